@@ -1,0 +1,68 @@
+# Needs Python 3.11 or newer, make and git. `make PYTHON=python3.12 …` picks another Python.
+PYTHON ?= python3
+BIN := .venv/bin
+CODE := $(wildcard billing_admin wsgi.py migrations tests benchmarks client requirements)
+TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/install.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-runtime run dev test check lint format types audit bench bench-full screenshots lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install:  ## Build .venv with everything, from hash-locked lists
+	@$(PYTHON) requirements/install.py dev
+
+install-runtime:
+	@$(PYTHON) requirements/install.py runtime
+
+run: install-runtime  ## Set up what is missing and serve http://127.0.0.1:8000
+	@$(BIN)/flask --app wsgi start
+
+dev: install-runtime  ## The same, reloading when the code changes
+	@$(BIN)/flask --app wsgi start --reload
+
+test: install  ## Every test, on SQLite and on a PostgreSQL of its own (ARGS="-k charges" for some)
+	$(BIN)/pytest --numprocesses 2 $(ARGS)
+
+check: lint types test  ## Everything CI asks for
+
+lint: install  ## Style, format, import arrows, templates, dependencies, security patterns
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/lint-imports
+	$(if $(wildcard templates),$(BIN)/djlint --lint --quiet templates)
+	$(BIN)/deptry .
+	$(BIN)/bandit --quiet --recursive --severity-level medium --skip B608 billing_admin  # SQL built from text: ruff's S608 asks line by line
+
+types: install  ## mypy --strict
+	$(BIN)/mypy $(TYPED)
+
+format: install  ## Put the code into the one format, and mend what ruff can mend
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+audit: install  ## Ask the package registry for known vulnerabilities in what is locked
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/runtime.txt
+
+bench: install  ## The table of speeds, both databases, under five minutes
+	$(BIN)/python -m benchmarks
+
+bench-full: install  ## The same at full size
+	$(BIN)/python -m benchmarks --full
+
+screenshots: install  ## A picture of each page, wide and 320 px, into screenshots/
+	$(BIN)/python -m tests.browser.screenshots
+
+# What is pinned stays, unless it must move: `make lock UPGRADE=--upgrade` moves everything that may.
+SOLVE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-python-downloads \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+lock: install  ## Solve the dependencies again into requirements/
+	$(SOLVE) --output-file requirements/runtime.txt
+	$(SOLVE) --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@! grep -En '://|@ ' requirements/*.txt || { echo 'A lock must name no host and no path.' >&2; exit 1; }
+
+clean:  ## Remove what can be made again; keeps instance/
+	rm -rf .venv .cache .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache screenshots
+	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +
