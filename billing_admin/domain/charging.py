@@ -1,0 +1,197 @@
+"""What may be asked of a charge, what it then costs, and when two charges are the same."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.money import currency_code, exact, multiply, plain, plain_or_none
+from billing_admin.domain.text import named, text
+
+ONE = Decimal(1)
+EARLIEST = date(1970, 1, 1)
+LATEST = date(2200, 1, 1)
+LIKELY_DUPLICATE_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeSpec:
+    """One charge as the caller asks for it; None means left out. Raises Invalid where the parts contradict each other.
+
+    `customer` and `service` are an id or the thing's own name. Numbers are exact decimals (see `money.exact`).
+    """
+
+    customer: str
+    service: str | None = None
+    description: str | None = None
+    quantity: Decimal | None = None
+    unit_price: Decimal | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    incurred_on: date | None = None
+    metadata: Mapping[str, str] | None = None
+    id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("quantity", "unit_price", "amount"):
+            value = getattr(self, field)
+            if value is not None:
+                exact(value, field)
+        if self.unit_price is not None and self.amount is not None:
+            raise Invalid("two_prices", "Give a unit price or an amount, not both.", "amount")
+        if self.service is None and self.description is None:
+            raise Invalid("nothing_named", "Give a service, or a description with a price.", "service")
+        if self.description is not None:
+            named(self.description, "description", longest=1000)
+        if self.currency is not None:
+            currency_code(self.currency)
+        if self.incurred_on is not None and not EARLIEST <= self.incurred_on < LATEST:
+            raise Invalid("out_of_range", "Use a day between 1970 and 2199.", "incurred_on")
+        _check_metadata(self.metadata or {})
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    if len(metadata) > 50:
+        raise Invalid("too_long", "Use at most 50 entries.", "metadata")
+    for key, value in metadata.items():
+        named(key, "metadata", key[:40], longest=40)
+        text(value, "metadata", key, longest=500, lines=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerTerms:
+    """What pricing needs to know of a customer."""
+
+    id: UUID
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTerms:
+    """What pricing needs to know of a service: its unit prices by currency."""
+
+    id: UUID
+    code: str
+    name: str
+    prices: Mapping[str, Decimal]
+
+
+class ChargeFacts(Protocol):
+    """What a charge says, whether about to be stored or read back."""
+
+    @property
+    def customer_id(self) -> UUID: ...
+    @property
+    def service_id(self) -> UUID | None: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def unit_price(self) -> Decimal | None: ...
+    @property
+    def amount(self) -> Decimal: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def incurred_on(self) -> date: ...
+    @property
+    def details(self) -> Mapping[str, str] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PricedCharge:
+    """A charge with every default filled in and its exact amount."""
+
+    id: UUID
+    customer_id: UUID
+    service_id: UUID | None
+    description: str
+    quantity: Decimal
+    unit_price: Decimal | None
+    amount: Decimal
+    currency: str
+    incurred_on: date
+    details: Mapping[str, str] | None
+    fingerprint: int
+
+
+def price(
+    spec: ChargeSpec, id: UUID, customer: CustomerTerms, service: ServiceTerms | None, today: date
+) -> PricedCharge:
+    """Fill in what the caller left out and compute the exact amount.
+
+    The price is the unit price given, else the amount given, else the service's price in the charge's currency.
+    Raises Invalid when there is none.
+    """
+    currency = spec.currency or customer.currency
+    quantity = ONE if spec.quantity is None else spec.quantity
+    unit_price = spec.unit_price
+    if unit_price is None and spec.amount is None:
+        unit_price = _list_price(service, currency)
+    amount = spec.amount if unit_price is None else multiply(quantity, unit_price, "quantity")
+    assert amount is not None  # noqa: S101 - one of the two prices is there by now
+    description = spec.description if spec.description is not None else service.name if service else ""
+    service_id = service.id if service else None
+    incurred_on = spec.incurred_on or today
+    parts = (
+        customer.id,
+        service_id,
+        description,
+        plain(quantity),
+        plain_or_none(unit_price),
+        plain(amount),
+        currency,
+        incurred_on,
+    )
+    return PricedCharge(
+        id=id,
+        customer_id=customer.id,
+        service_id=service_id,
+        description=description,
+        quantity=quantity,
+        unit_price=unit_price,
+        amount=amount,
+        currency=currency,
+        incurred_on=incurred_on,
+        details=spec.metadata or None,
+        fingerprint=_fingerprint(parts),
+    )
+
+
+def _list_price(service: ServiceTerms | None, currency: str) -> Decimal:
+    if service is None:
+        raise Invalid(
+            "no_price", "Give a unit price or an amount: a charge without a service has no list price.", "unit_price"
+        )
+    if currency not in service.prices:
+        raise Invalid(
+            "no_price", f"{service.code} has no price in {currency}: give a unit price or an amount.", "unit_price"
+        )
+    return service.prices[currency]
+
+
+def _fingerprint(parts: tuple[object, ...]) -> int:
+    """64 bits over what makes two charges look alike; NUL separates, as no text may hold one."""
+    joined = "\0".join("" if part is None else str(part) for part in parts)
+    return int.from_bytes(hashlib.blake2b(joined.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def differences(spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | None, stored: ChargeFacts) -> list[str]:
+    """Name the fields that a repeat under the same id gives another value; what it leaves out is not compared."""
+    given = {
+        "customer": (customer_id, stored.customer_id),
+        "service": (service_id if spec.service is not None else None, stored.service_id),
+        "description": (spec.description, stored.description),
+        "quantity": (spec.quantity, stored.quantity),
+        "unit_price": (spec.unit_price, stored.unit_price),
+        "amount": (spec.amount, stored.amount),
+        "currency": (spec.currency, stored.currency),
+        "incurred_on": (spec.incurred_on, stored.incurred_on),
+        "metadata": (None if spec.metadata is None else dict(spec.metadata), dict(stored.details or {})),
+    }
+    return [field for field, (asked, kept) in given.items() if asked is not None and asked != kept]

@@ -1,0 +1,163 @@
+"""What may be said of a customer, a service, the organisation, a tax rate: fields given are checked, left out untouched."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, TypedDict
+from zoneinfo import available_timezones
+
+from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.money import currency_code, exact
+from billing_admin.domain.text import named, prefix, reference, text
+
+
+class CustomerFields(TypedDict, total=False):
+    """A customer's fields; what is left out keeps its value, or its default in a new customer."""
+
+    reference: str
+    name: str
+    email: str
+    address: str
+    tax_id: str
+    currency: str
+    payment_terms_days: int | None
+    notes: str
+
+
+class ServiceFields(TypedDict, total=False):
+    """A service's fields. `tax_rate` is a rate's code; `prices` are exact unit prices by currency, all of them."""
+
+    code: str
+    name: str
+    unit: str
+    tax_rate: str
+    line_per_charge: bool
+    prices: Mapping[str, Decimal]
+
+
+class OrganisationFields(TypedDict, total=False):
+    """The organisation's settings."""
+
+    legal_name: str
+    address: str
+    tax_id: str
+    email: str
+    invoice_footer: str
+    time_zone: str
+    base_currency: str
+    payment_terms_days: int
+    invoice_prefix: str
+    hold_likely_duplicates: bool
+    default_tax_rate: str
+
+
+class TaxRateFields(TypedDict, total=False):
+    """A tax rate's fields: EN 16931 category and percent."""
+
+    code: str
+    name: str
+    category: str
+    percent: Decimal
+
+
+def _address(value: str, field: str) -> str:
+    return text(value, field, longest=500, lines=True)
+
+
+def _email(value: str, field: str) -> str:
+    if value and not ("@" in value[1:-1] and " " not in value):
+        raise Invalid("not_an_email", "Use an address such as billing@example.com.", field)
+    return text(value, field)
+
+
+def _days(value: int | None, field: str) -> int | None:
+    if value is not None and not 0 <= value <= 365:
+        raise Invalid("out_of_range", "Use 0 to 365 days.", field)
+    return value
+
+
+def _time_zone(value: str, field: str) -> str:
+    if value not in available_timezones():
+        raise Invalid("unknown_time_zone", f"“{value}” is not a time zone such as Europe/Berlin.", field)
+    return value
+
+
+def _currency(value: str, *field: str | int) -> str:
+    try:
+        return currency_code(value)
+    except Invalid as error:
+        raise Invalid(error.code, error.message, *field) from None
+
+
+def _percent(value: Decimal, field: str) -> Decimal:
+    if not 0 <= exact(value, field) <= 100:
+        raise Invalid("out_of_range", "Use 0 to 100 percent.", field)
+    return value
+
+
+def _category(value: str, field: str) -> str:
+    if value not in TAX_CATEGORIES:
+        listed = ", ".join(TAX_CATEGORIES)
+        raise Invalid("unknown_category", f"Use one of the EN 16931 categories {listed}.", field)
+    return value
+
+
+def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
+    for currency, unit_price in prices.items():
+        _currency(currency, field, currency)
+        if exact(unit_price, field, currency) < 0:
+            raise Invalid("out_of_range", "A list price is zero or more.", field, currency)
+    return prices
+
+
+def _as_is(value: Any, _field: str) -> Any:
+    return value
+
+
+TAX_CATEGORIES = {
+    "S": "Standard rate",
+    "Z": "Zero rated",
+    "E": "Exempt",
+    "AE": "Reverse charge",
+    "O": "Not subject to tax",
+    "G": "Export outside the EU",
+    "K": "Intra-community supply",
+}
+
+_RULES: Mapping[str, Callable[[Any, str], Any]] = {
+    "reference": reference,
+    "code": reference,
+    "invoice_prefix": prefix,
+    "name": named,
+    "legal_name": named,
+    "email": _email,
+    "address": _address,
+    "notes": _address,
+    "invoice_footer": _address,
+    "tax_id": text,
+    "unit": text,
+    "currency": _currency,
+    "base_currency": _currency,
+    "payment_terms_days": _days,
+    "time_zone": _time_zone,
+    "percent": _percent,
+    "category": _category,
+    "prices": _prices,
+}
+
+
+def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Check each field that is given by its rule; raise Invalid, with every problem, when any is wrong."""
+    problems: list[Problem] = []
+    for field, value in fields.items():
+        try:
+            _RULES.get(field, _as_is)(value, field)
+        except Invalid as error:
+            problems.extend(error.problems)
+    if problems:
+        raise Invalid.of(problems)
+    return dict(fields)
+
+
+def differing(given: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
+    """Name the fields given that have another value than what is kept."""
+    return [field for field, value in given.items() if kept[field] != value]

@@ -1,0 +1,36 @@
+"""Who may do what."""
+
+import pytest
+
+from billing_admin.domain.access import PERMISSIONS, ROLE_SENTENCES, ROLES, SCOPES, SYSTEM, Actor
+from billing_admin.domain.errors import Denied
+
+
+def actor(role: str) -> Actor:
+    return Actor("user", None, role, ROLES[role])
+
+
+@pytest.mark.parametrize("permission", sorted(PERMISSIONS))
+def test_the_admin_may_do_everything(permission: str) -> None:
+    actor("admin").require(permission)
+    SYSTEM.require(permission)
+    assert permission in ROLES["admin"]
+
+
+@pytest.mark.parametrize("permission", sorted(PERMISSIONS.keys() - {"read"}))
+def test_the_viewer_may_only_read(permission: str) -> None:
+    actor("viewer").require("read")
+    with pytest.raises(Denied, match=permission) as denied:
+        actor("viewer").require(permission)
+    assert denied.value.code == "missing_permission"
+    assert denied.value.extra == {"permission": permission}
+
+
+def test_a_token_can_change_neither_settings_nor_tokens() -> None:
+    assert PERMISSIONS.keys() - SCOPES.keys() == {"settings:write", "tokens:write"}
+
+
+def test_each_role_is_described_and_holds_known_permissions() -> None:
+    assert ROLES.keys() == ROLE_SENTENCES.keys()
+    for permissions in ROLES.values():
+        assert permissions <= PERMISSIONS.keys()

@@ -1,0 +1,335 @@
+"""From groups of charges to a document that adds up, its states, its digest and the chain of hashes."""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.invoicing import (
+    ChargeGroup,
+    Document,
+    Line,
+    TaxRate,
+    TaxTotal,
+    balance,
+    chained,
+    document_number,
+    due_date,
+    make_document,
+    may_issue,
+    payment_status,
+    reason_to_leave_out,
+    tax_totals,
+)
+from billing_admin.domain.money import MINOR_DIGITS, Money, exact, exact_sum, percentage
+
+DAY = date(2026, 3, 1)
+STANDARD, REDUCED, EXEMPT = TaxRate("S", Decimal(19)), TaxRate("S", Decimal(7)), TaxRate("E", Decimal(0))
+
+
+def group(amount: str = "10", tax: TaxRate = STANDARD, code: str = "compute", **fields: Any) -> ChargeGroup:
+    given: dict[str, Any] = {
+        "service_id": UUID(int=1),
+        "service_code": code,
+        "unit_price": None,
+        "charge_id": None,
+        "description": code.title(),
+        "quantity": Decimal(1),
+        "amount": exact(amount),
+        "charges": 1,
+        "period_from": DAY,
+        "period_to": DAY,
+        "tax": tax,
+    }
+    return ChargeGroup(**(given | fields))
+
+
+amounts = st.integers(-(10**15), 10**15).map(lambda steps: exact(Decimal(f"{steps}E-12")))
+rates = st.sampled_from([STANDARD, REDUCED, EXEMPT, TaxRate("S", Decimal("8.1")), TaxRate("Z", Decimal(0))])
+currencies = st.sampled_from(sorted(MINOR_DIGITS))
+
+
+@st.composite
+def group_lists(draw: st.DrawFn) -> list[ChargeGroup]:
+    """Groups with keys of their own, as the database makes them: of services, and charges that stand alone."""
+    groups = []
+    for number in range(draw(st.integers(0, 8))):
+        amount, tax = draw(amounts), draw(rates)
+        made = replace(group("0", tax, f"service-{number // 2}"), amount=amount, charges=draw(st.integers(1, 9)))
+        if draw(st.booleans()):
+            made = replace(made, unit_price=Decimal(number))
+        else:
+            made = replace(made, service_id=None, service_code="", charge_id=UUID(int=number))
+        groups.append(replace(made, period_from=DAY - timedelta(days=number)))
+    return groups
+
+
+@given(currencies, group_lists())
+def test_lines_taxes_and_totals_add_up(currency: str, groups: list[ChargeGroup]) -> None:
+    document = make_document(currency, groups)
+    assert [line.net for line in document.lines] == [
+        Money.rounded(line.group.amount, currency).minor for line in document.lines
+    ]
+    assert document.net == sum(line.net for line in document.lines) == sum(total.base for total in document.taxes)
+    assert document.tax == sum(total.tax for total in document.taxes)
+    assert document.total == document.net + document.tax
+    assert document.charges == sum(one.charges for one in groups)
+    assert exact_sum(line.group.amount for line in document.lines) == exact_sum(one.amount for one in groups)
+
+
+@given(currencies, group_lists())
+def test_each_rate_is_taxed_once_on_the_sum_of_its_lines(currency: str, groups: list[ChargeGroup]) -> None:
+    document = make_document(currency, groups)
+    assert [total.rate for total in document.taxes] == sorted({one.tax for one in groups})
+    for total in document.taxes:
+        assert total.base == sum(line.net for line in document.lines if line.group.tax == total.rate)
+        assert total.tax == percentage(total.base, total.rate.percent)
+
+
+@given(currencies, group_lists(), st.randoms(use_true_random=False))
+def test_the_order_of_the_input_changes_nothing(
+    currency: str, groups: list[ChargeGroup], shuffler: random.Random
+) -> None:
+    shuffled = groups[:]
+    shuffler.shuffle(shuffled)
+    assert make_document(currency, shuffled) == make_document(currency, groups)
+    assert make_document(currency, shuffled).digest() == make_document(currency, groups).digest()
+
+
+@given(st.lists(st.tuples(amounts, st.integers(0, 4)), min_size=1, max_size=40), currencies)
+def test_any_partition_of_the_charges_into_lines_keeps_the_exact_sum(
+    charges: list[tuple[Decimal, int]], currency: str
+) -> None:
+    """And the rounded sum strays from it by at most half a minor unit a line."""
+    ordered = sorted(charges, key=lambda pair: pair[1])
+    groups = [
+        replace(group("0", EXEMPT, f"service-{part}"), amount=exact_sum(amount for amount, _ in members))
+        for part, members in groupby(ordered, key=lambda pair: pair[1])
+    ]
+    document = make_document(currency, groups)
+    total = exact_sum(amount for amount, _ in charges)
+    assert exact_sum(line.group.amount for line in document.lines) == total
+    assert abs(2 * (document.net - total.scaleb(MINOR_DIGITS[currency]))) <= len(groups)
+
+
+def test_services_come_by_code_and_price_then_lone_charges_by_day() -> None:
+    lone: dict[str, Any] = {"service_id": None, "code": ""}
+    groups = [
+        group(**lone, charge_id=UUID(int=2), period_from=date(2026, 3, 9)),
+        group(**lone, charge_id=UUID(int=3), period_from=date(2026, 3, 2), description="B"),
+        group(**lone, charge_id=UUID(int=4), period_from=date(2026, 3, 2), description="A"),
+        group(code="b"),
+        group(code="a"),
+        group(code="a", unit_price=exact("10")),
+        group(code="a", unit_price=exact("9.5")),
+        group(code="B"),
+    ]
+    document = make_document("EUR", groups)
+    assert [line.position for line in document.lines] == list(range(1, 9))
+    assert [(line.group.service_code, line.group.unit_price) for line in document.lines[:5]] == [
+        ("B", None),
+        ("a", exact("9.5")),
+        ("a", exact("10")),
+        ("a", None),
+        ("b", None),
+    ]
+    assert [line.group.charge_id for line in document.lines[5:]] == [UUID(int=4), UUID(int=3), UUID(int=2)]
+
+
+def test_the_period_spans_all_charges() -> None:
+    early, late = date(2026, 1, 31), date(2026, 3, 5)
+    document = make_document(
+        "EUR", [group(code="a", period_from=early), group(code="b", period_to=late), group(code="c")]
+    )
+    assert (document.period_from, document.period_to) == (early, late)
+
+
+def test_one_rate_spelled_twice_is_one_rate() -> None:
+    totals = tax_totals([(TaxRate("S", Decimal("19.0")), 13), (TaxRate("S", Decimal(19)), 13)])
+    assert [(total.base, total.tax) for total in totals] == [(26, 5)]
+
+
+def test_equal_percentages_of_two_categories_are_two_rates() -> None:
+    totals = tax_totals([(TaxRate("Z", Decimal(0)), 1), (TaxRate("E", Decimal(0)), 2)])
+    assert [(total.rate.category, total.base) for total in totals] == [("E", 2), ("Z", 1)]
+
+
+DOCUMENT = make_document("EUR", [group("10", code="a"), group("20.005", REDUCED, "b")])
+
+
+def test_the_document_of_the_next_tests_is_what_they_think() -> None:
+    assert (DOCUMENT.net, DOCUMENT.tax, DOCUMENT.total) == (3001, 330, 3331)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"net": 3000},
+        {"tax": 331},
+        {"total": 3332},
+        {"net": 3002, "total": 3332},
+        {"tax": 329, "total": 3330},
+        {"lines": DOCUMENT.lines[:1]},
+        {"lines": ()},
+        {"taxes": ()},
+        {"taxes": (TaxTotal(STANDARD, 3001, 330), TaxTotal(REDUCED, 0, 1))},
+        {"taxes": (TaxTotal(STANDARD, 3000, 330),)},
+    ],
+)
+def test_a_document_that_does_not_add_up_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as refused:
+        replace(DOCUMENT, **change)
+    assert refused.value.code == "does_not_add_up"
+
+
+def test_a_document_of_an_unknown_currency_or_too_large_is_refused() -> None:
+    with pytest.raises(Invalid, match="not an ISO 4217"):
+        Document("XXX", (), (), 0, 0, 0)
+    huge = 2**63
+    with pytest.raises(Invalid, match="too large"):
+        Document("EUR", (Line(1, group(), huge),), (TaxTotal(EXEMPT, huge, 0),), huge, 0, huge)
+
+
+@pytest.mark.parametrize(("amount", "reason"), [("0.01", None), ("0.004", "zero_total"), ("-0.01", "negative_total")])
+def test_only_a_document_that_asks_for_money_is_made(amount: str, reason: str | None) -> None:
+    assert reason_to_leave_out(make_document("EUR", [group(amount)])) == reason
+
+
+SHOWN = group("10", service_id=UUID(int=1), unit_price=exact("5"), quantity=Decimal(2))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"service_id": UUID(int=2)},
+        {"unit_price": exact("2.5")},
+        {"unit_price": None},
+        {"charge_id": UUID(int=2)},
+        {"description": "Storage"},
+        {"quantity": Decimal(4)},
+        {"amount": exact("10.000000000001")},
+        {"amount": exact("11")},
+        {"charges": 2},
+        {"period_from": DAY - timedelta(days=1)},
+        {"period_to": DAY + timedelta(days=1)},
+        {"tax": REDUCED},
+        {"tax": TaxRate("AE", Decimal(19))},
+    ],
+    ids=lambda change: "-".join(f"{name}={value}" for name, value in change.items()),
+)
+def test_the_digest_changes_when_anything_shown_does(change: dict[str, Any]) -> None:
+    before, after = make_document("EUR", [SHOWN]), make_document("EUR", [replace(SHOWN, **change)])
+    assert before.digest() != after.digest()
+
+
+def test_the_digest_knows_currency_and_number_of_lines() -> None:
+    digests = {
+        make_document("EUR", [SHOWN]).digest(),
+        make_document("USD", [SHOWN]).digest(),
+        make_document("EUR", []).digest(),
+        make_document("EUR", [SHOWN, replace(SHOWN, service_code="other")]).digest(),
+    }
+    assert len(digests) == 4
+
+
+def test_the_digest_looks_at_values_not_at_their_spelling() -> None:
+    spelled = replace(
+        SHOWN,
+        quantity=Decimal("2.000"),
+        amount=Decimal("10.00"),
+        unit_price=Decimal("5.0"),
+        tax=TaxRate("S", Decimal("19.00")),
+    )
+    assert make_document("EUR", [spelled]).digest() == make_document("EUR", [SHOWN]).digest()
+
+
+@dataclass(frozen=True)
+class Owed:
+    """An invoice as far as its state needs it."""
+
+    status: str = "issued"
+    total: int = 100
+    paid: int = 0
+    credited: int = 0
+    due_date: date | None = DAY
+
+
+@pytest.mark.parametrize(
+    ("owed", "today", "state"),
+    [
+        (Owed(), DAY, "unpaid"),
+        (Owed(), DAY + timedelta(days=1), "overdue"),
+        (Owed(due_date=None), date(2199, 1, 1), "unpaid"),
+        (Owed(paid=40), DAY, "part_paid"),
+        (Owed(credited=40), DAY, "part_paid"),
+        (Owed(paid=40), DAY + timedelta(days=1), "overdue"),
+        (Owed(paid=100), DAY + timedelta(days=1), "paid"),
+        (Owed(paid=60, credited=40), DAY, "paid"),
+        (Owed(credited=100), DAY + timedelta(days=1), "credited"),
+        (Owed("draft"), DAY + timedelta(days=1), None),
+        (Owed("void"), DAY + timedelta(days=1), None),
+    ],
+)
+def test_the_payment_state_is_read_off_balance_and_due_date(owed: Owed, today: date, state: str | None) -> None:
+    assert payment_status(owed, today) == state
+
+
+@pytest.mark.parametrize(
+    ("owed", "open_amount"),
+    [
+        (Owed(), 100),
+        (Owed(paid=30, credited=20), 50),
+        (Owed(paid=100), 0),
+        (Owed("draft"), 0),
+        (Owed("void"), 0),
+    ],
+)
+def test_only_an_issued_invoice_is_owed(owed: Owed, open_amount: int) -> None:
+    assert balance(owed) == open_amount
+
+
+def test_the_due_date_follows_the_terms() -> None:
+    assert due_date(date(2026, 1, 31), 30) == date(2026, 3, 2)
+    assert due_date(date(2026, 1, 31), 0) == date(2026, 1, 31)
+
+
+def test_a_draft_is_issued_once_and_a_void_invoice_never() -> None:
+    assert may_issue("draft", None)
+    assert not may_issue("issued", "INV-2026-00001")
+    with pytest.raises(Conflict, match="INV-2026-00001 is void"):
+        may_issue("void", "INV-2026-00001")
+
+
+@pytest.mark.parametrize(
+    ("sequence", "number"), [(1, "INV-2026-00001"), (99999, "INV-2026-99999"), (100000, "INV-2026-100000")]
+)
+def test_a_number_has_five_digits_or_more(sequence: int, number: str) -> None:
+    assert document_number("INV", 2026, sequence) == number
+
+
+def test_each_hash_covers_the_number_the_content_and_the_hash_before() -> None:
+    assert chained("", "INV-1", ["a"]) == chained("", "INV-1", ["a"])
+    hashes = {chained(*parts) for parts in [("", "N", ["a"]), ("x", "N", ["a"]), ("", "M", ["a"]), ("", "N", ["b"])]}
+    assert len(hashes) == 4
+
+
+@given(st.lists(st.text(max_size=5), min_size=2, max_size=6), st.data())
+def test_a_change_anywhere_in_the_chain_changes_its_end(contents: list[str], data: st.DataObject) -> None:
+    def end(documents: list[str]) -> str:
+        previous = ""
+        for number, content in enumerate(documents):
+            previous = chained(previous, str(number), [content])
+        return previous
+
+    position = data.draw(st.integers(0, len(contents) - 1))
+    tampered = [*contents[:position], contents[position] + "!", *contents[position + 1 :]]
+    assert end(tampered) != end(contents)
+    assert end(contents[:-1]) != end(contents)

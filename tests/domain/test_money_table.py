@@ -1,0 +1,108 @@
+"""The worked table of `docs/money.md`: every row, through the domain."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from billing_admin.domain.charging import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, price
+from billing_admin.domain.invoicing import ChargeGroup, TaxRate, make_document
+from billing_admin.domain.money import Money, exact, exact_sum, plain
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "money.md"
+COLUMNS = [
+    *("What it shows", "Currency", "Charges", "Exact amounts", "Exact sum"),
+    *("Line net", "Tax rate", "Tax", "Total"),
+]
+DAY = date(2026, 3, 1)
+CUSTOMER = UUID(int=1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One document of the table; what has a value per line is a tuple."""
+
+    shows: str
+    currency: str
+    charges: tuple[str, ...]
+    amounts: tuple[str, ...]
+    sums: tuple[str, ...]
+    nets: tuple[str, ...]
+    rates: tuple[str, ...]
+    taxes: tuple[str, ...]
+    total: str
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _read() -> list[Row]:
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    assert _cells(lines[0]) == COLUMNS
+    rows = []
+    for line in lines[2:]:
+        shows, currency, *parts, total = _cells(line)
+        charges, amounts, sums, nets, rates, taxes = (tuple(part.split("<br>")) for part in parts)
+        rows.append(Row(shows, currency, charges, amounts, sums, nets, rates, taxes, total))
+    return rows
+
+
+ROWS = _read()
+
+
+def _price(charge: str, currency: str, service: ServiceTerms) -> PricedCharge:
+    quantity, times, number = charge.rpartition(" × ")
+    spec = ChargeSpec(
+        customer="C",
+        service=service.code,
+        quantity=exact(quantity) if times else None,
+        unit_price=exact(number) if times else None,
+        amount=None if times else exact(number),
+    )
+    return price(spec, UUID(int=9), CustomerTerms(CUSTOMER, currency), service, DAY)
+
+
+def _group(charges: Iterable[PricedCharge], service: ServiceTerms, rate: str) -> ChargeGroup:
+    gathered = list(charges)
+    unit_prices = {charge.unit_price for charge in gathered}
+    assert len(unit_prices) == 1, "a line has one unit price, or none"
+    return ChargeGroup(
+        service_id=service.id,
+        service_code=service.code,
+        unit_price=unit_prices.pop(),
+        charge_id=None,
+        description=service.name,
+        quantity=exact_sum(charge.quantity for charge in gathered),
+        amount=exact_sum(charge.amount for charge in gathered),
+        charges=len(gathered),
+        period_from=DAY,
+        period_to=DAY,
+        tax=TaxRate("S", Decimal(rate.removesuffix(" %"))),
+    )
+
+
+def test_the_table_is_there() -> None:
+    assert len(ROWS) >= 20
+    assert {row.currency for row in ROWS} >= {"JPY", "EUR", "BHD", "CLF"}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.shows)
+def test_a_row_of_the_table_holds(row: Row) -> None:
+    groups = []
+    for number, (charges, amounts, rate) in enumerate(zip(row.charges, row.amounts, row.rates, strict=True)):
+        service = ServiceTerms(UUID(int=100 + number), f"service-{number}", f"Service {number}", {})
+        priced = [_price(charge, row.currency, service) for charge in charges.split("; ")]
+        assert [plain(charge.amount) for charge in priced] == amounts.split("; ")
+        groups.append(_group(priced, service, rate))
+
+    document = make_document(row.currency, groups)
+
+    assert [plain(line.group.amount) for line in document.lines] == list(row.sums)
+    assert [str(Money(line.net, row.currency)) for line in document.lines] == list(row.nets)
+    assert [str(Money(total.tax, row.currency)) for total in document.taxes] == list(row.taxes)
+    assert str(Money(document.total, row.currency)) == row.total

@@ -1,0 +1,87 @@
+"""Text is kept exactly, or refused with a reason."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.text import folded, named, prefix, reference, text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "Zoë", "株式会社", "مرحبا", "👩‍👩‍👧", "a\tb", "'; DROP TABLE charges; --", "=1+1", "<b>", "\u202e"],
+)
+def test_any_printable_text_is_kept_exactly(value: str) -> None:
+    assert text(value) == value
+
+
+@pytest.mark.parametrize("value", ["\0", "a\x07", "\x1b[31m", "\x7f", "\ud800", "a\udfff", "\x0b"])
+def test_control_characters_and_lone_surrogates_are_refused(value: str) -> None:
+    for lines in (False, True):
+        with pytest.raises(Invalid) as refused:
+            text(value, "name", lines=lines)
+        assert (refused.value.code, refused.value.field) == ("unprintable", ("name",))
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\r\nb"])
+def test_line_ends_are_for_long_texts_only(value: str) -> None:
+    assert text(value, lines=True) == value
+    with pytest.raises(Invalid):
+        text(value)
+
+
+def test_text_has_a_longest() -> None:
+    assert text("x" * 200) == "x" * 200
+    with pytest.raises(Invalid, match="at most 200 characters") as refused:
+        text("x" * 201, "name")
+    assert refused.value.code == "too_long"
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t", "\u00a0", "\u3000"])
+def test_a_name_says_something(value: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        named(value, "name")
+    assert refused.value.code == "blank"
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("", "blank"),
+        (" C-1", "space_at_end"),
+        ("C-1 ", "space_at_end"),
+        ("0192d3f0-0000-7000-8000-000000000001", "looks_like_an_id"),
+        ("0192D3F0-0000-7000-8000-00000000000A", "looks_like_an_id"),
+        ("C\n1", "unprintable"),
+    ],
+)
+def test_a_reference_is_one_line_and_not_an_id(value: str, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        reference(value, "reference")
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("value", ["C-1", "ACME Inc", "ü/1", "0192d3f0-0000-7000-8000-00000000000"])
+def test_a_reference_may_be_anything_else(value: str) -> None:
+    assert reference(value) == value
+
+
+@pytest.mark.parametrize("value", ["", "INV-", "INV 1", "Ü", "x" * 13, "INV\n", "١"])
+def test_numbers_begin_with_plain_letters_and_digits(value: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        prefix(value)
+    assert refused.value.code == "not_a_prefix"
+    assert prefix("INV26") == "INV26"
+
+
+@pytest.mark.parametrize(
+    ("written", "searched"), [("Café Ångström", "cafe angstrom"), ("STRASSE", "straße"), ("ＡＢＣ", "abc"), ("İ", "i")]
+)
+def test_case_and_accents_do_not_matter_in_search(written: str, searched: str) -> None:
+    assert folded(written) == folded(searched)
+
+
+@given(st.text())
+def test_folding_twice_changes_nothing(value: str) -> None:
+    assert folded(folded(value)) == folded(value)
