@@ -1,0 +1,36 @@
+"""billing-admin: a self-hosted billing back office."""
+
+import sys
+
+from flask import Flask
+from pydantic import ValidationError
+
+from billing_admin.config import ROOT, VERSION, Settings
+
+__version__ = VERSION
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application, step by step; without `settings` they are read from the environment."""
+    from billing_admin import cli, web  # noqa: PLC0415
+    from billing_admin.api import init_api  # noqa: PLC0415
+    from billing_admin.database import init_database  # noqa: PLC0415
+    from billing_admin.logs import init_logs  # noqa: PLC0415
+
+    settings = settings or _settings()
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.extensions["billing_settings"] = settings
+    init_logs()
+    init_database(app, settings)
+    web.init_web(app, settings)
+    init_api(app, settings)
+    cli.init_cli(app)
+    return app
+
+
+def _settings() -> Settings:
+    """Read the environment; what is wrong stops the start with a sentence that says what to set."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sys.exit("\n".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors()))

@@ -1,0 +1,84 @@
+"""Typed settings from `BILLING_…` variables. In production a weak start is refused with a sentence that says what to set."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+VERSION = "0.1.0"
+ROOT = Path(__file__).resolve().parent.parent
+INSTANCE = ROOT / "instance"
+SHORTEST_SECRET = 32
+
+
+class Settings(BaseSettings):
+    """What can be set; `README.md` lists the same names."""
+
+    model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore")
+
+    env: Literal["development", "production"] = "development"
+    database_url: str = f"sqlite:///{INSTANCE / 'billing.sqlite3'}"
+    secret_key: str = Field(default="", repr=False)
+    debug: bool = False
+    trusted_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    proxies: int = Field(default=0, ge=0, le=5)
+    session_hours: int = Field(default=8, ge=1, le=24)
+    session_idle_minutes: int = Field(default=60, ge=5, le=24 * 60)
+    max_body_mb: int = Field(default=16, ge=1, le=1024)
+    pool_size: int = Field(default=8, ge=1, le=100)
+    pool_timeout: int = Field(default=5, ge=1, le=60)
+
+    @field_validator("trusted_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value.startswith("postgresql://"):
+            value = value.replace("postgresql://", "postgresql+psycopg://", 1)
+        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("BILLING_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> "Settings":
+        if self.env == "production":
+            self._refuse_weak_production()
+        else:
+            self.secret_key = self.secret_key or _kept_secret()
+            self.trusted_hosts = self.trusted_hosts or ("127.0.0.1", "localhost")
+        return self
+
+    def _refuse_weak_production(self) -> None:
+        if len(self.secret_key) < SHORTEST_SECRET or len(set(self.secret_key)) < SHORTEST_SECRET // 4:
+            raise ValueError(
+                f"Set BILLING_SECRET_KEY to at least {SHORTEST_SECRET} random characters, for example the output of:"
+                " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        if self.debug or os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
+            raise ValueError("Unset BILLING_DEBUG and FLASK_DEBUG: debugging is not for production.")
+        if not self.trusted_hosts:
+            raise ValueError(
+                "Set BILLING_TRUSTED_HOSTS to the host names people use, separated by commas, such as billing.example.com."
+            )
+
+    @property
+    def production(self) -> bool:
+        """Whether cookies must be Secure and the start strict."""
+        return self.env == "production"
+
+
+def _kept_secret() -> str:
+    """Make a secret on the first development start, and keep it where only this user reads it."""
+    INSTANCE.mkdir(exist_ok=True)
+    path = INSTANCE / "secret_key"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return path.read_text()

@@ -1,0 +1,33 @@
+"""The tables: one file a subject. Constraints state here what must never be, so that no bug above can break it."""
+
+from billing_admin.models.audit import AuditEvent
+from billing_admin.models.base import Base
+from billing_admin.models.billing_run import BillingRun, BillingRunItem
+from billing_admin.models.charge import Charge
+from billing_admin.models.customer import Account, Customer
+from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax
+from billing_admin.models.organisation import NumberSeries, Organisation, TaxRate
+from billing_admin.models.service import Service, ServicePrice
+from billing_admin.models.user import ApiToken, SignInFailure, User, UserSession
+
+__all__ = [
+    "Account",
+    "ApiToken",
+    "AuditEvent",
+    "Base",
+    "BillingRun",
+    "BillingRunItem",
+    "Charge",
+    "Customer",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceTax",
+    "NumberSeries",
+    "Organisation",
+    "Service",
+    "ServicePrice",
+    "SignInFailure",
+    "TaxRate",
+    "User",
+    "UserSession",
+]

@@ -1,0 +1,54 @@
+"""Who is billed, and the account that a customer has in each currency."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing_admin.models.base import Base, exact_checks
+
+
+class Customer(Base):
+    """Who is billed. `search` holds the folded reference, name and e-mail."""
+
+    __tablename__ = "customers"
+    __table_args__ = (Index(None, "created_at", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    reference: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    email: Mapped[str]
+    address: Mapped[str]
+    tax_id: Mapped[str]
+    currency: Mapped[str]
+    payment_terms_days: Mapped[int | None]
+    notes: Mapped[str]
+    search: Mapped[str]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class Account(Base):
+    """A customer's account in one currency: what is unbilled on it, kept up to date by whoever changes a charge.
+
+    Its row is the lock under which charges come and go, so that a billing run and a posting never cross.
+    """
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("pending_charges >= 0 AND held_charges >= 0", name="counts_not_negative"),
+        *exact_checks("pending_amount", "held_amount"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey(Customer.id), primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    pending_charges: Mapped[int]
+    pending_amount: Mapped[Decimal]
+    held_charges: Mapped[int]
+    held_amount: Mapped[Decimal]
+    billed_through: Mapped[date | None]

@@ -1,0 +1,65 @@
+"""The company that bills, its tax rates, and the series that hand out its numbers."""
+
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from billing_admin.models.base import Base, exact_checks, one_of
+
+TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
+
+
+class TaxRate(Base):
+    """A rate as EN 16931 names it: a category code and a percentage."""
+
+    __tablename__ = "tax_rates"
+    __table_args__ = (one_of("category", *TAX_CATEGORIES), *exact_checks("percent"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    category: Mapped[str]
+    percent: Mapped[Decimal]
+
+
+class Organisation(Base):
+    """The one row that says who bills, where, and on what terms."""
+
+    __tablename__ = "organisation"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    legal_name: Mapped[str]
+    address: Mapped[str]
+    tax_id: Mapped[str]
+    email: Mapped[str]
+    invoice_footer: Mapped[str]
+    time_zone: Mapped[str]
+    base_currency: Mapped[str]
+    payment_terms_days: Mapped[int]
+    invoice_prefix: Mapped[str]
+    hold_likely_duplicates: Mapped[bool]
+    is_demo: Mapped[bool]
+    default_tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))
+    version: Mapped[int] = mapped_column()
+
+    default_tax_rate: Mapped[TaxRate] = relationship(lazy="joined")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class NumberSeries(Base):
+    """Hands out gapless numbers: its row is locked until the documents that took them are committed."""
+
+    __tablename__ = "number_series"
+    __table_args__ = (UniqueConstraint("kind", "year"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    year: Mapped[int]
+    next_sequence: Mapped[int]
+    last_issue_date: Mapped[date | None]
+    last_hash: Mapped[str]

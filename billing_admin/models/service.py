@@ -1,0 +1,46 @@
+"""The catalogue: what can be charged, and what a unit costs in each currency."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from billing_admin.models.base import Base, exact_checks
+from billing_admin.models.organisation import TaxRate
+
+
+class ServicePrice(Base):
+    """What one unit costs in one currency: an exact decimal, often smaller than a cent."""
+
+    __tablename__ = "service_prices"
+    __table_args__ = exact_checks("unit_price")
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    unit_price: Mapped[Decimal]
+
+
+class Service(Base):
+    """A catalogue entry. Archived, never deleted. `line_per_charge` keeps its charges apart on the invoice."""
+
+    __tablename__ = "services"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    unit: Mapped[str]
+    tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))
+    line_per_charge: Mapped[bool]
+    search: Mapped[str]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column()
+
+    tax_rate: Mapped[TaxRate] = relationship(lazy="joined")
+    prices: Mapped[list[ServicePrice]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan", order_by=ServicePrice.currency
+    )
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

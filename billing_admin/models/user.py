@@ -1,0 +1,66 @@
+"""People who sign in, the sessions they have open, and the tokens that scripts carry."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from billing_admin.models.base import Base
+
+
+class User(Base):
+    """A person. Deactivated, never deleted."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    active: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class UserSession(Base):
+    """A signed-in browser: known by the SHA-256 of a random value that only its cookie holds."""
+
+    __tablename__ = "user_sessions"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), index=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class SignInFailure(Base):
+    """A failed attempt, kept for as long as it counts against its account and address."""
+
+    __tablename__ = "sign_in_failures"
+    __table_args__ = (Index(None, "email", "at"), Index(None, "address", "at"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    address: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ApiToken(Base):
+    """A script's key: only its SHA-256 is kept; `prefix` tells people which one it is."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    prefix: Mapped[str]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]]
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey(User.id))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    user: Mapped[User | None] = relationship(lazy="joined")

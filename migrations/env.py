@@ -1,0 +1,39 @@
+"""Run migrations on the application's own database, inside one transaction and under a lock, so that only one process migrates."""
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import text
+
+from billing_admin.database import db, write_options
+from billing_admin.models.base import Base, Data, Exact, Key, Moment, Words
+
+SHARED = {id(Words): "Words", id(Data): "Data"}
+MIGRATION_LOCK = 7_245_001
+
+
+def render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
+    """Write our column types by their short names."""
+    if kind != "type":
+        return False
+    name = SHARED.get(id(item), type(item).__name__ + "()" if isinstance(item, Key | Exact | Moment) else "")
+    if name:
+        autogen.imports.add(f"from billing_admin.models.base import {name.removesuffix('()')}")
+    return name or False
+
+
+def run() -> None:
+    """Migrate; others wait for the lock and then find nothing left to do."""
+    with db.engine.connect().execution_options(**write_options(db.engine)) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            render_item=render_item,
+            render_as_batch=connection.dialect.name == "sqlite",
+            transactional_ddl=True,
+        )
+        context.run_migrations()
+
+
+run()
