@@ -1,0 +1,111 @@
+"""Many rows at once: COPY and set-based updates on PostgreSQL, executemany on SQLite. Every call is one round trip there."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import psycopg
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Insert, Update, bindparam, column, func, insert, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+
+from billing_admin.models import Base
+
+# Below this, one INSERT is quicker than starting a COPY.
+FEW = 5
+
+Given: TypeAlias = Mapping[str, ColumnElement[Any]]
+
+
+def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that name every column. A key that exists already raises SQLAlchemy's IntegrityError, as always."""
+    if not rows:
+        return
+    if len(rows) <= FEW:
+        session.connection().execute(_insert(model), rows)
+    elif session.get_bind().dialect.name == "postgresql":
+        _copy(session, model.__table__, rows)
+    else:
+        _execute_many(session, model.__table__, rows)
+
+
+@cache
+def _insert(model: type[Base]) -> Insert:
+    return insert(model)
+
+
+def _copy(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Every decorated type of ours is native here (see `models.base`), so only the driver's own types are left to convert."""
+    dialect = session.get_bind().dialect
+    names = list(rows[0])
+    processors = [
+        (position, process)
+        for position, name in enumerate(names)
+        if not isinstance(table.c[name].type, TypeDecorator)
+        and (process := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
+    ]
+    statement = f"COPY {table.description} ({', '.join(names)}) FROM STDIN"
+    connection = session.connection().connection.driver_connection
+    assert connection is not None  # noqa: S101 - a session that writes is connected
+    try:
+        with connection.cursor().copy(statement) as copy:
+            for row in map(itemgetter(*names), rows):
+                values = list(row)
+                for position, process in processors:
+                    values[position] = process(values[position])
+                copy.write_row(values)
+    except psycopg.Error as error:  # what `transaction` knows how to try again
+        raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=dialect) from error
+
+
+def _execute_many(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Column by column, so that each type's converter is looked up once."""
+    dialect = session.get_bind().dialect
+    names = list(rows[0])
+    columns = []
+    for name in names:
+        process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        values = [row[name] for row in rows]
+        columns.append([process(value) for value in values] if process else values)
+    statement = f"INSERT INTO {table.description} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+    session.connection().exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+
+class UpdateMany:
+    """An update that is run for each of many rows of values, built once; `statement` gets the values as SQL, by column name.
+
+    PostgreSQL joins with the rows all at once, so no two of them may meet the same row. Its planner knows nothing of what is
+    joined with: let the join be on a whole key.
+    """
+
+    def __init__(self, columns: Iterable[ColumnElement[Any]], statement: Callable[[Given], Update]) -> None:
+        types = {column.key or "": column.type for column in columns}
+        arrays = [bindparam(f"given_{name}", type_=ARRAY(type)) for name, type in types.items()]
+        rows = func.unnest(*arrays).table_valued(*(column(name, type) for name, type in types.items()))
+        self._names = list(types)
+        self._joined = statement(dict(rows.render_derived("given").c))
+        self._each = statement({name: bindparam(f"given_{name}", type_=type) for name, type in types.items()})
+
+    def __call__(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Return how many rows it changed."""
+        if not rows:
+            return 0
+        if len(rows) > 1 and session.get_bind().dialect.name == "postgresql":
+            arrays = {f"given_{name}": [row[name] for row in rows] for name in self._names}
+            return session.connection().execute(self._joined, arrays).rowcount
+        values = [{f"given_{name}": row[name] for name in self._names} for row in rows]
+        return session.connection().execute(self._each, values).rowcount
+
+
+@contextmanager
+def joined_by_hash(session: Session) -> Iterator[None]:
+    """Have PostgreSQL join two large sides by hash: without fresh statistics it takes one for a single row, and loops."""
+    if session.get_bind().dialect.name != "postgresql":
+        yield
+        return
+    session.execute(text("SET LOCAL enable_nestloop = off"))
+    yield
+    session.execute(text("SET LOCAL enable_nestloop = DEFAULT"))

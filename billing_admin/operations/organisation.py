@@ -1,0 +1,77 @@
+"""The organisation's settings and its tax rates are changed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.fields import OrganisationFields, TaxRateFields, checked
+from billing_admin.domain.money import plain
+from billing_admin.models import Invoice, Organisation, TaxRate
+from billing_admin.operations.audit import changes, record
+from billing_admin.operations.keys import new_id
+
+FIELDS = [
+    "legal_name",
+    "address",
+    "tax_id",
+    "email",
+    "invoice_footer",
+    "time_zone",
+    "base_currency",
+    "payment_terms_days",
+    "invoice_prefix",
+    "hold_likely_duplicates",
+]
+
+
+def update(
+    session: Session, fields: OrganisationFields, version: int | None, actor: Actor, now: datetime
+) -> Organisation:
+    """Change the settings given; they apply to future documents only. Raises Stale when somebody changed them since,
+    and Conflict for another base currency once an invoice exists.
+    """
+    house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
+    if version is not None and version != house.version:
+        raise Stale("stale", "The settings were changed by somebody else meanwhile.")
+    given = checked(fields)
+    before = _facts(house)
+    for field in FIELDS:
+        if field in given:
+            setattr(house, field, given[field])
+    if "default_tax_rate" in given:
+        house.default_tax_rate = _rate(session, given["default_tax_rate"])
+    changed = changes(before, _facts(house))
+    if "base_currency" in changed and session.scalar(select(Invoice.id).limit(1)) is not None:
+        raise Conflict("currency_locked", "The base currency is fixed once an invoice exists.", "base_currency")
+    if changed:
+        session.flush()
+        record(session, actor, now, "organisation.changed", "organisation", None, changed)
+    return house
+
+
+def _rate(session: Session, code: str) -> TaxRate:
+    rate = session.scalar(select(TaxRate).where(TaxRate.code == code))
+    if rate is None:
+        raise Invalid("unknown_tax_rate", f"There is no tax rate “{code[:80]}”.", "default_tax_rate")
+    return rate
+
+
+def _facts(house: Organisation) -> dict[str, Any]:
+    return {field: getattr(house, field) for field in FIELDS} | {"default_tax_rate": house.default_tax_rate.code}
+
+
+def add_tax_rate(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
+    """Add a tax rate. Raises Conflict when its code is taken."""
+    given = checked(fields)
+    if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
+        raise Conflict("code_taken", f"There is a tax rate “{given['code']}” already.", "code")
+    rate = TaxRate(id=new_id(now), **given)
+    session.add(rate)
+    session.flush()
+    facts = given | {"percent": plain(rate.percent)}
+    record(session, actor, now, "tax_rate.created", "tax_rate", rate.id, facts)
+    return rate

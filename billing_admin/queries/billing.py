@@ -1,0 +1,259 @@
+"""What billing would make of the pending charges. It writes nothing; preview, run and current invoice share it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, case, func, literal, null, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.invoicing import (
+    ChargeGroup,
+    Document,
+    TaxRate,
+    make_document,
+    reason_to_leave_out,
+    sha256,
+)
+from billing_admin.domain.money import exact_sum as sum_exactly
+from billing_admin.models import Charge, Customer, Service
+from billing_admin.models import TaxRate as Rate
+from billing_admin.models.base import exact_sum
+from billing_admin.queries.lookup import among
+from billing_admin.queries.organisation import organisation
+
+AccountKey = tuple[UUID, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which pending charges billing looks at: up to a day, of some customers or all, in one currency or any."""
+
+    through: date
+    customer_ids: Collection[UUID] | None = None
+    currency: str | None = None
+
+    def covers(self, session: Session) -> list[ColumnElement[bool]]:
+        """The conditions that hold for every unbilled charge of these customers, whatever its day."""
+        conditions: list[ColumnElement[bool]] = [Charge.status.in_(("pending", "held"))]
+        if self.customer_ids is not None:
+            conditions.append(among(session, Charge.customer_id, self.customer_ids))
+        if self.currency is not None:
+            conditions.append(Charge.currency == self.currency)
+        return conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One account's document as it would be made today."""
+
+    customer_id: UUID
+    reference: str
+    name: str
+    document: Document
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not made, or None."""
+        return reason_to_leave_out(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Unbilled charges that get on no document, their exact sum, and why."""
+
+    customer_id: UUID
+    reference: str
+    name: str
+    currency: str
+    charges: int
+    amount: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotal:
+    """Sums of documents in one currency, in minor units."""
+
+    currency: str
+    invoices: int
+    net: int
+    tax: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would make and what it would leave out. `digest` changes when anything shown here does."""
+
+    documents: list[Prepared]
+    left_out: list[LeftOut]
+    digest: str
+
+    @property
+    def charges(self) -> int:
+        """How many charges would be billed."""
+        return sum(prepared.document.charges for prepared in self.documents)
+
+    @property
+    def totals(self) -> list[CurrencyTotal]:
+        """The documents' sums per currency."""
+        return totals((p.document.currency, p.document.net, p.document.tax, p.document.total) for p in self.documents)
+
+
+def totals(amounts: Any) -> list[CurrencyTotal]:
+    """Sum (currency, net, tax, total) per currency."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for currency, net, tax, total in amounts:
+        for position, value in enumerate((1, net, tax, total)):
+            sums[currency][position] += value
+    return [CurrencyTotal(currency, *sums[currency]) for currency in sorted(sums)]
+
+
+def preview(session: Session, scope: Scope) -> Preview:
+    """Show every document a run would make, and everything it would leave out and why."""
+    prepared = prepare(session, scope)
+    documents = [one for one in prepared if one.reason is None]
+    left_out = [_left_out(one) for one in prepared if one.reason is not None] + _not_due(session, scope)
+    left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
+    seen = [[str(one.customer_id), one.document.digest()] for one in documents]
+    rest = [[str(row.customer_id), row.currency, row.charges, str(row.reason)] for row in left_out]
+    return Preview(documents, left_out, sha256([seen, rest]))
+
+
+def prepare(session: Session, scope: Scope) -> list[Prepared]:
+    """Gather the charges due by the cut-off into one document per customer and currency, by customer reference."""
+    groups = _groups(session, scope)
+    people = _people(session, {customer_id for customer_id, _ in groups})
+    prepared = [
+        Prepared(customer_id, *people[customer_id], make_document(currency, groups[customer_id, currency]))
+        for customer_id, currency in groups
+    ]
+    return sorted(prepared, key=lambda one: (one.reference, one.document.currency))
+
+
+def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str]]:
+    query = select(Customer.id, Customer.reference, Customer.name).where(among(session, Customer.id, ids))
+    return {id: (reference, name) for id, reference, name in session.execute(query)}
+
+
+def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup]]:
+    services, apart = _services(session)
+    groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
+    for row in session.execute(_grouped(session, scope, apart)):
+        customer_id, currency, service_id, unit_price, charge_id, charges, quantity, amount, since, until, *words = row
+        code, name, tax = services[service_id]
+        groups[customer_id, currency].append(
+            ChargeGroup(
+                service_id=service_id,
+                service_code=code,
+                unit_price=unit_price,
+                charge_id=charge_id,
+                description=words[0] if words[0] == words[1] or service_id is None else name,
+                quantity=quantity,
+                amount=amount,
+                charges=charges,
+                period_from=since,
+                period_to=until,
+                tax=tax,
+            )
+        )
+    return groups
+
+
+def _services(session: Session) -> tuple[dict[UUID | None, tuple[str, str, TaxRate]], list[UUID]]:
+    """Code, name and tax rate of every service, those of no service under None; and which want a line per charge."""
+    house = organisation(session).default_tax_rate
+    known: dict[UUID | None, tuple[str, str, TaxRate]] = {None: ("", "", TaxRate(house.category, house.percent))}
+    columns = (Service.id, Service.code, Service.name, Service.line_per_charge, Rate.category, Rate.percent)
+    apart = []
+    for id, code, name, line_per_charge, category, percent in session.execute(
+        select(*columns).join(Rate, Rate.id == Service.tax_rate_id)
+    ):
+        known[id] = (code, name, TaxRate(category, percent))
+        if line_per_charge:
+            apart.append(id)
+    return known, apart
+
+
+def _grouped(session: Session, scope: Scope, apart: Sequence[UUID]) -> Select[Any]:
+    """Sum the due charges in the database: by service and unit price; alone where there is no service or it wants a line each."""
+    stands_alone: ColumnElement[bool] = Charge.service_id.is_(None)
+    if apart:
+        stands_alone |= Charge.service_id.in_(apart)
+    charge_id = case((stands_alone, Charge.id), else_=null()).label("charge_id")
+    by = (Charge.customer_id, Charge.currency, Charge.service_id, Charge.unit_price, charge_id)
+    return (
+        select(
+            *by,
+            func.count().label("charges"),
+            exact_sum(Charge.quantity).label("quantity"),
+            exact_sum(Charge.amount).label("amount"),
+            func.min(Charge.incurred_on).label("period_from"),
+            func.max(Charge.incurred_on).label("period_to"),
+            func.min(Charge.description).label("first_description"),
+            func.max(Charge.description).label("last_description"),
+        )
+        .where(*scope.covers(session), Charge.status == "pending", Charge.incurred_on <= scope.through)
+        .group_by(*by)
+    )
+
+
+def _left_out(one: Prepared) -> LeftOut:
+    document = one.document
+    amounts = [line.group.amount for line in document.lines]
+    return LeftOut(
+        one.customer_id,
+        one.reference,
+        one.name,
+        document.currency,
+        document.charges,
+        sum_exactly(amounts),
+        one.reason or "",
+    )
+
+
+def unbilled_parts(session: Session, scope: Scope) -> Select[Any]:
+    """Count and sum every unbilled charge per account and part: due by the cut-off, later, or held."""
+    part = case(
+        (Charge.status == "held", literal("held")),
+        (Charge.incurred_on > scope.through, literal("later")),
+        else_=literal("due"),
+    )
+    by = (Charge.customer_id, Charge.currency, part.label("part"))
+    return (
+        select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
+        .where(*scope.covers(session))
+        .group_by(*by)
+    )
+
+
+PART_REASONS = {"later": "after_cut_off", "held": "held"}
+
+
+def _not_due(session: Session, scope: Scope) -> list[LeftOut]:
+    parts = unbilled_parts(session, scope).subquery()
+    query = (
+        select(
+            Customer.id,
+            Customer.reference,
+            Customer.name,
+            parts.c.currency,
+            parts.c.charges,
+            parts.c.amount,
+            case(PART_REASONS, value=parts.c.part),
+        )
+        .join(parts, parts.c.customer_id == Customer.id)
+        .where(parts.c.part != "due")
+    )
+    return [LeftOut(*row) for row in session.execute(query)]
+
+
+def current_invoice(session: Session, customer_id: UUID, currency: str, through: date) -> Document | None:
+    """What a customer's pending charges would make if billed now, or None without any; computed, never stored."""
+    prepared = prepare(session, Scope(through, [customer_id], currency))
+    return prepared[0].document if prepared else None

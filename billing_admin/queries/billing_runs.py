@@ -1,0 +1,104 @@
+"""Billing runs: how far each is, what it made, and what it left out."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.errors import NotFound
+from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice
+from billing_admin.queries.billing import CurrencyTotal, LeftOut, totals
+from billing_admin.queries.lookup import among
+from billing_admin.queries.paging import Record
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run with its counts. `accounts` and `settled` are its progress; money is in minor units."""
+
+    run: BillingRun
+    accounts: int
+    settled: int
+    invoices: int
+    charges: int
+    totals: list[CurrencyTotal]
+    left_out: list[LeftOut]
+
+
+def runs() -> Select[BillingRun]:
+    """Every run, newest first; for `paging.page`."""
+    return select(BillingRun).order_by(BillingRun.created_at.desc(), BillingRun.id.desc())
+
+
+def report(session: Session, run_id: UUID) -> RunReport:
+    """What became of a run, or raise NotFound."""
+    run = session.get(BillingRun, run_id)
+    if run is None:
+        raise NotFound("unknown_billing_run", f"There is no billing run {run_id}.", "id")
+    due = _due(session, run_id)
+    return RunReport(
+        run=run,
+        accounts=due.accounts,
+        settled=due.settled,
+        invoices=due.invoices,
+        charges=int(due.charges or 0),
+        totals=_totals(session, run_id),
+        left_out=left_out(session, run_id),
+    )
+
+
+def _due(session: Session, run_id: UUID) -> Record:
+    billed = BillingRunItem.state == "billed"
+    return session.execute(
+        select(
+            func.count().label("accounts"),
+            func.count().filter(BillingRunItem.state != "waiting").label("settled"),
+            func.count().filter(billed).label("invoices"),
+            func.sum(BillingRunItem.charges).filter(billed).label("charges"),
+        ).where(BillingRunItem.run_id == run_id, BillingRunItem.part == "due")
+    ).one()
+
+
+def _totals(session: Session, run_id: UUID) -> list[CurrencyTotal]:
+    amounts = select(Invoice.currency, Invoice.net, Invoice.tax, Invoice.total).where(Invoice.run_id == run_id)
+    return totals(session.execute(amounts))
+
+
+def left_out(session: Session, run_id: UUID) -> list[LeftOut]:
+    """The charges that the run left out, and why, by customer reference."""
+    item = BillingRunItem
+    query = (
+        select(
+            item.customer_id, Customer.reference, Customer.name, item.currency, item.charges, item.amount, item.reason
+        )
+        .join(Customer, Customer.id == item.customer_id)
+        .where(item.run_id == run_id, item.state == "left_out")
+        .order_by(Customer.reference, item.currency, item.reason)
+    )
+    return [LeftOut(*row[:6], row.reason or "") for row in session.execute(query)]
+
+
+def invoiced(session: Session, run_ids: Collection[UUID]) -> dict[UUID, list[CurrencyTotal]]:
+    """What each of these runs made, per currency; a run that made nothing is left out."""
+    amounts: dict[UUID, list[Record]] = defaultdict(list)
+    query = (
+        select(
+            Invoice.run_id,
+            Invoice.currency,
+            func.count(),
+            func.sum(Invoice.net),
+            func.sum(Invoice.tax),
+            func.sum(Invoice.total),
+        )
+        .where(among(session, Invoice.run_id, run_ids))
+        .group_by(Invoice.run_id, Invoice.currency)
+        .order_by(Invoice.currency)
+    )
+    for row in session.execute(query):
+        amounts[row.run_id].append(row)
+    return {
+        id: [CurrencyTotal(row[1], *(int(value) for value in row[2:])) for row in rows] for id, rows in amounts.items()
+    }

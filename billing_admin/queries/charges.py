@@ -1,0 +1,134 @@
+"""Charges as people and scripts read them: with the names of customer, service, invoice and poster beside them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.errors import NotFound
+from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service
+from billing_admin.models.base import exact_sum
+from billing_admin.queries.customers import customer
+from billing_admin.queries.invoices import invoice_id
+from billing_admin.queries.lookup import among
+from billing_admin.queries.paging import Record
+from billing_admin.queries.services import service
+
+MANY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeFilter:
+    """Which charges; an empty text is no filter. `from_` and `to` are days of incurring, both included."""
+
+    customer: str = ""
+    service: str = ""
+    status: str = ""
+    currency: str = ""
+    from_: date | None = None
+    to: date | None = None
+    invoice: str = ""
+    line: UUID | None = None
+    likely_duplicates: bool = False
+
+
+def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bool]]:
+    """The filter as SQL conditions. Raises NotFound for a customer, service or invoice that does not exist."""
+    f = filters
+    wanted: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (f.customer, lambda: Charge.customer_id == customer(session, f.customer).id),
+        (f.service, lambda: Charge.service_id == service(session, f.service).id),
+        (f.status, lambda: Charge.status == f.status),
+        (f.currency, lambda: Charge.currency == f.currency),
+        (f.from_, lambda: Charge.incurred_on >= f.from_),
+        (f.to, lambda: Charge.incurred_on <= f.to),
+        (f.invoice, lambda: Charge.invoice_line_id.in_(_lines_of(session, f.invoice))),
+        (f.line, lambda: Charge.invoice_line_id == f.line),
+        (f.likely_duplicates, lambda: Charge.duplicate_of_id.is_not(None)),
+    ]
+    return [condition() for given, condition in wanted if given]
+
+
+def _lines_of(session: Session, name: str) -> Select[UUID]:
+    return select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id(session, name))
+
+
+_VIEWS: Select[Any] = (
+    select(
+        *Charge.__table__.c,
+        Customer.reference.label("customer_reference"),
+        Customer.name.label("customer_name"),
+        Service.code.label("service_code"),
+        Service.name.label("service_name"),
+        Service.unit.label("service_unit"),
+        Invoice.id.label("invoice_id"),
+        Invoice.number.label("invoice_number"),
+        AuditEvent.actor_name.label("created_by"),
+    )
+    .join(Customer, Customer.id == Charge.customer_id)
+    .outerjoin(Service, Service.id == Charge.service_id)
+    .outerjoin(InvoiceLine, InvoiceLine.id == Charge.invoice_line_id)
+    .outerjoin(Invoice, Invoice.id == InvoiceLine.invoice_id)
+    .join(AuditEvent, AuditEvent.id == Charge.event_id)
+)
+_VIEW = _VIEWS.where(Charge.id == bindparam("id"))
+
+
+def charge(session: Session, id: UUID) -> Record:
+    """One charge with its names, or raise NotFound."""
+    row = session.execute(_VIEW, {"id": id}).one_or_none()
+    if row is None:
+        raise NotFound("unknown_charge", f"There is no charge {id}.", "id")
+    return row
+
+
+def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
+    """The charges that a filter lets through, newest first, each with its names; for `paging.page`."""
+    return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeSum:
+    """Charges of one currency: how many, and their exact sum."""
+
+    currency: str
+    charges: int
+    amount: Decimal
+
+
+def sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
+    """Count and sum the whole filter exactly, per currency."""
+    query = (
+        select(Charge.currency, func.count(), exact_sum(Charge.amount))
+        .where(*conditions(session, filters))
+        .group_by(Charge.currency)
+        .order_by(Charge.currency)
+    )
+    return [ChargeSum(currency, count, amount) for currency, count, amount in session.execute(query)]
+
+
+def is_large(session: Session, filters: ChargeFilter) -> bool:
+    """Whether the filter lets more than 10,000 charges through: too many to sum while somebody waits."""
+    some = select(Charge.id).where(*conditions(session, filters)).limit(MANY + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(some)) or 0) > MANY
+
+
+def sums_of(session: Session, ids: Sequence[UUID]) -> list[ChargeSum]:
+    """Count and sum some charges exactly, per currency."""
+    query = (
+        select(Charge.currency, func.count(), exact_sum(Charge.amount))
+        .where(among(session, Charge.id, ids))
+        .group_by(Charge.currency)
+        .order_by(Charge.currency)
+    )
+    return [ChargeSum(currency, count, amount) for currency, count, amount in session.execute(query)]
+
+
+def matching_ids(session: Session, filters: ChargeFilter) -> list[UUID]:
+    """The ids of every charge that the filter lets through."""
+    return list(session.scalars(select(Charge.id).where(*conditions(session, filters))))

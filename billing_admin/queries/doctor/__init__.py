@@ -1,0 +1,34 @@
+"""Does everything hold that must always hold? Each rule is checked on the data as it is, and names the rows that break it.
+
+Sums are made in the database; documents are read one after the other, so that memory does not grow with them.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+
+from sqlalchemy.orm import Session
+
+from billing_admin.queries.doctor import charges, documents
+from billing_admin.queries.doctor.findings import Check, Finding, Result
+
+__all__ = ["CHECKS", "Check", "Finding", "Result", "examine"]
+
+CHECKS: tuple[Check, ...] = (*charges.CHECKS, *documents.CHECKS)
+# How many rows a result carries; it counts all.
+MOST_ROWS = 1000
+
+
+def examine(session: Session) -> list[Result]:
+    """Check every rule in one snapshot of the data; a result per rule, in their order."""
+    return gathered(chain(charges.find(session), documents.find(session)))
+
+
+def gathered(found: Iterable[tuple[str, Finding]]) -> list[Result]:
+    """Sort findings by their check's name."""
+    rows: dict[str, list[Finding]] = {check.name: [] for check in CHECKS}
+    counts = dict.fromkeys(rows, 0)
+    for name, finding in found:
+        counts[name] += 1
+        if counts[name] <= MOST_ROWS:
+            rows[name].append(finding)
+    return [Result(check, counts[check.name], rows[check.name]) for check in CHECKS]

@@ -1,0 +1,173 @@
+"""What always holds of documents and their series. They are read in the order of their numbers, each beside the one before it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import FromClause, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from billing_admin.domain.errors import DomainError
+from billing_admin.domain.invoicing import Row, TaxRate, Written, chained, content, tax_totals
+from billing_admin.domain.money import Money, plain
+from billing_admin.models import Invoice, InvoiceLine, InvoiceTax, NumberSeries
+from billing_admin.queries.doctor.findings import Check, Finding
+from billing_admin.queries.lookup import among
+
+AT_A_TIME = 1000
+
+
+def find(session: Session) -> Iterator[tuple[str, Finding]]:
+    """Everything wrong, each with the name of its check."""
+    last: dict[UUID, Row] = {}
+    for document in _documents(session):
+        row = document.invoice
+        for check, problems in _FINDERS.items():
+            for wrong in _safely(problems, document, last.get(row["series_id"])):
+                yield check.name, Finding("invoices", str(row["id"]), f"{row['number'] or 'draft'}: {wrong}")
+        if row["series_id"] is not None:
+            last[row["series_id"]] = row
+    for finding in _series(session, last):
+        yield SERIES.name, finding
+
+
+def _documents(session: Session) -> Iterator[Written]:
+    """Every document by series and number; drafts among them, by their ids."""
+    query = select(Invoice.__table__).order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
+    found = session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings()
+    for invoices in found.partitions():
+        ids = [row["id"] for row in invoices]
+        lines = _parts(session, InvoiceLine.__table__, InvoiceLine.invoice_id, InvoiceLine.position, ids)
+        taxes = _parts(session, InvoiceTax.__table__, InvoiceTax.invoice_id, InvoiceTax.position, ids)
+        for row in invoices:
+            yield Written(dict(row), lines.get(row["id"], []), taxes.get(row["id"], []))
+
+
+def _parts(
+    session: Session,
+    table: FromClause,
+    invoice_id: InstrumentedAttribute[UUID],
+    position: InstrumentedAttribute[int],
+    ids: Sequence[UUID],
+) -> dict[UUID, list[Row]]:
+    query = select(table).where(among(session, invoice_id, ids)).order_by(invoice_id, position)
+    rows = map(dict, session.execute(query).mappings())
+    return {id: list(parts) for id, parts in groupby(rows, itemgetter("invoice_id"))}
+
+
+Problems = Callable[[Written, Row | None], Iterator[str]]
+
+
+def _safely(problems: Problems, document: Written, before: Row | None) -> Iterator[str]:
+    """What a check says; a document so wrong that the domain refuses to compute with it is wrong, too."""
+    try:
+        yield from problems(document, before)
+    except DomainError as error:
+        yield error.message
+
+
+def _one_currency(document: Written, _before: Row | None) -> Iterator[str]:
+    row = document.invoice
+    for line in document.lines:
+        for field, what in (("currency", "in another currency"), ("customer_id", "another customer's")):
+            if line[field] != row[field]:
+                yield f"line {line['position']} is {what}"
+
+
+def _rounded_once(document: Written, _before: Row | None) -> Iterator[str]:
+    currency = document.invoice["currency"]
+    for line in document.lines:
+        net = Money.rounded(line["amount"], currency).minor
+        if line["net"] != net:
+            yield f"line {line['position']} has net {line['net']}; {plain(line['amount'])} rounds to {net}"
+
+
+def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
+    row, lines, taxes = document.invoice, document.lines, document.taxes
+    sums = (
+        ("net", row["net"], "the lines", sum(line["net"] for line in lines)),
+        ("net", row["net"], "the tax bases", sum(tax["base"] for tax in taxes)),
+        ("tax", row["tax"], "the taxes", sum(tax["tax"] for tax in taxes)),
+        ("total", row["total"], "net and tax", row["net"] + row["tax"]),
+    )
+    for name, kept, parts, added in sums:
+        if kept != added:
+            yield f"{name} is {kept}, {parts} make {added}"
+
+
+def _taxed(document: Written, _before: Row | None) -> Iterator[str]:
+    nets = ((TaxRate(line["tax_category"], line["tax_percent"]), line["net"]) for line in document.lines)
+    due = {(one.rate.category, one.rate.percent): (one.base, one.tax) for one in tax_totals(nets)}
+    kept = {(tax["category"], tax["percent"]): (tax["base"], tax["tax"]) for tax in document.taxes}
+    for rate in sorted(due.keys() | kept.keys()):
+        if due.get(rate) != kept.get(rate):
+            yield f"tax {_rate(rate)} is {_tax(kept.get(rate))}; the lines make {_tax(due.get(rate))}"
+
+
+def _rate(rate: tuple[str, Decimal]) -> str:
+    return f"{rate[0]} {plain(rate[1])} %"
+
+
+def _tax(base_and_tax: tuple[int, int] | None) -> str:
+    return "nothing" if base_and_tax is None else "{1} on {0}".format(*base_and_tax)
+
+
+def _numbered(document: Written, before: Row | None) -> Iterator[str]:
+    row = document.invoice
+    if row["status"] == "draft":
+        if row["number"] or row["sequence"] is not None or row["series_id"]:
+            yield "a draft has no number"
+        return
+    if not row["number"] or row["sequence"] is None or row["series_id"] is None or row["issue_date"] is None:
+        yield f"is {row['status']}, without a whole number or issue date"
+        return
+    if not row["number"].endswith(f"-{row['issue_date'].year}-{row['sequence']:05d}"):
+        yield f"its number is not that of sequence {row['sequence']} in {row['issue_date'].year}"
+    yield from _follows(row, before)
+
+
+def _follows(row: Row, before: Row | None) -> Iterator[str]:
+    expected = before["sequence"] + 1 if before else 1
+    if row["sequence"] != expected:
+        yield f"its sequence is {row['sequence']} where {expected} should follow"
+    if before and before["issue_date"] > row["issue_date"]:
+        yield f"is dated {row['issue_date']}, before {before['number']} of {before['issue_date']}"
+
+
+def _hashed(document: Written, before: Row | None) -> Iterator[str]:
+    row = document.invoice
+    if row["status"] == "draft" or row["issue_date"] is None or row["due_date"] is None:
+        return
+    if row["hash"] != chained(before["hash"] if before else "", row["number"], content(document)):
+        yield "does not match the hash stored at issue, over itself and the document before it"
+
+
+def _series(session: Session, last: dict[UUID, Row]) -> Iterator[Finding]:
+    for series in session.execute(select(NumberSeries.__table__)).mappings():
+        row = last.get(series["id"], _NONE)
+        expected = {
+            "next_sequence": row["sequence"] + 1,
+            "last_issue_date": row["issue_date"],
+            "last_hash": row["hash"],
+        }
+        for name, value in expected.items():
+            if series[name] != value:
+                wrong = f"{series['kind']} {series['year']}: {name} is {series[name]}, its documents say {value}"
+                yield Finding("number_series", str(series["id"]), wrong)
+
+
+_NONE: dict[str, Any] = {"sequence": 0, "issue_date": None, "hash": ""}
+
+_FINDERS: dict[Check, Problems] = {
+    Check("one_currency", "A document's lines are of its own customer and currency."): _one_currency,
+    Check("line_net", "A line's net is its exact amount, rounded once, half up, to the minor unit."): _rounded_once,
+    Check("totals", "Line nets, tax bases, taxes and totals add up on every document."): _adds_up,
+    Check("taxes", "Tax is computed per rate on the sum of its line nets, rounded once."): _taxed,
+    Check("numbers", "Numbers have no gap and follow the issue dates; drafts have none."): _numbered,
+    Check("hash_chain", "Issued documents match the hash stored at issue, which covers the one before."): _hashed,
+}
+SERIES = Check("number_series", "Each series goes on where its last document stands.")
+CHECKS = (*_FINDERS, SERIES)

@@ -1,0 +1,195 @@
+"""Invoices: one whole, many by filter, and what a filter adds up to. Money is in minor units."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.invoicing import document_number
+from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries
+from billing_admin.queries.customers import customer
+from billing_admin.queries.lookup import among, as_id, named
+from billing_admin.queries.organisation import organisation
+from billing_admin.queries.paging import Record
+
+
+def invoice_id(session: Session, name: str) -> UUID:
+    """The id of an invoice named by id or number, or raise NotFound."""
+    found = session.scalar(select(Invoice.id).where(named(Invoice.id, Invoice.number, name)))
+    if found is None:
+        raise NotFound("unknown_invoice", f"There is no invoice “{name[:80]}”.", "invoice")
+    return found
+
+
+def invoice(session: Session, name: str) -> Invoice:
+    """One invoice by id or number, with its lines and taxes, or raise NotFound."""
+    query = select(Invoice).options(selectinload(Invoice.lines), selectinload(Invoice.taxes))
+    return session.scalars(query.where(Invoice.id == invoice_id(session, name))).one()
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFilter:
+    """Which invoices; an empty text is no filter.
+
+    `status` is draft, issued or void, or a state read off the balance on `today`: open, overdue or paid.
+    `q` is looked for in the number and the customer.
+    """
+
+    today: date
+    q: str = ""
+    customer: str = ""
+    status: str = ""
+    kind: str = ""
+    currency: str = ""
+    issued_from: date | None = None
+    issued_to: date | None = None
+    overdue: bool | None = None
+    run: str = ""
+
+
+STATES = ("draft", "open", "overdue", "paid", "void")
+_OWED = Invoice.total - Invoice.paid - Invoice.credited
+
+
+def _state(state: str, today: date) -> ColumnElement[bool]:
+    """A state as a condition; the first part lets the index of open invoices serve."""
+    is_open = and_(Invoice.status == "issued", Invoice.total != Invoice.paid + Invoice.credited)
+    conditions: dict[str, ColumnElement[bool]] = {
+        "open": is_open,
+        "overdue": and_(is_open, Invoice.due_date < today),
+        "paid": and_(Invoice.status == "issued", Invoice.total == Invoice.paid + Invoice.credited),
+    }
+    return conditions.get(state, Invoice.status == state)
+
+
+def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool]]:
+    """The filter as SQL conditions. Raises NotFound for a customer that does not exist, Invalid for a run that is no id."""
+    f = filters
+    wanted: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (f.customer, lambda: Invoice.customer_id == customer(session, f.customer).id),
+        (f.status, lambda: _state(f.status, f.today)),
+        (f.kind, lambda: Invoice.kind == f.kind),
+        (f.currency, lambda: Invoice.currency == f.currency),
+        (f.issued_from, lambda: Invoice.issue_date >= f.issued_from),
+        (f.issued_to, lambda: Invoice.issue_date <= f.issued_to),
+        (f.overdue is True, lambda: _state("overdue", f.today)),
+        (f.overdue is False, lambda: or_(~_state("overdue", f.today), Invoice.due_date.is_(None))),
+        (f.run, lambda: Invoice.run_id == _run_id(f.run)),
+        (f.q, lambda: _search(f.q)),
+    ]
+    return [condition() for given, condition in wanted if given]
+
+
+def _run_id(text: str) -> UUID:
+    id = as_id(text)
+    if id is None:
+        raise Invalid("not_an_id", "A billing run is named by its id.", "run")
+    return id
+
+
+def _search(q: str) -> ColumnElement[bool]:
+    words = q.strip()
+    return or_(
+        Invoice.number.icontains(words, autoescape=True),
+        Invoice.customer_name.icontains(words, autoescape=True),
+        Invoice.customer_reference.icontains(words, autoescape=True),
+    )
+
+
+def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
+    """The invoices that a filter lets through, newest first; for `paging.page`."""
+    query = select(Invoice).where(*conditions(session, filters))
+    return query.order_by(Invoice.created_at.desc(), Invoice.id.desc())
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSum:
+    """Documents of one currency, in minor units; `balance` counts only what is issued."""
+
+    currency: str
+    invoices: int
+    net: int
+    tax: int
+    total: int
+    paid: int
+    credited: int
+    balance: int
+
+
+def sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
+    """Add the whole filter up, per currency."""
+    owed = func.sum(_OWED).filter(Invoice.status == "issued")
+    amounts = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
+    query = (
+        select(Invoice.currency, func.count(), *(func.sum(amount) for amount in amounts), func.coalesce(owed, 0))
+        .where(*conditions(session, filters))
+        .group_by(Invoice.currency)
+        .order_by(Invoice.currency)
+    )
+    return [InvoiceSum(row[0], *(int(value) for value in row[1:])) for row in session.execute(query)]
+
+
+def counts(session: Session, filters: InvoiceFilter) -> dict[str, int]:
+    """How many invoices each state would show under the filter's other parts; the empty state is all of them."""
+    rest = replace(filters, status="")
+    base = conditions(session, rest)
+    columns = [func.count().filter(_state(state, filters.today)) for state in STATES]
+    row = session.execute(select(func.count(), *columns).where(*base)).one()
+    return dict(zip(("", *STATES), row, strict=True))
+
+
+def charge_count(invoice: Invoice) -> int:
+    """How many charges are on the lines of an invoice."""
+    return sum(line.charges for line in invoice.lines)
+
+
+def charges_of_line(line_id: UUID) -> Select[Charge]:
+    """The charges on one line, by day; for `paging.page`."""
+    query = select(Charge).where(Charge.invoice_line_id == line_id)
+    return query.order_by(Charge.incurred_on, Charge.id)
+
+
+def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
+    """The lines of the invoices that a filter lets through, with their invoice's number and customer."""
+    return (
+        select(*InvoiceLine.__table__.c, Invoice.number, Invoice.customer_reference)
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .where(*conditions(session, filters))
+        .order_by(Invoice.created_at.desc(), Invoice.id.desc(), InvoiceLine.position)
+    )
+
+
+def receivables(session: Session, customer_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:
+    """What was invoiced, paid and credited per customer and currency, and the oldest day overdue money was due."""
+    owed = func.sum(_OWED)
+    query = (
+        select(
+            Invoice.customer_id,
+            Invoice.currency,
+            func.sum(Invoice.total).label("invoiced"),
+            func.sum(Invoice.paid).label("paid"),
+            func.sum(Invoice.credited).label("credited"),
+            owed.label("balance"),
+            func.min(Invoice.due_date).filter(_OWED > 0).label("oldest_due"),
+        )
+        .where(Invoice.status == "issued", among(session, Invoice.customer_id, customer_ids))
+        .group_by(Invoice.customer_id, Invoice.currency)
+        .order_by(Invoice.currency)
+    )
+    found: dict[UUID, list[Record]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.customer_id, []).append(row)
+    return found
+
+
+def next_number(session: Session, on: date) -> str:
+    """The number that an invoice issued on a day gets, unless another one comes first."""
+    sequence = session.scalar(
+        select(NumberSeries.next_sequence).where(NumberSeries.kind == "invoice", NumberSeries.year == on.year)
+    )
+    return document_number(organisation(session).invoice_prefix, on.year, sequence or 1)

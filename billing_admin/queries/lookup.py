@@ -1,0 +1,80 @@
+"""Finding rows by many keys at once, and things by their id or their own name."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
+
+
+class Several(TypeDecorator[list[Any]]):
+    """Many values as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(self.item) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
+        values = list(value or ())
+        return values if dialect.name == "postgresql" else json.dumps(values, default=str)
+
+
+class is_among(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
+    """`column IN (values)`, the values being one parameter of the type `Several`.
+
+    It has no type: of a Boolean SQLAlchemy asks SQLite `(…) = 1`, for which no index serves.
+    """
+
+    type = NullType()
+    inherit_cache = True
+
+
+@compiles(is_among, "postgresql")
+def _among_on_postgresql(element: is_among, compiler: SQLCompiler, **options: Any) -> str:
+    item, values = element.clauses
+    return f"({compiler.process(item, **options)} = ANY ({compiler.process(values, **options)}))"
+
+
+@compiles(is_among, "sqlite")
+def _among_on_sqlite(element: is_among, compiler: SQLCompiler, **options: Any) -> str:
+    item, values = element.clauses
+    listed = f"SELECT value FROM json_each({compiler.process(values, **options)})"  # noqa: S608 - compiled by SQLAlchemy
+    return f"({compiler.process(item, **options)} IN ({listed}))"
+
+
+def among_named(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    """`attribute IN (values)`; the values come by name when the statement, built once, is run."""
+    return is_among(attribute, bindparam(name, type_=Several(attribute.type)))
+
+
+def among(_session: Session, attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """`attribute IN (values)` as one parameter, however many values there are."""
+    return is_among(attribute, bindparam(None, list(values), Several(attribute.type), unique=True))
+
+
+def as_id(name: str) -> UUID | None:
+    """Read a UUID in its usual spelling, or None: the name is then a thing's own."""
+    if len(name) != len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"):
+        return None
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
+
+
+def named(key: InstrumentedAttribute[UUID], own: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    """The condition that finds one thing by id or by its own name."""
+    id = as_id(name)
+    return own == name if id is None else key == id

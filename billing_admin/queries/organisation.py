@@ -1,0 +1,34 @@
+"""The organisation, its today, its tax rates."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.models import Invoice, Organisation, TaxRate
+
+
+def organisation(session: Session) -> Organisation:
+    """The one row; migrations put it there."""
+    return session.scalars(select(Organisation)).one()
+
+
+def today(session: Session, now: datetime) -> date:
+    """Today, where the organisation is."""
+    return day_of(now, organisation(session).time_zone)
+
+
+def day_of(now: datetime, time_zone: str) -> date:
+    """The calendar day of a moment in a time zone."""
+    return now.astimezone(ZoneInfo(time_zone)).date()
+
+
+def tax_rates(session: Session) -> list[TaxRate]:
+    """Every tax rate, by code."""
+    return list(session.scalars(select(TaxRate).order_by(TaxRate.code)))
+
+
+def currency_is_locked(session: Session) -> bool:
+    """Whether the base currency is fixed, as an invoice exists."""
+    return session.scalar(select(Invoice.id).limit(1)) is not None

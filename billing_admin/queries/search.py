@@ -1,0 +1,102 @@
+"""The search field: what a text names exactly, and what else it may mean. Only indexed columns and a few rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.domain.typed import TypedAmount, typed_amount
+from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
+from billing_admin.queries.customers import CustomerFilter, by_name
+from billing_admin.queries.lookup import as_id
+from billing_admin.queries.services import ServiceFilter, by_code
+
+_OWN_NAMES: tuple[tuple[str, InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ...] = (
+    ("invoice", Invoice.id, Invoice.number),
+    ("customer", Customer.id, Customer.reference),
+    ("service", Service.id, Service.code),
+)
+_IDS: tuple[tuple[str, InstrumentedAttribute[UUID]], ...] = (
+    ("charge", Charge.id),
+    ("invoice", Invoice.id),
+    ("customer", Customer.id),
+    ("service", Service.id),
+    ("billing_run", BillingRun.id),
+)
+
+
+def exact_match(session: Session, text: str) -> tuple[str, UUID] | None:
+    """The one thing that has this id, number, reference or code, as (kind, id); None if none has, or several have."""
+    id = as_id(text)
+    found = _by_own_name(session, text) if id is None else _by_id(session, id)
+    return found[0] if len(found) == 1 else None
+
+
+def _by_own_name(session: Session, text: str) -> list[tuple[str, UUID]]:
+    """As typed; where that finds nothing, in capitals, as most are written."""
+    for spelling in dict.fromkeys((text, text.upper())):
+        ids = [(kind, session.scalar(select(key).where(own == spelling))) for kind, key, own in _OWN_NAMES]
+        found = [(kind, id) for kind, id in ids if id is not None]
+        if found:
+            return found
+    return []
+
+
+def _by_id(session: Session, id: UUID) -> list[tuple[str, UUID]]:
+    return [(kind, id) for kind, key in _IDS if session.scalar(select(key).where(key == id)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The first few of each kind."""
+
+    customers: list[Customer]
+    invoices: list[Invoice]
+    services: list[Service]
+
+    def __bool__(self) -> bool:
+        return bool(self.customers or self.invoices or self.services)
+
+
+def hits(session: Session, text: str, limit: int) -> Hits:
+    """Customers and services whose names hold the text, case and accents aside; invoices by number, customer or total."""
+    invoices = select(Invoice).where(or_(*_invoice_conditions(text)))
+    return Hits(
+        list(session.scalars(by_name(CustomerFilter(q=text, archived=None)).limit(limit))),
+        list(session.scalars(invoices.order_by(Invoice.created_at.desc(), Invoice.id.desc()).limit(limit))),
+        list(session.scalars(by_code(ServiceFilter(q=text, archived=None)).limit(limit))),
+    )
+
+
+def _invoice_conditions(text: str) -> Iterable[ColumnElement[bool]]:
+    yield Invoice.number.icontains(text, autoescape=True)
+    yield Invoice.customer_name.icontains(text, autoescape=True)
+    yield Invoice.customer_reference.icontains(text, autoescape=True)
+    amount = _amount(text)
+    if amount is not None:
+        yield from _totals(amount)
+
+
+def _amount(text: str) -> TypedAmount | None:
+    try:
+        return typed_amount(text)
+    except Invalid:
+        return None
+
+
+def _totals(amount: TypedAmount) -> Iterable[ColumnElement[bool]]:
+    """The total as it is stored, in minor units, which differ in size by currency."""
+    for digits in sorted(set(MINOR_DIGITS.values())):
+        codes = [code for code, places in MINOR_DIGITS.items() if places == digits]
+        wanted = codes if amount.currency is None else [code for code in codes if code == amount.currency]
+        try:
+            minor = Money.exactly(amount.amount, wanted[0]).minor if wanted else None
+        except Invalid:
+            continue
+        if minor is not None:
+            yield and_(Invoice.currency.in_(wanted), Invoice.total == minor)

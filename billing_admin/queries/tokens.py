@@ -1,0 +1,73 @@
+"""Whose token is this, and what may it do?"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.tokens import digest, well_formed
+from billing_admin.models import ApiToken, User
+
+USE_IS_FRESH = timedelta(minutes=1)
+
+# Asked by every request, hence built once.
+_TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
+_BY_HASH = (
+    select(
+        *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at),
+        *(_USER.role, _USER.active),
+    )
+    .select_from(ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id))
+    .where(_TOKEN.token_hash == bindparam("hash"), _TOKEN.revoked_at.is_(None))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who carries a token that is good now; `fresh` says that its last use is written down already."""
+
+    actor: Actor
+    fresh: bool
+
+
+def by_secret(session: Session, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
+    """The bearer of a token, or None for one that is unknown, expired, revoked, or whose owner is deactivated.
+
+    It may do what its scopes and its owner's role both allow. Made on the command line it has no owner: its scopes decide.
+    """
+    if not well_formed(secret):
+        return None
+    row = session.connection().execute(_BY_HASH, {"hash": digest(secret)}).one_or_none()
+    if row is None or row.expires_at <= now or not (row.user_id is None or row.active):
+        return None
+    permissions = frozenset(row.scopes)
+    if row.user_id is not None:
+        permissions &= ROLES.get(row.role, frozenset())
+    fresh = row.last_used_at is not None and now - row.last_used_at < USE_IS_FRESH
+    return Bearer(Actor("token", row.id, row.name, permissions, request_id), fresh)
+
+
+def tokens(session: Session) -> list[ApiToken]:
+    """Every token, newest first, with its owner."""
+    return list(session.scalars(select(ApiToken).order_by(ApiToken.created_at.desc(), ApiToken.id.desc())))
+
+
+def token(session: Session, id: UUID) -> ApiToken:
+    """One token, with its owner, or raise NotFound."""
+    found = session.get(ApiToken, id)
+    if found is None:
+        raise NotFound("unknown_token", f"There is no token {id}.", "id")
+    return found
+
+
+def state(token: ApiToken, now: datetime) -> str:
+    """Read revoked, expired, inactive (its owner is deactivated) or active off a token."""
+    if token.revoked_at is not None:
+        return "revoked"
+    if token.expires_at <= now:
+        return "expired"
+    return "active" if token.user is None or token.user.active else "inactive"

@@ -1,0 +1,110 @@
+"""Whether the books balance: read from the tables and computed anew, apart from the code that wrote them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.invoicing import chained, content
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.models import Account, Base, Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries
+from billing_admin.operations.invoices import written
+
+
+def rows(session: Session, table: type[Base], *order: Any) -> Sequence[Any]:
+    """Every row of a table, as plain values."""
+    return session.execute(select(table.__table__).order_by(*order)).all()
+
+
+def contents(session: Session) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that is stored, to see whether something changed."""
+    session.rollback()
+    return {
+        table.name: [tuple(row) for row in session.execute(select(table).order_by(*table.primary_key))]
+        for table in Base.metadata.sorted_tables
+    }
+
+
+def half_up(value: Fraction) -> int:
+    """The nearest whole number, and a half away from zero."""
+    rounded = (abs(value) * 2 + 1) // 2
+    return int(-rounded if value < 0 else rounded)
+
+
+def assert_books_balance(session: Session) -> None:
+    """Accounts, lines, taxes, totals, numbers, dates and hashes are what the charges make them."""
+    session.rollback()
+    _assert_accounts(session)
+    _assert_lines(session)
+    _assert_documents(session)
+    _assert_numbers(session)
+
+
+def _assert_accounts(session: Session) -> None:
+    expected: dict[tuple[Any, str, str], list[Decimal]] = defaultdict(list)
+    for charge in rows(session, Charge):
+        expected[charge.customer_id, charge.currency, charge.status].append(charge.amount)
+    for account in rows(session, Account):
+        for status in ("pending", "held"):
+            amounts = expected.pop((account.customer_id, account.currency, status), [])
+            kept = getattr(account, f"{status}_charges"), Fraction(getattr(account, f"{status}_amount"))
+            assert kept == (len(amounts), sum(map(Fraction, amounts))), f"{status} of {account.customer_id}"
+    assert {status for _, _, status in expected} <= {"billed", "cancelled"}, "an account is missing"
+
+
+def _assert_lines(session: Session) -> None:
+    on_line: dict[Any, list[Any]] = defaultdict(list)
+    for charge in rows(session, Charge):
+        assert (charge.status == "billed") == (charge.invoice_line_id is not None)
+        if charge.invoice_line_id is not None:
+            on_line[charge.invoice_line_id].append(charge)
+    for line in rows(session, InvoiceLine):
+        charges = on_line.pop(line.id)
+        assert line.charges == len(charges)
+        assert Fraction(line.amount) == sum(Fraction(charge.amount) for charge in charges)
+        assert Fraction(line.quantity) == sum(Fraction(charge.quantity) for charge in charges)
+        assert line.net == half_up(Fraction(line.amount) * 10 ** MINOR_DIGITS[line.currency])
+        found = {(charge.customer_id, charge.currency, charge.service_id, charge.unit_price) for charge in charges}
+        assert found == {(line.customer_id, line.currency, line.service_id, line.unit_price)}
+    assert not on_line, "a charge is on a line that is not there"
+
+
+def _assert_documents(session: Session) -> None:
+    lines, taxes = defaultdict(list), defaultdict(list)
+    for line in rows(session, InvoiceLine, InvoiceLine.position):
+        lines[line.invoice_id].append(line)
+    for tax in rows(session, InvoiceTax, InvoiceTax.position):
+        taxes[tax.invoice_id].append(tax)
+    for invoice in rows(session, Invoice):
+        own, own_taxes = lines[invoice.id], taxes[invoice.id]
+        assert [line.position for line in own] == list(range(1, len(own) + 1))
+        bases: dict[tuple[str, Decimal], int] = defaultdict(int)
+        for line in own:
+            bases[line.tax_category, line.tax_percent] += line.net
+        assert {(tax.category, tax.percent): tax.base for tax in own_taxes} == bases
+        assert all(tax.tax == half_up(tax.base * Fraction(tax.percent) / 100) for tax in own_taxes)
+        assert invoice.net == sum(line.net for line in own)
+        assert invoice.tax == sum(tax.tax for tax in own_taxes)
+        assert invoice.total == invoice.net + invoice.tax > 0
+
+
+def _assert_numbers(session: Session) -> None:
+    for series in rows(session, NumberSeries):
+        query = select(Invoice.__table__).where(Invoice.series_id == series.id).order_by(Invoice.sequence)
+        previous, dates = "", []
+        for expected, row in enumerate(session.execute(query).mappings(), 1):
+            invoice = dict(row)
+            assert invoice["sequence"] == expected, "the numbers have a gap"
+            assert invoice["number"].endswith(f"-{series.year}-{expected:05d}")
+            assert invoice["issue_date"].year == series.year
+            assert invoice["hash"] == chained(previous, invoice["number"], content(written(session, invoice)))
+            previous = invoice["hash"]
+            dates.append(invoice["issue_date"])
+        assert dates == sorted(dates)
+        assert (series.next_sequence, series.last_hash) == (len(dates) + 1, previous)
+    unnumbered = session.scalars(select(Invoice.status).where(Invoice.number.is_(None))).all()
+    assert set(unnumbered) <= {"draft"}

@@ -1,0 +1,151 @@
+"""Real processes on one database, started together: what each does stands in a function here.
+
+A fork server has imported everything once, so that a process is there in milliseconds.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from threading import BrokenBarrierError
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, configure_mappers
+
+from billing_admin.config import Settings
+from billing_admin.database import db, init_database, transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.charging import ChargeSpec
+from billing_admin.models import Account, Organisation
+from billing_admin.operations import billing_runs, charges, invoices
+from billing_admin.operations.billing_runs import RunSpec
+from tests.making import NOW
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__, "pytest"])  # a process imports what runs the tests, too
+SECONDS = 30
+configure_mappers()
+
+# What a process does, given the signal to start; what it returns is sent back.
+Work = Callable[..., Any]
+
+
+@contextmanager
+def core(url: str) -> Iterator[Session]:
+    """The application's database in this process, without pages and API."""
+    app = Flask("worker")
+    init_database(app, Settings(database_url=url, secret_key="only-for-tests" * 4))
+    with app.app_context():
+        db.session.scalars(select(Organisation.id)).one()  # connected, and warm
+        db.session.rollback()
+        yield db.session()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _run(work: Work, url: str, barrier: Any, answer: Connection, arguments: Sequence[Any]) -> None:
+    with core(url):
+        barrier.wait(SECONDS)
+        answer.send(work(*arguments))
+
+
+def race(url: str, *tasks: tuple[Any, ...]) -> list[Any]:
+    """Do the tasks `(work, argument, …)` at the same moment, each in a process of its own; returns what each returned."""
+    barrier = PROCESSES.Barrier(len(tasks))
+    pipes = [PROCESSES.Pipe(duplex=False) for _ in tasks]
+    processes = [
+        PROCESSES.Process(target=_run, args=(work, url, barrier, sender, arguments), daemon=True)
+        for (work, *arguments), (_, sender) in zip(tasks, pipes, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    answers: list[Any] = [None] * len(tasks)
+    waiting = {receiver: position for position, (receiver, _) in enumerate(pipes)}
+    for _, sender in pipes:
+        sender.close()  # each process has its own; when it dies, reading ends
+    while waiting:
+        answered = [receiver for receiver in wait(waiting, SECONDS) if isinstance(receiver, Connection)]
+        assert answered, "no answer"
+        for receiver in answered:
+            position = waiting.pop(receiver)
+            try:
+                answers[position] = receiver.recv()
+            except EOFError:
+                barrier.abort()  # the others need not wait for it
+    for process in processes:
+        process.join(SECONDS)
+    assert [process.exitcode for process in processes] == [0] * len(tasks)
+    return answers
+
+
+def _announce(work: Work, url: str, ready: Connection, arguments: Sequence[Any]) -> None:
+    with core(url):
+        ready.send(os.getpid())
+        work(*arguments)
+
+
+def kill_during(url: str, seconds: Callable[[], None], work: Work, *arguments: Any) -> bool:
+    """Start work in a process, wait as told, and kill it with SIGKILL; returns whether it was still at it."""
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_announce, args=(work, url, sender, arguments), daemon=True)
+    process.start()
+    pid = receiver.recv()
+    seconds()
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    process.join(SECONDS)
+    receiver.close()
+    sender.close()
+    return process.exitcode == -signal.SIGKILL
+
+
+# --- what a process may do --------------------------------------------------------------------------------------------
+
+
+def post(specs: Sequence[ChargeSpec]) -> tuple[int, int]:
+    """Post; returns how many were created and replayed."""
+    posted = transaction(charges.post, specs, SYSTEM, NOW)
+    return posted.created, posted.replayed
+
+
+def post_one_by_one(specs: Sequence[ChargeSpec]) -> int:
+    """Post each in a transaction of its own; returns how many were created."""
+    return sum(transaction(charges.post, [spec], SYSTEM, NOW).created for spec in specs)
+
+
+def bill(spec: RunSpec, chunk: int) -> UUID:
+    """Run billing in small chunks."""
+    billing_runs.CHUNK = chunk
+    return billing_runs.run(transaction, spec, SYSTEM, NOW)[0]
+
+
+def issue(invoice_id: UUID) -> bool:
+    """Issue a draft; returns whether it was us."""
+    return transaction(invoices.issue, invoice_id, None, SYSTEM, NOW)
+
+
+def cross(first: UUID, second: UUID, meeting: Any) -> int:
+    """Change two accounts, each of two processes from another side; returns how many attempts it took."""
+    attempts = 0
+
+    def change(session: Session) -> None:
+        nonlocal attempts
+        attempts += 1
+        for customer_id in (first, second):
+            session.execute(
+                update(Account)
+                .where(Account.customer_id == customer_id)
+                .values(held_charges=Account.held_charges + 1)
+                .execution_options(synchronize_session=False)
+            )
+            if attempts == 1 and customer_id == first:
+                with suppress(BrokenBarrierError):  # SQLite lets one writer in at a time: they cannot meet
+                    meeting.wait(1)
+
+    transaction(change)
+    return attempts

@@ -1,0 +1,126 @@
+"""What many tests need first: customers, services, charges and invoices, made through the operations and committed.
+
+Each function opens its own `transaction` in the test's application context, so ask for the fixture `session` (or `app`).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Unpack
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from billing_admin.database import db, transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.fields import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
+from billing_admin.domain.money import exact
+from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
+from billing_admin.operations import billing_runs, charges, customers, organisation, services
+from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.operations.charges import Posted
+
+NOW = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
+MARCH, MARCH_END = date(2026, 3, 15), date(2026, 3, 31)
+
+
+def make_customer(**fields: Unpack[CustomerFields]) -> Customer:
+    """A customer billed in USD, if nothing else is said; `reference` defaults to the next free one."""
+    given: CustomerFields = {"name": fields.get("reference", "A customer"), "currency": "USD"}
+    given.update(fields)
+    return transaction(customers.create, given, None, SYSTEM, NOW)[0]
+
+
+def make_service(**fields: Unpack[ServiceFields]) -> Service:
+    """A service, `GenericCompute` at 2.50 USD if nothing else is said."""
+    given: ServiceFields = {"code": "GenericCompute", "prices": {"USD": Decimal("2.50")}}
+    given.update(fields)
+    return transaction(services.create, given, None, SYSTEM, NOW)[0]
+
+
+def make_tax_rate(code: str = "VAT19", percent: str = "19", category: str = "S") -> TaxRate:
+    """A tax rate."""
+    fields: TaxRateFields = {"code": code, "name": code, "category": category, "percent": Decimal(percent)}
+    return transaction(organisation.add_tax_rate, fields, SYSTEM, NOW)
+
+
+def change_settings(**fields: Unpack[OrganisationFields]) -> Organisation:
+    """The organisation with these settings changed."""
+    return transaction(organisation.update, fields, None, SYSTEM, NOW)
+
+
+def make_spec(
+    customer: Customer | str,
+    amount: str | None = None,
+    *,
+    service: Service | str | None = None,
+    description: str | None = None,
+    quantity: str | None = None,
+    unit_price: str | None = None,
+    currency: str | None = None,
+    incurred_on: date = MARCH,
+    metadata: Mapping[str, str] | None = None,
+    id: UUID | None = None,
+) -> ChargeSpec:
+    """What to ask of a charge, with numbers as text. Without a service it is called `Work`."""
+    return ChargeSpec(
+        customer=customer if isinstance(customer, str) else customer.reference,
+        service=service.code if isinstance(service, Service) else service,
+        description="Work" if description is None and service is None else description,
+        quantity=None if quantity is None else exact(quantity),
+        unit_price=None if unit_price is None else exact(unit_price),
+        amount=None if amount is None else exact(amount),
+        currency=currency,
+        incurred_on=incurred_on,
+        metadata=metadata,
+        id=id,
+    )
+
+
+def post(*specs: ChargeSpec, now: datetime = NOW) -> Posted:
+    """Post charges in one go."""
+    return transaction(charges.post, specs, SYSTEM, now)
+
+
+def bill(
+    through: date = MARCH_END,
+    *,
+    issue: bool = True,
+    issue_date: date | None = None,
+    customers: Sequence[Customer] | None = None,
+    currency: str | None = None,
+    confirmed: str | None = None,
+    id: UUID | None = None,
+    now: datetime = NOW,
+) -> UUID:
+    """Run billing to its end, issuing unless told otherwise; returns the run's id."""
+    spec = RunSpec(
+        through=through,
+        customers=None if customers is None else tuple(customer.reference for customer in customers),
+        currency=currency,
+        issue=issue,
+        issue_date=issue_date,
+        confirmed=confirmed,
+        id=id,
+    )
+    return billing_runs.run(transaction, spec, SYSTEM, now)[0]
+
+
+def all_invoices() -> list[Invoice]:
+    """Every invoice as it is stored now, with lines and taxes: numbered ones first, in their order."""
+    db.session.rollback()
+    query = select(Invoice).options(selectinload(Invoice.lines), selectinload(Invoice.taxes))
+    found = db.session.scalars(query.execution_options(populate_existing=True))
+    return sorted(found, key=lambda invoice: (invoice.number is None, invoice.number, invoice.customer_reference))
+
+
+def make_invoice(
+    customer: Customer | None = None, amount: str = "10", *, issue: bool = True, now: datetime = NOW
+) -> Invoice:
+    """The invoice over one fresh charge of a customer."""
+    billed = customer or make_customer()
+    post(make_spec(billed, amount), now=now)
+    run_id = bill(issue=issue, customers=[billed], now=now)
+    return next(invoice for invoice in all_invoices() if invoice.run_id == run_id)

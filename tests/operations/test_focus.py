@@ -1,0 +1,131 @@
+"""The 1,000 real cloud charges of the FOCUS sample, from posting to numbered invoices; the figures are those of its README."""
+
+import csv
+import re
+from collections.abc import Sequence
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.money import Money, exact, exact_sum, plain
+from billing_admin.models import Account, Charge, Invoice
+from billing_admin.operations import customers, services
+from billing_admin.queries import billing, charges, unbilled
+from billing_admin.queries.billing import Scope
+from billing_admin.queries.billing_runs import left_out, report
+from billing_admin.queries.doctor import examine
+from tests.books import assert_books_balance
+from tests.making import NOW, all_invoices, bill, post
+
+SAMPLE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "focus" / "focus_sample.csv"
+THROUGH = date(2024, 9, 30)
+
+pytestmark = pytest.mark.skipif(not SAMPLE.exists(), reason=f"needs the FOCUS sample at {SAMPLE}")
+
+
+def _rows() -> list[dict[str, str]]:
+    with SAMPLE.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _code(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+@pytest.fixture
+def specs(session: Session) -> Sequence[ChargeSpec]:
+    """The sample as billing input, with its customers and services made."""
+    rows = _rows()
+    names = {row["SubAccountId"]: row["SubAccountName"] for row in rows}
+    for reference, name in sorted(names.items()):
+        fields: CustomerFields = {"reference": reference, "name": name or reference, "currency": "USD"}
+        transaction(customers.create, fields, None, SYSTEM, NOW)
+    for name in sorted({row["ServiceName"] for row in rows}):
+        transaction(services.create, {"code": _code(name), "name": name}, None, SYSTEM, NOW)
+    assert (len(rows), len(names), len({row["ServiceName"] for row in rows})) == (1000, 73, 33)
+    return [
+        ChargeSpec(
+            id=uuid5(NAMESPACE_URL, f"focus:{row['Id']}"),
+            customer=row["SubAccountId"],
+            service=_code(row["ServiceName"]),
+            description=row["ChargeDescription"] or None,
+            amount=exact(row["BilledCost"]),
+            currency=row["BillingCurrency"],
+            incurred_on=date.fromisoformat(row["ChargePeriodStart"][:10]),
+        )
+        for row in rows
+    ]
+
+
+def test_the_sample_is_what_its_readme_says() -> None:
+    amounts = [exact(row["BilledCost"]) for row in _rows()]
+    cents = Decimal("0.01")
+    assert plain(exact_sum(amounts)) == "20.52022672899"
+    assert sum(amount < 0 for amount in amounts) == 13
+    assert sum(amount == 0 for amount in amounts) == 329
+    assert sum(0 < abs(amount) < Decimal("0.005") for amount in amounts) == 520
+    assert sum(amount.quantize(cents, ROUND_HALF_UP) for amount in amounts) == Decimal("20.57")
+
+
+def test_posted_twice_a_thousand_are_created_then_replayed(session: Session, specs: Sequence[ChargeSpec]) -> None:
+    first, second = post(*specs), post(*specs)
+    assert (first.created, first.replayed) == (1000, 0)
+    assert (second.created, second.replayed) == (0, 1000)
+    assert first.ids == second.ids == [spec.id for spec in specs]
+    (stored,) = charges.sums(session, charges.ChargeFilter())
+    assert (stored.currency, stored.charges, plain(stored.amount)) == ("USD", 1000, "20.52022672899")
+    (total,) = unbilled.totals(session)
+    assert (total.pending_charges, plain(total.pending_amount)) == (1000, "20.52022672899")
+    assert_books_balance(session)
+
+
+def test_each_group_rounded_once_makes_20_53(session: Session, specs: Sequence[ChargeSpec]) -> None:
+    post(*specs)
+    prepared = billing.prepare(session, Scope(THROUGH))
+    lines = [line for one in prepared for line in one.document.lines]
+    assert len(lines) == 220
+    assert str(Money(sum(line.net for line in lines), "USD")) == "20.53"
+
+
+def test_billed_and_issued_every_figure_of_the_readme_holds(session: Session, specs: Sequence[ChargeSpec]) -> None:
+    post(*specs)
+    preview = billing.preview(session, Scope(THROUGH))
+    run_id = bill(THROUGH, confirmed=preview.digest)
+
+    made = all_invoices()
+    assert [invoice.sequence for invoice in made] == list(range(1, 47))
+    assert sum(len(invoice.lines) for invoice in made) == 160
+    assert str(Money(sum(invoice.net for invoice in made), "USD")) == "20.53"
+    assert {invoice.tax for invoice in made} == {0}
+
+    rest = left_out(session, run_id)
+    assert rest == preview.left_out
+    assert {row.reason for row in rest} <= {"zero_total", "negative_total"}
+    assert (len(rest), sum(row.charges for row in rest)) == (27, 116)
+    assert plain(exact_sum(row.amount for row in rest)) == "0.0194252927"
+
+    billed = exact_sum(line.amount for invoice in made for line in invoice.lines)
+    pending = exact_sum(session.scalars(select(Account.pending_amount)))
+    assert plain(exact_sum([billed, pending])) == "20.52022672899"
+    assert report(session, run_id).charges == 1000 - 116
+    assert_books_balance(session)
+    assert [result for result in examine(session) if result.found] == []
+
+
+def test_a_second_run_makes_nothing(session: Session, specs: Sequence[ChargeSpec]) -> None:
+    post(*specs)
+    bill(THROUGH)
+    again = bill(THROUGH)
+    session.rollback()
+    assert session.scalar(select(func.count()).select_from(Invoice)) == 46
+    assert session.scalar(select(func.count()).where(Charge.status == "pending")) == 116
+    assert report(session, again).invoices == 0

@@ -1,0 +1,301 @@
+"""Each rule is broken on purpose, by raw SQL; the doctor must name the row, and find nothing wrong before."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from billing_admin.database import db, transaction, write_options
+from billing_admin.domain.access import SYSTEM
+from billing_admin.operations import charges
+from billing_admin.queries import doctor
+from billing_admin.queries.doctor import CHECKS, Finding, Result, examine
+from tests.making import NOW, bill, make_customer, make_service, make_spec, make_tax_rate, post
+
+# What stands in the way of breaking data.
+CONSTRAINTS = {
+    "accounts": ("ck_accounts_counts_not_negative",),
+    "charges": ("ck_charges_status_known", "ck_charges_billed_is_on_a_line"),
+    "invoices": ("ck_invoices_adds_up", "ck_invoices_numbered_when_issued", "ck_invoices_not_overpaid"),
+}
+
+
+@pytest.fixture
+def billed(session: Session) -> Session:
+    """Two issued invoices in one run, a third after them, a draft; a pending, a held and a cancelled charge."""
+    make_tax_rate()
+    compute = make_service(tax_rate="VAT19")
+    acme, foo = make_customer(reference="ACME"), make_customer(reference="FOO", currency="USD")
+    for customer in (acme, foo):
+        post(
+            make_spec(customer, service=compute, quantity="3"),
+            make_spec(customer, service=compute, quantity="0.0000004"),
+            make_spec(customer, "10.005"),
+        )
+    bill()
+    post(make_spec(acme, "20"))
+    bill(now=NOW + timedelta(days=1))
+    post(make_spec(foo, "30"))
+    bill(issue=False)
+    left = post(make_spec(acme, "5"), make_spec(acme, "6"), make_spec(foo, "7")).ids
+    transaction(charges.hold, left[1:2], "", SYSTEM, NOW)
+    transaction(charges.cancel, left[2:], "", SYSTEM, NOW)
+    return session
+
+
+@pytest.fixture
+def defenceless(billed: Session) -> Iterator[Session]:
+    """A session in a transaction in which the database refuses nothing; it is rolled back."""
+    billed.rollback()
+    connection = billed.connection(execution_options=write_options(db.engine))
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+    else:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        for table, names in CONSTRAINTS.items():
+            for name in names:
+                connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    yield billed
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
+    billed.rollback()
+
+
+def found(session: Session) -> dict[str, list[Finding]]:
+    session.expire_all()
+    return {result.check.name: result.rows for result in examine(session) if result.found}
+
+
+def test_sound_data(billed: Session) -> None:
+    billed.rollback()
+    assert found(billed) == {}
+
+
+def test_empty_database(session: Session) -> None:
+    assert [result.found for result in examine(session)] == [0] * len(CHECKS)
+
+
+NOBODY = "00000000-0000-7000-8000-00000000dead"
+
+
+def one(table: str, where: str = "1 = 1") -> str:
+    """SQL for the id of one row."""
+    return f"(SELECT id FROM {table} WHERE {where} ORDER BY id LIMIT 1)"
+
+
+FIRST = "invoices.number = 'INV-2026-00001'"
+BILLED, DRAFT = one("charges", "status = 'billed'"), one("invoices", "status = 'draft'")
+LINE = one("invoice_lines", f"invoice_id = {one('invoices', FIRST)} AND service_id IS NOT NULL")
+METERED, HELD = one("charges", "status = 'billed' AND service_id IS NOT NULL"), one("charges", "status = 'held'")
+ON_LINE = one("charges", f"quantity = '3' AND invoice_line_id = {LINE}")
+
+BREAKS = {
+    "a billed charge off its line": (
+        "charge_state",
+        f"UPDATE charges SET invoice_line_id = NULL WHERE id = {BILLED}",
+        "is billed, and on no invoice line",
+    ),
+    "an unknown status": (
+        "charge_state",
+        f"UPDATE charges SET status = 'lost' WHERE id = {HELD}",
+        "is lost, and on no invoice line",
+    ),
+    "a charge on a line that is gone": (
+        "charge_line",
+        f"UPDATE charges SET invoice_line_id = '{NOBODY}' WHERE id = {BILLED}",
+        "its line does not exist",
+    ),
+    "a line whose invoice is gone": (
+        "charge_line",
+        f"DELETE FROM invoices WHERE {FIRST}",
+        "its line's invoice does not exist",
+    ),
+    "a charge on a void invoice": (
+        "charge_line",
+        f"UPDATE invoices SET status = 'void' WHERE {FIRST}",
+        "its invoice is void",
+    ),
+    "a charge on another customer's line": (
+        "charge_line",
+        f"UPDATE charges SET customer_id = '{NOBODY}' WHERE id = {BILLED}",
+        "its line is another customer's",
+    ),
+    "a charge on a line in another currency": (
+        "charge_line",
+        f"UPDATE charges SET currency = 'EUR' WHERE id = {BILLED}",
+        "its line is in another currency",
+    ),
+    "a charge on another service's line": (
+        "charge_line",
+        f"UPDATE charges SET service_id = NULL WHERE id = {METERED}",
+        "its line is of another service",
+    ),
+    "a charge on a line at another price": (
+        "charge_line",
+        f"UPDATE charges SET unit_price = '9' WHERE id = {METERED}",
+        "its line has another unit price",
+    ),
+    "a charge whose amount was changed": (
+        "line_sum",
+        f"UPDATE charges SET amount = '7.51' WHERE id = {ON_LINE}",
+        "amount is 7.500001, its charges make 7.510001",
+    ),
+    "a line that counts wrongly": (
+        "line_sum",
+        f"UPDATE invoice_lines SET charges = 5 WHERE id = {LINE}",
+        "charges is 5, its charges make 2",
+    ),
+    "a line whose quantity was changed": (
+        "line_sum",
+        f"UPDATE invoice_lines SET quantity = '4' WHERE id = {LINE}",
+        "quantity is 4, its charges make 3.0000004",
+    ),
+    "an account that sums wrongly": (
+        "account_sum",
+        "UPDATE accounts SET pending_amount = '5.01' WHERE pending_charges = 1",
+        "pending_amount is 5.01, its charges make 5",
+    ),
+    "an account that counts held charges wrongly": (
+        "account_sum",
+        "UPDATE accounts SET held_charges = 2 WHERE held_charges = 1",
+        "held_charges is 2, its charges make 1",
+    ),
+    "an account that is gone": (
+        "account_missing",
+        "DELETE FROM accounts WHERE held_charges = 1",
+        "its customer has no account in USD",
+    ),
+    "an audit event that is gone": (
+        "audit_event",
+        f"DELETE FROM audit_events WHERE id = (SELECT event_id FROM charges WHERE id = {BILLED})",
+        "does not exist",
+    ),
+    "a charge that is gone": (
+        "charges_kept",
+        "DELETE FROM charges WHERE status = 'cancelled'",
+        "tells of 3 charges accepted; 2 are there",
+    ),
+    "a pending charge that no account knows": (
+        "conservation",
+        "UPDATE charges SET status = 'pending' WHERE status = 'cancelled'",
+        "count is 11, pending, held, billed and cancelled make 10; sum is 103.010002",
+    ),
+    "a line in another currency": (
+        "one_currency",
+        f"UPDATE invoice_lines SET currency = 'EUR' WHERE id = {LINE}",
+        "line 1 is in another currency",
+    ),
+    "a line of another customer": (
+        "one_currency",
+        f"UPDATE invoice_lines SET customer_id = '{NOBODY}' WHERE id = {LINE}",
+        "line 1 is another customer's",
+    ),
+    "a net rounded wrongly": (
+        "line_net",
+        f"UPDATE invoice_lines SET net = 751 WHERE id = {LINE}",
+        "INV-2026-00001: line 1 has net 751; 7.500001 rounds to 750",
+    ),
+    "a currency that nobody knows": (
+        "line_net",
+        f"UPDATE invoices SET currency = 'XYZ' WHERE {FIRST}",
+        "“XYZ” is not an ISO 4217 currency code",
+    ),
+    "an invoice net that is not its lines'": (
+        "totals",
+        f"UPDATE invoices SET net = net + 1, total = total + 1 WHERE {FIRST}",
+        "net is 1752, the lines make 1751",
+    ),
+    "a total that is not net and tax": (
+        "totals",
+        f"UPDATE invoices SET total = total + 1 WHERE {FIRST}",
+        "net and tax make",
+    ),
+    "a tax of its own": (
+        "taxes",
+        f"UPDATE invoice_taxes SET tax = 144 WHERE category = 'S' AND invoice_id = {one('invoices', FIRST)}",
+        "tax S 19 % is 144 on 750; the lines make 143 on 750",
+    ),
+    "a tax that is gone": (
+        "taxes",
+        f"DELETE FROM invoice_taxes WHERE category = 'S' AND invoice_id = {one('invoices', FIRST)}",
+        "tax S 19 % is nothing; the lines make 143 on 750",
+    ),
+    "a gap": (
+        "numbers",
+        "UPDATE invoices SET sequence = 4, number = 'INV-2026-00004' WHERE number = 'INV-2026-00003'",
+        "its sequence is 4 where 3 should follow",
+    ),
+    "a number that is not its sequence's": (
+        "numbers",
+        f"UPDATE invoices SET number = 'INV-2026-00009' WHERE {FIRST}",
+        "its number is not that of sequence 1 in 2026",
+    ),
+    "a number before its time": (
+        "numbers",
+        "UPDATE invoices SET issue_date = '2026-05-09' WHERE number = 'INV-2026-00002'",
+        "is dated 2026-04-03, before INV-2026-00002 of 2026-05-09",
+    ),
+    "a draft with a number": (
+        "numbers",
+        f"UPDATE invoices SET number = 'INV-2026-00004' WHERE id = {DRAFT}",
+        "a draft has no number",
+    ),
+    "an issued invoice without a number": (
+        "numbers",
+        f"UPDATE invoices SET number = NULL WHERE {FIRST}",
+        "is issued, without a whole number or issue date",
+    ),
+    "an issued invoice that was changed": (
+        "hash_chain",
+        f"UPDATE invoices SET customer_name = 'Somebody else' WHERE {FIRST}",
+        "INV-2026-00001: does not match the hash",
+    ),
+    "a line of an issued invoice that was changed": (
+        "hash_chain",
+        f"UPDATE invoice_lines SET description = 'Something else' WHERE id = {LINE}",
+        "INV-2026-00001: does not match the hash",
+    ),
+    "a hash that was changed": (
+        "hash_chain",
+        f"UPDATE invoices SET hash = 'f00d' WHERE {FIRST}",
+        "INV-2026-00002: does not match the hash",
+    ),
+    "a series that would leave a gap": (
+        "number_series",
+        "UPDATE number_series SET next_sequence = 9",
+        "invoice 2026: next_sequence is 9, its documents say 4",
+    ),
+    "a last invoice that is gone": (
+        "number_series",
+        "DELETE FROM invoices WHERE number = 'INV-2026-00003'",
+        "next_sequence is 4, its documents say 3",
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "sql", "wrong"), BREAKS.values(), ids=BREAKS)
+def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wrong: str) -> None:
+    assert defenceless.connection().execute(text(sql)).rowcount
+    assert any(wrong in finding.wrong for finding in found(defenceless).get(check, [])), found(defenceless)
+
+
+def test_every_check_is_tried() -> None:
+    assert {check for check, _, _ in BREAKS.values()} == {check.name for check in CHECKS}
+
+
+def test_a_changed_hash_names_the_row_itself_and_the_next(defenceless: Session) -> None:
+    defenceless.connection().execute(text(f"UPDATE invoices SET hash = 'f00d' WHERE {FIRST}"))
+    assert [finding.wrong.partition(":")[0] for finding in found(defenceless)["hash_chain"]] == [
+        "INV-2026-00001",
+        "INV-2026-00002",
+    ]
+
+
+def test_all_are_counted_and_the_first_are_carried(defenceless: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "MOST_ROWS", 2)
+    defenceless.connection().execute(text("UPDATE invoice_lines SET net = net + 1"))
+    result: dict[str, Result] = {result.check.name: result for result in examine(defenceless)}
+    assert (result["line_net"].found, len(result["line_net"].rows)) == (6, 2)
