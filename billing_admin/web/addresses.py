@@ -1,0 +1,26 @@
+"""Addresses within this site."""
+
+import re
+from urllib.parse import quote, urlsplit
+
+from flask import request
+
+_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_SAFE = "/:@!$&'()*+,;=~-._"
+
+
+def local(target: str | None) -> str:
+    """Return `target` if it is a path of this site, with its query; home for anything a browser might take elsewhere."""
+    return target if target and _LOCAL.fullmatch(target) else "/"
+
+
+def this_address() -> str:
+    """The path and query that were asked for."""
+    query = request.query_string.decode("ascii", "replace")
+    return quote(request.path, safe=_SAFE) + (f"?{query}" if query else "")
+
+
+def came_from() -> str:
+    """The page of ours that the request was sent from, or home."""
+    page = urlsplit(request.referrer or "")
+    return local(page._replace(scheme="", netloc="", fragment="").geturl()) if page.netloc == request.host else "/"

@@ -1,0 +1,241 @@
+"""Billing runs: choose, look at what would be made, confirm exactly that; and what became of each run."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import HiddenField, RadioField, SelectField
+
+from billing_admin.database import db, transaction
+from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.domain.invoicing import usual_cut_off
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.models import BillingRun
+from billing_admin.operations import billing_runs as operations
+from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.queries import billing, customers
+from billing_admin.queries import billing_runs as queries
+from billing_admin.web.filters import money
+from billing_admin.web.forms import DayField, Form, KeyField, TextField, apply, form_page
+from billing_admin.web.guard import subject
+from billing_admin.web.lists import given, given_choice, given_day, may, rows
+from billing_admin.web.people import actor, now, today
+from billing_admin.web.wording import counted
+
+WRITE = "billing:write"
+MOST_SHOWN = 200
+CHOICES = {
+    "issue": "Issue invoices now — Each gets its number and can no longer be changed.",
+    "drafts": "Leave drafts — Look at each one first; issue or discard it later.",
+}
+
+pages = subject("billing_runs", __name__, "/billing-runs", write=WRITE)
+
+
+class RunForm(Form):
+    """What to bill."""
+
+    through = DayField("Charges up to", needed="Enter the last day to bill, such as 2026-11-30.")
+    currency = SelectField("Currency", default="")
+    customers = TextField("Customers", longest=10_000)
+    make = RadioField("What to make", choices=CHOICES)
+    issue_date = DayField("Issue date")
+
+
+class ConfirmForm(Form):
+    """Says yes to a preview. `id` is the run's, made when the preview was shown; `digest` is what was shown."""
+
+    id = KeyField()
+    digest = HiddenField()
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """Every run, newest first."""
+    found = rows(queries.runs())
+    made = queries.invoiced(db.session(), {run.id for run in found.rows})
+    return render_template("billing_runs/list.html", page=found, made=made, may_write=may(WRITE))
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    """Choose what to bill."""
+    form = _chosen_form()
+    if form.validate_on_submit():
+        spec = _spec_of(form)
+        try:
+            operations.scope_of(db.session(), spec)
+        except Invalid as refusal:
+            apply(form, refusal)
+        else:
+            return redirect(url_for("billing_runs.preview", **_address(spec)), 303)
+    return form_page("billing_runs/form.html", form)
+
+
+def _chosen_form(**how: Any) -> RunForm:
+    day = today()
+    form = RunForm(
+        **how,
+        through=given_day("through") or usual_cut_off(day),
+        currency=given_choice("currency", MINOR_DIGITS),
+        customers=given("customers"),
+        make=given_choice("make", ("issue", "drafts")) or "issue",
+        issue_date=given_day("issue_date") or day,
+    )
+    known = customers.currencies(db.session())
+    form.currency.choices = {"": "Every currency"} | {code: code for code in known}
+    return form
+
+
+def _spec_of(form: RunForm) -> RunSpec:
+    names = tuple(name.strip() for name in form.customers.data.split(",") if name.strip())
+    return RunSpec(
+        through=form.through.data,
+        customers=names or None,
+        currency=form.currency.data or None,
+        issue=form.make.data == "issue",
+        issue_date=form.issue_date.data or today(),
+    )
+
+
+def _address(spec: RunSpec) -> dict[str, Any]:
+    return {
+        "through": spec.through.isoformat(),
+        "customers": ",".join(spec.customers) if spec.customers else None,
+        "currency": spec.currency,
+        "make": "issue" if spec.issue else "drafts",
+        "issue_date": spec.issue_date.isoformat() if spec.issue_date else None,
+    }
+
+
+def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | None:
+    """What the URL asks for; None without a last day."""
+    through = given_day("through")
+    if through is None:
+        return None
+    return RunSpec(
+        through=through,
+        customers=tuple(name.strip() for name in given("customers").split(",") if name.strip()) or None,
+        currency=given_choice("currency", MINOR_DIGITS) or None,
+        issue=given("make") != "drafts",
+        issue_date=given_day("issue_date") or today(),
+        confirmed=digest,
+        id=id,
+    )
+
+
+@pages.get("/preview")
+def preview() -> ResponseReturnValue:
+    """Show every invoice that would be made, and everything left out and why. Writes nothing."""
+    spec = _spec_given()
+    if spec is None:
+        return redirect(url_for("billing_runs.new"), 303)
+    return _preview(spec, ConfirmForm(formdata=None))
+
+
+@pages.post("/preview", provide_automatic_options=False)  # the page beside it answers OPTIONS
+def confirm() -> ResponseReturnValue:
+    """Run exactly what was shown; if anything has changed, show it again."""
+    form = ConfirmForm()
+    spec = _spec_given(form.id.data, form.digest.data or "")
+    if spec is None:
+        return redirect(url_for("billing_runs.new"), 303)
+    if not form.validate():
+        return _preview(spec, form)
+    try:
+        run_id, created = operations.run(transaction, spec, actor(), now())
+    except DomainError as refusal:
+        return _refused(spec, form, refusal)
+    if created:
+        flash(_outcome(run_id), "success")
+    return redirect(url_for("billing_runs.show", id=run_id), 303)
+
+
+def _refused(spec: RunSpec, form: ConfirmForm, refusal: DomainError) -> ResponseReturnValue:
+    """Another preview by now: show it. A date that cannot be: back to where it was chosen."""
+    if isinstance(refusal, Conflict):
+        if refusal.code == "id_conflict":
+            form.id.data = uuid4()
+        apply(form, refusal)
+        return _preview(spec, form)
+    return _choose_again(refusal)
+
+
+def _choose_again(refusal: DomainError) -> ResponseReturnValue:
+    form = _chosen_form(formdata=None)
+    apply(form, refusal)
+    return form_page("billing_runs/form.html", form)
+
+
+def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
+    session = db.session()
+    try:
+        found = billing.preview(session, operations.scope_of(session, spec))
+    except Invalid as refusal:
+        return _choose_again(refusal)
+    form.digest.data = found.digest
+    return form_page(
+        "billing_runs/preview.html",
+        form,
+        spec=spec,
+        found=found,
+        shown=found.documents[:MOST_SHOWN],
+        button=_button(spec, found),
+        change_url=url_for("billing_runs.new", **_address(spec)),
+        confirm_url=url_for("billing_runs.confirm", **_address(spec)),
+        may_write=may(WRITE),
+    )
+
+
+def _button(spec: RunSpec, found: billing.Preview) -> str:
+    count = len(found.documents)
+    if not spec.issue:
+        return f"Make {counted(count, 'draft')}"
+    return f"Issue {counted(count, 'invoice')}, {_listed(found.totals)}"
+
+
+def _listed(totals: Collection[billing.CurrencyTotal]) -> str:
+    *most, last = [money(total.total, total.currency) for total in totals] or ["nothing"]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _outcome(run_id: UUID) -> str:
+    found = queries.report(db.session(), run_id)
+    if found.run.state != "done":
+        return "The billing run was started."
+    noun = "invoice" if found.run.issue else "draft"
+    return f"{counted(found.invoices, noun)} {'issued' if found.run.issue else 'made'}, {_listed(found.totals)}."
+
+
+@pages.get("/<uuid:id>")
+def show(id: UUID) -> ResponseReturnValue:
+    """What became of a run: its permanent page."""
+    return render_template(
+        "billing_runs/show.html",
+        report=queries.report(db.session(), id),
+        may_write=may(WRITE),
+    )
+
+
+@pages.post("/<uuid:id>/continue")
+def go_on(id: UUID) -> ResponseReturnValue:
+    """Go on with a run that stopped. One that is done is left as it is."""
+    operations.run(transaction, _spec_stored(queries.report(db.session(), id).run), actor(), now())
+    return redirect(url_for("billing_runs.show", id=id), 303)
+
+
+def _spec_stored(run: BillingRun) -> RunSpec:
+    names: Any = run.customers
+    issued_on: date = run.issue_date
+    return RunSpec(
+        through=run.through,
+        customers=tuple(names) if names is not None else None,
+        currency=run.currency,
+        issue=run.issue,
+        issue_date=issued_on,
+        confirmed=run.confirmed,
+        id=run.id,
+    )

@@ -1,0 +1,251 @@
+"""Charges: the list, one charge, adding one, and holding, releasing or cancelling it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import SelectField
+from wtforms.validators import InputRequired
+
+from billing_admin.database import db, transaction
+from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.money import MINOR_DIGITS, plain
+from billing_admin.models.charge import CHARGE_STATUSES
+from billing_admin.operations import charges as operations
+from billing_admin.queries import charges as queries
+from billing_admin.queries import customers, services, unbilled
+from billing_admin.web.filters import day as written_day
+from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.guard import subject
+from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, given_id, may, rows
+from billing_admin.web.people import actor, now, today
+
+WRITE = "charges:write"
+NAMES = {"incurred_on": "day"}
+
+pages = subject("charges", __name__, "/charges", write=WRITE)
+
+
+class ChargeForm(Form):
+    """Five fields and, on demand, four more. Without a price the service's list price counts."""
+
+    id = KeyField()
+    customer = SelectField("Customer", default="", validators=[InputRequired("Choose a customer.")])
+    service = SelectField("Service", default="")
+    quantity = ExactField("Quantity")
+    unit_price = ExactField("Unit price")
+    day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
+    description = TextField("Description", longest=1000)
+    amount = ExactField("Plain amount")
+    currency = SelectField("Currency", default="")
+
+
+class MoveForm(Form):
+    """Why a charge is held, released or cancelled."""
+
+    reason = TextField("Reason", longest=500)
+
+
+class CancelForm(Form):
+    """A cancelled charge does not come back, so its reason is asked for."""
+
+    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
+
+
+def filters_given() -> queries.ChargeFilter:
+    """The filter that the URL states."""
+    return queries.ChargeFilter(
+        customer=given("customer"),
+        service=given("service"),
+        status=given_choice("status", CHARGE_STATUSES),
+        currency=given_choice("currency", MINOR_DIGITS),
+        from_=given_day("from"),
+        to=given_day("to"),
+        invoice=given("invoice"),
+        likely_duplicates=given("likely_duplicates") == "1",
+    )
+
+
+def filters_known(filters: queries.ChargeFilter) -> queries.ChargeFilter:
+    """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
+    if not filters.customer:
+        return filters
+    return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
+
+
+def chips_of(filters: queries.ChargeFilter) -> list[Any]:
+    """The filter in words."""
+    return chips(
+        ("customer", "Customer", filters.customer),
+        ("service", "Service", filters.service),
+        ("status", "Status", filters.status.capitalize()),
+        ("currency", "Currency", filters.currency),
+        ("from", "From", written_day(filters.from_) if filters.from_ else ""),
+        ("to", "To", written_day(filters.to) if filters.to else ""),
+        ("invoice", "Invoice", filters.invoice),
+        ("likely_duplicates", "Only", "likely duplicates" if filters.likely_duplicates else ""),
+    )
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """Every charge that the filter lets through, newest first."""
+    session, filters = db.session(), filters_given()
+    unknown, found, large = None, None, False
+    sums: Sequence[queries.ChargeSum] = ()
+    try:
+        filters = filters_known(filters)
+        found = rows(queries.charges(session, filters))
+        large, sums = _totals(filters)
+    except NotFound as refusal:
+        unknown = refusal.message
+    return render_template(
+        "charges/list.html",
+        filters=filters,
+        chips=chips_of(filters),
+        clear_url=bare(),
+        unknown=unknown,
+        page=found,
+        large=large,
+        sums=sums,
+        currencies=[(code, code) for code in customers.currencies(session)],
+        services=[(service.code, service.code) for service in services.choices(session)],
+        export_url=address("exports.charge_files"),
+        may_write=may(WRITE),
+    )
+
+
+def _totals(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.ChargeSum]]:
+    """Whether there are too many to add up, and the sums. All that is unbilled is known from the accounts."""
+    session = db.session()
+    if filters.status in {"pending", "held"} and filters == replace(
+        queries.ChargeFilter(), status=filters.status, currency=filters.currency
+    ):
+        kept = unbilled.totals(session, unbilled.UnbilledFilter(currency=filters.currency))
+        return False, [found for found in (_kept(total, filters.status) for total in kept) if found.charges]
+    if queries.is_large(session, filters):
+        return True, []
+    return False, queries.sums(session, filters)
+
+
+def _kept(total: unbilled.UnbilledTotal, status: str) -> queries.ChargeSum:
+    if status == "held":
+        return queries.ChargeSum(total.currency, total.held_charges, total.held_amount)
+    return queries.ChargeSum(total.currency, total.pending_charges, total.pending_amount)
+
+
+@pages.get("/<uuid:id>")
+def show(id: UUID) -> ResponseReturnValue:
+    """One charge with all its facts."""
+    return render_template("charges/show.html", charge=queries.charge(db.session(), id), may_write=may(WRITE))
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    """Add a charge, and perhaps another of the same customer and day."""
+    session = db.session()
+    catalogue, people = services.choices(session), customers.choices(session)
+    billed_in = {reference: currency for reference, _, currency in people}
+    form = _form(catalogue, people)
+    if form.validate_on_submit() and _currencies_agree(form, billed_in):
+        with refusals_on(form, NAMES):
+            return _saved(form, _post(form))
+    last = given_id("last")
+    return form_page(
+        "charges/form.html",
+        form,
+        prices={service.code: _prices(service) for service in catalogue},
+        currencies=billed_in,
+        last=queries.charge(session, last) if last and request.method == "GET" else None,
+        no_customers=not people,
+    )
+
+
+def _form(catalogue: Sequence[Any], people: Sequence[tuple[str, str, str]]) -> ChargeForm:
+    form = ChargeForm(customer=given("customer"), service=given("service"), day=given_day("day") or today())
+    form.customer.choices = {"": "Choose a customer"} | {ref: f"{name} ({ref})" for ref, name, _ in people}
+    form.service.choices = {"": "None: describe it"} | {service.code: _called(service) for service in catalogue}
+    form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
+    return form
+
+
+def _called(service: Any) -> str:
+    return str(service.code) if service.name == service.code else f"{service.name} ({service.code})"
+
+
+def _prices(service: Any) -> dict[str, Any]:
+    return {"unit": service.unit, "prices": {price.currency: plain(price.unit_price) for price in service.prices}}
+
+
+def _currencies_agree(form: ChargeForm, billed_in: Mapping[str, str]) -> bool:
+    currency = form.currency.data or billed_in[form.customer.data]
+    agreeing = [field.agrees_with(currency) for field in (form.unit_price, form.amount)]
+    if form.quantity.currency:
+        form.quantity.errors = [f"A quantity has no currency: leave out {form.quantity.currency}."]
+        return False
+    return all(agreeing)
+
+
+def _post(form: ChargeForm) -> operations.Posted:
+    try:
+        return transaction(operations.post, [_spec(form)], actor(), now())
+    except Conflict as refusal:
+        if refusal.code != "id_conflict":
+            raise
+        differs = ", ".join(word.replace("_", " ") for word in refusal.extra["differs"])  # type: ignore[attr-defined]
+        form.id.data = uuid4()
+        raise Conflict(
+            "saved_before",
+            f"This form was saved already, with another {differs}. Send it again to add a second charge.",
+        ) from refusal
+
+
+def _spec(form: ChargeForm) -> ChargeSpec:
+    return ChargeSpec(
+        customer=form.customer.data,
+        service=form.service.data or None,
+        description=form.description.data or None,
+        quantity=form.quantity.data,
+        unit_price=form.unit_price.data,
+        amount=form.amount.data,
+        currency=form.currency.data or None,
+        incurred_on=form.day.data,
+        id=form.id.data,
+    )
+
+
+def _saved(form: ChargeForm, posted: operations.Posted) -> ResponseReturnValue:
+    id = posted.ids[0]
+    flash("Charge saved." if posted.created else "This charge was saved already. It is stored once.", "success")
+    if request.form.get("then") == "another":
+        again = {"customer": form.customer.data, "day": form.day.data.isoformat(), "last": id}
+        return redirect(url_for("charges.new", **again), 303)
+    return redirect(url_for("charges.show", id=id), 303)
+
+
+# What each move is called, its form, and what it means for the charge.
+MOVES: Final[Mapping[str, tuple[Any, type[Form], str]]] = {
+    "hold": (operations.hold, MoveForm, "Charge held. It stays off every invoice until it is released."),
+    "release": (operations.release, MoveForm, "Charge released. It is pending again."),
+    "cancel": (operations.cancel, CancelForm, "Charge cancelled."),
+}
+
+
+@pages.route("/<uuid:id>/<any(hold, release, cancel):move>", methods=["GET", "POST"])
+def move(id: UUID, move: str) -> ResponseReturnValue:
+    """Hold, release or cancel one charge, with a reason."""
+    operation, form_class, done = MOVES[move]
+    form = form_class()
+    if form.validate_on_submit():
+        with refusals_on(form):
+            moved = transaction(operation, [id], form["reason"].data, actor(), now())
+            flash(
+                done if moved else "Nothing to do: the charge was in that state already.",
+                "success" if moved else "info",
+            )
+            return redirect(url_for("charges.show", id=id), 303)
+    return form_page("charges/move.html", form, charge=queries.charge(db.session(), id), move=move)

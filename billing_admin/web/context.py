@@ -1,0 +1,31 @@
+"""What every page is given."""
+
+from typing import Any
+
+from flask import Flask, g
+from jinja2 import StrictUndefined
+
+from billing_admin.config import VERSION
+from billing_admin.web.navigation import menu
+from billing_admin.web.people import actor, house, now, person
+
+
+def init_context(app: Flask) -> None:
+    """A name that a template misspells is an error, not a blank."""
+    app.jinja_env.undefined = StrictUndefined
+    app.context_processor(_context)
+
+
+def _context() -> dict[str, Any]:
+    """Error pages ask the database nothing: it may be what failed."""
+    context: dict[str, Any] = {"version": VERSION}
+    if "failing" in g:
+        return context
+    found, where = person(), house()
+    return context | {
+        "organisation": where,
+        "banner": "Demo data: nothing here is real." if where.is_demo else None,
+        "current_user": found,
+        "navigation": menu(actor()) if found else [],
+        "as_at": now(),
+    }

@@ -1,0 +1,105 @@
+"""What a person sees when something is refused or fails: what happened, the next step, and a reference to quote."""
+
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, SecurityError
+
+from billing_admin.database import DATABASE_AWAY
+from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
+from billing_admin.web.addresses import this_address
+
+RETRY_AFTER = 5
+_log = structlog.get_logger(__name__)
+
+_STATUS: Final = {Invalid: 422, NotFound: 404, Conflict: 409, Stale: 409, Denied: 403}
+_PAGES: Final = {
+    400: ("The request could not be read", "Go back, reload the page and try again."),
+    403: ("You may not do this", "Ask an admin of your organisation if you need to."),
+    404: ("There is nothing here", "Check the address, or look for what you need from the dashboard."),
+    405: ("This page does not do that", "Go back and use the page's own buttons."),
+    409: ("This contradicts what is stored", "Go back, reload the page and look again."),
+    413: ("That is too large", "Send it in smaller parts."),
+    422: ("This cannot be done as asked", "Go back and mend what you entered."),
+    429: ("Too many requests", "Wait a few minutes, then try again."),
+    500: ("Something broke", "Nothing was changed. Try again; if it happens twice, pass on the reference below."),
+    503: ("The database cannot be reached", "Nothing was changed. Wait a few seconds, then try again."),
+}
+_OLD_PAGE = (
+    "This page was open for too long",
+    "You may have signed in or out in another tab. Go back, reload the page and send the form again.",
+)
+_STALE = "Somebody else changed this meanwhile"
+
+
+def init_errors(app: Flask) -> None:
+    """Answer for every error there is; those under /api/ are answered by the API."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DomainError, _domain)
+    for away in DATABASE_AWAY:
+        app.register_error_handler(away, _away)
+
+
+def _http(error: HTTPException) -> Response:
+    if _is_api():
+        return _api_answer(error)
+    if isinstance(error, SecurityError):  # an unknown host: no address can be made for it, so no page either
+        return Response("This host name is not one of ours.\n", 400, mimetype="text/plain")
+    if error.response is not None:
+        return make_response(error.get_response())
+    code = error.code or 500
+    response = _page(code, *(_OLD_PAGE if isinstance(error, CSRFError) else _words(code)))
+    if code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+    return response
+
+
+def _domain(error: DomainError) -> Response:
+    if _is_api():
+        return _api_answer(error)
+    if isinstance(error, Denied):
+        _log.warning("denied", method=request.method, path=request.path, needs=error.extra.get("permission"))
+    code = _STATUS.get(type(error), 422)
+    title = _STALE if isinstance(error, Stale) else _words(code)[0]
+    return _page(code, title, error.message)
+
+
+def _away(error: Exception) -> Response:
+    _log.error("database_away", request_id=g.request_id, error=repr(getattr(error, "orig", error)))
+    if _is_api():
+        return _api_answer(error)
+    response = _page(503, *_PAGES[503])
+    response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def _is_api() -> bool:
+    return request.path.startswith("/api/")
+
+
+def _api_answer(error: Exception) -> Response:
+    """The API's own words for it."""
+    answer: Response = current_app.extensions["billing_api_errors"](error)
+    return answer
+
+
+def _words(code: int) -> tuple[str, str]:
+    return _PAGES.get(code) or _PAGES[400 if code < 500 else 500]
+
+
+def _page(code: int, title: str, message: str) -> Response:
+    g.failing = True
+    again = code == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET"
+    page = render_template(
+        "errors/error.html",
+        code=code,
+        title=title,
+        message=message,
+        next_url=this_address() if again else "/",
+        next_label="Try again" if again else "Go to the dashboard",
+        request_id=g.request_id,
+    )
+    return make_response(page, code)

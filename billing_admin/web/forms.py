@@ -1,0 +1,245 @@
+"""Forms: fields that read what people type exactly or say how to mend it, and refusals of the business put at their field."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import Field
+from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, TextInput
+
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
+from billing_admin.domain.money import plain
+from billing_admin.domain.text import reference, text
+from billing_admin.domain.typed import typed_amount
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
+
+
+class _Sentences:
+    """What WTForms says in its own words, said as how to mend it."""
+
+    sentences: ClassVar[Mapping[str, str]] = {
+        "This field is required.": "Enter a value.",
+        "Not a valid choice.": "Choose one from the list.",
+        "Not a valid choice": "Choose one from the list.",
+        "Invalid Choice: could not coerce.": "Choose one from the list.",
+        "Invalid choice(s): one or more data inputs could not be coerced.": "Choose from the list.",
+        "CSRF token missing.": "This page was open for too long. Send the form again.",
+    }
+
+    def gettext(self, string: str) -> str:
+        return self.sentences.get(string, string)
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        return singular if n == 1 else plural
+
+
+class Form(FlaskForm):  # type: ignore[misc]  # published without types
+    """The base of every form."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        """How its fields speak."""
+
+        def get_translations(self, _form: object) -> _Sentences:
+            """Flask-WTF would look for another language."""
+            return _Sentences()
+
+
+class TypedField(Field):
+    """What was typed is kept for showing again, right or wrong; `data` is what was read, or None.
+
+    Blank is refused with the sentence `needed`, or is fine when there is none.
+    """
+
+    widget: Any = TextInput()
+    blank: ClassVar[Any] = None
+
+    def __init__(self, label: str, needed: str | None = None, **kwargs: Any) -> None:
+        super().__init__(label, **kwargs)
+        self.needed = needed
+        self.flags.optional = needed is None
+
+    def process_formdata(self, valuelist: Sequence[Any]) -> None:
+        """Read the first value; a refusal becomes the field's error."""
+        typed = str(valuelist[0]) if valuelist else ""
+        self.data = self.blank
+        if typed.strip():
+            try:
+                self.data = self.read(typed.strip())
+            except Invalid as refusal:
+                raise ValueError(refusal.message) from refusal
+        elif self.needed:
+            raise ValueError(self.needed)
+
+    def read(self, typed: str) -> Any:
+        """Make the value of what was typed; raise Invalid with a sentence that says how to mend it."""
+        raise NotImplementedError
+
+    def written(self, value: Any) -> str:
+        """Write a value into the field."""
+        return str(value)
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else self.written(self.data)
+
+
+class TextField(TypedField):
+    """One line of text, without the spaces around it."""
+
+    blank = ""
+
+    def __init__(self, label: str, needed: str | None = None, longest: int = 200, **kwargs: Any) -> None:
+        super().__init__(label, needed, **kwargs)
+        self.longest = longest
+
+    def read(self, typed: str) -> str:
+        """Refuse control characters and what is too long."""
+        return text(typed, longest=self.longest)
+
+
+class LinesField(TextField):
+    """Text of several lines, such as an address."""
+
+    widget: Any = TextArea()
+
+    def read(self, typed: str) -> str:
+        """Browsers end lines with CR LF; we keep LF."""
+        return text(typed.replace("\r\n", "\n").replace("\r", "\n"), longest=self.longest, lines=True)
+
+
+class CodeField(TextField):
+    """What a thing is called by: a reference, a code."""
+
+    def read(self, typed: str) -> str:
+        """Not to be taken for an id."""
+        return reference(typed)
+
+
+class SecretField(TypedField):
+    """A password, exactly as typed; never shown again."""
+
+    widget = PasswordInput(hide_value=True)
+    blank = ""
+
+    def process_formdata(self, valuelist: Sequence[Any]) -> None:
+        """Spaces belong to it."""
+        self.data = str(valuelist[0]) if valuelist else ""
+        if not self.data and self.needed:
+            raise ValueError(self.needed)
+
+
+class ExactField(TypedField):
+    """An exact decimal. People may type thousands separators, and a currency sign or code, found in `currency` afterwards."""
+
+    currency: str | None = None
+
+    def read(self, typed: str) -> Decimal:
+        """Refuse what could be meant in two ways."""
+        found = typed_amount(typed)
+        self.currency = found.currency
+        return found.amount
+
+    def written(self, value: Any) -> str:
+        """Plainly, as the API writes it."""
+        return plain(value)
+
+    def agrees_with(self, currency: str) -> bool:
+        """Whether the amount was typed in this currency, or in none; else the field gets an error."""
+        if self.currency in {None, currency}:
+            return True
+        self.errors = [*self.errors, f"The amount is in {self.currency}; enter it in {currency}."]
+        return False
+
+
+class WholeField(TypedField):
+    """A whole number, such as days."""
+
+    def read(self, typed: str) -> int:
+        """ASCII digits only."""
+        if not _WHOLE.fullmatch(typed):
+            raise Invalid("not_a_whole_number", "Enter a whole number such as 30.")
+        return int(typed)
+
+
+class DayField(TypedField):
+    """A day: the browser's own date field, ISO in between."""
+
+    widget = DateInput()
+
+    def read(self, typed: str) -> date:
+        """Only YYYY-MM-DD, and only days that exist."""
+        try:
+            return date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
+        except ValueError as error:
+            raise Invalid("not_a_day", "Enter a day such as 2026-11-22.") from error
+
+    def written(self, value: Any) -> str:
+        """As browsers want it."""
+        return str(value.isoformat())
+
+
+class KeyField(Field):
+    """The id of what the form will make, chosen when it is first shown: sent twice, it makes one thing."""
+
+    widget = HiddenInput()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default=uuid4, **kwargs)
+        self.type = "HiddenField"  # as the macros know it
+
+    def process_formdata(self, valuelist: Sequence[Any]) -> None:
+        """Any UUID will do."""
+        try:
+            self.data = UUID(str(valuelist[0]) if valuelist else "")
+        except ValueError as error:
+            self.data = uuid4()
+            raise ValueError("The form's key was lost. Send the form again.") from error
+
+    def _value(self) -> str:
+        return str(self.data)
+
+
+def apply(form: Form, error: DomainError, names: Mapping[str, str] | None = None) -> None:
+    """Put each problem onto the form's field that it names, or above the form.
+
+    A problem's field is its last word, such as `quantity`; `names` maps words that the form calls otherwise.
+    """
+    for problem in error.problems:
+        word = next((part for part in reversed(problem.field) if isinstance(part, str)), "")
+        field: Field | None = form._fields.get((names or {}).get(word, word))
+        if field is None or isinstance(field.widget, HiddenInput):
+            form.form_errors.append(problem.message)
+        else:
+            field.errors = [*field.errors, problem.message]
+
+
+class refusals_on:  # noqa: N801 - reads as a word: `with refusals_on(form):`
+    """Put what the business refuses inside the block onto the form; the block then ends, and the view shows the form again."""
+
+    def __init__(self, form: Form, names: Mapping[str, str] | None = None) -> None:
+        self.form, self.names = form, names
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Invalid | Conflict | Stale):
+            return False
+        apply(self.form, error, self.names)
+        return True
+
+
+def form_page(template: str, form: Form, **context: Any) -> ResponseReturnValue:
+    """Show a form: 422 if it has errors."""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    return render_template(template, form=form, **context), status

@@ -1,0 +1,195 @@
+"""Invoices: the list, the document, the charges behind each line, issuing and discarding a draft."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.database import db, transaction
+from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.invoicing import balance
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.models import Customer, Invoice
+from billing_admin.operations import invoices as operations
+from billing_admin.queries import customers
+from billing_admin.queries import invoices as queries
+from billing_admin.queries.organisation import organisation
+from billing_admin.web.filters import day as written_day
+from billing_admin.web.forms import DayField, Form, form_page, refusals_on
+from billing_admin.web.guard import subject
+from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, given_id, here, may, rows
+from billing_admin.web.people import actor, now, today
+from billing_admin.web.wording import counted, invoice_state
+
+WRITE = "billing:write"
+TABS = ("", *queries.STATES)
+
+pages = subject("invoices", __name__, "/invoices", write=WRITE)
+
+
+class IssueForm(Form):
+    """The day that stands on the invoice."""
+
+    issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
+
+
+def filters_given() -> queries.InvoiceFilter:
+    """The filter that the URL states."""
+    run = given_id("run")
+    return queries.InvoiceFilter(
+        today(),
+        q=given("q"),
+        customer=given("customer"),
+        status=given_choice("status", queries.STATES),
+        currency=given_choice("currency", MINOR_DIGITS),
+        issued_from=given_day("issued_from"),
+        issued_to=given_day("issued_to"),
+        run=str(run) if run else "",
+    )
+
+
+def filters_known(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
+    """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
+    if not filters.customer:
+        return filters
+    return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
+
+
+def chips_of(filters: queries.InvoiceFilter) -> list[Any]:
+    """The filter in words; the status has its tabs."""
+    return chips(
+        ("q", "Search", filters.q),
+        ("customer", "Customer", filters.customer),
+        ("currency", "Currency", filters.currency),
+        ("issued_from", "Issued from", written_day(filters.issued_from) if filters.issued_from else ""),
+        ("issued_to", "Issued to", written_day(filters.issued_to) if filters.issued_to else ""),
+        ("run", "Billing run", filters.run),
+    )
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """The invoices that the filter lets through, newest first, with the filter's sums."""
+    session, filters, unknown = db.session(), filters_given(), None
+    try:
+        filters = filters_known(filters)
+    except NotFound as refusal:
+        unknown = refusal.message
+    return render_template(
+        "invoices/list.html",
+        filters=filters,
+        tabs=[] if unknown else _tabs(filters),
+        chips=chips_of(filters),
+        clear_url=bare(),
+        unknown=unknown,
+        page=None if unknown else rows(queries.invoices(session, filters)),
+        sums=[] if unknown else queries.sums(session, filters),
+        currencies=[(code, code) for code in customers.currencies(session)],
+        export_url=address("exports.invoice_files"),
+        may_write=may(WRITE),
+    )
+
+
+def _tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
+    counts = queries.counts(db.session(), filters)
+    return [
+        {
+            "label": state.capitalize() or "All",
+            "url": here(status=state),
+            "count": counts[state],
+            "active": state == filters.status,
+        }
+        for state in TABS
+    ]
+
+
+@pages.get("/<uuid:id>")
+def show(id: UUID) -> ResponseReturnValue:
+    """The document."""
+    invoice = _invoice(id)
+    return render_template(
+        "invoices/show.html",
+        invoice=invoice,
+        state=invoice_state(invoice, today()),
+        owed=balance(invoice),
+        terms=_terms(invoice),
+        may_write=may(WRITE),
+    )
+
+
+@pages.get("/<uuid:id>/lines/<uuid:line_id>")
+def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
+    """The charges that one line sums up, and where it was rounded."""
+    invoice = _invoice(id)
+    found = next((one for one in invoice.lines if one.id == line_id), None)
+    if found is None:
+        raise NotFound("unknown_line", "There is no such line on this invoice.", "line_id")
+    return render_template(
+        "invoices/line.html",
+        invoice=invoice,
+        line=found,
+        page=rows(queries.charges_of_line(line_id)),
+        digits=MINOR_DIGITS[invoice.currency],
+    )
+
+
+@pages.route("/<uuid:id>/issue", methods=["GET", "POST"])
+def issue(id: UUID) -> ResponseReturnValue:
+    """Say what issuing means; once that is confirmed, do it."""
+    form = IssueForm(issue_date=today())
+    if form.validate_on_submit():
+        with refusals_on(form):
+            issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())
+            number = _invoice(id).number
+            flash(
+                f"{number} was issued." if issued else f"{number} is issued already.", "success" if issued else "info"
+            )
+            return redirect(url_for("invoices.show", id=id), 303)
+    invoice = _invoice(id)
+    if invoice.status != "draft" and not form.errors:
+        flash(f"{invoice.number} is {invoice.status} already.", "info")
+        return redirect(url_for("invoices.show", id=id), 303)
+    number = queries.next_number(db.session(), form.issue_date.data or today())
+    return form_page(
+        "invoices/issue.html", form, invoice=invoice, number=number, terms=_terms(invoice), charges=_charges(invoice)
+    )
+
+
+@pages.route("/<uuid:id>/discard", methods=["GET", "POST"])
+def discard(id: UUID) -> ResponseReturnValue:
+    """Say what discarding means; once that is confirmed, do it."""
+    form = Form()
+    if form.validate_on_submit():
+        try:
+            invoice = _invoice(id)
+            done = f"The draft for {invoice.customer_name} was discarded. {_charges(invoice)} pending again."
+            transaction(operations.discard, id, actor(), now())
+            flash(done, "success")
+        except NotFound:
+            flash("This draft is discarded already.", "info")
+        return redirect(url_for("invoices.index", status="draft"), 303)
+    return form_page("invoices/discard.html", form, invoice=_draft(id), charges=_charges(_draft(id)))
+
+
+def _draft(id: UUID) -> Invoice:
+    invoice = _invoice(id)
+    if invoice.status != "draft":
+        raise Conflict("not_a_draft", f"{invoice.number} is {invoice.status}: only a draft can be discarded.")
+    return invoice
+
+
+def _invoice(id: UUID) -> Invoice:
+    return queries.invoice(db.session(), str(id))
+
+
+def _charges(invoice: Invoice) -> str:
+    return counted(queries.charge_count(invoice), "charge")
+
+
+def _terms(invoice: Invoice) -> int:
+    """Days to pay, as a draft would get them today."""
+    customer: Customer = customers.customer(db.session(), str(invoice.customer_id))
+    own = customer.payment_terms_days
+    return organisation(db.session()).payment_terms_days if own is None else own

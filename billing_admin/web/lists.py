@@ -1,0 +1,108 @@
+"""Lists as pages show them: filters and place live in the URL, and parts of it that make no sense are left out."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from flask import request, url_for
+
+from billing_admin.database import db
+from billing_admin.domain.errors import Invalid
+from billing_admin.queries import paging
+from billing_admin.web.people import actor
+
+ROWS = 100
+LONGEST = 200
+PLACE = "after"
+_OURS = {PLACE, "endpoint", "all", "last"}  # what is no filter
+
+
+def given(name: str) -> str:
+    """What the URL says of a filter, or nothing."""
+    return "".join(c for c in request.args.get(name, "") if c.isprintable()).strip()[:LONGEST]
+
+
+def given_choice(name: str, options: Collection[str]) -> str:
+    """One of a few words, or nothing."""
+    value = given(name)
+    return value if value in options else ""
+
+
+def given_day(name: str) -> date | None:
+    """A day, or None."""
+    value = given(name)
+    try:
+        return date.fromisoformat(value) if len(value) == len("2026-11-22") else None
+    except ValueError:
+        return None
+
+
+def given_id(name: str) -> UUID | None:
+    """An id, or None."""
+    try:
+        return UUID(given(name))
+    except ValueError:
+        return None
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """Another page's address with this page's filters."""
+    kept = {name: value for name, value in request.args.items() if not name.startswith("_") and name not in _OURS}
+    asked = kept | values
+    return url_for(endpoint, **{name: value for name, value in asked.items() if value not in {"", None}})
+
+
+def here(**changes: Any) -> str:
+    """This page's address with other filters; it begins at the first page again."""
+    return address(str(request.endpoint), **(request.view_args or {}), **changes)
+
+
+def bare() -> str:
+    """This page's address without any filter."""
+    return url_for(str(request.endpoint), **(request.view_args or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter in force, in words."""
+
+    label: str
+    value: str
+    remove_url: str
+
+
+def chips(*filters: tuple[str, str, str]) -> list[Chip]:
+    """The filters in force, of (name in the URL, label, value in words); those without a value are not."""
+    return [Chip(label, value, here(**{name: None})) for name, label, value in filters if value]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a page and the addresses of those beside it."""
+
+    rows: Sequence[Any]
+    first_url: str
+    previous_url: str | None
+    next_url: str | None
+
+
+def rows(query: Any, limit: int = ROWS) -> Rows:
+    """The page of the query that the URL asks for; the first one when it asks for none of ours."""
+    session, place = db.session(), request.args.get(PLACE)
+    try:
+        found = paging.page(session, query, limit, place)
+    except Invalid:
+        found = paging.page(session, query, limit)
+    return Rows(
+        found.rows,
+        here(),
+        here(after=found.previous) if found.previous else None,
+        here(after=found.next) if found.next else None,
+    )
+
+
+def may(permission: str) -> bool:
+    """Whether the person holds a permission: pages leave out what they may not do."""
+    return permission in actor().permissions

@@ -1,0 +1,83 @@
+"""What holds for every request and every answer: secret, cookies, sizes, hosts, proxies, request id, headers."""
+
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from billing_admin.config import Settings
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none';"
+    " form-action 'self'"
+)
+TWO_YEARS = 2 * 365 * 24 * 60 * 60
+
+csrf = CSRFProtect()
+
+
+def init_security(app: Flask, settings: Settings) -> None:
+    """Set up what no page has to think of."""
+    app.secret_key = settings.secret_key
+    _set_cookies(app, settings)
+    _limit_bodies(app, settings)
+    _trust_hosts_and_proxies(app, settings)
+    _name_requests(app)
+    _send_headers(app, settings)
+    _require_tokens(app)
+
+
+def _set_cookies(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-billing" if settings.production else "billing",
+        SESSION_COOKIE_SECURE=settings.production,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+    )
+
+
+def _limit_bodies(app: Flask, settings: Settings) -> None:
+    size = settings.max_body_mb * 1024 * 1024
+    app.config.update(MAX_CONTENT_LENGTH=size, MAX_FORM_MEMORY_SIZE=size)
+
+
+def _trust_hosts_and_proxies(app: Flask, settings: Settings) -> None:
+    """X-Forwarded-* count only as far as our own proxies wrote them."""
+    app.config["TRUSTED_HOSTS"] = list(settings.trusted_hosts)
+    count = settings.proxies
+    if count > 0:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+
+
+def _name_requests(app: Flask) -> None:
+    """`g.request_id` is new for each request; it goes into the answer's header, audit events, error pages and the log."""
+
+    @app.before_request
+    def name_request() -> None:
+        g.request_id = str(uuid4())
+
+
+def _send_headers(app: Flask, settings: Settings) -> None:
+    fixed = {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+    }
+    if settings.production:
+        fixed["Strict-Transport-Security"] = f"max-age={TWO_YEARS}; includeSubDomains"
+
+    @app.after_request
+    def send_headers(response: Response) -> Response:
+        response.headers.update(fixed)
+        response.headers["X-Request-Id"] = g.request_id
+        if request.endpoint != "static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _require_tokens(app: Flask) -> None:
+    """The guard asks for the token (`csrf.protect`) wherever it asks who is there; a token lives as long as its session."""
+    app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
+    csrf.init_app(app)

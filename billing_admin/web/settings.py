@@ -1,0 +1,135 @@
+"""Settings: the organisation, and the tax rates."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import BooleanField, SelectField
+from wtforms.widgets import EmailInput
+
+from billing_admin.database import db, transaction
+from billing_admin.domain.fields import TAX_CATEGORIES, OrganisationFields, TaxRateFields
+from billing_admin.models import Organisation
+from billing_admin.operations import organisation as operations
+from billing_admin.queries import organisation as queries
+from billing_admin.queries.invoices import next_number
+from billing_admin.web.editing import CURRENCIES, VersionField, differences
+from billing_admin.web.forms import (
+    CodeField,
+    ExactField,
+    Form,
+    LinesField,
+    TextField,
+    WholeField,
+    form_page,
+    refusals_on,
+)
+from billing_admin.web.guard import subject
+from billing_admin.web.lists import may
+from billing_admin.web.people import actor, now, today
+from billing_admin.web.wording import tax_rate as rate_words
+
+WRITE = "settings:write"
+LONGEST_ADDRESS = 500
+CATEGORIES = {code: f"{words} ({code})" for code, words in TAX_CATEGORIES.items()}
+
+pages = subject("settings", __name__, "/settings", write=WRITE)
+
+
+class OrganisationForm(Form):
+    """Who bills, and on what terms."""
+
+    legal_name = TextField("Legal name", needed="Enter the name of your company.")
+    address = LinesField("Address", longest=LONGEST_ADDRESS, render_kw={"rows": 4})
+    tax_id = TextField("Tax ID")
+    email = TextField("E-mail address", widget=EmailInput())
+    invoice_footer = LinesField("Footer of invoices", longest=LONGEST_ADDRESS)
+    time_zone = SelectField("Time zone")
+    base_currency = SelectField("Base currency", choices=CURRENCIES)
+    payment_terms_days = WholeField("Days to pay", needed="Enter the days that customers have to pay, such as 30.")
+    invoice_prefix = TextField("Invoice numbers begin with", needed="Enter what numbers begin with, such as INV.")
+    default_tax_rate = SelectField("Usual tax rate")
+    hold_likely_duplicates = BooleanField("Hold likely duplicates until somebody decides")
+    version = VersionField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rates = queries.tax_rates(db.session())
+        self.default_tax_rate.choices = {rate.code: rate_words(rate) for rate in rates}
+        self.time_zone.choices = {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
+
+    def fields(self, currency_locked: bool) -> OrganisationFields:
+        """What was entered. A locked currency is not asked for."""
+        given: OrganisationFields = {
+            name: value for name, value in self.data.items() if name not in {"version", "csrf_token"}
+        }  # type: ignore[assignment]  # the form's fields are named as the organisation's
+        if currency_locked:
+            given.pop("base_currency")
+        return given
+
+
+class TaxRateForm(Form):
+    """A rate is added and never changed: invoices and services refer to it."""
+
+    code = CodeField("Code", needed="Enter a code, such as vat-19.")
+    name = TextField("Name", needed="Enter a name, such as VAT 19%.")
+    category = SelectField("Category", choices=CATEGORIES)
+    percent = ExactField("Percent", needed="Enter the percentage, such as 19.")
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """The settings as they are."""
+    session = db.session()
+    return render_template(
+        "settings/show.html",
+        house=queries.organisation(session),
+        rates=queries.tax_rates(session),
+        categories=TAX_CATEGORIES,
+        next_number=next_number(session, today()),
+        may_write=may(WRITE),
+    )
+
+
+@pages.route("/organisation", methods=["GET", "POST"])
+def edit() -> ResponseReturnValue:
+    """Change the organisation; what is issued keeps what it says."""
+    session, meanwhile = db.session(), []
+    locked = queries.currency_is_locked(session)
+    form = OrganisationForm(data=_stored(queries.organisation(session)))
+    if locked:
+        form.base_currency.data = queries.organisation(session).base_currency
+    if form.validate_on_submit():
+        with refusals_on(form):
+            transaction(operations.update, form.fields(locked), form.version.data, actor(), now())
+            flash("The settings were saved. They apply to future invoices.", "success")
+            return redirect(url_for("settings.index"), 303)
+        house = queries.organisation(session)
+        meanwhile = differences(form, OrganisationForm(formdata=None, data=_stored(house)), house.version)
+    number = next_number(session, today())
+    return form_page("settings/form.html", form, locked=locked, next_number=number, meanwhile=meanwhile)
+
+
+def _stored(house: Organisation) -> dict[str, Any]:
+    return {name: getattr(house, name) for name in (*operations.FIELDS, "version")} | {
+        "default_tax_rate": house.default_tax_rate.code
+    }
+
+
+@pages.route("/tax-rates/new", methods=["GET", "POST"])
+def new_tax_rate() -> ResponseReturnValue:
+    """Add a tax rate."""
+    form = TaxRateForm()
+    if form.validate_on_submit():
+        fields: TaxRateFields = {
+            "code": form.code.data,
+            "name": form.name.data,
+            "category": form.category.data,
+            "percent": form.percent.data,
+        }
+        with refusals_on(form):
+            transaction(operations.add_tax_rate, fields, actor(), now())
+            flash(f"The tax rate {fields['name']} was added.", "success")
+            return redirect(url_for("settings.index"), 303)
+    return form_page("settings/tax_rate.html", form)

@@ -1,0 +1,104 @@
+"""Sign in and out. After an expired session, what a form had sent is kept and can be sent again."""
+
+import json
+from http import HTTPStatus
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import HiddenField
+from wtforms.widgets import EmailInput
+
+from billing_admin.database import db, transaction
+from billing_admin.domain.signing_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, network_of
+from billing_admin.operations import users
+from billing_admin.queries.users import credentials, throttled
+from billing_admin.web.addresses import came_from, local, this_address
+from billing_admin.web.forms import Form, SecretField, TextField
+from billing_admin.web.people import enter as enter_session
+from billing_admin.web.people import has_expired, now, person
+from billing_admin.web.people import leave as leave_session
+
+MOST_KEPT = 100_000
+REFUSED = "The e-mail address and the password do not match an account. Check both and try again."
+WAIT = f"Too many attempts failed. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
+
+pages = Blueprint("sign_in", __name__)
+
+
+class SignInForm(Form):
+    """`kept` holds the fields of a form that was sent after its session had ended."""
+
+    email = TextField("E-mail address", needed="Enter your e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput())
+    password = SecretField("Password", needed="Enter your password.")
+    next = HiddenField()
+    kept = HiddenField()
+
+
+@pages.route("/sign-in", methods=["GET", "POST"])
+def enter() -> ResponseReturnValue:
+    """Sign in, and go on to where the person was going."""
+    form = SignInForm(next=request.args.get("next"))
+    if form.validate_on_submit():
+        if throttled(db.session(), form.email.data, _network(), now()):
+            form.form_errors.append(WAIT)
+            return _page(form, HTTPStatus.TOO_MANY_REQUESTS)
+        token = _token(form.email.data, form.password.data)
+        if token is not None:
+            enter_session(token)
+            return _go_on(form)
+        form.form_errors.append(REFUSED)
+    elif person() is not None:
+        return redirect(local(form.next.data), 303)
+    return _page(form, HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
+
+
+@pages.post("/sign-out")
+def leave() -> ResponseReturnValue:
+    """Sign out, and have the browser forget what it kept."""
+    leave_session()
+    response = redirect(url_for("sign_in.enter"), 303)
+    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    return response
+
+
+def address(next_address: str) -> str:
+    """The sign-in page that goes on to `next_address`."""
+    return url_for("sign_in.enter", next=None if next_address == "/" else next_address)
+
+
+def keep_what_was_sent() -> ResponseReturnValue:
+    """Ask to sign in first; the form's fields wait on the page. Files, and what is very long, cannot."""
+    sent = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
+    kept = json.dumps([this_address(), sent])
+    form = SignInForm(formdata=None, next=came_from(), kept=kept if len(kept) <= MOST_KEPT else "")
+    return _page(form, HTTPStatus.UNAUTHORIZED)
+
+
+def _token(email: str, password: str) -> str | None:
+    proof = users.prove(credentials(db.session(), email), password)
+    return transaction(users.sign_in, email, proof, _network(), g.request_id, now())
+
+
+def _network() -> str:
+    return network_of(request.remote_addr or "")
+
+
+def _go_on(form: SignInForm) -> ResponseReturnValue:
+    target, kept = local(form.next.data), _kept(form.kept.data)
+    if kept is None:
+        return redirect(target, 303)
+    to, fields = kept
+    return render_template("sign_in/send_again.html", to=to, fields=fields, target=target)
+
+
+def _kept(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
+    """Where a form was sent, and its fields; None if nothing, or nonsense, was kept."""
+    try:
+        to, fields = json.loads(text or "null")
+        return local(str(to)), [(str(name), str(value)) for name, value in fields]
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _page(form: SignInForm, status: HTTPStatus) -> ResponseReturnValue:
+    return render_template("sign_in/form.html", form=form, expired=has_expired()), status

@@ -1,0 +1,43 @@
+"""Words for states and counts, as pages show them."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Protocol
+
+from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
+from billing_admin.domain.money import plain
+
+
+class RateLike(Protocol):
+    """A tax rate with a name."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def percent(self) -> Decimal: ...
+
+
+def invoice_state(invoice: Receivable, today: date) -> str:
+    """Draft, void, or how far an issued invoice is paid."""
+    return (payment_status(invoice, today) or invoice.status).replace("_", " ")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 charge`, `2,000 charges`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def percent(rate: Decimal) -> str:
+    """`19 %`, `7.5 %`."""
+    return f"{plain(rate)} %"
+
+
+def tax_rate(rate: RateLike) -> str:
+    """A rate's name, with its percentage where the name does not say it."""
+    digits = plain(rate.percent)
+    return rate.name if digits in rate.name or not rate.percent else f"{rate.name} ({digits} %)"
+
+
+def left_out_reason(reason: str) -> str:
+    """Why billing leaves something out, in words."""
+    return LEFT_OUT_REASONS.get(reason, reason)

@@ -1,0 +1,145 @@
+/* Makes pages quicker; every page works without it. Loaded in the head so that the theme stands before the first paint. */
+(() => {
+  "use strict";
+
+  const remembered = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+  const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private window: not remembered */ } };
+  const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+
+  /* Theme: the person's choice, else the system's. */
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const applyTheme = () => { root.dataset.bsTheme = remembered("theme") || (system.matches ? "dark" : "light"); };
+  applyTheme();
+  system.addEventListener("change", applyTheme);
+
+  const setUpTheme = () => all("[data-theme-toggle]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      remember("theme", root.dataset.bsTheme === "dark" ? "light" : "dark");
+      applyTheme();
+    });
+  });
+
+  /* Single-key shortcuts; they can be switched off (WCAG 2.1.4). */
+  const shortcutsOn = () => remembered("shortcuts") !== "off";
+  const setUpShortcuts = () => {
+    const dialog = document.getElementById("shortcuts");
+    const search = document.querySelector("[data-search]");
+    if (!dialog) return;
+    const showHints = () => all("[data-with-shortcuts]").forEach((hint) => { hint.hidden = !shortcutsOn(); });
+    const toggle = dialog.querySelector("[data-shortcuts-switch]");
+    toggle.checked = shortcutsOn();
+    toggle.addEventListener("change", () => { remember("shortcuts", toggle.checked ? "on" : "off"); showHints(); });
+    all("[data-help]").forEach((button) => { button.hidden = false; button.addEventListener("click", () => dialog.showModal()); });
+    showHints();
+    document.addEventListener("keydown", (event) => {
+      const typing = event.target.closest("input, textarea, select, [contenteditable]");
+      if (typing || dialog.open || event.ctrlKey || event.metaKey || event.altKey || !shortcutsOn()) return;
+      if (event.key === "/" && search) { event.preventDefault(); search.focus(); search.select(); }
+      if (event.key === "?") { event.preventDefault(); dialog.showModal(); }
+    });
+  };
+
+  /* A POST form is sent once; the Back button makes it usable again. */
+  const setUpSubmitGuard = () => {
+    document.addEventListener("submit", (event) => {
+      const form = event.target;
+      if (form.method !== "post" || event.defaultPrevented) return;
+      if (form.dataset.sent) { event.preventDefault(); return; }
+      form.dataset.sent = "true";
+      setTimeout(() => all("button[type=submit]", form).forEach((button) => { button.disabled = true; }));
+    });
+    addEventListener("pageshow", () => all("form[data-sent]").forEach((form) => {
+      delete form.dataset.sent;
+      all("button[type=submit]", form).forEach((button) => { button.disabled = false; });
+    }));
+  };
+
+  /* Leaving a changed form asks first. A form that came back with errors already holds unsaved input. */
+  const setUpUnsavedWarning = () => {
+    let changed = all("form[data-warn-unsaved] [aria-invalid]").length > 0;
+    document.addEventListener("input", (event) => { if (event.target.closest("form[data-warn-unsaved]")) changed = true; });
+    document.addEventListener("submit", (event) => { if (event.target.matches("[data-warn-unsaved]")) changed = false; });
+    document.addEventListener("click", (event) => { if (event.target.closest("[data-cancel]")) changed = false; });
+    addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
+  };
+
+  const setUpCopy = () => all("[data-copy]").forEach((button) => {
+    if (!navigator.clipboard) return;
+    button.hidden = false;
+    const label = button.textContent;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = label; }, 2000);
+    });
+  });
+
+  /* Tick all, tick a range with Shift, and a live count. */
+  const setUpSelection = () => all("table[data-selectable]").forEach((table) => {
+    const boxes = all("tbody td.select input[type=checkbox]", table);
+    const every = table.querySelector("[data-select-all]");
+    const counts = all("[data-selected-count]", table.closest("form") || document);
+    let last = null;
+    const show = () => {
+      const ticked = boxes.filter((box) => box.checked).length;
+      every.checked = boxes.length > 0 && ticked === boxes.length;
+      every.indeterminate = ticked > 0 && ticked < boxes.length;
+      counts.forEach((count) => { count.textContent = `${ticked} of ${boxes.length} ${count.dataset.noun || ""} selected`; });
+    };
+    every.hidden = false;
+    every.addEventListener("change", () => { boxes.forEach((box) => { box.checked = every.checked; }); show(); });
+    boxes.forEach((box, index) => box.addEventListener("click", (event) => {
+      if (event.shiftKey && last !== null) boxes.slice(Math.min(last, index), Math.max(last, index) + 1).forEach((other) => { other.checked = box.checked; });
+      last = index;
+      show();
+    }));
+    addEventListener("pageshow", show);
+    show();
+  });
+
+  /* Charge form: data-services {id: {unit, prices: {currency: price}}}, and data-currency or data-customers {id: currency}. */
+  const setUpPrices = () => all("form[data-services]").forEach((form) => {
+    const services = JSON.parse(form.dataset.services);
+    const customers = JSON.parse(form.dataset.customers || "{}");
+    const named = (name) => form.elements[name] || form.elements[`${name}_id`];
+    const [service, customer, price] = [named("service"), named("customer"), named("unit_price")];
+    if (!service || !price) return;
+    const write = (id, text) => { const place = document.getElementById(id); if (place && text) place.textContent = text; };
+    let filled = null;
+    const fill = () => {
+      const chosen = services[service.value];
+      const currency = (customer && customers[customer.value]) || form.dataset.currency;
+      write(`${price.id}-suffix`, currency);
+      const quantity = named("quantity");
+      if (quantity) write(`${quantity.id}-suffix`, chosen && chosen.unit);
+      const known = chosen && chosen.prices[currency];
+      if (price.value === "" || price.value === filled) { price.value = known || ""; filled = price.value; }
+    };
+    [service, customer].forEach((element) => element && element.addEventListener("change", fill));
+    fill();
+  });
+
+  /* A table region scrolls, and is a Tab stop, only where its table is too wide; else its head sticks to the page. */
+  const setUpRegions = () => {
+    const regions = all(".table-region");
+    const show = () => regions.forEach((region) => {
+      const fits = region.scrollWidth <= region.clientWidth;
+      region.tabIndex = fits ? -1 : 0;
+      region.classList.toggle("fits", fits);
+    });
+    const watcher = new ResizeObserver(show);
+    regions.forEach((region) => { watcher.observe(region); watcher.observe(region.firstElementChild); });
+  };
+
+  /* The error summary takes the focus, where the browser's own autofocus did not. */
+  addEventListener("load", () => {
+    const summary = document.querySelector("[data-focus]");
+    if (summary && document.activeElement !== summary) summary.focus();
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpSelection, setUpPrices, setUpRegions].forEach((setUp) => setUp());
+  });
+})();

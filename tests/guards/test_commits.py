@@ -1,0 +1,45 @@
+"""One commit point: nothing outside `database.py` ends a transaction, or opens one that may write."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "billing_admin"
+COMMIT_POINT = PACKAGE / "database.py"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+ENDING = {"commit", "rollback", "begin", "begin_nested", "savepoint", "two_phase"}
+# Reading code has no business with these either: a row would wait for the next commit that comes along.
+WRITING = {"add", "add_all", "delete", "merge", "flush", "bulk_save_objects"}
+
+
+def _session_calls(path: Path, names: set[str]) -> list[str]:
+    return [
+        f"line {node.lineno}: {ast.unparse(node.func)}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_only_database_py_commits_and_rolls_back(path: Path) -> None:
+    assert path == COMMIT_POINT or _session_calls(path, ENDING) == []
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted((PACKAGE / "queries").rglob("*.py"))], ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
+def test_queries_only_read(path: Path) -> None:
+    calls = [call for call in _session_calls(path, WRITING) if "session." in call]
+    imported = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy")
+        for alias in node.names
+    }
+    assert calls == []
+    assert not imported & {"insert", "update", "delete"}
+
+
+def test_there_is_one_commit() -> None:
+    assert len(_session_calls(COMMIT_POINT, {"commit"})) == 1

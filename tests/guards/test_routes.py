@@ -1,0 +1,107 @@
+"""Every route is on the short public list, or behind sign-in and a permission; whoever adds one is tested by this, too."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.routing import Rule
+
+from billing_admin.domain.access import PERMISSIONS, ROLES, Actor
+from billing_admin.models import AuditEvent
+from billing_admin.web.guard import PUBLIC, WRITING, Subject, is_api, is_public, permission_for
+from billing_admin.web.navigation import MENU, menu
+from tests.people import send, signed_in
+
+SAMPLES = {
+    "UUIDConverter": UUID(int=1),
+    "IntegerConverter": 1,
+    "DateConverter": "2026-11-22",
+}
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+
+
+def guarded(app: Flask) -> Iterator[Rule]:
+    """The rules that are not public."""
+    return (rule for rule in app.url_map.iter_rules() if not is_public(rule.endpoint))
+
+
+def address(app: Flask, rule: Rule) -> str:
+    """Some address that the rule takes."""
+    values = {
+        name: SAMPLES.get(type(converter).__name__) or next(iter(getattr(converter, "items", ())), "x")
+        for name, converter in rule._converters.items()
+    }
+    with app.test_request_context():
+        path = app.url_map.bind("localhost").build(rule.endpoint, values, method=next(iter(rule.methods or ())))
+    return str(path)
+
+
+def test_the_public_list_is_short_and_true(app: Flask) -> None:
+    assert sorted(PUBLIC) == ["sign_in.enter", "sign_in.leave", "static"]
+    assert set(app.view_functions) >= PUBLIC
+
+
+def test_every_other_route_states_a_permission_that_exists(app: Flask) -> None:
+    for rule in guarded(app):
+        assert permission_for(app, rule) in PERMISSIONS, rule
+
+
+def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
+    """Tokens alone are shown only to those who may make them."""
+    for name, blueprint in app.blueprints.items():
+        if isinstance(blueprint, Subject):
+            expected = blueprint.write_permission if name == "tokens" else "read"
+            assert (blueprint.read_permission, blueprint.write_permission != "read") == (expected, True), name
+
+
+def test_nobody_gets_in_signed_out(app: Flask) -> None:
+    for rule in guarded(app):
+        for method in rule.methods or ():
+            client = app.test_client()
+            response = send(client, address(app, rule), method)
+            expected = 401 if method in WRITING else 303
+            assert response.status_code == expected, f"{method} {rule}"
+            assert expected == 401 or response.location.startswith("/sign-in"), f"{method} {rule}"
+
+
+def test_nothing_is_sent_without_a_csrf_token(app: Flask) -> None:
+    client = signed_in(app)
+    for rule in app.url_map.iter_rules():
+        for method in () if is_api(rule.endpoint) else WRITING & (rule.methods or set()):
+            response = client.open(address(app, rule), method=method, data={"name": "x"})
+            assert response.status_code == 400, f"{method} {rule}"
+
+
+def test_a_viewer_writes_nowhere(app: Flask, session: Session) -> None:
+    client = signed_in(app, "viewer")
+    before = session.scalars(select(AuditEvent.id)).all()
+    for rule in guarded(app):
+        if permission_for(app, rule) in ROLES["viewer"]:
+            continue
+        for method in rule.methods or ():
+            response = send(client, address(app, rule), method)
+            assert response.status_code == 403, f"{method} {rule}"
+            assert method == "HEAD" or permission_for(app, rule) in response.text, f"{method} {rule}"
+    session.rollback()
+    assert session.scalars(select(AuditEvent.id)).all() == before
+
+
+def test_the_cookie_opens_nothing_of_the_api(app: Flask) -> None:
+    client = signed_in(app)
+    for rule in app.url_map.iter_rules():
+        if is_api(rule.endpoint):
+            with_cookie, without = (c.get(address(app, rule)).status_code for c in (client, app.test_client()))
+            assert with_cookie == without, rule
+
+
+def test_every_role_has_its_menu(app: Flask) -> None:
+    """What the menu shows opens."""
+    assert len({endpoint for _, _, endpoint in MENU}) == len(MENU)
+    for role in ROLES:
+        client = signed_in(app, role)
+        with app.test_request_context():
+            urls = [item.url for item in menu(Actor("person", None, role, ROLES[role]))]
+        assert [client.get(url).status_code for url in urls] == [200] * len(urls)

@@ -1,0 +1,74 @@
+"""What no template may hold: unescaped text, inline script or style, another host, a form without its token."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = sorted((ROOT / "templates").rglob("*"))
+CODE = sorted((ROOT / "billing_admin" / "web").rglob("*.py"))
+
+FORBIDDEN = {
+    "unescaped text": r"\|\s*safe\b|\bMarkup\b|\{%-?\s*autoescape\s+false",
+    "an inline handler": r"<[^>]*\son[a-z]+\s*=",
+    "an inline style": r"<style\b|<[^>]*\sstyle\s*=",
+    "an inline script": r"<script(?![^>]*\ssrc=)|javascript:",
+    "another host": r"(?:src|href|action|srcset|content|url)\s*[=(]\s*[\"']?(?:https?:)?//",
+    "an unquoted attribute": r"<[a-z][^<>{}]*\s[a-z-]+=\{\{",
+}
+
+
+def names(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix == ".html"], ids=names)
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_holds_none(path: Path, what: str) -> None:
+    text = re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.DOTALL)
+    assert re.findall(FORBIDDEN[what], text, re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix == ".html"], ids=names)
+def test_every_form_that_posts_has_its_token(path: Path) -> None:
+    forms = re.findall(r"<form\b[^>]*method=\"post\".*?</form>", path.read_text(), re.IGNORECASE | re.DOTALL)
+    assert [form for form in forms if "csrf()" not in form] == []
+
+
+def test_only_names_that_jinja_escapes() -> None:
+    assert {path.suffix for path in TEMPLATES if path.is_file()} <= {".html", ".md"}
+
+
+@pytest.mark.parametrize("path", CODE, ids=names)
+def test_views_make_no_html(path: Path) -> None:
+    assert re.findall(r"\bMarkup\b|render_template_string|\|\s*safe\b", path.read_text()) == []
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>{{ name }}</p>",
+        '<a href="{{ url }}" class="x">on = y</a>',
+        '<script src="{{ url_for("static") }}"></script>',
+    ],
+)
+def test_lets_plain_markup_be(what: str, text: str) -> None:
+    assert re.findall(FORBIDDEN[what], text, re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("unescaped text", "{{ name | safe }}"),
+        ("an inline handler", '<a href="x" onclick="y">'),
+        ("an inline style", '<p class="x" style="y">'),
+        ("an inline script", "<script>x</script>"),
+        ("another host", '<img src="//cdn.example/x.png">'),
+        ("another host", "<link href='https://cdn.example/x.css'>"),
+        ("an unquoted attribute", "<a class=x href={{ url }}>"),
+    ],
+)
+def test_finds_what_it_looks_for(what: str, text: str) -> None:
+    assert re.findall(FORBIDDEN[what], text, re.IGNORECASE)

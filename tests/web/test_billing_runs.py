@@ -1,0 +1,287 @@
+"""Running billing in the browser: choose, preview, confirm, result."""
+
+from datetime import date, datetime
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.invoicing import usual_cut_off
+from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice
+from billing_admin.operations import billing_runs, charges
+from billing_admin.web import billing_runs as pages
+from tests.making import NOW, all_invoices, bill, change_settings, make_customer, make_spec, make_tax_rate, post
+from tests.people import send, signed_in
+from tests.web.pages import field, has_link, link, statements, words
+
+PREVIEW = "/billing-runs/preview?through=2026-03-31&make=issue&issue_date=2026-04-01"
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    """An admin; ACME with two pending charges of 10.004 USD in all at 19 % tax, Foo with one of 5 EUR."""
+    make_tax_rate()
+    change_settings(default_tax_rate="VAT19")
+    make_customer(reference="acme", name="ACME Inc")
+    make_customer(reference="foo", name="Foo Ltd", currency="EUR")
+    post(make_spec("acme", "10"), make_spec("acme", "0.004"), make_spec("foo", "5"))
+    return signed_in(app)
+
+
+def confirm(browser: FlaskClient, preview: TestResponse, url: str = PREVIEW) -> TestResponse:
+    """Press the preview's button."""
+    return send(browser, url, id=field(preview, "id"), digest=field(preview, "digest"))
+
+
+def count(session: Session, model: type) -> int:
+    session.rollback()
+    return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+# --- choose ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        ("2026-11-22", "2026-10-31"),
+        ("2026-11-27", "2026-10-31"),
+        ("2026-11-28", "2026-11-30"),
+        ("2026-11-30", "2026-11-30"),
+        ("2026-10-30", "2026-10-31"),
+        ("2026-12-31", "2026-12-31"),
+        ("2027-01-01", "2026-12-31"),
+        ("2028-02-27", "2028-02-29"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_proposes_the_month_that_is_being_closed(app: Flask, today: str, expected: str) -> None:
+    assert usual_cut_off(date.fromisoformat(today)).isoformat() == expected
+    with time_machine.travel(datetime.fromisoformat(f"{today}T12:00:00+00:00"), tick=False):
+        page = signed_in(app).get("/billing-runs/new")
+    assert (field(page, "through"), field(page, "issue_date")) == (expected, today)
+
+
+def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> None:
+    chosen = {
+        "through": "2026-03-31",
+        "currency": "USD",
+        "customers": " acme ,foo",
+        "make": "drafts",
+        "issue_date": "2026-04-01",
+    }
+    response = send(browser, "/billing-runs/new", **chosen)
+    assert response.status_code == 303
+    page = browser.get(response.location)
+    assert "Customers acme, foo, USD. To be left as drafts." in words(page)
+    again = browser.get(link(page, "Change"))
+    assert (field(again, "through"), field(again, "customers")) == ("2026-03-31", "acme,foo")
+    assert '<option selected value="USD">' in again.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"through": ""}, "Enter the last day to bill"),
+        ({"through": "soon"}, "Enter a day such as 2026-11-22."),
+        ({"customers": "acme, nobody"}, "There is no customer “nobody”."),
+        ({"currency": "XXX"}, "Choose one from the list."),
+        ({"make": "magic"}, "Choose one from the list."),
+        ({"issue_date": "2026-02-30"}, "Enter a day such as 2026-11-22."),
+    ],
+)
+def test_says_how_to_mend_what_was_chosen(browser: FlaskClient, changes: dict[str, str], sentence: str) -> None:
+    chosen = {"through": "2026-03-31", "currency": "", "customers": "", "make": "issue", "issue_date": "2026-04-01"}
+    response = send(browser, "/billing-runs/new", **(chosen | changes))
+    assert response.status_code == 422
+    assert sentence in words(response)
+
+
+# --- preview ---------------------------------------------------------------------------------------------------------
+
+
+def test_preview_shows_everything_and_writes_nothing(browser: FlaskClient, session: Session) -> None:
+    post(make_spec("acme", "7", incurred_on=date(2026, 4, 1)))
+    ids = post(make_spec("foo", "3", description="Disputed")).ids
+    transaction(charges.hold, ids, "", SYSTEM, NOW)
+    make_customer(reference="bar", name="Bar SA")
+    post(make_spec("bar", "-4"))
+    events = count(session, AuditEvent)
+    page = words(browser.get(PREVIEW))
+    assert "EUR 1 5.00 EUR 0.95 EUR 5.95 EUR" in page
+    assert "USD 1 10.00 USD 1.90 USD 11.90 USD" in page
+    assert "ACME Inc acme 15 Mar 2026 2 2 10.00 USD 1.90 USD 11.90 USD" in page
+    assert "Issue 2 invoices, 5.95 EUR and 11.90 USD" in page
+    assert "ACME Inc acme After the cut-off date 1 7.00 USD" in page
+    assert "Foo Ltd foo Held 1 3.00 EUR" in page
+    assert "Bar SA bar The total is negative 1 -4.00 USD" in page
+    assert count(session, AuditEvent) == events
+    assert all_invoices() == []
+
+
+def test_nothing_due_offers_no_button(browser: FlaskClient) -> None:
+    page = browser.get("/billing-runs/preview?through=2025-01-01")
+    assert "Nothing to bill up to 1 Jan 2025" in words(page)
+    assert "digest" not in page.text
+
+
+def test_large_previews_show_the_first_and_say_so(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MOST_SHOWN", 1)
+    page = words(browser.get(PREVIEW))
+    assert "These are the first 1 of 2" in page
+    assert "Issue 2 invoices" in page
+
+
+def test_an_address_that_makes_no_sense_leads_back_to_the_choice(browser: FlaskClient) -> None:
+    assert browser.get("/billing-runs/preview").location == "/billing-runs/new"
+    assert send(browser, "/billing-runs/preview").location == "/billing-runs/new"
+    page = browser.get("/billing-runs/preview?through=2026-03-31&customers=nobody")
+    assert page.status_code == 422
+    assert "There is no customer “nobody”." in words(page)
+
+
+# --- confirm ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_run_makes_what_the_preview_showed(browser: FlaskClient, session: Session) -> None:
+    response = confirm(browser, browser.get(PREVIEW))
+    assert response.status_code == 303
+    page = browser.get(response.location)
+    assert "2 invoices issued, 5.95 EUR and 11.90 USD." in words(page)
+    assert "USD 1 10.00 USD 1.90 USD 11.90 USD" in words(page)
+    assert [(i.number, i.total, i.issue_date) for i in all_invoices()] == [
+        ("INV-2026-00001", 1190, date(2026, 4, 1)),
+        ("INV-2026-00002", 595, date(2026, 4, 1)),
+    ]
+    listed = browser.get(link(page, "Show 2 invoices"))
+    assert "INV-2026-00001" in words(listed)
+    assert "2 invoices issued" not in words(browser.get(response.location))
+
+
+def test_drafts_are_left_when_asked(browser: FlaskClient) -> None:
+    url = PREVIEW.replace("make=issue", "make=drafts")
+    preview = browser.get(url)
+    assert "Make 2 drafts" in words(preview)
+    page = browser.get(confirm(browser, preview, url).location)
+    assert "2 drafts made, 5.95 EUR and 11.90 USD." in words(page)
+    assert has_link(page, "Show 2 drafts")
+    assert [invoice.status for invoice in all_invoices()] == ["draft", "draft"]
+
+
+def test_pressed_twice_it_is_one_run(browser: FlaskClient, session: Session) -> None:
+    preview = browser.get(PREVIEW)
+    first, second = confirm(browser, preview), confirm(browser, preview)
+    assert first.location == second.location
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert count(session, BillingRun) == 1
+    assert count(session, Invoice) == 2
+
+
+def test_a_changed_preview_is_shown_again(browser: FlaskClient, session: Session) -> None:
+    preview = browser.get(PREVIEW)
+    post(make_spec("acme", "100", description="Just now"))
+    response = confirm(browser, preview)
+    assert response.status_code == 422
+    assert "There is a problem Charges have changed since this preview: look at the new one." in words(response)
+    assert "Issue 2 invoices, 5.95 EUR and 130.90 USD" in words(response)
+    assert count(session, BillingRun) == count(session, Invoice) == 0
+    assert confirm(browser, response).status_code == 303
+    assert count(session, Invoice) == 2
+
+
+def test_without_a_digest_nothing_runs(browser: FlaskClient, session: Session) -> None:
+    for sent in ({"id": str(uuid4())}, {"id": str(uuid4()), "digest": "0" * 64}, {"id": "x", "digest": "x"}):
+        assert send(browser, PREVIEW, **sent).status_code == 422
+    assert count(session, BillingRun) == 0
+
+
+def test_a_date_before_the_last_invoice_leads_back_to_its_field(browser: FlaskClient, session: Session) -> None:
+    bill(customers=[make_customer(reference="early")], issue_date=date(2026, 4, 9))
+    post(make_spec("early", "1"))
+    bill(currency="USD", issue_date=date(2026, 4, 9))
+    response = confirm(browser, browser.get(PREVIEW))
+    assert response.status_code == 422
+    assert "Use 2026-04-09 or later" in words(response)
+    assert field(response, "issue_date") == "2026-04-01"
+    assert field(response, "through") == "2026-03-31"
+
+
+def test_an_id_used_for_another_run_gets_a_new_one(browser: FlaskClient, session: Session) -> None:
+    preview = browser.get(PREVIEW)
+    confirm(browser, preview)
+    post(make_spec("acme", "1"))
+    other = PREVIEW + "&" + urlencode({"currency": "USD"})
+    response = confirm(browser, preview, other)
+    assert response.status_code == 422
+    assert field(response, "id") != field(preview, "id")
+    assert confirm(browser, response, other).status_code == 303
+    assert count(session, BillingRun) == 2
+
+
+# --- result ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_died_is_continued(browser: FlaskClient, session: Session) -> None:
+    spec = billing_runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
+    run_id, _ = transaction(billing_runs.start, spec, SYSTEM, NOW)
+    page = browser.get(f"/billing-runs/{run_id}")
+    assert "The run is not finished" in words(page)
+    assert "0 of 2 accounts billed or left out" in words(page)
+    assert link(page, "Refresh") == f"/billing-runs/{run_id}"
+    assert send(browser, f"/billing-runs/{run_id}/continue").location == f"/billing-runs/{run_id}"
+    assert "Done" in words(browser.get(f"/billing-runs/{run_id}"))
+    assert count(session, Invoice) == 2
+    send(browser, f"/billing-runs/{run_id}/continue")
+    assert count(session, Invoice) == 2
+
+
+def test_a_failed_run_says_why(browser: FlaskClient, session: Session) -> None:
+    spec = billing_runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
+    run_id, _ = transaction(billing_runs.start, spec, SYSTEM, NOW)
+
+    def fail(session: Session) -> None:
+        session.execute(update(BillingRun).values(state="failed", failure="Use 2026-04-09 or later."))
+
+    transaction(fail)
+    assert "The run stopped Use 2026-04-09 or later." in words(browser.get(f"/billing-runs/{run_id}"))
+    send(browser, f"/billing-runs/{run_id}/continue")
+    assert "Done" in words(browser.get(f"/billing-runs/{run_id}"))
+
+
+def test_unknown_runs_are_not_there(browser: FlaskClient) -> None:
+    assert browser.get(f"/billing-runs/{uuid4()}").status_code == 404
+    assert send(browser, f"/billing-runs/{uuid4()}/continue").status_code == 404
+
+
+def test_lists_runs_with_their_totals(app: Flask, browser: FlaskClient) -> None:
+    assert "No billing run yet" in words(browser.get("/billing-runs"))
+    confirm(browser, browser.get(PREVIEW))
+    page = words(browser.get("/billing-runs"))
+    assert "31 Mar 2026 All customers Issued 1 Apr 2026 1 1 5.95 EUR 11.90 USD admin@example.com Done" in page
+    with statements(app) as few:
+        browser.get("/billing-runs")
+    for _ in range(4):
+        post(make_spec("acme", "1"))
+        bill()
+    with statements(app) as many:
+        browser.get("/billing-runs")
+    assert len(many) == len(few) <= 10
+
+
+def test_a_viewer_previews_and_runs_nothing(app: Flask, browser: FlaskClient, session: Session) -> None:
+    viewer = signed_in(app, "viewer")
+    page = viewer.get(PREVIEW)
+    assert page.status_code == 200
+    assert "Issue 2 invoices" not in words(page)
+    assert viewer.get("/billing-runs/new").status_code == 403
+    assert send(viewer, PREVIEW, id=str(uuid4()), digest="x").status_code == 403
+    assert not has_link(viewer.get("/billing-runs"), "Run billing")
+    assert {charge.status for charge in session.scalars(select(Charge))} == {"pending"}

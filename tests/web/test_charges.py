@@ -1,0 +1,306 @@
+"""The pages of charges."""
+
+from datetime import date
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.models import Charge
+from billing_admin.queries import charges as charge_queries
+from billing_admin.web import lists
+from tests.making import MARCH, bill, change_settings, make_customer, make_service, make_spec, post
+from tests.people import send, signed_in
+from tests.web.pages import field, has_link, link, statements, words
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    """An admin; ACME in USD, and a service of 2.50 USD."""
+    make_customer(reference="acme", name="ACME Inc")
+    make_service()
+    return signed_in(app)
+
+
+def stored(session: Session) -> list[Charge]:
+    session.rollback()
+    return list(session.scalars(select(Charge).order_by(Charge.created_at, Charge.id)))
+
+
+def add(browser: FlaskClient, **changes: str) -> TestResponse:
+    """Fill in the form as it is shown."""
+    page = browser.get("/charges/new")
+    given = {
+        "id": field(page, "id"),
+        "customer": "acme",
+        "service": "GenericCompute",
+        "quantity": "3",
+        "day": "2026-03-15",
+    }
+    return send(browser, "/charges/new", **(given | changes))
+
+
+# --- adding ----------------------------------------------------------------------------------------------------------
+
+
+def test_adds_a_charge_at_the_list_price(browser: FlaskClient, session: Session) -> None:
+    response = add(browser)
+    [charge] = stored(session)
+    assert (response.status_code, response.location) == (303, f"/charges/{charge.id}")
+    assert (charge.quantity, charge.unit_price, charge.amount) == (Decimal(3), Decimal("2.5"), Decimal("7.5"))
+    assert (charge.incurred_on, charge.description, charge.currency) == (MARCH, "GenericCompute", "USD")
+    page = browser.get(response.location)
+    assert "Charge saved." in words(page)
+    assert "Quantity 3" in words(page)
+    assert "Exact amount 7.50 USD" in words(page)
+    assert "Posted by admin@example.com" in words(page)
+    assert "Charge saved." not in words(browser.get(response.location))
+
+
+def test_takes_a_price_an_amount_a_description_and_another_currency(browser: FlaskClient, session: Session) -> None:
+    add(browser, unit_price="$1,234.50", quantity="")
+    add(browser, amount="-0.0000008", quantity="", description="Goodwill", service="")
+    add(browser, amount="EUR 20", currency="EUR", quantity="", description="In euros", service="")
+    assert [(charge.amount, charge.currency, charge.description) for charge in stored(session)] == [
+        (Decimal("1234.5"), "USD", "GenericCompute"),
+        (Decimal("-0.0000008"), "USD", "Goodwill"),
+        (Decimal(20), "EUR", "In euros"),
+    ]
+
+
+def test_form_knows_prices_currencies_and_what_the_address_says(browser: FlaskClient) -> None:
+    page = browser.get("/charges/new?customer=acme&day=2026-03-01")
+    assert '<option selected value="acme">' in page.text
+    assert field(page, "day") == "2026-03-01"
+    assert "{&#34;GenericCompute&#34;: {&#34;prices&#34;: {&#34;USD&#34;: &#34;2.5&#34;}" in page.text
+    assert "{&#34;acme&#34;: &#34;USD&#34;}" in page.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"customer": ""}, "Choose a customer."),
+        ({"customer": "nobody"}, "Choose one from the list."),
+        ({"service": "nothing"}, "Choose one from the list."),
+        ({"service": "", "quantity": ""}, "Give a service, or a description with a price."),
+        ({"service": "", "description": "Work"}, "Give a unit price or an amount"),
+        ({"unit_price": "1", "amount": "1"}, "Give a unit price or an amount, not both."),
+        ({"quantity": "1 or 2"}, "“1 or 2” is not a number such as 1,234.50."),
+        ({"quantity": "1.234,50"}, "write 1234.50 if that is what you mean."),
+        ({"quantity": "NaN"}, "is not a"),
+        ({"quantity": "5 EUR"}, "A quantity has no currency: leave out EUR."),
+        ({"unit_price": "EUR 5"}, "The amount is in EUR; enter it in USD."),
+        ({"currency": "EUR"}, "GenericCompute has no price in EUR"),
+        (
+            {"quantity": "999999999999999999", "unit_price": "999999999999999999"},
+            "more than 18 digits before the point",
+        ),
+        ({"day": ""}, "Enter the day of the charge"),
+        ({"day": "2026-02-30"}, "Enter a day such as 2026-11-22."),
+        ({"day": "1969-12-31"}, "Use a day between 1970 and 2199."),
+        ({"description": "a\x00b"}, "Leave out control characters."),
+        ({"id": "x"}, "The form's key was lost. Send the form again."),
+    ],
+)
+def test_says_how_to_mend_it_and_keeps_the_input(
+    browser: FlaskClient, session: Session, changes: dict[str, str], sentence: str
+) -> None:
+    response = add(browser, **changes)
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert "<title>Error: " in response.text
+    assert field(response, "quantity") == changes.get("quantity", "3")
+    assert stored(session) == []
+
+
+def test_sent_twice_it_is_one_charge(browser: FlaskClient, session: Session) -> None:
+    id = str(uuid4())
+    first, second = add(browser, id=id), add(browser, id=id)
+    assert first.location == second.location == f"/charges/{id}"
+    assert "It is stored once." in words(browser.get(second.location))
+    assert len(stored(session)) == 1
+
+
+def test_sent_again_with_other_values_it_asks_and_then_adds_a_second(browser: FlaskClient, session: Session) -> None:
+    id = str(uuid4())
+    add(browser, id=id)
+    response = add(browser, id=id, quantity="4")
+    assert response.status_code == 422
+    assert "saved already, with another quantity. Send it again to add a second charge." in words(response)
+    assert add(browser, id=field(response, "id"), quantity="4").status_code == 303
+    assert [charge.quantity for charge in stored(session)] == [3, 4]
+
+
+def test_save_and_add_another_keeps_customer_and_day(browser: FlaskClient) -> None:
+    response = add(browser, then="another")
+    page = browser.get(response.location)
+    assert '<option selected value="acme">' in page.text
+    assert (field(page, "day"), field(page, "quantity")) == ("2026-03-15", "")
+    assert "Saved last: GenericCompute, 15 Mar 2026, 7.50 USD for ACME Inc." in words(page)
+
+
+def test_a_likely_duplicate_is_told_with_a_link(browser: FlaskClient, session: Session) -> None:
+    add(browser)
+    second = add(browser)
+    first = next(charge for charge in stored(session) if charge.duplicate_of_id is None)
+    page = browser.get(second.location)
+    assert "Likely duplicate" in words(page)
+    assert link(page, "An earlier charge") == f"/charges/{first.id}"
+    again = browser.get(add(browser, then="another").location)
+    assert "It looks the same as an earlier charge." in words(again)
+
+
+def test_a_likely_duplicate_is_held_where_the_house_wants_it(browser: FlaskClient) -> None:
+    change_settings(hold_likely_duplicates=True)
+    add(browser)
+    page = browser.get(add(browser).location)
+    assert "This one is held until you release or cancel it." in words(page)
+
+
+def test_without_customers_says_what_to_do_first(app: Flask) -> None:
+    assert "No customers yet" in words(signed_in(app).get("/charges/new"))
+
+
+# --- one charge ------------------------------------------------------------------------------------------------------
+
+
+def test_is_held_released_and_cancelled(browser: FlaskClient, session: Session) -> None:
+    at = add(browser).location
+    assert "Hold this charge?" in words(browser.get(f"{at}/hold"))
+    assert send(browser, f"{at}/hold", reason="Waits for an order").location == at
+    assert "Held: Waits for an order" in words(browser.get(at))
+    send(browser, f"{at}/hold", reason="")
+    assert "in that state already" in words(browser.get(at))
+    send(browser, f"{at}/release")
+    assert "It is pending again." in words(browser.get(at))
+    refused = send(browser, f"{at}/cancel", reason=" ")
+    assert refused.status_code == 422
+    assert "Say why" in words(refused)
+    send(browser, f"{at}/cancel", reason="Never ordered")
+    page = browser.get(at)
+    assert "Cancelled: Never ordered" in words(page)
+    assert not has_link(page, "Cancel charge")
+    late = send(browser, f"{at}/hold")
+    assert late.status_code == 422
+    assert "is cancelled and cannot be held" in words(late)
+
+
+def test_a_billed_charge_names_its_invoice_and_stays(browser: FlaskClient, session: Session) -> None:
+    at = add(browser).location
+    bill()
+    page = browser.get(at)
+    assert has_link(page, "INV-2026-00001")
+    assert not has_link(page, "Hold")
+    assert send(browser, f"{at}/cancel", reason="Too late").status_code == 422
+
+
+def test_an_unknown_charge_is_not_there(browser: FlaskClient) -> None:
+    assert browser.get(f"/charges/{uuid4()}").status_code == 404
+    assert browser.get("/charges/x").status_code == 404
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+def test_empty_list_says_what_belongs_here(app: Flask) -> None:
+    page = signed_in(app).get("/charges")
+    assert "No charges yet" in words(page)
+    assert has_link(page, "Add charge")
+
+
+def test_filters_chips_and_totals(browser: FlaskClient, session: Session) -> None:
+    make_customer(reference="foo", name="Foo Ltd", currency="EUR")
+    post(
+        make_spec("acme", service="GenericCompute", quantity="2", incurred_on=date(2026, 3, 1)),
+        make_spec("acme", "0.0000008"),
+        make_spec("acme", "0.0000008"),
+        make_spec("foo", "10", incurred_on=date(2026, 4, 1)),
+    )
+    everything = words(browser.get("/charges"))
+    assert "1 charge in EUR 10.00 EUR" in everything
+    assert "3 charges in USD 5.0000016 USD" in everything
+    for query, expected in {
+        "customer=acme": "3 charges in USD 5.0000016 USD",
+        "customer=foo l": "1 charge in EUR 10.00 EUR",
+        "service=GenericCompute": "1 charge in USD 5.00 USD",
+        "currency=EUR": "1 charge in EUR 10.00 EUR",
+        "from=2026-03-02&to=2026-03-31": "2 charges in USD 0.0000016 USD",
+        "likely_duplicates=1": "1 charge in USD 0.0000008 USD",
+        "status=pending": "3 charges in USD 5.0000016 USD",
+        "status=pending&currency=EUR": "1 charge in EUR 10.00 EUR",
+    }.items():
+        page = browser.get(f"/charges?{query}")
+        assert expected in words(page), query
+        assert has_link(page, "Clear filters"), query
+    page = browser.get("/charges?status=held&customer=acme")
+    assert "No charges match" in words(page)
+    assert link(page, "Remove filter Status: Held") == "/charges?customer=acme"
+
+
+def test_what_the_url_says_wrongly_is_left_out_or_named(browser: FlaskClient) -> None:
+    post(make_spec("acme", "1"))
+    page = browser.get("/charges?status=lost&currency=XXX&from=2026-13-01&after=nonsense&_external=1&endpoint=x")
+    assert "1 charge in USD 1.00 USD" in words(page)
+    assert not has_link(page, "Clear filters")
+    for query in ("customer=nobody", "service=nothing", "invoice=INV-1"):
+        page = browser.get(f"/charges?{query}")
+        assert page.status_code == 200
+        assert "There is no" in words(page), query
+
+
+def test_pages_keep_the_filter_and_show_each_charge_once(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists.rows, "__defaults__", (2,))
+    post(*(make_spec("acme", str(number)) for number in range(1, 6)))
+    post(make_spec("acme", "99", description="Other", service="GenericCompute"))
+    url, seen = "/charges?to=2026-03-31&service=", []
+    while True:
+        page = browser.get(url)
+        assert "6 charges in USD 114.00 USD" in words(page)
+        seen += [id for id in page.text.split('href="/charges/')[1:] if id[:3] != "new"]
+        if not has_link(page, "Older"):
+            break
+        url = link(page, "Older")
+        assert "to=2026-03-31" in url
+    assert len({one[:36] for one in seen}) == len(seen) == 6
+    back = link(page, "First page")
+    assert "to=2026-03-31" in back
+    assert "after" not in back
+
+
+def test_too_many_to_add_up_says_so(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charge_queries, "MANY", 1)
+    post(make_spec("acme", "1"), make_spec("acme", "2"))
+    assert "10,000+ charges" in words(browser.get("/charges"))
+    assert "2 charges in USD 3.00 USD" in words(browser.get("/charges?status=pending"))
+
+
+def test_takes_as_many_statements_for_many_as_for_few(app: Flask, browser: FlaskClient) -> None:
+    post(make_spec("acme", "1"))
+    with statements(app) as few:
+        browser.get("/charges?to=2026-12-31")
+    for number in range(9):
+        make_customer(reference=f"c{number}")
+        post(make_spec(f"c{number}", "1"))
+    with statements(app) as many:
+        browser.get("/charges?to=2026-12-31")
+    assert len(many) == len(few) <= 16
+
+
+def test_a_viewer_sees_no_buttons_and_writes_nothing(app: Flask, browser: FlaskClient, session: Session) -> None:
+    at = add(browser).location
+    viewer = signed_in(app, "viewer")
+    for url in ("/charges", at):
+        page = viewer.get(url)
+        assert page.status_code == 200
+        assert not has_link(page, "Add charge")
+        assert not has_link(page, "Hold")
+    for url in ("/charges/new", f"{at}/hold", f"{at}/cancel"):
+        refused = send(viewer, url, reason="x")
+        assert refused.status_code == 403
+        assert "charges:write" in refused.text
+    assert [charge.status for charge in stored(session)] == ["pending"]

@@ -1,0 +1,85 @@
+"""Exports: the file is what the list shows, and adds up to what its page says."""
+
+import csv
+import hashlib
+import io
+from decimal import Decimal
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
+from tests.people import signed_in
+from tests.web.pages import link, words
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    """ACME with an issued invoice of two lines and one draft, Foo with one of 40 EUR; one charge of ACME is pending."""
+    acme, foo = make_customer(reference="acme", name="=cmd()"), make_customer(reference="foo", currency="EUR")
+    service = make_service()
+    post(make_spec(acme, service=service, quantity="3"), make_spec(acme, "0.00501"), make_spec(foo, "40"))
+    bill()
+    make_invoice(acme, "20", issue=False)
+    post(make_spec(acme, "0.0000008"))
+    return signed_in(app)
+
+
+def read(response: TestResponse) -> list[dict[str, str]]:
+    assert response.status_code == 200
+    assert response.mimetype == "text/csv"
+    return list(csv.DictReader(io.StringIO(response.data.decode("utf-8-sig"), newline="")))
+
+
+def test_the_files_of_an_invoice_list(browser: FlaskClient) -> None:
+    page = browser.get(link(browser.get("/invoices?currency=USD&status=open"), "Export CSV"))
+    text = words(page)
+    assert "Status: Open" in text
+    assert "Currency: USD" in text
+    assert "Rows 1 invoice Sum of the totals 7.51 USD" in text
+    assert "Rows 2 invoice lines Sum of the net amounts 7.51 USD" in text
+    file = browser.get(link(page, "Download CSV"))
+    assert hashlib.sha256(file.data).hexdigest() in page.text
+    [row] = read(file)
+    assert (row["number"], Decimal(row["total"])) == ("INV-2026-00001", Decimal("7.51"))
+    lines = browser.get("/exports/invoice-lines.csv?currency=USD&status=open")
+    assert hashlib.sha256(lines.data).hexdigest() in page.text
+    assert len(read(lines)) == 2
+
+
+def test_the_file_of_a_charge_list(browser: FlaskClient) -> None:
+    page = browser.get(link(browser.get("/charges?customer=acme&status=pending"), "Export CSV"))
+    assert "Rows 1 charge Exact sum of the amounts 0.0000008 USD" in words(page)
+    file = browser.get(link(page, "Download CSV"))
+    assert hashlib.sha256(file.data).hexdigest() in page.text
+    assert [row["amount"] for row in read(file)] == ["0.0000008"]
+
+
+@time_machine.travel(NOW, tick=False)
+def test_is_named_by_what_it_is_and_the_day(app: Flask, session: Session) -> None:
+    browser = signed_in(app)
+    for kind in ("invoices", "invoice-lines", "charges"):
+        plain, excel = browser.get(f"/exports/{kind}.csv"), browser.get(f"/exports/{kind}.csv?excel=1")
+        assert plain.headers["Content-Disposition"] == f'attachment; filename="{kind}-2026-04-02.csv"'
+        assert excel.headers["Content-Disposition"] == f'attachment; filename="{kind}-2026-04-02-excel.csv"'
+        assert excel.data == b"\xef\xbb\xbf" + plain.data
+    assert "Everything: the list has no filter." in words(browser.get("/exports/charges"))
+
+
+def test_names_cannot_become_formulas(browser: FlaskClient) -> None:
+    rows = read(browser.get("/exports/invoices.csv"))
+    assert "'=cmd()" in {value for row in rows for value in row.values()}
+
+
+def test_what_does_not_exist_is_not_there(browser: FlaskClient) -> None:
+    for url in ("invoices.csv?customer=nobody", "charges?customer=nobody", "charges.csv?invoice=x", "secrets.csv"):
+        assert browser.get(f"/exports/{url}").status_code == 404
+
+
+def test_a_viewer_may_export_and_nobody_else(app: Flask, browser: FlaskClient) -> None:
+    assert len(read(signed_in(app, "viewer").get("/exports/invoices.csv"))) == 3
+    assert app.test_client().get("/exports/invoices.csv").status_code == 303

@@ -1,0 +1,165 @@
+"""What people type into fields, and how pages write values."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from billing_admin.domain.errors import Conflict, Denied, Invalid, Problem
+from billing_admin.web import filters
+from billing_admin.web.forms import (
+    CodeField,
+    DayField,
+    ExactField,
+    Form,
+    KeyField,
+    LinesField,
+    TextField,
+    WholeField,
+    apply,
+    form_page,
+    refusals_on,
+)
+
+
+class Order(Form):
+    """One field of each kind."""
+
+    id = KeyField()
+    name = TextField("Name", needed="Enter a name.", longest=5)
+    address = LinesField("Address")
+    code = CodeField("Code")
+    quantity = ExactField("Quantity", needed="Enter a quantity.")
+    terms = WholeField("Days to pay")
+    day = DayField("Day")
+
+
+GOOD = {"id": str(UUID(int=7)), "name": "Ada", "quantity": "1"}
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def app(app: Flask) -> Iterator[Flask]:
+    app.config["WTF_CSRF_ENABLED"] = False
+    yield app
+    app.config["WTF_CSRF_ENABLED"] = True
+
+
+def sent(app: Flask, **fields: Any) -> Order:
+    with app.test_request_context(method="POST", data=GOOD | fields):
+        form = Order()
+        form.validate()
+        return form
+
+
+def test_reads_each_kind(app: Flask) -> None:
+    form = sent(app, name=" Ada ", address=" a\r\nb ", code="A-1", quantity="1,234.50", terms="30", day="2026-11-22")
+    assert not form.errors
+    assert form.data == {
+        "id": UUID(int=7),
+        "name": "Ada",
+        "address": "a\nb",
+        "code": "A-1",
+        "quantity": Decimal("1234.5"),
+        "terms": 30,
+        "day": date(2026, 11, 22),
+    }
+
+
+def test_blank_is_empty_text_or_none(app: Flask) -> None:
+    form = sent(app, address=" ", terms=" ")
+    assert (form.address.data, form.code.data, form.terms.data, form.day.data) == ("", "", None, None)
+    assert (bool(form.name.flags.optional), form.address.flags.optional) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "sentence"),
+    [
+        ("name", "", "Enter a name."),
+        ("name", "123456", "Use at most 5 characters."),
+        ("name", "a\x00b", "Leave out control characters."),
+        ("quantity", " ", "Enter a quantity."),
+        ("quantity", "abc", "“ABC” is not a currency. Write a number such as 1,234.50."),
+        ("terms", "٣٠", "Enter a whole number such as 30."),
+        ("terms", "1_000", "Enter a whole number such as 30."),
+        ("day", "22.11.2026", "Enter a day such as 2026-11-22."),
+        ("day", "2026-02-30", "Enter a day such as 2026-11-22."),
+        ("day", "20261122", "Enter a day such as 2026-11-22."),
+    ],
+)
+def test_says_how_to_mend_it_and_keeps_what_was_typed(app: Flask, field: str, typed: str, sentence: str) -> None:
+    form = sent(app, **{field: typed})
+    assert form.errors == {field: [sentence]}
+    assert form[field]._value() == typed
+
+
+def test_shows_what_is_stored(app: Flask) -> None:
+    with app.test_request_context():
+        form = Order(quantity=Decimal("1234.50"), day=date(2026, 11, 22), name="Ada")
+        assert 'value="1234.5"' in form.quantity()
+        assert 'value="2026-11-22"' in form.day()
+        assert form.id.data is not None
+        assert str(form.id.data) in form.id()
+        assert form.id.data != Order().id.data
+
+
+def test_another_currency_is_noticed(app: Flask) -> None:
+    for typed, agrees in (("5 USD", False), ("€5", True), ("5", True), ("5 eur", True), ("$5", True)):
+        form = sent(app, quantity=typed)
+        assert form.quantity.agrees_with("EUR") is agrees
+    assert sent(app, quantity="5 USD").quantity.currency == "USD"
+
+
+def test_problems_go_to_their_fields(app: Flask) -> None:
+    form = sent(app)
+    problems = [
+        Problem("a", "Too many.", (0, "quantity")),
+        Problem("b", "Unknown.", ("reference",)),
+        Problem("c", "Nowhere.", ("elsewhere",)),
+        Problem("d", "No field."),
+        Problem("e", "The key.", ("id",)),
+    ]
+    apply(form, Invalid.of(problems), {"reference": "code"})
+    assert form.errors == {
+        "quantity": ["Too many."],
+        "code": ["Unknown."],
+        "": ["Nowhere.", "No field.", "The key."],
+    }
+
+
+def test_only_what_can_be_mended_comes_back_to_the_form(app: Flask) -> None:
+    form = sent(app)
+    with refusals_on(form):
+        raise Conflict("taken", "The name is taken.", "name")
+    assert form.errors == {"name": ["The name is taken."]}
+    with pytest.raises(Denied), refusals_on(form):
+        raise Denied("no", "No.")
+
+
+def test_a_form_with_errors_is_422(app: Flask) -> None:
+    for form, status in ((sent(app), 200), (sent(app, name=""), 422)):
+        with app.test_request_context():
+            assert form_page("errors/error.html", form, code="", title="", message="")[1] == status  # type: ignore[index]
+
+
+# --- filters ---------------------------------------------------------------------------------------------------------
+
+
+def test_how_values_are_written(app: Flask) -> None:
+    assert filters.money(1_000_000, "EUR") == "10,000.00 EUR"
+    assert filters.money(-5, "EUR") == "-0.05 EUR"
+    assert filters.money(1_234_567, "JPY") == "1,234,567 JPY"
+    assert filters.exact(Decimal("0.0000008"), "USD") == "0.0000008 USD"
+    assert filters.exact(Decimal("-1234.5"), "EUR") == "-1,234.50 EUR"
+    assert filters.exact(Decimal("-0.5"), "EUR") == "-0.50 EUR"
+    assert filters.exact(Decimal(1234), "JPY") == "1,234 JPY"
+    assert filters.exact(Decimal(0), "BHD") == "0.000 BHD"
+    assert filters.day(date(2026, 11, 2)) == "2 Nov 2026"
+    with app.test_request_context():
+        zone = filters.moment(datetime(2026, 11, 22, 13, 5, tzinfo=UTC))
+    assert zone.startswith("22 Nov 2026, ")
+    assert zone.split()[-1].isascii()

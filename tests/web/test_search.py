@@ -1,0 +1,105 @@
+"""The search field."""
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
+from tests.people import signed_in
+from tests.web.reading import queries_of, words
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW, tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def viewer(app: Flask) -> FlaskClient:
+    return signed_in(app, "viewer")
+
+
+def found(client: FlaskClient, q: str) -> str:
+    response = client.get("/search", query_string={"q": q})
+    if response.status_code == 303:
+        return str(response.location)
+    assert response.status_code == 200
+    return words(response.text)
+
+
+def test_straight_to_what_is_named_exactly(viewer: FlaskClient, session: Session) -> None:
+    customer, service = make_customer(reference="ACME"), make_service(code="IPAddress")
+    (charge,) = post(make_spec(customer, "3")).ids
+    run = bill()
+    invoice = make_invoice(customer)
+    for q in ("INV-2026-00002", " inv-2026-00002 ", str(invoice.id)):
+        assert found(viewer, q) == f"/invoices/{invoice.id}"
+    for q in ("ACME", "acme", str(customer.id).upper()):
+        assert found(viewer, q) == f"/customers/{customer.id}"
+    assert found(viewer, "IPAddress") == found(viewer, str(service.id)) == f"/services/{service.id}"
+    assert found(viewer, str(charge)) == f"/charges/{charge}"
+    assert found(viewer, str(run)) == f"/billing-runs/{run}"
+
+
+def test_what_several_things_are_called_is_a_choice(viewer: FlaskClient, session: Session) -> None:
+    make_customer(reference="SAME", name="Customer One")
+    make_service(code="SAME", name="Service One")
+    text = found(viewer, "SAME")
+    assert "Customer One" in text
+    assert "Service One" in text
+
+
+def test_hits_are_grouped(viewer: FlaskClient, session: Session) -> None:
+    customer = make_customer(reference="C", name="Café Ångström", email="money@cafe.example")
+    make_customer(reference="D", name="Somebody else")
+    make_service(code="S", name="Café visit")
+    make_invoice(customer, "1234.50")
+    for q in ("cafe", "CAFÉ"):
+        text = found(viewer, q)
+        assert text.startswith(f"Results for “{q}” Customers")
+        assert "Services Code Name S Café visit" in text
+        assert "Somebody else" not in text
+    assert "Customers Customer Reference E-mail Café Ångström C money@cafe.example" in found(viewer, "money@")
+    for q in ("2026-0000", "Ångström", "1,234.50", "1234.50 USD"):
+        assert "Invoices Number Customer Issued Due Status Total Balance INV-2026-00001" in found(viewer, q)
+    for q in ("1234.51", "1234.50 EUR", "12.345"):
+        assert "Nothing matches" in found(viewer, q)
+
+
+def test_many_hits_lead_to_the_whole_list(viewer: FlaskClient, session: Session) -> None:
+    for number in range(11):
+        make_customer(reference=f"R{number}", name=f"Common {number}")
+    response = viewer.get("/search?q=common")
+    assert "/customers?q=common&amp;show=all" in response.text
+    assert "Common 8" in response.text
+    assert "Common 9" not in response.text
+
+
+@pytest.mark.parametrize("q", ["", "   ", "\x00"])
+def test_without_a_text_says_what_can_be_found(viewer: FlaskClient, q: str) -> None:
+    assert "What are you looking for?" in found(viewer, q)
+
+
+@pytest.mark.parametrize(
+    "q", ["nothing", "%", "_", "'; DROP TABLE", "3135f216-5533-4c18-882a-f96c09cfc73c", "<b>", "9" * 300, "qé\u0301"]
+)
+def test_without_a_hit_says_so_and_keeps_the_text(viewer: FlaskClient, session: Session, q: str) -> None:
+    make_customer(reference="C", name="Name")
+    response = viewer.get("/search", query_string={"q": q})
+    assert "Nothing matches" in response.text
+    assert "<b>" not in response.text
+
+
+def test_takes_the_same_queries_for_few_and_many(app: Flask, viewer: FlaskClient, session: Session) -> None:
+    counts = []
+    for number in range(8):
+        make_invoice(make_customer(reference=f"R{number}", name=f"Common {number}"))
+        make_service(code=f"S{number}", name=f"Common {number}")
+        if number in {1, 7}:
+            counts.append(queries_of(app, viewer, "/search?q=common"))
+    assert counts[0] == counts[1]

@@ -1,0 +1,254 @@
+"""Services: list, page, new, edit with the price grid, archive."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.models import Charge, Service
+from billing_admin.operations import charges, invoices
+from billing_admin.operations import services as operations
+from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
+from tests.people import send, signed_in
+from tests.web.reading import fresh, hidden, queries_of, words
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW, tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def admin(app: Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+def stored(session: Session) -> list[Service]:
+    return fresh(session, select(Service).order_by(Service.code))
+
+
+def prices(service: Service) -> dict[str, Decimal]:
+    return {price.currency: price.unit_price for price in service.prices}
+
+
+def grid(*rows: tuple[str, str]) -> dict[str, str]:
+    """The price grid as a browser sends it, with a blank row at its end."""
+    return {
+        f"prices-{index}-{name}": value
+        for index, row in enumerate([*rows, ("", "")])
+        for name, value in zip(("currency", "unit_price"), row, strict=True)
+    }
+
+
+def add(client: FlaskClient, *rows: tuple[str, str], **changed: str) -> TestResponse:
+    sent = {"id": str(uuid4()), "code": "Compute", "tax_rate": "none"} | grid(*rows) | changed
+    return send(client, "/services/new", **sent)
+
+
+# --- the list and the page -----------------------------------------------------------------------------------------
+
+
+def test_empty_list(app: Flask, admin: FlaskClient) -> None:
+    assert "No services yet" in words(admin.get("/services").text)
+    text = signed_in(app, "viewer").get("/services").text
+    assert "/services/new" not in text
+
+
+def test_list_shows_prices_rate_and_use(admin: FlaskClient, session: Session) -> None:
+    make_tax_rate("vat", "19")
+    service = make_service(code="IP", name="Address", unit="day", tax_rate="vat", prices={"USD": Decimal("0.40")})
+    post(make_spec(make_customer(), service=service, quantity="2"))
+    response = admin.get("/services")
+    assert "IP Address day 0.40 USD vat (19 %) 1 charge" in words(response.text)
+    assert "/charges?service=IP" in response.text
+    assert "1 service, by code" in words(response.text)
+
+
+def test_list_is_searched_and_filtered(admin: FlaskClient, session: Session) -> None:
+    make_service(code="One", name="Größe")
+    old = make_service(code="Two")
+    transaction(operations.archive, old.id, SYSTEM, NOW)
+
+    def codes(query: str) -> list[str]:
+        text = words(admin.get(f"/services?{query}").text)
+        return [code for code in ("One", "Two") if f"{code} " in text]
+
+    assert [codes(q) for q in ("", "q=grosse", "show=archived", "show=all", "show=x")] == [
+        ["One"],
+        ["One"],
+        ["Two"],
+        ["One", "Two"],
+        ["One"],
+    ]
+    assert "No services match" in words(admin.get("/services?q=nothing").text)
+
+
+def test_use_counts_billed_and_unbilled_charges_once(admin: FlaskClient, session: Session) -> None:
+    service, customer = make_service(), make_customer()
+
+    def used() -> str:
+        return next(f for f in ("No charge", "1 charge", "2 charges") if f"Used by {f}" in page())
+
+    def page() -> str:
+        return words(admin.get(f"/services/{service.id}").text)
+
+    assert used() == "No charge"
+    _, second = post(make_spec(customer, service=service), make_spec(customer, service=service, quantity="2")).ids
+    assert used() == "2 charges"
+    bill(issue=False)
+    assert used() == "2 charges"
+    transaction(invoices.discard, all_invoices()[0].id, SYSTEM, NOW)
+    assert used() == "2 charges"
+    transaction(charges.cancel, [second], "twice", SYSTEM, NOW)
+    assert used() == "1 charge"
+
+
+def test_list_takes_the_same_queries_for_5_and_50(app: Flask, admin: FlaskClient, session: Session) -> None:
+    counts, customer = [], make_customer()
+    for number in range(50):
+        post(make_spec(customer, service=make_service(code=f"S{number}")))
+        if number in {4, 49}:
+            counts.append(queries_of(app, admin, "/services"))
+    assert counts[0] == counts[1] < 15
+
+
+def test_page_of_nothing(admin: FlaskClient) -> None:
+    for path in ("", "/edit"):
+        assert admin.get(f"/services/{uuid4()}{path}").status_code == 404
+    for action in ("edit", "archive", "restore"):
+        assert send(admin, f"/services/{uuid4()}/{action}").status_code == 404
+
+
+# --- new -----------------------------------------------------------------------------------------------------------
+
+
+def test_adds_with_prices(admin: FlaskClient, session: Session) -> None:
+    response = add(admin, ("USD", "0.0000008"), ("EUR", "1,234.50"), ("", "BHD 2"), unit="hour", line_per_charge="y")
+    (service,) = stored(session)
+    assert (response.status_code, response.location) == (303, f"/services/{service.id}")
+    assert prices(service) == {"BHD": Decimal(2), "EUR": Decimal("1234.50"), "USD": Decimal("0.0000008")}
+    assert (service.name, service.unit, service.line_per_charge) == ("Compute", "hour", True)
+    assert "Compute was added." in admin.get(response.location).text
+
+
+def test_new_form_shows_three_blank_rows(admin: FlaskClient) -> None:
+    text = admin.get("/services/new").text
+    assert [f"prices-{row}-unit_price" in text for row in range(4)] == [True, True, True, False]
+    assert "Price changes never alter charges already posted." in words(text)
+
+
+def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
+    id = str(uuid4())
+    first, second = (add(admin, ("USD", "2.50"), id=id) for _ in range(2))
+    assert (second.status_code, second.location) == (303, first.location)
+    assert len(stored(session)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "changed", "sentence"),
+    [
+        ([], {"code": ""}, "Enter a code, such as GenericCompute."),
+        ([], {"code": "TAKEN"}, "TAKEN is another service."),
+        ([], {"tax_rate": "nothing"}, "Choose one from the list."),
+        ([("USD", "")], {}, "Enter the unit price in USD, or choose no currency."),
+        ([("", "2")], {}, "Choose the currency of this price."),
+        ([("XXX", "2")], {}, "Choose one from the list."),
+        ([("USD", "-2")], {}, "A list price is zero or more."),
+        ([("USD", "1.234,50")], {}, "write 1234.50 if that is what you mean."),
+        ([("USD", "12 3x")], {}, "“12 3x” is not a number such as 1,234.50."),
+        ([("USD", "EUR 2")], {}, "The amount is in EUR; enter it in USD."),
+        ([("USD", "2"), ("USD", "3")], {}, "USD has a price above. Keep one of them."),
+    ],
+)
+def test_refusals_stand_at_their_field(
+    admin: FlaskClient, session: Session, rows: list[tuple[str, str]], changed: dict[str, str], sentence: str
+) -> None:
+    make_service(code="TAKEN")
+    response = add(admin, *rows, **({"unit": "kept"} | changed))
+    assert response.status_code == 422
+    assert "Error: New service" in response.text
+    assert response.text.count(sentence) == 2  # in the summary and at the field
+    assert "{" not in words(response.text)
+    assert "kept" in response.text
+    for _, typed in rows:
+        assert f'value="{typed}"' in response.text
+    assert len(stored(session)) == 1
+
+
+# --- edit ----------------------------------------------------------------------------------------------------------
+
+
+def test_edit_changes_prices_and_no_charge(admin: FlaskClient, session: Session) -> None:
+    service = make_service(prices={"USD": Decimal("2.50"), "EUR": Decimal(2)})
+    post(make_spec(make_customer(), service=service, quantity="3"))
+    page = admin.get(f"/services/{service.id}/edit").text
+    assert "Used by 1 charge" in words(page)
+    assert [f"prices-{row}-unit_price" in page for row in range(6)] == [True] * 5 + [False]
+    sent = {"code": "New", "name": "Name", "tax_rate": "none", "version": hidden(page, "version")}
+    response = send(admin, f"/services/{service.id}/edit", **sent, **grid(("USD", "9"), ("JPY", "300")))
+    assert response.status_code == 303
+    (now,) = stored(session)
+    assert (now.code, now.name, prices(now)) == ("New", "Name", {"JPY": Decimal(300), "USD": Decimal(9)})
+    (charge,) = fresh(session, select(Charge))
+    assert charge.amount == Decimal("7.5")
+    assert "Price changes count for charges from now on." in admin.get(response.location).text
+
+
+def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, session: Session) -> None:
+    service = make_service(code="A", prices={"USD": Decimal("2.50")})
+    transaction(operations.update, service.id, {"prices": {"USD": Decimal(3)}}, None, SYSTEM, NOW)
+    sent = {"code": "A", "name": "A", "tax_rate": "none", "version": "1"} | grid(("USD", "4"))
+    response = send(admin, f"/services/{service.id}/edit", **sent)
+    assert response.status_code == 422
+    assert "A was changed by somebody else meanwhile." in response.text
+    assert "Prices USD 3 USD 4" in words(response.text)
+    assert prices(stored(session)[0]) == {"USD": Decimal(3)}
+    sent["version"] = hidden(response.text, "version")
+    assert send(admin, f"/services/{service.id}/edit", **sent).status_code == 303
+    assert prices(stored(session)[0]) == {"USD": Decimal(4)}
+
+
+def test_edit_refuses_a_taken_code(admin: FlaskClient, session: Session) -> None:
+    make_service(code="TAKEN")
+    service = make_service(code="A")
+    sent = {"code": "TAKEN", "name": "A", "tax_rate": "none", "version": "1"} | grid()
+    response = send(admin, f"/services/{service.id}/edit", **sent)
+    assert response.status_code == 422
+    assert "TAKEN is the code of TAKEN." in response.text
+
+
+# --- archive -------------------------------------------------------------------------------------------------------
+
+
+def test_archives_and_restores(admin: FlaskClient, session: Session) -> None:
+    service = make_service()
+    for _ in range(2):
+        assert send(admin, f"/services/{service.id}/archive").status_code == 303
+    page = admin.get(f"/services/{service.id}").text
+    assert "was archived: it can no longer be charged." in page
+    assert "/charges/new" not in page
+    assert stored(session)[0].archived_at is not None
+    for _ in range(2):
+        assert send(admin, f"/services/{service.id}/restore").status_code == 303
+    assert stored(session)[0].archived_at is None
+
+
+def test_viewer_reads_and_writes_nothing(app: Flask, session: Session) -> None:
+    viewer, service = signed_in(app, "viewer"), make_service()
+    page = viewer.get(f"/services/{service.id}").text
+    for path in ("/services/new", *(f"/services/{service.id}/{verb}" for verb in ("edit", "archive", "restore"))):
+        assert path not in page
+        response = send(viewer, path, code="X")
+        assert response.status_code == 403
+        assert "catalogue:write" in response.text
+    assert [one.code for one in stored(session)] == ["GenericCompute"]

@@ -1,0 +1,151 @@
+"""Settings: the organisation and the tax rates."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.models import Organisation, TaxRate
+from tests.making import NOW, change_settings, make_invoice
+from tests.people import send, signed_in
+from tests.web.reading import fresh, hidden, words
+
+EDIT = "/settings/organisation"
+GOOD = {
+    "legal_name": "Nimbus",
+    "address": "1\r\n2",
+    "time_zone": "Europe/Berlin",
+    "base_currency": "USD",
+    "payment_terms_days": "14",
+    "invoice_prefix": "NB",
+    "default_tax_rate": "none",
+    "hold_likely_duplicates": "y",
+    "version": "1",
+}
+RATE = {"code": "vat", "name": "VAT", "category": "S", "percent": "19"}
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW, tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def admin(app: Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+def house(session: Session) -> Organisation:
+    return fresh(session, select(Organisation))[0]
+
+
+def test_shows_the_next_number(admin: FlaskClient, session: Session) -> None:
+    assert "Next number INV-2026-00001" in words(admin.get("/settings").text)
+    make_invoice()
+    text = words(admin.get("/settings").text)
+    assert "Next number INV-2026-00002" in text
+    assert "They apply to future invoices only." in text
+    assert "Next number: INV-2026-00002" in words(admin.get(EDIT).text)
+
+
+def test_saves(admin: FlaskClient, session: Session) -> None:
+    response = send(admin, EDIT, **GOOD)
+    assert (response.status_code, response.location) == (303, "/settings")
+    now = house(session)
+    assert (now.legal_name, now.address, now.time_zone, now.base_currency) == ("Nimbus", "1\n2", "Europe/Berlin", "USD")
+    assert (now.payment_terms_days, now.invoice_prefix, now.hold_likely_duplicates) == (14, "NB", True)
+    text = words(admin.get("/settings").text)
+    assert "The settings were saved. They apply to future invoices." in text
+    assert "Next number NB-2026-00001" in text
+    assert "Held until somebody decides" in text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"legal_name": ""}, "Enter the name of your company."),
+        ({"email": "nobody"}, "Use an address such as billing@example.com."),
+        ({"time_zone": "Mars/Base"}, "Choose one from the list."),
+        ({"payment_terms_days": ""}, "Enter the days that customers have to pay, such as 30."),
+        ({"payment_terms_days": "999"}, "Use 0 to 365 days."),
+        ({"invoice_prefix": "A-B"}, "Use 1 to 12 letters and digits."),
+        ({"default_tax_rate": "x"}, "Choose one from the list."),
+        ({"version": "x"}, "Enter a whole number such as 30."),
+    ],
+)
+def test_refuses(admin: FlaskClient, session: Session, wrong: dict[str, Any], sentence: str) -> None:
+    response = send(admin, EDIT, **GOOD | {"tax_id": "kept"} | wrong)
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert "kept" in response.text
+    assert house(session).legal_name == "Your company"
+
+
+def test_stale_shows_both_values(admin: FlaskClient, session: Session) -> None:
+    change_settings(legal_name="Theirs")
+    response = send(admin, EDIT, **GOOD)
+    assert response.status_code == 422
+    text = words(response.text)
+    assert "The settings were changed by somebody else meanwhile." in text
+    assert "Legal name Theirs Nimbus" in text
+    assert "Hold likely duplicates until somebody decides no yes" in text
+    assert send(admin, EDIT, **GOOD | {"version": hidden(response.text, "version")}).status_code == 303
+    assert house(session).legal_name == "Nimbus"
+
+
+def test_currency_is_locked_once_an_invoice_exists(admin: FlaskClient, session: Session) -> None:
+    assert 'name="base_currency"' in admin.get(EDIT).text
+    make_invoice()
+    page = admin.get(EDIT).text
+    assert 'name="base_currency"' not in page
+    assert "EUR: fixed, as invoices exist" in words(page)
+    assert send(admin, EDIT, **GOOD).status_code == 303
+    assert (house(session).legal_name, house(session).base_currency) == ("Nimbus", "EUR")
+
+
+def test_adds_a_tax_rate_once(admin: FlaskClient, session: Session) -> None:
+    assert send(admin, "/settings/tax-rates/new", **RATE).location == "/settings"
+    again = send(admin, "/settings/tax-rates/new", **RATE)
+    assert again.status_code == 422
+    assert "There is a tax rate “vat” already." in again.text
+    rates = fresh(session, select(TaxRate).order_by(TaxRate.code))
+    assert [(rate.code, rate.category, rate.percent) for rate in rates] == [
+        ("none", "O", Decimal(0)),
+        ("vat", "S", Decimal(19)),
+    ]
+    assert "vat VAT Standard rate (S) 19 %" in words(admin.get("/settings").text)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"code": ""}, "Enter a code, such as vat-19."),
+        ({"name": ""}, "Enter a name, such as VAT 19%."),
+        ({"percent": "101"}, "Use 0 to 100 percent."),
+        ({"percent": "lots"}, "is not a number such as"),
+        ({"category": "Q"}, "Choose one from the list."),
+    ],
+)
+def test_refuses_a_tax_rate(admin: FlaskClient, session: Session, wrong: dict[str, str], sentence: str) -> None:
+    response = send(admin, "/settings/tax-rates/new", **RATE | wrong)
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert len(fresh(session, select(TaxRate))) == 1
+
+
+def test_viewer_reads_and_writes_nothing(app: Flask, session: Session) -> None:
+    viewer = signed_in(app, "viewer")
+    page = viewer.get("/settings").text
+    for path in (EDIT, "/settings/tax-rates/new"):
+        assert path not in page
+        for response in (viewer.get(path), send(viewer, path, **GOOD)):
+            assert response.status_code == 403
+            assert "settings:write" in response.text
+    assert house(session).version == 1
