@@ -1,0 +1,22 @@
+"""The JSON API for scripts: one file a subject, each with its schemas and its routes."""
+
+from importlib import import_module
+from typing import Final
+
+from flask import Flask
+
+from billing_admin.api import problems
+from billing_admin.api.routing import blueprint
+from billing_admin.config import Settings
+
+SUBJECTS: Final = ("health", "charges", "customers", "catalogue", "invoices", "billing_runs", "files")
+
+blueprint.register_error_handler(Exception, problems.answer)
+for _subject in SUBJECTS:
+    import_module(f"{__name__}.{_subject}")
+
+
+def init_api(app: Flask, settings: Settings) -> None:  # noqa: ARG001 - every step of create_app is handed the settings
+    """Add the API's routes. Errors outside of them, below /api/, are answered by `billing_api_errors`."""
+    app.extensions["billing_api_errors"] = problems.answer
+    app.register_blueprint(blueprint)

@@ -1,0 +1,278 @@
+"""Charges: posted alone or by the thousand, listed, held, released, cancelled."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
+
+from billing_admin.api.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Currency,
+    Day,
+    Exact,
+    Key,
+    Listing,
+    Number,
+    Paging,
+    Parameters,
+    words,
+)
+from billing_admin.api.problems import MOST_PROBLEMS, merged, worded
+from billing_admin.api.routing import Reply, created, found_id, listing, route
+from billing_admin.clock import now
+from billing_admin.database import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.errors import DomainError, Problem
+from billing_admin.domain.text import named
+from billing_admin.operations import charges as operations
+from billing_admin.queries.charges import ChargeFilter, charge, charges
+from billing_admin.queries.paging import page
+
+MOST_CHARGES = 10_000
+
+
+class ChargeIn(Body):
+    """A charge as it is asked for: a customer, and either a service, or a description with a price.
+
+    None is what is left out; null is refused. `__dict__` therefore holds just what a ChargeSpec is made of.
+    """
+
+    customer: str
+    service: str = LEFT_OUT
+    description: str = LEFT_OUT
+    quantity: Number = LEFT_OUT
+    unit_price: Number = LEFT_OUT
+    amount: Number = LEFT_OUT
+    currency: str = LEFT_OUT
+    incurred_on: Day = LEFT_OUT
+    metadata: dict[str, str] = LEFT_OUT
+    id: Key = LEFT_OUT
+
+
+_ONE = TypeAdapter(ChargeIn)
+
+
+@dataclass(slots=True)
+class ChargeRows:
+    """The rows of a batch that can be asked for, the place of each, and what is wrong with the others."""
+
+    specs: list[ChargeSpec]
+    places: list[int]
+    problems: list[Problem]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        rows = handler(Annotated[list[ChargeIn], Field(min_length=1, max_length=MOST_CHARGES)])
+        return no_info_wrap_validator_function(cls._read, rows)
+
+    @classmethod
+    def _read(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> "ChargeRows":
+        """All in one go; only if something is wrong, one by one, until enough is found to say so."""
+        rows = cls([], [], [])
+        try:
+            for place, charge_in in enumerate(handler(value)):
+                rows._add(place, charge_in)
+        except ValidationError:
+            if not isinstance(value, list) or not 1 <= len(value) <= MOST_CHARGES:
+                raise
+            rows = cls([], [], [])
+            for place, row in enumerate(value):
+                rows._try(place, row)
+        return rows
+
+    def _try(self, place: int, row: Any) -> None:
+        if len(self.problems) < MOST_PROBLEMS:
+            try:
+                self._add(place, _ONE.validate_python(row))
+            except ValidationError as error:
+                self.problems.extend(worded(error, "charges", place))
+
+    def _add(self, place: int, charge_in: ChargeIn) -> None:
+        try:
+            self.specs.append(ChargeSpec(**charge_in.__dict__))
+            self.places.append(place)
+        except DomainError as error:
+            self.problems.extend(replace(one, field=("charges", place, *one.field)) for one in error.problems)
+
+
+class ChargeBatch(Body):
+    """1 to 10,000 charges: all of them or none."""
+
+    charges: ChargeRows
+
+
+class ChargeOut(Answer):
+    """A charge with everything filled in."""
+
+    id: UUID
+    customer: str
+    service: str | None
+    description: str
+    quantity: Exact
+    unit_price: Exact | None
+    amount: Exact
+    currency: str
+    incurred_on: date
+    metadata: dict[str, str]
+    status: Annotated[str, words("pending", "held", "billed", "cancelled")]
+    created_at: datetime
+    created_by: str
+    invoice: str | None
+    late: bool
+    replaces: UUID | None
+    replaced_by: UUID | None
+    possible_duplicate_of: list[UUID]
+
+
+class BatchOut(Answer):
+    """What became of a batch; `ids` are in the order of its charges."""
+
+    created: int
+    replayed: int
+    possible_duplicates: list[UUID]
+    ids: list[UUID]
+
+
+class Reason(Body):
+    """Why."""
+
+    reason: str
+
+
+class ChargeFilters(Parameters):
+    """Which charges; `from` and `to` are days of incurring, both included."""
+
+    customer: str = ""
+    service: str = ""
+    status: Literal["", "pending", "held", "billed", "cancelled"] = ""
+    currency: Currency = ""
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = None
+    invoice: str = ""
+
+    def wanted(self) -> ChargeFilter:
+        """The filter of the queries."""
+        return ChargeFilter(**self.filters())
+
+
+class ChargeQuery(ChargeFilters, Paging):
+    """A page of charges."""
+
+
+def charge_out(row: Any) -> ChargeOut:
+    """A charge's row, with its names, as it is answered."""
+    return ChargeOut(
+        id=row.id,
+        customer=row.customer_reference,
+        service=row.service_code,
+        description=row.description,
+        quantity=row.quantity,
+        unit_price=row.unit_price,
+        amount=row.amount,
+        currency=row.currency,
+        incurred_on=row.incurred_on,
+        metadata=row.details or {},
+        status=row.status,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        invoice=row.invoice_number,
+        late=row.late,
+        replaces=None,
+        replaced_by=None,
+        possible_duplicate_of=[row.duplicate_of_id] if row.duplicate_of_id else [],
+    )
+
+
+@route("POST", "/charges", scope="charges:write", body=ChargeIn, answer=ChargeOut, statuses=(201, 200))
+def post_charge(actor: Actor, body: ChargeIn) -> Reply:
+    """Post one charge."""
+    spec = ChargeSpec(**body.__dict__)
+    stored, is_new = transaction(_post_one, spec, actor, now())
+    return created(stored, is_new)
+
+
+def _post_one(session: Session, spec: ChargeSpec, actor: Actor, at: datetime) -> tuple[ChargeOut, bool]:
+    try:
+        posted = operations.post(session, [spec], actor, at)
+    except DomainError as error:
+        error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
+        raise
+    return charge_out(charge(session, posted.ids[0])), posted.created == 1
+
+
+@route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, answer=BatchOut, statuses=(201, 200))
+def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
+    """Post 1 to 10,000 charges, all or nothing."""
+    posted = transaction(_post_rows, body.charges, actor, now())
+    content = BatchOut(
+        created=posted.created, replayed=posted.replayed, possible_duplicates=posted.duplicates, ids=posted.ids
+    )
+    return Reply(content, 201 if posted.created else 200)
+
+
+def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> operations.Posted:
+    """Name every wrong row: the right ones are posted as well, to hear what the operation says of them, and rolled back."""
+    try:
+        posted = operations.post(session, rows.specs, actor, at)
+    except DomainError as error:
+        error.problems = tuple(_placed(one, rows.places) for one in error.problems)
+        if not rows.problems:
+            raise
+        raise merged([*rows.problems, *error.problems]) from error
+    if rows.problems:
+        raise merged(rows.problems)
+    return posted
+
+
+def _placed(problem: Problem, places: Sequence[int]) -> Problem:
+    """A problem of the operation's row, at that row's place in the body."""
+    row, *rest = problem.field
+    return replace(problem, field=("charges", places[int(row)], *rest))
+
+
+@route("GET", "/charges", scope="read", query=ChargeQuery, answer=Listing[ChargeOut])
+def list_charges(query: ChargeQuery) -> Reply:
+    """List charges, newest first."""
+    session = db.session()
+    return listing(page(session, charges(session, query.wanted()), query.limit, query.after), charge_out)
+
+
+@route("GET", "/charges/{id}", scope="read", answer=ChargeOut)
+def get_charge(id: str) -> Reply:
+    """Read one charge."""
+    return Reply(charge_out(charge(db.session(), found_id(id))))
+
+
+@route("POST", "/charges/{id}/cancel", scope="charges:write", body=Reason, answer=ChargeOut)
+def cancel_charge(actor: Actor, id: str, body: Reason) -> Reply:
+    """Cancel a charge that is not billed."""
+    return Reply(transaction(_move, operations.cancel, found_id(id), body.reason, actor, now()))
+
+
+@route("POST", "/charges/{id}/hold", scope="charges:write", body=Reason, answer=ChargeOut)
+def hold_charge(actor: Actor, id: str, body: Reason) -> Reply:
+    """Keep a charge off the next invoice."""
+    return Reply(transaction(_move, operations.hold, found_id(id), body.reason, actor, now()))
+
+
+@route("POST", "/charges/{id}/release", scope="charges:write", body=Reason, answer=ChargeOut)
+def release_charge(actor: Actor, id: str, body: Reason) -> Reply:
+    """Let a held charge be billed again."""
+    return Reply(transaction(_move, operations.release, found_id(id), body.reason, actor, now()))
+
+
+Move = Callable[[Session, Sequence[UUID], str, Actor, datetime], int]
+
+
+def _move(session: Session, move: Move, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
+    named(reason, "reason", longest=500)
+    move(session, [id], reason, actor, at)
+    return charge_out(charge(session, id))

@@ -1,0 +1,126 @@
+"""Customers: added, listed, read, changed."""
+
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from billing_admin.api.fields import LEFT_OUT, Answer, Body, Currency, Flag, Key, Listing, Paging
+from billing_admin.api.routing import Reply, created, listing, route
+from billing_admin.api.versions import check_match, etag
+from billing_admin.clock import now
+from billing_admin.database import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.fields import CustomerFields
+from billing_admin.models import Customer
+from billing_admin.operations import customers as operations
+from billing_admin.queries.customers import CustomerFilter, customer, customers
+from billing_admin.queries.listing import newest_first
+from billing_admin.queries.paging import page
+
+
+class CustomerChanges(Body):
+    """What may be changed of a customer; `payment_terms_days` may be null: the organisation's terms."""
+
+    reference: str = LEFT_OUT
+    name: str = LEFT_OUT
+    email: str = LEFT_OUT
+    address: str = LEFT_OUT
+    tax_id: str = LEFT_OUT
+    currency: str = LEFT_OUT
+    payment_terms_days: int | None = LEFT_OUT
+    notes: str = LEFT_OUT
+    archived: bool = LEFT_OUT
+
+
+class CustomerIn(Body):
+    """A new customer. Without a reference the next free one such as C-0007 is taken."""
+
+    id: Key = LEFT_OUT
+    reference: str = LEFT_OUT
+    name: str
+    email: str = LEFT_OUT
+    address: str = LEFT_OUT
+    tax_id: str = LEFT_OUT
+    currency: str
+    payment_terms_days: int | None = LEFT_OUT
+    notes: str = LEFT_OUT
+
+
+class CustomerOut(Answer):
+    """A customer."""
+
+    id: UUID
+    reference: str
+    name: str
+    email: str
+    address: str
+    tax_id: str
+    currency: str
+    payment_terms_days: int | None
+    notes: str
+    archived: bool
+    created_at: datetime
+
+
+class CustomerQuery(Paging):
+    """Which customers: `q` is looked for in reference, name and e-mail."""
+
+    q: str = ""
+    currency: Currency = ""
+    archived: Flag | None = None
+
+
+def _out(row: Any) -> CustomerOut:
+    return CustomerOut(
+        id=row.id,
+        reference=row.reference,
+        name=row.name,
+        email=row.email,
+        address=row.address,
+        tax_id=row.tax_id,
+        currency=row.currency,
+        payment_terms_days=row.payment_terms_days,
+        notes=row.notes,
+        archived=row.archived_at is not None,
+        created_at=row.created_at,
+    )
+
+
+@route("GET", "/customers", scope="read", query=CustomerQuery, answer=Listing[CustomerOut])
+def list_customers(query: CustomerQuery) -> Reply:
+    """List customers, newest first."""
+    found = newest_first(customers(CustomerFilter(**query.filters())), Customer)
+    return listing(page(db.session(), found, query.limit, query.after), _out)
+
+
+@route("GET", "/customers/{ref}", scope="read", answer=CustomerOut)
+def get_customer(ref: str) -> Reply:
+    """Read one customer, by id or reference."""
+    row = customer(db.session(), ref)
+    return Reply(_out(row), headers={"ETag": etag(row.version)})
+
+
+@route("POST", "/customers", scope="customers:write", body=CustomerIn, answer=CustomerOut, statuses=(201, 200))
+def post_customer(actor: Actor, body: CustomerIn) -> Reply:
+    """Add a customer."""
+    fields = cast("CustomerFields", body.given("id"))
+    row, is_new = transaction(operations.create, fields, body.id, actor, now())
+    return created(_out(row), is_new, ETag=etag(row.version))
+
+
+@route("PATCH", "/customers/{ref}", scope="customers:write", body=CustomerChanges, answer=CustomerOut)
+def patch_customer(actor: Actor, ref: str, body: CustomerChanges) -> Reply:
+    """Change the fields given."""
+    row = transaction(_change, ref, body, actor, now())
+    return Reply(_out(row), headers={"ETag": etag(row.version)})
+
+
+def _change(session: Session, ref: str, body: CustomerChanges, actor: Actor, at: datetime) -> Customer:
+    row = customer(session, ref)
+    check_match(row.version)
+    row = operations.update(session, row.id, cast("CustomerFields", body.given("archived")), row.version, actor, at)
+    if "archived" in body.model_fields_set:
+        move = operations.archive if body.archived else operations.restore
+        move(session, row.id, actor, at)
+        session.flush()
+    return row

@@ -1,0 +1,298 @@
+"""Invoices: listed, read, issued; and what a customer's next one would say."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from billing_admin.api.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Currency,
+    Day,
+    Exact,
+    Flag,
+    Key,
+    Listing,
+    Paging,
+    Parameters,
+    words,
+)
+from billing_admin.api.routing import Reply, listing, route
+from billing_admin.clock import now
+from billing_admin.database import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.invoicing import Document, balance, payment_status, reason_to_leave_out
+from billing_admin.domain.money import Money, currency_code
+from billing_admin.models import Invoice
+from billing_admin.operations import invoices as operations
+from billing_admin.queries.billing import current_invoice
+from billing_admin.queries.customers import customer
+from billing_admin.queries.invoices import InvoiceFilter, invoice, invoice_id, invoices
+from billing_admin.queries.listing import with_lines
+from billing_admin.queries.organisation import today
+from billing_admin.queries.paging import page
+
+
+class LineOut(Answer):
+    """A line: the exact sum of its charges, rounded once."""
+
+    id: UUID
+    position: int
+    service: str | None
+    description: str
+    quantity: Exact
+    unit_price: Exact | None
+    net: str
+    tax_category: str
+    tax_percent: Exact
+    charges: int
+
+
+class TaxOut(Answer):
+    """The tax at one rate."""
+
+    category: str
+    percent: Exact
+    base: str
+    tax: str
+
+
+class InvoiceOut(Answer):
+    """An invoice, whole."""
+
+    id: UUID
+    number: str | None
+    kind: Annotated[str, words("invoice", "credit_note")]
+    status: Annotated[str, words("draft", "issued", "void")]
+    payment_status: Annotated[str, words("unpaid", "part_paid", "paid", "credited", "overdue")] | None
+    customer: str
+    currency: str
+    issue_date: date | None
+    due_date: date | None
+    period_from: date
+    period_to: date
+    net: str
+    tax: str
+    total: str
+    paid: str
+    credited: str
+    balance: str
+    corrects: str | None
+    run: UUID | None
+    lines: list[LineOut]
+    taxes: list[TaxOut]
+
+
+class PendingLineOut(Answer):
+    """A line of what is not billed yet."""
+
+    position: int
+    service: str | None
+    description: str
+    quantity: Exact
+    unit_price: Exact | None
+    net: str
+    tax_category: str
+    tax_percent: Exact
+    charges: int
+
+
+class DocumentOut(Answer):
+    """What pending charges would make. `left_out` says why no invoice would be made of them."""
+
+    customer: str
+    currency: str
+    period_from: date | None
+    period_to: date | None
+    charges: int
+    net: str
+    tax: str
+    total: str
+    left_out: str | None
+    lines: list[PendingLineOut]
+    taxes: list[TaxOut]
+
+
+class InvoiceFilters(Parameters):
+    """Which invoices; `issued_from` and `issued_to` are both included."""
+
+    customer: str = ""
+    status: Literal["", "draft", "issued", "void", "open", "overdue", "paid"] = ""
+    kind: Literal["", "invoice", "credit_note"] = ""
+    currency: Currency = ""
+    issued_from: Day | None = None
+    issued_to: Day | None = None
+    overdue: Flag | None = None
+    run: Key | None = None
+
+    def wanted(self, day: date) -> InvoiceFilter:
+        """The filter of the queries; what is overdue depends on the day."""
+        return InvoiceFilter(**self.filters() | {"run": str(self.run or ""), "today": day})
+
+
+class InvoiceQuery(InvoiceFilters, Paging):
+    """A page of invoices."""
+
+
+class CurrentQuery(Parameters):
+    """Up to which day, today if left out; in which currency, the customer's if left out."""
+
+    through: Day | None = None
+    currency: Currency = ""
+
+
+class IssueIn(Body):
+    """On which day; today if left out."""
+
+    issue_date: Day = LEFT_OUT
+
+
+def _out(row: Invoice, day: date) -> InvoiceOut:
+    def money(minor: int) -> str:
+        return str(Money(minor, row.currency))
+
+    return InvoiceOut(
+        id=row.id,
+        number=row.number,
+        kind=row.kind,
+        status=row.status,
+        payment_status=payment_status(row, day),
+        customer=row.customer_reference,
+        currency=row.currency,
+        issue_date=row.issue_date,
+        due_date=row.due_date,
+        period_from=row.period_from,
+        period_to=row.period_to,
+        net=money(row.net),
+        tax=money(row.tax),
+        total=money(row.total),
+        paid=money(row.paid),
+        credited=money(row.credited),
+        balance=money(balance(row)),
+        corrects=None,
+        run=row.run_id,
+        lines=[
+            LineOut(
+                id=line.id,
+                position=line.position,
+                service=line.service_code or None,
+                description=line.description,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                net=money(line.net),
+                tax_category=line.tax_category,
+                tax_percent=line.tax_percent,
+                charges=line.charges,
+            )
+            for line in row.lines
+        ],
+        taxes=[
+            TaxOut(category=tax.category, percent=tax.percent, base=money(tax.base), tax=money(tax.tax))
+            for tax in row.taxes
+        ],
+    )
+
+
+def document_out(reference: str, document: Document, left_out: str | None) -> DocumentOut:
+    """What would be made of pending charges, as it is answered."""
+
+    def money(minor: int) -> str:
+        return str(Money(minor, document.currency))
+
+    return DocumentOut(
+        customer=reference,
+        currency=document.currency,
+        period_from=document.period_from,
+        period_to=document.period_to,
+        charges=document.charges,
+        net=money(document.net),
+        tax=money(document.tax),
+        total=money(document.total),
+        left_out=left_out,
+        lines=[
+            PendingLineOut(
+                position=line.position,
+                service=line.group.service_code or None,
+                description=line.group.description,
+                quantity=line.group.quantity,
+                unit_price=line.group.unit_price,
+                net=money(line.net),
+                tax_category=line.group.tax.category,
+                tax_percent=line.group.tax.percent,
+                charges=line.group.charges,
+            )
+            for line in document.lines
+        ],
+        taxes=[
+            TaxOut(category=one.rate.category, percent=one.rate.percent, base=money(one.base), tax=money(one.tax))
+            for one in document.taxes
+        ],
+    )
+
+
+def _nothing(reference: str, currency: str) -> DocumentOut:
+    zero = str(Money(0, currency))
+    return DocumentOut(
+        customer=reference,
+        currency=currency,
+        period_from=None,
+        period_to=None,
+        charges=0,
+        net=zero,
+        tax=zero,
+        total=zero,
+        left_out="no_charges",
+        lines=[],
+        taxes=[],
+    )
+
+
+@route("GET", "/invoices", scope="read", query=InvoiceQuery, answer=Listing[InvoiceOut])
+def list_invoices(query: InvoiceQuery) -> Reply:
+    """List invoices, newest first."""
+    session = db.session()
+    day = today(session, now())
+    found = with_lines(invoices(session, query.wanted(day)))
+    return listing(page(session, found, query.limit, query.after), lambda row: _out(row, day))
+
+
+@route("GET", "/invoices/{number}", scope="read", answer=InvoiceOut)
+def get_invoice(number: str) -> Reply:
+    """Read one invoice, by id or number."""
+    return Reply(_read(db.session(), number, now()))
+
+
+def _read(session: Session, name: str, at: datetime) -> InvoiceOut:
+    return _out(invoice(session, name), today(session, at))
+
+
+@route(
+    "POST",
+    "/invoices/{number}/issue",
+    scope="billing:write",
+    body=IssueIn,
+    body_optional=True,
+    answer=InvoiceOut,
+)
+def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
+    """Issue a draft: it gets its number, and never changes again."""
+    return Reply(transaction(_issue, number, body.issue_date, actor, now()))
+
+
+def _issue(session: Session, name: str, issue_date: date | None, actor: Actor, at: datetime) -> InvoiceOut:
+    id = invoice_id(session, name)
+    operations.issue(session, id, issue_date, actor, at)
+    return _read(session, str(id), at)
+
+
+@route("GET", "/customers/{ref}/current-invoice", scope="read", query=CurrentQuery, answer=DocumentOut)
+def get_current_invoice(ref: str, query: CurrentQuery) -> Reply:
+    """Show what a customer's pending charges would make if billed now."""
+    session = db.session()
+    who = customer(session, ref)
+    currency = query.currency or who.currency
+    document = current_invoice(session, who.id, currency, query.through or today(session, now()))
+    if document is None:
+        return Reply(_nothing(who.reference, currency_code(currency)))
+    return Reply(document_out(who.reference, document, reason_to_leave_out(document)))

@@ -1,0 +1,83 @@
+"""A script with a token, a customer and a service to charge for."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from billing_admin.clock import now
+from billing_admin.database import transaction
+from billing_admin.domain.access import SCOPES, SYSTEM
+from billing_admin.domain.fields import ServiceFields
+from billing_admin.operations import customers, services, tokens
+
+BASE = "/api/v1"
+
+
+class Script:
+    """What calls the API: JSON in, with one token."""
+
+    def __init__(self, client: FlaskClient, token: str) -> None:
+        self.client = client
+        self.token = token
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, body: object = None, **options: Any) -> TestResponse:
+        return self.call("POST", path, body, **options)
+
+    def patch(self, path: str, body: object = None, **options: Any) -> TestResponse:
+        return self.call("PATCH", path, body, **options)
+
+    def call(self, method: str, path: str, body: object = None, **options: Any) -> TestResponse:
+        """`body` is JSON already when it is bytes or text."""
+        headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
+        if body is not None:
+            options["data"] = body if isinstance(body, bytes | str) else json.dumps(body)
+            options.setdefault("content_type", "application/json")
+        return self.client.open(BASE + path, method=method, headers=headers, **options)
+
+
+MakeToken = Callable[..., str]
+
+
+@pytest.fixture
+def make_token(app: Flask) -> MakeToken:
+    """Make a token with these scopes, or all; `age` days old."""
+
+    def make(scopes: Sequence[str] = tuple(SCOPES), age: int = 0) -> str:
+        with app.app_context():
+            made = now() - timedelta(days=age)
+            return transaction(tokens.create, "tests", scopes, 365, actor=SYSTEM, now=made)[1]
+
+    return make
+
+
+@pytest.fixture
+def script(client: FlaskClient, make_token: MakeToken) -> Script:
+    """A script that may do everything a script may, on a database with ACME and a service."""
+    with client.application.app_context():
+        transaction(customers.create, {"reference": "ACME", "name": "ACME Inc", "currency": "EUR"}, None, SYSTEM, now())
+        hosting: ServiceFields = {"code": "hosting", "name": "Database hosting", "prices": {"EUR": Decimal("0.05")}}
+        transaction(services.create, hosting, None, SYSTEM, now())
+    return Script(client, make_token())
+
+
+def pointers(response: TestResponse) -> list[str]:
+    """Where a problem says that something is wrong."""
+    assert response.content_type == "application/problem+json"
+    assert response.json
+    return [error["pointer"] for error in response.json["errors"]]
+
+
+def code(response: TestResponse) -> str:
+    """A problem's code."""
+    assert response.json
+    return str(response.json["code"])

@@ -1,0 +1,218 @@
+"""No route answers without a token that is good and has the scope; nothing but the header counts."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, select, update
+
+from billing_admin.api.routing import BASE, PUBLIC, ROUTES, Route
+from billing_admin.clock import now
+from billing_admin.database import db, transaction
+from billing_admin.domain.access import ROLES, SCOPES, SYSTEM, Actor
+from billing_admin.domain.errors import Denied, DomainError, Invalid, NotFound
+from billing_admin.domain.tokens import seal, well_formed
+from billing_admin.models import ApiToken, AuditEvent, User
+from billing_admin.operations import tokens
+from billing_admin.queries.tokens import by_secret
+from tests.api.conftest import MakeToken, Script, code
+
+GUARDED = [route for route in ROUTES if route.scope != PUBLIC]
+
+
+def _call(client: FlaskClient, route: Route, token: str | None, **options: Any) -> Any:
+    path = route.path.replace("{id}", str(uuid4())).replace("{", "").replace("}", "")
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return client.open(BASE + path, method=route.method, headers=headers, **options)
+
+
+def test_each_route_of_the_app_was_made_with_a_scope(app: Flask) -> None:
+    served = {
+        (method, rule.rule.replace("path:", "").replace("<", "{").replace(">", "}"))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v")
+        for method in (rule.methods or set()) - {"HEAD"}
+    }
+    assert served == {(route.method, BASE + route.path) for route in ROUTES}
+    assert {route.scope for route in GUARDED} <= set(SCOPES)
+    assert [route.path for route in ROUTES if route.scope == PUBLIC] == ["/health"]
+    assert all((route.scope == "read") == (route.method == "GET") for route in GUARDED)
+
+
+def test_no_route_answers_without_a_good_token(client: FlaskClient, make_token: MakeToken, app: Flask) -> None:
+    good = make_token()
+    revoked = make_token()
+    with app.app_context():
+        found = by_secret(db.session(), revoked, now())
+        assert found
+        assert found.actor.id
+        transaction(tokens.revoke, found.actor.id, SYSTEM, now())
+    bad = {
+        "missing": None,
+        "garbled": good[:-1] + ("0" if good[-1] != "0" else "1"),
+        "unknown": seal("0" * 22),
+        "expired": make_token(age=366),
+        "revoked": revoked,
+        "no text": "",
+        "not ASCII": "bil_é",
+    }
+    for route in GUARDED:
+        for kind, token in bad.items():
+            response = _call(client, route, token)
+            assert response.status_code == 401, (route, kind)
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+            assert response.content_type == "application/problem+json"
+
+
+def test_no_route_answers_without_its_scope(client: FlaskClient, make_token: MakeToken) -> None:
+    for route in GUARDED:
+        others = make_token([scope for scope in SCOPES if scope != route.scope])
+        response = _call(client, route, others)
+        assert response.status_code == 403, route
+        assert route.scope in response.json["detail"]
+        assert _call(client, route, make_token([route.scope])).status_code not in {401, 403}
+
+
+def test_only_the_header_counts(client: FlaskClient, make_token: MakeToken) -> None:
+    token = make_token()
+    for query in ("access_token", "token", "api_key"):
+        assert client.get(f"{BASE}/charges?{query}={token}").status_code == 401
+    client.set_cookie("billing", token)
+    client.set_cookie("session", token)
+    assert client.get(f"{BASE}/charges").status_code == 401
+    for header in (token, f"Basic {token}", f"Token {token}", f"Bearer {token} {token}", f"Bearer, {token}"):
+        assert client.get(f"{BASE}/charges", headers={"Authorization": header}).status_code == 401
+    assert client.get(f"{BASE}/charges", headers={"Authorization": f"bearer {token}"}).status_code == 200
+
+
+@pytest.fixture
+def owner(app: Flask) -> UUID:
+    """An active admin."""
+    person = User(id=uuid4(), email="ada@example.com", role="admin", password_hash="", active=True, created_at=now())
+    with app.app_context():
+        transaction(lambda session: session.add(person))
+    return person.id
+
+
+def test_a_token_may_do_no_more_than_its_owner(app: Flask, client: FlaskClient, owner: UUID) -> None:
+    actor = Actor("person", owner, "ada@example.com", ROLES["admin"])
+
+    def status(scope: str) -> int:
+        method = "GET" if scope == "read" else "POST"
+        headers = {"Authorization": f"Bearer {secret}"}
+        content: dict[str, str] | None = None if scope == "read" else {}
+        return client.open(f"{BASE}/charges", method=method, headers=headers, json=content).status_code
+
+    def change(**values: object) -> None:
+        with app.app_context():
+            transaction(lambda session: session.execute(update(User).values(values)))
+
+    with app.app_context():
+        _, secret = transaction(tokens.create, "t", ["read", "charges:write"], user_id=owner, actor=actor, now=now())
+    assert (status("read"), status("charges:write")) == (200, 422)
+    change(role="viewer")
+    assert (status("read"), status("charges:write")) == (200, 403)
+    change(active=False)
+    assert (status("read"), status("charges:write")) == (401, 401)
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "days", "kind", "field"),
+    [
+        ("", ["read"], 1, Invalid, ("name",)),
+        (" ", ["read"], 1, Invalid, ("name",)),
+        ("x" * 101, ["read"], 1, Invalid, ("name",)),
+        ("x", [], 1, Invalid, ("scopes",)),
+        ("x", ["read", "root"], 1, Invalid, ("scopes",)),
+        ("x", ["settings:write"], 1, Invalid, ("scopes",)),
+        ("x", ["read"], 0, Invalid, ("expires_in_days",)),
+        ("x", ["read"], 100_000, Invalid, ("expires_in_days",)),
+        ("x", ["charges:write"], 1, Denied, ("scopes",)),
+    ],
+)
+def test_a_token_that_cannot_be_is_not_made(
+    app: Flask, name: str, scopes: list[str], days: int, kind: type[DomainError], field: tuple[str]
+) -> None:
+    viewer = Actor("person", None, "viewer", ROLES["viewer"])
+    with app.app_context(), pytest.raises(kind) as caught:
+        transaction(tokens.create, name, scopes, days, actor=viewer, now=now())
+    assert caught.value.field == field
+
+
+def test_a_token_is_kept_as_a_hash_only_and_its_making_and_end_are_on_record(app: Flask) -> None:
+    with app.app_context():
+        token, secret = transaction(tokens.create, "nightly", ["read"], actor=SYSTEM, now=now())
+        assert well_formed(secret)
+        assert secret.startswith(token.prefix)
+        assert len(secret) == 32
+        assert transaction(tokens.revoke, token.id, SYSTEM, now())
+        assert not transaction(tokens.revoke, token.id, SYSTEM, now())
+        with pytest.raises(NotFound):
+            transaction(tokens.revoke, uuid4(), SYSTEM, now())
+        events = db.session().scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+        assert [one.action for one in events] == ["token.created", "token.revoked"]
+        row = db.session().execute(select(ApiToken.__table__)).one()
+        assert secret[8:] not in str([tuple(row), *(one.details for one in events)])
+
+
+def test_garbage_never_reaches_the_database_and_a_token_takes_one_query(app: Flask, make_token: MakeToken) -> None:
+    secret = make_token()
+    with app.app_context():
+        session = db.session()
+        session.connection()
+        with _queries() as seen:
+            assert by_secret(session, secret[:-1] + "é", now()) is None
+            assert by_secret(session, "bil_" + "0" * 28, now()) is None
+            assert seen == []
+            assert by_secret(session, secret, now())
+            assert len(seen) == 1
+
+
+class _queries:  # noqa: N801 - reads like the context manager that it is
+    """The statements sent meanwhile."""
+
+    def __enter__(self) -> list[str]:
+        self.seen: list[str] = []
+        self.note = lambda _c, _cursor, statement, *_: self.seen.append(statement)
+        event.listen(db.engine, "before_cursor_execute", self.note)
+        return self.seen
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(db.engine, "before_cursor_execute", self.note)
+
+
+@pytest.fixture
+def last_used(app: Flask) -> Callable[..., Any]:
+    """Read, or set, when the one token was last used."""
+
+    def use(value: object = None) -> Any:
+        with app.app_context():
+            if value is not None:
+                transaction(lambda session: session.execute(update(ApiToken).values(last_used_at=value)))
+            return db.session().scalar(select(ApiToken.last_used_at))
+
+    return use
+
+
+def test_the_last_use_is_noted_once_a_minute(script: Script, last_used: Callable[..., Any]) -> None:
+    assert last_used() is None
+    script.get("/charges")
+    first = last_used()
+    assert first
+    script.get("/charges")
+    assert last_used() == first
+    last_used(first - timedelta(minutes=2))
+    script.get("/nothing")
+    script.client.get("/api/v1/charges")
+    assert last_used() == first - timedelta(minutes=2)
+    script.get("/charges")
+    assert last_used() >= first
+
+
+def test_an_unknown_address_says_no_more_than_that(client: FlaskClient) -> None:
+    response = client.get("/api/v1/nothing")
+    assert (response.status_code, code(response)) == (404, "not_found")

@@ -1,0 +1,165 @@
+"""From charges to issued invoices over the API: rehearsed, made, issued, read; money as strings throughout."""
+
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.api.conftest import Script, code, pointers
+
+THROUGH = "2026-11-30"
+
+
+@pytest.fixture
+def charged(script: Script) -> Script:
+    """ACME owes for two services and gets a gift; 2.90 + 1.00 − 0.333 EUR."""
+    rows = [
+        {"customer": "ACME", "service": "hosting", "quantity": 58, "incurred_on": "2026-11-20"},
+        {"customer": "ACME", "description": "Set-up", "amount": "1", "incurred_on": "2026-11-21"},
+        {"customer": "ACME", "description": "Gift", "amount": "-0.333", "incurred_on": "2026-11-22"},
+        {"customer": "ACME", "service": "hosting", "incurred_on": "2026-12-24"},
+    ]
+    assert script.post("/charges/batch", {"charges": rows}).status_code == 201
+    return script
+
+
+def _run(script: Script, status: int = 201, **asked: Any) -> Any:
+    response = script.post("/billing-runs", {"through": THROUGH} | asked)
+    assert response.status_code == status, response.text
+    return response.json
+
+
+def test_the_current_invoice(charged: Script) -> None:
+    found: Any = charged.get(f"/customers/ACME/current-invoice?through={THROUGH}").json
+    assert (found["net"], found["tax"], found["total"], found["charges"]) == ("3.57", "0.00", "3.57", 3)
+    assert [(line["service"], line["quantity"], line["net"]) for line in found["lines"]] == [
+        ("hosting", "58", "2.90"),
+        (None, "1", "1.00"),
+        (None, "1", "-0.33"),
+    ]
+    nothing: Any = charged.get("/customers/ACME/current-invoice?currency=JPY").json
+    assert (nothing["total"], nothing["charges"], nothing["lines"]) == ("0", 0, [])
+    assert charged.get("/customers/ACME/current-invoice?currency=ABC").status_code == 422
+    assert charged.get("/customers/nobody/current-invoice").status_code == 404
+
+
+def test_a_rehearsal_stores_nothing_and_equals_the_run(charged: Script) -> None:
+    shown = _run(charged, 200, dry_run=True)
+    assert shown["state"] == "preview"
+    assert (charged.get("/billing-runs").json or {})["data"] == []
+    assert (charged.get("/invoices").json or {})["data"] == []
+    made = _run(charged, confirmed=shown["digest"], id=str(uuid4()))
+    for name in ("through", "issue_date", "invoices", "charges", "totals", "left_out"):
+        assert made[name] == shown[name], name
+    assert made["state"] == "done"
+    assert made["totals"] == [{"currency": "EUR", "invoices": 1, "net": "3.57", "tax": "0.00", "total": "3.57"}]
+    assert made["left_out"] == [
+        {"customer": "ACME", "currency": "EUR", "charges": 1, "amount": "0.05", "reason": "after_cut_off"}
+    ]
+    invoice: Any = (charged.get("/invoices").json or {})["data"][0]
+    strip = [{key: value for key, value in line.items() if key != "id"} for line in invoice["lines"]]
+    assert strip == shown["documents"][0]["lines"]
+    assert charged.get(f"/billing-runs/{made['id']}").json == made
+    assert (charged.get("/billing-runs").json or {})["data"] == [made]
+
+
+def test_a_preview_that_has_changed_is_not_confirmed(charged: Script) -> None:
+    shown = _run(charged, 200, dry_run=True)
+    charged.post("/charges", {"customer": "ACME", "service": "hosting", "incurred_on": "2026-11-01"})
+    refused = charged.post("/billing-runs", {"through": THROUGH, "confirmed": shown["digest"]})
+    assert (refused.status_code, code(refused)) == (409, "preview_changed")
+
+
+def test_a_run_posted_twice_is_one_run(charged: Script) -> None:
+    asked = {"through": THROUGH, "id": str(uuid4()), "issue": True, "customers": ["ACME"], "currency": "EUR"}
+    first = charged.post("/billing-runs", asked)
+    again = charged.post("/billing-runs", asked)
+    assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (201, 200, "true")
+    assert again.json == first.json
+    other = charged.post("/billing-runs", asked | {"through": "2026-12-31"})
+    assert (other.status_code, code(other)) == (409, "id_conflict")
+    assert other.json
+    assert other.json["differs"] == ["through"]
+
+
+def test_a_run_in_the_background_is_watched(charged: Script) -> None:
+    response = charged.post("/billing-runs", {"through": THROUGH, "background": True})
+    assert response.status_code == 202
+    address = response.headers["Location"].removeprefix("/api/v1")
+    run: Any = charged.get(address).json
+    deadline = time.monotonic() + 10
+    while run["state"] == "running" and time.monotonic() < deadline:
+        time.sleep(0.05)
+        run = charged.get(address).json
+    assert (run["state"], run["invoices"], run["progress"]) == ("done", 1, {"done": 1, "of": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"through": None}, "/through"),
+        ({"through": "2026-13-01"}, "/through"),
+        ({"customers": []}, "/customers"),
+        ({"customers": ["ACME", "NOBODY"]}, "/customers/1"),
+        ({"customers": ["ACME", 7]}, "/customers/1"),
+        ({"currency": "XXX"}, "/currency"),
+        ({"issue": "yes"}, "/issue"),
+        ({"dry_run": 0}, "/dry_run"),
+    ],
+)
+def test_a_wrong_field_is_named(charged: Script, change: dict[str, Any], place: str) -> None:
+    for dry_run in (True, False):
+        response = charged.post("/billing-runs", {"through": THROUGH, "dry_run": dry_run} | change)
+        assert (response.status_code, pointers(response)) == (422, [place])
+
+
+def test_a_draft_is_issued_once(charged: Script) -> None:
+    run = _run(charged)
+    draft: Any = (charged.get(f"/invoices?run={run['id']}").json or {})["data"][0]
+    assert (draft["status"], draft["number"], draft["payment_status"], draft["balance"]) == (
+        "draft",
+        None,
+        None,
+        "0.00",
+    )
+    issued = charged.post(f"/invoices/{draft['id']}/issue", {"issue_date": "2026-11-30"})
+    assert issued.status_code == 200
+    made: Any = issued.json
+    assert (made["number"], made["status"], made["issue_date"]) == ("INV-2026-00001", "issued", "2026-11-30")
+    assert (made["total"], made["balance"], made["due_date"]) == ("3.57", "3.57", "2026-12-30")
+    again = charged.post(f"/invoices/{made['number']}/issue")
+    assert (again.status_code, again.json) == (200, made)
+    assert charged.get(f"/invoices/{made['number']}").json == made
+    charge: Any = (charged.get(f"/charges?invoice={made['number']}&service=hosting").json or {})["data"][0]
+    assert (charge["status"], charge["invoice"]) == ("billed", "INV-2026-00001")
+    cancel = charged.post(f"/charges/{charge['id']}/cancel", {"reason": "x"})
+    assert (cancel.status_code, code(cancel)) == (409, "charge_billed")
+
+
+def test_an_issue_date_before_the_last_is_refused(charged: Script) -> None:
+    _run(charged, issue=True, issue_date="2026-11-30")
+    _run(charged, through="2026-12-31")
+    draft: Any = (charged.get("/invoices?status=draft").json or {})["data"][0]
+    response = charged.post(f"/invoices/{draft['id']}/issue", {"issue_date": "2026-11-29"})
+    assert (response.status_code, pointers(response)) == (422, ["/issue_date"])
+    assert charged.post("/invoices/INV-2026-00009/issue").status_code == 404
+
+
+def test_filters(charged: Script) -> None:
+    run = _run(charged, issue=True, issue_date="2026-11-30")
+    for query, count in {
+        "status=issued": 1,
+        "status=draft": 0,
+        "customer=ACME&currency=EUR&kind=invoice": 1,
+        "issued_from=2026-12-01": 0,
+        "issued_to=2026-11-30": 1,
+        "overdue=true": 0,
+        "overdue=false": 1,
+        f"run={run['id']}": 1,
+        f"run={uuid4()}": 0,
+    }.items():
+        found: Any = charged.get(f"/invoices?{query}").json
+        assert len(found["data"]) == count, query
+    assert pointers(charged.get("/invoices?run=x")) == ["/run"]
+    assert pointers(charged.get("/invoices?overdue=1")) == ["/overdue"]

@@ -1,0 +1,260 @@
+"""Charges over the API: identity, batches, errors by place, moves."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.api.conftest import Script, code, pointers
+
+HOSTING: dict[str, Any] = {"customer": "ACME", "service": "hosting", "quantity": "58", "incurred_on": "2026-11-20"}
+
+
+def test_a_charge_is_answered_whole(script: Script) -> None:
+    asked = HOSTING | {
+        "id": "3135f216-5533-4c18-882a-f96c09cfc73c",
+        "unit_price": 0.0000008,
+        "currency": "USD",
+        "description": "Database hosting, cluster 7",
+        "metadata": {"cluster": "7"},
+    }
+    response = script.post("/charges", asked)
+    assert response.status_code == 201
+    assert "Idempotent-Replayed" not in response.headers
+    made = response.json
+    assert made
+    assert made.pop("created_at").endswith("Z")
+    assert made == asked | {
+        "unit_price": "0.0000008",
+        "amount": "0.0000464",
+        "status": "pending",
+        "created_by": "tests",
+        "invoice": None,
+        "late": False,
+        "replaces": None,
+        "replaced_by": None,
+        "possible_duplicate_of": [],
+    }
+    read = script.get(f"/charges/{asked['id']}")
+    assert read.status_code == 200
+    assert read.json == response.json
+
+
+@pytest.mark.parametrize("quantity", ["58", "58.0", "58.000", "json:58", "json:58.00", "json:5.8e1"])
+def test_an_identical_repeat_is_answered_with_the_original(script: Script, quantity: str) -> None:
+    asked = HOSTING | {"id": str(uuid4())}
+    first = script.post("/charges", asked)
+    number = quantity.removeprefix("json:") if quantity.startswith("json:") else f'"{quantity}"'
+    again = script.post("/charges", json.dumps(asked).replace('"58"', number))
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
+    assert again.json == first.json
+
+
+def test_what_a_repeat_leaves_out_is_not_compared(script: Script) -> None:
+    asked = HOSTING | {"id": str(uuid4()), "unit_price": "3"}
+    script.post("/charges", asked)
+    again = script.post("/charges", {"id": asked["id"], "customer": "ACME", "service": "hosting"})
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        ({"quantity": "59"}, ["quantity"]),
+        ({"incurred_on": "2026-11-21", "description": "x"}, ["description", "incurred_on"]),
+        ({"metadata": {"a": "b"}}, ["metadata"]),
+        ({"amount": "1"}, ["amount"]),
+    ],
+)
+def test_another_body_under_the_same_id_is_a_conflict(
+    script: Script, change: dict[str, Any], differs: list[str]
+) -> None:
+    asked = HOSTING | {"id": str(uuid4())}
+    script.post("/charges", asked)
+    for response in (
+        script.post("/charges", asked | change),
+        script.post("/charges/batch", {"charges": [asked | change]}),
+    ):
+        assert (response.status_code, code(response)) == (409, "id_conflict")
+        assert response.json
+        assert response.json["differs"] == differs
+    assert pointers(script.post("/charges", asked | change)) == ["/id"]
+    assert pointers(script.post("/charges/batch", {"charges": [HOSTING, asked | change]})) == ["/charges/1/id"]
+
+
+def test_a_batch_is_counted_and_may_be_posted_again(script: Script) -> None:
+    rows = [HOSTING | {"id": str(uuid4()), "quantity": str(n)} for n in range(1, 21)]
+    first = script.post("/charges/batch", {"charges": rows[:15]})
+    assert first.status_code == 201
+    assert first.json == {
+        "created": 15,
+        "replayed": 0,
+        "possible_duplicates": [],
+        "ids": [row["id"] for row in rows[:15]],
+    }
+    more = script.post("/charges/batch", {"charges": rows})
+    assert (more.status_code, more.json and more.json["created"], more.json and more.json["replayed"]) == (201, 5, 15)
+    again = script.post("/charges/batch", {"charges": rows})
+    assert (again.status_code, again.json and again.json["replayed"]) == (200, 20)
+
+
+def test_likely_duplicates_are_told(script: Script) -> None:
+    first = script.post("/charges", HOSTING).json
+    second = script.post("/charges", HOSTING).json
+    assert first
+    assert second
+    assert second["possible_duplicate_of"] == [first["id"]]
+    third = script.post("/charges/batch", {"charges": [HOSTING]}).json
+    assert third
+    assert third["possible_duplicates"] == third["ids"]
+
+
+def test_every_wrong_row_is_named_whatever_is_wrong_with_it(script: Script) -> None:
+    taken = HOSTING | {"id": str(uuid4())}
+    script.post("/charges", taken)
+    rows: list[Any] = [
+        HOSTING,
+        HOSTING | {"quantity": "many"},
+        HOSTING | {"customer": "NOBODY"},
+        {"customer": "ACME"},
+        HOSTING | {"unit_price": "1", "amount": "1"},
+        7,
+        HOSTING | {"colour": "red", "currency": 7},
+        {"service": "hosting"},
+        HOSTING | {"service": "unheard-of"},
+        HOSTING | {"currency": "XYZ"},
+        HOSTING | {"currency": "USD"},
+        HOSTING | {"incurred_on": "1900-01-01"},
+        taken | {"quantity": "59"},
+        HOSTING | {"metadata": {"a": 1}},
+        HOSTING | {"id": "7"},
+    ]
+    response = script.post("/charges/batch", {"charges": rows})
+    assert response.status_code == 422
+    assert pointers(response) == [
+        "/charges/1/quantity",
+        "/charges/2/customer",
+        "/charges/3/service",
+        "/charges/4/amount",
+        "/charges/5",
+        "/charges/6/currency",
+        "/charges/6/colour",
+        "/charges/7/customer",
+        "/charges/8/service",
+        "/charges/9/currency",
+        "/charges/10/unit_price",
+        "/charges/11/incurred_on",
+        "/charges/12/id",
+        "/charges/13/metadata/a",
+        "/charges/14/id",
+    ]
+    listed = script.get("/charges").json
+    assert listed
+    assert len(listed["data"]) == 1
+
+
+def test_a_thousand_wrong_rows_are_named_and_no_more(script: Script) -> None:
+    rows = [{"customer": "NOBODY" if n % 2 else 7, "service": "hosting"} for n in range(3000)]
+    response = script.post("/charges/batch", {"charges": rows})
+    assert response.status_code == 422
+    assert pointers(response) == [f"/charges/{n}/customer" for n in sorted(pointer_rows(response))]
+    assert len(pointers(response)) == 1000
+
+
+def pointer_rows(response: Any) -> list[int]:
+    """The rows that a problem names."""
+    return [int(pointer.split("/")[2]) for pointer in pointers(response)]
+
+
+@pytest.mark.parametrize(
+    ("charges", "refused"),
+    [([], "too_short"), ([HOSTING] * 10_001, "too_long"), ({}, "wrong_type"), (None, "wrong_type")],
+)
+def test_a_batch_has_1_to_10_000(script: Script, charges: Any, refused: str) -> None:
+    response = script.post("/charges/batch", {"charges": charges})
+    assert (response.status_code, code(response), pointers(response)) == (422, refused, ["/charges"])
+
+
+@pytest.mark.parametrize(
+    ("change", "refused", "place"),
+    [
+        ({"customer": None}, "wrong_type", "/customer"),
+        ({"customer": 7}, "wrong_type", "/customer"),
+        ({"customer": ""}, "unknown_customer", "/customer"),
+        ({"service": None}, "wrong_type", "/service"),
+        ({"incurred_on": 0}, "not_a_date", "/incurred_on"),
+        ({"incurred_on": "2026-02-30"}, "not_a_date", "/incurred_on"),
+        ({"incurred_on": "2026-11-22T00:00:00"}, "not_a_date", "/incurred_on"),
+        ({"incurred_on": "20261122"}, "not_a_date", "/incurred_on"),
+        ({"incurred_on": "1763769600"}, "not_a_date", "/incurred_on"),
+        ({"id": 7}, "not_a_uuid", "/id"),
+        ({"id": "{3135f216-5533-4c18-882a-f96c09cfc73c}"}, "not_a_uuid", "/id"),
+        ({"id": "3135f21655334c18882af96c09cfc73c"}, "not_a_uuid", "/id"),
+        ({"id": "urn:uuid:3135f216-5533-4c18-882a-f96c09cfc73c"}, "not_a_uuid", "/id"),
+        ({"metadata": []}, "wrong_type", "/metadata"),
+        ({"metadata": {"a": None}}, "wrong_type", "/metadata/a"),
+        ({"description": " "}, "blank", "/description"),
+        ({"currency": "eur"}, "unknown_currency", "/currency"),
+        ({"status": "billed"}, "unknown_field", "/status"),
+        ({"quantity": "999999999999999999", "unit_price": "999999999999999999"}, "out_of_range", "/quantity"),
+    ],
+)
+def test_a_wrong_field_is_named(script: Script, change: dict[str, Any], refused: str, place: str) -> None:
+    response = script.post("/charges", HOSTING | change)
+    assert (response.status_code, code(response), pointers(response)) == (422, refused, [place])
+
+
+def test_awkward_text_comes_back_as_it_went_in(script: Script) -> None:
+    awkward = "Zalgo\u0338 \u202e\u202d \U0001f469\u200d\U0001f4bb =1+1 <b>&'\" \\ \u200b\ufeffend"
+    made = script.post("/charges", HOSTING | {"description": awkward, "metadata": {awkward[:30]: awkward}}).json
+    assert made
+    assert script.get(f"/charges/{made['id']}").json == made
+    assert (made["description"], made["metadata"]) == (awkward, {awkward[:30]: awkward})
+
+
+def test_a_charge_is_held_released_and_cancelled(script: Script) -> None:
+    made = script.post("/charges", HOSTING).json
+    assert made
+    move: Callable[[str], Any] = lambda verb: script.post(f"/charges/{made['id']}/{verb}", {"reason": "checking"})  # noqa: E731
+    for verb, status in (("hold", "held"), ("hold", "held"), ("release", "pending"), ("cancel", "cancelled")):
+        response = move(verb)
+        assert (response.status_code, response.json["status"]) == (200, status)
+    assert move("cancel").status_code == 200
+    assert (move("release").status_code, code(move("release"))) == (409, "charge_cancelled")
+
+
+@pytest.mark.parametrize(
+    ("body", "place"), [({}, ["/reason"]), ({"reason": ""}, ["/reason"]), ({"reason": 1}, ["/reason"])]
+)
+def test_a_move_needs_a_reason(script: Script, body: dict[str, Any], place: list[str]) -> None:
+    made = script.post("/charges", HOSTING).json
+    assert made
+    response = script.post(f"/charges/{made['id']}/cancel", body)
+    assert (response.status_code, pointers(response)) == (422, place)
+
+
+@pytest.mark.parametrize("id", ["x", "ACME", "0", "%00", "3135f216-5533-4c18-882a-f96c09cfc73c", "é", "a" * 3000])
+def test_a_charge_that_is_not_there(script: Script, id: str) -> None:
+    assert script.get(f"/charges/{id}").status_code == 404
+    assert script.post(f"/charges/{id}/cancel", {"reason": "x"}).status_code == 404
+
+
+def test_filters(script: Script) -> None:
+    script.post("/charges", HOSTING)
+    script.post("/charges", {"customer": "ACME", "description": "Gift", "amount": "-1", "incurred_on": "2026-11-01"})
+    for query, count in {
+        "": 2,
+        "?customer=ACME": 2,
+        "?service=hosting": 1,
+        "?status=held": 0,
+        "?status=pending&currency=EUR": 2,
+        "?from=2026-11-02": 1,
+        "?to=2026-11-01": 1,
+        "?from=2026-11-01&to=2026-11-20": 2,
+    }.items():
+        found = script.get(f"/charges{query}")
+        assert found.status_code == 200
+        assert found.json
+        assert len(found.json["data"]) == count, query

@@ -1,0 +1,128 @@
+"""Customers, services and tax rates: creating twice is safe, changing needs the version that was read."""
+
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from tests.api.conftest import Script, code, pointers
+
+CUSTOMER: dict[str, Any] = {"reference": "FOO", "name": "Foo Ltd", "currency": "USD", "payment_terms_days": 14}
+SERVICE: dict[str, Any] = {"code": "compute", "name": "Compute", "unit": "hour", "prices": {"EUR": 2.50, "USD": "3"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "own"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
+)
+def test_creating_twice_is_safe(script: Script, path: str, body: dict[str, Any], own: str) -> None:
+    asked = body | {"id": str(uuid4())}
+    first = script.post(path, asked)
+    assert (first.status_code, first.headers["ETag"]) == (201, '"1"')
+    for repeat in (asked, body, {"id": asked["id"]} | {name: body[name] for name in (own, "name") if name in body}):
+        if path == "/customers":
+            repeat = repeat | {"currency": "USD"}  # noqa: PLW2901 - needed of a customer
+        again = script.post(path, repeat)
+        assert (again.status_code, again.headers.get("Idempotent-Replayed")) == (200, "true")
+        assert again.json == first.json
+    for other in (asked | {"name": "Other"}, body | {"name": "Other"}):
+        conflict = script.post(path, other)
+        assert (conflict.status_code, code(conflict)) == (409, "id_conflict")
+        assert conflict.json
+        assert conflict.json["differs"] == ["name"]
+    assert script.post(path, body | {"id": str(uuid4())}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "own"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
+)
+def test_named_by_id_or_by_its_own_name(script: Script, path: str, body: dict[str, Any], own: str) -> None:
+    made: Any = script.post(path, body).json
+    for name in (made["id"], body[own]):
+        found = script.get(f"{path}/{name}")
+        assert found.json == made
+        assert found.headers["ETag"] == '"1"'
+    assert script.get(f"{path}/nobody").status_code == 404
+    listed: Any = script.get(path).json
+    assert listed["data"][0][own] == body[own]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "own"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
+)
+def test_a_change_needs_the_version_that_was_read(script: Script, path: str, body: dict[str, Any], own: str) -> None:
+    script.post(path, body)
+    address = f"{path}/{body[own]}"
+    assert script.patch(address, {"name": "New"}).status_code == 428
+    changed = script.patch(address, {"name": "New"}, headers={"If-Match": '"1"'})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
+    assert changed.json
+    assert changed.json["name"] == "New"
+    for tag in ('"1"', "1", '"x"', 'W/"1"'):
+        stale = script.patch(address, {"name": "Newer"}, headers={"If-Match": tag})
+        assert (stale.status_code, code(stale)) == (412, "stale")
+    assert script.patch(address, {"name": "Newer"}, headers={"If-Match": 'W/"2"'}).status_code == 200
+    archived = script.patch(address, {"archived": True}, headers={"If-Match": '"3"'})
+    assert archived.json
+    assert archived.json["archived"] is True
+    assert [len((script.get(f"{path}?archived={flag}").json or {})["data"]) for flag in ("true", "false")] == [1, 1]
+    restored = script.patch(address, {"archived": False}, headers={"If-Match": archived.headers["ETag"]})
+    assert restored.json
+    assert restored.json["archived"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "places"),
+    [
+        ("/customers", {"name": "x"}, ["/currency"]),
+        ("/customers", CUSTOMER | {"currency": "EU", "name": " "}, ["/currency", "/name"]),
+        ("/customers", CUSTOMER | {"payment_terms_days": "14"}, ["/payment_terms_days"]),
+        ("/customers", CUSTOMER | {"payment_terms_days": 14.0}, ["/payment_terms_days"]),
+        ("/customers", CUSTOMER | {"payment_terms_days": 10**30}, ["/payment_terms_days"]),
+        ("/customers", CUSTOMER | {"payment_terms_days": 9223372036854775807}, ["/payment_terms_days"]),
+        ("/customers", CUSTOMER | {"reference": " a"}, ["/reference"]),
+        ("/customers", CUSTOMER | {"email": None}, ["/email"]),
+        ("/customers", CUSTOMER | {"balance": "0"}, ["/balance"]),
+        ("/services", {}, ["/code"]),
+        ("/services", SERVICE | {"prices": {"EUR": "x"}}, ["/prices/EUR"]),
+        ("/services", SERVICE | {"prices": {"EUR": "-1"}}, ["/prices/EUR"]),
+        ("/services", SERVICE | {"prices": [1]}, ["/prices"]),
+        ("/services", SERVICE | {"tax_rate": "unheard-of"}, ["/tax_rate"]),
+        ("/services", SERVICE | {"line_per_charge": "true"}, ["/line_per_charge"]),
+        ("/services", SERVICE | {"line_per_charge": 1}, ["/line_per_charge"]),
+    ],
+)
+def test_a_wrong_field_is_named(script: Script, path: str, body: dict[str, Any], places: list[str]) -> None:
+    response = script.post(path, body)
+    assert response.status_code == 422
+    assert sorted(pointers(response)) == places
+
+
+def test_prices_are_exact_strings(script: Script) -> None:
+    made: Any = script.post("/services", SERVICE).json
+    assert made["prices"] == {"EUR": "2.5", "USD": "3"}
+
+
+def test_a_reference_is_made_where_none_is_given(script: Script) -> None:
+    made: Any = script.post("/customers", {"name": "Someone", "currency": "EUR"}).json
+    assert made["reference"] == "C-0001"
+
+
+def test_tax_rates(script: Script) -> None:
+    found: Any = script.get("/tax-rates").json
+    assert found["has_more"] is False
+    assert {"id", "code", "name", "category", "percent"} == set(found["data"][0])
+
+
+@pytest.mark.parametrize(
+    "name", ["Müller & Söhne / Köln", "a/b", "100%", "a?b#c", "\U0001f469\u200d\U0001f4bb", "x" * 200]
+)
+def test_a_name_may_be_awkward(script: Script, name: str) -> None:
+    made: Any = script.post("/customers", CUSTOMER | {"reference": name}).json
+    assert script.get(f"/customers/{quote(name, safe='')}").json == made
+    charge = {"customer": name, "description": "x", "amount": 1, "incurred_on": "2026-11-22"}
+    assert script.post("/charges", charge).status_code == 201
+    found: Any = script.get(f"/customers/{quote(name, safe='')}/current-invoice").json
+    assert (found["customer"], found["charges"]) == (name, 1)
+    listed: Any = script.get("/charges", query_string={"customer": name}).json
+    assert len(listed["data"]) == 1

@@ -1,0 +1,81 @@
+"""CSV over the API: the same filters as the lists, whole, with control totals beside and not inside."""
+
+import csv
+import hashlib
+import io
+from contextvars import Context
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from billing_admin.database import db
+from tests.api.conftest import Script, pointers
+
+FIRST = {
+    "invoices": "number,kind,status,payment_status,customer,customer_name,issue_date,due_date,currency"
+    ",net,tax,total,paid,credited,balance,id",
+    "invoice-lines": "invoice,position,customer,service,description,quantity,unit_price,currency,net,tax_category,tax_percent",
+    "charges": "id,customer,service,description,quantity,unit_price,amount,currency,incurred_on,status,invoice",
+    "payments": "id,customer,received_on,method,reference,currency,amount,allocated,unallocated,status",
+}
+
+
+@pytest.fixture
+def billed(script: Script) -> Script:
+    """One invoice of two lines, and a charge left over."""
+    rows = [
+        {"customer": "ACME", "service": "hosting", "quantity": 58, "incurred_on": "2026-11-20"},
+        {"customer": "ACME", "description": "=1+1", "amount": "1", "incurred_on": "2026-11-21"},
+        {"customer": "ACME", "description": "Later", "amount": "-12.00", "incurred_on": "2026-12-21"},
+    ]
+    script.post("/charges/batch", {"charges": rows})
+    script.post("/billing-runs", {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-30"})
+    return script
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_columns_and_totals(billed: Script, kind: str) -> None:
+    response = billed.get(f"/{kind}.csv")
+    assert (response.status_code, response.content_type) == (200, "text/csv; charset=utf-8")
+    header = response.text.split("\r\n")[0]
+    assert header.startswith(FIRST[kind])
+    totals: Any = billed.get(f"/{kind}.csv?totals=1").json
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    assert totals["rows"] == len(rows)
+    assert totals["sha256"] == hashlib.sha256(response.data).hexdigest()
+    assert billed.get(f"/{kind}.csv?excel=1").data == b"\xef\xbb\xbf" + response.data
+
+
+def test_the_filters_are_those_of_the_list(billed: Script) -> None:
+    assert billed.get("/invoices.csv?status=issued&issued_to=2026-11-30").text.count("\r\n") == 2
+    assert billed.get("/invoices.csv?status=draft").text.count("\r\n") == 1
+    assert billed.get("/charges.csv?from=2026-12-01").text.count("\r\n") == 2
+    assert billed.get("/charges.csv?invoice=INV-2026-00001").text.count("\r\n") == 3
+    lines = list(csv.DictReader(io.StringIO(billed.get("/invoice-lines.csv?customer=ACME").text)))
+    assert [(line["description"], line["net"]) for line in lines] == [("Database hosting", "2.90"), ("'=1+1", "1.00")]
+
+
+@pytest.mark.parametrize("query", ["limit=5", "after=x", "excel=yes", "totals=true", "colour=red", "customer=%00"])
+def test_a_wrong_parameter_is_named(billed: Script, query: str) -> None:
+    response = billed.get(f"/charges.csv?{query}")
+    assert (response.status_code, pointers(response)) == (422, [f"/{query.partition('=')[0]}"])
+
+
+def test_an_unknown_customer_is_said_before_anything_is_sent(billed: Script) -> None:
+    assert billed.get("/charges.csv?customer=nobody").status_code == 404
+
+
+def test_the_connection_comes_back_when_the_reader_goes(billed: Script) -> None:
+    with billed.client.application.app_context():
+        pool: Any = db.engine.pool
+
+    def read_a_part() -> None:
+        headers = {"Authorization": f"Bearer {billed.token}"}
+        response = FlaskClient.open(billed.client, "/api/v1/charges.csv", headers=headers)
+        next(response.iter_encoded())
+        response.close()
+
+    for _ in range(3):
+        Context().run(read_a_part)
+        assert pool.checkedout() == 0

@@ -1,0 +1,79 @@
+"""The OpenAPI document describes exactly the routes that exist, and nothing in it points nowhere."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.api.conftest import Script
+
+
+@pytest.fixture
+def document(script: Script) -> Any:
+    """The document, as a script gets it."""
+    return script.get("/openapi.json").json
+
+
+def test_it_describes_the_routes(app: Flask, document: Any) -> None:
+    described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    served = {
+        (method, rule.rule.replace("path:", "").replace("<", "{").replace(">", "}"))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v")
+        for method in (rule.methods or set()) - {"HEAD"}
+    }
+    assert document["openapi"] == "3.1.0"
+    assert described == served
+
+
+def test_every_reference_leads_somewhere(document: Any) -> None:
+    for reference in _references(document):
+        kind, _, name = reference.removeprefix("#/components/").partition("/")
+        assert name in document["components"][kind]
+
+
+def _references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if "$ref" in part:
+            yield part["$ref"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from _references(one)
+
+
+def test_every_operation_says_what_it_needs_and_what_it_refuses(document: Any) -> None:
+    seen = set()
+    for item in document["paths"].values():
+        for method, operation in item.items():
+            seen.add(operation["operationId"])
+            assert operation["summary"].endswith(".")
+            public = operation["operationId"] == "get_health"
+            assert bool(operation["security"]) != public
+            assert public or {"401", "403"} <= operation["responses"].keys()
+            assert ("requestBody" in operation) == (method != "get")
+            for status, answer in operation["responses"].items():
+                (media,) = answer["content"]
+                assert (media == "application/problem+json") == (int(status) >= 400)
+    assert len(seen) == sum(len(item) for item in document["paths"].values())
+
+
+def test_a_charge_in_and_out(document: Any) -> None:
+    asked = document["components"]["schemas"]["ChargeIn"]
+    assert asked["required"] == ["customer"]
+    assert asked["additionalProperties"] is False
+    assert "default" not in asked["properties"]["quantity"]
+    assert {"type": "number"} in asked["properties"]["quantity"]["anyOf"]
+    answered = document["components"]["schemas"]["ChargeOut"]
+    assert answered["properties"]["amount"]["type"] == "string"
+    batch = document["components"]["schemas"]["ChargeBatch"]["properties"]["charges"]
+    assert (batch["minItems"], batch["maxItems"], batch["items"]) == (
+        1,
+        10_000,
+        {"$ref": "#/components/schemas/ChargeIn"},
+    )
+
+
+def test_it_needs_a_token(script: Script) -> None:
+    assert script.client.get("/api/v1/openapi.json").status_code == 401
