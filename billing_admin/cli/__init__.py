@@ -1,0 +1,27 @@
+"""The command line: `flask --app wsgi …`. Results go to stdout, messages to stderr.
+
+Exit codes: 0 done; 1 `doctor` found something; 2 wrong usage; 4 not found; 5 rejected; 6 database or port not to be had.
+"""
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from billing_admin.cli.billing import billing_run
+from billing_admin.cli.commands import SHORT_HELP, House
+from billing_admin.cli.export import export
+from billing_admin.cli.people import create_token, create_user
+from billing_admin.cli.start import start
+from billing_admin.cli.upkeep import demo, doctor
+from billing_admin.config import ROOT
+from billing_admin.database import db
+
+COMMANDS = (billing_run, create_token, create_user, demo, doctor, export, start)
+
+
+def init_cli(app: Flask) -> None:
+    """Add the migrations (`flask db upgrade`) and the house's own commands."""
+    app.cli = House(app.name)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
+    app.cli.commands["db"].context_settings = dict(SHORT_HELP)
+    for command in COMMANDS:
+        app.cli.add_command(command)

@@ -1,0 +1,145 @@
+"""`start`: set up what is missing, say how to get in, and serve."""
+
+import errno
+import os
+import secrets
+import socket
+import string
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+import flask_migrate
+from flask import current_app
+from sqlalchemy import make_url, select
+from sqlalchemy.orm import Session
+
+from billing_admin import clock, demo
+from billing_admin.cli.commands import AWAY, command, say
+from billing_admin.config import INSTANCE, ROOT, Settings
+from billing_admin.database import db, transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.models import User
+from billing_admin.operations import users
+
+FIRST_ADMIN = "admin@example.com"
+NOTE = "first-sign-in.txt"
+
+
+@command("start")
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="BILLING_HOST", help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    envvar="BILLING_PORT",
+    help="The port to listen on.",
+)
+@click.option("--reload", is_flag=True, help="For development: one worker, started again when the code changes.")
+def start(host: str, port: int, reload: bool) -> None:
+    """Bring the database up to date, fill an empty one with demo data, and serve.
+
+    An empty database also gets a first admin, with a random password that is printed once. In production neither
+    is made: it only migrates and serves.
+    """
+    _refuse_taken(host, port)
+    settings: Settings = current_app.extensions["billing_settings"]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    _make_folder(settings)
+    flask_migrate.upgrade()
+    if _without_people():
+        _first_start(settings, address)
+    else:
+        _later_start(settings, address)
+    _serve(host, port, reload)
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            say(_why_not(host, port, error))
+            raise click.exceptions.Exit(AWAY) from None
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use, perhaps by another billing-admin. Stop it, or choose another: BILLING_PORT={port + 1}"
+    return f"Cannot listen on {host}, port {port}: {error.strerror}."
+
+
+def _folder(settings: Settings) -> Path:
+    """Where an SQLite database lies, else instance/."""
+    url = make_url(settings.database_url)
+    return Path(url.database).parent if url.get_backend_name() == "sqlite" and url.database else INSTANCE
+
+
+def _make_folder(settings: Settings) -> None:
+    _folder(settings).mkdir(parents=True, exist_ok=True)
+
+
+def _without_people() -> bool:
+    return db.session.scalar(select(User.id).limit(1)) is None
+
+
+def _first_start(settings: Settings, address: str) -> None:
+    if settings.production:
+        say("Nobody can sign in yet. Make the first user: flask --app wsgi create-user you@example.com --role admin")
+        return
+    password = _random_password()
+    note = _folder(settings) / NOTE
+    _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
+    say("Making demo data…")
+    transaction(_fill, password, clock.now())
+    click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Kept in   {note}")
+
+
+def _fill(session: Session, password: str, now: datetime) -> None:
+    """Demo data and the first admin, both or neither. A database with data but without people only gets the admin."""
+    if demo.is_empty(session):
+        demo.fill(session, now)
+    users.create_user(session, FIRST_ADMIN, password, "admin", SYSTEM, now)
+
+
+def _random_password() -> str:
+    """Twenty letters and digits that are not taken for one another: 100 bits or so."""
+    alphabet = [c for c in string.ascii_lowercase + string.digits if c not in "0o1li"]
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
+
+
+def _write_note(note: Path, text: str) -> None:
+    note.unlink(missing_ok=True)
+    descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def _later_start(settings: Settings, address: str) -> None:
+    click.echo(address)
+    note = _folder(settings) / NOTE
+    if not settings.production and note.exists():
+        click.echo(f"  E-mail:   {FIRST_ADMIN}\n  Password: the first one is in {note}, unless you changed it since")
+
+
+def _serve(host: str, port: int, reload: bool) -> None:
+    """Become gunicorn. What is open here is closed first: no connection may cross into its workers."""
+    db.session.remove()
+    db.engine.dispose()
+    sys.stdout.flush()
+    workers = ["--workers", "1", "--reload", *_watched()] if reload else ["--workers", "2"]
+    bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    arguments = [
+        *("-m", "gunicorn", "--worker-class", "gthread", *workers, "--threads", "4"),
+        *("--no-control-socket", "--chdir", str(ROOT), "--bind", bind, "wsgi:app"),
+    ]
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - no shell is wanted
+
+
+def _watched() -> list[str]:
+    """Templates are no modules: gunicorn is told of each."""
+    return [f"--reload-extra-file={template}" for template in sorted((ROOT / "templates").rglob("*.html"))]

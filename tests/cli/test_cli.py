@@ -1,0 +1,337 @@
+"""Each command as a shell meets it: results on stdout, messages on stderr, and the exit code."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.cli import FlaskGroup
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from billing_admin import demo
+from billing_admin.cli import upkeep
+from billing_admin.database import db, transaction
+from billing_admin.documents import csv
+from billing_admin.domain import tokens as shape
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Invalid
+from billing_admin.models import ApiToken, BillingRun, Invoice, User
+from billing_admin.operations import billing_runs
+from tests.making import MARCH_END, NOW, make_customer, make_spec, post
+
+Flask_ = Callable[..., Result]
+
+
+@pytest.fixture
+def flask(app: Flask) -> Flask_:
+    """Run `flask …` as on the command line."""
+
+    def run(*arguments: str, typed: str | None = None) -> Result:
+        group = FlaskGroup(create_app=lambda: app)
+        return app.test_cli_runner().invoke(group, list(arguments), input=typed)
+
+    return run
+
+
+def rows(session: Session, model: Any) -> list[Any]:
+    session.rollback()
+    session.expire_all()
+    return list(session.scalars(select(model)))
+
+
+@pytest.fixture
+def unbilled(session: Session) -> Session:
+    """Two customers with something to bill, and one with a credit alone."""
+    for reference, amount in (("ACME", "12.345"), ("FOO", "7"), ("LESS", "-3")):
+        post(make_spec(make_customer(reference=reference), amount))
+    return session
+
+
+COMMANDS = ["billing-run", "create-token", "create-user", "demo", "doctor", "export", "start", "db"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_everywhere(flask: Flask_, command: str) -> None:
+    short, long = flask(command, "-h"), flask(command, "--help")
+    assert short.exit_code == long.exit_code == 0
+    assert short.stdout == long.stdout
+    assert command in flask("--help").stdout
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_what_is_misspelled_is_answered_with_what_is_meant(flask: Flask_) -> None:
+    result = flask("billing-rnu")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'billing-run'" in result.stderr
+
+
+# --- people and tokens
+
+
+def test_create_user_reads_the_password_from_stdin(flask: Flask_, session: Session) -> None:
+    arguments = ("create-user", "Ada@Example.com", "--role", "viewer", "--password-stdin")
+    result = flask(*arguments, typed="kayak sunshade tundra\nmore")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "ada@example.com can sign in now, as viewer." in result.stderr
+    assert [(user.email, user.role) for user in rows(session, User)] == [("ada@example.com", "viewer")]
+    again = flask(*arguments, typed="kayak sunshade tundra\n")
+    assert again.exit_code == 5
+    assert "has an account already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "arguments", "exit_code", "message"),
+    [
+        ("short\n", ("--role", "admin", "--password-stdin"), 5, "at least 15 characters"),
+        ("kayak sunshade tundra\n", ("--password-stdin",), 2, "--role"),
+        ("kayak sunshade tundra\n", ("--role", "boss", "--password-stdin"), 2, "boss"),
+        ("kayak sunshade tundra\n", ("--role", "admin"), 2, "--password-stdin"),
+    ],
+)
+def test_create_user_refuses(
+    flask: Flask_, session: Session, typed: str, arguments: tuple[str, ...], exit_code: int, message: str
+) -> None:
+    result = flask("create-user", "ada@example.com", *arguments, typed=typed)
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert message in result.stderr
+    assert rows(session, User) == []
+
+
+def test_create_token_prints_the_token_alone(flask: Flask_, session: Session) -> None:
+    result = flask("create-token", "meter", "--scope", "read", "--scope", "charges:write", "--days", "7")
+    secret = result.stdout.removesuffix("\n")
+    assert result.exit_code == 0
+    assert shape.well_formed(secret)
+    assert secret not in result.stderr
+    (token,) = rows(session, ApiToken)
+    assert (token.token_hash, token.scopes, token.user_id) == (shape.digest(secret), ["read", "charges:write"], None)
+    assert (token.expires_at - token.created_at).days == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [
+        (("meter",), 2),
+        (("meter", "--scope", "all"), 2),
+        ((" ", "--scope", "read"), 5),
+        (("m", "--scope", "read", "--days", "4000"), 5),
+    ],
+)
+def test_create_token_refuses(flask: Flask_, session: Session, arguments: tuple[str, ...], exit_code: int) -> None:
+    result = flask("create-token", *arguments)
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert result.stderr
+    assert rows(session, ApiToken) == []
+
+
+# --- billing
+
+
+def test_a_rehearsal_stores_nothing(flask: Flask_, unbilled: Session) -> None:
+    result = flask("billing-run", "--through", "2026-03-31", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "currency\tinvoices\tnet\ttax\ttotal",
+        "USD\t2\t19.35\t0.00\t19.35",
+        "customer\tcurrency\tcharges\tamount\twhy",
+        "LESS\tUSD\t1\t-3\tThe total is negative",
+    ]
+    assert "Nothing was stored" in result.stderr
+    assert rows(unbilled, BillingRun) == rows(unbilled, Invoice) == []
+
+
+def test_a_run_issues_and_answers_in_json(flask: Flask_, unbilled: Session) -> None:
+    id = str(uuid4())
+    asked = ("billing-run", "--through", "2026-03-31", "--issue", "--id", id, "--json", "--issue-date", "2026-04-01")
+    result = flask(*asked)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "id": id,
+        "state": "done",
+        "through": "2026-03-31",
+        "issue_date": "2026-04-01",
+        "invoices": 2,
+        "charges": 2,
+        "totals": [{"currency": "USD", "invoices": 2, "net": "19.35", "tax": "0.00", "total": "19.35"}],
+        "left_out": [{"customer": "LESS", "currency": "USD", "charges": 1, "amount": "-3", "reason": "negative_total"}],
+    }
+    assert sorted(invoice.number for invoice in rows(unbilled, Invoice)) == ["INV-2026-00001", "INV-2026-00002"]
+    assert flask(*asked).stdout == result.stdout
+    assert len(rows(unbilled, Invoice)) == 2
+
+
+def test_a_run_of_some_customers_makes_drafts(flask: Flask_, unbilled: Session) -> None:
+    result = flask(
+        "billing-run", "--through", "2026-03-31", "--customer", "ACME", "--customer", "LESS", "--currency", "USD"
+    )
+    assert result.exit_code == 0
+    assert "They are drafts" in result.stderr
+    assert [(invoice.customer_reference, invoice.status) for invoice in rows(unbilled, Invoice)] == [("ACME", "draft")]
+
+
+def test_an_interrupted_run_goes_on_by_its_id(flask: Flask_, unbilled: Session) -> None:
+    spec = billing_runs.RunSpec(MARCH_END, customers=("ACME",), issue=True)
+    id, _ = transaction(billing_runs.start, spec, SYSTEM, NOW)
+    result = flask("billing-run", "--id", str(id))
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "USD\t1\t12.35\t0.00\t12.35")
+    assert [(invoice.customer_reference, invoice.status) for invoice in rows(unbilled, Invoice)] == [("ACME", "issued")]
+
+
+def test_a_run_that_stops_says_why_and_how_to_go_on(
+    flask: Flask_, unbilled: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Invalid("before_last_issue", "An invoice of a later day is issued already.")
+
+    monkeypatch.setattr(billing_runs, "number_documents", refuse)
+    result = flask("billing-run", "--through", "2026-03-31", "--issue")
+    assert result.exit_code == 5
+    (run,) = rows(unbilled, BillingRun)
+    assert (
+        f"The run stopped: An invoice of a later day is issued already. To go on: flask --app wsgi billing-run --id {run.id}"
+        in result.stderr
+    )
+    monkeypatch.undo()
+    assert flask("billing-run", "--id", str(run.id)).exit_code == 0
+    assert len(rows(unbilled, Invoice)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        ((), 2, "--through"),
+        (("--dry-run", "--id", str(uuid4())), 2, "--through"),
+        (("--through", "31.3.2026"), 2, "2026-11-30"),
+        (("--id", str(uuid4())), 4, "There is no billing run"),
+        (("--through", "2026-03-31", "--customer", "NOBODY"), 5, "There is no customer “NOBODY”."),
+        (("--through", "2026-03-31", "--currency", "XYZ"), 5, "ISO 4217"),
+    ],
+)
+def test_billing_run_refuses(
+    flask: Flask_, unbilled: Session, arguments: tuple[str, ...], exit_code: int, message: str
+) -> None:
+    result = flask("billing-run", *arguments)
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert message in result.stderr
+    assert rows(unbilled, BillingRun) == []
+
+
+# --- upkeep
+
+
+def test_doctor_finds_nothing_in_sound_data(flask: Flask_, unbilled: Session) -> None:
+    result = flask("doctor")
+    assert (result.exit_code, result.stderr) == (0, "All is well.\n")
+    assert {line.split("\t")[1] for line in result.stdout.splitlines()} == {"ok"}
+    assert json.loads(flask("doctor", "--json").stdout)["ok"] is True
+
+
+def _spoil(session: Session) -> None:
+    session.execute(text("UPDATE accounts SET pending_charges = 7 WHERE pending_charges = 1"))
+
+
+def test_doctor_names_what_is_broken(flask: Flask_, unbilled: Session) -> None:
+    transaction(_spoil)
+    result = flask("doctor")
+    assert result.exit_code == 1
+    assert "account_sum\t3 WRONG\t" in result.stdout
+    assert "pending_charges is 7, its charges make 1" in result.stdout
+    assert "2 of 15 checks found something." in result.stderr
+    answer = flask("doctor", "--json")
+    assert answer.exit_code == 1
+    found = {check["name"]: check for check in json.loads(answer.stdout)["checks"]}
+    assert (found["account_sum"]["found"], found["account_sum"]["rows"][0]["table"]) == (3, "accounts")
+
+
+def test_demo_fills_an_empty_database_only(flask: Flask_, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "fill", lambda *_: demo.Made(36, 2863, 439))
+    result = flask("demo")
+    assert (result.exit_code, result.stderr) == (0, "Made 36 customers, 2,863 charges and 439 invoices.\n")
+    monkeypatch.undo()
+    make_customer(reference="REAL")
+    result = flask("demo")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "empty database" in result.stderr
+
+
+def test_a_database_that_is_away_is_exit_code_6(
+    flask: Flask_, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("connection refused\nmore of it"))
+
+    monkeypatch.setattr(upkeep, "examine", away)
+    result = flask("doctor")
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert result.stderr == "The database cannot be used: connection refused\n"
+
+
+def _drop(session: Session) -> None:
+    session.execute(text("ALTER TABLE charges RENAME TO moved"))
+
+
+def _put_back(session: Session) -> None:
+    session.execute(text("ALTER TABLE moved RENAME TO charges"))
+
+
+def test_a_database_without_its_tables_is_told_how_to_get_them(flask: Flask_, session: Session) -> None:
+    transaction(_drop)
+    try:
+        result = flask("doctor")
+    finally:
+        db.session.rollback()
+        transaction(_put_back)
+    assert result.exit_code == 6
+    assert "flask --app wsgi db upgrade" in result.stderr
+
+
+# --- files
+
+
+def test_export_writes_a_file_when_it_is_whole(flask: Flask_, unbilled: Session, tmp_path: Path) -> None:
+    file = tmp_path / "charges.csv"
+    result = flask("export", "charges", str(file))
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert file.read_bytes() == flask("export", "charges", "-").stdout_bytes
+    assert file.read_text().startswith(
+        "id,customer,service,description,quantity,unit_price,amount,currency,incurred_on"
+    )
+    assert len(file.read_text().splitlines()) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["charges.csv"]
+
+
+@pytest.mark.parametrize("kind", ["invoices", "invoice-lines", "charges", "payments"])
+def test_export_of_nothing_is_a_header(flask: Flask_, session: Session, kind: str) -> None:
+    result = flask("export", kind, "-")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+    assert ("Payments are not recorded yet" in result.stderr) is (kind == "payments")
+
+
+def test_an_export_that_breaks_off_leaves_what_was_there(
+    flask: Flask_, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "charges.csv"
+    file.write_text("before")
+
+    def broken(*_: object) -> Iterator[bytes]:
+        yield b"id,"
+        raise OperationalError("SELECT 1", {}, Exception("connection lost"))
+
+    monkeypatch.setattr(csv, "export", broken)
+    assert flask("export", "charges", str(file)).exit_code == 6
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("charges.csv", "before")]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_export_refuses_what_cannot_be_written(flask: Flask_, tmp_path: Path) -> None:
+    assert flask("export", "charges", str(tmp_path)).exit_code == 2
+    result = flask("export", "charges", str(tmp_path / "nowhere" / "charges.csv"))
+    assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
+    assert flask("export", "payslips", "-").exit_code == 2

@@ -1,0 +1,117 @@
+"""The demo says the same on both databases, breaks no rule, and lies in no future."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing_admin import demo
+from billing_admin.database import db, transaction
+from billing_admin.domain.errors import Conflict
+from billing_admin.models import AuditEvent, BillingRunItem, Charge, Customer, Invoice, InvoiceLine, Service
+from billing_admin.queries.doctor import examine
+from billing_admin.queries.organisation import organisation
+from tests.conftest import Database, PostgreSQL, SQLite
+from tests.making import make_customer
+
+TODAY = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
+
+
+def filled(database: Database, now: datetime) -> dict[str, list[Any]]:
+    """What a fill makes, without the ids that the server chooses."""
+    database.reset()
+    with database.app.app_context():
+        transaction(demo.fill, now)
+        assert {result.check.name for result in examine(db.session()) if result.found} == set()
+        return {name: list(db.session.execute(query).all()) for name, query in _TOLD.items()}
+
+
+_TOLD = {
+    "customers": select(Customer.__table__).order_by(Customer.reference),
+    "services": select(Service.id, Service.code, Service.name, Service.archived_at).order_by(Service.code),
+    "charges": select(
+        *(column for column in Charge.__table__.c if column.name not in {"invoice_line_id", "event_id"})
+    ).order_by(Charge.id),
+    "invoices": select(
+        Invoice.number,
+        Invoice.customer_reference,
+        Invoice.status,
+        Invoice.issue_date,
+        Invoice.due_date,
+        Invoice.net,
+        Invoice.tax,
+        Invoice.issued_at,
+    ).order_by(Invoice.status, Invoice.number, Invoice.customer_reference),
+    "lines": select(
+        Invoice.number,
+        InvoiceLine.position,
+        InvoiceLine.description,
+        InvoiceLine.quantity,
+        InvoiceLine.amount,
+        InvoiceLine.net,
+    )
+    .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+    .where(Invoice.number.is_not(None))
+    .order_by(Invoice.number, InvoiceLine.position),
+    "events": select(AuditEvent.at, AuditEvent.action, func.count())
+    .group_by(AuditEvent.at, AuditEvent.action)
+    .order_by(AuditEvent.at, AuditEvent.action),
+}
+
+
+def test_the_same_on_both_databases_at_any_hour_of_a_day(sqlite: SQLite, postgresql: PostgreSQL) -> None:
+    assert filled(sqlite, TODAY) == filled(postgresql, TODAY + timedelta(hours=14))
+
+
+# The first moments of a month and of a year, a leap day, and the end of a month: in Berlin's time.
+@pytest.mark.parametrize(
+    "now",
+    [
+        datetime(2026, 11, 30, 23, 5, tzinfo=UTC),
+        datetime(2026, 12, 31, 23, 0, tzinfo=UTC),
+        datetime(2028, 2, 29, 12, 0, tzinfo=UTC),
+        datetime(2026, 10, 31, 22, 59, tzinfo=UTC),
+    ],
+    ids=str,
+)
+def test_on_any_day_all_is_well_and_nothing_lies_in_the_future(sqlite: SQLite, now: datetime) -> None:
+    told = filled(sqlite, now)
+    assert max(row.created_at for row in told["charges"]) <= now
+    assert max(row.at for row in told["events"]) <= now
+    current = now.astimezone(demo.ZONE).date().replace(day=1)
+    assert {row.status for row in told["charges"] if row.incurred_on >= current} == {"pending", "held"}
+    assert max(row.issue_date for row in told["invoices"] if row.issue_date) == current
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_it_has_something_of_everything(session: Session) -> None:
+    made = transaction(demo.fill, TODAY)
+    session.rollback()
+    assert (made.customers, made.charges > 2500, 400 < made.invoices < 500) == (36, True, True)
+    assert organisation(session).is_demo
+    assert set(session.scalars(select(Invoice.currency))) == {"EUR", "USD", "JPY"}
+    assert _count(session, Invoice.status == "draft") == 1
+    assert _count(session, Charge.status == "held") == 3
+    assert _count(session, Charge.duplicate_of_id.is_not(None)) == 2
+    assert _count(session, Charge.late) > 20
+    assert _count(session, Customer.archived_at.is_not(None)) == _count(session, Service.archived_at.is_not(None)) == 1
+    assert _count(session, BillingRunItem.reason == "negative_total") == 1
+    assert {row.name for row in session.execute(select(Customer.name))} >= {"ACME Inc", "Foo Ltd"}
+    services = {service.code: str(service.prices[0].unit_price) for service in session.scalars(select(Service))}
+    assert services.items() >= {"GenericCompute": "2.5", "DataBaseHosting": "1.5", "IPAddress": "0.4"}.items()
+    assert session.scalar(select(func.min(Invoice.issue_date))) == date(2025, 11, 1)
+
+
+def _count(session: Session, condition: Any) -> int:
+    return session.scalar(select(func.count()).where(condition)) or 0
+
+
+def test_a_database_in_use_is_refused(session: Session) -> None:
+    make_customer(reference="REAL")
+    with pytest.raises(Conflict, match="empty database"):
+        transaction(demo.fill, TODAY)
+    session.rollback()
+    assert list(session.scalars(select(Customer.reference))) == ["REAL"]
+    assert not organisation(session).is_demo
