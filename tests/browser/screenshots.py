@@ -1,0 +1,220 @@
+"""`make screenshots`: a picture of each page, 1280 and 320 px wide, of the demo data, into screenshots/.
+
+`--readme` also writes docs/dashboard.png; `--only NAME` takes the pages whose name begins so.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+from flask import Flask
+from playwright.sync_api import Browser, Page
+from sqlalchemy import URL, func, select
+
+from tests.browser.server import ROOT, SECRET, chromium, serving
+
+FOLDER = ROOT / "screenshots"
+README_PICTURE = ROOT / "docs" / "dashboard.png"
+WIDTHS = {1280: 800, 320: 640}
+TALLEST = 2_400
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A page, its address, and what is done on it before the picture is taken."""
+
+    name: str
+    path: str
+    act: Callable[[Page], None] | None = None
+
+
+def main() -> None:
+    """Take the pictures that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--readme", action="store_true", help="also write docs/dashboard.png")
+    parser.add_argument("--only", default="", metavar="NAME", help="only the pages whose name begins so")
+    asked = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    with demo() as (app, database_url), serving(database_url) as home, chromium() as browser:
+        shots = [shot for shot in _shots(app) if shot.name.startswith(asked.only)]
+        for width in WIDTHS:
+            _take(browser, home, width, shots)
+        if asked.readme:
+            _take_for_readme(browser, home)
+
+
+@contextmanager
+def demo() -> Iterator[tuple[Flask, str]]:
+    """An application on a temporary database with the demo data, an admin and a viewer."""
+    from billing_admin import clock, create_app  # noqa: PLC0415
+    from billing_admin import demo as demo_data  # noqa: PLC0415
+    from billing_admin.config import Settings  # noqa: PLC0415
+    from billing_admin.database import db, transaction  # noqa: PLC0415
+    from tests.people import person  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="billing-") as folder:
+        url = URL.create("sqlite", database=str(Path(folder) / "demo.sqlite3")).render_as_string()
+        app = create_app(Settings(database_url=url, secret_key=SECRET))
+        with app.app_context():
+            flask_migrate.upgrade(str(ROOT / "migrations"))
+            transaction(demo_data.fill, clock.now())
+            person(app, "admin")
+            person(app, "viewer")
+            yield app, url
+            db.session.remove()
+            db.engine.dispose()
+
+
+def _shots(app: Flask) -> list[Shot]:
+    """Every page, with the ids that this demo has."""
+    from billing_admin.database import db  # noqa: PLC0415
+    from billing_admin.models import BillingRun, Charge, Customer, Invoice, InvoiceLine, Service  # noqa: PLC0415
+
+    def one(column: Any, *where: Any, order: Any = None) -> Any:
+        return db.session.scalar(select(column).where(*where).order_by(order).limit(1))
+
+    charge = one(Charge.id, Charge.status == "pending", order=Charge.amount.desc())
+    held = one(Charge.id, Charge.status == "held")
+    billed = one(Charge.id, Charge.status == "billed")
+    duplicate = one(Charge.id, Charge.duplicate_of_id.is_not(None), Charge.status == "pending")
+    customer = one(Charge.customer_id, Charge.id == charge)
+    currency = one(Charge.currency, Charge.id == charge)
+    archived = one(Customer.id, Customer.archived_at.is_not(None))
+    draft = one(Invoice.id, Invoice.status == "draft")
+    lines = select(func.count()).where(InvoiceLine.invoice_id == Invoice.id).scalar_subquery()
+    invoice = one(Invoice.id, Invoice.status == "issued", order=lines.desc())
+    line = one(InvoiceLine.id, InvoiceLine.invoice_id == invoice, order=InvoiceLine.charges.desc())
+    run = one(BillingRun.id, order=BillingRun.created_at.desc())
+    service = one(Service.id, order=Service.code)
+    return [
+        Shot("dashboard", "/"),
+        Shot("search", "/search?q=cloud"),
+        Shot("search-nothing", "/search?q=nothing-like-it"),
+        Shot("customers", "/customers"),
+        Shot("customers-none-match", "/customers?q=nothing-like-it"),
+        Shot("customer", f"/customers/{customer}"),
+        Shot("customer-charges", f"/customers/{customer}/charges"),
+        Shot("customer-invoices", f"/customers/{customer}/invoices"),
+        Shot("customer-archived", f"/customers/{archived}"),
+        Shot("customer-new", "/customers/new"),
+        Shot("customer-new-refused", "/customers/new", lambda page: _press(page, "Save customer")),
+        Shot("customer-edit", f"/customers/{customer}/edit"),
+        Shot("customer-archive", f"/customers/{customer}/archive"),
+        Shot("services", "/services"),
+        Shot("service", f"/services/{service}"),
+        Shot("service-new", "/services/new"),
+        Shot("service-edit", f"/services/{service}/edit"),
+        Shot("charges", "/charges"),
+        Shot("charges-duplicates", "/charges?status=pending&likely_duplicates=1"),
+        Shot("charge-pending", f"/charges/{charge}"),
+        Shot("charge-held", f"/charges/{held}"),
+        Shot("charge-billed", f"/charges/{billed}"),
+        Shot("charge-duplicate", f"/charges/{duplicate}"),
+        Shot("charge-cancel", f"/charges/{charge}/cancel"),
+        Shot("charge-new", "/charges/new"),
+        Shot("charge-new-refused", "/charges/new", _refused_charge),
+        Shot("unbilled", "/unbilled"),
+        Shot("unbilled-account", f"/unbilled/{customer}/{currency}"),
+        Shot("unbilled-hold", f"/unbilled/{customer}/{currency}", _hold_two),
+        Shot("billing-runs", "/billing-runs"),
+        Shot("billing-run-choose", "/billing-runs/new"),
+        Shot("billing-run-preview", "/billing-runs/new", lambda page: _press(page, "Preview invoices")),
+        Shot("billing-run-result", f"/billing-runs/{run}"),
+        Shot("invoices", "/invoices"),
+        Shot("invoices-overdue", "/invoices?status=overdue"),
+        Shot("invoice", f"/invoices/{invoice}"),
+        Shot("invoice-line", f"/invoices/{invoice}/lines/{line}"),
+        Shot("invoice-draft", f"/invoices/{draft}"),
+        Shot("invoice-issue", f"/invoices/{draft}/issue"),
+        Shot("invoice-discard", f"/invoices/{draft}/discard"),
+        Shot("export-invoices", "/exports/invoices?status=open"),
+        Shot("export-charges", "/exports/charges?status=pending"),
+        Shot("token-new", "/tokens/new"),
+        Shot("token-made", "/tokens/new", _make_token),
+        Shot("tokens", "/tokens"),
+        Shot("token-revoke", "/tokens", lambda page: page.get_by_role("link", name="Revoke").first.click()),
+        Shot("settings", "/settings"),
+        Shot("settings-edit", "/settings/organisation"),
+        Shot("settings-tax-rate", "/settings/tax-rates/new"),
+        Shot("error-404", "/invoices/00000000-0000-0000-0000-000000000000"),
+        Shot("help", "/", lambda page: page.get_by_role("button", name="Keyboard shortcuts").click()),
+    ]
+
+
+def _press(page: Page, button: str) -> None:
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def _refused_charge(page: Page) -> None:
+    page.get_by_label("Quantity").fill("many")
+    page.get_by_label("Unit price").fill("1.234,50")
+    _press(page, "Save charge")
+
+
+def _hold_two(page: Page) -> None:
+    for box in page.locator("td.select input").all()[:2]:
+        box.check()
+    _press(page, "Hold")
+
+
+def _make_token(page: Page) -> None:
+    page.get_by_label("Name").fill("Nightly meter import")
+    page.get_by_label("charges:write").check()
+    page.locator("input[value=read]").check()
+    _press(page, "Create token")
+
+
+def _take(browser: Browser, home: str, width: int, shots: list[Shot]) -> None:
+    context = browser.new_context(
+        base_url=home, viewport={"width": width, "height": WIDTHS[width]}, locale="en-GB", reduced_motion="reduce"
+    )
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.goto("/invoices")
+    _save(page, "sign-in", width)
+    _sign_in(page)
+    for shot in shots:
+        page.goto(shot.path)
+        if shot.act:
+            shot.act(page)
+        _save(page, shot.name, width)
+    context.close()
+
+
+def _sign_in(page: Page, role: str = "admin") -> None:
+    from tests.people import PASSWORD  # noqa: PLC0415
+
+    page.get_by_label("E-mail address").fill(f"{role}@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    _press(page, "Sign in")
+
+
+def _save(page: Page, name: str, width: int) -> None:
+    """The whole page, or its beginning where it is very long, in a window of that height: what sticks, sticks there."""
+    page.wait_for_load_state()
+    page.evaluate("() => document.fonts.ready.then(() => true)")
+    height = min(int(page.evaluate("document.documentElement.scrollHeight")), TALLEST)
+    path = FOLDER / f"{name}-{width}.png"
+    page.set_viewport_size({"width": width, "height": height})
+    page.screenshot(path=path)
+    page.set_viewport_size({"width": width, "height": WIDTHS[width]})
+    print(path.relative_to(ROOT))
+
+
+def _take_for_readme(browser: Browser, home: str) -> None:
+    context = browser.new_context(base_url=home, viewport={"width": 1280, "height": 800}, locale="en-GB")
+    page = context.new_page()
+    page.goto("/")
+    _sign_in(page)
+    page.screenshot(path=README_PICTURE)
+    print(README_PICTURE.relative_to(ROOT))
+    context.close()
+
+
+if __name__ == "__main__":
+    main()
