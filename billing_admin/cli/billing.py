@@ -87,7 +87,6 @@ def _rehearse(spec: RunSpec, wants_json: bool) -> None:
 def _run(ctx: click.Context, spec: RunSpec, wants_json: bool) -> None:
     say(f"Billing run {spec.id}. Should it be interrupted: flask --app wsgi billing-run --id {spec.id}")
     run_id, _ = run(transaction, spec, SYSTEM, clock.now())
-    db.session.rollback()  # what was read before the run is old by now
     made = report(db.session(), run_id)
     _show(_facts(made), made.totals, made.left_out, wants_json)
     if made.run.state == "failed":

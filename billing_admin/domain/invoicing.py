@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.money import Money, percentage, plain, plain_or_none
+from billing_admin.domain.money import LARGEST_MINOR, currency_code, minor_units, percentage, plain, plain_or_none
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,7 +72,7 @@ class Document:
     total: int
 
     def __post_init__(self) -> None:
-        Money(self.total, self.currency)
+        currency_code(self.currency)
         adds_up = (
             self.net == sum(line.net for line in self.lines) == sum(tax.base for tax in self.taxes)
             and self.tax == sum(tax.tax for tax in self.taxes)
@@ -124,7 +124,7 @@ def make_document(currency: str, groups: Iterable[ChargeGroup]) -> Document:
     """Make an invoice of groups of one currency: each group's sum rounded once, tax per rate on the sum of its lines."""
     ordered = sorted(groups, key=_line_order)
     lines = tuple(
-        Line(position, group, Money.rounded(group.amount, currency).minor) for position, group in enumerate(ordered, 1)
+        Line(position, group, minor_units(group.amount, currency)) for position, group in enumerate(ordered, 1)
     )
     taxes = tuple(tax_totals((line.group.tax, line.net) for line in lines))
     net, tax = sum(line.net for line in lines), sum(total.tax for total in taxes)
@@ -154,7 +154,9 @@ def tax_totals(nets: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal]:
 
 
 def reason_to_leave_out(document: Document) -> str | None:
-    """Say why a document is not made, or None: an invoice must ask for money."""
+    """Say why a document is not made, or None: an invoice must ask for money, and for no more than can be stored."""
+    if max(abs(document.total), document.net, *(abs(line.net) for line in document.lines)) > LARGEST_MINOR:
+        return "too_large"
     if document.total > 0:
         return None
     return "zero_total" if document.total == 0 else "negative_total"
@@ -163,6 +165,7 @@ def reason_to_leave_out(document: Document) -> str | None:
 LEFT_OUT_REASONS = {
     "zero_total": "The total is zero",
     "negative_total": "The total is negative",
+    "too_large": "An amount is too large for an invoice",
     "after_cut_off": "After the cut-off date",
     "held": "Held",
     "changed": "Changed since the preview",

@@ -110,6 +110,12 @@ def percentage(base: int, percent: Decimal) -> int:
     return int(ROUNDING.quantize(EXACT.multiply(Decimal(base), EXACT.scaleb(percent, -2)), Decimal(1)))
 
 
+def minor_units(amount: Decimal, currency: str) -> int:
+    """Round an exact amount once, half up (away from zero for negatives), to a whole count of the currency's minor unit."""
+    digits = MINOR_DIGITS[currency_code(currency)]
+    return int(ROUNDING.quantize(EXACT.scaleb(amount, digits), Decimal(1)))
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """A rounded amount: a whole count of the currency's minor units. Amounts of different currencies never meet."""
@@ -118,15 +124,14 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
-        if type(self.minor) is not int or abs(self.minor) > LARGEST_MINOR:
-            raise Invalid("out_of_range", "The amount is too large for a document.", "amount")
+        if type(self.minor) is not int:
+            raise Invalid("not_whole", "Minor units are whole numbers.", "amount")
         currency_code(self.currency)
 
     @classmethod
     def rounded(cls, amount: Decimal, currency: str) -> "Money":
-        """Round an exact amount once, half up (away from zero for negatives), to the currency's own minor unit."""
-        digits = MINOR_DIGITS[currency_code(currency)]
-        return cls(int(ROUNDING.quantize(EXACT.scaleb(amount, digits), Decimal(1))), currency)
+        """Round an exact amount once; see `minor_units`."""
+        return cls(minor_units(amount, currency), currency)
 
     @classmethod
     def exactly(cls, amount: Decimal, currency: str, *field: str | int) -> "Money":
@@ -135,6 +140,8 @@ class Money:
         if money.decimal != amount:
             digits = MINOR_DIGITS[currency]
             raise Invalid("too_precise", f"{currency} has {digits} digits after the point.", *field)
+        if abs(money.minor) > LARGEST_MINOR:
+            raise Invalid("out_of_range", "The amount is too large for a document.", *field)
         return money
 
     @property

@@ -411,5 +411,5 @@ def lock_accounts(session: Session, keys: Sequence[AccountKey]) -> None:
             select(Account.customer_id)
             .where(among(session, Account.customer_id, {customer_id for customer_id, _ in keys}))
             .order_by(Account.customer_id, Account.currency)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )

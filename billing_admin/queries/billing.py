@@ -20,6 +20,7 @@ from billing_admin.domain.invoicing import (
     sha256,
 )
 from billing_admin.domain.money import exact_sum as sum_exactly
+from billing_admin.domain.money import plain
 from billing_admin.models import Charge, Customer, Service
 from billing_admin.models import TaxRate as Rate
 from billing_admin.models.base import exact_sum
@@ -121,7 +122,7 @@ def preview(session: Session, scope: Scope) -> Preview:
     left_out = [_left_out(one) for one in prepared if one.reason is not None] + _not_due(session, scope)
     left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
     seen = [[str(one.customer_id), one.document.digest()] for one in documents]
-    rest = [[str(row.customer_id), row.currency, row.charges, str(row.reason)] for row in left_out]
+    rest = [[str(row.customer_id), row.currency, row.charges, plain(row.amount), row.reason] for row in left_out]
     return Preview(documents, left_out, sha256([seen, rest]))
 
 

@@ -35,7 +35,7 @@ def runs() -> Select[BillingRun]:
 
 def report(session: Session, run_id: UUID) -> RunReport:
     """What became of a run, or raise NotFound."""
-    run = session.get(BillingRun, run_id)
+    run = session.get(BillingRun, run_id, populate_existing=True)
     if run is None:
         raise NotFound("unknown_billing_run", f"There is no billing run {run_id}.", "id")
     due = _due(session, run_id)
