@@ -16,7 +16,6 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoicing import (
     ChargeGroup,
     Document,
-    Line,
     TaxRate,
     TaxTotal,
     balance,
@@ -190,17 +189,24 @@ def test_a_document_that_does_not_add_up_is_refused(change: dict[str, Any]) -> N
     assert refused.value.code == "does_not_add_up"
 
 
-def test_a_document_of_an_unknown_currency_or_too_large_is_refused() -> None:
+def test_a_document_of_an_unknown_currency_is_refused() -> None:
     with pytest.raises(Invalid, match="not an ISO 4217"):
         Document("XXX", (), (), 0, 0, 0)
-    huge = 2**63
-    with pytest.raises(Invalid, match="too large"):
-        Document("EUR", (Line(1, group(), huge),), (TaxTotal(EXEMPT, huge, 0),), huge, 0, huge)
 
 
-@pytest.mark.parametrize(("amount", "reason"), [("0.01", None), ("0.004", "zero_total"), ("-0.01", "negative_total")])
+@pytest.mark.parametrize(
+    ("amount", "reason"),
+    [
+        ("0.01", None),
+        ("0.004", "zero_total"),
+        ("-0.01", "negative_total"),
+        ("92233720368547758.07", None),
+        ("92233720368547758.08", "too_large"),
+        ("-92233720368547758.08", "too_large"),
+    ],
+)
 def test_only_a_document_that_asks_for_money_is_made(amount: str, reason: str | None) -> None:
-    assert reason_to_leave_out(make_document("EUR", [group(amount)])) == reason
+    assert reason_to_leave_out(make_document("EUR", [group(amount, EXEMPT)])) == reason
 
 
 SHOWN = group("10", service_id=UUID(int=1), unit_price=exact("5"), quantity=Decimal(2))

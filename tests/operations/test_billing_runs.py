@@ -603,3 +603,23 @@ def test_a_draft_thrown_away_makes_its_charges_pending_again(session: Session) -
     assert_books_balance(session)
     bill()
     assert_books_balance(session)
+
+
+def test_a_charge_too_large_for_an_invoice_is_left_out_and_stops_nobody(session: Session) -> None:
+    huge, small = make_customer(reference="HUGE"), make_customer(reference="SMALL")
+    post(make_spec(huge, "999999999999999999"), make_spec(small, "1"))
+    before = shown(session)
+    assert [(one.reference, one.reason) for one in before.left_out] == [("HUGE", "too_large")]
+    bill(issue=True)
+    assert [invoice.customer_reference for invoice in all_invoices()] == ["SMALL"]
+
+
+def test_another_amount_among_what_is_left_out_is_another_preview(session: Session) -> None:
+    customer = make_customer()
+    held = post(make_spec(customer, "77"), make_spec(customer, "10")).ids[0]
+    transaction(charges.hold, [held], "asked", SYSTEM, NOW)
+    before = shown(session).digest
+    transaction(charges.cancel, [held], "wrong", SYSTEM, NOW)
+    other = post(make_spec(customer, "5")).ids[0]
+    transaction(charges.hold, [other], "asked", SYSTEM, NOW)
+    assert shown(session).digest != before
