@@ -34,10 +34,9 @@ from billing_admin.queries.organisation import today
 from billing_admin.queries.paging import page
 
 
-class LineOut(Answer):
-    """A line: the exact sum of its charges, rounded once."""
+class PendingLineOut(Answer):
+    """A line of what is not billed yet."""
 
-    id: UUID
     position: int
     service: str | None
     description: str
@@ -47,6 +46,12 @@ class LineOut(Answer):
     tax_category: str
     tax_percent: Exact
     charges: int
+
+
+class LineOut(PendingLineOut):
+    """A line of an invoice: the exact sum of its charges, rounded once."""
+
+    id: UUID
 
 
 class TaxOut(Answer):
@@ -82,20 +87,6 @@ class InvoiceOut(Answer):
     run: UUID | None
     lines: list[LineOut]
     taxes: list[TaxOut]
-
-
-class PendingLineOut(Answer):
-    """A line of what is not billed yet."""
-
-    position: int
-    service: str | None
-    description: str
-    quantity: Exact
-    unit_price: Exact | None
-    net: str
-    tax_category: str
-    tax_percent: Exact
-    charges: int
 
 
 class DocumentOut(Answer):

@@ -1,7 +1,6 @@
 """Billing runs: how far each is, what it made, and what it left out."""
 
-from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice
-from billing_admin.queries.billing import CurrencyTotal, LeftOut, totals
+from billing_admin.queries.billing import CurrencyTotal, LeftOut
 from billing_admin.queries.lookup import among
 from billing_admin.queries.paging import Record
 
@@ -45,7 +44,7 @@ def report(session: Session, run_id: UUID) -> RunReport:
         settled=due.settled,
         invoices=due.invoices,
         charges=int(due.charges or 0),
-        totals=_totals(session, run_id),
+        totals=invoiced(session, [run_id])[run_id],
         left_out=left_out(session, run_id),
     )
 
@@ -62,11 +61,6 @@ def _due(session: Session, run_id: UUID) -> Record:
     ).one()
 
 
-def _totals(session: Session, run_id: UUID) -> list[CurrencyTotal]:
-    amounts = select(Invoice.currency, Invoice.net, Invoice.tax, Invoice.total).where(Invoice.run_id == run_id)
-    return totals(session.execute(amounts))
-
-
 def left_out(session: Session, run_id: UUID) -> list[LeftOut]:
     """The charges that the run left out, and why, by customer reference."""
     item = BillingRunItem
@@ -81,24 +75,16 @@ def left_out(session: Session, run_id: UUID) -> list[LeftOut]:
     return [LeftOut(*row[:6], row.reason or "") for row in session.execute(query)]
 
 
-def invoiced(session: Session, run_ids: Collection[UUID]) -> dict[UUID, list[CurrencyTotal]]:
-    """What each of these runs made, per currency; a run that made nothing is left out."""
-    amounts: dict[UUID, list[Record]] = defaultdict(list)
+def invoiced(session: Session, run_ids: Collection[UUID]) -> Mapping[UUID | None, list[CurrencyTotal]]:
+    """What each of these runs made, per currency; nothing for a run that made nothing."""
+    sums = (func.sum(amount) for amount in (Invoice.net, Invoice.tax, Invoice.total))
     query = (
-        select(
-            Invoice.run_id,
-            Invoice.currency,
-            func.count(),
-            func.sum(Invoice.net),
-            func.sum(Invoice.tax),
-            func.sum(Invoice.total),
-        )
+        select(Invoice.run_id, Invoice.currency, func.count(), *sums)
         .where(among(session, Invoice.run_id, run_ids))
         .group_by(Invoice.run_id, Invoice.currency)
         .order_by(Invoice.currency)
     )
-    for row in session.execute(query):
-        amounts[row.run_id].append(row)
-    return {
-        id: [CurrencyTotal(row[1], *(int(value) for value in row[2:])) for row in rows] for id, rows in amounts.items()
-    }
+    made: dict[UUID | None, list[CurrencyTotal]] = {run_id: [] for run_id in run_ids}
+    for run_id, currency, *counted in session.execute(query):
+        made[run_id].append(CurrencyTotal(currency, *map(int, counted)))
+    return made
