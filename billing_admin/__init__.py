@@ -13,6 +13,7 @@ __version__ = VERSION
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application, step by step; without `settings` they are read from the environment."""
     from billing_admin import cli, web  # noqa: PLC0415
+    from billing_admin.addresses import init_addresses  # noqa: PLC0415
     from billing_admin.api import init_api  # noqa: PLC0415
     from billing_admin.database import init_database  # noqa: PLC0415
     from billing_admin.logs import init_logs  # noqa: PLC0415
@@ -21,6 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.extensions["billing_settings"] = settings
     init_logs()
+    init_addresses(app)
     init_database(app, settings)
     web.init_web(app, settings)
     init_api(app, settings)

@@ -76,6 +76,11 @@
     });
   });
 
+  const setUpPrint = () => all("[data-print]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  });
+
   /* Tick all, tick a range with Shift, and a live count. */
   const setUpSelection = () => all("table[data-selectable]").forEach((table) => {
     const boxes = all("tbody td.select input[type=checkbox]", table);
@@ -106,7 +111,7 @@
     const named = (name) => form.elements[name] || form.elements[`${name}_id`];
     const [service, customer, price] = [named("service"), named("customer"), named("unit_price")];
     if (!service || !price) return;
-    const write = (id, text) => { const place = document.getElementById(id); if (place && text) place.textContent = text; };
+    const write = (id, text) => { const place = document.getElementById(id); if (place) { place.textContent = text || ""; place.hidden = !text; } };
     let filled = null;
     const fill = () => {
       const chosen = services[service.value];
@@ -140,6 +145,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpSelection, setUpPrices, setUpRegions].forEach((setUp) => setUp());
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpRegions].forEach((setUp) => setUp());
   });
 })();

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from billing_admin.api.fields import LEFT_OUT, Answer, Body, Day, Exact, Key, Listing, Paging, words
 from billing_admin.api.invoices import DocumentOut, document_out
-from billing_admin.api.routing import BASE, Reply, created, found_id, listing, route
+from billing_admin.api.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
 from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
@@ -34,7 +34,7 @@ class RunIn(Body):
     through: Day
     customers: Annotated[list[str], Field(min_length=1, max_length=MOST_CUSTOMERS)] = LEFT_OUT
     currency: str = LEFT_OUT
-    issue: bool = False
+    issue: bool = LEFT_OUT
     issue_date: Day = LEFT_OUT
     confirmed: str = LEFT_OUT
     dry_run: bool = False
@@ -150,20 +150,21 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
         return Reply(_preview(db.session(), body.spec(), now()))
     at = now()
     run_id, is_new = transaction(operations.start, body.spec(), actor, at)
-    if body.background:
+    if body.background and _report(run_id).state == "running":
         _work_in_background(run_id, actor, at)
-        return Reply(_report(run_id), 202, {"Location": f"{BASE}/billing-runs/{run_id}"})
+        headers = {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED)
+        return Reply(_report(run_id), 202, headers)
     operations.work(transaction, run_id, actor, at)
     return created(_report(run_id), is_new)
 
 
 def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
-    shown = preview(session, operations.scope_of(session, spec))
+    shown = preview(session, operations.scope_of(session, spec, at))
     return RunOut(
         id=spec.id,
         state="preview",
         through=spec.through,
-        issue=spec.issue,
+        issue=bool(spec.issue),
         issue_date=spec.issue_date or today(session, at),
         invoices=len(shown.documents),
         charges=shown.charges,

@@ -1,6 +1,7 @@
 """CSV files: what a list's filter lets through, whole, written while it is sent."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from flask import Response, stream_with_context
 
@@ -11,6 +12,7 @@ from billing_admin.api.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.database import db
 from billing_admin.documents import csv
+from billing_admin.domain.money import Money, plain
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.organisation import today
@@ -68,12 +70,17 @@ def get_payments_file(query: File) -> Reply | Response:
 def _file(kind: str, filters: Filters, query: File) -> Reply | Response:
     if query.totals:
         totals = csv.control_totals(db.session(), kind, filters)
-        sums = {currency: format(amount, "f") for currency, amount in totals.sums.items()}
+        sums = {currency: _sum(kind, amount, currency) for currency, amount in totals.sums.items()}
         return Reply(Totals(rows=totals.rows, sums=sums, sha256=totals.sha256))
     next(csv.export(db.session(), kind, filters))  # what is refused is refused before anything is sent
     headers = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
     parts = stream_with_context(_parts(kind, filters, query.excel))
     return Response(parts, headers=headers, content_type=MEDIA_TYPE)
+
+
+def _sum(kind: str, amount: Decimal, currency: str) -> str:
+    """Exact for charges; with the currency's own digits for documents."""
+    return plain(amount) if kind == "charges" else str(Money.rounded(amount, currency))
 
 
 def _parts(kind: str, filters: Filters, excel: bool) -> Iterator[bytes]:

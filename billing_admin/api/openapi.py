@@ -48,6 +48,7 @@ _PROBLEM: Final[JsonObject] = {
                     "pointer": {"type": "string", "format": "json-pointer"},
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
+                    "differs": {"type": "array", "items": {"type": "string"}},
                 },
             },
         },
@@ -162,7 +163,7 @@ def _refusals(route: Route) -> JsonObject:
         statuses |= {401, 403, 422}
     if route.body is not None:
         statuses |= {400, 409, 413, 415}
-    if "{" in route.path:
+    if "{" in route.path or {"customer", "service", "invoice"} & route.query.model_fields.keys():
         statuses.add(404)
     if route.method == "PATCH":
         statuses |= {412, 428}

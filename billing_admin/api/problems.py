@@ -71,7 +71,11 @@ def problem(
         "detail": detail,
         "instance": request_id(),
         "code": code,
-        "errors": [{"pointer": pointer(e.field), "code": e.code, "detail": e.message} for e in errors],
+        "errors": [
+            {"pointer": pointer(e.field), "code": e.code, "detail": e.message}
+            | ({"differs": e.differs} if e.differs else {})
+            for e in errors
+        ],
     }
     return Response(json.dumps(content | extra), status, headers, content_type=MEDIA_TYPE)
 

@@ -80,7 +80,7 @@ def route(
     def register(view: View) -> View:
         made = Route(method, path, scope, view, body, body_optional, query, answer, statuses)
         ROUTES.append(made)
-        rule = re.sub(r"{(ref|code)}", r"<path:\1>", path)  # these names may hold a slash
+        rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # these names may hold a slash
         rule = re.sub(r"{(\w+)}", r"<\1>", rule)
         blueprint.add_url_rule(rule, view.__name__, _endpoint(made), methods=[method], provide_automatic_options=False)
         return view
@@ -141,6 +141,8 @@ def _read_body(model: type[Body], optional: bool) -> Body:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != MEDIA_TYPE or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType(f"Send {MEDIA_TYPE} in UTF-8.")
+    if request.content_length is None:
+        request.stream.read(1)  # a body without a length is cut at the limit: if more is coming, this raises 413
     try:
         return model.model_validate(strict_json.read(content))
     except ValidationError as error:

@@ -76,7 +76,7 @@ def _stored(id: UUID) -> RunSpec:
 
 
 def _rehearse(spec: RunSpec, wants_json: bool) -> None:
-    shown = preview(db.session(), scope_of(db.session(), spec))
+    shown = preview(db.session(), scope_of(db.session(), spec, clock.now()))
     counts = {"state": "preview", "through": spec.through.isoformat()}
     _show(
         counts | {"invoices": len(shown.documents), "charges": shown.charges}, shown.totals, shown.left_out, wants_json

@@ -8,11 +8,12 @@ Field = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: a stable code, a sentence that says how to mend it, and the place."""
+    """One thing that is wrong: a stable code, a sentence that says how to mend it, the place, and in a conflict what differs."""
 
     code: str
     message: str
     field: Field = ()
+    differs: tuple[str, ...] = ()
 
 
 class DomainError(Exception):
@@ -23,7 +24,10 @@ class DomainError(Exception):
         self.code = code
         self.message = message
         self.extra = extra
-        self.problems: tuple[Problem, ...] = (Problem(code, message, field),)
+        differs = extra.get("differs", ())
+        self.problems: tuple[Problem, ...] = (
+            Problem(code, message, field, tuple(differs) if isinstance(differs, list) else ()),
+        )
 
     @property
     def field(self) -> Field:
@@ -35,7 +39,8 @@ class DomainError(Exception):
         """Make one refusal of many problems; `total` is their number where not all of them are carried."""
         first = problems[0]
         count = len(problems) if total is None else total
-        error = cls(first.code, first.message if count == 1 else f"{count} problems were found.", *first.field)
+        code = first.code if len({problem.code for problem in problems}) == 1 else "several_problems"
+        error = cls(code, first.message if count == 1 else f"{count} problems were found.", *first.field)
         error.problems = tuple(problems)
         return error
 

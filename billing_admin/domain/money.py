@@ -81,7 +81,8 @@ def _trim(value: Decimal) -> Decimal:
 
 def plain(value: Decimal) -> str:
     """Write an exact decimal: no exponent, no trailing zeros, `0` for zero."""
-    return format(_trim(value), "f") if value else "0"
+    text = format(value, "f") if value else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def plain_or_none(value: Decimal | None) -> str | None:

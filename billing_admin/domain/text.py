@@ -13,7 +13,7 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII
 
 def text(value: str, *field: str | int, longest: int = 200, lines: bool = False) -> str:
     """Return `value` if it can be stored, shown and exported as it is; raise Invalid otherwise."""
-    if _UNPRINTABLE.search(value) or (not lines and ("\n" in value or "\r" in value)):
+    if _UNPRINTABLE.search(value) or (not lines and re.search("[\t\r\n]", value)):
         raise Invalid("unprintable", "Leave out control characters.", *field)
     if len(value) > longest:
         raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)

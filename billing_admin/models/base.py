@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +51,11 @@ class Key(TypeDecorator[UUID]):
         return value if value is None or dialect.name == "postgresql" else str(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        return value if value is None or isinstance(value, UUID) else UUID(value)
+        return value if value is None or isinstance(value, UUID) else _parsed(value)
+
+
+# The same few keys come again and again: on each row of a join, and with each chunk of a run.
+_parsed = lru_cache(maxsize=4096)(UUID)
 
 
 class Exact(TypeDecorator[Decimal]):

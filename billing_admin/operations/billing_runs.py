@@ -30,9 +30,9 @@ from billing_admin.models import (
 )
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
-from billing_admin.operations.bulk import UpdateMany, insert_many, joined_by_hash
+from billing_admin.operations.bulk import UpdateMany, insert_many, joined_by_hash, plan_for_many
 from billing_admin.operations.charges import lock_accounts
-from billing_admin.operations.invoices import copies, number_documents
+from billing_admin.operations.invoices import buyers, copies, number_documents
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.billing import PART_REASONS, Prepared, Scope, prepare, preview, unbilled_parts
 from billing_admin.queries.lookup import among, named
@@ -92,14 +92,15 @@ class RunSpec:
     through: date
     customers: tuple[str, ...] | None = None
     currency: str | None = None
-    issue: bool = False
+    issue: bool | None = None
     issue_date: date | None = None
     confirmed: str | None = None
     id: UUID | None = None
 
 
-def scope_of(session: Session, spec: RunSpec) -> Scope:
-    """Resolve the customers that a run is limited to. Raises Invalid for one that does not exist."""
+def scope_of(session: Session, spec: RunSpec, now: datetime) -> Scope:
+    """What a run would look at. Raises Invalid for all that a run refuses, so that a preview refuses it as well."""
+    _check_issue_date(session, spec, now)
     if spec.currency is not None:
         currency_code(spec.currency)
     if spec.customers is None:
@@ -133,14 +134,14 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
             record(session, actor, now, "billing_run.resumed", "billing_run", existing.id)
         session.flush()
         return existing.id, False
-    scope = scope_of(session, spec)
+    scope = scope_of(session, spec, now)
     run = BillingRun(
         id=spec.id or new_id(now),
         state="running",
         through=spec.through,
-        issue=spec.issue,
+        issue=bool(spec.issue),
         issue_date=spec.issue_date or today(session, now),
-        customers=None if spec.customers is None else list(spec.customers),
+        customers=None if spec.customers is None else sorted(spec.customers),
         currency=spec.currency,
         confirmed=spec.confirmed,
         failure=None,
@@ -148,7 +149,6 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         created_by=actor.name,
         finished_at=None,
     )
-    _check_issue_date(session, run)
     session.add(run)
     session.flush()
     _list_work(session, run.id, scope)
@@ -161,13 +161,12 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
 def _check_same(run: BillingRun, spec: RunSpec) -> None:
     asked = {
         "through": spec.through,
-        "customers": None if spec.customers is None else list(spec.customers),
+        "customers": None if spec.customers is None else sorted(spec.customers),
         "currency": spec.currency,
+        "issue": spec.issue,
         "issue_date": spec.issue_date,
     }
     differs = [name for name, value in asked.items() if value is not None and value != getattr(run, name)]
-    if spec.issue != run.issue:
-        differs.append("issue")
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -175,13 +174,12 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
         )
 
 
-def _check_issue_date(session: Session, run: BillingRun) -> None:
+def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
+    issue_date = spec.issue_date or today(session, now)
     last = session.scalar(
-        select(NumberSeries.last_issue_date).where(
-            NumberSeries.kind == "invoice", NumberSeries.year == run.issue_date.year
-        )
+        select(NumberSeries.last_issue_date).where(NumberSeries.kind == "invoice", NumberSeries.year == issue_date.year)
     )
-    if run.issue and last is not None and run.issue_date < last:
+    if spec.issue and last is not None and issue_date < last:
         raise Invalid(
             "before_last_issue",
             f"Use {last.isoformat()} or later: an invoice of that day is issued already.",
@@ -253,6 +251,7 @@ def _finish(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None
 
 def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait: bool = False) -> int:
     """Bill the next waiting accounts; returns how many there were. `wait` also takes those that another worker has locked."""
+    plan_for_many(session)
     run = session.get_one(BillingRun, run_id)
     items = session.execute(
         select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected)
@@ -274,6 +273,8 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
     _drop_empty(session, run_id, expected.keys() - {(one.customer_id, one.document.currency) for one in due})
     if run.issue and drafts:
         number_documents(session, drafts, run.issue_date, now)
+    _store(session, drafts)
+    _claim(session, run, billed, drafts)
     details = {"invoices": len(drafts), "charges": sum(one.document.charges for one in billed)}
     record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
     return len(items)
@@ -286,16 +287,19 @@ def _reason(run: BillingRun, one: Prepared, expected: str | None) -> str | None:
 
 
 def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], now: datetime) -> list[Written]:
-    """Store documents as drafts, and claim their charges."""
+    """Make the documents' rows. Those to be issued get their copies with their number."""
+    if run.issue:
+        return [_draft(run, one, {}, now) for one in billed]
     house = organisation(session)
-    customers = select(Customer).where(among(session, Customer.id, {one.customer_id for one in billed}))
-    people = {customer.id: customer for customer in session.scalars(customers)}
-    drafts = [_draft(run, one, copies(house, people[one.customer_id]), now) for one in billed]
+    people = buyers(session, {one.customer_id for one in billed})
+    return [_draft(run, one, copies(house, people[one.customer_id]), now) for one in billed]
+
+
+def _store(session: Session, drafts: Sequence[Written]) -> None:
+    """Each row once, numbered already if it is to be: an update afterwards would write every invoice twice."""
     insert_many(session, Invoice, [draft.invoice for draft in drafts])
     insert_many(session, InvoiceLine, [line for draft in drafts for line in draft.lines])
     insert_many(session, InvoiceTax, [tax for draft in drafts for tax in draft.taxes])
-    _claim(session, run, billed, drafts)
-    return drafts
 
 
 def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Written:
@@ -360,6 +364,8 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
 
 def _claim(session: Session, run: BillingRun, billed: Sequence[Prepared], drafts: Sequence[Written]) -> None:
     """Put the charges on their lines: those that stand alone one by one, all others in one set-based update."""
+    if not billed:
+        return
     alone = [
         {"id": line.group.charge_id, "invoice_line_id": row["id"]}
         for one, draft in zip(billed, drafts, strict=True)

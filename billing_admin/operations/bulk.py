@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import psycopg
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from billing_admin.models import Base
+from billing_admin.models.base import Key
 
 # Below this, one INSERT is quicker than starting a COPY.
 FEW = 5
@@ -38,40 +38,50 @@ def _insert(model: type[Base]) -> Insert:
 
 
 def _copy(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Every decorated type of ours is native here (see `models.base`), so only the driver's own types are left to convert."""
-    dialect = session.get_bind().dialect
     names = list(rows[0])
-    processors = [
-        (position, process)
-        for position, name in enumerate(names)
-        if not isinstance(table.c[name].type, TypeDecorator)
-        and (process := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
-    ]
     statement = f"COPY {table.description} ({', '.join(names)}) FROM STDIN"
     connection = session.connection().connection.driver_connection
     assert connection is not None  # noqa: S101 - a session that writes is connected
     try:
         with connection.cursor().copy(statement) as copy:
-            for row in map(itemgetter(*names), rows):
-                values = list(row)
-                for position, process in processors:
-                    values[position] = process(values[position])
-                copy.write_row(values)
+            for row in _converted(session, table, names, rows):
+                copy.write_row(row)
     except psycopg.Error as error:  # what `transaction` knows how to try again
+        dialect = session.get_bind().dialect
         raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=dialect) from error
 
 
 def _execute_many(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Column by column, so that each type's converter is looked up once."""
-    dialect = session.get_bind().dialect
     names = list(rows[0])
+    statement = f"INSERT INTO {table.description} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+    session.connection().exec_driver_sql(statement, list(_converted(session, table, names, rows)))
+
+
+def _converted(
+    session: Session, table: FromClause, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows as the driver takes them. Column by column, and each object once: keys and days come again and again."""
+    dialect = session.get_bind().dialect
     columns = []
     for name in names:
-        process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        type = table.c[name].type
         values = [row[name] for row in rows]
-        columns.append([process(value) for value in values] if process else values)
-    statement = f"INSERT INTO {table.description} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
-    session.connection().exec_driver_sql(statement, list(zip(*columns, strict=True)))
+        process: Callable[[Any], Any] | None
+        if dialect.name == "postgresql" and isinstance(type, TypeDecorator):
+            process = str if isinstance(type, Key) else None  # the others are native there (see `models.base`)
+        else:
+            process = type.dialect_impl(dialect).bind_processor(dialect)
+        columns.append(_each_once(process, values) if process else values)
+    return zip(*columns, strict=True)
+
+
+def _each_once(process: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
+    """While the values live, an object's identity stands for it."""
+    known: dict[int, Any] = {id(None): None}
+    for value in values:
+        if id(value) not in known:
+            known[id(value)] = process(value)
+    return [known[id(value)] for value in values]
 
 
 class UpdateMany:
@@ -109,3 +119,9 @@ def joined_by_hash(session: Session) -> Iterator[None]:
     session.execute(text("SET LOCAL enable_nestloop = off"))
     yield
     session.execute(text("SET LOCAL enable_nestloop = DEFAULT"))
+
+
+def plan_for_many(session: Session) -> None:
+    """Have PostgreSQL plan this transaction for its values: a plan made for any looks through long lists row by row."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))

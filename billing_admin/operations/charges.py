@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -21,12 +21,12 @@ from billing_admin.domain.charging import (
     differences,
     price,
 )
-from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound, Problem
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import ZERO, exact_sum
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
-from billing_admin.operations.bulk import UpdateMany, insert_many
+from billing_admin.operations.bulk import FEW, UpdateMany, insert_many, plan_for_many
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.lookup import among, among_named, as_id
 from billing_admin.queries.organisation import day_of
@@ -66,6 +66,8 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
     organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
     row's index.
     """
+    if len(specs) > FEW:
+        plan_for_many(session)
     known = _load(session, specs)
     time_zone, hold_likely_duplicates = session.connection().execute(_HOUSE).one()
     today = day_of(now, time_zone)
@@ -206,7 +208,7 @@ def _check_same(spec: ChargeSpec, known: _Known, original: Any) -> None:
 
 
 def _refusal(refusals: list[tuple[int, DomainError]]) -> DomainError:
-    problems = [Problem(error.code, error.message, (index, *error.field)) for index, error in refusals[:MOST_PROBLEMS]]
+    problems = [replace(error.problems[0], field=(index, *error.field)) for index, error in refusals[:MOST_PROBLEMS]]
     kind = Conflict if all(isinstance(error, Conflict) for _, error in refusals) else Invalid
     refusal = kind.of(problems, len(refusals))
     refusal.extra = dict(refusals[0][1].extra) if len(refusals) == 1 else {}
@@ -297,29 +299,23 @@ def book(session: Session, moves: Iterable[tuple[UUID, str, str | None, str, Dec
 
     Whoever moves charges has locked their accounts before, so that two bookings never wait for each other in a circle.
     """
-    amounts: dict[AccountKey, dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(list))
-    counts: dict[AccountKey, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    totals: dict[AccountKey, dict[str, Any]] = {}
     for customer_id, currency, before, after, amount in moves:
-        key = (customer_id, currency)
+        total = totals.setdefault((customer_id, currency), dict(_NOTHING))
         if before is not None:
-            amounts[key][before].append(-amount)
-            counts[key][before] -= 1
-        amounts[key][after].append(amount)
-        counts[key][after] += 1
-    _book(
-        session,
-        [
-            {
-                "customer_id": key[0],
-                "currency": key[1],
-                "pending_charges": counts[key]["pending"],
-                "pending_amount": exact_sum(amounts[key]["pending"]),
-                "held_charges": counts[key]["held"],
-                "held_amount": exact_sum(amounts[key]["held"]),
-            }
-            for key in sorted(amounts)
-        ],
-    )
+            _count(total, before, -1, -amount)
+        _count(total, after, 1, amount)
+    _book(session, [{"customer_id": key[0], "currency": key[1], **total} for key, total in totals.items()])
+
+
+_NOTHING = {"pending_charges": 0, "pending_amount": ZERO, "held_charges": 0, "held_amount": ZERO}
+
+
+def _count(total: dict[str, Any], status: str, charges: int, amount: Decimal) -> None:
+    """Accounts keep what is pending and what is held, nothing else."""
+    if status in {"pending", "held"}:
+        total[f"{status}_charges"] += charges
+        total[f"{status}_amount"] = exact_sum((total[f"{status}_amount"], amount))
 
 
 _ACCOUNT = Account.__table__.c

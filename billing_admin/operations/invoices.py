@@ -1,6 +1,6 @@
 """Drafts become documents: the freeze, the number, the hash. A draft may be thrown away; an issued invoice never changes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -23,8 +23,9 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany
 from billing_admin.operations.charges import book, lock_accounts
 from billing_admin.operations.keys import new_id
-from billing_admin.queries.lookup import among
+from billing_admin.queries.lookup import among_named
 from billing_admin.queries.organisation import organisation, today
+from billing_admin.queries.paging import Record
 
 
 def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Actor, now: datetime) -> bool:
@@ -36,6 +37,7 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
     if not may_issue(row["status"], row["number"]):
         return False
     number_documents(session, [written(session, row)], issue_date or today(session, now), now)
+    _issue(session, [row])
     record(session, actor, now, "invoice.issued", "invoice", invoice_id, {"number": row["number"]})
     return True
 
@@ -57,17 +59,12 @@ def written(session: Session, invoice: Row) -> Written:
 
 
 def number_documents(session: Session, documents: Sequence[Written], issue_date: date, now: datetime) -> None:
-    """Issue drafts, in their order: freeze the copies, then take the series' lock, last and briefly, for numbers and hashes.
+    """Issue drafts, in their order: freeze the copies, then take the series' lock, the last of all locks, for numbers and hashes.
 
-    Their rows are brought up to date. Raises Invalid for a date before the last one of the series.
+    Only their rows in memory change: the caller stores them. Raises Invalid for a date before the last one of the series.
     """
     house = organisation(session)
-    people = {
-        customer.id: customer
-        for customer in session.scalars(
-            select(Customer).where(among(session, Customer.id, {one.invoice["customer_id"] for one in documents}))
-        )
-    }
+    people = buyers(session, {one.invoice["customer_id"] for one in documents})
     for one in documents:
         _freeze(one.invoice, house, people[one.invoice["customer_id"]], issue_date, now)
     series = _locked_series(session, "invoice", issue_date, now)
@@ -79,10 +76,18 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
         row["hash"] = series.last_hash = chained(series.last_hash, row["number"], content(one))
         series.next_sequence += 1
     session.flush()
-    _issue(session, [one.invoice for one in documents])
 
 
-def _freeze(row: Row, house: Organisation, customer: Customer, issue_date: date, now: datetime) -> None:
+def buyers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
+    """The rows of customers by id."""
+    rows = session.connection().execute(_BUYERS, {"ids": ids})
+    return {row.id: row for row in rows}
+
+
+_BUYERS = select(Customer.__table__).where(among_named(Customer.id, "ids"))
+
+
+def _freeze(row: Row, house: Organisation, customer: Record, issue_date: date, now: datetime) -> None:
     terms = house.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
     row.update(copies(house, customer))
     row["status"] = "issued"
@@ -91,7 +96,7 @@ def _freeze(row: Row, house: Organisation, customer: Customer, issue_date: date,
     row["issued_at"] = now
 
 
-def copies(house: Organisation, customer: Customer) -> Row:
+def copies(house: Organisation, customer: Record) -> Row:
     """What a document says of seller and buyer, as it stands today."""
     return {
         "customer_reference": customer.reference,

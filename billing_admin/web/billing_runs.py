@@ -67,7 +67,7 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         spec = _spec_of(form)
         try:
-            operations.scope_of(db.session(), spec)
+            operations.scope_of(db.session(), spec, now())
         except Invalid as refusal:
             apply(form, refusal)
         else:
@@ -173,7 +173,7 @@ def _choose_again(refusal: DomainError) -> ResponseReturnValue:
 def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
     session = db.session()
     try:
-        found = billing.preview(session, operations.scope_of(session, spec))
+        found = billing.preview(session, operations.scope_of(session, spec, now()))
     except Invalid as refusal:
         return _choose_again(refusal)
     form.digest.data = found.digest

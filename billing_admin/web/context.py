@@ -17,9 +17,9 @@ def init_context(app: Flask) -> None:
 
 
 def _context() -> dict[str, Any]:
-    """Error pages ask the database nothing: it may be what failed."""
+    """Pages about a failure ask the database nothing: it may be what failed."""
     context: dict[str, Any] = {"version": VERSION}
-    if "failing" in g:
+    if g.get("failing"):
         return context
     found, where = person(), house()
     return context | {

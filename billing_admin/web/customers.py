@@ -213,7 +213,7 @@ def restore(id: UUID) -> ResponseReturnValue:
     return redirect(url_for("customers.show", id=id), 303)
 
 
-@pages.get("/<path:reference>")
+@pages.get("/<name:reference>")
 def by_reference(reference: str) -> ResponseReturnValue:
     """The page of the customer with this reference, whatever characters it has."""
     return redirect(url_for("customers.show", id=customers.customer(db.session(), reference).id), 303)

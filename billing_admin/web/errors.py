@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from billing_admin.database import DATABASE_AWAY
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
 from billing_admin.web.addresses import this_address
+from billing_admin.web.people import house, person
 
 RETRY_AFTER = 5
 _log = structlog.get_logger(__name__)
@@ -90,8 +91,17 @@ def _words(code: int) -> tuple[str, str]:
     return _PAGES.get(code) or _PAGES[400 if code < 500 else 500]
 
 
+def _is_known() -> bool:
+    """Whether somebody is signed in, and the database there to say so: they get the page in its usual frame."""
+    try:
+        return person() is not None and bool(house())
+    except DATABASE_AWAY:
+        return False
+
+
 def _page(code: int, title: str, message: str) -> Response:
-    g.failing = True
+    known = code < HTTPStatus.INTERNAL_SERVER_ERROR and _is_known()
+    g.failing = not known
     again = code == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET"
     page = render_template(
         "errors/error.html",
@@ -101,5 +111,6 @@ def _page(code: int, title: str, message: str) -> Response:
         next_url=this_address() if again else "/",
         next_label="Try again" if again else "Go to the dashboard",
         request_id=g.request_id,
+        in_shell=known,
     )
     return make_response(page, code)

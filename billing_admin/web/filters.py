@@ -9,32 +9,43 @@ from flask import Flask
 from billing_admin.domain.invoicing import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain
 from billing_admin.web.people import house
-from billing_admin.web.wording import counted, invoice_state, left_out_reason, percent, tax_rate
+from billing_admin.web.wording import counted, invoice_state, left_out_reason, padded, percent, tax_rate, tax_words
+
+MINUS = "\N{MINUS SIGN}"
 
 
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
-    for written in (money, exact, about, day, moment, counted, percent, invoice_state, left_out_reason, tax_rate):
+    of_values = (money, exact, about, number, plain, day, moment)
+    of_words = (counted, percent, invoice_state, left_out_reason, tax_rate, tax_words)
+    for written in (*of_values, *of_words):
         app.add_template_filter(written)
     app.add_template_filter(balance, "invoice_balance")
 
 
 def money(minor: int, currency: str) -> str:
-    """`10,000.00 EUR`, from minor units."""
-    return f"{Money(minor, currency).decimal:,f} {currency}"
+    """`10,000.00 EUR`, from minor units; with a true minus sign."""
+    return f"{_grouped(Money(minor, currency).decimal)} {currency}"
 
 
 def exact(amount: Decimal, currency: str) -> str:
     """`0.0000008 USD`: never rounded, and never fewer digits than the currency has."""
-    whole, _, decimals = plain(amount).partition(".")
-    decimals = decimals.ljust(MINOR_DIGITS[currency], "0")
-    sign = "-" if whole.startswith("-") else ""
-    return f"{sign}{int(whole.lstrip('-')):,}{'.' if decimals else ''}{decimals} {currency}"
+    return f"{_grouped(Decimal(padded(amount, MINOR_DIGITS[currency])))} {currency}"
 
 
 def about(amount: Decimal, currency: str) -> str:
-    """`57,744.68`: rounded, without the currency, for columns that help the eye beside an exact one."""
-    return f"{Money.rounded(amount, currency).decimal:,f}"
+    """`≈ 57,744.68 EUR`, to read beside the exact amount; exact where rounding leaves out no digit, or nothing but zero."""
+    rounded = Money.rounded(amount, currency).decimal
+    return f"≈ {_grouped(rounded)} {currency}" if rounded and rounded != amount else exact(amount, currency)
+
+
+def number(amount: Decimal) -> str:
+    """`1,500.5`: exact, without trailing zeros."""
+    return _grouped(Decimal(plain(amount)))
+
+
+def _grouped(amount: Decimal) -> str:
+    return f"{amount:,f}".replace("-", MINUS)
 
 
 def day(value: date) -> str:

@@ -15,9 +15,9 @@ from wtforms import Field
 from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, TextInput
 
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
-from billing_admin.domain.money import plain
 from billing_admin.domain.text import reference, text
 from billing_admin.domain.typed import typed_amount
+from billing_admin.web.wording import padded
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
@@ -142,6 +142,8 @@ class ExactField(TypedField):
     """An exact decimal. People may type thousands separators, and a currency sign or code, found in `currency` afterwards."""
 
     currency: str | None = None
+    digits = 0
+    """How many digits after the point are written at least."""
 
     def read(self, typed: str) -> Decimal:
         """Refuse what could be meant in two ways."""
@@ -150,8 +152,8 @@ class ExactField(TypedField):
         return found.amount
 
     def written(self, value: Any) -> str:
-        """Plainly, as the API writes it."""
-        return plain(value)
+        """Plainly, as the API writes it, with at least as many digits as the currency has."""
+        return padded(value, self.digits)
 
     def agrees_with(self, currency: str) -> bool:
         """Whether the amount was typed in this currency, or in none; else the field gets an error."""

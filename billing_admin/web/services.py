@@ -12,6 +12,7 @@ from wtforms import BooleanField, FieldList, FormField, SelectField
 from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.fields import ServiceFields, checked
+from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import Service
 from billing_admin.operations import services as operations
 from billing_admin.queries import organisation, services
@@ -45,6 +46,7 @@ class PriceForm(wtforms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.unit_price.flags.optional = False  # a row is optional, not its price
+        self.unit_price.digits = MINOR_DIGITS.get(self.currency.data or "", 0)
 
     @property
     def price(self) -> tuple[str, Decimal] | None:

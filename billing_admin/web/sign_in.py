@@ -41,7 +41,8 @@ def enter() -> ResponseReturnValue:
     if form.validate_on_submit():
         if throttled(db.session(), form.email.data, _network(), now()):
             form.form_errors.append(WAIT)
-            return _page(form, HTTPStatus.TOO_MANY_REQUESTS)
+            page, status = _page(form, HTTPStatus.TOO_MANY_REQUESTS)
+            return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}
         token = _token(form.email.data, form.password.data)
         if token is not None:
             enter_session(token)
@@ -100,5 +101,5 @@ def _kept(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
         return None
 
 
-def _page(form: SignInForm, status: HTTPStatus) -> ResponseReturnValue:
+def _page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
     return render_template("sign_in/form.html", form=form, expired=has_expired()), status

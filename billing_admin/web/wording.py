@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
+from billing_admin.domain.fields import TAX_CATEGORIES
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
 from billing_admin.domain.money import plain
 
@@ -27,6 +28,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def padded(amount: Decimal, digits: int) -> str:
+    """`34.90`: exact, with at least this many digits after the point."""
+    whole, _, decimals = plain(amount).partition(".")
+    decimals = decimals.ljust(digits, "0")
+    return f"{whole}.{decimals}" if decimals else whole
+
+
 def percent(rate: Decimal) -> str:
     """`19 %`, `7.5 %`."""
     return f"{plain(rate)} %"
@@ -36,6 +44,12 @@ def tax_rate(rate: RateLike) -> str:
     """A rate's name, with its percentage where the name does not say it."""
     digits = plain(rate.percent)
     return rate.name if digits in rate.name or not rate.percent else f"{rate.name} ({digits} %)"
+
+
+def tax_words(category: str, rate: Decimal) -> str:
+    """`Standard rate 19 %`, `Reverse charge, 0 %`: a category of EN 16931 in words, with its percentage."""
+    words = TAX_CATEGORIES.get(category, category)
+    return f"{words} {percent(rate)}" if rate else f"{words}, {percent(rate)}"
 
 
 def left_out_reason(reason: str) -> str:

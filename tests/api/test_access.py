@@ -32,7 +32,7 @@ def _call(client: FlaskClient, route: Route, token: str | None, **options: Any) 
 
 def test_each_route_of_the_app_was_made_with_a_scope(app: Flask) -> None:
     served = {
-        (method, rule.rule.replace("path:", "").replace("<", "{").replace(">", "}"))
+        (method, rule.rule.replace("name:", "").replace("<", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/api/v")
         for method in (rule.methods or set()) - {"HEAD"}

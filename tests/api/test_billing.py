@@ -163,3 +163,22 @@ def test_filters(charged: Script) -> None:
         assert len(found["data"]) == count, query
     assert pointers(charged.get("/invoices?run=x")) == ["/run"]
     assert pointers(charged.get("/invoices?overdue=1")) == ["/overdue"]
+
+
+def test_a_rehearsal_refuses_what_the_run_refuses(charged: Script) -> None:
+    _run(charged, issue=True, issue_date="2026-12-02")
+    early = {"through": "2026-12-31", "issue": True, "issue_date": "2026-12-01"}
+    for asked in (early, early | {"dry_run": True}):
+        refused = charged.post("/billing-runs", asked)
+        assert (refused.status_code, code(refused)) == (422, "before_last_issue")
+
+
+def test_a_repeated_run_is_compared_by_what_it_gives(charged: Script) -> None:
+    asked = {"id": str(uuid4()), "through": "2026-03-31", "issue": True}
+    charged.post("/billing-runs", asked)
+    for repeat in ({"id": asked["id"], "through": asked["through"]}, asked | {"background": True}):
+        again = charged.post("/billing-runs", repeat)
+        assert (again.status_code, again.headers.get("Idempotent-Replayed")) == (200, "true")
+    other = charged.post("/billing-runs", asked | {"issue": False})
+    assert other.json
+    assert (other.status_code, other.json["differs"]) == (409, ["issue"])

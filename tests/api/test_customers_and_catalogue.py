@@ -126,3 +126,11 @@ def test_a_name_may_be_awkward(script: Script, name: str) -> None:
     assert (found["customer"], found["charges"]) == (name, 1)
     listed: Any = script.get("/charges", query_string={"customer": name}).json
     assert len(listed["data"]) == 1
+
+
+@pytest.mark.parametrize("reference", ["/subscriptions/64e355d7", "a//b", "//", "x?y#z", "50%"])
+def test_a_name_may_hold_slashes_anywhere(script: Script, reference: str) -> None:
+    script.post("/customers", {"reference": reference, "name": "Named oddly", "currency": "EUR"})
+    for rest in ("", "/current-invoice"):
+        found = script.get(f"/customers/{quote(reference, safe='')}{rest}")
+        assert found.status_code == 200, found.json

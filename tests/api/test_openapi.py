@@ -18,7 +18,7 @@ def document(script: Script) -> Any:
 def test_it_describes_the_routes(app: Flask, document: Any) -> None:
     described = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     served = {
-        (method, rule.rule.replace("path:", "").replace("<", "{").replace(">", "}"))
+        (method, rule.rule.replace("name:", "").replace("<", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/api/v")
         for method in (rule.methods or set()) - {"HEAD"}

@@ -122,7 +122,7 @@ def test_preview_shows_everything_and_writes_nothing(browser: FlaskClient, sessi
     assert "Issue 2 invoices, 5.95 EUR and 11.90 USD" in page
     assert "ACME Inc acme After the cut-off date 1 7.00 USD" in page
     assert "Foo Ltd foo Held 1 3.00 EUR" in page
-    assert "Bar SA bar The total is negative 1 -4.00 USD" in page
+    assert "Bar SA bar The total is negative 1 −4.00 USD" in page
     assert count(session, AuditEvent) == events
     assert all_invoices() == []
 

@@ -211,7 +211,7 @@ def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, 
     response = send(admin, f"/services/{service.id}/edit", **sent)
     assert response.status_code == 422
     assert "A was changed by somebody else meanwhile." in response.text
-    assert "Prices USD 3 USD 4" in words(response.text)
+    assert "Prices USD 3.00 USD 4.00" in words(response.text)
     assert prices(stored(session)[0]) == {"USD": Decimal(3)}
     sent["version"] = hidden(response.text, "version")
     assert send(admin, f"/services/{service.id}/edit", **sent).status_code == 303

@@ -442,6 +442,8 @@ def test_headers_on_every_answer(app: Flask) -> None:
     for name in ("400", "404", "405"):
         assert answers[name].headers["X-Request-Id"] in answers[name].text
     assert "POST" in answers["405"].headers["Allow"]
+    assert 'aria-label="Main"' in answers["404"].text
+    assert 'aria-label="Main"' not in app.test_client().get("/nothing/here").text
 
 
 def test_production_cookies_and_transport() -> None:

@@ -1,0 +1,33 @@
+"""`python -m benchmarks [--full]`: measure everything and print one table."""
+
+import argparse
+import logging
+import time
+
+from benchmarks import billing, exporting, pages, posting, reading
+from benchmarks.harness import Row, table
+from benchmarks.places import places
+
+FAMILIES = {"posting": posting, "billing": billing, "exporting": exporting, "reading": reading, "pages": pages}
+
+
+def main() -> None:
+    """Say what was reached. Being below a target is a finding, no failure of the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="at full size: needs an hour and 20 GB of disk")
+    parser.add_argument("families", nargs="*", help="only " + ", ".join(FAMILIES))
+    asked = parser.parse_args()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    started = time.monotonic()
+    rows: list[Row] = []
+    with places() as both:
+        for name, family in FAMILIES.items():
+            for place in both if not asked.families or name in asked.families else ():
+                for row in family.rows(place, asked.full):
+                    print(f"{time.monotonic() - started:4.0f} s  {row.work} · {row.database}: {row.ours}", flush=True)
+                    rows.append(row)
+    print(f"\n{table(rows)}\n\n{time.monotonic() - started:.0f} s; what counts is the ratio.")
+
+
+if __name__ == "__main__":
+    main()

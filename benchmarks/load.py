@@ -1,0 +1,137 @@
+"""A load generator: one process, some connections, each sending its next request when the last is answered."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS, THREADS = 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A gunicorn that answers."""
+
+    port: int
+    pid: int
+    headers: dict[str, str]
+
+    @property
+    def memory(self) -> int:
+        """The most bytes that its workers have held, together."""
+        return sum(_peak(pid) for pid in _children(self.pid))
+
+    def get(self, path: str) -> bytes:
+        """Read one answer whole."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection.request("GET", path, headers=self.headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise RuntimeError(f"{path}: {answer.status} {content[:300]!r}")
+        return content
+
+    def size(self, path: str) -> int:
+        """Read one answer in pieces, and return its length."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection.request("GET", path, headers=self.headers)
+        answer, size = connection.getresponse(), 0
+        while piece := answer.read(1 << 20):
+            size += len(piece)
+        connection.close()
+        return size
+
+
+@contextmanager
+def serving(app: str, environment: dict[str, str], headers: dict[str, str]) -> Iterator[Server]:
+    """Serve an application by gunicorn, gthread 2×4, as production does."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--worker-class=gthread",
+        f"--workers={WORKERS}",
+        f"--threads={THREADS}",
+    ]
+    process = subprocess.Popen(
+        [*command, f"--bind=127.0.0.1:{port}", "--keep-alive=30", "--log-level=error", app],
+        cwd=ROOT,
+        env=os.environ | environment | {"PYTHONPATH": str(ROOT)},
+    )
+    try:
+        _wait_for(port)
+        yield Server(port, process.pid, headers)
+    finally:
+        process.send_signal(signal.SIGQUIT)  # at once, whoever is connected
+        process.wait(30)
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("gunicorn did not start")
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _peak(pid: int) -> int:
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def posts(server: Server, path: str, bodies: list[bytes], connections: int = 8) -> float:
+    """Send every body once over that many connections; returns how many were answered with success per second."""
+    shares = [bodies[start::connections] for start in range(connections)]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_posts, server.port, path, server.headers, shares).result()
+
+
+def _posts(port: int, path: str, headers: dict[str, str], shares: list[list[bytes]]) -> float:
+    with ThreadPoolExecutor(len(shares)) as threads:
+        started = time.perf_counter()
+        sent = sum(threads.map(lambda share: _post_share(port, path, headers, share), shares))
+        return sent / (time.perf_counter() - started)
+
+
+def _post_share(port: int, path: str, headers: dict[str, str], bodies: list[bytes]) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sent = 0
+    for body in bodies:
+        connection.request("POST", path, body, headers | {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status not in {200, 201}:
+            raise RuntimeError(f"{path}: {answer.status} {content[:300]!r}")
+        sent += 1
+    connection.close()
+    return sent
+
+
+def as_json(content: Any) -> bytes:
+    """A body."""
+    return json.dumps(content).encode()

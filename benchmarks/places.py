@@ -1,0 +1,180 @@
+"""The two databases that are measured, each with the application on it, filled by SQL as fast as the database allows."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import flask_migrate
+from flask import Flask
+from sqlalchemy import URL, Connection, text
+
+from billing_admin import clock, create_app
+from billing_admin.config import Settings
+from billing_admin.database import db, transaction, write_options
+from billing_admin.domain.access import SYSTEM
+from billing_admin.operations import tokens
+from tests.databases import PostgreSQL, postgresql_database
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "only-for-benchmarks" * 3
+# How a row's n-th id is made: ids rise with n, as those of UUIDv7 do.
+ID = {
+    "SQLite": "printf('01900000-{kind}-7000-8000-%012x', {n})",
+    "PostgreSQL": "('01900000-{kind}-7000-8000-' || lpad(to_hex({n}), 12, '0'))::uuid",
+}
+SERIES = {
+    "SQLite": "(WITH RECURSIVE s(n) AS (SELECT {a} UNION ALL SELECT n + 1 FROM s WHERE n < {b}) SELECT n FROM s) AS s",
+    "PostgreSQL": "generate_series({a}, {b}) AS s(n)",
+}
+SERVICES = (("GenericCompute", "2.5"), ("DataBaseHosting", "1.5"), ("IPAddress", "0.4"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One database and the application on it."""
+
+    kind: str
+    url: URL
+    app: Flask
+
+    @property
+    def address(self) -> str:
+        """The URL, as settings take it."""
+        return self.url.render_as_string(hide_password=False)
+
+    def id(self, kind: str, n: str) -> str:
+        """SQL for the id of the n-th thing of a kind; a kind is four hex digits."""
+        return ID[self.kind].format(kind=kind, n=n)
+
+    def series(self, first: int, last: int) -> str:
+        """SQL for a table `s` with the numbers from first to last as `n`."""
+        return SERIES[self.kind].format(a=first, b=last)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection that may write; it commits at the end."""
+        with self.app.app_context(), db.engine.connect().execution_options(**write_options(db.engine)) as connection:
+            yield connection
+            connection.commit()
+
+    def analyze(self) -> None:
+        """Bring the planner's statistics up to date, as autovacuum would after a while."""
+        with self.writing() as connection:
+            connection.execute(text("ANALYZE"))
+
+
+@contextmanager
+def places() -> Iterator[list[Place]]:
+    """A new SQLite file and a new PostgreSQL with durable settings, both migrated."""
+    server = PostgreSQL(durable=True)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-") as folder,
+            postgresql_database(server.url, "bench") as url,
+            _place("SQLite", URL.create("sqlite", database=f"{folder}/bench.sqlite3")) as sqlite,
+            _place("PostgreSQL", url) as postgresql,
+        ):
+            yield [sqlite, postgresql]
+    finally:
+        server.remove()
+
+
+@contextmanager
+def another(place: Place, name: str) -> Iterator[Place]:
+    """A further empty database on the same disk or server."""
+    if place.kind == "SQLite":
+        assert place.url.database
+        path = Path(place.url.database).with_name(f"{name}.sqlite3")
+        with _place(place.kind, URL.create("sqlite", database=str(path))) as made:
+            yield made
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        return
+    with postgresql_database(place.url.set(database="postgres"), name) as url, _place(place.kind, url) as made:
+        yield made
+
+
+@contextmanager
+def _place(kind: str, url: URL) -> Iterator[Place]:
+    app = create_app(Settings(database_url=url.render_as_string(hide_password=False), secret_key=SECRET))
+    with app.app_context():
+        flask_migrate.upgrade(str(ROOT / "migrations"))
+    try:
+        yield Place(kind, url, app)
+    finally:
+        with app.app_context():
+            db.engine.dispose()
+
+
+def token(place: Place) -> str:
+    """A token that may do everything."""
+    with place.app.app_context():
+        scopes = ["charges:write", "billing:write", "read"]
+        return str(transaction(tokens.create, "benchmarks", scopes, actor=SYSTEM, now=clock.now())[1])
+
+
+def fill_catalogue(place: Place, customers: int) -> None:
+    """Customers C000001 and so on with an account in EUR each, and three services."""
+    now = "'2026-01-01 00:00:00.000000'" + ("::timestamptz" if place.kind == "PostgreSQL" else "")
+    no = "false" if place.kind == "PostgreSQL" else "0"
+    reference = "lpad(n::text, 6, '0')" if place.kind == "PostgreSQL" else "printf('%06d', n)"
+    zero = "0" if place.kind == "PostgreSQL" else "'0'"
+    statements = [
+        f"""INSERT INTO audit_events (id, at, actor_kind, actor_name, action, object_type, details)
+            VALUES ({place.id("0c00", "1")}, {now}, 'system', 'System', 'charge.posted', 'charge', '{{}}')""",
+        f"""INSERT INTO customers (id, reference, name, email, address, tax_id, currency, notes, search, created_at, version)
+            SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, '', 'Street 1', '', 'EUR', '', '', {now}, 1
+            FROM {place.series(1, customers)}""",
+        f"""INSERT INTO accounts (customer_id, currency, pending_charges, pending_amount, held_charges, held_amount)
+            SELECT {place.id("0a00", "n")}, 'EUR', 0, {zero}, 0, {zero} FROM {place.series(1, customers)}""",
+    ]
+    for n, (code, price) in enumerate(SERVICES):
+        statements += [
+            f"""INSERT INTO services (id, code, name, unit, tax_rate_id, line_per_charge, search, created_at, version)
+                SELECT {place.id("0b00", str(n))}, '{code}', '{code}', '', id, {no}, '', {now}, 1 FROM tax_rates LIMIT 1""",
+            f"""INSERT INTO service_prices (service_id, currency, unit_price)
+                VALUES ({place.id("0b00", str(n))}, 'EUR', '{price}')""",
+        ]
+    with place.writing() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    place.analyze()
+
+
+def fill_charges(place: Place, first: int, last: int, customers: int, table: str = "charges") -> None:
+    """Pending charges number first to last, spread over customers and services; the accounts are told."""
+    exact = "rtrim(rtrim(printf('%d.%d', {0} / 10, {0} % 10), '0'), '.')" if place.kind == "SQLite" else "{0} / 10.0"
+    tenths = "(CASE n / :customers % 3 WHEN 0 THEN 25 WHEN 1 THEN 15 ELSE 4 END)"
+    quantity = "(n % 97 + 1)" if place.kind == "PostgreSQL" else "cast(n % 97 + 1 AS text)"
+    moment = (
+        "timestamptz '2026-02-01' + (n % 86400) * interval '1 second'"
+        if place.kind == "PostgreSQL"
+        else "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-02-01', (n % 86400) || ' seconds')"
+    )
+    day = (
+        "date '2026-01-01' + (n % 28)::int" if place.kind == "PostgreSQL" else "date('2026-01-01', (n % 28) || ' days')"
+    )
+    no = "false" if place.kind == "PostgreSQL" else "0"
+    insert = text(
+        f"""INSERT INTO {table} (id, customer_id, service_id, event_id, fingerprint, created_at, created_on, incurred_on,
+                                 late, status, currency, quantity, unit_price, amount, description)
+        SELECT {place.id("0d00", "n")}, {place.id("0a00", "(n % :customers + 1)")},
+               {place.id("0b00", "(n / :customers % 3)")}, {place.id("0c00", "1")}, n, {moment},
+               {"date '2026-02-01'" if place.kind == "PostgreSQL" else "'2026-02-01'"}, {day}, {no}, 'pending', 'EUR',
+               {quantity}, {exact.format(tenths)}, {exact.format(f"((n % 97 + 1) * {tenths})")}, 'Usage ' || n
+        FROM {place.series(first, last)}"""
+    )
+    total = "exact_sum(amount)" if place.kind == "SQLite" else "sum(amount)"
+    added = "exact_add(pending_amount, a.total)" if place.kind == "SQLite" else "pending_amount + a.total"
+    account = text(
+        f"""UPDATE accounts SET pending_charges = pending_charges + a.charges, pending_amount = {added}
+        FROM (SELECT customer_id, count(*) AS charges, {total} AS total FROM charges
+              WHERE id BETWEEN {place.id("0d00", str(first))} AND {place.id("0d00", str(last))} GROUP BY customer_id) AS a
+        WHERE accounts.customer_id = a.customer_id"""
+    )
+    with place.writing() as connection:
+        connection.execute(insert, {"customers": customers})
+        if table == "charges":
+            connection.execute(account)
