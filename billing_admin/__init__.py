@@ -17,6 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from billing_admin.api import init_api  # noqa: PLC0415
     from billing_admin.database import init_database  # noqa: PLC0415
     from billing_admin.logs import init_logs  # noqa: PLC0415
+    from billing_admin.sealing import Sealing  # noqa: PLC0415
 
     settings = settings or _settings()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_database(app, settings)
     web.init_web(app, settings)
     init_api(app, settings)
+    Sealing(app)
     cli.init_cli(app)
     return app
 

@@ -4,6 +4,7 @@ The database is a real one, as it was right after the migrations: a test may com
 `app.extensions["billing_settings"].database_url`.
 """
 
+import math
 import os
 import shutil
 import signal
@@ -72,6 +73,9 @@ class Database:
             Settings(database_url=url.render_as_string(hide_password=False), secret_key="only-for-tests" * 4)
         )
         self.app.testing = True
+        self.app.extensions[
+            "billing_sealing"
+        ].due = math.inf  # else it would depend on the time what a test finds sealed
         self.app.test_client_class = Client
         with self.app.app_context():
             flask_migrate.upgrade(str(ROOT / "migrations"))

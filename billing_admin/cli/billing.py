@@ -20,7 +20,7 @@ from billing_admin.queries.billing import CurrencyTotal, LeftOut, preview
 from billing_admin.queries.billing_runs import RunReport, report
 
 
-@command("billing-run")
+@command("billing-run", writes=True)
 @click.option("--through", type=Day(), help="Bill what was incurred up to this day. Needed, unless --id names a run.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be billed, and store nothing.")
 @click.option("--issue", is_flag=True, help="Issue the invoices; without it they are drafts.")

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import wraps
 from typing import Any, NoReturn
 
 import click
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from billing_admin.database import DATABASE_AWAY
+from billing_admin import clock
+from billing_admin.database import DATABASE_AWAY, transaction
 from billing_admin.domain.errors import DomainError, NotFound
+from billing_admin.operations.audit import seal_all
 
 NOT_FOUND, REJECTED, AWAY = 4, 5, 6
 SHOWN_PROBLEMS = 20
@@ -59,13 +62,23 @@ class House(AppGroup):
         return found
 
 
-def command(name: str) -> Callable[[Callable[..., Any]], Command]:
-    """Make a command of a function; it runs in the application's context."""
+def command(name: str, *, writes: bool = False) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command of a function; it runs in the application's context. One that writes seals the audit log at its end."""
 
     def made(function: Callable[..., Any]) -> Command:
-        return click.command(name, cls=Command, context_settings=SHORT_HELP)(with_appcontext(function))
+        body = _sealing(function) if writes else function
+        return click.command(name, cls=Command, context_settings=SHORT_HELP)(with_appcontext(body))
 
     return made
+
+
+def _sealing(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        function(*args, **kwargs)
+        seal_all(transaction, clock.now(), whole=True)
+
+    return run
 
 
 class Day(click.ParamType[date]):

@@ -11,7 +11,7 @@ from billing_admin.domain.access import ROLE_SENTENCES, ROLES, SCOPES, SYSTEM
 from billing_admin.operations import tokens, users
 
 
-@command("create-user")
+@command("create-user", writes=True)
 @click.argument("email")
 @click.option(
     "--role",
@@ -42,7 +42,7 @@ def _password(*, from_stdin: bool) -> str:
     return asked
 
 
-@command("create-token")
+@command("create-token", writes=True)
 @click.argument("name")
 @click.option(
     "--scope",

@@ -22,6 +22,7 @@ from billing_admin.database import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import User
 from billing_admin.operations import users
+from billing_admin.operations.audit import seal_all
 
 FIRST_ADMIN = "admin@example.com"
 NOTE = "first-sign-in.txt"
@@ -96,6 +97,7 @@ def _first_start(settings: Settings, address: str) -> None:
     _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
     say("Making demo data…")
     transaction(_fill, password, clock.now())
+    seal_all(transaction, clock.now(), whole=True)
     click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Kept in   {note}")
 
 

@@ -1,4 +1,7 @@
-"""Demo data in, and the health of all data."""
+"""Demo data in, the health of all data, and the audit log's chain."""
+
+import re
+from typing import TextIO
 
 import click
 
@@ -7,10 +10,14 @@ from billing_admin import demo as demo_data
 from billing_admin.cli.commands import command, say
 from billing_admin.cli.output import as_json
 from billing_admin.database import db, transaction
-from billing_admin.queries.doctor import Result, examine
+from billing_admin.operations.audit import seal_all
+from billing_admin.queries.audit import Head, count_unsealed, head
+from billing_admin.queries.doctor import Result, anchored, examine
+
+_ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
 
 
-@command("demo")
+@command("demo", writes=True)
 def demo() -> None:
     """Fill an empty database with a fictional cloud provider's fourteen months. Refuses a database that is in use."""
     made = transaction(demo_data.fill, clock.now())
@@ -19,21 +26,59 @@ def demo() -> None:
 
 @command("doctor")
 @click.option("--json", "wants_json", is_flag=True, help="Answer in JSON, with up to 1,000 rows a check.")
+@click.option(
+    "--anchor", type=click.File(), help="Heads that audit-head printed: are they still in the chain? - is stdin."
+)
 @click.pass_context
-def doctor(ctx: click.Context, wants_json: bool) -> None:
+def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     """Check what must always hold, and name the rows that break it. Exit code 1 if there is any.
 
     It only reads, and sees one moment: people can go on working.
+
+    \b
+    Examples:
+      flask --app wsgi audit-head >> heads.txt           (keep it elsewhere)
+      flask --app wsgi doctor --anchor heads.txt
     """
-    results = examine(db.session())
-    broken = [result for result in results if result.found]
+    session = db.session()
+    heads = _heads(anchor) if anchor else []
+    results = [*examine(session), *([anchored(session, heads)] if heads else [])]
+    broken, unsealed = [result for result in results if result.found], count_unsealed(session)
     if wants_json:
-        as_json({"ok": not broken, "checks": [_as_data(result) for result in results]})
+        as_json({"ok": not broken, "unsealed_events": unsealed, "checks": [_as_data(result) for result in results]})
     else:
         for result in results:
             _tell(result)
+    if unsealed:
+        say(f"Audit events not sealed yet: {unsealed:,}. To seal them: flask --app wsgi seal-audit")
     say(f"{len(broken)} of {len(results)} checks found something." if broken else "All is well.")
     ctx.exit(1 if broken else 0)
+
+
+@command("seal-audit")
+def seal_audit() -> None:
+    """Seal every audit event that has no seal yet. Running it each night, or each hour, leaves no late one out."""
+    say(f"Audit events sealed: {seal_all(transaction, clock.now(), whole=True):,}.")
+
+
+@command("audit-head")
+def audit_head() -> None:
+    """Print the audit log's head: how many events are sealed, and the hash over them all.
+
+    Keep it where nobody of this machine can change it: doctor --anchor proves later that nothing was cut off before it.
+    """
+    found = head(db.session())
+    click.echo(f"{found.sequence}\t{found.hash}")
+
+
+def _heads(file: TextIO) -> list[Head]:
+    lines = [line.strip() for line in file if line.strip()]
+    read = [_ANCHOR.fullmatch(line) for line in lines]
+    if not lines or not all(read):
+        raise click.BadParameter(
+            "It must hold lines as audit-head prints them: a number and a hash.", param_hint="--anchor"
+        )
+    return [Head(int(found[1]), found[2]) for found in read if found]
 
 
 def _as_data(result: Result) -> dict[str, object]:

@@ -15,13 +15,14 @@ SCOPES = {
     "catalogue:write": "Add and change services and their prices",
 }
 PERMISSIONS = SCOPES | {
+    "audit:read": "See the audit log",
     "settings:write": "Change the organisation's settings",
     "tokens:write": "Create and revoke API tokens",
 }
 
 ROLES: dict[str, frozenset[str]] = {
     "admin": frozenset(PERMISSIONS),
-    "viewer": frozenset({"read"}),
+    "viewer": frozenset({"read", "audit:read"}),
 }
 ROLE_SENTENCES = {
     "admin": "Does everything, settings and API tokens included.",

@@ -1,6 +1,6 @@
 """The tables: one file a subject. Constraints state here what must never be, so that no bug above can break it."""
 
-from billing_admin.models.audit import AuditEvent
+from billing_admin.models.audit import AuditEvent, AuditSeal
 from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem
 from billing_admin.models.charge import Charge
@@ -14,6 +14,7 @@ __all__ = [
     "Account",
     "ApiToken",
     "AuditEvent",
+    "AuditSeal",
     "Base",
     "BillingRun",
     "BillingRunItem",

@@ -1,10 +1,10 @@
-"""Who did what to what, and when."""
+"""Who did what to what, and when; and the chain of seals that shows when this was changed afterwards."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import DDL, ForeignKey, Index, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.models.base import Base
@@ -26,3 +26,39 @@ class AuditEvent(Base):
     object_type: Mapped[str]
     object_id: Mapped[UUID | None]
     details: Mapped[dict[str, Any]]
+
+
+class AuditSeal(Base):
+    """An event's place in the chain: SHA-256 over the hash before it and the event's content (`domain.auditing`)."""
+
+    __tablename__ = "audit_seals"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id), unique=True)
+    hash: Mapped[str]
+
+
+# The database itself refuses to change or delete what stands in these tables; migration 0002 does the same.
+REFUSAL = "The audit log is never changed."
+_FUNCTION = f"""CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$"""
+
+
+def _refusals(table: str) -> dict[str, list[str]]:
+    on_sqlite = [
+        f"CREATE TRIGGER {table}_refuse_{verb} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+        for verb in ("update", "delete")
+    ]
+    on_postgresql = [
+        f"CREATE TRIGGER {table}_refuse_{name} BEFORE {verbs} ON {table} "
+        f"FOR EACH {each} EXECUTE FUNCTION refuse_audit_change()"
+        for name, verbs, each in (("change", "UPDATE OR DELETE", "ROW"), ("truncate", "TRUNCATE", "STATEMENT"))
+    ]
+    return {"sqlite": on_sqlite, "postgresql": [_FUNCTION, *on_postgresql]}
+
+
+for _table in (AuditEvent.__table__, AuditSeal.__table__):
+    for _dialect, _statements in _refusals(_table.description).items():
+        for _statement in _statements:
+            ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+            event.listen(_table, "after_create", ddl.execute_if(dialect=_dialect))

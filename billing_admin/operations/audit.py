@@ -1,16 +1,22 @@
-"""The audit event that stands beside every write."""
+"""The audit event that stands beside every write, and its seal, which comes moments later."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.models import AuditEvent
+from billing_admin.domain.auditing import chained, content
+from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.operations.bulk import insert_many
 from billing_admin.operations.keys import new_id
+from billing_admin.queries.audit import head, horizon, unsealed
+
+AT_ONCE = 2000
+SEAL_LOCK = 7_245_002
 
 
 def record(
@@ -48,3 +54,34 @@ def record(
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Name the fields that changed, each with its value before and after."""
     return {field: [before.get(field), value] for field, value in after.items() if before.get(field) != value}
+
+
+def seal(session: Session, now: datetime, limit: int = AT_ONCE, whole: bool = False) -> int:
+    """Put committed events that have no seal yet into the chain, in the order (at, id). Returns how many.
+
+    Only sealing waits for its lock, no writer does. An event whose transaction ended late is sealed behind younger ones. Those
+    a little older than the last sealed are looked for; `whole` looks through the whole log.
+    """
+    _lock_chain(session)
+    last = head(session)
+    sequence, hash, seals = last.sequence, last.hash, []
+    for event in unsealed(session, None if whole else horizon(session, now), limit):
+        sequence, hash = sequence + 1, chained(hash, content(event))
+        seals.append({"sequence": sequence, "event_id": UUID(event["id"]), "hash": hash})
+    insert_many(session, AuditSeal, seals)
+    return len(seals)
+
+
+def seal_all(transact: Callable[..., int], now: datetime, whole: bool = False) -> int:
+    """Seal until nothing is left, each time in a transaction of its own. `transact` is `database.transaction`, handed in."""
+    sealed = latest = transact(seal, now, AT_ONCE, whole)
+    while latest == AT_ONCE:
+        latest = transact(seal, now)
+        sealed += latest
+    return sealed
+
+
+def _lock_chain(session: Session) -> None:
+    """One at a time lengthens the chain. On SQLite whoever writes is alone anyhow."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(SEAL_LOCK)))

@@ -29,7 +29,7 @@ from billing_admin.models import (
     NumberSeries,
 )
 from billing_admin.models.base import exact_add
-from billing_admin.operations.audit import record
+from billing_admin.operations.audit import record, seal_all
 from billing_admin.operations.bulk import UpdateMany, insert_many, joined_by_hash, plan_for_many
 from billing_admin.operations.charges import lock_accounts
 from billing_admin.operations.invoices import buyers, copies, number_documents
@@ -228,7 +228,10 @@ def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> Non
 
 
 def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """Bill chunk after chunk until nothing waits, then close the run. Safe to call again, and from several processes."""
+    """Bill chunk after chunk until nothing waits, then close the run, and seal what the audit log says of it.
+
+    Safe to call again, and from several processes.
+    """
     try:
         while transact(bill_chunk, run_id, actor, now) or transact(bill_chunk, run_id, actor, now, wait=True):
             pass
@@ -236,6 +239,7 @@ def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
         transact(_fail, run_id, error.message, actor, now)
     else:
         transact(_finish, run_id, actor, now)
+    seal_all(transact, now)
 
 
 def _fail(session: Session, run_id: UUID, failure: str, actor: Actor, now: datetime) -> None:

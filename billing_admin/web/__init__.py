@@ -10,6 +10,7 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.web import (
+    audit,
     billing_runs,
     charges,
     customers,
@@ -44,6 +45,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     exports,
     tokens,
     settings,
+    audit,
 )
 
 

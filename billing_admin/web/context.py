@@ -1,8 +1,9 @@
 """What every page is given."""
 
 from typing import Any
+from uuid import UUID
 
-from flask import Flask, g
+from flask import Flask, g, url_for
 from jinja2 import StrictUndefined
 
 from billing_admin.config import VERSION
@@ -14,6 +15,12 @@ def init_context(app: Flask) -> None:
     """A name that a template misspells is an error, not a blank."""
     app.jinja_env.undefined = StrictUndefined
     app.context_processor(_context)
+    app.add_template_global(history_url)
+
+
+def history_url(id: UUID) -> str | None:
+    """Where the audit log tells of one object, for whoever may read it."""
+    return url_for("audit.index", object=id) if "audit:read" in actor().permissions else None
 
 
 def _context() -> dict[str, Any]:

@@ -18,6 +18,7 @@ MENU = (
     ("Invoices", "file-invoice", "invoices.index"),
     ("API tokens", "key", "tokens.index"),
     ("Settings", "settings", "settings.index"),
+    ("Audit log", "history", "audit.index"),
 )
 
 

@@ -1,8 +1,9 @@
 """Words for states and counts, as pages show them."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from billing_admin.domain.fields import TAX_CATEGORIES
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
@@ -55,3 +56,36 @@ def tax_words(category: str, rate: Decimal) -> str:
 def left_out_reason(reason: str) -> str:
     """Why billing leaves something out, in words."""
     return LEFT_OUT_REASONS.get(reason, reason)
+
+
+def wordy(name: str) -> str:
+    """`Billing run started`, of `billing_run.started`."""
+    return name.replace("_", " ").replace(".", " ").capitalize()
+
+
+def told(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
+    """An audit event's details: what, its value before where it changed, and its value."""
+    return [_told(name, value) for name, value in details.items()]
+
+
+def _told(name: str, value: Any) -> tuple[str, str | None, str]:
+    """A change is a pair. Lists of ids are told by their length: each could hold ten thousand."""
+    if isinstance(value, list) and name == "charges":
+        return wordy(name), None, f"{len(value):,}"
+    if isinstance(value, list) and len(value) == 2:
+        return wordy(name), _said(value[0]), _said(value[1])
+    return wordy(name), None, _said(value)
+
+
+def _said(value: Any) -> str:
+    match value:
+        case None | "":
+            return "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name}: {_said(one)}" for name, one in value.items()) or "nothing"
+        case list():
+            return ", ".join(map(_said, value)) or "nothing"
+        case _:
+            return str(value)

@@ -139,6 +139,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("tokens", "/tokens"),
         Shot("token-revoke", "/tokens", lambda page: page.get_by_role("link", name="Revoke").first.click()),
         Shot("settings", "/settings"),
+        Shot("audit", "/audit"),
         Shot("settings-edit", "/settings/organisation"),
         Shot("settings-tax-rate", "/settings/tax-rates/new"),
         Shot("error-404", "/invoices/00000000-0000-0000-0000-000000000000"),

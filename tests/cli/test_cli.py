@@ -23,6 +23,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.models import ApiToken, BillingRun, Invoice, User
 from billing_admin.operations import billing_runs
+from billing_admin.operations.audit import seal_all
 from tests.making import MARCH_END, NOW, make_customer, make_spec, post
 
 Flask_ = Callable[..., Result]
@@ -53,7 +54,18 @@ def unbilled(session: Session) -> Session:
     return session
 
 
-COMMANDS = ["billing-run", "create-token", "create-user", "demo", "doctor", "export", "start", "db"]
+COMMANDS = [
+    "audit-head",
+    "billing-run",
+    "create-token",
+    "create-user",
+    "demo",
+    "doctor",
+    "export",
+    "seal-audit",
+    "start",
+    "db",
+]
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -227,10 +239,38 @@ def test_billing_run_refuses(
 
 
 def test_doctor_finds_nothing_in_sound_data(flask: Flask_, unbilled: Session) -> None:
+    seal_all(transaction, NOW)
     result = flask("doctor")
     assert (result.exit_code, result.stderr) == (0, "All is well.\n")
     assert {line.split("\t")[1] for line in result.stdout.splitlines()} == {"ok"}
     assert json.loads(flask("doctor", "--json").stdout)["ok"] is True
+
+
+def test_the_audit_log_is_sealed_and_its_head_proves_it_later(flask: Flask_, unbilled: Session, tmp_path: Path) -> None:
+    assert flask("audit-head").stdout == f"0\t{'0' * 64}\n"
+    assert "Audit events not sealed yet: 6." in flask("doctor").stderr
+    assert json.loads(flask("doctor", "--json").stdout)["unsealed_events"] == 6
+    assert flask("seal-audit").stderr == "Audit events sealed: 6.\n"
+    assert flask("seal-audit").stderr == "Audit events sealed: 0.\n"
+    head = flask("audit-head").stdout
+    kept = tmp_path / "heads"
+    kept.write_text(f"0\t{'0' * 64}\n\n{head}")
+    assert flask("create-token", "meter", "--scope", "read").exit_code == 0
+    assert flask("audit-head").stdout.startswith("7\t")  # a command that writes seals at its end
+    result = flask("doctor", "--anchor", str(kept))
+    assert (result.exit_code, result.stderr) == (0, "All is well.\n")
+    assert "audit_anchor\tok\t" in result.stdout
+    cut = flask("doctor", "--anchor", "-", typed=head.replace("6\t", "8\t"))
+    assert cut.exit_code == 1
+    assert "audit_seals 8: is not there: the chain was cut off" in cut.stdout
+
+
+@pytest.mark.parametrize("typed", ["", "6", "6\tabc", f"-1\t{'0' * 64}", f"x\t{'0' * 64}"])
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_anchor_must_be_a_head(flask: Flask_, app: Flask, typed: str) -> None:
+    result = flask("doctor", "--anchor", "-", typed=typed)
+    assert result.exit_code == 2
+    assert "as audit-head prints them" in result.stderr
 
 
 def _spoil(session: Session) -> None:
@@ -243,7 +283,7 @@ def test_doctor_names_what_is_broken(flask: Flask_, unbilled: Session) -> None:
     assert result.exit_code == 1
     assert "account_sum\t3 WRONG\t" in result.stdout
     assert "pending_charges is 7, its charges make 1" in result.stdout
-    assert "2 of 15 checks found something." in result.stderr
+    assert "2 of 16 checks found something." in result.stderr
     answer = flask("doctor", "--json")
     assert answer.exit_code == 1
     found = {check["name"]: check for check in json.loads(answer.stdout)["checks"]}

@@ -17,9 +17,10 @@ def test_the_admin_may_do_everything(permission: str) -> None:
     assert permission in ROLES["admin"]
 
 
-@pytest.mark.parametrize("permission", sorted(PERMISSIONS.keys() - {"read"}))
+@pytest.mark.parametrize("permission", sorted(PERMISSIONS.keys() - {"read", "audit:read"}))
 def test_the_viewer_may_only_read(permission: str) -> None:
     actor("viewer").require("read")
+    actor("viewer").require("audit:read")
     with pytest.raises(Denied, match=permission) as denied:
         actor("viewer").require(permission)
     assert denied.value.code == "missing_permission"
@@ -27,7 +28,7 @@ def test_the_viewer_may_only_read(permission: str) -> None:
 
 
 def test_a_token_can_change_neither_settings_nor_tokens() -> None:
-    assert PERMISSIONS.keys() - SCOPES.keys() == {"settings:write", "tokens:write"}
+    assert PERMISSIONS.keys() - SCOPES.keys() == {"audit:read", "settings:write", "tokens:write"}
 
 
 def test_each_role_is_described_and_holds_known_permissions() -> None:

@@ -70,14 +70,17 @@ _COLUMNS = """
 _CONSTRAINTS = """
     SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) || condeferrable || convalidated
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace"""
+_TRIGGERS = """
+    SELECT tgrelid::regclass || '.' || tgname, pg_get_triggerdef(pg_trigger.oid) || prosrc
+    FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal"""
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
 
 
 def _postgresql_definitions(connection: Connection) -> dict[str, str]:
-    """Each column, constraint and index, as PostgreSQL itself writes it."""
+    """Each column, constraint, index and trigger, as PostgreSQL itself writes it."""
     return {
         str(name): definition
-        for query in (_COLUMNS, _CONSTRAINTS, _INDEXES)
+        for query in (_COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS)
         for name, definition in connection.execute(text(query))
         if "alembic_version" not in name
     }
@@ -96,14 +99,20 @@ def test_every_column_constraint_and_index_is_the_same(session: Session) -> None
             assert _postgresql_definitions(session.connection()) == _postgresql_definitions(models)
 
 
-def test_the_comparison_sees_checks_and_partial_indexes(session: Session) -> None:
+def test_the_comparison_sees_checks_partial_indexes_and_triggers(session: Session) -> None:
     """Alembic does not look at these: here they must be looked at."""
     seen = (
         str(_sqlite_definitions(session.connection()))
         if db.engine.dialect.name == "sqlite"
         else str(_postgresql_definitions(session.connection()))
     )
-    for part in ("ck_charges_billed_is_on_a_line", "ck_charges_amount_number", "ix_charges_unbilled", "WHERE"):
+    for part in (
+        "ck_charges_billed_is_on_a_line",
+        "ck_charges_amount_number",
+        "ix_charges_unbilled",
+        "WHERE",
+        "audit_seals_refuse",
+    ):
         assert part in seen
 
 

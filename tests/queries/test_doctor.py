@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from sqlalchemy import text
@@ -9,9 +10,12 @@ from sqlalchemy.orm import Session
 
 from billing_admin.database import db, transaction, write_options
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.auditing import BEGINNING
 from billing_admin.operations import charges
+from billing_admin.operations.audit import record, seal, seal_all
 from billing_admin.queries import doctor
-from billing_admin.queries.doctor import CHECKS, Finding, Result, examine
+from billing_admin.queries.audit import Head, head
+from billing_admin.queries.doctor import CHECKS, Finding, Result, anchored, examine
 from tests.making import NOW, bill, make_customer, make_service, make_spec, make_tax_rate, post
 
 # What stands in the way of breaking data.
@@ -42,6 +46,8 @@ def billed(session: Session) -> Session:
     left = post(make_spec(acme, "5"), make_spec(acme, "6"), make_spec(foo, "7")).ids
     transaction(charges.hold, left[1:2], "", SYSTEM, NOW)
     transaction(charges.cancel, left[2:], "", SYSTEM, NOW)
+    seal_all(transaction, NOW, whole=True)
+    transaction(record, SYSTEM, NOW, "organisation.changed", "organisation")
     return session
 
 
@@ -53,6 +59,8 @@ def defenceless(billed: Session) -> Iterator[Session]:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        for table, verb in product(("audit_events", "audit_seals"), ("update", "delete")):
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_refuse_{verb}")
     else:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         for table, names in CONSTRAINTS.items():
@@ -90,6 +98,8 @@ FIRST = "invoices.number = 'INV-2026-00001'"
 BILLED, DRAFT = one("charges", "status = 'billed'"), one("invoices", "status = 'draft'")
 LINE = one("invoice_lines", f"invoice_id = {one('invoices', FIRST)} AND service_id IS NOT NULL")
 METERED, HELD = one("charges", "status = 'billed' AND service_id IS NOT NULL"), one("charges", "status = 'held'")
+SEALED = "(SELECT event_id FROM audit_seals WHERE sequence = 3)"
+UNSEALED = one("audit_events", "id NOT IN (SELECT event_id FROM audit_seals)")
 ON_LINE = one("charges", f"quantity = '3' AND invoice_line_id = {LINE}")
 
 BREAKS = {
@@ -273,6 +283,41 @@ BREAKS = {
         "DELETE FROM invoices WHERE number = 'INV-2026-00003'",
         "next_sequence is 4, its documents say 3",
     ),
+    "an event with other details": (
+        "audit_chain",
+        f"UPDATE audit_events SET details = '{{\"charges\": 4}}' WHERE id = {SEALED}",
+        "does not match seal 3",
+    ),
+    "an event by somebody else": (
+        "audit_chain",
+        f"UPDATE audit_events SET actor_name = 'Somebody else' WHERE id = {SEALED}",
+        "does not match seal 3",
+    ),
+    "an event of another time": (
+        "audit_chain",
+        f"UPDATE audit_events SET at = '2026-04-03 09:30:00.000001' WHERE id = {SEALED}",
+        "does not match seal 3",
+    ),
+    "a sealed event that is gone": (
+        "audit_chain",
+        f"DELETE FROM audit_events WHERE id = {SEALED}",
+        "is missing; it was sealed as number 3",
+    ),
+    "a seal that is gone": (
+        "audit_chain",
+        "DELETE FROM audit_seals WHERE sequence = 3",
+        "follows 2: what was between is missing",
+    ),
+    "a seal with another hash": (
+        "audit_chain",
+        f"UPDATE audit_seals SET hash = '{'0' * 64}' WHERE sequence = 3",
+        "does not match seal 4",
+    ),
+    "a seal of another event": (
+        "audit_chain",
+        f"UPDATE audit_seals SET event_id = {UNSEALED} WHERE sequence = 3",
+        "does not match seal 3",
+    ),
 }
 
 
@@ -299,3 +344,45 @@ def test_all_are_counted_and_the_first_are_carried(defenceless: Session, monkeyp
     defenceless.connection().execute(text("UPDATE invoice_lines SET net = net + 1"))
     result: dict[str, Result] = {result.check.name: result for result in examine(defenceless)}
     assert (result["line_net"].found, len(result["line_net"].rows)) == (6, 2)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_audit_event_that_cannot_even_be_read_is_named(defenceless: Session) -> None:
+    """SQLite stores what it is given."""
+    defenceless.connection().execute(text(f"UPDATE audit_events SET details = '{{', at = 'x' WHERE id = {SEALED}"))
+    assert [row.wrong.partition(":")[0] for row in audit_rows(defenceless)] == ["does not match seal 3"]
+
+
+def test_audit_events_that_changed_places_are_named(defenceless: Session) -> None:
+    for to, where in ((-1, 3), (3, 4), (4, -1)):
+        defenceless.connection().execute(text(f"UPDATE audit_seals SET sequence = {to} WHERE sequence = {where}"))
+    assert [row.wrong.partition(":")[0] for row in audit_rows(defenceless)][:2] == [
+        "does not match seal 3",
+        "does not match seal 4",
+    ]
+
+
+def audit_rows(session: Session) -> list[Finding]:
+    return next(result.rows for result in examine(session) if result.check.name == "audit_chain")
+
+
+def test_a_tail_that_was_cut_off_shows_by_the_head_exported_before(defenceless: Session) -> None:
+    """The chain that is left is sound; only who kept its head knows better."""
+    end = head(defenceless)
+    assert anchored(defenceless, [Head(0, BEGINNING), end]).found == 0
+    defenceless.connection().execute(
+        text("DELETE FROM audit_events WHERE id IN (SELECT event_id FROM audit_seals WHERE sequence > 5)")
+    )
+    defenceless.connection().execute(text("DELETE FROM audit_seals WHERE sequence > 5"))
+    assert audit_rows(defenceless) == []
+    [finding] = anchored(defenceless, [end]).rows
+    assert (finding.id, finding.wrong) == (str(end.sequence), "is not there: the chain was cut off")
+
+
+def test_a_chain_that_was_made_anew_shows_by_the_head_exported_before(defenceless: Session) -> None:
+    end = head(defenceless)
+    defenceless.connection().execute(text(f"UPDATE audit_events SET actor_name = 'Nobody' WHERE id = {SEALED}"))
+    defenceless.connection().execute(text("DELETE FROM audit_seals"))
+    seal(defenceless, NOW, whole=True)
+    assert audit_rows(defenceless) == []
+    assert [row.wrong for row in anchored(defenceless, [end]).rows] == ["has another hash: the chain was made anew"]

@@ -1,0 +1,116 @@
+"""The audit log: who did what to what, and when, with the values before and after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from flask import render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.database import db
+from billing_admin.queries import audit as queries
+from billing_admin.web.filters import day as written_day
+from billing_admin.web.guard import subject
+from billing_admin.web.lists import bare, chips, given, given_choice, given_day, given_id, here, rows
+from billing_admin.web.wording import told, wordy
+
+# Nobody writes here: whoever tried would need what nobody may lack who changes settings.
+pages = subject("audit", __name__, "/audit", write="settings:write", read="audit:read")
+
+# Where an object's page is; whoever is not there is named without a link.
+PLACES: Final[Mapping[str, str]] = {
+    "billing_run": "billing_runs.show",
+    "charge": "charges.show",
+    "customer": "customers.show",
+    "invoice": "invoices.show",
+    "service": "services.show",
+}
+INDEXES: Final[Mapping[str, str]] = {
+    "organisation": "settings.index",
+    "tax_rate": "settings.index",
+    "token": "tokens.index",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An event as the page shows it; `url` is None where there is no page of the object, or no longer."""
+
+    event: Any
+    what: str
+    what_url: str
+    who_url: str
+    object: str
+    url: str | None
+    history_url: str | None
+    facts: list[tuple[str, str | None, str]]
+
+
+def filters_given() -> queries.AuditFilter:
+    """The filter that the URL states."""
+    return queries.AuditFilter(
+        actor=given("actor"),
+        type=given_choice("type", queries.OBJECT_TYPES),
+        action=given("action"),
+        object=given_id("object"),
+        from_=given_day("from"),
+        to=given_day("to"),
+    )
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """What the filter lets through, newest first, and how far the chain covers it."""
+    session, filters = db.session(), filters_given()
+    found = rows(queries.events(session, filters))
+    named = queries.names(session, found.rows)
+    return render_template(
+        "audit/list.html",
+        filters=filters,
+        chips=_chips(filters),
+        clear_url=bare(),
+        page=found,
+        lines=[_line(event, named) for event in found.rows],
+        types=[(kind, wordy(kind)) for kind in queries.OBJECT_TYPES],
+        head=queries.head(session),
+        unsealed=queries.count_unsealed(session),
+    )
+
+
+def _chips(filters: queries.AuditFilter) -> list[Any]:
+    return chips(
+        ("actor", "Who", filters.actor),
+        ("type", "What", wordy(filters.type)),
+        ("action", "Action", wordy(filters.action)),
+        ("object", "Object", str(filters.object or "")),
+        ("from", "From", written_day(filters.from_) if filters.from_ else ""),
+        ("to", "To", written_day(filters.to) if filters.to else ""),
+    )
+
+
+def _line(event: Any, named: Mapping[UUID, Any]) -> Line:
+    id = event.object_id
+    return Line(
+        event=event,
+        what=wordy(event.action),
+        what_url=here(action=event.action),
+        who_url=here(actor=event.actor_name),
+        object=_called(named.get(id)) if id in named else wordy(event.object_type),
+        url=_url(event.object_type, id, named),
+        history_url=here(object=id) if id else None,
+        facts=told(event.details),
+    )
+
+
+def _called(name: Any) -> str:
+    if isinstance(name, date):
+        return f"Up to {written_day(name)}"
+    return str(name or "Draft")
+
+
+def _url(kind: str, id: UUID | None, named: Mapping[UUID, Any]) -> str | None:
+    if kind in INDEXES:
+        return url_for(INDEXES[kind])
+    return url_for(PLACES[kind], id=id) if kind in PLACES and id in named else None

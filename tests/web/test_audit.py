@@ -1,0 +1,147 @@
+"""The audit log as people read it, and the ways to it."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.fields import CustomerFields
+from billing_admin.models import ApiToken, BillingRun, Customer, Invoice
+from billing_admin.operations import audit, charges, customers, invoices, tokens
+from billing_admin.queries.audit import head
+from billing_admin.web import lists
+from billing_admin.web.wording import told
+from tests.making import NOW, bill, make_customer, make_service, make_spec, post
+from tests.people import signed_in
+from tests.web.pages import has_link, link, words
+from tests.web.reading import queries_of
+
+
+@pytest.fixture
+def acme(session: Session) -> UUID:
+    """A customer, who was renamed."""
+    make_customer(reference="acme", name="ACME Inc")
+    id: UUID = session.scalars(select(Customer.id)).one()
+    transaction(customers.update, id, CustomerFields(name="ACME & Co"), None, SYSTEM, NOW)
+    return id
+
+
+@pytest.fixture
+def viewer(app: Flask) -> FlaskClient:
+    return signed_in(app, "viewer")
+
+
+def test_tells_what_was_before_and_what_came_after(acme: UUID, viewer: FlaskClient) -> None:
+    page = viewer.get(f"/audit?object={acme}")
+    assert "command line Customer changed acme Name: ACME Inc → ACME & Co" in words(page)
+    assert link(page, "acme") == f"/customers/{acme}"
+    assert words(page).index("Customer changed") < words(page).index("Customer created")
+
+
+def test_every_object_has_its_history(acme: UUID, session: Session, app: Flask) -> None:
+    service = make_service()
+    [charge] = post(make_spec("acme", service=service)).ids
+    bill(issue=False)
+    transaction(tokens.create, "meter", ["read"], 365, actor=SYSTEM, now=NOW)
+    session.rollback()
+    run, invoice = session.scalars(select(BillingRun)).one(), session.scalars(select(Invoice)).one()
+    token = session.scalars(select(ApiToken)).one()
+    admin = signed_in(app)
+    transaction(invoices.issue, invoice.id, None, SYSTEM, NOW)
+    shown = {
+        f"/customers/{acme}": (acme, "acme"),
+        f"/charges/{charge}": (charge, "GenericCompute"),
+        f"/invoices/{invoice.id}": (invoice.id, "INV-2026-00001"),
+        f"/billing-runs/{run.id}": (run.id, "Up to 31 Mar 2026"),
+    }
+    for address, (id, name) in shown.items():
+        history = link(admin.get(address), "History")
+        assert history == f"/audit?object={id}"
+        assert link(admin.get(history), name) == address
+    made = admin.get(f"/audit?object={invoice.id}")
+    assert link(made, "Up to 31 Mar 2026") == f"/billing-runs/{run.id}"
+    assert link(admin.get("/tokens"), "History of meter") == f"/audit?object={token.id}"
+    assert link(admin.get(f"/audit?object={token.id}"), "meter") == "/tokens"
+
+
+@pytest.mark.parametrize(
+    ("query", "there"),
+    [
+        ("actor=COMMAND+LINE", True),
+        ("actor=nobody", False),
+        ("type=customer", True),
+        ("type=invoice", False),
+        ("type=x", True),
+        ("action=customer.changed", True),
+        ("action=customer.created", False),
+        ("from=2026-01-01&to=9999-12-31", True),
+        ("from=9999-12-31", False),
+        ("to=2020-01-01", False),
+        ("object=acme&from=x&after=x", True),
+    ],
+)
+def test_filters_live_in_the_url(acme: UUID, viewer: FlaskClient, query: str, there: bool) -> None:
+    page = viewer.get(f"/audit?{query}")
+    assert page.status_code == 200
+    assert has_link(page, "Customer changed") is there
+
+
+def test_what_matches_nothing_says_so(viewer: FlaskClient) -> None:
+    page = viewer.get("/audit?actor=nobody")
+    assert "No events match" in words(page)
+    assert link(page, "Clear filters") == "/audit"
+
+
+def test_pages_by_key(acme: UUID, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists.rows, "__defaults__", (2,))
+    for number in range(3):
+        transaction(audit.record, SYSTEM, NOW + timedelta(days=9000 + number), f"customer.tried_{number}", "customer")
+    first = viewer.get("/audit?type=customer")
+    assert "Customer tried 2" in words(first)
+    second = viewer.get(link(first, "Older"))
+    assert "Customer tried 0" in words(second)
+    assert "Customer tried 1" not in words(second)
+
+
+def test_says_how_far_it_is_sealed(acme: UUID, viewer: FlaskClient, session: Session) -> None:
+    assert "Sealed 0 events Not sealed yet 4 events" in words(viewer.get("/audit"))
+    audit.seal_all(transaction, NOW, whole=True)
+    assert f"Not sealed yet 0 events Head {head(session).hash[:12]}…" in words(viewer.get("/audit"))
+
+
+def test_takes_no_more_statements_for_more_events(acme: UUID, viewer: FlaskClient, app: Flask) -> None:
+    before = queries_of(app, viewer, "/audit")
+    for number in range(9):
+        make_customer(reference=f"c{number}")
+    assert queries_of(app, viewer, "/audit") == before
+
+
+def test_markup_in_the_log_is_text(session: Session, viewer: FlaskClient) -> None:
+    make_customer(reference="evil", name="<script>alert(1)</script>")
+    page = viewer.get("/audit")
+    assert "<script>alert" not in page.text
+    assert "<script>alert(1)</script>" in words(page)
+
+
+def test_of_many_charges_their_number_is_told(session: Session, viewer: FlaskClient) -> None:
+    customer = make_customer()
+    ids = post(make_spec(customer, "1"), make_spec(customer, "2")).ids
+    transaction(charges.hold, ids, "asked", SYSTEM, NOW)
+    assert "Charge held Charge Reason: asked Charges: 2" in words(viewer.get("/audit"))
+
+
+def test_values_in_words() -> None:
+    details = {"a_b": [None, True], "c": False, "d": {"EUR": "1.5", "USD": []}, "e": ["x", "y", "z"], "f": ["", 0]}
+    assert told(details) == [
+        ("A b", "nothing", "yes"),
+        ("C", None, "no"),
+        ("D", None, "EUR: 1.5, USD: nothing"),
+        ("E", None, "x, y, z"),
+        ("F", "nothing", "0"),
+    ]
