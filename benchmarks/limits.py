@@ -1,6 +1,8 @@
-"""The table into which the limits write: as wide as our charges, with its key alone: no other index, no check, no foreign key."""
+"""The table into which the limits write: our charges with their key and indexes, but no check and no foreign key."""
 
-from sqlalchemy import text
+from sqlalchemy import MetaData, Table
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql.elements import quoted_name
 
 from benchmarks.places import Place, fill_charges
 from billing_admin.models import Charge
@@ -15,12 +17,17 @@ COLUMNS = (
 
 def make_table(place: Place) -> None:
     """Make it beside ours, in the same database."""
+    ours = Charge.__table__
+    assert isinstance(ours, Table)
+    table = ours.to_metadata(MetaData(), name=TABLE)
+    table.primary_key.name = None
+    table.constraints = {table.primary_key}
+    for index in table.indexes:
+        index.name = quoted_name(f"bench_{index.name}", quote=None)
     with place.writing() as connection:
-        columns = [
-            f"{column.name} {column.type.compile(connection.dialect)}{' PRIMARY KEY' if column.primary_key else ''}"
-            for column in Charge.__table__.columns
-        ]
-        connection.execute(text(f"CREATE TABLE {TABLE} ({', '.join(columns)})"))
+        connection.execute(CreateTable(table, include_foreign_key_constraints=[]))
+        for index in table.indexes:
+            index.create(connection)
 
 
 def fill_table(place: Place, first: int, last: int, customers: int) -> None:

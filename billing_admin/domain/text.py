@@ -13,7 +13,7 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII
 
 def text(value: str, *field: str | int, longest: int = 200, lines: bool = False) -> str:
     """Return `value` if it can be stored, shown and exported as it is; raise Invalid otherwise."""
-    if _UNPRINTABLE.search(value) or (not lines and re.search("[\t\r\n]", value)):
+    if _UNPRINTABLE.search(value) or (not lines and ("\n" in value or "\r" in value)):
         raise Invalid("unprintable", "Leave out control characters.", *field)
     if len(value) > longest:
         raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
@@ -30,8 +30,8 @@ def named(value: str, *field: str | int, longest: int = 200) -> str:
 def reference(value: str, *field: str | int) -> str:
     """Return a name that a thing is called by: one line, no space at its ends, and not to be taken for an id."""
     named(value, *field)
-    if value != value.strip():
-        raise Invalid("space_at_end", "Leave out the spaces before and after.", *field)
+    if value != value.strip() or "\t" in value:
+        raise Invalid("space_at_end", "Leave out tabs, and spaces before and after.", *field)
     if _ID.fullmatch(value):
         raise Invalid("looks_like_an_id", "Choose a name that does not look like an id.", *field)
     return value
