@@ -87,11 +87,13 @@ def _limit(place: Place, first: int, invoices: int) -> float:
         "CREATE INDEX new_lines_by_customer ON new_lines (customer_id, service_id, unit_price)",
         f"""INSERT INTO invoices (id, kind, status, customer_id, currency, series_id, sequence, number, issue_date, due_date,
                 period_from, period_to, net, tax, total, paid, credited, customer_reference, customer_name, customer_address,
-                customer_tax_id, seller_name, seller_address, seller_tax_id, footer, hash, created_at, issued_at)
+                customer_tax_id, seller_name, seller_address, seller_tax_id, footer, note, purchase_order, reason, hash,
+                created_at, issued_at, version)
             SELECT {place.id("0e00", f"(row_number() OVER (ORDER BY customers.id) + {first})")}, 'invoice', 'issued',
                    customers.id, 'EUR', {place.id("0900", "1")}, row_number() OVER (ORDER BY customers.id) + {first},
                    'L-' || (row_number() OVER (ORDER BY customers.id) + {first}){as_text}, {day}, {day}, {day}, {day},
-                   n.net, 0, n.net, 0, 0, reference, name, address, '', '', '', '', '', '{"0" * 64}', {moment}, {moment}
+                   n.net, 0, n.net, 0, 0, reference, name, address, '', '', '', '', '', '', '', '', '{"0" * 64}',
+                   {moment}, {moment}, 1
             FROM customers JOIN (SELECT customer_id, sum(net) AS net FROM new_lines GROUP BY customer_id) AS n
                  ON n.customer_id = customers.id""",
         f"""INSERT INTO invoice_lines (id, invoice_id, customer_id, currency, position, service_id, service_code, description,

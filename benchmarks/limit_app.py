@@ -41,7 +41,7 @@ def _row(charge: dict[str, str]) -> tuple[Any, ...]:
     amounts = (charge["quantity"], "2.5", charge["quantity"])
     return (
         *(str(new_id(at)), SOMEBODY, SOMEBODY, SOMEBODY, hash(charge["description"]), at.isoformat(sep=" "), day),
-        *(charge["incurred_on"], False, "pending", "EUR", *amounts, charge["description"]),
+        *(charge["incurred_on"], False, "pending", "EUR", *amounts, False, charge["description"]),
     )
 
 

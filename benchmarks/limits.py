@@ -11,7 +11,7 @@ from tests.databases import plain
 TABLE = "bench_charges"
 COLUMNS = (
     "id, customer_id, service_id, event_id, fingerprint, created_at, created_on, incurred_on, late, status, currency,"
-    " quantity, unit_price, amount, description"
+    " quantity, unit_price, amount, tax_included, description"
 )
 
 

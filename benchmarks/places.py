@@ -124,8 +124,10 @@ def fill_catalogue(place: Place, customers: int) -> None:
     statements = [
         f"""INSERT INTO audit_events (id, at, actor_kind, actor_name, action, object_type, details)
             VALUES ({place.id("0c00", "1")}, {now}, 'system', 'System', 'charge.posted', 'charge', '{{}}')""",
-        f"""INSERT INTO customers (id, reference, name, email, address, tax_id, currency, notes, search, created_at, version)
-            SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, '', 'Street 1', '', 'EUR', '', '', {now}, 1
+        f"""INSERT INTO customers
+                (id, reference, name, email, address, tax_id, tax_treatment, currency, notes, search, created_at, version)
+            SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, '', 'Street 1', '', 'standard', 'EUR', '', '',
+                   {now}, 1
             FROM {place.series(1, customers)}""",
         f"""INSERT INTO accounts (customer_id, currency, pending_charges, pending_amount, held_charges, held_amount)
             SELECT {place.id("0a00", "n")}, 'EUR', 0, {zero}, 0, {zero} FROM {place.series(1, customers)}""",
@@ -134,8 +136,8 @@ def fill_catalogue(place: Place, customers: int) -> None:
         statements += [
             f"""INSERT INTO services (id, code, name, unit, tax_rate_id, line_per_charge, search, created_at, version)
                 SELECT {place.id("0b00", str(n))}, '{code}', '{code}', '', id, {no}, '', {now}, 1 FROM tax_rates LIMIT 1""",
-            f"""INSERT INTO service_prices (service_id, currency, unit_price)
-                VALUES ({place.id("0b00", str(n))}, 'EUR', '{price}')""",
+            f"""INSERT INTO service_prices (service_id, currency, unit_price, includes_tax)
+                VALUES ({place.id("0b00", str(n))}, 'EUR', '{price}', {no})""",
         ]
     with place.writing() as connection:
         for statement in statements:
@@ -159,11 +161,11 @@ def fill_charges(place: Place, first: int, last: int, customers: int, table: str
     no = "false" if place.kind == "PostgreSQL" else "0"
     insert = text(
         f"""INSERT INTO {table} (id, customer_id, service_id, event_id, fingerprint, created_at, created_on, incurred_on,
-                                 late, status, currency, quantity, unit_price, amount, description)
+                                 late, status, currency, quantity, unit_price, amount, tax_included, description)
         SELECT {place.id("0d00", "n")}, {place.id("0a00", "(n % :customers + 1)")},
                {place.id("0b00", "(n / :customers % 3)")}, {place.id("0c00", "1")}, n, {moment},
                {"date '2026-02-01'" if place.kind == "PostgreSQL" else "'2026-02-01'"}, {day}, {no}, 'pending', 'EUR',
-               {quantity}, {exact.format(tenths)}, {exact.format(f"((n % 97 + 1) * {tenths})")}, 'Usage ' || n
+               {quantity}, {exact.format(tenths)}, {exact.format(f"((n % 97 + 1) * {tenths})")}, {no}, 'Usage ' || n
         FROM {place.series(first, last)}"""
     )
     total = "exact_sum(amount)" if place.kind == "SQLite" else "sum(amount)"

@@ -2,7 +2,7 @@
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from billing_admin.database import db, write_options
 from billing_admin.models.base import Base, Data, Exact, Key, Moment, Words
@@ -22,18 +22,38 @@ def render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
 
 
 def run() -> None:
-    """Migrate; others wait for the lock and then find nothing left to do."""
-    with db.engine.connect().execution_options(**write_options(db.engine)) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        context.configure(
-            connection=connection,
-            target_metadata=Base.metadata,
-            render_item=render_item,
-            render_as_batch=connection.dialect.name == "sqlite",
-            transactional_ddl=True,
-        )
-        context.run_migrations()
+    """Migrate; others wait for the lock and then find nothing left to do.
+
+    SQLite changes a table by making it anew, which foreign keys would not let go: they are off meanwhile, and checked at the end.
+    """
+    with db.engine.connect().execution_options(**write_options(db.engine)) as connection:
+        on_sqlite = connection.dialect.name == "sqlite"
+        driver = connection.connection.driver_connection
+        if on_sqlite:
+            driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                migrate(connection)
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all() if on_sqlite else []
+                if broken:
+                    raise RuntimeError(f"rows that refer to nothing after the migration: {broken[:5]}")
+        finally:
+            if on_sqlite:
+                driver.execute("PRAGMA foreign_keys = ON")
+
+
+def migrate(connection: Connection) -> None:
+    """Run what is missing, in the transaction that is open."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_item=render_item,
+        render_as_batch=connection.dialect.name == "sqlite",
+        transactional_ddl=True,
+    )
+    context.run_migrations()
 
 
 run()

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.money import currency_code, exact
-from billing_admin.domain.text import named, prefix, reference, text
+from billing_admin.domain.text import named, number_format, reference, text
 
 
 class CustomerFields(TypedDict, total=False):
@@ -45,7 +45,8 @@ class OrganisationFields(TypedDict, total=False):
     time_zone: str
     base_currency: str
     payment_terms_days: int
-    invoice_prefix: str
+    invoice_format: str
+    credit_note_format: str
     hold_likely_duplicates: bool
     default_tax_rate: str
 
@@ -126,7 +127,8 @@ TAX_CATEGORIES = {
 _RULES: Mapping[str, Callable[[Any, str], Any]] = {
     "reference": reference,
     "code": reference,
-    "invoice_prefix": prefix,
+    "invoice_format": number_format,
+    "credit_note_format": number_format,
     "name": named,
     "legal_name": named,
     "email": _email,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.money import LARGEST_MINOR, currency_code, minor_units, percentage, plain, plain_or_none
+from billing_admin.domain.text import NUMBER_PART
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -222,9 +223,10 @@ def may_issue(status: str, number: str | None) -> bool:
     return status == "draft"
 
 
-def document_number(prefix: str, year: int, sequence: int) -> str:
-    """A number as people read it: INV-2026-00042."""
-    return f"{prefix}-{year}-{sequence:05d}"
+def document_number(format: str, issue_date: date, sequence: int) -> str:
+    """A number as people read it: `INV-{year}-{number:5}` makes INV-2026-00042 (see `text.number_format`)."""
+    parts = {"year": f"{issue_date.year:04d}", "month": f"{issue_date.month:02d}"}
+    return NUMBER_PART.sub(lambda part: parts.get(part[1]) or str(sequence).zfill(int(part[2] or 1)), format)
 
 
 def chained(previous: str, number: str, content: Sequence[object]) -> str:

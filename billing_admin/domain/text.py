@@ -7,7 +7,9 @@ from billing_admin.domain.errors import Invalid
 
 # NUL and other controls (tab and line ends are fine in long texts), and surrogates that stand alone.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_PREFIX = re.compile(r"[A-Za-z0-9]{1,12}", re.ASCII)
+# What stands in braces in the format of a number; of `{number:5}` the digits at least.
+NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
+_NUMBER_WORDS = re.compile(r"[A-Za-z0-9./_-]{0,30}", re.ASCII)
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
@@ -37,10 +39,18 @@ def reference(value: str, *field: str | int) -> str:
     return value
 
 
-def prefix(value: str, *field: str | int) -> str:
-    """Return what numbers may begin with."""
-    if not _PREFIX.fullmatch(value):
-        raise Invalid("not_a_prefix", "Use 1 to 12 letters and digits.", *field)
+def number_format(value: str, *field: str | int) -> str:
+    """Return the format of a number: `{year}` and `{number}` once each, `{month}` if wanted, digits at least as `{number:5}`.
+
+    The year is needed, as each has its own series.
+    """
+    parts = [name for name, _ in NUMBER_PART.findall(value)]
+    words = NUMBER_PART.sub("", value)
+    if sorted(parts) not in (["number", "year"], ["month", "number", "year"]) or not _NUMBER_WORDS.fullmatch(words):
+        said = "Use letters, digits and - . / _ with {year} and {number:5} in them, such as INV-{year}-{number:5}."
+        raise Invalid("not_a_format", said, *field)
+    if re.search(r"}{", value):
+        raise Invalid("not_a_format", "Put something between the parts, such as a hyphen.", *field)
     return value
 
 

@@ -5,13 +5,16 @@ from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem
 from billing_admin.models.charge import Charge
 from billing_admin.models.customer import Account, Customer
-from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax
-from billing_admin.models.organisation import NumberSeries, Organisation, TaxRate
+from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
+from billing_admin.models.organisation import NumberSeries, Organisation, TaxRate, TaxRateChange
+from billing_admin.models.payment import Allocation, Payment
+from billing_admin.models.recurring_charge import RecurringCharge
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.user import ApiToken, SignInFailure, User, UserSession
 
 __all__ = [
     "Account",
+    "Allocation",
     "ApiToken",
     "AuditEvent",
     "AuditSeal",
@@ -25,10 +28,14 @@ __all__ = [
     "InvoiceTax",
     "NumberSeries",
     "Organisation",
+    "Payment",
+    "RecurringCharge",
     "Service",
     "ServicePrice",
     "SignInFailure",
     "TaxRate",
+    "TaxRateChange",
     "User",
     "UserSession",
+    "VoidedCharge",
 ]

@@ -13,13 +13,17 @@ from billing_admin.models.base import Base, exact_checks, one_of
 from billing_admin.models.service import Service
 
 CHARGE_STATUSES = ("pending", "held", "billed", "cancelled")
+_REPLACES = text("replaces_id IS NOT NULL")
+_TO_REVIEW = text("duplicate_of_id IS NOT NULL AND duplicate_kept_at IS NULL AND status <> 'cancelled'")
 _UNBILLED = text("status IN ('pending', 'held')")
 
 
 class Charge(Base):
     """A charge is never edited: only its status and its invoice line move.
 
-    `unit_price` is None where the caller gave a plain amount. `event_id` is the audit event of its posting: who, when and how.
+    `replaces_id` names the cancelled charge that it corrects. A likely duplicate names the earlier charge, and when a person
+    decided to keep it. `unit_price` is None where the caller gave a plain amount. `event_id` is the audit event of
+    its posting: who, when and how.
     The foreign keys carry customer and currency along, so that the database refuses a charge on another's invoice.
     """
 
@@ -29,6 +33,8 @@ class Charge(Base):
         ForeignKeyConstraint(
             ["invoice_line_id", "customer_id", "currency"],
             ["invoice_lines.id", "invoice_lines.customer_id", "invoice_lines.currency"],
+            deferrable=True,
+            initially="IMMEDIATE",
         ),
         one_of("status", *CHARGE_STATUSES),
         CheckConstraint("(status = 'billed') = (invoice_line_id IS NOT NULL)", name="billed_is_on_a_line"),
@@ -37,6 +43,8 @@ class Charge(Base):
         # A fingerprint is looked for among the last two days: the day first keeps new entries together at the index's end.
         Index(None, "created_on", "fingerprint"),
         Index("ix_charges_unbilled", "customer_id", "incurred_on", postgresql_where=_UNBILLED, sqlite_where=_UNBILLED),
+        Index("ix_charges_replaces", "replaces_id", unique=True, postgresql_where=_REPLACES, sqlite_where=_REPLACES),
+        Index("ix_charges_to_review", "created_at", "id", postgresql_where=_TO_REVIEW, sqlite_where=_TO_REVIEW),
         Index("ix_charges_customer", "customer_id", "created_at", "id"),
         Index(
             "ix_charges_line",
@@ -52,6 +60,8 @@ class Charge(Base):
     invoice_line_id: Mapped[UUID | None]
     event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id))
     duplicate_of_id: Mapped[UUID | None]
+    duplicate_kept_at: Mapped[datetime | None]
+    replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("charges.id"))
     fingerprint: Mapped[int]
     created_at: Mapped[datetime]
     created_on: Mapped[date]
@@ -63,5 +73,6 @@ class Charge(Base):
     quantity: Mapped[Decimal]
     unit_price: Mapped[Decimal | None]
     amount: Mapped[Decimal]
+    tax_included: Mapped[bool]
     description: Mapped[str]
     details: Mapped[dict[str, Any] | None]

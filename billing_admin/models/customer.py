@@ -7,14 +7,16 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, exact_checks
+from billing_admin.models.base import Base, exact_checks, one_of
+
+TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export")
 
 
 class Customer(Base):
     """Who is billed. `search` holds the folded reference, name and e-mail."""
 
     __tablename__ = "customers"
-    __table_args__ = (Index(None, "created_at", "id"),)
+    __table_args__ = (one_of("tax_treatment", *TAX_TREATMENTS), Index(None, "created_at", "id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(unique=True)
@@ -22,6 +24,7 @@ class Customer(Base):
     email: Mapped[str]
     address: Mapped[str]
     tax_id: Mapped[str]
+    tax_treatment: Mapped[str]
     currency: Mapped[str]
     payment_terms_days: Mapped[int | None]
     notes: Mapped[str]

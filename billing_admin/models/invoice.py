@@ -13,11 +13,19 @@ from billing_admin.models.organisation import NumberSeries
 from billing_admin.models.service import Service
 
 INVOICE_STATUSES = ("draft", "issued", "void")
-_OPEN = text("status = 'issued' AND total <> paid + credited")
+_OPEN = text("status = 'issued' AND kind = 'invoice' AND total <> paid + credited")
+
+
+_CORRECTS = text("corrects_id IS NOT NULL")
 
 
 class Invoice(Base):
-    """A draft has no number; from issue on, names, addresses, lines and rates are copies that never change."""
+    """A draft has no number; from issue on, names, addresses, lines and rates are copies that never change.
+
+    A credit note is of kind `credit_note`: `corrects_id` names its invoice, its amounts are positive and reduce what is owed.
+    `paid` is the sum of the allocations that stand, `credited` that of its credit notes. `replaces_id` names the void invoice
+    whose charges are billed here again.
+    """
 
     __tablename__ = "invoices"
     __table_args__ = (
@@ -31,12 +39,23 @@ class Invoice(Base):
             name="numbered_when_issued",
         ),
         CheckConstraint("paid >= 0 AND credited >= 0 AND paid + credited <= total", name="not_overpaid"),
+        CheckConstraint("(kind = 'credit_note') = (corrects_id IS NOT NULL)", name="credit_note_corrects"),
+        CheckConstraint("kind = 'invoice' OR (paid = 0 AND credited = 0)", name="credit_note_is_not_paid"),
+        CheckConstraint("(status = 'void') = (voided_on IS NOT NULL)", name="void_has_day"),
+        CheckConstraint("status <> 'void' OR (paid = 0 AND credited = 0)", name="void_is_not_paid"),
+        ForeignKeyConstraint(
+            ["corrects_id", "customer_id", "currency"], ["invoices.id", "invoices.customer_id", "invoices.currency"]
+        ),
+        ForeignKeyConstraint(
+            ["replaces_id", "customer_id", "currency"], ["invoices.id", "invoices.customer_id", "invoices.currency"]
+        ),
         UniqueConstraint("series_id", "sequence"),
         UniqueConstraint("id", "customer_id", "currency"),
         Index(None, "created_at", "id"),
         Index(None, "customer_id", "created_at", "id"),
         Index(None, "run_id"),
         Index("ix_invoices_open", "due_date", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index("ix_invoices_corrects", "corrects_id", postgresql_where=_CORRECTS, sqlite_where=_CORRECTS),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -65,9 +84,16 @@ class Invoice(Base):
     seller_address: Mapped[str]
     seller_tax_id: Mapped[str]
     footer: Mapped[str]
+    note: Mapped[str]
+    purchase_order: Mapped[str]
+    corrects_id: Mapped[UUID | None]
+    replaces_id: Mapped[UUID | None]
+    reason: Mapped[str]
+    voided_on: Mapped[date | None]
     hash: Mapped[str | None]
     created_at: Mapped[datetime]
     issued_at: Mapped[datetime | None]
+    version: Mapped[int]
 
     lines: Mapped[list["InvoiceLine"]] = relationship(order_by="InvoiceLine.position", viewonly=True)
     taxes: Mapped[list["InvoiceTax"]] = relationship(
@@ -76,7 +102,11 @@ class Invoice(Base):
 
 
 class InvoiceLine(Base):
-    """One or many charges of one service and unit price, summed exactly and rounded once. `charges` counts them."""
+    """One or many charges of one service and unit price, summed exactly and rounded once. `charges` counts them.
+
+    Where prices include tax, `gross` is the rounded sum and `net` its part without the tax; else `gross` is None.
+    A credit note's line names the line that it takes back.
+    """
 
     __tablename__ = "invoice_lines"
     __table_args__ = (
@@ -99,14 +129,29 @@ class InvoiceLine(Base):
     quantity: Mapped[Decimal]
     unit_price: Mapped[Decimal | None]
     amount: Mapped[Decimal]
+    gross: Mapped[int | None]
     net: Mapped[int]
     tax_category: Mapped[str]
     tax_percent: Mapped[Decimal]
     charges: Mapped[int]
+    corrects_line_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoice_lines.id"))
+
+
+class VoidedCharge(Base):
+    """That a charge once stood on a line of an invoice that is void."""
+
+    __tablename__ = "voided_charges"
+    __table_args__ = (Index(None, "charge_id"),)
+
+    invoice_line_id: Mapped[UUID] = mapped_column(ForeignKey(InvoiceLine.id), primary_key=True)
+    charge_id: Mapped[UUID] = mapped_column(ForeignKey("charges.id"), primary_key=True)
 
 
 class InvoiceTax(Base):
-    """The tax of an invoice at one rate, rounded once."""
+    """The tax of an invoice at one rate, rounded once; lines whose prices include tax have a row of their own.
+
+    `note` is the reason that must be printed where no tax is charged.
+    """
 
     __tablename__ = "invoice_taxes"
     __table_args__ = exact_checks("percent")
@@ -115,5 +160,7 @@ class InvoiceTax(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     category: Mapped[str]
     percent: Mapped[Decimal]
+    included: Mapped[bool]
     base: Mapped[int]
     tax: Mapped[int]
+    note: Mapped[str]

@@ -13,7 +13,10 @@ TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
 
 
 class TaxRate(Base):
-    """A rate as EN 16931 names it: a category code and a percentage."""
+    """A rate as EN 16931 names it: a category code and a percentage, until its first change.
+
+    `note` is the reason that is printed on documents which charge no tax.
+    """
 
     __tablename__ = "tax_rates"
     __table_args__ = (one_of("category", *TAX_CATEGORIES), *exact_checks("percent"))
@@ -23,10 +26,33 @@ class TaxRate(Base):
     name: Mapped[str]
     category: Mapped[str]
     percent: Mapped[Decimal]
+    note: Mapped[str]
+    version: Mapped[int] = mapped_column()
+
+    changes: Mapped[list["TaxRateChange"]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan", order_by="TaxRateChange.valid_from"
+    )
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class TaxRateChange(Base):
+    """The percentage of a rate for charges incurred from a day on, until the next change."""
+
+    __tablename__ = "tax_rate_changes"
+    __table_args__ = exact_checks("percent")
+
+    tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id), primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    percent: Mapped[Decimal]
 
 
 class Organisation(Base):
-    """The one row that says who bills, where, and on what terms."""
+    """The one row that says who bills, where, and on what terms.
+
+    Nothing may be dated on or before `locked_through`. The formats of numbers have `{year}`, `{month}` and `{number:5}` in
+    them. The notes are printed where a customer's treatment charges no tax.
+    """
 
     __tablename__ = "organisation"
     __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
@@ -40,7 +66,12 @@ class Organisation(Base):
     time_zone: Mapped[str]
     base_currency: Mapped[str]
     payment_terms_days: Mapped[int]
-    invoice_prefix: Mapped[str]
+    invoice_format: Mapped[str]
+    credit_note_format: Mapped[str]
+    exempt_note: Mapped[str]
+    reverse_charge_note: Mapped[str]
+    export_note: Mapped[str]
+    locked_through: Mapped[date | None]
     hold_likely_duplicates: Mapped[bool]
     is_demo: Mapped[bool]
     default_tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))

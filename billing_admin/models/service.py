@@ -12,7 +12,7 @@ from billing_admin.models.organisation import TaxRate
 
 
 class ServicePrice(Base):
-    """What one unit costs in one currency: an exact decimal, often smaller than a cent."""
+    """What one unit costs in one currency, with or without tax: an exact decimal, often smaller than a cent."""
 
     __tablename__ = "service_prices"
     __table_args__ = exact_checks("unit_price")
@@ -20,6 +20,7 @@ class ServicePrice(Base):
     service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), primary_key=True)
     currency: Mapped[str] = mapped_column(primary_key=True)
     unit_price: Mapped[Decimal]
+    includes_tax: Mapped[bool]
 
 
 class Service(Base):

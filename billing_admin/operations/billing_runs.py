@@ -328,9 +328,16 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
         "paid": 0,
         "credited": 0,
         **copied,
+        "note": "",
+        "purchase_order": "",
+        "corrects_id": None,
+        "replaces_id": None,
+        "reason": "",
+        "voided_on": None,
         "hash": None,
         "created_at": now,
         "issued_at": None,
+        "version": 1,
     }
     lines = [
         {
@@ -345,10 +352,12 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
             "quantity": line.group.quantity,
             "unit_price": line.group.unit_price,
             "amount": line.group.amount,
+            "gross": None,
             "net": line.net,
             "tax_category": line.group.tax.category,
             "tax_percent": line.group.tax.percent,
             "charges": line.group.charges,
+            "corrects_line_id": None,
         }
         for line in document.lines
     ]
@@ -358,8 +367,10 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
             "position": position,
             "category": total.rate.category,
             "percent": total.rate.percent,
+            "included": False,
             "base": total.base,
             "tax": total.tax,
+            "note": "",
         }
         for position, total in enumerate(document.taxes, 1)
     ]

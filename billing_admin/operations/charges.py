@@ -256,6 +256,8 @@ def _store(
                 "invoice_line_id": None,
                 "event_id": event_id,
                 "duplicate_of_id": likely.get(charge.id),
+                "duplicate_kept_at": None,
+                "replaces_id": None,
                 "fingerprint": charge.fingerprint,
                 "created_at": now,
                 "created_on": created_on,
@@ -267,6 +269,7 @@ def _store(
                 "quantity": charge.quantity,
                 "unit_price": charge.unit_price,
                 "amount": charge.amount,
+                "tax_included": False,
                 "description": charge.description,
                 "details": charge.details,
             }

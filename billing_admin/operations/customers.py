@@ -39,6 +39,7 @@ def create(
             raise Invalid("missing", f"Enter the customer's {needed}.", needed)
     reference = given.get("reference") or _next_reference(session)
     values: dict[str, Any] = {"email": "", "address": "", "tax_id": "", "payment_terms_days": None, "notes": ""}
+    values["tax_treatment"] = "standard"
     customer = Customer(id=id or new_id(now), **(values | given | {"reference": reference}), created_at=now)
     customer.archived_at = None
     _index(customer)

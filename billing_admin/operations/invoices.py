@@ -72,7 +72,7 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
         row = one.invoice
         row["series_id"] = series.id
         row["sequence"] = series.next_sequence
-        row["number"] = document_number(house.invoice_prefix, series.year, series.next_sequence)
+        row["number"] = document_number(house.invoice_format, issue_date, series.next_sequence)
         row["hash"] = series.last_hash = chained(series.last_hash, row["number"], content(one))
         series.next_sequence += 1
     session.flush()

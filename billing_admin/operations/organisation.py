@@ -23,7 +23,8 @@ FIELDS = [
     "time_zone",
     "base_currency",
     "payment_terms_days",
-    "invoice_prefix",
+    "invoice_format",
+    "credit_note_format",
     "hold_likely_duplicates",
 ]
 
@@ -69,7 +70,7 @@ def add_tax_rate(session: Session, fields: TaxRateFields, actor: Actor, now: dat
     given = checked(fields)
     if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
         raise Conflict("code_taken", f"There is a tax rate “{given['code']}” already.", "code")
-    rate = TaxRate(id=new_id(now), **given)
+    rate = TaxRate(id=new_id(now), note="", **given)
     session.add(rate)
     session.flush()
     facts = given | {"percent": plain(rate.percent)}

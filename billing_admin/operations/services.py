@@ -91,7 +91,7 @@ def _set_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
         if currency in kept:
             kept[currency].unit_price = unit_price
         else:
-            service.prices.append(ServicePrice(currency=currency, unit_price=unit_price))
+            service.prices.append(ServicePrice(currency=currency, unit_price=unit_price, includes_tax=False))
 
 
 def _facts(service: Service) -> dict[str, Any]:

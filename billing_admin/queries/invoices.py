@@ -192,4 +192,4 @@ def next_number(session: Session, on: date) -> str:
     sequence = session.scalar(
         select(NumberSeries.next_sequence).where(NumberSeries.kind == "invoice", NumberSeries.year == on.year)
     )
-    return document_number(organisation(session).invoice_prefix, on.year, sequence or 1)
+    return document_number(organisation(session).invoice_format, on, sequence or 1)

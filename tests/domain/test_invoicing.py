@@ -318,7 +318,11 @@ def test_a_draft_is_issued_once_and_a_void_invoice_never() -> None:
     ("sequence", "number"), [(1, "INV-2026-00001"), (99999, "INV-2026-99999"), (100000, "INV-2026-100000")]
 )
 def test_a_number_has_five_digits_or_more(sequence: int, number: str) -> None:
-    assert document_number("INV", 2026, sequence) == number
+    assert document_number("INV-{year}-{number:5}", date(2026, 3, 1), sequence) == number
+
+
+def test_a_number_may_say_the_month() -> None:
+    assert document_number("{number}/{month}/{year}", date(2026, 3, 1), 7) == "7/03/2026"
 
 
 def test_each_hash_covers_the_number_the_content_and_the_hash_before() -> None:

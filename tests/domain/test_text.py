@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import folded, named, prefix, reference, text
+from billing_admin.domain.text import folded, named, number_format, reference, text
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,23 @@ def test_a_reference_may_be_anything_else(value: str) -> None:
     assert reference(value) == value
 
 
-@pytest.mark.parametrize("value", ["", "INV-", "INV 1", "Ü", "x" * 13, "INV\n", "١"])
-def test_numbers_begin_with_plain_letters_and_digits(value: str) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "INV-", "{number}", "INV-{year}", "{year}{number}", "{year}-{number}-{number}", "Ü{year}-{number}"),
+        *("{year}-{number:0}", "{year}-{number} ", "{year}-{number}\n", "{year}-{number}-{day}"),
+        "x" * 31 + "{year}-{number}",
+    ],
+)
+def test_a_format_of_numbers_has_year_and_number_apart(value: str) -> None:
     with pytest.raises(Invalid) as refused:
-        prefix(value)
-    assert refused.value.code == "not_a_prefix"
-    assert prefix("INV26") == "INV26"
+        number_format(value)
+    assert refused.value.code == "not_a_format"
+
+
+@pytest.mark.parametrize("value", ["INV-{year}-{number:5}", "{year}/{month}/{number}", "{number:9}.{year}"])
+def test_a_format_of_numbers_may_have_the_month_and_any_order(value: str) -> None:
+    assert number_format(value) == value
 
 
 @pytest.mark.parametrize(

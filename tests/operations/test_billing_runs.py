@@ -543,7 +543,7 @@ def test_each_year_has_a_series_of_its_own(session: Session) -> None:
 
 def test_a_changed_prefix_goes_on_counting(session: Session) -> None:
     make_invoice()
-    change_settings(invoice_prefix="RE")
+    change_settings(invoice_format="RE-{year}-{number:5}")
     assert make_invoice().number == "RE-2026-00002"
 
 

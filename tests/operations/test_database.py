@@ -1,6 +1,8 @@
 """What the database itself refuses, so that no bug above it can break it; and the one commit."""
 
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +12,22 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, Operationa
 from sqlalchemy.orm import Session
 
 from billing_admin.database import ATTEMPTS, db, transaction, write_options
-from billing_admin.models import Account, Base, Charge, Customer, Invoice, InvoiceLine, Organisation
+from billing_admin.models import (
+    Account,
+    Base,
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    Organisation,
+    RecurringCharge,
+    TaxRate,
+    TaxRateChange,
+)
 from tests.books import contents
-from tests.making import make_customer, make_invoice, make_service, make_spec, post
+from tests.making import NOW, make_customer, make_invoice, make_service, make_spec, post
 
+DAY = date(2026, 11, 1)
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 POSTGRESQL = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
@@ -117,7 +131,10 @@ EXACT_COLUMNS = [
     ("invoice_taxes", "percent"),
     ("service_prices", "unit_price"),
     ("tax_rates", "percent"),
+    ("tax_rate_changes", "percent"),
     ("billing_run_items", "amount"),
+    ("recurring_charges", "quantity"),
+    ("recurring_charges", "unit_price"),
 ]
 
 
@@ -125,6 +142,29 @@ def one_of_each() -> None:
     customer, service = make_customer(), make_service()
     post(make_spec(customer, service=service))
     make_invoice(customer)
+    transaction(_more, customer.id, service.id)
+
+
+def _more(session: Session, customer_id: UUID, service_id: UUID) -> None:
+    rate = session.scalars(select(TaxRate)).first()
+    assert rate
+    rate.changes.append(TaxRateChange(valid_from=DAY, percent=Decimal(1)))
+    session.add(
+        RecurringCharge(
+            id=UUID(int=9),
+            customer_id=customer_id,
+            currency="USD",
+            service_id=service_id,
+            description="",
+            quantity=Decimal(1),
+            unit_price=Decimal(1),
+            interval="monthly",
+            anchor_on=DAY,
+            starts_on=DAY,
+            prorate=True,
+            created_at=NOW,
+        )
+    )
 
 
 @POSTGRESQL

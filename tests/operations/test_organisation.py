@@ -30,7 +30,7 @@ def test_settings_change_and_are_recorded_before_and_after(session: Session) -> 
         ({"time_zone": "Mars/Olympus"}, "unknown_time_zone"),
         ({"base_currency": "XXX"}, "unknown_currency"),
         ({"payment_terms_days": 1000}, "out_of_range"),
-        ({"invoice_prefix": "INV-"}, "not_a_prefix"),
+        ({"invoice_format": "INV-{number}"}, "not_a_format"),
         ({"default_tax_rate": "nope"}, "unknown_tax_rate"),
     ],
 )

@@ -125,7 +125,7 @@ BREAKS = {
     ),
     "a charge on a void invoice": (
         "charge_line",
-        f"UPDATE invoices SET status = 'void' WHERE {FIRST}",
+        f"UPDATE invoices SET status = 'void', voided_on = issue_date WHERE {FIRST}",
         "its invoice is void",
     ),
     "a charge on another customer's line": (

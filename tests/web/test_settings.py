@@ -23,7 +23,8 @@ GOOD = {
     "time_zone": "Europe/Berlin",
     "base_currency": "USD",
     "payment_terms_days": "14",
-    "invoice_prefix": "NB",
+    "invoice_format": "NB-{year}-{number:4}",
+    "credit_note_format": "NC-{year}-{number:4}",
     "default_tax_rate": "none",
     "hold_likely_duplicates": "y",
     "version": "1",
@@ -60,10 +61,14 @@ def test_saves(admin: FlaskClient, session: Session) -> None:
     assert (response.status_code, response.location) == (303, "/settings")
     now = house(session)
     assert (now.legal_name, now.address, now.time_zone, now.base_currency) == ("Nimbus", "1\n2", "Europe/Berlin", "USD")
-    assert (now.payment_terms_days, now.invoice_prefix, now.hold_likely_duplicates) == (14, "NB", True)
+    assert (now.payment_terms_days, now.invoice_format, now.hold_likely_duplicates) == (
+        14,
+        "NB-{year}-{number:4}",
+        True,
+    )
     text = words(admin.get("/settings").text)
     assert "The settings were saved. They apply to future invoices." in text
-    assert "Next number NB-2026-00001" in text
+    assert "Next number NB-2026-0001" in text
     assert "Held until somebody decides" in text
 
 
@@ -75,7 +80,8 @@ def test_saves(admin: FlaskClient, session: Session) -> None:
         ({"time_zone": "Mars/Base"}, "Choose one from the list."),
         ({"payment_terms_days": ""}, "Enter the days that customers have to pay, such as 30."),
         ({"payment_terms_days": "999"}, "Use 0 to 365 days."),
-        ({"invoice_prefix": "A-B"}, "Use 1 to 12 letters and digits."),
+        ({"invoice_format": "A-{number}"}, "Use letters, digits and - . / _ with {year} and {number:5} in them"),
+        ({"credit_note_format": "{year}{number}"}, "Put something between the parts"),
         ({"default_tax_rate": "x"}, "Choose one from the list."),
         ({"version": "x"}, "Enter a whole number such as 30."),
     ],

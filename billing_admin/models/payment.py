@@ -1,0 +1,74 @@
+"""Money received, and the invoices it is allocated to. Money is in minor units."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing_admin.models.audit import AuditEvent
+from billing_admin.models.base import Base, one_of
+
+PAYMENT_METHODS = ("bank_transfer", "direct_debit", "card", "cash", "cheque", "other", "write_off")
+
+
+class Payment(Base):
+    """A payment, or a small remainder written off (`method` write_off). Reversed, never deleted.
+
+    `allocated` is the sum of its standing allocations; what is left is the customer's credit.
+    """
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        ForeignKeyConstraint(["customer_id", "currency"], ["accounts.customer_id", "accounts.currency"]),
+        UniqueConstraint("id", "customer_id", "currency"),
+        one_of("status", "recorded", "reversed"),
+        one_of("method", *PAYMENT_METHODS),
+        CheckConstraint("amount > 0 AND allocated >= 0 AND allocated <= amount", name="not_over_allocated"),
+        CheckConstraint("(status = 'reversed') = (reversed_on IS NOT NULL)", name="reversed_has_day"),
+        CheckConstraint("status = 'recorded' OR allocated = 0", name="reversed_pays_nothing"),
+        Index(None, "created_at", "id"),
+        Index(None, "customer_id", "currency"),
+        Index(None, "reference"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    allocated: Mapped[int]
+    received_on: Mapped[date]
+    method: Mapped[str]
+    reference: Mapped[str]
+    status: Mapped[str]
+    reason: Mapped[str]
+    reversed_on: Mapped[date | None]
+    created_at: Mapped[datetime]
+    event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id))
+
+
+class Allocation(Base):
+    """A part of a payment that pays an invoice, from a day on, until it is withdrawn."""
+
+    __tablename__ = "allocations"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["payment_id", "customer_id", "currency"], ["payments.id", "payments.customer_id", "payments.currency"]
+        ),
+        ForeignKeyConstraint(
+            ["invoice_id", "customer_id", "currency"], ["invoices.id", "invoices.customer_id", "invoices.currency"]
+        ),
+        CheckConstraint("amount > 0", name="positive"),
+        CheckConstraint("withdrawn_on >= made_on", name="withdrawn_after_made"),
+        Index(None, "payment_id"),
+        Index(None, "invoice_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID]
+    invoice_id: Mapped[UUID]
+    customer_id: Mapped[UUID]
+    currency: Mapped[str]
+    amount: Mapped[int]
+    made_on: Mapped[date]
+    withdrawn_on: Mapped[date | None]
