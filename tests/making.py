@@ -18,9 +18,9 @@ from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.fields import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact
 from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
-from billing_admin.operations import billing_runs, charges, customers, organisation, services
+from billing_admin.operations import billing_runs, customers, organisation, posting, services
 from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.operations.charges import Posted
+from billing_admin.operations.posting import Posted
 
 NOW = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
 MARCH, MARCH_END = date(2026, 3, 15), date(2026, 3, 31)
@@ -81,7 +81,7 @@ def make_spec(
 
 def post(*specs: ChargeSpec, now: datetime = NOW) -> Posted:
     """Post charges in one go."""
-    return transaction(charges.post, specs, SYSTEM, now)
+    return transaction(posting.post, specs, SYSTEM, now)
 
 
 def bill(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -33,8 +34,10 @@ from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import DomainError, Problem
 from billing_admin.domain.text import named
 from billing_admin.operations import charges as operations
+from billing_admin.operations import posting
 from billing_admin.queries.charges import ChargeFilter, charge, charges
 from billing_admin.queries.paging import page
+from billing_admin.queries.posting import Known
 
 MOST_CHARGES = 10_000
 
@@ -201,11 +204,25 @@ def post_charge(actor: Actor, body: ChargeIn) -> Reply:
 
 def _post_one(session: Session, spec: ChargeSpec, actor: Actor, at: datetime) -> tuple[ChargeOut, bool]:
     try:
-        posted = operations.post(session, [spec], actor, at)
+        posted = posting.post(session, [spec], actor, at)
     except DomainError as error:
         error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
         raise
-    return charge_out(charge(session, posted.ids[0])), posted.created == 1
+    if not posted.rows:
+        return charge_out(charge(session, posted.ids[0])), False
+    return _new_charge(posted.rows[0], posted.known, actor), True
+
+
+def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:
+    """A charge that was stored just now, without reading it back."""
+    service_id = row["service_id"]
+    names = {
+        "customer_reference": known.customers[str(row["customer_id"])][0].reference,
+        "service_code": known.services[str(service_id)][0].code if service_id else None,
+        "created_by": actor.name,
+        "invoice_number": None,
+    }
+    return charge_out(SimpleNamespace(**row, **names))
 
 
 @route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, answer=BatchOut, statuses=(201, 200))
@@ -218,10 +235,10 @@ def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
     return Reply(content, 201 if posted.created else 200)
 
 
-def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> operations.Posted:
+def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> posting.Posted:
     """Name every wrong row: the right ones are posted as well, to hear what the operation says of them, and rolled back."""
     try:
-        posted = operations.post(session, rows.specs, actor, at)
+        posted = posting.post(session, rows.specs, actor, at)
     except DomainError as error:
         error.problems = tuple(_placed(one, rows.places) for one in error.problems)
         if not rows.problems:

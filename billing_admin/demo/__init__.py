@@ -34,7 +34,7 @@ from billing_admin.domain.errors import Conflict
 from billing_admin.domain.fields import CustomerFields, ServiceFields
 from billing_admin.domain.money import exact
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
-from billing_admin.operations import audit, billing_runs, charges, customers, invoices, organisation, services
+from billing_admin.operations import audit, billing_runs, charges, customers, invoices, organisation, posting, services
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries.organisation import day_of
 from billing_admin.queries.organisation import organisation as the_organisation
@@ -141,7 +141,7 @@ class _Story:
         for begin, end in zip((0, *WEEKS), WEEKS, strict=False):
             batch += [spec for spec in known if begin < _day(spec).day <= end and spec not in late]
             posted_on = first.replace(day=min(end, monthrange(first.year, first.month)[1])) + timedelta(days=1)
-            self.do(charges.post, batch, SYSTEM, self.at(posted_on, METERED))
+            self.do(posting.post, batch, SYSTEM, self.at(posted_on, METERED))
             batch = []
 
     def _bill(self, month: int, through: date, issue_date: date) -> None:
@@ -162,7 +162,7 @@ class _Story:
         """What waits for a person today: charges held, and charges that look like they were sent twice."""
         now = self.at(self.today, time.min)
         disputed = in_dispute(self.today)
-        self.do(charges.post, [*(spec for spec, _ in disputed), *sent_twice(self.today)], SYSTEM, now)
+        self.do(posting.post, [*(spec for spec, _ in disputed), *sent_twice(self.today)], SYSTEM, now)
         for spec, reason in disputed:
             self.do(charges.hold, [spec.id], reason, SYSTEM, now)
 

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import currency_code, exact, multiply, plain, plain_or_none
+from billing_admin.domain.money import currency_code, multiply, plain, refuse_inexact
 from billing_admin.domain.text import named, text
 
 ONE = Decimal(1)
@@ -37,10 +37,7 @@ class ChargeSpec:
     id: UUID | None = None
 
     def __post_init__(self) -> None:
-        for field in ("quantity", "unit_price", "amount"):
-            value = getattr(self, field)
-            if value is not None:
-                exact(value, field)
+        _check_numbers(quantity=self.quantity, unit_price=self.unit_price, amount=self.amount)
         if self.unit_price is not None and self.amount is not None:
             raise Invalid("two_prices", "Give a unit price or an amount, not both.", "amount")
         if self.service is None and self.description is None:
@@ -51,7 +48,14 @@ class ChargeSpec:
             currency_code(self.currency)
         if self.incurred_on is not None and not EARLIEST <= self.incurred_on < LATEST:
             raise Invalid("out_of_range", "Use a day between 1970 and 2199.", "incurred_on")
-        _check_metadata(self.metadata or {})
+        if self.metadata:
+            _check_metadata(self.metadata)
+
+
+def _check_numbers(**numbers: Decimal | None) -> None:
+    for name, value in numbers.items():
+        if value is not None:
+            refuse_inexact(value, name)
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
@@ -64,20 +68,29 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CustomerTerms:
-    """What pricing needs to know of a customer."""
+    """What pricing and answering need to know of a customer."""
 
     id: UUID
+    reference: str
     currency: str
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", str(self.id))  # once, not for each charge
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceTerms:
-    """What pricing needs to know of a service: its unit prices by currency."""
+    """What pricing and answering need to know of a service: its unit prices by currency."""
 
     id: UUID
     code: str
     name: str
     prices: Mapping[str, Decimal]
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", str(self.id))
 
 
 class ChargeFacts(Protocol):
@@ -139,14 +152,14 @@ def price(
     service_id = service.id if service else None
     incurred_on = spec.incurred_on or today
     parts = (
-        customer.id,
-        service_id,
+        customer.key,
+        service.key if service else "",
         description,
         plain(quantity),
-        plain_or_none(unit_price),
+        "" if unit_price is None else plain(unit_price),
         plain(amount),
         currency,
-        incurred_on,
+        str(incurred_on),
     )
     return PricedCharge(
         id=id,
@@ -175,10 +188,9 @@ def _list_price(service: ServiceTerms | None, currency: str) -> Decimal:
     return service.prices[currency]
 
 
-def _fingerprint(parts: tuple[object, ...]) -> int:
+def _fingerprint(parts: tuple[str, ...]) -> int:
     """64 bits over what makes two charges look alike; NUL separates, as no text may hold one."""
-    joined = "\0".join("" if part is None else str(part) for part in parts)
-    return int.from_bytes(hashlib.blake2b(joined.encode(), digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def differences(spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | None, stored: ChargeFacts) -> list[str]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, Overflow
+from functools import reduce
 
 from billing_admin.domain.errors import Invalid
 
@@ -55,16 +56,23 @@ def exact(value: str | int | Decimal, *field: str | int) -> Decimal:
         value = Decimal(value)
     elif isinstance(value, int):
         value = Decimal(value)
+    refuse_inexact(value, *field)
+    return _trim(value)
+
+
+def refuse_inexact(value: Decimal, *field: str | int) -> None:
+    """Raise Invalid for NaN, infinity, −0 and anything with more than 18 digits before or 12 after the point."""
     if not value.is_finite():
         raise Invalid("not_a_number", "NaN and infinity are not amounts.", *field)
-    if value.is_zero() and value.is_signed():
-        raise Invalid("negative_zero", "Write 0, not −0.", *field)
-    if value.adjusted() >= INTEGER_DIGITS or int(value.as_tuple().exponent) < -DECIMAL_PLACES - INTEGER_DIGITS:
+    if not value:
+        if value.is_signed():
+            raise Invalid("negative_zero", "Write 0, not −0.", *field)
+        return
+    exponent = int(value.as_tuple().exponent)
+    if value.adjusted() >= INTEGER_DIGITS or exponent < -DECIMAL_PLACES - INTEGER_DIGITS:
         raise Invalid("out_of_range", "Use at most 18 digits before and 12 after the point.", *field)
-    trimmed = _trim(value)
-    if int(trimmed.as_tuple().exponent) < -DECIMAL_PLACES:
+    if exponent < -DECIMAL_PLACES and int(_trim(value).as_tuple().exponent) < -DECIMAL_PLACES:
         raise Invalid("out_of_range", "Use at most 18 digits before and 12 after the point.", *field)
-    return trimmed
 
 
 def _explain(text: str) -> str:
@@ -81,7 +89,9 @@ def _trim(value: Decimal) -> Decimal:
 
 def plain(value: Decimal) -> str:
     """Write an exact decimal: no exponent, no trailing zeros, `0` for zero."""
-    text = format(value, "f") if value else "0"
+    text = str(value) if value else "0"
+    if "E" in text:
+        text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -100,9 +110,7 @@ def multiply(quantity: Decimal, unit_price: Decimal, *field: str | int) -> Decim
 
 def exact_sum(values: Iterable[Decimal]) -> Decimal:
     """Add exact decimals without losing a digit."""
-    total = ZERO
-    for value in values:
-        total = EXACT.add(total, value)
+    total = reduce(EXACT.add, values, ZERO)
     return _trim(total) if total else ZERO
 
 

@@ -29,26 +29,33 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> UUID:
     """Write one event, `action` being `object.verb`; it is committed, or not, with the change that it tells of."""
-    event_id = new_id(now)
-    insert_many(
-        session,
-        AuditEvent,
-        [
-            {
-                "id": event_id,
-                "at": now,
-                "actor_kind": actor.kind,
-                "actor_id": actor.id,
-                "actor_name": actor.name,
-                "request_id": actor.request_id,
-                "action": action,
-                "object_type": object_type,
-                "object_id": object_id,
-                "details": dict(details or {}),
-            }
-        ],
-    )
+    written = event(actor, now, action, object_type, object_id, details)
+    insert_many(session, AuditEvent, [written])
+    event_id: UUID = written["id"]
     return event_id
+
+
+def event(
+    actor: Actor,
+    now: datetime,
+    action: str,
+    object_type: str,
+    object_id: UUID | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The row of one event, for whoever writes it together with what it tells of."""
+    return {
+        "id": new_id(now),
+        "at": now,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "request_id": actor.request_id,
+        "action": action,
+        "object_type": object_type,
+        "object_id": object_id,
+        "details": dict(details or {}),
+    }
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.invoicing import Row, Written
-from billing_admin.domain.money import currency_code, exact_sum
+from billing_admin.domain.money import EXACT, currency_code, exact_sum
 from billing_admin.models import (
     Account,
     BillingRun,
@@ -37,6 +37,7 @@ from billing_admin.operations.keys import new_id
 from billing_admin.queries.billing import PART_REASONS, Prepared, Scope, prepare, preview, unbilled_parts
 from billing_admin.queries.lookup import among, named
 from billing_admin.queries.organisation import organisation, today
+from billing_admin.statements import together
 
 CHUNK = 500
 
@@ -255,7 +256,7 @@ def _finish(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None
 
 def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait: bool = False) -> int:
     """Bill the next waiting accounts; returns how many there were. `wait` also takes those that another worker has locked."""
-    plan_for_many(session)
+    together(session, plan_for_many(session))
     run = session.get_one(BillingRun, run_id)
     items = session.execute(
         select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected)
@@ -439,7 +440,7 @@ def _settle(
             "customer_id": row["customer_id"],
             "currency": row["currency"],
             "pending_charges": -row["charges"],
-            "pending_amount": -row["amount"],
+            "pending_amount": EXACT.minus(row["amount"]),
             "billed_through": run.through,
         }
         for row in rows

@@ -6,13 +6,14 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import psycopg
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Insert, Update, bindparam, column, func, insert, text
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Update, bindparam, column, func, insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from billing_admin.models import Base
 from billing_admin.models.base import Key
+from billing_admin.statements import Asked, Statement, together
 
 # Below this, one INSERT is quicker than starting a COPY.
 FEW = 5
@@ -25,7 +26,7 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
     if not rows:
         return
     if len(rows) <= FEW:
-        session.connection().execute(_insert(model), rows)
+        together(session, [(inserting(model), row) for row in rows])
     elif session.get_bind().dialect.name == "postgresql":
         _copy(session, model.__table__, rows)
     else:
@@ -33,8 +34,9 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
 
 
 @cache
-def _insert(model: type[Base]) -> Insert:
-    return insert(model)
+def inserting(model: type[Base]) -> Statement:
+    """The statement that inserts one row which names every column."""
+    return Statement(insert(model))
 
 
 def _copy(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -98,6 +100,11 @@ class UpdateMany:
         self._names = list(types)
         self._joined = statement(dict(rows.render_derived("given").c))
         self._each = statement({name: bindparam(f"given_{name}", type_=type) for name, type in types.items()})
+        self._one = Statement(self._each)
+
+    def asked(self, row: Mapping[str, Any]) -> Asked:
+        """The update of one row, to be run together with other statements."""
+        return self._one, {f"given_{name}": row[name] for name in self._names}
 
     def __call__(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
         """Return how many rows it changed."""
@@ -121,7 +128,9 @@ def joined_by_hash(session: Session) -> Iterator[None]:
     session.execute(text("SET LOCAL enable_nestloop = DEFAULT"))
 
 
-def plan_for_many(session: Session) -> None:
-    """Have PostgreSQL plan this transaction for its values: a plan made for any looks through long lists row by row."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+def plan_for_many(session: Session) -> list[Asked]:
+    """What has PostgreSQL plan a transaction for its values: a plan made for any looks through long lists row by row."""
+    return [(_PLAN_FOR_MANY, {})] if session.get_bind().dialect.name == "postgresql" else []
+
+
+_PLAN_FOR_MANY = Statement(text("SET LOCAL plan_cache_mode = force_custom_plan"))

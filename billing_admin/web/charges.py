@@ -16,6 +16,7 @@ from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.money import MINOR_DIGITS, plain
 from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.operations import charges as operations
+from billing_admin.operations import posting
 from billing_admin.queries import charges as queries
 from billing_admin.queries import customers, services, unbilled
 from billing_admin.web.filters import day as written_day
@@ -190,9 +191,9 @@ def _currencies_agree(form: ChargeForm, billed_in: Mapping[str, str]) -> bool:
     return all(agreeing)
 
 
-def _post(form: ChargeForm) -> operations.Posted:
+def _post(form: ChargeForm) -> posting.Posted:
     try:
-        return transaction(operations.post, [_spec(form)], actor(), now())
+        return transaction(posting.post, [_spec(form)], actor(), now())
     except Conflict as refusal:
         if refusal.code != "id_conflict":
             raise
@@ -218,7 +219,7 @@ def _spec(form: ChargeForm) -> ChargeSpec:
     )
 
 
-def _saved(form: ChargeForm, posted: operations.Posted) -> ResponseReturnValue:
+def _saved(form: ChargeForm, posted: posting.Posted) -> ResponseReturnValue:
     id = posted.ids[0]
     flash("Charge saved." if posted.created else "This charge was saved already. It is stored once.", "success")
     if request.form.get("then") == "another":

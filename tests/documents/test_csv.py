@@ -22,7 +22,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.invoicing import payment_status
 from billing_admin.models import Charge, Invoice, InvoiceLine
-from billing_admin.operations import billing_runs, charges
+from billing_admin.operations import billing_runs, posting
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.invoices import InvoiceFilter
@@ -87,7 +87,7 @@ def make_month() -> None:
         make_spec("NULL", "-12.00", description="A rebate", id=uuid5(SPACE, "rebate")),
         make_spec("NULL", "7", incurred_on=date(2026, 4, 1), id=uuid5(SPACE, "april")),
     ]
-    transaction(charges.post, specs, SYSTEM, NOW)
+    transaction(posting.post, specs, SYSTEM, NOW)
     spec = billing_runs.RunSpec(through=MARCH_END, issue=True, issue_date=MARCH_END)
     billing_runs.run(transaction, spec, SYSTEM, NOW)
 

@@ -24,9 +24,12 @@ from billing_admin.domain.money import exact, multiply, plain
 
 DAY, TODAY = date(2026, 3, 1), date(2026, 3, 31)
 ID = UUID(int=1)
-CUSTOMER = CustomerTerms(UUID(int=2), "EUR")
+CUSTOMER = CustomerTerms(UUID(int=2), "ACME", "EUR")
 COMPUTE = ServiceTerms(
-    UUID(int=3), "compute", "Computing", {"EUR": exact("0.000012"), "USD": exact("0.000013"), "JPY": exact("0")}
+    UUID(int=3),
+    "compute",
+    "Computing",
+    {"EUR": exact("0.000012"), "USD": exact("0.000013"), "JPY": exact("0")},
 )
 
 
@@ -242,7 +245,7 @@ def test_the_fingerprint_feels_each_field(change: Mapping[str, Any]) -> None:
 
 
 def test_the_fingerprint_feels_customer_and_service() -> None:
-    other = CustomerTerms(UUID(int=99), "EUR")
+    other = CustomerTerms(UUID(int=99), "OTHER", "EUR")
     assert price(GIVEN, ID, other, COMPUTE, TODAY).fingerprint != STORED.fingerprint
     assert price(GIVEN, ID, CUSTOMER, replace(COMPUTE, id=UUID(int=99)), TODAY).fingerprint != STORED.fingerprint
     assert price(GIVEN, ID, CUSTOMER, None, TODAY).fingerprint != STORED.fingerprint

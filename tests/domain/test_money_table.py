@@ -64,7 +64,7 @@ def _price(charge: str, currency: str, service: ServiceTerms) -> PricedCharge:
         unit_price=exact(number) if times else None,
         amount=None if times else exact(number),
     )
-    return price(spec, UUID(int=9), CustomerTerms(CUSTOMER, currency), service, DAY)
+    return price(spec, UUID(int=9), CustomerTerms(CUSTOMER, "ACME", currency), service, DAY)
 
 
 def _group(charges: Iterable[PricedCharge], service: ServiceTerms, rate: str) -> ChargeGroup:

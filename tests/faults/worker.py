@@ -22,7 +22,7 @@ from billing_admin.database import db, init_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.models import Account, Organisation
-from billing_admin.operations import billing_runs, charges, invoices
+from billing_admin.operations import billing_runs, invoices, posting
 from billing_admin.operations.billing_runs import RunSpec
 from tests.making import NOW
 
@@ -109,13 +109,13 @@ def kill_during(url: str, seconds: Callable[[], None], work: Work, *arguments: A
 
 def post(specs: Sequence[ChargeSpec]) -> tuple[int, int]:
     """Post; returns how many were created and replayed."""
-    posted = transaction(charges.post, specs, SYSTEM, NOW)
+    posted = transaction(posting.post, specs, SYSTEM, NOW)
     return posted.created, posted.replayed
 
 
 def post_one_by_one(specs: Sequence[ChargeSpec]) -> int:
     """Post each in a transaction of its own; returns how many were created."""
-    return sum(transaction(charges.post, [spec], SYSTEM, NOW).created for spec in specs)
+    return sum(transaction(posting.post, [spec], SYSTEM, NOW).created for spec in specs)
 
 
 def bill(spec: RunSpec, chunk: int) -> UUID:

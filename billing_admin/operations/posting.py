@@ -1,0 +1,190 @@
+"""Charges come in. One function posts one or ten thousand."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import Actor
+from billing_admin.domain.charging import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, differences, price
+from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.models import AuditEvent, Charge
+from billing_admin.operations.audit import event
+from billing_admin.operations.bulk import FEW, insert_many, inserting, plan_for_many
+from billing_admin.operations.charges import booked, booking, open_accounts
+from billing_admin.operations.keys import new_ids
+from billing_admin.queries.lookup import as_id
+from billing_admin.queries.organisation import day_of
+from billing_admin.queries.posting import Known, earlier, known
+from billing_admin.statements import together
+
+MOST_PROBLEMS = 1000
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a posting, in the order it was asked; `rows` are the new charges as they were stored."""
+
+    ids: list[UUID]
+    known: Known
+    rows: list[Row] = field(default_factory=list)
+    duplicates: list[UUID] = field(default_factory=list)
+
+    @property
+    def created(self) -> int:
+        """How many are new."""
+        return len(self.rows)
+
+    @property
+    def replayed(self) -> int:
+        """How many were stored before."""
+        return len(self.ids) - len(self.rows)
+
+
+def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
+    """Store what is new, answer with the original for what is not; all or nothing.
+
+    A charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and held if the
+    organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
+    row's index.
+    """
+    found = known(session, specs, plan_for_many(session) if len(specs) > FEW else [])
+    today = day_of(now, found.time_zone)
+    keys = new_ids(now)
+    ids = [spec.id or next(keys) for spec in specs]
+    fresh: dict[UUID, PricedCharge] = {}
+    refusals: list[tuple[int, DomainError]] = []
+    for index, (id, spec) in enumerate(zip(ids, specs, strict=True)):
+        try:
+            original = found.stored.get(id) or fresh.get(id)
+            if original is None:
+                fresh[id] = _priced(spec, id, found, today)
+            else:
+                _check_same(spec, found, original)
+        except DomainError as error:
+            refusals.append((index, error))
+    if refusals:
+        raise _refusal(refusals)
+    if not fresh:
+        return Posted(ids, found)
+    likely = _likely_duplicates(session, fresh.values(), now)
+    one = next(iter(fresh)) if len(fresh) == 1 else None
+    written = event(actor, now, "charge.posted", "charge", one, {"charges": len(fresh)})
+    rows = _rows(fresh.values(), likely, found, written["id"], now)
+    _store(session, written, rows, found)
+    return Posted(ids, found, rows, list(likely))
+
+
+def _key(name: str) -> str:
+    id = as_id(name)
+    return name if id is None else str(id)
+
+
+def _customer(spec: ChargeSpec, found: Known) -> tuple[CustomerTerms, bool]:
+    customer = found.customers.get(spec.customer) or found.customers.get(_key(spec.customer))
+    if customer is None:
+        raise Invalid("unknown_customer", f"There is no customer “{spec.customer[:80]}”.", "customer")
+    return customer
+
+
+def _service(spec: ChargeSpec, found: Known) -> tuple[ServiceTerms | None, bool]:
+    if spec.service is None:
+        return None, False
+    service = found.services.get(spec.service) or found.services.get(_key(spec.service))
+    if service is None:
+        raise Invalid("unknown_service", f"There is no service “{spec.service[:80]}”.", "service")
+    return service
+
+
+def _priced(spec: ChargeSpec, id: UUID, found: Known, today: date) -> PricedCharge:
+    customer, gone = _customer(spec, found)
+    if gone:
+        raise Invalid("archived_customer", f"Customer “{spec.customer}” is archived: restore it first.", "customer")
+    service, retired = _service(spec, found)
+    if retired:
+        raise Invalid("archived_service", f"Service “{spec.service}” is archived: restore it first.", "service")
+    return price(spec, id, customer, service, today)
+
+
+def _check_same(spec: ChargeSpec, found: Known, original: Any) -> None:
+    service, _ = _service(spec, found)
+    differs = differences(spec, _customer(spec, found)[0].id, service.id if service else None, original)
+    if differs:
+        listed = ", ".join(differs)
+        raise Conflict(
+            "id_conflict", f"Charge {spec.id} is stored already, with another {listed}.", "id", differs=differs
+        )
+
+
+def _refusal(refusals: list[tuple[int, DomainError]]) -> DomainError:
+    problems = [replace(error.problems[0], field=(index, *error.field)) for index, error in refusals[:MOST_PROBLEMS]]
+    kind = Conflict if all(isinstance(error, Conflict) for _, error in refusals) else Invalid
+    refusal = kind.of(problems, len(refusals))
+    refusal.extra = dict(refusals[0][1].extra) if len(refusals) == 1 else {}
+    return refusal
+
+
+def _likely_duplicates(session: Session, fresh: Collection[PricedCharge], now: datetime) -> dict[UUID, UUID]:
+    """For each new charge that looks like one of the last 24 hours, or like an earlier one of this posting: that one."""
+    seen = earlier(session, {charge.fingerprint for charge in fresh}, now)
+    likely = {}
+    for charge in fresh:
+        first = seen.setdefault(charge.fingerprint, charge.id)
+        if first != charge.id:
+            likely[charge.id] = first
+    return likely
+
+
+def _rows(
+    fresh: Collection[PricedCharge], likely: Mapping[UUID, UUID], found: Known, event_id: UUID, now: datetime
+) -> list[Row]:
+    held = found.hold_likely_duplicates
+    created_on = now.astimezone(UTC).date()
+    rows = []
+    for charge in fresh:
+        original = likely.get(charge.id)
+        billed_through = found.accounts.get((charge.customer_id, charge.currency))
+        rows.append(
+            {
+                "id": charge.id,
+                "customer_id": charge.customer_id,
+                "service_id": charge.service_id,
+                "invoice_line_id": None,
+                "event_id": event_id,
+                "duplicate_of_id": original,
+                "duplicate_kept_at": None,
+                "replaces_id": None,
+                "fingerprint": charge.fingerprint,
+                "created_at": now,
+                "created_on": created_on,
+                "incurred_on": charge.incurred_on,
+                "late": billed_through is not None and charge.incurred_on <= billed_through,
+                "status": "held" if original and held else "pending",
+                "status_reason": "Likely duplicate" if original and held else None,
+                "currency": charge.currency,
+                "quantity": charge.quantity,
+                "unit_price": charge.unit_price,
+                "amount": charge.amount,
+                "tax_included": False,
+                "description": charge.description,
+                "details": charge.details,
+            }
+        )
+    return rows
+
+
+def _store(session: Session, written: Row, rows: Sequence[Row], found: Known) -> None:
+    """The event, the charges and the accounts' totals: of few charges in one round trip."""
+    open_accounts(session, {(row["customer_id"], row["currency"]) for row in rows} - found.accounts.keys())
+    totals = booked((row["customer_id"], row["currency"], None, row["status"], row["amount"]) for row in rows)
+    if len(rows) <= FEW:
+        charges = [(inserting(Charge), row) for row in rows]
+        together(session, [(inserting(AuditEvent), written), *charges, *map(booking.asked, totals)])
+    else:
+        insert_many(session, AuditEvent, [written])
+        insert_many(session, Charge, rows)
+        booking(session, totals)

@@ -1,0 +1,157 @@
+"""What a posting needs to know, asked in one question: customers, services, the organisation's choices, ids that are taken."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, bindparam, case, cast, literal_column, null, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.charging import LIKELY_DUPLICATE_HOURS, ChargeSpec, CustomerTerms, ServiceTerms
+from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
+from billing_admin.queries.lookup import among_named, as_id
+from billing_admin.queries.paging import Record
+from billing_admin.statements import Asked, Statement, together
+
+AccountKey = tuple[UUID, str]
+
+
+@dataclass(slots=True)
+class Known:
+    """What was found. Customers and services stand under their ids, as text, and their own names; True: archived.
+
+    `accounts` are locked, each with the day that it is billed through; `stored` holds the charges whose ids are asked for.
+    """
+
+    customers: dict[str, tuple[CustomerTerms, bool]] = field(default_factory=dict)
+    services: dict[str, tuple[ServiceTerms, bool]] = field(default_factory=dict)
+    accounts: dict[AccountKey, date | None] = field(default_factory=dict)
+    stored: Mapping[UUID, Record] = field(default_factory=dict)
+    time_zone: str = ""
+    hold_likely_duplicates: bool = False
+
+
+def known(session: Session, specs: Sequence[ChargeSpec], before: Sequence[Asked] = ()) -> Known:
+    """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys.
+
+    What has to be said `before` travels along.
+    """
+    customers, services = (
+        {spec.customer for spec in specs},
+        {spec.service for spec in specs if spec.service is not None},
+    )
+    ids = {spec.id for spec in specs if spec.id is not None}
+    asked = {
+        "customers": customers,
+        "customer_ids": _ids(customers),
+        "services": services,
+        "service_ids": _ids(services),
+        "charges": ids,
+    }
+    found, taken = Known(), []
+    prices: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for kind, key, name, archived, label, currency, value in together(session, [*before, (_LOOKUP, asked)])[-1]:
+        match kind:
+            case "customer":
+                terms = CustomerTerms(UUID(key), name, label)
+                found.customers[name] = found.customers[key] = (terms, archived is not None)
+                if currency is not None:
+                    found.accounts[terms.id, currency] = date.fromisoformat(value) if value else None
+            case "service":
+                if currency is not None:
+                    prices[key][currency] = Decimal(value)
+                service = ServiceTerms(UUID(key), name, label, prices[key])
+                found.services[name] = found.services[key] = (service, archived is not None)
+            case "house":
+                found.time_zone, found.hold_likely_duplicates = name, value is not None
+            case _:
+                taken.append(UUID(key))
+    if taken:
+        rows = session.connection().execute(_STORED, {"ids": taken})
+        found.stored = {row.id: row for row in rows}
+    return found
+
+
+def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
+    """Of the last 24 hours, the earliest charge that looks alike, by fingerprint. What was cancelled does not count."""
+    since = now - timedelta(hours=LIKELY_DUPLICATE_HOURS)
+    asked = {
+        "yesterday": since.astimezone(UTC).date(),
+        "today": now.astimezone(UTC).date(),
+        "fingerprints": fingerprints,
+        "since": since,
+    }
+    return dict(_EARLIER(session, asked))
+
+
+def _ids(names: Collection[str]) -> list[UUID]:
+    return [id for id in map(as_id, names) if id is not None]
+
+
+def _word(value: object) -> ColumnElement[str]:
+    return cast(value, Text)
+
+
+_WANTED = or_(among_named(Customer.reference, "customers"), among_named(Customer.id, "customer_ids"))
+# PostgreSQL locks these before it reads them; on SQLite whoever writes is alone.
+_LOCKED = (
+    select(Account.customer_id, Account.currency, Account.billed_through)
+    .where(Account.customer_id.in_(select(Customer.id).where(_WANTED)))
+    .order_by(Account.customer_id, Account.currency)
+    .with_for_update(key_share=True)
+    .cte("locked")
+)
+_NOTHING = _word(null())
+# One kind of row each: kind, key, name, archived, a word of its own, currency, value.
+_LOOKUP = Statement(
+    union_all(
+        select(
+            literal_column("'customer'"),
+            _word(Customer.id),
+            Customer.reference,
+            _word(Customer.archived_at),
+            Customer.currency,
+            _LOCKED.c.currency,
+            _word(_LOCKED.c.billed_through),
+        )
+        .outerjoin(_LOCKED, _LOCKED.c.customer_id == Customer.id)
+        .where(_WANTED),
+        select(
+            literal_column("'service'"),
+            _word(Service.id),
+            Service.code,
+            _word(Service.archived_at),
+            Service.name,
+            ServicePrice.currency,
+            _word(ServicePrice.unit_price),
+        )
+        .outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
+        .where(or_(among_named(Service.code, "services"), among_named(Service.id, "service_ids"))),
+        select(
+            literal_column("'house'"),
+            _NOTHING,
+            Organisation.time_zone,
+            _NOTHING,
+            _NOTHING,
+            _NOTHING,
+            case((Organisation.hold_likely_duplicates, literal_column("'yes'")), else_=_NOTHING),
+        ),
+        select(literal_column("'charge'"), _word(Charge.id), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING).where(
+            among_named(Charge.id, "charges")
+        ),
+    )
+)
+_STORED = select(Charge.__table__).where(among_named(Charge.id, "ids"))
+_EARLIER = Statement(
+    select(Charge.fingerprint, Charge.id)
+    .where(
+        Charge.created_on.in_([bindparam("yesterday"), bindparam("today")]),
+        among_named(Charge.fingerprint, "fingerprints"),
+        Charge.created_at >= bindparam("since"),
+        Charge.status != "cancelled",
+    )
+    .order_by(Charge.created_at.desc(), Charge.id.desc())
+)
