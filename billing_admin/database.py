@@ -6,8 +6,10 @@ shows one moment, and a stray write fails at once on both databases.
 
 import random
 import sqlite3
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -21,6 +23,7 @@ from sqlalchemy.orm import Session
 from billing_admin.config import Settings
 from billing_admin.domain.money import EXACT, ZERO, plain
 from billing_admin.models import Base
+from billing_admin.statements import CONNECTION
 
 # `Session` is re-exported for the surfaces, which are handed one and must not know SQLAlchemy.
 __all__ = ["DATABASE_AWAY", "Session", "db", "init_database", "transaction", "write_options"]
@@ -50,10 +53,14 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
     A serialization failure or a deadlock runs it again as a whole, a bounded number of times. So does a unique violation: every
     uniqueness is looked up first, so when the database has to refuse, somebody was faster, and the second look will see them.
     """
-    session = db.session()
+    with _turn():
+        return _attempts(db.session(), work, *args, **kwargs)
+
+
+def _attempts(session: Session, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     for attempt in range(1, ATTEMPTS + 1):
         session.rollback()  # ends the reading snapshot
-        session.connection(execution_options=write_options(db.engine))
+        session.info[CONNECTION] = session.connection(execution_options=write_options(db.engine))
         try:
             result = work(session, *args, **kwargs)
             session.commit()
@@ -67,7 +74,24 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
             raise
         else:
             return result
+        finally:
+            session.info.pop(CONNECTION)
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """SQLite has one writer at a time: a process's threads queue here, instead of asking for its lock again and again."""
+    waits = db.engine.dialect.name == "sqlite"
+    taken = waits and _TURN.acquire(timeout=2 * BUSY_SECONDS)  # whoever waits longer is told by SQLite
+    try:
+        yield
+    finally:
+        if taken:
+            _TURN.release()
+
+
+_TURN = threading.Lock()
 
 
 def _worth_another_try(error: DBAPIError) -> bool:
@@ -88,7 +112,11 @@ def init_database(app: Flask, settings: Settings) -> None:
         options |= {
             "isolation_level": "REPEATABLE READ",
             "execution_options": {"postgresql_readonly": True},
-            "connect_args": {"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=10s"},
+            "connect_args": {
+                "connect_timeout": 5,
+                "options": "-c timezone=UTC -c lock_timeout=10s",
+                "prepare_threshold": None,  # only what `statements` knows is worth it: the others differ in what they look for
+            },
         }
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
@@ -111,20 +139,22 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at the start: a reader that turns writer half-way could only fail."""
     write = connection.get_execution_options().get("billing_write", False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - this is SQLite's listener
+    if connection.info.get("write") is not write:
+        driver.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+        connection.info["write"] = write
     if not write:
-        connection.exec_driver_sql("BEGIN")
-    elif not _write_lock_taken(connection):
+        driver.execute("BEGIN")
+    elif not _write_lock_taken(driver):
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # waits a little more, and says how it went
 
 
-def _write_lock_taken(connection: Connection) -> bool:
+def _write_lock_taken(driver: sqlite3.Connection) -> bool:
     """Ask for the write lock again and again, a millisecond apart; False when it is not to be had.
 
     SQLite's own waiting soon pauses for a tenth of a second, in which many short transactions would have had their turn.
     """
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - this is SQLite's listener
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         until = time.monotonic() + BUSY_SECONDS

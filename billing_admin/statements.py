@@ -1,98 +1,129 @@
 """Statements that every request asks for: compiled once, and handed to the driver itself.
 
 SQLAlchemy writes the SQL and knows the types; its way from there to the driver takes several times as long as the database needs.
-Several statements run together are one round trip to PostgreSQL.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select
+import psycopg
+from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 Process = Callable[[Any], Any] | None
-Asked = tuple["Statement", Mapping[str, Any]]
+Rows = list[tuple[Any, ...]]
+
+# Where a session notes the connection that it writes on: to ask SQLAlchemy for it costs more than a statement.
+CONNECTION = "connection"
+# PostgreSQL's own way to name parameters, which psycopg passes on as it is.
+_NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 class Statement:
-    """A statement with named parameters. It may not have lists that SQLAlchemy would write out (see `queries.lookup.Several`)."""
+    """A statement with named parameters. It may not have lists that SQLAlchemy would write out (see `queries.lookup.Several`).
 
-    def __init__(self, clause: Any) -> None:
-        self._clause = clause
-        self._forms: dict[str, _Form] = {}
+    Several writes are one statement on PostgreSQL, and each goes through or none; their parameters must differ in name.
+    """
 
-    def form(self, dialect: Dialect) -> "_Form":
-        """How it is said to one kind of database."""
-        if dialect.name not in self._forms:
-            self._forms[dialect.name] = _Form(self._clause, dialect)
-        return self._forms[dialect.name]
+    def __init__(self, *clauses: Any) -> None:
+        self._clauses = clauses
+        self._forms: dict[str, list[_Form]] = {}
 
-    def __call__(self, session: Session, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Run it; return its rows, if it has any."""
-        return together(session, [(self, values)])[0]
+    def __call__(self, session: Session, values: Mapping[str, Any], many: bool = False) -> Rows:
+        """Run it; return its rows, if it has any. Raises what SQLAlchemy would.
+
+        PostgreSQL keeps the plan that it made, unless there are `many` values: then it plans for just these.
+        """
+        connection: Connection = session.info.get(CONNECTION) or session.connection()
+        dialect, driver = connection.dialect, connection.connection.driver_connection
+        try:
+            return self.run(driver, dialect, values, many)
+        except dialect.loaded_dbapi.Error as error:
+            if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+                connection.invalidate(error)
+                connection.engine.dispose()
+            raise _as_sqlalchemy(dialect, error) from error
+
+    def run(self, driver: Any, dialect: Dialect, values: Mapping[str, Any], many: bool = False) -> Rows:
+        """Run it on the driver's own connection."""
+        rows: Rows = []
+        for form in self._forms.get(dialect.name) or self._make_forms(dialect):
+            rows = form.run(driver, values, many)
+        return rows
+
+    def _make_forms(self, dialect: Dialect) -> "list[_Form]":
+        *first, last = self._clauses
+        if dialect.name != "postgresql":
+            forms = [_Form(clause, dialect) for clause in self._clauses]
+        elif first:
+            beside = [clause.cte(f"write_{number}") for number, clause in enumerate(first)]
+            forms = [_Form(last.add_cte(*beside), _NUMBERED)]
+        else:
+            forms = [_Form(last, _NUMBERED)]
+        self._forms[dialect.name] = forms
+        return forms
 
 
 class _Form:
-    """One kind of database's words, the parameters in its own way, and what makes its values ours."""
+    """One kind of database's words, the parameters in its own order, and what makes its values ours."""
 
     def __init__(self, clause: Any, dialect: Dialect) -> None:
         compiled: Any = clause.compile(dialect=dialect)
-        self.sql = str(compiled)
-        self.defaults: dict[str, Any] = compiled.params
-        self.order: Sequence[str] | None = compiled.positiontup
-        self.binds: Mapping[str, Callable[[Any], Any]] = compiled._bind_processors
+        binds: Mapping[str, Callable[[Any], Any]] = compiled._bind_processors
+        self._sql = str(compiled)
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._parameters: list[tuple[str, Process]] = [(name, binds.get(name)) for name in compiled.positiontup or ()]
         columns: Iterable[Any] = clause.selected_columns if isinstance(clause, Select) else ()
-        self.results: list[Process] = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
+        results = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._results: list[Process] = results if any(results) else []
+        self._on_postgresql = dialect.name == "postgresql"
 
-    def parameters(self, values: Mapping[str, Any]) -> Any:
-        """The values as the driver takes them."""
-        given = {**self.defaults, **values}
-        for name, process in self.binds.items():
-            given[name] = process(given[name])
-        return given if self.order is None else [given[name] for name in self.order]
-
-    def rows(self, found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """The rows with our types."""
-        if not any(self.results):
-            return list(found)
+    def run(self, driver: Any, values: Mapping[str, Any], many: bool) -> Rows:
+        given = {**self._constants, **values} if self._constants else values
+        parameters = [process(given[name]) if process else given[name] for name, process in self._parameters]
+        if self._on_postgresql:
+            found: Any = psycopg.RawCursor(driver).execute(self._sql, parameters, prepare=not many)
+        else:
+            found = driver.execute(self._sql, parameters)
+        if found.description is None:
+            return []
+        rows: Rows = found.fetchall()
+        if not self._results:
+            return rows
         return [
-            tuple(process(value) if process else value for process, value in zip(self.results, row, strict=True))
-            for row in found
+            tuple(process(value) if process else value for process, value in zip(self._results, row, strict=True))
+            for row in rows
         ]
 
 
-def together(session: Session, asked: Sequence[Asked]) -> list[list[tuple[Any, ...]]]:
-    """Run statements one after the other, in one round trip where the database can; return the rows of each.
-
-    Raises what SQLAlchemy would.
-    """
-    connection = session.connection()
-    dialect = connection.dialect
-    forms = [statement.form(dialect) for statement, _ in asked]
-    said = [(form.sql, form.parameters(values)) for form, (_, values) in zip(forms, asked, strict=True)]
-    driver: Any = connection.connection.driver_connection
-    try:
-        cursors = _in_one(driver, said) if dialect.name == "postgresql" else [driver.execute(*one) for one in said]
-        found = [cursor.fetchall() if cursor.description else [] for cursor in cursors]
-    except dialect.loaded_dbapi.Error as error:
-        raise _as_sqlalchemy(connection, said[0][0], error) from error
-    return [form.rows(rows) for form, rows in zip(forms, found, strict=True)]
+def alone(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
+    """Run one statement that reads, by itself: without a session, and without a transaction to begin and end."""
+    with closing(engine.raw_connection()) as pooled:
+        driver: Any = pooled.driver_connection
+        try:
+            with _by_itself(driver, engine.dialect):
+                return statement.run(driver, engine.dialect, values)
+        except engine.dialect.loaded_dbapi.Error as error:
+            pooled.invalidate(error)
+            raise _as_sqlalchemy(engine.dialect, error) from error
 
 
-def _in_one(driver: Any, said: Sequence[tuple[str, Any]]) -> list[Any]:
-    """A pipeline, even for one statement: the BEGIN before the first one then travels with it."""
-    with driver.pipeline():
-        return [driver.execute(*one) for one in said]
+@contextmanager
+def _by_itself(driver: Any, dialect: Dialect) -> Iterator[None]:
+    """SQLite takes a single statement so anyhow (see `database`)."""
+    if dialect.name != "postgresql":
+        yield
+        return
+    driver.autocommit = True
+    yield
+    driver.autocommit = False
 
 
-def _as_sqlalchemy(connection: Connection, sql: str, error: Any) -> BaseException:
-    dialect = connection.dialect
-    lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
-    if lost:
-        connection.invalidate(error)
-        connection.engine.dispose()
+def _as_sqlalchemy(dialect: Dialect, error: Any) -> BaseException:
     wrapped: BaseException = DBAPIError.instance(
-        sql, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+        None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
     )
     return wrapped

@@ -30,7 +30,7 @@ def bearer() -> Bearer:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthenticated("no_token", "Send the header “Authorization: Bearer” with an API token.")
-    found = by_secret(db.session(), secret.strip(), now(), request_id())
+    found = by_secret(db.engine, secret.strip(), now(), request_id())
     if found is None:
         raise NotAuthenticated("bad_token", "This token is unknown, expired or revoked.")
     return found

@@ -30,14 +30,13 @@ from billing_admin.models import (
 )
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record, seal_all
-from billing_admin.operations.bulk import UpdateMany, insert_many, joined_by_hash, plan_for_many
+from billing_admin.operations.bulk import UpdateMany, insert_many, joined_by_hash
 from billing_admin.operations.charges import lock_accounts
 from billing_admin.operations.invoices import buyers, copies, number_documents
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.billing import PART_REASONS, Prepared, Scope, prepare, preview, unbilled_parts
 from billing_admin.queries.lookup import among, named
 from billing_admin.queries.organisation import organisation, today
-from billing_admin.statements import together
 
 CHUNK = 500
 
@@ -256,7 +255,6 @@ def _finish(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None
 
 def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait: bool = False) -> int:
     """Bill the next waiting accounts; returns how many there were. `wait` also takes those that another worker has locked."""
-    together(session, plan_for_many(session))
     run = session.get_one(BillingRun, run_id)
     items = session.execute(
         select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected)

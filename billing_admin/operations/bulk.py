@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeDecorator
 
 from billing_admin.models import Base
 from billing_admin.models.base import Key
-from billing_admin.statements import Asked, Statement, together
+from billing_admin.statements import Statement
 
 # Below this, one INSERT is quicker than starting a COPY.
 FEW = 5
@@ -26,7 +26,8 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
     if not rows:
         return
     if len(rows) <= FEW:
-        together(session, [(inserting(model), row) for row in rows])
+        for row in rows:
+            inserting(model)(session, row)
     elif session.get_bind().dialect.name == "postgresql":
         _copy(session, model.__table__, rows)
     else:
@@ -100,11 +101,11 @@ class UpdateMany:
         self._names = list(types)
         self._joined = statement(dict(rows.render_derived("given").c))
         self._each = statement({name: bindparam(f"given_{name}", type_=type) for name, type in types.items()})
-        self._one = Statement(self._each)
 
-    def asked(self, row: Mapping[str, Any]) -> Asked:
-        """The update of one row, to be run together with other statements."""
-        return self._one, {f"given_{name}": row[name] for name in self._names}
+    @property
+    def clause(self) -> Update:
+        """The update of one row, to be one statement with others: its parameters begin with `given_`."""
+        return self._each
 
     def __call__(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
         """Return how many rows it changed."""
@@ -126,11 +127,3 @@ def joined_by_hash(session: Session) -> Iterator[None]:
     session.execute(text("SET LOCAL enable_nestloop = off"))
     yield
     session.execute(text("SET LOCAL enable_nestloop = DEFAULT"))
-
-
-def plan_for_many(session: Session) -> list[Asked]:
-    """What has PostgreSQL plan a transaction for its values: a plan made for any looks through long lists row by row."""
-    return [(_PLAN_FOR_MANY, {})] if session.get_bind().dialect.name == "postgresql" else []
-
-
-_PLAN_FOR_MANY = Statement(text("SET LOCAL plan_cache_mode = force_custom_plan"))

@@ -6,20 +6,21 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import bindparam, insert
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, differences, price
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.models import AuditEvent, Charge
-from billing_admin.operations.audit import event
-from billing_admin.operations.bulk import FEW, insert_many, inserting, plan_for_many
+from billing_admin.operations import audit
+from billing_admin.operations.bulk import insert_many
 from billing_admin.operations.charges import booked, booking, open_accounts
 from billing_admin.operations.keys import new_ids
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.organisation import day_of
 from billing_admin.queries.posting import Known, earlier, known
-from billing_admin.statements import together
+from billing_admin.statements import Statement
 
 MOST_PROBLEMS = 1000
 Row = dict[str, Any]
@@ -52,7 +53,7 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
     organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
     row's index.
     """
-    found = known(session, specs, plan_for_many(session) if len(specs) > FEW else [])
+    found = known(session, specs)
     today = day_of(now, found.time_zone)
     keys = new_ids(now)
     ids = [spec.id or next(keys) for spec in specs]
@@ -73,7 +74,7 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
         return Posted(ids, found)
     likely = _likely_duplicates(session, fresh.values(), now)
     one = next(iter(fresh)) if len(fresh) == 1 else None
-    written = event(actor, now, "charge.posted", "charge", one, {"charges": len(fresh)})
+    written = audit.event(actor, now, "charge.posted", "charge", one, {"charges": len(fresh)})
     rows = _rows(fresh.values(), likely, found, written["id"], now)
     _store(session, written, rows, found)
     return Posted(ids, found, rows, list(likely))
@@ -178,13 +179,23 @@ def _rows(
 
 
 def _store(session: Session, written: Row, rows: Sequence[Row], found: Known) -> None:
-    """The event, the charges and the accounts' totals: of few charges in one round trip."""
+    """The event, the charges and the accounts' totals; of a single charge in one statement."""
     open_accounts(session, {(row["customer_id"], row["currency"]) for row in rows} - found.accounts.keys())
     totals = booked((row["customer_id"], row["currency"], None, row["status"], row["amount"]) for row in rows)
-    if len(rows) <= FEW:
-        charges = [(inserting(Charge), row) for row in rows]
-        together(session, [(inserting(AuditEvent), written), *charges, *map(booking.asked, totals)])
+    if len(rows) == 1:
+        event = {f"written_{name}": value for name, value in written.items()}
+        account = {f"given_{name}": value for name, value in totals[0].items()}
+        _STORE_ONE(session, event | account | rows[0])
     else:
         insert_many(session, AuditEvent, [written])
         insert_many(session, Charge, rows)
         booking(session, totals)
+
+
+_STORE_ONE = Statement(
+    insert(AuditEvent).values(
+        {column.name: bindparam(f"written_{column.name}", type_=column.type) for column in AuditEvent.__table__.c}
+    ),
+    booking.clause,
+    insert(Charge),
+)

@@ -5,18 +5,30 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, bindparam, case, cast, literal_column, null, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    bindparam,
+    case,
+    cast,
+    literal_column,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.charging import LIKELY_DUPLICATE_HOURS, ChargeSpec, CustomerTerms, ServiceTerms
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
 from billing_admin.queries.lookup import among_named, as_id
 from billing_admin.queries.paging import Record
-from billing_admin.statements import Asked, Statement, together
+from billing_admin.statements import Statement
 
 AccountKey = tuple[UUID, str]
+FEW = 5
 
 
 @dataclass(slots=True)
@@ -34,11 +46,8 @@ class Known:
     hold_likely_duplicates: bool = False
 
 
-def known(session: Session, specs: Sequence[ChargeSpec], before: Sequence[Asked] = ()) -> Known:
-    """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys.
-
-    What has to be said `before` travels along.
-    """
+def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
+    """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys."""
     customers, services = (
         {spec.customer for spec in specs},
         {spec.service for spec in specs if spec.service is not None},
@@ -53,7 +62,7 @@ def known(session: Session, specs: Sequence[ChargeSpec], before: Sequence[Asked]
     }
     found, taken = Known(), []
     prices: dict[str, dict[str, Decimal]] = defaultdict(dict)
-    for kind, key, name, archived, label, currency, value in together(session, [*before, (_LOOKUP, asked)])[-1]:
+    for kind, key, name, archived, label, currency, value in _LOOKUP(session, asked, len(specs) > FEW):
         match kind:
             case "customer":
                 terms = CustomerTerms(UUID(key), name, label)
@@ -84,7 +93,7 @@ def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> d
         "fingerprints": fingerprints,
         "since": since,
     }
-    return dict(_EARLIER(session, asked))
+    return dict(_EARLIER(session, asked, len(fingerprints) > FEW))
 
 
 def _ids(names: Collection[str]) -> list[UUID]:
@@ -95,13 +104,30 @@ def _word(value: object) -> ColumnElement[str]:
     return cast(value, Text)
 
 
-_WANTED = or_(among_named(Customer.reference, "customers"), among_named(Customer.id, "customer_ids"))
+def _either(wanted: Any, *conditions: ColumnElement[bool]) -> list[Any]:
+    """What together finds rows for which one of the conditions holds; of an OR PostgreSQL would read a whole small table."""
+    return [wanted.where(condition) for condition in conditions]
+
+
+_CUSTOMER = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
+_WANTED = union_all(
+    *_either(_CUSTOMER, among_named(Customer.reference, "customers"), among_named(Customer.id, "customer_ids"))
+).cte("wanted")
+_SERVICE: Any = select(
+    literal_column("'service'"),
+    _word(Service.id),
+    Service.code,
+    _word(Service.archived_at),
+    Service.name,
+    ServicePrice.currency,
+    _word(ServicePrice.unit_price),
+).outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
 # PostgreSQL locks these before it reads them; on SQLite whoever writes is alone.
 _LOCKED = (
     select(Account.customer_id, Account.currency, Account.billed_through)
-    .where(Account.customer_id.in_(select(Customer.id).where(_WANTED)))
+    .join(_WANTED, _WANTED.c.id == Account.customer_id)
     .order_by(Account.customer_id, Account.currency)
-    .with_for_update(key_share=True)
+    .with_for_update(key_share=True, of=Account)
     .cte("locked")
 )
 _NOTHING = _word(null())
@@ -110,26 +136,14 @@ _LOOKUP = Statement(
     union_all(
         select(
             literal_column("'customer'"),
-            _word(Customer.id),
-            Customer.reference,
-            _word(Customer.archived_at),
-            Customer.currency,
+            _word(_WANTED.c.id),
+            _WANTED.c.reference,
+            _word(_WANTED.c.archived_at),
+            _WANTED.c.currency,
             _LOCKED.c.currency,
             _word(_LOCKED.c.billed_through),
-        )
-        .outerjoin(_LOCKED, _LOCKED.c.customer_id == Customer.id)
-        .where(_WANTED),
-        select(
-            literal_column("'service'"),
-            _word(Service.id),
-            Service.code,
-            _word(Service.archived_at),
-            Service.name,
-            ServicePrice.currency,
-            _word(ServicePrice.unit_price),
-        )
-        .outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
-        .where(or_(among_named(Service.code, "services"), among_named(Service.id, "service_ids"))),
+        ).outerjoin(_LOCKED, _LOCKED.c.customer_id == _WANTED.c.id),
+        *_either(_SERVICE, among_named(Service.code, "services"), among_named(Service.id, "service_ids")),
         select(
             literal_column("'house'"),
             _NOTHING,

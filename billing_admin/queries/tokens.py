@@ -4,19 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.tokens import digest, well_formed
 from billing_admin.models import ApiToken, User
+from billing_admin.statements import Statement, alone
 
 USE_IS_FRESH = timedelta(minutes=1)
 
 # Asked by every request, hence built once.
 _TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
-_BY_HASH = (
+_BY_HASH = Statement(
     select(
         *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at),
         *(_USER.role, _USER.active),
@@ -34,21 +35,24 @@ class Bearer:
     fresh: bool
 
 
-def by_secret(session: Session, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
+def by_secret(engine: Engine, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
     """The bearer of a token, or None for one that is unknown, expired, revoked, or whose owner is deactivated.
 
     It may do what its scopes and its owner's role both allow. Made on the command line it has no owner: its scopes decide.
     """
     if not well_formed(secret):
         return None
-    row = session.connection().execute(_BY_HASH, {"hash": digest(secret)}).one_or_none()
-    if row is None or row.expires_at <= now or not (row.user_id is None or row.active):
-        return None
-    permissions = frozenset(row.scopes)
-    if row.user_id is not None:
-        permissions &= ROLES.get(row.role, frozenset())
-    fresh = row.last_used_at is not None and now - row.last_used_at < USE_IS_FRESH
-    return Bearer(Actor("token", row.id, row.name, permissions, request_id), fresh)
+    for id, name, scopes, user_id, expires_at, last_used_at, role, active in alone(
+        engine, _BY_HASH, {"hash": digest(secret)}
+    ):
+        if expires_at <= now or not (user_id is None or active):
+            return None
+        permissions = frozenset(scopes)
+        if user_id is not None:
+            permissions &= ROLES.get(role, frozenset())
+        fresh = last_used_at is not None and now - last_used_at < USE_IS_FRESH
+        return Bearer(Actor("token", id, name, permissions, request_id), fresh)
+    return None
 
 
 def tokens(session: Session) -> list[ApiToken]:
