@@ -10,7 +10,7 @@ from sqlalchemy import text
 from benchmarks.harness import Row, measure
 from benchmarks.places import Place, another, fill_catalogue, fill_charges
 from billing_admin import clock
-from billing_admin.database import transaction
+from billing_admin.database import side_by_side, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations import billing_runs
 
@@ -51,7 +51,7 @@ def _ours(place: Place, _first: int, invoices: int) -> float:
     spec = billing_runs.RunSpec(through=day, issue=True, issue_date=day)
     with place.app.app_context():
         started = time.perf_counter()
-        billing_runs.run(transaction, spec, SYSTEM, clock.now())
+        billing_runs.run(transaction, spec, SYSTEM, clock.now(), side_by_side)
         return invoices / (time.perf_counter() - started)
 
 

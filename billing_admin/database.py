@@ -9,11 +9,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -26,7 +27,7 @@ from billing_admin.models import Base
 from billing_admin.statements import CONNECTION
 
 # `Session` is re-exported for the surfaces, which are handed one and must not know SQLAlchemy.
-__all__ = ["DATABASE_AWAY", "Session", "db", "init_database", "transaction", "write_options"]
+__all__ = ["DATABASE_AWAY", "Session", "db", "init_database", "side_by_side", "transaction", "write_options"]
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
@@ -77,6 +78,26 @@ def _attempts(session: Session, work: Callable[Concatenate[Session, P], T], *arg
         finally:
             session.info.pop(CONNECTION)
     raise AssertionError("unreachable")
+
+
+def side_by_side(work: Callable[[], None]) -> None:
+    """Have two workers do the same work: while the database is busy with one's, the other computes. Raises what they raise.
+
+    SQLite has one writer at a time, hence one worker. So it is when no further connection is to be had.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def beside() -> None:
+        with app.app_context(), suppress(PoolTimeout):
+            work()
+
+    if db.engine.dialect.name == "sqlite":
+        work()
+        return
+    with ThreadPoolExecutor(1) as other:
+        helping = other.submit(beside)
+        work()
+        helping.result()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from billing_admin.api.fields import LEFT_OUT, Answer, Body, Day, Exact, Key, Li
 from billing_admin.api.invoices import DocumentOut, document_out
 from billing_admin.api.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
 from billing_admin.clock import now
-from billing_admin.database import Session, db, transaction
+from billing_admin.database import Session, db, side_by_side, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.operations import billing_runs as operations
@@ -154,7 +154,7 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
         _work_in_background(run_id, actor, at)
         headers = {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED)
         return Reply(_report(run_id), 202, headers)
-    operations.work(transaction, run_id, actor, at)
+    operations.work(transaction, run_id, actor, at, side_by_side)
     return created(_report(run_id), is_new)
 
 
@@ -189,7 +189,7 @@ def _work_in_background(run_id: UUID, actor: Actor, at: datetime) -> None:
     def work() -> None:
         with app.app_context():
             try:
-                operations.work(transaction, run_id, actor, at)
+                operations.work(transaction, run_id, actor, at, side_by_side)
             except Exception:
                 log.exception("Billing run %s stopped; post it again to go on.", run_id)
 

@@ -33,8 +33,6 @@ class Charge(Base):
         ForeignKeyConstraint(
             ["invoice_line_id", "customer_id", "currency"],
             ["invoice_lines.id", "invoice_lines.customer_id", "invoice_lines.currency"],
-            deferrable=True,
-            initially="IMMEDIATE",
         ),
         one_of("status", *CHARGE_STATUSES),
         CheckConstraint("(status = 'billed') = (invoice_line_id IS NOT NULL)", name="billed_is_on_a_line"),

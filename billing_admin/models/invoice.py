@@ -111,7 +111,10 @@ class InvoiceLine(Base):
     __tablename__ = "invoice_lines"
     __table_args__ = (
         ForeignKeyConstraint(
-            ["invoice_id", "customer_id", "currency"], ["invoices.id", "invoices.customer_id", "invoices.currency"]
+            ["invoice_id", "customer_id", "currency"],
+            ["invoices.id", "invoices.customer_id", "invoices.currency"],
+            deferrable=True,
+            initially="IMMEDIATE",
         ),
         UniqueConstraint("invoice_id", "position"),
         UniqueConstraint("id", "customer_id", "currency"),
@@ -156,7 +159,9 @@ class InvoiceTax(Base):
     __tablename__ = "invoice_taxes"
     __table_args__ = exact_checks("percent")
 
-    invoice_id: Mapped[UUID] = mapped_column(ForeignKey(Invoice.id), primary_key=True)
+    invoice_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Invoice.id, deferrable=True, initially="IMMEDIATE"), primary_key=True
+    )
     position: Mapped[int] = mapped_column(primary_key=True)
     category: Mapped[str]
     percent: Mapped[Decimal]

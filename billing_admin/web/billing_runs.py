@@ -9,7 +9,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, RadioField, SelectField
 
-from billing_admin.database import db, transaction
+from billing_admin.database import db, side_by_side, transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.invoicing import usual_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
@@ -146,7 +146,7 @@ def confirm() -> ResponseReturnValue:
     if not form.validate():
         return _preview(spec, form)
     try:
-        run_id, created = operations.run(transaction, spec, actor(), now())
+        run_id, created = operations.run(transaction, spec, actor(), now(), side_by_side)
     except DomainError as refusal:
         return _refused(spec, form, refusal)
     if created:
@@ -223,7 +223,7 @@ def show(id: UUID) -> ResponseReturnValue:
 @pages.post("/<uuid:id>/continue")
 def go_on(id: UUID) -> ResponseReturnValue:
     """Go on with a run that stopped. One that is done is left as it is."""
-    operations.run(transaction, _spec_stored(queries.report(db.session(), id).run), actor(), now())
+    operations.run(transaction, _spec_stored(queries.report(db.session(), id).run), actor(), now(), side_by_side)
     return redirect(url_for("billing_runs.show", id=id), 303)
 
 

@@ -61,7 +61,6 @@ CHECKS = {
     "ck_invoices_void_has_day": "(status = 'void') = (voided_on IS NOT NULL)",
     "ck_invoices_void_is_not_paid": "status <> 'void' OR (paid = 0 AND credited = 0)",
 }
-ON_LINE = "fk_charges_invoice_line_id_customer_id_currency"
 
 
 def upgrade() -> None:
@@ -84,19 +83,17 @@ def upgrade() -> None:
         op.create_index(name, table, columns, unique=unique, postgresql_where=where, sqlite_where=where)
 
 
-def _change_constraints(table: str, batch: Any) -> None:
+def _change_constraints(table: str, batch: Any) -> None:  # noqa: C901 - a list of tables
     if table == "charges":
-        batch.drop_constraint(ON_LINE, type_="foreignkey")
-        line = ["invoice_line_id", "customer_id", "currency"]
-        batch.create_foreign_key(
-            ON_LINE, "invoice_lines", line, ["id", "customer_id", "currency"], deferrable=True, initially="IMMEDIATE"
-        )
         batch.create_foreign_key("fk_charges_replaces_id", "charges", ["replaces_id"], ["id"])
     elif table == "customers":
         known = "tax_treatment IN ('standard', 'exempt', 'reverse_charge', 'export')"
         batch.create_check_constraint(op.f("ck_customers_tax_treatment_known"), known)
     elif table == "invoice_lines":
+        _make_deferrable(batch, table, ["invoice_id", "customer_id", "currency"], ["id", "customer_id", "currency"])
         batch.create_foreign_key("fk_invoice_lines_corrects_line_id", "invoice_lines", ["corrects_line_id"], ["id"])
+    elif table == "invoice_taxes":
+        _make_deferrable(batch, table, ["invoice_id"], ["id"])
     elif table == "invoices":
         for name in ("corrects_id", "replaces_id"):
             key = [name, "customer_id", "currency"]
@@ -105,6 +102,12 @@ def _change_constraints(table: str, batch: Any) -> None:
             batch.create_check_constraint(op.f(name), condition)
     elif table == "organisation":
         batch.drop_column("invoice_prefix")
+
+
+def _make_deferrable(batch: Any, table: str, columns: list[str], key: list[str]) -> None:
+    name = f"fk_{table}_{'_'.join(columns)}"
+    batch.drop_constraint(name, type_="foreignkey")
+    batch.create_foreign_key(name, "invoices", columns, key, deferrable=True, initially="IMMEDIATE")
 
 
 def _create_tables() -> None:

@@ -22,7 +22,7 @@ from billing_admin.domain import tokens as shape
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.models import ApiToken, BillingRun, Invoice, User
-from billing_admin.operations import billing_runs
+from billing_admin.operations import billing_chunks, billing_runs
 from billing_admin.operations.audit import seal_all
 from tests.making import MARCH_END, NOW, make_customer, make_spec, post
 
@@ -202,7 +202,7 @@ def test_a_run_that_stops_says_why_and_how_to_go_on(
     def refuse(*_: object) -> None:
         raise Invalid("before_last_issue", "An invoice of a later day is issued already.")
 
-    monkeypatch.setattr(billing_runs, "number_documents", refuse)
+    monkeypatch.setattr(billing_chunks, "number_documents", refuse)
     result = flask("billing-run", "--through", "2026-03-31", "--issue")
     assert result.exit_code == 5
     (run,) = rows(unbilled, BillingRun)

@@ -22,7 +22,7 @@ from billing_admin.database import db, init_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.models import Account, Organisation
-from billing_admin.operations import billing_runs, invoices, posting
+from billing_admin.operations import billing_chunks, billing_runs, invoices, posting
 from billing_admin.operations.billing_runs import RunSpec
 from tests.making import NOW
 
@@ -120,7 +120,7 @@ def post_one_by_one(specs: Sequence[ChargeSpec]) -> int:
 
 def bill(spec: RunSpec, chunk: int) -> UUID:
     """Run billing in small chunks."""
-    billing_runs.CHUNK = chunk
+    billing_chunks.CHUNK = chunk
     return billing_runs.run(transaction, spec, SYSTEM, NOW)[0]
 
 

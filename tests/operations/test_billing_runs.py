@@ -19,7 +19,7 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoicing import Document
 from billing_admin.domain.money import exact, plain
 from billing_admin.models import Account, AuditEvent, BillingRun, BillingRunItem, Charge, Invoice, NumberSeries, Service
-from billing_admin.operations import billing_runs, charges, invoices, services
+from billing_admin.operations import billing_chunks, billing_runs, charges, invoices, services
 from billing_admin.operations.audit import seal_all
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries import billing
@@ -365,7 +365,7 @@ def test_an_account_that_changes_during_a_confirmed_run_is_left_out(
     people = [make_customer(reference=f"P-{n}") for n in range(4)]
     post(*(make_spec(person, "10") for person in people))
     digest = shown(session).digest
-    monkeypatch.setattr(billing_runs, "CHUNK", 2)
+    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
     meddled = _between_chunks(monkeypatch, lambda: post(make_spec(people[3], "5", description="Meanwhile")))
     run_id = bill(confirmed=digest)
     assert meddled == [1]
@@ -377,7 +377,7 @@ def test_an_account_that_changes_during_a_confirmed_run_is_left_out(
 
 def _between_chunks(monkeypatch: pytest.MonkeyPatch, meddle: Callable[[], object]) -> list[int]:
     """Do something once, after the first chunk is committed."""
-    original, done = billing_runs.bill_chunk, list[int]()
+    original, done = billing_chunks.bill_chunk, list[int]()
 
     def transact(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = transaction(work, *args, **kwargs)
@@ -397,7 +397,7 @@ class Stumble:
     """`bill_chunk` that fails at the second chunk, before or after its work."""
 
     def __init__(self, error: Exception, after: bool) -> None:
-        self.original, self.error, self.after, self.calls = billing_runs.bill_chunk, error, after, 0
+        self.original, self.error, self.after, self.calls = billing_chunks.bill_chunk, error, after, 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> int:
         self.calls += 1
@@ -416,7 +416,7 @@ def test_a_run_that_fails_in_the_middle_goes_on_where_it_stopped(
 ) -> None:
     people = [make_customer() for _ in range(8)]
     post(*(make_spec(person, "10") for person in people))
-    monkeypatch.setattr(billing_runs, "CHUNK", 3)
+    monkeypatch.setattr(billing_chunks, "CHUNK", 3)
     with monkeypatch.context() as patch:
         patch.setattr(billing_runs, "bill_chunk", Stumble(error, after))
         if isinstance(error, Invalid):
@@ -468,7 +468,7 @@ def test_charges_that_another_run_took_meanwhile_are_billed_once(
 ) -> None:
     people = [make_customer(reference=f"P-{n}") for n in range(4)]
     post(*(make_spec(person, "10") for person in people))
-    monkeypatch.setattr(billing_runs, "CHUNK", 2)
+    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
     other = RunSpec(MARCH_END, issue=True)
     meddled = _between_chunks(monkeypatch, lambda: billing_runs.run(transaction, other, SYSTEM, NOW))
     run_id = bill()
@@ -481,7 +481,7 @@ def test_charges_that_another_run_took_meanwhile_are_billed_once(
 
 def test_each_chunk_and_the_end_of_a_run_are_recorded(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     post(*(make_spec(make_customer(), "10") for _ in range(5)))
-    monkeypatch.setattr(billing_runs, "CHUNK", 3)
+    monkeypatch.setattr(billing_chunks, "CHUNK", 3)
     run_id = bill()
     events = session.execute(select(AuditEvent.action, AuditEvent.details).where(AuditEvent.object_id == run_id)).all()
     assert Counter(event.action for event in events) == {
@@ -520,7 +520,7 @@ def test_a_later_invoice_between_two_chunks_stops_the_run_with_its_reason(
 ) -> None:
     people = [make_customer(reference=f"P-{n}") for n in range(4)]
     post(*(make_spec(person, "10") for person in people))
-    monkeypatch.setattr(billing_runs, "CHUNK", 2)
+    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
     tomorrow = RunSpec(MARCH_END, customers=("P-3",), issue=True, issue_date=NOW.date() + timedelta(days=1))
     _between_chunks(monkeypatch, lambda: billing_runs.run(transaction, tomorrow, SYSTEM, NOW))
     run_id = bill()
@@ -585,7 +585,7 @@ def _a_months_invoices(database: Database) -> list[tuple[Any, ...]]:
 
 def test_both_databases_make_the_same_invoices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [_a_months_invoices(request.getfixturevalue(name)) for name in ("sqlite", "postgresql")]
-    monkeypatch.setattr(billing_runs, "CHUNK", 2)
+    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
     made.append(_a_months_invoices(request.getfixturevalue("postgresql")))
     assert len(made[0]) >= 5
     assert made[0] == made[1] == made[2]
