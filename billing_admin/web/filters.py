@@ -8,8 +8,18 @@ from flask import Flask
 
 from billing_admin.domain.invoicing import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain
-from billing_admin.web.people import house
-from billing_admin.web.wording import counted, invoice_state, left_out_reason, padded, percent, tax_rate, tax_words
+from billing_admin.web.people import house, today
+from billing_admin.web.wording import (
+    RateLike,
+    counted,
+    invoice_state,
+    left_out_reason,
+    padded,
+    percent,
+    reason_for_no_tax,
+    tax_words,
+)
+from billing_admin.web.wording import tax_rate as tax_rate_on
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -17,7 +27,7 @@ MINUS = "\N{MINUS SIGN}"
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
     of_values = (money, exact, about, number, plain, day, moment)
-    of_words = (counted, percent, invoice_state, left_out_reason, tax_rate, tax_words)
+    of_words = (counted, percent, invoice_state, left_out_reason, reason_for_no_tax, tax_rate, tax_words)
     for written in (*of_values, *of_words):
         app.add_template_filter(written)
     app.add_template_filter(balance, "invoice_balance")
@@ -46,6 +56,11 @@ def number(amount: Decimal) -> str:
 
 def _grouped(amount: Decimal) -> str:
     return f"{amount:,f}".replace("-", MINUS)
+
+
+def tax_rate(rate: RateLike) -> str:
+    """A rate's name, with its percentage of today where the name does not say it."""
+    return tax_rate_on(rate, today())
 
 
 def day(value: date) -> str:

@@ -1,6 +1,6 @@
 """Words for states and counts, as pages show them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from billing_admin.domain.fields import TAX_CATEGORIES
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
 from billing_admin.domain.money import plain
+from billing_admin.domain.tax import Change, percent_on
+from billing_admin.models import InvoiceTax
 
 
 class RateLike(Protocol):
@@ -17,6 +19,8 @@ class RateLike(Protocol):
     def name(self) -> str: ...
     @property
     def percent(self) -> Decimal: ...
+    @property
+    def changes(self) -> Sequence[Change]: ...
 
 
 def invoice_state(invoice: Receivable, today: date) -> str:
@@ -41,16 +45,21 @@ def percent(rate: Decimal) -> str:
     return f"{plain(rate)} %"
 
 
-def tax_rate(rate: RateLike) -> str:
-    """A rate's name, with its percentage where the name does not say it."""
-    digits = plain(rate.percent)
-    return rate.name if digits in rate.name or not rate.percent else f"{rate.name} ({digits} %)"
+def tax_rate(rate: RateLike, on: date) -> str:
+    """A rate's name, with its percentage of a day where the name does not say it."""
+    holds = percent_on(on, rate.percent, rate.changes)
+    return rate.name if plain(holds) in rate.name or not holds else f"{rate.name} ({percent(holds)})"
 
 
-def tax_words(category: str, rate: Decimal) -> str:
-    """`Standard rate 19 %`, `Reverse charge, 0 %`: a category of EN 16931 in words, with its percentage."""
-    words = TAX_CATEGORIES.get(category, category)
-    return f"{words} {percent(rate)}" if rate else f"{words}, {percent(rate)}"
+def tax_words(category: str, rate: Decimal, included: bool = False) -> str:
+    """`Tax 7 % (S)`, `Tax 7 % (S), included`, `Reverse charge, 0 % (AE)`: a percentage with its category of EN 16931."""
+    words = f"Tax {percent(rate)}" if rate else f"{TAX_CATEGORIES.get(category, category)}, {percent(rate)}"
+    return f"{words} ({category}){', included' if included else ''}"
+
+
+def reason_for_no_tax(tax: InvoiceTax) -> str:
+    """The reason that an invoice prints; those made before they kept it have one for reverse charge."""
+    return tax.note or ("Reverse charge: the customer accounts for the tax." if tax.category == "AE" else "")
 
 
 def left_out_reason(reason: str) -> str:
