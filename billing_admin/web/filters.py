@@ -1,7 +1,7 @@
 """How pages write values: one filter for each kind."""
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
 
 from flask import Flask
@@ -16,18 +16,20 @@ from billing_admin.web.wording import (
     left_out_reason,
     padded,
     percent,
+    ranges,
     reason_for_no_tax,
     tax_words,
 )
 from billing_admin.web.wording import tax_rate as tax_rate_on
 
+_TWELVE_PLACES = Decimal("1E-12")
 MINUS = "\N{MINUS SIGN}"
 
 
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
-    of_values = (money, exact, about, number, plain, day, moment)
-    of_words = (counted, percent, invoice_state, left_out_reason, reason_for_no_tax, tax_rate, tax_words)
+    of_values = (money, exact, unrounded, about, number, plain, day, moment)
+    of_words = (counted, percent, ranges, invoice_state, left_out_reason, reason_for_no_tax, tax_rate, tax_words)
     for written in (*of_values, *of_words):
         app.add_template_filter(written)
     app.add_template_filter(balance, "invoice_balance")
@@ -41,6 +43,13 @@ def money(minor: int, currency: str) -> str:
 def exact(amount: Decimal, currency: str) -> str:
     """`0.0000008 USD`: never rounded, and never fewer digits than the currency has."""
     return f"{_grouped(Decimal(padded(amount, MINOR_DIGITS[currency])))} {currency}"
+
+
+def unrounded(minor: Decimal, currency: str) -> str:
+    """`1.42690 USD`, from minor units that were not rounded yet: at most twelve places of them, cut off with an ellipsis."""
+    shown = minor.quantize(_TWELVE_PLACES, ROUND_DOWN)
+    amount = Decimal(padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
+    return f"{_grouped(amount)}{'' if shown == minor else '…'} {currency}"
 
 
 def about(amount: Decimal, currency: str) -> str:

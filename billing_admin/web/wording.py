@@ -33,6 +33,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def ranges(numbers: Sequence[int]) -> str:
+    """`1–3, 7`: numbers in rising order."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first:,}" if first == last else f"{first:,}–{last:,}" for first, last in runs)
+
+
 def padded(amount: Decimal, digits: int) -> str:
     """`34.90`: exact, with at least this many digits after the point."""
     whole, _, decimals = plain(amount).partition(".")

@@ -99,7 +99,7 @@ def _rounded_once(document: Written, _before: Row | None) -> Iterator[str]:
 
 def _split_once(document: Written) -> Iterator[str]:
     inclusive = defaultdict(list)
-    for line in document.lines:
+    for line in document.lines if document.invoice["kind"] == "invoice" else ():
         if (line["gross"] is None) != (line["included_percent"] is None):
             yield f"line {line['position']} says only half of how its price includes tax"
         elif line["gross"] is not None:
