@@ -120,6 +120,7 @@ class _Story:
                 "tax_rate": item.tax_rate,
                 "line_per_charge": item.apart,
                 "prices": _prices(item.prices),
+                "prices_include_tax": CURRENCIES if item.inclusive else (),
             }
             self.do(services.create, fields, _service(item.code), SYSTEM, now)
 
@@ -196,6 +197,7 @@ def _customer(buyer: Buyer) -> CustomerFields:
         "currency": buyer.currency,
         "address": buyer.address,
         "tax_id": buyer.tax_id,
+        "tax_treatment": buyer.tax,
         "email": f"accounts@{buyer.reference.lower()}.example",
         "payment_terms_days": buyer.days,
     }
