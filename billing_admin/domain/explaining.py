@@ -25,7 +25,7 @@ class Figure:
 class TaxStep:
     """How the tax at one rate was made of `amount`, the sum of line nets, or of line grosses where prices include it.
 
-    `exactly` is the tax in minor units before it was rounded, to twelve places.
+    `exactly` is the tax in minor units before it was rounded.
     """
 
     position: int

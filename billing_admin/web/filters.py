@@ -22,7 +22,7 @@ from billing_admin.web.wording import (
 )
 from billing_admin.web.wording import tax_rate as tax_rate_on
 
-_TWELVE_PLACES = Decimal("1E-12")
+_SIX_PLACES = Decimal("1E-6")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -46,8 +46,8 @@ def exact(amount: Decimal, currency: str) -> str:
 
 
 def unrounded(minor: Decimal, currency: str) -> str:
-    """`1.42690 USD`, from minor units that were not rounded yet: at most twelve places of them, cut off with an ellipsis."""
-    shown = minor.quantize(_TWELVE_PLACES, ROUND_DOWN)
+    """`1.4269 USD`, from minor units that were not rounded yet: at most six places of them, cut off with an ellipsis."""
+    shown = minor.quantize(_SIX_PLACES, ROUND_DOWN)
     amount = Decimal(padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
     return f"{_grouped(amount)}{'' if shown == minor else '…'} {currency}"
 
