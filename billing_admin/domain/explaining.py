@@ -46,17 +46,20 @@ class TaxStep:
 
 @dataclass(frozen=True, slots=True)
 class LineStep:
-    """How a line was made: its charges' exact sum, rounded once, and the tax taken out where its price includes it."""
+    """How a line was made: its charges' exact sum, rounded once, and the tax taken out where its price includes it.
+
+    `amount` is that sum as it is stored; `line` is computed anew.
+    """
 
     line: Line
-    amount_holds: bool
+    amount: Decimal
     rounded: Figure
     net: Figure
 
     @property
     def holds(self) -> bool:
         """Whether sum, rounding and net come out as they are stored."""
-        return self.amount_holds and self.rounded.holds and self.net.holds
+        return self.amount == self.line.group.amount and self.rounded.holds and self.net.holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,13 @@ class Kept:
     taxes: Mapping[tuple[TaxRate, bool], TaxTotal]
 
 
+def unsaved(document: Document) -> Kept:
+    """What is computed and not stored is what it is."""
+    lines = [(line.group.amount, line.gross, line.net) for line in document.lines]
+    taxes = {(total.rate, total.included): total for total in document.taxes}
+    return Kept(document.net, document.tax, document.total, lines, taxes)
+
+
 def explain(document: Document, kept: Kept) -> Explanation:
     """Set what is stored beside the document that its charges make now."""
     taxes = {(total.rate, total.included): total for total in document.taxes}
@@ -112,9 +122,7 @@ def explain(document: Document, kept: Kept) -> Explanation:
 
 def _line(line: Line, amount: Decimal, gross: int | None, net: int) -> LineStep:
     computed = line.net if line.gross is None else line.gross
-    return LineStep(
-        line, amount == line.group.amount, Figure(net if gross is None else gross, computed), Figure(net, line.net)
-    )
+    return LineStep(line, amount, Figure(net if gross is None else gross, computed), Figure(net, line.net))
 
 
 def _tax(

@@ -149,37 +149,40 @@ def make_document(currency: str, groups: Iterable[ChargeGroup]) -> Document:
 def set_out(currency: str, groups: Sequence[ChargeGroup]) -> Document:
     """Make an invoice with a line for each group, in the order they come in."""
     lines = _lines(currency, groups)
-    taxes = [*_added_taxes(lines), *_included_taxes(lines)]
-    if len(taxes) > 1:
-        taxes.sort(key=lambda total: (total.rate, total.included))
-    noted = tuple(_with_notes(taxes, groups))
-    net, tax = sum(line.net for line in lines), sum(total.tax for total in noted)
-    return Document(currency, tuple(lines), noted, net, tax, net + tax)
+    taxes = _with_notes(_taxes(lines), groups)
+    net, tax = sum(line.net for line in lines), sum(total.tax for total in taxes)
+    return Document(currency, tuple(lines), tuple(taxes), net, tax, net + tax)
 
 
 def _lines(currency: str, groups: Sequence[ChargeGroup]) -> list[Line]:
     lines = [Line(position, group, minor_units(group.amount, currency)) for position, group in enumerate(groups, 1)]
-    inclusive: dict[tuple[TaxRate, Decimal], list[Line]] = defaultdict(list)
+    inclusive = any(group.included_percent is not None for group in groups)
+    return _split(lines) if inclusive else lines
+
+
+def _split(lines: list[Line]) -> list[Line]:
+    """Where prices include tax, the rounded sum is the gross: take the tax out, per rate and percentage once."""
+    priced: dict[tuple[TaxRate, Decimal], list[Line]] = defaultdict(list)
     for line in lines:
         if line.group.included_percent is not None:
-            inclusive[line.group.tax, line.group.included_percent].append(line)
-    for (_, percent), priced in inclusive.items():
-        nets = without_tax([line.net for line in priced], percent)
-        for line, net in zip(priced, nets, strict=True):
+            priced[line.group.tax, line.group.included_percent].append(line)
+    for (_, percent), inclusive in priced.items():
+        nets = without_tax([line.net for line in inclusive], percent)
+        for line, net in zip(inclusive, nets, strict=True):
             lines[line.position - 1] = replace(line, net=net, gross=line.net)
     return lines
 
 
-def _added_taxes(lines: Sequence[Line]) -> list[TaxTotal]:
-    return tax_totals((line.group.tax, line.net) for line in lines if not has_tax_within(line.gross, line.group.tax))
-
-
-def _included_taxes(lines: Sequence[Line]) -> list[TaxTotal]:
-    return included_tax_totals(
-        (line.group.tax, line.gross)
-        for line in lines
-        if line.gross is not None and has_tax_within(line.gross, line.group.tax)
-    )
+def _taxes(lines: Sequence[Line]) -> list[TaxTotal]:
+    within = [line for line in lines if has_tax_within(line.gross, line.group.tax)]
+    if not within:
+        return tax_totals((line.group.tax, line.net) for line in lines)
+    added = (line for line in lines if not has_tax_within(line.gross, line.group.tax))
+    totals = [
+        *tax_totals((line.group.tax, line.net) for line in added),
+        *included_tax_totals((line.group.tax, line.gross or 0) for line in within),
+    ]
+    return sorted(totals, key=lambda total: (total.rate, total.included))
 
 
 def has_tax_within(gross: int | None, rate: TaxRate) -> bool:
@@ -187,12 +190,13 @@ def has_tax_within(gross: int | None, rate: TaxRate) -> bool:
     return gross is not None and rate.percent != 0
 
 
-def _with_notes(taxes: Iterable[TaxTotal], groups: Sequence[ChargeGroup]) -> Iterable[TaxTotal]:
-    notes: dict[TaxRate, set[str]] = defaultdict(set)
-    for group in groups:
-        if group.tax_note:
-            notes[group.tax].add(group.tax_note)
-    return [replace(total, note="; ".join(sorted(notes[total.rate]))) for total in taxes] if notes else taxes
+def _with_notes(taxes: list[TaxTotal], groups: Sequence[ChargeGroup]) -> list[TaxTotal]:
+    noted = {(group.tax, group.tax_note) for group in groups if group.tax_note}
+    if not noted:
+        return taxes
+    return [
+        replace(total, note="; ".join(sorted(note for rate, note in noted if rate == total.rate))) for total in taxes
+    ]
 
 
 def _line_order(group: ChargeGroup) -> tuple[object, ...]:

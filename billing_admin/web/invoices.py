@@ -22,7 +22,7 @@ from billing_admin.web.forms import DayField, Form, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, given_id, here, may, rows
 from billing_admin.web.people import actor, now, today
-from billing_admin.web.wording import counted, invoice_state
+from billing_admin.web.wording import counted, invoice_state, rounding
 
 WRITE = "billing:write"
 TABS = ("", *queries.STATES)
@@ -125,13 +125,12 @@ def explain(id: UUID) -> ResponseReturnValue:
     """How each number came about: its total of net and tax, these of its lines, and these of their charges."""
     invoice = _invoice(id)
     return render_template(
-        "invoices/explain.html", invoice=invoice, explanation=explanation(db.session(), invoice), **_rounding(invoice)
+        "invoices/explain.html",
+        invoice=invoice,
+        explanation=explanation(db.session(), invoice),
+        rounding=rounding(invoice.currency),
+        line_urls=[url_for("invoices.line", id=id, line_id=line.id) for line in invoice.lines],
     )
-
-
-def _rounding(invoice: Invoice) -> dict[str, Any]:
-    digits = MINOR_DIGITS[invoice.currency]
-    return {"rounding": f"{digits} digits" if digits else "whole units", "digits": digits}
 
 
 @pages.get("/<uuid:id>/lines/<uuid:line_id>")
@@ -147,7 +146,7 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
         line=invoice.lines[place],
         step=explanation(db.session(), invoice).lines[place] if invoice.kind == "invoice" else None,
         page=rows(queries.charges_of_line(line_id)),
-        **_rounding(invoice),
+        rounding=rounding(invoice.currency),
     )
 
 

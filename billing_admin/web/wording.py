@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from billing_admin.domain.fields import TAX_CATEGORIES
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import MINOR_DIGITS, plain
 from billing_admin.domain.tax import Change, percent_on
 from billing_admin.models import InvoiceTax
 
@@ -49,6 +49,12 @@ def padded(amount: Decimal, digits: int) -> str:
     whole, _, decimals = plain(amount).partition(".")
     decimals = decimals.ljust(digits, "0")
     return f"{whole}.{decimals}" if decimals else whole
+
+
+def rounding(currency: str) -> str:
+    """What amounts of a currency are rounded to: `2 digits`, `whole units`."""
+    digits = MINOR_DIGITS[currency]
+    return counted(digits, "digit") if digits else "whole units"
 
 
 def percent(rate: Decimal) -> str:

@@ -111,6 +111,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("customer", f"/customers/{customer}"),
         Shot("customer-charges", f"/customers/{customer}/charges"),
         Shot("customer-invoices", f"/customers/{customer}/invoices"),
+        Shot("customer-current", f"/customers/{customer}/current/{currency}"),
         Shot("customer-archived", f"/customers/{archived}"),
         Shot("customer-new", "/customers/new"),
         Shot("customer-new-refused", "/customers/new", lambda page: _press(page, "Save customer")),

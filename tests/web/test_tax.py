@@ -220,3 +220,23 @@ def test_a_viewer_may_ask_how(app: Flask, mixed: Invoice) -> None:
 def test_lines_keep_what_they_say(session: Session, mixed: Invoice) -> None:
     kept = session.scalars(select(InvoiceLine).where(InvoiceLine.invoice_id == mixed.id)).all()
     assert sum(line.gross is not None for line in kept) == 2
+
+
+def test_the_current_invoice_is_explained_before_it_exists(admin: FlaskClient, session: Session) -> None:
+    make_tax_rate()
+    acme = make_customer(name="Acme")
+    post(make_spec(acme, service=make_service(tax_rate="VAT19"), quantity="0.333"))
+    page = admin.get(f"/customers/{acme.id}")
+    assert link(page, "0.83 USD").endswith(f"/customers/{acme.id}/current/USD#line-1")
+    shown = admin.get(link(page, "0.99 USD"))
+    text = words(shown.text)
+    assert "Acme, if billed today, 2 Apr 2026" in text
+    assert "Net 0.83 USD + plus Tax 0.16 USD = equals Total 0.99 USD Adds up" in text
+    assert "1. GenericCompute 1 0.8325 USD 0.83 USD 0.83 USD Adds up" in text
+    assert admin.get(link(shown, "1. GenericCompute")).status_code == 200
+    assert fresh(session, select(Invoice)) == []
+
+
+@pytest.mark.parametrize("currency", ["EUR", "XYZ", "usd"])
+def test_nothing_is_explained_where_nothing_is_to_bill(admin: FlaskClient, session: Session, currency: str) -> None:
+    assert admin.get(f"/customers/{make_customer().id}/current/{currency}").status_code == 404
