@@ -135,7 +135,14 @@ def test_a_charge_knows_whether_its_price_includes_tax(
     assert saved.status_code == 303
     [charge] = fresh(session, select(Charge))
     assert charge.tax_included is included
-    assert ("tax included" in words(admin.get(saved.location).text)) is included
+    pages = (
+        saved.location,
+        "/charges",
+        f"/unbilled/{charge.customer_id}/USD",
+        f"/customers/{charge.customer_id}/charges",
+    )
+    for page in pages:
+        assert ("tax included" in words(admin.get(page).text).lower()) is included, page
 
 
 # --- how the numbers came about --------------------------------------------------------------------------------------
