@@ -34,7 +34,17 @@ from billing_admin.domain.errors import Conflict
 from billing_admin.domain.fields import CustomerFields, ServiceFields
 from billing_admin.domain.money import exact
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
-from billing_admin.operations import audit, billing_runs, charges, customers, invoices, organisation, posting, services
+from billing_admin.operations import (
+    audit,
+    billing_runs,
+    charges,
+    customers,
+    invoices,
+    organisation,
+    posting,
+    services,
+    tax_rates,
+)
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries.organisation import day_of
 from billing_admin.queries.organisation import organisation as the_organisation
@@ -99,7 +109,7 @@ class _Story:
         """The organisation, its tax rates and its catalogue."""
         now = self.at(self.firsts[0], OFFICE)
         for rate in TAX_RATES:
-            self.do(organisation.add_tax_rate, rate, SYSTEM, now)
+            self.do(tax_rates.add, rate, SYSTEM, now)
         self.do(organisation.update, HOUSE, None, SYSTEM, now)
         the_organisation(self.session).is_demo = True
         self.do(audit.record, SYSTEM, now, "organisation.demo_begun", "organisation")
@@ -111,6 +121,7 @@ class _Story:
                 "tax_rate": item.tax_rate,
                 "line_per_charge": item.apart,
                 "prices": _prices(item.prices),
+                "prices_include_tax": CURRENCIES if item.inclusive else (),
             }
             self.do(services.create, fields, _service(item.code), SYSTEM, now)
 
@@ -187,6 +198,7 @@ def _customer(buyer: Buyer) -> CustomerFields:
         "currency": buyer.currency,
         "address": buyer.address,
         "tax_id": buyer.tax_id,
+        "tax_treatment": buyer.tax,
         "email": f"accounts@{buyer.reference.lower()}.example",
         "payment_terms_days": buyer.days,
     }

@@ -170,7 +170,7 @@ def _rows(
                 "quantity": charge.quantity,
                 "unit_price": charge.unit_price,
                 "amount": charge.amount,
-                "tax_included": False,
+                "tax_included": charge.tax_included,
                 "description": charge.description,
                 "details": charge.details,
             }

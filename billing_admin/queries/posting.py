@@ -1,6 +1,5 @@
 """What a posting needs to know, asked in one question: customers, services, the organisation's choices, ids that are taken."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -45,6 +44,35 @@ class Known:
     time_zone: str = ""
     hold_likely_duplicates: bool = False
 
+    def note_customer(
+        self, key: str, name: str, archived: str | None, label: str, currency: str | None, billed: str | None, *_: None
+    ) -> None:
+        """Note a customer, and the account on the same row, if there is one."""
+        terms = CustomerTerms(UUID(key), name, label)
+        self.customers[name] = self.customers[key] = (terms, archived is not None)
+        if currency is not None:
+            self.accounts[terms.id, currency] = date.fromisoformat(billed) if billed else None
+
+    def note_service(
+        self,
+        key: str,
+        name: str,
+        archived: str | None,
+        label: str,
+        currency: str | None,
+        price: str,
+        inclusive: str | None,
+    ) -> None:
+        """Note a service with the price on the same row, if there is one; its other prices may stand there already."""
+        before = self.services.get(key)
+        prices, with_tax = (dict(before[0].prices), set(before[0].inclusive)) if before else ({}, set[str]())
+        if currency is not None:
+            prices[currency] = Decimal(price)
+        if currency is not None and inclusive is not None:
+            with_tax.add(currency)
+        service = ServiceTerms(UUID(key), name, label, prices, with_tax)
+        self.services[name] = self.services[key] = (service, archived is not None)
+
 
 def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
     """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys."""
@@ -61,23 +89,16 @@ def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
         "charges": ids,
     }
     found, taken = Known(), []
-    prices: dict[str, dict[str, Decimal]] = defaultdict(dict)
-    for kind, key, name, archived, label, currency, value in _LOOKUP(session, asked, len(specs) > FEW):
+    for kind, *row in _LOOKUP(session, asked, len(specs) > FEW):
         match kind:
             case "customer":
-                terms = CustomerTerms(UUID(key), name, label)
-                found.customers[name] = found.customers[key] = (terms, archived is not None)
-                if currency is not None:
-                    found.accounts[terms.id, currency] = date.fromisoformat(value) if value else None
+                found.note_customer(*row)
             case "service":
-                if currency is not None:
-                    prices[key][currency] = Decimal(value)
-                service = ServiceTerms(UUID(key), name, label, prices[key])
-                found.services[name] = found.services[key] = (service, archived is not None)
+                found.note_service(*row)
             case "house":
-                found.time_zone, found.hold_likely_duplicates = name, value is not None
+                found.time_zone, found.hold_likely_duplicates = row[1], row[5] is not None
             case _:
-                taken.append(UUID(key))
+                taken.append(UUID(row[0]))
     if taken:
         rows = session.connection().execute(_STORED, {"ids": taken})
         found.stored = {row.id: row for row in rows}
@@ -104,6 +125,10 @@ def _word(value: object) -> ColumnElement[str]:
     return cast(value, Text)
 
 
+def _yes(condition: Any) -> ColumnElement[str]:
+    return case((condition, literal_column("'yes'")), else_=_word(null()))
+
+
 def _either(wanted: Any, *conditions: ColumnElement[bool]) -> list[Any]:
     """What together finds rows for which one of the conditions holds; of an OR PostgreSQL would read a whole small table."""
     return [wanted.where(condition) for condition in conditions]
@@ -121,6 +146,7 @@ _SERVICE: Any = select(
     Service.name,
     ServicePrice.currency,
     _word(ServicePrice.unit_price),
+    _yes(ServicePrice.includes_tax),
 ).outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
 # PostgreSQL locks these before it reads them; on SQLite whoever writes is alone.
 _LOCKED = (
@@ -131,7 +157,7 @@ _LOCKED = (
     .cte("locked")
 )
 _NOTHING = _word(null())
-# One kind of row each: kind, key, name, archived, a word of its own, currency, value.
+# One kind of row each: kind, key, name, archived, a word of its own, currency, value, whether it includes tax.
 _LOOKUP = Statement(
     union_all(
         select(
@@ -142,6 +168,7 @@ _LOOKUP = Statement(
             _WANTED.c.currency,
             _LOCKED.c.currency,
             _word(_LOCKED.c.billed_through),
+            _NOTHING,
         ).outerjoin(_LOCKED, _LOCKED.c.customer_id == _WANTED.c.id),
         *_either(_SERVICE, among_named(Service.code, "services"), among_named(Service.id, "service_ids")),
         select(
@@ -151,11 +178,12 @@ _LOOKUP = Statement(
             _NOTHING,
             _NOTHING,
             _NOTHING,
-            case((Organisation.hold_likely_duplicates, literal_column("'yes'")), else_=_NOTHING),
+            _yes(Organisation.hold_likely_duplicates),
+            _NOTHING,
         ),
-        select(literal_column("'charge'"), _word(Charge.id), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING).where(
-            among_named(Charge.id, "charges")
-        ),
+        select(
+            literal_column("'charge'"), _word(Charge.id), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING
+        ).where(among_named(Charge.id, "charges")),
     )
 )
 _STORED = select(Charge.__table__).where(among_named(Charge.id, "ids"))

@@ -21,6 +21,7 @@ from billing_admin.web import (
     services,
     settings,
     sign_in,
+    tax_rates,
     tokens,
     unbilled,
 )
@@ -45,6 +46,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     exports,
     tokens,
     settings,
+    tax_rates,
     audit,
 )
 

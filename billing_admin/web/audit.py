@@ -26,10 +26,10 @@ PLACES: Final[Mapping[str, str]] = {
     "customer": "customers.show",
     "invoice": "invoices.show",
     "service": "services.show",
+    "tax_rate": "tax_rates.show",
 }
 INDEXES: Final[Mapping[str, str]] = {
     "organisation": "settings.index",
-    "tax_rate": "settings.index",
     "token": "tokens.index",
 }
 

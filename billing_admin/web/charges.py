@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import SelectField
+from wtforms import BooleanField, SelectField
 from wtforms.validators import InputRequired
 
 from billing_admin.database import db, transaction
@@ -32,13 +32,14 @@ pages = subject("charges", __name__, "/charges", write=WRITE)
 
 
 class ChargeForm(Form):
-    """Five fields and, on demand, four more. Without a price the service's list price counts."""
+    """Six fields and, on demand, three more. Without a price the service's list price counts."""
 
     id = KeyField()
     customer = SelectField("Customer", default="", validators=[InputRequired("Choose a customer.")])
     service = SelectField("Service", default="")
     quantity = ExactField("Quantity")
     unit_price = ExactField("Unit price")
+    tax_included = BooleanField("This price includes tax")
     day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
     description = TextField("Description", longest=1000)
     amount = ExactField("Plain amount")
@@ -179,7 +180,11 @@ def _called(service: Any) -> str:
 
 
 def _prices(service: Any) -> dict[str, Any]:
-    return {"unit": service.unit, "prices": {price.currency: plain(price.unit_price) for price in service.prices}}
+    return {
+        "unit": service.unit,
+        "prices": {price.currency: plain(price.unit_price) for price in service.prices},
+        "inclusive": [price.currency for price in service.prices if price.includes_tax],
+    }
 
 
 def _currencies_agree(form: ChargeForm, billed_in: Mapping[str, str]) -> bool:
@@ -213,10 +218,17 @@ def _spec(form: ChargeForm) -> ChargeSpec:
         quantity=form.quantity.data,
         unit_price=form.unit_price.data,
         amount=form.amount.data,
+        tax_included=_tax_included(form),
         currency=form.currency.data or None,
         incurred_on=form.day.data,
         id=form.id.data,
     )
+
+
+def _tax_included(form: ChargeForm) -> bool | None:
+    """Said of a price of one's own; a list price knows it itself."""
+    own = form.unit_price.data is not None or form.amount.data is not None
+    return form.tax_included.data if own else None
 
 
 def _saved(form: ChargeForm, posted: posting.Posted) -> ResponseReturnValue:

@@ -9,11 +9,14 @@ from wtforms import SelectField, ValidationError
 from wtforms.widgets import EmailInput
 
 from billing_admin.database import db, transaction
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.explaining import explain, unsaved
 from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.tax import TREATMENTS, lacks_tax_id
 from billing_admin.models import Customer
 from billing_admin.operations import customers as operations
 from billing_admin.queries import charges, customers, invoices, organisation, paging
-from billing_admin.queries.billing import Scope, prepare
+from billing_admin.queries.billing import Scope, current_invoice, prepare
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.customers import CustomerFilter
 from billing_admin.queries.invoices import InvoiceFilter
@@ -23,7 +26,7 @@ from billing_admin.web.forms import CodeField, Form, KeyField, LinesField, TextF
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import bare, given, given_choice, may, rows
 from billing_admin.web.people import actor, house, now, today
-from billing_admin.web.wording import counted
+from billing_admin.web.wording import counted, rounding
 
 WRITE = "customers:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
@@ -43,6 +46,7 @@ class CustomerForm(Form):
     email = TextField("E-mail address", widget=EmailInput())
     address = LinesField("Address", longest=LONGEST_ADDRESS, render_kw={"rows": 4})
     tax_id = TextField("Tax ID")
+    tax_treatment = SelectField("Tax", choices=TREATMENTS, default="standard")
     payment_terms_days = WholeField("Days to pay")
     notes = LinesField("Notes", longest=LONGEST_ADDRESS)
 
@@ -54,6 +58,7 @@ class CustomerForm(Form):
             "email": self.email.data,
             "address": self.address.data,
             "tax_id": self.tax_id.data,
+            "tax_treatment": self.tax_treatment.data,
             "payment_terms_days": self.payment_terms_days.data,
             "notes": self.notes.data,
         }
@@ -149,6 +154,8 @@ def show(id: UUID) -> ResponseReturnValue:
         charges=paging.page(session, charges.charges(session, ChargeFilter(customer=str(id))), FEW).rows,
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), FEW).rows,
         default_terms=organisation.organisation(session).payment_terms_days,
+        treatments=TREATMENTS,
+        lacks_tax_id=lacks_tax_id(customer.tax_treatment, customer.tax_id),
         **_rights(),
     )
 
@@ -173,6 +180,23 @@ def invoice_list(id: UUID) -> ResponseReturnValue:
         sums=invoices.sums(session, filters),
         today=filters.today,
         **_rights(),
+    )
+
+
+@pages.get("/<uuid:id>/current/<currency>")
+def current(id: UUID, currency: str) -> ResponseReturnValue:
+    """How the numbers of the current invoice come about, as computed just now."""
+    customer, day = _customer(id), today()
+    document = current_invoice(db.session(), id, currency, day)
+    if document is None:
+        raise NotFound("no_charges", f"{customer.name} has nothing to bill in {currency[:3]} up to today.", "currency")
+    return render_template(
+        "customers/explain.html",
+        customer=customer,
+        explanation=explain(document, unsaved(document)),
+        today=day,
+        rounding=rounding(currency),
+        line_urls=[url_for("unbilled.show", customer_id=id, currency=currency)] * len(document.lines),
     )
 
 

@@ -15,13 +15,14 @@ from billing_admin.models import Customer, Invoice
 from billing_admin.operations import invoices as operations
 from billing_admin.queries import customers
 from billing_admin.queries import invoices as queries
+from billing_admin.queries.explaining import explanation
 from billing_admin.queries.organisation import organisation
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import DayField, Form, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, given_id, here, may, rows
 from billing_admin.web.people import actor, now, today
-from billing_admin.web.wording import counted, invoice_state
+from billing_admin.web.wording import counted, invoice_state, rounding
 
 WRITE = "billing:write"
 TABS = ("", *queries.STATES)
@@ -119,19 +120,33 @@ def show(id: UUID) -> ResponseReturnValue:
     )
 
 
+@pages.get("/<uuid:id>/explain")
+def explain(id: UUID) -> ResponseReturnValue:
+    """How each number came about: its total of net and tax, these of its lines, and these of their charges."""
+    invoice = _invoice(id)
+    return render_template(
+        "invoices/explain.html",
+        invoice=invoice,
+        explanation=explanation(db.session(), invoice),
+        rounding=rounding(invoice.currency),
+        line_urls=[url_for("invoices.line", id=id, line_id=line.id) for line in invoice.lines],
+    )
+
+
 @pages.get("/<uuid:id>/lines/<uuid:line_id>")
 def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
     """The charges that one line sums up, and where it was rounded."""
     invoice = _invoice(id)
-    found = next((one for one in invoice.lines if one.id == line_id), None)
-    if found is None:
+    place = next((place for place, one in enumerate(invoice.lines) if one.id == line_id), None)
+    if place is None:
         raise NotFound("unknown_line", "There is no such line on this invoice.", "line_id")
     return render_template(
         "invoices/line.html",
         invoice=invoice,
-        line=found,
+        line=invoice.lines[place],
+        step=explanation(db.session(), invoice).lines[place] if invoice.kind == "invoice" else None,
         page=rows(queries.charges_of_line(line_id)),
-        digits=MINOR_DIGITS[invoice.currency],
+        rounding=rounding(invoice.currency),
     )
 
 
