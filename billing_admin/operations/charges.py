@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import (
+    LIKELY_DUPLICATE,
     LIKELY_DUPLICATE_HOURS,
     ChargeSpec,
     CustomerTerms,
@@ -264,7 +265,7 @@ def _store(
                 "incurred_on": charge.incurred_on,
                 "late": billed_through is not None and charge.incurred_on <= billed_through,
                 "status": likely_status if charge.id in likely else "pending",
-                "status_reason": "Likely duplicate" if charge.id in likely and likely_status == "held" else None,
+                "status_reason": LIKELY_DUPLICATE if charge.id in likely and likely_status == "held" else None,
                 "currency": charge.currency,
                 "quantity": charge.quantity,
                 "unit_price": charge.unit_price,
