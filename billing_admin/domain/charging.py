@@ -217,4 +217,4 @@ def corrected(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) 
     }
     if changes.get("unit_price") is not None or changes.get("amount") is not None:
         facts |= {"unit_price": None, "amount": None}
-    return ChargeSpec(**(facts | changes), id=id)
+    return ChargeSpec(**{**facts, **changes}, id=id)

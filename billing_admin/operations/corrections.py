@@ -58,7 +58,7 @@ def correct(
 
 def _is_held_on_purpose(charge: Any) -> bool:
     """One held only for looking like another is looked at anew once it is corrected."""
-    return charge.status == "held" and charge.status_reason != LIKELY_DUPLICATE
+    return bool(charge.status == "held" and charge.status_reason != LIKELY_DUPLICATE)
 
 
 def _lock(session: Session, id: UUID, customer: str | None) -> None:

@@ -98,6 +98,11 @@ def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
     return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
 
 
+def views(*more: Any) -> Select[Any]:
+    """Charges with their names and, where more is joined, its columns."""
+    return _VIEWS.add_columns(*more)
+
+
 def by_ids(session: Session, ids: Iterable[UUID]) -> dict[UUID, Record]:
     """These charges with their names, by id; what is not there is left out."""
     return {row.id: row for row in session.execute(_VIEWS.where(among(session, Charge.id, ids)))}
