@@ -6,6 +6,7 @@ A charge's id derives from schedule and period: a second run adds nothing, and o
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -15,14 +16,14 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid
-from billing_admin.domain.money import EXACT, exact_sum
+from billing_admin.domain.money import EXACT, ZERO, exact_sum
 from billing_admin.domain.recurring import DAY, Period, charge_id, days_in, described, prorated
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges import lock_accounts, post
 from billing_admin.queries.lookup import among
 from billing_admin.queries.organisation import today
 from billing_admin.queries.recurring_charges import (
-    charges_of_period,
+    PostedPeriod,
     due_ids,
     posted_beyond,
     schedule_of,
@@ -130,36 +131,50 @@ def take_back(session: Session, row: RecurringCharge, last_day: date, actor: Act
 
     What somebody cancelled or corrected counts as it is now. Returns the ids of these charges.
     """
-    periods = posted_beyond(session, row.id, last_day)
-    specs = [(first, spec) for first, to in periods if (spec := _cut(session, row, first, to, last_day)) is not None]
-    if not specs:
+    cuts = [
+        (period, spec)
+        for period in posted_beyond(session, row.id, last_day)
+        if (spec := _cut(session, row, period, last_day)) is not None
+    ]
+    if not cuts:
         return []
-    posted = post(session, [spec for _, spec in specs], actor, now)
-    _note(session, ((id, row.id, first, last_day, True) for id, (first, _) in zip(posted.ids, specs, strict=True)))
+    posted = post(session, [spec for _, spec in cuts], actor, now)
+    _note(
+        session,
+        ((id, row.id, period.first, last_day, True) for id, (period, _) in zip(posted.ids, cuts, strict=True)),
+    )
     return posted.ids
 
 
-def _cut(session: Session, row: RecurringCharge, first: date, to: date, last_day: date) -> ChargeSpec | None:
+def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day: date) -> ChargeSpec | None:
     """What takes back the days of a period after `last_day`; None where nothing of it is charged any more."""
-    live = [charge for id in charges_of_period(session, row.id, first) if (charge := _live(session, id)) is not None]
-    prices = {charge.unit_price for charge in live}
+    charges = [_live(session, id) for id in period.charge_ids]
+    prices = {charge.unit_price for charge in charges if charge is not None}
     unit_price = prices.pop() if len(prices) == 1 else None
-    total = exact_sum(charge.amount if unit_price is None else charge.quantity for charge in live)
-    rest = EXACT.subtract(prorated(total, days_in(first, last_day), days_in(first, to)), total)
+    values = [_value(charge, unit_price is None) for charge in charges]
+    kept = prorated(values[0], days_in(period.first, last_day), days_in(period.first, period.last))
+    rest = EXACT.subtract(kept, exact_sum(values))
     if not rest:
         return None
-    begin = max(first, last_day + DAY)
+    begin = max(period.first, last_day + DAY)
     return ChargeSpec(
-        id=charge_id(row.id, first, last_day),
+        id=charge_id(row.id, period.first, last_day),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        description=described(row.description, begin, to, ", taken back"),
+        description=described(row.description, begin, period.charged_to, ", taken back"),
         quantity=None if unit_price is None else rest,
         unit_price=unit_price,
         amount=rest if unit_price is None else None,
         currency=row.currency,
         incurred_on=begin,
     )
+
+
+def _value(charge: Any, as_amount: bool) -> Decimal:
+    if charge is None:
+        return ZERO
+    value: Decimal = charge.amount if as_amount else charge.quantity
+    return value
 
 
 def _live(session: Session, id: UUID) -> Any:

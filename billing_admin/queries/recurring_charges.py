@@ -153,22 +153,26 @@ def poster_of(session: Session, charge_id: UUID) -> UUID | None:
     return session.scalar(query)
 
 
-def posted_beyond(session: Session, id: UUID, last_day: date) -> Sequence[Any]:
-    """The periods of a schedule that were charged for days after one, in order: first day, and the last that is charged."""
+@dataclass(slots=True)
+class PostedPeriod:
+    """A period as it was posted: its days, the last that is charged now, and all its charges, the period's own first."""
+
+    first: date
+    last: date
+    charged_to: date
+    charge_ids: list[UUID]
+
+
+def posted_beyond(session: Session, id: UUID, last_day: date) -> list[PostedPeriod]:
+    """The periods of a schedule that are charged for days after one."""
     query = select(RecurringPosting).where(RecurringPosting.recurring_charge_id == id)
-    periods: dict[date, date] = {}
-    for posting in session.scalars(query.order_by(RecurringPosting.period_from)):
-        known = periods.get(posting.period_from, posting.period_to)
-        periods[posting.period_from] = min(known, posting.period_to)
-    return [(first, to) for first, to in periods.items() if to > last_day and to >= first]
-
-
-def charges_of_period(session: Session, id: UUID, first: date) -> list[UUID]:
-    """The ids of the charges that were posted for the period that begins on a day."""
-    query = select(RecurringPosting.charge_id).where(
-        RecurringPosting.recurring_charge_id == id, RecurringPosting.period_from == first
-    )
-    return list(session.scalars(query))
+    periods: dict[date, PostedPeriod] = {}
+    for posting in session.scalars(query.order_by(RecurringPosting.period_from, RecurringPosting.takes_back)):
+        first, last = posting.period_from, posting.period_to
+        period = periods.setdefault(first, PostedPeriod(first, last, last, []))
+        period.charged_to = min(period.charged_to, last)
+        period.charge_ids.append(posting.charge_id)
+    return [period for period in periods.values() if period.charged_to > last_day and period.charged_to >= period.first]
 
 
 def stored_charges(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:

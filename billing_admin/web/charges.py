@@ -66,7 +66,7 @@ def filters_given() -> queries.ChargeFilter:
         from_=given_day("from"),
         to=given_day("to"),
         invoice=given("invoice"),
-        likely_duplicates=given("likely_duplicates") == "1",
+        likely_duplicates=True if given("likely_duplicates") == "1" else None,
     )
 
 
