@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charging import ONE
+from billing_admin.domain.charging import LATEST, ONE
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.domain.recurring import DAY, RecurringSpec
@@ -125,6 +125,8 @@ def _changed(
     session: Session, row: RecurringCharge, from_: date, fields: Mapping[str, Any], new_id: UUID | None
 ) -> RecurringSpec:
     """What follows: as before, but for the fields given. Where the description was the service's name, it is so again."""
+    if not row.starts_on < from_ < LATEST:
+        raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, when it starts.", "from")
     was = session.get_one(Service, row.service_id)
     return replace(
         RecurringSpec(
@@ -147,8 +149,6 @@ def _changed(
 def _refuse_change(row: RecurringCharge, from_: date, facts: Mapping[str, Any]) -> None:
     if row.paused_on is not None:
         raise Conflict("recurring_charge_paused", "It is paused: let it go on first, then change it.", "status")
-    if from_ <= row.starts_on:
-        raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, when it starts.", "from")
     if row.ends_on is not None and from_ > row.ends_on:
         raise Invalid("out_of_range", f"Use {row.ends_on.isoformat()}, when it ends, or an earlier day.", "from")
     if all(facts[name] == getattr(row, name) for name in facts if name != "starts_on"):
