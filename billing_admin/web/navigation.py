@@ -13,6 +13,7 @@ MENU = (
     ("Customers", "users", "customers.index"),
     ("Services", "package", "services.index"),
     ("Charges", "list-details", "charges.index"),
+    ("Recurring", "refresh", "recurring_charges.index"),
     ("Unbilled", "hourglass-low", "unbilled.index"),
     ("Billing runs", "player-play", "billing_runs.index"),
     ("Invoices", "file-invoice", "invoices.index"),
