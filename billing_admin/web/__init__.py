@@ -10,6 +10,7 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.web import (
+    account,
     audit,
     billing_runs,
     charges,
@@ -26,6 +27,7 @@ from billing_admin.web import (
     sign_in,
     tokens,
     unbilled,
+    users,
 )
 from billing_admin.web.context import init_context
 from billing_admin.web.errors import init_errors
@@ -51,7 +53,9 @@ SUBJECTS: tuple[ModuleType, ...] = (
     exports,
     tokens,
     settings,
+    users,
     audit,
+    account,
 )
 
 

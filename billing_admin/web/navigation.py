@@ -17,6 +17,7 @@ MENU = (
     ("Unbilled", "hourglass-low", "unbilled.index"),
     ("Billing runs", "player-play", "billing_runs.index"),
     ("Invoices", "file-invoice", "invoices.index"),
+    ("People", "user", "users.index"),
     ("API tokens", "key", "tokens.index"),
     ("Settings", "settings", "settings.index"),
     ("Audit log", "history", "audit.index"),
