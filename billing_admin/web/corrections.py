@@ -12,7 +12,7 @@ from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.operations import corrections as operations
 from billing_admin.queries import charges as queries
 from billing_admin.queries import services
-from billing_admin.web.charges import NAMES, currencies_agree, list_prices, service_choices
+from billing_admin.web.charges import NAMES, currencies_agree, service_choices
 from billing_admin.web.choosing import CustomerField, choices
 from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
@@ -63,7 +63,6 @@ def correct(id: UUID) -> ResponseReturnValue:
         "charges/correct.html",
         form,
         charge=queries.charge(db.session(), id),
-        prices=list_prices(catalogue),
         people=choices(form.customer),
     )
 

@@ -17,7 +17,7 @@ from billing_admin.operations import recurring_charges as operations
 from billing_admin.operations.recurring_posting import post_due
 from billing_admin.queries import customers, services
 from billing_admin.queries import recurring_charges as queries
-from billing_admin.web.charges import currencies_agree, list_prices, service_choices
+from billing_admin.web.charges import currencies_agree, service_choices
 from billing_admin.web.choosing import CustomerField, choices
 from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
@@ -148,7 +148,7 @@ def new() -> ResponseReturnValue:
             row, is_new = transaction(operations.create, _spec(form), actor(), now())
             flash("Recurring charge saved." if is_new else "It was saved already. It is stored once.", "success")
             return redirect(url_for("recurring_charges.show", id=row.id), 303)
-    return form_page("recurring_charges/form.html", form, prices=list_prices(catalogue), people=choices(form.customer))
+    return form_page("recurring_charges/form.html", form, people=choices(form.customer))
 
 
 def _spec(form: NewForm) -> RecurringSpec:
@@ -178,7 +178,6 @@ def change(id: UUID) -> ResponseReturnValue:
         "recurring_charges/change.html",
         form,
         row=queries.recurring_charge(db.session(), id),
-        prices=list_prices(catalogue),
     )
 
 
