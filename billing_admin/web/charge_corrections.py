@@ -18,7 +18,7 @@ from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextFi
 from billing_admin.web.guard import subject
 from billing_admin.web.people import actor, now
 
-pages = subject("corrections", __name__, "/charges", write="charges:write")
+pages = subject("charge_corrections", __name__, "/charges", write="charges:write")
 
 
 class CorrectForm(Form):
