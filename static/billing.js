@@ -104,12 +104,12 @@
     show();
   });
 
-  /* Charge form: data-services {id: {unit, prices: {currency: price}}}, and data-currency or data-customers {id: currency}. */
+  /* Charge form: data-services {id: {unit, prices: {currency: price}, inclusive: [currency]}}, and data-currency or data-customers {id: currency}. */
   const setUpPrices = () => all("form[data-services]").forEach((form) => {
     const services = JSON.parse(form.dataset.services);
     const customers = JSON.parse(form.dataset.customers || "{}");
     const named = (name) => form.elements[name] || form.elements[`${name}_id`];
-    const [service, customer, price] = [named("service"), named("customer"), named("unit_price")];
+    const [service, customer, price, inclusive] = [named("service"), named("customer"), named("unit_price"), named("tax_included")];
     if (!service || !price) return;
     const write = (id, text) => { const place = document.getElementById(id); if (place) { place.textContent = text || ""; place.hidden = !text; } };
     let filled = null;
@@ -120,7 +120,7 @@
       const quantity = named("quantity");
       if (quantity) write(`${quantity.id}-suffix`, chosen && chosen.unit);
       const known = chosen && chosen.prices[currency];
-      if (price.value === "" || price.value === filled) { price.value = known || ""; filled = price.value; }
+      if (price.value === "" || price.value === filled) { price.value = known || ""; filled = price.value; if (inclusive && chosen) inclusive.checked = chosen.inclusive.includes(currency); }
     };
     [service, customer].forEach((element) => element && element.addEventListener("change", fill));
     fill();

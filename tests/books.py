@@ -67,9 +67,13 @@ def _assert_lines(session: Session) -> None:
         assert line.charges == len(charges)
         assert Fraction(line.amount) == sum(Fraction(charge.amount) for charge in charges)
         assert Fraction(line.quantity) == sum(Fraction(charge.quantity) for charge in charges)
-        assert line.net == half_up(Fraction(line.amount) * 10 ** MINOR_DIGITS[line.currency])
-        found = {(charge.customer_id, charge.currency, charge.service_id, charge.unit_price) for charge in charges}
-        assert found == {(line.customer_id, line.currency, line.service_id, line.unit_price)}
+        rounded = half_up(Fraction(line.amount) * 10 ** MINOR_DIGITS[line.currency])
+        assert rounded == (line.net if line.gross is None else line.gross)
+        found = {
+            (charge.customer_id, charge.currency, charge.service_id, charge.unit_price, charge.tax_included)
+            for charge in charges
+        }
+        assert found == {(line.customer_id, line.currency, line.service_id, line.unit_price, line.gross is not None)}
     assert not on_line, "a charge is on a line that is not there"
 
 
@@ -82,11 +86,19 @@ def _assert_documents(session: Session) -> None:
     for invoice in rows(session, Invoice):
         own, own_taxes = lines[invoice.id], taxes[invoice.id]
         assert [line.position for line in own] == list(range(1, len(own) + 1))
-        bases: dict[tuple[str, Decimal], int] = defaultdict(int)
+        bases: dict[tuple[str, Decimal, bool], int] = defaultdict(int)
+        within: dict[tuple[str, Decimal, bool], int] = defaultdict(int)
         for line in own:
-            bases[line.tax_category, line.tax_percent] += line.net
-        assert {(tax.category, tax.percent): tax.base for tax in own_taxes} == bases
-        assert all(tax.tax == half_up(tax.base * Fraction(tax.percent) / 100) for tax in own_taxes)
+            rate = line.tax_category, line.tax_percent, line.gross is not None and line.tax_percent != 0
+            bases[rate] += line.net
+            within[rate] += line.gross or 0
+        assert {(tax.category, tax.percent, tax.included): tax.base for tax in own_taxes} == bases
+        for tax in own_taxes:
+            percent = Fraction(tax.percent)
+            gross = within[tax.category, tax.percent, tax.included]
+            exactly = gross * percent / (100 + percent) if tax.included else tax.base * percent / 100
+            assert tax.tax == half_up(exactly)
+            assert not tax.included or tax.base + tax.tax == gross
         assert invoice.net == sum(line.net for line in own)
         assert invoice.tax == sum(tax.tax for tax in own_taxes)
         assert invoice.total == invoice.net + invoice.tax > 0

@@ -18,7 +18,7 @@ from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.fields import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact
 from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
-from billing_admin.operations import billing_runs, charges, customers, organisation, services
+from billing_admin.operations import billing_runs, charges, customers, organisation, services, tax_rates
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.operations.charges import Posted
 
@@ -43,7 +43,12 @@ def make_service(**fields: Unpack[ServiceFields]) -> Service:
 def make_tax_rate(code: str = "VAT19", percent: str = "19", category: str = "S") -> TaxRate:
     """A tax rate."""
     fields: TaxRateFields = {"code": code, "name": code, "category": category, "percent": Decimal(percent)}
-    return transaction(organisation.add_tax_rate, fields, SYSTEM, NOW)
+    return transaction(tax_rates.add, fields, SYSTEM, NOW)
+
+
+def change_tax(rate: TaxRate, valid_from: date, percent: str) -> TaxRate:
+    """The rate with another percentage from a day on."""
+    return transaction(tax_rates.change_percent, rate.id, valid_from, Decimal(percent), None, SYSTEM, NOW)
 
 
 def change_settings(**fields: Unpack[OrganisationFields]) -> Organisation:
@@ -62,6 +67,7 @@ def make_spec(
     currency: str | None = None,
     incurred_on: date = MARCH,
     metadata: Mapping[str, str] | None = None,
+    tax_included: bool | None = None,
     id: UUID | None = None,
 ) -> ChargeSpec:
     """What to ask of a charge, with numbers as text. Without a service it is called `Work`."""
@@ -75,6 +81,7 @@ def make_spec(
         currency=currency,
         incurred_on=incurred_on,
         metadata=metadata,
+        tax_included=tax_included,
         id=id,
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from billing_admin import demo
 from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Conflict
-from billing_admin.models import AuditEvent, BillingRunItem, Charge, Customer, Invoice, InvoiceLine, Service
+from billing_admin.models import AuditEvent, BillingRunItem, Charge, Customer, Invoice, InvoiceLine, InvoiceTax, Service
 from billing_admin.queries.doctor import examine
 from billing_admin.queries.organisation import organisation
 from tests.conftest import Database, PostgreSQL, SQLite
@@ -99,6 +99,13 @@ def test_it_has_something_of_everything(session: Session) -> None:
     assert _count(session, Customer.archived_at.is_not(None)) == _count(session, Service.archived_at.is_not(None)) == 1
     assert _count(session, BillingRunItem.reason == "negative_total") == 1
     assert {row.name for row in session.execute(select(Customer.name))} >= {"ACME Inc", "Foo Ltd"}
+    taxes = select(InvoiceTax.category, InvoiceTax.percent, InvoiceTax.included).distinct()
+    assert {(category, int(percent), included) for category, percent, included in session.execute(taxes)} == {
+        ("S", 19, False),
+        ("S", 7, True),
+        ("AE", 0, False),
+        ("G", 0, False),
+    }
     services = {service.code: str(service.prices[0].unit_price) for service in session.scalars(select(Service))}
     assert services.items() >= {"GenericCompute": "2.5", "DataBaseHosting": "1.5", "IPAddress": "0.4"}.items()
     assert session.scalar(select(func.min(Invoice.issue_date))) == date(2025, 11, 1)

@@ -16,6 +16,7 @@ SUBJECTS: Final = (
     "customers",
     "catalogue",
     "invoices",
+    "explaining",
     "billing_runs",
     "audit_events",
     "files",

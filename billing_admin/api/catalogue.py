@@ -1,16 +1,16 @@
 """The catalogue: services with their prices, and the tax rates they may carry."""
 
-from datetime import datetime
-from typing import Any, cast
+from datetime import date, datetime
+from typing import Annotated, Any, cast
 from uuid import UUID
 
-from billing_admin.api.fields import LEFT_OUT, Answer, Body, Exact, Flag, Key, Listing, Number, Paging
+from billing_admin.api.fields import LEFT_OUT, Answer, Body, Exact, Flag, Key, Listing, Number, Paging, words
 from billing_admin.api.routing import Reply, created, listing, route
 from billing_admin.api.versions import check_match, etag
 from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.fields import ServiceFields
+from billing_admin.domain.fields import TAX_CATEGORIES, ServiceFields
 from billing_admin.models import Service
 from billing_admin.operations import services as operations
 from billing_admin.queries.listing import newest_first
@@ -20,7 +20,10 @@ from billing_admin.queries.services import ServiceFilter, service, services
 
 
 class ServiceChanges(Body):
-    """What may be changed of a service; `prices`, when given, are all the prices there are."""
+    """What may be changed of a service; `prices`, when given, are all the prices there are.
+
+    `prices_include_tax`, when given, names all the currencies whose price includes tax.
+    """
 
     code: str = LEFT_OUT
     name: str = LEFT_OUT
@@ -28,6 +31,7 @@ class ServiceChanges(Body):
     tax_rate: str = LEFT_OUT
     line_per_charge: bool = LEFT_OUT
     prices: dict[str, Number] = LEFT_OUT
+    prices_include_tax: list[str] = LEFT_OUT
     archived: bool = LEFT_OUT
 
 
@@ -41,6 +45,7 @@ class ServiceIn(Body):
     tax_rate: str = LEFT_OUT
     line_per_charge: bool = LEFT_OUT
     prices: dict[str, Number] = LEFT_OUT
+    prices_include_tax: list[str] = LEFT_OUT
 
 
 class ServiceOut(Answer):
@@ -53,6 +58,7 @@ class ServiceOut(Answer):
     tax_rate: str
     line_per_charge: bool
     prices: dict[str, Exact]
+    prices_include_tax: list[str]
     archived: bool
     created_at: datetime
 
@@ -64,14 +70,26 @@ class ServiceQuery(Paging):
     archived: Flag | None = None
 
 
+class TaxRateChangeOut(Answer):
+    """The percentage for charges incurred from a day on."""
+
+    valid_from: date
+    percent: Exact
+
+
 class TaxRateOut(Answer):
-    """A rate as EN 16931 names it: a category code and a percentage."""
+    """A rate as EN 16931 names it: a category code and a percentage, which holds before the first of its changes.
+
+    `note` is the reason that invoices print where no tax is charged.
+    """
 
     id: UUID
     code: str
     name: str
-    category: str
+    category: Annotated[str, words(*TAX_CATEGORIES)]
     percent: Exact
+    note: str
+    changes: list[TaxRateChangeOut]
 
 
 def _out(row: Any) -> ServiceOut:
@@ -83,6 +101,7 @@ def _out(row: Any) -> ServiceOut:
         tax_rate=row.tax_rate.code,
         line_per_charge=row.line_per_charge,
         prices={price.currency: price.unit_price for price in row.prices},
+        prices_include_tax=[price.currency for price in row.prices if price.includes_tax],
         archived=row.archived_at is not None,
         created_at=row.created_at,
     )

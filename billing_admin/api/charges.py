@@ -44,6 +44,7 @@ MOST_CHARGES = 10_000
 class ChargeIn(Body):
     """A charge as it is asked for: a customer, and either a service, or a description with a price.
 
+    `tax_included` says whether a price of the caller's own includes tax; it is net if nothing is said.
     None is what is left out; null is refused. `__dict__` therefore holds just what a ChargeSpec is made of.
     """
 
@@ -56,6 +57,7 @@ class ChargeIn(Body):
     currency: str = LEFT_OUT
     incurred_on: Day = LEFT_OUT
     metadata: dict[str, str] = LEFT_OUT
+    tax_included: bool = LEFT_OUT
     id: Key = LEFT_OUT
 
 
@@ -121,6 +123,7 @@ class ChargeOut(Answer):
     quantity: Exact
     unit_price: Exact | None
     amount: Exact
+    tax_included: bool
     currency: str
     incurred_on: date
     metadata: dict[str, str]
@@ -166,6 +169,7 @@ class Correction(Body):
     quantity: Number = LEFT_OUT
     unit_price: Number = LEFT_OUT
     amount: Number = LEFT_OUT
+    tax_included: bool = LEFT_OUT
     currency: str = LEFT_OUT
     incurred_on: Day = LEFT_OUT
     metadata: dict[str, str] = LEFT_OUT
@@ -185,6 +189,7 @@ class ChargeFilters(Parameters):
     to: Day | None = None
     invoice: str = ""
     likely_duplicates: Flag | None = Field(None, alias="possible_duplicate")
+    line: Key | None = None
 
     def wanted(self) -> ChargeFilter:
         """The filter of the queries."""
@@ -205,6 +210,7 @@ def charge_out(row: Any) -> ChargeOut:
         quantity=row.quantity,
         unit_price=row.unit_price,
         amount=row.amount,
+        tax_included=row.tax_included,
         currency=row.currency,
         incurred_on=row.incurred_on,
         metadata=row.details or {},

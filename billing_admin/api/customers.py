@@ -1,16 +1,17 @@
 """Customers: added, listed, read, changed."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
-from billing_admin.api.fields import LEFT_OUT, Answer, Body, Currency, Flag, Key, Listing, Paging
+from billing_admin.api.fields import LEFT_OUT, Answer, Body, Currency, Flag, Key, Listing, Paging, words
 from billing_admin.api.routing import Reply, created, listing, route
 from billing_admin.api.versions import check_match, etag
 from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations import customers as operations
 from billing_admin.queries.customers import CustomerFilter, customer, customers
@@ -26,6 +27,7 @@ class CustomerChanges(Body):
     email: str = LEFT_OUT
     address: str = LEFT_OUT
     tax_id: str = LEFT_OUT
+    tax_treatment: str = LEFT_OUT
     currency: str = LEFT_OUT
     payment_terms_days: int | None = LEFT_OUT
     notes: str = LEFT_OUT
@@ -41,6 +43,7 @@ class CustomerIn(Body):
     email: str = LEFT_OUT
     address: str = LEFT_OUT
     tax_id: str = LEFT_OUT
+    tax_treatment: str = LEFT_OUT
     currency: str
     payment_terms_days: int | None = LEFT_OUT
     notes: str = LEFT_OUT
@@ -55,6 +58,7 @@ class CustomerOut(Answer):
     email: str
     address: str
     tax_id: str
+    tax_treatment: Annotated[str, words(*TREATMENTS)]
     currency: str
     payment_terms_days: int | None
     notes: str
@@ -78,6 +82,7 @@ def _out(row: Any) -> CustomerOut:
         email=row.email,
         address=row.address,
         tax_id=row.tax_id,
+        tax_treatment=row.tax_treatment,
         currency=row.currency,
         payment_terms_days=row.payment_terms_days,
         notes=row.notes,

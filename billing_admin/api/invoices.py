@@ -35,13 +35,14 @@ from billing_admin.queries.paging import page
 
 
 class PendingLineOut(Answer):
-    """A line of what is not billed yet."""
+    """A line of what is not billed yet. `gross` is what `net` was taken out of where prices include tax, else null."""
 
     position: int
     service: str | None
     description: str
     quantity: Exact
     unit_price: Exact | None
+    gross: str | None
     net: str
     tax_category: str
     tax_percent: Exact
@@ -55,12 +56,14 @@ class LineOut(PendingLineOut):
 
 
 class TaxOut(Answer):
-    """The tax at one rate."""
+    """The tax at one rate; `included` in prices, or added. `note` is the reason where none is charged."""
 
     category: str
     percent: Exact
+    included: bool
     base: str
     tax: str
+    note: str
 
 
 class InvoiceOut(Answer):
@@ -171,6 +174,7 @@ def _out(row: Invoice, day: date) -> InvoiceOut:
                 description=line.description,
                 quantity=line.quantity,
                 unit_price=line.unit_price,
+                gross=None if line.gross is None else money(line.gross),
                 net=money(line.net),
                 tax_category=line.tax_category,
                 tax_percent=line.tax_percent,
@@ -179,7 +183,14 @@ def _out(row: Invoice, day: date) -> InvoiceOut:
             for line in row.lines
         ],
         taxes=[
-            TaxOut(category=tax.category, percent=tax.percent, base=money(tax.base), tax=money(tax.tax))
+            TaxOut(
+                category=tax.category,
+                percent=tax.percent,
+                included=tax.included,
+                base=money(tax.base),
+                tax=money(tax.tax),
+                note=tax.note,
+            )
             for tax in row.taxes
         ],
     )
@@ -208,6 +219,7 @@ def document_out(reference: str, document: Document, left_out: str | None) -> Do
                 description=line.group.description,
                 quantity=line.group.quantity,
                 unit_price=line.group.unit_price,
+                gross=None if line.gross is None else money(line.gross),
                 net=money(line.net),
                 tax_category=line.group.tax.category,
                 tax_percent=line.group.tax.percent,
@@ -216,7 +228,14 @@ def document_out(reference: str, document: Document, left_out: str | None) -> Do
             for line in document.lines
         ],
         taxes=[
-            TaxOut(category=one.rate.category, percent=one.rate.percent, base=money(one.base), tax=money(one.tax))
+            TaxOut(
+                category=one.rate.category,
+                percent=one.rate.percent,
+                included=one.included,
+                base=money(one.base),
+                tax=money(one.tax),
+                note=one.note,
+            )
             for one in document.taxes
         ],
     )

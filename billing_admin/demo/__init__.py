@@ -55,6 +55,7 @@ from billing_admin.operations import (
     organisation,
     recurring_charges,
     services,
+    tax_rates,
 )
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries.organisation import day_of
@@ -120,7 +121,7 @@ class _Story:
         """The organisation, its tax rates and its catalogue."""
         now = self.at(self.firsts[0], OFFICE)
         for rate in TAX_RATES:
-            self.do(organisation.add_tax_rate, rate, SYSTEM, now)
+            self.do(tax_rates.add, rate, SYSTEM, now)
         self.do(organisation.update, HOUSE, None, SYSTEM, now)
         the_organisation(self.session).is_demo = True
         self.do(audit.record, SYSTEM, now, "organisation.demo_begun", "organisation")
@@ -132,6 +133,7 @@ class _Story:
                 "tax_rate": item.tax_rate,
                 "line_per_charge": item.apart,
                 "prices": _prices(item.prices),
+                "prices_include_tax": CURRENCIES if item.inclusive else (),
             }
             self.do(services.create, fields, _service(item.code), SYSTEM, now)
 
@@ -217,6 +219,7 @@ def _customer(buyer: Buyer) -> CustomerFields:
         "currency": buyer.currency,
         "address": buyer.address,
         "tax_id": buyer.tax_id,
+        "tax_treatment": buyer.tax,
         "email": f"accounts@{buyer.reference.lower()}.example",
         "payment_terms_days": buyer.days,
     }

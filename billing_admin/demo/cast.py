@@ -26,7 +26,10 @@ TAX_RATES: tuple[TaxRateFields, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A service: prices in EUR, USD and JPY; how much of it an average customer uses a month, and in how many charges."""
+    """A service: prices in EUR, USD and JPY; how much of it an average customer uses a month, and in how many charges.
+
+    Prices are net unless `inclusive`.
+    """
 
     code: str
     name: str
@@ -37,6 +40,7 @@ class Item:
     whole: bool = True
     tax_rate: str = "standard"
     apart: bool = False
+    inclusive: bool = False
 
 
 CATALOGUE = (
@@ -52,7 +56,15 @@ CATALOGUE = (
     Item("LogIngestion", "Log ingestion", "GB", ("0.52", "0.57", "86"), 410, whole=False),
     Item("SupportPlan", "Business support", "month", ("290", "310", "47500"), 1),
     Item("Consulting", "Consulting", "hour", ("145", "160", "24000"), 9, apart=True),
-    Item("CloudHandbook", "The Cloud Handbook, e-book", "copy", ("34.90", "37.50", "5700"), 3, tax_rate="reduced"),
+    Item(
+        "CloudHandbook",
+        "The Cloud Handbook, e-book",
+        "copy",
+        ("34.90", "37.50", "5700"),
+        3,
+        tax_rate="reduced",
+        inclusive=True,
+    ),
     Item("PartnerLicence", "Partner licence", "seat", ("18.40", "19.90", "3000"), 25, tax_rate="reverse-charge"),
 )
 RETIRED = Item("DialInGateway", "Dial-in gateway", "month", ("79", "85", "12900"), 1)
@@ -81,7 +93,7 @@ IN_ADVANCE = {"IPAddress", "SupportPlan", "PartnerLicence"}
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """A customer: how large, since which month of the fourteen, and its own terms if it has some."""
+    """A customer: how large, since which month of the fourteen, its own terms if it has some, and how it is taxed."""
 
     reference: str
     name: str
@@ -92,6 +104,7 @@ class Buyer:
     tax_id: str = ""
     since: int = 0
     days: int | None = None
+    tax: str = "standard"
 
 
 BUYERS = (
@@ -108,9 +121,9 @@ BUYERS = (
     Buyer("C-0109", "Grünwald & Töchter Logistik GmbH", "EUR", "platform", 2.8, "Hafenstraße 80\n20457 Hamburg\nGermany", "DE999999109", days=14),
     Buyer("C-0110", "Ölpresse Bodensee eG", "EUR", "office", 0.4, "Seeweg 2\n78462 Konstanz\nGermany", "DE999999110"),
     Buyer("C-0111", "Kavárna U Tří Žab s.r.o.", "EUR", "small", 0.25, "Křižíkova 11\n186 00 Praha\nCzechia", "CZ99999111"),
-    Buyer("C-0112", "Helvetica Alpina Analytics AG", "EUR", "lab", 3.1, "Bahnhofplatz 1\n3011 Bern\nSwitzerland", "CHE-999.999.112", days=60),
+    Buyer("C-0112", "Helvetica Alpina Analytics AG", "EUR", "lab", 3.1, "Bahnhofplatz 1\n3011 Bern\nSwitzerland", "CHE-999.999.112", days=60, tax="export"),
     Buyer("C-0113", "Osteria del Cloud S.r.l.", "EUR", "shop", 0.7, "Via Garibaldi 33\n40124 Bologna\nItaly", "IT99999999113"),
-    Buyer("C-0114", "Sähkö ja Lumi Oy", "EUR", "platform", 1.1, "Mannerheimintie 90\n00250 Helsinki\nFinland", "FI99999114"),
+    Buyer("C-0114", "Sähkö ja Lumi Oy", "EUR", "platform", 1.1, "Mannerheimintie 90\n00250 Helsinki\nFinland", "FI99999114", tax="reverse_charge"),
     Buyer("C-0115", "Tulpenveld Software B.V.", "EUR", "agency", 1.3, "Prinsengracht 512\n1017 KH Amsterdam\nNetherlands", "NL999999115B01"),
     Buyer("C-0116", "Atelier Crème Brûlée SPRL", "EUR", "agency", 0.5, "Rue Haute 61\n1000 Bruxelles\nBelgium", "BE0999999116"),
     Buyer("C-0117", "Wrocławska Grupa Medyczna SA", "EUR", "office", 1.2, "Rynek 14\n50-101 Wrocław\nPoland", "PL9999999117"),

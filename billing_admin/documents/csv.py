@@ -160,7 +160,8 @@ def _pointed(minor: Cell, digits: int) -> Cell:
         return minor
     one = 10**digits
     sign = case((minor < 0, "-"), else_="")
-    return func.printf(f"%s%d.%0{digits}d", sign, func.abs(minor) // one, func.abs(minor) % one)
+    written = func.printf(f"%s%d.%0{digits}d", sign, func.abs(minor) // one, func.abs(minor) % one)
+    return case((minor.is_not(None), written))
 
 
 def _guarded(value: Cell, first: Cell) -> Cell:

@@ -1,7 +1,7 @@
 """What may be asked of a charge, what it then costs, and when two charges are the same."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -25,6 +25,7 @@ class ChargeSpec:
     """One charge as the caller asks for it; None means left out. Raises Invalid where the parts contradict each other.
 
     `customer` and `service` are an id or the thing's own name. Numbers are exact decimals (see `money.exact`).
+    `tax_included` says whether a unit price or amount of the caller's own includes tax.
     """
 
     customer: str
@@ -36,6 +37,7 @@ class ChargeSpec:
     currency: str | None = None
     incurred_on: date | None = None
     metadata: Mapping[str, str] | None = None
+    tax_included: bool | None = None
     id: UUID | None = None
 
     def __post_init__(self) -> None:
@@ -74,12 +76,13 @@ class CustomerTerms:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTerms:
-    """What pricing needs to know of a service: its unit prices by currency."""
+    """What pricing needs to know of a service: its unit prices by currency, and in which of them they include tax."""
 
     id: UUID
     code: str
     name: str
     prices: Mapping[str, Decimal]
+    inclusive: Collection[str] = frozenset()
 
 
 class ChargeFacts(Protocol):
@@ -97,6 +100,8 @@ class ChargeFacts(Protocol):
     def unit_price(self) -> Decimal | None: ...
     @property
     def amount(self) -> Decimal: ...
+    @property
+    def tax_included(self) -> bool: ...
     @property
     def currency(self) -> str: ...
     @property
@@ -116,6 +121,7 @@ class PricedCharge:
     quantity: Decimal
     unit_price: Decimal | None
     amount: Decimal
+    tax_included: bool
     currency: str
     incurred_on: date
     details: Mapping[str, str] | None
@@ -127,14 +133,14 @@ def price(
 ) -> PricedCharge:
     """Fill in what the caller left out and compute the exact amount.
 
-    The price is the unit price given, else the amount given, else the service's price in the charge's currency.
-    Raises Invalid when there is none.
+    The price is the unit price given, else the amount given, else the service's price in the charge's currency, which knows
+    whether it includes tax; a price given is net unless said otherwise. Raises Invalid when there is none.
     """
     currency = spec.currency or customer.currency
     quantity = ONE if spec.quantity is None else spec.quantity
-    unit_price = spec.unit_price
+    unit_price, tax_included = spec.unit_price, bool(spec.tax_included)
     if unit_price is None and spec.amount is None:
-        unit_price = _list_price(service, currency)
+        unit_price, tax_included = _list_price(service, currency, spec.tax_included)
     amount = spec.amount if unit_price is None else multiply(quantity, unit_price, "quantity")
     assert amount is not None  # noqa: S101 - one of the two prices is there by now
     description = spec.description if spec.description is not None else service.name if service else ""
@@ -149,6 +155,7 @@ def price(
         plain(amount),
         currency,
         incurred_on,
+        *(("tax included",) if tax_included else ()),
     )
     return PricedCharge(
         id=id,
@@ -158,6 +165,7 @@ def price(
         quantity=quantity,
         unit_price=unit_price,
         amount=amount,
+        tax_included=tax_included,
         currency=currency,
         incurred_on=incurred_on,
         details=spec.metadata or None,
@@ -165,7 +173,7 @@ def price(
     )
 
 
-def _list_price(service: ServiceTerms | None, currency: str) -> Decimal:
+def _list_price(service: ServiceTerms | None, currency: str, tax_included: bool | None) -> tuple[Decimal, bool]:
     if service is None:
         raise Invalid(
             "no_price", "Give a unit price or an amount: a charge without a service has no list price.", "unit_price"
@@ -174,7 +182,15 @@ def _list_price(service: ServiceTerms | None, currency: str) -> Decimal:
         raise Invalid(
             "no_price", f"{service.code} has no price in {currency}: give a unit price or an amount.", "unit_price"
         )
-    return service.prices[currency]
+    inclusive = currency in service.inclusive
+    if tax_included not in {None, inclusive}:
+        says = "includes tax" if inclusive else "is net"
+        raise Invalid(
+            "other_price",
+            f"The price of {service.code} in {currency} {says}: leave this out, or give a unit price or an amount.",
+            "tax_included",
+        )
+    return service.prices[currency], inclusive
 
 
 def _fingerprint(parts: tuple[object, ...]) -> int:
@@ -192,6 +208,7 @@ def differences(spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | N
         "quantity": (spec.quantity, stored.quantity),
         "unit_price": (spec.unit_price, stored.unit_price),
         "amount": (spec.amount, stored.amount),
+        "tax_included": (spec.tax_included, stored.tax_included),
         "currency": (spec.currency, stored.currency),
         "incurred_on": (spec.incurred_on, stored.incurred_on),
         "metadata": (None if spec.metadata is None else dict(spec.metadata), dict(stored.details or {})),
@@ -211,6 +228,7 @@ def corrected(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) 
         "quantity": stored.quantity,
         "unit_price": stored.unit_price,
         "amount": stored.amount if stored.unit_price is None else None,
+        "tax_included": stored.tax_included,
         "currency": stored.currency,
         "incurred_on": stored.incurred_on,
         "metadata": stored.details or {},

@@ -1,12 +1,13 @@
 """What may be said of a customer, a service, the organisation, a tax rate: fields given are checked, left out untouched."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.money import currency_code, exact
+from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.text import named, number_format, reference, text
 
 
@@ -18,13 +19,17 @@ class CustomerFields(TypedDict, total=False):
     email: str
     address: str
     tax_id: str
+    tax_treatment: str
     currency: str
     payment_terms_days: int | None
     notes: str
 
 
 class ServiceFields(TypedDict, total=False):
-    """A service's fields. `tax_rate` is a rate's code; `prices` are exact unit prices by currency, all of them."""
+    """A service's fields. `tax_rate` is a rate's code; `prices` are exact unit prices by currency, all of them.
+
+    `prices_include_tax` names the currencies whose price includes tax, all of them.
+    """
 
     code: str
     name: str
@@ -32,6 +37,7 @@ class ServiceFields(TypedDict, total=False):
     tax_rate: str
     line_per_charge: bool
     prices: Mapping[str, Decimal]
+    prices_include_tax: Collection[str]
 
 
 class OrganisationFields(TypedDict, total=False):
@@ -47,17 +53,21 @@ class OrganisationFields(TypedDict, total=False):
     payment_terms_days: int
     invoice_format: str
     credit_note_format: str
+    exempt_note: str
+    reverse_charge_note: str
+    export_note: str
     hold_likely_duplicates: bool
     default_tax_rate: str
 
 
 class TaxRateFields(TypedDict, total=False):
-    """A tax rate's fields: EN 16931 category and percent."""
+    """A tax rate's fields: EN 16931 category and percent; `note` is the reason printed where no tax is charged."""
 
     code: str
     name: str
     category: str
     percent: Decimal
+    note: str
 
 
 def _address(value: str, field: str) -> str:
@@ -102,6 +112,13 @@ def _category(value: str, field: str) -> str:
     return value
 
 
+def _treatment(value: str, field: str) -> str:
+    if value not in TREATMENTS:
+        listed = ", ".join(TREATMENTS)
+        raise Invalid("unknown_treatment", f"Use one of {listed}.", field)
+    return value
+
+
 def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
     for currency, unit_price in prices.items():
         _currency(currency, field, currency)
@@ -115,7 +132,7 @@ def _as_is(value: Any, _field: str) -> Any:
 
 
 TAX_CATEGORIES = {
-    "S": "Standard rate",
+    "S": "Taxed",
     "Z": "Zero rated",
     "E": "Exempt",
     "AE": "Reverse charge",
@@ -136,6 +153,11 @@ _RULES: Mapping[str, Callable[[Any, str], Any]] = {
     "notes": _address,
     "invoice_footer": _address,
     "tax_id": text,
+    "tax_treatment": _treatment,
+    "note": text,
+    "exempt_note": named,
+    "reverse_charge_note": named,
+    "export_note": named,
     "unit": text,
     "currency": _currency,
     "base_currency": _currency,

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -11,7 +12,16 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.money import LARGEST_MINOR, currency_code, minor_units, percentage, plain, plain_or_none
+from billing_admin.domain.money import (
+    LARGEST_MINOR,
+    currency_code,
+    included_tax,
+    minor_units,
+    percentage,
+    plain,
+    plain_or_none,
+    without_tax,
+)
 from billing_admin.domain.text import NUMBER_PART
 
 
@@ -28,6 +38,8 @@ class ChargeGroup:
     """The charges that become one line: one service and unit price, summed exactly, or one charge alone.
 
     `charge_id` is set where a line holds a single charge by rule; `service_code` and `charge_id` order the lines.
+    `included_percent` is the tax that prices include, None where they are net; it need not be what the customer is taxed.
+    `tax_note` is the reason to print where no tax is charged.
     """
 
     service_id: UUID | None
@@ -41,24 +53,32 @@ class ChargeGroup:
     period_from: date
     period_to: date
     tax: TaxRate
+    included_percent: Decimal | None = None
+    tax_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An invoice line: its group's exact sum rounded once. `net` is in minor units."""
+    """An invoice line: its group's exact sum rounded once, to `net`, or to `gross` where prices include tax. Minor units."""
 
     position: int
     group: ChargeGroup
     net: int
+    gross: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaxTotal:
-    """The tax at one rate: base and tax in minor units, rounded once."""
+    """The tax at one rate, rounded once; or that which is included in prices at this rate. Minor units.
+
+    `note` is the reason to print where no tax is charged.
+    """
 
     rate: TaxRate
     base: int
     tax: int
+    included: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +127,7 @@ class Document:
                     *(str(line.group.service_id), str(line.group.charge_id), line.group.description),
                     None if line.group.unit_price is None else plain(line.group.unit_price),
                     *(line.group.charges, plain(line.group.quantity), plain(line.group.amount), line.net),
-                    *(line.group.tax.category, plain(line.group.tax.percent)),
+                    *(line.group.tax.category, plain(line.group.tax.percent), line.gross),
                     *(line.group.period_from.isoformat(), line.group.period_to.isoformat()),
                 ]
                 for line in self.lines
@@ -123,13 +143,56 @@ def sha256(content: object) -> str:
 
 def make_document(currency: str, groups: Iterable[ChargeGroup]) -> Document:
     """Make an invoice of groups of one currency: each group's sum rounded once, tax per rate on the sum of its lines."""
-    ordered = sorted(groups, key=_line_order)
-    lines = tuple(
-        Line(position, group, minor_units(group.amount, currency)) for position, group in enumerate(ordered, 1)
+    return set_out(currency, sorted(groups, key=_line_order))
+
+
+def set_out(currency: str, groups: Sequence[ChargeGroup]) -> Document:
+    """Make an invoice with a line for each group, in the order they come in."""
+    lines = _lines(currency, groups)
+    taxes = [*_added_taxes(lines), *_included_taxes(lines)]
+    if len(taxes) > 1:
+        taxes.sort(key=lambda total: (total.rate, total.included))
+    noted = tuple(_with_notes(taxes, groups))
+    net, tax = sum(line.net for line in lines), sum(total.tax for total in noted)
+    return Document(currency, tuple(lines), noted, net, tax, net + tax)
+
+
+def _lines(currency: str, groups: Sequence[ChargeGroup]) -> list[Line]:
+    lines = [Line(position, group, minor_units(group.amount, currency)) for position, group in enumerate(groups, 1)]
+    inclusive: dict[tuple[TaxRate, Decimal], list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.group.included_percent is not None:
+            inclusive[line.group.tax, line.group.included_percent].append(line)
+    for (_, percent), priced in inclusive.items():
+        nets = without_tax([line.net for line in priced], percent)
+        for line, net in zip(priced, nets, strict=True):
+            lines[line.position - 1] = replace(line, net=net, gross=line.net)
+    return lines
+
+
+def _added_taxes(lines: Sequence[Line]) -> list[TaxTotal]:
+    return tax_totals((line.group.tax, line.net) for line in lines if not has_tax_within(line.gross, line.group.tax))
+
+
+def _included_taxes(lines: Sequence[Line]) -> list[TaxTotal]:
+    return included_tax_totals(
+        (line.group.tax, line.gross)
+        for line in lines
+        if line.gross is not None and has_tax_within(line.gross, line.group.tax)
     )
-    taxes = tuple(tax_totals((line.group.tax, line.net) for line in lines))
-    net, tax = sum(line.net for line in lines), sum(total.tax for total in taxes)
-    return Document(currency, lines, taxes, net, tax, net + tax)
+
+
+def has_tax_within(gross: int | None, rate: TaxRate) -> bool:
+    """Whether a line's tax is part of its gross. Who is charged no tax pays the net of such a price and nothing more."""
+    return gross is not None and rate.percent != 0
+
+
+def _with_notes(taxes: Iterable[TaxTotal], groups: Sequence[ChargeGroup]) -> Iterable[TaxTotal]:
+    notes: dict[TaxRate, set[str]] = defaultdict(set)
+    for group in groups:
+        if group.tax_note:
+            notes[group.tax].add(group.tax_note)
+    return [replace(total, note="; ".join(sorted(notes[total.rate]))) for total in taxes] if notes else taxes
 
 
 def _line_order(group: ChargeGroup) -> tuple[object, ...]:
@@ -154,9 +217,20 @@ def tax_totals(nets: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal]:
     return totals
 
 
+def included_tax_totals(grosses: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal]:
+    """Sum line grosses (minor units) per rate and take each rate's tax out once."""
+    totals = []
+    for rate, lines in groupby(sorted(grosses), key=lambda pair: pair[0]):
+        gross = sum(one for _, one in lines)
+        tax = included_tax(gross, rate.percent)
+        totals.append(TaxTotal(rate, gross - tax, tax, included=True))
+    return totals
+
+
 def reason_to_leave_out(document: Document) -> str | None:
     """Say why a document is not made, or None: an invoice must ask for money, and for no more than can be stored."""
-    if max(abs(document.total), document.net, *(abs(line.net) for line in document.lines)) > LARGEST_MINOR:
+    amounts = (abs(line.net if line.gross is None else line.gross) for line in document.lines)
+    if max(abs(document.total), document.net, *amounts) > LARGEST_MINOR:
         return "too_large"
     if document.total > 0:
         return None
@@ -259,7 +333,10 @@ COPIES = [
 
 
 def content(document: Written) -> list[Any]:
-    """The canonical content of an issued document: what its hash covers, in a fixed order."""
+    """The canonical content of an issued document: what its hash covers, in a fixed order.
+
+    What came later stands in it only where it says something, so that older documents keep their hashes.
+    """
     invoice = document.invoice
     days = [invoice[name].isoformat() for name in ("issue_date", "due_date", "period_from", "period_to")]
     return [
@@ -272,8 +349,16 @@ def content(document: Written) -> list[Any]:
                 *(line["position"], str(line["service_id"]), line["description"], plain(line["quantity"])),
                 *(plain_or_none(line["unit_price"]), plain(line["amount"]), line["net"]),
                 *(line["tax_category"], plain(line["tax_percent"]), line["charges"]),
+                *(() if line["gross"] is None else (line["gross"], plain(line["included_percent"]))),
             ]
             for line in document.lines
         ],
-        [[tax["category"], plain(tax["percent"]), tax["base"], tax["tax"]] for tax in document.taxes],
+        [
+            [
+                *(tax["category"], plain(tax["percent"]), tax["base"], tax["tax"]),
+                *((True,) if tax["included"] else ()),
+                *((tax["note"],) if tax["note"] else ()),
+            ]
+            for tax in document.taxes
+        ],
     ]

@@ -4,9 +4,11 @@ The rules and worked numbers stand in `docs/money.md`; a test reads that table a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, Overflow
+from fractions import Fraction
+from math import floor
 
 from billing_admin.domain.errors import Invalid
 
@@ -109,6 +111,30 @@ def exact_sum(values: Iterable[Decimal]) -> Decimal:
 def percentage(base: int, percent: Decimal) -> int:
     """`percent` of a base in minor units, rounded once, half up (away from zero for negatives)."""
     return int(ROUNDING.quantize(EXACT.multiply(Decimal(base), EXACT.scaleb(percent, -2)), Decimal(1)))
+
+
+def included_tax(gross: int, percent: Decimal) -> int:
+    """The tax within a gross amount in minor units: gross × percent / (100 + percent), rounded once, half up."""
+    return int(ROUNDING.quantize(unrounded_included_tax(gross, percent), Decimal(1)))
+
+
+def unrounded_included_tax(gross: int, percent: Decimal) -> Decimal:
+    """The same before it is rounded. Its hundred digits are far more than tell whether it is a half."""
+    return ROUNDING.divide(EXACT.multiply(Decimal(gross), percent), EXACT.add(Decimal(100), percent))
+
+
+def without_tax(grosses: Sequence[int], percent: Decimal) -> list[int]:
+    """The nets within gross amounts (minor units), which add up to their sum less the tax within it.
+
+    Each is rounded down or up to a whole unit; those with the largest remainder go up, the first of equals first.
+    """
+    net = sum(grosses) - included_tax(sum(grosses), percent)
+    exactly = [Fraction(gross * 100, 100 + Fraction(percent)) for gross in grosses]
+    nets = [floor(one) for one in exactly]
+    by_remainder = sorted(range(len(nets)), key=lambda place: nets[place] - exactly[place])
+    for place in by_remainder[: net - sum(nets)]:
+        nets[place] += 1
+    return nets
 
 
 def minor_units(amount: Decimal, currency: str) -> int:

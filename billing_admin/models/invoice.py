@@ -104,7 +104,8 @@ class Invoice(Base):
 class InvoiceLine(Base):
     """One or many charges of one service and unit price, summed exactly and rounded once. `charges` counts them.
 
-    Where prices include tax, `gross` is the rounded sum and `net` its part without the tax; else `gross` is None.
+    Where prices include tax, `gross` is the rounded sum and `net` its part without the tax of `included_percent`, which is the
+    line's own unless its customer is charged none; else both are None.
     A credit note's line names the line that it takes back.
     """
 
@@ -115,7 +116,8 @@ class InvoiceLine(Base):
         ),
         UniqueConstraint("invoice_id", "position"),
         UniqueConstraint("id", "customer_id", "currency"),
-        *exact_checks("quantity", "unit_price", "amount", "tax_percent"),
+        CheckConstraint("(gross IS NULL) = (included_percent IS NULL)", name="includes_tax_by_percent"),
+        *exact_checks("quantity", "unit_price", "amount", "tax_percent", "included_percent"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -130,6 +132,7 @@ class InvoiceLine(Base):
     unit_price: Mapped[Decimal | None]
     amount: Mapped[Decimal]
     gross: Mapped[int | None]
+    included_percent: Mapped[Decimal | None]
     net: Mapped[int]
     tax_category: Mapped[str]
     tax_percent: Mapped[Decimal]

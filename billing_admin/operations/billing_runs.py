@@ -37,6 +37,7 @@ from billing_admin.operations.keys import new_id
 from billing_admin.queries.billing import PART_REASONS, Prepared, Scope, prepare, preview, unbilled_parts
 from billing_admin.queries.lookup import among, named
 from billing_admin.queries.organisation import organisation, today
+from billing_admin.queries.tax import same_tax
 
 CHUNK = 500
 
@@ -352,7 +353,8 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
             "quantity": line.group.quantity,
             "unit_price": line.group.unit_price,
             "amount": line.group.amount,
-            "gross": None,
+            "gross": line.gross,
+            "included_percent": line.group.included_percent,
             "net": line.net,
             "tax_category": line.group.tax.category,
             "tax_percent": line.group.tax.percent,
@@ -367,10 +369,10 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
             "position": position,
             "category": total.rate.category,
             "percent": total.rate.percent,
-            "included": False,
+            "included": total.included,
             "base": total.base,
             "tax": total.tax,
-            "note": "",
+            "note": total.note,
         }
         for position, total in enumerate(document.taxes, 1)
     ]
@@ -398,6 +400,7 @@ def _claim(session: Session, run: BillingRun, billed: Sequence[Prepared], drafts
             Charge.currency == InvoiceLine.currency,
             Charge.service_id == InvoiceLine.service_id,
             Charge.unit_price.is_not_distinct_from(InvoiceLine.unit_price),
+            *same_tax(session),
             Charge.incurred_on <= run.through,
         )
         .values(status="billed", invoice_line_id=InvoiceLine.id)

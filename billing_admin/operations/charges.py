@@ -123,11 +123,15 @@ def _load_services(session: Session, names: set[str]) -> dict[str, tuple[Service
         return {}
     found: dict[str, tuple[ServiceTerms, bool]] = {}
     prices: dict[UUID, dict[str, Decimal]] = defaultdict(dict)
+    inclusive: dict[UUID, set[str]] = defaultdict(set)
     rows = session.connection().execute(_SERVICES, _called(names))
-    for id, code, name, archived_at, currency, unit_price in rows:
+    for id, code, name, archived_at, currency, unit_price, includes_tax in rows:
         if currency is not None:
             prices[id][currency] = unit_price
-        found[code] = found[str(id)] = (ServiceTerms(id, code, name, prices[id]), archived_at is not None)
+        if includes_tax:
+            inclusive[id].add(currency)
+        terms = ServiceTerms(id, code, name, prices[id], inclusive[id])
+        found[code] = found[str(id)] = (terms, archived_at is not None)
     return found
 
 
@@ -151,7 +155,15 @@ _CUSTOMERS = (
     .where(or_(among_named(Customer.reference, "names"), among_named(Customer.id, "ids")))
 )
 _SERVICES = (
-    select(Service.id, Service.code, Service.name, Service.archived_at, ServicePrice.currency, ServicePrice.unit_price)
+    select(
+        Service.id,
+        Service.code,
+        Service.name,
+        Service.archived_at,
+        ServicePrice.currency,
+        ServicePrice.unit_price,
+        ServicePrice.includes_tax,
+    )
     .outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
     .where(or_(among_named(Service.code, "names"), among_named(Service.id, "ids")))
 )
@@ -270,7 +282,7 @@ def _store(
                 "quantity": charge.quantity,
                 "unit_price": charge.unit_price,
                 "amount": charge.amount,
-                "tax_included": False,
+                "tax_included": charge.tax_included,
                 "description": charge.description,
                 "details": charge.details,
             }

@@ -124,6 +124,7 @@ def _facts(charge: Any) -> dict[str, Any]:
         "quantity": plain(charge.quantity),
         "unit_price": plain_or_none(charge.unit_price),
         "amount": plain(charge.amount),
+        "tax_included": charge.tax_included,
         "currency": charge.currency,
         "incurred_on": charge.incurred_on.isoformat(),
         "metadata": dict(charge.details or {}),

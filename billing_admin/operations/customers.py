@@ -1,6 +1,7 @@
 """Customers are added, changed, archived and restored."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,16 @@ from billing_admin.operations.charges import open_accounts
 from billing_admin.operations.keys import new_id
 
 _OWN_REFERENCE = re.compile("C-([0-9]+)")  # SQLite's LIKE takes c-0007 for one, too
-FIELDS = ("reference", "name", "email", "address", "tax_id", "currency", "payment_terms_days", "notes")
+FIELDS = ("reference", "name", "email", "address", "tax_id", "tax_treatment", "currency", "payment_terms_days", "notes")
+
+_DEFAULTS: Mapping[str, Any] = {
+    "email": "",
+    "address": "",
+    "tax_id": "",
+    "tax_treatment": "standard",
+    "payment_terms_days": None,
+    "notes": "",
+}
 
 
 def create(
@@ -38,9 +48,7 @@ def create(
         if needed not in given:
             raise Invalid("missing", f"Enter the customer's {needed}.", needed)
     reference = given.get("reference") or _next_reference(session)
-    values: dict[str, Any] = {"email": "", "address": "", "tax_id": "", "payment_terms_days": None, "notes": ""}
-    values["tax_treatment"] = "standard"
-    customer = Customer(id=id or new_id(now), **(values | given | {"reference": reference}), created_at=now)
+    customer = Customer(id=id or new_id(now), **{**_DEFAULTS, **given, "reference": reference}, created_at=now)
     customer.archived_at = None
     _index(customer)
     session.add(customer)

@@ -1,4 +1,4 @@
-"""The organisation's settings and its tax rates are changed."""
+"""The organisation's settings are changed."""
 
 from datetime import datetime
 from typing import Any
@@ -8,11 +8,9 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.fields import OrganisationFields, TaxRateFields, checked
-from billing_admin.domain.money import plain
+from billing_admin.domain.fields import OrganisationFields, checked
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changes, record
-from billing_admin.operations.keys import new_id
 
 FIELDS = [
     "legal_name",
@@ -25,6 +23,9 @@ FIELDS = [
     "payment_terms_days",
     "invoice_format",
     "credit_note_format",
+    "exempt_note",
+    "reverse_charge_note",
+    "export_note",
     "hold_likely_duplicates",
 ]
 
@@ -63,16 +64,3 @@ def _rate(session: Session, code: str) -> TaxRate:
 
 def _facts(house: Organisation) -> dict[str, Any]:
     return {field: getattr(house, field) for field in FIELDS} | {"default_tax_rate": house.default_tax_rate.code}
-
-
-def add_tax_rate(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
-    """Add a tax rate. Raises Conflict when its code is taken."""
-    given = checked(fields)
-    if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
-        raise Conflict("code_taken", f"There is a tax rate “{given['code']}” already.", "code")
-    rate = TaxRate(id=new_id(now), note="", **given)
-    session.add(rate)
-    session.flush()
-    facts = given | {"percent": plain(rate.percent)}
-    record(session, actor, now, "tax_rate.created", "tax_rate", rate.id, facts)
-    return rate

@@ -157,6 +157,7 @@ def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day:
     if not rest:
         return None
     begin = max(period.first, last_day + DAY)
+    live = next(charge for charge in charges if charge is not None)
     return ChargeSpec(
         id=charge_id(row.id, period.first, last_day),
         customer=str(row.customer_id),
@@ -165,6 +166,7 @@ def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day:
         quantity=None if unit_price is None else rest,
         unit_price=unit_price,
         amount=rest if unit_price is None else None,
+        tax_included=live.tax_included,
         currency=row.currency,
         incurred_on=begin,
     )

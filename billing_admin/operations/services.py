@@ -1,6 +1,6 @@
 """Services are added, changed, archived and restored. A price change never alters a charge that was posted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -28,7 +28,7 @@ def create(
     The code is needed; the name defaults to it, the tax rate to the organisation's. Raises Conflict, naming what differs,
     when id or code belong to a service with other values.
     """
-    given = checked(fields)
+    given = _checked(fields)
     existing = _existing(session, id, given.get("code"))
     if existing is not None:
         _check_same(existing, given, id)
@@ -45,12 +45,19 @@ def create(
         created_at=now,
         archived_at=None,
     )
-    _set_prices(service, given.get("prices", {}))
+    _set_prices(service, given)
     _index(service)
     session.add(service)
     session.flush()
     record(session, actor, now, "service.created", "service", service.id, _plain(_facts(service)))
     return service, True
+
+
+def _checked(fields: ServiceFields) -> dict[str, Any]:
+    given = checked(fields)
+    if "prices_include_tax" in given:
+        given["prices_include_tax"] = sorted(set(given["prices_include_tax"]))
+    return given
 
 
 def _existing(session: Session, id: UUID | None, code: str | None) -> Service | None:
@@ -83,7 +90,14 @@ def _rate(session: Session, code: str | None) -> TaxRate:
     return rate
 
 
-def _set_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
+def _set_prices(service: Service, given: Mapping[str, Any]) -> None:
+    if "prices" in given:
+        _set_unit_prices(service, given["prices"])
+    if "prices_include_tax" in given:
+        _set_inclusive(service, given["prices_include_tax"])
+
+
+def _set_unit_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
     kept = {price.currency: price for price in service.prices}
     for currency in kept.keys() - prices.keys():
         service.prices.remove(kept[currency])
@@ -94,6 +108,14 @@ def _set_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
             service.prices.append(ServicePrice(currency=currency, unit_price=unit_price, includes_tax=False))
 
 
+def _set_inclusive(service: Service, currencies: Collection[str]) -> None:
+    missing = set(currencies) - {price.currency for price in service.prices}
+    if missing:
+        raise Invalid("no_price", f"Give a price in {min(missing)}, or leave it out here.", "prices_include_tax")
+    for price in service.prices:
+        price.includes_tax = price.currency in currencies
+
+
 def _facts(service: Service) -> dict[str, Any]:
     return {
         "code": service.code,
@@ -102,6 +124,7 @@ def _facts(service: Service) -> dict[str, Any]:
         "tax_rate": service.tax_rate.code,
         "line_per_charge": service.line_per_charge,
         "prices": {price.currency: price.unit_price for price in service.prices},
+        "prices_include_tax": sorted(price.currency for price in service.prices if price.includes_tax),
     }
 
 
@@ -120,7 +143,7 @@ def update(
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if version is not None and version != service.version:
         raise Stale("stale", f"{service.code} was changed by somebody else meanwhile.")
-    given = checked(fields)
+    given = _checked(fields)
     _check_free(session, service, given)
     before = _facts(service)
     for field in ("code", "name", "unit", "line_per_charge"):
@@ -128,8 +151,7 @@ def update(
             setattr(service, field, given[field])
     if "tax_rate" in given:
         service.tax_rate = _rate(session, given["tax_rate"])
-    if "prices" in given:
-        _set_prices(service, given["prices"])
+    _set_prices(service, given)
     changed = changes(_plain(before), _plain(_facts(service)))
     if changed:
         _index(service)

@@ -21,11 +21,13 @@ from billing_admin.domain.invoicing import (
 )
 from billing_admin.domain.money import exact_sum as sum_exactly
 from billing_admin.domain.money import plain
+from billing_admin.domain.tax import UNTAXED, untaxed
 from billing_admin.models import Charge, Customer, Service
 from billing_admin.models import TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.queries.lookup import among
 from billing_admin.queries.organisation import organisation
+from billing_admin.queries.tax import percent_by_day
 
 AccountKey = tuple[UUID, str]
 
@@ -130,24 +132,32 @@ def prepare(session: Session, scope: Scope) -> list[Prepared]:
     """Gather the charges due by the cut-off into one document per customer and currency, by customer reference."""
     groups = _groups(session, scope)
     people = _people(session, {customer_id for customer_id, _ in groups})
-    prepared = [
-        Prepared(customer_id, *people[customer_id], make_document(currency, groups[customer_id, currency]))
-        for customer_id, currency in groups
-    ]
+    house = organisation(session)
+    notes = {treatment: getattr(house, f"{treatment}_note") for treatment in UNTAXED}
+    prepared = []
+    for (customer_id, currency), own in groups.items():
+        reference, name, treatment = people[customer_id]
+        rate = UNTAXED.get(treatment)
+        taxed = own if rate is None else [untaxed(group, rate, notes[treatment]) for group in own]
+        prepared.append(Prepared(customer_id, reference, name, make_document(currency, taxed)))
     return sorted(prepared, key=lambda one: (one.reference, one.document.currency))
 
 
-def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str]]:
-    query = select(Customer.id, Customer.reference, Customer.name).where(among(session, Customer.id, ids))
-    return {id: (reference, name) for id, reference, name in session.execute(query)}
+def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, str]]:
+    columns = (Customer.id, Customer.reference, Customer.name, Customer.tax_treatment)
+    query = select(*columns).where(among(session, Customer.id, ids))
+    return {id: (reference, name, treatment) for id, reference, name, treatment in session.execute(query)}
 
 
 def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup]]:
     services, apart = _services(session)
     groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
     for row in session.execute(_grouped(session, scope, apart)):
-        customer_id, currency, service_id, unit_price, charge_id, charges, quantity, amount, since, until, *words = row
-        code, name, tax = services[service_id]
+        customer_id, currency, service_id, unit_price, inclusive, charge_id, percent, *row_sums = row
+        charges, quantity, amount, since, until, *words = row_sums
+        code, name, tax, note = services[service_id]
+        if percent is not None:
+            tax = TaxRate(tax.category, percent)
         groups[customer_id, currency].append(
             ChargeGroup(
                 service_id=service_id,
@@ -161,36 +171,43 @@ def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup
                 period_from=since,
                 period_to=until,
                 tax=tax,
+                included_percent=tax.percent if inclusive else None,
+                tax_note=note,
             )
         )
     return groups
 
 
-def _services(session: Session) -> tuple[dict[UUID | None, tuple[str, str, TaxRate]], list[UUID]]:
-    """Code, name and tax rate of every service, those of no service under None; and which want a line per charge."""
+def _services(session: Session) -> tuple[dict[UUID | None, tuple[str, str, TaxRate, str]], list[UUID]]:
+    """Code, name, tax rate and its note of every service, those of no service under None; and which want a line per charge."""
     house = organisation(session).default_tax_rate
-    known: dict[UUID | None, tuple[str, str, TaxRate]] = {None: ("", "", TaxRate(house.category, house.percent))}
-    columns = (Service.id, Service.code, Service.name, Service.line_per_charge, Rate.category, Rate.percent)
+    usual = ("", "", TaxRate(house.category, house.percent), house.note)
+    known: dict[UUID | None, tuple[str, str, TaxRate, str]] = {None: usual}
+    columns = (Service.id, Service.code, Service.name, Service.line_per_charge, Rate.category, Rate.percent, Rate.note)
     apart = []
-    for id, code, name, line_per_charge, category, percent in session.execute(
+    for id, code, name, line_per_charge, category, percent, note in session.execute(
         select(*columns).join(Rate, Rate.id == Service.tax_rate_id)
     ):
-        known[id] = (code, name, TaxRate(category, percent))
+        known[id] = (code, name, TaxRate(category, percent), note)
         if line_per_charge:
             apart.append(id)
     return known, apart
 
 
 def _grouped(session: Session, scope: Scope, apart: Sequence[UUID]) -> Select[Any]:
-    """Sum the due charges in the database: by service and unit price; alone where there is no service or it wants a line each."""
+    """Sum the due charges in the database: by service, unit price and tax; alone where there is no service or it wants a
+    line each.
+    """
     stands_alone: ColumnElement[bool] = Charge.service_id.is_(None)
     if apart:
         stands_alone |= Charge.service_id.in_(apart)
     charge_id = case((stands_alone, Charge.id), else_=null()).label("charge_id")
-    by = (Charge.customer_id, Charge.currency, Charge.service_id, Charge.unit_price, charge_id)
+    by = (Charge.customer_id, Charge.currency, Charge.service_id, Charge.unit_price, Charge.tax_included, charge_id)
+    percent = percent_by_day(session)
     return (
         select(
             *by,
+            null() if percent is None else percent,
             func.count().label("charges"),
             exact_sum(Charge.quantity).label("quantity"),
             exact_sum(Charge.amount).label("amount"),
@@ -200,7 +217,7 @@ def _grouped(session: Session, scope: Scope, apart: Sequence[UUID]) -> Select[An
             func.max(Charge.description).label("last_description"),
         )
         .where(*scope.covers(session), Charge.status == "pending", Charge.incurred_on <= scope.through)
-        .group_by(*by)
+        .group_by(*by, *(() if percent is None else (percent,)))
     )
 
 

@@ -139,6 +139,7 @@ _CHARGES = (
     _column("invoice", Kind.TEXT, Invoice.number),
     _column("created_at", Kind.MOMENT, Charge.created_at),
     _column("late", Kind.FLAG, Charge.late),
+    _column("tax_included", Kind.FLAG, Charge.tax_included),
 )
 _LINES = (
     _column("invoice", Kind.TEXT, Invoice.number),
@@ -155,6 +156,7 @@ _LINES = (
     _column("amount", Kind.EXACT, InvoiceLine.amount),
     _column("charges", Kind.WHOLE, InvoiceLine.charges),
     _column("invoice_id", Kind.WORD, Invoice.id),
+    _column("gross", Kind.MONEY, InvoiceLine.gross),
 )
 _PAYMENTS = tuple(
     _column(name, Kind.TEXT, _nothing)

@@ -1,11 +1,13 @@
 """The organisation, its today, its tax rates."""
 
 from datetime import date, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.errors import NotFound
 from billing_admin.models import Invoice, Organisation, TaxRate
 
 
@@ -27,6 +29,14 @@ def day_of(now: datetime, time_zone: str) -> date:
 def tax_rates(session: Session) -> list[TaxRate]:
     """Every tax rate, by code."""
     return list(session.scalars(select(TaxRate).order_by(TaxRate.code)))
+
+
+def tax_rate(session: Session, id: UUID) -> TaxRate:
+    """One tax rate by id, or raise NotFound."""
+    found = session.get(TaxRate, id)
+    if found is None:
+        raise NotFound("unknown_tax_rate", f"There is no tax rate {id}.", "id")
+    return found
 
 
 def currency_is_locked(session: Session) -> bool:

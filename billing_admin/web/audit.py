@@ -30,10 +30,10 @@ PLACES: Final[Mapping[str, str]] = {
     "invoice": "invoices.show",
     "recurring_charge": "recurring_charges.show",
     "service": "services.show",
+    "tax_rate": "tax_rates.show",
 }
 INDEXES: Final[Mapping[str, str]] = {
     "organisation": "settings.index",
-    "tax_rate": "settings.index",
     "token": "tokens.index",
     "user": "users.index",
 }

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import SelectField
+from wtforms import BooleanField, SelectField
 
 from billing_admin.database import db, transaction
 from billing_admin.domain.money import MINOR_DIGITS
@@ -31,6 +31,7 @@ class CorrectForm(Form):
     quantity = ExactField("Quantity", needed="Enter a quantity, such as 1.")
     unit_price = ExactField("Unit price")
     amount = ExactField("Plain amount")
+    tax_included = BooleanField("This price includes tax")
     day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
     reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
 
@@ -42,6 +43,7 @@ class CorrectForm(Form):
             "service": self.service.data or None,
             "description": self.description.data,
             "quantity": self.quantity.data,
+            "tax_included": self.tax_included.data,
             "incurred_on": self.day.data,
         }
 
@@ -75,6 +77,7 @@ def _form(charge: Any, catalogue: Any) -> CorrectForm:
         quantity=charge.quantity,
         unit_price=charge.unit_price,
         amount=charge.amount if charge.unit_price is None else None,
+        tax_included=charge.tax_included,
         day=charge.incurred_on,
     )
     form.unit_price.digits = form.amount.digits = MINOR_DIGITS[charge.currency]

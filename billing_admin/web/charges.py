@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import SelectField
+from wtforms import BooleanField, SelectField
 
 from billing_admin.database import db, transaction
 from billing_admin.domain.charging import ChargeSpec
@@ -32,13 +32,14 @@ pages = subject("charges", __name__, "/charges", write=WRITE)
 
 
 class ChargeForm(Form):
-    """Five fields and, on demand, four more. Without a price the service's list price counts."""
+    """Six fields and, on demand, three more. Without a price the service's list price counts."""
 
     id = KeyField()
     customer = CustomerField()
     service = SelectField("Service", default="")
     quantity = ExactField("Quantity")
     unit_price = ExactField("Unit price")
+    tax_included = BooleanField("This price includes tax")
     day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
     description = TextField("Description", longest=1000)
     amount = ExactField("Plain amount")
@@ -183,9 +184,13 @@ def service_choices(catalogue: Sequence[Any]) -> dict[str, str]:
 
 
 def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
-    """What the forms' script knows of services, by code: the unit, and the list price in each currency."""
+    """What the form's script knows of services, by code: the unit, the list price in each currency, and which include tax."""
     return {
-        one.code: {"unit": one.unit, "prices": {price.currency: plain(price.unit_price) for price in one.prices}}
+        one.code: {
+            "unit": one.unit,
+            "prices": {price.currency: plain(price.unit_price) for price in one.prices},
+            "inclusive": [price.currency for price in one.prices if price.includes_tax],
+        }
         for one in catalogue
     }
 
@@ -222,10 +227,17 @@ def _spec(form: ChargeForm) -> ChargeSpec:
         quantity=form.quantity.data,
         unit_price=form.unit_price.data,
         amount=form.amount.data,
+        tax_included=_tax_included(form),
         currency=form.currency.data or None,
         incurred_on=form.day.data,
         id=form.id.data,
     )
+
+
+def _tax_included(form: ChargeForm) -> bool | None:
+    """Said of a price of one's own; a list price knows it itself."""
+    own = form.unit_price.data is not None or form.amount.data is not None
+    return form.tax_included.data if own else None
 
 
 def _saved(form: ChargeForm, posted: operations.Posted) -> ResponseReturnValue:

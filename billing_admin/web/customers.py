@@ -10,6 +10,7 @@ from wtforms.widgets import EmailInput
 
 from billing_admin.database import db, transaction
 from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.tax import TREATMENTS, lacks_tax_id
 from billing_admin.models import Customer
 from billing_admin.operations import customers as operations
 from billing_admin.queries import charges, customers, invoices, organisation, paging, recurring_charges
@@ -44,6 +45,7 @@ class CustomerForm(Form):
     email = TextField("E-mail address", widget=EmailInput())
     address = LinesField("Address", longest=LONGEST_ADDRESS, render_kw={"rows": 4})
     tax_id = TextField("Tax ID")
+    tax_treatment = SelectField("Tax", choices=TREATMENTS, default="standard")
     payment_terms_days = WholeField("Days to pay")
     notes = LinesField("Notes", longest=LONGEST_ADDRESS)
 
@@ -55,6 +57,7 @@ class CustomerForm(Form):
             "email": self.email.data,
             "address": self.address.data,
             "tax_id": self.tax_id.data,
+            "tax_treatment": self.tax_treatment.data,
             "payment_terms_days": self.payment_terms_days.data,
             "notes": self.notes.data,
         }
@@ -150,6 +153,8 @@ def show(id: UUID) -> ResponseReturnValue:
         charges=paging.page(session, charges.charges(session, ChargeFilter(customer=str(id))), FEW).rows,
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), FEW).rows,
         default_terms=organisation.organisation(session).payment_terms_days,
+        treatments=TREATMENTS,
+        lacks_tax_id=lacks_tax_id(customer.tax_treatment, customer.tax_id),
         **_rights(),
     )
 

@@ -56,9 +56,16 @@ def _shown_values(form: Form) -> Mapping[str, str]:
     return {field.label.text: _shown(field) for field in form if not isinstance(field.widget, HiddenInput)}
 
 
+def _in_row(field: Field) -> str:
+    """A tick is told by its label, as there is no room for each label."""
+    if isinstance(field, BooleanField):
+        return field.label.text.lower() if field.data else ""
+    return _shown(field)
+
+
 def _shown(field: Field) -> str:
     if isinstance(field, FieldList):
-        rows = (" ".join(filter(None, map(_shown, entry.form))) for entry in field)
+        rows = (" ".join(filter(None, map(_in_row, entry.form))) for entry in field)
         return ", ".join(sorted(filter(None, rows)))
     if isinstance(field, BooleanField):
         return "yes" if field.data else "no"

@@ -1,23 +1,35 @@
 """How pages write values: one filter for each kind."""
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
 
 from flask import Flask
 
 from billing_admin.domain.invoicing import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain
-from billing_admin.web.people import house
-from billing_admin.web.wording import counted, invoice_state, left_out_reason, padded, percent, tax_rate, tax_words
+from billing_admin.web.people import house, today
+from billing_admin.web.wording import (
+    RateLike,
+    counted,
+    invoice_state,
+    left_out_reason,
+    padded,
+    percent,
+    ranges,
+    reason_for_no_tax,
+    tax_words,
+)
+from billing_admin.web.wording import tax_rate as tax_rate_on
 
+_SIX_PLACES = Decimal("1E-6")
 MINUS = "\N{MINUS SIGN}"
 
 
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
-    of_values = (money, exact, about, number, plain, day, moment)
-    of_words = (counted, percent, invoice_state, left_out_reason, tax_rate, tax_words)
+    of_values = (money, exact, unrounded, about, number, plain, day, moment)
+    of_words = (counted, percent, ranges, invoice_state, left_out_reason, reason_for_no_tax, tax_rate, tax_words)
     for written in (*of_values, *of_words):
         app.add_template_filter(written)
     app.add_template_filter(balance, "invoice_balance")
@@ -33,6 +45,13 @@ def exact(amount: Decimal, currency: str) -> str:
     return f"{_grouped(Decimal(padded(amount, MINOR_DIGITS[currency])))} {currency}"
 
 
+def unrounded(minor: Decimal, currency: str) -> str:
+    """`1.4269 USD`, from minor units that were not rounded yet: at most six places of them, cut off with an ellipsis."""
+    shown = minor.quantize(_SIX_PLACES, ROUND_DOWN)
+    amount = Decimal(padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
+    return f"{_grouped(amount)}{'' if shown == minor else '…'} {currency}"
+
+
 def about(amount: Decimal, currency: str) -> str:
     """`≈ 57,744.68 EUR`, to read beside the exact amount; exact where rounding leaves out no digit, or nothing but zero."""
     rounded = Money.rounded(amount, currency).decimal
@@ -46,6 +65,11 @@ def number(amount: Decimal) -> str:
 
 def _grouped(amount: Decimal) -> str:
     return f"{amount:,f}".replace("-", MINUS)
+
+
+def tax_rate(rate: RateLike) -> str:
+    """A rate's name, with its percentage of today where the name does not say it."""
+    return tax_rate_on(rate, today())
 
 
 def day(value: date) -> str:

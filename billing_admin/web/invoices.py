@@ -15,6 +15,7 @@ from billing_admin.models import Customer, Invoice
 from billing_admin.operations import invoices as operations
 from billing_admin.queries import customers, late
 from billing_admin.queries import invoices as queries
+from billing_admin.queries.explaining import explanation
 from billing_admin.queries.organisation import organisation
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import DayField, Form, form_page, refusals_on
@@ -120,19 +121,34 @@ def show(id: UUID) -> ResponseReturnValue:
     )
 
 
+@pages.get("/<uuid:id>/explain")
+def explain(id: UUID) -> ResponseReturnValue:
+    """How each number came about: its total of net and tax, these of its lines, and these of their charges."""
+    invoice = _invoice(id)
+    return render_template(
+        "invoices/explain.html", invoice=invoice, explanation=explanation(db.session(), invoice), **_rounding(invoice)
+    )
+
+
+def _rounding(invoice: Invoice) -> dict[str, Any]:
+    digits = MINOR_DIGITS[invoice.currency]
+    return {"rounding": f"{digits} digits" if digits else "whole units", "digits": digits}
+
+
 @pages.get("/<uuid:id>/lines/<uuid:line_id>")
 def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
     """The charges that one line sums up, and where it was rounded."""
     invoice = _invoice(id)
-    found = next((one for one in invoice.lines if one.id == line_id), None)
-    if found is None:
+    place = next((place for place, one in enumerate(invoice.lines) if one.id == line_id), None)
+    if place is None:
         raise NotFound("unknown_line", "There is no such line on this invoice.", "line_id")
     return render_template(
         "invoices/line.html",
         invoice=invoice,
-        line=found,
+        line=invoice.lines[place],
+        step=explanation(db.session(), invoice).lines[place] if invoice.kind == "invoice" else None,
         page=rows(queries.charges_of_line(line_id)),
-        digits=MINOR_DIGITS[invoice.currency],
+        **_rounding(invoice),
     )
 
 

@@ -21,7 +21,7 @@ from billing_admin.web.editing import CURRENCIES, VersionField, differences
 from billing_admin.web.forms import CodeField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import bare, given, given_choice, may, rows
-from billing_admin.web.people import actor, now
+from billing_admin.web.people import actor, now, today
 from billing_admin.web.wording import counted
 from billing_admin.web.wording import tax_rate as rate_words
 
@@ -37,6 +37,7 @@ class PriceForm(wtforms.Form):
 
     currency = SelectField("Currency", choices={"": "–"} | CURRENCIES)
     unit_price = ExactField("Unit price")
+    includes_tax = BooleanField("Includes tax")
 
     class Meta(Form.Meta):
         """The form around it has the token."""
@@ -84,6 +85,11 @@ class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exis
         """The prices that were entered."""
         return [entry.form.price for entry in self if entry.form.price is not None]
 
+    def inclusive(self) -> list[str]:
+        """The currencies whose price includes tax."""
+        rows = (entry.form for entry in self)
+        return [row.price[0] for row in rows if row.price is not None and row.includes_tax.data]
+
     def validate(self, form: Any, extra_validators: Any = ()) -> bool:
         """One price a currency."""
         super().validate(form, extra_validators)
@@ -112,7 +118,7 @@ class ServiceForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rates = organisation.tax_rates(db.session())
-        self.tax_rate.choices = {rate.code: rate_words(rate) for rate in rates}
+        self.tax_rate.choices = {rate.code: rate_words(rate, today()) for rate in rates}
         if not self.is_submitted():
             for _ in range(BLANK_ROWS):
                 self.prices.append_entry()
@@ -126,6 +132,7 @@ class ServiceForm(Form):
             "tax_rate": self.tax_rate.data,
             "line_per_charge": self.line_per_charge.data,
             "prices": dict(self.prices.pairs()),
+            "prices_include_tax": self.prices.inclusive(),
         }
 
 
@@ -197,7 +204,10 @@ def edit(id: UUID) -> ResponseReturnValue:
 
 
 def _stored(service: Service) -> dict[str, Any]:
-    prices = [{"currency": price.currency, "unit_price": price.unit_price} for price in service.prices]
+    prices = [
+        {"currency": price.currency, "unit_price": price.unit_price, "includes_tax": price.includes_tax}
+        for price in service.prices
+    ]
     named = {name: getattr(service, name) for name in ("code", "name", "unit", "line_per_charge", "version")}
     return named | {"tax_rate": service.tax_rate.code, "prices": prices}
 

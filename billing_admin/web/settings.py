@@ -1,4 +1,4 @@
-"""Settings: the organisation, and the tax rates."""
+"""Settings: the organisation, and a list of the tax rates."""
 
 from typing import Any
 from zoneinfo import available_timezones
@@ -9,15 +9,14 @@ from wtforms import BooleanField, SelectField
 from wtforms.widgets import EmailInput
 
 from billing_admin.database import db, transaction
-from billing_admin.domain.fields import TAX_CATEGORIES, OrganisationFields, TaxRateFields
+from billing_admin.domain.fields import OrganisationFields
+from billing_admin.domain.tax import percent_on
 from billing_admin.models import Organisation
 from billing_admin.operations import organisation as operations
 from billing_admin.queries import organisation as queries
 from billing_admin.queries.invoices import next_number
 from billing_admin.web.editing import CURRENCIES, VersionField, differences
 from billing_admin.web.forms import (
-    CodeField,
-    ExactField,
     Form,
     LinesField,
     TextField,
@@ -28,11 +27,11 @@ from billing_admin.web.forms import (
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import may
 from billing_admin.web.people import actor, now, today
+from billing_admin.web.tax_rates import CATEGORIES
 from billing_admin.web.wording import tax_rate as rate_words
 
 WRITE = "settings:write"
 LONGEST_ADDRESS = 500
-CATEGORIES = {code: f"{words} ({code})" for code, words in TAX_CATEGORIES.items()}
 
 pages = subject("settings", __name__, "/settings", write=WRITE)
 
@@ -51,13 +50,16 @@ class OrganisationForm(Form):
     invoice_format = TextField("Numbers of invoices", needed="Enter a format, such as INV-{year}-{number:5}.")
     credit_note_format = TextField("Numbers of credit notes", needed="Enter a format, such as CN-{year}-{number:5}.")
     default_tax_rate = SelectField("Usual tax rate")
+    exempt_note = TextField("For customers who are exempt", needed="Enter the reason that is printed.")
+    reverse_charge_note = TextField("For reverse charge", needed="Enter the reason that is printed.")
+    export_note = TextField("For exports", needed="Enter the reason that is printed.")
     hold_likely_duplicates = BooleanField("Hold likely duplicates until somebody decides")
     version = VersionField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rates = queries.tax_rates(db.session())
-        self.default_tax_rate.choices = {rate.code: rate_words(rate) for rate in rates}
+        self.default_tax_rate.choices = {rate.code: rate_words(rate, today()) for rate in rates}
         self.time_zone.choices = {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
 
     def fields(self, currency_locked: bool) -> OrganisationFields:
@@ -70,24 +72,17 @@ class OrganisationForm(Form):
         return given
 
 
-class TaxRateForm(Form):
-    """A rate is added and never changed: invoices and services refer to it."""
-
-    code = CodeField("Code", needed="Enter a code, such as vat-19.")
-    name = TextField("Name", needed="Enter a name, such as VAT 19%.")
-    category = SelectField("Category", choices=CATEGORIES)
-    percent = ExactField("Percent", needed="Enter the percentage, such as 19.")
-
-
 @pages.get("")
 def index() -> ResponseReturnValue:
     """The settings as they are."""
     session = db.session()
+    rates = queries.tax_rates(session)
     return render_template(
         "settings/show.html",
         house=queries.organisation(session),
-        rates=queries.tax_rates(session),
-        categories=TAX_CATEGORIES,
+        rates=rates,
+        categories=CATEGORIES,
+        percents={rate.id: percent_on(today(), rate.percent, rate.changes) for rate in rates},
         next_number=next_number(session, today()),
         may_write=may(WRITE),
     )
@@ -116,21 +111,3 @@ def _stored(house: Organisation) -> dict[str, Any]:
     return {name: getattr(house, name) for name in (*operations.FIELDS, "version")} | {
         "default_tax_rate": house.default_tax_rate.code
     }
-
-
-@pages.route("/tax-rates/new", methods=["GET", "POST"])
-def new_tax_rate() -> ResponseReturnValue:
-    """Add a tax rate."""
-    form = TaxRateForm()
-    if form.validate_on_submit():
-        fields: TaxRateFields = {
-            "code": form.code.data,
-            "name": form.name.data,
-            "category": form.category.data,
-            "percent": form.percent.data,
-        }
-        with refusals_on(form):
-            transaction(operations.add_tax_rate, fields, actor(), now())
-            flash(f"The tax rate {fields['name']} was added.", "success")
-            return redirect(url_for("settings.index"), 303)
-    return form_page("settings/tax_rate.html", form)

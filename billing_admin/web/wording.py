@@ -1,6 +1,6 @@
 """Words for states and counts, as pages show them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from billing_admin.domain.fields import TAX_CATEGORIES
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
 from billing_admin.domain.money import plain
+from billing_admin.domain.tax import Change, percent_on
+from billing_admin.models import InvoiceTax
 
 
 class RateLike(Protocol):
@@ -17,6 +19,8 @@ class RateLike(Protocol):
     def name(self) -> str: ...
     @property
     def percent(self) -> Decimal: ...
+    @property
+    def changes(self) -> Sequence[Change]: ...
 
 
 def invoice_state(invoice: Receivable, today: date) -> str:
@@ -27,6 +31,17 @@ def invoice_state(invoice: Receivable, today: date) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 charge`, `2,000 charges`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """`1–3, 7`: numbers in rising order."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first:,}" if first == last else f"{first:,}–{last:,}" for first, last in runs)
 
 
 def padded(amount: Decimal, digits: int) -> str:
@@ -41,16 +56,21 @@ def percent(rate: Decimal) -> str:
     return f"{plain(rate)} %"
 
 
-def tax_rate(rate: RateLike) -> str:
-    """A rate's name, with its percentage where the name does not say it."""
-    digits = plain(rate.percent)
-    return rate.name if digits in rate.name or not rate.percent else f"{rate.name} ({digits} %)"
+def tax_rate(rate: RateLike, on: date) -> str:
+    """A rate's name, with its percentage of a day where the name does not say it."""
+    holds = percent_on(on, rate.percent, rate.changes)
+    return rate.name if plain(holds) in rate.name or not holds else f"{rate.name} ({percent(holds)})"
 
 
-def tax_words(category: str, rate: Decimal) -> str:
-    """`Standard rate 19 %`, `Reverse charge, 0 %`: a category of EN 16931 in words, with its percentage."""
-    words = TAX_CATEGORIES.get(category, category)
-    return f"{words} {percent(rate)}" if rate else f"{words}, {percent(rate)}"
+def tax_words(category: str, rate: Decimal, included: bool = False) -> str:
+    """`Tax 7 % (S)`, `Tax 7 % (S), included`, `Reverse charge, 0 % (AE)`: a percentage with its category of EN 16931."""
+    words = f"Tax {percent(rate)}" if rate else f"{TAX_CATEGORIES.get(category, category)}, {percent(rate)}"
+    return f"{words} ({category}){', included' if included else ''}"
+
+
+def reason_for_no_tax(tax: InvoiceTax) -> str:
+    """The reason that an invoice prints; those made before they kept it have one for reverse charge."""
+    return tax.note or ("Reverse charge: the customer accounts for the tax." if tax.category == "AE" else "")
 
 
 def left_out_reason(reason: str) -> str:

@@ -33,9 +33,16 @@ FILLED: dict[str, dict[str, tuple[Any, Any]]] = {
     "service_prices": {"includes_tax": (sa.Boolean(), sa.false())},
     "tax_rates": {"note": (Words, ""), "version": (sa.BigInteger(), "1")},
 }
+# The reason that is printed from now on where a rate charges no tax; who is not subject to tax at all goes on without.
+NOTES = {
+    "E": "Exempt from tax",
+    "AE": "Reverse charge: the customer accounts for the tax",
+    "G": "Export: no tax is charged",
+    "K": "Intra-community supply: no tax is charged",
+}
 OPTIONAL: dict[str, dict[str, Any]] = {
     "charges": {"duplicate_kept_at": Moment(), "replaces_id": Key()},
-    "invoice_lines": {"gross": sa.BigInteger(), "corrects_line_id": Key()},
+    "invoice_lines": {"gross": sa.BigInteger(), "included_percent": Exact(), "corrects_line_id": Key()},
     "invoices": {"corrects_id": Key(), "replaces_id": Key(), "voided_on": sa.Date()},
     "organisation": {"locked_through": sa.Date()},
 }
@@ -73,6 +80,10 @@ CHECKS = {
     "ck_invoices_void_has_day": "(status = 'void') = (voided_on IS NOT NULL)",
     "ck_invoices_void_is_not_paid": "status <> 'void' OR (paid = 0 AND credited = 0)",
 }
+NUMBER = {
+    "postgresql": "included_percent <> 'NaN'",
+    "sqlite": "included_percent GLOB '[-0-9]*' AND included_percent NOT GLOB '*[^-.0-9]*'",
+}
 ON_LINE = "fk_charges_invoice_line_id_customer_id_currency"
 
 
@@ -86,6 +97,12 @@ def upgrade() -> None:
             for name, type in OPTIONAL.get(table, {}).items():
                 batch.add_column(sa.Column(name, type, nullable=True))
     op.execute("UPDATE organisation SET invoice_format = replace(invoice_format, 'INV', invoice_prefix)")
+    for category, note in NOTES.items():
+        op.execute(
+            sa.text("UPDATE tax_rates SET note = :note WHERE category = :category").bindparams(
+                note=note, category=category
+            )
+        )
     for table in sorted(FILLED.keys() | OPTIONAL.keys()):
         with op.batch_alter_table(table) as batch:
             for name in FILLED.get(table, {}):
@@ -109,6 +126,10 @@ def _change_constraints(table: str, batch: Any) -> None:
         batch.create_check_constraint(op.f("ck_customers_tax_treatment_known"), known)
     elif table == "invoice_lines":
         batch.create_foreign_key("fk_invoice_lines_corrects_line_id", "invoice_lines", ["corrects_line_id"], ["id"])
+        number = NUMBER[op.get_bind().dialect.name]
+        batch.create_check_constraint(op.f("ck_invoice_lines_included_percent_number"), number)
+        both = "(gross IS NULL) = (included_percent IS NULL)"
+        batch.create_check_constraint(op.f("ck_invoice_lines_includes_tax_by_percent"), both)
     elif table == "invoices":
         for name in ("corrects_id", "replaces_id"):
             key = [name, "customer_id", "currency"]

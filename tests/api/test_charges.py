@@ -29,6 +29,7 @@ def test_a_charge_is_answered_whole(script: Script) -> None:
     assert made == asked | {
         "unit_price": "0.0000008",
         "amount": "0.0000464",
+        "tax_included": False,
         "status": "pending",
         "created_by": "tests",
         "invoice": None,

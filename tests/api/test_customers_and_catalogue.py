@@ -111,7 +111,7 @@ def test_a_reference_is_made_where_none_is_given(script: Script) -> None:
 def test_tax_rates(script: Script) -> None:
     found: Any = script.get("/tax-rates").json
     assert found["has_more"] is False
-    assert {"id", "code", "name", "category", "percent"} == set(found["data"][0])
+    assert {"id", "code", "name", "category", "percent", "note", "changes"} == set(found["data"][0])
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,10 @@ def _shots(app: Flask) -> list[Shot]:
         Customer,
         Invoice,
         InvoiceLine,
+        InvoiceTax,
         RecurringCharge,
         Service,
+        TaxRate,
     )
 
     def one(column: Any, *where: Any, order: Any = None) -> Any:
@@ -97,6 +99,8 @@ def _shots(app: Flask) -> list[Shot]:
     lines = select(func.count()).where(InvoiceLine.invoice_id == Invoice.id).scalar_subquery()
     invoice = one(Invoice.id, Invoice.status == "issued", order=lines.desc())
     line = one(InvoiceLine.id, InvoiceLine.invoice_id == invoice, order=InvoiceLine.charges.desc())
+    inclusive = one(InvoiceTax.invoice_id, InvoiceTax.included, order=InvoiceTax.invoice_id)
+    rate, untaxed = one(TaxRate.id, TaxRate.code == "standard"), one(TaxRate.id, TaxRate.category == "AE")
     run = one(BillingRun.id, order=BillingRun.created_at.desc())
     service = one(Service.id, order=Service.code)
     recurring = one(RecurringCharge.id, order=RecurringCharge.created_at)
@@ -148,6 +152,9 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("invoices", "/invoices"),
         Shot("invoices-overdue", "/invoices?status=overdue"),
         Shot("invoice", f"/invoices/{invoice}"),
+        Shot("invoice-explain", f"/invoices/{invoice}/explain"),
+        Shot("invoice-tax-included", f"/invoices/{inclusive}"),
+        Shot("invoice-tax-included-explain", f"/invoices/{inclusive}/explain"),
         Shot("invoice-line", f"/invoices/{invoice}/lines/{line}"),
         Shot("invoice-draft", f"/invoices/{draft}"),
         Shot("invoice-issue", f"/invoices/{draft}/issue"),
@@ -166,7 +173,11 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("settings", "/settings"),
         Shot("audit", "/audit"),
         Shot("settings-edit", "/settings/organisation"),
-        Shot("settings-tax-rate", "/settings/tax-rates/new"),
+        Shot("tax-rate-new", "/settings/tax-rates/new"),
+        Shot("tax-rate", f"/settings/tax-rates/{rate}"),
+        Shot("tax-rate-edit", f"/settings/tax-rates/{untaxed}/edit"),
+        Shot("tax-rate-change", f"/settings/tax-rates/{rate}/change"),
+        Shot("tax-rate-changed", f"/settings/tax-rates/{rate}/change", _change_tax),
         Shot("error-404", "/invoices/00000000-0000-0000-0000-000000000000"),
         Shot("help", "/", lambda page: page.get_by_role("button", name="Keyboard shortcuts").click()),
     ]
@@ -191,6 +202,12 @@ def _hold_two(page: Page) -> None:
 def _keep_one(page: Page) -> None:
     page.locator("td.select input").first.check()
     _press(page, "Keep")
+
+
+def _change_tax(page: Page) -> None:
+    page.get_by_label("From").fill("2027-01-01")
+    page.get_by_label("Percent").fill("20")
+    _press(page, "Change percentage")
 
 
 def _make_token(page: Page) -> None:

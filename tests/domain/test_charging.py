@@ -43,6 +43,36 @@ def priced(asked: ChargeSpec, service: ServiceTerms | None = COMPUTE) -> PricedC
     return price(asked, ID, CUSTOMER, service, TODAY)
 
 
+RETAIL = replace(COMPUTE, inclusive={"EUR"})
+
+
+def test_a_list_price_knows_whether_it_includes_tax() -> None:
+    assert not priced(spec()).tax_included
+    assert priced(spec(), RETAIL).tax_included
+    assert not priced(spec(currency="USD"), RETAIL).tax_included
+
+
+@pytest.mark.parametrize("price_of_ones_own", [{"unit_price": "2"}, {"amount": "2"}])
+def test_a_price_of_ones_own_is_net_unless_said_otherwise(price_of_ones_own: dict[str, str]) -> None:
+    assert not priced(spec(**price_of_ones_own), RETAIL).tax_included
+    assert priced(spec(**price_of_ones_own, tax_included=True)).tax_included
+
+
+def test_a_list_price_cannot_be_said_to_be_another() -> None:
+    assert priced(spec(tax_included=True), RETAIL).tax_included
+    for service, said in ((RETAIL, False), (COMPUTE, True)):
+        with pytest.raises(Invalid) as refused:
+            priced(spec(tax_included=said), service)
+        assert (refused.value.code, refused.value.field) == ("other_price", ("tax_included",))
+
+
+def test_net_and_inclusive_charges_do_not_look_alike_nor_are_they_the_same() -> None:
+    net, inclusive = priced(spec(amount="2")), priced(spec(amount="2", tax_included=True))
+    assert net.fingerprint != inclusive.fingerprint
+    assert differences(spec(amount="2", tax_included=True), CUSTOMER.id, COMPUTE.id, net) == ["tax_included"]
+    assert differences(spec(amount="2"), CUSTOMER.id, COMPUTE.id, inclusive) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "place"),
     [

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -14,12 +15,15 @@ from hypothesis import strategies as st
 
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoicing import (
+    COPIES,
     ChargeGroup,
     Document,
     TaxRate,
     TaxTotal,
+    Written,
     balance,
     chained,
+    content,
     document_number,
     due_date,
     make_document,
@@ -28,7 +32,7 @@ from billing_admin.domain.invoicing import (
     reason_to_leave_out,
     tax_totals,
 )
-from billing_admin.domain.money import MINOR_DIGITS, Money, exact, exact_sum, percentage
+from billing_admin.domain.money import MINOR_DIGITS, Money, exact, exact_sum, included_tax, percentage, without_tax
 
 DAY = date(2026, 3, 1)
 STANDARD, REDUCED, EXEMPT = TaxRate("S", Decimal(19)), TaxRate("S", Decimal(7)), TaxRate("E", Decimal(0))
@@ -228,6 +232,7 @@ SHOWN = group("10", service_id=UUID(int=1), unit_price=exact("5"), quantity=Deci
         {"period_to": DAY + timedelta(days=1)},
         {"tax": REDUCED},
         {"tax": TaxRate("AE", Decimal(19))},
+        {"included_percent": Decimal(19)},
     ],
     ids=lambda change: "-".join(f"{name}={value}" for name, value in change.items()),
 )
@@ -335,11 +340,107 @@ def test_each_hash_covers_the_number_the_content_and_the_hash_before() -> None:
 def test_a_change_anywhere_in_the_chain_changes_its_end(contents: list[str], data: st.DataObject) -> None:
     def end(documents: list[str]) -> str:
         previous = ""
-        for number, content in enumerate(documents):
-            previous = chained(previous, str(number), [content])
+        for number, said in enumerate(documents):
+            previous = chained(previous, str(number), [said])
         return previous
 
     position = data.draw(st.integers(0, len(contents) - 1))
     tampered = [*contents[:position], contents[position] + "!", *contents[position + 1 :]]
     assert end(tampered) != end(contents)
     assert end(contents[:-1]) != end(contents)
+
+
+inclusive_rates = st.sampled_from([STANDARD, REDUCED, TaxRate("S", Decimal("8.1")), TaxRate("S", Decimal(100))])
+
+
+@st.composite
+def inclusive_lists(draw: st.DrawFn) -> list[ChargeGroup]:
+    """Groups whose prices include tax beside groups whose prices do not."""
+    return [
+        replace(one, tax=rate, included_percent=rate.percent if draw(st.booleans()) else None)
+        for one in draw(group_lists())
+        for rate in [draw(inclusive_rates)]
+    ]
+
+
+@given(currencies, inclusive_lists())
+def test_where_prices_include_tax_net_and_tax_make_the_gross_to_the_last_unit(
+    currency: str, groups: list[ChargeGroup]
+) -> None:
+    document = make_document(currency, groups)
+    for total in (one for one in document.taxes if one.included):
+        lines = [line for line in document.lines if line.gross is not None and line.group.tax == total.rate]
+        gross, percent = sum(line.gross or 0 for line in lines), Fraction(total.rate.percent)
+        assert [line.gross for line in lines] == [Money.rounded(line.group.amount, currency).minor for line in lines]
+        assert total.base + total.tax == gross
+        assert total.base == sum(line.net for line in lines)
+        assert abs(total.tax - gross * percent / (100 + percent)) <= Fraction(1, 2)
+        assert all(abs(line.net - Fraction(line.gross or 0) * 100 / (100 + percent)) < 1 for line in lines)
+    assert document.total == document.net + document.tax
+    assert sum(line.gross is None for line in document.lines) == sum(one.included_percent is None for one in groups)
+
+
+@given(currencies, inclusive_lists())
+def test_who_is_charged_no_tax_pays_the_net_of_prices_that_include_it(currency: str, groups: list[ChargeGroup]) -> None:
+    taxed = make_document(currency, groups)
+    document = make_document(currency, [replace(one, tax=EXEMPT, tax_note="Exempt") for one in groups])
+    assert document.tax == 0
+    assert [(one.rate, one.included, one.note) for one in document.taxes] == [(EXEMPT, False, "Exempt")] * bool(groups)
+    assert document.total == taxed.net
+
+
+@given(st.lists(st.integers(-(10**6), 10**6), max_size=8), st.decimals(0, 100, places=3))
+def test_nets_are_spread_by_largest_remainder(grosses: list[int], percent: Decimal) -> None:
+    nets = without_tax(grosses, percent)
+    exactly = [Fraction(gross) * 100 / (100 + Fraction(percent)) for gross in grosses]
+    assert sum(nets) == sum(grosses) - included_tax(sum(grosses), percent)
+    raised = [one - net for one, net in zip(exactly, nets, strict=True) if net > one]
+    lowered = [one - net for one, net in zip(exactly, nets, strict=True) if net <= one]
+    assert not raised or not lowered or 1 + min(raised) >= max(lowered)
+
+
+def test_the_first_of_equal_lines_gets_the_unit_that_is_left() -> None:
+    assert without_tax([100, 100, 100], Decimal(19)) == [84, 84, 84]
+    assert without_tax([1, 1, 1], Decimal(100)) == [1, 0, 0]
+    assert without_tax([-1, -1, -1], Decimal(100)) == [0, 0, -1]
+
+
+def test_taxes_within_prices_stand_beside_those_added() -> None:
+    inside = Decimal(19)
+    document = make_document(
+        "EUR",
+        [group("10", code="a"), group("119", code="b", included_percent=inside), group("5", REDUCED, "c")],
+    )
+    assert [(one.rate.percent, one.included, one.base, one.tax) for one in document.taxes] == [
+        (Decimal(7), False, 500, 35),
+        (Decimal(19), False, 1000, 190),
+        (Decimal(19), True, 10000, 1900),
+    ]
+    assert (document.net, document.tax, document.total) == (11500, 2125, 13625)
+
+
+def test_reasons_of_one_rate_are_told_together_once_each() -> None:
+    groups = [
+        group("1", EXEMPT, "a", tax_note="Small business"),
+        group("1", EXEMPT, "b", tax_note="Insurance"),
+        group("1", EXEMPT, "c", tax_note="Insurance"),
+        group("1", code="d"),
+    ]
+    assert [one.note for one in make_document("EUR", groups).taxes] == ["Insurance; Small business", ""]
+
+
+def test_what_came_later_is_in_the_content_only_where_it_says_something() -> None:
+    line = {
+        **dict.fromkeys(["position", "net", "charges", "gross"], 1),
+        **dict.fromkeys(["service_id", "description", "tax_category"], "x"),
+        **dict.fromkeys(["quantity", "unit_price", "amount", "tax_percent", "included_percent"], Decimal(1)),
+    }
+    tax = {"category": "S", "percent": Decimal(1), "base": 1, "tax": 1, "included": True, "note": "Why"}
+    invoice: dict[str, Any] = dict.fromkeys(["id", "kind", "currency", "net", "tax", "total", *COPIES], "x")
+    invoice |= dict.fromkeys(["issue_date", "due_date", "period_from", "period_to"], DAY)
+    plain_line, plain_tax = line | {"gross": None, "included_percent": None}, tax | {"included": False, "note": ""}
+    *_, new_lines, new_taxes = content(Written(invoice, [line], [tax]))
+    *_, lines, taxes = content(Written(invoice, [plain_line], [plain_tax]))
+    assert new_lines[0] == [*lines[0], 1, "1"]
+    assert new_taxes[0] == [*taxes[0], True, "Why"]
+    assert (len(lines[0]), len(taxes[0])) == (10, 4)

@@ -67,10 +67,20 @@ def _price(charge: str, currency: str, service: ServiceTerms) -> PricedCharge:
     return price(spec, UUID(int=9), CustomerTerms(CUSTOMER, currency), service, DAY)
 
 
+def _tax(words: str) -> tuple[TaxRate, Decimal | None]:
+    """`19 %`, `19 % incl.`, or `0 %, 19 % incl.`: what is charged, and what the price includes."""
+    charged, _, included = words.rpartition(", ")
+    percent = Decimal((charged or included).partition(" ")[0])
+    return TaxRate("S" if percent else "E", percent), (
+        Decimal(included.removesuffix(" % incl.")) if "incl." in words else None
+    )
+
+
 def _group(charges: Iterable[PricedCharge], service: ServiceTerms, rate: str) -> ChargeGroup:
     gathered = list(charges)
     unit_prices = {charge.unit_price for charge in gathered}
     assert len(unit_prices) == 1, "a line has one unit price, or none"
+    tax, included_percent = _tax(rate)
     return ChargeGroup(
         service_id=service.id,
         service_code=service.code,
@@ -82,7 +92,8 @@ def _group(charges: Iterable[PricedCharge], service: ServiceTerms, rate: str) ->
         charges=len(gathered),
         period_from=DAY,
         period_to=DAY,
-        tax=TaxRate("S", Decimal(rate.removesuffix(" %"))),
+        tax=tax,
+        included_percent=included_percent,
     )
 
 
@@ -105,4 +116,5 @@ def test_a_row_of_the_table_holds(row: Row) -> None:
     assert [plain(line.group.amount) for line in document.lines] == list(row.sums)
     assert [str(Money(line.net, row.currency)) for line in document.lines] == list(row.nets)
     assert [str(Money(total.tax, row.currency)) for total in document.taxes] == list(row.taxes)
+    assert all(line.gross in {None, Money.rounded(line.group.amount, row.currency).minor} for line in document.lines)
     assert str(Money(document.total, row.currency)) == row.total

@@ -1,5 +1,6 @@
 """Correcting a charge: cancelled and replaced in one step, each naming the other; refused where it is too late."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -78,6 +79,14 @@ def test_a_price_given_takes_the_place_of_the_other_kind(
     correct(A, B, **fields)
     new = stored(session, B)
     assert (None if new.unit_price is None else plain(new.unit_price), plain(new.amount)) == price
+
+
+def test_a_price_that_includes_tax_goes_on_doing_so(session: Session) -> None:
+    post(replace(make_spec(make_customer(), "5", id=A), tax_included=True))
+    correct(A, B, quantity=exact("3"))
+    assert stored(session, B).tax_included
+    correct(B, C, tax_included=False)
+    assert not stored(session, C).tax_included
 
 
 def test_it_may_move_to_another_customer(session: Session) -> None:

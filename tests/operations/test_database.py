@@ -128,6 +128,7 @@ EXACT_COLUMNS = [
     ("invoice_lines", "quantity"),
     ("invoice_lines", "unit_price"),
     ("invoice_lines", "tax_percent"),
+    ("invoice_lines", "included_percent"),
     ("invoice_taxes", "percent"),
     ("service_prices", "unit_price"),
     ("tax_rates", "percent"),

@@ -13,6 +13,7 @@ from billing_admin.database import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
+from billing_admin.domain.fields import ServiceFields
 from billing_admin.domain.money import exact, plain
 from billing_admin.domain.recurring import DAY, RecurringSpec
 from billing_admin.models import AuditEvent, Charge, RecurringCharge, RecurringPosting
@@ -303,6 +304,18 @@ def test_what_was_corrected_counts_as_it_is_now(
     [taken] = [charge for charge in posted(hosting) if charge.amount < 0]
     price = None if taken.unit_price is None else plain(taken.unit_price)
     assert (plain(taken.quantity), price, plain(taken.amount)) == expected
+
+
+def test_a_price_that_includes_tax_is_taken_back_as_such(hosting: Session) -> None:
+    row = create()
+    dearer: ServiceFields = {"prices": {"USD": exact("62")}, "prices_include_tax": ["USD"]}
+    transaction(services.update, row.service_id, dearer, None, SYSTEM, NOW)
+    post(MARCH)
+    act(recurring_charges.end, date(2026, 3, 30))
+    assert [(plain(charge.amount), charge.tax_included) for charge in posted(hosting)] == [
+        ("62", True),
+        ("-1.999999999992", True),
+    ]
 
 
 def test_a_billed_period_is_taken_back_on_the_next_invoice(hosting: Session) -> None:

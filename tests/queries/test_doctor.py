@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from itertools import product
 
 import pytest
@@ -23,6 +24,7 @@ from tests.making import NOW, bill, make_customer, make_service, make_spec, make
 CONSTRAINTS = {
     "accounts": ("ck_accounts_counts_not_negative",),
     "charges": ("ck_charges_status_known", "ck_charges_billed_is_on_a_line"),
+    "invoice_lines": ("ck_invoice_lines_includes_tax_by_percent",),
     "invoices": ("ck_invoices_adds_up", "ck_invoices_numbered_when_issued", "ck_invoices_not_overpaid"),
 }
 
@@ -32,6 +34,7 @@ def billed(session: Session) -> Session:
     """Two issued invoices in one run, a third after them, a draft; a pending, a held and a cancelled charge."""
     make_tax_rate()
     compute = make_service(tax_rate="VAT19")
+    retail = make_service(code="Retail", tax_rate="VAT19", prices={"USD": Decimal(1)}, prices_include_tax=["USD"])
     acme, foo = make_customer(reference="ACME"), make_customer(reference="FOO", currency="USD")
     for customer in (acme, foo):
         post(
@@ -42,7 +45,9 @@ def billed(session: Session) -> Session:
     bill()
     post(make_spec(acme, "20"))
     bill(now=NOW + timedelta(days=1))
-    post(make_spec(foo, "30"))
+    post(
+        make_spec(foo, "30"), make_spec(foo, service=retail), make_spec(foo, "0.19", service=retail, tax_included=True)
+    )
     bill(issue=False)
     left = post(make_spec(acme, "5"), make_spec(acme, "6"), make_spec(foo, "7")).ids
     transaction(charges.hold, left[1:2], "", SYSTEM, NOW)
@@ -105,10 +110,15 @@ def one(table: str, where: str = "1 = 1") -> str:
 FIRST = "invoices.number = 'INV-2026-00001'"
 BILLED, DRAFT = one("charges", "status = 'billed'"), one("invoices", "status = 'draft'")
 LINE = one("invoice_lines", f"invoice_id = {one('invoices', FIRST)} AND service_id IS NOT NULL")
-METERED, HELD = one("charges", "status = 'billed' AND service_id IS NOT NULL"), one("charges", "status = 'held'")
+METERED, HELD = (
+    one("charges", "status = 'billed' AND service_id IS NOT NULL AND NOT tax_included"),
+    one("charges", "status = 'held'"),
+)
 SEALED = "(SELECT event_id FROM audit_seals WHERE sequence = 3)"
 UNSEALED = one("audit_events", "id NOT IN (SELECT event_id FROM audit_seals)")
 ON_LINE = one("charges", f"quantity = '3' AND invoice_line_id = {LINE}")
+
+RETAIL = one("invoice_lines", "gross = 100")
 
 BREAKS = {
     "a billed charge off its line": (
@@ -156,6 +166,11 @@ BREAKS = {
         f"UPDATE charges SET unit_price = '9' WHERE id = {METERED}",
         "its line has another unit price",
     ),
+    "a charge on a line that takes its tax otherwise": (
+        "charge_line",
+        f"UPDATE charges SET tax_included = true WHERE id = {METERED}",
+        "its line disagrees on whether tax is included",
+    ),
     "a charge whose amount was changed": (
         "line_sum",
         f"UPDATE charges SET amount = '7.51' WHERE id = {ON_LINE}",
@@ -199,7 +214,7 @@ BREAKS = {
     "a pending charge that no account knows": (
         "conservation",
         "UPDATE charges SET status = 'pending' WHERE status = 'cancelled'",
-        "count is 11, pending, held, billed and cancelled make 10; sum is 103.010002",
+        "count is 13, pending, held, billed and cancelled make 12; sum is 104.200002",
     ),
     "a line in another currency": (
         "one_currency",
@@ -215,6 +230,21 @@ BREAKS = {
         "line_net",
         f"UPDATE invoice_lines SET net = 751 WHERE id = {LINE}",
         "INV-2026-00001: line 1 has net 751; 7.500001 rounds to 750",
+    ),
+    "a gross rounded wrongly": (
+        "line_net",
+        f"UPDATE invoice_lines SET gross = 101 WHERE id = {RETAIL}",
+        "draft: line 1 has gross 101; 1 rounds to 100",
+    ),
+    "a net that is not its gross without tax": (
+        "line_net",
+        f"UPDATE invoice_lines SET net = net + 1 WHERE id = {RETAIL}",
+        "draft: line 1 has net 85; without tax 100 is 84",
+    ),
+    "a gross without its percentage": (
+        "line_net",
+        f"UPDATE invoice_lines SET included_percent = NULL WHERE id = {RETAIL}",
+        "draft: line 1 says only half of how its price includes tax",
     ),
     "a currency that nobody knows": (
         "line_net",
@@ -240,6 +270,11 @@ BREAKS = {
         "taxes",
         f"DELETE FROM invoice_taxes WHERE category = 'S' AND invoice_id = {one('invoices', FIRST)}",
         "tax S 19 % is nothing; the lines make 143 on 750",
+    ),
+    "a tax within prices of its own": (
+        "taxes",
+        "UPDATE invoice_taxes SET tax = tax + 1 WHERE included",
+        "tax S 19 %, included is 20 on 100; the lines make 19 on 100",
     ),
     "a gap": (
         "numbers",
@@ -353,7 +388,7 @@ def test_all_are_counted_and_the_first_are_carried(defenceless: Session, monkeyp
     monkeypatch.setattr(doctor, "MOST_ROWS", 2)
     defenceless.connection().execute(text("UPDATE invoice_lines SET net = net + 1"))
     result: dict[str, Result] = {result.check.name: result for result in examine(defenceless)}
-    assert (result["line_net"].found, len(result["line_net"].rows)) == (6, 2)
+    assert (result["line_net"].found, len(result["line_net"].rows)) == (8, 2)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

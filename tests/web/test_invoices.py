@@ -159,7 +159,7 @@ def test_shows_the_whole_document(browser: FlaskClient, document: Invoice) -> No
     assert "Charges of 15 – 20 Mar 2026" in text
     assert "GenericCompute 2 3 2.50 USD 19 % 7.50 USD" in text
     assert "Overage 1 1 – none 19 % 0.01 USD" in text
-    assert "Net 7.51 USD Standard rate 19 % on 7.51 USD 1.43 USD Total 8.94 USD Balance due 8.94 USD" in text
+    assert "Net 7.51 USD Tax 19 % (S) on 7.51 USD 1.43 USD Total 8.94 USD Balance due 8.94 USD" in text
     assert "Thanks." in text
     assert str(document.hash)[:12] in text
     assert "DRAFT" not in text

@@ -26,6 +26,9 @@ GOOD = {
     "invoice_format": "NB-{year}-{number:4}",
     "credit_note_format": "NC-{year}-{number:4}",
     "default_tax_rate": "none",
+    "exempt_note": "Exempt",
+    "reverse_charge_note": "Reverse charge",
+    "export_note": "Export",
     "hold_likely_duplicates": "y",
     "version": "1",
 }
@@ -82,6 +85,8 @@ def test_saves(admin: FlaskClient, session: Session) -> None:
         ({"payment_terms_days": "999"}, "Use 0 to 365 days."),
         ({"invoice_format": "A-{number}"}, "Use letters, digits and - . / _ with {year} and {number:5} in them"),
         ({"credit_note_format": "{year}{number}"}, "Put something between the parts"),
+        ({"exempt_note": ""}, "Enter the reason that is printed."),
+        ({"export_note": "x" * 201}, "Use at most 200 characters."),
         ({"default_tax_rate": "x"}, "Choose one from the list."),
         ({"version": "x"}, "Enter a whole number such as 30."),
     ],
@@ -126,7 +131,7 @@ def test_adds_a_tax_rate_once(admin: FlaskClient, session: Session) -> None:
         ("none", "O", Decimal(0)),
         ("vat", "S", Decimal(19)),
     ]
-    assert "vat VAT Standard rate (S) 19 %" in words(admin.get("/settings").text)
+    assert "vat VAT Taxed (S) 19 %" in words(admin.get("/settings").text)
 
 
 @pytest.mark.parametrize(

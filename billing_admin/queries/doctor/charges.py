@@ -43,6 +43,7 @@ def _own_line(session: Session) -> Iterator[Finding]:
         "its line is in another currency": Charge.currency != InvoiceLine.currency,
         "its line is of another service": Charge.service_id.is_distinct_from(InvoiceLine.service_id),
         "its line has another unit price": Charge.unit_price.is_distinct_from(InvoiceLine.unit_price),
+        "its line disagrees on whether tax is included": Charge.tax_included != InvoiceLine.gross.is_not(None),
     }
     query = (
         select(Charge.id, Charge.invoice_line_id, _first_of(faults).label("wrong"))

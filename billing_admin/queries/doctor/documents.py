@@ -1,5 +1,6 @@
 """What always holds of documents and their series. They are read in the order of their numbers, each beside the one before it."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
@@ -11,8 +12,17 @@ from sqlalchemy import FromClause, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.domain.errors import DomainError
-from billing_admin.domain.invoicing import Row, TaxRate, Written, chained, content, tax_totals
-from billing_admin.domain.money import Money, plain
+from billing_admin.domain.invoicing import (
+    Row,
+    TaxRate,
+    Written,
+    chained,
+    content,
+    has_tax_within,
+    included_tax_totals,
+    tax_totals,
+)
+from billing_admin.domain.money import Money, plain, without_tax
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.lookup import among
@@ -80,9 +90,25 @@ def _one_currency(document: Written, _before: Row | None) -> Iterator[str]:
 def _rounded_once(document: Written, _before: Row | None) -> Iterator[str]:
     currency = document.invoice["currency"]
     for line in document.lines:
-        net = Money.rounded(line["amount"], currency).minor
-        if line["net"] != net:
-            yield f"line {line['position']} has net {line['net']}; {plain(line['amount'])} rounds to {net}"
+        kind = "net" if line["gross"] is None else "gross"
+        rounded = Money.rounded(line["amount"], currency).minor
+        if line[kind] != rounded:
+            yield f"line {line['position']} has {kind} {line[kind]}; {plain(line['amount'])} rounds to {rounded}"
+    yield from _split_once(document)
+
+
+def _split_once(document: Written) -> Iterator[str]:
+    inclusive = defaultdict(list)
+    for line in document.lines if document.invoice["kind"] == "invoice" else ():
+        if (line["gross"] is None) != (line["included_percent"] is None):
+            yield f"line {line['position']} says only half of how its price includes tax"
+        elif line["gross"] is not None:
+            inclusive[_rate_of(line), line["included_percent"]].append(line)
+    for (_, percent), lines in inclusive.items():
+        nets = without_tax([line["gross"] for line in lines], percent)
+        for line, net in zip(lines, nets, strict=True):
+            if line["net"] != net:
+                yield f"line {line['position']} has net {line['net']}; without tax {line['gross']} is {net}"
 
 
 def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
@@ -99,16 +125,24 @@ def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
 
 
 def _taxed(document: Written, _before: Row | None) -> Iterator[str]:
-    nets = ((TaxRate(line["tax_category"], line["tax_percent"]), line["net"]) for line in document.lines)
-    due = {(one.rate.category, one.rate.percent): (one.base, one.tax) for one in tax_totals(nets)}
-    kept = {(tax["category"], tax["percent"]): (tax["base"], tax["tax"]) for tax in document.taxes}
+    rated = [(_rate_of(line), line) for line in document.lines]
+    totals = [
+        *tax_totals((rate, line["net"]) for rate, line in rated if not has_tax_within(line["gross"], rate)),
+        *included_tax_totals((rate, line["gross"]) for rate, line in rated if has_tax_within(line["gross"], rate)),
+    ]
+    due = {(one.rate.category, one.rate.percent, one.included): (one.base, one.tax) for one in totals}
+    kept = {(tax["category"], tax["percent"], tax["included"]): (tax["base"], tax["tax"]) for tax in document.taxes}
     for rate in sorted(due.keys() | kept.keys()):
         if due.get(rate) != kept.get(rate):
-            yield f"tax {_rate(rate)} is {_tax(kept.get(rate))}; the lines make {_tax(due.get(rate))}"
+            yield f"tax {_rate(*rate)} is {_tax(kept.get(rate))}; the lines make {_tax(due.get(rate))}"
 
 
-def _rate(rate: tuple[str, Decimal]) -> str:
-    return f"{rate[0]} {plain(rate[1])} %"
+def _rate_of(line: Row) -> TaxRate:
+    return TaxRate(line["tax_category"], line["tax_percent"])
+
+
+def _rate(category: str, percent: Decimal, included: bool) -> str:
+    return f"{category} {plain(percent)} %{', included' if included else ''}"
 
 
 def _tax(base_and_tax: tuple[int, int] | None) -> str:
@@ -163,9 +197,11 @@ _NONE: dict[str, Any] = {"sequence": 0, "issue_date": None, "hash": ""}
 
 _FINDERS: dict[Check, Problems] = {
     Check("one_currency", "A document's lines are of its own customer and currency."): _one_currency,
-    Check("line_net", "A line's net is its exact amount, rounded once, half up, to the minor unit."): _rounded_once,
+    Check(
+        "line_net", "A line's net, or gross where prices include tax, is its exact amount, rounded once, half up."
+    ): _rounded_once,
     Check("totals", "Line nets, tax bases, taxes and totals add up on every document."): _adds_up,
-    Check("taxes", "Tax is computed per rate on the sum of its line nets, rounded once."): _taxed,
+    Check("taxes", "Tax is computed per rate on its line nets, or within its line grosses, and rounded once."): _taxed,
     Check("numbers", "Numbers have no gap and follow the issue dates; drafts have none."): _numbered,
     Check("hash_chain", "Issued documents match the hash stored at issue, which covers the one before."): _hashed,
 }

@@ -1,0 +1,60 @@
+"""Which tax a charge bears: the rate of its service on its day, unless its customer's treatment charges none."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Protocol
+
+from billing_admin.domain.invoicing import ChargeGroup, TaxRate
+
+NO_TAX = Decimal(0)
+
+# How a customer is taxed, in words; and for those who are charged no tax the rate that stands on their documents.
+TREATMENTS = {
+    "standard": "Taxed as the services say",
+    "exempt": "Exempt from tax",
+    "reverse_charge": "Reverse charge",
+    "export": "Export outside the EU",
+}
+UNTAXED = {
+    "exempt": TaxRate("E", NO_TAX),
+    "reverse_charge": TaxRate("AE", NO_TAX),
+    "export": TaxRate("G", NO_TAX),
+}
+
+# The reasons that EN 16931 wants printed where no tax is charged; a zero rate (Z) needs none.
+USUAL_NOTES = {
+    "E": "Exempt from tax",
+    "AE": "Reverse charge: the customer accounts for the tax",
+    "O": "Not subject to tax",
+    "G": "Export: no tax is charged",
+    "K": "Intra-community supply: no tax is charged",
+}
+# Who is outside of the scope of tax altogether may say so or not.
+MAY_LACK_NOTE = frozenset({"S", "Z", "O"})
+
+
+class Change(Protocol):
+    """The percentage of a rate from a day on."""
+
+    @property
+    def valid_from(self) -> date: ...
+    @property
+    def percent(self) -> Decimal: ...
+
+
+def percent_on(day: date, first: Decimal, changes: Iterable[Change]) -> Decimal:
+    """The percentage of a rate on a day: that of the last change up to it, else its first one."""
+    begun = [change for change in changes if change.valid_from <= day]
+    return max(begun, key=lambda change: change.valid_from).percent if begun else first
+
+
+def lacks_tax_id(treatment: str, tax_id: str) -> bool:
+    """Whether a customer's tax id, which a reverse charge must name, is still missing."""
+    return treatment == "reverse_charge" and not tax_id.strip()
+
+
+def untaxed(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:
+    """The same charges of a customer who is charged no tax, and the reason to print."""
+    return replace(group, tax=rate, tax_note=note)

@@ -1,0 +1,179 @@
+"""Tax rates: the page of one, adding, rewording, and changing the percentage from a day on."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.models import TaxRate
+from tests.making import NOW, change_tax, make_tax_rate
+from tests.people import send, signed_in
+from tests.web.pages import has_link, link
+from tests.web.reading import fresh, hidden, words
+
+TODAY, TOMORROW = "2026-04-02", "2026-04-03"
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW, tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def admin(app: Flask) -> FlaskClient:
+    return signed_in(app)
+
+
+@pytest.fixture
+def vat(session: Session) -> TaxRate:
+    return make_tax_rate("vat", "19")
+
+
+@pytest.fixture
+def free(session: Session) -> TaxRate:
+    return make_tax_rate("free", "0", "E")
+
+
+def stored(session: Session, rate: TaxRate) -> TaxRate:
+    return fresh(session, select(TaxRate).where(TaxRate.id == rate.id))[0]
+
+
+def changes(session: Session, rate: TaxRate) -> list[tuple[str, Decimal]]:
+    return [(change.valid_from.isoformat(), change.percent) for change in stored(session, rate).changes]
+
+
+def test_settings_lead_to_each_rate_with_its_percentage_of_today(admin: FlaskClient, vat: TaxRate) -> None:
+    change_tax(vat, NOW.date(), "20")
+    page = admin.get("/settings")
+    assert "vat vat Taxed (S) 20 %" in words(page.text)
+    shown = words(admin.get(link(page, "vat")).text)
+    assert "The beginning 19 % Past" in shown
+    assert "2 Apr 2026 20 % Now" in shown
+    assert "Usual tax rate" in words(page.text)
+
+
+def test_a_reason_is_taken_from_the_category(admin: FlaskClient, session: Session) -> None:
+    fields = {"code": "rc", "name": "Reverse charge", "category": "AE", "percent": "0", "note": ""}
+    assert send(admin, "/settings/tax-rates/new", **fields).status_code == 303
+    rate = fresh(session, select(TaxRate).where(TaxRate.code == "rc"))[0]
+    assert rate.note == "Reverse charge: the customer accounts for the tax"
+    assert rate.note in words(admin.get(f"/settings/tax-rates/{rate.id}").text)
+
+
+def test_a_percentage_where_no_tax_is_charged_is_refused(admin: FlaskClient, session: Session) -> None:
+    fields = {"code": "rc", "name": "Reverse charge", "category": "AE", "percent": "7", "note": ""}
+    response = send(admin, "/settings/tax-rates/new", **fields)
+    assert (response.status_code, len(fresh(session, select(TaxRate)))) == (422, 1)
+    assert "Category AE charges no tax: use 0 percent." in response.text
+
+
+def test_is_reworded(admin: FlaskClient, session: Session, free: TaxRate) -> None:
+    url = f"/settings/tax-rates/{free.id}/edit"
+    assert send(admin, url, name="Exempt", note="Article 132", version="1").status_code == 303
+    assert (stored(session, free).name, stored(session, free).note) == ("Exempt", "Article 132")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"name": ""}, "Enter a name, such as VAT 19%."),
+        ({"note": ""}, "Enter the reason that is printed on invoices, as no tax is charged."),
+        ({"note": "x" * 201}, "Use at most 200 characters."),
+    ],
+)
+def test_refuses_words(
+    admin: FlaskClient, session: Session, free: TaxRate, wrong: dict[str, str], sentence: str
+) -> None:
+    fields = {"name": "Exempt", "note": "Why", "version": "1"} | wrong
+    response = send(admin, f"/settings/tax-rates/{free.id}/edit", **fields)
+    assert (response.status_code, stored(session, free).name) == (422, "free")
+    assert sentence in response.text
+
+
+def test_words_saved_over_a_colleagues_are_shown_beside_them(
+    admin: FlaskClient, session: Session, free: TaxRate
+) -> None:
+    url = f"/settings/tax-rates/{free.id}/edit"
+    send(admin, url, name="Theirs", note="Why", version="1")
+    response = send(admin, url, name="Mine", note="Why", version="1")
+    assert (response.status_code, stored(session, free).name) == (422, "Theirs")
+    assert "Name Theirs Mine" in words(response.text)
+    assert send(admin, url, name="Mine", note="Why", version=hidden(response.text, "version")).status_code == 303
+    assert stored(session, free).name == "Mine"
+
+
+def test_changes_and_takes_back(admin: FlaskClient, session: Session, vat: TaxRate) -> None:
+    page, url = f"/settings/tax-rates/{vat.id}", f"/settings/tax-rates/{vat.id}/change"
+    assert "What is on an invoice or a draft already stays as it is" in words(admin.get(url).text)
+    response = send(admin, url, valid_from=TOMORROW, percent="20", version="1")
+    assert (response.status_code, changes(session, vat)) == (303, [(TOMORROW, Decimal(20))])
+    shown = admin.get(page).text
+    assert "vat changes on 3 Apr 2026. What is issued stays as it is." in words(shown)
+    assert "3 Apr 2026 20 % To come Take back" in words(shown)
+    assert send(admin, f"{page}/take-back", valid_from=TOMORROW).status_code == 303
+    assert changes(session, vat) == []
+
+
+def test_what_has_begun_is_not_taken_back(admin: FlaskClient, session: Session, vat: TaxRate) -> None:
+    change_tax(vat, NOW.date(), "20")
+    page = f"/settings/tax-rates/{vat.id}"
+    assert "Take back" not in admin.get(page).text
+    assert send(admin, f"{page}/take-back", valid_from=TODAY).status_code == 409
+    assert send(admin, f"{page}/take-back", valid_from=TOMORROW).status_code == 404
+    assert changes(session, vat) == [(TODAY, Decimal(20))]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"valid_from": ""}, "Enter the first day of the new percentage"),
+        ({"valid_from": "1.4.2026"}, "Enter a day such as"),
+        ({"percent": ""}, "Enter the percentage, such as 19."),
+        ({"percent": "200"}, "Use 0 to 100 percent."),
+    ],
+)
+def test_refuses_a_change(
+    admin: FlaskClient, session: Session, vat: TaxRate, wrong: dict[str, str], sentence: str
+) -> None:
+    fields = {"valid_from": TOMORROW, "percent": "20", "version": "1"} | wrong
+    response = send(admin, f"/settings/tax-rates/{vat.id}/change", **fields)
+    assert (response.status_code, changes(session, vat)) == (422, [])
+    assert sentence in response.text
+
+
+def test_a_change_over_a_colleagues_shows_both(admin: FlaskClient, session: Session, vat: TaxRate) -> None:
+    change_tax(vat, NOW.date(), "16")
+    url = f"/settings/tax-rates/{vat.id}/change"
+    response = send(admin, url, valid_from=TODAY, percent="20", version="1")
+    assert (response.status_code, changes(session, vat)) == (422, [(TODAY, Decimal(16))])
+    assert "Percent 16 20" in words(response.text)
+
+
+def test_a_rate_without_tax_has_no_change(admin: FlaskClient, session: Session, free: TaxRate) -> None:
+    assert not has_link(admin.get(f"/settings/tax-rates/{free.id}"), "Change percentage")
+    url = f"/settings/tax-rates/{free.id}/change"
+    assert send(admin, url, valid_from=TOMORROW, percent="7", version="1").status_code == 422
+    assert changes(session, free) == []
+
+
+def test_viewer_reads_and_writes_nothing(app: Flask, session: Session, vat: TaxRate) -> None:
+    viewer, page = signed_in(app, "viewer"), f"/settings/tax-rates/{vat.id}"
+    shown = viewer.get(page)
+    assert shown.status_code == 200
+    assert not has_link(shown, "Edit")
+    assert not has_link(shown, "Change percentage")
+    for path in ("edit", "change", "take-back"):
+        assert send(viewer, f"{page}/{path}", name="x", valid_from=TOMORROW, percent="7").status_code == 403
+    assert stored(session, vat).version == 1
+
+
+def test_nothing_is_there_for_an_unknown_rate(admin: FlaskClient) -> None:
+    for path in ("", "/edit", "/change"):
+        assert admin.get(f"/settings/tax-rates/{uuid4()}{path}").status_code == 404
