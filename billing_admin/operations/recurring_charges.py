@@ -184,8 +184,6 @@ def _customer(session: Session, name: str) -> Customer:
         found = customer(session, name)
     except NotFound as error:
         raise Invalid(error.code, error.message, "customer") from error
-    if found.archived_at is not None:
-        raise Invalid("archived_customer", f"Customer “{found.reference}” is archived: restore it first.", "customer")
     return found
 
 
@@ -194,9 +192,14 @@ def _service(session: Session, name: str) -> Service:
         found = service(session, name)
     except NotFound as error:
         raise Invalid(error.code, error.message, "service") from error
-    if found.archived_at is not None:
-        raise Invalid("archived_service", f"Service “{found.code}” is archived: restore it first.", "service")
     return found
+
+
+def _refuse_archived(whom: Customer, what: Service) -> None:
+    if whom.archived_at is not None:
+        raise Invalid("archived_customer", f"Customer “{whom.reference}” is archived: restore it first.", "customer")
+    if what.archived_at is not None:
+        raise Invalid("archived_service", f"Service “{what.code}” is archived: restore it first.", "service")
 
 
 def _facts_of(spec: RecurringSpec, whom: Customer, what: Service) -> dict[str, Any]:
@@ -241,6 +244,7 @@ def _add(
     id: UUID | None,
     now: datetime,
 ) -> RecurringCharge:
+    _refuse_archived(whom, what)
     currency = facts["currency"]
     if facts["unit_price"] is None and currency not in {price.currency for price in what.prices}:
         raise Invalid("no_price", f"{what.code} has no price in {currency}: give a unit price.", "unit_price")

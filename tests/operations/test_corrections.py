@@ -1,10 +1,12 @@
 """Correcting a charge: cancelled and replaced in one step, each naming the other; refused where it is too late."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -106,6 +108,22 @@ def test_sent_again_it_is_stored_once(session: Session) -> None:
         correct(A, B, amount=exact("7"))
     assert refusal.value.extra["differs"] == ["amount"]
     assert count(session) == 2
+
+
+def test_of_many_at_once_one_corrects(app: Flask, session: Session) -> None:
+    post(make_spec(make_customer(), "5", id=A))
+
+    def run(number: int) -> bool:
+        with app.app_context():
+            try:
+                return correct(A, amount=exact(str(number)))[1]
+            except Conflict:
+                return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(run, range(11, 15))) == [False, False, False, True]
+    assert count(session) == 2
+    assert_books_balance(session)
 
 
 def test_an_id_of_another_charge_is_refused(session: Session) -> None:

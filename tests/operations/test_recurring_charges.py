@@ -1,10 +1,12 @@
 """Recurring charges: made once, posted once, paused, resumed, ended and changed; and what each of these refuses."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -139,6 +141,7 @@ def test_what_is_archived_is_not_agreed_on(hosting: Session) -> None:
     transaction(customers.archive, row.customer_id, SYSTEM, NOW)
     with pytest.raises(Invalid, match=r"Customer .* is archived"):
         create(id=B)
+    assert transaction(recurring_charges.create, spec(), SYSTEM, NOW)[1] is False
 
 
 # --- posted ----------------------------------------------------------------------------------------------------------
@@ -164,6 +167,18 @@ def test_what_was_posted_but_not_noted_is_not_posted_twice(hosting: Session) -> 
     transaction(forget)
     assert post() == 0
     assert days(hosting) == ["2026-03-01", "2026-04-01"]
+
+
+def test_many_runs_at_once_post_once(app: Flask, hosting: Session) -> None:
+    create()
+
+    def run(_: int) -> int:
+        with app.app_context():
+            return post()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(run, range(4))) == [0, 0, 0, 2]
+    assert_books_balance(hosting)
 
 
 def test_the_list_price_of_the_day_of_posting_counts(hosting: Session) -> None:
