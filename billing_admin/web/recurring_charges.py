@@ -229,9 +229,11 @@ def _move(session: Session, operation: Any, id: UUID, days: Sequence[date], reas
 
 
 def _last_day(row: Any) -> date:
-    """The last day before the next charge, so that nothing is split."""
+    """The last day before the next charge, so that nothing is split; today where none is posted, or the first day."""
     coming = queries.upcoming(row, 1)
-    return coming[0].period_from - DAY if coming and coming[0].period_from > row.starts_on else today()
+    return (
+        coming[0].period_from - DAY if coming and coming[0].period_from > row.starts_on else max(today(), row.starts_on)
+    )
 
 
 @pages.post("/<uuid:id>/post")

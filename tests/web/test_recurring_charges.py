@@ -155,6 +155,13 @@ def test_it_ends(browser: FlaskClient, session: Session) -> None:
     assert (late.status_code, "It ended on 2026-04-01" in words(late)) == (422, True)
 
 
+def test_the_end_that_is_offered_is_one_that_can_be(browser: FlaskClient) -> None:
+    for starts_on, offered in (("2026-03-20", "2026-04-02"), ("2026-05-01", "2026-05-01")):
+        at = add(browser, starts_on=starts_on).location
+        assert field(browser.get(f"{at}/end"), "ends_on") == offered
+        assert send(browser, f"{at}/end", ends_on=offered, reason="").status_code == 303
+
+
 def change(browser: FlaskClient, at: str, **changes: str) -> TestResponse:
     """Fill in the form as it is shown."""
     page = browser.get(f"{at}/change")
