@@ -12,6 +12,7 @@ from billing_admin.config import Settings
 SUBJECTS: Final = (
     "health",
     "charges",
+    "recurring_charges",
     "customers",
     "catalogue",
     "invoices",

@@ -1,4 +1,4 @@
-"""Charges: posted alone or by the thousand, listed, held, released, cancelled."""
+"""Charges: posted alone or by the thousand, listed, held, released, cancelled, corrected, kept."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from billing_admin.api.fields import (
     Currency,
     Day,
     Exact,
+    Flag,
     Key,
     Listing,
     Number,
@@ -32,9 +33,9 @@ from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import DomainError, Problem
-from billing_admin.domain.text import named
+from billing_admin.domain.text import named, text
 from billing_admin.operations import charges as operations
-from billing_admin.operations import posting
+from billing_admin.operations import corrections, duplicates, posting
 from billing_admin.queries.charges import ChargeFilter, charge, charges
 from billing_admin.queries.paging import page
 from billing_admin.queries.posting import Known
@@ -153,8 +154,34 @@ class Reason(Body):
     reason: str
 
 
+class PerhapsReason(Body):
+    """Why, if there is something to say."""
+
+    reason: str = ""
+
+
+class Correction(Body):
+    """What a charge's replacement says otherwise, and why; all other fields are taken over. `id` is the replacement's."""
+
+    reason: str
+    id: Key = LEFT_OUT
+    customer: str = LEFT_OUT
+    service: str = LEFT_OUT
+    description: str = LEFT_OUT
+    quantity: Number = LEFT_OUT
+    unit_price: Number = LEFT_OUT
+    amount: Number = LEFT_OUT
+    tax_included: bool = LEFT_OUT
+    currency: str = LEFT_OUT
+    incurred_on: Day = LEFT_OUT
+    metadata: dict[str, str] = LEFT_OUT
+
+
 class ChargeFilters(Parameters):
-    """Which charges; `from` and `to` are days of incurring, both included."""
+    """Which charges; `from` and `to` are days of incurring, both included.
+
+    `possible_duplicate=true` are likely duplicates that nobody has decided on, false all others.
+    """
 
     customer: str = ""
     service: str = ""
@@ -163,6 +190,7 @@ class ChargeFilters(Parameters):
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
     invoice: str = ""
+    likely_duplicates: Flag | None = Field(None, alias="possible_duplicate")
     line: Key | None = None
 
     def wanted(self) -> ChargeFilter:
@@ -193,9 +221,9 @@ def charge_out(row: Any) -> ChargeOut:
         created_by=row.created_by,
         invoice=row.invoice_number,
         late=row.late,
-        replaces=None,
-        replaced_by=None,
-        possible_duplicate_of=[row.duplicate_of_id] if row.duplicate_of_id else [],
+        replaces=row.replaces_id,
+        replaced_by=row.replaced_by_id,
+        possible_duplicate_of=[row.duplicate_of_id] if row.is_likely_duplicate else [],
     )
 
 
@@ -226,6 +254,8 @@ def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:
         "service_code": known.services[str(service_id)][0].code if service_id else None,
         "created_by": actor.name,
         "invoice_number": None,
+        "replaced_by_id": None,
+        "is_likely_duplicate": row["duplicate_of_id"] is not None,
     }
     return charge_out(SimpleNamespace(**row, **names))
 
@@ -289,6 +319,38 @@ def hold_charge(actor: Actor, id: str, body: Reason) -> Reply:
 def release_charge(actor: Actor, id: str, body: Reason) -> Reply:
     """Let a held charge be billed again."""
     return Reply(transaction(_move, operations.release, found_id(id), body.reason, actor, now()))
+
+
+@route("POST", "/charges/{id}/correct", scope="charges:write", body=Correction, answer=ChargeOut, statuses=(201, 200))
+def correct_charge(actor: Actor, id: str, body: Correction) -> Reply:
+    """Cancel a charge that is not billed and add its replacement, in one step; answers with the replacement."""
+    replacement, is_new = transaction(_correct, found_id(id), body, actor, now())
+    return created(replacement, is_new)
+
+
+def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: datetime) -> tuple[ChargeOut, bool]:
+    fields = body.given("id", "reason")
+    new_id, is_new = corrections.correct(session, id, fields, body.id, body.reason, actor, at)
+    return charge_out(charge(session, new_id)), is_new
+
+
+@route(
+    "POST",
+    "/charges/{id}/keep",
+    scope="charges:write",
+    body=PerhapsReason,
+    body_optional=True,
+    answer=ChargeOut,
+)
+def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
+    """Decide that a likely duplicate is a charge of its own; one held for looking alike is pending again."""
+    return Reply(transaction(_keep, found_id(id), body.reason, actor, now()))
+
+
+def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
+    text(reason, "reason", longest=500)
+    duplicates.keep(session, [id], reason, actor, at)
+    return charge_out(charge(session, id))
 
 
 Move = Callable[[Session, Sequence[UUID], str, Actor, datetime], int]

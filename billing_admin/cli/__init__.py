@@ -10,12 +10,25 @@ from billing_admin.cli.billing import billing_run
 from billing_admin.cli.commands import SHORT_HELP, House
 from billing_admin.cli.export import export
 from billing_admin.cli.people import create_token, create_user
+from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.start import start
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
 from billing_admin.config import ROOT
 from billing_admin.database import db
 
-COMMANDS = (audit_head, billing_run, create_token, create_user, demo, doctor, export, seal_audit, start)
+COMMANDS = (
+    audit_head,
+    billing_run,
+    create_token,
+    create_user,
+    daily,
+    demo,
+    doctor,
+    export,
+    post_recurring,
+    seal_audit,
+    start,
+)
 
 
 def init_cli(app: Flask) -> None:

@@ -2,9 +2,7 @@
 
 import errno
 import os
-import secrets
 import socket
-import string
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -92,7 +90,7 @@ def _first_start(settings: Settings, address: str) -> None:
     if settings.production:
         say("Nobody can sign in yet. Make the first user: flask --app wsgi create-user you@example.com --role admin")
         return
-    password = _random_password()
+    password = users.random_password()
     note = _folder(settings) / NOTE
     _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
     say("Making demo data…")
@@ -106,12 +104,6 @@ def _fill(session: Session, password: str, now: datetime) -> None:
     if demo.is_empty(session):
         demo.fill(session, now)
     users.create_user(session, FIRST_ADMIN, password, "admin", SYSTEM, now)
-
-
-def _random_password() -> str:
-    """Twenty letters and digits that are not taken for one another: 100 bits or so."""
-    alphabet = [c for c in string.ascii_lowercase + string.digits if c not in "0o1li"]
-    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
 
 
 def _write_note(note: Path, text: str) -> None:

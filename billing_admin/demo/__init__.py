@@ -16,7 +16,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.demo.cast import BUYERS, CATALOGUE, CURRENCIES, GONE, HOUSE, RETIRED, STILL_DRAFT, TAX_RATES, Buyer
+from billing_admin.demo.cast import (
+    AGREED,
+    BUYERS,
+    CATALOGUE,
+    CURRENCIES,
+    GONE,
+    HOUSE,
+    RETIRED,
+    STILL_DRAFT,
+    TAX_RATES,
+    Buyer,
+)
 from billing_admin.demo.usage import (
     CURRENT,
     GONE_AFTER,
@@ -33,6 +44,7 @@ from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.fields import CustomerFields, ServiceFields
 from billing_admin.domain.money import exact
+from billing_admin.domain.recurring import RecurringSpec
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
 from billing_admin.operations import (
     audit,
@@ -42,6 +54,7 @@ from billing_admin.operations import (
     invoices,
     organisation,
     posting,
+    recurring_charges,
     services,
     tax_rates,
 )
@@ -176,6 +189,15 @@ class _Story:
         self.do(posting.post, [*(spec for spec, _ in disputed), *sent_twice(self.today)], SYSTEM, now)
         for spec, reason in disputed:
             self.do(charges.hold, [spec.id], reason, SYSTEM, now)
+        self._agree(now)
+
+    def _agree(self, now: datetime) -> None:
+        """Recurring charges begin next month, when the daily command posts them."""
+        for number, (reference, service, quantity, interval) in enumerate(AGREED):
+            id = key("agreed", number)
+            spec = RecurringSpec(reference, service, interval, self.firsts[-1], quantity=exact(quantity), id=id)
+            self.do(recurring_charges.create, spec, SYSTEM, now)
+        self.do(recurring_charges.pause, key("agreed", len(AGREED) - 1), "Waits for the new contract", SYSTEM, now)
 
 
 def _months_later(first: date, count: int) -> date:

@@ -150,3 +150,12 @@ GONE = "C-0111"  # leaves after eight months
 OVERPAID_BACK = "C-0105"  # last month's goodwill is more than its usage: left out
 STILL_DRAFT = "C-0104"  # its last invoice waits for a purchase order number
 ALSO_IN_USD = "C-0119"  # buys something in another currency
+
+
+# What some agreed on for the time to come: whom, service, quantity, how often. The last one pauses.
+AGREED = (
+    ("ACME", "SupportPlan", "1", "monthly"),
+    ("C-0109", "SupportPlan", "2", "quarterly"),
+    ("C-0112", "PartnerLicence", "40", "yearly"),
+    ("C-0103", "IPAddress", "31", "monthly"),
+)

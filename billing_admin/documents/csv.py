@@ -51,7 +51,11 @@ def export(session: Session, kind: str, filters: Filters, excel: bool = False) -
 
     What goes wrong on the way is raised out of the iterator, so that nobody takes a part for the whole.
     """
-    asked = rows_of(session, kind, filters)
+    yield from write(session, rows_of(session, kind, filters), excel)
+
+
+def write(session: Session, asked: Export, excel: bool = False) -> Iterator[bytes]:
+    """Write any file in parts."""
     yield (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
     if asked.rows is None:
         return

@@ -18,11 +18,13 @@ PERMISSIONS = SCOPES | {
     "audit:read": "See the audit log",
     "settings:write": "Change the organisation's settings",
     "tokens:write": "Create and revoke API tokens",
+    "users:write": "Add people, change their roles, close their accounts",
+    "password:write": "Change one's own password",
 }
 
 ROLES: dict[str, frozenset[str]] = {
     "admin": frozenset(PERMISSIONS),
-    "viewer": frozenset({"read", "audit:read"}),
+    "viewer": frozenset({"read", "audit:read", "password:write"}),
 }
 ROLE_SENTENCES = {
     "admin": "Does everything, settings and API tokens included.",

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
@@ -16,6 +16,8 @@ ONE = Decimal(1)
 EARLIEST = date(1970, 1, 1)
 LATEST = date(2200, 1, 1)
 LIKELY_DUPLICATE_HOURS = 24
+# Why a likely duplicate is held where the organisation wants it so; whoever keeps it lets go of a charge held for this.
+LIKELY_DUPLICATE = "Likely duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +226,25 @@ def differences(spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | N
         "metadata": (None if spec.metadata is None else dict(spec.metadata), dict(stored.details or {})),
     }
     return [field for field, (asked, kept) in given.items() if asked is not None and asked != kept]
+
+
+def corrected(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) -> ChargeSpec:
+    """What to post in a charge's place: its own facts, but for the fields given, named as in a ChargeSpec.
+
+    A unit price given takes the place of a plain amount, and the other way round. Raises Invalid as ChargeSpec does.
+    """
+    facts: dict[str, Any] = {
+        "customer": str(stored.customer_id),
+        "service": str(stored.service_id) if stored.service_id else None,
+        "description": stored.description,
+        "quantity": stored.quantity,
+        "unit_price": stored.unit_price,
+        "amount": stored.amount if stored.unit_price is None else None,
+        "tax_included": stored.tax_included,
+        "currency": stored.currency,
+        "incurred_on": stored.incurred_on,
+        "metadata": stored.details or {},
+    }
+    if changes.get("unit_price") is not None or changes.get("amount") is not None:
+        facts |= {"unit_price": None, "amount": None}
+    return ChargeSpec(**{**facts, **changes}, id=id)

@@ -8,7 +8,7 @@ from billing_admin.models.customer import Account, Customer
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.organisation import NumberSeries, Organisation, TaxRate, TaxRateChange
 from billing_admin.models.payment import Allocation, Payment
-from billing_admin.models.recurring_charge import RecurringCharge
+from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.user import ApiToken, SignInFailure, User, UserSession
 
@@ -30,6 +30,7 @@ __all__ = [
     "Organisation",
     "Payment",
     "RecurringCharge",
+    "RecurringPosting",
     "Service",
     "ServicePrice",
     "SignInFailure",

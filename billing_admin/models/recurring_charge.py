@@ -1,23 +1,25 @@
-"""Charges that come again: what a customer owes every month, quarter or year."""
+"""Charges that come again: what a customer owes every month, quarter or year, and what was posted of it."""
 
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.models.base import Base, exact_checks, one_of
+from billing_admin.models.charge import Charge
 from billing_admin.models.service import Service
 
 INTERVALS = ("monthly", "quarterly", "yearly")
+_WHOLE = text("NOT takes_back")
 
 
 class RecurringCharge(Base):
-    """A schedule. Periods are counted from `starts_on`; the charge of a period is incurred on its first day.
+    """A schedule (`domain.recurring.Schedule`). The charge of a period is incurred on its first day that is owed.
 
-    `posted_through` is the first day of the last period posted. A change from a date ends one schedule and starts another,
-    which `follows_id` names.
+    `unit_price` is None where the list price of the day of posting counts. A change from a date ends one schedule and starts
+    another, whose `follows_id` names the first.
     """
 
     __tablename__ = "recurring_charges"
@@ -43,9 +45,32 @@ class RecurringCharge(Base):
     ends_on: Mapped[date | None]
     posted_through: Mapped[date | None]
     paused_on: Mapped[date | None]
-    prorate: Mapped[bool]
-    follows_id: Mapped[UUID | None]
+    follows_id: Mapped[UUID | None] = mapped_column(ForeignKey("recurring_charges.id"), unique=True)
     created_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column()
 
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+class RecurringPosting(Base):
+    """A charge that a schedule posted for some days, both included.
+
+    One that `takes_back` cuts a posted period short: from then on the period reaches to its `period_to`. The database refuses
+    a second charge for a period.
+    """
+
+    __tablename__ = "recurring_postings"
+    __table_args__ = (
+        Index(None, "recurring_charge_id", "period_from"),
+        Index(
+            "ix_recurring_postings_once",
+            "recurring_charge_id",
+            "period_from",
+            unique=True,
+            postgresql_where=_WHOLE,
+            sqlite_where=_WHOLE,
+        ),
+    )
+
+    charge_id: Mapped[UUID] = mapped_column(ForeignKey(Charge.id), primary_key=True)
+    recurring_charge_id: Mapped[UUID] = mapped_column(ForeignKey(RecurringCharge.id))
+    period_from: Mapped[date]
+    period_to: Mapped[date]
+    takes_back: Mapped[bool]

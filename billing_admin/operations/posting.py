@@ -10,7 +10,15 @@ from sqlalchemy import bindparam, insert
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charging import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, differences, price
+from billing_admin.domain.charging import (
+    LIKELY_DUPLICATE,
+    ChargeSpec,
+    CustomerTerms,
+    PricedCharge,
+    ServiceTerms,
+    differences,
+    price,
+)
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.operations import audit
@@ -165,7 +173,7 @@ def _rows(
                 "incurred_on": charge.incurred_on,
                 "late": billed_through is not None and charge.incurred_on <= billed_through,
                 "status": "held" if original and held else "pending",
-                "status_reason": "Likely duplicate" if original and held else None,
+                "status_reason": LIKELY_DUPLICATE if original and held else None,
                 "currency": charge.currency,
                 "quantity": charge.quantity,
                 "unit_price": charge.unit_price,

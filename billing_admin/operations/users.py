@@ -1,6 +1,7 @@
-"""People: created, given a role and a password, deactivated; signed in and out."""
+"""People: created, given a role and a password, deactivated and activated; signed in and out."""
 
 import secrets
+import string
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -91,6 +92,22 @@ def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> 
     session.flush()
     _end_sessions(session, user_id)
     record(session, actor, now, "user.deactivated", "user", user_id)
+
+
+def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
+    """Open a closed account again, with the password it had."""
+    user = _user(session, user_id)
+    if user.active:
+        return
+    user.active = True
+    session.flush()
+    record(session, actor, now, "user.activated", "user", user_id)
+
+
+def random_password() -> str:
+    """Twenty letters and digits that are not taken for one another: 100 bits or so."""
+    alphabet = [c for c in string.ascii_lowercase + string.digits if c not in "0o1li"]
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
 
 
 def prove(known: Credentials | None, password: str) -> Proof | None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.domain.auditing import BEGINNING
@@ -20,10 +20,12 @@ from billing_admin.models import (
     Charge,
     Customer,
     Invoice,
+    RecurringCharge,
     Service,
     TaxRate,
     User,
 )
+from billing_admin.models.audit import BULK_MOVES
 from billing_admin.queries.lookup import among, as_id
 from billing_admin.queries.organisation import organisation
 
@@ -101,11 +103,14 @@ def _by(actor: str) -> ColumnElement[bool]:
 
 
 def _of(object: UUID | None) -> ColumnElement[bool]:
-    """A charge's history begins with its posting, one of many or not; an invoice's with the start of the run that made it."""
+    """A charge's history begins with its posting, one of many or not, and has the moves of many in which it was; an invoice's
+    begins with the start of the run that made it.
+    """
     posting = select(Charge.event_id).where(Charge.id == object).scalar_subquery()
     run = select(Invoice.run_id).where(Invoice.id == object).scalar_subquery()
     begun = (AuditEvent.object_id == run) & (AuditEvent.action == "billing_run.started")
-    return or_(AuditEvent.object_id == object, AuditEvent.id == posting, begun)
+    among_many = and_(BULK_MOVES, cast(AuditEvent.details, Text).contains(str(object)))
+    return or_(AuditEvent.object_id == object, AuditEvent.id == posting, begun, among_many)
 
 
 def _begin(session: Session, day: date | None, days: int = 0) -> datetime:
@@ -123,6 +128,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "charge": (Charge.id, Charge.description),
     "customer": (Customer.id, Customer.reference),
     "invoice": (Invoice.id, Invoice.number),
+    "recurring_charge": (RecurringCharge.id, RecurringCharge.description),
     "service": (Service.id, Service.code),
     "tax_rate": (TaxRate.id, TaxRate.name),
     "token": (ApiToken.id, ApiToken.name),

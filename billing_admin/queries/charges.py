@@ -1,14 +1,14 @@
 """Charges as people and scripts read them: with the names of customer, service, invoice and poster beside them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy.orm import Session, aliased
 
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service
@@ -20,6 +20,9 @@ from billing_admin.queries.paging import Record
 from billing_admin.queries.services import service
 
 MANY = 10_000
+# A likely duplicate on which nobody has decided: neither kept nor cancelled.
+TO_REVIEW = and_(Charge.duplicate_of_id.is_not(None), Charge.duplicate_kept_at.is_(None), Charge.status != "cancelled")
+_Replacement = aliased(Charge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class ChargeFilter:
     to: date | None = None
     invoice: str = ""
     line: UUID | None = None
-    likely_duplicates: bool = False
+    likely_duplicates: bool | None = None
+    """Those that a person has yet to decide on, or all others."""
 
 
 def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bool]]:
@@ -49,7 +53,7 @@ def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bo
         (f.to, lambda: Charge.incurred_on <= f.to),
         (f.invoice, lambda: Charge.invoice_line_id.in_(_lines_of(session, f.invoice))),
         (f.line, lambda: Charge.invoice_line_id == f.line),
-        (f.likely_duplicates, lambda: Charge.duplicate_of_id.is_not(None)),
+        (f.likely_duplicates is not None, lambda: TO_REVIEW if f.likely_duplicates else ~TO_REVIEW),
     ]
     return [condition() for given, condition in wanted if given]
 
@@ -69,6 +73,8 @@ _VIEWS: Select[Any] = (
         Invoice.id.label("invoice_id"),
         Invoice.number.label("invoice_number"),
         AuditEvent.actor_name.label("created_by"),
+        select(_Replacement.id).where(_Replacement.replaces_id == Charge.id).scalar_subquery().label("replaced_by_id"),
+        TO_REVIEW.label("is_likely_duplicate"),
     )
     .join(Customer, Customer.id == Charge.customer_id)
     .outerjoin(Service, Service.id == Charge.service_id)
@@ -90,6 +96,16 @@ def charge(session: Session, id: UUID) -> Record:
 def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
     """The charges that a filter lets through, newest first, each with its names; for `paging.page`."""
     return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
+
+
+def views(*more: Any) -> Select[Any]:
+    """Charges with their names and, where more is joined, its columns."""
+    return _VIEWS.add_columns(*more)
+
+
+def by_ids(session: Session, ids: Iterable[UUID]) -> dict[UUID, Record]:
+    """These charges with their names, by id; what is not there is left out."""
+    return {row.id: row for row in session.execute(_VIEWS.where(among(session, Charge.id, ids)))}
 
 
 @dataclass(frozen=True, slots=True)

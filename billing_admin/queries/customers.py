@@ -93,11 +93,16 @@ def _unbilled(account: Account) -> Unbilled:
     )
 
 
-def choices(session: Session) -> list[tuple[str, str, str]]:
-    """Reference, name and currency of every customer that can be charged, by name."""
+def choices(session: Session, most: int | None = None) -> list[tuple[str, str, str]]:
+    """Reference, name and currency of customers that can be charged, by name; all, or the first of them."""
     query = select(Customer.reference, Customer.name, Customer.currency).where(Customer.archived_at.is_(None))
-    rows: Sequence[Any] = session.execute(query.order_by(Customer.name, Customer.reference)).all()
+    rows: Sequence[Any] = session.execute(query.order_by(Customer.name, Customer.reference).limit(most)).all()
     return [(row.reference, row.name, row.currency) for row in rows]
+
+
+def matching(session: Session, words: str, most: int) -> Sequence[Customer]:
+    """The first customers that can be charged in whose reference, name or e-mail these words are, by name."""
+    return session.scalars(by_name(CustomerFilter(words)).limit(most)).all()
 
 
 def same_name(session: Session, name: str, but: UUID | None = None) -> Customer | None:

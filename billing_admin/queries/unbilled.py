@@ -13,6 +13,7 @@ from billing_admin.domain.money import ZERO
 from billing_admin.domain.text import folded
 from billing_admin.models import Account, Charge, Customer, Service
 from billing_admin.models.base import exact_sum
+from billing_admin.queries.charges import TO_REVIEW
 from billing_admin.queries.lookup import among
 from billing_admin.queries.paging import Record
 
@@ -191,7 +192,12 @@ def _waiting(session: Session, which: Waiting) -> list[ColumnElement[bool]]:
 def waiting(session: Session, which: Waiting) -> Select[Any]:
     """These charges, oldest day first, each with its service's code; for `paging.page`."""
     return (
-        select(*Charge.__table__.c, Service.code.label("service_code"), Service.name.label("service_name"))
+        select(
+            *Charge.__table__.c,
+            Service.code.label("service_code"),
+            Service.name.label("service_name"),
+            TO_REVIEW.label("is_likely_duplicate"),
+        )
         .outerjoin(Service, Service.id == Charge.service_id)
         .where(*_waiting(session, which))
         .order_by(Charge.incurred_on, Charge.id)

@@ -1,6 +1,7 @@
 """People, the sessions they have open, and their failed attempts to sign in."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.errors import NotFound
 from billing_admin.domain.signing_in import (
     FAILURES_COUNT_FOR,
     FAILURES_PER_ACCOUNT_AND_ADDRESS,
@@ -34,6 +36,19 @@ class OpenSession:
     role: str
     created_at: datetime
     last_seen_at: datetime
+
+
+def people(session: Session) -> Sequence[User]:
+    """Everybody who can or could sign in, by e-mail address."""
+    return session.scalars(select(User).order_by(User.email)).all()
+
+
+def user(session: Session, id: UUID) -> User:
+    """One of them, or raise NotFound."""
+    found = session.get(User, id)
+    if found is None:
+        raise NotFound("unknown_user", f"There is no user {id}.", "id")
+    return found
 
 
 def token_key(token: str) -> str:

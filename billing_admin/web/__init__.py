@@ -10,13 +10,17 @@ from flask import Flask
 
 from billing_admin.config import Settings
 from billing_admin.web import (
+    account,
     audit,
     billing_runs,
+    charge_corrections,
     charges,
     customers,
     dashboard,
+    duplicates,
     exports,
     invoices,
+    recurring_charges,
     search,
     services,
     settings,
@@ -24,6 +28,7 @@ from billing_admin.web import (
     tax_rates,
     tokens,
     unbilled,
+    users,
 )
 from billing_admin.web.context import init_context
 from billing_admin.web.errors import init_errors
@@ -40,6 +45,9 @@ SUBJECTS: tuple[ModuleType, ...] = (
     customers,
     services,
     charges,
+    charge_corrections,
+    duplicates,
+    recurring_charges,
     unbilled,
     billing_runs,
     invoices,
@@ -47,7 +55,9 @@ SUBJECTS: tuple[ModuleType, ...] = (
     tokens,
     settings,
     tax_rates,
+    users,
     audit,
+    account,
 )
 
 

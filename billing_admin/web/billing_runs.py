@@ -16,7 +16,7 @@ from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import BillingRun
 from billing_admin.operations import billing_runs as operations
 from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries import billing, customers
+from billing_admin.queries import billing, customers, late
 from billing_admin.queries import billing_runs as queries
 from billing_admin.web.filters import money
 from billing_admin.web.forms import DayField, Form, KeyField, TextField, apply, form_page
@@ -177,12 +177,14 @@ def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
     except Invalid as refusal:
         return _choose_again(refusal)
     form.digest.data = found.digest
+    shown = found.documents[:MOST_SHOWN]
     return form_page(
         "billing_runs/preview.html",
         form,
         spec=spec,
         found=found,
-        shown=found.documents[:MOST_SHOWN],
+        shown=shown,
+        late=late.due(session, {one.customer_id for one in shown}, spec.through),
         button=_button(spec, found),
         change_url=url_for("billing_runs.new", **_address(spec)),
         confirm_url=url_for("billing_runs.confirm", **_address(spec)),

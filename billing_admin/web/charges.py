@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
-from wtforms.validators import InputRequired
 
 from billing_admin.database import db, transaction
 from billing_admin.domain.charging import ChargeSpec
@@ -19,6 +18,8 @@ from billing_admin.operations import charges as operations
 from billing_admin.operations import posting
 from billing_admin.queries import charges as queries
 from billing_admin.queries import customers, services, unbilled
+from billing_admin.queries.recurring_charges import poster_of
+from billing_admin.web.choosing import CustomerField, choices
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
@@ -35,7 +36,7 @@ class ChargeForm(Form):
     """Six fields and, on demand, three more. Without a price the service's list price counts."""
 
     id = KeyField()
-    customer = SelectField("Customer", default="", validators=[InputRequired("Choose a customer.")])
+    customer = CustomerField()
     service = SelectField("Service", default="")
     quantity = ExactField("Quantity")
     unit_price = ExactField("Unit price")
@@ -68,7 +69,7 @@ def filters_given() -> queries.ChargeFilter:
         from_=given_day("from"),
         to=given_day("to"),
         invoice=given("invoice"),
-        likely_duplicates=given("likely_duplicates") == "1",
+        likely_duplicates=True if given("likely_duplicates") == "1" else None,
     )
 
 
@@ -143,53 +144,62 @@ def _kept(total: unbilled.UnbilledTotal, status: str) -> queries.ChargeSum:
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
     """One charge with all its facts."""
-    return render_template("charges/show.html", charge=queries.charge(db.session(), id), may_write=may(WRITE))
+    session = db.session()
+    return render_template(
+        "charges/show.html",
+        charge=queries.charge(session, id),
+        poster=poster_of(session, id),
+        may_write=may(WRITE),
+    )
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
     """Add a charge, and perhaps another of the same customer and day."""
     session = db.session()
-    catalogue, people = services.choices(session), customers.choices(session)
-    billed_in = {reference: currency for reference, _, currency in people}
-    form = _form(catalogue, people)
-    if form.validate_on_submit() and _currencies_agree(form, billed_in):
+    catalogue = services.choices(session)
+    form = _form(catalogue)
+    if form.validate_on_submit() and currencies_agree(form, form.currency.data or form.customer.currency):
         with refusals_on(form, NAMES):
             return _saved(form, _post(form))
     last = given_id("last")
     return form_page(
         "charges/form.html",
         form,
-        prices={service.code: _prices(service) for service in catalogue},
-        currencies=billed_in,
+        prices=list_prices(catalogue),
+        people=choices(form.customer),
         last=queries.charge(session, last) if last and request.method == "GET" else None,
-        no_customers=not people,
     )
 
 
-def _form(catalogue: Sequence[Any], people: Sequence[tuple[str, str, str]]) -> ChargeForm:
+def _form(catalogue: Sequence[Any]) -> ChargeForm:
     form = ChargeForm(customer=given("customer"), service=given("service"), day=given_day("day") or today())
-    form.customer.choices = {"": "Choose a customer"} | {ref: f"{name} ({ref})" for ref, name, _ in people}
-    form.service.choices = {"": "None: describe it"} | {service.code: _called(service) for service in catalogue}
+    form.service.choices = {"": "None: describe it"} | service_choices(catalogue)
     form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
     return form
 
 
-def _called(service: Any) -> str:
-    return str(service.code) if service.name == service.code else f"{service.name} ({service.code})"
+def service_choices(catalogue: Sequence[Any]) -> dict[str, str]:
+    """Services as a form offers them, by code."""
+    return {one.code: one.code if one.name == one.code else f"{one.name} ({one.code})" for one in catalogue}
 
 
-def _prices(service: Any) -> dict[str, Any]:
+def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
+    """What the form's script knows of services, by code: the unit, the list price in each currency, and which include tax."""
     return {
-        "unit": service.unit,
-        "prices": {price.currency: plain(price.unit_price) for price in service.prices},
-        "inclusive": [price.currency for price in service.prices if price.includes_tax],
+        one.code: {
+            "unit": one.unit,
+            "prices": {price.currency: plain(price.unit_price) for price in one.prices},
+            "inclusive": [price.currency for price in one.prices if price.includes_tax],
+        }
+        for one in catalogue
     }
 
 
-def _currencies_agree(form: ChargeForm, billed_in: Mapping[str, str]) -> bool:
-    currency = form.currency.data or billed_in[form.customer.data]
-    agreeing = [field.agrees_with(currency) for field in (form.unit_price, form.amount)]
+def currencies_agree(form: Any, currency: str) -> bool:
+    """Whether all was typed in the charge's currency, and the quantity in none; else the fields get their errors."""
+    prices = (form[name] for name in ("unit_price", "amount") if name in form)
+    agreeing = [field.agrees_with(currency) for field in prices]
     if form.quantity.currency:
         form.quantity.errors = [f"A quantity has no currency: leave out {form.quantity.currency}."]
         return False

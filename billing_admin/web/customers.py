@@ -15,7 +15,7 @@ from billing_admin.domain.fields import CustomerFields
 from billing_admin.domain.tax import TREATMENTS, lacks_tax_id
 from billing_admin.models import Customer
 from billing_admin.operations import customers as operations
-from billing_admin.queries import charges, customers, invoices, organisation, paging
+from billing_admin.queries import charges, customers, invoices, organisation, paging, recurring_charges
 from billing_admin.queries.billing import Scope, current_invoice, prepare
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.customers import CustomerFilter
@@ -26,6 +26,7 @@ from billing_admin.web.forms import CodeField, Form, KeyField, LinesField, TextF
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import bare, given, given_choice, may, rows
 from billing_admin.web.people import actor, house, now, today
+from billing_admin.web.recurring_charges import words as recurring_words
 from billing_admin.web.wording import counted, rounding
 
 WRITE = "customers:write"
@@ -166,6 +167,17 @@ def charge_list(id: UUID) -> ResponseReturnValue:
     session, customer = db.session(), _customer(id)
     page = rows(charges.charges(session, ChargeFilter(customer=str(id))))
     return render_template("customers/charges.html", customer=customer, tab="charges", page=page, **_rights())
+
+
+@pages.get("/<uuid:id>/recurring")
+def recurring_list(id: UUID) -> ResponseReturnValue:
+    """Every recurring charge of a customer, newest first."""
+    session, customer = db.session(), _customer(id)
+    filters = recurring_charges.RecurringFilter(today(), customer=str(id))
+    page = rows(recurring_charges.recurring_charges(session, filters))
+    return render_template(
+        "customers/recurring.html", customer=customer, tab="recurring", page=page, **recurring_words(), **_rights()
+    )
 
 
 @pages.get("/<uuid:id>/invoices")

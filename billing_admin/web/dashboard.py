@@ -44,7 +44,7 @@ def home() -> ResponseReturnValue:
         due={
             status: invoices.sums(session, InvoiceFilter(day, status=status)) for status in ("draft", "open", "overdue")
         },
-        duplicates=charges.sums(session, ChargeFilter(status="pending", likely_duplicates=True)),
+        duplicates=charges.sums(session, ChargeFilter(likely_duplicates=True)),
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT).rows,
         runs=recent,
         made=billing_runs.invoiced(session, {run.id for run in recent}),

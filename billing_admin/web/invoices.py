@@ -13,7 +13,7 @@ from billing_admin.domain.invoicing import balance
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import Customer, Invoice
 from billing_admin.operations import invoices as operations
-from billing_admin.queries import customers
+from billing_admin.queries import customers, late
 from billing_admin.queries import invoices as queries
 from billing_admin.queries.explaining import explanation
 from billing_admin.queries.organisation import organisation
@@ -116,6 +116,7 @@ def show(id: UUID) -> ResponseReturnValue:
         state=invoice_state(invoice, today()),
         owed=balance(invoice),
         terms=_terms(invoice),
+        late=late.on_lines(db.session(), id),
         may_write=may(WRITE),
     )
 

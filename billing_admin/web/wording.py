@@ -96,7 +96,7 @@ def told(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
 
 def _told(name: str, value: Any) -> tuple[str, str | None, str]:
     """A change is a pair. Lists of ids are told by their length: each could hold ten thousand."""
-    if isinstance(value, list) and name == "charges":
+    if isinstance(value, list) and name in {"charges", "taken_back"}:
         return wordy(name), None, f"{len(value):,}"
     if isinstance(value, list) and len(value) == 2:
         return wordy(name), _said(value[0]), _said(value[1])

@@ -54,6 +54,18 @@ PARTIAL_INDEXES = {
         False,
         "duplicate_of_id IS NOT NULL AND duplicate_kept_at IS NULL AND status <> 'cancelled'",
     ),
+    "ix_recurring_postings_once": (
+        "recurring_postings",
+        ["recurring_charge_id", "period_from"],
+        True,
+        "NOT takes_back",
+    ),
+    "ix_audit_events_bulk": (
+        "audit_events",
+        ["at", "id"],
+        False,
+        "object_type = 'charge' AND object_id IS NULL AND action <> 'charge.posted'",
+    ),
     "ix_invoices_corrects": ("invoices", ["corrects_id"], False, "corrects_id IS NOT NULL"),
     "ix_invoices_open": (
         "invoices",
@@ -195,10 +207,8 @@ def _create_tables() -> None:
         sa.Column("ends_on", sa.Date(), nullable=True),
         sa.Column("posted_through", sa.Date(), nullable=True),
         sa.Column("paused_on", sa.Date(), nullable=True),
-        sa.Column("prorate", sa.Boolean(), nullable=False),
         sa.Column("follows_id", Key(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "interval IN ('monthly', 'quarterly', 'yearly')", name=op.f("ck_recurring_charges_interval_known")
         ),
@@ -209,11 +219,30 @@ def _create_tables() -> None:
             ["accounts.customer_id", "accounts.currency"],
             name=op.f("fk_recurring_charges_customer_id_currency"),
         ),
+        sa.ForeignKeyConstraint(["follows_id"], ["recurring_charges.id"], name=op.f("fk_recurring_charges_follows_id")),
         sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_recurring_charges_service_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recurring_charges")),
+        sa.UniqueConstraint("follows_id", name=op.f("uq_recurring_charges_follows_id")),
     )
     op.create_index("ix_recurring_charges_created_at_id", "recurring_charges", ["created_at", "id"])
     op.create_index("ix_recurring_charges_customer_id", "recurring_charges", ["customer_id"])
+    op.create_table(
+        "recurring_postings",
+        sa.Column("charge_id", Key(), nullable=False),
+        sa.Column("recurring_charge_id", Key(), nullable=False),
+        sa.Column("period_from", sa.Date(), nullable=False),
+        sa.Column("period_to", sa.Date(), nullable=False),
+        sa.Column("takes_back", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["charge_id"], ["charges.id"], name=op.f("fk_recurring_postings_charge_id")),
+        sa.ForeignKeyConstraint(
+            ["recurring_charge_id"],
+            ["recurring_charges.id"],
+            name=op.f("fk_recurring_postings_recurring_charge_id"),
+        ),
+        sa.PrimaryKeyConstraint("charge_id", name=op.f("pk_recurring_postings")),
+    )
+    posted = ["recurring_charge_id", "period_from"]
+    op.create_index("ix_recurring_postings_recurring_charge_id_period_from", "recurring_postings", posted)
     op.create_table(
         "allocations",
         sa.Column("id", Key(), nullable=False),

@@ -80,6 +80,7 @@ def _shots(app: Flask) -> list[Shot]:
         Invoice,
         InvoiceLine,
         InvoiceTax,
+        RecurringCharge,
         Service,
         TaxRate,
     )
@@ -102,6 +103,8 @@ def _shots(app: Flask) -> list[Shot]:
     rate, untaxed = one(TaxRate.id, TaxRate.code == "standard"), one(TaxRate.id, TaxRate.category == "AE")
     run = one(BillingRun.id, order=BillingRun.created_at.desc())
     service = one(Service.id, order=Service.code)
+    recurring = one(RecurringCharge.id, order=RecurringCharge.created_at)
+    agreed_with = one(RecurringCharge.customer_id, RecurringCharge.id == recurring)
     return [
         Shot("dashboard", "/"),
         Shot("search", "/search?q=cloud"),
@@ -122,14 +125,24 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("service-new", "/services/new"),
         Shot("service-edit", f"/services/{service}/edit"),
         Shot("charges", "/charges"),
-        Shot("charges-duplicates", "/charges?status=pending&likely_duplicates=1"),
+        Shot("duplicates", "/charges/duplicates"),
+        Shot("duplicate", f"/charges/duplicates/{duplicate}"),
+        Shot("duplicates-keep", "/charges/duplicates", _keep_one),
         Shot("charge-pending", f"/charges/{charge}"),
         Shot("charge-held", f"/charges/{held}"),
         Shot("charge-billed", f"/charges/{billed}"),
         Shot("charge-duplicate", f"/charges/{duplicate}"),
+        Shot("charge-correct", f"/charges/{charge}/correct"),
         Shot("charge-cancel", f"/charges/{charge}/cancel"),
         Shot("charge-new", "/charges/new"),
         Shot("charge-new-refused", "/charges/new", _refused_charge),
+        Shot("recurring", "/recurring-charges"),
+        Shot("recurring-new", "/recurring-charges/new"),
+        Shot("recurring-charge", f"/recurring-charges/{recurring}"),
+        Shot("recurring-change", f"/recurring-charges/{recurring}/change"),
+        Shot("recurring-end", f"/recurring-charges/{recurring}/end"),
+        Shot("recurring-pause", f"/recurring-charges/{recurring}/pause"),
+        Shot("customer-recurring", f"/customers/{agreed_with}/recurring"),
         Shot("unbilled", "/unbilled"),
         Shot("unbilled-account", f"/unbilled/{customer}/{currency}"),
         Shot("unbilled-hold", f"/unbilled/{customer}/{currency}", _hold_two),
@@ -153,6 +166,11 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("token-made", "/tokens/new", _make_token),
         Shot("tokens", "/tokens"),
         Shot("token-revoke", "/tokens", lambda page: page.get_by_role("link", name="Revoke").first.click()),
+        Shot("people", "/users"),
+        Shot("person-new", "/users/new"),
+        Shot("person-role", "/users", lambda page: page.get_by_role("link", name="Change role").first.click()),
+        Shot("person-close", "/users", lambda page: page.get_by_role("link", name="Close account").last.click()),
+        Shot("password", "/account/password"),
         Shot("settings", "/settings"),
         Shot("audit", "/audit"),
         Shot("settings-edit", "/settings/organisation"),
@@ -180,6 +198,11 @@ def _hold_two(page: Page) -> None:
     for box in page.locator("td.select input").all()[:2]:
         box.check()
     _press(page, "Hold")
+
+
+def _keep_one(page: Page) -> None:
+    page.locator("td.select input").first.check()
+    _press(page, "Keep")
 
 
 def _change_tax(page: Page) -> None:

@@ -17,18 +17,19 @@ def test_the_admin_may_do_everything(permission: str) -> None:
     assert permission in ROLES["admin"]
 
 
-@pytest.mark.parametrize("permission", sorted(PERMISSIONS.keys() - {"read", "audit:read"}))
-def test_the_viewer_may_only_read(permission: str) -> None:
-    actor("viewer").require("read")
-    actor("viewer").require("audit:read")
+@pytest.mark.parametrize("permission", sorted(PERMISSIONS.keys() - {"read", "audit:read", "password:write"}))
+def test_the_viewer_may_only_read_and_have_a_password(permission: str) -> None:
+    for granted in ("read", "audit:read", "password:write"):
+        actor("viewer").require(granted)
     with pytest.raises(Denied, match=permission) as denied:
         actor("viewer").require(permission)
     assert denied.value.code == "missing_permission"
     assert denied.value.extra == {"permission": permission}
 
 
-def test_a_token_can_change_neither_settings_nor_tokens() -> None:
-    assert PERMISSIONS.keys() - SCOPES.keys() == {"audit:read", "settings:write", "tokens:write"}
+def test_a_token_can_change_neither_settings_nor_people_nor_tokens() -> None:
+    of_people = {"audit:read", "settings:write", "tokens:write", "users:write", "password:write"}
+    assert PERMISSIONS.keys() - SCOPES.keys() == of_people
 
 
 def test_each_role_is_described_and_holds_known_permissions() -> None:

@@ -1,5 +1,8 @@
 """The audit log as people read it, and the ways to it."""
 
+import csv
+import io
+import json
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.database import transaction
-from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.fields import CustomerFields
 from billing_admin.models import ApiToken, BillingRun, Customer, Invoice
 from billing_admin.operations import audit, charges, customers, invoices, tokens
@@ -145,3 +148,42 @@ def test_values_in_words() -> None:
         ("E", None, "x, y, z"),
         ("F", "nothing", "0"),
     ]
+
+
+def test_a_charge_has_the_moves_of_many_in_its_history(session: Session, viewer: FlaskClient) -> None:
+    customer = make_customer()
+    first, second, other = post(make_spec(customer, "1"), make_spec(customer, "2"), make_spec(customer, "3")).ids
+    transaction(charges.hold, [first, second], "asked", SYSTEM, NOW)
+    transaction(charges.cancel, [other], "never", SYSTEM, NOW)
+    history = words(viewer.get(f"/audit?object={second}"))
+    assert ("Charge held" in history, "Charge posted" in history, "Charge cancelled" in history) == (True, True, False)
+    assert "Charge held" not in words(viewer.get(f"/audit?object={other}"))
+
+
+def test_the_file_has_what_the_page_shows_and_no_formulas(session: Session, viewer: FlaskClient) -> None:
+    make_customer(reference="evil", name="=cmd()")
+    actor = Actor("person", None, "=1+1", frozenset(), "@request")
+    transaction(audit.record, actor, NOW, "customer.changed", "customer", UUID(int=1), {"name": ["a", '"b"']})
+    audit.seal_all(transaction, NOW, whole=True)
+    page = viewer.get("/audit?action=customer.changed")
+    response = viewer.get(link(page, "Export CSV"))
+    assert (response.mimetype, response.status_code) == ("text/csv", 200)
+    [row] = csv.DictReader(io.StringIO(response.text, newline=""))
+    details = json.loads(row.pop("details"))
+    assert details == {"name": ["a", '"b"']}
+    assert row.items() >= {
+        "at": "2026-04-02T09:30:00Z", "actor_kind": "person", "actor_id": "", "actor": "'=1+1",
+        "request_id": "'@request", "action": "customer.changed", "object_type": "customer",
+        "object_id": str(UUID(int=1)),
+    }.items()  # fmt: skip
+    assert int(row["seal"]) > 0
+    everything = viewer.get("/audit/events.csv?excel=1")
+    assert everything.data.startswith(b"\xef\xbb\xbfid,at,actor_kind")
+    assert everything.text.count("\r\n") == 1 + head(session).sequence
+
+
+def test_the_file_of_one_charge_has_its_history(session: Session, viewer: FlaskClient) -> None:
+    ids = post(*(make_spec(make_customer(), str(amount)) for amount in (1, 2))).ids
+    transaction(charges.hold, ids, "100 %", SYSTEM, NOW)
+    rows = viewer.get(f"/audit/events.csv?object={ids[0]}&from=2026-01-01").text.splitlines()
+    assert [row.split(",")[6] for row in rows] == ["action", "charge.held", "charge.posted"]

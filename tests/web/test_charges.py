@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin.models import Charge
 from billing_admin.queries import charges as charge_queries
-from billing_admin.web import lists
+from billing_admin.web import choosing, lists
 from tests.making import MARCH, bill, change_settings, make_customer, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import field, has_link, link, statements, words
@@ -75,18 +75,36 @@ def test_takes_a_price_an_amount_a_description_and_another_currency(browser: Fla
 
 def test_form_knows_prices_currencies_and_what_the_address_says(browser: FlaskClient) -> None:
     page = browser.get("/charges/new?customer=acme&day=2026-03-01")
-    assert '<option selected value="acme">' in page.text
-    assert field(page, "day") == "2026-03-01"
+    assert (field(page, "customer"), field(page, "day")) == ("acme", "2026-03-01")
+    assert '<option value="acme">ACME Inc</option>' in page.text
     known = "{&#34;GenericCompute&#34;: {&#34;inclusive&#34;: [], &#34;prices&#34;: {&#34;USD&#34;: &#34;2.5&#34;}"
     assert known in page.text
     assert "{&#34;acme&#34;: &#34;USD&#34;}" in page.text
 
 
+def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
+    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "MOST", 1)
+    make_customer(reference="foo", name="Föö Ltd", currency="EUR")
+    make_customer(reference="bar", name="Bar Ltd", currency="EUR")
+    page = browser.get("/charges/new")
+    assert ('value="acme"' in page.text, 'value="foo"' in page.text) == (True, False)
+    response = add(browser, customer="ltd")
+    assert "Several are called so: Bar Ltd (bar), Föö Ltd (foo). Enter the reference of one." in words(response)
+    assert field(response, "customer") == "ltd"
+    unclear = add(browser, customer=" foo l ", unit_price="1.234,50")
+    assert field(unclear, "customer") == "foo"
+    assert "&#34;foo&#34;: &#34;EUR&#34;" in unclear.text
+    add(browser, customer="foo l", unit_price="7")
+    assert [charge.currency for charge in stored(session)] == ["EUR"]
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"customer": ""}, "Choose a customer."),
-        ({"customer": "nobody"}, "Choose one from the list."),
+        ({"customer": ""}, "Enter a customer: the reference, or a part of the name."),
+        ({"customer": "nobody"}, "No customer is called “nobody”."),
         ({"service": "nothing"}, "Choose one from the list."),
         ({"service": "", "quantity": ""}, "Give a service, or a description with a price."),
         ({"service": "", "description": "Work"}, "Give a unit price or an amount"),
@@ -140,8 +158,7 @@ def test_sent_again_with_other_values_it_asks_and_then_adds_a_second(browser: Fl
 def test_save_and_add_another_keeps_customer_and_day(browser: FlaskClient) -> None:
     response = add(browser, then="another")
     page = browser.get(response.location)
-    assert '<option selected value="acme">' in page.text
-    assert (field(page, "day"), field(page, "quantity")) == ("2026-03-15", "")
+    assert [field(page, name) for name in ("customer", "day", "quantity")] == ["acme", "2026-03-15", ""]
     assert "Saved last: GenericCompute, 15 Mar 2026, 7.50 USD for ACME Inc." in words(page)
 
 
@@ -160,7 +177,7 @@ def test_a_likely_duplicate_is_held_where_the_house_wants_it(browser: FlaskClien
     change_settings(hold_likely_duplicates=True)
     add(browser)
     page = browser.get(add(browser).location)
-    assert "This one is held until you release or cancel it." in words(page)
+    assert "This one is held until somebody decides." in words(page)
 
 
 def test_without_customers_says_what_to_do_first(app: Flask) -> None:

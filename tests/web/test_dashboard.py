@@ -97,8 +97,7 @@ def test_figures_per_currency(app: Flask, session: Session) -> None:
     assert tile(text, "Open") == ("/invoices?status=open", ["30.00 EUR", "120.00 USD"], "3 invoices not paid in full")
     assert tile(text, "Overdue") == ("/invoices?status=overdue", ["100.00 USD"], "1 invoice past the due date")
     assert tile(text, "Held charges") == ("/charges?status=held", ["9.00 EUR"], "1 charge to release or cancel")
-    url = "/charges?status=pending&likely_duplicates=1"
-    assert tile(text, "Likely duplicates") == (url, ["0.0000008 USD"], "1 pending charge to look at")
+    assert tile(text, "Likely duplicates") == ("/charges/duplicates", ["0.0000008 USD"], "1 charge to keep or cancel")
 
 
 @pytest.mark.parametrize("label", ["Unbilled", "Drafts", "Open", "Overdue", "Held charges", "Likely duplicates"])

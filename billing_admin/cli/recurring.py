@@ -1,0 +1,89 @@
+"""What comes again is posted: once a day, by a timer."""
+
+from datetime import date
+
+import click
+
+from billing_admin import clock
+from billing_admin.cli.commands import REJECTED, Day, command, say
+from billing_admin.cli.output import as_json, table
+from billing_admin.database import db, transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.money import plain, plain_or_none
+from billing_admin.operations.audit import seal_all
+from billing_admin.operations.recurring_posting import Outcome, check_day, post_all_due
+from billing_admin.queries.organisation import today
+from billing_admin.queries.recurring_charges import due
+
+_COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amount", "currency")
+
+
+@command("post-recurring", writes=True)
+@click.option("--through", type=Day(), help="Post periods that begin up to this day; today if left out.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be posted, and store nothing.")
+@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
+@click.pass_context
+def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, wants_json: bool) -> None:
+    """Post what recurring charges owe. Running it again adds nothing. Exit code 5 if one could not be posted.
+
+    \b
+    Examples:
+      flask --app wsgi post-recurring --dry-run
+      flask --app wsgi post-recurring --through 2026-12-31
+    """
+    last = through or today(db.session(), clock.now())
+    if dry_run:
+        _rehearse(last, wants_json)
+    else:
+        outcome = post_all_due(transaction, db.session(), last, SYSTEM, clock.now())
+        _tell(last, outcome, wants_json)
+        if outcome.refused:
+            ctx.exit(REJECTED)
+
+
+@command("daily")
+@click.pass_context
+def daily(ctx: click.Context) -> None:
+    """Do what is to be done each day: post what recurring charges owe, then seal the audit log.
+
+    \b
+    Example, in a crontab:
+      15 0 * * *  cd /srv/billing-admin && .venv/bin/flask --app wsgi daily
+    """
+    last = today(db.session(), clock.now())
+    outcome = post_all_due(transaction, db.session(), last, SYSTEM, clock.now())
+    _tell(last, outcome, wants_json=False)
+    say(f"Audit events sealed: {seal_all(transaction, clock.now(), whole=True):,}.")
+    if outcome.refused:
+        ctx.exit(REJECTED)
+
+
+def _rehearse(through: date, wants_json: bool) -> None:
+    check_day(db.session(), through, clock.now())
+    rows = [
+        {
+            "customer": row.customer_reference,
+            "service": row.service_code,
+            "from": coming.period_from.isoformat(),
+            "to": coming.period_to.isoformat(),
+            "quantity": plain(coming.quantity),
+            "unit_price": plain_or_none(coming.unit_price),
+            "amount": plain_or_none(coming.amount),
+            "currency": row.currency,
+        }
+        for row, coming in due(db.session(), through)
+    ]
+    if wants_json:
+        as_json({"state": "preview", "through": through.isoformat(), "charges": rows})
+    else:
+        table(_COLUMNS, [["" if cell is None else cell for cell in row.values()] for row in rows], _COLUMNS[4:7])
+    say(f"Up to {through.isoformat()}: charges {len(rows):,}. Nothing was stored.")
+
+
+def _tell(through: date, outcome: Outcome, wants_json: bool) -> None:
+    if wants_json:
+        refused = [{"id": str(id), "reason": reason} for id, reason in outcome.refused]
+        as_json({"through": through.isoformat(), "charges": outcome.charges, "refused": refused})
+    say(f"Recurring charges up to {through.isoformat()}: {outcome.charges:,} posted.")
+    for id, reason in outcome.refused:
+        say(f"  Not posted: recurring charge {id}: {reason}")

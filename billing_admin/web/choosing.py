@@ -1,0 +1,72 @@
+"""Choosing a customer among thousands: a text field, with some of them to pick from, that takes a reference or words."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from billing_admin.database import db
+from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.models import Customer
+from billing_admin.queries import customers
+from billing_admin.web.forms import TextField
+
+MOST = 200
+NAMED = 5
+LIST = "customers"
+
+
+class CustomerField(TextField):
+    """Whom it is for, found by reference or words of the name: `data` is the reference, `currency` what they are billed in."""
+
+    currency = ""
+
+    def __init__(self, label: str = "Customer", **kwargs: Any) -> None:
+        attributes = {"list": LIST, "autocomplete": "off"}
+        super().__init__(
+            label, "Enter a customer: the reference, or a part of the name.", render_kw=attributes, **kwargs
+        )
+
+    def process_formdata(self, valuelist: Any) -> None:
+        """What was found is shown by its reference from here on."""
+        super().process_formdata(valuelist)
+        if self.currency:
+            self.raw_data = [self.data]
+
+    def read(self, typed: str) -> str:
+        """Refuse what no customer is called, and what several are."""
+        words = super().read(typed)
+        try:
+            found = customers.customer(db.session(), words)
+        except NotFound:
+            found = _only(words)
+        self.currency = found.currency
+        return found.reference
+
+
+def _only(words: str) -> Customer:
+    found = customers.matching(db.session(), words, NAMED + 1)
+    if not found:
+        raise Invalid(
+            "unknown_customer", f"No customer is called “{words[:80]}”. Enter a reference, or a part of the name."
+        )
+    if found[1:]:
+        named = ", ".join(f"{one.name} ({one.reference})" for one in found[:NAMED])
+        more = " and others" if len(found) > NAMED else ""
+        raise Invalid("several_customers", f"Several are called so: {named}{more}. Enter the reference of one.")
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Some customers to pick from: reference and name; and in which currency each is billed."""
+
+    listed: list[tuple[str, str]]
+    currencies: dict[str, str]
+
+
+def choices(chosen: CustomerField) -> Choices:
+    """The first customers by name, and the one that is chosen already."""
+    some = customers.choices(db.session(), MOST)
+    billed_in = {reference: currency for reference, _, currency in some}
+    if chosen.currency:
+        billed_in[chosen.data] = chosen.currency
+    return Choices([(reference, name) for reference, name, _ in some], billed_in)

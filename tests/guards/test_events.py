@@ -1,0 +1,100 @@
+"""Every operation that changes something tells the audit log who did it: followed through the code, from each to `record`."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+OPERATIONS = Path(__file__).resolve().parents[2] / "billing_admin" / "operations"
+# What changes something and is no act of its own: parts of acts, which their callers record, and what only keeps the books.
+NO_ACT = {
+    "audit.seal": "puts events into the chain",
+    "charges.book": "keeps an account's totals, for whoever moves charges",
+    "charges.open_accounts": "makes room for a customer's first charge",
+    "invoices.number_documents": "is a part of issuing, and of billing runs",
+    "tokens.note_use": "notes that a token is in use",
+    "users.see_session": "notes that a session is in use",
+}
+WRITING = {"add", "delete", "execute", "flush"}
+
+
+@cache
+def functions(module: str) -> dict[str, ast.FunctionDef]:
+    """The functions of a module, by name."""
+    tree = ast.parse((OPERATIONS / f"{module}.py").read_text())
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@cache
+def imported(module: str) -> dict[str, tuple[str, str]]:
+    """What a module has from other operations: its name here, the module and its name there."""
+    tree = ast.parse((OPERATIONS / f"{module}.py").read_text())
+    return {
+        alias.asname or alias.name: (node.module.rpartition(".")[2], alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("billing_admin.operations.")
+        and node.module
+        for alias in node.names
+    }
+
+
+@cache
+def reached(module: str, name: str) -> frozenset[tuple[str, str]]:
+    """Every operation that a function may call, itself included."""
+    seen: set[tuple[str, str]] = set()
+    waiting = [(module, name)]
+    while waiting:
+        here = waiting.pop()
+        if here in seen or here[1] not in functions(here[0]):
+            continue
+        seen.add(here)
+        names = (node.id for node in ast.walk(functions(here[0])[here[1]]) if isinstance(node, ast.Name))
+        waiting.extend(imported(here[0]).get(called, (here[0], called)) for called in names)
+    return frozenset(seen)
+
+
+def acts() -> Iterator[tuple[str, str]]:
+    """The public functions that are handed a session and a moment: each is an act, or a part of one."""
+    for path in sorted(OPERATIONS.glob("[a-z]*.py")):
+        for name, node in functions(path.stem).items():
+            arguments = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
+            if not name.startswith("_") and {"session", "now"} <= arguments and f"{path.stem}.{name}" not in NO_ACT:
+                yield path.stem, name
+
+
+def writes(module: str, name: str) -> bool:
+    """Whether a function changes something: by statements of SQL, or through the session."""
+    for there, called in reached(module, name):
+        text = ast.unparse(functions(there)[called])
+        if any(f"session.{verb}(" in text for verb in WRITING - {"execute"}):
+            return True
+        if any(f"{word}(" in text for word in ("insert", "update", "delete", "insert_many")):
+            return True
+    return False
+
+
+ACTS = sorted(acts())
+
+
+def test_they_are_found() -> None:
+    found = {f"{module}.{name}" for module, name in ACTS}
+    assert found >= {
+        "posting.post", "charges.cancel", "corrections.correct", "duplicates.keep", "recurring_charges.end",
+        "users.change_role", "organisation.update", "invoices.issue", "billing_runs.start",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "name"), ACTS, ids=lambda part: part)
+def test_an_act_that_writes_is_recorded(module: str, name: str) -> None:
+    if writes(module, name):
+        assert ("audit", "event") in reached(module, name)
+
+
+@pytest.mark.parametrize(("module", "name"), ACTS, ids=lambda part: part)
+def test_who_records_knows_who_acts(module: str, name: str) -> None:
+    arguments = {argument.arg for argument in functions(module)[name].args.args}
+    arguments |= {argument.arg for argument in functions(module)[name].args.kwonlyargs}
+    assert not writes(module, name) or arguments & {"actor", "request_id"}

@@ -1,0 +1,445 @@
+"""Recurring charges: made once, posted once, paused, resumed, ended and changed; and what each of these refuses."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from billing_admin.database import db, transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
+from billing_admin.domain.fields import ServiceFields
+from billing_admin.domain.money import exact, plain
+from billing_admin.domain.recurring import DAY, RecurringSpec
+from billing_admin.models import AuditEvent, Charge, RecurringCharge, RecurringPosting
+from billing_admin.operations import (
+    charges,
+    corrections,
+    customers,
+    posting,
+    recurring_charges,
+    recurring_posting,
+    services,
+)
+from billing_admin.queries.recurring_charges import STATES, RecurringFilter, due, schedule_of
+from billing_admin.queries.recurring_charges import recurring_charges as listed
+from tests.books import assert_books_balance
+from tests.making import NOW, bill, make_customer, make_service
+
+A, B = UUID(int=0xA), UUID(int=0xB)
+TODAY = NOW.date()  # 2 April 2026
+MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
+
+
+@pytest.fixture
+def hosting(session: Session) -> Session:
+    """ACME in USD, and Hosting at 31 a month."""
+    make_customer(reference="ACME")
+    make_service(code="Hosting", prices={"USD": exact("31")})
+    return session
+
+
+def spec(**fields: Any) -> RecurringSpec:
+    given: dict[str, Any] = {
+        "customer": "ACME",
+        "service": "Hosting",
+        "interval": "monthly",
+        "starts_on": MARCH,
+        "id": A,
+    }
+    return RecurringSpec(**(given | fields))
+
+
+def create(**fields: Any) -> RecurringCharge:
+    return transaction(recurring_charges.create, spec(**fields), SYSTEM, NOW)[0]
+
+
+def post(through: date = TODAY, *ids: UUID) -> int:
+    return transaction(recurring_posting.post_due, ids or [A], through, SYSTEM, NOW)
+
+
+def act(operation: Any, *arguments: Any, id: UUID = A, days: int = 0) -> Any:
+    """Pause, resume, end or change, some days after NOW."""
+
+    def work(session: Session) -> Any:
+        return operation(session, id, *arguments, "Asked for", SYSTEM, NOW + timedelta(days=days))
+
+    return transaction(work)
+
+
+def change(from_: date, new_id: UUID | None = None, **fields: Any) -> Any:
+    return act(recurring_charges.change, from_, fields, new_id)
+
+
+def stored(session: Session, id: UUID = A) -> RecurringCharge:
+    session.rollback()
+    return session.get_one(RecurringCharge, id, populate_existing=True)
+
+
+def posted(session: Session) -> list[Charge]:
+    session.rollback()
+    query = select(Charge).order_by(Charge.incurred_on, Charge.created_at, Charge.id)
+    return list(session.scalars(query.execution_options(populate_existing=True)))
+
+
+def days(session: Session) -> list[str]:
+    return [charge.incurred_on.isoformat() for charge in posted(session)]
+
+
+def actions(session: Session) -> list[str]:
+    session.rollback()
+    query = select(AuditEvent.action).where(AuditEvent.object_type == "recurring_charge")
+    return list(session.scalars(query.order_by(AuditEvent.at, AuditEvent.id)))
+
+
+# --- made ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_left_out_is_filled_in_and_nothing_posted(hosting: Session) -> None:
+    create()
+    row = stored(hosting)
+    assert (row.description, plain(row.quantity), row.unit_price, row.currency) == ("Hosting", "1", None, "USD")
+    assert (row.anchor_on, row.ends_on, row.posted_through, row.paused_on) == (MARCH, None, None, None)
+    assert posted(hosting) == []
+    assert actions(hosting) == ["recurring_charge.created"]
+
+
+def test_sent_again_it_is_stored_once(hosting: Session) -> None:
+    create(quantity=exact("2"))
+    assert transaction(recurring_charges.create, spec(), SYSTEM, NOW)[1] is False
+    with pytest.raises(Conflict) as refusal:
+        create(quantity=exact("3"), interval="yearly")
+    assert refusal.value.extra["differs"] == ["quantity", "interval"]
+    assert actions(hosting) == ["recurring_charge.created"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({"customer": "NOBODY"}, "unknown_customer", "customer"),
+        ({"service": "Nothing"}, "unknown_service", "service"),
+        ({"currency": "EUR"}, "no_price", "unit_price"),
+        ({"currency": "XXX"}, "unknown_currency", "currency"),
+        ({"interval": "weekly"}, "unknown_interval", "interval"),
+        ({"quantity": exact("0")}, "out_of_range", "quantity"),
+        ({"description": " "}, "blank", "description"),
+        ({"ends_on": date(2026, 2, 28)}, "out_of_range", "ends_on"),
+        ({"anchor_on": date(1969, 1, 1)}, "out_of_range", "anchor_on"),
+    ],
+)
+def test_nothing_is_stored_when_it_is_refused(hosting: Session, fields: dict[str, Any], code: str, field: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        create(**fields)
+    assert (refusal.value.code, refusal.value.field) == (code, (field,))
+    assert actions(hosting) == []
+
+
+def test_what_is_archived_is_not_agreed_on(hosting: Session) -> None:
+    row = create()
+    transaction(services.archive, row.service_id, SYSTEM, NOW)
+    with pytest.raises(Invalid, match="restore it first"):
+        create(id=B)
+    transaction(customers.archive, row.customer_id, SYSTEM, NOW)
+    with pytest.raises(Invalid, match=r"Customer .* is archived"):
+        create(id=B)
+    assert transaction(recurring_charges.create, spec(), SYSTEM, NOW)[1] is False
+
+
+# --- posted ----------------------------------------------------------------------------------------------------------
+
+
+def test_posting_again_adds_nothing_and_ids_derive_from_schedule_and_day(hosting: Session) -> None:
+    create(unit_price=exact("0.0000008"), quantity=exact("3"))
+    assert (post(), post(), post(TODAY + timedelta(days=27))) == (2, 0, 0)
+    first, second = posted(hosting)
+    assert (first.id, second.id) == (uuid5(A, "2026-03-01"), uuid5(A, "2026-04-01"))
+    assert (first.description, plain(first.amount)) == ("Hosting, 1 Mar 2026 to 31 Mar 2026", "0.0000024")
+    assert (first.incurred_on, first.status, stored(hosting).posted_through) == (MARCH, "pending", APRIL)
+    assert_books_balance(hosting)
+
+
+def test_what_was_posted_but_not_noted_is_not_posted_twice(hosting: Session) -> None:
+    create()
+    post()
+
+    def forget(session: Session) -> None:
+        session.get_one(RecurringCharge, A).posted_through = None
+
+    transaction(forget)
+    assert post() == 0
+    assert days(hosting) == ["2026-03-01", "2026-04-01"]
+
+
+def test_many_runs_at_once_post_once(app: Flask, hosting: Session) -> None:
+    create()
+
+    def run(_: int) -> int:
+        with app.app_context():
+            return post()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(run, range(4))) == [0, 0, 0, 2]
+    assert_books_balance(hosting)
+
+
+def test_the_list_price_of_the_day_of_posting_counts(hosting: Session) -> None:
+    row = create()
+    post(MARCH)
+    transaction(services.update, row.service_id, {"prices": {"USD": exact("40")}}, None, SYSTEM, NOW)
+    post()
+    assert [plain(charge.amount) for charge in posted(hosting)] == ["31", "40"]
+
+
+def test_days_that_were_billed_already_make_late_charges(hosting: Session) -> None:
+    create(starts_on=APRIL)
+    post()
+    bill(date(2026, 4, 30))
+    create(id=B)
+    post(TODAY, B)
+    assert [charge.late for charge in posted(hosting) if charge.status == "pending"] == [True, True]
+
+
+def test_one_that_cannot_be_posted_holds_up_no_other(hosting: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recurring_posting, "AT_ONCE", 2)
+    backup = make_service(code="Backup", prices={"USD": exact("1")})
+    ids = [UUID(int=number) for number in range(1, 6)]
+    for id in ids:
+        create(id=id, service="Backup" if id == ids[1] else "Hosting", description=str(id.int))
+    transaction(services.archive, backup.id, SYSTEM, NOW)
+    outcome = recurring_posting.post_all_due(transaction, db.session(), MARCH, SYSTEM, NOW)
+    assert (outcome.charges, [id for id, _ in outcome.refused]) == (4, [ids[1]])
+    assert "restore it first" in outcome.refused[0][1]
+    assert recurring_posting.post_all_due(transaction, db.session(), MARCH, SYSTEM, NOW).charges == 0
+
+
+def test_a_day_far_ahead_is_a_slip_of_the_pen(hosting: Session) -> None:
+    with pytest.raises(Invalid, match="a year ahead"):
+        recurring_posting.post_all_due(transaction, db.session(), date(2206, 4, 2), SYSTEM, NOW)
+
+
+def test_the_rehearsal_names_what_is_posted_then(hosting: Session) -> None:
+    create(starts_on=date(2026, 3, 16))
+    create(id=B, starts_on=date(2026, 5, 1))
+    rehearsed = [(row.id, coming.period_from, coming.amount) for row, coming in due(hosting, TODAY)]
+    assert post(TODAY, A, B) == 1
+    assert [(A, charge.incurred_on, charge.amount) for charge in posted(hosting)] == rehearsed
+
+
+def test_the_database_refuses_a_second_charge_for_a_period(hosting: Session) -> None:
+    create()
+    post(MARCH)
+    other = transaction(posting.post, [charge_spec()], SYSTEM, NOW).ids[0]
+    row = {"charge_id": other, "recurring_charge_id": A, "period_from": MARCH, "period_to": MARCH, "takes_back": False}
+    with pytest.raises(IntegrityError):
+        transaction(lambda session: session.add(RecurringPosting(**row)))
+
+
+def charge_spec() -> ChargeSpec:
+    return ChargeSpec(customer="ACME", service="Hosting")
+
+
+# --- paused and resumed ----------------------------------------------------------------------------------------------
+
+
+def test_what_begins_during_a_pause_is_skipped_for_good(hosting: Session) -> None:
+    create(starts_on=date(2026, 2, 1))
+    act(recurring_charges.pause)
+    assert post(date(2026, 6, 30)) == 3  # February, March and April began before
+    act(recurring_charges.resume, days=60)  # 1 June
+    assert post(date(2026, 6, 30)) == 1
+    assert days(hosting) == ["2026-02-01", "2026-03-01", "2026-04-01", "2026-06-01"]
+    assert actions(hosting)[1:] == ["recurring_charge.paused", "recurring_charge.resumed"]
+
+
+def test_what_began_before_a_pause_is_posted_when_it_goes_on(hosting: Session) -> None:
+    create()
+    act(recurring_charges.pause)
+    act(recurring_charges.resume, days=61)
+    assert days(hosting) == ["2026-03-01", "2026-04-01"]
+    assert post(date(2026, 7, 1)) == 1
+    assert days(hosting)[-1] == "2026-07-01"
+
+
+def test_a_pause_of_hours_skips_nothing(hosting: Session) -> None:
+    create(starts_on=TODAY)
+    act(recurring_charges.pause)
+    assert post() == 0
+    act(recurring_charges.resume)
+    assert post() == 1
+
+
+def test_paused_twice_is_paused_once(hosting: Session) -> None:
+    create()
+    act(recurring_charges.pause)
+    act(recurring_charges.pause, days=1)
+    assert stored(hosting).paused_on == TODAY
+    act(recurring_charges.resume)
+    act(recurring_charges.resume)
+    assert actions(hosting) == ["recurring_charge." + verb for verb in ("created", "paused", "resumed")]
+
+
+# --- ended and changed -----------------------------------------------------------------------------------------------
+
+
+def test_it_ends_a_second_time_on_an_earlier_day(hosting: Session) -> None:
+    create()
+    post(MARCH)
+    act(recurring_charges.end, date(2026, 3, 20))
+    act(recurring_charges.end, date(2026, 3, 10))
+    act(recurring_charges.end, date(2026, 3, 10))
+    amounts = [charge.quantity for charge in posted(hosting)]
+    assert plain(sum(amounts, start=exact("0"))) == "0.322580645161"
+    assert (len(amounts), actions(hosting).count("recurring_charge.ended")) == (3, 2)
+    with pytest.raises(Invalid, match="It ends on 2026-03-10 already"):
+        act(recurring_charges.end, date(2026, 3, 11))
+    assert_books_balance(hosting)
+
+
+def test_what_was_cancelled_is_not_taken_back(hosting: Session) -> None:
+    create()
+    post(MARCH)
+    transaction(charges.cancel, [posted(hosting)[0].id], "Goodwill", SYSTEM, NOW)
+    act(recurring_charges.end, date(2026, 3, 10))
+    assert [charge.status for charge in posted(hosting)] == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"quantity": exact("2")}, ("-1.354838709677", "31", "-41.999999999987")),
+        ({"amount": exact("31.1")}, ("1", None, "-21.067741935484")),
+    ],
+)
+def test_what_was_corrected_counts_as_it_is_now(
+    hosting: Session, fields: dict[str, Any], expected: tuple[str, str | None, str]
+) -> None:
+    create()
+    post(MARCH)
+    transaction(corrections.correct, posted(hosting)[0].id, fields, None, "Agreed", SYSTEM, NOW)
+    act(recurring_charges.end, date(2026, 3, 10))
+    [taken] = [charge for charge in posted(hosting) if charge.amount < 0]
+    price = None if taken.unit_price is None else plain(taken.unit_price)
+    assert (plain(taken.quantity), price, plain(taken.amount)) == expected
+
+
+def test_a_price_that_includes_tax_is_taken_back_as_such(hosting: Session) -> None:
+    row = create()
+    dearer: ServiceFields = {"prices": {"USD": exact("62")}, "prices_include_tax": ["USD"]}
+    transaction(services.update, row.service_id, dearer, None, SYSTEM, NOW)
+    post(MARCH)
+    act(recurring_charges.end, date(2026, 3, 30))
+    assert [(plain(charge.amount), charge.tax_included) for charge in posted(hosting)] == [
+        ("62", True),
+        ("-1.999999999992", True),
+    ]
+
+
+def test_a_billed_period_is_taken_back_on_the_next_invoice(hosting: Session) -> None:
+    create()
+    post(MARCH)
+    bill()
+    act(recurring_charges.end, date(2026, 3, 30))
+    [taken] = [charge for charge in posted(hosting) if charge.amount < 0]
+    assert (taken.status, taken.incurred_on, taken.late) == ("pending", date(2026, 3, 31), True)
+
+
+def test_a_change_names_what_it_follows_and_keeps_the_rest(hosting: Session) -> None:
+    create(ends_on=date(2026, 12, 31), unit_price=exact("30"), description="Cluster 7")
+    following, is_new = change(date(2026, 3, 16), B, unit_price=exact("35"))
+    assert (is_new, following.id, stored(hosting).ends_on) == (True, B, date(2026, 3, 15))
+    row = stored(hosting, B)
+    assert (row.follows_id, row.starts_on, row.anchor_on, row.ends_on) == (
+        A,
+        date(2026, 3, 16),
+        MARCH,
+        date(2026, 12, 31),
+    )
+    assert (row.description, plain(row.quantity), plain(row.unit_price or exact("0"))) == ("Cluster 7", "1", "35")
+    assert actions(hosting) == ["recurring_charge." + verb for verb in ("created", "changed", "created")]
+    assert change(date(2026, 3, 16), B, unit_price=exact("35.0"))[1] is False
+    with pytest.raises(Conflict) as refusal:
+        change(date(2026, 3, 16), B, unit_price=exact("36"))
+    assert refusal.value.extra["differs"] == ["unit_price"]
+
+
+def test_another_service_brings_its_name_unless_it_was_described(hosting: Session) -> None:
+    make_service(code="Backup", prices={"USD": exact("1")})
+    create()
+    assert change(TODAY, service="Backup", quantity=exact("4"))[0].description == "Backup"
+
+
+@pytest.mark.parametrize(
+    ("from_", "fields", "code"),
+    [
+        (TODAY, {}, "nothing_changed"),
+        (TODAY, {"quantity": exact("1.0")}, "nothing_changed"),
+        (MARCH, {"quantity": exact("2")}, "out_of_range"),
+        (date(2026, 7, 1), {"quantity": exact("2")}, "out_of_range"),
+        (TODAY, {"service": "Nothing"}, "unknown_service"),
+        (TODAY, {"quantity": exact("0")}, "out_of_range"),
+    ],
+)
+def test_a_change_that_is_refused_changes_nothing(
+    hosting: Session, from_: date, fields: dict[str, Any], code: str
+) -> None:
+    create(ends_on=date(2026, 6, 30))
+    post()
+    with pytest.raises(Invalid) as refusal:
+        change(from_, **fields)
+    assert refusal.value.code == code
+    assert (stored(hosting).ends_on, len(posted(hosting))) == (date(2026, 6, 30), 2)
+
+
+def test_what_has_ended_or_pauses_is_left(hosting: Session) -> None:
+    create()
+    act(recurring_charges.pause)
+    with pytest.raises(Conflict, match="let it go on first"):
+        change(TODAY, quantity=exact("2"))
+    act(recurring_charges.resume)
+    act(recurring_charges.end, TODAY - DAY)
+    with pytest.raises(Conflict, match="It ended on 2026-04-01"):
+        act(recurring_charges.pause)
+    with pytest.raises(Invalid, match="when it ends"):
+        change(TODAY, quantity=exact("2"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        (recurring_charges.pause, ()),
+        (recurring_charges.resume, ()),
+        (recurring_charges.end, (TODAY,)),
+        (recurring_charges.change, (TODAY, {}, None)),
+    ],
+)
+def test_what_is_not_there_is_not_found(hosting: Session, operation: Any, arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(NotFound):
+        act(operation, *arguments, id=uuid4())
+
+
+def test_a_reason_that_is_too_long_is_refused(hosting: Session) -> None:
+    create()
+    with pytest.raises(DomainError, match="at most 500"):
+        transaction(recurring_charges.pause, A, "x" * 501, SYSTEM, NOW)
+
+
+# --- listed ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_filter_knows_states_as_the_domain_does(hosting: Session) -> None:
+    create()
+    create(id=B, ends_on=TODAY)
+    create(id=uuid4(), ends_on=TODAY - DAY)
+    act(recurring_charges.pause, id=B)
+    for day in (TODAY, TODAY + DAY):
+        for state in STATES:
+            found = hosting.execute(listed(hosting, RecurringFilter(day, status=state))).all()
+            everything = hosting.execute(listed(hosting, RecurringFilter(day))).all()
+            assert {row.id for row in found} == {row.id for row in everything if schedule_of(row).state(day) == state}

@@ -1,0 +1,121 @@
+"""The worked tables of `docs/recurring.md`: every row, through the operations."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.money import plain
+from billing_admin.domain.recurring import DAY, RecurringSpec, described
+from billing_admin.models import Charge
+from billing_admin.operations import recurring_charges
+from billing_admin.operations.recurring_posting import post_due
+from tests.books import assert_books_balance
+from tests.making import NOW, make_customer, make_service
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "recurring.md"
+_CHARGE = re.compile(r"(\S+) to (\S+): (\S+) × (\S+) = (\S+)")
+TAKEN_BACK = ", taken back"
+
+Row = dict[str, str]
+
+
+def _tables() -> Iterator[list[Row]]:
+    for block in re.findall(r"(?:^\|.*\n)+", PAGE.read_text(), re.MULTILINE):
+        names, _, *rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines()]
+        yield [dict(zip(names, row, strict=True)) for row in rows]
+
+
+DUE, CHANGED = _tables()
+
+
+def _charges(cell: str) -> list[tuple[str, str, str, str, str]]:
+    found = [_CHARGE.fullmatch(line) for line in cell.split("<br>")]
+    return [(one[1], one[2], one[3], one[4], one[5]) for one in found if one]
+
+
+def _stored(session: Session) -> list[tuple[str, str, str, str, str]]:
+    """Each charge as the table writes it: by day, what was posted first, first."""
+    session.rollback()
+    rows = session.scalars(select(Charge).order_by(Charge.incurred_on, Charge.created_at, Charge.id))
+    return [_written(row) for row in rows]
+
+
+def _written(charge: Charge) -> tuple[str, str, str, str, str]:
+    last = next(
+        day
+        for day in (charge.incurred_on + number * DAY for number in range(400))
+        if charge.description.removesuffix(TAKEN_BACK) == described("Hosting", charge.incurred_on, day)
+    )
+    assert charge.description.endswith(TAKEN_BACK) == (charge.amount < 0)
+    assert charge.unit_price is not None
+    numbers = (plain(number) for number in (charge.quantity, charge.unit_price, charge.amount))
+    quantity, unit_price, amount = numbers
+    return charge.incurred_on.isoformat(), last.isoformat(), quantity, unit_price, amount
+
+
+def _product(cell: str) -> dict[str, Any]:
+    quantity, _, unit_price = cell.partition(" × ")
+    return {"quantity": Decimal(quantity), "unit_price": Decimal(unit_price)}
+
+
+def _day(cell: str) -> date | None:
+    return date.fromisoformat(cell) if cell else None
+
+
+def _spec(**fields: Any) -> RecurringSpec:
+    make_customer(reference="ACME")
+    make_service(code="Hosting")
+    return RecurringSpec(customer="ACME", service="Hosting", **fields)
+
+
+def test_the_tables_are_there() -> None:
+    assert (len(DUE), len(CHANGED)) >= (9, 5)
+    assert all(_charges(row["Charges"]) for row in (*DUE, *CHANGED))
+
+
+@pytest.mark.parametrize("row", DUE, ids=lambda row: row["What it shows"])
+def test_what_is_due(session: Session, row: Row) -> None:
+    starts_on, through = date.fromisoformat(row["Starts"]), date.fromisoformat(row["Posted through"])
+    spec = _spec(
+        interval=row["Interval"],
+        anchor_on=_day(row["Anchor"]),
+        starts_on=starts_on,
+        ends_on=_day(row["Ends"]),
+        **_product(row["Quantity × price"]),
+    )
+    stored, _ = transaction(recurring_charges.create, spec, SYSTEM, NOW)
+    expected = _charges(row["Charges"])
+    assert transaction(post_due, [stored.id], through, SYSTEM, NOW) == len(expected)
+    assert transaction(post_due, [stored.id], through, SYSTEM, NOW) == 0
+    assert _stored(session) == expected
+
+
+@pytest.mark.parametrize("row", CHANGED, ids=lambda row: row["What it shows"])
+def test_what_changes_on_the_way(session: Session, row: Row) -> None:
+    spec = _spec(interval="monthly", starts_on=date(2026, 3, 1), **_product("1 × 31"))
+    first, _ = transaction(recurring_charges.create, spec, SYSTEM, NOW)
+    ids = [first.id]
+    if row["Posted through"]:
+        transaction(post_due, ids, date.fromisoformat(row["Posted through"]), SYSTEM, NOW)
+    from_ = date.fromisoformat(row["From"])
+    if row["Then"]:
+        changed = transaction(
+            recurring_charges.change, first.id, from_, _product(row["Then"]), None, "", SYSTEM, NOW + DAY
+        )
+        ids.append(changed[0].id)
+    else:
+        transaction(recurring_charges.end, first.id, from_ - DAY, "", SYSTEM, NOW + DAY)
+    through = date.fromisoformat(row["Posted through then"])
+    for later, id in enumerate(ids, 2):
+        transaction(post_due, [id], through, SYSTEM, NOW + later * DAY)
+    assert _stored(session) == _charges(row["Charges"])
+    assert_books_balance(session)

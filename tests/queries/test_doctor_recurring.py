@@ -1,0 +1,87 @@
+"""Each rule of recurring charges, and of corrections, is broken on purpose; the doctor must name the row."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.money import exact
+from billing_admin.domain.recurring import RecurringSpec
+from billing_admin.operations import corrections, recurring_charges, recurring_posting
+from billing_admin.queries.doctor import examine, recurring
+from tests.making import NOW, make_customer, make_service, make_spec, post
+from tests.queries.test_doctor import found, without_defences
+
+IN_MARCH = "(SELECT charge_id FROM recurring_postings WHERE period_from = '2026-03-01')"
+BREAKS = {
+    "a charge that is gone": (
+        "recurring_posted",
+        f"DELETE FROM charges WHERE id = {IN_MARCH}",
+        "its charge does not exist",
+    ),
+    "a charge of another service": (
+        "recurring_posted",
+        f"UPDATE charges SET service_id = NULL WHERE id = {IN_MARCH}",
+        "its charge is not of recurring charge",
+    ),
+    "a charge of another day": (
+        "recurring_posted",
+        "UPDATE recurring_postings SET period_from = '2026-03-02' WHERE period_from = '2026-03-01'",
+        "its charge's id is not that of 2026-03-02",
+    ),
+    "days that are posted twice": (
+        "recurring_once",
+        "UPDATE recurring_postings SET period_to = '2026-04-01' WHERE period_from = '2026-03-01'",
+        "begins on 2026-04-01, posted up to 2026-04-01 before",
+    ),
+    "one that would be posted again": (
+        "recurring_once",
+        "UPDATE recurring_charges SET posted_through = '2026-03-31'",
+        "begins on 2026-04-01, after how far",
+    ),
+    "a charge that was corrected and is billed as well": (
+        "replaced",
+        "UPDATE charges SET status = 'pending' WHERE status_reason = 'Misread'",
+        "and not cancelled",
+    ),
+}
+
+
+@pytest.fixture
+def agreed(session: Session) -> Session:
+    """Two months are posted, and the second is cut short; and a charge that was corrected."""
+    make_customer(reference="ACME")
+    make_service()
+    spec = RecurringSpec("ACME", "GenericCompute", "monthly", date(2026, 3, 1))
+    id = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0].id
+    transaction(recurring_posting.post_due, [id], date(2026, 4, 1), SYSTEM, NOW)
+    transaction(recurring_charges.end, id, date(2026, 4, 10), "", SYSTEM, NOW)
+    wrong = post(make_spec("ACME", "5")).ids[0]
+    transaction(corrections.correct, wrong, {"amount": exact("6")}, None, "Misread", SYSTEM, NOW)
+    return session
+
+
+@pytest.fixture
+def defenceless(agreed: Session) -> Iterator[Session]:
+    """These data, and a database that refuses nothing."""
+    with without_defences(agreed) as session:
+        yield session
+
+
+def test_sound_data(agreed: Session) -> None:
+    agreed.rollback()
+    assert [result.found for result in examine(agreed) if result.found] == []
+
+
+@pytest.mark.parametrize(("check", "sql", "wrong"), BREAKS.values(), ids=BREAKS)
+def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wrong: str) -> None:
+    assert defenceless.connection().execute(text(sql)).rowcount
+    assert any(wrong in finding.wrong for finding in found(defenceless).get(check, [])), found(defenceless)
+
+
+def test_every_check_is_tried() -> None:
+    assert {check for check, _, _ in BREAKS.values()} == {check.name for check in recurring.CHECKS}

@@ -1,0 +1,174 @@
+"""The pages for people: who may sign in, as what, and one's own password."""
+
+import re
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.models import AuditEvent, User
+from tests.people import PASSWORD, send, sign_in, signed_in
+from tests.web.pages import has_link, link, words
+
+OTHER = "granite-teapot-wander-58"
+
+
+@pytest.fixture
+def browser(app: Flask) -> FlaskClient:
+    """An admin."""
+    return signed_in(app)
+
+
+def user(session: Session, email: str) -> User:
+    session.rollback()
+    return session.scalars(select(User).where(User.email == email).execution_options(populate_existing=True)).one()
+
+
+def at(session: Session, email: str, verb: str) -> str:
+    return f"/users/{user(session, email).id}/{verb}"
+
+
+def actions(session: Session) -> list[str]:
+    session.rollback()
+    query = select(AuditEvent.action).where(AuditEvent.object_type == "user", AuditEvent.action != "user.signed_in")
+    return list(session.scalars(query.order_by(AuditEvent.at, AuditEvent.id)))[1:]
+
+
+def password_on(text: str) -> str:
+    found = re.search(r"[a-z2-9]{5}(-[a-z2-9]{5}){3}", text)
+    assert found is not None
+    return found[0]
+
+
+def test_a_person_is_added_and_signs_in_with_the_password_shown(
+    app: Flask, browser: FlaskClient, session: Session
+) -> None:
+    response = send(browser, "/users/new", email=" Ada@Example.com", role="viewer")
+    assert response.status_code == 201
+    password = password_on(response.text)
+    assert user(session, "ada@example.com").role == "viewer"
+    assert sign_in(app.test_client(), "ada@example.com", password).status_code == 303
+    page = browser.get("/users")
+    assert "ada@example.com Viewer" in words(page)
+    assert password not in page.text
+    again = send(browser, "/users/new", email="ada@example.com", role="viewer")
+    assert (again.status_code, "has an account already" in words(again)) == (422, True)
+    assert actions(session) == ["user.created"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"email": "", "role": "viewer"}, "Enter an e-mail address."),
+        ({"email": "ada", "role": "viewer"}, "such as"),
+        ({"email": "ada@example.com", "role": "boss"}, "Choose one from the list."),
+        ({"email": "ada@example.com"}, "Choose one from the list."),
+    ],
+)
+def test_nobody_is_added_when_it_is_refused(
+    browser: FlaskClient, session: Session, fields: dict[str, str], sentence: str
+) -> None:
+    response = send(browser, "/users/new", **fields)
+    assert (response.status_code, sentence in words(response)) == (422, True)
+    assert actions(session) == []
+
+
+def test_the_roles_are_shown_with_what_they_may_do(browser: FlaskClient) -> None:
+    text = words(browser.get("/users"))
+    assert "See everything, change nothing read Yes Yes" in text
+    assert "Create and revoke API tokens tokens:write Yes – none" in text
+
+
+def test_another_role_counts_at_once_and_ends_sessions(app: Flask, browser: FlaskClient, session: Session) -> None:
+    viewer = signed_in(app, "viewer")
+    page = browser.get(at(session, "viewer@example.com", "role"))
+    assert "Sees everything, changes nothing." in words(page)
+    done = send(browser, at(session, "viewer@example.com", "role"), role="admin")
+    assert "viewer@example.com is admin now" in words(browser.get(done.location))
+    assert viewer.get("/").status_code == 303
+    send(browser, at(session, "viewer@example.com", "role"), role="admin")
+    assert actions(session) == ["user.created", "user.role_changed"]
+
+
+def test_the_last_admin_stays(browser: FlaskClient, session: Session) -> None:
+    for verb, fields in (("role", {"role": "viewer"}), ("deactivate", {})):
+        refused = send(browser, at(session, "admin@example.com", verb), **fields)
+        assert refused.status_code == 422
+        assert "This is the last admin: make somebody else an admin first." in words(refused)
+    admin = user(session, "admin@example.com")
+    assert (admin.role, admin.active) == ("admin", True)
+
+
+def test_an_account_is_closed_and_opened_again(app: Flask, browser: FlaskClient, session: Session) -> None:
+    viewer = signed_in(app, "viewer")
+    assert "They are signed out everywhere" in words(browser.get(at(session, "viewer@example.com", "deactivate")))
+    send(browser, at(session, "viewer@example.com", "deactivate"))
+    assert viewer.get("/").status_code == 303
+    assert sign_in(app.test_client(), "viewer@example.com").status_code == 422
+    assert "viewer@example.com Viewer" in words(browser.get("/users"))
+    opened = send(browser, at(session, "viewer@example.com", "activate"))
+    send(browser, at(session, "viewer@example.com", "activate"))
+    assert "can sign in again" in words(browser.get(opened.location))
+    assert sign_in(app.test_client(), "viewer@example.com").status_code == 303
+    assert actions(session) == ["user.created", "user.deactivated", "user.sign_in_failed", "user.activated"]
+
+
+def test_who_lost_the_password_gets_another(app: Flask, browser: FlaskClient, session: Session) -> None:
+    viewer = signed_in(app, "viewer")
+    assert "You see the new one once" in words(browser.get(at(session, "viewer@example.com", "password")))
+    shown = send(browser, at(session, "viewer@example.com", "password"))
+    assert viewer.get("/").status_code == 303
+    assert sign_in(app.test_client(), "viewer@example.com").status_code == 422
+    assert sign_in(app.test_client(), "viewer@example.com", password_on(shown.text)).status_code == 303
+
+
+def test_who_is_not_there_is_not_found(browser: FlaskClient) -> None:
+    for verb in ("role", "password", "deactivate"):
+        assert browser.get(f"/users/{uuid4()}/{verb}").status_code == 404
+    assert send(browser, f"/users/{UUID(int=1)}/activate").status_code == 404
+
+
+def test_a_viewer_sees_nobody_and_changes_nobody(app: Flask, browser: FlaskClient, session: Session) -> None:
+    viewer = signed_in(app, "viewer")
+    refused = viewer.get("/users")
+    assert (refused.status_code, "users:write" in refused.text) == (403, True)
+    assert not has_link(viewer.get("/"), "People")
+    assert send(viewer, at(session, "admin@example.com", "role"), role="viewer").status_code == 403
+
+
+# --- one's own password ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["admin", "viewer"])
+def test_everybody_changes_their_own_password(app: Flask, session: Session, role: str) -> None:
+    signed_in(app, "admin", "first@example.com")
+    here = signed_in(app, role)
+    email = f"{role}@example.com"
+    elsewhere = app.test_client()
+    sign_in(elsewhere, email)
+    response = send(here, link(here.get("/"), "Change password"), current=PASSWORD, password=OTHER, again=OTHER)
+    assert "Your password was changed." in words(here.get(response.location))
+    assert elsewhere.get("/").status_code == 303
+    assert sign_in(app.test_client(), email).status_code == 422
+    assert sign_in(app.test_client(), email, OTHER).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"current": "", "password": OTHER, "again": OTHER}, "Enter the password that you sign in with."),
+        ({"current": "not mine at all", "password": OTHER, "again": OTHER}, "This is not your password."),
+        ({"current": PASSWORD, "password": OTHER, "again": OTHER + "x"}, "The two new passwords differ."),
+        ({"current": PASSWORD, "password": "short", "again": "short"}, "at least 15 characters"),
+    ],
+)
+def test_the_old_one_stays_when_it_is_refused(
+    app: Flask, browser: FlaskClient, fields: dict[str, str], sentence: str
+) -> None:
+    response = send(browser, "/account/password", **fields)
+    assert (response.status_code, sentence in words(response)) == (422, True)
+    assert OTHER not in response.text
+    assert sign_in(app.test_client(), "admin@example.com").status_code == 303
