@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.invoicing import Row, Written
+from billing_admin.domain.periods import refuse_locked
 from billing_admin.domain.money import currency_code, exact_sum
 from billing_admin.models import (
     Account,
@@ -185,6 +186,8 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
             f"Use {last.isoformat()} or later: an invoice of that day is issued already.",
             "issue_date",
         )
+    if spec.issue:
+        refuse_locked(issue_date, organisation(session).locked_through, "issue_date")
 
 
 def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:
@@ -277,8 +280,8 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
     _drop_empty(session, run_id, expected.keys() - {(one.customer_id, one.document.currency) for one in due})
     if run.issue and drafts:
         number_documents(session, drafts, run.issue_date, now)
-    _store(session, drafts)
-    _claim(session, run, billed, drafts)
+    store(session, drafts)
+    claim(session, Scope(run.through, {one.customer_id for one in billed}, run.currency), billed, drafts)
     details = {"invoices": len(drafts), "charges": sum(one.document.charges for one in billed)}
     record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
     return len(items)
@@ -293,20 +296,21 @@ def _reason(run: BillingRun, one: Prepared, expected: str | None) -> str | None:
 def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], now: datetime) -> list[Written]:
     """Make the documents' rows. Those to be issued get their copies with their number."""
     if run.issue:
-        return [_draft(run, one, {}, now) for one in billed]
+        return [draft(run.id, one, {}, now) for one in billed]
     house = organisation(session)
     people = buyers(session, {one.customer_id for one in billed})
-    return [_draft(run, one, copies(house, people[one.customer_id]), now) for one in billed]
+    return [draft(run.id, one, copies(house, people[one.customer_id]), now) for one in billed]
 
 
-def _store(session: Session, drafts: Sequence[Written]) -> None:
+def store(session: Session, drafts: Sequence[Written]) -> None:
     """Each row once, numbered already if it is to be: an update afterwards would write every invoice twice."""
     insert_many(session, Invoice, [draft.invoice for draft in drafts])
     insert_many(session, InvoiceLine, [line for draft in drafts for line in draft.lines])
     insert_many(session, InvoiceTax, [tax for draft in drafts for tax in draft.taxes])
 
 
-def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Written:
+def draft(run_id: UUID | None, one: Prepared, copied: Row, now: datetime) -> Written:
+    """The rows of a document as a draft; `copied` is what it says of seller and buyer."""
     document, invoice_id = one.document, new_id(now)
     invoice = {
         "id": invoice_id,
@@ -314,7 +318,7 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
         "status": "draft",
         "customer_id": one.customer_id,
         "currency": document.currency,
-        "run_id": run.id,
+        "run_id": run_id,
         "series_id": None,
         "sequence": None,
         "number": None,
@@ -377,8 +381,8 @@ def _draft(run: BillingRun, one: Prepared, copied: Row, now: datetime) -> Writte
     return Written(invoice, lines, taxes)
 
 
-def _claim(session: Session, run: BillingRun, billed: Sequence[Prepared], drafts: Sequence[Written]) -> None:
-    """Put the charges on their lines: those that stand alone one by one, all others in one set-based update."""
+def claim(session: Session, scope: Scope, billed: Sequence[Prepared], drafts: Sequence[Written]) -> None:
+    """Put the scope's pending charges on their lines: those that stand alone one by one, all others in one set-based update."""
     if not billed:
         return
     alone = [
@@ -392,13 +396,13 @@ def _claim(session: Session, run: BillingRun, billed: Sequence[Prepared], drafts
     gathered = (
         pending.where(
             # Said of the charges, too: else each chunk would read all that is unbilled.
-            *Scope(run.through, {one.customer_id for one in billed}, run.currency).covers(session),
+            *scope.covers(session),
             among(session, InvoiceLine.invoice_id, [draft.invoice["id"] for draft in drafts]),
             Charge.customer_id == InvoiceLine.customer_id,
             Charge.currency == InvoiceLine.currency,
             Charge.service_id == InvoiceLine.service_id,
             Charge.unit_price.is_not_distinct_from(InvoiceLine.unit_price),
-            Charge.incurred_on <= run.through,
+            Charge.incurred_on <= scope.through,
         )
         .values(status="billed", invoice_line_id=InvoiceLine.id)
         .execution_options(synchronize_session=False)

@@ -14,7 +14,7 @@ from billing_admin.domain.invoicing import document_number
 from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries
 from billing_admin.queries.customers import customer
 from billing_admin.queries.lookup import among, as_id, named
-from billing_admin.queries.organisation import organisation
+from billing_admin.queries.organisation import number_format, organisation
 from billing_admin.queries.paging import Record
 
 
@@ -187,9 +187,9 @@ def receivables(session: Session, customer_ids: Sequence[UUID]) -> dict[UUID, li
     return found
 
 
-def next_number(session: Session, on: date) -> str:
-    """The number that an invoice issued on a day gets, unless another one comes first."""
+def next_number(session: Session, on: date, kind: str = "invoice") -> str:
+    """The number that a document issued on a day gets, unless another one comes first."""
     sequence = session.scalar(
-        select(NumberSeries.next_sequence).where(NumberSeries.kind == "invoice", NumberSeries.year == on.year)
+        select(NumberSeries.next_sequence).where(NumberSeries.kind == kind, NumberSeries.year == on.year)
     )
-    return document_number(organisation(session).invoice_format, on, sequence or 1)
+    return document_number(number_format(organisation(session), kind), on, sequence or 1)

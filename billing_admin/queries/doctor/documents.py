@@ -1,21 +1,19 @@
 """What always holds of documents and their series. They are read in the order of their numbers, each beside the one before it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.invoicing import Row, TaxRate, Written, chained, content, tax_totals
 from billing_admin.domain.money import Money, plain
-from billing_admin.models import Invoice, InvoiceLine, InvoiceTax, NumberSeries
+from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
-from billing_admin.queries.lookup import among
+from billing_admin.queries.written import written
 
 AT_A_TIME = 1000
 
@@ -39,23 +37,7 @@ def _documents(session: Session) -> Iterator[Written]:
     query = select(Invoice.__table__).order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
     found = session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings()
     for invoices in found.partitions():
-        ids = [row["id"] for row in invoices]
-        lines = _parts(session, InvoiceLine.__table__, InvoiceLine.invoice_id, InvoiceLine.position, ids)
-        taxes = _parts(session, InvoiceTax.__table__, InvoiceTax.invoice_id, InvoiceTax.position, ids)
-        for row in invoices:
-            yield Written(dict(row), lines.get(row["id"], []), taxes.get(row["id"], []))
-
-
-def _parts(
-    session: Session,
-    table: FromClause,
-    invoice_id: InstrumentedAttribute[UUID],
-    position: InstrumentedAttribute[int],
-    ids: Sequence[UUID],
-) -> dict[UUID, list[Row]]:
-    query = select(table).where(among(session, invoice_id, ids)).order_by(invoice_id, position)
-    rows = map(dict, session.execute(query).mappings())
-    return {id: list(parts) for id, parts in groupby(rows, itemgetter("invoice_id"))}
+        yield from written(session, [dict(row) for row in invoices])
 
 
 Problems = Callable[[Written, Row | None], Iterator[str]]
