@@ -17,8 +17,9 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.fields import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact
+from billing_admin.domain.paying import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
-from billing_admin.operations import billing_runs, charges, customers, organisation, services
+from billing_admin.operations import billing_runs, charges, customers, organisation, payments, services
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.operations.charges import Posted
 
@@ -124,3 +125,37 @@ def make_invoice(
     post(make_spec(billed, amount), now=now)
     run_id = bill(issue=issue, customers=[billed], now=now)
     return next(invoice for invoice in all_invoices() if invoice.run_id == run_id)
+
+
+def make_payment_spec(
+    customer: Customer | str,
+    amount: str = "10",
+    allocate: Mapping[str, str] | Allocate = "oldest",
+    *,
+    currency: str | None = None,
+    received_on: date | None = None,
+    method: str = "bank_transfer",
+    reference: str | None = None,
+    id: UUID | None = None,
+) -> PaymentSpec:
+    """What to ask of a payment; by hand, it is allocated as `{invoice: amount}`."""
+    parts = allocate if isinstance(allocate, str | tuple) else _parts(allocate)
+    return PaymentSpec(
+        customer=customer if isinstance(customer, str) else customer.reference,
+        amount=exact(amount),
+        method=method,
+        allocate=parts,
+        currency=currency,
+        received_on=received_on,
+        reference=reference,
+        id=id,
+    )
+
+
+def _parts(allocate: Mapping[str, str]) -> tuple[AllocationSpec, ...]:
+    return tuple(AllocationSpec(invoice, exact(amount)) for invoice, amount in allocate.items())
+
+
+def pay(spec: PaymentSpec, now: datetime = NOW) -> UUID:
+    """Record a payment; returns its id."""
+    return transaction(payments.record, spec, SYSTEM, now).id

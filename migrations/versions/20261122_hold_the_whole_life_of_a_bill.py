@@ -171,9 +171,11 @@ def _create_tables() -> None:
         sa.Column("received_on", sa.Date(), nullable=False),
         sa.Column("method", Words, nullable=False),
         sa.Column("reference", Words, nullable=False),
+        sa.Column("asked", Words, nullable=False),
         sa.Column("status", Words, nullable=False),
         sa.Column("reason", Words, nullable=False),
         sa.Column("reversed_on", sa.Date(), nullable=True),
+        sa.Column("reversal_reason", Words, nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("event_id", Key(), nullable=False),
         sa.CheckConstraint(
