@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.invoicing import chained, content
-from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.models import Account, Base, Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries
+from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.models import Account, Base, Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, VoidedCharge
 from billing_admin.queries.written import written
 
 
@@ -62,8 +62,16 @@ def _assert_lines(session: Session) -> None:
         assert (charge.status == "billed") == (charge.invoice_line_id is not None)
         if charge.invoice_line_id is not None:
             on_line[charge.invoice_line_id].append(charge)
+    void = set(session.scalars(select(Invoice.id).where(Invoice.status == "void")))
+    by_id = {charge.id: charge for charge in rows(session, Charge)}
+    for once in rows(session, VoidedCharge):
+        on_line[once.invoice_line_id].append(by_id[once.charge_id])
     for line in rows(session, InvoiceLine):
+        if line.corrects_line_id is not None:
+            assert (line.charges, line.amount) == (0, Money(line.net, line.currency).decimal)
+            continue
         charges = on_line.pop(line.id)
+        assert all((charge.invoice_line_id == line.id) == (line.invoice_id not in void) for charge in charges)
         assert line.charges == len(charges)
         assert Fraction(line.amount) == sum(Fraction(charge.amount) for charge in charges)
         assert Fraction(line.quantity) == sum(Fraction(charge.quantity) for charge in charges)
@@ -79,6 +87,7 @@ def _assert_documents(session: Session) -> None:
         lines[line.invoice_id].append(line)
     for tax in rows(session, InvoiceTax, InvoiceTax.position):
         taxes[tax.invoice_id].append(tax)
+    credited: dict[Any, int] = defaultdict(int)
     for invoice in rows(session, Invoice):
         own, own_taxes = lines[invoice.id], taxes[invoice.id]
         assert [line.position for line in own] == list(range(1, len(own) + 1))
@@ -86,10 +95,16 @@ def _assert_documents(session: Session) -> None:
         for line in own:
             bases[line.tax_category, line.tax_percent] += line.net
         assert {(tax.category, tax.percent): tax.base for tax in own_taxes} == bases
-        assert all(tax.tax == half_up(tax.base * Fraction(tax.percent) / 100) for tax in own_taxes)
+        if invoice.kind == "invoice":
+            assert all(tax.tax == half_up(tax.base * Fraction(tax.percent) / 100) for tax in own_taxes)
+        else:
+            credited[invoice.corrects_id] += invoice.total
         assert invoice.net == sum(line.net for line in own)
         assert invoice.tax == sum(tax.tax for tax in own_taxes)
         assert invoice.total == invoice.net + invoice.tax > 0
+    for invoice in rows(session, Invoice):
+        assert invoice.credited == credited[invoice.id]
+        assert invoice.paid + invoice.credited <= invoice.total
 
 
 def _assert_numbers(session: Session) -> None:

@@ -19,9 +19,19 @@ from billing_admin.domain.fields import CustomerFields, OrganisationFields, Serv
 from billing_admin.domain.money import exact
 from billing_admin.domain.paying import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
-from billing_admin.operations import billing_runs, charges, customers, organisation, payments, services
+from billing_admin.operations import (
+    billing_runs,
+    charges,
+    credit_notes,
+    customers,
+    organisation,
+    payments,
+    services,
+    voids,
+)
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.operations.charges import Posted
+from billing_admin.queries.crediting import CreditSpec
 
 NOW = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
 MARCH, MARCH_END = date(2026, 3, 15), date(2026, 3, 31)
@@ -125,6 +135,28 @@ def make_invoice(
     post(make_spec(billed, amount), now=now)
     run_id = bill(issue=issue, customers=[billed], now=now)
     return next(invoice for invoice in all_invoices() if invoice.run_id == run_id)
+
+
+def void(invoice: Invoice, charges: str = "pending", *, reason: str = "Wrong", now: datetime = NOW) -> UUID | None:
+    """Void an invoice; returns the id of the draft in its place, if one was asked for."""
+    return transaction(voids.void, invoice.id, reason, charges, SYSTEM, now)[1]
+
+
+def credit(
+    invoice: Invoice,
+    amount: str | None = None,
+    lines: Mapping[UUID, str] | None = None,
+    *,
+    reason: str = "Agreed",
+    issue_date: date | None = None,
+    id: UUID | None = None,
+    now: datetime = NOW,
+) -> Invoice:
+    """Credit an amount of an invoice, or net amounts of its lines; returns the credit note."""
+    asked = [(line, exact(net)) for line, net in (lines or {}).items()]
+    spec = CreditSpec(reason, None if amount is None else exact(amount), asked, issue_date, id)
+    made = transaction(credit_notes.credit, invoice.id, spec, SYSTEM, now)[0]
+    return next(one for one in all_invoices() if one.id == made)
 
 
 def make_payment_spec(

@@ -11,7 +11,9 @@ from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax
 REFUSAL = "An issued document is never changed."
 _MAY_MOVE = {"paid", "credited", "version", "status", "voided_on", "reason"}
 _COPIES_CHANGE = " OR ".join(
-    f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in Invoice.__table__.columns.keys() if name not in _MAY_MOVE
+    f"OLD.{column.name} IS DISTINCT FROM NEW.{column.name}"
+    for column in Invoice.__table__.columns
+    if column.name not in _MAY_MOVE
 )
 _BECOMES_VOID = "OLD.status = 'issued' AND NEW.status = 'void'"
 _KEEPS_STATUS = (

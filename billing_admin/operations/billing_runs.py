@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.invoicing import Row, Written
-from billing_admin.domain.periods import refuse_locked
 from billing_admin.domain.money import currency_code, exact_sum
+from billing_admin.domain.periods import refuse_locked
 from billing_admin.models import (
     Account,
     BillingRun,
