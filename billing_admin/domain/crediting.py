@@ -81,10 +81,11 @@ class Creditable:
 
 @dataclass(frozen=True, slots=True)
 class CreditedTax:
-    """What goes back at one rate."""
+    """What goes back at one rate, and of which lines."""
 
     rate: TaxRate
     included: bool
+    lines: tuple[UUID, ...]
     base: int
     tax: int
 
@@ -111,6 +112,15 @@ class Credit:
         """Net and tax."""
         return self.net + self.tax
 
+    def tax_within(self) -> dict[UUID, int]:
+        """The tax that goes back with each line whose price had it in it."""
+        within: dict[UUID, int] = {}
+        for tax in self.taxes:
+            if tax.included:
+                shares = spread(tax.tax, [self.lines[id] for id in tax.lines])
+                within |= dict(zip(tax.lines, shares, strict=True))
+        return within
+
 
 def by_lines(invoice: Creditable, asked: Mapping[UUID, int]) -> Credit:
     """Credit a net amount of some lines; the tax of each rate follows.
@@ -126,11 +136,11 @@ def by_lines(invoice: Creditable, asked: Mapping[UUID, int]) -> Credit:
         _check_line(known[id], net, invoice.currency, place)
     taxes = []
     for tax in invoice.taxes:
-        nets = [net for id, net in asked.items() if tax.has(known[id])]
-        if nets:
-            base = sum(nets)
+        own = {id: net for id, net in asked.items() if tax.has(known[id])}
+        if own:
+            base = sum(own.values())
             _check_rate(tax, base, invoice.currency)
-            taxes.append(CreditedTax(tax.rate, tax.included, base, tax.tax_on(base)))
+            taxes.append(CreditedTax(tax.rate, tax.included, tuple(own), base, tax.tax_on(base)))
     credit = Credit(dict(asked), tuple(taxes))
     if not 0 < credit.total <= invoice.left:
         raise _not_within(credit.total, invoice, "lines")
@@ -150,8 +160,9 @@ def by_amount(invoice: Creditable, amount: int) -> Credit:
     for tax, gross in zip(invoice.taxes, spread(amount, [tax.left for tax in invoice.taxes]), strict=True):
         if gross:
             base = tax.net_in(gross)
-            lines |= _over_lines(base, [line for line in invoice.lines if tax.has(line)])
-            taxes.append(CreditedTax(tax.rate, tax.included, base, gross - base))
+            own = _over_lines(base, [line for line in invoice.lines if tax.has(line)])
+            lines |= own
+            taxes.append(CreditedTax(tax.rate, tax.included, tuple(own), base, gross - base))
     return Credit(lines, tuple(taxes))
 
 

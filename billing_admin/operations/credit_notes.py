@@ -1,4 +1,4 @@
-"""Credit notes take back an invoice or a part of it, and are issued at once. What is then paid too much becomes the customer's credit."""
+"""Credit notes take back an invoice or a part of it, and are issued at once. What was paid too much becomes the customer's."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -108,7 +108,12 @@ def _document(invoice: Written, taken: Credit, id: UUID, reason: str, day: date,
         "created_at": now,
         "version": 1,
     }
-    lines = [_line(line, taken.lines[line["id"]], id, now) for line in invoice.lines if line["id"] in taken.lines]
+    within = taken.tax_within()
+    lines = [
+        _line(line, taken.lines[line["id"]], within.get(line["id"], 0), id, now)
+        for line in invoice.lines
+        if line["id"] in taken.lines
+    ]
     rates = {(tax.rate.category, tax.rate.percent, tax.included): (tax.base, tax.tax) for tax in taken.taxes}
     taxes: list[Row] = []
     for tax in invoice.taxes:
@@ -118,15 +123,16 @@ def _document(invoice: Written, taken: Credit, id: UUID, reason: str, day: date,
     return Written(row, [line | {"position": place} for place, line in enumerate(lines, 1)], taxes)
 
 
-def _line(line: Row, net: int, id: UUID, now: datetime) -> Row:
-    """An amount goes back, not a quantity at a price."""
+def _line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Row:
+    """An amount goes back, not a quantity at a price; with its tax, where the price had the tax in it."""
+    gross = None if line["gross"] is None else net + tax
     return line | {
         "id": new_id(now),
         "invoice_id": id,
         "quantity": ONE,
         "unit_price": None,
-        "amount": Money(net, line["currency"]).decimal,
-        "gross": None,
+        "amount": Money(net if gross is None else gross, line["currency"]).decimal,
+        "gross": gross,
         "net": net,
         "charges": 0,
         "corrects_line_id": line["id"],

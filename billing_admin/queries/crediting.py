@@ -54,7 +54,7 @@ def _lines(session: Session, invoice_id: UUID) -> tuple[CreditableLine, ...]:
         .order_by(InvoiceLine.position)
     )
     return tuple(
-        CreditableLine(id, position, TaxRate(category, percent), gross is not None, net, int(before))
+        CreditableLine(id, position, TaxRate(category, percent), gross is not None and bool(percent), net, int(before))
         for id, position, category, percent, gross, net, before in session.execute(query)
     )
 

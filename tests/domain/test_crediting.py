@@ -125,9 +125,10 @@ def test_a_line_out_of_bounds_is_named() -> None:
 def test_when_nothing_is_left_it_says_so() -> None:
     whole = invoice((VAT19, 10000))
     done = after(whole, by_amount(whole, 11900))
-    for act in (lambda: by_amount(done, 1), lambda: by_lines(done, {line(1): 1})):
-        with pytest.raises(Conflict, match="INV-1 is credited in full"):
-            act()
+    with pytest.raises(Conflict, match="INV-1 is credited in full"):
+        by_amount(done, 1)
+    with pytest.raises(Conflict, match="INV-1 is credited in full"):
+        by_lines(done, {line(1): 1})
 
 
 @pytest.mark.parametrize(("currency", "left"), [("JPY", "100 JPY"), ("BHD", "0.100 BHD")])

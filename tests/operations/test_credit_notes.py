@@ -1,6 +1,7 @@
 """Credit notes: numbered in their own series, never above what is left, and what was paid too much becomes the customer's."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -62,7 +63,10 @@ def test_half_by_amount_is_split_over_rates_and_lines(session: Session, invoice:
         (5000, invoice.lines[0].id),
         (2500, invoice.lines[1].id),
     ]
-    assert [(tax.percent, tax.base, tax.tax) for tax in note.taxes] == [(7, 2500, 175), (19, 5000, 950)]
+    assert [(tax.percent, tax.base, tax.tax) for tax in note.taxes] == [
+        (Decimal(7), 2500, 175),
+        (Decimal(19), 5000, 950),
+    ]
     assert (note.issue_date, note.due_date) == (date(2026, 4, 2), date(2026, 4, 2))
     corrected = fresh(invoice.id)
     assert (corrected.credited, corrected.hash, corrected.version) == (8625, invoice.hash, invoice.version)
