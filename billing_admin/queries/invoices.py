@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.invoicing import document_number
 from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries
 from billing_admin.queries.customers import customer
+from billing_admin.queries.listing import with_lines
 from billing_admin.queries.lookup import among, as_id, named
 from billing_admin.queries.organisation import number_format, organisation
 from billing_admin.queries.paging import Record
@@ -27,8 +28,8 @@ def invoice_id(session: Session, name: str) -> UUID:
 
 
 def invoice(session: Session, name: str) -> Invoice:
-    """One invoice by id or number, with its lines and taxes, or raise NotFound."""
-    query = select(Invoice).options(selectinload(Invoice.lines), selectinload(Invoice.taxes))
+    """One invoice by id or number, with its lines, taxes and the documents beside it, or raise NotFound."""
+    query = with_lines(select(Invoice)).execution_options(populate_existing=True)
     return session.scalars(query.where(Invoice.id == invoice_id(session, name))).one()
 
 
