@@ -9,7 +9,18 @@ from billing_admin.api import problems
 from billing_admin.api.routing import blueprint
 from billing_admin.config import Settings
 
-SUBJECTS: Final = ("health", "charges", "customers", "catalogue", "invoices", "billing_runs", "audit_events", "files")
+SUBJECTS: Final = (
+    "health",
+    "charges",
+    "customers",
+    "catalogue",
+    "invoices",
+    "billing_runs",
+    "payments",
+    "receivables",
+    "audit_events",
+    "files",
+)
 
 blueprint.register_error_handler(Exception, problems.answer)
 for _subject in SUBJECTS:

@@ -177,6 +177,8 @@ class Receivable(Protocol):
     """What the state of a document is read off; money in minor units."""
 
     @property
+    def kind(self) -> str: ...
+    @property
     def status(self) -> str: ...
     @property
     def total(self) -> int: ...
@@ -189,13 +191,17 @@ class Receivable(Protocol):
 
 
 def balance(invoice: Receivable) -> int:
-    """What is still owed, in minor units: nothing before issue and nothing after void."""
-    return invoice.total - invoice.paid - invoice.credited if invoice.status == "issued" else 0
+    """What is still owed, in minor units: nothing before issue and nothing after void, and never anything on a credit note."""
+    owes = invoice.status == "issued" and invoice.kind == "invoice"
+    return invoice.total - invoice.paid - invoice.credited if owes else 0
 
 
 def payment_status(invoice: Receivable, today: date) -> str | None:
-    """Read paid, credited, overdue, part_paid or unpaid off the balance and the due date; None unless issued."""
-    if invoice.status != "issued":
+    """Read paid, credited, overdue, part_paid or unpaid off the balance and the due date; None unless issued.
+
+    A credit note is not paid, it reduces what is.
+    """
+    if invoice.status != "issued" or invoice.kind != "invoice":
         return None
     if balance(invoice) <= 0:
         return "credited" if invoice.credited and not invoice.paid else "paid"

@@ -8,20 +8,20 @@ from itertools import chain
 
 from sqlalchemy.orm import Session
 
-from billing_admin.queries.doctor import audit, charges, documents
+from billing_admin.queries.doctor import audit, charges, documents, receivables
 from billing_admin.queries.doctor.audit import anchored
 from billing_admin.queries.doctor.findings import Check, Finding, Result
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "anchored", "examine"]
 
-CHECKS: tuple[Check, ...] = (*charges.CHECKS, *documents.CHECKS, *audit.CHECKS)
+CHECKS: tuple[Check, ...] = (*charges.CHECKS, *documents.CHECKS, *receivables.CHECKS, *audit.CHECKS)
 # How many rows a result carries; it counts all.
 MOST_ROWS = 1000
 
 
 def examine(session: Session) -> list[Result]:
     """Check every rule in one snapshot of the data; a result per rule, in their order."""
-    return gathered(chain(charges.find(session), documents.find(session), audit.find(session)))
+    return gathered(chain.from_iterable(part.find(session) for part in (charges, documents, receivables, audit)))
 
 
 def gathered(found: Iterable[tuple[str, Finding]]) -> list[Result]:
