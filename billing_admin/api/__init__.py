@@ -10,8 +10,19 @@ from billing_admin.api.routing import blueprint
 from billing_admin.config import Settings
 
 SUBJECTS: Final = (
-    *("health", "charges", "customers", "catalogue", "invoices", "drafts", "corrections", "numbers", "billing_runs"),
-    *("audit_events", "files"),
+    "health",
+    "charges",
+    "customers",
+    "catalogue",
+    "invoices",
+    "drafts",
+    "corrections",
+    "numbers",
+    "billing_runs",
+    "payments",
+    "receivables",
+    "audit_events",
+    "files",
 )
 
 blueprint.register_error_handler(Exception, problems.answer)

@@ -114,7 +114,7 @@ class DocumentOut(Answer):
 
 
 class InvoiceFilters(Parameters):
-    """Which invoices; `issued_from` and `issued_to` are both included."""
+    """Which invoices; the days of issue and those of the due date are all included."""
 
     customer: str = ""
     status: Literal["", "draft", "issued", "void", "open", "overdue", "paid"] = ""
@@ -122,6 +122,8 @@ class InvoiceFilters(Parameters):
     currency: Currency = ""
     issued_from: Day | None = None
     issued_to: Day | None = None
+    due_from: Day | None = None
+    due_to: Day | None = None
     overdue: Flag | None = None
     run: Key | None = None
 

@@ -53,8 +53,6 @@ def export(session: Session, kind: str, filters: Filters, excel: bool = False) -
     """
     asked = rows_of(session, kind, filters)
     yield (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
-    if asked.rows is None:
-        return
     if session.get_bind().dialect.name == "postgresql":
         yield from _copied(session, _cells(asked, asked.rows, _on_postgresql))
     else:

@@ -194,17 +194,17 @@ class Receivable(Protocol):
 
 
 def balance(invoice: Receivable) -> int:
-    """What is still owed, in minor units: nothing before issue, nothing after void, and never anything on a credit note."""
-    return invoice.total - invoice.paid - invoice.credited if _is_owed(invoice) else 0
-
-
-def _is_owed(invoice: Receivable) -> bool:
-    return invoice.status == "issued" and invoice.kind == "invoice"
+    """What is still owed, in minor units: nothing before issue and nothing after void, and never anything on a credit note."""
+    owes = invoice.status == "issued" and invoice.kind == "invoice"
+    return invoice.total - invoice.paid - invoice.credited if owes else 0
 
 
 def payment_status(invoice: Receivable, today: date) -> str | None:
-    """Read paid, credited, overdue, part_paid or unpaid off the balance and the due date; None unless an issued invoice."""
-    if not _is_owed(invoice):
+    """Read paid, credited, overdue, part_paid or unpaid off the balance and the due date; None unless issued.
+
+    A credit note is not paid, it reduces what is.
+    """
+    if invoice.status != "issued" or invoice.kind != "invoice":
         return None
     if balance(invoice) <= 0:
         return "credited" if invoice.credited and not invoice.paid else "paid"

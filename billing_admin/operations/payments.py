@@ -28,7 +28,7 @@ from billing_admin.domain.paying import (
     written,
 )
 from billing_admin.domain.periods import refuse_future, refuse_locked
-from billing_admin.domain.text import named
+from billing_admin.domain.text import named, text
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
 from billing_admin.operations.allocations import Claim, claims, lock_money, make, standing, take_back
@@ -226,8 +226,12 @@ def _payment(session: Session, id: UUID) -> Record:
     return found
 
 
-def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Take one allocation back as of today: its money is the customer's credit. Returns False when that was done before."""
+def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
+    """Take one allocation back as of today: its money is the customer's credit. Returns False when that was done before.
+
+    Raises NotFound for an allocation that this payment does not have. The reason may be left empty.
+    """
+    text(reason, "reason", longest=LONGEST_REASON)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     one = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
@@ -238,7 +242,7 @@ def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, actor: Act
     lock_money(session, key, [found.invoice_id])
     taken = standing(session, one)
     for allocation in taken:
-        details = {"invoice": found.number, "amount": _said(allocation.amount, key)}
+        details = {"invoice": found.number, "amount": _said(allocation.amount, key), "reason": reason}
         audit.record(session, actor, now, "payment.allocation_withdrawn", "payment", payment_id, details)
     take_back(session, taken, today)
     return bool(taken)
@@ -248,7 +252,7 @@ def free(session: Session, invoice: Row, amount: int, on: date, now: datetime) -
     """Withdraw an invoice's allocations on a day, the latest first, until `amount` minor units are free; returns how many are.
 
     The money is the customer's credit from then on. Of the last one only a part may be needed: it is withdrawn whole, and the
-    rest allocated anew. `invoice["paid"]` follows. The caller holds the locks of the invoice and the account, and writes the event.
+    rest allocated anew. `invoice["paid"]` follows. The caller holds the locks of invoice and account, and writes the event.
     """
     key = invoice["customer_id"], invoice["currency"]
     freed = 0

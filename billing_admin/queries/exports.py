@@ -3,23 +3,24 @@
 `documents.csv` turns these typed columns into cells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, null, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, null, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
-from billing_admin.queries import charges, invoices
+from billing_admin.domain.money import EXACT, ZERO, Money
+from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Payment, Service
+from billing_admin.queries import charges, invoices, payments
 from billing_admin.queries.charges import ChargeFilter
-from billing_admin.queries.invoices import InvoiceFilter
+from billing_admin.queries.invoices import InvoiceFilter, InvoiceSum
+from billing_admin.queries.payments import PaymentFilter
 
-Filters = ChargeFilter | InvoiceFilter
+Filters = ChargeFilter | InvoiceFilter | PaymentFilter
 Sums = dict[str, tuple[int, Decimal]]
 
 
@@ -53,14 +54,14 @@ class Export:
     """One file: `rows` selects nothing yet, `columns` say what. Money is in the row's `currency`."""
 
     columns: Sequence[Column]
-    rows: Select[Any] | None
+    rows: Select[Any]
     currency: ColumnElement[str]
 
 
 def export(session: Session, kind: str, filters: Filters) -> Export:
     """The file of that kind, with the rows that the filter lets through, newest first. Raises as the list does."""
-    if kind == "payments":
-        return Export(_PAYMENTS, None, _nothing)
+    if isinstance(filters, PaymentFilter):
+        return Export(_PAYMENTS, _payments(session, filters), Payment.currency.expression)
     if isinstance(filters, ChargeFilter):
         return Export(_CHARGES, _charges(session, filters), Charge.currency.expression)
     if kind == "invoices":
@@ -69,23 +70,35 @@ def export(session: Session, kind: str, filters: Filters) -> Export:
 
 
 def sums(session: Session, kind: str, filters: Filters) -> Sums:
-    """How many rows the file has per currency, and what they add up to: charges exactly, lines by net, invoices by total."""
-    if kind == "payments":
-        return {}
+    """How many rows the file has per currency, and what they add up to: charges exactly, lines by net,
+    invoices by total, payments by amount, reversed ones among them."""
+    if isinstance(filters, PaymentFilter):
+        return _received(session, filters)
     if isinstance(filters, ChargeFilter):
         return {one.currency: (one.charges, one.amount) for one in charges.sums(session, filters)}
     if kind == "invoices":
-        found = [(one.currency, one.invoices, one.total) for one in invoices.sums(session, filters)]
-    else:
-        query = (
-            select(Invoice.currency, func.count(), func.sum(InvoiceLine.net))
-            .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
-            .where(*invoices.conditions(session, filters))
-            .group_by(Invoice.currency)
-            .order_by(Invoice.currency)
-        )
-        found = [(currency, count, int(net)) for currency, count, net in session.execute(query)]
-    return {currency: (count, Decimal(minor).scaleb(-MINOR_DIGITS[currency])) for currency, count, minor in found}
+        return _added(invoices.sums(session, filters))
+    query = (
+        select(Invoice.currency, func.count(), func.sum(InvoiceLine.net))
+        .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
+        .where(*invoices.conditions(session, filters))
+        .group_by(Invoice.currency)
+        .order_by(Invoice.currency)
+    )
+    return {currency: (count, _major(int(net), currency)) for currency, count, net in session.execute(query)}
+
+
+def _added(found: Iterable[InvoiceSum]) -> Sums:
+    """The file's columns as they stand: invoices and credit notes are both above zero there."""
+    added: Sums = {}
+    for one in found:
+        count, total = added.get(one.currency, (0, ZERO))
+        added[one.currency] = (count + one.invoices, EXACT.add(total, _major(one.total, one.currency)))
+    return added
+
+
+def _major(minor: int, currency: str) -> Decimal:
+    return Money(minor, currency).decimal
 
 
 def _charges(session: Session, filters: ChargeFilter) -> Select[Any]:
@@ -120,11 +133,26 @@ def _lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
     )
 
 
+def _payments(session: Session, filters: PaymentFilter) -> Select[Any]:
+    return (
+        select()
+        .select_from(Payment)
+        .join(Customer, Customer.id == Payment.customer_id)
+        .where(*payments.conditions(session, filters))
+        .order_by(Payment.created_at.desc(), Payment.id.desc())
+    )
+
+
+def _received(session: Session, filters: PaymentFilter) -> Sums:
+    query = select(Payment.currency, func.count(), func.sum(Payment.amount)).group_by(Payment.currency)
+    found = session.execute(query.where(*payments.conditions(session, filters)).order_by(Payment.currency))
+    return {currency: (count, _major(int(amount), currency)) for currency, count, amount in found}
+
+
 def _column(name: str, kind: Kind, value: Any) -> Column:
     return Column(name, kind, value)
 
 
-_nothing: ColumnElement[Any] = null()
 _CHARGES = (
     _column("id", Kind.WORD, Charge.id),
     _column("customer", Kind.TEXT, Customer.reference),
@@ -156,25 +184,25 @@ _LINES = (
     _column("charges", Kind.WHOLE, InvoiceLine.charges),
     _column("invoice_id", Kind.WORD, Invoice.id),
 )
-_PAYMENTS = tuple(
-    _column(name, Kind.TEXT, _nothing)
-    for name in (
-        "id",
-        "customer",
-        "received_on",
-        "method",
-        "reference",
-        "currency",
-        "amount",
-        "allocated",
-        "unallocated",
-        "status",
-    )
+_PAYMENTS = (
+    _column("id", Kind.WORD, Payment.id),
+    _column("customer", Kind.TEXT, Customer.reference),
+    _column("received_on", Kind.DAY, Payment.received_on),
+    _column("method", Kind.WORD, Payment.method),
+    _column("reference", Kind.TEXT, Payment.reference),
+    _column("currency", Kind.WORD, Payment.currency),
+    _column("amount", Kind.MONEY, Payment.amount),
+    _column("allocated", Kind.MONEY, Payment.allocated),
+    _column("unallocated", Kind.MONEY, payments.left()),
+    _column("status", Kind.WORD, Payment.status),
+    _column("reversed_on", Kind.DAY, Payment.reversed_on),
+    _column("created_at", Kind.MOMENT, Payment.created_at),
 )
 
 
 def _invoice_columns(today: date) -> tuple[Column, ...]:
     left = Invoice.total - Invoice.paid - Invoice.credited
+    owes = and_(Invoice.status == "issued", Invoice.kind == "invoice")
     return (
         _column("number", Kind.TEXT, Invoice.number),
         _column("kind", Kind.WORD, Invoice.kind),
@@ -190,7 +218,7 @@ def _invoice_columns(today: date) -> tuple[Column, ...]:
         _column("total", Kind.MONEY, Invoice.total),
         _column("paid", Kind.MONEY, Invoice.paid),
         _column("credited", Kind.MONEY, Invoice.credited),
-        _column("balance", Kind.MONEY, case((Invoice.status == "issued", left), else_=0)),
+        _column("balance", Kind.MONEY, case((owes, left), else_=0)),
         _column("id", Kind.WORD, Invoice.id),
     )
 
@@ -198,7 +226,7 @@ def _invoice_columns(today: date) -> tuple[Column, ...]:
 def _payment_status(left: ColumnElement[int], today: date) -> ColumnElement[str | None]:
     """As `domain.invoicing.payment_status` says it; a test compares the two."""
     return case(
-        (Invoice.status != "issued", null()),
+        (or_(Invoice.status != "issued", Invoice.kind != "invoice"), null()),
         (and_(left <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),
         (left <= 0, "paid"),
         (Invoice.due_date < today, "overdue"),

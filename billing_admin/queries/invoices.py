@@ -1,6 +1,6 @@
 """Invoices: one whole, many by filter, and what a filter adds up to. Money is in minor units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -14,9 +14,8 @@ from billing_admin.domain.invoicing import document_number
 from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries
 from billing_admin.queries.customers import customer
 from billing_admin.queries.listing import with_lines
-from billing_admin.queries.lookup import among, as_id, named
+from billing_admin.queries.lookup import as_id, named
 from billing_admin.queries.organisation import number_format, organisation
-from billing_admin.queries.paging import Record
 
 
 def invoice_id(session: Session, name: str) -> UUID:
@@ -49,21 +48,24 @@ class InvoiceFilter:
     currency: str = ""
     issued_from: date | None = None
     issued_to: date | None = None
+    due_from: date | None = None
+    due_to: date | None = None
     overdue: bool | None = None
     run: str = ""
 
 
 STATES = ("draft", "open", "overdue", "paid", "void")
+_OWES = and_(Invoice.status == "issued", Invoice.kind == "invoice")
 _OWED = Invoice.total - Invoice.paid - Invoice.credited
 
 
 def _state(state: str, today: date) -> ColumnElement[bool]:
     """A state as a condition; the first part lets the index of open invoices serve."""
-    is_open = and_(Invoice.status == "issued", Invoice.total != Invoice.paid + Invoice.credited)
+    is_open = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited)
     conditions: dict[str, ColumnElement[bool]] = {
         "open": is_open,
         "overdue": and_(is_open, Invoice.due_date < today),
-        "paid": and_(Invoice.status == "issued", Invoice.total == Invoice.paid + Invoice.credited),
+        "paid": and_(_OWES, Invoice.total == Invoice.paid + Invoice.credited),
     }
     return conditions.get(state, Invoice.status == state)
 
@@ -78,6 +80,8 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
         (f.currency, lambda: Invoice.currency == f.currency),
         (f.issued_from, lambda: Invoice.issue_date >= f.issued_from),
         (f.issued_to, lambda: Invoice.issue_date <= f.issued_to),
+        (f.due_from, lambda: Invoice.due_date >= f.due_from),
+        (f.due_to, lambda: Invoice.due_date <= f.due_to),
         (f.overdue is True, lambda: _state("overdue", f.today)),
         (f.overdue is False, lambda: or_(~_state("overdue", f.today), Invoice.due_date.is_(None))),
         (f.run, lambda: Invoice.run_id == _run_id(f.run)),
@@ -110,9 +114,10 @@ def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceSum:
-    """Documents of one currency, in minor units; `balance` counts only what is issued."""
+    """Invoices, or credit notes, of one currency, in minor units; `balance` counts only what is issued and owed."""
 
     currency: str
+    kind: str
     invoices: int
     net: int
     tax: int
@@ -123,16 +128,13 @@ class InvoiceSum:
 
 
 def sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
-    """Add the whole filter up, per currency."""
-    owed = func.sum(_OWED).filter(Invoice.status == "issued")
+    """Add the whole filter up, per currency; invoices and credit notes apart."""
+    owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
     amounts = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
-    query = (
-        select(Invoice.currency, func.count(), *(func.sum(amount) for amount in amounts), func.coalesce(owed, 0))
-        .where(*conditions(session, filters))
-        .group_by(Invoice.currency)
-        .order_by(Invoice.currency)
-    )
-    return [InvoiceSum(row[0], *(int(value) for value in row[1:])) for row in session.execute(query)]
+    kinds = (Invoice.currency, Invoice.kind)
+    query = select(*kinds, func.count(), *(func.sum(amount) for amount in amounts), owed).group_by(*kinds)
+    found = session.execute(query.where(*conditions(session, filters)).order_by(Invoice.currency, Invoice.kind.desc()))
+    return [InvoiceSum(row[0], row[1], *(int(value) for value in row[2:])) for row in found]
 
 
 def counts(session: Session, filters: InvoiceFilter) -> dict[str, int]:
@@ -163,29 +165,6 @@ def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
         .where(*conditions(session, filters))
         .order_by(Invoice.created_at.desc(), Invoice.id.desc(), InvoiceLine.position)
     )
-
-
-def receivables(session: Session, customer_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:
-    """What was invoiced, paid and credited per customer and currency, and the oldest day overdue money was due."""
-    owed = func.sum(_OWED)
-    query = (
-        select(
-            Invoice.customer_id,
-            Invoice.currency,
-            func.sum(Invoice.total).label("invoiced"),
-            func.sum(Invoice.paid).label("paid"),
-            func.sum(Invoice.credited).label("credited"),
-            owed.label("balance"),
-            func.min(Invoice.due_date).filter(_OWED > 0).label("oldest_due"),
-        )
-        .where(Invoice.status == "issued", among(session, Invoice.customer_id, customer_ids))
-        .group_by(Invoice.customer_id, Invoice.currency)
-        .order_by(Invoice.currency)
-    )
-    found: dict[UUID, list[Record]] = {}
-    for row in session.execute(query):
-        found.setdefault(row.customer_id, []).append(row)
-    return found
 
 
 def next_number(session: Session, on: date, kind: str = "invoice") -> str:

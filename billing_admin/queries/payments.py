@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
@@ -78,10 +78,15 @@ def _search(q: str) -> ColumnElement[bool]:
     return or_(Payment.reference.icontains(words, autoescape=True), Payment.customer_id.in_(named))
 
 
+def left() -> ColumnElement[int]:
+    """What is left of a payment, to be allocated; nothing of a reversed one."""
+    return case((Payment.status == "recorded", Payment.amount - Payment.allocated), else_=0)
+
+
 _VIEWS: Select[Any] = (
     select(
         *Payment.__table__.c,
-        (Payment.amount - Payment.allocated).label("left"),
+        left().label("left"),
         Customer.reference.label("customer_reference"),
         Customer.name.label("customer_name"),
         AuditEvent.actor_name.label("created_by"),

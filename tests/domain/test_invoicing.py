@@ -283,6 +283,7 @@ class Owed:
         (Owed(credited=100), DAY + timedelta(days=1), "credited"),
         (Owed("draft"), DAY + timedelta(days=1), None),
         (Owed("void"), DAY + timedelta(days=1), None),
+        (Owed(kind="credit_note"), DAY + timedelta(days=1), None),
     ],
 )
 def test_the_payment_state_is_read_off_balance_and_due_date(owed: Owed, today: date, state: str | None) -> None:

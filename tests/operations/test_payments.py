@@ -239,7 +239,7 @@ def test_nothing_is_dated_in_a_locked_period(session: Session, acme: Customer) -
     lock(TODAY)
     (taken,) = session.scalars(select(Allocation.id).where(Allocation.payment_id == id))
     for work, *args in (
-        (payments.withdraw, id, taken),
+        (payments.withdraw, id, taken, ""),
         (payments.allocate, id, "oldest"),
         (payments.write_off, all_invoices()[2].id, exact("30"), "Tiny", None),
     ):
@@ -279,11 +279,11 @@ def test_no_more_is_allocated_than_is_left(session: Session, acme: Customer) -> 
 def test_a_withdrawn_allocation_is_credit_again(session: Session, acme: Customer) -> None:
     id = pay(make_payment_spec(acme, "25"))
     (first, _) = session.scalars(select(Allocation.id).order_by(Allocation.id)).all()
-    assert transaction(payments.withdraw, id, first, SYSTEM, LATER)
+    assert transaction(payments.withdraw, id, first, "A mix-up", SYSTEM, LATER)
     assert allocations(session)[0] == (number(1), 1000, TODAY, date(2026, 4, 5))
     assert (payment(session, id).allocated, paid()) == (1500, [0, 1500, 0])
     before = contents(session)
-    assert not transaction(payments.withdraw, id, first, SYSTEM, LATER)
+    assert not transaction(payments.withdraw, id, first, "A mix-up", SYSTEM, LATER)
     assert contents(session) == before
 
 
@@ -291,8 +291,10 @@ def test_an_allocation_is_withdrawn_from_its_own_payment(session: Session, acme:
     pay(make_payment_spec(acme, "5"))
     other = pay(make_payment_spec(acme, "5"))
     allocation = session.scalars(select(Allocation.id).where(Allocation.payment_id != other)).one()
-    assert refused(session, NotFound, payments.withdraw, other, allocation, SYSTEM, NOW).code == "unknown_allocation"
-    assert refused(session, NotFound, payments.withdraw, A, allocation, SYSTEM, NOW).code == "unknown_payment"
+    assert (
+        refused(session, NotFound, payments.withdraw, other, allocation, "", SYSTEM, NOW).code == "unknown_allocation"
+    )
+    assert refused(session, NotFound, payments.withdraw, A, allocation, "", SYSTEM, NOW).code == "unknown_payment"
 
 
 def free(number: str, amount: int, day: date, now: datetime = LATER) -> int:
@@ -363,7 +365,7 @@ def test_a_reversal_needs_a_reason_and_a_day_after_the_receipt(session: Session,
 
 def test_a_reversal_is_not_dated_before_a_withdrawal(session: Session, acme: Customer) -> None:
     id = pay(make_payment_spec(acme, "10", received_on=date(2026, 3, 20)))
-    transaction(payments.withdraw, id, session.scalars(select(Allocation.id)).one(), SYSTEM, NOW)
+    transaction(payments.withdraw, id, session.scalars(select(Allocation.id)).one(), "", SYSTEM, NOW)
     refusal = refused(session, Invalid, payments.reverse, id, "Bounced", date(2026, 4, 1), SYSTEM, NOW)
     assert (refusal.code, refusal.message) == (
         "before_last_change",
