@@ -47,7 +47,7 @@ def control_totals(session: Session, kind: str, filters: Filters) -> ControlTota
 
 
 def export(session: Session, kind: str, filters: Filters, excel: bool = False) -> Iterator[bytes]:
-    """Write a file in parts: `invoices`, `invoice-lines`, `charges` or `payments`. `excel` begins it with a BOM.
+    """Write a file in parts: `invoices`, `invoice-lines`, `charges`, `payments` or `numbers`. `excel` begins it with a BOM.
 
     What goes wrong on the way is raised out of the iterator, so that nobody takes a part for the whole.
     """

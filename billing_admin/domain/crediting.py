@@ -122,6 +122,21 @@ class Credit:
         return within
 
 
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What a credit does to an invoice: how far it reduces what is owed, and what becomes the customer's credit."""
+
+    reduces: int
+    becomes_credit: int
+    owed_after: int
+
+
+def consequence(owed: int, total: int) -> Consequence:
+    """What is owed is reduced first; what exceeds it was paid, and is the customer's from then on."""
+    reduces = min(owed, total)
+    return Consequence(reduces, total - reduces, owed - reduces)
+
+
 def by_lines(invoice: Creditable, asked: Mapping[UUID, int]) -> Credit:
     """Credit a net amount of some lines; the tax of each rate follows.
 

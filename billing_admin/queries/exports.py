@@ -3,7 +3,7 @@
 `documents.csv` turns these typed columns into cells.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,16 +11,17 @@ from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, null, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from billing_admin.domain.money import EXACT, ZERO, Money
+from billing_admin.domain.money import Money
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Payment, Service
-from billing_admin.queries import charges, invoices, payments
+from billing_admin.queries import charges, invoices, numbers, payments
 from billing_admin.queries.charges import ChargeFilter
-from billing_admin.queries.invoices import InvoiceFilter, InvoiceSum
+from billing_admin.queries.invoices import InvoiceFilter
+from billing_admin.queries.numbers import SeriesFilter
 from billing_admin.queries.payments import PaymentFilter
 
-Filters = ChargeFilter | InvoiceFilter | PaymentFilter
+Filters = ChargeFilter | InvoiceFilter | PaymentFilter | SeriesFilter
 Sums = dict[str, tuple[int, Decimal]]
 
 
@@ -60,6 +61,8 @@ class Export:
 
 def export(session: Session, kind: str, filters: Filters) -> Export:
     """The file of that kind, with the rows that the filter lets through, newest first. Raises as the list does."""
+    if isinstance(filters, SeriesFilter):
+        return Export(_NUMBERS, numbers.numbered(filters).order_by(Invoice.sequence), Invoice.currency.expression)
     if isinstance(filters, PaymentFilter):
         return Export(_PAYMENTS, _payments(session, filters), Payment.currency.expression)
     if isinstance(filters, ChargeFilter):
@@ -70,31 +73,15 @@ def export(session: Session, kind: str, filters: Filters) -> Export:
 
 
 def sums(session: Session, kind: str, filters: Filters) -> Sums:
-    """How many rows the file has per currency, and what they add up to: charges exactly, lines by net,
-    invoices by total, payments by amount, reversed ones among them."""
-    if isinstance(filters, PaymentFilter):
-        return _received(session, filters)
+    """How many rows the file has per currency, and what its column adds up to, whatever became of a row: charges exactly,
+    lines by net, invoices and credit notes by total, payments by amount.
+    """
     if isinstance(filters, ChargeFilter):
         return {one.currency: (one.charges, one.amount) for one in charges.sums(session, filters)}
-    if kind == "invoices":
-        return _added(invoices.sums(session, filters))
-    query = (
-        select(Invoice.currency, func.count(), func.sum(InvoiceLine.net))
-        .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
-        .where(*invoices.conditions(session, filters))
-        .group_by(Invoice.currency)
-        .order_by(Invoice.currency)
-    )
-    return {currency: (count, _major(int(net), currency)) for currency, count, net in session.execute(query)}
-
-
-def _added(found: Iterable[InvoiceSum]) -> Sums:
-    """The file's columns as they stand: invoices and credit notes are both above zero there."""
-    added: Sums = {}
-    for one in found:
-        count, total = added.get(one.currency, (0, ZERO))
-        added[one.currency] = (count + one.invoices, EXACT.add(total, _major(one.total, one.currency)))
-    return added
+    file = export(session, kind, filters)
+    query = file.rows.order_by(None).add_columns(file.currency, func.count(), func.sum(_SUMMED[kind]))
+    found = session.execute(query.group_by(file.currency).order_by(file.currency))
+    return {currency: (count, _major(int(amount), currency)) for currency, count, amount in found}
 
 
 def _major(minor: int, currency: str) -> Decimal:
@@ -143,10 +130,9 @@ def _payments(session: Session, filters: PaymentFilter) -> Select[Any]:
     )
 
 
-def _received(session: Session, filters: PaymentFilter) -> Sums:
-    query = select(Payment.currency, func.count(), func.sum(Payment.amount)).group_by(Payment.currency)
-    found = session.execute(query.where(*payments.conditions(session, filters)).order_by(Payment.currency))
-    return {currency: (count, _major(int(amount), currency)) for currency, count, amount in found}
+def _number_of(id: Any) -> ColumnElement[str | None]:
+    other = aliased(Invoice)
+    return select(other.number).where(other.id == id).correlate(Invoice).scalar_subquery()
 
 
 def _column(name: str, kind: Kind, value: Any) -> Column:
@@ -184,6 +170,27 @@ _LINES = (
     _column("charges", Kind.WHOLE, InvoiceLine.charges),
     _column("invoice_id", Kind.WORD, Invoice.id),
 )
+_NUMBERS = (
+    _column("number", Kind.TEXT, Invoice.number),
+    _column("kind", Kind.WORD, Invoice.kind),
+    _column("sequence", Kind.WHOLE, Invoice.sequence),
+    _column("issue_date", Kind.DAY, Invoice.issue_date),
+    _column("status", Kind.WORD, Invoice.status),
+    _column("customer", Kind.TEXT, Invoice.customer_reference),
+    _column("customer_name", Kind.TEXT, Invoice.customer_name),
+    _column("currency", Kind.WORD, Invoice.currency),
+    _column("total", Kind.MONEY, Invoice.total),
+    _column("corrects", Kind.TEXT, _number_of(Invoice.corrects_id)),
+    _column("voided_on", Kind.DAY, Invoice.voided_on),
+    _column("reason", Kind.TEXT, Invoice.reason),
+    _column("id", Kind.WORD, Invoice.id),
+)
+_SUMMED = {
+    "invoices": Invoice.total,
+    "invoice-lines": InvoiceLine.net,
+    "payments": Payment.amount,
+    "numbers": Invoice.total,
+}
 _PAYMENTS = (
     _column("id", Kind.WORD, Payment.id),
     _column("customer", Kind.TEXT, Customer.reference),
@@ -220,6 +227,11 @@ def _invoice_columns(today: date) -> tuple[Column, ...]:
         _column("credited", Kind.MONEY, Invoice.credited),
         _column("balance", Kind.MONEY, case((owes, left), else_=0)),
         _column("id", Kind.WORD, Invoice.id),
+        _column("corrects", Kind.TEXT, _number_of(Invoice.corrects_id)),
+        _column("replaces", Kind.TEXT, _number_of(Invoice.replaces_id)),
+        _column("voided_on", Kind.DAY, Invoice.voided_on),
+        _column("reason", Kind.TEXT, Invoice.reason),
+        _column("purchase_order", Kind.TEXT, Invoice.purchase_order),
     )
 
 

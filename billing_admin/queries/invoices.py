@@ -6,12 +6,13 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.domain.invoicing import document_number
-from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries
+from billing_admin.domain.invoicing import document_number, sha256
+from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries, VoidedCharge
+from billing_admin.queries.billing import CurrencyTotal, totals
 from billing_admin.queries.customers import customer
 from billing_admin.queries.listing import with_lines
 from billing_admin.queries.lookup import as_id, named
@@ -114,7 +115,7 @@ def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceSum:
-    """Invoices, or credit notes, of one currency, in minor units; `balance` counts only what is issued and owed."""
+    """Invoices, or credit notes, of one currency, in minor units; void ones count as zero, `balance` is what is owed."""
 
     currency: str
     kind: str
@@ -130,7 +131,8 @@ class InvoiceSum:
 def sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
     """Add the whole filter up, per currency; invoices and credit notes apart."""
     owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
-    amounts = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
+    kept = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
+    amounts = [case((Invoice.status == "void", 0), else_=amount) for amount in kept]
     kinds = (Invoice.currency, Invoice.kind)
     query = select(*kinds, func.count(), *(func.sum(amount) for amount in amounts), owed).group_by(*kinds)
     found = session.execute(query.where(*conditions(session, filters)).order_by(Invoice.currency, Invoice.kind.desc()))
@@ -152,9 +154,34 @@ def charge_count(invoice: Invoice) -> int:
 
 
 def charges_of_line(line_id: UUID) -> Select[Charge]:
-    """The charges on one line, by day; for `paging.page`."""
-    query = select(Charge).where(Charge.invoice_line_id == line_id)
+    """The charges on one line, or those that stood on it before it became void, by day; for `paging.page`."""
+    stood = select(VoidedCharge.charge_id).where(VoidedCharge.invoice_line_id == line_id)
+    query = select(Charge).where(or_(Charge.invoice_line_id == line_id, Charge.id.in_(stood)))
     return query.order_by(Charge.incurred_on, Charge.id)
+
+
+def charges_of(invoice_id: UUID) -> Select[Charge]:
+    """The charges on an invoice, by day; for `paging.page`."""
+    on_it = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
+    return select(Charge).where(Charge.invoice_line_id.in_(on_it)).order_by(Charge.incurred_on, Charge.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Drafts that are to be issued together: their ids, their sums, and a digest of what was shown of them."""
+
+    ids: list[UUID]
+    totals: list[CurrencyTotal]
+    digest: str
+
+
+def drafts(session: Session, filters: InvoiceFilter) -> Drafts:
+    """The drafts among what a filter lets through."""
+    columns = (Invoice.id, Invoice.version, Invoice.currency, Invoice.net, Invoice.tax, Invoice.total)
+    query = select(*columns).where(*conditions(session, replace(filters, status="draft"))).order_by(Invoice.id)
+    rows = session.execute(query).all()
+    seen = [[str(row.id), row.version, row.total] for row in rows]
+    return Drafts([row.id for row in rows], totals(tuple(row)[2:] for row in rows), sha256(seen))
 
 
 def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:

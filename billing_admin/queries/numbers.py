@@ -85,36 +85,42 @@ def gaps(session: Session) -> dict[UUID, list[Gap]]:
     return found
 
 
-def series(session: Session, kind: str, year: int) -> Series:
+@dataclass(frozen=True, slots=True)
+class SeriesFilter:
+    """Which series: a kind of document, and a year."""
+
+    kind: str
+    year: int
+
+
+def series(session: Session, which: SeriesFilter) -> Series:
     """One series, or raise NotFound."""
-    found = next((one for one in all_series(session) if (one.kind, one.year) == (kind, year)), None)
+    found = next((one for one in all_series(session) if (one.kind, one.year) == (which.kind, which.year)), None)
     if found is None:
-        raise NotFound("unknown_series", f"No number of {year} was given out.", "year")
+        raise NotFound("unknown_series", f"No number of {which.year} was given out.", "year")
     return found
 
 
-def register(kind: str, year: int) -> Select[Any]:
+def numbered(which: SeriesFilter) -> Select[Any]:
+    """The documents of a series, in the order of their numbers; it selects nothing yet."""
+    mine = (NumberSeries.kind == which.kind, NumberSeries.year == which.year)
+    joined = select().select_from(Invoice).join(NumberSeries, NumberSeries.id == Invoice.series_id)
+    return joined.where(*mine).order_by(Invoice.sequence)
+
+
+def register(which: SeriesFilter) -> Select[Any]:
     """Each number of a series, the last first, with its document and what it corrects or is replaced by; for `paging.page`."""
     corrected, replacing = aliased(Invoice), aliased(Invoice)
-    document = Invoice.__table__.c
     return (
-        select(
-            document.sequence,
-            *(document[name] for name in REGISTER),
-            corrected.id.label("corrected_id"),
+        numbered(which)
+        .order_by(None)
+        .add_columns(
+            *Invoice.__table__.c,
             corrected.number.label("corrected_number"),
             replacing.id.label("replacing_id"),
             replacing.number.label("replacing_number"),
         )
-        .join(NumberSeries, NumberSeries.id == Invoice.series_id)
         .outerjoin(corrected, corrected.id == Invoice.corrects_id)
         .outerjoin(replacing, replacing.replaces_id == Invoice.id)
-        .where(NumberSeries.kind == kind, NumberSeries.year == year)
-        .order_by(document.sequence.desc(), document.id)
+        .order_by(Invoice.sequence.desc(), Invoice.id)
     )
-
-
-REGISTER = (
-    *("id", "number", "kind", "status", "issue_date", "customer_id", "customer_name", "currency", "total"),
-    *("paid", "credited", "due_date", "voided_on", "reason"),
-)

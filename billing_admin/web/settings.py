@@ -88,7 +88,7 @@ def index() -> ResponseReturnValue:
         house=queries.organisation(session),
         rates=queries.tax_rates(session),
         categories=TAX_CATEGORIES,
-        next_number=next_number(session, today()),
+        **_coming(),
         may_write=may(WRITE),
     )
 
@@ -108,8 +108,15 @@ def edit() -> ResponseReturnValue:
             return redirect(url_for("settings.index"), 303)
         house = queries.organisation(session)
         meanwhile = differences(form, OrganisationForm(formdata=None, data=_stored(house)), house.version)
-    number = next_number(session, today())
-    return form_page("settings/form.html", form, locked=locked, next_number=number, meanwhile=meanwhile)
+    return form_page("settings/form.html", form, locked=locked, meanwhile=meanwhile, **_coming())
+
+
+def _coming() -> dict[str, str]:
+    session, day = db.session(), today()
+    return {
+        "next_number": next_number(session, day),
+        "next_credit_note": next_number(session, day, "credit_note"),
+    }
 
 
 def _stored(house: Organisation) -> dict[str, Any]:

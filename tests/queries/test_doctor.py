@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import product
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +15,7 @@ from billing_admin.operations.audit import record, seal, seal_all
 from billing_admin.queries import doctor
 from billing_admin.queries.audit import Head, head
 from billing_admin.queries.doctor import CHECKS, Finding, Result, anchored, examine
+from tests.databases import without_triggers
 from tests.making import (
     NOW,
     all_invoices,
@@ -52,9 +52,6 @@ CONSTRAINTS = {
     ),
     "allocations": ("ck_allocations_positive", "ck_allocations_withdrawn_after_made"),
 }
-
-# Triggers refuse to change these.
-GUARDED = ("audit_events", "audit_seals", "invoices", "invoice_lines", "invoice_taxes")
 
 
 @pytest.fixture
@@ -106,13 +103,11 @@ def defenceless(billed: Session) -> Iterator[Session]:
     """A session in a transaction in which the database refuses nothing; it is rolled back."""
     billed.rollback()
     connection = billed.connection(execution_options=write_options(db.engine))
+    without_triggers(connection)
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
-        for table, verb in product(GUARDED, ("update", "delete")):
-            connection.exec_driver_sql(f"DROP TRIGGER {table}_refuse_{verb}")
     else:
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         for table, names in CONSTRAINTS.items():
             for name in names:
                 connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
