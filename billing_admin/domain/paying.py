@@ -9,7 +9,7 @@ from uuid import UUID
 
 from billing_admin.domain.charging import EARLIEST, LATEST
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import Money, currency_code, exact
+from billing_admin.domain.money import EXACT, Money, currency_code, exact
 from billing_admin.domain.text import text
 
 # How money comes in; writing off is not among them, as it has an operation of its own.
@@ -121,3 +121,16 @@ def oldest_first(invoices: Iterable[Open], amount: int) -> list[Part]:
 def differences(asked: Mapping[str, Any], stored: Any) -> list[str]:
     """Name the fields in which a repeat differs from the payment stored under its id; what it leaves out is not compared."""
     return [name for name, value in asked.items() if value is not None and getattr(stored, name) != value]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a payment is about to be divided: received = allocated + left, in major units."""
+
+    received: Decimal
+    allocated: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        """What becomes the customer's credit; below zero, more is allocated than was received."""
+        return EXACT.subtract(self.received, self.allocated)

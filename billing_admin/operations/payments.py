@@ -193,10 +193,13 @@ def _told(made: Sequence[Claim], key: AccountKey) -> dict[str, dict[str, str]]:
     return {"allocated": {claim.number: _said(claim.amount, key) for claim in made}}
 
 
-def allocate(session: Session, payment_id: UUID, spec: Allocate, actor: Actor, now: datetime) -> int:
+def allocate(
+    session: Session, payment_id: UUID, spec: Allocate, actor: Actor, now: datetime, expected: int | None = None
+) -> int:
     """Allocate what is left of a payment, or parts of it, as of today. Returns how many minor units.
 
-    Raises NotFound, Conflict for a reversed payment and for more than is left of it, else as `record` does.
+    `expected` is what was left when somebody decided, so that a form sent twice allocates once. Raises NotFound, Conflict when
+    less or more is left now, for a reversed payment and for more than is left; else as `record` does.
     """
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
@@ -207,6 +210,8 @@ def allocate(session: Session, payment_id: UUID, spec: Allocate, actor: Actor, n
     if payment.status == "reversed":
         raise Conflict("payment_reversed", "This payment is reversed: there is nothing left of it.", "status")
     left = payment.amount - payment.allocated
+    if expected not in {None, left}:
+        raise Conflict("changed_meanwhile", f"{_said(left, key)} are left by now: look at the amounts again.", "left")
     parts = oldest_first(open_invoices(session, *key), left) if isinstance(asked, str) else asked
     amount = sum(part for _, part in parts)
     if amount > left:

@@ -6,6 +6,7 @@ day it was made until it is withdrawn. What is asked of a day therefore does not
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -16,8 +17,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.ledger import NOTHING, Entry, Position, Statement, buckets, statement
 from billing_admin.domain.paying import WRITE_OFF
-from billing_admin.models import Allocation, Invoice, Payment
+from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.queries.lookup import among
+from billing_admin.queries.payments import is_open
 
 AccountKey = tuple[UUID, str]
 Rows: TypeAlias = Select[*tuple[Any, ...]]
@@ -151,6 +153,45 @@ def totals(found: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
     for (_, currency), position in found:
         added[currency] += position
     return dict(sorted(added.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """An account on which something is open or unallocated."""
+
+    key: AccountKey
+    reference: str
+    name: str
+    position: Position
+
+    @property
+    def currency(self) -> str:
+        """That of the account."""
+        return self.key[1]
+
+
+def aged(session: Session, today: date, as_of: date | None, currency: str = "") -> list[Aged]:
+    """Every account on which something is open or unallocated, by currency, the largest balance first."""
+    found = positions(session, today, as_of)
+    people = {row.id: row for row in session.execute(select(Customer.id, Customer.reference, Customer.name))}
+    rows = [
+        Aged(key, people[key[0]].reference, people[key[0]].name, position)
+        for key, position in found.items()
+        if (any(position.open) or position.unallocated) and currency in {"", key[1]}
+    ]
+    return sorted(rows, key=lambda row: (row.currency, -row.position.balance, row.reference))
+
+
+def open_by_bucket(session: Session, today: date) -> dict[str, tuple[int, ...]]:
+    """What is open now in each bucket, per currency; reads open invoices alone."""
+    left = Invoice.total - Invoice.paid - Invoice.credited
+    aged = [
+        func.sum(case((and_(*within(Invoice.due_date.expression, one.first, one.last)), left), else_=0))
+        for one in buckets(today)
+    ]
+    query: Rows = select(Invoice.currency, *aged).where(is_open()).group_by(Invoice.currency)
+    found = session.execute(query.order_by(Invoice.currency))
+    return {currency: tuple(int(amount) for amount in amounts) for currency, *amounts in found}
 
 
 def entries(session: Session, customer_id: UUID, through: date | None = None) -> dict[str, list[Entry]]:

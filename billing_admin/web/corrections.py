@@ -68,6 +68,11 @@ class CreditForm(Form):
     issue_date = DayField("Date of the credit note", needed="Enter a day such as 2026-11-30.")
     shown = HiddenField()
 
+    def show_digits(self, digits: int) -> None:
+        """Write amounts with the digits of their currency."""
+        for part in (self, *(one.form for one in self.lines)):
+            part.amount.digits = digits
+
     def spec(self) -> CreditSpec:
         """What was entered, by the way that was chosen."""
         if self.way.data == "amount":
@@ -125,8 +130,7 @@ def _credit_form(whole: Creditable) -> CreditForm:
 
     lines = [{"line": str(line.id), "amount": major(line.left)} for line in whole.lines]
     form = CreditForm(amount=major(whole.left), issue_date=today(), lines=lines)
-    for field in (form.amount, *(line.amount for line in form.lines)):
-        field.digits = MINOR_DIGITS[whole.currency]
+    form.show_digits(MINOR_DIGITS[whole.currency])
     return form
 
 

@@ -116,7 +116,7 @@ def issue() -> ResponseReturnValue:
     back = address("invoices.index", status="draft")
     if form.validate_on_submit():
         with refusals_on(form):
-            count = transaction(_issue, filters, form.shown.data, form.issue_date.data, actor(), now())
+            count = transaction(_issue, filters, form.shown.data or "", form.issue_date.data, actor(), now())
             flash(f"{counted(count, 'invoice')} issued.", "success")
             return redirect(address("invoices.index", status="open"), 303)
     drafts = queries.drafts(db.session(), filters)

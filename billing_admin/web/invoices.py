@@ -16,6 +16,7 @@ from billing_admin.operations import invoices as operations
 from billing_admin.queries import customers
 from billing_admin.queries import invoices as queries
 from billing_admin.queries.organisation import organisation
+from billing_admin.queries.payments import of_invoice
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import DayField, Form, form_page, refusals_on
 from billing_admin.web.guard import subject
@@ -48,6 +49,8 @@ def filters_given() -> queries.InvoiceFilter:
         currency=given_choice("currency", MINOR_DIGITS),
         issued_from=given_day("issued_from"),
         issued_to=given_day("issued_to"),
+        due_from=given_day("due_from"),
+        due_to=given_day("due_to"),
         run=str(run) if run else "",
     )
 
@@ -68,6 +71,8 @@ def chips_of(filters: queries.InvoiceFilter) -> list[Any]:
         ("currency", "Currency", filters.currency),
         ("issued_from", "Issued from", written_day(filters.issued_from) if filters.issued_from else ""),
         ("issued_to", "Issued to", written_day(filters.issued_to) if filters.issued_to else ""),
+        ("due_from", "Due from", written_day(filters.due_from) if filters.due_from else ""),
+        ("due_to", "Due to", written_day(filters.due_to) if filters.due_to else ""),
         ("run", "Billing run", filters.run),
     )
 
@@ -121,6 +126,8 @@ def show(id: UUID) -> ResponseReturnValue:
         owed=balance(invoice),
         terms=_terms(invoice),
         **_acts(invoice),
+        payments=of_invoice(db.session(), id),
+        may_pay=may("payments:write"),
     )
 
 

@@ -16,6 +16,8 @@ MENU = (
     ("Unbilled", "hourglass-low", "unbilled.index"),
     ("Billing runs", "player-play", "billing_runs.index"),
     ("Invoices", "file-invoice", "invoices.index"),
+    ("Payments", "credit-card", "payments.index"),
+    ("Ageing", "clock", "receivables.ageing"),
     ("Number register", "list-numbers", "numbers.index"),
     ("API tokens", "key", "tokens.index"),
     ("Settings", "settings", "settings.index"),
