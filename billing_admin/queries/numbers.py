@@ -122,5 +122,5 @@ def register(which: SeriesFilter) -> Select[Any]:
         )
         .outerjoin(corrected, corrected.id == Invoice.corrects_id)
         .outerjoin(replacing, replacing.replaces_id == Invoice.id)
-        .order_by(Invoice.sequence.desc(), Invoice.id)
+        .order_by(func.coalesce(Invoice.sequence, 0).desc(), Invoice.id)
     )

@@ -42,7 +42,7 @@ class VoidForm(Form):
     """Why, and what becomes of the charges."""
 
     reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=LONGEST_REASON)
-    charges = RadioField("Its charges", choices=list(FATES.items()), default="pending")
+    charges = RadioField("Its charges", choices=FATES, default="pending")
 
 
 class CreditLineForm(Form):
@@ -62,7 +62,7 @@ class CreditForm(Form):
 
     id = KeyField()
     reason = TextField("Reason", needed="Say why: it is printed on the credit note.", longest=LONGEST_REASON)
-    way = RadioField("Credit", choices=list(WAYS.items()), default="amount")
+    way = RadioField("Credit", choices=WAYS, default="amount")
     amount = ExactField("Amount with tax")
     lines = FieldList(FormField(CreditLineForm))
     issue_date = DayField("Date of the credit note", needed="Enter a day such as 2026-11-30.")
