@@ -65,8 +65,7 @@ def test_what_a_colleague_saved_meanwhile_is_shown(browser: FlaskClient, draft: 
 
 def test_an_issued_invoice_is_not_edited_and_says_what_to_do(browser: FlaskClient) -> None:
     invoice = make_invoice()
-    page = browser.get(f"/invoices/{invoice.id}")
-    assert not has_link(page, "Edit")
+    assert not has_link(browser.get(f"/invoices/{invoice.id}"), "Edit")
     for page in ("edit", "charges"):
         refused = browser.get(f"/invoices/{invoice.id}/{page}")
         assert refused.status_code == 409
