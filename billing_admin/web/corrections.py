@@ -72,6 +72,7 @@ class CreditForm(Form):
         """Write amounts with the digits of their currency."""
         for part in (self, *(one.form for one in self.lines)):
             part.amount.digits = digits
+            part.amount.flags.optional = False  # which of them is needed depends on the way that is chosen
 
     def spec(self) -> CreditSpec:
         """What was entered, by the way that was chosen."""
