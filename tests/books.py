@@ -10,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.invoicing import chained, content
-from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.models import Account, Base, Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries
-from billing_admin.operations.invoices import written
+from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.models import Account, Base, Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, VoidedCharge
+from billing_admin.queries.written import written
 
 
 def rows(session: Session, table: type[Base], *order: Any) -> Sequence[Any]:
@@ -62,8 +62,16 @@ def _assert_lines(session: Session) -> None:
         assert (charge.status == "billed") == (charge.invoice_line_id is not None)
         if charge.invoice_line_id is not None:
             on_line[charge.invoice_line_id].append(charge)
+    void = set(session.scalars(select(Invoice.id).where(Invoice.status == "void")))
+    by_id = {charge.id: charge for charge in rows(session, Charge)}
+    for once in rows(session, VoidedCharge):
+        on_line[once.invoice_line_id].append(by_id[once.charge_id])
     for line in rows(session, InvoiceLine):
+        if line.corrects_line_id is not None:
+            assert (line.charges, line.amount) == (0, Money(line.net, line.currency).decimal)
+            continue
         charges = on_line.pop(line.id)
+        assert all((charge.invoice_line_id == line.id) == (line.invoice_id not in void) for charge in charges)
         assert line.charges == len(charges)
         assert Fraction(line.amount) == sum(Fraction(charge.amount) for charge in charges)
         assert Fraction(line.quantity) == sum(Fraction(charge.quantity) for charge in charges)
@@ -83,6 +91,7 @@ def _assert_documents(session: Session) -> None:
         lines[line.invoice_id].append(line)
     for tax in rows(session, InvoiceTax, InvoiceTax.position):
         taxes[tax.invoice_id].append(tax)
+    credited: dict[Any, int] = defaultdict(int)
     for invoice in rows(session, Invoice):
         own, own_taxes = lines[invoice.id], taxes[invoice.id]
         assert [line.position for line in own] == list(range(1, len(own) + 1))
@@ -93,15 +102,20 @@ def _assert_documents(session: Session) -> None:
             bases[rate] += line.net
             within[rate] += line.gross or 0
         assert {(tax.category, tax.percent, tax.included): tax.base for tax in own_taxes} == bases
-        for tax in own_taxes:
+        for tax in own_taxes if invoice.kind == "invoice" else ():
             percent = Fraction(tax.percent)
             gross = within[tax.category, tax.percent, tax.included]
             exactly = gross * percent / (100 + percent) if tax.included else tax.base * percent / 100
             assert tax.tax == half_up(exactly)
             assert not tax.included or tax.base + tax.tax == gross
+        if invoice.kind == "credit_note":
+            credited[invoice.corrects_id] += invoice.total
         assert invoice.net == sum(line.net for line in own)
         assert invoice.tax == sum(tax.tax for tax in own_taxes)
         assert invoice.total == invoice.net + invoice.tax > 0
+    for invoice in rows(session, Invoice):
+        assert invoice.credited == credited[invoice.id]
+        assert invoice.paid + invoice.credited <= invoice.total
 
 
 def _assert_numbers(session: Session) -> None:
@@ -113,7 +127,7 @@ def _assert_numbers(session: Session) -> None:
             assert invoice["sequence"] == expected, "the numbers have a gap"
             assert invoice["number"].endswith(f"-{series.year}-{expected:05d}")
             assert invoice["issue_date"].year == series.year
-            assert invoice["hash"] == chained(previous, invoice["number"], content(written(session, invoice)))
+            assert invoice["hash"] == chained(previous, invoice["number"], content(written(session, [invoice])[0]))
             previous = invoice["hash"]
             dates.append(invoice["issue_date"])
         assert dates == sorted(dates)

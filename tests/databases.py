@@ -15,11 +15,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, make_url
 
 # What makes commits quick and a power cut fatal.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -167,3 +168,21 @@ def postgresql_database(server: URL, name: str) -> Iterator[URL]:
             yield server.set(database=name)
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+# Triggers refuse to change what stands here.
+GUARDED = ("audit_events", "audit_seals", "invoices", "invoice_lines", "invoice_taxes")
+
+
+def without_triggers(connection: Connection, foreign_keys: bool = False) -> None:
+    """Let this transaction change what triggers would refuse; on SQLite they are gone until the next test.
+
+    With `foreign_keys` these still hold; on PostgreSQL the transaction must then be rolled back.
+    """
+    for table, verb in product(GUARDED, ("update", "delete")):
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_refuse_{verb}")
+        elif foreign_keys:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")

@@ -17,10 +17,22 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.fields import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact
+from billing_admin.domain.paying import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
-from billing_admin.operations import billing_runs, customers, organisation, posting, services, tax_rates
+from billing_admin.operations import (
+    billing_runs,
+    credit_notes,
+    customers,
+    organisation,
+    payments,
+    posting,
+    services,
+    tax_rates,
+    voids,
+)
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.operations.posting import Posted
+from billing_admin.queries.crediting import CreditSpec
 
 NOW = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
 MARCH, MARCH_END = date(2026, 3, 15), date(2026, 3, 31)
@@ -131,3 +143,59 @@ def make_invoice(
     post(make_spec(billed, amount), now=now)
     run_id = bill(issue=issue, customers=[billed], now=now)
     return next(invoice for invoice in all_invoices() if invoice.run_id == run_id)
+
+
+def void(invoice: Invoice, charges: str = "pending", *, reason: str = "Wrong", now: datetime = NOW) -> UUID | None:
+    """Void an invoice; returns the id of the draft in its place, if one was asked for."""
+    return transaction(voids.void, invoice.id, reason, charges, SYSTEM, now)[1]
+
+
+def credit(
+    invoice: Invoice,
+    amount: str | None = None,
+    lines: Mapping[UUID, str] | None = None,
+    *,
+    reason: str = "Agreed",
+    issue_date: date | None = None,
+    id: UUID | None = None,
+    now: datetime = NOW,
+) -> Invoice:
+    """Credit an amount of an invoice, or net amounts of its lines; returns the credit note."""
+    asked = [(line, exact(net)) for line, net in (lines or {}).items()]
+    spec = CreditSpec(reason, None if amount is None else exact(amount), asked, issue_date, id)
+    made = transaction(credit_notes.credit, invoice.id, spec, SYSTEM, now)[0]
+    return next(one for one in all_invoices() if one.id == made)
+
+
+def make_payment_spec(
+    customer: Customer | str,
+    amount: str = "10",
+    allocate: Mapping[str, str] | Allocate = "oldest",
+    *,
+    currency: str | None = None,
+    received_on: date | None = None,
+    method: str = "bank_transfer",
+    reference: str | None = None,
+    id: UUID | None = None,
+) -> PaymentSpec:
+    """What to ask of a payment; by hand, it is allocated as `{invoice: amount}`."""
+    parts = allocate if isinstance(allocate, str | tuple) else _parts(allocate)
+    return PaymentSpec(
+        customer=customer if isinstance(customer, str) else customer.reference,
+        amount=exact(amount),
+        method=method,
+        allocate=parts,
+        currency=currency,
+        received_on=received_on,
+        reference=reference,
+        id=id,
+    )
+
+
+def _parts(allocate: Mapping[str, str]) -> tuple[AllocationSpec, ...]:
+    return tuple(AllocationSpec(invoice, exact(amount)) for invoice, amount in allocate.items())
+
+
+def pay(spec: PaymentSpec, now: datetime = NOW) -> UUID:
+    """Record a payment; returns its id."""
+    return transaction(payments.record, spec, SYSTEM, now).id

@@ -17,7 +17,12 @@ SUBJECTS: Final = (
     "catalogue",
     "invoices",
     "explaining",
+    "drafts",
+    "corrections",
+    "numbers",
     "billing_runs",
+    "payments",
+    "receivables",
     "audit_events",
     "files",
 )

@@ -8,12 +8,12 @@ from flask import Response, stream_with_context
 from billing_admin.api.charges import ChargeFilters
 from billing_admin.api.fields import Answer, One, Parameters
 from billing_admin.api.invoices import InvoiceFilters
+from billing_admin.api.payments import PaymentFilters
 from billing_admin.api.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.database import db
 from billing_admin.documents import csv
 from billing_admin.domain.money import Money, plain
-from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.organisation import today
 
@@ -33,6 +33,10 @@ class InvoiceFile(InvoiceFilters, File):
 
 class ChargeFile(ChargeFilters, File):
     """A file of charges."""
+
+
+class PaymentFile(PaymentFilters, File):
+    """A file of payments."""
 
 
 class Totals(Answer):
@@ -61,10 +65,10 @@ def get_charges_file(query: ChargeFile) -> Reply | Response:
     return _file("charges", query.wanted(), query)
 
 
-@route("GET", "/payments.csv", scope="read", query=File, answer=MEDIA_TYPE)
-def get_payments_file(query: File) -> Reply | Response:
-    """Export payments: none are recorded yet, so that the file has its header alone."""
-    return _file("payments", ChargeFilter(), query)
+@route("GET", "/payments.csv", scope="read", query=PaymentFile, answer=MEDIA_TYPE)
+def get_payments_file(query: PaymentFile) -> Reply | Response:
+    """Export payments."""
+    return _file("payments", query.wanted(), query)
 
 
 def _file(kind: str, filters: Filters, query: File) -> Reply | Response:

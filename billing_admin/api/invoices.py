@@ -19,6 +19,7 @@ from billing_admin.api.fields import (
     words,
 )
 from billing_admin.api.routing import Reply, listing, route
+from billing_admin.api.versions import etag
 from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
@@ -67,7 +68,7 @@ class TaxOut(Answer):
 
 
 class InvoiceOut(Answer):
-    """An invoice, whole."""
+    """An invoice or a credit note, whole. `reason` says why it is void, or why it credits."""
 
     id: UUID
     number: str | None
@@ -87,6 +88,13 @@ class InvoiceOut(Answer):
     credited: str
     balance: str
     corrects: str | None
+    credit_notes: list[str]
+    replaces: str | None
+    replaced_by: UUID | None
+    reason: str
+    voided_on: date | None
+    note: str
+    purchase_order: str
     run: UUID | None
     lines: list[LineOut]
     taxes: list[TaxOut]
@@ -109,7 +117,7 @@ class DocumentOut(Answer):
 
 
 class InvoiceFilters(Parameters):
-    """Which invoices; `issued_from` and `issued_to` are both included."""
+    """Which invoices; the days of issue and those of the due date are all included."""
 
     customer: str = ""
     status: Literal["", "draft", "issued", "void", "open", "overdue", "paid"] = ""
@@ -117,6 +125,8 @@ class InvoiceFilters(Parameters):
     currency: Currency = ""
     issued_from: Day | None = None
     issued_to: Day | None = None
+    due_from: Day | None = None
+    due_to: Day | None = None
     overdue: Flag | None = None
     run: Key | None = None
 
@@ -142,7 +152,9 @@ class IssueIn(Body):
     issue_date: Day = LEFT_OUT
 
 
-def _out(row: Invoice, day: date) -> InvoiceOut:
+def invoice_out(row: Invoice, day: date) -> InvoiceOut:
+    """An invoice with its parts, as it is answered; whether it is overdue depends on the day."""
+
     def money(minor: int) -> str:
         return str(Money(minor, row.currency))
 
@@ -164,7 +176,14 @@ def _out(row: Invoice, day: date) -> InvoiceOut:
         paid=money(row.paid),
         credited=money(row.credited),
         balance=money(balance(row)),
-        corrects=None,
+        corrects=row.corrected.number if row.corrected else None,
+        credit_notes=[note.number or "" for note in row.credit_notes],
+        replaces=row.replaced.number if row.replaced else None,
+        replaced_by=row.replacement.id if row.replacement else None,
+        reason=row.reason,
+        voided_on=row.voided_on,
+        note=row.note,
+        purchase_order=row.purchase_order,
         run=row.run_id,
         lines=[
             LineOut(
@@ -264,17 +283,19 @@ def list_invoices(query: InvoiceQuery) -> Reply:
     session = db.session()
     day = today(session, now())
     found = with_lines(invoices(session, query.wanted(day)))
-    return listing(page(session, found, query.limit, query.after), lambda row: _out(row, day))
+    return listing(page(session, found, query.limit, query.after), lambda row: invoice_out(row, day))
 
 
 @route("GET", "/invoices/{number}", scope="read", answer=InvoiceOut)
 def get_invoice(number: str) -> Reply:
-    """Read one invoice, by id or number."""
-    return Reply(_read(db.session(), number, now()))
+    """Read one invoice, by id or number. The ETag is for changing a draft."""
+    return answered(db.session(), number, now())
 
 
-def _read(session: Session, name: str, at: datetime) -> InvoiceOut:
-    return _out(invoice(session, name), today(session, at))
+def answered(session: Session, name: str, at: datetime) -> Reply:
+    """One invoice as it is now, with its version."""
+    row = invoice(session, name)
+    return Reply(invoice_out(row, today(session, at)), headers={"ETag": etag(row.version)})
 
 
 @route(
@@ -287,13 +308,13 @@ def _read(session: Session, name: str, at: datetime) -> InvoiceOut:
 )
 def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
     """Issue a draft: it gets its number, and never changes again."""
-    return Reply(transaction(_issue, number, body.issue_date, actor, now()))
+    return transaction(_issue, number, body.issue_date, actor, now())
 
 
-def _issue(session: Session, name: str, issue_date: date | None, actor: Actor, at: datetime) -> InvoiceOut:
+def _issue(session: Session, name: str, issue_date: date | None, actor: Actor, at: datetime) -> Reply:
     id = invoice_id(session, name)
     operations.issue(session, id, issue_date, actor, at)
-    return _read(session, str(id), at)
+    return answered(session, str(id), at)
 
 
 @route("GET", "/customers/{ref}/current-invoice", scope="read", query=CurrentQuery, answer=DocumentOut)

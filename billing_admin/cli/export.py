@@ -10,12 +10,14 @@ from typing import BinaryIO
 import click
 
 from billing_admin import clock
-from billing_admin.cli.commands import command, say
-from billing_admin.database import db
+from billing_admin.cli.commands import command
+from billing_admin.database import Session, db
 from billing_admin.documents import csv
 from billing_admin.queries.charges import ChargeFilter
+from billing_admin.queries.exports import Filters
 from billing_admin.queries.invoices import InvoiceFilter
 from billing_admin.queries.organisation import today
+from billing_admin.queries.payments import PaymentFilter
 
 KINDS = ("invoices", "invoice-lines", "charges", "payments")
 
@@ -33,8 +35,6 @@ def export(kind: str, file: Path) -> None:
       flask --app wsgi export invoices invoices.csv
       flask --app wsgi export charges - | gzip > charges.csv.gz
     """
-    if kind == "payments":
-        say("Payments are not recorded yet: the file has its header alone.")
     with _target(file) as target:
         for part in _parts(kind):
             target.write(part)
@@ -42,8 +42,13 @@ def export(kind: str, file: Path) -> None:
 
 def _parts(kind: str) -> Iterator[bytes]:
     session = db.session()
-    filters = ChargeFilter() if kind == "charges" else InvoiceFilter(today(session, clock.now()))
-    return csv.export(session, kind, filters)
+    return csv.export(session, kind, _everything(session, kind))
+
+
+def _everything(session: Session, kind: str) -> Filters:
+    if kind == "charges":
+        return ChargeFilter()
+    return PaymentFilter() if kind == "payments" else InvoiceFilter(today(session, clock.now()))
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def control_totals(session: Session, kind: str, filters: Filters) -> ControlTota
 
 
 def export(session: Session, kind: str, filters: Filters, excel: bool = False) -> Iterator[bytes]:
-    """Write a file in parts: `invoices`, `invoice-lines`, `charges` or `payments`. `excel` begins it with a BOM.
+    """Write a file in parts: `invoices`, `invoice-lines`, `charges`, `payments` or `numbers`. `excel` begins it with a BOM.
 
     What goes wrong on the way is raised out of the iterator, so that nobody takes a part for the whole.
     """
@@ -57,8 +57,6 @@ def export(session: Session, kind: str, filters: Filters, excel: bool = False) -
 def write(session: Session, asked: Export, excel: bool = False) -> Iterator[bytes]:
     """Write any file in parts."""
     yield (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
-    if asked.rows is None:
-        return
     if session.get_bind().dialect.name == "postgresql":
         yield from _copied(session, _cells(asked, asked.rows, _on_postgresql))
     else:

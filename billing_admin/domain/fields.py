@@ -1,6 +1,7 @@
 """What may be said of a customer, a service, the organisation, a tax rate: fields given are checked, left out untouched."""
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypedDict
 from zoneinfo import available_timezones
@@ -60,6 +61,14 @@ class OrganisationFields(TypedDict, total=False):
     default_tax_rate: str
 
 
+class DraftFields(TypedDict, total=False):
+    """What a person says on a draft. Without a due date the customer's terms count from the day of issue."""
+
+    note: str
+    purchase_order: str
+    due_date: date | None
+
+
 class TaxRateFields(TypedDict, total=False):
     """A tax rate's fields: EN 16931 category and percent; `note` is the reason printed where no tax is charged."""
 
@@ -72,6 +81,10 @@ class TaxRateFields(TypedDict, total=False):
 
 def _address(value: str, field: str) -> str:
     return text(value, field, longest=500, lines=True)
+
+
+def _note(value: str, field: str) -> str:
+    return text(value, field, longest=1000, lines=True)
 
 
 def _email(value: str, field: str) -> str:
@@ -151,10 +164,11 @@ _RULES: Mapping[str, Callable[[Any, str], Any]] = {
     "email": _email,
     "address": _address,
     "notes": _address,
+    "note": _note,
+    "purchase_order": text,
     "invoice_footer": _address,
     "tax_id": text,
     "tax_treatment": _treatment,
-    "note": text,
     "exempt_note": named,
     "reverse_charge_note": named,
     "export_note": named,

@@ -24,6 +24,9 @@ from billing_admin.domain.money import (
 )
 from billing_admin.domain.text import NUMBER_PART
 
+# A row of a table by its columns' names.
+Row = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TaxRate:
@@ -255,6 +258,8 @@ class Receivable(Protocol):
     """What the state of a document is read off; money in minor units."""
 
     @property
+    def kind(self) -> str: ...
+    @property
     def status(self) -> str: ...
     @property
     def total(self) -> int: ...
@@ -267,13 +272,17 @@ class Receivable(Protocol):
 
 
 def balance(invoice: Receivable) -> int:
-    """What is still owed, in minor units: nothing before issue and nothing after void."""
-    return invoice.total - invoice.paid - invoice.credited if invoice.status == "issued" else 0
+    """What is still owed, in minor units: nothing before issue and nothing after void, and never anything on a credit note."""
+    owes = invoice.status == "issued" and invoice.kind == "invoice"
+    return invoice.total - invoice.paid - invoice.credited if owes else 0
 
 
 def payment_status(invoice: Receivable, today: date) -> str | None:
-    """Read paid, credited, overdue, part_paid or unpaid off the balance and the due date; None unless issued."""
-    if invoice.status != "issued":
+    """Read paid, credited, overdue, part_paid or unpaid off the balance and the due date; None unless issued.
+
+    A credit note is not paid, it reduces what is.
+    """
+    if invoice.status != "issued" or invoice.kind != "invoice":
         return None
     if balance(invoice) <= 0:
         return "credited" if invoice.credited and not invoice.paid else "paid"
@@ -301,6 +310,44 @@ def may_issue(status: str, number: str | None) -> bool:
     return status == "draft"
 
 
+def editable(status: str, number: str | None, what: str) -> None:
+    """Raise Conflict unless it is a draft; `what` is the deed, such as `changed`."""
+    if status != "draft":
+        said = f"{number} is {status}: only a draft can be {what}."
+        raise Conflict("not_a_draft", f"{said} Credit it, or void it." if status == "issued" else said, "status")
+
+
+def may_void(invoice: Row) -> bool:
+    """Whether there is something to do: True for an issued invoice, False when it is void already.
+
+    Raises Conflict for a draft, for a credit note, and for what is paid or credited even in part.
+    """
+    if invoice["status"] == "void":
+        return False
+    if invoice["kind"] == "credit_note":
+        raise Conflict(
+            "is_credit_note",
+            f"{invoice['number']} is a credit note and stands: to take it back, bill its amount again.",
+        )
+    if invoice["status"] == "draft":
+        raise Conflict("is_draft", "A draft has no number that must stay: discard it.", "status")
+    if invoice["paid"] or invoice["credited"]:
+        what = "paid" if invoice["paid"] else "credited"
+        said = f"{invoice['number']} is {what} in part or in full: it cannot be voided. Credit what is left of it."
+        raise Conflict("has_payments_or_credits", said, "status")
+    return True
+
+
+def may_credit(invoice: Row) -> None:
+    """Raise Conflict unless it is an issued invoice."""
+    if invoice["kind"] == "credit_note":
+        raise Conflict("is_credit_note", f"{invoice['number']} is a credit note itself: it cannot be credited.")
+    if invoice["status"] == "void":
+        raise Conflict("already_void", f"{invoice['number']} is void: nothing is left to credit.", "status")
+    if invoice["status"] == "draft":
+        raise Conflict("is_draft", "A draft is not owed yet: change or discard it.", "status")
+
+
 def document_number(format: str, issue_date: date, sequence: int) -> str:
     """A number as people read it: `INV-{year}-{number:5}` makes INV-2026-00042 (see `text.number_format`)."""
     parts = {"year": f"{issue_date.year:04d}", "month": f"{issue_date.month:02d}"}
@@ -310,9 +357,6 @@ def document_number(format: str, issue_date: date, sequence: int) -> str:
 def chained(previous: str, number: str, content: Sequence[object]) -> str:
     """The hash stored at issue: over the number, the document's content, and the hash before it in its series."""
     return sha256([previous, number, content])
-
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +383,9 @@ COPIES = [
 def content(document: Written) -> list[Any]:
     """The canonical content of an issued document: what its hash covers, in a fixed order.
 
-    What came later stands in it only where it says something, so that older documents keep their hashes.
+    What was added to documents later counts only where it says something, so that hashes of before stay true.
     """
-    invoice = document.invoice
+    invoice, more = document.invoice, _said(document)
     days = [invoice[name].isoformat() for name in ("issue_date", "due_date", "period_from", "period_to")]
     return [
         str(invoice["id"]),
@@ -365,4 +409,16 @@ def content(document: Written) -> list[Any]:
             ]
             for tax in document.taxes
         ],
+        *([more] if more else []),
     ]
+
+
+def _said(document: Written) -> dict[str, Any]:
+    """A void invoice's reason came after its issue: only a credit note's is part of what was issued."""
+    invoice = document.invoice
+    names = ["note", "purchase_order", "corrects_id", "replaces_id"]
+    said = {name: str(invoice[name]) for name in names if invoice[name]}
+    if invoice["kind"] == "credit_note":
+        said["reason"] = invoice["reason"]
+        return said | {"corrected_lines": [str(line["corrects_line_id"]) for line in document.lines]}
+    return said

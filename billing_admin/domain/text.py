@@ -54,6 +54,15 @@ def number_format(value: str, *field: str | int) -> str:
     return value
 
 
+def cannot_collide(one: str, other: str) -> bool:
+    """Whether no number of one format is ever one of the other: they begin or end differently, whatever the digits."""
+    ends = [(NUMBER_PART.split(format)[0], NUMBER_PART.split(format)[-1]) for format in (one, other)]
+    (head, tail), (other_head, other_tail) = ends
+    same_heads = head.startswith(other_head) or other_head.startswith(head)
+    same_tails = tail.endswith(other_tail) or other_tail.endswith(tail)
+    return not (same_heads and same_tails)
+
+
 def folded(value: str) -> str:
     """Fold case and accents away, for search: `Café Ångström` is found by `cafe ang`."""
     decomposed = unicodedata.normalize("NFKD", value.casefold())

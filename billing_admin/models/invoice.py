@@ -99,6 +99,20 @@ class Invoice(Base):
     taxes: Mapped[list["InvoiceTax"]] = relationship(
         order_by="[InvoiceTax.category, InvoiceTax.position]", viewonly=True
     )
+    corrected: Mapped["Invoice | None"] = relationship(
+        primaryjoin="remote(Invoice.id) == foreign(Invoice.corrects_id)", viewonly=True
+    )
+    credit_notes: Mapped[list["Invoice"]] = relationship(
+        primaryjoin="Invoice.id == foreign(remote(Invoice.corrects_id))",
+        order_by="[Invoice.issue_date, Invoice.sequence]",
+        viewonly=True,
+    )
+    replaced: Mapped["Invoice | None"] = relationship(
+        primaryjoin="remote(Invoice.id) == foreign(Invoice.replaces_id)", viewonly=True
+    )
+    replacement: Mapped["Invoice | None"] = relationship(
+        primaryjoin="Invoice.id == foreign(remote(Invoice.replaces_id))", uselist=False, viewonly=True
+    )
 
 
 class InvoiceLine(Base):

@@ -15,7 +15,9 @@ PAYMENT_METHODS = ("bank_transfer", "direct_debit", "card", "cash", "cheque", "o
 class Payment(Base):
     """A payment, or a small remainder written off (`method` write_off). Reversed, never deleted.
 
-    `allocated` is the sum of its standing allocations; what is left is the customer's credit.
+    `allocated` is the sum of its standing allocations; what is left is the customer's credit. `asked` says how it was to be
+    allocated when it was recorded (`domain.paying.written`), for a repeat under the same id to be compared with. `reason` is that
+    of writing off, `reversal_reason` that of reversing.
     """
 
     __tablename__ = "payments"
@@ -40,9 +42,11 @@ class Payment(Base):
     received_on: Mapped[date]
     method: Mapped[str]
     reference: Mapped[str]
+    asked: Mapped[str]
     status: Mapped[str]
     reason: Mapped[str]
     reversed_on: Mapped[date | None]
+    reversal_reason: Mapped[str]
     created_at: Mapped[datetime]
     event_id: Mapped[UUID] = mapped_column(ForeignKey(AuditEvent.id))
 

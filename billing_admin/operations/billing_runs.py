@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
+from billing_admin.domain.periods import refuse_locked
 from billing_admin.models import BillingRun, BillingRunItem, Customer, NumberSeries
 from billing_admin.operations.audit import record, seal_all
 from billing_admin.operations.billing_chunks import bill_chunk, update_items
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.billing import PART_REASONS, Scope, preview, unbilled_parts
 from billing_admin.queries.lookup import named
-from billing_admin.queries.organisation import today
+from billing_admin.queries.organisation import organisation, today
 
 _note_expected = update_items("expected")
 # `database.transaction`, handed in: it runs a piece of work on a session and commits it.
@@ -136,6 +137,8 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
             f"Use {last.isoformat()} or later: an invoice of that day is issued already.",
             "issue_date",
         )
+    if spec.issue:
+        refuse_locked(issue_date, organisation(session).locked_through, "issue_date")
 
 
 def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:

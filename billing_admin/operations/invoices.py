@@ -9,7 +9,17 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.invoicing import COPIES, Row, Written, chained, content, document_number, due_date, may_issue
+from billing_admin.domain.invoicing import (
+    COPIES,
+    Row,
+    Written,
+    chained,
+    content,
+    document_number,
+    due_date,
+    editable,
+    may_issue,
+)
 from billing_admin.models import (
     Charge,
     Customer,
@@ -23,26 +33,50 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany
 from billing_admin.operations.charges import book, lock_accounts
 from billing_admin.operations.keys import new_id
+from billing_admin.operations.periods import open_books
 from billing_admin.queries.lookup import among_named
-from billing_admin.queries.organisation import organisation, today
+from billing_admin.queries.organisation import number_format, today
 from billing_admin.queries.paging import Record
+from billing_admin.queries.written import written
 
 
 def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Actor, now: datetime) -> bool:
     """Issue one draft: freeze its copies and give it the next number. Returns False when it was issued before.
 
-    Raises NotFound, Conflict for a void invoice, and Invalid for a date before the last one of its series.
+    Raises NotFound, Conflict for a void invoice, and Invalid for a date before the last one of its series or in a locked period.
     """
-    row = _locked(session, invoice_id)
+    row = locked(session, invoice_id)
     if not may_issue(row["status"], row["number"]):
         return False
-    number_documents(session, [written(session, row)], issue_date or today(session, now), now)
+    number_documents(session, written(session, [row]), issue_date or today(session, now), now)
     _issue(session, [row])
     record(session, actor, now, "invoice.issued", "invoice", invoice_id, {"number": row["number"]})
     return True
 
 
-def _locked(session: Session, invoice_id: UUID) -> Row:
+def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor: Actor, now: datetime) -> int:
+    """Issue drafts by their customers' references, all or none. Returns how many; those issued before are left as they are.
+
+    Raises as `issue` does.
+    """
+    query = select(Invoice.__table__).where(among_named(Invoice.id, "ids")).order_by(Invoice.id).with_for_update()
+    rows = [dict(row) for row in session.execute(query, {"ids": ids}).mappings()]
+    drafts = [row for row in rows if may_issue(row["status"], row["number"])]
+    if not drafts:
+        return 0
+    drafts.sort(key=lambda row: (row["customer_reference"], row["id"]))
+    number_documents(session, written(session, drafts), issue_date, now)
+    _issue(session, drafts)
+    details = {
+        "first": drafts[0]["number"],
+        "last": drafts[-1]["number"],
+        "invoices": [str(row["id"]) for row in drafts],
+    }
+    record(session, actor, now, "invoice.issued", "invoice", None, details)
+    return len(drafts)
+
+
+def locked(session: Session, invoice_id: UUID) -> Row:
     """Lock one invoice and read it, or raise NotFound."""
     query = select(Invoice.__table__).where(Invoice.id == invoice_id).with_for_update()
     row = session.execute(query).mappings().one_or_none()
@@ -51,31 +85,39 @@ def _locked(session: Session, invoice_id: UUID) -> Row:
     return dict(row)
 
 
-def written(session: Session, invoice: Row) -> Written:
-    """Read the lines and taxes of an invoice's row."""
-    lines = select(InvoiceLine.__table__).where(InvoiceLine.invoice_id == invoice["id"]).order_by(InvoiceLine.position)
-    taxes = select(InvoiceTax.__table__).where(InvoiceTax.invoice_id == invoice["id"]).order_by(InvoiceTax.position)
-    return Written(invoice, *([dict(row) for row in session.execute(query).mappings()] for query in (lines, taxes)))
-
-
 def number_documents(session: Session, documents: Sequence[Written], issue_date: date, now: datetime) -> None:
-    """Issue drafts, in their order: freeze the copies, then take the series' lock, the last of all locks, for numbers and hashes.
+    """Issue documents of one kind, in their order: freeze the copies, then take the series' lock, the last of all locks, for
+    numbers and hashes.
 
-    Only their rows in memory change: the caller stores them. Raises Invalid for a date before the last one of the series.
+    Only their rows in memory change: the caller stores them. Raises Invalid for a date before the last one of the series or in
+    a locked period, and Conflict when the format makes a number that another document has.
     """
-    house = organisation(session)
+    house = open_books(session, issue_date, "issue_date")
     people = buyers(session, {one.invoice["customer_id"] for one in documents})
     for one in documents:
         _freeze(one.invoice, house, people[one.invoice["customer_id"]], issue_date, now)
-    series = _locked_series(session, "invoice", issue_date, now)
+    kind = documents[0].invoice["kind"]
+    series = _locked_series(session, kind, issue_date, now)
     for one in documents:
         row = one.invoice
         row["series_id"] = series.id
         row["sequence"] = series.next_sequence
-        row["number"] = document_number(house.invoice_format, issue_date, series.next_sequence)
+        row["number"] = document_number(number_format(house, kind), issue_date, series.next_sequence)
         row["hash"] = series.last_hash = chained(series.last_hash, row["number"], content(one))
         series.next_sequence += 1
+    _refuse_taken(session, [one.invoice["number"] for one in documents])
     session.flush()
+
+
+def _refuse_taken(session: Session, numbers: Sequence[str]) -> None:
+    """A format that was changed may make numbers that another one made before."""
+    taken = session.connection().scalar(_TAKEN, {"numbers": numbers})
+    if taken is not None:
+        said = f"There is a document {taken} already: change the format of the numbers in the settings."
+        raise Conflict("number_taken", said, "issue_date")
+
+
+_TAKEN = select(Invoice.number).where(among_named(Invoice.number, "numbers")).limit(1)
 
 
 def buyers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
@@ -93,6 +135,9 @@ def _freeze(row: Row, house: Organisation, customer: Record, issue_date: date, n
     row["status"] = "issued"
     row["issue_date"] = issue_date
     row["due_date"] = row["due_date"] or due_date(issue_date, terms)
+    if row["due_date"] < issue_date:
+        said = f"It is due on {row['due_date'].isoformat()}, before this day: use an earlier day, or change the draft."
+        raise Invalid("due_before_issue", said, "issue_date")
     row["issued_at"] = now
 
 
@@ -131,13 +176,14 @@ def _locked_series(session: Session, kind: str, issue_date: date, now: datetime)
     if series.last_issue_date is not None and issue_date < series.last_issue_date:
         raise Invalid(
             "before_last_issue",
-            f"Use {series.last_issue_date.isoformat()} or later: an invoice of that day is issued already.",
+            f"Use {series.last_issue_date.isoformat()} or later: {KINDS[kind]} of that day is issued already.",
             "issue_date",
         )
     series.last_issue_date = issue_date
     return series
 
 
+KINDS = {"invoice": "an invoice", "credit_note": "a credit note"}
 _ISSUED = ["status", "issue_date", "due_date", "issued_at", "series_id", "sequence", "number", "hash", *COPIES]
 _INVOICE = Invoice.__table__.c
 _issue = UpdateMany(
@@ -148,9 +194,8 @@ _issue = UpdateMany(
 
 def discard(session: Session, invoice_id: UUID, actor: Actor, now: datetime) -> None:
     """Throw a draft away: its charges are pending again. Raises NotFound, and Conflict unless it is a draft."""
-    row = _locked(session, invoice_id)
-    if row["status"] != "draft":
-        raise Conflict("not_a_draft", f"{row['number']} is {row['status']}: only a draft can be discarded.", "status")
+    row = locked(session, invoice_id)
+    editable(row["status"], row["number"], "discarded")
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     on_draft = Charge.invoice_line_id.in_(select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id))
     amounts = session.scalars(select(Charge.amount).where(on_draft)).all()

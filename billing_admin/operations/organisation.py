@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.fields import OrganisationFields, checked
+from billing_admin.domain.text import cannot_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changes, record
 
@@ -34,7 +35,7 @@ def update(
     session: Session, fields: OrganisationFields, version: int | None, actor: Actor, now: datetime
 ) -> Organisation:
     """Change the settings given; they apply to future documents only. Raises Stale when somebody changed them since,
-    and Conflict for another base currency once an invoice exists.
+    Conflict for another base currency once an invoice exists, and Invalid for formats whose numbers could be the same.
     """
     house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != house.version:
@@ -44,6 +45,7 @@ def update(
     for field in FIELDS:
         if field in given:
             setattr(house, field, given[field])
+    _check_formats(house)
     if "default_tax_rate" in given:
         house.default_tax_rate = _rate(session, given["default_tax_rate"])
     changed = changes(before, _facts(house))
@@ -53,6 +55,12 @@ def update(
         session.flush()
         record(session, actor, now, "organisation.changed", "organisation", None, changed)
     return house
+
+
+def _check_formats(house: Organisation) -> None:
+    if not cannot_collide(house.invoice_format, house.credit_note_format):
+        said = "Let it begin with other letters than the numbers of invoices do, such as CN-{year}-{number:5}."
+        raise Invalid("formats_collide", said, "credit_note_format")
 
 
 def _rate(session: Session, code: str) -> TaxRate:

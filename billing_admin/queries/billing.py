@@ -34,11 +34,12 @@ AccountKey = tuple[UUID, str]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which pending charges billing looks at: up to a day, of some customers or all, in one currency or any."""
+    """Which pending charges billing looks at: up to a day, of some customers or all, in one currency or any; or only some."""
 
     through: date
     customer_ids: Collection[UUID] | None = None
     currency: str | None = None
+    charge_ids: Collection[UUID] | None = None
 
     def covers(self, session: Session) -> list[ColumnElement[bool]]:
         """The conditions that hold for every unbilled charge of these customers, whatever its day."""
@@ -47,6 +48,8 @@ class Scope:
             conditions.append(among(session, Charge.customer_id, self.customer_ids))
         if self.currency is not None:
             conditions.append(Charge.currency == self.currency)
+        if self.charge_ids is not None:
+            conditions.append(among(session, Charge.id, self.charge_ids))
         return conditions
 
 

@@ -10,16 +10,18 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, null, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, case, func, null, or_, select
+from sqlalchemy.orm import Session, aliased
 
-from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
-from billing_admin.queries import charges, invoices
+from billing_admin.domain.money import Money
+from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Payment, Service
+from billing_admin.queries import charges, invoices, numbers, payments
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.invoices import InvoiceFilter
+from billing_admin.queries.numbers import SeriesFilter
+from billing_admin.queries.payments import PaymentFilter
 
-Filters = ChargeFilter | InvoiceFilter
+Filters = ChargeFilter | InvoiceFilter | PaymentFilter | SeriesFilter
 Sums = dict[str, tuple[int, Decimal]]
 
 
@@ -53,14 +55,16 @@ class Export:
     """One file: `rows` selects nothing yet, `columns` say what. Money is in the row's `currency`."""
 
     columns: Sequence[Column]
-    rows: Select[Any] | None
+    rows: Select[Any]
     currency: ColumnElement[str]
 
 
 def export(session: Session, kind: str, filters: Filters) -> Export:
     """The file of that kind, with the rows that the filter lets through, newest first. Raises as the list does."""
-    if kind == "payments":
-        return Export(_PAYMENTS, None, _nothing)
+    if isinstance(filters, SeriesFilter):
+        return Export(_NUMBERS, numbers.numbered(filters).order_by(Invoice.sequence), Invoice.currency.expression)
+    if isinstance(filters, PaymentFilter):
+        return Export(_PAYMENTS, _payments(session, filters), Payment.currency.expression)
     if isinstance(filters, ChargeFilter):
         return Export(_CHARGES, _charges(session, filters), Charge.currency.expression)
     if kind == "invoices":
@@ -69,23 +73,19 @@ def export(session: Session, kind: str, filters: Filters) -> Export:
 
 
 def sums(session: Session, kind: str, filters: Filters) -> Sums:
-    """How many rows the file has per currency, and what they add up to: charges exactly, lines by net, invoices by total."""
-    if kind == "payments":
-        return {}
+    """How many rows the file has per currency, and what its column adds up to, whatever became of a row: charges exactly,
+    lines by net, invoices and credit notes by total, payments by amount.
+    """
     if isinstance(filters, ChargeFilter):
         return {one.currency: (one.charges, one.amount) for one in charges.sums(session, filters)}
-    if kind == "invoices":
-        found = [(one.currency, one.invoices, one.total) for one in invoices.sums(session, filters)]
-    else:
-        query = (
-            select(Invoice.currency, func.count(), func.sum(InvoiceLine.net))
-            .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
-            .where(*invoices.conditions(session, filters))
-            .group_by(Invoice.currency)
-            .order_by(Invoice.currency)
-        )
-        found = [(currency, count, int(net)) for currency, count, net in session.execute(query)]
-    return {currency: (count, Decimal(minor).scaleb(-MINOR_DIGITS[currency])) for currency, count, minor in found}
+    file = export(session, kind, filters)
+    query = file.rows.order_by(None).add_columns(file.currency, func.count(), func.sum(_SUMMED[kind]))
+    found = session.execute(query.group_by(file.currency).order_by(file.currency))
+    return {currency: (count, _major(int(amount), currency)) for currency, count, amount in found}
+
+
+def _major(minor: int, currency: str) -> Decimal:
+    return Money(minor, currency).decimal
 
 
 def _charges(session: Session, filters: ChargeFilter) -> Select[Any]:
@@ -120,11 +120,25 @@ def _lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
     )
 
 
+def _payments(session: Session, filters: PaymentFilter) -> Select[Any]:
+    return (
+        select()
+        .select_from(Payment)
+        .join(Customer, Customer.id == Payment.customer_id)
+        .where(*payments.conditions(session, filters))
+        .order_by(Payment.created_at.desc(), Payment.id.desc())
+    )
+
+
+def _number_of(id: Any) -> ColumnElement[str | None]:
+    other = aliased(Invoice)
+    return select(other.number).where(other.id == id).correlate(Invoice).scalar_subquery()
+
+
 def _column(name: str, kind: Kind, value: Any) -> Column:
     return Column(name, kind, value)
 
 
-_nothing: ColumnElement[Any] = null()
 _CHARGES = (
     _column("id", Kind.WORD, Charge.id),
     _column("customer", Kind.TEXT, Customer.reference),
@@ -158,25 +172,46 @@ _LINES = (
     _column("invoice_id", Kind.WORD, Invoice.id),
     _column("gross", Kind.MONEY, InvoiceLine.gross),
 )
-_PAYMENTS = tuple(
-    _column(name, Kind.TEXT, _nothing)
-    for name in (
-        "id",
-        "customer",
-        "received_on",
-        "method",
-        "reference",
-        "currency",
-        "amount",
-        "allocated",
-        "unallocated",
-        "status",
-    )
+_NUMBERS = (
+    _column("number", Kind.TEXT, Invoice.number),
+    _column("kind", Kind.WORD, Invoice.kind),
+    _column("sequence", Kind.WHOLE, Invoice.sequence),
+    _column("issue_date", Kind.DAY, Invoice.issue_date),
+    _column("status", Kind.WORD, Invoice.status),
+    _column("customer", Kind.TEXT, Invoice.customer_reference),
+    _column("customer_name", Kind.TEXT, Invoice.customer_name),
+    _column("currency", Kind.WORD, Invoice.currency),
+    _column("total", Kind.MONEY, Invoice.total),
+    _column("corrects", Kind.TEXT, _number_of(Invoice.corrects_id)),
+    _column("voided_on", Kind.DAY, Invoice.voided_on),
+    _column("reason", Kind.TEXT, Invoice.reason),
+    _column("id", Kind.WORD, Invoice.id),
+)
+_SUMMED = {
+    "invoices": Invoice.total,
+    "invoice-lines": InvoiceLine.net,
+    "payments": Payment.amount,
+    "numbers": Invoice.total,
+}
+_PAYMENTS = (
+    _column("id", Kind.WORD, Payment.id),
+    _column("customer", Kind.TEXT, Customer.reference),
+    _column("received_on", Kind.DAY, Payment.received_on),
+    _column("method", Kind.WORD, Payment.method),
+    _column("reference", Kind.TEXT, Payment.reference),
+    _column("currency", Kind.WORD, Payment.currency),
+    _column("amount", Kind.MONEY, Payment.amount),
+    _column("allocated", Kind.MONEY, Payment.allocated),
+    _column("unallocated", Kind.MONEY, payments.left()),
+    _column("status", Kind.WORD, Payment.status),
+    _column("reversed_on", Kind.DAY, Payment.reversed_on),
+    _column("created_at", Kind.MOMENT, Payment.created_at),
 )
 
 
 def _invoice_columns(today: date) -> tuple[Column, ...]:
     left = Invoice.total - Invoice.paid - Invoice.credited
+    owes = and_(Invoice.status == "issued", Invoice.kind == "invoice")
     return (
         _column("number", Kind.TEXT, Invoice.number),
         _column("kind", Kind.WORD, Invoice.kind),
@@ -192,15 +227,20 @@ def _invoice_columns(today: date) -> tuple[Column, ...]:
         _column("total", Kind.MONEY, Invoice.total),
         _column("paid", Kind.MONEY, Invoice.paid),
         _column("credited", Kind.MONEY, Invoice.credited),
-        _column("balance", Kind.MONEY, case((Invoice.status == "issued", left), else_=0)),
+        _column("balance", Kind.MONEY, case((owes, left), else_=0)),
         _column("id", Kind.WORD, Invoice.id),
+        _column("corrects", Kind.TEXT, _number_of(Invoice.corrects_id)),
+        _column("replaces", Kind.TEXT, _number_of(Invoice.replaces_id)),
+        _column("voided_on", Kind.DAY, Invoice.voided_on),
+        _column("reason", Kind.TEXT, Invoice.reason),
+        _column("purchase_order", Kind.TEXT, Invoice.purchase_order),
     )
 
 
 def _payment_status(left: ColumnElement[int], today: date) -> ColumnElement[str | None]:
     """As `domain.invoicing.payment_status` says it; a test compares the two."""
     return case(
-        (Invoice.status != "issued", null()),
+        (or_(Invoice.status != "issued", Invoice.kind != "invoice"), null()),
         (and_(left <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),
         (left <= 0, "paid"),
         (Invoice.due_date < today, "overdue"),

@@ -1,21 +1,22 @@
 """Invoices: one whole, many by filter, and what a filter adds up to. Money is in minor units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.domain.invoicing import document_number
-from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries
+from billing_admin.domain.invoicing import document_number, sha256
+from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries, VoidedCharge
+from billing_admin.queries.billing import CurrencyTotal, totals
 from billing_admin.queries.customers import customer
-from billing_admin.queries.lookup import among, as_id, named
-from billing_admin.queries.organisation import organisation
-from billing_admin.queries.paging import Record
+from billing_admin.queries.listing import with_lines
+from billing_admin.queries.lookup import as_id, named
+from billing_admin.queries.organisation import number_format, organisation
 
 
 def invoice_id(session: Session, name: str) -> UUID:
@@ -27,8 +28,8 @@ def invoice_id(session: Session, name: str) -> UUID:
 
 
 def invoice(session: Session, name: str) -> Invoice:
-    """One invoice by id or number, with its lines and taxes, or raise NotFound."""
-    query = select(Invoice).options(selectinload(Invoice.lines), selectinload(Invoice.taxes))
+    """One invoice by id or number, with its lines, taxes and the documents beside it, or raise NotFound."""
+    query = with_lines(select(Invoice)).execution_options(populate_existing=True)
     return session.scalars(query.where(Invoice.id == invoice_id(session, name))).one()
 
 
@@ -48,21 +49,24 @@ class InvoiceFilter:
     currency: str = ""
     issued_from: date | None = None
     issued_to: date | None = None
+    due_from: date | None = None
+    due_to: date | None = None
     overdue: bool | None = None
     run: str = ""
 
 
 STATES = ("draft", "open", "overdue", "paid", "void")
+_OWES = and_(Invoice.status == "issued", Invoice.kind == "invoice")
 _OWED = Invoice.total - Invoice.paid - Invoice.credited
 
 
 def _state(state: str, today: date) -> ColumnElement[bool]:
     """A state as a condition; the first part lets the index of open invoices serve."""
-    is_open = and_(Invoice.status == "issued", Invoice.total != Invoice.paid + Invoice.credited)
+    is_open = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited)
     conditions: dict[str, ColumnElement[bool]] = {
         "open": is_open,
         "overdue": and_(is_open, Invoice.due_date < today),
-        "paid": and_(Invoice.status == "issued", Invoice.total == Invoice.paid + Invoice.credited),
+        "paid": and_(_OWES, Invoice.total == Invoice.paid + Invoice.credited),
     }
     return conditions.get(state, Invoice.status == state)
 
@@ -77,6 +81,8 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
         (f.currency, lambda: Invoice.currency == f.currency),
         (f.issued_from, lambda: Invoice.issue_date >= f.issued_from),
         (f.issued_to, lambda: Invoice.issue_date <= f.issued_to),
+        (f.due_from, lambda: Invoice.due_date >= f.due_from),
+        (f.due_to, lambda: Invoice.due_date <= f.due_to),
         (f.overdue is True, lambda: _state("overdue", f.today)),
         (f.overdue is False, lambda: or_(~_state("overdue", f.today), Invoice.due_date.is_(None))),
         (f.run, lambda: Invoice.run_id == _run_id(f.run)),
@@ -109,9 +115,10 @@ def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceSum:
-    """Documents of one currency, in minor units; `balance` counts only what is issued."""
+    """Invoices, or credit notes, of one currency, in minor units; void ones count as zero, `balance` is what is owed."""
 
     currency: str
+    kind: str
     invoices: int
     net: int
     tax: int
@@ -122,16 +129,14 @@ class InvoiceSum:
 
 
 def sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
-    """Add the whole filter up, per currency."""
-    owed = func.sum(_OWED).filter(Invoice.status == "issued")
-    amounts = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
-    query = (
-        select(Invoice.currency, func.count(), *(func.sum(amount) for amount in amounts), func.coalesce(owed, 0))
-        .where(*conditions(session, filters))
-        .group_by(Invoice.currency)
-        .order_by(Invoice.currency)
-    )
-    return [InvoiceSum(row[0], *(int(value) for value in row[1:])) for row in session.execute(query)]
+    """Add the whole filter up, per currency; invoices and credit notes apart."""
+    owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
+    kept = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
+    amounts = [case((Invoice.status == "void", 0), else_=amount) for amount in kept]
+    kinds = (Invoice.currency, Invoice.kind)
+    query = select(*kinds, func.count(), *(func.sum(amount) for amount in amounts), owed).group_by(*kinds)
+    found = session.execute(query.where(*conditions(session, filters)).order_by(Invoice.currency, Invoice.kind.desc()))
+    return [InvoiceSum(row[0], row[1], *(int(value) for value in row[2:])) for row in found]
 
 
 def counts(session: Session, filters: InvoiceFilter) -> dict[str, int]:
@@ -149,9 +154,34 @@ def charge_count(invoice: Invoice) -> int:
 
 
 def charges_of_line(line_id: UUID) -> Select[Charge]:
-    """The charges on one line, by day; for `paging.page`."""
-    query = select(Charge).where(Charge.invoice_line_id == line_id)
+    """The charges on one line, or those that stood on it before it became void, by day; for `paging.page`."""
+    stood = select(VoidedCharge.charge_id).where(VoidedCharge.invoice_line_id == line_id)
+    query = select(Charge).where(or_(Charge.invoice_line_id == line_id, Charge.id.in_(stood)))
     return query.order_by(Charge.incurred_on, Charge.id)
+
+
+def charges_of(invoice_id: UUID) -> Select[Charge]:
+    """The charges on an invoice, by day; for `paging.page`."""
+    on_it = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
+    return select(Charge).where(Charge.invoice_line_id.in_(on_it)).order_by(Charge.incurred_on, Charge.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Drafts that are to be issued together: their ids, their sums, and a digest of what was shown of them."""
+
+    ids: list[UUID]
+    totals: list[CurrencyTotal]
+    digest: str
+
+
+def drafts(session: Session, filters: InvoiceFilter) -> Drafts:
+    """The drafts among what a filter lets through."""
+    columns = (Invoice.id, Invoice.version, Invoice.currency, Invoice.net, Invoice.tax, Invoice.total)
+    query = select(*columns).where(*conditions(session, replace(filters, status="draft"))).order_by(Invoice.id)
+    rows = session.execute(query).all()
+    seen = [[str(row.id), row.version, row.total] for row in rows]
+    return Drafts([row.id for row in rows], totals(tuple(row)[2:] for row in rows), sha256(seen))
 
 
 def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
@@ -164,32 +194,9 @@ def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
     )
 
 
-def receivables(session: Session, customer_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:
-    """What was invoiced, paid and credited per customer and currency, and the oldest day overdue money was due."""
-    owed = func.sum(_OWED)
-    query = (
-        select(
-            Invoice.customer_id,
-            Invoice.currency,
-            func.sum(Invoice.total).label("invoiced"),
-            func.sum(Invoice.paid).label("paid"),
-            func.sum(Invoice.credited).label("credited"),
-            owed.label("balance"),
-            func.min(Invoice.due_date).filter(_OWED > 0).label("oldest_due"),
-        )
-        .where(Invoice.status == "issued", among(session, Invoice.customer_id, customer_ids))
-        .group_by(Invoice.customer_id, Invoice.currency)
-        .order_by(Invoice.currency)
-    )
-    found: dict[UUID, list[Record]] = {}
-    for row in session.execute(query):
-        found.setdefault(row.customer_id, []).append(row)
-    return found
-
-
-def next_number(session: Session, on: date) -> str:
-    """The number that an invoice issued on a day gets, unless another one comes first."""
+def next_number(session: Session, on: date, kind: str = "invoice") -> str:
+    """The number that a document issued on a day gets, unless another one comes first."""
     sequence = session.scalar(
-        select(NumberSeries.next_sequence).where(NumberSeries.kind == "invoice", NumberSeries.year == on.year)
+        select(NumberSeries.next_sequence).where(NumberSeries.kind == kind, NumberSeries.year == on.year)
     )
-    return document_number(organisation(session).invoice_format, on, sequence or 1)
+    return document_number(number_format(organisation(session), kind), on, sequence or 1)

@@ -16,5 +16,13 @@ def newest_first(query: Q, kind: type[Customer] | type[Service]) -> Q:
 
 
 def with_lines(query: Q) -> Q:
-    """Invoices with their lines and taxes: two queries a page, not two an invoice."""
-    return query.options(selectinload(Invoice.lines), selectinload(Invoice.taxes))
+    """Invoices with their lines, taxes and the documents beside them: a few queries a page, not a few an invoice."""
+    parts = (
+        Invoice.lines,
+        Invoice.taxes,
+        Invoice.corrected,
+        Invoice.credit_notes,
+        Invoice.replaced,
+        Invoice.replacement,
+    )
+    return query.options(*map(selectinload, parts))

@@ -26,6 +26,11 @@ def day_of(now: datetime, time_zone: str) -> date:
     return now.astimezone(ZoneInfo(time_zone)).date()
 
 
+def number_format(house: Organisation, kind: str) -> str:
+    """The format of the numbers of invoices or of credit notes."""
+    return house.credit_note_format if kind == "credit_note" else house.invoice_format
+
+
 def tax_rates(session: Session) -> list[TaxRate]:
     """Every tax rate, by code."""
     return list(session.scalars(select(TaxRate).order_by(TaxRate.code)))

@@ -1,6 +1,5 @@
 """Billing runs: choose, look at what would be made, confirm exactly that; and what became of each run."""
 
-from collections.abc import Collection
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +17,7 @@ from billing_admin.operations import billing_runs as operations
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries import billing, customers, late
 from billing_admin.queries import billing_runs as queries
-from billing_admin.web.filters import money
+from billing_admin.web.filters import amounts
 from billing_admin.web.forms import DayField, Form, KeyField, TextField, apply, form_page
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import given, given_choice, given_day, may, rows
@@ -196,12 +195,7 @@ def _button(spec: RunSpec, found: billing.Preview) -> str:
     count = len(found.documents)
     if not spec.issue:
         return f"Make {counted(count, 'draft')}"
-    return f"Issue {counted(count, 'invoice')}, {_listed(found.totals)}"
-
-
-def _listed(totals: Collection[billing.CurrencyTotal]) -> str:
-    *most, last = [money(total.total, total.currency) for total in totals] or ["nothing"]
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"Issue {counted(count, 'invoice')}, {amounts(found.totals)}"
 
 
 def _outcome(run_id: UUID) -> str:
@@ -209,7 +203,7 @@ def _outcome(run_id: UUID) -> str:
     if found.run.state != "done":
         return "The billing run was started."
     noun = "invoice" if found.run.issue else "draft"
-    return f"{counted(found.invoices, noun)} {'issued' if found.run.issue else 'made'}, {_listed(found.totals)}."
+    return f"{counted(found.invoices, noun)} {'issued' if found.run.issue else 'made'}, {amounts(found.totals)}."
 
 
 @pages.get("/<uuid:id>")

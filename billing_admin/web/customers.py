@@ -148,6 +148,7 @@ def show(id: UUID) -> ResponseReturnValue:
         customer=customer,
         tab="overview",
         standing=standing,
+        aged={one.currency: one.position for one in standing if any(one.position.open) or one.position.unallocated},
         overdue=overdue,
         current=prepare(session, Scope(day, [id])),
         most_lines=MOST_LINES,
@@ -260,7 +261,7 @@ def _customer(id: UUID) -> Customer:
 
 
 def _rights() -> dict[str, bool]:
-    return {"may_write": may(WRITE), "may_charge": may("charges:write")}
+    return {"may_write": may(WRITE), "may_charge": may("charges:write"), "may_pay": may("payments:write")}
 
 
 def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> str:

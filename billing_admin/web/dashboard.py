@@ -7,9 +7,11 @@ from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db
-from billing_admin.queries import billing_runs, charges, invoices, paging, unbilled
+from billing_admin.domain.ledger import buckets
+from billing_admin.queries import billing_runs, charges, invoices, paging, payments, receivables, unbilled
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.invoices import InvoiceFilter
+from billing_admin.queries.payments import PaymentFilter
 from billing_admin.queries.setup import Setup, setup
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import may
@@ -44,6 +46,9 @@ def home() -> ResponseReturnValue:
         due={
             status: invoices.sums(session, InvoiceFilter(day, status=status)) for status in ("draft", "open", "overdue")
         },
+        aged=receivables.open_by_bucket(session, day),
+        buckets=buckets(day),
+        unallocated=payments.sums(session, PaymentFilter(status="unallocated")),
         duplicates=charges.sums(session, ChargeFilter(likely_duplicates=True)),
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT).rows,
         runs=recent,

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db
 from billing_admin.documents import csv
-from billing_admin.web import charges, invoices
+from billing_admin.web import charges, invoices, payments
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given
 from billing_admin.web.people import today
@@ -30,6 +30,7 @@ KINDS = {
     "invoices": Kind("Invoices", "invoice", "Sum of the totals"),
     "invoice-lines": Kind("Invoice lines", "invoice line", "Sum of the net amounts"),
     "charges": Kind("Charges", "charge", "Exact sum of the amounts"),
+    "payments": Kind("Payments", "payment", "Sum of the amounts, reversed payments included"),
 }
 
 
@@ -45,6 +46,14 @@ def invoice_files() -> ResponseReturnValue:
 def charge_files() -> ResponseReturnValue:
     """The file of a charge list."""
     return _page("Charges", "charges.index", charges.chips_of(charges.filters_given()), ["charges"])
+
+
+@pages.get("/payments")
+def payment_files() -> ResponseReturnValue:
+    """The file of a payment list."""
+    filters = payments.filters_given()
+    state = chips(("status", "Status", filters.status.capitalize()))
+    return _page("Payments", "payments.index", state + payments.chips_of(filters), ["payments"])
 
 
 def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseReturnValue:
@@ -66,10 +75,12 @@ def _filters(kind: str) -> Any:
     """Exactly what the list is filtered by. Raises NotFound for what does not exist."""
     if kind == "charges":
         return charges.filters_known(charges.filters_given())
+    if kind == "payments":
+        return payments.filters_known(payments.filters_given())
     return invoices.filters_known(invoices.filters_given())
 
 
-@pages.get("/<any('invoices', 'invoice-lines', 'charges'):kind>.csv")
+@pages.get("/<any('invoices', 'invoice-lines', 'charges', 'payments'):kind>.csv")
 def download(kind: str) -> ResponseReturnValue:
     """The file itself, written while it is sent."""
     excel, filters = given("excel") == "1", _filters(kind)

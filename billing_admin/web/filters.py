@@ -1,5 +1,6 @@
 """How pages write values: one filter for each kind."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
@@ -8,6 +9,7 @@ from flask import Flask
 
 from billing_admin.domain.invoicing import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain
+from billing_admin.queries.billing import CurrencyTotal
 from billing_admin.web.people import house, today
 from billing_admin.web.wording import (
     RateLike,
@@ -28,7 +30,7 @@ MINUS = "\N{MINUS SIGN}"
 
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
-    of_values = (money, exact, unrounded, about, number, plain, day, moment)
+    of_values = (money, amounts, exact, unrounded, about, number, plain, day, moment)
     of_words = (counted, percent, ranges, invoice_state, left_out_reason, reason_for_no_tax, tax_rate, tax_words)
     for written in (*of_values, *of_words):
         app.add_template_filter(written)
@@ -38,6 +40,12 @@ def init_filters(app: Flask) -> None:
 def money(minor: int, currency: str) -> str:
     """`10,000.00 EUR`, from minor units; with a true minus sign."""
     return f"{_grouped(Money(minor, currency).decimal)} {currency}"
+
+
+def amounts(totals: Collection[CurrencyTotal]) -> str:
+    """`12,340.00 EUR and 5.00 USD`: the totals of some documents, per currency."""
+    *most, last = [money(total.total, total.currency) for total in totals] or ["nothing"]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def exact(amount: Decimal, currency: str) -> str:

@@ -8,8 +8,8 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db, transaction
-from billing_admin.domain.errors import Conflict, NotFound
-from billing_admin.domain.invoicing import balance
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.invoicing import balance, editable
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import Customer, Invoice
 from billing_admin.operations import invoices as operations
@@ -17,6 +17,7 @@ from billing_admin.queries import customers, late
 from billing_admin.queries import invoices as queries
 from billing_admin.queries.explaining import explanation
 from billing_admin.queries.organisation import organisation
+from billing_admin.queries.payments import of_invoice
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import DayField, Form, form_page, refusals_on
 from billing_admin.web.guard import subject
@@ -26,6 +27,7 @@ from billing_admin.web.wording import counted, invoice_state, rounding
 
 WRITE = "billing:write"
 TABS = ("", *queries.STATES)
+KINDS = {"invoice": "Invoices", "credit_note": "Credit notes"}
 
 pages = subject("invoices", __name__, "/invoices", write=WRITE)
 
@@ -44,9 +46,12 @@ def filters_given() -> queries.InvoiceFilter:
         q=given("q"),
         customer=given("customer"),
         status=given_choice("status", queries.STATES),
+        kind=given_choice("kind", KINDS),
         currency=given_choice("currency", MINOR_DIGITS),
         issued_from=given_day("issued_from"),
         issued_to=given_day("issued_to"),
+        due_from=given_day("due_from"),
+        due_to=given_day("due_to"),
         run=str(run) if run else "",
     )
 
@@ -63,9 +68,12 @@ def chips_of(filters: queries.InvoiceFilter) -> list[Any]:
     return chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
+        ("kind", "Kind", KINDS.get(filters.kind, "")),
         ("currency", "Currency", filters.currency),
         ("issued_from", "Issued from", written_day(filters.issued_from) if filters.issued_from else ""),
         ("issued_to", "Issued to", written_day(filters.issued_to) if filters.issued_to else ""),
+        ("due_from", "Due from", written_day(filters.due_from) if filters.due_from else ""),
+        ("due_to", "Due to", written_day(filters.due_to) if filters.due_to else ""),
         ("run", "Billing run", filters.run),
     )
 
@@ -87,7 +95,9 @@ def index() -> ResponseReturnValue:
         unknown=unknown,
         page=None if unknown else rows(queries.invoices(session, filters)),
         sums=[] if unknown else queries.sums(session, filters),
+        kinds=list(KINDS.items()),
         currencies=[(code, code) for code in customers.currencies(session)],
+        issue_url=address("drafts.issue", status=None),
         export_url=address("exports.invoice_files"),
         may_write=may(WRITE),
     )
@@ -117,8 +127,21 @@ def show(id: UUID) -> ResponseReturnValue:
         owed=balance(invoice),
         terms=_terms(invoice),
         late=late.on_lines(db.session(), id),
-        may_write=may(WRITE),
+        **_acts(invoice),
+        payments=of_invoice(db.session(), id),
+        may_pay=may("payments:write"),
     )
+
+
+def _acts(invoice: Invoice) -> dict[str, bool]:
+    """What the person may do with it as it stands."""
+    may_write, draft = may(WRITE), invoice.status == "draft"
+    stands = may_write and invoice.status == "issued" and invoice.kind == "invoice"
+    return {
+        "may_change": may_write and draft,
+        "may_void": stands and not (invoice.paid or invoice.credited),
+        "may_credit": stands and invoice.credited != invoice.total,
+    }
 
 
 @pages.get("/<uuid:id>/explain")
@@ -191,8 +214,7 @@ def discard(id: UUID) -> ResponseReturnValue:
 
 def _draft(id: UUID) -> Invoice:
     invoice = _invoice(id)
-    if invoice.status != "draft":
-        raise Conflict("not_a_draft", f"{invoice.number} is {invoice.status}: only a draft can be discarded.")
+    editable(invoice.status, invoice.number, "discarded")
     return invoice
 
 

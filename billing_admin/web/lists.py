@@ -11,6 +11,7 @@ from flask import request, url_for
 from billing_admin.database import db
 from billing_admin.domain.errors import Invalid
 from billing_admin.queries import paging
+from billing_admin.queries.lookup import as_id
 from billing_admin.web.people import actor
 
 ROWS = 100
@@ -45,6 +46,11 @@ def given_id(name: str) -> UUID | None:
         return UUID(given(name))
     except ValueError:
         return None
+
+
+def ticked() -> list[UUID]:
+    """The ids whose rows were ticked in the form that was sent."""
+    return [id for id in map(as_id, request.form.getlist("id")) if id is not None]
 
 
 def address(endpoint: str, **values: Any) -> str:

@@ -17,11 +17,16 @@ MENU = (
     ("Unbilled", "hourglass-low", "unbilled.index"),
     ("Billing runs", "player-play", "billing_runs.index"),
     ("Invoices", "file-invoice", "invoices.index"),
+    ("Payments", "credit-card", "payments.index"),
+    ("Ageing", "clock", "receivables.ageing"),
+    ("Number register", "list-numbers", "numbers.index"),
     ("People", "user", "users.index"),
     ("API tokens", "key", "tokens.index"),
     ("Settings", "settings", "settings.index"),
     ("Audit log", "history", "audit.index"),
 )
+# Pages of a subject that have a blueprint of their own.
+PART_OF = {"drafts": "invoices", "corrections": "invoices", "periods": "settings"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,9 @@ class Item:
 
 def menu(reader: Actor) -> list[Item]:
     """The lines whose page exists and which the reader may open."""
+    here = PART_OF.get(request.blueprint or "", request.blueprint)
     return [
-        Item(endpoint, label, icon, url_for(endpoint), _subject(endpoint) == request.blueprint)
+        Item(endpoint, label, icon, url_for(endpoint), _subject(endpoint) == here)
         for label, icon, endpoint in MENU
         if _may_open(endpoint, reader)
     ]

@@ -83,7 +83,7 @@ def index() -> ResponseReturnValue:
         rates=rates,
         categories=CATEGORIES,
         percents={rate.id: percent_on(today(), rate.percent, rate.changes) for rate in rates},
-        next_number=next_number(session, today()),
+        **_coming(),
         may_write=may(WRITE),
     )
 
@@ -103,8 +103,15 @@ def edit() -> ResponseReturnValue:
             return redirect(url_for("settings.index"), 303)
         house = queries.organisation(session)
         meanwhile = differences(form, OrganisationForm(formdata=None, data=_stored(house)), house.version)
-    number = next_number(session, today())
-    return form_page("settings/form.html", form, locked=locked, next_number=number, meanwhile=meanwhile)
+    return form_page("settings/form.html", form, locked=locked, meanwhile=meanwhile, **_coming())
+
+
+def _coming() -> dict[str, str]:
+    session, day = db.session(), today()
+    return {
+        "next_number": next_number(session, day),
+        "next_credit_note": next_number(session, day, "credit_note"),
+    }
 
 
 def _stored(house: Organisation) -> dict[str, Any]:

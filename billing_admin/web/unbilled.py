@@ -20,7 +20,7 @@ from billing_admin.queries import unbilled as queries
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import Form, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, may, rows
+from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, may, rows, ticked
 from billing_admin.web.people import actor, now, today
 from billing_admin.web.wording import counted
 
@@ -160,14 +160,7 @@ def _chosen(which: queries.Waiting, doing: Move) -> queries.Waiting:
     chosen = replace(which, status=which.status if not doing.applies_to else doing.applies_to)
     if request.form.get("all") == "1":
         return chosen
-    return replace(chosen, ids=tuple(id for id in map(_id, request.form.getlist("id")) if id is not None))
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
+    return replace(chosen, ids=tuple(ticked()))
 
 
 def _shown(form: MoveForm) -> tuple[str, str]:

@@ -89,6 +89,10 @@ def wordy(name: str) -> str:
     return name.replace("_", " ").replace(".", " ").capitalize()
 
 
+# Lists of ids in an audit event.
+COUNTED = {"charges", "invoices", "added", "removed"}
+
+
 def told(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
     """An audit event's details: what, its value before where it changed, and its value."""
     return [_told(name, value) for name, value in details.items()]
@@ -96,7 +100,7 @@ def told(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
 
 def _told(name: str, value: Any) -> tuple[str, str | None, str]:
     """A change is a pair. Lists of ids are told by their length: each could hold ten thousand."""
-    if isinstance(value, list) and name in {"charges", "taken_back"}:
+    if isinstance(value, list) and name in COUNTED:
         return wordy(name), None, f"{len(value):,}"
     if isinstance(value, list) and len(value) == 2:
         return wordy(name), _said(value[0]), _said(value[1])

@@ -84,6 +84,60 @@ NUMBER = {
     "postgresql": "included_percent <> 'NaN'",
     "sqlite": "included_percent GLOB '[-0-9]*' AND included_percent NOT GLOB '*[^-.0-9]*'",
 }
+# What was issued is never changed: columns that are copies, and the one way from issued to void.
+COPIES = [
+    "id",
+    "kind",
+    "customer_id",
+    "currency",
+    "run_id",
+    "series_id",
+    "sequence",
+    "number",
+    "issue_date",
+    "due_date",
+    "period_from",
+    "period_to",
+    "net",
+    "tax",
+    "total",
+    "customer_reference",
+    "customer_name",
+    "customer_address",
+    "customer_tax_id",
+    "seller_name",
+    "seller_address",
+    "seller_tax_id",
+    "footer",
+    "note",
+    "purchase_order",
+    "corrects_id",
+    "replaces_id",
+    "hash",
+    "created_at",
+    "issued_at",
+]
+ISSUED = "OLD.status <> 'draft'"
+CHANGED = (
+    f"{ISSUED} AND ({' OR '.join(f'OLD.{name} IS DISTINCT FROM NEW.{name}' for name in COPIES)}"
+    " OR NOT ((OLD.status = 'issued' AND NEW.status = 'void')"
+    " OR (OLD.status = NEW.status AND OLD.voided_on IS NOT DISTINCT FROM NEW.voided_on AND OLD.reason = NEW.reason)))"
+)
+ON_ISSUED = "EXISTS (SELECT 1 FROM invoices WHERE id = OLD.invoice_id AND status <> 'draft')"
+REFUSED = {
+    ("invoices", "update"): CHANGED,
+    ("invoices", "delete"): ISSUED,
+    ("invoice_lines", "update"): ON_ISSUED,
+    ("invoice_lines", "delete"): ON_ISSUED,
+    ("invoice_taxes", "update"): ON_ISSUED,
+    ("invoice_taxes", "delete"): ON_ISSUED,
+}
+REFUSE = "RAISE EXCEPTION 'An issued document is never changed.' USING ERRCODE = 'restrict_violation'"
+FUNCTIONS = {
+    "refuse_issued_change": f"BEGIN {REFUSE}; END",
+    "refuse_issued_part_change": f"BEGIN IF {ON_ISSUED} THEN {REFUSE}; END IF;"
+    " RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END",
+}
 
 
 def upgrade() -> None:
@@ -110,6 +164,23 @@ def upgrade() -> None:
     for name, (table, columns, unique, condition) in PARTIAL_INDEXES.items():
         where = sa.text(condition)
         op.create_index(name, table, columns, unique=unique, postgresql_where=where, sqlite_where=where)
+    _refuse_changes()
+
+
+def _refuse_changes() -> None:
+    """Last of all: SQLite makes altered tables anew, and drops their triggers."""
+    if op.get_bind().dialect.name == "postgresql":
+        for function, body in FUNCTIONS.items():
+            op.execute(f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
+        for (table, verb), condition in REFUSED.items():
+            part = condition == ON_ISSUED  # a condition cannot ask another table there, its function can
+            act = "EXECUTE FUNCTION " + ("refuse_issued_part_change()" if part else "refuse_issued_change()")
+            when = "" if part else f"WHEN ({condition}) "
+            op.execute(f"CREATE TRIGGER {table}_refuse_{verb} BEFORE {verb} ON {table} FOR EACH ROW {when}{act}")
+    else:
+        refuse = "BEGIN SELECT RAISE(ABORT, 'An issued document is never changed.'); END"
+        for (table, verb), condition in REFUSED.items():
+            op.execute(f"CREATE TRIGGER {table}_refuse_{verb} BEFORE {verb} ON {table} WHEN {condition} {refuse}")
 
 
 def _change_constraints(table: str, batch: Any) -> None:  # noqa: C901 - a list of tables
@@ -163,9 +234,11 @@ def _create_tables() -> None:
         sa.Column("received_on", sa.Date(), nullable=False),
         sa.Column("method", Words, nullable=False),
         sa.Column("reference", Words, nullable=False),
+        sa.Column("asked", Words, nullable=False),
         sa.Column("status", Words, nullable=False),
         sa.Column("reason", Words, nullable=False),
         sa.Column("reversed_on", sa.Date(), nullable=True),
+        sa.Column("reversal_reason", Words, nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("event_id", Key(), nullable=False),
         sa.CheckConstraint(

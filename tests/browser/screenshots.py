@@ -65,13 +65,33 @@ def demo() -> Iterator[tuple[Flask, str]]:
             transaction(demo_data.fill, clock.now())
             person(app, "admin")
             person(app, "viewer")
+            _correct()
             yield app, url
             db.session.remove()
             db.engine.dispose()
 
 
+def _correct() -> None:
+    """A credit note, and a void invoice that is billed again, of the three latest invoices."""
+    from billing_admin import clock  # noqa: PLC0415
+    from billing_admin.database import db, transaction  # noqa: PLC0415
+    from billing_admin.domain.access import SYSTEM  # noqa: PLC0415
+    from billing_admin.domain.money import Money  # noqa: PLC0415
+    from billing_admin.models import Invoice  # noqa: PLC0415
+    from billing_admin.operations import credit_notes, voids  # noqa: PLC0415
+    from billing_admin.queries.crediting import CreditSpec  # noqa: PLC0415
+
+    unpaid = select(Invoice).where(Invoice.status == "issued", Invoice.paid == 0, Invoice.kind == "invoice")
+    wrong, late = db.session.scalars(unpaid.order_by(Invoice.sequence.desc()).limit(2)).all()
+    tenth = Money(late.total // 10, late.currency).decimal
+    transaction(voids.void, wrong.id, "Sent to the wrong address", "billed_again", SYSTEM, clock.now())
+    spec = CreditSpec("Ten percent, as agreed on the phone", tenth)
+    transaction(credit_notes.credit, late.id, spec, SYSTEM, clock.now())
+
+
 def _shots(app: Flask) -> list[Shot]:
     """Every page, with the ids that this demo has."""
+    from billing_admin import clock  # noqa: PLC0415
     from billing_admin.database import db  # noqa: PLC0415
     from billing_admin.models import (  # noqa: PLC0415
         BillingRun,
@@ -101,6 +121,12 @@ def _shots(app: Flask) -> list[Shot]:
     line = one(InvoiceLine.id, InvoiceLine.invoice_id == invoice, order=InvoiceLine.charges.desc())
     inclusive = one(InvoiceTax.invoice_id, InvoiceTax.included, order=InvoiceTax.invoice_id)
     rate, untaxed = one(TaxRate.id, TaxRate.code == "standard"), one(TaxRate.id, TaxRate.category == "AE")
+    void = one(Invoice.id, Invoice.status == "void")
+    note = one(Invoice.id, Invoice.kind == "credit_note")
+    credited = one(Invoice.id, Invoice.credited > 0)
+    open_one = one(
+        Invoice.id, Invoice.status == "issued", Invoice.kind == "invoice", Invoice.paid + Invoice.credited == 0
+    )
     run = one(BillingRun.id, order=BillingRun.created_at.desc())
     service = one(Service.id, order=Service.code)
     recurring = one(RecurringCharge.id, order=RecurringCharge.created_at)
@@ -160,6 +186,19 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("invoice-draft", f"/invoices/{draft}"),
         Shot("invoice-issue", f"/invoices/{draft}/issue"),
         Shot("invoice-discard", f"/invoices/{draft}/discard"),
+        Shot("invoice-edit", f"/invoices/{draft}/edit"),
+        Shot("invoice-charges", f"/invoices/{draft}/charges"),
+        Shot("invoices-issue", "/invoices/issue"),
+        Shot("invoice-void-ask", f"/invoices/{open_one}/void"),
+        Shot("invoice-void", f"/invoices/{void}"),
+        Shot("invoice-credit", f"/invoices/{open_one}/credit"),
+        Shot("invoice-credit-confirm", f"/invoices/{open_one}/credit", _show_credit),
+        Shot("invoice-credited", f"/invoices/{credited}"),
+        Shot("credit-note", f"/invoices/{note}"),
+        Shot("numbers", "/numbers"),
+        Shot("numbers-invoices", f"/numbers/invoice/{clock.now().year}"),
+        Shot("period-lock", "/settings/period-lock"),
+        Shot("period-lock-warned", "/settings/period-lock", lambda page: _press(page, "Save period lock")),
         Shot("export-invoices", "/exports/invoices?status=open"),
         Shot("export-charges", "/exports/charges?status=pending"),
         Shot("token-new", "/tokens/new"),
@@ -182,6 +221,11 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("error-404", "/invoices/00000000-0000-0000-0000-000000000000"),
         Shot("help", "/", lambda page: page.get_by_role("button", name="Keyboard shortcuts").click()),
     ]
+
+
+def _show_credit(page: Page) -> None:
+    page.get_by_label("Reason").fill("The last week was not delivered")
+    _press(page, "Show credit note")
 
 
 def _press(page: Page, button: str) -> None:

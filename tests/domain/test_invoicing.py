@@ -271,6 +271,7 @@ class Owed:
     paid: int = 0
     credited: int = 0
     due_date: date | None = DAY
+    kind: str = "invoice"
 
 
 @pytest.mark.parametrize(
@@ -287,6 +288,7 @@ class Owed:
         (Owed(credited=100), DAY + timedelta(days=1), "credited"),
         (Owed("draft"), DAY + timedelta(days=1), None),
         (Owed("void"), DAY + timedelta(days=1), None),
+        (Owed(kind="credit_note"), DAY + timedelta(days=1), None),
     ],
 )
 def test_the_payment_state_is_read_off_balance_and_due_date(owed: Owed, today: date, state: str | None) -> None:
@@ -301,6 +303,7 @@ def test_the_payment_state_is_read_off_balance_and_due_date(owed: Owed, today: d
         (Owed(paid=100), 0),
         (Owed("draft"), 0),
         (Owed("void"), 0),
+        (Owed(kind="credit_note"), 0),
     ],
 )
 def test_only_an_issued_invoice_is_owed(owed: Owed, open_amount: int) -> None:

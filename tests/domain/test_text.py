@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import folded, named, number_format, reference, text
+from billing_admin.domain.text import cannot_collide, folded, named, number_format, reference, text
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,21 @@ def test_a_format_of_numbers_has_year_and_number_apart(value: str) -> None:
 @pytest.mark.parametrize("value", ["INV-{year}-{number:5}", "{year}/{month}/{number}", "{number:9}.{year}"])
 def test_a_format_of_numbers_may_have_the_month_and_any_order(value: str) -> None:
     assert number_format(value) == value
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("INV-{year}-{number:5}", "CN-{year}-{number:5}", True),
+        ("{year}-{number}-I", "{year}-{number}-C", True),
+        ("INV-{year}-{number:5}", "INV-{year}-{number:4}", False),
+        ("INV-{year}-{number}", "INV-{number}-{year}", False),
+        ("A{number}-{year}", "A1{number}-{year}", False),
+        ("A-{year}-{number}", "A-{year}-{number}C", False),
+    ],
+)
+def test_formats_that_begin_or_end_differently_make_no_number_twice(one: str, other: str, apart: bool) -> None:
+    assert cannot_collide(one, other) == cannot_collide(other, one) == apart
 
 
 @pytest.mark.parametrize(

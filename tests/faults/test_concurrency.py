@@ -176,3 +176,53 @@ def test_transactions_that_deadlock_are_tried_again_and_both_end_well(session: S
     assert session.scalars(select(Account.held_charges)).all() == [2, 2]
     transaction(lambda work: work.connection().execute(update(Account).values(held_charges=0)))
     assert session.scalars(select(Invoice)).all() == []
+
+
+ROUNDS = 5
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_eight_credits_at_once_never_exceed_the_invoice(session: Session, url: str, round: int) -> None:
+    invoice = make_invoice(amount="10")
+    answers = worker.race(url, *[(worker.correct, invoice.id, "credit", "3")] * 8)
+    assert Counter(answers) == {"done": 3, "above_remaining": 5}
+    assert_books_balance(session)
+    assert [result for result in examine(session) if result.found] == []
+
+
+@pytest.mark.parametrize("round", range(ROUNDS))
+def test_of_racing_voids_credits_and_payments_one_kind_wins(session: Session, url: str, round: int) -> None:
+    invoice = make_invoice(amount="10")
+    acts = ["void", "credit", "pay", "issue"] * 2
+    answers = dict(
+        zip(range(8), worker.race(url, *[(worker.correct, invoice.id, act, "4") for act in acts]), strict=True)
+    )
+    [after] = [one for one in all_invoices() if one.id == invoice.id]
+    done = {acts[place] for place, answer in answers.items() if answer == "done"}
+    if after.status == "void":
+        assert done == {"void"}
+        assert (after.paid, after.credited) == (0, 0)
+    else:
+        assert done
+        assert done <= {"credit", "pay"}
+        assert 0 < after.paid + after.credited <= after.total
+    known = {
+        "done",
+        "nothing",
+        "already_void",
+        "has_payments_or_credits",
+        "above_remaining",
+        "above_balance",
+        "not_issued",
+    }
+    assert set(answers.values()) <= known
+    assert_books_balance(session)
+    assert [result for result in examine(session) if result.found] == []
+
+
+def test_a_draft_is_issued_once_and_credited_only_afterwards(session: Session, url: str) -> None:
+    draft = make_invoice(amount="10", issue=False)
+    answers = worker.race(url, *[(worker.correct, draft.id, act, "1") for act in ["issue", "credit"] * 4])
+    assert Counter(answers[::2])["done"] == 1
+    assert set(answers[1::2]) <= {"is_draft", "done"}
+    assert_books_balance(session)

@@ -21,9 +21,13 @@ from billing_admin.config import Settings
 from billing_admin.database import db, init_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
-from billing_admin.models import Account, Organisation
-from billing_admin.operations import billing_chunks, billing_runs, invoices, posting
+from billing_admin.domain.errors import DomainError
+from billing_admin.domain.money import exact
+from billing_admin.domain.paying import AllocationSpec, PaymentSpec
+from billing_admin.models import Account, Invoice, Organisation
+from billing_admin.operations import billing_chunks, billing_runs, credit_notes, invoices, payments, posting, voids
 from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.queries.crediting import CreditSpec
 from tests.making import NOW
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -127,6 +131,29 @@ def bill(spec: RunSpec, chunk: int) -> UUID:
 def issue(invoice_id: UUID) -> bool:
     """Issue a draft; returns whether it was us."""
     return transaction(invoices.issue, invoice_id, None, SYSTEM, NOW)
+
+
+def correct(invoice_id: UUID, act: str, amount: str) -> str:
+    """Issue, void, credit or pay one invoice; returns `done`, `nothing` where there was nothing to do, or the refusal's code."""
+    try:
+        return "done" if _ACTS[act](invoice_id, amount) else "nothing"
+    except DomainError as refusal:
+        return refusal.code
+
+
+def _pay(invoice_id: UUID, amount: str) -> bool:
+    owner = db.session.scalars(select(Invoice.customer_reference).where(Invoice.id == invoice_id)).one()
+    part = AllocationSpec(str(invoice_id), exact(amount))
+    spec = PaymentSpec(customer=owner, amount=exact(amount), method="cash", allocate=(part,))
+    return transaction(payments.record, spec, SYSTEM, NOW).created
+
+
+_ACTS: dict[str, Callable[[UUID, str], bool]] = {
+    "issue": lambda id, _: issue(id),
+    "void": lambda id, _: transaction(voids.void, id, "Wrong", "pending", SYSTEM, NOW)[0],
+    "credit": lambda id, amount: transaction(credit_notes.credit, id, CreditSpec("Why", exact(amount)), SYSTEM, NOW)[1],
+    "pay": _pay,
+}
 
 
 def cross(first: UUID, second: UUID, meeting: Any) -> int:

@@ -4,7 +4,7 @@ from datetime import date
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.database import transaction
@@ -23,6 +23,7 @@ from tests.making import (
     make_service,
     make_spec,
     post,
+    void,
 )
 
 
@@ -97,7 +98,7 @@ def test_an_unknown_invoice_is_not_found(session: Session) -> None:
 
 def test_a_void_invoice_is_not_issued(session: Session) -> None:
     invoice = make_invoice()
-    transaction(lambda work: work.execute(update(Invoice).values(status="void", voided_on=invoice.issue_date)))
+    void(invoice)
     with pytest.raises(Conflict, match="INV-2026-00001 is void"):
         issue(invoice)
 

@@ -13,7 +13,7 @@ from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.models import AuditEvent, Organisation
 from billing_admin.operations import organisation
 from tests.books import contents
-from tests.making import NOW, change_settings, make_invoice, make_tax_rate
+from tests.making import NOW, change_settings, credit, make_invoice, make_tax_rate
 
 
 def test_settings_change_and_are_recorded_before_and_after(session: Session) -> None:
@@ -56,6 +56,23 @@ def test_the_base_currency_is_fixed_once_an_invoice_exists(session: Session) -> 
     with pytest.raises(Conflict) as refused:
         change_settings(base_currency="EUR")
     assert refused.value.code == "currency_locked"
+
+
+def test_the_numbers_of_credit_notes_can_never_be_those_of_invoices(session: Session) -> None:
+    with pytest.raises(Invalid) as refused:
+        change_settings(credit_note_format="INV-{year}-{number:6}")
+    assert (refused.value.code, refused.value.field) == ("formats_collide", ("credit_note_format",))
+    assert change_settings(invoice_format="R{year}.{number}").credit_note_format == "CN-{year}-{number:5}"
+
+
+def test_a_number_that_a_format_of_before_made_is_not_made_again(session: Session) -> None:
+    """Credit notes take over what invoices began with."""
+    first = make_invoice()
+    change_settings(invoice_format="R-{year}-{number:5}", credit_note_format="INV-{year}-{number:5}")
+    before = contents(session)
+    with pytest.raises(Conflict, match=f"There is a document {first.number} already"):
+        credit(first, "1")
+    assert contents(session) == before
 
 
 def test_a_tax_rate_is_added_once(session: Session) -> None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
-from itertools import product
 
 import pytest
 from sqlalchemy import text
@@ -18,20 +17,52 @@ from billing_admin.operations.audit import record, seal, seal_all
 from billing_admin.queries import doctor
 from billing_admin.queries.audit import Head, head
 from billing_admin.queries.doctor import CHECKS, Finding, Result, anchored, examine, recurring
-from tests.making import NOW, bill, make_customer, make_service, make_spec, make_tax_rate, post
+from tests.databases import without_triggers
+from tests.making import (
+    NOW,
+    all_invoices,
+    bill,
+    credit,
+    make_customer,
+    make_invoice,
+    make_payment_spec,
+    make_service,
+    make_spec,
+    make_tax_rate,
+    pay,
+    post,
+    void,
+)
 
 # What stands in the way of breaking data.
 CONSTRAINTS = {
     "accounts": ("ck_accounts_counts_not_negative",),
     "charges": ("ck_charges_status_known", "ck_charges_billed_is_on_a_line"),
     "invoice_lines": ("ck_invoice_lines_includes_tax_by_percent",),
-    "invoices": ("ck_invoices_adds_up", "ck_invoices_numbered_when_issued", "ck_invoices_not_overpaid"),
+    "invoices": (
+        "ck_invoices_adds_up",
+        "ck_invoices_numbered_when_issued",
+        "ck_invoices_not_overpaid",
+        "ck_invoices_void_has_day",
+        "ck_invoices_void_is_not_paid",
+        "ck_invoices_credit_note_corrects",
+        "ck_invoices_credit_note_is_not_paid",
+    ),
+    "payments": (
+        "ck_payments_not_over_allocated",
+        "ck_payments_reversed_has_day",
+        "ck_payments_reversed_pays_nothing",
+    ),
+    "allocations": ("ck_allocations_positive", "ck_allocations_withdrawn_after_made"),
 }
 
 
 @pytest.fixture
 def billed(session: Session) -> Session:
-    """Two issued invoices in one run, a third after them, a draft; a pending, a held and a cancelled charge."""
+    """Two issued invoices in one run, a third after them, a draft; a pending, a held and a cancelled charge.
+
+    Then a customer with an invoice that is void, and one that is credited in two steps.
+    """
     make_tax_rate()
     compute = make_service(tax_rate="VAT19")
     retail = make_service(code="Retail", tax_rate="VAT19", prices={"USD": Decimal(1)}, prices_include_tax=["USD"])
@@ -52,9 +83,25 @@ def billed(session: Session) -> Session:
     left = post(make_spec(acme, "5"), make_spec(acme, "6"), make_spec(foo, "7")).ids
     transaction(charges.hold, left[1:2], "", SYSTEM, NOW)
     transaction(charges.cancel, left[2:], "", SYSTEM, NOW)
+    pay(make_payment_spec(acme, "11.93", {"INV-2026-00001": "5"}, received_on=date(2026, 4, 1)))
+    pay(make_payment_spec(foo, "2"))
+    corrected()
     seal_all(transaction, NOW, whole=True)
     transaction(record, SYSTEM, NOW, "organisation.changed", "organisation")
     return session
+
+
+def corrected() -> None:
+    """INV-2026-00004 is void; INV-2026-00005 has the credit notes CN-2026-00001 and CN-2026-00002."""
+    later = NOW + timedelta(days=2)
+    corrected = make_customer(reference="CORRECTED", currency="EUR")
+    void(make_invoice(corrected, "15", now=later), "cancelled", now=later)
+    service = make_service(code="corrected", tax_rate="VAT19", prices={})
+    post(make_spec(corrected, "100", service=service), make_spec(corrected, "-20", description="Rebate"), now=later)
+    bill(customers=[corrected], now=later)
+    invoice = next(one for one in all_invoices() if one.number == "INV-2026-00005")
+    credit(invoice, "30", now=later)
+    credit(invoice, lines={invoice.lines[0].id: "10"}, now=later)
 
 
 @pytest.fixture
@@ -69,13 +116,11 @@ def without_defences(session: Session) -> Iterator[Session]:
     """A transaction in which the database refuses nothing; it is rolled back."""
     session.rollback()
     connection = session.connection(execution_options=write_options(db.engine))
+    without_triggers(connection)
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
-        for table, verb in product(("audit_events", "audit_seals"), ("update", "delete")):
-            connection.exec_driver_sql(f"DROP TRIGGER {table}_refuse_{verb}")
     else:
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         for table, names in CONSTRAINTS.items():
             for name in names:
                 connection.exec_driver_sql(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
@@ -107,6 +152,8 @@ def one(table: str, where: str = "1 = 1") -> str:
     return f"(SELECT id FROM {table} WHERE {where} ORDER BY id LIMIT 1)"
 
 
+NOTE = "invoices.number = 'CN-2026-00001'"
+CREDITED, VOIDED = "invoices.number = 'INV-2026-00005'", "invoices.number = 'INV-2026-00004'"
 FIRST = "invoices.number = 'INV-2026-00001'"
 BILLED, DRAFT = one("charges", "status = 'billed'"), one("invoices", "status = 'draft'")
 LINE = one("invoice_lines", f"invoice_id = {one('invoices', FIRST)} AND service_id IS NOT NULL")
@@ -116,6 +163,9 @@ METERED, HELD = (
 )
 SEALED = "(SELECT event_id FROM audit_seals WHERE sequence = 3)"
 UNSEALED = one("audit_events", "id NOT IN (SELECT event_id FROM audit_seals)")
+SECOND = one("invoices", "number = 'INV-2026-00002'")
+PAID = one("payments", "allocated = 500")
+ALLOCATED = one("allocations", "amount = 500")
 ON_LINE = one("charges", f"quantity = '3' AND invoice_line_id = {LINE}")
 
 RETAIL = one("invoice_lines", "gross = 100")
@@ -278,8 +328,8 @@ BREAKS = {
     ),
     "a gap": (
         "numbers",
-        "UPDATE invoices SET sequence = 4, number = 'INV-2026-00004' WHERE number = 'INV-2026-00003'",
-        "its sequence is 4 where 3 should follow",
+        "UPDATE invoices SET sequence = 7, number = 'INV-2026-00007' WHERE number = 'INV-2026-00005'",
+        "its sequence is 7 where 5 should follow",
     ),
     "a number that is not its sequence's": (
         "numbers",
@@ -293,7 +343,7 @@ BREAKS = {
     ),
     "a draft with a number": (
         "numbers",
-        f"UPDATE invoices SET number = 'INV-2026-00004' WHERE id = {DRAFT}",
+        f"UPDATE invoices SET number = 'INV-2026-00009' WHERE id = {DRAFT}",
         "a draft has no number",
     ),
     "an issued invoice without a number": (
@@ -316,15 +366,180 @@ BREAKS = {
         f"UPDATE invoices SET hash = 'f00d' WHERE {FIRST}",
         "INV-2026-00002: does not match the hash",
     ),
+    "an allocation of nothing": (
+        "allocation",
+        f"UPDATE allocations SET amount = 0 WHERE id = {ALLOCATED}",
+        "is not above zero",
+    ),
+    "an allocation to another customer's invoice": (
+        "allocation",
+        f"UPDATE allocations SET invoice_id = {SECOND} WHERE id = {ALLOCATED}",
+        "its invoice is another customer's",
+    ),
+    "an allocation of a payment that is reversed": (
+        "allocation",
+        f"UPDATE payments SET status = 'reversed' WHERE id = {PAID}",
+        "stands, and its payment is reversed",
+    ),
+    "an allocation of a payment that is gone": (
+        "allocation",
+        f"DELETE FROM payments WHERE id = {PAID}",
+        "its payment does not exist",
+    ),
+    "an allocation withdrawn too early": (
+        "allocation",
+        f"UPDATE allocations SET withdrawn_on = '2026-03-31' WHERE id = {ALLOCATED}",
+        "was withdrawn before it was made",
+    ),
+    "an allocation on a draft": (
+        "allocation",
+        f"UPDATE invoices SET status = 'draft' WHERE {FIRST}",
+        "stands, and its invoice is not issued",
+    ),
+    "more allocated than was received": (
+        "payment_sum",
+        f"UPDATE payments SET amount = 499 WHERE id = {PAID}",
+        "of 499 500 are allocated, its allocations make 500 (USD)",
+    ),
+    "a payment's sum that was changed": (
+        "payment_sum",
+        f"UPDATE payments SET allocated = 499 WHERE id = {PAID}",
+        "of 1193 499 are allocated, its allocations make 500 (USD)",
+    ),
+    "an invoice's paid sum that was changed": (
+        "invoice_sum",
+        f"UPDATE invoices SET paid = 499 WHERE {FIRST}",
+        "paid 499, credited 0; its allocations make 500, its credit notes 0",
+    ),
+    "an invoice that is said to be credited": (
+        "invoice_sum",
+        f"UPDATE invoices SET credited = 1 WHERE {FIRST}",
+        "paid 500, credited 1; its allocations make 500, its credit notes 0",
+    ),
+    "an invoice paid above its total": (
+        "invoice_sum",
+        f"UPDATE invoices SET total = 499 WHERE {FIRST}",
+        "of 499 paid 500, credited 0",
+    ),
+    "a balance that was changed": (
+        "balance",
+        f"UPDATE invoices SET paid = paid + 1 WHERE {FIRST}",
+        "their entries make",
+    ),
+    "a balance without its reversal": (
+        "balance",
+        f"UPDATE payments SET status = 'reversed', reversed_on = NULL, allocated = 0 WHERE id = {PAID}",
+        "their entries make",
+    ),
+    "an invoice that is never due": (
+        "ageing",
+        f"UPDATE invoices SET due_date = NULL WHERE {FIRST}",
+        "on 2026-04-04 its buckets less the unallocated make",
+    ),
     "a series that would leave a gap": (
         "number_series",
         "UPDATE number_series SET next_sequence = 9",
-        "invoice 2026: next_sequence is 9, its documents say 4",
+        "invoice 2026: next_sequence is 9, its documents say 6",
     ),
     "a last invoice that is gone": (
         "number_series",
-        "DELETE FROM invoices WHERE number = 'INV-2026-00003'",
-        "next_sequence is 4, its documents say 3",
+        "DELETE FROM invoices WHERE number = 'INV-2026-00005'",
+        "next_sequence is 6, its documents say 5",
+    ),
+    "a credit note of nothing": (
+        "credit_note",
+        f"UPDATE invoices SET corrects_id = NULL WHERE {NOTE}",
+        "CN-2026-00001: corrects no invoice",
+    ),
+    "a credit note of a credit note": (
+        "credit_note",
+        f"UPDATE invoices SET kind = 'credit_note' WHERE {CREDITED}",
+        "CN-2026-00001: corrects another credit note",
+    ),
+    "a credit note of a draft": (
+        "credit_note",
+        f"UPDATE invoices SET corrects_id = {DRAFT} WHERE {NOTE}",
+        "CN-2026-00001: corrects what is not issued",
+    ),
+    "a credit note of another customer's invoice": (
+        "credit_note",
+        f"UPDATE invoices SET customer_id = '{NOBODY}' WHERE {NOTE}",
+        "CN-2026-00001: corrects another customer's invoice",
+    ),
+    "a credit note in another currency": (
+        "credit_note",
+        f"UPDATE invoices SET currency = 'USD' WHERE {NOTE}",
+        "CN-2026-00001: corrects an invoice in another currency",
+    ),
+    "a credit note before its invoice": (
+        "credit_note",
+        f"UPDATE invoices SET issue_date = '2026-01-01' WHERE {NOTE}",
+        "CN-2026-00001: is older than what it corrects",
+    ),
+    "a credit note without a reason": (
+        "credit_note",
+        f"UPDATE invoices SET reason = '' WHERE {NOTE}",
+        "CN-2026-00001: gives no reason",
+    ),
+    "a credit note's line of nowhere": (
+        "credit_note",
+        f"UPDATE invoice_lines SET corrects_line_id = NULL WHERE invoice_id = {one('invoices', NOTE)}",
+        "CN-2026-00001: has a line that its invoice has not",
+    ),
+    "a line credited twice": (
+        "credited",
+        f"UPDATE invoice_lines SET net = net + 9000 WHERE net > 0 AND invoice_id = {one('invoices', NOTE)}",
+        "its net is 10000, credit notes take back",
+    ),
+    "a line credited the wrong way": (
+        "credited",
+        f"UPDATE invoice_lines SET net = 1 WHERE net < 0 AND invoice_id = {one('invoices', NOTE)}",
+        "its net is -2000, credit notes take back 1",
+    ),
+    "a tax credited twice": (
+        "credited",
+        f"UPDATE invoice_taxes SET tax = tax + 1900 WHERE category = 'S' AND invoice_id = {one('invoices', NOTE)}",
+        "at S 19 % base and tax are 10000 and 1900, credit notes take back",
+    ),
+    "a tax credited that was never charged": (
+        "credited",
+        f"UPDATE invoice_taxes SET percent = '20' WHERE category = 'S' AND invoice_id = {one('invoices', NOTE)}",
+        "at S 20 % base and tax are 0 and 0, credit notes take back",
+    ),
+    "a void invoice that is paid": (
+        "void",
+        f"UPDATE invoices SET paid = 1 WHERE {VOIDED}",
+        "INV-2026-00004: is void, but is paid or credited",
+    ),
+    "a void invoice without a reason": (
+        "void",
+        f"UPDATE invoices SET reason = '' WHERE {VOIDED}",
+        "INV-2026-00004: is void, but gives no reason",
+    ),
+    "a void invoice without a day": (
+        "void",
+        f"UPDATE invoices SET voided_on = NULL WHERE {VOIDED}",
+        "INV-2026-00004: is void, but does not say since when",
+    ),
+    "a void line whose charges are forgotten": (
+        "void",
+        "DELETE FROM voided_charges",
+        "is void with 1 charges; 0 that stood on it are known",
+    ),
+    "a credit note that was changed": (
+        "hash_chain",
+        f"UPDATE invoices SET reason = 'Another' WHERE {NOTE}",
+        "CN-2026-00001: does not match the hash",
+    ),
+    "a note put on an issued invoice": (
+        "hash_chain",
+        f"UPDATE invoices SET note = 'Late' WHERE {FIRST}",
+        "INV-2026-00001: does not match the hash",
+    ),
+    "a gap among credit notes": (
+        "numbers",
+        "UPDATE invoices SET sequence = 3, number = 'CN-2026-00003' WHERE number = 'CN-2026-00002'",
+        "its sequence is 3 where 2 should follow",
     ),
     "an event with other details": (
         "audit_chain",
@@ -388,7 +603,7 @@ def test_all_are_counted_and_the_first_are_carried(defenceless: Session, monkeyp
     monkeypatch.setattr(doctor, "MOST_ROWS", 2)
     defenceless.connection().execute(text("UPDATE invoice_lines SET net = net + 1"))
     result: dict[str, Result] = {result.check.name: result for result in examine(defenceless)}
-    assert (result["line_net"].found, len(result["line_net"].rows)) == (8, 2)
+    assert (result["line_net"].found, len(result["line_net"].rows)) == (12, 2)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

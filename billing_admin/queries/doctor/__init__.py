@@ -8,20 +8,21 @@ from itertools import chain
 
 from sqlalchemy.orm import Session
 
-from billing_admin.queries.doctor import audit, charges, documents, recurring
+from billing_admin.queries.doctor import audit, charges, corrections, documents, receivables, recurring
 from billing_admin.queries.doctor.audit import anchored
 from billing_admin.queries.doctor.findings import Check, Finding, Result
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "anchored", "examine"]
 
-CHECKS: tuple[Check, ...] = (*charges.CHECKS, *documents.CHECKS, *recurring.CHECKS, *audit.CHECKS)
+PARTS = (charges, documents, corrections, receivables, recurring, audit)
+CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in PARTS))
 # How many rows a result carries; it counts all.
 MOST_ROWS = 1000
 
 
 def examine(session: Session) -> list[Result]:
     """Check every rule in one snapshot of the data; a result per rule, in their order."""
-    return gathered(chain(charges.find(session), documents.find(session), recurring.find(session), audit.find(session)))
+    return gathered(chain.from_iterable(part.find(session) for part in PARTS))
 
 
 def gathered(found: Iterable[tuple[str, Finding]]) -> list[Result]:

@@ -1,15 +1,13 @@
 """What always holds of documents and their series. They are read in the order of their numbers, each beside the one before it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import FromClause, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.invoicing import (
@@ -23,9 +21,9 @@ from billing_admin.domain.invoicing import (
     tax_totals,
 )
 from billing_admin.domain.money import Money, plain, without_tax
-from billing_admin.models import Invoice, InvoiceLine, InvoiceTax, NumberSeries
+from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
-from billing_admin.queries.lookup import among
+from billing_admin.queries.written import written
 
 AT_A_TIME = 1000
 
@@ -49,23 +47,7 @@ def _documents(session: Session) -> Iterator[Written]:
     query = select(Invoice.__table__).order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
     found = session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings()
     for invoices in found.partitions():
-        ids = [row["id"] for row in invoices]
-        lines = _parts(session, InvoiceLine.__table__, InvoiceLine.invoice_id, InvoiceLine.position, ids)
-        taxes = _parts(session, InvoiceTax.__table__, InvoiceTax.invoice_id, InvoiceTax.position, ids)
-        for row in invoices:
-            yield Written(dict(row), lines.get(row["id"], []), taxes.get(row["id"], []))
-
-
-def _parts(
-    session: Session,
-    table: FromClause,
-    invoice_id: InstrumentedAttribute[UUID],
-    position: InstrumentedAttribute[int],
-    ids: Sequence[UUID],
-) -> dict[UUID, list[Row]]:
-    query = select(table).where(among(session, invoice_id, ids)).order_by(invoice_id, position)
-    rows = map(dict, session.execute(query).mappings())
-    return {id: list(parts) for id, parts in groupby(rows, itemgetter("invoice_id"))}
+        yield from written(session, [dict(row) for row in invoices])
 
 
 Problems = Callable[[Written, Row | None], Iterator[str]]
@@ -125,6 +107,9 @@ def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
 
 
 def _taxed(document: Written, _before: Row | None) -> Iterator[str]:
+    """What a credit note takes back of a rate depends on those before it: see `corrections`."""
+    if document.invoice["kind"] == "credit_note":
+        return
     rated = [(_rate_of(line), line) for line in document.lines]
     totals = [
         *tax_totals((rate, line["net"]) for rate, line in rated if not has_tax_within(line["gross"], rate)),
@@ -158,7 +143,7 @@ def _numbered(document: Written, before: Row | None) -> Iterator[str]:
     if not row["number"] or row["sequence"] is None or row["series_id"] is None or row["issue_date"] is None:
         yield f"is {row['status']}, without a whole number or issue date"
         return
-    if not row["number"].endswith(f"-{row['issue_date'].year}-{row['sequence']:05d}"):
+    if str(row["issue_date"].year) not in row["number"] or str(row["sequence"]) not in row["number"]:
         yield f"its number is not that of sequence {row['sequence']} in {row['issue_date'].year}"
     yield from _follows(row, before)
 

@@ -1,0 +1,60 @@
+"""The database itself refuses to change or delete what was issued, whoever asks; migration 0003 does the same.
+
+Of an issued invoice only what is paid and credited moves; once it may become void, on a day and for a reason. SQLite makes
+a table anew when a migration alters it, and drops its triggers: such a migration has to create them again.
+"""
+
+from sqlalchemy import DDL, event
+
+from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax
+
+REFUSAL = "An issued document is never changed."
+_MAY_MOVE = {"paid", "credited", "version", "status", "voided_on", "reason"}
+_COPIES_CHANGE = " OR ".join(
+    f"OLD.{column.name} IS DISTINCT FROM NEW.{column.name}"
+    for column in Invoice.__table__.columns
+    if column.name not in _MAY_MOVE
+)
+_BECOMES_VOID = "OLD.status = 'issued' AND NEW.status = 'void'"
+_KEEPS_STATUS = (
+    "OLD.status = NEW.status AND OLD.voided_on IS NOT DISTINCT FROM NEW.voided_on AND OLD.reason = NEW.reason"
+)
+_ISSUED = "OLD.status <> 'draft'"
+_CHANGED = f"{_ISSUED} AND ({_COPIES_CHANGE} OR NOT (({_BECOMES_VOID}) OR ({_KEEPS_STATUS})))"
+_ON_ISSUED = "EXISTS (SELECT 1 FROM invoices WHERE id = OLD.invoice_id AND status <> 'draft')"
+
+_RAISE = f"RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'"
+_FUNCTIONS = {
+    "refuse_issued_change": f"BEGIN {_RAISE}; END",
+    # The condition of a trigger on PostgreSQL cannot ask another table; its function can.
+    "refuse_issued_part_change": f"BEGIN IF {_ON_ISSUED} THEN {_RAISE}; END IF;"
+    " RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END",
+}
+
+
+def _on_sqlite(table: str, verb: str, condition: str) -> list[str]:
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+    return [f"CREATE TRIGGER {table}_refuse_{verb} BEFORE {verb} ON {table} WHEN {condition} {refuse}"]
+
+
+def _on_postgresql(table: str, verb: str, condition: str) -> list[str]:
+    function = "refuse_issued_part_change" if condition == _ON_ISSUED else "refuse_issued_change"
+    when = "" if condition == _ON_ISSUED else f"WHEN ({condition}) "
+    return [
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {_FUNCTIONS[function]} $$",
+        f"CREATE TRIGGER {table}_refuse_{verb} BEFORE {verb} ON {table} FOR EACH ROW {when}EXECUTE FUNCTION {function}()",
+    ]
+
+
+for _table, _verb, _condition in (
+    (Invoice.__table__, "update", _CHANGED),
+    (Invoice.__table__, "delete", _ISSUED),
+    (InvoiceLine.__table__, "update", _ON_ISSUED),
+    (InvoiceLine.__table__, "delete", _ON_ISSUED),
+    (InvoiceTax.__table__, "update", _ON_ISSUED),
+    (InvoiceTax.__table__, "delete", _ON_ISSUED),
+):
+    for _dialect, _statements in (("sqlite", _on_sqlite), ("postgresql", _on_postgresql)):
+        for _statement in _statements(_table.description, _verb, _condition):
+            ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+            event.listen(_table, "after_create", ddl.execute_if(dialect=_dialect))

@@ -1,0 +1,250 @@
+"""Voiding and crediting on pages: what they mean is said first, and confirmed."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.models import Charge, Invoice
+from tests.making import (
+    NOW,
+    all_invoices,
+    bill,
+    credit,
+    make_customer,
+    make_invoice,
+    make_payment_spec,
+    make_service,
+    make_spec,
+    make_tax_rate,
+    pay,
+    post,
+    void,
+)
+from tests.people import send, signed_in
+from tests.web.pages import field, fields, has_link, link, words
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    return signed_in(app)
+
+
+@pytest.fixture
+def invoice(session: Session) -> Invoice:
+    """100.00 at 19 % and 50.00 at 7 %: 172.50 USD, of ACME Inc."""
+    customer = make_customer(reference="acme", name="ACME Inc")
+    for code, percent, amount in (("VAT19", "19", "100"), ("VAT7", "7", "50")):
+        service = make_service(code=f"at-{code}", tax_rate=make_tax_rate(code, percent).code)
+        post(make_spec(customer, amount, service=service))
+    bill()
+    return all_invoices()[0]
+
+
+def statuses(session: Session) -> set[str]:
+    session.rollback()
+    return set(session.scalars(select(Charge.status)))
+
+
+# --- void ------------------------------------------------------------------------------------------------------------
+
+
+def test_voids_after_a_confirmation(browser: FlaskClient, invoice: Invoice, session: Session) -> None:
+    at = f"/invoices/{invoice.id}"
+    page = browser.get(link(browser.get(at), "Void"))
+    text = words(page)
+    assert "Void INV-2026-00001?" in text
+    assert "Customer ACME Inc (acme)" in text
+    assert "Total 172.50 USD" in text
+    assert "On it 2 charges" in text
+    assert "This cannot be undone" in text
+    assert "Void invoice INV-2026-00001" in text
+    refused = send(browser, f"{at}/void", charges="pending", reason="")
+    assert refused.status_code == 422
+    assert "Say why, for whoever looks at it later." in words(refused)
+    assert statuses(session) == {"billed"}
+    done = send(browser, f"{at}/void", charges="pending", reason="Wrong customer")
+    assert (done.status_code, done.location) == (303, at)
+    shown = words(browser.get(at))
+    assert "INV-2026-00001 is void." in shown
+    assert "This invoice is void Since 2 Apr 2026: Wrong customer." in shown
+    assert "VOID" in shown
+    assert "Balance due" not in shown
+    assert statuses(session) == {"pending"}
+    again = send(browser, f"{at}/void", charges="cancelled", reason="Again")
+    assert "INV-2026-00001 is void already." in words(browser.get(again.location))
+    assert statuses(session) == {"pending"}
+
+
+def test_void_and_bill_again_lead_to_each_other(browser: FlaskClient, invoice: Invoice) -> None:
+    at = f"/invoices/{invoice.id}"
+    done = send(browser, f"{at}/void", charges="billed_again", reason="Wrong address")
+    draft = browser.get(done.location)
+    assert "It bills again what stood on INV-2026-00001, which is void." in words(draft)
+    assert link(draft, "INV-2026-00001") == at
+    assert "Its charges are billed again on Draft." in words(browser.get(at))
+    assert link(browser.get(at), "Draft") == done.location
+    line = browser.get(f"{at}/lines/{invoice.lines[0].id}")
+    assert "100.00 USD" in words(line)
+
+
+def test_what_is_paid_offers_no_void(browser: FlaskClient, invoice: Invoice) -> None:
+    pay(make_payment_spec("acme", "1"))
+    at = f"/invoices/{invoice.id}"
+    assert not has_link(browser.get(at), "Void")
+    assert "This cannot be voided" in words(browser.get(f"{at}/void"))
+    refused = send(browser, f"{at}/void", charges="pending", reason="Wrong")
+    assert refused.status_code == 422
+    assert "is paid in part or in full: it cannot be voided. Credit what is left of it." in words(refused)
+
+
+def test_a_draft_is_neither_voided_nor_credited(browser: FlaskClient) -> None:
+    draft = make_invoice(issue=False)
+    for act in ("void", "credit"):
+        page = browser.get(f"/invoices/{draft.id}/{act}", follow_redirects=True)
+        assert "This is draft: change or discard it instead." in words(page)
+
+
+# --- credit ----------------------------------------------------------------------------------------------------------
+
+
+def confirm(browser: FlaskClient, page: TestResponse, at: str, **changes: str) -> TestResponse:
+    """Send what the confirmation page holds."""
+    names = ("id", "reason", "way", "amount", "issue_date", "shown")
+    return send(browser, at, **{name: field(page, name) for name in names} | changes)
+
+
+def test_credits_an_amount_after_a_confirmation(browser: FlaskClient, invoice: Invoice, session: Session) -> None:
+    pay(make_payment_spec("acme", "150"))
+    at = link(browser.get(f"/invoices/{invoice.id}"), "Credit")
+    form = browser.get(at)
+    assert "Left to credit 172.50 USD" in words(form)
+    assert field(form, "amount") == "172.50"
+    assert [field(form, f"lines-{place}-amount") for place in (0, 1)] == ["100.00", "50.00"]
+    page = send(
+        browser,
+        at,
+        id=field(form, "id"),
+        way="amount",
+        amount="86.25",
+        reason="Half was not delivered",
+        issue_date="2026-04-02",
+    )
+    text = words(page)
+    assert page.status_code == 200
+    assert "Credit 86.25 USD of INV-2026-00001?" in text
+    assert "Number to come CN-2026-00001" in text
+    assert "Net 75.00 USD" in text
+    assert "Standard rate 19 % on 50.00 USD 9.50 USD" in text
+    assert "Less is owed by 22.50 USD" in text
+    assert "Owed afterwards 0.00 USD" in text
+    assert "Becomes the customer’s credit 63.75 USD" in text
+    assert len(all_invoices()) == 1
+    done = confirm(browser, page, at)
+    note = next(one for one in all_invoices() if one.kind == "credit_note")
+    assert (done.status_code, done.location) == (303, f"/invoices/{note.id}")
+    assert confirm(browser, page, at).location == done.location
+    assert len(all_invoices()) == 2
+    shown = browser.get(done.location)
+    assert "CN-2026-00001 credits INV-2026-00001." in words(shown)
+    assert "Corrects INV-2026-00001 of 2 Apr 2026" in words(shown)
+    assert "Total credited 86.25 USD" in words(shown)
+    assert "Reason: Half was not delivered" in words(shown)
+    assert link(shown, "INV-2026-00001") == f"/invoices/{invoice.id}"
+    assert not has_link(shown, "Credit")
+    corrected = browser.get(f"/invoices/{invoice.id}")
+    assert link(corrected, "CN-2026-00001") == f"/invoices/{note.id}"
+    assert "Credited 86.25 USD Balance due 0.00 USD" in words(corrected)
+
+
+def test_credits_lines(browser: FlaskClient, invoice: Invoice) -> None:
+    at = f"/invoices/{invoice.id}/credit"
+    entered = {
+        "id": field(browser.get(at), "id"),
+        "way": "lines",
+        "amount": "172.50",
+        "lines-0-line": str(invoice.lines[0].id),
+        "lines-0-amount": "",
+        "lines-1-line": str(invoice.lines[1].id),
+        "lines-1-amount": "20",
+        "reason": "Returned",
+        "issue_date": "2026-04-02",
+    }
+    page = send(browser, at, **entered)
+    assert "Credit 21.40 USD of INV-2026-00001?" in words(page)
+    changed = send(browser, at, **entered, change="1")
+    assert (changed.status_code, field(changed, "lines-1-amount")) == (200, "20")
+    done = send(browser, at, **entered, shown=field(page, "shown"))
+    assert "Total credited 21.40 USD" in words(browser.get(done.location))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"amount": "172.51"}, "At most 172.50 USD can be credited: no more is left of INV-2026-00001."),
+        ({"amount": ""}, "Give either an amount, or lines with their net amounts."),
+        ({"amount": "1.234,5"}, "1234.5"),
+        ({"reason": ""}, "Say why: it is printed on the credit note."),
+        ({"issue_date": "2026-04-01"}, "Use 2026-04-02 or later: that is the date of INV-2026-00001."),
+        ({"way": "lines", "lines-0-line": "x", "lines-0-amount": "1"}, "This line is not on INV-2026-00001."),
+        ({"way": "lines"}, "Give either an amount, or lines with their net amounts."),
+    ],
+)
+def test_says_how_to_mend_a_credit(
+    browser: FlaskClient, invoice: Invoice, changes: dict[str, str], sentence: str
+) -> None:
+    at = f"/invoices/{invoice.id}/credit"
+    entered = {"id": field(browser.get(at), "id"), "way": "amount", "amount": "1", "reason": "Why"}
+    entered |= {"issue_date": "2026-04-02"} | changes
+    page = send(browser, at, **entered)
+    if page.status_code == 200:
+        page = send(browser, at, **entered, shown=field(page, "shown"))
+    assert page.status_code == 422
+    assert sentence in words(page)
+    assert len(all_invoices()) == 1
+
+
+def test_what_was_credited_meanwhile_is_shown_again(browser: FlaskClient, invoice: Invoice) -> None:
+    at = f"/invoices/{invoice.id}/credit"
+    entered = {"id": field(browser.get(at), "id"), "way": "lines", "reason": "Why", "issue_date": "2026-04-02"}
+    entered |= {"lines-0-line": str(invoice.lines[1].id), "lines-0-amount": "0.05"}
+    page = send(browser, at, **entered)
+    for _ in range(3):
+        credit(invoice, lines={invoice.lines[1].id: "0.05"})
+    stale = send(browser, at, **entered, shown=field(page, "shown"))
+    assert stale.status_code in {303, 422}
+    if stale.status_code == 422:
+        assert "The invoice was credited meanwhile." in words(stale)
+
+
+def test_a_viewer_corrects_nothing(app: Flask, invoice: Invoice) -> None:
+    viewer = signed_in(app, "viewer")
+    page = viewer.get(f"/invoices/{invoice.id}")
+    assert not has_link(page, "Void")
+    assert not has_link(page, "Credit")
+    for act in ("void", "credit"):
+        assert viewer.get(f"/invoices/{invoice.id}/{act}").status_code == 403
+        assert send(viewer, f"/invoices/{invoice.id}/{act}", reason="x").status_code == 403
+
+
+def test_lists_count_void_as_zero_and_credit_notes_apart(browser: FlaskClient, invoice: Invoice) -> None:
+    credit(invoice, "72.50")
+    void(make_invoice(make_customer(reference="other"), "9"))
+    text = words(browser.get("/invoices"))
+    assert "2 invoices in USD: net 150.00 USD, tax 22.50 USD 172.50 USD 100.00 USD" in text
+    assert "1 credit note in USD: net 63.05 USD, tax 9.45 USD 72.50 USD 0.00 USD" in text
+    notes = browser.get("/invoices?kind=credit_note")
+    assert "All 1" in words(notes)
+    assert fields(notes, "issued_from") == [""]
