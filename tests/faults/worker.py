@@ -21,8 +21,10 @@ from billing_admin.config import Settings
 from billing_admin.database import db, init_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.errors import Conflict
+from billing_admin.domain.paying import Allocate, PaymentSpec
 from billing_admin.models import Account, Organisation
-from billing_admin.operations import billing_runs, charges, invoices
+from billing_admin.operations import billing_runs, charges, invoices, payments
 from billing_admin.operations.billing_runs import RunSpec
 from tests.making import NOW
 
@@ -127,6 +129,24 @@ def bill(spec: RunSpec, chunk: int) -> UUID:
 def issue(invoice_id: UUID) -> bool:
     """Issue a draft; returns whether it was us."""
     return transaction(invoices.issue, invoice_id, None, SYSTEM, NOW)
+
+
+def pay(spec: PaymentSpec) -> str:
+    """Record a payment; returns `recorded`, or the code of the refusal."""
+    try:
+        transaction(payments.record, spec, SYSTEM, NOW)
+    except Conflict as refusal:
+        return refusal.code
+    return "recorded"
+
+
+def allocate(payment_id: UUID, parts: Allocate) -> str:
+    """Allocate what is left of a payment; returns `allocated`, or the code of the refusal."""
+    try:
+        transaction(payments.allocate, payment_id, parts, SYSTEM, NOW)
+    except Conflict as refusal:
+        return refusal.code
+    return "allocated"
 
 
 def cross(first: UUID, second: UUID, meeting: Any) -> int:
