@@ -25,6 +25,7 @@ PLACES: Final[Mapping[str, str]] = {
     "charge": "charges.show",
     "customer": "customers.show",
     "invoice": "invoices.show",
+    "payment": "payments.show",
     "service": "services.show",
 }
 INDEXES: Final[Mapping[str, str]] = {

@@ -73,7 +73,7 @@ def demo() -> Iterator[tuple[Flask, str]]:
 def _shots(app: Flask) -> list[Shot]:
     """Every page, with the ids that this demo has."""
     from billing_admin.database import db  # noqa: PLC0415
-    from billing_admin.models import BillingRun, Charge, Customer, Invoice, InvoiceLine, Service  # noqa: PLC0415
+    from billing_admin.models import BillingRun, Charge, Customer, Invoice, InvoiceLine, Payment, Service  # noqa: PLC0415
 
     def one(column: Any, *where: Any, order: Any = None) -> Any:
         return db.session.scalar(select(column).where(*where).order_by(order).limit(1))
@@ -91,6 +91,13 @@ def _shots(app: Flask) -> list[Shot]:
     line = one(InvoiceLine.id, InvoiceLine.invoice_id == invoice, order=InvoiceLine.charges.desc())
     run = one(BillingRun.id, order=BillingRun.created_at.desc())
     service = one(Service.id, order=Service.code)
+    owing = one(Invoice.id, Invoice.status == "issued", Invoice.total > Invoice.paid, order=Invoice.due_date)
+    debtor = one(Invoice.customer_id, Invoice.id == owing)
+    paid = one(
+        Payment.id, Payment.status == "recorded", Payment.allocated == Payment.amount, order=Payment.amount.desc()
+    )
+    kept = one(Payment.id, Payment.status == "recorded", Payment.allocated < Payment.amount)
+    reversed_ = one(Payment.id, Payment.status == "reversed")
     return [
         Shot("dashboard", "/"),
         Shot("search", "/search?q=cloud"),
@@ -132,6 +139,22 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("invoice-draft", f"/invoices/{draft}"),
         Shot("invoice-issue", f"/invoices/{draft}/issue"),
         Shot("invoice-discard", f"/invoices/{draft}/discard"),
+        Shot("invoice-owing", f"/invoices/{owing}"),
+        Shot("payments", "/payments"),
+        Shot("payment", f"/payments/{paid}"),
+        Shot("payment-unallocated", f"/payments/{kept}"),
+        Shot("payment-reversed", f"/payments/{reversed_}"),
+        Shot("payment-allocate", f"/payments/{kept}/allocate"),
+        Shot("payment-reverse", f"/payments/{paid}/reverse"),
+        Shot("payment-choose", "/payments/new"),
+        Shot("payment-new", f"/payments/new?customer={debtor}&invoice={owing}"),
+        Shot("payment-suggested", f"/payments/new?customer={debtor}", _suggest),
+        Shot("payment-refused", f"/payments/new?customer={debtor}&invoice={owing}", _overpay),
+        Shot("payment-write-off", f"/payments/write-off/{owing}"),
+        Shot("ageing", "/ageing"),
+        Shot("customer-statement", f"/customers/{debtor}/statement"),
+        Shot("customer-owing", f"/customers/{debtor}"),
+        Shot("export-payments", "/exports/payments"),
         Shot("export-invoices", "/exports/invoices?status=open"),
         Shot("export-charges", "/exports/charges?status=pending"),
         Shot("token-new", "/tokens/new"),
@@ -155,6 +178,16 @@ def _refused_charge(page: Page) -> None:
     page.get_by_label("Quantity").fill("many")
     page.get_by_label("Unit price").fill("1.234,50")
     _press(page, "Save charge")
+
+
+def _suggest(page: Page) -> None:
+    page.get_by_label("Amount received").fill("50,000")
+    _press(page, "Suggest the oldest first")
+
+
+def _overpay(page: Page) -> None:
+    page.get_by_label("Amount received").fill("999,999")
+    _press(page, "Record payment")
 
 
 def _hold_two(page: Page) -> None:

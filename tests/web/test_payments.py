@@ -283,6 +283,14 @@ def test_the_list_adds_up_its_whole_filter(browser: FlaskClient, acme: Customer)
     assert file.text.count("\r\n") == 3
 
 
+def test_it_is_found_by_its_id_and_has_its_history(browser: FlaskClient, acme: Customer) -> None:
+    id = pay(make_payment_spec(acme, "25"))
+    assert browser.get(f"/search?q={id}").location == f"/payments/{id}"
+    history = browser.get(link(browser.get(f"/payments/{id}"), "History"))
+    assert "Payment recorded" in words(history)
+    assert link(history, "2 Apr 2026") == f"/payments/{id}"
+
+
 def test_a_viewer_sees_and_changes_nothing(app: Flask, browser: FlaskClient, acme: Customer) -> None:
     id = pay(make_payment_spec(acme, "25", ()))
     viewer = signed_in(app, "viewer")
