@@ -124,7 +124,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "charge": (Charge.id, Charge.description),
     "customer": (Customer.id, Customer.reference),
     "invoice": (Invoice.id, Invoice.number),
-    "payment": (Payment.id, Payment.received_on),
+    "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), "Payment")),
     "service": (Service.id, Service.code),
     "tax_rate": (TaxRate.id, TaxRate.name),
     "token": (ApiToken.id, ApiToken.name),

@@ -284,11 +284,12 @@ def test_the_list_adds_up_its_whole_filter(browser: FlaskClient, acme: Customer)
 
 
 def test_it_is_found_by_its_id_and_has_its_history(browser: FlaskClient, acme: Customer) -> None:
-    id = pay(make_payment_spec(acme, "25"))
+    id, nameless = pay(make_payment_spec(acme, "25", reference="R-1")), pay(make_payment_spec(acme, "5"))
     assert browser.get(f"/search?q={id}").location == f"/payments/{id}"
     history = browser.get(link(browser.get(f"/payments/{id}"), "History"))
     assert "Payment recorded" in words(history)
-    assert link(history, "2 Apr 2026") == f"/payments/{id}"
+    assert link(history, "R-1") == f"/payments/{id}"
+    assert link(browser.get(f"/audit?object={nameless}"), "Payment") == f"/payments/{nameless}"
 
 
 def test_a_viewer_sees_and_changes_nothing(app: Flask, browser: FlaskClient, acme: Customer) -> None:
