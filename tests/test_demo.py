@@ -10,9 +10,20 @@ from sqlalchemy.orm import Session
 from billing_admin import demo
 from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Conflict
-from billing_admin.models import AuditEvent, BillingRunItem, Charge, Customer, Invoice, InvoiceLine, InvoiceTax, Service
+from billing_admin.models import (
+    AuditEvent,
+    BillingRunItem,
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    InvoiceTax,
+    Payment,
+    Service,
+)
 from billing_admin.queries.doctor import examine
 from billing_admin.queries.organisation import organisation
+from billing_admin.queries.receivables import open_by_bucket
 from tests.conftest import Database, PostgreSQL, SQLite
 from tests.making import make_customer
 
@@ -42,6 +53,7 @@ _TOLD = {
         Invoice.due_date,
         Invoice.net,
         Invoice.tax,
+        Invoice.paid,
         Invoice.issued_at,
     ).order_by(Invoice.status, Invoice.number, Invoice.customer_reference),
     "lines": select(
@@ -55,6 +67,12 @@ _TOLD = {
     .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
     .where(Invoice.number.is_not(None))
     .order_by(Invoice.number, InvoiceLine.position),
+    "payments": select(
+        *(
+            Payment.__table__.c[name]
+            for name in ("id", "currency", "amount", "allocated", "received_on", "method", "status")
+        )
+    ).order_by(Payment.id),
     "events": select(AuditEvent.at, AuditEvent.action, func.count())
     .group_by(AuditEvent.at, AuditEvent.action)
     .order_by(AuditEvent.at, AuditEvent.action),
@@ -80,6 +98,7 @@ def test_on_any_day_all_is_well_and_nothing_lies_in_the_future(sqlite: SQLite, n
     told = filled(sqlite, now)
     assert max(row.created_at for row in told["charges"]) <= now
     assert max(row.at for row in told["events"]) <= now
+    assert max(row.received_on for row in told["payments"]) <= now.astimezone(demo.ZONE).date()
     current = now.astimezone(demo.ZONE).date().replace(day=1)
     assert {row.status for row in told["charges"] if row.incurred_on >= current} == {"pending", "held"}
     assert max(row.issue_date for row in told["invoices"] if row.issue_date) == current
@@ -108,6 +127,14 @@ def test_it_has_something_of_everything(session: Session) -> None:
     }
     services = {service.code: str(service.prices[0].unit_price) for service in session.scalars(select(Service))}
     assert services.items() >= {"GenericCompute": "2.5", "DataBaseHosting": "1.5", "IPAddress": "0.4"}.items()
+    paid = _count(session, Invoice.paid == Invoice.total)
+    assert 300 < paid < _count(session, Invoice.status == "issued")
+    assert _count(session, (Invoice.paid > 0) & (Invoice.paid < Invoice.total)) >= 2
+    assert _count(session, (Payment.status == "recorded") & (Payment.allocated < Payment.amount)) == 1
+    assert _count(session, Payment.status == "reversed") == _count(session, Payment.method == "write_off") == 1
+    today = TODAY.date()
+    aged = open_by_bucket(session, today)
+    assert all(amount for amounts in zip(*aged.values(), strict=True) for amount in [sum(amounts)])
     assert session.scalar(select(func.min(Invoice.issue_date))) == date(2025, 11, 1)
 
 

@@ -28,6 +28,7 @@ from billing_admin.demo.cast import (
     TAX_RATES,
     Buyer,
 )
+from billing_admin.demo.paying import A_CENT_SHORT, BOUNCE_REASON, BOUNCES, CENT_REASON, TOO_MUCH, Planned, planned
 from billing_admin.demo.usage import (
     CURRENT,
     GONE_AFTER,
@@ -43,7 +44,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.fields import CustomerFields, ServiceFields
-from billing_admin.domain.money import exact
+from billing_admin.domain.money import Money, exact
 from billing_admin.domain.recurring import RecurringSpec
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
 from billing_admin.operations import (
@@ -53,6 +54,7 @@ from billing_admin.operations import (
     customers,
     invoices,
     organisation,
+    payments,
     posting,
     recurring_charges,
     services,
@@ -143,6 +145,7 @@ class _Story:
         first, next_first = self.firsts[month], self.firsts[month + 1]
         self._change(month, self.at(first, OFFICE))
         self._post(month, first)
+        self._collect(month, first, next_first)
         if month < CURRENT:
             self._bill(month, next_first - timedelta(days=1), next_first)
 
@@ -181,6 +184,24 @@ class _Story:
             query = select(Invoice.id).where(Invoice.run_id == run_id, Invoice.customer_reference != STILL_DRAFT)
             for id in self.session.scalars(query.order_by(Invoice.customer_reference, Invoice.currency)).all():
                 self.do(invoices.issue, id, issue_date, SYSTEM, self.at(issue_date, OFFICE))
+
+    def _collect(self, month: int, first: date, next_first: date) -> None:
+        """Record what customers pay within a month, day by day; its first payment may be an odd one."""
+        end = min(next_first - timedelta(days=1), self.today)
+        issued = self.session.execute(select(Invoice.__table__).where(Invoice.status == "issued")).all()
+        due = [one for invoice in issued for one in planned(invoice) if first <= one.day <= end]
+        for place, one in enumerate(sorted(due, key=lambda one: (one.day, one.invoice.number))):
+            self._pay(one, month if place == 0 else -1)
+
+    def _pay(self, one: Planned, month: int) -> None:
+        more = {A_CENT_SHORT: -1, TOO_MUCH: 10_000}.get(month, 0)
+        paid = self.do(payments.record, one.spec(more), SYSTEM, self.at(one.day, OFFICE))
+        after = self.at(one.day + timedelta(days=4), OFFICE)
+        if month == BOUNCES:
+            self.do(payments.reverse, paid.id, BOUNCE_REASON, None, SYSTEM, after)
+        if month == A_CENT_SHORT:
+            cent = (one.invoice.id, Money(1, one.invoice.currency).decimal, CENT_REASON, key("write-off"))
+            self.do(payments.write_off, *cent, SYSTEM, after)
 
     def end(self) -> None:
         """What waits for a person today: charges held, and charges that look like they were sent twice."""

@@ -24,9 +24,10 @@ def is_open() -> ColumnElement[bool]:
     return and_(Invoice.status == "issued", Invoice.kind == "invoice", owes)
 
 
-def open_invoices(session: Session, customer_id: UUID, currency: str) -> Sequence[Record]:
-    """A customer's invoices in a currency on which something is open, the oldest due first."""
-    query = select(Invoice.__table__).where(Invoice.customer_id == customer_id, Invoice.currency == currency, is_open())
+def open_invoices(session: Session, customer_id: UUID, currency: str, also: Sequence[UUID] = ()) -> Sequence[Record]:
+    """A customer's invoices in a currency on which something is open, and some others of them; the oldest due first."""
+    wanted = or_(is_open(), among(session, Invoice.id, also)) if also else is_open()
+    query = select(Invoice.__table__).where(Invoice.customer_id == customer_id, Invoice.currency == currency, wanted)
     return session.execute(query.order_by(Invoice.due_date, Invoice.number)).all()
 
 

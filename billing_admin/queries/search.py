@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.domain.typed import TypedAmount, typed_amount
-from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
+from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Service
 from billing_admin.queries.customers import CustomerFilter, by_name
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.services import ServiceFilter, by_code
@@ -27,6 +27,7 @@ _IDS: tuple[tuple[str, InstrumentedAttribute[UUID]], ...] = (
     ("customer", Customer.id),
     ("service", Service.id),
     ("billing_run", BillingRun.id),
+    ("payment", Payment.id),
 )
 
 

@@ -1,5 +1,6 @@
 """The forms that divide money over open invoices: one amount per invoice, the oldest first suggested, and what is left said."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -22,6 +23,7 @@ from billing_admin.web.lists import given
 from billing_admin.web.people import today
 
 MOST_INVOICES = 100
+_PART, _HEX = "part_", re.compile("[0-9a-f]{32}")
 
 
 class PaymentForm(Form):
@@ -71,12 +73,22 @@ class Account:
 
 
 def account_of(customer: Any, currency: str) -> Account:
-    found = queries.open_invoices(db.session(), customer.id, currency)
+    """What is open, and what the form has amounts for: an invoice may have been paid meanwhile, perhaps by this very form."""
+    named = given("invoice")
+    found = queries.open_invoices(db.session(), customer.id, currency, _entered())
+    found = sorted(
+        found, key=lambda one: str(one.id) != named
+    )  # the one that the link names is on the page in any case
     return Account(customer, currency, found[:MOST_INVOICES], len(found[MOST_INVOICES:]))
 
 
+def _entered() -> list[UUID]:
+    given = ((name.removeprefix(_PART), value) for name, value in request.form.items() if name.startswith(_PART))
+    return [UUID(id) for id, value in given if value.strip() and _HEX.fullmatch(id)]
+
+
 def _name(invoice_id: UUID) -> str:
-    return f"part_{invoice_id.hex}"
+    return f"{_PART}{invoice_id.hex}"
 
 
 def with_parts(kind: type[Form], account: Account) -> type[Form]:

@@ -28,6 +28,7 @@ PLACES: Final[Mapping[str, str]] = {
     "charge": "charges.show",
     "customer": "customers.show",
     "invoice": "invoices.show",
+    "payment": "payments.show",
     "recurring_charge": "recurring_charges.show",
     "service": "services.show",
     "tax_rate": "tax_rates.show",

@@ -14,6 +14,7 @@ from billing_admin.domain.ledger import BUCKETS, NOTHING, Position, StatementRow
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.models import Customer
 from billing_admin.queries import customers, receivables
+from billing_admin.web.customers import pages as of_customers
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, given_choice, given_day, here, may
 from billing_admin.web.people import today
@@ -80,7 +81,7 @@ def _presets(day: date) -> list[tuple[str, date | None, date | None]]:
     ]
 
 
-@pages.get("/customers/<uuid:id>/statement")
+@of_customers.get("/<uuid:id>/statement")
 def statement(id: UUID) -> ResponseReturnValue:
     """Opening balance, each document with the running balance, closing balance; and how old what is open is by then."""
     session, customer, (first, last) = db.session(), _customer(id), _days()
@@ -99,7 +100,7 @@ def statement(id: UUID) -> ResponseReturnValue:
             {"label": label, "url": here(**_range(start, end)), "active": (start, end) == (first, last)}
             for label, start, end in _presets(today())
         ],
-        csv_url=address("receivables.statement_file", id=id),
+        csv_url=address("customers.statement_file", id=id),
         may_write=may("customers:write"),
         may_charge=may("charges:write"),
         may_pay=may(WRITE),
@@ -116,7 +117,7 @@ def _range(first: date | None, last: date | None) -> dict[str, Any]:
     return {"from": first.isoformat() if first else None, "to": last.isoformat() if last else None}
 
 
-@pages.get("/customers/<uuid:id>/statement.csv")
+@of_customers.get("/<uuid:id>/statement.csv")
 def statement_file(id: UUID) -> ResponseReturnValue:
     """The entries of a statement as a file."""
     customer, numbers = _customer(id), ("amount", "balance")

@@ -16,6 +16,7 @@ PAGES = {
     "invoice": "invoices.show",
     "service": "services.show",
     "billing_run": "billing_runs.show",
+    "payment": "payments.show",
 }
 
 pages = subject("search", __name__, "/search", write="settings:write")

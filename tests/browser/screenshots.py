@@ -100,6 +100,7 @@ def _shots(app: Flask) -> list[Shot]:
         Invoice,
         InvoiceLine,
         InvoiceTax,
+        Payment,
         RecurringCharge,
         Service,
         TaxRate,
@@ -131,6 +132,13 @@ def _shots(app: Flask) -> list[Shot]:
     service = one(Service.id, order=Service.code)
     recurring = one(RecurringCharge.id, order=RecurringCharge.created_at)
     agreed_with = one(RecurringCharge.customer_id, RecurringCharge.id == recurring)
+    owing = one(Invoice.id, Invoice.status == "issued", Invoice.total > Invoice.paid, order=Invoice.due_date)
+    debtor = one(Invoice.customer_id, Invoice.id == owing)
+    paid = one(
+        Payment.id, Payment.status == "recorded", Payment.allocated == Payment.amount, order=Payment.amount.desc()
+    )
+    kept = one(Payment.id, Payment.status == "recorded", Payment.allocated < Payment.amount)
+    reversed_ = one(Payment.id, Payment.status == "reversed")
     return [
         Shot("dashboard", "/"),
         Shot("search", "/search?q=cloud"),
@@ -199,6 +207,22 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("numbers-invoices", f"/numbers/invoice/{clock.now().year}"),
         Shot("period-lock", "/settings/period-lock"),
         Shot("period-lock-warned", "/settings/period-lock", lambda page: _press(page, "Save period lock")),
+        Shot("invoice-owing", f"/invoices/{owing}"),
+        Shot("payments", "/payments"),
+        Shot("payment", f"/payments/{paid}"),
+        Shot("payment-unallocated", f"/payments/{kept}"),
+        Shot("payment-reversed", f"/payments/{reversed_}"),
+        Shot("payment-allocate", f"/payments/{kept}/allocate"),
+        Shot("payment-reverse", f"/payments/{paid}/reverse"),
+        Shot("payment-choose", "/payments/new"),
+        Shot("payment-new", f"/payments/new?customer={debtor}&invoice={owing}"),
+        Shot("payment-suggested", f"/payments/new?customer={debtor}", _suggest),
+        Shot("payment-refused", f"/payments/new?customer={debtor}&invoice={owing}", _overpay),
+        Shot("payment-write-off", f"/payments/write-off/{owing}"),
+        Shot("ageing", "/ageing"),
+        Shot("customer-statement", f"/customers/{debtor}/statement"),
+        Shot("customer-owing", f"/customers/{debtor}"),
+        Shot("export-payments", "/exports/payments"),
         Shot("export-invoices", "/exports/invoices?status=open"),
         Shot("export-charges", "/exports/charges?status=pending"),
         Shot("token-new", "/tokens/new"),
@@ -236,6 +260,16 @@ def _refused_charge(page: Page) -> None:
     page.get_by_label("Quantity").fill("many")
     page.get_by_label("Unit price").fill("1.234,50")
     _press(page, "Save charge")
+
+
+def _suggest(page: Page) -> None:
+    page.get_by_label("Amount received").fill("50,000")
+    _press(page, "Suggest the oldest first")
+
+
+def _overpay(page: Page) -> None:
+    page.get_by_label("Amount received").fill("999,999")
+    _press(page, "Record payment")
 
 
 def _hold_two(page: Page) -> None:

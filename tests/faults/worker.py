@@ -21,9 +21,9 @@ from billing_admin.config import Settings
 from billing_admin.database import db, init_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charging import ChargeSpec
-from billing_admin.domain.errors import DomainError
+from billing_admin.domain.errors import Conflict, DomainError
 from billing_admin.domain.money import exact
-from billing_admin.domain.paying import AllocationSpec, PaymentSpec
+from billing_admin.domain.paying import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Account, Invoice, Organisation
 from billing_admin.operations import billing_chunks, billing_runs, credit_notes, invoices, payments, posting, voids
 from billing_admin.operations.billing_runs import RunSpec
@@ -154,6 +154,24 @@ _ACTS: dict[str, Callable[[UUID, str], bool]] = {
     "credit": lambda id, amount: transaction(credit_notes.credit, id, CreditSpec("Why", exact(amount)), SYSTEM, NOW)[1],
     "pay": _pay,
 }
+
+
+def pay(spec: PaymentSpec) -> str:
+    """Record a payment; returns `recorded`, or the code of the refusal."""
+    try:
+        transaction(payments.record, spec, SYSTEM, NOW)
+    except Conflict as refusal:
+        return refusal.code
+    return "recorded"
+
+
+def allocate(payment_id: UUID, parts: Allocate) -> str:
+    """Allocate what is left of a payment; returns `allocated`, or the code of the refusal."""
+    try:
+        transaction(payments.allocate, payment_id, parts, SYSTEM, NOW)
+    except Conflict as refusal:
+        return refusal.code
+    return "allocated"
 
 
 def cross(first: UUID, second: UUID, meeting: Any) -> int:

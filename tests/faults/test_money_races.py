@@ -1,0 +1,72 @@
+"""Eight processes that want the same money at the same moment: never above what is there; the losers are told."""
+
+from collections import Counter
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.money import exact
+from billing_admin.domain.paying import AllocationSpec
+from billing_admin.models import Allocation, Invoice, Payment
+from billing_admin.queries.doctor import examine
+from tests.books import assert_books_balance
+from tests.faults import worker
+from tests.making import make_customer, make_invoice, make_payment_spec, pay
+
+pytestmark = pytest.mark.fault
+
+
+@pytest.fixture
+def url(app: Flask, session: Session) -> str:
+    """Where the processes find the test's database."""
+    return str(app.extensions["billing_settings"].database_url)
+
+
+def assert_sound(session: Session) -> None:
+    assert_books_balance(session)
+    assert [result for result in examine(session) if result.found] == []
+
+
+def test_eight_payments_of_sixty_on_an_invoice_of_a_hundred(session: Session, url: str) -> None:
+    invoice = make_invoice(amount="100")
+    spec = make_payment_spec(invoice.customer_reference, "60", {str(invoice.id): "60"})
+    answers = worker.race(url, *[(worker.pay, spec)] * 8)
+    assert Counter(answers) == {"recorded": 1, "above_balance": 7}
+    session.rollback()
+    assert session.scalars(select(Invoice.paid)).all() == [6000]
+    assert_sound(session)
+
+
+def test_eight_payments_to_the_oldest_leave_the_rest_as_credit(session: Session, url: str) -> None:
+    customer = make_customer()
+    for _ in range(3):
+        make_invoice(customer, "100")
+    answers = worker.race(url, *[(worker.pay, make_payment_spec(customer, "60"))] * 8)
+    assert set(answers) == {"recorded"}
+    session.rollback()
+    assert session.scalars(select(Invoice.paid)).all() == [10000] * 3
+    assert session.scalar(select(func.sum(Payment.amount - Payment.allocated))) == 18000
+    assert_sound(session)
+
+
+def test_eight_allocations_of_one_payment(session: Session, url: str) -> None:
+    customer = make_customer()
+    invoices = [make_invoice(customer, "100") for _ in range(8)]
+    id = pay(make_payment_spec(customer, "100", ()))
+    parts = [(AllocationSpec(str(invoice.id), exact("60")),) for invoice in invoices]
+    answers = worker.race(url, *[(worker.allocate, id, part) for part in parts])
+    assert Counter(answers) == {"allocated": 1, "above_payment": 7}
+    session.rollback()
+    assert session.scalar(select(func.sum(Allocation.amount))) == 6000
+    assert_sound(session)
+
+
+def test_eight_identical_payments_are_recorded_once(session: Session, url: str) -> None:
+    invoice = make_invoice(amount="100")
+    spec = make_payment_spec(invoice.customer_reference, "60", id=invoice.id)
+    assert worker.race(url, *[(worker.pay, spec)] * 8) == ["recorded"] * 8
+    session.rollback()
+    assert session.scalar(select(func.count()).select_from(Payment)) == 1
+    assert_sound(session)

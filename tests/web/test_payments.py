@@ -1,0 +1,312 @@
+"""Payments for people: recorded with a suggestion and a tick for what is left, allocated, withdrawn, reversed; written off."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.models import Allocation, Customer, Invoice, Payment
+from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
+from tests.people import csrf_token, send, signed_in
+from tests.web.pages import field, has_link, link, words
+from tests.web.reading import fresh, queries_of
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(NOW, tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def acme(session: Session) -> Customer:
+    """Owes 10, 20 and 30 USD."""
+    customer = make_customer(reference="ACME", name="ACME Inc")
+    for days, amount in enumerate(("10", "20", "30")):
+        make_invoice(customer, amount, now=NOW - timedelta(days=30 - days))
+    return customer
+
+
+@pytest.fixture
+def browser(app: Flask, acme: Customer) -> FlaskClient:
+    return signed_in(app)
+
+
+def part(n: int) -> str:
+    """The field of the n-th invoice."""
+    return f"part_{all_invoices()[n].id.hex}"
+
+
+def record(browser: FlaskClient, **fields: Any) -> TestResponse:
+    page = browser.get("/payments/new?customer=ACME")
+    given = {"id": field(page, "id"), "received_on": "2026-04-01", "method": "card", "reference": "", "amount": "10"}
+    return browser.post("/payments/new?customer=ACME", data=given | fields | {"csrf_token": csrf_token(browser)})
+
+
+def stored(session: Session) -> list[Payment]:
+    return fresh(session, select(Payment).order_by(Payment.created_at, Payment.id))
+
+
+def test_an_empty_list_says_what_belongs_here(app: Flask, session: Session) -> None:
+    browser = signed_in(app)
+    page = browser.get("/payments")
+    assert "No payments yet" in words(page)
+    assert "No payments match" in words(browser.get("/payments?status=reversed"))
+    assert "There is no customer “nobody”" in words(browser.get("/payments?customer=nobody"))
+    assert "No customers yet" in words(browser.get("/payments/new"))
+    assert not has_link(signed_in(app, "viewer").get("/payments"), "Record payment")
+
+
+def test_a_customer_is_chosen_first(browser: FlaskClient) -> None:
+    page = browser.get("/payments/new")
+    assert '<option value="ACME">ACME Inc (ACME)</option>' in page.text
+    assert "Record payment from ACME Inc" in words(browser.get("/payments/new?customer=ACME&currency="))
+
+
+def test_from_an_invoice_its_balance_is_filled_in(browser: FlaskClient, session: Session) -> None:
+    second = all_invoices()[1]
+    page = browser.get(link(browser.get(f"/invoices/{second.id}"), "Record payment"))
+    assert (field(page, "amount"), field(page, part(1)), field(page, part(0))) == ("20", "20", "")
+    response = record(browser, amount="20.00", **{part(1): "20.00"})
+    assert response.status_code == 303
+    assert "Paid" in words(browser.get(f"/invoices/{second.id}"))
+    (payment,) = stored(session)
+    assert (payment.amount, payment.allocated, payment.method, payment.received_on) == (
+        *(2000, 2000, "card"),
+        date(2026, 4, 1),
+    )
+
+
+def test_with_nothing_entered_the_oldest_first_are_suggested(browser: FlaskClient, session: Session) -> None:
+    page = record(browser, amount="1,025.00")
+    assert page.status_code == 200
+    assert "The oldest invoices first" in words(page)
+    assert [field(page, part(n)) for n in range(3)] == ["10.00", "20.00", "30.00"]
+    assert "Left for the customer's credit 965.00 USD" in words(page)
+    assert stored(session) == []
+    changed = record(browser, amount="25", then="suggest", **{part(2): "25"})
+    assert [field(changed, part(n)) for n in range(3)] == ["10.00", "15.00", ""]
+
+
+def test_what_is_left_takes_a_tick(browser: FlaskClient, session: Session) -> None:
+    refused = record(browser, amount="70", **{part(0): "10"})
+    assert refused.status_code == 422
+    assert "60.00 USD are left. Tick this to keep them, or allocate them." in words(refused)
+    assert (field(refused, "amount"), field(refused, part(0))) == ("70", "10")
+    assert stored(session) == []
+    response = record(browser, amount="70", keep="y", **{part(0): "10"})
+    page = browser.get(response.location)
+    assert "Received 70.00 USD − minus Allocated 10.00 USD = equals Unallocated 60.00 USD" in words(page)
+
+
+def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:
+    record(browser, amount="70", keep="y")
+    assert [payment.allocated for payment in stored(session)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"amount": ""}, "Enter the amount, such as 1,234.50."),
+        ({"amount": "12,5x"}, "is not a number"),
+        ({"amount": "0", "keep": "y"}, "Enter an amount above zero."),
+        ({"amount": "-5", "keep": "y"}, "more are allocated than received"),
+        ({"amount": "1.001", "keep": "y"}, "USD has 2 digits after the point."),
+        ({"amount": "5 EUR", "keep": "y"}, "The amount is in EUR; enter it in USD."),
+        ({"received_on": "2026-04-03", "keep": "y"}, "this day is still to come"),
+        ({"received_on": "", "keep": "y"}, "Enter the day it was received"),
+        ({"method": "write_off", "keep": "y"}, "Choose one from the list."),
+        ({"id": "", "keep": "y"}, "The form's key was lost."),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(
+    browser: FlaskClient, session: Session, fields: dict[str, str], said: str
+) -> None:
+    response = record(browser, **fields)
+    assert (response.status_code, said in words(response)) == (422, True), words(response)
+    assert stored(session) == []
+
+
+def test_more_than_was_received_or_is_open_is_said(browser: FlaskClient, session: Session) -> None:
+    above = record(browser, amount="20", **{part(0): "10", part(1): "11"})
+    assert "1.00 USD more are allocated than received. Change one of them." in words(above)
+    response = record(browser, amount="20", **{part(1): "1", part(0): "19"})
+    assert response.status_code == 422
+    error = re.search(rf'id="{part(0)}-error".*?</p>', response.text, re.DOTALL)
+    assert error
+    assert "INV-2026-00001 has 10.00 USD left to pay" in error[0]
+    assert stored(session) == []
+
+
+def test_a_double_click_records_once(browser: FlaskClient, session: Session) -> None:
+    fields = {"id": str(UUID(int=7)), part(0): "10"}
+    first, second = record(browser, **fields), record(browser, **fields)
+    assert first.location == second.location
+    assert len(stored(session)) == 1
+    other = record(browser, **fields | {"amount": "10.01", "keep": "y"})
+    assert "This form was recorded already, with other values." in words(other)
+    assert field(other, "id") != fields["id"]
+
+
+def test_a_repeated_reference_is_asked_about(browser: FlaskClient, session: Session) -> None:
+    record(browser, reference="R-1", **{part(0): "10"})
+    asked = record(browser, reference="R-1", **{part(1): "10"})
+    assert asked.status_code == 422
+    assert "This reference was recorded before" in words(asked)
+    assert has_link(asked, "Payment 1")
+    assert len(stored(session)) == 1
+    response = record(browser, reference="R-1", anyway="y", **{part(1): "10"})
+    assert "The same reference stands on another payment" in words(browser.get(response.location))
+    assert len(stored(session)) == 2
+
+
+def test_a_payment_in_another_currency(browser: FlaskClient, session: Session) -> None:
+    url = "/payments/new?customer=ACME&currency=JPY"
+    page = browser.get(url)
+    assert "Nothing is open in JPY" in words(page)
+    fields = {"id": field(page, "id"), "amount": "500", "received_on": "2026-04-01", "method": "cash", "keep": "y"}
+    response = browser.post(url, data=fields | {"csrf_token": csrf_token(browser)})
+    assert "Unallocated 500 JPY" in words(browser.get(response.location))
+
+
+def test_the_rest_is_allocated_later(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    id = pay(make_payment_spec(acme, "25", ()))
+    url = link(browser.get(f"/payments/{id}"), "Allocate the rest")
+    page = browser.get(url)
+    assert [field(page, part(n)) for n in range(3)] == ["10.00", "15.00", ""]
+    assert "Enter an amount for at least one invoice." in words(send(browser, url, left=2500))
+    above = send(browser, url, left=2500, **{part(2): "25.01"})
+    assert "25.00 USD of this payment are left" in words(above)
+    assert "has 10.00 USD left to pay" in words(send(browser, url, left=2500, **{part(0): "11"}))
+    assert send(browser, url, left=2500, **{part(2): "4"}).status_code == 303
+    again = send(browser, url, left=2500, **{part(2): "4"})
+    assert (again.status_code, "21.00 USD are left by now" in words(again)) == (422, True)
+    assert [payment.allocated for payment in stored(session)] == [400]
+
+
+def test_nothing_left_or_nothing_open_is_said(browser: FlaskClient, acme: Customer) -> None:
+    spent = pay(make_payment_spec(acme, "60"))
+    assert "Nothing is left of this payment." in words(browser.get(f"/payments/{spent}/allocate"))
+    kept = pay(make_payment_spec(acme, "5", ()))
+    assert "No invoice of this customer is open in USD." in words(browser.get(f"/payments/{kept}/allocate"))
+
+
+def test_an_allocation_is_withdrawn(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    id = pay(make_payment_spec(acme, "10"))
+    allocation = session.scalar(select(Allocation.id))
+    url = f"/payments/{id}/allocations/{allocation}/withdraw"
+    page = browser.get(send(browser, url).location)
+    assert "Allocation withdrawn. Its money is unallocated." in page.text
+    assert "Withdrawn" in words(page)
+    assert "This allocation is withdrawn already." in browser.get(send(browser, url).location).text
+    assert send(browser, f"/payments/{id}/allocations/{UUID(int=1)}/withdraw").status_code == 404
+
+
+def test_reversing_is_confirmed(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    id = pay(make_payment_spec(acme, "25", received_on=date(2026, 4, 1)))
+    url = link(browser.get(f"/payments/{id}"), "Reverse payment")
+    text = words(browser.get(url))
+    for said in ("ACME Inc (ACME)", "25.00 USD", "INV-2026-00001: 10.00 USD", "Reverse payment, 25.00 USD"):
+        assert said in text
+    for fields, said in (
+        ({"reversed_on": "2026-04-02", "reason": ""}, "Say why"),
+        ({"reversed_on": "2026-03-31", "reason": "Bounced"}, "Use 2026-04-01 or later"),
+        ({"reversed_on": "", "reason": "Bounced"}, "Enter the day"),
+    ):
+        refused = send(browser, url, **fields)
+        assert (refused.status_code, said in words(refused)) == (422, True)
+    fields = {"reversed_on": "2026-04-02", "reason": "Bounced"}
+    text = words(browser.get(send(browser, url, **fields).location))
+    assert "Reversed because Bounced" in text
+    assert "Nothing to do: the payment was reversed already." in browser.get(send(browser, url, **fields).location).text
+    assert [payment.allocated for payment in stored(session)] == [0]
+
+
+def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, session: Session) -> None:
+    pay(make_payment_spec(acme, "9.98"))
+    first = all_invoices()[0]
+    url = link(browser.get(f"/invoices/{first.id}"), "Write off the rest")
+    page = browser.get(url)
+    assert "Write off 0.02 USD" in words(page)
+    key = field(page, "id")
+    wrong = send(browser, url, id=key, amount="0.03", reason="Fee")
+    assert (wrong.status_code, "enter exactly that to write it off" in words(wrong)) == (422, True)
+    assert "Say why" in words(send(browser, url, id=key, amount="0.02"))
+    assert "enter it in USD" in words(send(browser, url, id=key, amount="0.02 EUR", reason="Fee"))
+    page = browser.get(send(browser, url, id=key, amount="0.02", reason="Fee").location)
+    assert "0.02 USD of INV-2026-00001 were written off." in page.text
+    assert "Write off" in words(page)
+    assert "Nothing is open on INV-2026-00001" in words(browser.get(url))
+    assert [payment.method for payment in stored(session)] == ["bank_transfer", "write_off"]
+
+
+def test_a_draft_has_no_payments(browser: FlaskClient, acme: Customer) -> None:
+    draft = make_invoice(acme, "5", issue=False)
+    assert "Record payment" not in words(browser.get(f"/invoices/{draft.id}"))
+    assert "Nothing is open on this draft" in words(browser.get(f"/payments/write-off/{draft.id}"))
+
+
+def test_the_list_adds_up_its_whole_filter(browser: FlaskClient, acme: Customer) -> None:
+    pay(make_payment_spec(acme, "25", reference="R-1", received_on=date(2026, 3, 20)))
+    pay(make_payment_spec(acme, "50", ()))
+    pay(make_payment_spec(acme, "7", (), currency="JPY", method="cash"))
+    text = words(browser.get("/payments"))
+    assert "2 payments in USD, what is reversed not added 75.00 USD 50.00 USD" in text
+    assert "1 payment in JPY, what is reversed not added 7 JPY 7 JPY" in text
+    for query, count in (
+        ("q=r-1", 1),
+        ("q=acme", 3),
+        ("customer=acme+inc", 3),
+        ("currency=JPY", 1),
+        ("method=cash", 1),
+        ("status=unallocated", 2),
+        ("from=2026-03-21", 2),
+        ("to=2026-03-20", 1),
+        ("reference=R-1", 1),
+    ):
+        page = browser.get(f"/payments?{query}")
+        assert len(re.findall(r'href="/payments/[0-9a-f-]{36}"', page.text)) == count, query
+        assert has_link(page, "Export CSV")
+    text = words(browser.get(link(browser.get("/payments?currency=USD"), "Export CSV")))
+    assert "2 payments" in text
+    assert "75.00 USD" in text
+    file = browser.get("/exports/payments.csv?currency=USD")
+    assert file.text.count("\r\n") == 3
+
+
+def test_it_is_found_by_its_id_and_has_its_history(browser: FlaskClient, acme: Customer) -> None:
+    id, nameless = pay(make_payment_spec(acme, "25", reference="R-1")), pay(make_payment_spec(acme, "5"))
+    assert browser.get(f"/search?q={id}").location == f"/payments/{id}"
+    history = browser.get(link(browser.get(f"/payments/{id}"), "History"))
+    assert "Payment recorded" in words(history)
+    assert link(history, "R-1") == f"/payments/{id}"
+    assert link(browser.get(f"/audit?object={nameless}"), "Payment") == f"/payments/{nameless}"
+
+
+def test_a_viewer_sees_and_changes_nothing(app: Flask, browser: FlaskClient, acme: Customer) -> None:
+    id = pay(make_payment_spec(acme, "25", ()))
+    viewer = signed_in(app, "viewer")
+    page = viewer.get(f"/payments/{id}")
+    assert page.status_code == 200
+    assert not has_link(page, "Allocate the rest")
+    for url in ("/payments/new?customer=ACME", f"/payments/{id}/allocate", f"/payments/{id}/reverse"):
+        assert viewer.get(url).status_code == 403
+    assert not has_link(viewer.get(f"/invoices/{all_invoices()[0].id}"), "Record payment")
+
+
+def test_pages_ask_few_questions(app: Flask, browser: FlaskClient, acme: Customer, session: Session) -> None:
+    pay(make_payment_spec(acme, "25"))
+    few = queries_of(app, browser, "/payments")
+    for _ in range(5):
+        pay(make_payment_spec(acme, "1", ()))
+    assert queries_of(app, browser, "/payments") == few <= 10
+    assert session.scalar(select(func.count()).select_from(Invoice)) == 3

@@ -1,0 +1,152 @@
+"""Balances, ageing and statements for people: each figure leads to what it adds up."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.models import Customer
+from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
+from tests.people import signed_in
+from tests.web.pages import has_link, link, words
+from tests.web.reading import queries_of
+
+LATE = datetime(2026, 5, 10, 12, tzinfo=UTC)  # 8 days after the due date of what NOW issues
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(LATE, tick=False) as moved:
+        yield moved
+
+
+@pytest.fixture
+def acme(session: Session) -> Customer:
+    """Owes 100 USD since 2 May, 50 USD are not due; 30 USD came in on 20 April, of which 5 are unallocated."""
+    customer = make_customer(reference="ACME", name="=ACME Inc")
+    first = make_invoice(customer, "100")
+    make_invoice(customer, "50", now=NOW + timedelta(days=20))
+    spec = make_payment_spec(customer, "30", {str(first.id): "25"}, reference="R-1", received_on=date(2026, 4, 20))
+    pay(spec, NOW + timedelta(days=20))
+    return customer
+
+
+@pytest.fixture
+def browser(app: Flask, acme: Customer) -> FlaskClient:
+    return signed_in(app)
+
+
+def rows(response: TestResponse) -> list[dict[str, str]]:
+    assert response.mimetype == "text/csv"
+    return list(csv.DictReader(io.StringIO(response.text, newline="")))
+
+
+def test_the_customers_page_shows_the_equation_and_the_ageing(browser: FlaskClient, acme: Customer) -> None:
+    text = words(browser.get(f"/customers/{acme.id}"))
+    assert (
+        "Invoiced 150.00 USD − minus Paid 25.00 USD − minus Credited 0.00 USD − minus Unallocated 5.00 USD "
+        "= equals Balance 120.00 USD"
+    ) in text
+    assert "USD 50.00 USD 75.00 USD – none – none – none −5.00 USD 120.00 USD" in text
+    assert "120.00 USD" in words(browser.get("/customers"))
+
+
+def test_ageing_leads_to_the_invoices_that_make_it(browser: FlaskClient) -> None:
+    page = browser.get("/ageing")
+    text = words(page)
+    assert "as at 10 May 2026" in text
+    assert "=ACME Inc 50.00 USD 75.00 USD – none – none – none −5.00 USD 120.00 USD" in text
+    overdue = browser.get(link(page, "75.00 USD"))
+    assert "1 invoice in USD" in words(overdue)
+    assert "100.00 USD 75.00 USD" in words(overdue)
+    assert "Due from: 10 Apr 2026" in words(overdue)
+    assert "Unallocated" in words(browser.get(link(page, "−5.00 USD")))
+
+
+def test_ageing_on_a_past_day(browser: FlaskClient) -> None:
+    text = words(browser.get("/ageing?as_of=2026-04-19"))
+    assert "=ACME Inc 100.00 USD – none – none – none – none – none 100.00 USD" in text
+    assert "Nothing was owed on 1 Apr 2026" in words(browser.get("/ageing?as_of=2026-04-01"))
+    assert "Nothing is owed" in words(browser.get("/ageing?currency=EUR"))
+    assert "as at 10 May 2026" in words(browser.get("/ageing?as_of=yesterday"))
+
+
+def test_the_ageing_file_has_every_account(browser: FlaskClient) -> None:
+    make_invoice(make_customer(reference="YEN", currency="JPY"), "500", now=LATE)
+    found = rows(browser.get("/ageing.csv"))
+    assert [(row["customer"], row["currency"], row["balance"]) for row in found] == [
+        ("YEN", "JPY", "500"),
+        ("ACME", "USD", "120.00"),
+    ]
+    acme = found[1]
+    assert (acme["customer_name"], acme["1_30"], acme["unallocated"], acme["as_of"]) == (
+        *("'=ACME Inc", "75.00", "5.00"),
+        "2026-05-10",
+    )
+    assert rows(browser.get("/ageing.csv?as_of=2026-04-19&currency=USD"))[0]["not_due"] == "100.00"
+
+
+def test_nothing_owed_says_what_belongs_here(app: Flask, session: Session) -> None:
+    browser = signed_in(app)
+    assert "Nothing is owed" in words(browser.get("/ageing"))
+    customer = make_customer()
+    assert "Nothing booked yet" in words(browser.get(f"/customers/{customer.id}/statement"))
+    assert "Ageing" not in words(browser.get(f"/customers/{customer.id}")).partition("Balance")[0]
+
+
+def test_a_statement_runs_from_opening_to_closing(browser: FlaskClient, acme: Customer) -> None:
+    page = browser.get(link(browser.get(f"/customers/{acme.id}"), "Statement"))
+    text = words(page)
+    for said in (
+        "Opening balance 0.00 USD",
+        "2 Apr 2026 Invoice INV-2026-00001 100.00 USD 100.00 USD",
+        "20 Apr 2026 Payment R-1 −30.00 USD 70.00 USD",
+        "Closing balance 120.00 USD",
+    ):
+        assert said in text
+    assert has_link(page, "INV-2026-00001")
+    assert has_link(page, "R-1")
+
+
+def test_a_statement_of_some_days(browser: FlaskClient, acme: Customer) -> None:
+    text = words(browser.get(f"/customers/{acme.id}/statement?from=2026-04-10&to=2026-04-20"))
+    assert "10 Apr 2026 Opening balance 100.00 USD" in text
+    assert "Closing balance 70.00 USD" in text
+    assert "Ageing as at 20 Apr 2026" in text
+    assert words(browser.get(f"/customers/{acme.id}/statement?from=2026-04-20&to=2026-04-10")) == text
+    month = browser.get(link(browser.get(f"/customers/{acme.id}/statement"), "Last month"))
+    assert "Statement in USD, 1 Apr 2026 to 30 Apr 2026" in words(month)
+
+
+def test_the_file_of_a_statement(browser: FlaskClient, acme: Customer) -> None:
+    page = browser.get(f"/customers/{acme.id}/statement?to=2026-04-20")
+    found = rows(browser.get(link(page, "Download CSV")))
+    assert [(row["date"], row["kind"], row["number"], row["amount"], row["balance"]) for row in found] == [
+        ("2026-04-02", "invoice", "INV-2026-00001", "100.00", "100.00"),
+        ("2026-04-20", "payment", "R-1", "-30.00", "70.00"),
+    ]
+
+
+def test_the_dashboard_shows_buckets_and_unallocated_money(browser: FlaskClient) -> None:
+    page = browser.get("/")
+    assert "USD 50.00 USD 75.00 USD – none" in words(page)
+    assert "Unallocated payments 5.00 USD 1 payment to allocate" in words(page)
+    assert "5.00 USD" in words(browser.get(link(page, "Unallocated payments")))
+    assert "1 invoice in USD" in words(browser.get(link(page, "75.00 USD")))
+
+
+def test_pages_ask_few_questions(app: Flask, browser: FlaskClient, acme: Customer) -> None:
+    urls = ("/ageing", f"/customers/{acme.id}/statement")
+    before = [queries_of(app, browser, url) for url in urls]
+    for n in range(4):
+        make_invoice(make_customer(reference=f"X-{n}"), "5", now=LATE)
+        make_invoice(acme, "5", now=LATE)
+    assert [queries_of(app, browser, url) for url in urls] == before
+    assert max(before) <= 16
