@@ -1,5 +1,7 @@
 """The number register: each series, each of its numbers and what became of it, and the numbers that are missing."""
 
+from collections.abc import Iterator
+
 from flask import Response, render_template, stream_with_context
 from flask.typing import ResponseReturnValue
 
@@ -34,11 +36,16 @@ def show(kind: str, year: int) -> ResponseReturnValue:
 @pages.get("/<any(invoice, credit_note):kind>/<int:year>.csv")
 def download(kind: str, year: int) -> ResponseReturnValue:
     """The series as a file, in the order of its numbers."""
-    queries.series(db.session(), SeriesFilter(kind, year))  # what is refused is refused before anything is sent
-    parts = csv.export(db.session(), "numbers", SeriesFilter(kind, year), excel=given("excel") == "1")
+    which = SeriesFilter(kind, year)
+    queries.series(db.session(), which)  # what is refused is refused before anything is sent
     name = f"{kind.replace('_', '-')}-numbers-{year}.csv"
     return Response(
-        stream_with_context(parts),
+        stream_with_context(_parts(which, given("excel") == "1")),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+def _parts(which: SeriesFilter, excel: bool) -> Iterator[bytes]:
+    """The request's session ended with the view; this one ends with the stream."""
+    yield from csv.export(db.session(), "numbers", which, excel=excel)
