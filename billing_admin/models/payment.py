@@ -6,10 +6,11 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing_admin.domain.paying import METHODS, WRITE_OFF
 from billing_admin.models.audit import AuditEvent
 from billing_admin.models.base import Base, one_of
 
-PAYMENT_METHODS = ("bank_transfer", "direct_debit", "card", "cash", "cheque", "other", "write_off")
+PAYMENT_METHODS = (*METHODS, WRITE_OFF)
 
 
 class Payment(Base):
