@@ -50,12 +50,6 @@ class ChargeForm(Form):
 class MoveForm(Form):
     """Why a charge is held, released or cancelled."""
 
-    reason = TextField("Reason", longest=500)
-
-
-class CancelForm(Form):
-    """A cancelled charge does not come back, so its reason is asked for."""
-
     reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
 
 
@@ -250,22 +244,22 @@ def _saved(form: ChargeForm, posted: posting.Posted) -> ResponseReturnValue:
     return redirect(url_for("charges.show", id=id), 303)
 
 
-# What each move is called, its form, and what it means for the charge.
-MOVES: Final[Mapping[str, tuple[Any, type[Form], str]]] = {
-    "hold": (operations.hold, MoveForm, "Charge held. It stays off every invoice until it is released."),
-    "release": (operations.release, MoveForm, "Charge released. It is pending again."),
-    "cancel": (operations.cancel, CancelForm, "Charge cancelled."),
+# What each move does, and what it means for the charge.
+MOVES: Final[Mapping[str, tuple[Any, str]]] = {
+    "hold": (operations.hold, "Charge held. It stays off every invoice until it is released."),
+    "release": (operations.release, "Charge released. It is pending again."),
+    "cancel": (operations.cancel, "Charge cancelled."),
 }
 
 
 @pages.route("/<uuid:id>/<any(hold, release, cancel):move>", methods=["GET", "POST"])
 def move(id: UUID, move: str) -> ResponseReturnValue:
     """Hold, release or cancel one charge, with a reason."""
-    operation, form_class, done = MOVES[move]
-    form = form_class()
+    operation, done = MOVES[move]
+    form = MoveForm()
     if form.validate_on_submit():
         with refusals_on(form):
-            moved = transaction(operation, [id], form["reason"].data, actor(), now())
+            moved = transaction(operation, [id], form.reason.data, actor(), now())
             flash(
                 done if moved else "Nothing to do: the charge was in that state already.",
                 "success" if moved else "info",

@@ -31,14 +31,13 @@ pages = subject("unbilled", __name__, "/unbilled", write=WRITE)
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What can be done with the ticked charges: to which of them it applies, its words, and whether a reason is needed."""
+    """What can be done with the ticked charges: to which of them it applies, and its words."""
 
     operation: Any
     applies_to: str
     verb: str
     done: str
     consequence: str
-    reason_needed: str | None = None
 
 
 MOVES: Final[Mapping[str, Move]] = {
@@ -54,7 +53,6 @@ MOVES: Final[Mapping[str, Move]] = {
         "Remove",
         "removed",
         "They are cancelled and will never be billed. This cannot be undone: to bill one after all, add it again.",
-        "Say why, for whoever looks at it later.",
     ),
 }
 
@@ -62,7 +60,7 @@ MOVES: Final[Mapping[str, Move]] = {
 class MoveForm(Form):
     """Confirms a move: `count` and `amount` are what was shown."""
 
-    reason = TextField("Reason", longest=500)
+    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
     count = HiddenField()
     amount = HiddenField()
 
@@ -128,8 +126,6 @@ def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
     which = _chosen(_which(customer_id, currency), doing)
     back = address("unbilled.show", customer_id=customer_id, currency=currency)
     form = MoveForm()
-    form.reason.needed = doing.reason_needed
-    form.reason.flags.optional = doing.reason_needed is None
     confirmed = bool(form.count.data)
     if confirmed:
         form.process(request.form)

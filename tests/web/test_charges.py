@@ -192,9 +192,9 @@ def test_is_held_released_and_cancelled(browser: FlaskClient, session: Session) 
     assert "Hold this charge?" in words(browser.get(f"{at}/hold"))
     assert send(browser, f"{at}/hold", reason="Waits for an order").location == at
     assert "Held: Waits for an order" in words(browser.get(at))
-    send(browser, f"{at}/hold", reason="")
+    send(browser, f"{at}/hold", reason="Again")
     assert "in that state already" in words(browser.get(at))
-    send(browser, f"{at}/release")
+    send(browser, f"{at}/release", reason="It came")
     assert "It is pending again." in words(browser.get(at))
     refused = send(browser, f"{at}/cancel", reason=" ")
     assert refused.status_code == 422
@@ -203,7 +203,7 @@ def test_is_held_released_and_cancelled(browser: FlaskClient, session: Session) 
     page = browser.get(at)
     assert "Cancelled: Never ordered" in words(page)
     assert not has_link(page, "Cancel charge")
-    late = send(browser, f"{at}/hold")
+    late = send(browser, f"{at}/hold", reason="x")
     assert late.status_code == 422
     assert "is cancelled and cannot be held" in words(late)
 

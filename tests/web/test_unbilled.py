@@ -99,7 +99,7 @@ def test_opens_an_account_oldest_first(browser: FlaskClient, acme: Customer) -> 
 
 @pytest.mark.parametrize(
     ("move", "word", "reason", "after"),
-    [("hold", "Hold", "", "held"), ("cancel", "Remove", "Never ordered", "cancelled")],
+    [("hold", "Hold", "Disputed", "held"), ("cancel", "Remove", "Never ordered", "cancelled")],
 )
 def test_moves_the_ticked_charges_after_a_confirmation(
     browser: FlaskClient, acme: Customer, session: Session, move: str, word: str, reason: str, after: str
@@ -130,7 +130,14 @@ def test_releases_only_what_is_held(browser: FlaskClient, acme: Customer, sessio
     transaction(charges.hold, [ids[0]], "", SYSTEM, NOW)
     page = send(browser, f"{account(acme)}/release", id=ids)
     assert "Release 1 charge? " in words(page) + " "
-    send(browser, f"{account(acme)}/release", id=ids, count=field(page, "count"), amount=field(page, "amount"))
+    send(
+        browser,
+        f"{account(acme)}/release",
+        id=ids,
+        reason="Agreed",
+        count=field(page, "count"),
+        amount=field(page, "amount"),
+    )
     assert statuses(session) == ["pending", "pending"]
 
 
@@ -140,11 +147,12 @@ def test_nothing_ticked_says_so(browser: FlaskClient, acme: Customer) -> None:
     assert "None of the ticked charges can be released." in words(browser.get(back.location))
 
 
-def test_removing_needs_a_reason(browser: FlaskClient, acme: Customer, session: Session) -> None:
+@pytest.mark.parametrize("move", ["cancel", "hold"])
+def test_a_move_needs_a_reason(browser: FlaskClient, acme: Customer, session: Session, move: str) -> None:
     ids = post(make_spec(acme, "1")).ids
-    page = send(browser, f"{account(acme)}/cancel", id=ids)
+    page = send(browser, f"{account(acme)}/{move}", id=ids)
     response = send(
-        browser, f"{account(acme)}/cancel", id=ids, count=field(page, "count"), amount=field(page, "amount")
+        browser, f"{account(acme)}/{move}", id=ids, count=field(page, "count"), amount=field(page, "amount")
     )
     assert response.status_code == 422
     assert "Say why" in words(response)
@@ -163,13 +171,13 @@ def test_select_all_reaches_across_pages_and_asks_again_when_more_came(
     shown = send(browser, f"{account(acme)}/hold", all="1")
     assert "Hold 5 charges?" in words(shown)
     post(make_spec(acme, "100"))
-    sent = {"all": "1", "count": field(shown, "count"), "amount": field(shown, "amount")}
+    sent = {"all": "1", "reason": "x", "count": field(shown, "count"), "amount": field(shown, "amount")}
     response = send(browser, f"{account(acme)}/hold", **sent)
     assert response.status_code == 422
     assert "have changed since you ticked them" in words(response)
     assert "Exact sum 115.00 USD" in words(response)
     assert set(statuses(session)) == {"pending"}
-    sent = {"all": "1", "count": field(response, "count"), "amount": field(response, "amount")}
+    sent = {"all": "1", "reason": "x", "count": field(response, "count"), "amount": field(response, "amount")}
     assert send(browser, f"{account(acme)}/hold", **sent).status_code == 303
     assert statuses(session) == ["held"] * 6
 
@@ -177,7 +185,7 @@ def test_select_all_reaches_across_pages_and_asks_again_when_more_came(
 def test_other_customers_charges_are_out_of_reach(browser: FlaskClient, acme: Customer, session: Session) -> None:
     foo = make_customer(reference="foo")
     ids = post(make_spec(foo, "1")).ids
-    assert send(browser, f"{account(acme)}/hold", id=ids, count="1", amount="1").status_code == 303
+    assert send(browser, f"{account(acme)}/hold", id=ids, count="1", amount="1", reason="x").status_code == 303
     assert statuses(session) == ["pending"]
 
 
