@@ -65,28 +65,9 @@ def demo() -> Iterator[tuple[Flask, str]]:
             transaction(demo_data.fill, clock.now())
             person(app, "admin")
             person(app, "viewer")
-            _correct()
             yield app, url
             db.session.remove()
             db.engine.dispose()
-
-
-def _correct() -> None:
-    """A credit note, and a void invoice that is billed again, of the three latest invoices."""
-    from billing_admin import clock  # noqa: PLC0415
-    from billing_admin.database import db, transaction  # noqa: PLC0415
-    from billing_admin.domain.access import SYSTEM  # noqa: PLC0415
-    from billing_admin.domain.money import Money  # noqa: PLC0415
-    from billing_admin.models import Invoice  # noqa: PLC0415
-    from billing_admin.operations import credit_notes, voids  # noqa: PLC0415
-    from billing_admin.queries.crediting import CreditSpec  # noqa: PLC0415
-
-    unpaid = select(Invoice).where(Invoice.status == "issued", Invoice.paid == 0, Invoice.kind == "invoice")
-    wrong, late = db.session.scalars(unpaid.order_by(Invoice.sequence.desc()).limit(2)).all()
-    tenth = Money(late.total // 10, late.currency).decimal
-    transaction(voids.void, wrong.id, "Sent to the wrong address", "billed_again", SYSTEM, clock.now())
-    spec = CreditSpec("Ten percent, as agreed on the phone", tenth)
-    transaction(credit_notes.credit, late.id, spec, SYSTEM, clock.now())
 
 
 def _shots(app: Flask) -> list[Shot]:
