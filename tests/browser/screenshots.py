@@ -85,6 +85,7 @@ def _shots(app: Flask) -> list[Shot]:
         RecurringCharge,
         Service,
         TaxRate,
+        VoidedCharge,
     )
 
     def one(column: Any, *where: Any, order: Any = None) -> Any:
@@ -94,6 +95,7 @@ def _shots(app: Flask) -> list[Shot]:
     held = one(Charge.id, Charge.status == "held")
     billed = one(Charge.id, Charge.status == "billed")
     duplicate = one(Charge.id, Charge.duplicate_of_id.is_not(None), Charge.status == "pending")
+    once_void = one(VoidedCharge.charge_id)
     customer = one(Charge.customer_id, Charge.id == charge)
     currency = one(Charge.currency, Charge.id == charge)
     archived = one(Customer.id, Customer.archived_at.is_not(None))
@@ -146,6 +148,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("charge-pending", f"/charges/{charge}"),
         Shot("charge-held", f"/charges/{held}"),
         Shot("charge-billed", f"/charges/{billed}"),
+        Shot("charge-once-void", f"/charges/{once_void}"),
         Shot("charge-duplicate", f"/charges/{duplicate}"),
         Shot("charge-correct", f"/charges/{charge}/correct"),
         Shot("charge-cancel", f"/charges/{charge}/cancel"),
@@ -201,6 +204,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("payment-refused", f"/payments/new?customer={debtor}&invoice={owing}", _overpay),
         Shot("payment-write-off", f"/payments/write-off/{owing}"),
         Shot("ageing", "/ageing"),
+        Shot("customer-payments", f"/customers/{debtor}/payments"),
         Shot("customer-statement", f"/customers/{debtor}/statement"),
         Shot("customer-owing", f"/customers/{debtor}"),
         Shot("export-payments", "/exports/payments"),
@@ -261,7 +265,7 @@ def _hold_two(page: Page) -> None:
 
 def _keep_one(page: Page) -> None:
     page.locator("td.select input").first.check()
-    _press(page, "Keep")
+    _press(page, "Keep charges")
 
 
 def _change_tax(page: Page) -> None:
