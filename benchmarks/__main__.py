@@ -7,6 +7,7 @@ import time
 from benchmarks import billing, exporting, pages, posting, reading
 from benchmarks.harness import Row, table
 from benchmarks.places import places
+from billing_admin import settle
 
 FAMILIES = {"posting": posting, "billing": billing, "exporting": exporting, "reading": reading, "pages": pages}
 
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("families", nargs="*", help="only " + ", ".join(FAMILIES))
     asked = parser.parse_args()
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    settle()
     started = time.monotonic()
     rows: list[Row] = []
     with places() as both:

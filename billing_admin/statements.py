@@ -3,7 +3,7 @@
 SQLAlchemy writes the SQL and knows the types; its way from there to the driver takes several times as long as the database needs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -37,15 +37,14 @@ class Statement:
 
         PostgreSQL keeps the plan that it made, unless there are `many` values: then it plans for just these.
         """
-        connection: Connection = session.info.get(CONNECTION) or session.connection()
-        dialect, driver = connection.dialect, connection.connection.driver_connection
-        try:
+        with _driver(session) as (driver, dialect):
             return self.run(driver, dialect, values, many)
-        except dialect.loaded_dbapi.Error as error:
-            if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
-                connection.invalidate(error)
-                connection.engine.dispose()
-            raise _as_sqlalchemy(dialect, error) from error
+
+    def each(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a single write for each of many rows of values; return how many rows it changed."""
+        with _driver(session) as (driver, dialect):
+            (form,) = self._forms.get(dialect.name) or self._make_forms(dialect)
+            return form.run_each(driver, rows)
 
     def run(self, driver: Any, dialect: Dialect, values: Mapping[str, Any], many: bool = False) -> Rows:
         """Run it on the driver's own connection."""
@@ -81,9 +80,18 @@ class _Form:
         self._results: list[Process] = results if any(results) else []
         self._on_postgresql = dialect.name == "postgresql"
 
-    def run(self, driver: Any, values: Mapping[str, Any], many: bool) -> Rows:
+    def _said(self, values: Mapping[str, Any]) -> list[Any]:
         given = {**self._constants, **values} if self._constants else values
-        parameters = [process(given[name]) if process else given[name] for name, process in self._parameters]
+        return [process(given[name]) if process else given[name] for name, process in self._parameters]
+
+    def run_each(self, driver: Any, rows: Sequence[Mapping[str, Any]]) -> int:
+        cursor = psycopg.RawCursor(driver) if self._on_postgresql else driver.cursor()
+        cursor.executemany(self._sql, [self._said(row) for row in rows])
+        changed: int = cursor.rowcount
+        return changed
+
+    def run(self, driver: Any, values: Mapping[str, Any], many: bool) -> Rows:
+        parameters = self._said(values)
         if self._on_postgresql:
             found: Any = psycopg.RawCursor(driver).execute(self._sql, parameters, prepare=not many)
         else:
@@ -97,6 +105,20 @@ class _Form:
             tuple(process(value) if process else value for process, value in zip(self._results, row, strict=True))
             for row in rows
         ]
+
+
+@contextmanager
+def _driver(session: Session) -> Iterator[tuple[Any, Dialect]]:
+    """The session's own connection, as its driver has it. Raises what SQLAlchemy would."""
+    connection: Connection = session.info.get(CONNECTION) or session.connection()
+    dialect = connection.dialect
+    try:
+        yield connection.connection.driver_connection, dialect
+    except dialect.loaded_dbapi.Error as error:
+        if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+            connection.invalidate(error)
+            connection.engine.dispose()
+        raise _as_sqlalchemy(dialect, error) from error
 
 
 def alone(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:

@@ -6,13 +6,14 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import psycopg
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Update, bindparam, column, func, insert, text
+from sqlalchemy import ColumnElement, FromClause, Update, bindparam, column, func, insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from billing_admin.models import Base
 from billing_admin.models.base import Key
+from billing_admin.queries.lookup import Several, array_of
 from billing_admin.statements import Statement
 
 # Below this, one INSERT is quicker than starting a COPY.
@@ -96,11 +97,12 @@ class UpdateMany:
 
     def __init__(self, columns: Iterable[ColumnElement[Any]], statement: Callable[[Given], Update]) -> None:
         types = {column.key or "": column.type for column in columns}
-        arrays = [bindparam(f"given_{name}", type_=ARRAY(type)) for name, type in types.items()]
+        arrays = [array_of(bindparam(f"given_{name}", type_=Several()), type) for name, type in types.items()]
         rows = func.unnest(*arrays).table_valued(*(column(name, type) for name, type in types.items()))
         self._names = list(types)
         self._joined = statement(dict(rows.render_derived("given").c))
         self._each = statement({name: bindparam(f"given_{name}", type_=type) for name, type in types.items()})
+        self._one_by_one = Statement(self._each)
 
     @property
     def clause(self) -> Update:
@@ -114,8 +116,7 @@ class UpdateMany:
         if len(rows) > 1 and session.get_bind().dialect.name == "postgresql":
             arrays = {f"given_{name}": [row[name] for row in rows] for name in self._names}
             return session.connection().execute(self._joined, arrays).rowcount
-        values = [{f"given_{name}": row[name] for name in self._names} for row in rows]
-        return session.connection().execute(self._each, values).rowcount
+        return self._one_by_one.each(session, [{f"given_{name}": row[name] for name in self._names} for row in rows])
 
 
 @contextmanager

@@ -173,6 +173,7 @@ def _locked_series(session: Session, kind: str, issue_date: date, now: datetime)
             last_hash="",
         )
         session.add(series)
+        session.flush()  # if somebody else is beginning this series, we are refused here, and begin again
     if series.last_issue_date is not None and issue_date < series.last_issue_date:
         raise Invalid(
             "before_last_issue",

@@ -27,7 +27,7 @@ from billing_admin.domain.paying import (
     parts_asked,
     written,
 )
-from billing_admin.domain.periods import refuse_future, refuse_locked
+from billing_admin.domain.periods import refuse_future
 from billing_admin.domain.text import named, text
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
@@ -35,9 +35,10 @@ from billing_admin.operations.allocations import Claim, claims, lock_money, make
 from billing_admin.operations.bulk import insert_many
 from billing_admin.operations.charges import AccountKey
 from billing_admin.operations.keys import new_id
+from billing_admin.operations.periods import open_books
+from billing_admin.queries import organisation
 from billing_admin.queries.customers import customer
 from billing_admin.queries.lookup import among, as_id
-from billing_admin.queries.organisation import day_of, organisation
 from billing_admin.queries.paging import Record
 from billing_admin.queries.payments import open_invoices
 
@@ -136,10 +137,9 @@ def _spelt(name: str) -> str:
 
 def _day(session: Session, day: date | None, now: datetime, field: str) -> date:
     """The day given, or today. Raises Invalid for one to come, or in the locked period."""
-    house = organisation(session)
-    today = day_of(now, house.time_zone)
+    today = organisation.today(session, now)
     refuse_future(day or today, today, field)
-    refuse_locked(day or today, house.locked_through, field)
+    open_books(session, day or today, field)
     return day or today
 
 

@@ -155,7 +155,7 @@ def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, s
 def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup]]:
     services, apart = _services(session)
     groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
-    for row in session.execute(_grouped(session, scope, apart)):
+    for row in session.connection().execute(_grouped(session, scope, apart)):
         customer_id, currency, service_id, unit_price, inclusive, charge_id, percent, *row_sums = row
         charges, quantity, amount, since, until, *words = row_sums
         code, name, tax, note = services[service_id]

@@ -20,9 +20,8 @@ class Several(TypeDecorator[list[Any]]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(
-            NullType() if dialect.name == "postgresql" else Text()
-        )  # what it is cast to is its type
+        # On PostgreSQL its type is what it is cast to.
+        return dialect.type_descriptor(NullType() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
@@ -32,9 +31,27 @@ class Several(TypeDecorator[list[Any]]):
 
 def _element(value: Any) -> str:
     """An element of an array as PostgreSQL reads it."""
+    if value is None:
+        return "NULL"
     if not isinstance(value, str):
         return str(value)
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class array_of(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
+    """The values of a parameter of the type `Several` as PostgreSQL's array of a type."""
+
+    inherit_cache = True
+
+    def __init__(self, values: ColumnElement[Any], item: TypeEngine[Any]) -> None:
+        super().__init__(values)
+        self.type = ARRAY(item)
+
+
+@compiles(array_of, "postgresql")
+def _array_on_postgresql(element: array_of, compiler: SQLCompiler, **options: Any) -> str:
+    (values,) = element.clauses
+    return f"{compiler.process(values, **options)}::{compiler.dialect.type_compiler_instance.process(element.type)}"
 
 
 class is_among(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case

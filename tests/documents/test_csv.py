@@ -262,7 +262,9 @@ def test_both_databases_write_the_same_bytes(
     for database in (sqlite, postgresql):
         database.reset()
         ids = _ids()
-        monkeypatch.setattr("billing_admin.operations.keys.secrets.randbits", lambda _, ids=ids: next(ids))
+        monkeypatch.setattr(
+            "billing_admin.operations.keys.os.urandom", lambda size, ids=ids: next(ids).to_bytes(size, "big")
+        )
         monkeypatch.setattr("billing_admin.operations.keys._COUNTER", itertools.count())
         with database.app.app_context():
             make_month()

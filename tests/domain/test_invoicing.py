@@ -441,6 +441,7 @@ def test_what_came_later_is_in_the_content_only_where_it_says_something() -> Non
     tax = {"category": "S", "percent": Decimal(1), "base": 1, "tax": 1, "included": True, "note": "Why"}
     invoice: dict[str, Any] = dict.fromkeys(["id", "kind", "currency", "net", "tax", "total", *COPIES], "x")
     invoice |= dict.fromkeys(["issue_date", "due_date", "period_from", "period_to"], DAY)
+    invoice |= dict.fromkeys(["note", "purchase_order", "corrects_id", "replaces_id"])
     plain_line, plain_tax = line | {"gross": None, "included_percent": None}, tax | {"included": False, "note": ""}
     *_, new_lines, new_taxes = content(Written(invoice, [line], [tax]))
     *_, lines, taxes = content(Written(invoice, [plain_line], [plain_tax]))

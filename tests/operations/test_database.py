@@ -168,7 +168,6 @@ def _more(session: Session, customer_id: UUID, service_id: UUID) -> None:
             interval="monthly",
             anchor_on=DAY,
             starts_on=DAY,
-            prorate=True,
             created_at=NOW,
         )
     )

@@ -166,7 +166,7 @@ def test_credits_an_amount_after_a_confirmation(browser: FlaskClient, invoice: I
     assert "Credit 86.25 USD of INV-2026-00001?" in text
     assert "Number to come CN-2026-00001" in text
     assert "Net 75.00 USD" in text
-    assert "Standard rate 19 % on 50.00 USD 9.50 USD" in text
+    assert "Tax 19 % (S) on 50.00 USD 9.50 USD" in text
     assert "Less is owed by 22.50 USD" in text
     assert "Owed afterwards 0.00 USD" in text
     assert "Becomes the customer’s credit 63.75 USD" in text
