@@ -167,8 +167,10 @@ def _see_the_statement(visitor: Visitor, number: str, note: str) -> None:
     assert visitor.amounts(rows[-1])[1] == visitor.amounts(table.locator("tfoot"))[-1] == OWED
     visitor.page.emulate_media(media="print")
     assert table.is_visible()
+    assert visitor.page.get_by_role("heading", name="From", exact=True).is_visible()
     assert not visitor.page.get_by_role("navigation").first.is_visible()
     visitor.page.emulate_media(media="screen")
+    assert not visitor.page.get_by_role("heading", name="From", exact=True).is_visible()
 
 
 def _see_the_ageing(visitor: Visitor) -> None:
