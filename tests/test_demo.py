@@ -54,6 +54,8 @@ _TOLD = {
         Invoice.net,
         Invoice.tax,
         Invoice.paid,
+        Invoice.credited,
+        Invoice.reason,
         Invoice.issued_at,
     ).order_by(Invoice.status, Invoice.number, Invoice.customer_reference),
     "lines": select(
@@ -130,8 +132,13 @@ def test_it_has_something_of_everything(session: Session) -> None:
     paid = _count(session, Invoice.paid == Invoice.total)
     assert 300 < paid < _count(session, Invoice.status == "issued")
     assert _count(session, (Invoice.paid > 0) & (Invoice.paid < Invoice.total)) >= 2
-    assert _count(session, (Payment.status == "recorded") & (Payment.allocated < Payment.amount)) == 1
+    assert _count(session, (Payment.status == "recorded") & (Payment.allocated < Payment.amount)) == 2
     assert _count(session, Payment.status == "reversed") == _count(session, Payment.method == "write_off") == 1
+    notes = (Invoice.kind == "credit_note") & (Invoice.status == "issued")
+    assert _count(session, notes) == _count(session, Invoice.credited > 0) == 2
+    assert _count(session, (Invoice.credited > 0) & (Invoice.paid == Invoice.total - Invoice.credited)) >= 1
+    again = (Invoice.replaces_id.is_not(None)) & (Invoice.status == "issued") & (Invoice.purchase_order == "PO-2207-B")
+    assert _count(session, Invoice.status == "void") == _count(session, again) == 1
     today = TODAY.date()
     aged = open_by_bucket(session, today)
     assert all(amount for amounts in zip(*aged.values(), strict=True) for amount in [sum(amounts)])

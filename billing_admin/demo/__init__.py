@@ -28,6 +28,7 @@ from billing_admin.demo.cast import (
     TAX_RATES,
     Buyer,
 )
+from billing_admin.demo.correcting import CORRECTED, bill_again, credit_paid, credit_unpaid
 from billing_admin.demo.paying import A_CENT_SHORT, BOUNCE_REASON, BOUNCES, CENT_REASON, TOO_MUCH, Planned, planned
 from billing_admin.demo.usage import (
     CURRENT,
@@ -68,6 +69,7 @@ ZONE = ZoneInfo(HOUSE["time_zone"])
 WEEKS = (8, 15, 22, 31)
 METERED, MORNING, OFFICE = time(2, 10), time(7, 30), time(9, 15)
 EVERY_LATE = 40
+OWED = (Invoice.status == "issued", Invoice.kind == "invoice")
 CHEAPER_GPU = ("2.85", "3.05", "465")
 
 
@@ -145,6 +147,8 @@ class _Story:
         first, next_first = self.firsts[month], self.firsts[month + 1]
         self._change(month, self.at(first, OFFICE))
         self._post(month, first)
+        if month == CORRECTED:
+            self._correct(first)
         self._collect(month, first, next_first)
         if month < CURRENT:
             self._bill(month, next_first - timedelta(days=1), next_first)
@@ -185,10 +189,16 @@ class _Story:
             for id in self.session.scalars(query.order_by(Invoice.customer_reference, Invoice.currency)).all():
                 self.do(invoices.issue, id, issue_date, SYSTEM, self.at(issue_date, OFFICE))
 
+    def _correct(self, first: date) -> None:
+        """Correct invoices in a month's first days, before anybody pays those of its first."""
+        bill_again(self.session, self.do, first, self.at(first + timedelta(days=1), OFFICE))
+        credit_unpaid(self.session, self.do, first, self.at(first + timedelta(days=2), OFFICE))
+        credit_paid(self.session, self.do, self.at(first + timedelta(days=2), OFFICE))
+
     def _collect(self, month: int, first: date, next_first: date) -> None:
         """Record what customers pay within a month, day by day; its first payment may be an odd one."""
         end = min(next_first - timedelta(days=1), self.today)
-        issued = self.session.execute(select(Invoice.__table__).where(Invoice.status == "issued")).all()
+        issued = self.session.execute(select(Invoice.__table__).where(*OWED)).all()
         due = [one for invoice in issued for one in planned(invoice) if first <= one.day <= end]
         for place, one in enumerate(sorted(due, key=lambda one: (one.day, one.invoice.number))):
             self._pay(one, month if place == 0 else -1)

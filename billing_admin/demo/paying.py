@@ -52,16 +52,17 @@ def _dice(invoice: Any) -> int:
 
 def planned(invoice: Any) -> Iterator[Planned]:
     """When, and in which parts, an invoice is paid; nothing for the few that never are."""
-    dice, half = _dice(invoice), invoice.total * 3 // 5
+    owed = invoice.total - invoice.credited
+    dice, half = _dice(invoice), owed * 3 // 5
     if dice < 58:
-        yield _on(invoice, -(dice % 7), invoice.total)
+        yield _on(invoice, -(dice % 7), owed)
     elif dice < 82:
-        yield _on(invoice, 3 + dice % 24, invoice.total)
+        yield _on(invoice, 3 + dice % 24, owed)
     elif dice < 90:
         yield _on(invoice, -2, half)
-        yield _on(invoice, 27, invoice.total - half, part=1)
+        yield _on(invoice, 27, owed - half, part=1)
     elif dice < 97:
-        yield _on(invoice, 48 + dice, invoice.total)
+        yield _on(invoice, 48 + dice, owed)
 
 
 def _on(invoice: Any, days_after_due: int, amount: int, part: int = 0) -> Planned:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service
+from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service, VoidedCharge
 from billing_admin.models.base import exact_sum
 from billing_admin.queries.customers import customer
 from billing_admin.queries.invoices import invoice_id
@@ -91,6 +91,17 @@ def charge(session: Session, id: UUID) -> Record:
     if row is None:
         raise NotFound("unknown_charge", f"There is no charge {id}.", "id")
     return row
+
+
+def void_invoices(session: Session, charge_id: UUID) -> Sequence[Record]:
+    """Id and number of the void invoices that a charge once stood on, the first first."""
+    query = (
+        select(Invoice.id, Invoice.number)
+        .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
+        .join(VoidedCharge, VoidedCharge.invoice_line_id == InvoiceLine.id)
+        .where(VoidedCharge.charge_id == charge_id)
+    )
+    return session.execute(query.order_by(Invoice.issued_at)).all()
 
 
 def charges(session: Session, filters: ChargeFilter) -> Select[Any]:

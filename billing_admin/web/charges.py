@@ -143,6 +143,7 @@ def show(id: UUID) -> ResponseReturnValue:
         "charges/show.html",
         charge=queries.charge(session, id),
         poster=poster_of(session, id),
+        void=queries.void_invoices(session, id),
         may_write=may(WRITE),
     )
 

@@ -15,11 +15,12 @@ from billing_admin.domain.fields import CustomerFields
 from billing_admin.domain.tax import TREATMENTS, lacks_tax_id
 from billing_admin.models import Customer
 from billing_admin.operations import customers as operations
-from billing_admin.queries import charges, customers, invoices, organisation, paging, recurring_charges
+from billing_admin.queries import charges, customers, invoices, organisation, paging, payments, recurring_charges
 from billing_admin.queries.billing import Scope, current_invoice, prepare
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.customers import CustomerFilter
 from billing_admin.queries.invoices import InvoiceFilter
+from billing_admin.queries.payments import PaymentFilter
 from billing_admin.queries.standing import standings
 from billing_admin.web.editing import CURRENCIES, VersionField, differences
 from billing_admin.web.forms import CodeField, Form, KeyField, LinesField, TextField, WholeField, form_page, refusals_on
@@ -192,6 +193,20 @@ def invoice_list(id: UUID) -> ResponseReturnValue:
         page=rows(invoices.invoices(session, filters)),
         sums=invoices.sums(session, filters),
         today=filters.today,
+        **_rights(),
+    )
+
+
+@pages.get("/<uuid:id>/payments")
+def payment_list(id: UUID) -> ResponseReturnValue:
+    """Every payment of a customer, the last recorded first, and their sums."""
+    session, customer, filters = db.session(), _customer(id), PaymentFilter(customer=str(id))
+    return render_template(
+        "customers/payments.html",
+        customer=customer,
+        tab="payments",
+        page=rows(payments.payments(session, filters)),
+        sums=payments.sums(session, filters),
         **_rights(),
     )
 

@@ -17,6 +17,7 @@ from billing_admin.web.wording import (
     invoice_state,
     left_out_reason,
     padded,
+    payment_method,
     percent,
     ranges,
     reason_for_no_tax,
@@ -31,7 +32,17 @@ MINUS = "\N{MINUS SIGN}"
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
     of_values = (money, amounts, exact, unrounded, about, number, plain, day, moment)
-    of_words = (counted, percent, ranges, invoice_state, left_out_reason, reason_for_no_tax, tax_rate, tax_words)
+    of_words = (
+        counted,
+        percent,
+        ranges,
+        invoice_state,
+        payment_method,
+        left_out_reason,
+        reason_for_no_tax,
+        tax_rate,
+        tax_words,
+    )
     for written in (*of_values, *of_words):
         app.add_template_filter(written)
     app.add_template_filter(balance, "invoice_balance")

@@ -7,26 +7,33 @@ from flask import current_app, request, url_for
 from billing_admin.domain.access import Actor
 from billing_admin.web.guard import permission_for
 
-# Label, icon, endpoint. The first is home.
+# Group, label, icon, endpoint: what waits first, then money, what it is about, and what is set up once. The first is home.
 MENU = (
-    ("Dashboard", "layout-dashboard", "dashboard.home"),
-    ("Customers", "users", "customers.index"),
-    ("Services", "package", "services.index"),
-    ("Charges", "list-details", "charges.index"),
-    ("Recurring", "refresh", "recurring_charges.index"),
-    ("Unbilled", "hourglass-low", "unbilled.index"),
-    ("Billing runs", "player-play", "billing_runs.index"),
-    ("Invoices", "file-invoice", "invoices.index"),
-    ("Payments", "credit-card", "payments.index"),
-    ("Ageing", "clock", "receivables.ageing"),
-    ("Number register", "list-numbers", "numbers.index"),
-    ("People", "user", "users.index"),
-    ("API tokens", "key", "tokens.index"),
-    ("Settings", "settings", "settings.index"),
-    ("Audit log", "history", "audit.index"),
+    ("", "Dashboard", "layout-dashboard", "dashboard.home"),
+    ("", "Customers", "users", "customers.index"),
+    ("Billing", "Unbilled", "hourglass-low", "unbilled.index"),
+    ("Billing", "Billing runs", "player-play", "billing_runs.index"),
+    ("Billing", "Invoices", "file-invoice", "invoices.index"),
+    ("Billing", "Charges", "list-details", "charges.index"),
+    ("Billing", "Recurring charges", "refresh", "recurring_charges.index"),
+    ("Money", "Payments", "credit-card", "payments.index"),
+    ("Money", "Ageing", "clock", "receivables.ageing"),
+    ("Records", "Number register", "list-numbers", "numbers.index"),
+    ("Records", "Audit log", "history", "audit.index"),
+    ("Set-up", "Services", "package", "services.index"),
+    ("Set-up", "People", "user", "users.index"),
+    ("Set-up", "API tokens", "key", "tokens.index"),
+    ("Set-up", "Settings", "settings", "settings.index"),
 )
 # Pages of a subject that have a blueprint of their own.
-PART_OF = {"drafts": "invoices", "corrections": "invoices", "periods": "settings"}
+PART_OF = {
+    "drafts": "invoices",
+    "corrections": "invoices",
+    "charge_corrections": "charges",
+    "duplicates": "charges",
+    "periods": "settings",
+    "tax_rates": "settings",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,7 @@ class Item:
     """One line of the menu."""
 
     endpoint: str
+    group: str
     label: str
     icon: str
     url: str
@@ -44,8 +52,8 @@ def menu(reader: Actor) -> list[Item]:
     """The lines whose page exists and which the reader may open."""
     here = PART_OF.get(request.blueprint or "", request.blueprint)
     return [
-        Item(endpoint, label, icon, url_for(endpoint), _subject(endpoint) == here)
-        for label, icon, endpoint in MENU
+        Item(endpoint, group, label, icon, url_for(endpoint), _subject(endpoint) == here)
+        for group, label, icon, endpoint in MENU
         if _may_open(endpoint, reader)
     ]
 

@@ -11,7 +11,7 @@ from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.invoicing import balance
 from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.domain.paying import METHODS, WRITE_OFF, PaymentSpec
+from billing_admin.domain.paying import PaymentSpec
 from billing_admin.operations import payments as operations
 from billing_admin.queries import customers, invoices
 from billing_admin.queries import payments as queries
@@ -37,10 +37,10 @@ from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextFi
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, here, may, rows
 from billing_admin.web.people import actor, now, today
+from billing_admin.web.wording import PAYMENT_METHODS
 
 WRITE = "payments:write"
 TABS = ("", *queries.STATES)
-ALL_METHODS = {**METHODS, WRITE_OFF: "Written off"}
 
 pages = subject("payments", __name__, "/payments", write=WRITE)
 
@@ -55,7 +55,7 @@ def filters_given() -> queries.PaymentFilter:
         customer=given("customer"),
         currency=given_choice("currency", MINOR_DIGITS),
         status=given_choice("status", queries.STATES),
-        method=given_choice("method", ALL_METHODS),
+        method=given_choice("method", PAYMENT_METHODS),
         from_=given_day("from"),
         to=given_day("to"),
         reference=given("reference"),
@@ -75,7 +75,7 @@ def chips_of(filters: queries.PaymentFilter) -> list[Any]:
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
         ("currency", "Currency", filters.currency),
-        ("method", "Method", ALL_METHODS.get(filters.method, "")),
+        ("method", "Method", PAYMENT_METHODS.get(filters.method, "")),
         ("from", "Received from", written_day(filters.from_) if filters.from_ else ""),
         ("to", "Received to", written_day(filters.to) if filters.to else ""),
         ("reference", "Reference", filters.reference),
@@ -102,7 +102,7 @@ def index() -> ResponseReturnValue:
         unknown=unknown,
         page=None if unknown else rows(queries.payments(session, filters)),
         sums=[] if unknown else queries.sums(session, filters),
-        methods=ALL_METHODS,
+        methods=PAYMENT_METHODS,
         currencies=[(code, code) for code in customers.currencies(session)],
         export_url=address("exports.payment_files"),
         may_write=may(WRITE),
@@ -118,7 +118,6 @@ def show(id: UUID) -> ResponseReturnValue:
         payment=queries.payment(session, id),
         allocations=queries.allocations(session, [id])[id],
         duplicates=queries.same_reference(session, [id])[id],
-        methods=ALL_METHODS,
         may_write=may(WRITE),
     )
 

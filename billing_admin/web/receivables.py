@@ -14,6 +14,7 @@ from billing_admin.domain.ledger import BUCKETS, NOTHING, Position, StatementRow
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.models import Customer
 from billing_admin.queries import customers, receivables
+from billing_admin.queries.organisation import organisation
 from billing_admin.web.customers import pages as of_customers
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, given_choice, given_day, here, may
@@ -90,6 +91,7 @@ def statement(id: UUID) -> ResponseReturnValue:
         "customers/statement.html",
         customer=customer,
         tab="statement",
+        seller=organisation(session),
         statements=receivables.statements(session, id, first, last),
         positions={currency: position for (_, currency), position in aged.items()},
         nothing=NOTHING,

@@ -8,8 +8,11 @@ from typing import Any, Protocol
 from billing_admin.domain.fields import TAX_CATEGORIES
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, plain
+from billing_admin.domain.paying import METHODS, WRITE_OFF
 from billing_admin.domain.tax import Change, percent_on
 from billing_admin.models import InvoiceTax
+
+PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
 
 
 class RateLike(Protocol):
@@ -24,8 +27,14 @@ class RateLike(Protocol):
 
 
 def invoice_state(invoice: Receivable, today: date) -> str:
-    """Draft, void, or how far an issued invoice is paid."""
-    return (payment_status(invoice, today) or invoice.status).replace("_", " ")
+    """Draft, void, or how far an issued invoice is paid; what a credit note alone reduced is not called paid."""
+    state = payment_status(invoice, today) or invoice.status
+    return "part credited" if state == "part_paid" and not invoice.paid else state.replace("_", " ")
+
+
+def payment_method(method: str) -> str:
+    """How money came, or that it never will."""
+    return PAYMENT_METHODS[method]
 
 
 def counted(number: int, noun: str) -> str:

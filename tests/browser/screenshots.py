@@ -65,28 +65,9 @@ def demo() -> Iterator[tuple[Flask, str]]:
             transaction(demo_data.fill, clock.now())
             person(app, "admin")
             person(app, "viewer")
-            _correct()
             yield app, url
             db.session.remove()
             db.engine.dispose()
-
-
-def _correct() -> None:
-    """A credit note, and a void invoice that is billed again, of the three latest invoices."""
-    from billing_admin import clock  # noqa: PLC0415
-    from billing_admin.database import db, transaction  # noqa: PLC0415
-    from billing_admin.domain.access import SYSTEM  # noqa: PLC0415
-    from billing_admin.domain.money import Money  # noqa: PLC0415
-    from billing_admin.models import Invoice  # noqa: PLC0415
-    from billing_admin.operations import credit_notes, voids  # noqa: PLC0415
-    from billing_admin.queries.crediting import CreditSpec  # noqa: PLC0415
-
-    unpaid = select(Invoice).where(Invoice.status == "issued", Invoice.paid == 0, Invoice.kind == "invoice")
-    wrong, late = db.session.scalars(unpaid.order_by(Invoice.sequence.desc()).limit(2)).all()
-    tenth = Money(late.total // 10, late.currency).decimal
-    transaction(voids.void, wrong.id, "Sent to the wrong address", "billed_again", SYSTEM, clock.now())
-    spec = CreditSpec("Ten percent, as agreed on the phone", tenth)
-    transaction(credit_notes.credit, late.id, spec, SYSTEM, clock.now())
 
 
 def _shots(app: Flask) -> list[Shot]:
@@ -104,6 +85,7 @@ def _shots(app: Flask) -> list[Shot]:
         RecurringCharge,
         Service,
         TaxRate,
+        VoidedCharge,
     )
 
     def one(column: Any, *where: Any, order: Any = None) -> Any:
@@ -113,6 +95,7 @@ def _shots(app: Flask) -> list[Shot]:
     held = one(Charge.id, Charge.status == "held")
     billed = one(Charge.id, Charge.status == "billed")
     duplicate = one(Charge.id, Charge.duplicate_of_id.is_not(None), Charge.status == "pending")
+    once_void = one(VoidedCharge.charge_id)
     customer = one(Charge.customer_id, Charge.id == charge)
     currency = one(Charge.currency, Charge.id == charge)
     archived = one(Customer.id, Customer.archived_at.is_not(None))
@@ -165,6 +148,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("charge-pending", f"/charges/{charge}"),
         Shot("charge-held", f"/charges/{held}"),
         Shot("charge-billed", f"/charges/{billed}"),
+        Shot("charge-once-void", f"/charges/{once_void}"),
         Shot("charge-duplicate", f"/charges/{duplicate}"),
         Shot("charge-correct", f"/charges/{charge}/correct"),
         Shot("charge-cancel", f"/charges/{charge}/cancel"),
@@ -220,6 +204,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("payment-refused", f"/payments/new?customer={debtor}&invoice={owing}", _overpay),
         Shot("payment-write-off", f"/payments/write-off/{owing}"),
         Shot("ageing", "/ageing"),
+        Shot("customer-payments", f"/customers/{debtor}/payments"),
         Shot("customer-statement", f"/customers/{debtor}/statement"),
         Shot("customer-owing", f"/customers/{debtor}"),
         Shot("export-payments", "/exports/payments"),
@@ -280,7 +265,7 @@ def _hold_two(page: Page) -> None:
 
 def _keep_one(page: Page) -> None:
     page.locator("td.select input").first.check()
-    _press(page, "Keep")
+    _press(page, "Keep charges")
 
 
 def _change_tax(page: Page) -> None:

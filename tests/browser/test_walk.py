@@ -198,8 +198,8 @@ def _compare(visitor: Visitor, number: str) -> None:
     visitor.click(visitor.page.locator("tbody").get_by_role("link").first)
     visitor.check()
 
-    token = _make_token(visitor)
-    answer = _ask(f"{visitor.home}/api/v1/invoices/{number}", token)
+    token = make_token(visitor)
+    answer = ask(f"{visitor.home}/api/v1/invoices/{number}", token)
     assert (answer["net"], answer["tax"], answer["total"]) == ("1304.35", "13.27", "1317.62")
     assert sorted(line["net"] for line in answer["lines"]) == ["1234.50", "59.97", "9.88"]
 
@@ -213,7 +213,7 @@ def _compare(visitor: Visitor, number: str) -> None:
     assert sum(Decimal(row["net"]) for row in in_file) == Decimal(answer["net"])
 
 
-def _make_token(visitor: Visitor) -> str:
+def make_token(visitor: Visitor) -> str:
     visitor.go("/tokens")
     visitor.follow("New token")
     visitor.check()
@@ -227,7 +227,7 @@ def _make_token(visitor: Visitor) -> str:
     return token
 
 
-def _ask(url: str, token: str) -> Any:
+def ask(url: str, token: str) -> Any:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)

@@ -80,7 +80,7 @@ def test_voids_after_a_confirmation(browser: FlaskClient, invoice: Invoice, sess
     shown = words(browser.get(at))
     assert "INV-2026-00001 is void." in shown
     assert "This invoice is void Since 2 Apr 2026: Wrong customer." in shown
-    assert "VOID" in shown
+    assert 'data-mark="VOID"' in browser.get(at).text
     assert "Balance due" not in shown
     assert statuses(session) == {"pending"}
     again = send(browser, f"{at}/void", charges="cancelled", reason="Again")
@@ -98,6 +98,25 @@ def test_void_and_bill_again_lead_to_each_other(browser: FlaskClient, invoice: I
     assert link(browser.get(at), "Draft") == done.location
     line = browser.get(f"{at}/lines/{invoice.lines[0].id}")
     assert "100.00 USD" in words(line)
+
+
+def test_a_charge_names_the_void_invoice_and_the_draft_it_is_on(
+    browser: FlaskClient, invoice: Invoice, session: Session
+) -> None:
+    at, charge = f"/invoices/{invoice.id}", session.scalars(select(Charge.id)).first()
+    assert "Void invoices" not in words(browser.get(f"/charges/{charge}"))
+    draft = send(browser, f"{at}/void", charges="billed_again", reason="Wrong address").location
+    page = browser.get(f"/charges/{charge}")
+    assert "Void invoices INV-2026-00001" in words(page)
+    assert link(page, "INV-2026-00001") == at
+    assert link(page, "take it off the draft") == f"{draft}/charges"
+
+
+def test_what_is_credited_in_part_is_not_called_paid(browser: FlaskClient, invoice: Invoice) -> None:
+    credit(invoice, "10")
+    assert words(browser.get(f"/invoices/{invoice.id}")).count("Part credited") == 1
+    pay(make_payment_spec("acme", "1"))
+    assert words(browser.get(f"/invoices/{invoice.id}")).count("Part paid") == 1
 
 
 def test_what_is_paid_offers_no_void(browser: FlaskClient, invoice: Invoice) -> None:

@@ -23,9 +23,11 @@ from tests.making import (
     bill,
     make_customer,
     make_invoice,
+    make_payment_spec,
     make_service,
     make_spec,
     make_tax_rate,
+    pay,
     post,
 )
 from tests.people import send, signed_in
@@ -248,7 +250,7 @@ def test_page_is_found_by_any_reference(admin: FlaskClient, session: Session) ->
 
 def test_tabs_are_addresses(admin: FlaskClient, session: Session) -> None:
     customer = make_customer()
-    for tab in ("charges", "invoices"):
+    for tab in ("charges", "invoices", "payments"):
         assert f"No {tab} yet" in words(admin.get(f"/customers/{customer.id}/{tab}").text)
     make_invoice(customer, "100")
     post(make_spec(customer, "7", description="Late one"))
@@ -257,6 +259,12 @@ def test_tabs_are_addresses(admin: FlaskClient, session: Session) -> None:
     text = words(admin.get(f"/customers/{customer.id}/invoices").text)
     assert "INV-2026-00001 2 Apr 2026 2 May 2026 Unpaid 100.00 USD 100.00 USD" in text
     assert "1 invoice in USD 100.00 USD 100.00 USD" in text
+    pay(make_payment_spec(customer, "120", reference="Bank 7"))
+    pay(make_payment_spec(make_customer(), "7", reference="Another's"))
+    text = words(admin.get(f"/customers/{customer.id}/payments").text)
+    assert "Bank transfer Bank 7 120.00 USD 20.00 USD Recorded" in text
+    assert "1 payment in USD, what is reversed not added 120.00 USD 20.00 USD" in text
+    assert "Another's" not in text
     assert admin.get(f"/customers/{uuid4()}/charges").status_code == 404
 
 
@@ -266,7 +274,7 @@ def test_page_takes_the_same_queries_for_5_and_50_charges(app: Flask, admin: Fla
         post(*(make_spec(customer, "1", description=f"{many}-{n}") for n in range(many)))
         bill(customers=[customer], issue=False)
         post(*(make_spec(customer, "1", description=f"again {many}-{n}") for n in range(many)))
-        for tab in ("", "/charges", "/invoices"):
+        for tab in ("", "/charges", "/invoices", "/payments"):
             counts.setdefault(tab, []).append(queries_of(app, admin, f"/customers/{customer.id}{tab}"))
     assert all(few == many < 25 for few, many in counts.values()), counts
 

@@ -51,6 +51,10 @@ def test_edits_what_is_printed(browser: FlaskClient, draft: Invoice) -> None:
     assert "Your order PO-7" in text
     assert "As agreed." in text
     assert "Due 30 days after issue" in text
+    assert "Due 30 days after the issue date" in words(browser.get(f"{done.location}/issue"))
+    page = browser.get(at)
+    send(browser, at, version=field(page, "version"), purchase_order="PO-7", note="", due_date="2026-07-31")
+    assert "Due 31 Jul 2026" in words(browser.get(f"{done.location}/issue"))
 
 
 def test_what_a_colleague_saved_meanwhile_is_shown(browser: FlaskClient, draft: Invoice) -> None:

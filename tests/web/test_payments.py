@@ -244,7 +244,7 @@ def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, sessio
     assert "enter it in USD" in words(send(browser, url, id=key, amount="0.02 EUR", reason="Fee"))
     page = browser.get(send(browser, url, id=key, amount="0.02", reason="Fee").location)
     assert "0.02 USD of INV-2026-00001 were written off." in page.text
-    assert "Write off" in words(page)
+    assert "Written off" in words(page)
     assert "Nothing is open on INV-2026-00001" in words(browser.get(url))
     assert [payment.method for payment in stored(session)] == ["bank_transfer", "write_off"]
 

@@ -127,7 +127,7 @@ def test_a_statement_of_some_days(browser: FlaskClient, acme: Customer) -> None:
 
 def test_the_file_of_a_statement(browser: FlaskClient, acme: Customer) -> None:
     page = browser.get(f"/customers/{acme.id}/statement?to=2026-04-20")
-    found = rows(browser.get(link(page, "Download CSV")))
+    found = rows(browser.get(link(page, "Export CSV")))
     assert [(row["date"], row["kind"], row["number"], row["amount"], row["balance"]) for row in found] == [
         ("2026-04-02", "invoice", "INV-2026-00001", "100.00", "100.00"),
         ("2026-04-20", "payment", "R-1", "-30.00", "70.00"),
