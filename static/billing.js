@@ -112,10 +112,17 @@
     const [service, customer, price, inclusive] = [named("service"), named("customer"), named("unit_price"), named("tax_included")];
     if (!service || !price) return;
     const write = (id, text) => { const place = document.getElementById(id); if (place) { place.textContent = text || ""; place.hidden = !text; } };
+    /* A customer is typed: by the reference, or by a part of the name that only one of those offered has. */
+    const reference = () => {
+      const typed = customer ? customer.value.trim().toLowerCase() : "";
+      if (!typed || customer.value in customers || !customer.list) return typed && customer.value;
+      const meant = [...customer.list.options].filter((option) => option.text.toLowerCase().includes(typed));
+      return meant.length === 1 ? meant[0].value : "";
+    };
     let filled = null;
     const fill = () => {
       const chosen = services[service.value];
-      const currency = (customer && customers[customer.value]) || form.dataset.currency;
+      const currency = customers[reference()] || form.dataset.currency;
       write(`${price.id}-suffix`, currency);
       const quantity = named("quantity");
       if (quantity) write(`${quantity.id}-suffix`, chosen && chosen.unit);

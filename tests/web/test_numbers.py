@@ -110,7 +110,7 @@ def test_locks_and_warns_of_what_is_unfinished(browser: FlaskClient, session: Se
     assert field(browser.get(at), "through") == "2026-03-31"
     warned = send(browser, at, through="2026-03-31", reason="")
     assert warned.status_code == 200
-    assert "1 draft and 1 unbilled charge can then only be dated later." in words(warned)
+    assert "1 draft and 1 unbilled charge can then only be billed with a later date." in words(warned)
     assert locked(session) is None
     done = send(browser, at, through="2026-03-31", reason="", warned=field(warned, "warned"))
     assert done.status_code == 303
