@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from billing_admin.domain.charging import ChargeSpec
-from billing_admin.operations import charges, corrections, duplicates, organisation, posting
+from billing_admin.operations import charges, corrections, duplicates, posting
 from tests.life.model import Account, Charge
 from tests.life.sequence import ACCOUNTS, PICK, PRICES, Sequence
 
@@ -21,12 +21,6 @@ class Charging(Sequence):
     @rule(days=st.sampled_from([0, 1, 7, 25]))
     def wait(self, days: int) -> None:
         self.now += timedelta(days)
-
-    @rule(holds=st.booleans())
-    def choose(self, holds: bool) -> None:
-        """The organisation decides whether likely duplicates are held."""
-        self.attempt(set(), organisation.update, {"hold_likely_duplicates": holds}, None)
-        self.books.holds_duplicates = holds
 
     @rule(
         account=st.sampled_from(ACCOUNTS),

@@ -5,7 +5,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import func, select
 
 from billing_admin.database import db, transaction
@@ -17,11 +17,22 @@ from billing_admin.queries.billing import Scope, preview
 from billing_admin.queries.crediting import CreditSpec
 from tests.life.charging import Charging
 from tests.life.model import Charge, Document, rounded, totals
-from tests.life.sequence import BACK, PICK
+from tests.life.sequence import ACCOUNTS, BACK, PICK, PRICES, stage
 
 
 class Invoicing(Charging):
     """What happens to documents."""
+
+    @initialize(holds=st.booleans(), numbers=st.lists(st.integers(0, 4), min_size=2, max_size=5), issue=st.booleans())
+    def begin(self, holds: bool, numbers: list[int], issue: bool) -> None:
+        """Everybody has used something and was billed, or is about to be; likely duplicates are held, or are not."""
+        self.customers = transaction(stage, holds, self.now)
+        self.books.holds_duplicates = holds
+        for account in ACCOUNTS[:2]:
+            for service in PRICES:
+                self.post(account, service, numbers, 3)
+        self.run(0, issue, None)
+        self.post(ACCOUNTS[0], None, numbers, 3)
 
     @precondition(lambda self: self.is_there("charges"))
     @rule(back=BACK, issue=st.booleans(), on=st.none() | st.integers(-2, 9))

@@ -70,7 +70,7 @@ class Sequence(RuleBasedStateMachine):
         self.context.push()
         self.now, self.made, self.events, self.refused = BEGIN, 0, 0, False
         self.books = Books(holds_duplicates=False)
-        self.customers = transaction(stage, False, self.now)
+        self.customers: dict[str, UUID] = {}
         self.frozen: tuple[date, Any] | None = None
 
     @property
