@@ -1,6 +1,6 @@
 """What every step of a sequence does: try a deed, note whether it was refused, and compare the product with the model."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -134,9 +134,9 @@ class Sequence(RuleBasedStateMachine):
             row = stored[id]
             assert (row.status, row.amount, row.late) == (charge.status, charge.amount, charge.late), charge
             assert (row.invoice_line_id is None) == (charge.document is None), charge
-        sums: Counter[tuple[Account, str]] = Counter()
+        sums: dict[tuple[Account, str], Decimal] = defaultdict(Decimal)
         for charge in self.books.charges.values():
-            sums[charge.account, charge.status] += charge.amount  # type: ignore[assignment]
+            sums[charge.account, charge.status] += charge.amount
         query = select(Customer.reference, StoredAccount).join(Customer, Customer.id == StoredAccount.customer_id)
         for reference, account in db.session.execute(query.execution_options(populate_existing=True)):
             key = reference, account.currency

@@ -6,6 +6,7 @@ each time. More of them: `LIFE_SEQUENCES=5000`; others each time: `HYPOTHESIS_PR
 """
 
 import os
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -20,7 +21,7 @@ SEQUENCES, STEPS, PARTS = int(os.environ.get("LIFE_SEQUENCES", "500")), 16, 5
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_books_say_what_happened(backend: str, part: int, request: pytest.FixtureRequest) -> None:
     class Life(Paying):
-        database: Database = request.getfixturevalue(backend)
+        database: ClassVar[Database] = request.getfixturevalue(backend)
 
     same_each_time = settings().derandomize
     run_state_machine_as_test(
