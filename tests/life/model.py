@@ -254,7 +254,7 @@ class Books:
 
     def refuse_part(self, account: Account, document: Document, amount: int) -> set[str]:
         if document.account != account:
-            return {"another_account"}
+            return {"another_account", "too_precise"}  # cents are told before the account is looked at
         if document.kind != "invoice":
             return {"not_an_invoice"}
         if document.status != "issued":

@@ -90,8 +90,6 @@ class Paying(Invoicing):
         else:
             refusals = set() if document is None else self.refuse_parts(payment.account, parts, left)
         refusals |= self.books.refuse_day(self.today)
-        if document is not None and document.account[1] != payment.account[1]:
-            refusals |= {"too_precise"}
         asked: Allocate = "oldest" if document is None else self.asked(parts)
         if self.attempt(refusals, payments.allocate, payment.id, asked) is not None:
             self.books.allocate(payment, parts, self.today)
