@@ -27,8 +27,12 @@ class Paying(Invoicing):
         return [(one, max(1, min(self.books.open(one), amount) if one is not chosen[-1] else amount)) for one in chosen]
 
     def refuse_parts(self, account: Account, parts: list[tuple[Document, int]], left: int) -> set[str]:
-        """Of those named, the first that cannot be paid is told; or that they are more than there is."""
-        refusals = {"above_payment"} if sum(part for _, part in parts) > left else set()
+        """Of those named, the first that cannot be paid is told; or that they are more than there is.
+
+        What is said of an invoice in another currency is read in the payment's own, and is any amount there.
+        """
+        foreign = any(one.account[1] != account[1] for one, _ in parts)
+        refusals = {"above_payment"} if foreign or sum(part for _, part in parts) > left else set()
         return refusals.union(*(self.books.refuse_part(account, one, part) for one, part in parts))
 
     def asked(self, parts: list[tuple[Document, int]]) -> Allocate:

@@ -98,7 +98,8 @@ class Sequence(RuleBasedStateMachine):
         with pytest.raises(DomainError) as refusal:
             deed()
         self.refused = True
-        assert {problem.code for problem in refusal.value.problems} <= refusals
+        codes = {problem.code for problem in refusal.value.problems}
+        assert codes <= refusals, f"refused as {codes} where {refusals} was expected"
         return None
 
     def one_of(self, things: dict[UUID, Any], pick: int) -> Any:

@@ -260,7 +260,8 @@ def test_what_is_left_is_allocated_later_as_of_that_day(session: Session, acme: 
         (number(1), 1000, day, None),
         (number(2), 1100, day, None),
     ]
-    events = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "payment.allocated")).all()
+    told = select(AuditEvent.details).where(AuditEvent.action == "payment.allocated").order_by(AuditEvent.id)
+    events = session.scalars(told).all()
     assert events[0] == {"allocated": {number(3): "4.00 USD"}}
     assert transaction(payments.allocate, id, "oldest", SYSTEM, LATER) == 0
     assert_books_balance(session)
