@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def settle() -> None:
     """Look for garbage seldom, and never again among what stands by now: a batch makes many objects and keeps them."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(5_000, 10, 10)
 
 
 def _settings() -> Settings:
