@@ -203,7 +203,7 @@ def _with_notes(taxes: list[TaxTotal], groups: Sequence[ChargeGroup]) -> list[Ta
 
 
 def _line_order(group: ChargeGroup) -> tuple[object, ...]:
-    """Services by code and price; then charges without a service by day. The id settles ties, so that every run agrees."""
+    """Services by code and price; then charges without a service by day. The id and the tax settle ties: every run agrees."""
     return (
         group.service_id is None,
         group.service_code,
@@ -212,6 +212,9 @@ def _line_order(group: ChargeGroup) -> tuple[object, ...]:
         group.period_from,
         group.description,
         str(group.charge_id),
+        group.tax,
+        group.included_percent is not None,
+        group.included_percent or 0,
     )
 
 

@@ -448,3 +448,14 @@ def test_what_came_later_is_in_the_content_only_where_it_says_something() -> Non
     assert new_lines[0] == [*lines[0], 1, "1"]
     assert new_taxes[0] == [*taxes[0], True, "Why"]
     assert (len(lines[0]), len(taxes[0])) == (10, 4)
+
+
+def test_lines_that_differ_by_their_tax_alone_have_an_order_too() -> None:
+    """The database hands groups over in any order; the preview and the run must agree all the same."""
+    alike = [
+        group("2.50"),
+        group("2.50", REDUCED),
+        group("2.50", included_percent=STANDARD.percent),
+        group("2.50", REDUCED, included_percent=REDUCED.percent),
+    ]
+    assert len({make_document("EUR", order).digest() for order in (alike, alike[::-1], alike[2:] + alike[:2])}) == 1
