@@ -16,6 +16,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from billing_admin import cli, web  # noqa: PLC0415
     from billing_admin.addresses import init_addresses  # noqa: PLC0415
     from billing_admin.api import init_api  # noqa: PLC0415
+    from billing_admin.background import init_background  # noqa: PLC0415
     from billing_admin.database import init_database  # noqa: PLC0415
     from billing_admin.logs import init_logs  # noqa: PLC0415
     from billing_admin.sealing import Sealing  # noqa: PLC0415
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_logs()
     init_addresses(app)
     init_database(app, settings)
+    init_background(app, settings)
     web.init_web(app, settings)
     init_api(app, settings)
     Sealing(app)

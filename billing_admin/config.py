@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     session_hours: int = Field(default=8, ge=1, le=24)
     session_idle_minutes: int = Field(default=60, ge=5, le=24 * 60)
     max_body_mb: int = Field(default=16, ge=1, le=1024)
+    queue_url: str = Field(default="", repr=False)
+    job_threads: int = Field(default=2, ge=1, le=32)
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
 
@@ -43,6 +45,18 @@ class Settings(BaseSettings):
             value = value.replace("postgresql://", "postgresql+psycopg://", 1)
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("BILLING_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+        return value
+
+    @field_validator("queue_url")
+    @classmethod
+    def _known_queue(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql://", "redis://", "rediss://")) and value not in {
+            "",
+            "immediate:",
+        }:
+            raise ValueError(
+                "BILLING_QUEUE_URL must begin with sqlite:///, postgresql://, redis:// or rediss://, or be immediate:"
+            )
         return value
 
     @model_validator(mode="after")

@@ -145,6 +145,24 @@
     regions.forEach((region) => { watcher.observe(region); watcher.observe(region.firstElementChild); });
   };
 
+  /* A region that changes by itself is read again until it says that it is done. */
+  const setUpLive = () => {
+    if (!document.querySelector("[data-live]")) return;
+    const again = async () => {
+      const region = document.querySelector("[data-live]");
+      if (!region) return;
+      try {
+        const answer = await fetch(location.href, { credentials: "same-origin" });
+        const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = all("main > div", next).find((div) => div.querySelector("h1, section"));
+        if (!answer.ok || answer.redirected || !fresh) { location.reload(); return; }
+        region.replaceWith(fresh);
+      } catch { /* the server is being restarted: ask again */ }
+      setTimeout(again, 1000);
+    };
+    setTimeout(again, 1000);
+  };
+
   /* The error summary takes the focus, where the browser's own autofocus did not. */
   addEventListener("load", () => {
     const summary = document.querySelector("[data-focus]");
@@ -152,6 +170,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpRegions].forEach((setUp) => setUp());
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpRegions, setUpLive].forEach((setUp) => setUp());
   });
 })();

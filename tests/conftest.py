@@ -70,7 +70,11 @@ class Database:
 
         self.db = db
         self.app = create_app(
-            Settings(database_url=url.render_as_string(hide_password=False), secret_key="only-for-tests" * 4)
+            Settings(
+                database_url=url.render_as_string(hide_password=False),
+                secret_key="only-for-tests" * 4,
+                queue_url="immediate:",  # a job is done when it has been asked for; tests of jobs have their own queue
+            )
         )
         self.app.testing = True
         self.app.extensions[

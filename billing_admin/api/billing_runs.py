@@ -1,17 +1,15 @@
 """Billing runs: rehearsed, made, watched."""
 
-import logging
 from datetime import date, datetime
-from threading import Thread
 from typing import Annotated
 from uuid import UUID
 
-from flask import current_app
 from pydantic import Field
 
 from billing_admin.api.fields import LEFT_OUT, Answer, Body, Day, Exact, Key, Listing, Paging, words
 from billing_admin.api.invoices import DocumentOut, document_out
 from billing_admin.api.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
+from billing_admin.background import ring
 from billing_admin.clock import now
 from billing_admin.database import Session, db, side_by_side, transaction
 from billing_admin.domain.access import Actor
@@ -24,7 +22,6 @@ from billing_admin.queries.organisation import today
 from billing_admin.queries.paging import page
 
 MOST_CUSTOMERS = 10_000
-log = logging.getLogger(__name__)
 
 
 class RunIn(Body):
@@ -149,13 +146,20 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
     if body.dry_run:
         return Reply(_preview(db.session(), body.spec(), now()))
     at = now()
-    run_id, is_new = transaction(operations.start, body.spec(), actor, at)
-    if body.background and _report(run_id).state == "running":
-        _work_in_background(run_id, actor, at)
-        headers = {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED)
-        return Reply(_report(run_id), 202, headers)
-    operations.work(transaction, run_id, actor, at, side_by_side)
+    if body.background:
+        return _in_background(body.spec(), actor, at)
+    run_id, is_new = operations.run(transaction, body.spec(), actor, at, side_by_side)
     return created(_report(run_id), is_new)
+
+
+def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
+    """Leave it to a worker: 202 and where to look, unless it is done already."""
+    run_id, is_new = transaction(operations.start_in_background, spec, actor, at)
+    ring()
+    found = _report(run_id)
+    if not is_new and found.state != "running":
+        return created(found, is_new)
+    return Reply(found, 202, {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED))
 
 
 def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
@@ -180,20 +184,6 @@ def _report(run_id: UUID) -> RunOut:
     session = db.session()
     session.expire_all()
     return _out(report(session, run_id))
-
-
-def _work_in_background(run_id: UUID, actor: Actor, at: datetime) -> None:
-    """A thread of this process. When that dies, posting the run again goes on where it stopped."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-
-    def work() -> None:
-        with app.app_context():
-            try:
-                operations.work(transaction, run_id, actor, at, side_by_side)
-            except Exception:
-                log.exception("Billing run %s stopped; post it again to go on.", run_id)
-
-    Thread(target=work, name=f"billing-run-{run_id}").start()
 
 
 @route("GET", "/billing-runs", scope="read", query=Paging, answer=Listing[RunOut])

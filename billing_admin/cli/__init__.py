@@ -13,6 +13,7 @@ from billing_admin.cli.people import create_token, create_user
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.start import start
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
+from billing_admin.cli.worker import worker
 from billing_admin.config import ROOT
 from billing_admin.database import db
 
@@ -28,6 +29,7 @@ COMMANDS = (
     post_recurring,
     seal_audit,
     start,
+    worker,
 )
 
 

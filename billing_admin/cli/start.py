@@ -6,6 +6,7 @@ import socket
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import flask_migrate
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
 from billing_admin.cli.commands import AWAY, command, say
+from billing_admin.cli.together import keep_running
 from billing_admin.config import INSTANCE, ROOT, Settings
 from billing_admin.database import db, transaction
 from billing_admin.domain.access import SYSTEM
@@ -41,7 +43,7 @@ def start(host: str, port: int, reload: bool) -> None:
     """Bring the database up to date, fill an empty one with demo data, and serve.
 
     An empty database also gets a first admin, with a random password that is printed once. In production neither
-    is made: it only migrates and serves.
+    is made: it only migrates and serves. A worker for background jobs runs beside the server.
     """
     _refuse_taken(host, port)
     settings: Settings = current_app.extensions["billing_settings"]
@@ -120,18 +122,19 @@ def _later_start(settings: Settings, address: str) -> None:
         click.echo(f"  E-mail:   {FIRST_ADMIN}\n  Password: the first one is in {note}, unless you changed it since")
 
 
-def _serve(host: str, port: int, reload: bool) -> None:
-    """Become gunicorn. What is open here is closed first: no connection may cross into its workers."""
+def _serve(host: str, port: int, reload: bool) -> NoReturn:
+    """Run gunicorn, and a worker beside it. What is open here is closed first: no connection may cross into them."""
     db.session.remove()
     db.engine.dispose()
     sys.stdout.flush()
     workers = ["--workers", "1", "--reload", *_watched()] if reload else ["--workers", "2"]
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    arguments = [
-        *("-m", "gunicorn", "--worker-class", "gthread", *workers, "--threads", "4"),
+    server = [
+        *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", *workers, "--threads", "4"),
         *("--no-control-socket", "--chdir", str(ROOT), "--bind", bind, "wsgi:app"),
     ]
-    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - no shell is wanted
+    worker = [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py"), "worker"]
+    raise click.exceptions.Exit(keep_running(server, worker))
 
 
 def _watched() -> list[str]:

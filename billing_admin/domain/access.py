@@ -19,6 +19,7 @@ PERMISSIONS = SCOPES | {
     "settings:write": "Change the organisation's settings",
     "tokens:write": "Create and revoke API tokens",
     "users:write": "Add people, change their roles, close their accounts",
+    "jobs:write": "Stop jobs, and try them again",
     "password:write": "Change one's own password",
 }
 

@@ -7,6 +7,7 @@ from billing_admin.models.billing_run import BillingRun, BillingRunItem
 from billing_admin.models.charge import Charge
 from billing_admin.models.customer import Account, Customer
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
+from billing_admin.models.job import FilePart, Job, StoredFile
 from billing_admin.models.organisation import NumberSeries, Organisation, TaxRate, TaxRateChange
 from billing_admin.models.payment import Allocation, Payment
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
@@ -24,9 +25,11 @@ __all__ = [
     "BillingRunItem",
     "Charge",
     "Customer",
+    "FilePart",
     "Invoice",
     "InvoiceLine",
     "InvoiceTax",
+    "Job",
     "NumberSeries",
     "Organisation",
     "Payment",
@@ -35,6 +38,7 @@ __all__ = [
     "Service",
     "ServicePrice",
     "SignInFailure",
+    "StoredFile",
     "TaxRate",
     "TaxRateChange",
     "User",

@@ -20,11 +20,13 @@ from billing_admin.domain.periods import refuse_locked
 from billing_admin.models import BillingRun, BillingRunItem, Customer, NumberSeries
 from billing_admin.operations.audit import record, seal_all
 from billing_admin.operations.billing_chunks import bill_chunk, update_items
+from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.billing import PART_REASONS, Scope, preview, unbilled_parts
 from billing_admin.queries.lookup import named
 from billing_admin.queries.organisation import organisation, today
 
+JOB = "billing_run"
 _note_expected = update_items("expected")
 # `database.transaction`, handed in: it runs a piece of work on a session and commits it.
 Transact = Callable[..., Any]
@@ -108,6 +110,14 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         _expect(session, run.id, scope, spec.confirmed)
     record(session, actor, now, "billing_run.started", "billing_run", run.id, {"through": run.through.isoformat()})
     return run.id, True
+
+
+def start_in_background(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
+    """Store the run as `start` does, and ask for the job that works on it, unless nothing is left to do."""
+    run_id, created = start(session, spec, actor, now)
+    if session.get_one(BillingRun, run_id).state == "running":
+        enqueue(session, JOB, run_id, "billing:write", actor, now)
+    return run_id, created
 
 
 def _check_same(run: BillingRun, spec: RunSpec) -> None:

@@ -49,6 +49,12 @@ def report(session: Session, run_id: UUID) -> RunReport:
     )
 
 
+def settled(session: Session, run_id: UUID) -> tuple[int, int]:
+    """How many of the run's accounts are billed or left out, and of how many."""
+    due = _due(session, run_id)
+    return due.settled, due.accounts
+
+
 def _due(session: Session, run_id: UUID) -> Record:
     billed = BillingRunItem.state == "billed"
     return session.execute(

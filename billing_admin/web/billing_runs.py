@@ -8,14 +8,15 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, RadioField, SelectField
 
-from billing_admin.database import db, side_by_side, transaction
+from billing_admin.background import ring
+from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.invoicing import usual_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import BillingRun
 from billing_admin.operations import billing_runs as operations
 from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries import billing, customers, late
+from billing_admin.queries import billing, customers, jobs, late
 from billing_admin.queries import billing_runs as queries
 from billing_admin.web.filters import amounts
 from billing_admin.web.forms import DayField, Form, KeyField, TextField, apply, form_page
@@ -145,9 +146,10 @@ def confirm() -> ResponseReturnValue:
     if not form.validate():
         return _preview(spec, form)
     try:
-        run_id, created = operations.run(transaction, spec, actor(), now(), side_by_side)
+        run_id, created = transaction(operations.start_in_background, spec, actor(), now())
     except DomainError as refusal:
         return _refused(spec, form, refusal)
+    ring()
     if created:
         flash(_outcome(run_id), "success")
     return redirect(url_for("billing_runs.show", id=run_id), 303)
@@ -209,9 +211,12 @@ def _outcome(run_id: UUID) -> str:
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
     """What became of a run: its permanent page."""
+    job = jobs.latest(db.session(), id)
     return render_template(
         "billing_runs/show.html",
         report=queries.report(db.session(), id),
+        job=job,
+        live=job is not None and job.state in {"queued", "running"},
         may_write=may(WRITE),
     )
 
@@ -219,7 +224,8 @@ def show(id: UUID) -> ResponseReturnValue:
 @pages.post("/<uuid:id>/continue")
 def go_on(id: UUID) -> ResponseReturnValue:
     """Go on with a run that stopped. One that is done is left as it is."""
-    operations.run(transaction, _spec_stored(queries.report(db.session(), id).run), actor(), now(), side_by_side)
+    transaction(operations.start_in_background, _spec_stored(queries.report(db.session(), id).run), actor(), now())
+    ring()
     return redirect(url_for("billing_runs.show", id=id), 303)
 
 

@@ -19,6 +19,7 @@ MENU = (
     ("Money", "Payments", "credit-card", "payments.index"),
     ("Money", "Ageing", "clock", "receivables.ageing"),
     ("Records", "Number register", "list-numbers", "numbers.index"),
+    ("Records", "Jobs", "list-check", "jobs.index"),
     ("Records", "Audit log", "history", "audit.index"),
     ("Set-up", "Services", "package", "services.index"),
     ("Set-up", "People", "user", "users.index"),

@@ -78,7 +78,7 @@ def seeded(request: pytest.FixtureRequest) -> Iterator[Seeded]:
     with tempfile.TemporaryDirectory(prefix="billing-") as folder:
         file = Path(folder) / "seeded.sqlite3"
         shutil.copyfile(migrated, file)
-        app = create_app(Settings(database_url=f"sqlite:///{file}", secret_key=SECRET))
+        app = create_app(Settings(database_url=f"sqlite:///{file}", secret_key=SECRET, queue_url="immediate:"))
         app.testing = True
         seed(app)
         with serving(f"sqlite:///{file}") as home:

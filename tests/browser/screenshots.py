@@ -59,7 +59,7 @@ def demo() -> Iterator[tuple[Flask, str]]:
 
     with tempfile.TemporaryDirectory(prefix="billing-") as folder:
         url = URL.create("sqlite", database=str(Path(folder) / "demo.sqlite3")).render_as_string()
-        app = create_app(Settings(database_url=url, secret_key=SECRET))
+        app = create_app(Settings(database_url=url, secret_key=SECRET, queue_url="immediate:"))
         with app.app_context():
             flask_migrate.upgrade(str(ROOT / "migrations"))
             transaction(demo_data.fill, clock.now())

@@ -16,6 +16,8 @@ NO_ACT = {
     "charges.open_accounts": "makes room for a customer's first charge",
     "invoices.number_documents": "is a part of issuing, and of billing runs",
     "payments.free": "is a part of crediting a paid invoice",
+    "files.begin": "makes room for the bytes of what an act brings or makes, and records",
+    "jobs.beat": "says that a worker goes on",
     "drafts.begin_again": "is a part of voiding an invoice",
     "recurring_posting.take_back": "is a part of ending a recurring charge, and of changing it",
     "tokens.note_use": "notes that a token is in use",

@@ -1,0 +1,77 @@
+"""The bell: huey on SQLite, PostgreSQL or Redis, or none at all."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask, current_app
+from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+from huey.serializer import SignedSerializer
+from sqlalchemy import make_url
+
+from billing_admin.background import working
+from billing_admin.config import INSTANCE, Settings
+
+AT_ONCE = "immediate:"
+NAME = "billing"
+FILE = "queue.sqlite3"
+_log = structlog.get_logger(__name__)
+
+
+class Queue:
+    """Made when it is first used: whoever only reads needs no queue."""
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+
+    @cached_property
+    def huey(self) -> Huey:
+        """The queue, with its one task, which also comes by itself each minute."""
+        made = _made(self._settings)
+        self.task = made.task(name="work_off")(self._work_off)
+        made.periodic_task(crontab(), name="look")(self._work_off)
+        made.on_startup(name="look_first")(self._work_off)
+        return made
+
+    def _work_off(self) -> None:
+        working.work_off(self._app)
+
+    def ring(self) -> None:
+        """Call a worker. When that fails, it finds the work within a minute."""
+        try:
+            _ = self.huey
+            self.task()
+        except Exception as error:  # noqa: BLE001 - no failure of the bell may refuse what stands in our own table
+            _log.warning("queue_not_reached", error=repr(error))
+
+
+def init_queue(app: Flask, settings: Settings) -> None:
+    """Keep the application's queue."""
+    app.extensions["billing_queue"] = Queue(app, settings)
+
+
+def ring() -> None:
+    """Call a worker, after the transaction that asked for a job."""
+    queue: Queue = current_app.extensions["billing_queue"]
+    queue.ring()
+
+
+def _made(settings: Settings) -> Huey:
+    url = settings.queue_url or f"sqlite:///{_folder(settings) / FILE}"
+    how: dict[str, Any] = {"results": False, "serializer": SignedSerializer(secret=settings.secret_key)}
+    if url == AT_ONCE:
+        return MemoryHuey(NAME, immediate=True, **how)
+    if url.startswith(("redis://", "rediss://")):
+        return RedisHuey(NAME, url=url, **how)
+    if url.startswith("postgresql://"):
+        return PostgresHuey(NAME, dsn=url, **how)
+    return SqliteHuey(NAME, filename=make_url(url).database, **how)
+
+
+def _folder(settings: Settings) -> Path:
+    """Beside an SQLite database, else instance/."""
+    url = make_url(settings.database_url)
+    folder = Path(url.database).parent if url.get_backend_name() == "sqlite" and url.database else INSTANCE
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

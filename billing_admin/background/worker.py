@@ -1,0 +1,29 @@
+"""The process that does the jobs: huey's consumer, which ends without losing what it is at."""
+
+import logging
+
+from flask import Flask, current_app
+from huey.consumer import Consumer
+
+from billing_admin.background import working
+from billing_admin.background.queue import Queue
+
+LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
+
+
+class Worker(Consumer):  # type: ignore[misc]
+    """Threads that do jobs. Told to stop, each gives its job back at the next beat."""
+
+    def stop(self, graceful: bool = False) -> None:
+        """Every stop is graceful: what a thread is at is given back, or done, before the process ends."""
+        del graceful
+        working.ending.set()
+        super().stop(graceful=True)
+
+
+def work(threads: int) -> None:
+    """Do jobs until told to stop by SIGINT or SIGTERM."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    queue: Queue = app.extensions["billing_queue"]
+    logging.getLogger("huey").setLevel(logging.WARNING)  # jobs have their own record
+    Worker(queue.huey, workers=threads, max_delay=LONGEST_SLEEP, check_worker_health=True).run()
