@@ -42,7 +42,7 @@ def test_before_the_first_one_the_list_says_what_belongs_here(browser: FlaskClie
 
 def test_a_run_is_watched_from_its_own_page_and_from_the_list(app: Flask, browser: FlaskClient, run_id: UUID) -> None:
     waiting = browser.get(f"/billing-runs/{run_id}")
-    assert "The run waits for a worker" in words(waiting)
+    assert "The run begins in a moment" in words(waiting)
     assert "data-live" in waiting.text
     assert "Continue this run" not in waiting.text
     listed = browser.get("/jobs")
