@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from billing_admin.documents.csv import FORMULA
+from billing_admin.documents.csv import guarded
 
 
 def written(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()) -> bytes:
@@ -17,9 +17,5 @@ def written(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequ
     writer = csv.writer(file)
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(cell if keep else _guarded(cell) for cell, keep in zip(row, kept, strict=True))
+        writer.writerow(cell if keep else guarded(cell) for cell, keep in zip(row, kept, strict=True))
     return file.getvalue().encode()
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell and ord(cell[0]) in FORMULA else cell

@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from billing_admin.database import db
 from billing_admin.documents import csv
 from billing_admin.queries import audit as queries
-from billing_admin.queries import audit_file
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, given_id, here, rows
@@ -100,7 +99,7 @@ def download() -> ResponseReturnValue:
 def _parts(filters: queries.AuditFilter, excel: bool) -> Iterator[bytes]:
     """The request's session ended with the view; this one ends with the stream."""
     session = db.session()
-    yield from csv.write(session, audit_file.export(session, filters), excel)
+    yield from csv.export(session, "audit-events", filters, excel)
 
 
 def _chips(filters: queries.AuditFilter) -> list[Any]:
