@@ -22,6 +22,7 @@ from billing_admin.web import (
     duplicates,
     exports,
     invoices,
+    journal,
     numbers,
     payments,
     periods,
@@ -35,6 +36,7 @@ from billing_admin.web import (
     tokens,
     unbilled,
     users,
+    verifying,
 )
 from billing_admin.web.context import init_context
 from billing_admin.web.errors import init_errors
@@ -63,6 +65,8 @@ SUBJECTS: tuple[ModuleType, ...] = (
     receivables,
     numbers,
     exports,
+    verifying,
+    journal,
     tokens,
     settings,
     tax_rates,

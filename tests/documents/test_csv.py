@@ -18,7 +18,9 @@ from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.database import db, transaction
-from billing_admin.documents.csv import BOM, control_totals, export, guarded, unguarded
+from billing_admin.documents.csv import BOM, export, guarded, unguarded
+from billing_admin.documents.exporting import ControlTotals, Wanted
+from billing_admin.documents.exporting import control_totals as control_totals_of
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.invoicing import payment_status
@@ -68,13 +70,17 @@ TRICKY = [
 
 
 def filters_of(kind: str) -> Filters:
-    made: Filters = INVOICES if KINDS[kind][0] is InvoiceFilter else KINDS[kind][0]()  # type: ignore[call-arg]
+    made: Filters = INVOICES if KINDS[kind].filters is InvoiceFilter else KINDS[kind].filters()  # type: ignore[call-arg]
     return replace(made, archived=None) if isinstance(made, CustomerFilter | ServiceFilter) else made
 
 
 def written(session: Session, kind: str, filters: Filters | None = None, excel: bool = False) -> bytes:
     session.rollback()
     return b"".join(export(session, kind, filters or filters_of(kind), excel=excel))
+
+
+def control_totals(session: Session, kind: str, filters: Filters) -> ControlTotals:
+    return control_totals_of(session, Wanted(kind, filters))
 
 
 def read(content: bytes) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ _NO_CURRENCY: ColumnElement[Any] = null()
 def customers(_session: Session, filters: CustomerFilter) -> Export:
     """Customers, by reference."""
     rows = customer_queries.customers(filters).with_only_columns(maintain_column_froms=True)
-    return Export(_CUSTOMERS, rows.order_by(Customer.reference), _NO_CURRENCY)
+    return Export(CUSTOMERS, rows.order_by(Customer.reference), _NO_CURRENCY)
 
 
 def services(_session: Session, filters: ServiceFilter) -> Export:
@@ -34,10 +34,10 @@ def services(_session: Session, filters: ServiceFilter) -> Export:
         .outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
         .order_by(Service.code, ServicePrice.currency)
     )
-    return Export(_SERVICES, rows, ServicePrice.currency.expression)
+    return Export(SERVICES, rows, ServicePrice.currency.expression)
 
 
-_CUSTOMERS = (
+CUSTOMERS = (
     column("reference", Kind.TEXT, Customer.reference),
     column("name", Kind.TEXT, Customer.name),
     column("currency", Kind.WORD, Customer.currency),
@@ -50,7 +50,7 @@ _CUSTOMERS = (
     column("archived", Kind.FLAG, Customer.archived_at.is_not(None)),
     column("id", Kind.WORD, Customer.id),
 )
-_SERVICES = (
+SERVICES = (
     column("code", Kind.TEXT, Service.code),
     column("name", Kind.TEXT, Service.name),
     column("unit", Kind.TEXT, Service.unit),
@@ -61,4 +61,5 @@ _SERVICES = (
     column("includes_tax", Kind.FLAG, ServicePrice.includes_tax),
     column("archived", Kind.FLAG, Service.archived_at.is_not(None)),
     column("id", Kind.WORD, Service.id),
+    column("revenue_account", Kind.TEXT, Service.revenue_account),
 )

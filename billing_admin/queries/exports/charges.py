@@ -23,10 +23,10 @@ def charges(session: Session, filters: ChargeFilter) -> Export:
         .where(*conditions(session, filters))
         .order_by(Charge.created_at.desc(), Charge.id.desc())
     )
-    return Export(_CHARGES, rows, Charge.currency.expression, "amount")
+    return Export(CHARGES, rows, Charge.currency.expression)
 
 
-_CHARGES = (
+CHARGES = (
     column("id", Kind.WORD, Charge.id),
     column("customer", Kind.TEXT, Customer.reference),
     column("service", Kind.TEXT, Service.code),

@@ -41,12 +41,8 @@ def column(name: str, kind: Kind, value: Any) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One file: `rows` selects nothing yet, `columns` say what. Money is in the row's `currency`.
-
-    `summed` names the column that the control totals add up, none where nothing can be added.
-    """
+    """One file: `rows` selects nothing yet, `columns` say what. Money is in the row's `currency`."""
 
     columns: Sequence[Column]
     rows: Select[Any]
     currency: ColumnElement[Any]
-    summed: str | None = None

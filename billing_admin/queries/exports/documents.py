@@ -20,7 +20,7 @@ def invoices(session: Session, filters: InvoiceFilter) -> Export:
         .where(*conditions(session, filters))
         .order_by(Invoice.created_at.desc(), Invoice.id.desc())
     )
-    return Export(_invoice_columns(filters.today), rows, Invoice.currency.expression, "total")
+    return Export(invoice_columns(filters.today), rows, Invoice.currency.expression)
 
 
 def lines(session: Session, filters: InvoiceFilter) -> Export:
@@ -32,12 +32,12 @@ def lines(session: Session, filters: InvoiceFilter) -> Export:
         .where(*conditions(session, filters))
         .order_by(Invoice.created_at.desc(), Invoice.id.desc(), InvoiceLine.position)
     )
-    return Export(_LINES, rows, Invoice.currency.expression, "net")
+    return Export(LINES, rows, Invoice.currency.expression)
 
 
 def numbers(_session: Session, filters: SeriesFilter) -> Export:
     """A number series, in its order."""
-    return Export(_NUMBERS, numbered(filters).order_by(Invoice.sequence), Invoice.currency.expression, "total")
+    return Export(NUMBERS, numbered(filters).order_by(Invoice.sequence), Invoice.currency.expression)
 
 
 def _number_of(id: Any) -> ColumnElement[str | None]:
@@ -45,7 +45,7 @@ def _number_of(id: Any) -> ColumnElement[str | None]:
     return select(other.number).where(other.id == id).correlate(Invoice).scalar_subquery()
 
 
-_LINES = (
+LINES = (
     column("invoice", Kind.TEXT, Invoice.number),
     column("position", Kind.WHOLE, InvoiceLine.position),
     column("customer", Kind.TEXT, Invoice.customer_reference),
@@ -62,7 +62,7 @@ _LINES = (
     column("invoice_id", Kind.WORD, Invoice.id),
     column("gross", Kind.MONEY, InvoiceLine.gross),
 )
-_NUMBERS = (
+NUMBERS = (
     column("number", Kind.TEXT, Invoice.number),
     column("kind", Kind.WORD, Invoice.kind),
     column("sequence", Kind.WHOLE, Invoice.sequence),
@@ -79,7 +79,8 @@ _NUMBERS = (
 )
 
 
-def _invoice_columns(today: date) -> tuple[Column, ...]:
+def invoice_columns(today: date) -> tuple[Column, ...]:
+    """Those of documents; what is overdue depends on the day."""
     left = Invoice.total - Invoice.paid - Invoice.credited
     owes = and_(Invoice.status == "issued", Invoice.kind == "invoice")
     return (

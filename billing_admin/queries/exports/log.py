@@ -13,7 +13,7 @@ from billing_admin.queries.exports.columns import Export, Kind, column
 
 _NO_CURRENCY: ColumnElement[Any] = null()
 _SEAL = select(AuditSeal.sequence).where(AuditSeal.event_id == AuditEvent.id).correlate(AuditEvent).scalar_subquery()
-_COLUMNS = (
+EVENTS = (
     column("id", Kind.WORD, AuditEvent.id),
     column("at", Kind.MOMENT, AuditEvent.at),
     column("actor_kind", Kind.WORD, AuditEvent.actor_kind),
@@ -31,4 +31,4 @@ _COLUMNS = (
 def events(session: Session, filters: AuditFilter) -> Export:
     """The events that a filter lets through, newest first; `seal` is an event's place in the chain."""
     rows = audit.events(session, filters).with_only_columns(maintain_column_froms=True)
-    return Export(_COLUMNS, rows, _NO_CURRENCY)
+    return Export(EVENTS, rows, _NO_CURRENCY)

@@ -13,7 +13,7 @@ from billing_admin.queries.payments import PaymentFilter, conditions, left
 def payments(session: Session, filters: PaymentFilter) -> Export:
     """Payments, write-offs among them, the last recorded first."""
     rows = _payments(session, filters).order_by(Payment.created_at.desc(), Payment.id.desc())
-    return Export(_PAYMENTS, rows, Payment.currency.expression, "amount")
+    return Export(PAYMENTS, rows, Payment.currency.expression)
 
 
 def allocations(session: Session, filters: PaymentFilter) -> Export:
@@ -24,7 +24,7 @@ def allocations(session: Session, filters: PaymentFilter) -> Export:
         .join(Invoice, Invoice.id == Allocation.invoice_id)
         .order_by(Payment.created_at.desc(), Payment.id.desc(), Allocation.id)
     )
-    return Export(_ALLOCATIONS, rows, Payment.currency.expression, "amount")
+    return Export(ALLOCATIONS, rows, Payment.currency.expression)
 
 
 def _payments(session: Session, filters: PaymentFilter) -> Select[Any]:
@@ -32,7 +32,7 @@ def _payments(session: Session, filters: PaymentFilter) -> Select[Any]:
     return joined.where(*conditions(session, filters))
 
 
-_PAYMENTS = (
+PAYMENTS = (
     column("id", Kind.WORD, Payment.id),
     column("customer", Kind.TEXT, Customer.reference),
     column("received_on", Kind.DAY, Payment.received_on),
@@ -48,7 +48,7 @@ _PAYMENTS = (
     column("reason", Kind.TEXT, Payment.reason),
     column("reversal_reason", Kind.TEXT, Payment.reversal_reason),
 )
-_ALLOCATIONS = (
+ALLOCATIONS = (
     column("payment", Kind.WORD, Payment.id),
     column("invoice", Kind.TEXT, Invoice.number),
     column("customer", Kind.TEXT, Customer.reference),
