@@ -23,6 +23,7 @@ from billing_admin.web import (
     exports,
     invoices,
     jobs,
+    journal,
     numbers,
     payments,
     periods,
@@ -36,6 +37,7 @@ from billing_admin.web import (
     tokens,
     unbilled,
     users,
+    verifying,
 )
 from billing_admin.web.context import init_context
 from billing_admin.web.errors import init_errors
@@ -65,6 +67,8 @@ SUBJECTS: tuple[ModuleType, ...] = (
     numbers,
     exports,
     jobs,
+    verifying,
+    journal,
     tokens,
     settings,
     tax_rates,

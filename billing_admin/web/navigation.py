@@ -19,6 +19,7 @@ MENU = (
     ("Money", "Payments", "credit-card", "payments.index"),
     ("Money", "Ageing", "clock", "receivables.ageing"),
     ("Records", "Number register", "list-numbers", "numbers.index"),
+    ("Records", "Journal", "receipt", "journal.index"),
     ("Records", "Jobs", "list-check", "jobs.index"),
     ("Records", "Audit log", "history", "audit.index"),
     ("Set-up", "Services", "package", "services.index"),
@@ -34,6 +35,7 @@ PART_OF = {
     "duplicates": "charges",
     "periods": "settings",
     "tax_rates": "settings",
+    "journal_accounts": "settings",
 }
 
 
