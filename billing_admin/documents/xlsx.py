@@ -54,8 +54,9 @@ class _Sheets:
 
     def __init__(self, book: Workbook, title: str, columns: Sequence[Column]) -> None:
         self.book, self.title, self.columns = book, title, columns
-        self.count, self.row, self.sheet = 0, 0, self._begin()
         self.formats: dict[str, Format] = {}
+        self.count, self.row = 0, 0
+        self.sheet = self._begin()
         self.writers = [self._writer(column) for column in columns]
 
     def _begin(self) -> Worksheet:

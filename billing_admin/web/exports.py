@@ -9,7 +9,9 @@ from flask.typing import ResponseReturnValue
 from billing_admin.database import db
 from billing_admin.documents import exporting
 from billing_admin.documents.exporting import FORMATS, META, Wanted
+from billing_admin.queries.customers import CustomerFilter
 from billing_admin.queries.exports import Filters
+from billing_admin.queries.services import ServiceFilter
 from billing_admin.web import audit, charges, customers, invoices, payments, services
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given
@@ -93,12 +95,21 @@ def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseRet
     return render_template(
         "exports/list.html",
         title=title,
+        subtitle=_subtitle(wanted[0].filters, bool(in_force)),
         back_url=address(back),
         chips=in_force,
         clear_url=bare(),
         files=files,
         moment=now(),
     )
+
+
+def _subtitle(filters: Filters, is_filtered: bool) -> str:
+    if is_filtered:
+        return "Exactly what the list shows, all pages of it."
+    if isinstance(filters, CustomerFilter | ServiceFilter):
+        return "Everything that is in use: the list has no other filter."
+    return "Everything: the list has no filter."
 
 
 def _urls(kind: str) -> dict[str, str]:

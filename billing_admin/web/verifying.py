@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from flask_wtf.file import FileField
+from wtforms import FileField, ValidationError
 
 from billing_admin.database import db
 from billing_admin.documents.verifying import LARGEST_META, Meta, read_meta
@@ -22,20 +22,20 @@ class VerifyForm(Form):
     """The file is needed; without its `.meta.json` nothing says what its bytes should be."""
 
     file = FileField("File")
-    meta = FileField("Its .meta.json")
+    totals = FileField("Its .meta.json")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.meta.flags.optional = True
+        self.totals.flags.optional = True
 
     def validate_file(self, field: FileField) -> None:
         """Chosen, and not empty."""
         if not field.data or not field.data.filename:
-            raise ValueError("Choose the file to verify.")
+            raise ValidationError("Choose the file to verify.")
 
     def read_meta(self) -> Meta | None:
         """What the `.meta.json` says, or None without one. Raises Invalid for what is none."""
-        return read_meta(self.meta.data.read(LARGEST_META)) if self.meta.data else None
+        return read_meta(self.totals.data.read(LARGEST_META)) if self.totals.data else None
 
 
 @pages.route("", methods=["GET", "POST"])
@@ -46,7 +46,7 @@ def verify() -> ResponseReturnValue:
         try:
             meta = form.read_meta()
         except Invalid as refusal:
-            form.meta.errors = [f"{refusal.message} It lies beside the file, or in the same ZIP."]
+            form.totals.errors = [f"{refusal.message} It lies beside the file, or in the same ZIP."]
         else:
             file = form.file.data
             found = compare(db.session(), file.stream, meta, today())
