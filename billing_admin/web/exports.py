@@ -1,20 +1,30 @@
 """Exports: what a list shows, all pages of it, as a file, with what the file must add up to."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from flask import Response, render_template, stream_with_context
+from flask import Response, redirect, render_template, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.database import db
+from billing_admin.background import ring
+from billing_admin.background.exports import EXPORT
+from billing_admin.database import db, transaction
 from billing_admin.documents import exporting
 from billing_admin.documents.exporting import FORMATS, META, Wanted
+from billing_admin.documents.filters import stated
+from billing_admin.domain.errors import NotFound
+from billing_admin.operations.jobs import enqueue
+from billing_admin.operations.keys import new_id
 from billing_admin.queries.customers import CustomerFilter
-from billing_admin.queries.exports import Filters
+from billing_admin.queries.exports import Filters, totals
+from billing_admin.queries.files import file, parts
+from billing_admin.queries.jobs import latest
 from billing_admin.queries.services import ServiceFilter
 from billing_admin.web import audit, charges, customers, invoices, payments, services
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import address, bare, chips, given
+from billing_admin.web.lists import address, bare, chips, given, may
 from billing_admin.web.people import actor, now, today
 
 pages = subject("exports", __name__, "/exports", write="billing:write")
@@ -30,6 +40,7 @@ class Kind:
     needs: str = "read"
 
 
+LARGE = 200_000  # rows
 KINDS = {
     "invoices": Kind("Invoices", "invoice", "Sum of the totals"),
     "invoice-lines": Kind("Invoice lines", "invoice line", "Sum of the net amounts"),
@@ -87,7 +98,7 @@ def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseRet
     files = [
         {
             "kind": KINDS[one.kind],
-            "totals": exporting.control_totals(db.session(), one),
+            "totals": _totals(one),
             "urls": _urls(one.kind),
         }
         for one in wanted
@@ -101,7 +112,16 @@ def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseRet
         clear_url=bare(),
         files=files,
         moment=now(),
+        may_write=may("billing:write"),
     )
+
+
+def _totals(wanted: Wanted) -> exporting.ControlTotals:
+    """What the file must show; to hash a large one would take longer than anybody waits for a page."""
+    added = totals(db.session(), wanted.kind, wanted.filters)
+    if added.rows > LARGE:
+        return exporting.ControlTotals(added.rows, added.sums, "")
+    return exporting.control_totals(db.session(), wanted)
 
 
 def _subtitle(filters: Filters, is_filtered: bool) -> str:
@@ -120,6 +140,7 @@ def _urls(kind: str) -> dict[str, str]:
         "csv_zip": address("exports.bundle", kind=kind, format="csv"),
         "xlsx_zip": address("exports.bundle", kind=kind, format="xlsx"),
         "meta": address("exports.meta", kind=kind, format="csv"),
+        "later": address("exports.prepare", kind=kind, format="csv"),
     }
 
 
@@ -173,6 +194,33 @@ def meta(kind: str, format: str) -> ResponseReturnValue:
     made, name = exporting.control_totals(session, wanted), wanted.name(today())
     about = exporting.about(wanted, name, made, now(), actor().name)
     return _attached(exporting.as_json(about), name + META, "application/json")
+
+
+@pages.post(f"{_RULE}/prepare")
+def prepare(kind: str, format: str) -> ResponseReturnValue:
+    """Have a worker write the file with its control totals; it can be fetched for thirty days."""
+    wanted = _wanted(kind, format)
+    exporting.check(db.session(), wanted)
+    asked = {"kind": kind, "format": format, "filters": stated(wanted.filters)}
+    job = transaction(enqueue, EXPORT, new_id(now()), "billing:write", actor(), now(), asked)
+    ring()
+    return redirect(url_for("jobs.show", id=job), 303)
+
+
+@pages.get("/made/<uuid:id>")
+def made(id: UUID) -> ResponseReturnValue:
+    """The file of an export that a worker made."""
+    job = latest(db.session(), id)
+    if job is None or job.kind != EXPORT or not job.result:
+        raise NotFound("not_made", "This job has made no file.")
+    actor().require(KINDS[job.asked["kind"]].needs)
+    found = file(db.session(), UUID(job.result["file"]))
+    return _attached(stream_with_context(_parts(found.id)), found.name, found.media_type)
+
+
+def _parts(id: UUID) -> Iterator[bytes]:
+    """The request's session ended with the view; this one ends with the stream."""
+    yield from parts(db.session(), id)
 
 
 def _attached(content: Any, name: str, media_type: str) -> Response:

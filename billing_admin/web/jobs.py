@@ -21,15 +21,19 @@ pages = subject("jobs", __name__, "/jobs", write="jobs:write")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind of job is called, what its progress counts, and the page of what it works on."""
+    """What a kind of job is called, what its progress counts, and what it works on: its page, what leads there, and whether it is
+    there only when the job is done."""
 
     title: str
     counts: str
     endpoint: str
+    label: str
+    when_done: bool = False
 
 
 KINDS = {
-    "billing_run": Kind("Billing run", "accounts billed or left out", "billing_runs.show"),
+    "export": Kind("Export", "bytes written", "exports.made", "Fetch the file", when_done=True),
+    "billing_run": Kind("Billing run", "accounts billed or left out", "billing_runs.show", "Show the billing run"),
 }
 
 

@@ -3,7 +3,10 @@
 import csv
 import hashlib
 import io
+import json
+import zipfile
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -13,8 +16,9 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.domain.access import ROLES
+from billing_admin.web import exports
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
-from tests.people import signed_in
+from tests.people import send, signed_in
 from tests.web.pages import link, words
 
 
@@ -117,3 +121,41 @@ def test_the_audit_log_needs_its_own_permission(
     for url in ("/exports/audit-events", "/exports/audit-events.csv", "/exports/audit-events.xlsx.zip"):
         assert viewer.get(url).status_code == 403
     assert viewer.get("/exports/customers.csv").status_code == 200
+
+
+# --- made by a worker ------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_makes_the_file_with_its_totals(browser: FlaskClient) -> None:
+    response = send(browser, "/exports/charges.csv/prepare?customer=acme&status=pending")
+    assert response.status_code == 303
+    page = browser.get(response.location)
+    assert "Job: export Done" in words(page)
+    made = browser.get(link(page, "Fetch the file"))
+    assert (made.status_code, made.mimetype) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(made.data)) as archive:
+        name, meta = archive.namelist()
+        about = json.loads(archive.read(meta))
+        assert name == about["name"]
+        assert hashlib.sha256(archive.read(name)).hexdigest() == about["sha256"]
+        assert archive.read(name) == browser.get("/exports/charges.csv?customer=acme&status=pending").data
+    assert about["sums"] == {"USD": "0.0000008"}
+    assert about["filters"] == {"customer": "acme", "status": "pending"}
+    assert f"{len(made.data):,} of {len(made.data):,} bytes written" in words(page)
+
+
+def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClient) -> None:
+    job = browser.get(send(browser, "/exports/audit-events.csv/prepare").location)
+    address = link(job, "Fetch the file")
+    assert browser.get(address).status_code == 200
+    viewer = signed_in(app, "viewer")
+    assert viewer.get(address).status_code == 200  # who may read the audit log
+    assert send(viewer, "/exports/audit-events.csv/prepare").status_code == 403
+    assert browser.get(f"/exports/made/{UUID(int=1)}").status_code == 404
+
+
+def test_a_large_file_is_not_hashed_for_its_page(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "LARGE", 0)
+    page = browser.get("/exports/charges")
+    assert "Comes with the file" in words(page)
+    assert "Rows 5 charges" in words(page)
