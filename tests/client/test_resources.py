@@ -3,7 +3,7 @@
 import csv
 import hashlib
 from dataclasses import FrozenInstanceError
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tests.client.standin import TOKEN, Said, StandIn
 from tests.making import make_tax_rate
 
 TODAY = datetime.now(UTC).date()
-DAY = date(2026, 1, 15)
+DAY, LONG_AGO, BEFORE_ALL = (TODAY - timedelta(days=days) for days in (30, 300, 3000))
 
 
 def work(client: Client, amount: str = "10.005", **more: Any) -> Charge:
@@ -153,11 +153,11 @@ def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch:
         billing.recurring_charges.create(customer=f"C{n}", service=f"s{n}", interval="monthly", starts_on=TODAY)
         billing.payments.create(customer=f"C{n}", amount=n + 1, method="cash", allocate=[])
         billing.billing_runs.create(through=TODAY, customers=[f"C{n}"], issue=True)
-    assert [one.reference for one in billing.customers.list()] == ["C4", "C3", "C2", "C1", "C0", "ACME"]
+    assert sorted(one.reference for one in billing.customers.list()) == ["ACME", "C0", "C1", "C2", "C3", "C4"]
     assert [one.code for one in billing.services.list(q="s")][:5] == ["s4", "s3", "s2", "s1", "s0"]
     assert len({one.id for one in billing.charges.list(status="billed", from_=DAY, to=DAY)}) == 5
     assert len(list(billing.recurring_charges.list(status="active"))) == 5
-    assert sum(one.amount for one in billing.payments.list(from_=date(2026, 1, 1))) == 15
+    assert sum(one.amount for one in billing.payments.list(from_=LONG_AGO)) == 15
     assert len({one.run for one in billing.invoices.list(status="issued")}) == 5
     assert len(list(billing.billing_runs.list())) == 5
     assert len(list(billing.tax_rates.list())) >= 1
@@ -247,13 +247,13 @@ def test_a_payment_is_recorded_allocated_withdrawn_and_reversed(billing: Client,
     assert billing.payments.allocate(payment.id, "oldest").unallocated == 0
     [balance] = billing.customers.balance("ACME").balances
     assert balance.balance == invoice.total - 60
-    [statement] = billing.customers.statement("ACME", from_=date(2026, 1, 1), currency="EUR").statements
+    [statement] = billing.customers.statement("ACME", from_=LONG_AGO, currency="EUR").statements
     assert [statement.opening, statement.closing] == [0, balance.balance]
     assert len(statement.entries) >= 2
-    assert billing.payments.reverse(payment.id, "Bounced", TODAY).status == "reversed"
+    assert billing.payments.reverse(payment.id, "Bounced").status == "reversed"
     assert billing.payments.get(payment.id).reversal_reason == "Bounced"
     assert billing.payments.download(tmp_path / "payments.csv").sha256 == billing.payments.totals().sha256
-    assert billing.customers.balance("ACME", as_of=date(2025, 1, 1)).balances == ()
+    assert billing.customers.balance("ACME", as_of=BEFORE_ALL).balances == ()
 
 
 def test_what_comes_again_is_paused_resumed_changed_and_ended(billing: Client) -> None:
