@@ -8,9 +8,8 @@ import platform
 import ssl
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from typing_extensions import Self
 
 import billing_client
 from billing_client import calls
@@ -26,6 +25,9 @@ from billing_client.resources.invoices import Invoices
 from billing_client.resources.payments import Payments
 from billing_client.resources.recurring_charges import RecurringCharges
 from billing_client.transport import Secret, Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 BASE = "/api/v1"
 
