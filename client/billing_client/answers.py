@@ -336,10 +336,9 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class BillingRun:
-    """A billing run, or the preview of one; what a preview has no value for is None."""
+class RunFigures:
+    """What a billing run made, or a preview would make."""
 
-    id: Optional[UUID]
     state: str
     through: date
     issue: bool
@@ -348,13 +347,26 @@ class BillingRun:
     charges: int
     totals: tuple[RunTotal, ...]
     left_out: tuple[LeftOut, ...]
-    progress: Optional[Progress] = None
+
+
+@dataclass(frozen=True)
+class Preview(RunFigures):
+    """What a run would make, of which nothing is stored; `digest` changes with anything in it."""
+
+    documents: tuple[Document, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
+class BillingRun(RunFigures):
+    """A billing run: running, done, or failed for the reason `failure`."""
+
+    id: UUID
+    progress: Progress
+    created_at: datetime
+    created_by: str
     failure: Optional[str] = None
-    created_at: Optional[datetime] = None
-    created_by: Optional[str] = None
     finished_at: Optional[datetime] = None
-    documents: Optional[tuple[Document, ...]] = None
-    digest: Optional[str] = None
     replayed: bool = False
 
 

@@ -1,6 +1,7 @@
 """The client's README, run as it is written, from its first block to its last."""
 
 import re
+from pathlib import Path
 
 import pytest
 from billing_client import Client
@@ -15,12 +16,12 @@ def test_every_block_runs_as_written(
     token: str,
     billing: Client,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("BILLING_URL", home)
     monkeypatch.setenv("BILLING_TOKEN", token)
-    monkeypatch.chdir(tmp_path_factory.mktemp("readme"))
+    monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), names)

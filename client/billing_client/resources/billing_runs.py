@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import BillingRun
+from billing_client.answers import BillingRun, Preview
 from billing_client.asking import Key, NewRun, RunScope
 from billing_client.errors import RunFailed, WaitExpired
 from billing_client.resources.base import Resource
@@ -26,9 +26,9 @@ class BillingRuns(Resource):
         """Bill the charges up to a day, and return when that is done; with `background`, return at once: see `wait`."""
         return self.ask(BillingRun, calls.RUN_CREATE, body=run)
 
-    def preview(self, **scope: Unpack[RunScope]) -> BillingRun:
+    def preview(self, **scope: Unpack[RunScope]) -> Preview:
         """What a run would make, as its `documents`; nothing is stored. Its `digest` can be given as `confirmed`."""
-        return self.ask(BillingRun, calls.RUN_PREVIEW, body={**scope, "dry_run": True})
+        return self.ask(Preview, calls.RUN_PREVIEW, body={**scope, "dry_run": True})
 
     def wait(self, run: Key, *, seconds: float = 3600.0, every: float = 5.0) -> BillingRun:
         """Look until the run is over, more and more rarely, and return it.
