@@ -1,0 +1,89 @@
+"""Every call there is, and whether it may be sent again when nobody knows what became of it. This is the whole table."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class Repeat(Enum):
+    """Why a call may be sent again, or why not."""
+
+    READS = "it changes nothing"
+    NAMED = "its body names an id, made before the first try: the server answers a repeat with the original"
+    STATE = "it asks for a state: where that is reached already the server answers, and does nothing"
+    NEVER = "done twice it would count twice, or be refused: sent again only if the server cannot have begun it"
+
+
+class Call(NamedTuple):
+    """A route of the API."""
+
+    method: str
+    path: str
+    repeat: Repeat
+
+
+HEALTH: Final = Call("GET", "/health", Repeat.READS)
+
+CHARGE_CREATE: Final = Call("POST", "/charges", Repeat.NAMED)
+CHARGE_BATCH: Final = Call("POST", "/charges/batch", Repeat.NAMED)  # each of its charges has its id
+CHARGE_LIST: Final = Call("GET", "/charges", Repeat.READS)
+CHARGE_GET: Final = Call("GET", "/charges/{id}", Repeat.READS)
+CHARGE_CANCEL: Final = Call("POST", "/charges/{id}/cancel", Repeat.STATE)
+CHARGE_HOLD: Final = Call("POST", "/charges/{id}/hold", Repeat.STATE)
+CHARGE_RELEASE: Final = Call("POST", "/charges/{id}/release", Repeat.STATE)
+CHARGE_KEEP: Final = Call("POST", "/charges/{id}/keep", Repeat.STATE)
+CHARGE_CORRECT: Final = Call("POST", "/charges/{id}/correct", Repeat.NAMED)
+CHARGE_FILE: Final = Call("GET", "/charges.csv", Repeat.READS)
+
+RECURRING_CREATE: Final = Call("POST", "/recurring-charges", Repeat.NAMED)
+RECURRING_LIST: Final = Call("GET", "/recurring-charges", Repeat.READS)
+RECURRING_GET: Final = Call("GET", "/recurring-charges/{id}", Repeat.READS)
+RECURRING_PAUSE: Final = Call("POST", "/recurring-charges/{id}/pause", Repeat.STATE)
+RECURRING_RESUME: Final = Call("POST", "/recurring-charges/{id}/resume", Repeat.STATE)
+RECURRING_END: Final = Call("POST", "/recurring-charges/{id}/end", Repeat.STATE)
+RECURRING_CHANGE: Final = Call("POST", "/recurring-charges/{id}/change", Repeat.NAMED)
+
+CUSTOMER_CREATE: Final = Call("POST", "/customers", Repeat.NAMED)
+CUSTOMER_LIST: Final = Call("GET", "/customers", Repeat.READS)
+CUSTOMER_GET: Final = Call("GET", "/customers/{ref}", Repeat.READS)
+CUSTOMER_UPDATE: Final = Call("PATCH", "/customers/{ref}", Repeat.NEVER)  # the second try would be refused as stale
+CUSTOMER_BALANCE: Final = Call("GET", "/customers/{ref}/balance", Repeat.READS)
+CUSTOMER_STATEMENT: Final = Call("GET", "/customers/{ref}/statement", Repeat.READS)
+CUSTOMER_CURRENT: Final = Call("GET", "/customers/{ref}/current-invoice", Repeat.READS)
+
+SERVICE_CREATE: Final = Call("POST", "/services", Repeat.NAMED)
+SERVICE_LIST: Final = Call("GET", "/services", Repeat.READS)
+SERVICE_GET: Final = Call("GET", "/services/{code}", Repeat.READS)
+SERVICE_UPDATE: Final = Call("PATCH", "/services/{code}", Repeat.NEVER)  # likewise stale
+TAX_RATE_LIST: Final = Call("GET", "/tax-rates", Repeat.READS)
+
+RUN_CREATE: Final = Call("POST", "/billing-runs", Repeat.NAMED)
+RUN_PREVIEW: Final = Call("POST", "/billing-runs", Repeat.READS)  # with `dry_run`
+RUN_LIST: Final = Call("GET", "/billing-runs", Repeat.READS)
+RUN_GET: Final = Call("GET", "/billing-runs/{id}", Repeat.READS)
+
+INVOICE_LIST: Final = Call("GET", "/invoices", Repeat.READS)
+INVOICE_GET: Final = Call("GET", "/invoices/{number}", Repeat.READS)
+INVOICE_UPDATE: Final = Call("PATCH", "/invoices/{number}", Repeat.NEVER)  # likewise stale
+INVOICE_CHARGES: Final = Call("POST", "/invoices/{number}/charges", Repeat.STATE)
+INVOICE_ISSUE: Final = Call("POST", "/invoices/{number}/issue", Repeat.STATE)
+INVOICE_VOID: Final = Call("POST", "/invoices/{number}/void", Repeat.STATE)
+INVOICE_CREDIT: Final = Call("POST", "/invoices/{number}/credit", Repeat.NAMED)
+INVOICE_WRITE_OFF: Final = Call("POST", "/invoices/{number}/write-off", Repeat.NAMED)
+INVOICE_EXPLAIN: Final = Call("GET", "/invoices/{number}/explain", Repeat.READS)
+INVOICE_PDF: Final = Call("GET", "/invoices/{number}/pdf", Repeat.READS)
+INVOICE_FILE: Final = Call("GET", "/invoices.csv", Repeat.READS)
+INVOICE_LINE_FILE: Final = Call("GET", "/invoice-lines.csv", Repeat.READS)
+
+PAYMENT_CREATE: Final = Call("POST", "/payments", Repeat.NAMED)
+PAYMENT_LIST: Final = Call("GET", "/payments", Repeat.READS)
+PAYMENT_GET: Final = Call("GET", "/payments/{id}", Repeat.READS)
+PAYMENT_ALLOCATE: Final = Call("POST", "/payments/{id}/allocations", Repeat.NEVER)  # it would allocate more
+PAYMENT_WITHDRAW: Final = Call("POST", "/payments/{id}/allocations/{allocation}/withdraw", Repeat.STATE)
+PAYMENT_REVERSE: Final = Call("POST", "/payments/{id}/reverse", Repeat.STATE)
+PAYMENT_FILE: Final = Call("GET", "/payments.csv", Repeat.READS)
+
+AUDIT_LIST: Final = Call("GET", "/audit-events", Repeat.READS)
+SERIES_LIST: Final = Call("GET", "/number-series", Repeat.READS)
+PERIOD_LOCK: Final = Call("GET", "/period-lock", Repeat.READS)

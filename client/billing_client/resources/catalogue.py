@@ -1,0 +1,42 @@
+"""The catalogue: services with their prices, and the tax rates they may carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from billing_client import calls
+from billing_client.answers import Service, TaxRate
+from billing_client.asking import NewService, ServiceChanges, ServiceFilter
+from billing_client.resources.base import Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class Services(Resource):
+    """`client.services`; a service is named by its code or its id."""
+
+    def create(self, **service: Unpack[NewService]) -> Service:
+        """Add a service."""
+        return self.ask(Service, calls.SERVICE_CREATE, body=service)
+
+    def list(self, **filters: Unpack[ServiceFilter]) -> Iterator[Service]:
+        """Services, newest first, all of them."""
+        return self.each(Service, calls.SERVICE_LIST, filters)
+
+    def get(self, service: str) -> Service:
+        """One service."""
+        return self.ask(Service, calls.SERVICE_GET, service)
+
+    def update(self, read: Service, **changes: Unpack[ServiceChanges]) -> Service:
+        """Change what was read with `get`. Raises Stale when somebody else changed it since."""
+        return self.ask(Service, calls.SERVICE_UPDATE, read.id, body=changes, etag=read.etag)
+
+
+class TaxRates(Resource):
+    """`client.tax_rates`."""
+
+    def list(self) -> Iterator[TaxRate]:
+        """Every tax rate, by code."""
+        return self.each(TaxRate, calls.TAX_RATE_LIST, in_pages=False)

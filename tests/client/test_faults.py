@@ -1,0 +1,169 @@
+"""Answers eaten, connections cut, scripts killed: each charge arrives once, and the sum is right to the last decimal."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Context, Decimal
+from functools import reduce
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from billing_client import Client, NewCharge, charge_id
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.models import Charge
+from billing_admin.queries.doctor import examine
+from tests.books import assert_books_balance
+from tests.client.proxy import FATES, Proxy
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.fault
+
+EXAMPLE = ROOT / "client" / "examples" / "post_charges.py"
+EXACT = Context(prec=100)
+SECONDS = 60
+CHARGES = 10_000
+THREADS = 16
+ROWS = 3_000
+KILLS = 10
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tries are what is tested, not the patience."""
+    monkeypatch.setattr("billing_client.transport.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("billing_client.transport.LONGEST_PAUSE", 0.2)
+
+
+def amounts(count: int, seed: int) -> list[Decimal]:
+    """Amounts of up to twelve digits after the point, of any sign."""
+    chance = Random(seed)
+    return [Decimal(chance.randrange(-(10**9), 10**15) or 1).scaleb(-chance.randrange(13)) for _ in range(count)]
+
+
+def exact_sum(values: Any) -> Decimal:
+    return reduce(EXACT.add, values, Decimal(0))
+
+
+def assert_stored(session: Session, expected: list[Decimal]) -> None:
+    """Just these are stored, each once, and all that must hold does."""
+    session.rollback()
+    stored = session.scalars(select(Charge.amount)).all()
+    assert len(stored) == len(expected)
+    assert exact_sum(stored) == exact_sum(expected)
+    assert sorted(stored) == sorted(expected)
+    assert_books_balance(session)
+    assert [result for result in examine(session) if result.found] == []
+
+
+@pytest.mark.parametrize("seed", [7])
+def test_ten_thousand_charges_arrive_once(gunicorn: str, token: str, session: Session, seed: int) -> None:
+    values = amounts(CHARGES, seed)
+    rows: Iterator[NewCharge] = (
+        {"customer": "ACME", "description": f"Part {n}", "amount": value} for n, value in enumerate(values)
+    )
+    with Proxy(gunicorn, seed) as proxy, Client(proxy.address, token) as client:
+        posted = client.charges.create_many(rows, batch_size=100)
+    assert posted.created + posted.replayed == CHARGES
+    assert posted.replayed > 0, "no answer was lost after its charges were stored"
+    assert set(proxy.met) == set(FATES)
+    assert_stored(session, values)
+
+
+def test_sixteen_threads_share_one_client(gunicorn: str, token: str, session: Session) -> None:
+    """Each thread posts one by one and in batches, and half of it is what its neighbour posts as well."""
+    values = amounts(THREADS * 40, 8)
+    events = [values[n * 40 : n * 40 + 40] for n in range(THREADS)]
+
+    def charges(thread: int) -> list[NewCharge]:
+        return [
+            {"id": charge_id(thread, n), "customer": "ACME", "description": f"{thread}/{n}", "amount": value}
+            for n, value in enumerate(events[thread])
+        ]
+
+    def work(thread: int) -> int:
+        own, neighbours = charges(thread), charges((thread + 1) % THREADS)
+        one_by_one = [client.charges.create(**one) for one in own[:10]]
+        assert [one.amount for one in one_by_one] == events[thread][:10]
+        posted = [client.charges.create_many(rows, batch_size=7) for rows in (own, neighbours[:20])]
+        return sum(one.created for one in posted) + sum(not one.replayed for one in one_by_one)
+
+    with Proxy(gunicorn, 8) as proxy, Client(proxy.address, token) as client, ThreadPoolExecutor(THREADS) as threads:
+        told = sum(threads.map(work, range(THREADS)))
+    assert told <= len(values)  # an answer that was eaten told nobody of its charges
+    assert_stored(session, values)
+
+
+@pytest.fixture
+def usage(tmp_path: Path) -> tuple[Path, list[Decimal]]:
+    """A file of usage, and what its rows come to."""
+    file, values = tmp_path / "usage.csv", amounts(ROWS, 9)
+    with file.open("w", newline="") as text:
+        writer = csv.writer(text)
+        writer.writerow(["event", "customer", "description", "amount", "metadata.meter"])
+        writer.writerows([f"e-{n}", "ACME", f"Part {n}", format(value, "f"), n % 7] for n, value in enumerate(values))
+    return file, values
+
+
+def start(file: Path, home: str, token: str) -> "subprocess.Popen[str]":
+    """The example, in a process of its own."""
+    environment = os.environ | {"BILLING_URL": home, "BILLING_TOKEN": token, "PYTHONPATH": str(ROOT / "client")}
+    command = [sys.executable, str(EXAMPLE), str(file), "--batch-size", "50"]
+    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def ended(process: "subprocess.Popen[str]") -> dict[str, int]:
+    """What it printed at its end, by name."""
+    output, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, errors) == (0, "")
+    return {name: int(count) for count, name in re.findall(r"(\d+) (rows|created|posted before|refused)", output)}
+
+
+def test_two_processes_post_the_same_file(gunicorn: str, token: str, session: Session, usage: Any) -> None:
+    file, values = usage
+    one, two = [ended(process) for process in [start(file, gunicorn, token), start(file, gunicorn, token)]]
+    assert one["rows"] == two["rows"] == ROWS
+    assert one["created"] + two["created"] == ROWS
+    assert one["posted before"] + two["posted before"] == ROWS
+    assert_stored(session, values)
+
+
+def stored(session: Session) -> int:
+    session.rollback()
+    return session.scalar(select(func.count()).select_from(Charge)) or 0
+
+
+def kill_at_work(process: "subprocess.Popen[str]", session: Session, chance: Random) -> None:
+    """Kill it once it has stored some more, or, one time in five, whatever it is doing by then."""
+    wanted = stored(session) + chance.randrange(20, 200) if chance.random() < 0.8 else 0
+    while stored(session) < wanted and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(chance.uniform(0, 0.03))
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=SECONDS)
+
+
+def test_the_example_is_killed_ten_times_and_run_again(gunicorn: str, token: str, session: Session, usage: Any) -> None:
+    file, values = usage
+    chance = Random(10)
+    for _ in range(KILLS):
+        process = start(file, gunicorn, token)
+        kill_at_work(process, session, chance)
+        assert process.returncode == -signal.SIGKILL, "the example was over too soon to be killed"
+    before = stored(session)
+    assert 0 < before < ROWS
+    told = ended(start(file, gunicorn, token))
+    assert (told["rows"], told["created"] + told["posted before"], told["refused"]) == (ROWS, ROWS, 0)
+    assert told["posted before"] >= before  # what the dead had sent last may have been stored after we looked
+    assert_stored(session, values)
+    assert ended(start(file, gunicorn, token))["created"] == 0
+    assert_stored(session, values)

@@ -1,0 +1,320 @@
+"""Every method of the client on the real product: the life of a bill, through the client alone."""
+
+import csv
+import hashlib
+from dataclasses import FrozenInstanceError
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from billing_client import (
+    BillingRun,
+    Charge,
+    Client,
+    Conflict,
+    FieldError,
+    Invalid,
+    Refused,
+    RunFailed,
+    Totals,
+    WaitExpired,
+    charge_id,
+)
+from billing_client.resources import base
+from flask import Flask
+
+from tests.client.standin import TOKEN, Said, StandIn
+from tests.making import make_tax_rate
+
+TODAY = datetime.now(UTC).date()
+DAY, LONG_AGO, BEFORE_ALL = (TODAY - timedelta(days=days) for days in (30, 300, 3000))
+
+
+def work(client: Client, amount: str = "10.005", **more: Any) -> Charge:
+    return client.charges.create(customer="ACME", description="Work", amount=Decimal(amount), incurred_on=DAY, **more)
+
+
+def invoiced(client: Client, *amounts: str) -> Any:
+    for amount in amounts:
+        work(client, amount)
+    client.billing_runs.create(through=TODAY, issue=True)
+    return next(client.invoices.list(customer="ACME"))
+
+
+def test_a_charge_and_what_becomes_of_it(billing: Client) -> None:
+    event = charge_id("meter-7", DAY, 1)
+    charge = billing.charges.create(
+        id=event,
+        customer="ACME",
+        service="hosting",
+        quantity=Decimal("58.5"),
+        incurred_on=DAY,
+        metadata={"cluster": "7", "note": "“é” 漢"},
+    )
+    assert (charge.id, charge.amount, charge.unit_price, charge.quantity) == (
+        event,
+        Decimal("2.925"),
+        Decimal("0.05"),
+        Decimal("58.5"),
+    )
+    assert (charge.incurred_on, charge.metadata["note"], charge.invoice, charge.replayed) == (
+        DAY,
+        "“é” 漢",
+        None,
+        False,
+    )
+    assert charge.created_at.tzinfo is not None
+    with pytest.raises(FrozenInstanceError):
+        charge.amount = Decimal(0)  # type: ignore[misc]
+    again = billing.charges.create(id=event, customer="ACME", service="hosting", quantity="58.50")
+    assert (again.replayed, again.id) == (True, event)
+    assert billing.charges.hold(event, "Asked about").status == "held"
+    assert billing.charges.release(event, "Answered").status == "pending"
+    other = billing.charges.correct(event, "Was too much", quantity=50)
+    assert (other.replaces, other.amount, billing.charges.get(event).replaced_by) == (event, Decimal("2.5"), other.id)
+    assert billing.charges.cancel(other.id, "Not owed").status == "cancelled"
+
+
+def test_a_likely_duplicate_is_told_and_kept(billing: Client) -> None:
+    first, second = work(billing), work(billing)
+    assert second.possible_duplicate_of == (first.id,)
+    assert [one.id for one in billing.charges.list(possible_duplicate=True)] == [second.id]
+    assert billing.charges.keep(second.id, "Twice on purpose").possible_duplicate_of == ()
+
+
+def test_many_charges_go_in_batches_and_are_read_as_they_are_needed(billing: Client) -> None:
+    asked: list[int] = []
+    told: list[tuple[int, int]] = []
+
+    def usage() -> Any:
+        for n in range(25):
+            asked.append(n)
+            yield {"id": UUID(int=n + 1), "customer": "ACME", "service": "hosting", "quantity": n + 1}
+
+    def tell(batch: Any) -> None:
+        told.append((batch.created, len(asked)))
+
+    assert billing.charges.create_many(usage(), batch_size=10, on_batch=tell) == Totals(25, 0, 0)
+    assert told == [(10, 11), (10, 21), (5, 25)]  # one is looked at ahead, to see whether it still fits
+    assert billing.charges.create_many(usage(), batch_size=7) == Totals(0, 25, 0)
+    without_id: Any = [{"customer": "ACME", "service": "hosting", "quantity": 1}] * 3
+    assert billing.charges.create_many(without_id) == Totals(3, 0, 3)
+    assert billing.charges.create_many([]) == Totals()
+    with pytest.raises(ValueError, match="1 to 10,000"):
+        billing.charges.create_many([], 10_001)
+
+
+def test_a_batch_that_is_refused_names_its_charges(billing: Client) -> None:
+    rows: list[Any] = [{"customer": "ACME", "service": "hosting", "quantity": str(n + 1)} for n in range(10)]
+    rows[6] = {"customer": "ACME", "service": "hosting", "quantity": "many"}
+    with pytest.raises(Invalid) as caught:
+        billing.charges.create_many(rows, batch_size=4)
+    batch = caught.value.batch
+    assert batch is not None
+    assert (batch.first, batch.posted, [one.row for one in caught.value.errors]) == (4, Totals(4, 0, 0), [2])
+    assert batch.charges[2]["quantity"] == "many"
+    assert all("id" in one for one in batch.charges)
+    refused: list[Refused] = []
+    assert billing.charges.create_many(rows, batch_size=4, on_refused=refused.append).created == 6
+    assert [type(one) for one in refused] == [Invalid]
+
+
+def test_a_batch_that_contradicts_what_is_stored_names_the_row(billing: Client) -> None:
+    work(billing, "1", id=UUID(int=2))
+    rows: list[Any] = [
+        {"id": UUID(int=n), "customer": "ACME", "description": "Work", "amount": "2", "incurred_on": DAY}
+        for n in (1, 2, 3)
+    ]
+    with pytest.raises(Conflict) as caught:
+        billing.charges.create_many(rows)
+    assert [(one.row, one.differs) for one in caught.value.errors] == [(1, ("amount",))]
+    assert isinstance(caught.value.errors[0], FieldError)
+
+
+def test_batches_are_small_enough_for_the_server(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing_client.resources.charges.MOST_BYTES", 300)
+    stand_in.says(Said(201, {"created": 1, "replayed": 0, "possible_duplicates": [], "ids": []}))
+    rows: list[Any] = [{"customer": "ACME", "description": "x" * n} for n in (10, 10, 400, 10)]
+    Client(stand_in.address, TOKEN).charges.create_many(rows)
+    assert [len(one.content["charges"]) for one in stand_in.asked] == [2, 1, 1]
+
+
+def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "PAGE", 2)
+    with app.app_context():
+        make_tax_rate()
+    for n in range(5):
+        billing.customers.create(reference=f"C{n}", name=f"Customer {n}", currency="EUR")
+        billing.services.create(code=f"s{n}", prices={"EUR": "1"})
+        billing.charges.create(customer=f"C{n}", service=f"s{n}", quantity=n + 1, incurred_on=DAY)
+        billing.recurring_charges.create(customer=f"C{n}", service=f"s{n}", interval="monthly", starts_on=TODAY)
+        billing.payments.create(customer=f"C{n}", amount=n + 1, method="cash", allocate=[])
+        billing.billing_runs.create(through=TODAY, customers=[f"C{n}"], issue=True)
+    assert sorted(one.reference for one in billing.customers.list()) == ["ACME", "C0", "C1", "C2", "C3", "C4"]
+    assert [one.code for one in billing.services.list(q="s")][:5] == ["s4", "s3", "s2", "s1", "s0"]
+    assert len({one.id for one in billing.charges.list(status="billed", from_=DAY, to=DAY)}) == 5
+    assert len(list(billing.recurring_charges.list(status="active"))) == 5
+    assert sum(one.amount for one in billing.payments.list(from_=LONG_AGO)) == 15
+    assert len({one.run for one in billing.invoices.list(status="issued")}) == 5
+    assert len(list(billing.billing_runs.list())) == 5
+    assert len(list(billing.tax_rates.list())) >= 1
+    events = list(billing.audit_events.list())
+    assert len({one.id for one in events}) == len(events) > 25
+    assert {one.object.type for one in billing.audit_events.list(object=next(billing.charges.list()).id)} == {"charge"}
+
+
+def test_customers_and_services_are_changed_as_they_were_read(billing: Client) -> None:
+    customer = billing.customers.create(name="A & B/C", currency="USD", reference="A/B", payment_terms_days=30)
+    assert customer.etag
+    changed = billing.customers.update(customer, name="New", payment_terms_days=None)
+    assert (changed.name, changed.payment_terms_days) == ("New", None)
+    assert billing.customers.update(changed, archived=True).archived
+    assert billing.customers.get("A/B").archived
+    service = billing.services.create(code="db", prices={"EUR": Decimal("0.000001")}, line_per_charge=True)
+    assert service.prices == {"EUR": Decimal("0.000001")}
+    assert billing.services.update(service, prices={"USD": 2}).prices == {"USD": Decimal(2)}
+    assert billing.services.get("db").code == "db"
+
+
+def test_a_bill_is_rehearsed_run_read_and_explained(billing: Client, tmp_path: Path) -> None:
+    for amount in ("10.005", "0.001", "5"):
+        work(billing, amount)
+    assert billing.customers.current_invoice("ACME", through=TODAY).charges == 3
+    preview = billing.billing_runs.preview(through=TODAY)
+    assert (preview.state, preview.documents[0].net) == ("preview", Decimal("15.01"))
+    run = billing.billing_runs.create(through=TODAY, confirmed=preview.digest, issue=True)
+    assert (run.state, run.invoices, run.totals[0].net) == ("done", 1, Decimal("15.01"))
+    assert billing.billing_runs.get(run.id).progress.of == 1
+    assert billing.billing_runs.create(id=run.id, through=TODAY, issue=True).replayed
+    [invoice] = billing.invoices.list(run=run.id)
+    assert invoice.number
+    assert [line.charges for line in invoice.lines] == [1, 1, 1]
+    assert invoice.balance == invoice.total
+    assert billing.invoices.get(invoice.number) == billing.invoices.get(invoice.id)
+    assert sum(line.exact_sum for line in billing.invoices.explain(invoice.number).lines) == Decimal("15.006")
+    for kind, download, totals in (
+        ("invoices", billing.invoices.download, billing.invoices.totals),
+        ("lines", billing.invoices.download_lines, billing.invoices.line_totals),
+    ):
+        file = download(tmp_path / f"{kind}.csv", run=run.id)
+        assert totals(run=run.id).sha256 == file.sha256 == hashlib.sha256(file.path.read_bytes()).hexdigest()
+    with (tmp_path / "invoices.csv").open(newline="") as text:
+        assert [row["number"] for row in csv.DictReader(text)] == [invoice.number]
+    assert (
+        billing.charges.download(tmp_path / "c.csv", invoice=invoice.number).sha256 == billing.charges.totals().sha256
+    )
+
+
+def test_drafts_are_changed_and_issued(billing: Client) -> None:
+    first, second = work(billing, "1"), work(billing, "2")
+    billing.billing_runs.create(through=TODAY, issue=False)
+    draft = billing.invoices.get(next(billing.invoices.list(status="draft")).id)
+    draft = billing.invoices.update(draft, note="Thank you", purchase_order="PO 7")
+    assert (draft.note, draft.number) == ("Thank you", None)
+    assert billing.invoices.move_charges(draft.id, remove=[second.id]).net == 1
+    assert billing.invoices.move_charges(draft.id, add=[second.id], remove=[first.id]).net == 2
+    issued = billing.invoices.issue(draft.id)
+    assert issued.status == "issued"
+    assert billing.invoices.issue(draft.id, TODAY).number == issued.number
+
+
+def test_an_invoice_is_voided_credited_and_written_off(billing: Client) -> None:
+    wrong = invoiced(billing, "10")
+    void = billing.invoices.void(wrong.number, "Wrong", charges="billed_again")
+    assert (void.status, void.replaced_by is None) == ("void", False)
+    assert void.replaced_by
+    right = billing.invoices.issue(void.replaced_by)
+    note = billing.invoices.credit(right.id, "Too slow", lines=[{"line": right.lines[0].id, "amount": "4"}])
+    assert (note.kind, note.corrects) == ("credit_note", right.number)
+    rest = billing.invoices.get(right.id).balance
+    assert billing.invoices.write_off(right.id, rest, "Not worth it").method == "write_off"
+    assert billing.invoices.get(right.id).balance == 0
+
+
+def test_a_payment_is_recorded_allocated_withdrawn_and_reversed(billing: Client, tmp_path: Path) -> None:
+    invoice = invoiced(billing, "100")
+    payment = billing.payments.create(customer="ACME", amount=Decimal(60), method="cash", reference="P 1", allocate=[])
+    assert payment.unallocated == 60
+    payment = billing.payments.allocate(payment.id, [{"invoice": invoice.number, "amount": "40"}])
+    assert [payment.allocations[0].amount, payment.unallocated] == [40, 20]
+    payment = billing.payments.withdraw(payment.id, payment.allocations[0].id, "Another one's")
+    assert payment.allocations == ()
+    assert billing.payments.allocate(payment.id, "oldest").unallocated == 0
+    [balance] = billing.customers.balance("ACME").balances
+    assert balance.balance == invoice.total - 60
+    [statement] = billing.customers.statement("ACME", from_=LONG_AGO, currency="EUR").statements
+    assert [statement.opening, statement.closing] == [0, balance.balance]
+    assert len(statement.entries) >= 2
+    assert billing.payments.reverse(payment.id, "Bounced").status == "reversed"
+    assert billing.payments.get(payment.id).reversal_reason == "Bounced"
+    assert billing.payments.download(tmp_path / "payments.csv").sha256 == billing.payments.totals().sha256
+    assert billing.customers.balance("ACME", as_of=BEFORE_ALL).balances == ()
+
+
+def test_what_comes_again_is_paused_resumed_changed_and_ended(billing: Client) -> None:
+    made = billing.recurring_charges.create(
+        customer="ACME", service="hosting", interval="monthly", starts_on="2026-12-01"
+    )
+    assert made.next[0].amount == Decimal("0.05")
+    assert billing.recurring_charges.pause(made.id, "Holiday").paused_on
+    assert billing.recurring_charges.resume(made.id).paused_on is None
+    after = billing.recurring_charges.change(made.id, date(2027, 2, 1), quantity=3)
+    assert after.follows == made.id
+    assert after.quantity == 3
+    assert billing.recurring_charges.end(after.id, date(2027, 12, 31)).ends_on == date(2027, 12, 31)
+    assert billing.recurring_charges.get(made.id).followed_by == after.id
+
+
+def test_the_books_say_how_far_they_are(billing: Client) -> None:
+    invoice = invoiced(billing, "10")
+    [series] = billing.books.number_series().data
+    assert (series.given, series.gaps) == (1, ())
+    assert series.next_number != invoice.number
+    assert billing.books.period_lock().locked_through is None
+
+
+def test_a_run_in_the_background_is_waited_for(billing: Client) -> None:
+    work(billing)
+    run = billing.billing_runs.create(through=TODAY, background=True, issue=True)
+    assert billing.billing_runs.wait(run.id, seconds=20, every=0.1).invoices == 1
+
+
+RUN: dict[str, Any] = {
+    "id": str(UUID(int=7)),
+    "state": "running",
+    "through": "2026-11-30",
+    "issue": True,
+    "issue_date": "2026-11-30",
+    "invoices": 0,
+    "charges": 0,
+    "totals": [],
+    "left_out": [],
+    "progress": {"done": 1, "of": 3},
+    "created_at": "2026-11-30T09:30:00Z",
+    "created_by": "meter",
+}
+
+
+def test_a_run_is_looked_at_until_it_is_over(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("billing_client.resources.billing_runs.sleep", slept.append)
+    client = Client(stand_in.address, TOKEN)
+    stand_in.says(Said(202, RUN, {"Location": f"/api/v1/billing-runs/{RUN['id']}"}))
+    run: BillingRun = client.billing_runs.create(id=RUN["id"], through="2026-11-30", background=True)
+    assert (run.state, run.progress.of) == ("running", 3)
+    queued = Said(content=RUN | {"state": "queued"})  # a word of a later server
+    stand_in.says(queued, *[Said(content=RUN)] * 12, Said(content=RUN | {"state": "done", "invoices": 48}))
+    assert client.billing_runs.wait(RUN["id"]).invoices == 48
+    assert slept[:2] == [0.2, pytest.approx(0.3)]
+    assert slept[-1] == 5
+    stand_in.says(Said(content=RUN | {"state": "failed", "failure": "The disk is full."}))
+    with pytest.raises(RunFailed, match="The disk is full") as failed:
+        client.billing_runs.wait(RUN["id"])
+    assert failed.value.run.state == "failed"
+    stand_in.says(Said(content=RUN))
+    with pytest.raises(WaitExpired) as expired:
+        client.billing_runs.wait(RUN["id"], seconds=0)
+    assert expired.value.run.state == "running"
