@@ -140,6 +140,7 @@ class Service:
     line_per_charge: bool
     prices: dict[str, Decimal]
     prices_include_tax: tuple[str, ...]
+    revenue_account: str
     archived: bool
     created_at: datetime
     etag: Optional[str] = None

@@ -50,12 +50,14 @@ CUSTOMER_GET: Final = Call("GET", "/customers/{ref}", Repeat.READS)
 CUSTOMER_UPDATE: Final = Call("PATCH", "/customers/{ref}", Repeat.NEVER)  # the second try would be refused as stale
 CUSTOMER_BALANCE: Final = Call("GET", "/customers/{ref}/balance", Repeat.READS)
 CUSTOMER_STATEMENT: Final = Call("GET", "/customers/{ref}/statement", Repeat.READS)
+CUSTOMER_FILE: Final = Call("GET", "/customers.csv", Repeat.READS)
 CUSTOMER_CURRENT: Final = Call("GET", "/customers/{ref}/current-invoice", Repeat.READS)
 
 SERVICE_CREATE: Final = Call("POST", "/services", Repeat.NAMED)
 SERVICE_LIST: Final = Call("GET", "/services", Repeat.READS)
 SERVICE_GET: Final = Call("GET", "/services/{code}", Repeat.READS)
 SERVICE_UPDATE: Final = Call("PATCH", "/services/{code}", Repeat.NEVER)  # likewise stale
+SERVICE_FILE: Final = Call("GET", "/services.csv", Repeat.READS)
 TAX_RATE_LIST: Final = Call("GET", "/tax-rates", Repeat.READS)
 
 RUN_CREATE: Final = Call("POST", "/billing-runs", Repeat.NAMED)
@@ -83,7 +85,11 @@ PAYMENT_ALLOCATE: Final = Call("POST", "/payments/{id}/allocations", Repeat.NEVE
 PAYMENT_WITHDRAW: Final = Call("POST", "/payments/{id}/allocations/{allocation}/withdraw", Repeat.STATE)
 PAYMENT_REVERSE: Final = Call("POST", "/payments/{id}/reverse", Repeat.STATE)
 PAYMENT_FILE: Final = Call("GET", "/payments.csv", Repeat.READS)
+ALLOCATION_FILE: Final = Call("GET", "/allocations.csv", Repeat.READS)
 
 AUDIT_LIST: Final = Call("GET", "/audit-events", Repeat.READS)
+AUDIT_FILE: Final = Call("GET", "/audit-events.csv", Repeat.READS)
 SERIES_LIST: Final = Call("GET", "/number-series", Repeat.READS)
 PERIOD_LOCK: Final = Call("GET", "/period-lock", Repeat.READS)
+JOURNAL_CSV: Final = Call("GET", "/journal.csv", Repeat.READS)
+JOURNAL_HLEDGER: Final = Call("GET", "/journal.hledger", Repeat.READS)

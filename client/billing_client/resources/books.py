@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from billing_client import calls
-from billing_client.answers import AuditEvent, PeriodLock, Register
-from billing_client.asking import AuditFilter
+from billing_client.answers import AuditEvent, Download, FileTotals, PeriodLock, Register
+from billing_client.asking import AuditFilter, Day
 from billing_client.resources.base import Resource
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ class AuditEvents(Resource):
         """What happened, newest first, all of it."""
         return self.each(AuditEvent, calls.AUDIT_LIST, filters)
 
+    def download(self, path: str | Path, **filters: Unpack[AuditFilter]) -> Download:
+        """Write audit events to a CSV file, all of them; `totals` says what it must add up to."""
+        return self.file(calls.AUDIT_FILE, path=path, query=filters)
+
+    def totals(self, **filters: Unpack[AuditFilter]) -> FileTotals:
+        """What the file that `download` would write must add up to."""
+        return self.ask(FileTotals, calls.AUDIT_FILE, query={**filters, "totals": 1})
+
 
 class Books(Resource):
     """`client.books`."""
@@ -32,3 +41,16 @@ class Books(Resource):
     def period_lock(self) -> PeriodLock:
         """How far the books are locked."""
         return self.ask(PeriodLock, calls.PERIOD_LOCK)
+
+    def journal(
+        self,
+        path: str | Path,
+        from_: Day | None = None,
+        to: Day | None = None,
+        *,
+        format: Literal["csv", "hledger"] = "hledger",
+        opening: bool = False,
+    ) -> Download:
+        """Write the double-entry journal of some days to a file; `opening` begins it with what came before."""
+        call = calls.JOURNAL_CSV if format == "csv" else calls.JOURNAL_HLEDGER
+        return self.file(call, path=path, query={"from_": from_, "to": to, "opening": 1 if opening else None})

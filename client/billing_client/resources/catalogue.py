@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Service, TaxRate
+from billing_client.answers import Download, FileTotals, Service, TaxRate
 from billing_client.asking import NewService, ServiceChanges, ServiceFilter
 from billing_client.resources.base import Resource
 
@@ -32,6 +33,14 @@ class Services(Resource):
     def update(self, read: Service, **changes: Unpack[ServiceChanges]) -> Service:
         """Change what was read with `get`. Raises Stale when somebody else changed it since."""
         return self.ask(Service, calls.SERVICE_UPDATE, read.id, body=changes, etag=read.etag)
+
+    def download(self, path: str | Path, **filters: Unpack[ServiceFilter]) -> Download:
+        """Write services with their prices to a CSV file, all of them; `totals` says what it must add up to."""
+        return self.file(calls.SERVICE_FILE, path=path, query=filters)
+
+    def totals(self, **filters: Unpack[ServiceFilter]) -> FileTotals:
+        """What the file that `download` would write must add up to."""
+        return self.ask(FileTotals, calls.SERVICE_FILE, query={**filters, "totals": 1})
 
 
 class TaxRates(Resource):

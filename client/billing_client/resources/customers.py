@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Balances, Customer, Document, Statements
+from billing_client.answers import Balances, Customer, Document, Download, FileTotals, Statements
 from billing_client.asking import CustomerChanges, CustomerFilter, Day, NewCustomer
 from billing_client.resources.base import Resource
 
@@ -48,3 +49,11 @@ class Customers(Resource):
         """What a customer's pending charges would make if billed now."""
         query = {"through": through, "currency": currency}
         return self.ask(Document, calls.CUSTOMER_CURRENT, customer, query=query)
+
+    def download(self, path: str | Path, **filters: Unpack[CustomerFilter]) -> Download:
+        """Write customers to a CSV file, all of them; `totals` says what it must add up to."""
+        return self.file(calls.CUSTOMER_FILE, path=path, query=filters)
+
+    def totals(self, **filters: Unpack[CustomerFilter]) -> FileTotals:
+        """What the file that `download` would write must add up to."""
+        return self.ask(FileTotals, calls.CUSTOMER_FILE, query={**filters, "totals": 1})

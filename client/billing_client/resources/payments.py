@@ -50,3 +50,11 @@ class Payments(Resource):
     def totals(self, **filters: Unpack[PaymentFilter]) -> FileTotals:
         """What the file that `download` would write must add up to."""
         return self.ask(FileTotals, calls.PAYMENT_FILE, query={**filters, "totals": 1})
+
+    def download_allocations(self, path: str | Path, **filters: Unpack[PaymentFilter]) -> Download:
+        """Write allocations to a CSV file, all of them; `allocation_totals` says what it must add up to."""
+        return self.file(calls.ALLOCATION_FILE, path=path, query=filters)
+
+    def allocation_totals(self, **filters: Unpack[PaymentFilter]) -> FileTotals:
+        """What the file that `download_allocations` would write must add up to."""
+        return self.ask(FileTotals, calls.ALLOCATION_FILE, query={**filters, "totals": 1})
