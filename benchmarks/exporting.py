@@ -17,7 +17,7 @@ from tests.databases import plain
 CUSTOMERS = 500
 COLUMNS = (
     "id, customer_id, service_id, description, quantity, unit_price, amount, currency, incurred_on, status,"
-    " invoice_line_id, created_at, late"
+    " invoice_line_id, created_at, late, tax_included, details, status_reason, replaces_id"
 )
 MOST_GROWTH = 20 * 1024 * 1024
 

@@ -125,6 +125,8 @@ def _now(session: Session, kind: str | None, meta: Meta | None, today: date) -> 
     """Rows and sums that the same file would have now, its SHA-256, or why this cannot be said."""
     if kind is None:
         return None, None, "It is none of the files that are exported here."
+    if kind == "numbers":
+        return None, None, "It does not say of which year this number register is: compare it with its page."
     try:
         if kind == "journal" and meta:
             return _journal_now(session, meta)
