@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column, null, text, type_coerce
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal_column, null, text, type_coerce
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import MINOR_DIGITS
@@ -109,7 +109,7 @@ def _on_postgresql(column: Column, currency: Cell) -> Cell:
     value = column.value
     match column.kind:
         case Kind.TEXT:
-            return _guarded(value, func.ascii(_behind_quotes(value)))
+            return _guarded(value, func.ascii)
         case Kind.WORD | Kind.WHOLE | Kind.DAY:
             return _as_text(value)
         case Kind.EXACT:
@@ -133,7 +133,7 @@ def _on_sqlite(column: Column, currency: Cell) -> Cell:
     value = column.value
     match column.kind:
         case Kind.TEXT:
-            return _guarded(value, func.unicode(_behind_quotes(value)))
+            return _guarded(value, func.unicode)
         case Kind.WORD | Kind.WHOLE | Kind.DAY | Kind.EXACT:
             return type_coerce(value, Text)
         case Kind.MONEY:
@@ -154,18 +154,19 @@ def _pointed(minor: Cell, digits: int) -> Cell:
     return case((minor.is_not(None), written))
 
 
-def _behind_quotes(value: Cell) -> Cell:
-    return func.ltrim(value, literal_column("''''", Text))
-
-
-def _guarded(value: Cell, first: Cell) -> Cell:
+def _guarded(value: Cell, code: Callable[[Cell], Cell]) -> Cell:
     """A text that a spreadsheet would take for a formula gets an apostrophe; an empty one is written as none.
 
-    `first` is the character behind any apostrophes, so that a text that begins as a guarded one does gets one more: whoever
-    reads the file takes one apostrophe off such a text (`unguarded`) and has exactly what was written.
+    `code` is the code point of a text's first character. What counts is the first behind any apostrophes, so that a text that
+    begins as a guarded one does gets one more: whoever reads the file takes one apostrophe off such a text (`unguarded`) and
+    has exactly what was written. Most begin with a letter, and are looked at no further.
     """
-    risky = first.in_([literal_column(str(code)) for code in FORMULA])
-    return func.nullif(case((risky, literal_column("''''", Text) + value), else_=value), _literal(""))
+    quote = literal_column("''''", Text)
+    behind = code(func.ltrim(value, quote))
+    risky = and_(
+        code(value) <= literal_column(str(max(FORMULA))), behind.in_([literal_column(str(one)) for one in FORMULA])
+    )
+    return func.nullif(case((risky, quote + value), else_=value), _literal(""))
 
 
 _GUARDED = re.compile("'+[=+\\-@\t\r]")

@@ -168,13 +168,15 @@ def _head(session: Session, wanted: Journal) -> str:
     first, last = wanted.period.first or "the beginning", wanted.period.last or "the end"
     lines = [f"; billing-admin {VERSION}: the journal from {first} to {last}", ""]
     for currency in sorted({currency for _, currency in used}):
-        lines += [f"commodity {currency}", f"    format {_sample(currency)} {currency}", ""]
+        lines += [f"commodity {currency}", *_format(currency), ""]
     lines += [f"account {account}" for account in sorted({account for account, _ in used})]
     return "\n".join([*lines, "", ""])
 
 
-def _sample(currency: str) -> str:
-    return "1000." + "0" * MINOR_DIGITS[currency]
+def _format(currency: str) -> list[str]:
+    """How amounts are written. hledger wants a decimal point here, which ledger refuses where no digit follows."""
+    digits = MINOR_DIGITS[currency]
+    return [f"    format 1000.{'0' * digits} {currency}"] if digits else []
 
 
 def _transaction(one: Transaction) -> str:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO
 
@@ -19,7 +19,7 @@ from billing_admin.documents.exporting import Wanted
 from billing_admin.documents.journal import Journal
 from billing_admin.documents.reading import Bytes, Content, read_bytes, read_content
 from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import EXACT
 from billing_admin.queries.journal import Period
 
 LARGEST_META = 1 << 18
@@ -34,7 +34,7 @@ class Meta:
     kind: str
     format: str
     filters: Mapping[str, Any]
-    made_at: str
+    made_at: datetime
     made_by: str
     rows: int
     sums: Mapping[str, Decimal]
@@ -78,6 +78,8 @@ class Verified:
     """That all that differs is a byte order mark."""
     same_now: bool | None
     """Whether the product would write the same bytes now."""
+    as_stated_now: bool | None
+    """Whether the product would write what the `.meta.json` states: the data have not changed, whatever became of the file."""
     why_not_now: str
     lines: list[Line]
 
@@ -113,6 +115,7 @@ def verify(session: Session, file: BinaryIO, meta: Meta | None, today: date) -> 
         same_bytes=same,
         only_a_bom=same is False and meta is not None and meta.sha256 == found.without_bom,
         same_now=None if sha256 is None else sha256 in bare,
+        as_stated_now=None if sha256 is None or meta is None else sha256 == meta.sha256,
         why_not_now=why_not,
         lines=_lines(in_file, stated, now),
     )
@@ -122,6 +125,8 @@ def _now(session: Session, kind: str | None, meta: Meta | None, today: date) -> 
     """Rows and sums that the same file would have now, its SHA-256, or why this cannot be said."""
     if kind is None:
         return None, None, "It is none of the files that are exported here."
+    if kind == "numbers":
+        return None, None, "It does not say of which year this number register is: compare it with its page."
     try:
         if kind == "journal" and meta:
             return _journal_now(session, meta)
@@ -150,7 +155,10 @@ def _lines(*shown: Shown | None) -> list[Line]:
     currencies = sorted({currency for one in shown if one for currency in one.sums})
     rows = [None if one is None else f"{one.rows:,}" for one in shown]
     sums = [
-        Line(currency, *(None if one is None else plain(one.sums.get(currency, Decimal(0))) for one in shown))
+        Line(
+            currency,
+            *(None if one is None else f"{one.sums.get(currency, Decimal(0)).normalize(EXACT):,f}" for one in shown),
+        )
         for currency in currencies
     ]
     return [Line("Rows", *rows), *sums]
@@ -165,7 +173,7 @@ def read_meta(content: bytes) -> Meta:
             kind=_text(given["kind"]),
             format=_text(given["format"]),
             filters=dict(given["filters"]),
-            made_at=_text(given["made_at"]),
+            made_at=datetime.fromisoformat(_text(given["made_at"])).astimezone(UTC),
             made_by=_text(given["made_by"]),
             rows=int(given["rows"]),
             sums={currency: Decimal(_text(amount)) for currency, amount in given.get("sums", {}).items()},

@@ -144,6 +144,13 @@ def _json_text_on_postgresql(element: json_text, compiler: SQLCompiler, **option
     return f"CAST({compiler.process(*element.clauses, **options)} AS TEXT)"
 
 
+@compiles(json_text, "sqlite")
+def _json_text_on_sqlite(element: json_text, compiler: SQLCompiler, **options: Any) -> str:
+    """Most rows have none, and the way into Python is long."""
+    value = compiler.process(*element.clauses, **options)
+    return f"CASE WHEN {value} IS NOT NULL THEN json_text({value}) END"
+
+
 class Base(DeclarativeBase):
     """Every table of ours."""
 

@@ -206,6 +206,22 @@ def _open(invoice: Invoice) -> Decimal:
     return Money(invoice.total - invoice.paid - invoice.credited, invoice.currency).decimal
 
 
+@pytest.mark.skipif(shutil.which("ledger") is None, reason="ledger is not installed; CI installs it")
+def test_ledger_reads_it_too(life: Session, tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    path.write_bytes(written(life))
+    command = ["ledger", "-f", str(path), "--strict", "--pedantic", "balance", "--flat"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].strip() == "0"
+
+
+def test_a_journal_of_nothing(session: Session, tmp_path: Path) -> None:
+    assert made(session, Journal(Period())).totals.transactions == 0
+    if shutil.which("hledger"):
+        assert balances(written(session), tmp_path) == {}
+
+
 @needs_hledger
 def test_a_life_on_every_day(life: Session, tmp_path: Path) -> None:
     check_against_the_product(life, tmp_path)

@@ -116,6 +116,7 @@ def test_changed(month: Session) -> None:
     content, meta = exported(month)
     found = brought(month, content.replace(b"7.5,USD", b"8.5,USD"), meta)
     assert (found.same_bytes, found.same_content, found.same_now) == (False, False, False)
+    assert found.as_stated_now is True
     [rows, sum_] = found.lines
     assert (rows.differs, sum_.in_file, sum_.stated, sum_.now) == (False, "8.505", "7.505", "7.505")
 
@@ -187,7 +188,7 @@ def test_the_zip_holds_what_belongs_together(month: Session) -> None:
 
 
 GOOD: dict[str, Any] = {
-    "name": "a", "kind": "charges", "format": "csv", "filters": {}, "made_at": "", "made_by": "", "rows": 1,
+    "name": "a", "kind": "charges", "format": "csv", "filters": {}, "made_at": "2026-04-02T09:30:00Z", "made_by": "", "rows": 1,
     "sums": {}, "sha256": "0" * 64,
 }  # fmt: skip
 
@@ -196,7 +197,7 @@ GOOD: dict[str, Any] = {
     "wrong",
     [
         {"sha256": "x"}, {"sha256": 1}, {"rows": "many"}, {"sums": []}, {"sums": {"EUR": 1.5}}, {"sums": {"EUR": "x"}},
-        {"filters": 3}, {"kind": None}, {"format": "pdf"},
+        {"filters": 3}, {"kind": None}, {"format": "pdf"}, {"made_at": "now"},
     ],
 )  # fmt: skip
 def test_a_meta_file_that_is_none(wrong: dict[str, Any]) -> None:

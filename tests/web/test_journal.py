@@ -30,7 +30,7 @@ def test_a_month(browser: FlaskClient) -> None:
     page = browser.get(MARCH)
     text = words(page)
     assert "USD 12.50 USD 12.50 USD" in text
-    assert "Transactions 1 Postings 2" in text
+    assert "1 transactions, 2 postings" in text
     file = browser.get(link(page, "Download journal"))
     assert file.headers["Content-Disposition"] == 'attachment; filename="journal-2026-03-01-2026-03-31.journal"'
     assert "2026-03-31 * (INV-2026-00001) Acme | Invoice" in file.text
