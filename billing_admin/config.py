@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,10 +31,12 @@ class Settings(BaseSettings):
     max_body_mb: int = Field(default=16, ge=1, le=1024)
     queue_url: str = Field(default="", repr=False)
     job_threads: int = Field(default=2, ge=1, le=32)
+    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    webhook_allow_http: bool = False
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
 
-    @field_validator("trusted_hosts", mode="before")
+    @field_validator("trusted_hosts", "webhook_allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

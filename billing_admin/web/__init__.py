@@ -36,6 +36,7 @@ from billing_admin.web import (
     tokens,
     unbilled,
     users,
+    webhooks,
 )
 from billing_admin.web.context import init_context
 from billing_admin.web.errors import init_errors
@@ -66,6 +67,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     exports,
     jobs,
     tokens,
+    webhooks,
     settings,
     tax_rates,
     users,
