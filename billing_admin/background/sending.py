@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import ip_address
-from threading import Timer
+from threading import Event, Timer
 
 from billing_admin import clock
 from billing_admin.config import VERSION, Settings
@@ -25,6 +25,7 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
 MOST_READ = 64 * 1024  # bytes of an answer; of which the log keeps
 KEPT = 500  # characters
+LATE = "There was no answer within 10 seconds."
 AGENT = f"billing-admin/{VERSION}"
 KEY_CHANGED = (
     "Not sent: BILLING_SECRET_KEY was changed, and with it this webhook’s secret. Rotate the secret, and give the receiver the"
@@ -78,8 +79,8 @@ def _attempt(due: Due, rules: Rules, at: int, lookup: Lookup) -> tuple[int, str]
         "Billing-Signature": signature(due.secrets, body, at),
         "Connection": "close",
     }
-    with closing(_connected(_addresses(place, rules, lookup), place.port)) as plain, _ended(plain, until):
-        return _exchanged(plain, place, body, headers)
+    with closing(_connected(_addresses(place, rules, lookup), place.port)) as plain, _ended(plain, until) as late:
+        return _exchanged(plain, place, body, headers, late)
 
 
 def _addresses(place: Target, rules: Rules, lookup: Lookup) -> Sequence[Address]:
@@ -113,35 +114,41 @@ def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
 
 
 @contextmanager
-def _ended(plain: socket.socket, until: float) -> Iterator[None]:
-    """End the connection when the time is up: a socket's own time-out begins anew with each byte that comes."""
-    late = False
+def _ended(plain: socket.socket, until: float) -> Iterator[Event]:
+    """End the connection when the time is up: a socket's own time-out begins anew with each byte that comes.
+
+    The event says that it was ended.
+    """
+    late = Event()
     with closing(plain.dup()) as line:  # TLS takes the other one over
 
         def end() -> None:
-            nonlocal late
-            late = True
+            late.set()
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
         timer = Timer(max(0, until - time.monotonic()), end)
         timer.start()
         try:
-            yield
+            yield late
         except (OSError, HTTPException, ValueError) as error:
-            raise _Failed("There was no answer within 10 seconds." if late else _said(error)) from error
+            raise _Failed(LATE if late.is_set() else _said(error)) from error
         finally:
             timer.cancel()
             timer.join()
 
 
-def _exchanged(plain: socket.socket, place: Target, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+def _exchanged(
+    plain: socket.socket, place: Target, body: bytes, headers: dict[str, str], late: Event
+) -> tuple[int, str]:
     plain.settimeout(TOTAL_SECONDS)
     connection = HTTPConnection(place.host, place.port)
     connection.sock = _trust().wrap_socket(plain, server_hostname=place.host) if place.secure else plain
     with closing(connection):
         connection.request("POST", place.path, body, headers)
         response = connection.getresponse()
+        if late.is_set():  # what ends within the headers is no answer
+            raise TimeoutError
         return response.status, _printable(_beginning(response).decode(errors="replace"))
 
 
@@ -168,7 +175,7 @@ def _said(error: Exception) -> str:
         case ssl.SSLError():
             return f"There was no TLS with the receiver: {error.reason or 'the connection was cut'}."
         case TimeoutError():
-            return "There was no answer within 10 seconds."
+            return LATE
         case OSError():
             return "The connection was cut before an answer came."
         case _:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,8 +21,11 @@ _HOST = re.compile(
 _NUMERIC = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)\.?", re.ASCII)
 _PATH = re.compile(r"[!-~]*", re.ASCII)
 _PORTS: Final = {"https": 443, "http": 80}
-# Public by their number, yet what answers there is the cloud's own and speaks to machines inside.
-_METADATA: Final = frozenset({IPv4Address("168.63.129.16")})
+# What the standard library calls public, or does in some of its versions: special blocks, and a cloud's own door (Azure's).
+_INWARD: Final = tuple(
+    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "2002::/16", "3fff::/20"))
+)
+_UNICAST: Final = IPv6Network("2000::/3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def refusal(addresses: Sequence[Address], allowed: Sequence[Network]) -> str | N
         plain = _plain(address)
         if not is_public(plain) and not any(plain in network for network in allowed):
             return (
-                f"{address} is no public address. If the receiver is meant to be there, name its network in"
+                f"{plain} is no public address. If the receiver is meant to be there, name its network in"
                 " BILLING_WEBHOOK_ALLOWED_NETWORKS."
             )
     return None
@@ -115,13 +118,9 @@ def refusal(addresses: Sequence[Address], allowed: Sequence[Network]) -> str | N
 def is_public(address: Address) -> bool:
     """Whether an address is one that anybody on the Internet can reach, and no door into a network of its own kind."""
     plain = _plain(address)
-    if isinstance(plain, IPv4Address):
-        return plain.is_global and not plain.is_multicast and plain not in _METADATA
-    inward = plain.is_multicast or plain.is_reserved or plain.is_site_local or plain.sixtofour is not None
-    return plain.is_global and not inward and plain.teredo is None and plain in _UNICAST
-
-
-_UNICAST: Final = IPv6Network("2000::/3")
+    if isinstance(plain, IPv6Address) and plain not in _UNICAST:
+        return False
+    return plain.is_global and not plain.is_multicast and not any(plain in network for network in _INWARD)
 
 
 def _plain(address: Address) -> Address:
