@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,10 +36,22 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
 
-    @field_validator("trusted_hosts", "webhook_allowed_networks", mode="before")
+    @field_validator("trusted_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_allowed_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise ValueError(
+                f"BILLING_WEBHOOK_ALLOWED_NETWORKS must hold networks such as 10.20.0.0/16, with commas between: {error}."
+            ) from None
 
     @field_validator("database_url")
     @classmethod

@@ -67,10 +67,14 @@ def tell_voided(session: Session, invoice_id: UUID, replaced_by: UUID | None, no
 def tell_held(session: Session, charge_ids: Sequence[UUID], now: datetime) -> None:
     """Tell of charges that are held from now on."""
     if charge_ids:
-        tell(session, "charge.held", lambda: ((told["id"], told) for told in charges_told(session, charge_ids)), now)
+        tell(session, "charge.held", lambda: _charges(session, charge_ids), now)
 
 
 def _invoices(
     session: Session, documents: Sequence[Written], now: datetime, replaced_by: UUID | None = None
 ) -> list[Told]:
     return [(told["number"], told) for told in invoices_told(session, documents, today(session, now), replaced_by)]
+
+
+def _charges(session: Session, ids: Sequence[UUID]) -> list[Told]:
+    return [(f"{told['customer']}: {told['description']}", told) for told in charges_told(session, ids)]

@@ -27,6 +27,9 @@ from billing_admin.web.people import actor, now
 
 WRITE = "webhooks:write"
 
+# Where what an event tells of has its page.
+_PAGES = {"invoice": "invoices.show", "charge": "charges.show"}
+
 pages = subject("webhooks", __name__, "/webhooks", write=WRITE)
 
 
@@ -209,12 +212,15 @@ def delivery(id: UUID) -> ResponseReturnValue:
     session, moment = db.session(), now()
     found = queries.delivery(session, id)
     endpoint = queries.endpoint(session, found.endpoint_id)
+    told = json.loads(found.body)
+    page = _PAGES.get(found.event.partition(".")[0])
     due = found.next_attempt_at is not None and found.next_attempt_at <= moment
     return render_template(
         "webhooks/delivery.html",
         delivery=found,
         endpoint=endpoint,
-        body=json.dumps(json.loads(found.body), ensure_ascii=False, indent=2),
+        about_url=url_for(page, id=told["data"]["id"]) if page else None,
+        body=json.dumps(told, ensure_ascii=False, indent=2),
         live=due and endpoint.state == "active",
         may_write=may(WRITE),
     )

@@ -15,6 +15,7 @@ import pytest
 from billing_admin import clock
 from billing_admin.background import sending
 from billing_admin.background.sending import KEPT, send
+from billing_admin.config import Settings
 from billing_admin.domain.receivers import Address, Rules
 from billing_admin.operations.deliveries import Due, Outcome
 from tests.background.hooks import RULES
@@ -22,6 +23,7 @@ from tests.domain.test_webhooks import docs_check
 from tests.receiver import OK, Receiver, Request, receiving, saying, status
 
 SECRETS = ("whsec_new", "whsec_old")
+KEY = "only-for-tests" * 4
 
 
 @pytest.fixture
@@ -299,3 +301,15 @@ def test_tls_that_stalls() -> None:
         outcome = to(Receiver(server.getsockname()[1], saying(OK)), "receiver.example")
     assert outcome.error == "There was no answer within 10 seconds."
     assert outcome.at <= clock.now()
+
+
+def test_what_may_be_sent_to_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sending.rules(Settings(secret_key=KEY)) == Rules((), http=False)
+    monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.0/16, fd12::/48")
+    monkeypatch.setenv("BILLING_WEBHOOK_ALLOW_HTTP", "true")
+    assert sending.rules(Settings(secret_key=KEY)) == Rules(
+        (ip_network("10.20.0.0/16"), ip_network("fd12::/48")), http=True
+    )
+    monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.1/16")
+    with pytest.raises(ValueError, match="BILLING_WEBHOOK_ALLOWED_NETWORKS must hold networks such as"):
+        Settings(secret_key=KEY)

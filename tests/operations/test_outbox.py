@@ -60,7 +60,9 @@ def shown(client: FlaskClient, path: str) -> object:
 
 
 def events(session: Session) -> list[tuple[str, str]]:
-    return [(one.event, one.about) for one in told(session)]
+    """What was told of what: an invoice's number, a charge's id."""
+    happened = [(one.event, json.loads(one.body)["data"]) for one in told(session)]
+    return [(event, said["number"] if "number" in said else said["id"]) for event, said in happened]
 
 
 def last(session: Session) -> WebhookDelivery:
@@ -188,6 +190,7 @@ def test_held_as_likely_duplicates(endpoint: UUID, client: FlaskClient, session:
     posted = post(make_spec(customer, "10"), make_spec(customer, "10"), make_spec(customer, "11"))
     assert events(session) == [("charge.held", str(posted.ids[1]))]
     assert data(last(session)) == shown(client, f"/charges/{posted.ids[1]}")
+    assert last(session).about == f"{customer.reference}: Work"
 
 
 @pytest.mark.parametrize("duplicate", [False, True])

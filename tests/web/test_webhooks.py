@@ -162,6 +162,10 @@ def test_the_log_and_its_filters(app: Flask, admin: FlaskClient, session: Sessio
     assert "No deliveries match" in admin.get(f"{path}?state=given_up").text
     assert str(invoice.number) in admin.get(f"{path}?state=waiting&event=invoice.issued").text
     assert str(invoice.number) in admin.get(f"{path}?state=nonsense&event=x").text
+    first = told(session)[0]
+    assert (
+        f'<a href="/invoices/{invoice.id}">{invoice.number}</a>' in admin.get(f"/webhooks/deliveries/{first.id}").text
+    )
 
 
 def test_pause_and_resume(app: Flask, admin: FlaskClient, session: Session) -> None:
