@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,6 +31,8 @@ class Settings(BaseSettings):
     max_body_mb: int = Field(default=16, ge=1, le=1024)
     queue_url: str = Field(default="", repr=False)
     job_threads: int = Field(default=2, ge=1, le=32)
+    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    webhook_allow_http: bool = False
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
 
@@ -37,6 +40,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_allowed_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise ValueError(
+                f"BILLING_WEBHOOK_ALLOWED_NETWORKS must hold networks such as 10.20.0.0/16, with commas between: {error}."
+            ) from None
 
     @field_validator("database_url")
     @classmethod

@@ -38,7 +38,7 @@ def signed_in(app: Flask, role: str = "admin", email: str | None = None) -> Flas
     return client
 
 
-def send(client: FlaskClient, url: str, method: str = "POST", **fields: Any) -> TestResponse:
+def send(client: FlaskClient, url: str, /, method: str = "POST", **fields: Any) -> TestResponse:
     """Send a form with this browser's CSRF token."""
     return client.open(url, method=method, data={**fields, "csrf_token": csrf_token(client)})
 

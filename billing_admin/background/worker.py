@@ -1,4 +1,4 @@
-"""The process that does the jobs: huey's consumer, which ends without losing what it is at."""
+"""The process that does the jobs: huey's consumer, which ends without losing what it is at; and what sends webhooks."""
 
 import logging
 
@@ -7,6 +7,7 @@ from huey.consumer import Consumer
 
 from billing_admin.background import working
 from billing_admin.background.queue import Queue
+from billing_admin.background.webhooks import Sender
 
 LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
 
@@ -22,8 +23,14 @@ class Worker(Consumer):  # type: ignore[misc]
 
 
 def work(threads: int) -> None:
-    """Do jobs until told to stop by SIGINT or SIGTERM."""
+    """Do jobs and send webhooks until told to stop by SIGINT or SIGTERM."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs have their own record
-    Worker(queue.huey, workers=threads, max_delay=LONGEST_SLEEP, check_worker_health=True).run()
+    sender = Sender(app)
+    sender.start()
+    try:
+        Worker(queue.huey, workers=threads, max_delay=LONGEST_SLEEP, check_worker_health=True).run()
+    finally:
+        working.ending.set()
+        sender.join()

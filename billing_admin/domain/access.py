@@ -20,6 +20,7 @@ PERMISSIONS = SCOPES | {
     "tokens:write": "Create and revoke API tokens",
     "users:write": "Add people, change their roles, close their accounts",
     "jobs:write": "Stop jobs, and try them again",
+    "webhooks:write": "Say who is told of invoices and charges by webhooks",
     "password:write": "Change one's own password",
 }
 

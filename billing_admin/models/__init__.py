@@ -13,6 +13,7 @@ from billing_admin.models.payment import Allocation, Payment
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.user import ApiToken, SignInFailure, User, UserSession
+from billing_admin.models.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Account",
@@ -44,4 +45,7 @@ __all__ = [
     "User",
     "UserSession",
     "VoidedCharge",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -16,6 +16,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany
 from billing_admin.operations.charges import lock_accounts
 from billing_admin.operations.invoices import buyers, copies, number_documents
+from billing_admin.operations.outbox import tell_issued
 from billing_admin.operations.writing import claim, draft, invoices_may_come_last, store_invoices, store_parts
 from billing_admin.queries.billing import Prepared, Scope, prepare
 from billing_admin.queries.organisation import organisation
@@ -120,6 +121,7 @@ def _store(
 def _store_invoices(session: Session, run: BillingRun, drafts: Sequence[Written], now: datetime) -> None:
     if run.issue:
         number_documents(session, drafts, run.issue_date, now)
+        tell_issued(session, drafts, now)
     store_invoices(session, drafts)
 
 

@@ -17,6 +17,7 @@ from billing_admin.models import Account, Charge
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany
+from billing_admin.operations.outbox import tell_held
 from billing_admin.queries.lookup import among
 
 AccountKey = tuple[UUID, str]
@@ -106,21 +107,25 @@ _MOVES: Final[Mapping[str, tuple[frozenset[str], str]]] = {
 
 def hold(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
     """Keep pending charges off the next invoice. Returns how many moved; those already held are left as they are."""
-    return _move(session, ids, "held", reason, actor, now)
+    moved = _move(session, ids, "held", reason, actor, now)
+    tell_held(session, moved, now)
+    return len(moved)
 
 
 def release(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
     """Let held charges be billed again. Returns how many moved."""
-    return _move(session, ids, "pending", reason, actor, now)
+    return len(_move(session, ids, "pending", reason, actor, now))
 
 
 def cancel(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
     """Cancel charges that are not billed. Returns how many moved; those already cancelled are left as they are."""
-    return _move(session, ids, "cancelled", reason, actor, now)
+    return len(_move(session, ids, "cancelled", reason, actor, now))
 
 
-def _move(session: Session, ids: Sequence[UUID], to: str, reason: str, actor: Actor, now: datetime) -> int:
-    """Raises NotFound for an unknown id, and Conflict when a charge's status does not allow the move; then nothing moves."""
+def _move(session: Session, ids: Sequence[UUID], to: str, reason: str, actor: Actor, now: datetime) -> list[UUID]:
+    """Returns the charges that moved. Raises NotFound for an unknown id, and Conflict when a charge's status does not allow
+    the move; then nothing moves.
+    """
     lock_accounts_of(session, ids)
     rows = session.execute(
         select(Charge.id, Charge.customer_id, Charge.currency, Charge.status, Charge.amount).where(
@@ -137,7 +142,7 @@ def _move(session: Session, ids: Sequence[UUID], to: str, reason: str, actor: Ac
             verb = action.removeprefix("charge.")
             raise Conflict(f"charge_{row.status}", f"Charge {row.id} is {row.status} and cannot be {verb}.", "status")
     if not moving:
-        return 0
+        return []
     session.execute(
         update(Charge)
         .where(among(session, Charge.id, [row.id for row in moving]))
@@ -145,10 +150,10 @@ def _move(session: Session, ids: Sequence[UUID], to: str, reason: str, actor: Ac
         .execution_options(synchronize_session=False)
     )
     book(session, ((row.customer_id, row.currency, row.status, to, row.amount) for row in moving))
-    moved = [str(row.id) for row in moving]
+    moved = [row.id for row in moving]
     one = moving[0].id if len(moving) == 1 else None
-    record(session, actor, now, action, "charge", one, {"reason": reason, "charges": moved})
-    return len(moving)
+    record(session, actor, now, action, "charge", one, {"reason": reason, "charges": [str(id) for id in moved]})
+    return moved
 
 
 def lock_accounts_of(session: Session, charge_ids: Sequence[UUID]) -> None:

@@ -17,7 +17,8 @@ from billing_admin.domain.text import named
 from billing_admin.models import Charge, Customer
 from billing_admin.operations.audit import changes, record
 from billing_admin.operations.charges import book, lock_accounts
-from billing_admin.operations.posting import post
+from billing_admin.operations.outbox import tell_held
+from billing_admin.operations.posting import post_untold
 from billing_admin.queries import lookup
 
 
@@ -51,7 +52,9 @@ def correct(
         raise Invalid("nothing_changed", "Change at least one field, or cancel the charge instead.")
     stays_held = _is_held_on_purpose(original) and replacement.status == "pending"
     held = {"status_reason": original.status_reason} if stays_held else {}
-    _move(session, replacement, "held" if stays_held else replacement.status, replaces_id=id, **held)
+    status = "held" if stays_held else replacement.status
+    _move(session, replacement, status, replaces_id=id, **held)
+    tell_held(session, [id_of_new] if status == "held" else [], now)
     told = {"reason": reason, "replaced_by": str(id_of_new), **changed}
     record(session, actor, now, "charge.corrected", "charge", id, told)
     return id_of_new, True
@@ -91,7 +94,7 @@ def _is_stored(session: Session, new_id: UUID, id: UUID) -> bool:
 
 def _posted(session: Session, spec: ChargeSpec, actor: Actor, now: datetime) -> UUID:
     try:
-        return post(session, [spec], actor, now).ids[0]
+        return post_untold(session, [spec], actor, now).ids[0]
     except DomainError as error:  # one charge has no place in a list
         error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
         raise

@@ -19,6 +19,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.charges import lock_accounts
 from billing_admin.operations.invoices import locked, number_documents
 from billing_admin.operations.keys import new_id
+from billing_admin.operations.outbox import tell_paid
 from billing_admin.operations.payments import free
 from billing_admin.operations.writing import store
 from billing_admin.queries.crediting import CreditSpec, credit_of, creditable, minor
@@ -45,12 +46,15 @@ def credit(session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, n
     day = _day(row, spec.issue_date or today(session, now))
     taken = credit_of(creditable(session, invoice_id), spec)
     made = _document(written(session, [row])[0], taken, spec.id or new_id(now), reason, day, now)
+    was_open = row["paid"] + row["credited"] < row["total"]
     too_much = row["paid"] + row["credited"] + taken.total - row["total"]
     freed = free(session, row, too_much, day, now) if too_much > 0 else 0
     number_documents(session, [made], day, now)
     store(session, [made])
     credited = update(Invoice).where(Invoice.id == invoice_id).values(credited=Invoice.credited + taken.total)
     session.execute(credited.execution_options(synchronize_session=False))
+    if was_open:
+        tell_paid(session, [invoice_id], now)
     note = made.invoice
     record(session, actor, now, "credit_note.issued", "invoice", note["id"], _told(note, row, freed))
     return note["id"], True

@@ -33,6 +33,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany
 from billing_admin.operations.charges import book, lock_accounts
 from billing_admin.operations.keys import new_id
+from billing_admin.operations.outbox import tell_issued
 from billing_admin.operations.periods import open_books
 from billing_admin.queries.lookup import among_named
 from billing_admin.queries.organisation import number_format, today
@@ -48,8 +49,10 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
     row = locked(session, invoice_id)
     if not may_issue(row["status"], row["number"]):
         return False
-    number_documents(session, written(session, [row]), issue_date or today(session, now), now)
+    documents = written(session, [row])
+    number_documents(session, documents, issue_date or today(session, now), now)
     _issue(session, [row])
+    tell_issued(session, documents, now)
     record(session, actor, now, "invoice.issued", "invoice", invoice_id, {"number": row["number"]})
     return True
 
@@ -65,8 +68,10 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     if not drafts:
         return 0
     drafts.sort(key=lambda row: (row["customer_reference"], row["id"]))
-    number_documents(session, written(session, drafts), issue_date, now)
+    documents = written(session, drafts)
+    number_documents(session, documents, issue_date, now)
     _issue(session, drafts)
+    tell_issued(session, documents, now)
     details = {
         "first": drafts[0]["number"],
         "last": drafts[-1]["number"],

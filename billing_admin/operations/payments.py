@@ -35,6 +35,7 @@ from billing_admin.operations.allocations import Claim, claims, lock_money, make
 from billing_admin.operations.bulk import insert_many
 from billing_admin.operations.charges import AccountKey
 from billing_admin.operations.keys import new_id
+from billing_admin.operations.outbox import tell_paid
 from billing_admin.operations.periods import open_books
 from billing_admin.queries import organisation
 from billing_admin.queries.customers import customer
@@ -181,7 +182,14 @@ def _store(
         "event_id": event_id,
     }
     insert_many(session, Payment, [row])
-    make(session, id, paid.key, made, now)
+    _pay(session, id, paid.key, made, now)
+
+
+def _pay(session: Session, payment_id: UUID, key: AccountKey, made: Sequence[Claim], now: datetime) -> None:
+    """Allocate parts of a payment, and tell of the invoices on which nothing is left now."""
+    make(session, payment_id, key, made, now)
+    if made:
+        tell_paid(session, [claim.invoice_id for claim in made], now)
 
 
 def _said(minor: int, key: AccountKey) -> str:
@@ -220,7 +228,7 @@ def allocate(
     if parts:
         made = claims(session, key, parts, today)
         audit.record(session, actor, now, "payment.allocated", "payment", payment_id, _told(made, key))
-        make(session, payment_id, key, made, now)
+        _pay(session, payment_id, key, made, now)
     return amount
 
 

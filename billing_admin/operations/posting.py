@@ -25,6 +25,7 @@ from billing_admin.operations import audit
 from billing_admin.operations.bulk import insert_many
 from billing_admin.operations.charges import booked, booking, open_accounts
 from billing_admin.operations.keys import new_ids
+from billing_admin.operations.outbox import tell_held
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.organisation import day_of
 from billing_admin.queries.posting import Known, earlier, known
@@ -61,6 +62,13 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
     organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
     row's index.
     """
+    posted = post_untold(session, specs, actor, now)
+    tell_held(session, [row["id"] for row in posted.rows if row["status"] == "held"], now)
+    return posted
+
+
+def post_untold(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
+    """Post, for whoever goes on with the charges in the same act, and tells of those that are held then."""
     found = known(session, specs)
     today = day_of(now, found.time_zone)
     keys = new_ids(now)

@@ -18,6 +18,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.charges import book, lock_accounts
 from billing_admin.operations.drafts import begin_again, set_free
 from billing_admin.operations.invoices import locked
+from billing_admin.operations.outbox import tell_voided
 from billing_admin.operations.periods import open_books
 from billing_admin.queries.organisation import today
 
@@ -50,6 +51,7 @@ def void(
     values = {"status": "void", "voided_on": day, "reason": said, "version": row["version"] + 1}
     session.execute(update(Invoice).where(Invoice.id == invoice_id).values(**values))
     draft_id = begin_again(session, row, [id for id, _ in freed], now) if charges == "billed_again" else None
+    tell_voided(session, invoice_id, draft_id, now)
     record(
         session, actor, now, "invoice.voided", "invoice", invoice_id, _told(row, said, charges, len(freed), draft_id)
     )

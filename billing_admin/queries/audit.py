@@ -25,6 +25,7 @@ from billing_admin.models import (
     Service,
     TaxRate,
     User,
+    WebhookEndpoint,
 )
 from billing_admin.models.audit import BULK_MOVES
 from billing_admin.queries.lookup import among, as_id
@@ -135,6 +136,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "tax_rate": (TaxRate.id, TaxRate.name),
     "token": (ApiToken.id, ApiToken.name),
     "user": (User.id, User.email),
+    "webhook": (WebhookEndpoint.id, WebhookEndpoint.url),
 }
 OBJECT_TYPES: Final = (*sorted([*_NAMES, "organisation"]),)
 

@@ -38,6 +38,7 @@ from billing_admin.web import (
     unbilled,
     users,
     verifying,
+    webhooks,
 )
 from billing_admin.web.context import init_context
 from billing_admin.web.errors import init_errors
@@ -70,6 +71,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     verifying,
     journal,
     tokens,
+    webhooks,
     settings,
     tax_rates,
     users,

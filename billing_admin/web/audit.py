@@ -30,6 +30,7 @@ PLACES: Final[Mapping[str, str]] = {
     "recurring_charge": "recurring_charges.show",
     "service": "services.show",
     "tax_rate": "tax_rates.show",
+    "webhook": "webhooks.show",
 }
 INDEXES: Final[Mapping[str, str]] = {
     "organisation": "settings.index",

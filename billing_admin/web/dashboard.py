@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db
 from billing_admin.domain.ledger import buckets
-from billing_admin.queries import billing_runs, charges, invoices, paging, payments, receivables, unbilled
+from billing_admin.queries import billing_runs, charges, invoices, paging, payments, receivables, unbilled, webhooks
 from billing_admin.queries.charges import ChargeFilter
 from billing_admin.queries.invoices import InvoiceFilter
 from billing_admin.queries.payments import PaymentFilter
@@ -53,6 +53,7 @@ def home() -> ResponseReturnValue:
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT).rows,
         runs=recent,
         made=billing_runs.invoiced(session, {run.id for run in recent}),
+        troubled=webhooks.troubled(session),
         today=day,
         may_bill=may("billing:write"),
         may_charge=may("charges:write"),

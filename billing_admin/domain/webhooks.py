@@ -1,0 +1,79 @@
+"""Telling other programs what happened: the events, the signature by which they know us, and when to try again."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+PING: Final = "ping"
+# What an endpoint may ask for, and when it happens.
+EVENTS: Final[Mapping[str, str]] = {
+    "invoice.issued": "An invoice got its number",
+    "invoice.paid": "Nothing is left to pay on an invoice; again each time, should it be opened and paid again",
+    "invoice.voided": "An invoice became void",
+    "charge.held": "A charge is kept off the next invoice, by somebody or as a likely duplicate",
+}
+
+# How long to wait after each attempt that failed; after the last one no more is made.
+WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21600, 43200, 86400))
+MOST_TRIES: Final = len(WAITS) + 1
+# A receiver that gives no answer is left alone so long at most, whatever waits for it.
+LONGEST_REST: Final = timedelta(hours=1)
+JITTER: Final = 0.2
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets begin
+OLD_SECRET_SIGNS_FOR: Final = timedelta(hours=24)
+KEPT_FOR: Final = timedelta(days=30)
+WORTH_A_WARNING: Final = 3  # given up, one after the other
+
+
+def secret(key: str, salt: str) -> str:
+    """The secret that belongs to a salt: made of the installation's own key, so that it need not be kept anywhere.
+
+    HMAC-SHA256 as one step of HKDF (RFC 5869): whoever has the salt but not the key knows nothing of it.
+    """
+    derived = hmac.digest(key.encode(), b"billing-admin webhook secret\x00" + salt.encode(), "sha256")
+    return SECRET_PREFIX + base64.urlsafe_b64encode(derived).decode().rstrip("=")
+
+
+def fingerprint(secret: str) -> str:
+    """By what we see that a secret is still the one that was shown. It has 256 random bits: nobody finds it from this."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def signature(secrets: Sequence[str], body: bytes, at: int) -> str:
+    """The header `Billing-Signature`: the time in seconds, and for each secret the HMAC-SHA256 over time and body."""
+    signed = str(at).encode() + b"." + body
+    made = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={at}", *(f"v1={one}" for one in made)])
+
+
+def body(event_id: UUID, type: str, created_at: datetime, data: Mapping[str, Any]) -> str:
+    """The JSON that is sent: made once, as every attempt sends the same bytes."""
+    told = {"id": str(event_id), "type": type, "created_at": moment(created_at), "data": data}
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def moment(at: datetime) -> str:
+    """A moment in UTC as the API writes it."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def wait(tries: int, random: float) -> timedelta | None:
+    """How long to wait after so many failed tries, give or take a fifth; None after the last. `random` is in [0, 1)."""
+    if tries >= MOST_TRIES:
+        return None
+    return _spread(WAITS[tries - 1], random)
+
+
+def rest(failures: int, random: float) -> timedelta:
+    """How long to leave a receiver alone that gave no answer so many times in a row."""
+    return _spread(min(WAITS[min(failures, len(WAITS)) - 1], LONGEST_REST), random)
+
+
+def _spread(wait: timedelta, random: float) -> timedelta:
+    return wait * (1 - JITTER + 2 * JITTER * random)

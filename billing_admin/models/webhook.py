@@ -1,0 +1,101 @@
+"""Webhooks: who is told, what each is told, and what became of it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from billing_admin.models.base import Base, one_of
+
+ENDPOINT_STATES = ("active", "paused", "archived")
+DELIVERY_STATES = ("waiting", "delivered", "given_up")
+_WAITING = text("state = 'waiting'")
+
+
+class WebhookEndpoint(Base):
+    """A receiver. Its secret is kept nowhere: it follows from `salt` and the installation's key, and `secret_hash` proves it.
+
+    Until `previous_until` the secret before it signs as well. One sender at a time serves it, the `worker`, which loses it at
+    `held_until`. `silent` counts the attempts in a row that got no answer at all; after one it rests until `rest_until`.
+    """
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__ = (
+        one_of("state", *ENDPOINT_STATES),
+        CheckConstraint("(previous_salt IS NULL) = (previous_until IS NULL)", name="previous_ends"),
+        CheckConstraint("(worker IS NULL) = (held_until IS NULL)", name="held_by_worker"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    description: Mapped[str]
+    events: Mapped[list[str]]
+    state: Mapped[str]
+    salt: Mapped[str]
+    secret_hash: Mapped[str]
+    previous_salt: Mapped[str | None]
+    previous_until: Mapped[datetime | None]
+    given_up_in_a_row: Mapped[int]
+    silent: Mapped[int]
+    rest_until: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    held_until: Mapped[datetime | None]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+
+
+class WebhookDelivery(Base):
+    """One event on its way to one endpoint; `body` is what is sent, each time the same. `about` names what it tells of.
+
+    `tries` are those since `asked_at`, which is when it was made, or when somebody asked to send it again.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        one_of("state", *DELIVERY_STATES),
+        CheckConstraint("(state = 'waiting') = (next_attempt_at IS NOT NULL)", name="waiting_is_due"),
+        CheckConstraint("(state = 'waiting') = (finished_at IS NULL)", name="waiting_is_not_finished"),
+        Index(None, "endpoint_id", "created_at", "id"),
+        Index(
+            "ix_webhook_deliveries_waiting",
+            "endpoint_id",
+            "created_at",
+            "id",
+            postgresql_where=_WAITING,
+            sqlite_where=_WAITING,
+        ),
+        Index(None, "finished_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[UUID] = mapped_column(ForeignKey(WebhookEndpoint.id))
+    event_id: Mapped[UUID]
+    event: Mapped[str]
+    about: Mapped[str]
+    body: Mapped[str]
+    state: Mapped[str]
+    tries: Mapped[int]
+    next_attempt_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    asked_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    attempts: Mapped[list["WebhookAttempt"]] = relationship(order_by="WebhookAttempt.number", viewonly=True)
+    endpoint: Mapped[WebhookEndpoint] = relationship(viewonly=True)
+
+
+class WebhookAttempt(Base):
+    """One attempt, counted from 1: the answer's status code and beginning, or why there was none."""
+
+    __tablename__ = "webhook_attempts"
+    __table_args__ = (CheckConstraint("(status IS NULL) = (error IS NOT NULL)", name="answered_or_not"),)
+
+    delivery_id: Mapped[UUID] = mapped_column(ForeignKey(WebhookDelivery.id, ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    milliseconds: Mapped[int]
+    status: Mapped[int | None]
+    error: Mapped[str | None]
+    answer: Mapped[str]
