@@ -146,9 +146,10 @@ def _json_text_on_postgresql(element: json_text, compiler: SQLCompiler, **option
 
 @compiles(json_text, "sqlite")
 def _json_text_on_sqlite(element: json_text, compiler: SQLCompiler, **options: Any) -> str:
-    """Most rows have none, and the way into Python is long."""
+    """The way into Python is long: what has one name at most, and nothing escaped as a code point, is spelled so already."""
     value = compiler.process(*element.clauses, **options)
-    return f"CASE WHEN {value} IS NOT NULL THEN json_text({value}) END"
+    spelled = f"instr({value}, ',') = 0 AND instr({value}, '\\u') = 0"
+    return f"CASE WHEN {value} IS NULL OR ({spelled}) THEN {value} ELSE json_text({value}) END"
 
 
 class Base(DeclarativeBase):
