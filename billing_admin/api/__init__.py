@@ -6,6 +6,7 @@ from typing import Final
 from flask import Flask
 
 from billing_admin.api import problems
+from billing_admin.api.limiting import init_limiting
 from billing_admin.api.routing import blueprint
 from billing_admin.config import Settings
 
@@ -32,7 +33,8 @@ for _subject in SUBJECTS:
     import_module(f"{__name__}.{_subject}")
 
 
-def init_api(app: Flask, settings: Settings) -> None:  # noqa: ARG001 - every step of create_app is handed the settings
+def init_api(app: Flask, settings: Settings) -> None:
     """Add the API's routes. Errors outside of them, below /api/, are answered by `billing_api_errors`."""
+    init_limiting(app, settings)
     app.extensions["billing_api_errors"] = problems.answer
     app.register_blueprint(blueprint)

@@ -15,11 +15,12 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
-from billing_admin.api import bearer, problems, strict_json
+from billing_admin.api import bearer, limiting, problems, strict_json
 from billing_admin.api.fields import Answer, Body, Listing, Parameters, cursor
 from billing_admin.domain.errors import Invalid, NotFound, Problem
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.paging import Page
+from billing_admin.queries.tokens import Bearer
 
 BASE = "/api/v1"
 PUBLIC: Final = "public"
@@ -91,8 +92,9 @@ def route(
 def _endpoint(made: Route) -> Callable[..., Response]:
     def endpoint(**names: str) -> Response:
         if made.scope == PUBLIC:
+            limiting.count_address(made.name)
             return _response(made.view(**names, **_asked(made)))
-        found = bearer.bearer()
+        found = _bearer()
         found.actor.require(made.scope)
         _check_names(names)
         who = {} if made.method == "GET" else {"actor": found.actor}
@@ -101,6 +103,17 @@ def _endpoint(made: Route) -> Callable[..., Response]:
         return response
 
     return endpoint
+
+
+def _bearer() -> Bearer:
+    """Who calls, counted: a good token by itself, whatever else by its address."""
+    try:
+        found = bearer.bearer()
+    except bearer.NotAuthenticated:
+        limiting.count_address("token")
+        raise
+    limiting.count_token(found.actor)
+    return found
 
 
 def _check_names(names: Mapping[str, str]) -> None:

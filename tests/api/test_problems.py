@@ -8,7 +8,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import TooManyRequests
 from werkzeug.test import TestResponse
 
 from billing_admin.api import health
@@ -96,13 +95,6 @@ def test_our_own_fault(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> 
     response = client.get("/api/v1/health")
     _check(response, 500, "unexpected")
     assert "secret" not in response.text
-
-
-def test_too_many_requests(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    _raise(monkeypatch, TooManyRequests())
-    response = client.get("/api/v1/health")
-    _check(response, 429, "too_many_requests")
-    assert int(response.headers["Retry-After"]) > 0
 
 
 def _raise(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
