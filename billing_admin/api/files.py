@@ -47,25 +47,25 @@ class Totals(Answer):
     sha256: str
 
 
-@route("GET", "/invoices.csv", scope="read", query=InvoiceFile, answer=MEDIA_TYPE)
+@route("GET", "/invoices.csv", scope="read", query=InvoiceFile, answer=MEDIA_TYPE, or_json=Totals)
 def get_invoices_file(query: InvoiceFile) -> Reply | Response:
     """Export invoices."""
     return _file("invoices", query.wanted(today(db.session(), now())), query)
 
 
-@route("GET", "/invoice-lines.csv", scope="read", query=InvoiceFile, answer=MEDIA_TYPE)
+@route("GET", "/invoice-lines.csv", scope="read", query=InvoiceFile, answer=MEDIA_TYPE, or_json=Totals)
 def get_invoice_lines_file(query: InvoiceFile) -> Reply | Response:
     """Export the lines of invoices."""
     return _file("invoice-lines", query.wanted(today(db.session(), now())), query)
 
 
-@route("GET", "/charges.csv", scope="read", query=ChargeFile, answer=MEDIA_TYPE)
+@route("GET", "/charges.csv", scope="read", query=ChargeFile, answer=MEDIA_TYPE, or_json=Totals)
 def get_charges_file(query: ChargeFile) -> Reply | Response:
     """Export charges."""
     return _file("charges", query.wanted(), query)
 
 
-@route("GET", "/payments.csv", scope="read", query=PaymentFile, answer=MEDIA_TYPE)
+@route("GET", "/payments.csv", scope="read", query=PaymentFile, answer=MEDIA_TYPE, or_json=Totals)
 def get_payments_file(query: PaymentFile) -> Reply | Response:
     """Export payments."""
     return _file("payments", query.wanted(), query)

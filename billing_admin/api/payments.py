@@ -14,10 +14,14 @@ from billing_admin.api.fields import (
     Currency,
     Day,
     Key,
+    Line,
     Listing,
+    Name,
     Number,
     Paging,
     Parameters,
+    PerhapsWhy,
+    Why,
     words,
 )
 from billing_admin.api.routing import Reply, created, found_id, listing, route
@@ -38,7 +42,7 @@ MOST_ALLOCATIONS = 1000
 class AllocationIn(Body):
     """So much for one invoice, named by id or number."""
 
-    invoice: str
+    invoice: Name
     amount: Number
 
 
@@ -49,12 +53,12 @@ class PaymentIn(Body):
     """A payment. `allocate` says where the money goes: to the oldest invoices, to these, or, when empty, to none."""
 
     id: Key = LEFT_OUT
-    customer: str
+    customer: Name
     amount: Number
     currency: Currency = LEFT_OUT
     received_on: Day = LEFT_OUT
-    method: str
-    reference: str = LEFT_OUT
+    method: Annotated[str, words(*METHODS)]
+    reference: Line = LEFT_OUT
     allocate: Allocations
 
     def spec(self) -> PaymentSpec:
@@ -71,14 +75,14 @@ class AllocateIn(Body):
 class ReverseIn(Body):
     """Why, and on which day; today if left out."""
 
-    reason: str
+    reason: Why
     reversed_on: Day = LEFT_OUT
 
 
 class WithdrawIn(Body):
     """Why, if there is something to say."""
 
-    reason: str = ""
+    reason: PerhapsWhy = ""
 
 
 class WriteOffIn(Body):
@@ -86,7 +90,7 @@ class WriteOffIn(Body):
 
     id: Key = LEFT_OUT
     amount: Number
-    reason: str
+    reason: Why
 
 
 class AllocationOut(Answer):

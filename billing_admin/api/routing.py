@@ -54,7 +54,9 @@ class Route:
     body_optional: bool
     query: type[Parameters]
     answer: type[BaseModel] | str
+    or_json: type[BaseModel] | None
     statuses: tuple[int, ...]
+    versioned: bool
 
     @property
     def name(self) -> str:
@@ -74,12 +76,17 @@ def route(
     body: type[Body] | None = None,
     body_optional: bool = False,
     query: type[Parameters] = Parameters,
+    or_json: type[BaseModel] | None = None,
     statuses: tuple[int, ...] = (200,),
+    versioned: bool = False,
 ) -> Callable[[View], View]:
-    """Make a view a route. `answer` is a model, or the media type of what is not JSON; `statuses` are those of success."""
+    """Make a view a route. `answer` is a model, or the media type of a file, which a parameter may turn into `or_json`.
+
+    `statuses` are those of success; what is `versioned` answers with an ETag.
+    """
 
     def register(view: View) -> View:
-        made = Route(method, path, scope, view, body, body_optional, query, answer, statuses)
+        made = Route(method, path, scope, view, body, body_optional, query, answer, or_json, statuses, versioned)
         ROUTES.append(made)
         rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # these names may hold a slash
         rule = re.sub(r"{(\w+)}", r"<\1>", rule)

@@ -16,6 +16,7 @@ from billing_admin.database import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.domain.fields import ServiceFields
 from billing_admin.operations import customers, services, tokens
+from tests.api.described import check, find
 
 BASE = "/api/v1"
 
@@ -37,12 +38,16 @@ class Script:
         return self.call("PATCH", path, body, **options)
 
     def call(self, method: str, path: str, body: object = None, **options: Any) -> TestResponse:
-        """`body` is JSON already when it is bytes or text."""
+        """`body` is JSON already when it is bytes or text. The OpenAPI document must describe what comes back."""
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
         if body is not None:
             options["data"] = body if isinstance(body, bytes | str) else json.dumps(body)
             options.setdefault("content_type", "application/json")
-        return self.client.open(BASE + path, method=method, headers=headers, **options)
+        response = self.client.open(BASE + path, method=method, headers=headers, **options)
+        route = find(self.client.application.url_map, method, path)
+        if route is not None:
+            check(route, response)
+        return response
 
 
 MakeToken = Callable[..., str]

@@ -1,0 +1,67 @@
+"""The examples in the OpenAPI document are real, whole, and as the document says. `RECORD=1` writes them anew."""
+
+import json
+import os
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from billing_admin import api
+from billing_admin.api.routing import ROUTES, Route
+from billing_admin.domain.access import SCOPES
+from tests.api.conftest import MakeToken, Script
+from tests.api.described import operation, resolved, validate, whole
+from tests.api.story import Recorder, masked, tell
+from tests.making import make_tax_rate
+
+FILE = Path(api.__file__).with_name("examples.json")
+# Only a run that takes long enough to be watched is answered so.
+WITHOUT_EXAMPLE = {("post_billing_run", "202"), ("get_openapi", "200")}
+
+
+@pytest.fixture
+def told(app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """The story, told on a Sunday in November; a token without a scope is told off."""
+    with time_machine.travel("2026-11-22T10:00:00Z", tick=False):
+        with app.app_context():
+            make_tax_rate("standard")
+        story = tell(Script(client, make_token()), monkeypatch)
+        weak = Recorder(Script(client, make_token([scope for scope in SCOPES if scope != "charges:write"])))
+        weak.post("/charges", {}, 403)
+        story.problems |= weak.problems
+        return story
+
+
+def test_the_examples_are_what_was_asked_and_answered(told: Recorder, backend: str) -> None:
+    content = {"problems": dict(sorted(told.problems.items())), "routes": told.routes}
+    if os.environ.get("RECORD") and backend == "sqlite":
+        FILE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    assert masked(content) == masked(json.loads(FILE.read_text()))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_example_is_as_the_document_says(route: Route) -> None:
+    """Each route has one of each of its answers, and of what it is asked, unless it is asked nothing."""
+    told_of = operation(route)
+    if route.body is not None:
+        content = told_of["requestBody"]["content"]["application/json"]
+        validate(content["schema"], content["example"])
+    for status, answer in told_of["responses"].items():
+        for media, content in resolved(answer)["content"].items():
+            if media == "application/json" and isinstance(route.answer, str) and route.or_json:
+                continue  # instead of a file, when asked for
+            if (route.name, status) not in WITHOUT_EXAMPLE:
+                validate(content["schema"], content["example"])
+    for parameter in told_of["parameters"]:
+        if "{" + parameter["name"] + "}" in route.path:
+            validate(parameter["schema"], parameter["example"])
+
+
+def test_every_status_that_is_refused_has_a_real_problem() -> None:
+    for status, response in whole()["components"]["responses"].items():
+        example = response["content"]["application/problem+json"]["example"]
+        assert (example["status"], example["title"]) == (int(status), HTTPStatus(int(status)).phrase)
