@@ -28,6 +28,22 @@ Lists are paged: pass `next` as `after` until `has_more` is false, or follow the
 `id` with the same fields answers 200 with `Idempotent-Replayed: true` and the original, with other fields 409. Unknown fields,
 repeated keys and wrong types are refused, each named by a JSON pointer.
 """
+_TAGS: Final[Mapping[str, str]] = {
+    "charges": "What customers are charged for",
+    "recurring-charges": "What they are charged each month, quarter or year",
+    "customers": "Who is billed, and what they owe",
+    "services": "The catalogue and its prices",
+    "tax-rates": "What services may be taxed at",
+    "billing-runs": "From charges to invoices",
+    "invoices": "Drafts, invoices and credit notes",
+    "invoice-lines": "Their lines",
+    "payments": "Money that came in",
+    "audit-events": "Who did what",
+    "number-series": "The numbers given out",
+    "period-lock": "How far the books are closed",
+    "openapi": "This document",
+    "health": "For whoever watches the service",
+}
 _NAMES: Final[Mapping[str, str]] = {
     "id": "Its id.",
     "allocation": "The allocation's id.",
@@ -57,6 +73,7 @@ def document(version: str) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": {"title": "billing-admin", "version": version, "description": _ABOUT},
+        "tags": [{"name": name, "description": what} for name, what in _TAGS.items()],
         "paths": paths,
         "components": components,
     }

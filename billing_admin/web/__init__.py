@@ -11,6 +11,7 @@ from flask import Flask
 from billing_admin.config import Settings
 from billing_admin.web import (
     account,
+    api_docs,
     audit,
     billing_runs,
     charge_corrections,
@@ -64,6 +65,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     numbers,
     exports,
     tokens,
+    api_docs,
     settings,
     tax_rates,
     users,

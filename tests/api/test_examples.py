@@ -6,34 +6,15 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-import time_machine
-from flask import Flask
-from flask.testing import FlaskClient
 
 from billing_admin import api
 from billing_admin.api.routing import ROUTES, Route
-from billing_admin.domain.access import SCOPES
-from tests.api.conftest import MakeToken, Script
 from tests.api.described import operation, resolved, validate, whole
-from tests.api.story import Recorder, masked, tell
-from tests.making import make_tax_rate
+from tests.api.story import Recorder, masked
 
 FILE = Path(api.__file__).with_name("examples.json")
 # Only a run that takes long enough to be watched is answered so.
 WITHOUT_EXAMPLE = {("post_billing_run", "202"), ("get_openapi", "200")}
-
-
-@pytest.fixture
-def told(app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    """The story, told on a Sunday in November; a token without a scope is told off."""
-    with time_machine.travel("2026-11-22T10:00:00Z", tick=False):
-        with app.app_context():
-            make_tax_rate("standard")
-        story = tell(Script(client, make_token()), monkeypatch)
-        weak = Recorder(Script(client, make_token([scope for scope in SCOPES if scope != "charges:write"])))
-        weak.post("/charges", {}, 403)
-        story.problems |= weak.problems
-        return story
 
 
 def test_the_examples_are_what_was_asked_and_answered(told: Recorder, backend: str) -> None:

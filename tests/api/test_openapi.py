@@ -70,6 +70,7 @@ def test_every_operation_says_what_it_needs_and_what_it_refuses(document: Any) -
                 assert ("Retry-After" in described["headers"]) == (status in {"429", "503"})
                 for media in described["content"]:
                     assert (media == "application/problem+json") == (int(status) >= 400)
+            assert {"name": operation["tags"][0]} in [{"name": tag["name"]} for tag in document["tags"]]
     assert len(seen) == sum(len(item) for item in document["paths"].values())
 
 
