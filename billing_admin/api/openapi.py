@@ -106,8 +106,10 @@ def _operation(route: Route, schemas: Schemas) -> JsonObject:
         "responses": answers(route, schemas) | refusals(route),
         "security": [] if route.scope == PUBLIC else [{"token": [route.scope]}],
     }
-    for parameter in operation["parameters"]:
-        if parameter["name"] in shown.parameters:
+    for parameter in operation[
+        "parameters"
+    ]:  # a filter has none: whoever tries a list would narrow it without noticing
+        if parameter["in"] == "path" and parameter["name"] in shown.parameters:
             parameter["example"] = shown.parameters[parameter["name"]]
     if route.body is not None:
         content = {"schema": schemas[route.body, "validation"], "example": shown.body}
