@@ -5,7 +5,7 @@ CODE := $(wildcard billing_admin wsgi.py migrations tests benchmarks client requ
 TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/install.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime run dev test check lint format types audit bench bench-full client screenshots lock clean
+.PHONY: help install install-runtime run dev test check lint format types fuzz-api audit bench bench-full client screenshots lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ types: install  ## mypy --strict
 format: install  ## Put the code into the one format, and mend what ruff can mend
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+# SEED=1 tries other cases, ARGS="--examples 200" more of them.
+fuzz-api: install  ## Try the API with schemathesis, every route and check, on both databases (SEED=1 for other cases)
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 audit: install  ## Ask the package registry for known vulnerabilities in what is locked
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/runtime.txt

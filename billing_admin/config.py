@@ -6,7 +6,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from limits import parse
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 VERSION = "0.1.0"
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
     webhook_allow_http: bool = False
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
+    rate_limit: str = "6000/minute"  # per token
+    rate_limit_address: str = "300/minute"  # per address, of calls without a good token
+    rate_limit_storage: str = Field(default="", repr=False)  # redis://…, or a file; by itself beside the database
 
     @field_validator("trusted_hosts", mode="before")
     @classmethod
@@ -73,6 +77,31 @@ class Settings(BaseSettings):
                 "BILLING_QUEUE_URL must begin with sqlite:///, postgresql://, redis:// or rediss://, or be immediate:"
             )
         return value
+
+    @field_validator("rate_limit", "rate_limit_address")
+    @classmethod
+    def _known_limit(cls, value: str, info: ValidationInfo) -> str:
+        try:
+            amount = parse(value).amount
+        except ValueError:
+            amount = 0
+        if amount < 1:
+            raise ValueError(f"BILLING_{str(info.field_name).upper()} must be such as 6000/minute or 100/second.")
+        return value
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _known_storage(cls, value: str) -> str:
+        if "://" in value and not value.startswith(("redis://", "rediss://", "redis+unix://")):
+            raise ValueError("BILLING_RATE_LIMIT_STORAGE must be a redis:// address, or the path of a file.")
+        return value
+
+    @model_validator(mode="after")
+    def _beside_the_database(self) -> "Settings":
+        scheme, _, rest = self.database_url.partition(":///")
+        database = rest.partition("?")[0] if scheme == "sqlite" else ""
+        self.rate_limit_storage = self.rate_limit_storage or f"{database or INSTANCE / 'billing'}.limits"
+        return self
 
     @model_validator(mode="after")
     def _safe(self) -> "Settings":

@@ -63,7 +63,7 @@ class Client(FlaskClient):
 class Database:
     """A migrated database with the application on it, and the way back to how the migrations left it."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, folder: Path) -> None:
         from billing_admin import create_app  # noqa: PLC0415 - pytest-cov measures what is imported after it starts
         from billing_admin.config import Settings  # noqa: PLC0415
         from billing_admin.database import db  # noqa: PLC0415
@@ -74,6 +74,8 @@ class Database:
                 database_url=url.render_as_string(hide_password=False),
                 secret_key="only-for-tests" * 4,
                 queue_url="immediate:",  # a job is done when it has been asked for; tests of jobs have their own queue
+                rate_limit_address="1000000/minute",  # a test may send bad tokens to every route
+                rate_limit_storage=str(folder / "limits"),
             )
         )
         self.app.testing = True
@@ -99,7 +101,7 @@ class SQLite(Database):
 
     def __init__(self, folder: Path) -> None:
         self.file, self.migrated = folder / "test.sqlite3", folder / "migrated.sqlite3"
-        super().__init__(URL.create("sqlite", database=str(self.file)))
+        super().__init__(URL.create("sqlite", database=str(self.file)), folder)
         shutil.copyfile(self.file, self.migrated)
 
     def reset(self) -> None:
@@ -116,8 +118,8 @@ class PostgreSQL(Database):
     keys sleep meanwhile, for which the tests' role must be a superuser.
     """
 
-    def __init__(self, url: URL) -> None:
-        super().__init__(url)
+    def __init__(self, url: URL, folder: Path) -> None:
+        super().__init__(url, folder)
         self.connection = psycopg.connect(plain(url), autocommit=True)
         tables = [
             name
@@ -154,7 +156,11 @@ def sqlite() -> Iterator[SQLite]:
 def postgresql() -> Iterator[PostgreSQL]:
     """This worker's PostgreSQL database."""
     server, name = make_url(os.environ[SERVER]), f"billing_test_{os.getpid()}"
-    with postgresql_database(server, name) as url, closing(PostgreSQL(url)) as database:
+    with (
+        tempfile.TemporaryDirectory(prefix="billing-") as folder,
+        postgresql_database(server, name) as url,
+        closing(PostgreSQL(url, Path(folder))) as database,
+    ):
         yield database
 
 

@@ -1,13 +1,15 @@
 """The JSON API for scripts: one file a subject, each with its schemas and its routes."""
 
+import json
 from importlib import import_module
 from typing import Final
 
 from flask import Flask
 
-from billing_admin.api import problems
+from billing_admin.api import openapi, problems
+from billing_admin.api.limiting import init_limiting
 from billing_admin.api.routing import blueprint
-from billing_admin.config import Settings
+from billing_admin.config import VERSION, Settings
 
 SUBJECTS: Final = (
     "health",
@@ -34,7 +36,12 @@ for _subject in SUBJECTS:
     import_module(f"{__name__}.{_subject}")
 
 
-def init_api(app: Flask, settings: Settings) -> None:  # noqa: ARG001 - every step of create_app is handed the settings
-    """Add the API's routes. Errors outside of them, below /api/, are answered by `billing_api_errors`."""
+def init_api(app: Flask, settings: Settings) -> None:
+    """Add the API's routes. Errors outside of them, below /api/, are answered by `billing_api_errors`.
+
+    A page shows `billing_api_document`.
+    """
+    init_limiting(app, settings)
     app.extensions["billing_api_errors"] = problems.answer
+    app.extensions["billing_api_document"] = lambda: json.dumps(openapi.document(VERSION))
     app.register_blueprint(blueprint)

@@ -6,7 +6,19 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_admin.api.fields import LEFT_OUT, Answer, Body, Day, Exact, Key, Listing, Paging, words
+from billing_admin.api.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    CurrencyCode,
+    Day,
+    Exact,
+    Key,
+    Listing,
+    Name,
+    Paging,
+    words,
+)
 from billing_admin.api.invoices import DocumentOut, document_out
 from billing_admin.api.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
 from billing_admin.background import ring
@@ -29,8 +41,8 @@ class RunIn(Body):
 
     id: Key = LEFT_OUT
     through: Day
-    customers: Annotated[list[str], Field(min_length=1, max_length=MOST_CUSTOMERS)] = LEFT_OUT
-    currency: str = LEFT_OUT
+    customers: Annotated[list[Name], Field(min_length=1, max_length=MOST_CUSTOMERS)] = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
     issue: bool = LEFT_OUT
     issue_date: Day = LEFT_OUT
     confirmed: str = LEFT_OUT

@@ -8,10 +8,13 @@ from billing_admin.api.fields import (
     LEFT_OUT,
     Answer,
     Body,
+    CurrencyCode,
     Exact,
     Flag,
     Key,
+    Line,
     Listing,
+    Name,
     Number,
     Paging,
     Parameters,
@@ -37,14 +40,14 @@ class ServiceChanges(Body):
     `prices_include_tax`, when given, names all the currencies whose price includes tax.
     """
 
-    code: str = LEFT_OUT
-    name: str = LEFT_OUT
-    unit: str = LEFT_OUT
-    tax_rate: str = LEFT_OUT
+    code: Name = LEFT_OUT
+    name: Name = LEFT_OUT
+    unit: Line = LEFT_OUT
+    tax_rate: Name = LEFT_OUT
     line_per_charge: bool = LEFT_OUT
     revenue_account: str = LEFT_OUT
-    prices: dict[str, Number] = LEFT_OUT
-    prices_include_tax: list[str] = LEFT_OUT
+    prices: dict[CurrencyCode, Number] = LEFT_OUT
+    prices_include_tax: list[CurrencyCode] = LEFT_OUT
     archived: bool = LEFT_OUT
 
 
@@ -52,14 +55,14 @@ class ServiceIn(Body):
     """A new service. Its name defaults to its code, its tax rate (a code) to the organisation's."""
 
     id: Key = LEFT_OUT
-    code: str
-    name: str = LEFT_OUT
-    unit: str = LEFT_OUT
-    tax_rate: str = LEFT_OUT
+    code: Name
+    name: Name = LEFT_OUT
+    unit: Line = LEFT_OUT
+    tax_rate: Name = LEFT_OUT
     line_per_charge: bool = LEFT_OUT
     revenue_account: str = LEFT_OUT
-    prices: dict[str, Number] = LEFT_OUT
-    prices_include_tax: list[str] = LEFT_OUT
+    prices: dict[CurrencyCode, Number] = LEFT_OUT
+    prices_include_tax: list[CurrencyCode] = LEFT_OUT
 
 
 class ServiceOut(Answer):
@@ -134,14 +137,16 @@ def list_services(query: ServiceQuery) -> Reply:
     return listing(page(db.session(), found, query.limit, query.after), _out)
 
 
-@route("GET", "/services/{code}", scope="read", answer=ServiceOut)
+@route("GET", "/services/{code}", scope="read", answer=ServiceOut, versioned=True)
 def get_service(code: str) -> Reply:
     """Read one service, by id or code."""
     row = service(db.session(), code)
     return Reply(_out(row), headers={"ETag": etag(row.version)})
 
 
-@route("POST", "/services", scope="catalogue:write", body=ServiceIn, answer=ServiceOut, statuses=(201, 200))
+@route(
+    "POST", "/services", scope="catalogue:write", body=ServiceIn, answer=ServiceOut, statuses=(201, 200), versioned=True
+)
 def post_service(actor: Actor, body: ServiceIn) -> Reply:
     """Add a service."""
     content, is_new, version = transaction(_create, body, actor, now())
@@ -153,7 +158,7 @@ def _create(session: Session, body: ServiceIn, actor: Actor, at: datetime) -> tu
     return _out(row), is_new, row.version
 
 
-@route("PATCH", "/services/{code}", scope="catalogue:write", body=ServiceChanges, answer=ServiceOut)
+@route("PATCH", "/services/{code}", scope="catalogue:write", body=ServiceChanges, answer=ServiceOut, versioned=True)
 def patch_service(actor: Actor, code: str, body: ServiceChanges) -> Reply:
     """Change the fields given."""
     content, version = transaction(_change, code, body, actor, now())

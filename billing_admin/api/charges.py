@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
 
@@ -16,14 +16,19 @@ from billing_admin.api.fields import (
     Answer,
     Body,
     Currency,
+    CurrencyCode,
     Day,
     Exact,
     Flag,
     Key,
     Listing,
+    Name,
     Number,
     Paging,
     Parameters,
+    PerhapsWhy,
+    Why,
+    one_line,
     words,
 )
 from billing_admin.api.problems import MOST_PROBLEMS, merged, worded
@@ -41,24 +46,32 @@ from billing_admin.queries.paging import page
 from billing_admin.queries.posting import Known
 
 MOST_CHARGES = 10_000
+Description = Annotated[str, one_line(1000, named=True)]
+_ENTRIES = {
+    "maxProperties": 50,
+    "propertyNames": {"maxLength": 40},
+    "additionalProperties": {"type": "string", "maxLength": 500},
+}
+Metadata = Annotated[dict[str, str], WithJsonSchema({"type": "object"} | _ENTRIES)]
 
 
 class ChargeIn(Body):
     """A charge as it is asked for: a customer, and either a service, or a description with a price.
 
     `tax_included` says whether a price of the caller's own includes tax; it is net if nothing is said.
-    None is what is left out; null is refused. `__dict__` therefore holds just what a ChargeSpec is made of.
     """
 
-    customer: str
-    service: str = LEFT_OUT
-    description: str = LEFT_OUT
+    # None is what is left out; null is refused. `__dict__` therefore holds just what a ChargeSpec is made of.
+
+    customer: Name
+    service: Name = LEFT_OUT
+    description: Description = LEFT_OUT
     quantity: Number = LEFT_OUT
     unit_price: Number = LEFT_OUT
     amount: Number = LEFT_OUT
-    currency: str = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
     incurred_on: Day = LEFT_OUT
-    metadata: dict[str, str] = LEFT_OUT
+    metadata: Metadata = LEFT_OUT
     tax_included: bool = LEFT_OUT
     id: Key = LEFT_OUT
 
@@ -151,30 +164,30 @@ class BatchOut(Answer):
 class Reason(Body):
     """Why."""
 
-    reason: str
+    reason: Why
 
 
 class PerhapsReason(Body):
     """Why, if there is something to say."""
 
-    reason: str = ""
+    reason: PerhapsWhy = ""
 
 
 class Correction(Body):
     """What a charge's replacement says otherwise, and why; all other fields are taken over. `id` is the replacement's."""
 
-    reason: str
+    reason: Why
     id: Key = LEFT_OUT
-    customer: str = LEFT_OUT
-    service: str = LEFT_OUT
-    description: str = LEFT_OUT
+    customer: Name = LEFT_OUT
+    service: Name = LEFT_OUT
+    description: Description = LEFT_OUT
     quantity: Number = LEFT_OUT
     unit_price: Number = LEFT_OUT
     amount: Number = LEFT_OUT
     tax_included: bool = LEFT_OUT
-    currency: str = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
     incurred_on: Day = LEFT_OUT
-    metadata: dict[str, str] = LEFT_OUT
+    metadata: Metadata = LEFT_OUT
 
 
 class ChargeFilters(Parameters):
@@ -267,7 +280,7 @@ def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
     content = BatchOut(
         created=posted.created, replayed=posted.replayed, possible_duplicates=posted.duplicates, ids=posted.ids
     )
-    return Reply(content, 201 if posted.created else 200)
+    return created(content, posted.created > 0)
 
 
 def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> posting.Posted:

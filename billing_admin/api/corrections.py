@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from billing_admin.api.fields import LEFT_OUT, Body, Day, Key, Number
+from billing_admin.api.fields import LEFT_OUT, Body, Day, Key, Number, Why
 from billing_admin.api.invoices import InvoiceOut, answered
 from billing_admin.api.routing import REPLAYED, Reply, route
 from billing_admin.clock import now
@@ -17,7 +17,7 @@ from billing_admin.queries.invoices import invoice_id
 class VoidIn(Body):
     """Why, and what becomes of the charges: `billed_again` puts them on a draft, which the answer names as `replaced_by`."""
 
-    reason: str
+    reason: Why
     charges: Literal["pending", "cancelled", "billed_again"] = "pending"
 
 
@@ -32,7 +32,7 @@ class CreditIn(Body):
     """Why, and either an `amount` with the tax in it, or `lines`. The date is today if left out."""
 
     id: Key = LEFT_OUT
-    reason: str
+    reason: Why
     amount: Number = LEFT_OUT
     lines: list[CreditLineIn] = LEFT_OUT
     issue_date: Day = LEFT_OUT
@@ -43,7 +43,7 @@ class CreditIn(Body):
         return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id)
 
 
-@route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, answer=InvoiceOut)
+@route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, answer=InvoiceOut, versioned=True)
 def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
     """Make an invoice void that nobody paid and nothing credits: its number stays."""
     return transaction(_void, number, body, actor, now())
@@ -62,6 +62,7 @@ def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime)
     body=CreditIn,
     answer=InvoiceOut,
     statuses=(201, 200),
+    versioned=True,
 )
 def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
     """Issue a credit note for an invoice, and answer with it."""

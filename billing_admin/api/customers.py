@@ -4,7 +4,24 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from billing_admin.api.fields import LEFT_OUT, Answer, Body, Currency, Flag, Key, Listing, Paging, Parameters, words
+from pydantic import WithJsonSchema
+
+from billing_admin.api.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Currency,
+    CurrencyCode,
+    Flag,
+    Key,
+    Line,
+    Listing,
+    Name,
+    Paging,
+    Parameters,
+    many_lines,
+    words,
+)
 from billing_admin.api.routing import Reply, created, listing, route
 from billing_admin.api.versions import check_match, etag
 from billing_admin.clock import now
@@ -18,19 +35,23 @@ from billing_admin.queries.customers import CustomerFilter, customer, customers
 from billing_admin.queries.listing import newest_first
 from billing_admin.queries.paging import page
 
+Lines = Annotated[str, many_lines(500)]
+Days = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 365})]
+Treatment = Annotated[str, words(*TREATMENTS)]
+
 
 class CustomerChanges(Body):
     """What may be changed of a customer; `payment_terms_days` may be null: the organisation's terms."""
 
-    reference: str = LEFT_OUT
-    name: str = LEFT_OUT
-    email: str = LEFT_OUT
-    address: str = LEFT_OUT
-    tax_id: str = LEFT_OUT
-    tax_treatment: str = LEFT_OUT
-    currency: str = LEFT_OUT
-    payment_terms_days: int | None = LEFT_OUT
-    notes: str = LEFT_OUT
+    reference: Name = LEFT_OUT
+    name: Name = LEFT_OUT
+    email: Line = LEFT_OUT
+    address: Lines = LEFT_OUT
+    tax_id: Line = LEFT_OUT
+    tax_treatment: Treatment = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
+    payment_terms_days: Days | None = LEFT_OUT
+    notes: Lines = LEFT_OUT
     archived: bool = LEFT_OUT
 
 
@@ -38,15 +59,15 @@ class CustomerIn(Body):
     """A new customer. Without a reference the next free one such as C-0007 is taken."""
 
     id: Key = LEFT_OUT
-    reference: str = LEFT_OUT
-    name: str
-    email: str = LEFT_OUT
-    address: str = LEFT_OUT
-    tax_id: str = LEFT_OUT
-    tax_treatment: str = LEFT_OUT
-    currency: str
-    payment_terms_days: int | None = LEFT_OUT
-    notes: str = LEFT_OUT
+    reference: Name = LEFT_OUT
+    name: Name
+    email: Line = LEFT_OUT
+    address: Lines = LEFT_OUT
+    tax_id: Line = LEFT_OUT
+    tax_treatment: Treatment = LEFT_OUT
+    currency: CurrencyCode
+    payment_terms_days: Days | None = LEFT_OUT
+    notes: Lines = LEFT_OUT
 
 
 class CustomerOut(Answer):
@@ -58,7 +79,7 @@ class CustomerOut(Answer):
     email: str
     address: str
     tax_id: str
-    tax_treatment: Annotated[str, words(*TREATMENTS)]
+    tax_treatment: Treatment
     currency: str
     payment_terms_days: int | None
     notes: str
@@ -102,14 +123,22 @@ def list_customers(query: CustomerQuery) -> Reply:
     return listing(page(db.session(), found, query.limit, query.after), _out)
 
 
-@route("GET", "/customers/{ref}", scope="read", answer=CustomerOut)
+@route("GET", "/customers/{ref}", scope="read", answer=CustomerOut, versioned=True)
 def get_customer(ref: str) -> Reply:
     """Read one customer, by id or reference."""
     row = customer(db.session(), ref)
     return Reply(_out(row), headers={"ETag": etag(row.version)})
 
 
-@route("POST", "/customers", scope="customers:write", body=CustomerIn, answer=CustomerOut, statuses=(201, 200))
+@route(
+    "POST",
+    "/customers",
+    scope="customers:write",
+    body=CustomerIn,
+    answer=CustomerOut,
+    statuses=(201, 200),
+    versioned=True,
+)
 def post_customer(actor: Actor, body: CustomerIn) -> Reply:
     """Add a customer."""
     fields = cast("CustomerFields", body.given("id"))
@@ -117,7 +146,7 @@ def post_customer(actor: Actor, body: CustomerIn) -> Reply:
     return created(_out(row), is_new, ETag=etag(row.version))
 
 
-@route("PATCH", "/customers/{ref}", scope="customers:write", body=CustomerChanges, answer=CustomerOut)
+@route("PATCH", "/customers/{ref}", scope="customers:write", body=CustomerChanges, answer=CustomerOut, versioned=True)
 def patch_customer(actor: Actor, ref: str, body: CustomerChanges) -> Reply:
     """Change the fields given."""
     row = transaction(_change, ref, body, actor, now())

@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 from pydantic import Field
 
-from billing_admin.api.fields import LEFT_OUT, Body, Day, Key
+from billing_admin.api.fields import LEFT_OUT, Body, Day, Key, Line, many_lines
 from billing_admin.api.invoices import InvoiceOut, answered
 from billing_admin.api.routing import Reply, route
 from billing_admin.api.versions import check_match
@@ -23,8 +23,8 @@ Keys = Annotated[list[Key], Field(max_length=MOST_CHARGES)]
 class DraftChanges(Body):
     """What may be changed of a draft; without a `due_date`, which may be null, the customer's terms count from the issue date."""
 
-    note: str = LEFT_OUT
-    purchase_order: str = LEFT_OUT
+    note: Annotated[str, many_lines(1000)] = LEFT_OUT
+    purchase_order: Line = LEFT_OUT
     due_date: Day | None = LEFT_OUT
 
 
@@ -35,7 +35,7 @@ class ChargesMove(Body):
     remove: Keys = LEFT_OUT
 
 
-@route("PATCH", "/invoices/{number}", scope="billing:write", body=DraftChanges, answer=InvoiceOut)
+@route("PATCH", "/invoices/{number}", scope="billing:write", body=DraftChanges, answer=InvoiceOut, versioned=True)
 def patch_invoice(actor: Actor, number: str, body: DraftChanges) -> Reply:
     """Change what a draft says."""
     return transaction(_change, number, body, actor, now())
@@ -48,7 +48,7 @@ def _change(session: Session, name: str, body: DraftChanges, actor: Actor, at: d
     return answered(session, str(row.id), at)
 
 
-@route("POST", "/invoices/{number}/charges", scope="billing:write", body=ChargesMove, answer=InvoiceOut)
+@route("POST", "/invoices/{number}/charges", scope="billing:write", body=ChargesMove, answer=InvoiceOut, versioned=True)
 def move_invoice_charges(actor: Actor, number: str, body: ChargesMove) -> Reply:
     """Put charges on a draft and take others off: what is taken off is pending again."""
     return transaction(_move, number, body, actor, now())

@@ -30,6 +30,8 @@ from billing_admin.domain.money import plain
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _PLACE = re.compile(r">dt:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.+]{8,21}~uuid:[0-9a-f-]{36}", re.ASCII)
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+_IN_LINE = rf"[^{_CONTROLS}\n\r]"
 _NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{1,12})?$"
 
 
@@ -90,12 +92,34 @@ Number = Annotated[
             ],
             mode="left_to_right",
         ),
-        anyOf=[{"type": "string", "pattern": _NUMBER}, {"type": "number"}],
+        anyOf=[
+            {"type": "string", "pattern": _NUMBER},
+            {"type": "number", "exclusiveMinimum": -(10**18), "exclusiveMaximum": 10**18},
+        ],
     ),
 ]
 Exact = Annotated[
     Decimal, PlainSerializer(plain, return_type=str), WithJsonSchema({"type": "string", "pattern": _NUMBER})
 ]
+
+
+def one_line(longest: int = 200, *, named: bool = False) -> WithJsonSchema:
+    """Note what `domain.text` asks of a text: no line ends, no controls, and, if `named`, something that is no space."""
+    pattern = rf"^{_IN_LINE}*[^{_CONTROLS}\s]{_IN_LINE}*$" if named else f"^{_IN_LINE}*$"
+    return WithJsonSchema({"type": "string", "pattern": pattern, "minLength": int(named), "maxLength": longest})
+
+
+def many_lines(longest: int) -> WithJsonSchema:
+    """Note what `domain.text` asks of a text that may have lines."""
+    return WithJsonSchema({"type": "string", "pattern": rf"^[^{_CONTROLS}]*$", "maxLength": longest})
+
+
+# Texts that the domain judges: here only the OpenAPI document is told what it will say.
+Name = Annotated[str, one_line(named=True)]
+Line = Annotated[str, one_line()]
+Why = Annotated[str, one_line(500, named=True)]
+PerhapsWhy = Annotated[str, one_line(500)]
+CurrencyCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 
 # What stands in an address is always text.
 Limit = Annotated[
@@ -158,6 +182,9 @@ def cursor(place: str) -> str:
     return urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
+_CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "The `next` of the page before."}
+
+
 def _place(cursor: str) -> str:
     """Read a cursor of ours; every list is ordered by moment and id."""
     try:
@@ -173,7 +200,7 @@ class Paging(Parameters):
     """The parameters of every list."""
 
     limit: Limit = 50
-    after: Annotated[str, AfterValidator(_place)] | None = None
+    after: Annotated[str, AfterValidator(_place), WithJsonSchema(_CURSOR)] | None = None
 
 
 def words(*known: str) -> WithJsonSchema:

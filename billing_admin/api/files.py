@@ -95,7 +95,7 @@ def _add_route(kind: str, what: str, query: type[Parameters], filtering: Filteri
 
     view.__name__ = f"get_{kind.replace('-', '_')}_{format if format != 'csv' else 'file'}"
     view.__doc__ = f"Export {what}, as {'a workbook' if format == 'xlsx' else 'CSV'}."
-    route("GET", f"/{kind}.{format}", scope="read", query=query, answer=FORMATS[format])(view)
+    route("GET", f"/{kind}.{format}", scope="read", query=query, answer=FORMATS[format], or_json=Totals)(view)
 
 
 for _kind in KINDS:

@@ -286,7 +286,7 @@ def list_invoices(query: InvoiceQuery) -> Reply:
     return listing(page(session, found, query.limit, query.after), lambda row: invoice_out(row, day))
 
 
-@route("GET", "/invoices/{number}", scope="read", answer=InvoiceOut)
+@route("GET", "/invoices/{number}", scope="read", answer=InvoiceOut, versioned=True)
 def get_invoice(number: str) -> Reply:
     """Read one invoice, by id or number. The ETag is for changing a draft."""
     return answered(db.session(), number, now())
@@ -305,6 +305,7 @@ def answered(session: Session, name: str, at: datetime) -> Reply:
     body=IssueIn,
     body_optional=True,
     answer=InvoiceOut,
+    versioned=True,
 )
 def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
     """Issue a draft: it gets its number, and never changes again."""

@@ -42,13 +42,13 @@ class JournalTotals(Answer):
     version: str
 
 
-@route("GET", "/journal.hledger", scope="read", query=JournalQuery, answer=FORMATS["hledger"])
+@route("GET", "/journal.hledger", scope="read", query=JournalQuery, answer=FORMATS["hledger"], or_json=JournalTotals)
 def get_journal(query: JournalQuery) -> Reply | Response:
     """Export the journal of a period, for hledger and ledger."""
     return _file(query, "hledger")
 
 
-@route("GET", "/journal.csv", scope="read", query=JournalQuery, answer=FORMATS["csv"])
+@route("GET", "/journal.csv", scope="read", query=JournalQuery, answer=FORMATS["csv"], or_json=JournalTotals)
 def get_journal_file(query: JournalQuery) -> Reply | Response:
     """Export the journal of a period, as CSV with a row for each posting."""
     return _file(query, "csv")

@@ -1,59 +1,63 @@
-"""The OpenAPI document, written from the routes themselves, so that it describes exactly those that exist."""
+"""The OpenAPI document, written from the routes themselves, so that it describes exactly those that exist.
+
+Its examples are requests that were sent and answers that came: `tests/api/test_examples.py` records them in `examples.json`.
+"""
 
 import re
 from collections.abc import Mapping
 from functools import cache
+from inspect import cleandoc
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from billing_admin.api import problems, routing
+from billing_admin.api import routing
 from billing_admin.api.fields import Parameters
+from billing_admin.api.openapi_answers import COMPONENTS, REFERENCE, answers, examples, refusals
 from billing_admin.api.routing import PUBLIC, ROUTES, Route
 from billing_admin.domain.access import SCOPES
 
 JsonObject = dict[str, Any]
+Schemas = Mapping[tuple[type[BaseModel], str], JsonObject]
 
-_REFERENCE = "#/components/schemas/{model}"
-_ERRORS: Final[Mapping[int, str]] = {
-    400: "Not JSON",
-    401: "No token, or one unknown, expired or revoked",
-    403: "The token lacks the scope",
-    404: "There is no such thing",
-    409: "It contradicts what is stored",
-    412: "Somebody else changed it meanwhile",
-    413: "The body is too large",
-    415: "Not JSON content",
-    422: "Understood, but wrong",
-    428: "Send If-Match",
-    503: "The database is away: try again later",
+_ABOUT: Final = """\
+Money, prices and quantities are strings on the way out; on the way in text or a JSON number, read as it is written.
+
+Lists are paged: pass `next` as `after` until `has_more` is false, or follow the `Link` header. Creating twice is safe: the same
+`id` with the same fields answers 200 with `Idempotent-Replayed: true` and the original, with other fields 409. Unknown fields,
+repeated keys and wrong types are refused, each named by a JSON pointer.
+"""
+_TAGS: Final[Mapping[str, str]] = {
+    "charges": "What customers are charged for",
+    "recurring-charges": "What they are charged each month, quarter or year",
+    "customers": "Who is billed, and what they owe",
+    "services": "The catalogue and its prices",
+    "tax-rates": "What services may be taxed at",
+    "billing-runs": "From charges to invoices",
+    "invoices": "Drafts, invoices and credit notes",
+    "invoice-lines": "Their lines",
+    "payments": "Money that came in",
+    "audit-events": "Who did what",
+    "number-series": "The numbers given out",
+    "period-lock": "How far the books are closed",
+    "openapi": "This document",
+    "health": "For whoever watches the service",
 }
-_PROBLEM: Final[JsonObject] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance", "code", "errors"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string", "description": "The request id, as in the header X-Request-Id"},
-        "code": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "code", "detail"],
-                "properties": {
-                    "pointer": {"type": "string", "format": "json-pointer"},
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                    "differs": {"type": "array", "items": {"type": "string"}},
-                },
-            },
-        },
-        "differs": {"type": "array", "items": {"type": "string"}},
-    },
+_NAMES: Final[Mapping[str, str]] = {
+    "id": "Its id.",
+    "allocation": "The allocation's id.",
+    "ref": "The customer's id or reference; slashes in it stand as they are.",
+    "code": "The service's id or code; slashes in it stand as they are.",
+    "number": "The invoice's id or number.",
+}
+_IF_MATCH: Final[JsonObject] = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "pattern": '^(W/)?"[0-9]+"$'},
+    "description": "The ETag of what was read",
+    "example": '"1"',
 }
 
 
@@ -64,18 +68,14 @@ def document(version: str) -> JsonObject:
     paths: JsonObject = {}
     for route in ROUTES:
         paths.setdefault(routing.BASE + route.path, {})[route.method.lower()] = _operation(route, schemas)
+    components = COMPONENTS | {"schemas": shared | COMPONENTS["schemas"]}
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": _scopes()}}
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "billing-admin",
-            "version": version,
-            "description": "Money, prices and quantities are strings; lists are paged by cursor; creating twice is safe.",
-        },
+        "info": {"title": "billing-admin", "version": version, "description": _ABOUT},
+        "tags": [{"name": name, "description": what} for name, what in _TAGS.items()],
         "paths": paths,
-        "components": {
-            "schemas": shared | {"Problem": _PROBLEM},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": _scopes()}},
-        },
+        "components": components,
     }
 
 
@@ -83,39 +83,55 @@ def _scopes() -> str:
     return "An API token. Scopes: " + "; ".join(f"`{scope}`: {what}" for scope, what in SCOPES.items()) + "."
 
 
-def _schemas() -> tuple[dict[tuple[type[BaseModel], str], JsonObject], JsonObject]:
+def _schemas() -> tuple[Schemas, JsonObject]:
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
     for route in ROUTES:
         if route.body is not None:
             wanted.append((route.body, "validation"))
-        if not isinstance(route.answer, str):
-            wanted.append((route.answer, "serialization"))
-    found, shared = models_json_schema(list(dict.fromkeys(wanted)), ref_template=_REFERENCE)
+        wanted += [(model, "serialization") for model in (route.answer, route.or_json) if isinstance(model, type)]
+    found, shared = models_json_schema(list(dict.fromkeys(wanted)), ref_template=REFERENCE)
     return {(model, mode): dict(found[model, mode]) for model, mode in wanted}, shared.get("$defs", {})
 
 
-def _operation(route: Route, schemas: Mapping[tuple[type[BaseModel], str], JsonObject]) -> JsonObject:
+def _operation(route: Route, schemas: Schemas) -> JsonObject:
+    summary, _, more = cleandoc(route.view.__doc__ or "").partition("\n")
+    needs = "Needs no token." if route.scope == PUBLIC else f"Needs the scope `{route.scope}`."
+    shown = examples(route)
     operation: JsonObject = {
         "operationId": route.name,
-        "summary": (route.view.__doc__ or route.name).strip().splitlines()[0],
+        "summary": summary,
+        "description": f"{more.strip()}\n\n{needs}".strip(),
         "tags": [route.path.split("/")[1].partition(".")[0]],
         "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
-        "responses": _answers(route, schemas) | _refusals(route),
+        "responses": answers(route, schemas) | refusals(route),
         "security": [] if route.scope == PUBLIC else [{"token": [route.scope]}],
     }
+    for parameter in operation[
+        "parameters"
+    ]:  # a filter has none: whoever tries a list would narrow it without noticing
+        if parameter["in"] == "path" and parameter["name"] in shown.parameters:
+            parameter["example"] = shown.parameters[parameter["name"]]
     if route.body is not None:
-        content = {routing.MEDIA_TYPE: {"schema": schemas[route.body, "validation"]}}
-        operation["requestBody"] = {"required": not route.body_optional, "content": content}
+        content = {"schema": schemas[route.body, "validation"], "example": shown.body}
+        operation["requestBody"] = {"required": not route.body_optional, "content": {routing.MEDIA_TYPE: content}}
     return operation
 
 
 def _path_parameters(route: Route) -> list[JsonObject]:
-    names = re.findall(r"{(\w+)}", route.path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"} | ({"format": "uuid"} if name in {"id", "allocation"} else {"minLength": 1}),
+            "description": _NAMES[name],
+        }
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
 
 
 def _query_parameters(model: type[Parameters]) -> list[JsonObject]:
-    schema = model.model_json_schema(ref_template=_REFERENCE)
+    schema = model.model_json_schema(ref_template=REFERENCE)
     required = schema.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": _without_null(part)}
@@ -131,41 +147,4 @@ def _without_null(schema: JsonObject) -> JsonObject:
 
 
 def _header_parameters(route: Route) -> list[JsonObject]:
-    if route.method != "PATCH":
-        return []
-    description = "The ETag of what was read"
-    return [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "required": True,
-            "schema": {"type": "string"},
-            "description": description,
-        }
-    ]
-
-
-def _answers(route: Route, schemas: Mapping[tuple[type[BaseModel], str], JsonObject]) -> JsonObject:
-    media, schema = routing.MEDIA_TYPE, {"type": "string"}
-    if isinstance(route.answer, str):
-        media = route.answer
-    else:
-        schema = schemas[route.answer, "serialization"]
-    words = {200: "Done", 201: "Created", 202: "Begun"}
-    return {
-        str(status): {"description": words[status], "content": {media: {"schema": schema}}} for status in route.statuses
-    }
-
-
-def _refusals(route: Route) -> JsonObject:
-    statuses = {503}
-    if route.scope != PUBLIC:
-        statuses |= {401, 403, 422}
-    if route.body is not None:
-        statuses |= {400, 409, 413, 415}
-    if "{" in route.path or {"customer", "service", "invoice"} & route.query.model_fields.keys():
-        statuses.add(404)
-    if route.method == "PATCH":
-        statuses |= {412, 428}
-    content = {problems.MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
-    return {str(status): {"description": _ERRORS[status], "content": content} for status in sorted(statuses)}
+    return [dict(_IF_MATCH)] if route.method == "PATCH" else []

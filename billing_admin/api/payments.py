@@ -5,7 +5,10 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, GetPydanticSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
 
 from billing_admin.api.fields import (
     LEFT_OUT,
@@ -14,10 +17,14 @@ from billing_admin.api.fields import (
     Currency,
     Day,
     Key,
+    Line,
     Listing,
+    Name,
     Number,
     Paging,
     Parameters,
+    PerhapsWhy,
+    Why,
     words,
 )
 from billing_admin.api.routing import Reply, created, found_id, listing, route
@@ -25,7 +32,7 @@ from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
-from billing_admin.domain.paying import METHODS, WRITE_OFF, Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.paying import METHODS, OLDEST, WRITE_OFF, Allocate, AllocationSpec, PaymentSpec
 from billing_admin.operations import payments as operations
 from billing_admin.operations.payments import Recorded
 from billing_admin.queries.invoices import invoice_id
@@ -38,23 +45,41 @@ MOST_ALLOCATIONS = 1000
 class AllocationIn(Body):
     """So much for one invoice, named by id or number."""
 
-    invoice: str
+    invoice: Name
     amount: Number
 
 
-Allocations = Literal["oldest"] | Annotated[list[AllocationIn], Field(max_length=MOST_ALLOCATIONS)]
+def _oldest_or(value: Any, rows: ValidatorFunctionWrapHandler) -> Any:
+    """Take the word, or read the rows. pydantic's own union would name itself in the place of what is wrong."""
+    if value == OLDEST:
+        return value
+    if isinstance(value, str):
+        raise PydanticCustomError("not_a_choice", "Use “oldest”, or a list of invoices and amounts.")
+    return rows(value)
+
+
+def _word_or_rows(_source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    rows = handler.generate_schema(Annotated[list[AllocationIn], Field(max_length=MOST_ALLOCATIONS)])
+    return no_info_wrap_validator_function(_oldest_or, rows)
+
+
+def _told_as_either(core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    return {"anyOf": [{"type": "string", "const": OLDEST}, handler(core)]}
+
+
+Allocations = Annotated[Literal["oldest"] | list[AllocationIn], GetPydanticSchema(_word_or_rows, _told_as_either)]
 
 
 class PaymentIn(Body):
     """A payment. `allocate` says where the money goes: to the oldest invoices, to these, or, when empty, to none."""
 
     id: Key = LEFT_OUT
-    customer: str
+    customer: Name
     amount: Number
     currency: Currency = LEFT_OUT
     received_on: Day = LEFT_OUT
-    method: str
-    reference: str = LEFT_OUT
+    method: Annotated[str, words(*METHODS)]
+    reference: Line = LEFT_OUT
     allocate: Allocations
 
     def spec(self) -> PaymentSpec:
@@ -71,14 +96,14 @@ class AllocateIn(Body):
 class ReverseIn(Body):
     """Why, and on which day; today if left out."""
 
-    reason: str
+    reason: Why
     reversed_on: Day = LEFT_OUT
 
 
 class WithdrawIn(Body):
     """Why, if there is something to say."""
 
-    reason: str = ""
+    reason: PerhapsWhy = ""
 
 
 class WriteOffIn(Body):
@@ -86,7 +111,7 @@ class WriteOffIn(Body):
 
     id: Key = LEFT_OUT
     amount: Number
-    reason: str
+    reason: Why
 
 
 class AllocationOut(Answer):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from billing_admin.api.bearer import NotAuthenticated, request_id
+from billing_admin.api.limiting import TooMany
 from billing_admin.api.strict_json import NotJson
 from billing_admin.api.versions import VersionNeeded
 from billing_admin.database import DATABASE_AWAY
@@ -30,6 +31,7 @@ STATUS: Final[Mapping[type[DomainError], int]] = {
     NotJson: 400,
     NotAuthenticated: 401,
     VersionNeeded: 428,
+    TooMany: 429,
 }
 
 _HTTP_WORDS = {
@@ -87,7 +89,9 @@ def pointer(place: Field) -> str:
 
 def _refusal(error: DomainError) -> Response:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.retry_after)
     placed = [one for one in error.problems if one.field]
     return problem(status, error.code, error.message, placed, headers, **error.extra)
 
@@ -95,8 +99,6 @@ def _refusal(error: DomainError) -> Response:
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
-    if status == 429:
-        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     code = HTTPStatus(status).name.lower()
     return problem(
         status, code, _HTTP_WORDS.get(status) or error.description or HTTPStatus(status).phrase, headers=headers

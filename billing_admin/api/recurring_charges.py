@@ -12,19 +12,23 @@ from billing_admin.api.fields import (
     Answer,
     Body,
     Currency,
+    CurrencyCode,
     Day,
     Exact,
     Key,
     Listing,
+    Name,
     Number,
     Paging,
+    PerhapsWhy,
+    one_line,
     words,
 )
 from billing_admin.api.routing import Reply, created, found_id, listing, route
 from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.recurring import INTERVALS, RecurringSpec
+from billing_admin.domain.recurring import INTERVALS, LONGEST_DESCRIPTION, RecurringSpec
 from billing_admin.operations import recurring_charges as operations
 from billing_admin.queries.organisation import today
 from billing_admin.queries.paging import page
@@ -38,19 +42,21 @@ from billing_admin.queries.recurring_charges import (
 )
 
 WRITE = "charges:write"
+Description = Annotated[str, one_line(LONGEST_DESCRIPTION, named=True)]
+Interval = Annotated[str, words(*INTERVALS)]
 
 
 class RecurringIn(Body):
     """What comes again. Without `unit_price` the list price of the day of posting counts; `ends_on` is included."""
 
     id: Key = LEFT_OUT
-    customer: str
-    service: str
-    description: str = LEFT_OUT
+    customer: Name
+    service: Name
+    description: Description = LEFT_OUT
     quantity: Number = LEFT_OUT
     unit_price: Number = LEFT_OUT
-    currency: str = LEFT_OUT
-    interval: str
+    currency: CurrencyCode = LEFT_OUT
+    interval: Interval
     anchor_on: Day = LEFT_OUT
     starts_on: Day
     ends_on: Day = LEFT_OUT
@@ -60,7 +66,7 @@ class Ending(Body):
     """The last day, included; what was posted beyond it is taken back by day."""
 
     ends_on: Day
-    reason: str = ""
+    reason: PerhapsWhy = ""
 
 
 class Change(Body):
@@ -68,12 +74,12 @@ class Change(Body):
 
     id: Key = LEFT_OUT
     from_: Day = Field(alias="from")
-    reason: str = ""
-    service: str = LEFT_OUT
-    description: str = LEFT_OUT
+    reason: PerhapsWhy = ""
+    service: Name = LEFT_OUT
+    description: Description = LEFT_OUT
     quantity: Number = LEFT_OUT
     unit_price: Number = LEFT_OUT
-    interval: str = LEFT_OUT
+    interval: Interval = LEFT_OUT
     anchor_on: Day = LEFT_OUT
     ends_on: Day = LEFT_OUT
 

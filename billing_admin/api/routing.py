@@ -15,11 +15,12 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
-from billing_admin.api import bearer, problems, strict_json
+from billing_admin.api import bearer, limiting, problems, strict_json
 from billing_admin.api.fields import Answer, Body, Listing, Parameters, cursor
 from billing_admin.domain.errors import Invalid, NotFound, Problem
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.paging import Page
+from billing_admin.queries.tokens import Bearer
 
 BASE = "/api/v1"
 PUBLIC: Final = "public"
@@ -53,7 +54,9 @@ class Route:
     body_optional: bool
     query: type[Parameters]
     answer: type[BaseModel] | str
+    or_json: type[BaseModel] | None
     statuses: tuple[int, ...]
+    versioned: bool
 
     @property
     def name(self) -> str:
@@ -73,12 +76,17 @@ def route(
     body: type[Body] | None = None,
     body_optional: bool = False,
     query: type[Parameters] = Parameters,
+    or_json: type[BaseModel] | None = None,
     statuses: tuple[int, ...] = (200,),
+    versioned: bool = False,
 ) -> Callable[[View], View]:
-    """Make a view a route. `answer` is a model, or the media type of what is not JSON; `statuses` are those of success."""
+    """Make a view a route. `answer` is a model, or the media type of a file, which a parameter may turn into `or_json`.
+
+    `statuses` are those of success; what is `versioned` answers with an ETag.
+    """
 
     def register(view: View) -> View:
-        made = Route(method, path, scope, view, body, body_optional, query, answer, statuses)
+        made = Route(method, path, scope, view, body, body_optional, query, answer, or_json, statuses, versioned)
         ROUTES.append(made)
         rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # these names may hold a slash
         rule = re.sub(r"{(\w+)}", r"<\1>", rule)
@@ -91,8 +99,9 @@ def route(
 def _endpoint(made: Route) -> Callable[..., Response]:
     def endpoint(**names: str) -> Response:
         if made.scope == PUBLIC:
+            limiting.count_address(made.name)
             return _response(made.view(**names, **_asked(made)))
-        found = bearer.bearer()
+        found = _bearer()
         found.actor.require(made.scope)
         _check_names(names)
         who = {} if made.method == "GET" else {"actor": found.actor}
@@ -101,6 +110,17 @@ def _endpoint(made: Route) -> Callable[..., Response]:
         return response
 
     return endpoint
+
+
+def _bearer() -> Bearer:
+    """Who calls, counted: a good token by itself, whatever else by its address."""
+    try:
+        found = bearer.bearer()
+    except bearer.NotAuthenticated:
+        limiting.count_address("token")
+        raise
+    limiting.count_token(found.actor)
+    return found
 
 
 def _check_names(names: Mapping[str, str]) -> None:

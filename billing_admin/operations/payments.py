@@ -289,6 +289,7 @@ def reverse(
 
     Raises Invalid for a day in the locked period, before the receipt, or before the last day on which an allocation of it stood.
     """
+    named(reason, "reason", longest=LONGEST_REASON)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     of_payment = Allocation.payment_id == payment_id
@@ -296,7 +297,6 @@ def reverse(
     payment = _payment(session, payment_id)
     if payment.status == "reversed":
         return False
-    named(reason, "reason", longest=LONGEST_REASON)
     day = _day(session, reversed_on, now, "reversed_on")
     query = select(func.max(Allocation.withdrawn_on)).where(of_payment, Allocation.withdrawn_on > Allocation.made_on)
     earliest = max(payment.received_on, session.scalar(query) or payment.received_on)

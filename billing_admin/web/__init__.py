@@ -11,6 +11,7 @@ from flask import Flask
 from billing_admin.config import Settings
 from billing_admin.web import (
     account,
+    api_docs,
     audit,
     billing_runs,
     charge_corrections,
@@ -72,6 +73,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     journal,
     tokens,
     webhooks,
+    api_docs,
     settings,
     tax_rates,
     users,

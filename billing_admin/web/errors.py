@@ -78,7 +78,7 @@ def _away(error: Exception) -> Response:
 
 
 def _is_api() -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith("/api/") and request.blueprint != "api_docs"
 
 
 def _api_answer(error: Exception) -> Response:

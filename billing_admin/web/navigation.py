@@ -26,6 +26,7 @@ MENU = (
     ("Set-up", "People", "user", "users.index"),
     ("Set-up", "API tokens", "key", "tokens.index"),
     ("Set-up", "Webhooks", "send", "webhooks.index"),
+    ("Set-up", "API", "code", "api_docs.index"),
     ("Set-up", "Settings", "settings", "settings.index"),
 )
 # Pages of a subject that have a blueprint of their own.

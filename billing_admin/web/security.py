@@ -1,5 +1,7 @@
 """What holds for every request and every answer: secret, cookies, sizes, hosts, proxies, request id, headers."""
 
+import gc
+from http import HTTPStatus
 from uuid import uuid4
 
 from flask import Flask, Response, g, request
@@ -41,6 +43,13 @@ def _set_cookies(app: Flask, settings: Settings) -> None:
 def _limit_bodies(app: Flask, settings: Settings) -> None:
     size = settings.max_body_mb * 1024 * 1024
     app.config.update(MAX_CONTENT_LENGTH=size, MAX_FORM_MEMORY_SIZE=size)
+
+    @app.after_request
+    def let_go(response: Response) -> Response:
+        """gunicorn's reader of a chunked body that was cut off is a cycle, and holds what it had read: free those before."""
+        if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            gc.collect()
+        return response
 
 
 def _trust_hosts_and_proxies(app: Flask, settings: Settings) -> None:

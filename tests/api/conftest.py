@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -16,6 +17,11 @@ from billing_admin.database import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.domain.fields import ServiceFields
 from billing_admin.operations import customers, services, tokens
+from tests.api.described import check, find
+from tests.making import make_tax_rate
+
+if TYPE_CHECKING:
+    from tests.api.story import Recorder
 
 BASE = "/api/v1"
 
@@ -37,12 +43,16 @@ class Script:
         return self.call("PATCH", path, body, **options)
 
     def call(self, method: str, path: str, body: object = None, **options: Any) -> TestResponse:
-        """`body` is JSON already when it is bytes or text."""
+        """`body` is JSON already when it is bytes or text. The OpenAPI document must describe what comes back."""
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
         if body is not None:
             options["data"] = body if isinstance(body, bytes | str) else json.dumps(body)
             options.setdefault("content_type", "application/json")
-        return self.client.open(BASE + path, method=method, headers=headers, **options)
+        response = self.client.open(BASE + path, method=method, headers=headers, **options)
+        route = find(self.client.application.url_map, method, path)
+        if route is not None:
+            check(route, response)
+        return response
 
 
 MakeToken = Callable[..., str]
@@ -68,6 +78,21 @@ def script(client: FlaskClient, make_token: MakeToken) -> Script:
         hosting: ServiceFields = {"code": "hosting", "name": "Database hosting", "prices": {"EUR": Decimal("0.05")}}
         transaction(services.create, hosting, None, SYSTEM, now())
     return Script(client, make_token())
+
+
+@pytest.fixture
+def told(app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> "Recorder":
+    """The story, told on a Sunday in November; a token without a scope is told off."""
+    from tests.api.story import Recorder, tell  # noqa: PLC0415 - it tells of scripts
+
+    with time_machine.travel("2026-11-22T10:00:00Z", tick=False):
+        with app.app_context():
+            make_tax_rate("standard")
+        story = tell(Script(client, make_token()), monkeypatch)
+        weak = Recorder(Script(client, make_token([scope for scope in SCOPES if scope != "charges:write"])))
+        weak.post("/charges", {}, 403)
+        story.problems |= weak.problems
+        return story
 
 
 def pointers(response: TestResponse) -> list[str]:

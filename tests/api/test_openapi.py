@@ -6,13 +6,23 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from billing_admin.api.routing import BASE, PUBLIC, ROUTES
 from tests.api.conftest import Script
+from tests.api.described import resolved
 
 
 @pytest.fixture
 def document(script: Script) -> Any:
     """The document, as a script gets it."""
     return script.get("/openapi.json").json
+
+
+def test_it_names_the_scope_of_each_route(document: Any) -> None:
+    for route in ROUTES:
+        described = document["paths"][BASE + route.path][route.method.lower()]
+        scopes = [] if route.scope == PUBLIC else [{"token": [route.scope]}]
+        assert (described["operationId"], described["security"]) == (route.name, scopes)
+        assert (route.scope in described["description"]) == (route.scope != PUBLIC)
 
 
 def test_it_describes_the_routes(app: Flask, document: Any) -> None:
@@ -53,9 +63,14 @@ def test_every_operation_says_what_it_needs_and_what_it_refuses(document: Any) -
             assert bool(operation["security"]) != public
             assert public or {"401", "403"} <= operation["responses"].keys()
             assert ("requestBody" in operation) == (method != "get")
+            assert {"422", "429", "503"} <= operation["responses"].keys()
             for status, answer in operation["responses"].items():
-                (media,) = answer["content"]
-                assert (media == "application/problem+json") == (int(status) >= 400)
+                described = resolved(answer)
+                assert "X-Request-Id" in described["headers"]
+                assert ("Retry-After" in described["headers"]) == (status in {"429", "503"})
+                for media in described["content"]:
+                    assert (media == "application/problem+json") == (int(status) >= 400)
+            assert {"name": operation["tags"][0]} in [{"name": tag["name"]} for tag in document["tags"]]
     assert len(seen) == sum(len(item) for item in document["paths"].values())
 
 
@@ -64,7 +79,7 @@ def test_a_charge_in_and_out(document: Any) -> None:
     assert asked["required"] == ["customer"]
     assert asked["additionalProperties"] is False
     assert "default" not in asked["properties"]["quantity"]
-    assert {"type": "number"} in asked["properties"]["quantity"]["anyOf"]
+    assert [kind["type"] for kind in asked["properties"]["quantity"]["anyOf"]] == ["string", "number"]
     answered = document["components"]["schemas"]["ChargeOut"]
     assert answered["properties"]["amount"]["type"] == "string"
     batch = document["components"]["schemas"]["ChargeBatch"]["properties"]["charges"]

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 SECRET = "only-for-tests" * 4
-GUNICORN = ("--worker-class", "gthread", "--workers", "1", "--threads", "4", "--no-control-socket")
+GUNICORN = ("--worker-class", "gthread", "--threads", "4", "--no-control-socket")
 # Without the network that Chromium would talk to by itself, and as root, which its sandbox refuses.
 FLAGS = (
     "--no-sandbox",
@@ -46,14 +46,22 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def serving(database_url: str) -> Iterator[str]:
-    """The address of the product on this migrated database. Ends with an AssertionError if it logged a traceback."""
+def serving(database_url: str, workers: int = 1, **settings: str) -> Iterator[str]:
+    """The address of the product on this migrated database. Ends with an AssertionError if it logged a traceback.
+
+    `settings` are BILLING_… variables without the prefix.
+    """
+    given = {"database_url": database_url, "secret_key": SECRET} | settings
+    environment = os.environ | {f"BILLING_{name.upper()}": value for name, value in given.items()}
     with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryFile() as log:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *GUNICORN, "--bind", f"fd://{listener.fileno()}", "wsgi:app"],
+            [
+                *(sys.executable, "-m", "gunicorn", *GUNICORN, "--workers", str(workers)),
+                *("--bind", f"fd://{listener.fileno()}", "wsgi:app"),
+            ],
             cwd=ROOT,
-            env=os.environ | {"BILLING_DATABASE_URL": database_url, "BILLING_SECRET_KEY": SECRET},
+            env=environment,
             pass_fds=(listener.fileno(),),
             stdout=log,
             stderr=log,

@@ -1,0 +1,90 @@
+"""How often each has come lately, kept in one file that the processes of a machine share."""
+
+import sqlite3
+import time
+from pathlib import Path
+from threading import Lock
+
+from limits.storage import SlidingWindowCounterSupport
+
+BUSY_SECONDS = 1
+TIDY_EVERY = 10_000
+
+_OPEN = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = OFF;
+CREATE TABLE IF NOT EXISTS windows (
+    key TEXT PRIMARY KEY, expiry INTEGER NOT NULL, started REAL NOT NULL, current INTEGER NOT NULL, previous INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+# A window begins with the first to come. `age` is how far it is through, in windows: from 1 on the next one has begun, from 2
+# on nothing of it counts. A little less than none is a clock read just before another's; a whole window less, one set back.
+_HIT = """
+INSERT INTO windows AS w (key, expiry, started, current, previous) SELECT :key, :expiry, :now, :amount, 0 WHERE :amount <= :limit
+ON CONFLICT (key) DO UPDATE SET
+    expiry = :expiry,
+    started = CASE WHEN {age} >= 2 OR {age} < -1 THEN :now WHEN {age} >= 1 THEN w.started + :expiry ELSE w.started END,
+    current = CASE WHEN {age} >= 1 OR {age} < -1 THEN :amount ELSE w.current + :amount END,
+    previous = CASE WHEN {age} >= 2 OR {age} < -1 THEN 0 WHEN {age} >= 1 THEN w.current ELSE w.previous END
+WHERE :amount + CASE
+    WHEN {age} >= 2 OR {age} < -1 THEN 0
+    WHEN {age} >= 1 THEN w.current * (2 - {age})
+    ELSE w.current + w.previous * (1 - max({age}, 0.0)) END <= :limit
+RETURNING 1
+""".format(age="((:now - w.started) / :expiry)")
+
+
+class CallCounts(SlidingWindowCounterSupport):
+    """A storage of the library `limits`: an SQLite file that nobody misses, hence never synchronised with the disk.
+
+    Two windows are counted per key, and the earlier weighs by how much of it lies within the last `expiry` seconds. A hit is one
+    statement, so that no two processes can both take the last place. Raises StorageError when the file cannot be used.
+    """
+
+    base_exceptions = sqlite3.Error, OSError
+    wrap_exceptions = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._hits = 0
+
+    def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Count `amount` if that stays within `limit`, and say whether it did."""
+        now = time.time()
+        values = {"key": key, "limit": limit, "expiry": expiry, "amount": amount, "now": now}
+        with self._lock:
+            connection = self._opened()
+            self._hits += 1
+            if self._hits % TIDY_EVERY == 0:
+                connection.execute("DELETE FROM windows WHERE started < ? - 2 * expiry", (now,))
+            return bool(connection.execute(_HIT, values).fetchall())
+
+    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        """Tell the earlier window's count, for how long it still weighs, the present one's count, and the seconds left."""
+        with self._lock:
+            found = self._opened().execute("SELECT started, current, previous FROM windows WHERE key = ?", (key,))
+            started, current, previous = found.fetchone() or (0.0, 0, 0)
+        age = max(time.time() - started, 0.0)
+        if age >= 2 * expiry:
+            return 0, 0.0, 0, 0.0
+        if age >= expiry:
+            return current, 2 * expiry - age, 0, 2 * expiry - age
+        return previous, expiry - age, current, expiry - age
+
+    def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - other storages need it
+        """Forget that anybody came."""
+        with self._lock:
+            self._opened().execute("DELETE FROM windows WHERE key = ?", (key,))
+
+    def _opened(self) -> sqlite3.Connection:
+        """Open at the first use: not before a server has divided itself into its workers."""
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.executescript(_OPEN)
+            self._connection = connection
+        return self._connection

@@ -1,0 +1,78 @@
+"""Whatever a test calls, the OpenAPI document must describe the answer: status, media type, headers, content."""
+
+import json
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
+from werkzeug.test import TestResponse
+
+from billing_admin.api.openapi import document
+from billing_admin.api.routing import BASE, ROUTES, Route
+from billing_admin.config import VERSION
+
+TOLD_APART = {"ETag", "Link", "Idempotent-Replayed", "Location", "Retry-After", "WWW-Authenticate"}
+
+
+@cache
+def whole() -> Any:
+    """The document, as a script reads it."""
+    return json.loads(json.dumps(document(VERSION)))
+
+
+def operation(route: Route) -> Any:
+    """What the document says of a route."""
+    return whole()["paths"][BASE + route.path][route.method.lower()]
+
+
+def resolved(part: Any) -> Any:
+    """A part of the document, or what it refers to."""
+    if "$ref" not in part:
+        return part
+    kind, _, name = part["$ref"].removeprefix("#/components/").partition("/")
+    return whole()["components"][kind][name]
+
+
+def validate(schema: Any, content: Any) -> None:
+    """Raise ValidationError if the content is not as the schema says."""
+    _validator(json.dumps(schema)).validate(content)
+
+
+@cache
+def _validator(schema: str) -> Any:
+    return jsonschema_rs.Draft202012Validator(
+        json.loads(schema) | {"components": whole()["components"]}, validate_formats=True
+    )
+
+
+def find(urls: Map, method: str, path: str) -> Route | None:
+    """The route that answers at an address, or none."""
+    try:
+        endpoint, _ = urls.bind("localhost").match(BASE + path.partition("?")[0], method=method)
+    except HTTPException:
+        return None
+    return next((one for one in ROUTES if f"api.{one.name}" == endpoint), None)
+
+
+def check(route: Route, response: TestResponse) -> None:
+    """Fail unless the document describes this answer of this route."""
+    seen = f"{route.method} {route.path} → {response.status_code}"
+    responses = operation(route)["responses"]
+    assert str(response.status_code) in responses, seen
+    described = resolved(responses[str(response.status_code)])
+    assert response.mimetype in {media.partition(";")[0] for media in described["content"]}, seen
+    if response.is_json:
+        validate(described["content"][response.mimetype]["schema"], response.json)
+    given = {name for name, _ in response.headers}
+    assert given & TOLD_APART <= described["headers"].keys(), seen
+    for name, header in described["headers"].items():
+        if name in given:
+            validate(resolved(header)["schema"], _read(response.headers[name]))
+        else:
+            assert not resolved(header)["required"], f"{seen} has no {name}"
+
+
+def _read(header: str) -> str | int:
+    return int(header) if header.isdigit() else header

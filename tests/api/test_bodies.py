@@ -1,0 +1,271 @@
+"""What no route may take, tried on each that takes a body: the table is made of the routes themselves, so a new one is in it.
+
+`test_strict_json.py` tries the reader alone; here what it refuses goes through HTTP, and each field of each body is spoilt.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from billing_admin.api.routing import ROUTES, Route
+from tests.api.conftest import Script, code, pointers
+from tests.api.described import operation, resolved
+from tests.api.story import Recorder
+from tests.api.test_strict_json import NOT_JSON
+
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+TAKING_A_BODY = [route for route in ROUTES if route.body is not None]
+EACH_ROUTE = pytest.mark.parametrize("route", TAKING_A_BODY, ids=lambda route: route.name)
+
+NUMBERS = [
+    "9" * 19,
+    "9223372036854775808123",
+    "9" * 5000,
+    "1e999",
+    "-1e999",
+    "1e999999",
+    "1e" + "9" * 30,
+    "-1e-" + "9" * 30,
+    "0." + "1" * 31,
+    "-0",
+    "-0.0",
+    '"-0"',
+    '"1e3"',
+    '"١٢"',
+    '"１２"',
+    '"1_000"',
+    '" 12 "',
+    '"12\\n"',
+    '"NaN"',
+    '"sNaN"',
+    '"Infinity"',
+    '"+1"',
+    '"1,50"',
+    '""',
+    '"0.' + "1" * 13 + '"',
+    '"' + "9" * 19 + '"',
+]
+OF_OTHER_TYPES = {
+    "string": ["1", "1.5", "true", "null", "[]", "{}", '["a"]'],
+    "number": ["true", "null", "[]", "{}", "[1]"],
+    "integer": ['"1"', "1.5", "true", "[]", "{}"],
+    "boolean": ["0", "1", '"true"', "null", "[]", "{}"],
+    "array": ["0", "true", "null", "{}", '"a"'],
+    "object": ["0", "true", "null", "[]", '"a"'],
+    "null": ["0", "1", "1.5", "true", "[]", "{}", '["a"]', '"1"', '"true"'],
+}
+NO_JSON = ["NaN", "Infinity", "-Infinity", "nan", "01", "1_000", "١٢", "'1'", "0x1", "+1", ".5"]
+NO_DAYS = ['"2026-02-30"', '"2026-11-22T00:00:00Z"', '"22.11.2026"', '"1795305600"', '"２０２６-11-22"', '""']
+NO_IDS = ['"1"', '"3135f21655334c18882af96c09cfc73c"', '"{3135f216-5533-4c18-882a-f96c09cfc73c}"', '""']
+
+
+def send(script: Script, route: Route, body: Any, **options: Any) -> TestResponse:
+    """Send a body to a route, about things that need not exist."""
+    path = route.path
+    for name in ("id", "ref", "code", "number", "allocation"):
+        path = path.replace(f"{{{name}}}", str(uuid4()))
+    return script.call(route.method, path, body, **options)
+
+
+@EACH_ROUTE
+def test_what_is_not_json(script: Script, route: Route) -> None:
+    for body in (*NOT_JSON, b'{"a":NaN}', b'{"a":[-Infinity]}'):
+        if body or not route.body_optional:
+            response = send(script, route, body)
+            assert (response.status_code, response.content_type) == (400, "application/problem+json"), body[:20]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "pointer"),
+    [
+        ('{"x": {"a": 1, "b": 2, "a": 3}}', "duplicate_key", "/x/a"),
+        ('{"x": 1, "x": 1}', "duplicate_key", "/x"),
+        ('{"x": ["\\u0000"]}', "unprintable", "/x/0"),
+        ('{"x": {"y": "a\\uD800b"}}', "unprintable", "/x/y"),
+        ('{"x": "\\udc00\\ud800"}', "unprintable", "/x"),
+        ('{"x": {"\\u0000": 1}}', "unprintable", "/x"),
+        ('{"a~b/c": "\\ud800"}', "unprintable", "/a~0b~1c"),
+        (json.dumps({"x": dict.fromkeys(map(str, range(1001)), 0)}), "too_many_keys", "/x"),
+        ('{"unheard_of": 1}', "unknown_field", "/unheard_of"),
+    ],
+)
+def test_the_place_is_named(script: Script, body: str, kind: str, pointer: str) -> None:
+    for route in TAKING_A_BODY:
+        response = send(script, route, body)
+        assert response.status_code == 422, route
+        assert response.json
+        found = [(error["pointer"], error["code"]) for error in response.json["errors"]]
+        assert (pointer, kind) in found, route
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "1", '"{}"', "true", "[{}]"])
+def test_a_body_is_an_object(script: Script, body: str) -> None:
+    for route in TAKING_A_BODY:
+        response = send(script, route, body)
+        assert (response.status_code, code(response)) == (422, "wrong_type")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+        "application/json; charset=latin1",
+        "application/problem+json",
+    ],
+)
+def test_other_content(script: Script, content_type: str) -> None:
+    for route in TAKING_A_BODY:
+        response = send(script, route, b"{}", content_type=content_type)
+        assert (response.status_code, code(response)) == (415, "unsupported_media_type"), route
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=UTF-8", "Application/JSON;charset=utf-8"]
+)
+def test_json_content_and_no_body(script: Script, content_type: str) -> None:
+    for route in TAKING_A_BODY:
+        response = send(script, route, b"", content_type=content_type)
+        expected = {404} if route.body_optional else {400}
+        assert response.status_code in expected, route
+        assert route.body_optional or code(response) == "empty_body"
+
+
+def test_neither_body_nor_type(script: Script) -> None:
+    for route in TAKING_A_BODY:
+        assert send(script, route, None).status_code == (404 if route.body_optional else 415), route
+
+
+def test_too_large(script: Script, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a length, and in chunks without one."""
+    monkeypatch.setitem(app.config, "MAX_CONTENT_LENGTH", 1000)
+    chunked = {"wsgi.input_terminated": True}
+    for route in TAKING_A_BODY:
+        for response in (
+            send(script, route, b" " * 1001),
+            send(
+                script,
+                route,
+                None,
+                input_stream=io.BytesIO(b" " * 100_000),
+                content_type="application/json",
+                environ_overrides=chunked,
+            ),
+        ):
+            assert (response.status_code, code(response)) == (413, "request_entity_too_large"), route
+
+
+def test_ten_megabytes_of_digits(told: Recorder) -> None:
+    """In a field that is a number if there is one, else in any; this must not take seconds."""
+    for route in TAKING_A_BODY:
+        places = sorted(fields(route), key=lambda field: kinds(field[1]) != {"string", "number"})
+        response = spoil(told, route, places[0][0], "9" * 10_000_000)
+        assert response.status_code == 422, route
+        assert "/" + "/".join(map(str, places[0][0])) in pointers(response)
+
+
+# --- each field of each body, spoilt ---
+
+
+def fields(route: Route) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The places of a body where something stands, down to the first item of a list, each with its schema."""
+    yield from _within((), _schema(route))
+
+
+def _schema(route: Route) -> Any:
+    return resolved(operation(route)["requestBody"]["content"]["application/json"]["schema"])
+
+
+def _within(place: tuple[str | int, ...], schema: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    schema = resolved(schema)
+    for name, part in schema.get("properties", {}).items():
+        yield (*place, name), resolved(part)
+        yield from _within((*place, name), part)
+    for choice in [schema, *schema.get("anyOf", [])]:
+        if "items" in choice:
+            yield (*place, 0), resolved(choice["items"])
+            yield from _within((*place, 0), choice["items"])
+
+
+def kinds(schema: Any) -> set[str]:
+    """The JSON types that a schema takes."""
+    if "anyOf" in schema:
+        return set().union(*(kinds(resolved(one)) for one in schema["anyOf"]))
+    return {schema["type"]}
+
+
+def spoilt(route: Route, place: tuple[str | int, ...], value: str) -> str:
+    """The route's example as a new request, with another value in one place; `value` is JSON, or what pretends to be."""
+    body = json.loads(json.dumps(operation(route)["requestBody"]["content"]["application/json"]["example"]))
+    for name in ("id", "amount" if place[0] == "lines" else "id"):  # a credit note is of an amount or of lines
+        body.pop(name, None)
+    return json.dumps(_put(body, place, "MARK", _schema(route))).replace('"MARK"', value)
+
+
+def _put(part: Any, place: tuple[str | int, ...], value: str, schema: Any) -> Any:
+    """A copy of the part with the value in its place; what is needed around it is made up as the schema asks."""
+    if not place:
+        return value
+    name, rest = place[0], place[1:]
+    if isinstance(name, int):
+        inner = next(choice["items"] for choice in [schema, *schema.get("anyOf", [])] if "items" in choice)
+        items = part if isinstance(part, list) and part else [_sample(inner)]
+        return [_put(items[0], rest, value, resolved(inner)), *items[1:]]
+    known = part if isinstance(part, dict) else {}
+    return known | {name: _put(known.get(name), rest, value, resolved(schema["properties"][name]))}
+
+
+def _sample(schema: Any) -> Any:
+    """Something that a schema takes."""
+    schema = resolved(schema)
+    if "properties" in schema:
+        return {name: _sample(schema["properties"][name]) for name in schema["required"]}
+    if schema.get("format") == "uuid":
+        return str(uuid4())
+    return "1" if "number" in kinds(schema) else "INV-2026-00001"
+
+
+def wrong(schema: Any) -> Iterator[str]:
+    """Values that this schema does not take."""
+    taken = kinds(schema)
+    yield from sorted(set.intersection(*(set(OF_OTHER_TYPES[kind]) for kind in taken)))
+    if taken == {"string", "number"}:
+        yield from NUMBERS
+    if "date" in str(schema.get("format")):
+        yield from NO_DAYS
+    if schema.get("format") == "uuid":
+        yield from NO_IDS
+    if "string" in taken:
+        yield from ('"\\u0000"', '"a\\ud800"')
+
+
+def spoil(told: Recorder, route: Route, place: tuple[str | int, ...], value: str) -> TestResponse:
+    """Send the spoilt example about what exists."""
+    path = route.path
+    for name, known in told.routes[route.name]["parameters"].items():
+        path = path.replace(f"{{{name}}}", known)
+    return told.script.call(route.method, path, spoilt(route, place, value), headers={"If-Match": "*"})
+
+
+def test_each_field_refuses_what_it_cannot_be(told: Recorder) -> None:
+    """The place is named: the field itself, or what stands in it."""
+    for route in TAKING_A_BODY:
+        for place, schema in fields(route):
+            pointer = "/" + "/".join(map(str, place))
+            for value in wrong(schema):
+                response = spoil(told, route, place, value)
+                seen = (route.name, pointer, value[:30], response.text)
+                assert response.status_code == 422, seen
+                assert any(found.startswith(pointer) for found in pointers(response)), seen
+            for value in NO_JSON:
+                assert spoil(told, route, place, value).status_code == 400, (route.name, pointer, value)

@@ -1,0 +1,48 @@
+"""The examples in the OpenAPI document are real, whole, and as the document says. `RECORD=1` writes them anew."""
+
+import json
+import os
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from billing_admin import api
+from billing_admin.api.routing import ROUTES, Route
+from tests.api.described import operation, resolved, validate, whole
+from tests.api.story import Recorder, masked
+
+FILE = Path(api.__file__).with_name("examples.json")
+# Only a run that takes long enough to be watched is answered so.
+WITHOUT_EXAMPLE = {("post_billing_run", "202"), ("get_openapi", "200")}
+
+
+def test_the_examples_are_what_was_asked_and_answered(told: Recorder, backend: str) -> None:
+    content = {"problems": dict(sorted(told.problems.items())), "routes": told.routes}
+    if os.environ.get("RECORD") and backend == "sqlite":
+        FILE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    assert masked(content) == masked(json.loads(FILE.read_text()))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_example_is_as_the_document_says(route: Route) -> None:
+    """Each route has one of each of its answers, and of what it is asked, unless it is asked nothing."""
+    told_of = operation(route)
+    if route.body is not None:
+        content = told_of["requestBody"]["content"]["application/json"]
+        validate(content["schema"], content["example"])
+    for status, answer in told_of["responses"].items():
+        for media, content in resolved(answer)["content"].items():
+            if media == "application/json" and isinstance(route.answer, str) and route.or_json:
+                continue  # instead of a file, when asked for
+            if (route.name, status) not in WITHOUT_EXAMPLE:
+                validate(content["schema"], content["example"])
+    for parameter in told_of["parameters"]:
+        if "{" + parameter["name"] + "}" in route.path:
+            validate(parameter["schema"], parameter["example"])
+
+
+def test_every_status_that_is_refused_has_a_real_problem() -> None:
+    for status, response in whole()["components"]["responses"].items():
+        example = response["content"]["application/problem+json"]["example"]
+        assert (example["status"], example["title"]) == (int(status), HTTPStatus(int(status)).phrase)
