@@ -38,6 +38,8 @@ _TAGS: Final[Mapping[str, str]] = {
     "invoices": "Drafts, invoices and credit notes",
     "invoice-lines": "Their lines",
     "payments": "Money that came in",
+    "allocations": "Which invoices it went to",
+    "journal": "The accounting journal",
     "audit-events": "Who did what",
     "number-series": "The numbers given out",
     "period-lock": "How far the books are closed",

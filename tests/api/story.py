@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from billing_admin.api import health
 from billing_admin.api.limiting import Limiting
 from billing_admin.api.routing import ROUTES, Route
+from billing_admin.documents.exporting import FORMATS
 from tests.api.conftest import BASE, Script
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
@@ -39,10 +40,12 @@ class Recorder:
         if status >= 400:
             self.problems.setdefault(str(status), response.json)
             return response.json
-        content = response.json if response.is_json else response.text
+        content = (
+            response.json if response.is_json else response.text if response.mimetype.startswith("text/") else None
+        )
         query = {name: values[0] for name, values in response.request.args.to_dict(flat=False).items()}
         kept = self.routes.setdefault(route.name, {"parameters": names | query, "body": body, "answers": {}})
-        if route.path != "/openapi.json":
+        if content is not None and route.path != "/openapi.json":
             kept["answers"].setdefault(str(status), content)
         return content
 
@@ -194,6 +197,8 @@ def _corrections(say: Recorder) -> None:
         "/invoices/INV-2026-00001/write-off", {"id": id_of("e", 2), "amount": open_, "reason": "Too little to ask for"}
     )
     say.post("/billing-runs", {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-22"}, 201)
+    later = {"id": id_of("b", 2), "through": "2026-11-30", "background": True}
+    say.post("/billing-runs", later, 202)
     say.post("/invoices/INV-2026-00002/void", {"reason": "Sent to the wrong address", "charges": "pending"})
 
 
@@ -201,8 +206,15 @@ def _reading(say: Recorder) -> None:
     say.get("/number-series")
     say.get("/period-lock")
     say.get(f"/audit-events?object={id_of('a', 1)}")
-    for kind in ("invoices", "invoice-lines", "charges", "payments"):
-        say.get(f"/{kind}.csv?customer=ACME")
+    for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations"):
+        for format in FORMATS:
+            say.get(f"/{kind}.{format}?customer=ACME")
+    for kind in ("customers", "services", "audit-events"):
+        for format in FORMATS:
+            say.get(f"/{kind}.{format}")
+    for format in ("csv", "hledger"):
+        say.get(f"/journal.{format}?from=2026-11-01&to=2026-11-30")
+    say.get("/invoices/INV-2026-00001/pdf")
     say.get("/health")
     say.get("/openapi.json")
 
