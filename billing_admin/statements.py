@@ -122,15 +122,20 @@ def _driver(session: Session) -> Iterator[tuple[Any, Dialect]]:
 
 
 def alone(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
-    """Run one statement that reads, by itself: without a session, and without a transaction to begin and end."""
+    """Run one statement that reads, by itself: without a session, and without a transaction to begin and end.
+
+    Whatever is raised, nobody else gets the connection, which may have been left in autocommit.
+    """
     with closing(engine.raw_connection()) as pooled:
         driver: Any = pooled.driver_connection
         try:
             with _by_itself(driver, engine.dialect):
                 return statement.run(driver, engine.dialect, values)
-        except engine.dialect.loaded_dbapi.Error as error:
+        except BaseException as error:
             pooled.invalidate(error)
-            raise _as_sqlalchemy(engine.dialect, error) from error
+            if isinstance(error, engine.dialect.loaded_dbapi.Error):
+                raise _as_sqlalchemy(engine.dialect, error) from error
+            raise
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
@@ -24,6 +25,7 @@ from billing_admin.models import (
     TaxRate,
     TaxRateChange,
 )
+from billing_admin.statements import Statement, alone
 from tests.books import contents
 from tests.databases import without_triggers
 from tests.making import NOW, make_customer, make_invoice, make_service, make_spec, post
@@ -302,6 +304,27 @@ def test_tries_are_bounded_and_other_errors_are_not_tried_again(
     with pytest.raises(kind):
         transaction(work)
     assert work.calls == calls
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("error", [KeyError("hash"), KeyboardInterrupt(), psycopg.OperationalError("gone")])
+def test_a_connection_on_which_a_lone_statement_failed_serves_nobody_else(
+    session: Session, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def fails(driver: Any, *_: object) -> NoReturn:
+        used.append(driver)
+        raise error
+
+    statement = Statement(select(Organisation.id))
+    monkeypatch.setattr(statement, "run", fails)
+    expected = OperationalError if isinstance(error, psycopg.Error) else type(error)
+    with pytest.raises(expected):
+        alone(db.engine, statement, {})
+    assert [driver.closed for driver in used] == [True]
+    monkeypatch.undo()
+    assert len(alone(db.engine, statement, {})) == 1
 
 
 def test_exact_numbers_of_any_size_sum_exactly(session: Session) -> None:
