@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy import Connection, Dialect, Engine, SelectBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -75,7 +75,7 @@ class _Form:
         self._sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._parameters: list[tuple[str, Process]] = [(name, binds.get(name)) for name in compiled.positiontup or ()]
-        columns: Iterable[Any] = clause.selected_columns if isinstance(clause, Select) else ()
+        columns: Iterable[Any] = clause.selected_columns if isinstance(clause, SelectBase) else ()
         results = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._results: list[Process] = results if any(results) else []
         self._on_postgresql = dialect.name == "postgresql"
