@@ -35,6 +35,10 @@ WRITE = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False, "bil
 SQLITE_WRITE = {"billing_write": True}
 ATTEMPTS = 5
 BUSY_SECONDS = 5  # twice: asking often, then as SQLite itself waits
+# What a large transaction changes should fit: SQLite writes what does not before the commit, and reads it again. A reader needs
+# little: a file that is exported goes by once.
+WRITE_CACHE_KIB, READ_CACHE_KIB = 32 * 1024, 2 * 1024
+CHECKPOINT_PAGES = 8_000  # 32 MB of the log go into the database at once: pages that change often are then written once
 # What is raised when the database does not answer, or not in time: try again later.
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 SERIALIZATION_FAILURE, DEADLOCK, UNIQUE_VIOLATION = "40001", "40P01", "23505"
@@ -154,6 +158,7 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
     connection.create_function("exact_add", 2, _exact_add, deterministic=True)
 
@@ -165,6 +170,7 @@ def _begin_sqlite(connection: Connection) -> None:
     assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - this is SQLite's listener
     if connection.info.get("write") is not write:
         driver.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+        driver.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB if write else READ_CACHE_KIB}")
         connection.info["write"] = write
     if not write:
         driver.execute("BEGIN")
