@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy import Connection, Dialect, Engine, SelectBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -75,7 +75,7 @@ class _Form:
         self._sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._parameters: list[tuple[str, Process]] = [(name, binds.get(name)) for name in compiled.positiontup or ()]
-        columns: Iterable[Any] = clause.selected_columns if isinstance(clause, Select) else ()
+        columns: Iterable[Any] = clause.selected_columns if isinstance(clause, SelectBase) else ()
         results = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._results: list[Process] = results if any(results) else []
         self._on_postgresql = dialect.name == "postgresql"
@@ -122,15 +122,20 @@ def _driver(session: Session) -> Iterator[tuple[Any, Dialect]]:
 
 
 def alone(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
-    """Run one statement that reads, by itself: without a session, and without a transaction to begin and end."""
+    """Run one statement that reads, by itself: without a session, and without a transaction to begin and end.
+
+    Whatever is raised, nobody else gets the connection, which may have been left in autocommit.
+    """
     with closing(engine.raw_connection()) as pooled:
         driver: Any = pooled.driver_connection
         try:
             with _by_itself(driver, engine.dialect):
                 return statement.run(driver, engine.dialect, values)
-        except engine.dialect.loaded_dbapi.Error as error:
+        except BaseException as error:
             pooled.invalidate(error)
-            raise _as_sqlalchemy(engine.dialect, error) from error
+            if isinstance(error, engine.dialect.loaded_dbapi.Error):
+                raise _as_sqlalchemy(engine.dialect, error) from error
+            raise
 
 
 @contextmanager

@@ -243,20 +243,18 @@ def charge_out(row: Any) -> ChargeOut:
 @route("POST", "/charges", scope="charges:write", body=ChargeIn, answer=ChargeOut, statuses=(201, 200))
 def post_charge(actor: Actor, body: ChargeIn) -> Reply:
     """Post one charge."""
-    spec = ChargeSpec(**body.__dict__)
-    stored, is_new = transaction(_post_one, spec, actor, now())
-    return created(stored, is_new)
+    posted = transaction(_post_one, ChargeSpec(**body.__dict__), actor, now())
+    if posted.rows:
+        return created(_new_charge(posted.rows[0], posted.known, actor), True)
+    return created(charge_out(charge(db.session(), posted.ids[0])), False)
 
 
-def _post_one(session: Session, spec: ChargeSpec, actor: Actor, at: datetime) -> tuple[ChargeOut, bool]:
+def _post_one(session: Session, spec: ChargeSpec, actor: Actor, at: datetime) -> posting.Posted:
     try:
-        posted = posting.post(session, [spec], actor, at)
+        return posting.post(session, [spec], actor, at)
     except DomainError as error:
         error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
         raise
-    if not posted.rows:
-        return charge_out(charge(session, posted.ids[0])), False
-    return _new_charge(posted.rows[0], posted.known, actor), True
 
 
 def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:

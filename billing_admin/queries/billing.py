@@ -25,6 +25,7 @@ from billing_admin.domain.tax import UNTAXED, untaxed
 from billing_admin.models import Charge, Customer, Service
 from billing_admin.models import TaxRate as Rate
 from billing_admin.models.base import exact_sum
+from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.lookup import among
 from billing_admin.queries.organisation import organisation
 from billing_admin.queries.tax import percent_by_day
@@ -43,7 +44,7 @@ class Scope:
 
     def covers(self, session: Session) -> list[ColumnElement[bool]]:
         """The conditions that hold for every unbilled charge of these customers, whatever its day."""
-        conditions: list[ColumnElement[bool]] = [Charge.status.in_(("pending", "held"))]
+        conditions: list[ColumnElement[bool]] = [is_unbilled()]
         if self.customer_ids is not None:
             conditions.append(among(session, Charge.customer_id, self.customer_ids))
         if self.currency is not None:
@@ -155,7 +156,8 @@ def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, s
 def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup]]:
     services, apart = _services(session)
     groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
-    for row in session.connection().execute(_grouped(session, scope, apart)):
+    summed = session.connection().execute(_grouped(session, scope, apart)).all()  # to fetch row by row takes longer
+    for row in summed:
         customer_id, currency, service_id, unit_price, inclusive, charge_id, percent, *row_sums = row
         charges, quantity, amount, since, until, *words = row_sums
         code, name, tax, note = services[service_id]

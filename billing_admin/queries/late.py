@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import Charge, InvoiceLine
+from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.lookup import among
 
 
@@ -17,7 +18,7 @@ def due(session: Session, customer_ids: Iterable[UUID], through: date) -> dict[t
         select(Charge.customer_id, Charge.currency, func.count())
         .where(
             among(session, Charge.customer_id, customer_ids),
-            Charge.status.in_(("pending", "held")),  # lets the index serve
+            is_unbilled(),  # lets the index serve
             Charge.status == "pending",
             Charge.incurred_on <= through,
             Charge.late,

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import Charge, Invoice
+from billing_admin.models.charge import is_unbilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +24,5 @@ class Unfinished:
 def unfinished(session: Session, through: date) -> Unfinished:
     """Count what is not on an issued invoice of charges up to a day: it could only be dated later."""
     drafts = select(func.count()).where(Invoice.status == "draft", Invoice.period_from <= through)
-    unbilled = select(func.count()).where(Charge.status.in_(("pending", "held")), Charge.incurred_on <= through)
+    unbilled = select(func.count()).where(is_unbilled(), Charge.incurred_on <= through)
     return Unfinished(session.scalar(drafts) or 0, session.scalar(unbilled) or 0)

@@ -1,9 +1,10 @@
 """What a posting needs to know, asked in one question: customers, services, the organisation's choices, ids that are taken."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -18,16 +19,15 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.domain.charging import LIKELY_DUPLICATE_HOURS, ChargeSpec, CustomerTerms, ServiceTerms
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
 from billing_admin.queries.lookup import among_named, as_id
 from billing_admin.queries.paging import Record
-from billing_admin.statements import Statement
+from billing_admin.statements import Rows, Statement
 
 AccountKey = tuple[UUID, str]
-FEW = 5
 
 
 @dataclass(slots=True)
@@ -76,20 +76,9 @@ class Known:
 
 def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
     """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys."""
-    customers, services = (
-        {spec.customer for spec in specs},
-        {spec.service for spec in specs if spec.service is not None},
-    )
-    ids = {spec.id for spec in specs if spec.id is not None}
-    asked = {
-        "customers": customers,
-        "customer_ids": _ids(customers),
-        "services": services,
-        "service_ids": _ids(services),
-        "charges": ids,
-    }
+    rows = _lookup_one(session, specs[0]) if len(specs) == 1 else _lookup_many(session, specs)
     found, taken = Known(), []
-    for kind, *row in _LOOKUP(session, asked, len(specs) > FEW):
+    for kind, *row in rows:
         match kind:
             case "customer":
                 found.note_customer(*row)
@@ -100,9 +89,35 @@ def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
             case _:
                 taken.append(UUID(row[0]))
     if taken:
-        rows = session.connection().execute(_STORED, {"ids": taken})
-        found.stored = {row.id: row for row in rows}
+        originals = session.connection().execute(_STORED, {"ids": taken})
+        found.stored = {row.id: row for row in originals}
     return found
+
+
+def _lookup_one(session: Session, spec: ChargeSpec) -> Rows:
+    service = spec.service
+    customer_id, service_id = as_id(spec.customer), None if service is None else as_id(service)
+    asked = {
+        "customer": spec.customer,
+        "customer_id": customer_id,
+        "service": service,
+        "service_id": service_id,
+        "charge": spec.id,
+    }
+    return _LOOKUP_ONE[customer_id is not None, service_id is not None](session, asked)
+
+
+def _lookup_many(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
+    customers = {spec.customer for spec in specs}
+    services = {spec.service for spec in specs if spec.service is not None}
+    asked = {
+        "customer": customers,
+        "customer_id": _ids(customers),
+        "service": services,
+        "service_id": _ids(services),
+        "charge": {spec.id for spec in specs if spec.id is not None},
+    }
+    return _LOOKUP_MANY(session, asked, many=True)
 
 
 def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
@@ -111,10 +126,13 @@ def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> d
     asked = {
         "yesterday": since.astimezone(UTC).date(),
         "today": now.astimezone(UTC).date(),
-        "fingerprints": fingerprints,
-        "since": since,
     }
-    return dict(_EARLIER(session, asked, len(fingerprints) > FEW))
+    if len(fingerprints) == 1:
+        alike = _ALIKE_ONE(session, {**asked, "fingerprint": next(iter(fingerprints))})
+    else:
+        alike = _ALIKE_MANY(session, {**asked, "fingerprint": fingerprints}, many=True)
+    latest_first = sorted((at, id, fingerprint) for fingerprint, id, at, status in alike if status != "cancelled")[::-1]
+    return {fingerprint: id for at, id, fingerprint in latest_first if at >= since}
 
 
 def _ids(names: Collection[str]) -> list[UUID]:
@@ -129,15 +147,56 @@ def _yes(condition: Any) -> ColumnElement[str]:
     return case((condition, literal_column("'yes'")), else_=_word(null()))
 
 
-def _either(wanted: Any, *conditions: ColumnElement[bool]) -> list[Any]:
-    """What together finds rows for which one of the conditions holds; of an OR PostgreSQL would read a whole small table."""
-    return [wanted.where(condition) for condition in conditions]
+# For "by its name or by its id" PostgreSQL would read a whole small table: each is asked for by itself, and put together.
+# Of a list of values a plan that is kept expects ten, and reads a small table from end to end, which a new table is for a while.
+# What is asked for one charge at a time therefore compares with a single value.
+Matching = Callable[[InstrumentedAttribute[Any], str], ColumnElement[bool]]
 
 
-_CUSTOMER = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
-_WANTED = union_all(
-    *_either(_CUSTOMER, among_named(Customer.reference, "customers"), among_named(Customer.id, "customer_ids"))
-).cte("wanted")
+def _is(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    return attribute == bindparam(name, type_=attribute.type)
+
+
+def _lookup(matching: Matching, customer_ids: bool, service_ids: bool) -> Statement:
+    """One kind of row each: kind, key, name, archived, a word of its own, currency, value, whether it includes tax.
+
+    It looks for the things' own names, and for their ids if those are asked for.
+    """
+    customer = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
+    wanted = union_all(
+        customer.where(matching(Customer.reference, "customer")),
+        *([customer.where(matching(Customer.id, "customer_id"))] if customer_ids else ()),
+    ).cte("wanted")
+    # PostgreSQL locks these before it reads them; on SQLite whoever writes is alone.
+    locked = (
+        select(Account.customer_id, Account.currency, Account.billed_through)
+        .join(wanted, wanted.c.id == Account.customer_id)
+        .order_by(Account.customer_id, Account.currency)
+        .with_for_update(key_share=True, of=Account)
+        .cte("locked")
+    )
+    customers = select(
+        literal_column("'customer'"),
+        _word(wanted.c.id),
+        wanted.c.reference,
+        _word(wanted.c.archived_at),
+        wanted.c.currency,
+        locked.c.currency,
+        _word(locked.c.billed_through),
+        _NOTHING,
+    ).outerjoin(locked, locked.c.customer_id == wanted.c.id)
+    return Statement(
+        union_all(
+            customers,
+            _SERVICE.where(matching(Service.code, "service")),
+            *([_SERVICE.where(matching(Service.id, "service_id"))] if service_ids else ()),
+            _HOUSE,
+            _CHARGE.where(matching(Charge.id, "charge")),
+        )
+    )
+
+
+_NOTHING = _word(null())
 _SERVICE: Any = select(
     literal_column("'service'"),
     _word(Service.id),
@@ -148,52 +207,29 @@ _SERVICE: Any = select(
     _word(ServicePrice.unit_price),
     _yes(ServicePrice.includes_tax),
 ).outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
-# PostgreSQL locks these before it reads them; on SQLite whoever writes is alone.
-_LOCKED = (
-    select(Account.customer_id, Account.currency, Account.billed_through)
-    .join(_WANTED, _WANTED.c.id == Account.customer_id)
-    .order_by(Account.customer_id, Account.currency)
-    .with_for_update(key_share=True, of=Account)
-    .cte("locked")
+_HOUSE: Any = select(
+    literal_column("'house'"),
+    _NOTHING,
+    Organisation.time_zone,
+    _NOTHING,
+    _NOTHING,
+    _NOTHING,
+    _yes(Organisation.hold_likely_duplicates),
+    _NOTHING,
 )
-_NOTHING = _word(null())
-# One kind of row each: kind, key, name, archived, a word of its own, currency, value, whether it includes tax.
-_LOOKUP = Statement(
-    union_all(
-        select(
-            literal_column("'customer'"),
-            _word(_WANTED.c.id),
-            _WANTED.c.reference,
-            _word(_WANTED.c.archived_at),
-            _WANTED.c.currency,
-            _LOCKED.c.currency,
-            _word(_LOCKED.c.billed_through),
-            _NOTHING,
-        ).outerjoin(_LOCKED, _LOCKED.c.customer_id == _WANTED.c.id),
-        *_either(_SERVICE, among_named(Service.code, "services"), among_named(Service.id, "service_ids")),
-        select(
-            literal_column("'house'"),
-            _NOTHING,
-            Organisation.time_zone,
-            _NOTHING,
-            _NOTHING,
-            _NOTHING,
-            _yes(Organisation.hold_likely_duplicates),
-            _NOTHING,
-        ),
-        select(
-            literal_column("'charge'"), _word(Charge.id), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING
-        ).where(among_named(Charge.id, "charges")),
-    )
-)
+_CHARGE: Any = select(literal_column("'charge'"), _word(Charge.id), *[_NOTHING] * 6)
+_LOOKUP_ONE = {by: _lookup(_is, *by) for by in product((False, True), repeat=2)}
+_LOOKUP_MANY = _lookup(among_named, customer_ids=True, service_ids=True)
 _STORED = select(Charge.__table__).where(among_named(Charge.id, "ids"))
-_EARLIER = Statement(
-    select(Charge.fingerprint, Charge.id)
-    .where(
-        Charge.created_on.in_([bindparam("yesterday"), bindparam("today")]),
-        among_named(Charge.fingerprint, "fingerprints"),
-        Charge.created_at >= bindparam("since"),
-        Charge.status != "cancelled",
-    )
-    .order_by(Charge.created_at.desc(), Charge.id.desc())
-)
+
+
+def _alike(matching: Matching) -> Statement:
+    """Whatever else is asked of them is asked afterwards: of today's charges PostgreSQL has no statistics yet, takes them for
+    few, and would rather read them all by another index.
+    """
+    charge = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
+    days = [charge.where(_is(Charge.created_on, day)) for day in ("yesterday", "today")]
+    return Statement(union_all(*(on_day.where(matching(Charge.fingerprint, "fingerprint")) for on_day in days)))
+
+
+_ALIKE_ONE, _ALIKE_MANY = _alike(_is), _alike(among_named)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import folded
 from billing_admin.models import Charge, Invoice, InvoiceLine, Service
+from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.lookup import among, named
 
 
@@ -64,7 +65,7 @@ def uses(session: Session, service_ids: Sequence[UUID]) -> dict[UUID, int]:
     )
     unbilled = (
         select(Charge.service_id, func.count().label("charges"))
-        .where(Charge.status.in_(("pending", "held")), among(session, Charge.service_id, service_ids))
+        .where(is_unbilled(), among(session, Charge.service_id, service_ids))
         .group_by(Charge.service_id)
     )
     both = union_all(billed, unbilled).subquery()

@@ -13,13 +13,14 @@ from billing_admin.domain.money import ZERO
 from billing_admin.domain.text import folded
 from billing_admin.models import Account, Charge, Customer, Service
 from billing_admin.models.base import exact_sum
+from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.charges import TO_REVIEW
 from billing_admin.queries.lookup import among
 from billing_admin.queries.paging import Record
 
 AGE_LIMITS = (30, 60, 90)
 _ANY = (Account.pending_charges > 0) | (Account.held_charges > 0)
-_PENDING = (Charge.status.in_(("pending", "held")), Charge.status == "pending")  # the first part lets the index serve
+_PENDING = (is_unbilled(), Charge.status == "pending")  # the first part lets the index serve
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _waiting(session: Session, which: Waiting) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
         Charge.customer_id == which.customer_id,
         Charge.currency == which.currency,
-        Charge.status.in_(("pending", "held")),
+        is_unbilled(),
     ]
     if which.through is not None:
         conditions.append(Charge.incurred_on <= which.through)

@@ -4,7 +4,8 @@ import gc
 from http import HTTPStatus
 from uuid import uuid4
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -30,7 +31,16 @@ def init_security(app: Flask, settings: Settings) -> None:
     _require_tokens(app)
 
 
+class PagesSession(SecureCookieSessionInterface):
+    """The session of pages. A script's request has none, and does not pay for reading and signing one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Read the cookie; below `/api/v1/` no cookie counts."""
+        return None if request.path.startswith("/api/v1/") else super().open_session(app, request)
+
+
 def _set_cookies(app: Flask, settings: Settings) -> None:
+    app.session_interface = PagesSession()
     app.config.update(
         SESSION_COOKIE_NAME="__Host-billing" if settings.production else "billing",
         SESSION_COOKIE_SECURE=settings.production,

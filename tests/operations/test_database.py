@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
+import psycopg
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,8 @@ from billing_admin.models import (
     TaxRate,
     TaxRateChange,
 )
+from billing_admin.models.charge import is_unbilled
+from billing_admin.statements import Statement, alone
 from tests.books import contents
 from tests.databases import without_triggers
 from tests.making import NOW, make_customer, make_invoice, make_service, make_spec, post
@@ -302,6 +305,47 @@ def test_tries_are_bounded_and_other_errors_are_not_tried_again(
     with pytest.raises(kind):
         transaction(work)
     assert work.calls == calls
+
+
+@POSTGRESQL
+@pytest.mark.parametrize("error", [KeyError("hash"), KeyboardInterrupt(), psycopg.OperationalError("gone")])
+def test_a_connection_on_which_a_lone_statement_failed_serves_nobody_else(
+    session: Session, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def fails(driver: Any, *_: object) -> NoReturn:
+        used.append(driver)
+        raise error
+
+    statement = Statement(select(Organisation.id))
+    monkeypatch.setattr(statement, "run", fails)
+    expected = OperationalError if isinstance(error, psycopg.Error) else type(error)
+    with pytest.raises(expected):
+        alone(db.engine, statement, {})
+    assert [driver.closed for driver in used] == [True]
+    monkeypatch.undo()
+    assert len(alone(db.engine, statement, {})) == 1
+
+
+@SQLITE
+def test_sqlite_finds_what_is_unbilled_by_its_index(session: Session) -> None:
+    query = select(Charge.amount).where(is_unbilled(), Charge.customer_id == make_customer().id)
+    compiled: Any = query.compile(db.engine, compile_kwargs={"render_postcompile": True})
+    asked = tuple(str(compiled.params[name]) for name in compiled.positiontup)
+    plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", asked).all()
+    assert "ix_charges_unbilled" in str(plan)
+
+
+@POSTGRESQL
+def test_postgresql_keeps_the_plan_of_a_statement_unless_it_has_many_values(session: Session) -> None:
+    kept = Statement(select(Organisation.id).where(Organisation.legal_name == bindparam("name")))
+    planned_anew = Statement(select(Organisation.id).where(Organisation.email == bindparam("email")))
+    for _ in range(3):
+        kept(session, {"name": "Your company"})
+        planned_anew(session, {"email": ""}, many=True)
+    prepared = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    assert [("legal_name" in one, "email" in one) for one in prepared if "organisation" in one] == [(True, False)]
 
 
 def test_exact_numbers_of_any_size_sum_exactly(session: Session) -> None:
