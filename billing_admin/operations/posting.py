@@ -54,13 +54,18 @@ class Posted:
         return len(self.ids) - len(self.rows)
 
 
-def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
-    """Store what is new, answer with the original for what is not; all or nothing.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What would become of a posting: the id of each row, what is new with its price, and what is refused, by the row's index."""
 
-    A charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and held if the
-    organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
-    row's index.
-    """
+    ids: list[UUID]
+    known: Known
+    fresh: dict[UUID, PricedCharge]
+    refusals: list[tuple[int, DomainError]]
+
+
+def judge(session: Session, specs: Sequence[ChargeSpec], now: datetime) -> Judged:
+    """Look everything up, price what is new, compare the rest with what is stored. Locks the accounts, and writes nothing."""
     found = known(session, specs)
     today = day_of(now, found.time_zone)
     keys = new_ids(now)
@@ -76,8 +81,25 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
                 _check_same(spec, found, original)
         except DomainError as error:
             refusals.append((index, error))
-    if refusals:
-        raise _refusal(refusals)
+    return Judged(ids, found, fresh, refusals)
+
+
+def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
+    """Store what is new, answer with the original for what is not; all or nothing.
+
+    A charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and held if the
+    organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
+    row's index.
+    """
+    judged = judge(session, specs, now)
+    if judged.refusals:
+        raise _refusal(judged.refusals)
+    return keep(session, judged, actor, now)
+
+
+def keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Posted:
+    """Store what was judged new in this transaction, of which nothing was refused."""
+    ids, found, fresh = judged.ids, judged.known, judged.fresh
     if not fresh:
         return Posted(ids, found)
     likely = _likely_duplicates(session, fresh.values(), now)
