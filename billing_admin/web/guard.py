@@ -56,6 +56,10 @@ def _guard() -> ResponseReturnValue | None:
     rule = request.url_rule
     if rule is None or is_api(rule.endpoint):
         return None
+    if getattr(current_app.view_functions[rule.endpoint], "takes_a_file", False) and person() is not None:
+        request.max_content_length = current_app.config[
+            "MAX_UPLOAD_LENGTH"
+        ]  # before the token is looked for in the body
     csrf.protect()
     if rule.endpoint in PUBLIC:
         return None

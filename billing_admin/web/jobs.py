@@ -30,6 +30,8 @@ class Kind:
 
 KINDS = {
     "billing_run": Kind("Billing run", "accounts billed or left out", "billing_runs.show"),
+    "import_check": Kind("Check of an import", "bytes read", "imports.show"),
+    "import": Kind("Import", "rows imported", "imports.show"),
 }
 
 

@@ -19,6 +19,7 @@ MENU = (
     ("Money", "Payments", "credit-card", "payments.index"),
     ("Money", "Ageing", "clock", "receivables.ageing"),
     ("Records", "Number register", "list-numbers", "numbers.index"),
+    ("Records", "Imports", "upload", "imports.index"),
     ("Records", "Jobs", "list-check", "jobs.index"),
     ("Records", "Audit log", "history", "audit.index"),
     ("Set-up", "Services", "package", "services.index"),
@@ -32,6 +33,10 @@ PART_OF = {
     "corrections": "invoices",
     "charge_corrections": "charges",
     "duplicates": "charges",
+    "imports.customers": "imports",
+    "imports.services": "imports",
+    "imports.charges": "imports",
+    "imports.payments": "imports",
     "periods": "settings",
     "tax_rates": "settings",
 }
