@@ -161,10 +161,16 @@ def stored(session: Session, id: UUID) -> BinaryIO:
 def _units(reader: Reader, file: BinaryIO) -> Iterator[list[Record]]:
     """The rows that are read together: one by one, but all of one service, which stand together."""
     rows = reading.rows(file, reader.plan)
-    if reader.kind != "services":
-        yield from ([record] for record in rows)
-        return
-    place = reader.plan.columns["code"]
+    try:
+        if reader.kind == "services":
+            yield from _grouped(rows, reader.plan.columns["code"])
+        else:
+            yield from ([record] for record in rows)
+    finally:
+        rows.let_go()
+
+
+def _grouped(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:
     for _, group in groupby(rows, lambda record: record.cells[place] if place < len(record.cells) else None):
         while part := list(islice(group, MOST_ROWS_OF_ONE)):
             yield part

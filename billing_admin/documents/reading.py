@@ -52,6 +52,10 @@ class Rows:
             yield Record(found[0], number, found[1])
             number += 1
 
+    def let_go(self) -> None:
+        """Leave the file to whoever opened it."""
+        self._lines.text.detach()
+
     def _next(self) -> tuple[int, list[str]] | None:
         """The next row that is not blank, with its first line."""
         while True:
@@ -70,7 +74,7 @@ class _Lines:
     """The lines of a file, with their ends as they are: what the csv module reads."""
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self._text = io.TextIOWrapper(file, _CODECS[encoding], newline="")
+        self.text = io.TextIOWrapper(file, _CODECS[encoding], newline="")
         self._encoding, self._count = encoding, 0
 
     def __iter__(self) -> "_Lines":
@@ -78,7 +82,7 @@ class _Lines:
 
     def __next__(self) -> str:
         try:
-            line = self._text.readline(LONGEST_LINE)
+            line = self.text.readline(LONGEST_LINE)
         except UnicodeDecodeError as error:
             raise self._undecoded(error) from error
         except UnicodeError as error:  # UTF-16 that does not say in which order its bytes are
