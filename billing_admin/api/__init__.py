@@ -25,6 +25,7 @@ SUBJECTS: Final = (
     "receivables",
     "audit_events",
     "files",
+    "pdf",
 )
 
 blueprint.register_error_handler(Exception, problems.answer)

@@ -17,12 +17,17 @@ from billing_admin.queries.billing_runs import report, settled
 def bill(job: Job, progress: Progress) -> None:
     """Work on the run until nothing waits."""
 
+    def count() -> tuple[int, int]:
+        return settled(db.session(), job.subject_id)
+
     def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
         made = transaction(work, *args, **how)
-        progress.beat(lambda: settled(db.session(), job.subject_id))
+        progress.beat(count)
         return made
 
+    progress.beat(count, at_once=True)
     billing_runs.work(transact, job.subject_id, actor_of(job), clock.now(), side_by_side)
+    progress.beat(count, at_once=True)
     run = report(db.session(), job.subject_id).run
     if run.failure:
         raise Conflict("run_failed", run.failure)

@@ -18,6 +18,7 @@ class Job(Base):
 
     `subject_id` is what it works on, `asked` its arguments, `permission` what one needs to ask for it. A running job has a
     `worker`, which says with each `beat_at` that it lives; one that is silent for too long loses the job to another.
+    `attempts` counts how often it was begun since it last got further.
     """
 
     __tablename__ = "jobs"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import PERMISSIONS, Actor
@@ -94,7 +94,8 @@ def take(session: Session, worker: str, actor: Actor, now: datetime) -> Job | No
 def beat(session: Session, id: UUID, worker: str, done: int, of: int | None, now: datetime) -> bool:
     """Say that it goes on, and how far it is. Returns whether it should stop, because someone asked. Raises Lost."""
     mine = update(Job).where(Job.id == id, Job.state == "running", Job.worker == worker)
-    told = session.execute(mine.values(done=done, of=of, beat_at=now).returning(Job.cancel_asked)).first()
+    further = {"attempts": case((Job.done < done, 1), else_=Job.attempts)}
+    told = session.execute(mine.values(done=done, of=of, beat_at=now, **further).returning(Job.cancel_asked)).first()
     if told is None:
         raise Lost
     stop: bool = told[0]

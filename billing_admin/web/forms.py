@@ -17,7 +17,7 @@ from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, Tex
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.text import reference, text
 from billing_admin.domain.typed import typed_amount
-from billing_admin.web.wording import padded
+from billing_admin.domain.wording import padded
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")

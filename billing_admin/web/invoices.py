@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, url_for
+from flask import Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db, transaction
+from billing_admin.documents.pdf import pdf
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.invoicing import balance, editable
 from billing_admin.domain.money import MINOR_DIGITS
@@ -172,6 +173,14 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
         page=rows(queries.charges_of_line(line_id)),
         rounding=rounding(invoice.currency),
     )
+
+
+@pages.get("/<uuid:id>/pdf")
+def paper(id: UUID) -> ResponseReturnValue:
+    """The issued document as PDF."""
+    invoice = _invoice(id)
+    headers = {"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"'}
+    return Response(pdf(invoice), headers=headers, content_type="application/pdf")
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])

@@ -5,12 +5,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
-from billing_admin.domain.fields import TAX_CATEGORIES
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, plain
 from billing_admin.domain.paying import METHODS, WRITE_OFF
 from billing_admin.domain.tax import Change, percent_on
-from billing_admin.models import InvoiceTax
+from billing_admin.domain.wording import percent
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
 
@@ -53,39 +52,16 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{first:,}" if first == last else f"{first:,}–{last:,}" for first, last in runs)
 
 
-def padded(amount: Decimal, digits: int) -> str:
-    """`34.90`: exact, with at least this many digits after the point."""
-    whole, _, decimals = plain(amount).partition(".")
-    decimals = decimals.ljust(digits, "0")
-    return f"{whole}.{decimals}" if decimals else whole
-
-
 def rounding(currency: str) -> str:
     """What amounts of a currency are rounded to: `2 digits`, `whole units`."""
     digits = MINOR_DIGITS[currency]
     return counted(digits, "digit") if digits else "whole units"
 
 
-def percent(rate: Decimal) -> str:
-    """`19 %`, `7.5 %`."""
-    return f"{plain(rate)} %"
-
-
 def tax_rate(rate: RateLike, on: date) -> str:
     """A rate's name, with its percentage of a day where the name does not say it."""
     holds = percent_on(on, rate.percent, rate.changes)
     return rate.name if plain(holds) in rate.name or not holds else f"{rate.name} ({percent(holds)})"
-
-
-def tax_words(category: str, rate: Decimal, included: bool = False) -> str:
-    """`Tax 7 % (S)`, `Tax 7 % (S), included`, `Reverse charge, 0 % (AE)`: a percentage with its category of EN 16931."""
-    words = f"Tax {percent(rate)}" if rate else f"{TAX_CATEGORIES.get(category, category)}, {percent(rate)}"
-    return f"{words} ({category}){', included' if included else ''}"
-
-
-def reason_for_no_tax(tax: InvoiceTax) -> str:
-    """The reason that an invoice prints; those made before they kept it have one for reverse charge."""
-    return tax.note or ("Reverse charge: the customer accounts for the tax." if tax.category == "AE" else "")
 
 
 def left_out_reason(reason: str) -> str:

@@ -1,0 +1,18 @@
+"""Issued documents as PDF."""
+
+from flask import Response
+
+from billing_admin.api.routing import route
+from billing_admin.database import db
+from billing_admin.documents.pdf import pdf
+from billing_admin.queries.invoices import invoice
+
+MEDIA_TYPE = "application/pdf"
+
+
+@route("GET", "/invoices/{number}/pdf", scope="read", answer=MEDIA_TYPE)
+def get_invoice_pdf(number: str) -> Response:
+    """Read an issued invoice or credit note as PDF; a draft has none."""
+    found = invoice(db.session(), number)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
+    return Response(pdf(found), headers=headers, content_type=MEDIA_TYPE)

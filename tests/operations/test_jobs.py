@@ -1,0 +1,204 @@
+"""A job's row: who holds it, who may say what of it, and how it comes back when its worker is gone."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM, Actor
+from billing_admin.domain.errors import Conflict, Denied, NotFound
+from billing_admin.models import AuditEvent, Job
+from billing_admin.operations import jobs
+from billing_admin.queries.jobs import job, latest
+from tests.making import NOW
+
+SUBJECT = UUID(int=7)
+LATER = NOW + jobs.LEASE + timedelta(seconds=1)
+
+
+def ask(kind: str = "import", subject: UUID = SUBJECT) -> UUID:
+    return transaction(jobs.enqueue, kind, subject, "charges:write", SYSTEM, NOW)
+
+
+def take(worker: str = "a", at: datetime = NOW) -> Job | None:
+    return transaction(jobs.take, worker, SYSTEM, at)
+
+
+def beat(id: UUID, worker: str = "a", done: int = 1, at: datetime = NOW) -> bool:
+    return transaction(jobs.beat, id, worker, done, 10, at)
+
+
+def read(session: Session, id: UUID) -> Job:
+    session.rollback()
+    return job(session, id)
+
+
+def actions(session: Session) -> list[str]:
+    session.rollback()
+    found = session.scalars(select(AuditEvent).where(AuditEvent.object_type == "job").order_by(AuditEvent.id))
+    return [event.action for event in found]
+
+
+def test_it_is_asked_for_taken_and_done(session: Session) -> None:
+    id = ask()
+    taken = take()
+    assert taken
+    assert (taken.id, taken.state, taken.worker, taken.attempts) == (id, "running", "a", 1)
+    assert take("b") is None
+    assert not beat(id, done=4)
+    transaction(jobs.finish, id, "a", {"rows": 10}, SYSTEM, LATER)
+    done = read(session, id)
+    assert (done.state, done.done, done.of, done.result, done.worker) == ("done", 10, 10, {"rows": 10}, None)
+    assert (done.started_at, done.finished_at) == (NOW, LATER)
+    assert actions(session) == ["job.queued", "job.done"]
+
+
+def test_one_is_alive_for_a_subject_and_kind(session: Session) -> None:
+    first = ask()
+    assert ask() == first
+    assert len({first, ask("export"), ask(subject=uuid4())}) == 3
+    take()
+    assert ask() == first
+    transaction(jobs.finish, first, "a", None, SYSTEM, NOW)
+    again = ask()
+    assert again != first
+    found = latest(session, SUBJECT)
+    assert found
+    assert found.kind in {"import", "export"}
+
+
+def test_jobs_are_taken_in_the_order_in_which_they_were_asked_for(session: Session) -> None:
+    asked = [transaction(jobs.enqueue, "import", uuid4(), "read", SYSTEM, NOW + timedelta(seconds=n)) for n in range(3)]
+    taken = [found.id for found in (take("a"), take("b"), take("c")) if found]
+    assert taken == asked
+
+
+def test_a_silent_worker_loses_its_job_and_is_told(session: Session) -> None:
+    id = ask()
+    take("a")
+    beat(id, done=5)
+    assert take("b", NOW + jobs.LEASE) is None
+    taken = take("b", LATER)
+    assert taken
+    assert (taken.id, taken.done, taken.attempts) == (id, 5, 2)
+    for late in (
+        lambda: beat(id, "a"),
+        lambda: transaction(jobs.finish, id, "a", None, SYSTEM, LATER),
+        lambda: transaction(jobs.fail, id, "a", "no", SYSTEM, LATER),
+        lambda: transaction(jobs.stop, id, "a", SYSTEM, LATER),
+        lambda: transaction(jobs.give_back, id, "a"),
+    ):
+        with pytest.raises(jobs.Lost):
+            late()
+    assert read(session, id).worker == "b"
+
+
+def test_a_job_that_kills_every_worker_fails(session: Session) -> None:
+    id = ask()
+    at = NOW
+    for number in range(jobs.MOST_ATTEMPTS):
+        assert take(f"worker {number}", at)
+        at += jobs.LEASE + timedelta(seconds=1)
+    assert take("last", at) is None
+    failed = read(session, id)
+    assert (failed.state, failed.failure) == ("failed", jobs.DIED)
+
+
+def test_a_job_that_gets_further_each_time_goes_on(session: Session) -> None:
+    id = ask()
+    at = NOW
+    for number in range(3 * jobs.MOST_ATTEMPTS):
+        assert take("a", at)
+        beat(id, done=number + 1, at=at)
+        at += jobs.LEASE + timedelta(seconds=1)
+    assert read(session, id).attempts == 1
+
+
+def test_one_that_waits_is_cancelled_at_once(session: Session) -> None:
+    id = ask()
+    transaction(jobs.cancel, id, SYSTEM, NOW)
+    assert read(session, id).state == "cancelled"
+    assert take() is None
+    transaction(jobs.cancel, id, SYSTEM, NOW)
+    assert actions(session) == ["job.queued", "job.cancelled"]
+
+
+def test_one_that_runs_is_told_at_its_next_beat(session: Session) -> None:
+    id = ask()
+    take()
+    assert not beat(id)
+    transaction(jobs.cancel, id, SYSTEM, NOW)
+    transaction(jobs.cancel, id, SYSTEM, NOW)
+    assert beat(id)
+    transaction(jobs.stop, id, "a", SYSTEM, NOW)
+    assert read(session, id).state == "cancelled"
+    assert actions(session) == ["job.queued", "job.cancel_asked", "job.cancelled"]
+
+
+def test_one_whose_worker_died_before_it_heard_is_not_begun_again(session: Session) -> None:
+    id = ask()
+    take()
+    transaction(jobs.cancel, id, SYSTEM, NOW)
+    assert take("b", LATER) is None
+    assert read(session, id).state == "cancelled"
+
+
+def test_a_billing_run_is_not_stopped_half_way(session: Session) -> None:
+    id = ask("billing_run")
+    with pytest.raises(Conflict, match="not stopped half-way"):
+        transaction(jobs.cancel, id, SYSTEM, NOW)
+    assert read(session, id).state == "queued"
+
+
+def test_a_job_given_back_waits_for_the_next_worker(session: Session) -> None:
+    id = ask()
+    take()
+    transaction(jobs.give_back, id, "a")
+    assert (read(session, id).state, read(session, id).attempts) == ("queued", 0)
+    assert take("b")
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+def test_what_failed_or_was_cancelled_is_tried_again(session: Session, how: str) -> None:
+    id = ask()
+    take()
+    if how == "failed":
+        transaction(jobs.fail, id, "a", "The disk is full.", SYSTEM, NOW)
+        assert read(session, id).failure == "The disk is full."
+    else:
+        transaction(jobs.cancel, id, SYSTEM, NOW)
+        transaction(jobs.stop, id, "a", SYSTEM, NOW)
+    for _ in range(2):
+        transaction(jobs.again, id, SYSTEM, NOW)
+    found = read(session, id)
+    assert (found.state, found.failure, found.cancel_asked, found.finished_at) == ("queued", None, False, None)
+    assert take()
+
+
+def test_what_is_done_or_goes_on_elsewhere_is_not_begun_again(session: Session) -> None:
+    first = ask()
+    take()
+    transaction(jobs.fail, first, "a", "No.", SYSTEM, NOW)
+    second = ask()
+    with pytest.raises(Conflict, match="Another job"):
+        transaction(jobs.again, first, SYSTEM, NOW)
+    take()
+    transaction(jobs.finish, second, "a", None, SYSTEM, NOW)
+    with pytest.raises(Conflict, match="is done"):
+        transaction(jobs.again, second, SYSTEM, NOW)
+
+
+def test_who_may_not_ask_may_not_touch(session: Session) -> None:
+    id = ask()
+    viewer = Actor("user", None, "viewer", frozenset({"read", "jobs:write"}))
+    for act in (jobs.cancel, jobs.again):
+        with pytest.raises(Denied):
+            transaction(act, id, viewer, NOW)
+
+
+def test_one_that_does_not_exist(session: Session) -> None:
+    with pytest.raises(NotFound):
+        transaction(jobs.cancel, UUID(int=1), SYSTEM, NOW)

@@ -1,0 +1,94 @@
+"""The pages of jobs: a list, and each at its permanent address."""
+
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from billing_admin.background.working import work_off
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.operations import billing_runs, jobs
+from billing_admin.operations.billing_runs import RunSpec
+from tests.making import MARCH_END, NOW, make_customer, make_spec, post
+from tests.people import send, signed_in
+from tests.web.pages import link, words
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    """An admin."""
+    return signed_in(app)
+
+
+@pytest.fixture
+def run_id(session: Session) -> UUID:
+    """A billing run that waits for a worker."""
+    post(make_spec(make_customer(reference="ACME"), "5"))
+    spec = RunSpec(MARCH_END, issue=True, issue_date=MARCH_END)
+    return transaction(billing_runs.start_in_background, spec, SYSTEM, NOW)[0]
+
+
+def failed(id: UUID) -> None:
+    transaction(jobs.take, "a", SYSTEM, NOW)
+    transaction(jobs.fail, id, "a", "The disk is full.", SYSTEM, NOW)
+
+
+def test_before_the_first_one_the_list_says_what_belongs_here(browser: FlaskClient) -> None:
+    assert "No job yet" in words(browser.get("/jobs"))
+
+
+def test_a_run_is_watched_from_its_own_page_and_from_the_list(app: Flask, browser: FlaskClient, run_id: UUID) -> None:
+    waiting = browser.get(f"/billing-runs/{run_id}")
+    assert "The run begins in a moment" in words(waiting)
+    assert "data-live" in waiting.text
+    assert "Continue this run" not in waiting.text
+    listed = browser.get("/jobs")
+    assert "Billing run command line" in words(listed)
+    page = browser.get(link(listed, "2 Apr 2026, 09:30 UTC"))
+    assert link(page, "Refresh") == page.request.path
+    assert link(page, "Show the billing run") == f"/billing-runs/{run_id}"
+    assert "Stop this job" not in page.text
+    work_off(app)
+    assert "1 of 1 accounts billed or left out" in words(browser.get(page.request.path))
+    done = browser.get(f"/billing-runs/{run_id}")
+    assert "data-live" not in done.text
+    assert link(done, "Show 1 invoice")
+
+
+def test_the_list_has_a_tab_for_each_state(browser: FlaskClient, run_id: UUID) -> None:
+    assert "Billing run" in words(browser.get("/jobs?state=queued"))
+    assert "No jobs are failed" in words(browser.get("/jobs?state=failed"))
+    assert "Billing run" in words(browser.get("/jobs?state=nonsense"))
+
+
+def test_a_billing_run_is_not_stopped(browser: FlaskClient, run_id: UUID) -> None:
+    page = browser.get(link(browser.get("/jobs"), "2 Apr 2026, 09:30 UTC"))
+    response = send(browser, f"{page.request.path}/cancel")
+    assert response.status_code == 409
+    assert "not stopped half-way" in words(response)
+
+
+def test_a_failed_one_says_why_and_is_tried_again(browser: FlaskClient, run_id: UUID) -> None:
+    page = browser.get(link(browser.get("/jobs"), "2 Apr 2026, 09:30 UTC"))
+    failed(UUID(page.request.path.rpartition("/")[2]))
+    page = browser.get(page.request.path)
+    assert "The disk is full." in words(page)
+    assert "Try again" in page.text
+    assert send(browser, f"{page.request.path}/again").status_code == 303
+    assert "Done" in words(browser.get(page.request.path))  # in tests the bell is answered at once
+
+
+def test_who_may_not_bill_sees_and_touches_nothing(app: Flask, run_id: UUID) -> None:
+    viewer = signed_in(app, "viewer")
+    page = viewer.get(link(viewer.get("/jobs"), "2 Apr 2026, 09:30 UTC"))
+    failed(UUID(page.request.path.rpartition("/")[2]))
+    assert "Try again" not in viewer.get(page.request.path).text
+    for verb in ("again", "cancel"):
+        assert send(viewer, f"{page.request.path}/{verb}").status_code == 403
+
+
+def test_one_that_does_not_exist(browser: FlaskClient) -> None:
+    assert browser.get(f"/jobs/{UUID(int=3)}").status_code == 404
