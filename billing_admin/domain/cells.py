@@ -57,9 +57,12 @@ class Format:
 
 def read(what: Cell, cell: str, written: Format) -> Any:
     """The value of a cell, None for a blank one. Raises Invalid with a sentence that says how to mend it."""
-    if not cell or cell.isspace():
-        return None
-    return _READERS[what](cell, written)
+    return None if not cell or cell.isspace() else _READERS[what](cell, written)
+
+
+def reading(what: Cell) -> Callable[[str, Format], Any]:
+    """What reads a cell that is not blank: looked up once for a column, not for each row."""
+    return _READERS[what]
 
 
 def unguarded(cell: str) -> str:

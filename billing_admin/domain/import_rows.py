@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
-from billing_admin.domain.cells import Cell, read, shown
+from billing_admin.domain.cells import Cell, read, reading, shown
 from billing_admin.domain.charging import ONE, ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid, Problem
 from billing_admin.domain.fields import CustomerFields, ServiceFields
@@ -75,7 +75,9 @@ class Reader:
     def __init__(self, kind: str, plan: Plan, sha256: str) -> None:
         self.kind, self.plan, self._sha256 = kind, plan, sha256
         fields = KINDS[kind].fields
-        self._columns = [(plan.columns[name], one) for name, one in fields.items() if name in plan.columns]
+        self._columns = [
+            (plan.columns[name], one, reading(one.cell)) for name, one in fields.items() if name in plan.columns
+        ]
         self._make = partial(_MAKERS[kind], self)
 
     def read(self, records: Sequence[Record]) -> Read:
@@ -101,9 +103,11 @@ class Reader:
         """The value of each field that has a column, None for a blank cell. Raises _Wrong with every cell that cannot be read."""
         values: dict[str, Any] = {}
         problems: list[Problem] = []
-        for place, field in self._columns:
+        written = self.plan.written
+        for place, field, read_cell in self._columns:
+            cell = record.cells[place]
             try:
-                values[field.name] = read(field.cell, record.cells[place], self.plan.written)
+                values[field.name] = None if not cell or cell.isspace() else read_cell(cell, written)
             except Invalid as refusal:
                 problems += [Problem(one.code, one.message, (field.name,)) for one in refusal.problems]
             else:
