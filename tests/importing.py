@@ -7,7 +7,7 @@ from uuid import UUID
 
 from billing_admin.background.imports import check_stored, import_stored, stored
 from billing_admin.database import db, transaction
-from billing_admin.documents import import_errors, reading
+from billing_admin.documents import csv_rows, import_errors
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.import_rows import RowError
 from billing_admin.domain.importing import Plan, guess
@@ -27,7 +27,7 @@ def bring(kind: str, content: bytes, name: str = "file.csv") -> UUID:
 def planned(kind: str, content: bytes, **how: Any) -> Plan:
     """The plan by the header's names, and what is chosen beside."""
     encoding, delimiter = how.get("encoding", "utf-8"), how.get("delimiter", "comma")
-    header = reading.Rows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
+    header = csv_rows.Rows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
     return replace(Plan(header, guess(kind, header)), **how)
 
 

@@ -13,7 +13,7 @@ from billing_admin import clock
 from billing_admin.background.seen import Seen, seen
 from billing_admin.background.working import Progress, handler
 from billing_admin.database import Session, db, rehearsal, transaction
-from billing_admin.documents import import_errors, reading
+from billing_admin.documents import csv_rows, import_errors
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.import_rows import MOST_ROWS_OF_ONE, Asked, Read, Reader, Record, RowError
@@ -160,7 +160,7 @@ def stored(session: Session, id: UUID) -> BinaryIO:
 
 def _units(reader: Reader, file: BinaryIO) -> Iterator[list[Record]]:
     """The rows that are read together: one by one, but all of one service, which stand together."""
-    rows = reading.rows(file, reader.plan)
+    rows = csv_rows.rows(file, reader.plan)
     try:
         if reader.kind == "services":
             yield from _grouped(rows, reader.plan.columns["code"])

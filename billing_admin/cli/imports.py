@@ -18,7 +18,7 @@ from billing_admin.background.imports import check_stored, examine, import_store
 from billing_admin.cli.commands import REJECTED, command, say
 from billing_admin.cli.output import as_json
 from billing_admin.database import db, transaction
-from billing_admin.documents import import_errors, reading
+from billing_admin.documents import csv_rows, import_errors
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.cells import Format
 from billing_admin.domain.errors import Invalid
@@ -83,10 +83,10 @@ def _plan(
 ) -> Plan:
     """How to read the file. Raises Invalid for one that cannot be read, and for columns by which nothing could be."""
     with file.open("rb") as begins:
-        encoding = encoding or reading.guess_encoding(begins.read(4))
+        encoding = encoding or csv_rows.guess_encoding(begins.read(4))
     with _opened(file) as first:
-        delimiter = delimiter or reading.guess_delimiter(lambda: _again(first), encoding)
-        header = reading.Rows(_again(first), encoding, delimiter).header
+        delimiter = delimiter or csv_rows.guess_delimiter(lambda: _again(first), encoding)
+        header = csv_rows.Rows(_again(first), encoding, delimiter).header
     plan = Plan(header, guess(kind, header) | dict(_named(kind, header, columns)), encoding, delimiter)
     written = Format(how.pop("decimal_comma"), how.pop("day_first"))
     plan = replace(plan, written=written, **how)

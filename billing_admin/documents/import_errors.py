@@ -7,7 +7,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from billing_admin.documents.csv import FORMULA
-from billing_admin.documents.reading import Rows
+from billing_admin.documents.csv_rows import Rows
 from billing_admin.domain.cells import unguarded
 from billing_admin.domain.import_rows import RowError
 

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import Response, flash, redirect, render_template, request, stream_with_context, url_for
+from flask import Response, redirect, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from billing_admin.background import ring
 from billing_admin.background.imports import stored
 from billing_admin.database import Session, db, transaction
-from billing_admin.documents import import_errors, reading, tables
+from billing_admin.documents import csv_rows, import_errors, tables
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.importing import DELIMITERS, ENCODINGS, KINDS, Plan, guess, header_key
@@ -124,7 +124,7 @@ def _look_at(brought: FileStorage) -> None:
     head = brought.stream.read(HEAD)
     brought.stream.seek(0)
     try:
-        reading.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), reading.guess_encoding(head[:4]))
+        csv_rows.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_rows.guess_encoding(head[:4]))
     except Invalid as refusal:
         if refusal.code not in MENDED_BY_CHOICE:
             raise
@@ -146,12 +146,12 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     if "read_again" in request.form:
         chosen: dict[str, Any] = {name: request.form.get(name) for name in ("encoding", "delimiter")}
         return redirect(url_for(f"imports.{kind}.columns", id=id, **chosen), 303)
-    encoding, delimiter = "utf-8", "comma"
+    encoding = _encoding(one)
     try:
-        encoding, delimiter = _chosen(one)
-        header, first = reading.sample(stored(db.session(), _file_id(one)), encoding, delimiter)
+        delimiter = _delimiter(one, encoding)
+        header, first = csv_rows.sample(stored(db.session(), _file_id(one)), encoding, delimiter)
     except Invalid as refusal:
-        return _unreadable(one, encoding, delimiter, refusal)
+        return _unreadable(one, encoding, refusal)
     plan = _plan(one, header, encoding, delimiter)
     form = mapping_form(kind, plan)
     if form.validate_on_submit():
@@ -182,20 +182,25 @@ def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnV
     )
 
 
-def _unreadable(one: Import, encoding: str, delimiter: str, refusal: Invalid) -> ResponseReturnValue:
-    form = ReadingForm(formdata=None, encoding=encoding, delimiter=delimiter)
+def _unreadable(one: Import, encoding: str, refusal: Invalid) -> ResponseReturnValue:
+    form = ReadingForm(formdata=None, encoding=encoding, delimiter=given_choice("delimiter", DELIMITERS))
+    form.delimiter.choices = {"": "What makes most columns"} | {name: name.capitalize() for name in DELIMITERS}
     apply(form, Invalid(refusal.code, refusal.message, "encoding"))
     return form_page("imports/columns.html", form, one=one, kind=KINDS[one.kind], columns=[], beside=[], before=None)
 
 
-def _chosen(one: Import) -> tuple[str, str]:
-    """The encoding and delimiter that the address asks for, or that were chosen before, or what the file looks like."""
-    file_id = _file_id(one)
-    begins = stored(db.session(), file_id).read(4)
-    kept = Plan.of_data(one.plan) if one.plan else None
-    encoding = given_choice("encoding", ENCODINGS) or (kept.encoding if kept else reading.guess_encoding(begins))
-    delimiter = given_choice("delimiter", DELIMITERS) or (kept.delimiter if kept else "")
-    return encoding, delimiter or reading.guess_delimiter(lambda: stored(db.session(), file_id), encoding)
+def _encoding(one: Import) -> str:
+    """What the address asks for, or what was chosen before, or what the file says of itself."""
+    kept = Plan.of_data(one.plan).encoding if one.plan else ""
+    begins = stored(db.session(), _file_id(one)).read(4)
+    return given_choice("encoding", ENCODINGS) or kept or csv_rows.guess_encoding(begins)
+
+
+def _delimiter(one: Import, encoding: str) -> str:
+    """Likewise; else what makes most columns. Raises Invalid for a file that cannot be read."""
+    kept = Plan.of_data(one.plan).delimiter if one.plan else ""
+    asked, file_id = given_choice("delimiter", DELIMITERS), _file_id(one)
+    return asked or kept or csv_rows.guess_delimiter(lambda: stored(db.session(), file_id), encoding)
 
 
 def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> Plan:
@@ -221,8 +226,6 @@ def start(kind: str, id: UUID) -> ResponseReturnValue:
     """Take the file in, or go on."""
     transaction(imports.ask_import, _of_kind(kind, id).id, actor(), now())
     ring()
-    if queries.one_import(db.session(), id).state == "done":
-        flash("The file was imported.", "success")
     return redirect(url_for("imports.show", id=id), 303)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_admin.documents.reading import LONGEST_LINE, Rows, guess_delimiter, guess_encoding, rows, sample
+from billing_admin.documents.csv_rows import LONGEST_LINE, Rows, guess_delimiter, guess_encoding, rows, sample
 from billing_admin.documents.tables import written
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.importing import Plan
