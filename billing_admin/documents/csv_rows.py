@@ -12,8 +12,8 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.import_rows import Record
 from billing_admin.domain.importing import DELIMITERS, ENCODINGS, Plan, check_header
 
-LONGEST_CELL: Final = 131_072  # characters, as the csv module has it
-LONGEST_LINE: Final = 1 << 20
+LONGEST_ROW: Final = 1 << 20  # characters, whatever the csv module would take
+csv.field_size_limit(1 << 24)
 SAMPLE_ROWS: Final = 3
 _UTF_16, _UTF_8 = (b"\xff\xfe", b"\xfe\xff"), b"\xef\xbb\xbf"
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
@@ -60,6 +60,7 @@ class Rows:
         """The next row that is not blank, with its first line."""
         while True:
             first = self._reader.line_num + 1
+            self._lines.begin_row()
             try:
                 cells = next(self._reader, None)
             except csv.Error as error:
@@ -75,14 +76,18 @@ class _Lines:
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
         self.text = io.TextIOWrapper(file, _CODECS[encoding], newline="")
-        self._encoding, self._count = encoding, 0
+        self._encoding, self._count, self._first, self._size = encoding, 0, 1, 0
+
+    def begin_row(self) -> None:
+        """From here on it is another row."""
+        self._first, self._size = self._count + 1, 0
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
         try:
-            line = self.text.readline(LONGEST_LINE)
+            line = self.text.readline(LONGEST_ROW + 1)
         except UnicodeDecodeError as error:
             raise self._undecoded(error) from error
         except UnicodeError as error:  # UTF-16 that does not say in which order its bytes are
@@ -90,15 +95,17 @@ class _Lines:
         if not line:
             raise StopIteration
         self._count += 1
+        self._size += len(line)
         if "\0" in line:
             raise Invalid(
                 "not_text",
                 f"Line {self._count} holds a NUL byte, which no text has. If the file is UTF-16, choose that; else save it as"
                 " CSV again.",
             )
-        if len(line) == LONGEST_LINE and line[-1] not in "\r\n":
+        if self._size > LONGEST_ROW:
             raise Invalid(
-                "too_long", f"Line {self._count} is longer than {LONGEST_LINE:,} characters: is this a CSV file?"
+                "too_long",
+                f"The row that begins on line {self._first} is longer than {LONGEST_ROW:,} characters. Is a closing quote missing?",
             )
         return line
 
@@ -115,8 +122,6 @@ class _Lines:
 
 
 def _worded(said: str) -> str:
-    if said.startswith("field larger"):
-        return f"A cell is longer than {LONGEST_CELL:,} characters. Is a closing quote missing?"
     if said.startswith("unexpected end"):
         return "A quote is opened and never closed."
     if "expected after" in said:

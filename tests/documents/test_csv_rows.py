@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_admin.documents.csv_rows import LONGEST_LINE, Rows, guess_delimiter, guess_encoding, rows, sample
+from billing_admin.documents.csv_rows import LONGEST_ROW, Rows, guess_delimiter, guess_encoding, rows, sample
 from billing_admin.documents.tables import written
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.importing import Plan
@@ -64,8 +64,12 @@ def test_rows_are_numbered_without_the_blank_ones() -> None:
         (b"%PDF-1.7", "utf-8", "PDF"),
         (b"\x1f\x8b\x08", "utf-8", "compressed"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "utf-8", "Line 1 is not UTF-8"),
-        (b"a\n" + b"x" * 10_000_000 + b"\n", "utf-8", "Line 2 is longer than 1,048,576 characters"),
-        (b'a\n"' + b"x\n" * 5_000_000 + b'"\n', "utf-8", "Line 2: A cell is longer than 131,072 characters"),
+        (b"a\n" + b"x" * 10_000_000 + b"\n", "utf-8", "The row that begins on line 2 is longer than 1,048,576"),
+        (
+            b'a\n"' + b"x\n" * 5_000_000 + b'"\n',
+            "utf-8",
+            "line 2 is longer than 1,048,576 characters. Is a closing quote missing",
+        ),
         (b'a\n1\n"x\n2\n', "utf-8", "Line 3: A quote is opened and never closed"),
         (b'a\n"x"y\n', "utf-8", "Line 2: Behind a closing quote stands something else"),
     ],
@@ -130,4 +134,4 @@ def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
             assert refused.message  # noqa: PT017 - either is fine
         else:
             assert len(found) <= len(content) + 1
-    assert LONGEST_LINE
+    assert LONGEST_ROW

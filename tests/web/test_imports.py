@@ -161,7 +161,7 @@ def test_what_is_no_table_is_refused_at_once(browser: FlaskClient, content: byte
     page = upload(browser, "charges", content)
     if said is None:
         page = browser.get(page.location)
-        said = "Line 2 is longer than"
+        said = "line 2 is longer than"
     assert said in words(page)
     assert page.status_code in {200, 422}
     assert not re.search(r"/start\"", page.text)
