@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from billing_admin.config import Settings
+from billing_admin.domain.jsontext import json_text
 from billing_admin.domain.money import EXACT, ZERO, plain
 from billing_admin.models import Base
 from billing_admin.statements import CONNECTION
@@ -185,6 +186,7 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
     connection.create_function("exact_add", 2, _exact_add, deterministic=True)
+    connection.create_function("json_text", 1, _json_text, deterministic=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -241,3 +243,7 @@ def _exact_add(left: object, right: object) -> str:
     if not (isinstance(left, str) and isinstance(right, str)):
         raise TypeError("an exact decimal is text on SQLite")
     return plain(EXACT.add(Decimal(left), Decimal(right)))
+
+
+def _json_text(value: str | None) -> str | None:
+    return None if value is None else json_text(value)

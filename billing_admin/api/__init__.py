@@ -16,6 +16,7 @@ SUBJECTS: Final = (
     "customers",
     "catalogue",
     "invoices",
+    "journal",
     "explaining",
     "drafts",
     "corrections",

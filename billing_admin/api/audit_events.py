@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_admin.api.fields import Answer, Day, Key, Listing, Paging
+from billing_admin.api.fields import Answer, Day, Key, Listing, Paging, Parameters
 from billing_admin.api.routing import Reply, listing, route
 from billing_admin.database import db
 from billing_admin.queries.audit import AuditFilter, events
@@ -39,13 +39,17 @@ class AuditEventOut(Answer):
     details: dict[str, Any]
 
 
-class AuditQuery(Paging):
-    """A page of events; `actor` is a name or an id, `from` and `to` are days where the organisation is, both included."""
+class AuditFilters(Parameters):
+    """Which events: `actor` is a name or an id, `from` and `to` are days where the organisation is, both included."""
 
     object: Key | None = None
     actor: str = ""
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
+
+
+class AuditQuery(AuditFilters, Paging):
+    """A page of events."""
 
 
 def _event_out(row: Any) -> AuditEventOut:

@@ -4,7 +4,19 @@ from datetime import date, datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from billing_admin.api.fields import LEFT_OUT, Answer, Body, Exact, Flag, Key, Listing, Number, Paging, words
+from billing_admin.api.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Exact,
+    Flag,
+    Key,
+    Listing,
+    Number,
+    Paging,
+    Parameters,
+    words,
+)
 from billing_admin.api.routing import Reply, created, listing, route
 from billing_admin.api.versions import check_match, etag
 from billing_admin.clock import now
@@ -30,6 +42,7 @@ class ServiceChanges(Body):
     unit: str = LEFT_OUT
     tax_rate: str = LEFT_OUT
     line_per_charge: bool = LEFT_OUT
+    revenue_account: str = LEFT_OUT
     prices: dict[str, Number] = LEFT_OUT
     prices_include_tax: list[str] = LEFT_OUT
     archived: bool = LEFT_OUT
@@ -44,6 +57,7 @@ class ServiceIn(Body):
     unit: str = LEFT_OUT
     tax_rate: str = LEFT_OUT
     line_per_charge: bool = LEFT_OUT
+    revenue_account: str = LEFT_OUT
     prices: dict[str, Number] = LEFT_OUT
     prices_include_tax: list[str] = LEFT_OUT
 
@@ -57,17 +71,22 @@ class ServiceOut(Answer):
     unit: str
     tax_rate: str
     line_per_charge: bool
+    revenue_account: str
     prices: dict[str, Exact]
     prices_include_tax: list[str]
     archived: bool
     created_at: datetime
 
 
-class ServiceQuery(Paging):
+class ServiceFilters(Parameters):
     """Which services: `q` is looked for in code and name."""
 
     q: str = ""
     archived: Flag | None = None
+
+
+class ServiceQuery(ServiceFilters, Paging):
+    """A page of services."""
 
 
 class TaxRateChangeOut(Answer):
@@ -100,6 +119,7 @@ def _out(row: Any) -> ServiceOut:
         unit=row.unit,
         tax_rate=row.tax_rate.code,
         line_per_charge=row.line_per_charge,
+        revenue_account=row.revenue_account,
         prices={price.currency: price.unit_price for price in row.prices},
         prices_include_tax=[price.currency for price in row.prices if price.includes_tax],
         archived=row.archived_at is not None,

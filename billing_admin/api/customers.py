@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
-from billing_admin.api.fields import LEFT_OUT, Answer, Body, Currency, Flag, Key, Listing, Paging, words
+from billing_admin.api.fields import LEFT_OUT, Answer, Body, Currency, Flag, Key, Listing, Paging, Parameters, words
 from billing_admin.api.routing import Reply, created, listing, route
 from billing_admin.api.versions import check_match, etag
 from billing_admin.clock import now
@@ -66,12 +66,16 @@ class CustomerOut(Answer):
     created_at: datetime
 
 
-class CustomerQuery(Paging):
+class CustomerFilters(Parameters):
     """Which customers: `q` is looked for in reference, name and e-mail."""
 
     q: str = ""
     currency: Currency = ""
     archived: Flag | None = None
+
+
+class CustomerQuery(CustomerFilters, Paging):
+    """A page of customers."""
 
 
 def _out(row: Any) -> CustomerOut:

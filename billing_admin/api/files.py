@@ -1,27 +1,32 @@
-"""CSV files: what a list's filter lets through, whole, written while it is sent."""
+"""Files: what a list's filter lets through, whole, as CSV written while it is sent, or as a workbook."""
 
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Callable
+from typing import Any
 
 from flask import Response, stream_with_context
 
+from billing_admin.api.audit_events import AuditFilters
+from billing_admin.api.bearer import bearer
+from billing_admin.api.catalogue import ServiceFilters
 from billing_admin.api.charges import ChargeFilters
+from billing_admin.api.customers import CustomerFilters
 from billing_admin.api.fields import Answer, One, Parameters
 from billing_admin.api.invoices import InvoiceFilters
 from billing_admin.api.payments import PaymentFilters
 from billing_admin.api.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.database import db
-from billing_admin.documents import csv
-from billing_admin.domain.money import Money, plain
+from billing_admin.documents import exporting
+from billing_admin.documents.exporting import FORMATS, Wanted
+from billing_admin.queries.audit import AuditFilter
+from billing_admin.queries.customers import CustomerFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.organisation import today
-
-MEDIA_TYPE = "text/csv; charset=utf-8"
+from billing_admin.queries.services import ServiceFilter
 
 
 class File(Parameters):
-    """`excel=1` adds a BOM; `totals=1` answers, as JSON, what the whole file must add up to."""
+    """`excel=1` adds a BOM to a CSV; `totals=1` answers, as JSON, what the whole file must add up to."""
 
     excel: One = False
     totals: One = False
@@ -36,57 +41,75 @@ class ChargeFile(ChargeFilters, File):
 
 
 class PaymentFile(PaymentFilters, File):
-    """A file of payments."""
+    """A file of payments, or of their allocations."""
+
+
+class CustomerFile(CustomerFilters, File):
+    """A file of customers."""
+
+
+class ServiceFile(ServiceFilters, File):
+    """A file of services."""
+
+
+class AuditFile(AuditFilters, File):
+    """A file of audit events."""
 
 
 class Totals(Answer):
-    """How many rows a whole file has, what they add up to per currency, and the SHA-256 of its bytes."""
+    """What a `.meta.json` says of a file: what it is of and when it was asked for, how many rows it has, what they add up to per
+    currency, and the SHA-256 of its bytes.
+    """
 
+    name: str
+    kind: str
+    format: str
+    filters: dict[str, Any]
+    made_at: str
+    made_by: str
     rows: int
+    sum_of: str | None
     sums: dict[str, str]
     sha256: str
+    columns: list[str]
+    product: str
+    version: str
 
 
-@route("GET", "/invoices.csv", scope="read", query=InvoiceFile, answer=MEDIA_TYPE)
-def get_invoices_file(query: InvoiceFile) -> Reply | Response:
-    """Export invoices."""
-    return _file("invoices", query.wanted(today(db.session(), now())), query)
+Filtering = Callable[[Any], Filters]
+KINDS: tuple[tuple[str, str, type[Parameters], Filtering], ...] = (
+    ("invoices", "invoices", InvoiceFile, lambda query: query.wanted(today(db.session(), now()))),
+    ("invoice-lines", "the lines of invoices", InvoiceFile, lambda query: query.wanted(today(db.session(), now()))),
+    ("charges", "charges", ChargeFile, lambda query: query.wanted()),
+    ("payments", "payments", PaymentFile, lambda query: query.wanted()),
+    ("allocations", "the allocations of payments", PaymentFile, lambda query: query.wanted()),
+    ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
+    ("services", "services, a row for each price", ServiceFile, lambda query: ServiceFilter(**query.filters())),
+    ("audit-events", "audit events", AuditFile, lambda query: AuditFilter(**query.filters())),
+)
 
 
-@route("GET", "/invoice-lines.csv", scope="read", query=InvoiceFile, answer=MEDIA_TYPE)
-def get_invoice_lines_file(query: InvoiceFile) -> Reply | Response:
-    """Export the lines of invoices."""
-    return _file("invoice-lines", query.wanted(today(db.session(), now())), query)
+def _add_route(kind: str, what: str, query: type[Parameters], filtering: Filtering, format: str) -> None:
+    def view(query: Any) -> Reply | Response:
+        return _file(Wanted(kind, filtering(query), format, query.excel), query.totals)
+
+    view.__name__ = f"get_{kind.replace('-', '_')}_{format if format != 'csv' else 'file'}"
+    view.__doc__ = f"Export {what}, as {'a workbook' if format == 'xlsx' else 'CSV'}."
+    route("GET", f"/{kind}.{format}", scope="read", query=query, answer=FORMATS[format])(view)
 
 
-@route("GET", "/charges.csv", scope="read", query=ChargeFile, answer=MEDIA_TYPE)
-def get_charges_file(query: ChargeFile) -> Reply | Response:
-    """Export charges."""
-    return _file("charges", query.wanted(), query)
+for _kind in KINDS:
+    for _format in FORMATS:
+        _add_route(*_kind, _format)
 
 
-@route("GET", "/payments.csv", scope="read", query=PaymentFile, answer=MEDIA_TYPE)
-def get_payments_file(query: PaymentFile) -> Reply | Response:
-    """Export payments."""
-    return _file("payments", query.wanted(), query)
-
-
-def _file(kind: str, filters: Filters, query: File) -> Reply | Response:
-    if query.totals:
-        totals = csv.control_totals(db.session(), kind, filters)
-        sums = {currency: _sum(kind, amount, currency) for currency, amount in totals.sums.items()}
-        return Reply(Totals(rows=totals.rows, sums=sums, sha256=totals.sha256))
-    next(csv.export(db.session(), kind, filters))  # what is refused is refused before anything is sent
-    headers = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
-    parts = stream_with_context(_parts(kind, filters, query.excel))
-    return Response(parts, headers=headers, content_type=MEDIA_TYPE)
-
-
-def _sum(kind: str, amount: Decimal, currency: str) -> str:
-    """Exact for charges; with the currency's own digits for documents."""
-    return plain(amount) if kind == "charges" else str(Money.rounded(amount, currency))
-
-
-def _parts(kind: str, filters: Filters, excel: bool) -> Iterator[bytes]:
-    """Flask ends the request's session before the first part is asked for: the file is read in one of its own."""
-    yield from csv.export(db.session(), kind, filters, excel=excel)
+def _file(wanted: Wanted, totals: bool) -> Reply | Response:
+    session, name = db.session(), f"{wanted.kind}.{wanted.format}"
+    if totals:
+        made = exporting.control_totals(session, wanted)
+        about = exporting.about(wanted, name, made, now(), bearer().actor.name)
+        return Reply(Totals(**about))
+    exporting.check(session, wanted)  # what is refused is refused before anything is sent
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    parts = stream_with_context(exporting.streamed(db.session, wanted))
+    return Response(parts, headers=headers, content_type=FORMATS[wanted.format])

@@ -4,51 +4,75 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from billing_admin import clock
-from billing_admin.cli.commands import command
-from billing_admin.database import Session, db
-from billing_admin.documents import csv
-from billing_admin.queries.charges import ChargeFilter
-from billing_admin.queries.exports import Filters
-from billing_admin.queries.invoices import InvoiceFilter
+from billing_admin.cli.commands import Day, command
+from billing_admin.database import db
+from billing_admin.documents import exporting, journal
+from billing_admin.documents.exporting import FORMATS, META, Wanted
+from billing_admin.documents.filters import everything
+from billing_admin.documents.journal import Journal
+from billing_admin.domain.access import SYSTEM
+from billing_admin.queries.journal import Period
 from billing_admin.queries.organisation import today
-from billing_admin.queries.payments import PaymentFilter
 
-KINDS = ("invoices", "invoice-lines", "charges", "payments")
+KINDS = ("invoices", "invoice-lines", "charges", "payments", "allocations", "customers", "services", "audit-events")
+JOURNAL = "journal"
 
 
 @command("export")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice([*KINDS, JOURNAL]))
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
-def export(kind: str, file: Path) -> None:
-    """Write everything of one kind as CSV to FILE, or to stdout if it is “-”.
+@click.option(
+    "--format", type=click.Choice([*FORMATS, "hledger"]), help="csv, or what FILE ends in; hledger for a journal."
+)
+@click.option("--from", "first", type=Day(), help="A journal's first day.")
+@click.option("--to", "last", type=Day(), help="A journal's last day.")
+@click.option("--opening", is_flag=True, help="Begin a journal with the balances of all that came before.")
+def export(kind: str, file: Path, format: str | None, first: date | None, last: date | None, opening: bool) -> None:
+    """Write everything of one kind to FILE, or to stdout if it is “-”, and its control totals to FILE.meta.json.
 
     FILE appears when it is whole: an export that is interrupted leaves what was there before.
 
     \b
     Examples:
       flask --app wsgi export invoices invoices.csv
+      flask --app wsgi export invoices invoices.xlsx
       flask --app wsgi export charges - | gzip > charges.csv.gz
+      flask --app wsgi export journal november.journal --from 2026-11-01 --to 2026-11-30
     """
+    asked = format or _format(kind, file)
+    if asked not in (journal.FORMATS if kind == JOURNAL else FORMATS):
+        raise click.UsageError(f"There is no {kind} in the format {asked}.")
+    if kind == JOURNAL:
+        _write(file, Journal(Period(first, last), asked, opening))
+    elif first or last or opening:
+        raise click.UsageError("--from, --to and --opening are for a journal.")
+    else:
+        _write(file, Wanted(kind, everything(kind, today(db.session(), clock.now())), asked))
+
+
+def _format(kind: str, file: Path) -> str:
+    usual = "hledger" if kind == JOURNAL else "csv"
+    return {".csv": "csv", ".xlsx": "xlsx"}.get(file.suffix, usual)
+
+
+def _write(file: Path, wanted: Wanted | Journal) -> None:
+    session, at = db.session(), clock.now()
     with _target(file) as target:
-        for part in _parts(kind):
-            target.write(part)
-
-
-def _parts(kind: str) -> Iterator[bytes]:
-    session = db.session()
-    return csv.export(session, kind, _everything(session, kind))
-
-
-def _everything(session: Session, kind: str) -> Filters:
-    if kind == "charges":
-        return ChargeFilter()
-    return PaymentFilter() if kind == "payments" else InvoiceFilter(today(session, clock.now()))
+        about: dict[str, Any]
+        if isinstance(wanted, Journal):
+            about = journal.about(wanted, file.name, journal.write(session, wanted, target), at, SYSTEM.name)
+        else:
+            about = exporting.about(wanted, file.name, exporting.write(session, wanted, target), at, SYSTEM.name)
+    if str(file) != "-":
+        with _target(file.with_name(file.name + META)) as target:
+            target.write(exporting.as_json(about))
 
 
 @contextmanager

@@ -5,18 +5,17 @@ SQLite the csv module does. The same data gives the same bytes on both.
 """
 
 import csv
-import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column, text, type_coerce
+from sqlalchemy import ColumnElement, Select, Text, case, cast, func, literal_column, null, text, type_coerce
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.queries.exports import Column, Export, Filters, Kind, sums
+from billing_admin.queries.exports import Column, Export, Filters, Kind
 from billing_admin.queries.exports import export as rows_of
 
 BOM = b"\xef\xbb\xbf"
@@ -27,27 +26,8 @@ FORMULA = tuple(map(ord, "=+-@\t\r"))
 Cell = ColumnElement[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ControlTotals:
-    """What a whole file must show: its rows, its sum per currency (see `queries.exports.sums`), the SHA-256 of its bytes."""
-
-    rows: int
-    sums: Mapping[str, Decimal]
-    sha256: str
-
-
-def control_totals(session: Session, kind: str, filters: Filters) -> ControlTotals:
-    """Those of the file that `export` would write from the same snapshot."""
-    added = sums(session, kind, filters)
-    digest = hashlib.sha256()
-    for part in export(session, kind, filters):
-        digest.update(part)
-    rows = sum(count for count, _ in added.values())
-    return ControlTotals(rows, {currency: amount for currency, (_, amount) in added.items()}, digest.hexdigest())
-
-
 def export(session: Session, kind: str, filters: Filters, excel: bool = False) -> Iterator[bytes]:
-    """Write a file in parts: `invoices`, `invoice-lines`, `charges`, `payments` or `numbers`. `excel` begins it with a BOM.
+    """Write a file of a kind (`queries.exports.KINDS`) in parts. `excel` begins it with a BOM.
 
     What goes wrong on the way is raised out of the iterator, so that nobody takes a part for the whole.
     """
@@ -61,6 +41,18 @@ def write(session: Session, asked: Export, excel: bool = False) -> Iterator[byte
         yield from _copied(session, _cells(asked, asked.rows, _on_postgresql))
     else:
         yield from _written(session, _cells(asked, asked.rows, _on_sqlite))
+
+
+def cells(session: Session, asked: Export) -> Iterator[Sequence[str | None]]:
+    """The rows of a file of another format: each cell as the CSV has it, but text as it is, without any apostrophe."""
+    write = _on_postgresql if session.get_bind().dialect.name == "postgresql" else _on_sqlite
+
+    def plainly(column: Column, currency: Cell) -> Cell:
+        return column.value if column.kind is Kind.TEXT else write(column, currency)
+
+    rows = _cells(asked, asked.rows, plainly).execution_options(yield_per=BLOCK_ROWS)
+    for row in session.execute(rows):
+        yield [None if value in {None, ""} else str(value) for value in row]
 
 
 def _copied(session: Session, query: Select[Any]) -> Iterator[bytes]:
@@ -117,7 +109,7 @@ def _on_postgresql(column: Column, currency: Cell) -> Cell:
     value = column.value
     match column.kind:
         case Kind.TEXT:
-            return _guarded(value, func.ascii(value))
+            return _guarded(value, func.ascii(_behind_quotes(value)))
         case Kind.WORD | Kind.WHOLE | Kind.DAY:
             return _as_text(value)
         case Kind.EXACT:
@@ -141,7 +133,7 @@ def _on_sqlite(column: Column, currency: Cell) -> Cell:
     value = column.value
     match column.kind:
         case Kind.TEXT:
-            return _guarded(value, func.unicode(value))
+            return _guarded(value, func.unicode(_behind_quotes(value)))
         case Kind.WORD | Kind.WHOLE | Kind.DAY | Kind.EXACT:
             return type_coerce(value, Text)
         case Kind.MONEY:
@@ -149,7 +141,7 @@ def _on_sqlite(column: Column, currency: Cell) -> Cell:
         case Kind.MOMENT:
             return func.replace(func.substr(value, 1, 19), " ", "T") + "Z"
         case Kind.FLAG:
-            return case((value, "true"), else_="false")
+            return case((value.is_(None), null()), (value, "true"), else_="false")
 
 
 def _pointed(minor: Cell, digits: int) -> Cell:
@@ -162,7 +154,28 @@ def _pointed(minor: Cell, digits: int) -> Cell:
     return case((minor.is_not(None), written))
 
 
+def _behind_quotes(value: Cell) -> Cell:
+    return func.ltrim(value, literal_column("''''", Text))
+
+
 def _guarded(value: Cell, first: Cell) -> Cell:
-    """A text that a spreadsheet would take for a formula gets an apostrophe; an empty one is written as none."""
+    """A text that a spreadsheet would take for a formula gets an apostrophe; an empty one is written as none.
+
+    `first` is the character behind any apostrophes, so that a text that begins as a guarded one does gets one more: whoever
+    reads the file takes one apostrophe off such a text (`unguarded`) and has exactly what was written.
+    """
     risky = first.in_([literal_column(str(code)) for code in FORMULA])
     return func.nullif(case((risky, literal_column("''''", Text) + value), else_=value), _literal(""))
+
+
+_GUARDED = re.compile("'+[=+\\-@\t\r]")
+
+
+def guarded(text: str) -> str:
+    """The same for a text that is here already."""
+    return f"'{text}" if _GUARDED.match(f"'{text}") else text
+
+
+def unguarded(cell: str) -> str:
+    """What a text cell of a file of ours says."""
+    return cell[1:] if _GUARDED.match(cell) else cell

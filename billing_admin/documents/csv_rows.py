@@ -105,7 +105,8 @@ class _Lines:
         if self._size > LONGEST_ROW:
             raise Invalid(
                 "too_long",
-                f"The row that begins on line {self._first} is longer than {LONGEST_ROW:,} characters. Is a closing quote missing?",
+                f"The row that begins on line {self._first} is longer than {LONGEST_ROW:,} characters."
+                " Is a closing quote missing?",
             )
         return line
 

@@ -4,22 +4,21 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from billing_admin.documents.csv import FORMULA
+from billing_admin.documents.csv import guarded
 
 
-def written(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()) -> bytes:
-    """Write a whole file: RFC 4180, UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe.
+def written(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = (), header: bool = True
+) -> bytes:
+    """Write a file, or rows of it: RFC 4180, UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe.
 
     `numbers` names the columns that are left alone, as −12.00 is a number.
     """
     kept = [column in numbers for column in columns]
     file = io.StringIO(newline="")
     writer = csv.writer(file)
-    writer.writerow(columns)
+    if header:
+        writer.writerow(columns)
     for row in rows:
-        writer.writerow(cell if keep else _guarded(cell) for cell, keep in zip(row, kept, strict=True))
+        writer.writerow(cell if keep else guarded(cell) for cell, keep in zip(row, kept, strict=True))
     return file.getvalue().encode()
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell and ord(cell[0]) in FORMULA else cell

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
 from billing_admin.domain.errors import Invalid, Problem
+from billing_admin.domain.journal import account_name
 from billing_admin.domain.money import currency_code, exact
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.text import named, number_format, reference, text
@@ -29,7 +30,8 @@ class CustomerFields(TypedDict, total=False):
 class ServiceFields(TypedDict, total=False):
     """A service's fields. `tax_rate` is a rate's code; `prices` are exact unit prices by currency, all of them.
 
-    `prices_include_tax` names the currencies whose price includes tax, all of them.
+    `prices_include_tax` names the currencies whose price includes tax, all of them. `revenue_account` is its account in the
+    journal, empty for the usual one.
     """
 
     code: str
@@ -37,6 +39,7 @@ class ServiceFields(TypedDict, total=False):
     unit: str
     tax_rate: str
     line_per_charge: bool
+    revenue_account: str
     prices: Mapping[str, Decimal]
     prices_include_tax: Collection[str]
 
@@ -140,6 +143,10 @@ def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
     return prices
 
 
+def _own_account(value: str, field: str) -> str:
+    return account_name(value, field) if value else value
+
+
 def _as_is(value: Any, _field: str) -> Any:
     return value
 
@@ -180,6 +187,7 @@ _RULES: Mapping[str, Callable[[Any, str], Any]] = {
     "percent": _percent,
     "category": _category,
     "prices": _prices,
+    "revenue_account": _own_account,
 }
 
 

@@ -232,7 +232,8 @@ def _charge(reader: Reader, records: Sequence[Record]) -> Asked | None:
         return None
     id, key = reader.id(record, values)
     if values.get("unit_price") is not None and values.get("amount") is not None:
-        _check_amount(values.get("quantity") or ONE, values["unit_price"], values.pop("amount"))
+        quantity = values.get("quantity")
+        _check_amount(ONE if quantity is None else quantity, values["unit_price"], values.pop("amount"))
     return Asked(
         record, 1, key, ChargeSpec(**values, id=id), (reason or "Held in the file") if status == "held" else None
     )

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     func,
     literal,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
@@ -126,6 +127,21 @@ class exact_add(GenericFunction[Decimal]):  # noqa: N801
 def _add_on_postgresql(element: exact_add, compiler: SQLCompiler, **options: Any) -> str:
     left, right = element.clauses
     return f"({compiler.process(left, **options)} + {compiler.process(right, **options)})"
+
+
+class json_text(GenericFunction[str]):  # noqa: N801
+    """A `Data` column as text, spelled alike on both databases: as PostgreSQL writes JSONB (see `domain.jsontext`)."""
+
+    type = Words
+    inherit_cache = True
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(type_coerce(value, Text))
+
+
+@compiles(json_text, "postgresql")
+def _json_text_on_postgresql(element: json_text, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST({compiler.process(*element.clauses, **options)} AS TEXT)"
 
 
 class Base(DeclarativeBase):

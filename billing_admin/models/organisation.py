@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
@@ -52,6 +53,7 @@ class Organisation(Base):
 
     Nothing may be dated on or before `locked_through`. The formats of numbers have `{year}`, `{month}` and `{number:5}` in
     them. The notes are printed where a customer's treatment charges no tax.
+    `journal_accounts` names accounts of the journal that are not called as usual (`domain.journal.ACCOUNTS`).
     """
 
     __tablename__ = "organisation"
@@ -74,6 +76,7 @@ class Organisation(Base):
     locked_through: Mapped[date | None]
     hold_likely_duplicates: Mapped[bool]
     is_demo: Mapped[bool]
+    journal_accounts: Mapped[dict[str, Any]]
     default_tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))
     version: Mapped[int] = mapped_column()
 

@@ -24,7 +24,10 @@ class ServicePrice(Base):
 
 
 class Service(Base):
-    """A catalogue entry. Archived, never deleted. `line_per_charge` keeps its charges apart on the invoice."""
+    """A catalogue entry. Archived, never deleted. `line_per_charge` keeps its charges apart on the invoice.
+
+    `revenue_account` is its account in the journal, empty for the usual one.
+    """
 
     __tablename__ = "services"
 
@@ -34,6 +37,7 @@ class Service(Base):
     unit: Mapped[str]
     tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))
     line_per_charge: Mapped[bool]
+    revenue_account: Mapped[str]
     search: Mapped[str]
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

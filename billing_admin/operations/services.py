@@ -42,6 +42,7 @@ def create(
         unit=given.get("unit", ""),
         tax_rate=_rate(session, given.get("tax_rate")),
         line_per_charge=given.get("line_per_charge", False),
+        revenue_account=given.get("revenue_account", ""),
         created_at=now,
         archived_at=None,
     )
@@ -123,6 +124,7 @@ def _facts(service: Service) -> dict[str, Any]:
         "unit": service.unit,
         "tax_rate": service.tax_rate.code,
         "line_per_charge": service.line_per_charge,
+        "revenue_account": service.revenue_account,
         "prices": {price.currency: price.unit_price for price in service.prices},
         "prices_include_tax": sorted(price.currency for price in service.prices if price.includes_tax),
     }
@@ -146,7 +148,7 @@ def update(
     given = _checked(fields)
     _check_free(session, service, given)
     before = _facts(service)
-    for field in ("code", "name", "unit", "line_per_charge"):
+    for field in ("code", "name", "unit", "line_per_charge", "revenue_account"):
         if field in given:
             setattr(service, field, given[field])
     if "tax_rate" in given:

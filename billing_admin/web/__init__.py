@@ -24,6 +24,7 @@ from billing_admin.web import (
     imports,
     invoices,
     jobs,
+    journal,
     numbers,
     payments,
     periods,
@@ -37,6 +38,7 @@ from billing_admin.web import (
     tokens,
     unbilled,
     users,
+    verifying,
 )
 from billing_admin.web.context import init_context
 from billing_admin.web.errors import init_errors
@@ -67,6 +69,8 @@ SUBJECTS: tuple[ModuleType, ...] = (
     exports,
     imports,
     jobs,
+    verifying,
+    journal,
     tokens,
     settings,
     tax_rates,

@@ -1,26 +1,24 @@
 """The audit log: who did what to what, and when, with the values before and after."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, render_template, stream_with_context, url_for
+from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db
-from billing_admin.documents import csv
 from billing_admin.queries import audit as queries
-from billing_admin.queries import audit_file
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, given_id, here, rows
-from billing_admin.web.people import today
 from billing_admin.web.wording import told, wordy
 
+READ = "audit:read"
 # Nobody writes here: whoever tried would need what nobody may lack who changes settings.
-pages = subject("audit", __name__, "/audit", write="settings:write", read="audit:read")
+pages = subject("audit", __name__, "/audit", write="settings:write", read=READ)
 
 # Where an object's page is; whoever is not there is named without a link.
 PLACES: Final[Mapping[str, str]] = {
@@ -75,9 +73,9 @@ def index() -> ResponseReturnValue:
     return render_template(
         "audit/list.html",
         filters=filters,
-        chips=_chips(filters),
+        chips=chips_of(filters),
         clear_url=bare(),
-        export_url=address("audit.download"),
+        export_url=address("exports.audit_files"),
         page=found,
         lines=[_line(event, named) for event in found.rows],
         types=[(kind, wordy(kind)) for kind in queries.OBJECT_TYPES],
@@ -86,24 +84,8 @@ def index() -> ResponseReturnValue:
     )
 
 
-@pages.get("/events.csv")
-def download() -> ResponseReturnValue:
-    """What the page shows, all of it, as a file."""
-    excel, filters = given("excel") == "1", filters_given()
-    return Response(
-        stream_with_context(_parts(filters, excel)),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="audit-events-{today().isoformat()}.csv"'},
-    )
-
-
-def _parts(filters: queries.AuditFilter, excel: bool) -> Iterator[bytes]:
-    """The request's session ended with the view; this one ends with the stream."""
-    session = db.session()
-    yield from csv.write(session, audit_file.export(session, filters), excel)
-
-
-def _chips(filters: queries.AuditFilter) -> list[Any]:
+def chips_of(filters: queries.AuditFilter) -> list[Any]:
+    """The filter in words."""
     return chips(
         ("actor", "Who", filters.actor),
         ("type", "What", wordy(filters.type)),

@@ -25,7 +25,7 @@ from billing_admin.queries.standing import standings
 from billing_admin.web.editing import CURRENCIES, VersionField, differences
 from billing_admin.web.forms import CodeField, Form, KeyField, LinesField, TextField, WholeField, form_page, refusals_on
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import bare, given, given_choice, may, rows
+from billing_admin.web.lists import address, bare, chips, given, given_choice, may, rows
 from billing_admin.web.people import actor, house, now, today
 from billing_admin.web.recurring_charges import words as recurring_words
 from billing_admin.web.wording import counted, rounding
@@ -90,13 +90,23 @@ class EditCustomerForm(CustomerForm):
             raise ValidationError("Enter the customer's reference.")
 
 
+def filters_given() -> CustomerFilter:
+    """The filter that the URL states; a currency is one that some customer has."""
+    known = customers.currencies(db.session())
+    return CustomerFilter(given("q"), given_choice("currency", known), ARCHIVED[given_choice("show", ARCHIVED)])
+
+
+def chips_of(filters: CustomerFilter) -> list[Any]:
+    """The filter in words; customers in use are what is shown if nothing else is asked for."""
+    show = {False: "", True: "Archived", None: "All"}[filters.archived]
+    return chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
+
+
 @pages.get("")
 def index() -> ResponseReturnValue:
     """Customers by name, with what each owes and has unbilled."""
     session = db.session()
-    known = customers.currencies(session)
-    show = given_choice("show", ARCHIVED)
-    filters = CustomerFilter(given("q"), given_choice("currency", known), ARCHIVED[show])
+    filters = filters_given()
     page = rows(customers.by_name(filters))
     return render_template(
         "customers/list.html",
@@ -105,9 +115,10 @@ def index() -> ResponseReturnValue:
         today=today(),
         summary=counted(customers.count(session, filters), "customer"),
         filters=filters,
-        show=show,
-        currencies=known,
+        show=given_choice("show", ARCHIVED),
+        currencies=customers.currencies(session),
         clear_url=bare(),
+        export_url=address("exports.customer_files"),
         may_write=may(WRITE),
     )
 

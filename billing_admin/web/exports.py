@@ -1,6 +1,5 @@
-"""Exports: what a list shows, all pages of it, as CSV, with what the file must add up to."""
+"""Exports: what a list shows, all pages of it, as a file, with what the file must add up to."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,22 +7,27 @@ from flask import Response, render_template, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db
-from billing_admin.documents import csv
-from billing_admin.web import charges, invoices, payments
+from billing_admin.documents import exporting
+from billing_admin.documents.exporting import FORMATS, META, Wanted
+from billing_admin.queries.customers import CustomerFilter
+from billing_admin.queries.exports import Filters
+from billing_admin.queries.services import ServiceFilter
+from billing_admin.web import audit, charges, customers, invoices, payments, services
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given
-from billing_admin.web.people import today
+from billing_admin.web.people import actor, now, today
 
 pages = subject("exports", __name__, "/exports", write="billing:write")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file is called, what one row of it is, and what its sum is of."""
+    """What a file is called, what one row of it is, what its sum is of if it has one, and the permission to see it."""
 
     title: str
     row: str
-    sum_of: str
+    sum_of: str = ""
+    needs: str = "read"
 
 
 KINDS = {
@@ -31,6 +35,10 @@ KINDS = {
     "invoice-lines": Kind("Invoice lines", "invoice line", "Sum of the net amounts"),
     "charges": Kind("Charges", "charge", "Exact sum of the amounts"),
     "payments": Kind("Payments", "payment", "Sum of the amounts, reversed payments included"),
+    "allocations": Kind("Allocations", "allocation", "Sum of the amounts, withdrawn allocations included"),
+    "customers": Kind("Customers", "customer"),
+    "services": Kind("Services", "service and price"),
+    "audit-events": Kind("Audit log", "event", needs=audit.READ),
 }
 
 
@@ -50,49 +58,123 @@ def charge_files() -> ResponseReturnValue:
 
 @pages.get("/payments")
 def payment_files() -> ResponseReturnValue:
-    """The file of a payment list."""
+    """The files of a payment list."""
     filters = payments.filters_given()
     state = chips(("status", "Status", filters.status.capitalize()))
-    return _page("Payments", "payments.index", state + payments.chips_of(filters), ["payments"])
+    return _page("Payments", "payments.index", state + payments.chips_of(filters), ["payments", "allocations"])
+
+
+@pages.get("/customers")
+def customer_files() -> ResponseReturnValue:
+    """The file of a customer list."""
+    return _page("Customers", "customers.index", customers.chips_of(customers.filters_given()), ["customers"])
+
+
+@pages.get("/services")
+def service_files() -> ResponseReturnValue:
+    """The file of the catalogue."""
+    return _page("Services", "services.index", services.chips_of(services.filters_given()), ["services"])
+
+
+@pages.get("/audit-events")
+def audit_files() -> ResponseReturnValue:
+    """The file of the audit log."""
+    return _page("Audit log", "audit.index", audit.chips_of(audit.filters_given()), ["audit-events"])
 
 
 def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseReturnValue:
+    wanted = [_wanted(kind, "csv") for kind in kinds]
     files = [
         {
-            "kind": KINDS[kind],
-            "totals": csv.control_totals(db.session(), kind, _filters(kind)),
-            "url": address("exports.download", kind=kind),
-            "excel_url": address("exports.download", kind=kind, excel=1),
+            "kind": KINDS[one.kind],
+            "totals": exporting.control_totals(db.session(), one),
+            "urls": _urls(one.kind),
         }
-        for kind in kinds
+        for one in wanted
     ]
     return render_template(
-        "exports/list.html", title=title, back_url=address(back), chips=in_force, clear_url=bare(), files=files
+        "exports/list.html",
+        title=title,
+        subtitle=_subtitle(wanted[0].filters, bool(in_force)),
+        back_url=address(back),
+        chips=in_force,
+        clear_url=bare(),
+        files=files,
+        moment=now(),
     )
 
 
-def _filters(kind: str) -> Any:
-    """Exactly what the list is filtered by. Raises NotFound for what does not exist."""
-    if kind == "charges":
-        return charges.filters_known(charges.filters_given())
-    if kind == "payments":
-        return payments.filters_known(payments.filters_given())
-    return invoices.filters_known(invoices.filters_given())
+def _subtitle(filters: Filters, is_filtered: bool) -> str:
+    if is_filtered:
+        return "Exactly what the list shows, all pages of it."
+    if isinstance(filters, CustomerFilter | ServiceFilter):
+        return "Everything that is in use: the list has no other filter."
+    return "Everything: the list has no filter."
 
 
-@pages.get("/<any('invoices', 'invoice-lines', 'charges', 'payments'):kind>.csv")
-def download(kind: str) -> ResponseReturnValue:
+def _urls(kind: str) -> dict[str, str]:
+    return {
+        "csv": address("exports.download", kind=kind, format="csv"),
+        "excel": address("exports.download", kind=kind, format="csv", excel=1),
+        "xlsx": address("exports.download", kind=kind, format="xlsx"),
+        "csv_zip": address("exports.bundle", kind=kind, format="csv"),
+        "xlsx_zip": address("exports.bundle", kind=kind, format="xlsx"),
+        "meta": address("exports.meta", kind=kind, format="csv"),
+    }
+
+
+def _wanted(kind: str, format: str) -> Wanted:
+    """Exactly what the list is filtered by. Raises NotFound for what does not exist, Denied for what the person may not see."""
+    actor().require(KINDS[kind].needs)
+    return Wanted(kind, _filters(kind), format, excel=format == "csv" and given("excel") == "1")
+
+
+def _filters(kind: str) -> Filters:
+    match kind:
+        case "charges":
+            return charges.filters_known(charges.filters_given())
+        case "payments" | "allocations":
+            return payments.filters_known(payments.filters_given())
+        case "customers":
+            return customers.filters_given()
+        case "services":
+            return services.filters_given()
+        case "audit-events":
+            return audit.filters_given()
+        case _:
+            return invoices.filters_known(invoices.filters_given())
+
+
+_RULE = f"/<any({', '.join(map(repr, KINDS))}):kind>.<any({', '.join(FORMATS)}):format>"
+
+
+@pages.get(_RULE)
+def download(kind: str, format: str) -> ResponseReturnValue:
     """The file itself, written while it is sent."""
-    excel, filters = given("excel") == "1", _filters(kind)
-    next(csv.export(db.session(), kind, filters))  # what is refused is refused before anything is sent
-    name = f"{kind}-{today().isoformat()}{'-excel' if excel else ''}.csv"
-    return Response(
-        stream_with_context(_parts(kind, filters, excel)),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    wanted = _wanted(kind, format)
+    exporting.check(db.session(), wanted)  # what is refused is refused before anything is sent
+    parts = stream_with_context(exporting.streamed(db.session, wanted))
+    return _attached(parts, wanted.name(today()), FORMATS[format])
 
 
-def _parts(kind: str, filters: Any, excel: bool) -> Iterator[bytes]:
-    """The request's session ended with the view; this one ends with the stream."""
-    yield from csv.export(db.session(), kind, filters, excel=excel)
+@pages.get(f"{_RULE}.zip")
+def bundle(kind: str, format: str) -> ResponseReturnValue:
+    """The file together with its control totals, both made in one pass."""
+    wanted, day = _wanted(kind, format), today()
+    exporting.check(db.session(), wanted)
+    parts = exporting.bundle(db.session, wanted, now(), actor().name, day)
+    return _attached(stream_with_context(parts), f"{wanted.name(day)}.zip", "application/zip")
+
+
+@pages.get(f"{_RULE}{META}")
+def meta(kind: str, format: str) -> ResponseReturnValue:
+    """The control totals of the file as it would be written now."""
+    session, wanted = db.session(), _wanted(kind, format)
+    made, name = exporting.control_totals(session, wanted), wanted.name(today())
+    about = exporting.about(wanted, name, made, now(), actor().name)
+    return _attached(exporting.as_json(about), name + META, "application/json")
+
+
+def _attached(content: Any, name: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, content_type=media_type, headers=headers)

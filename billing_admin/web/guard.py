@@ -5,12 +5,18 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import Rule
 
 from billing_admin.domain.errors import Denied
+from billing_admin.domain.importing import KINDS
 from billing_admin.web import sign_in
 from billing_admin.web.addresses import this_address
 from billing_admin.web.people import actor, person
 from billing_admin.web.security import csrf
 
 PUBLIC = frozenset({"static", "sign_in.enter", "sign_in.leave"})
+# Pages that somebody who is signed in may send large files to: they are read as a stream, from a file on disk.
+FILES = frozenset({"verifying.verify"})
+LARGEST_FILE = 1 << 30
+# Likewise, up to what BILLING_MAX_UPLOAD_MB allows: it is stored.
+IMPORTS = frozenset(f"imports.{kind}.new" for kind in KINDS)
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -56,10 +62,10 @@ def _guard() -> ResponseReturnValue | None:
     rule = request.url_rule
     if rule is None or is_api(rule.endpoint):
         return None
-    if getattr(current_app.view_functions[rule.endpoint], "takes_a_file", False) and person() is not None:
-        request.max_content_length = current_app.config[
-            "MAX_UPLOAD_LENGTH"
-        ]  # before the token is looked for in the body
+    if rule.endpoint in FILES and person() is not None:
+        request.max_content_length = LARGEST_FILE
+    elif rule.endpoint in IMPORTS and person() is not None:
+        request.max_content_length = current_app.config["MAX_UPLOAD_LENGTH"]
     csrf.protect()
     if rule.endpoint in PUBLIC:
         return None

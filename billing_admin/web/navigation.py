@@ -21,6 +21,7 @@ MENU = (
     ("Records", "Number register", "list-numbers", "numbers.index"),
     ("Records", "Imports", "upload", "imports.index"),
     ("Records", "Jobs", "list-check", "jobs.index"),
+    ("Records", "Journal", "receipt", "journal.index"),
     ("Records", "Audit log", "history", "audit.index"),
     ("Set-up", "Services", "package", "services.index"),
     ("Set-up", "People", "user", "users.index"),
@@ -39,6 +40,7 @@ PART_OF = {
     "imports.payments": "imports",
     "periods": "settings",
     "tax_rates": "settings",
+    "journal_accounts": "settings",
 }
 
 

@@ -12,6 +12,7 @@ from wtforms import BooleanField, FieldList, FormField, SelectField
 from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.fields import ServiceFields, checked
+from billing_admin.domain.journal import LONGEST
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import Service
 from billing_admin.operations import services as operations
@@ -20,7 +21,7 @@ from billing_admin.queries.services import ServiceFilter
 from billing_admin.web.editing import CURRENCIES, VersionField, differences
 from billing_admin.web.forms import CodeField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import bare, given, given_choice, may, rows
+from billing_admin.web.lists import address, bare, chips, given, given_choice, may, rows
 from billing_admin.web.people import actor, now, today
 from billing_admin.web.wording import counted
 from billing_admin.web.wording import tax_rate as rate_words
@@ -113,6 +114,7 @@ class ServiceForm(Form):
     unit = TextField("Unit")
     tax_rate = SelectField("Tax rate")
     line_per_charge = BooleanField("A line of its own on the invoice for each charge")
+    revenue_account = TextField("Revenue account", longest=LONGEST)
     prices = PricesField(FormField(PriceForm), "Prices")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -131,6 +133,7 @@ class ServiceForm(Form):
             "unit": self.unit.data,
             "tax_rate": self.tax_rate.data,
             "line_per_charge": self.line_per_charge.data,
+            "revenue_account": self.revenue_account.data,
             "prices": dict(self.prices.pairs()),
             "prices_include_tax": self.prices.inclusive(),
         }
@@ -148,11 +151,21 @@ class EditServiceForm(ServiceForm):
     version = VersionField()
 
 
+def filters_given() -> ServiceFilter:
+    """The filter that the URL states."""
+    return ServiceFilter(given("q"), ARCHIVED[given_choice("show", ARCHIVED)])
+
+
+def chips_of(filters: ServiceFilter) -> list[Any]:
+    """The filter in words; services in use are what is shown if nothing else is asked for."""
+    show = {False: "", True: "Archived", None: "All"}[filters.archived]
+    return chips(("q", "Search", filters.q), ("show", "Show", show))
+
+
 @pages.get("")
 def index() -> ResponseReturnValue:
     """The catalogue by code."""
-    session, show = db.session(), given_choice("show", ARCHIVED)
-    filters = ServiceFilter(given("q"), ARCHIVED[show])
+    session, filters = db.session(), filters_given()
     page = rows(services.by_code(filters))
     return render_template(
         "services/list.html",
@@ -160,8 +173,9 @@ def index() -> ResponseReturnValue:
         uses=services.uses(session, [service.id for service in page.rows]),
         summary=counted(services.count(session, filters), "service"),
         filters=filters,
-        show=show,
+        show=given_choice("show", ARCHIVED),
         clear_url=bare(),
+        export_url=address("exports.service_files"),
         may_write=may(WRITE),
     )
 
@@ -208,7 +222,10 @@ def _stored(service: Service) -> dict[str, Any]:
         {"currency": price.currency, "unit_price": price.unit_price, "includes_tax": price.includes_tax}
         for price in service.prices
     ]
-    named = {name: getattr(service, name) for name in ("code", "name", "unit", "line_per_charge", "version")}
+    named = {
+        name: getattr(service, name)
+        for name in ("code", "name", "unit", "line_per_charge", "revenue_account", "version")
+    }
     return named | {"tax_rate": service.tax_rate.code, "prices": prices}
 
 

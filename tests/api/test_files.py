@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from openpyxl import load_workbook
 
 from billing_admin.database import db
 from tests.api.conftest import Script, pointers
@@ -18,6 +19,10 @@ FIRST = {
     "invoice-lines": "invoice,position,customer,service,description,quantity,unit_price,currency,net,tax_category,tax_percent",
     "charges": "id,customer,service,description,quantity,unit_price,amount,currency,incurred_on,status,invoice",
     "payments": "id,customer,received_on,method,reference,currency,amount,allocated,unallocated,status",
+    "allocations": "payment,invoice,customer,currency,amount,made_on,withdrawn_on,id",
+    "customers": "reference,name,currency,email,address,tax_id,tax_treatment,payment_terms_days,notes,archived,id",
+    "services": "code,name,unit,tax_rate,line_per_charge,currency,unit_price,includes_tax,archived,id",
+    "audit-events": "id,at,actor_kind,actor_id,actor,request_id,action,object_type,object_id,details,seal",
 }
 
 
@@ -45,6 +50,42 @@ def test_columns_and_totals(billed: Script, kind: str) -> None:
     assert totals["rows"] == len(rows)
     assert totals["sha256"] == hashlib.sha256(response.data).hexdigest()
     assert billed.get(f"/{kind}.csv?excel=1").data == b"\xef\xbb\xbf" + response.data
+    assert (totals["name"], totals["kind"], totals["columns"]) == (f"{kind}.csv", kind, header.split(","))
+    assert totals["made_by"]
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_workbooks(billed: Script, kind: str) -> None:
+    response = billed.get(f"/{kind}.xlsx")
+    assert response.status_code == 200
+    totals: Any = billed.get(f"/{kind}.xlsx?totals=1").json
+    assert totals["sha256"] == hashlib.sha256(response.data).hexdigest()
+    [sheet] = load_workbook(io.BytesIO(response.data)).worksheets
+    assert [cell.value for cell in next(sheet.iter_rows(max_row=1))] == totals["columns"]
+    assert sheet.max_row == 1 + totals["rows"]
+
+
+def test_the_journal(billed: Script) -> None:
+    days = "from=2026-11-01&to=2026-11-30"
+    text = billed.get(f"/journal.hledger?{days}").text
+    assert "2026-11-30 * (INV-2026-00001)" in text
+    assert "    Assets:Receivable:ACME" in text
+    rows = list(csv.DictReader(io.StringIO(billed.get(f"/journal.csv?{days}").text)))
+    totals: Any = billed.get(f"/journal.csv?{days}&totals=1").json
+    assert (totals["rows"], totals["transactions"]) == (len(rows), 1)
+    assert totals["debits"] == totals["credits"] == {"EUR": "3.90"}
+    before: Any = billed.get("/journal.csv?to=2026-10-31&totals=1").json
+    assert before["rows"] == 0
+    assert "Opening balances" in billed.get("/journal.hledger?from=2026-12-01&opening=1").text
+    assert pointers(billed.get("/journal.csv?from=2026-12-01&to=2026-11-01")) == ["/from"]
+    assert billed.get("/journal.csv?from=yesterday").status_code == 422
+
+
+def test_a_service_has_an_account(billed: Script) -> None:
+    made = billed.post("/services", {"code": "own", "revenue_account": "Income:Own"})
+    answer: Any = made.json
+    assert (made.status_code, answer["revenue_account"]) == (201, "Income:Own")
+    assert pointers(billed.post("/services", {"code": "other", "revenue_account": "a  b"})) == ["/revenue_account"]
 
 
 def test_the_filters_are_those_of_the_list(billed: Script) -> None:

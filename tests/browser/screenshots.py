@@ -210,6 +210,14 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("export-payments", "/exports/payments"),
         Shot("export-invoices", "/exports/invoices?status=open"),
         Shot("export-charges", "/exports/charges?status=pending"),
+        Shot("export-customers", "/exports/customers"),
+        Shot("verify-file", "/verify-file"),
+        Shot("verify-file-refused", "/verify-file", lambda page: _press(page, "Verify file")),
+        Shot("verify-file-same", "/verify-file", _bring_back),
+        Shot("verify-file-changed", "/verify-file", _bring_back_changed),
+        Shot("journal-choose", "/journal"),
+        Shot("journal", f"/journal?from={clock.now().year}-01-01&opening=1"),
+        Shot("journal-accounts", "/journal/accounts"),
         Shot("token-new", "/tokens/new"),
         Shot("token-made", "/tokens/new", _make_token),
         Shot("tokens", "/tokens"),
@@ -245,6 +253,20 @@ def _refused_charge(page: Page) -> None:
     page.get_by_label("Quantity").fill("many")
     page.get_by_label("Unit price").fill("1.234,50")
     _press(page, "Save charge")
+
+
+def _bring_back(page: Page, change: Callable[[bytes], bytes] = bytes) -> None:
+    file, meta = (page.request.get(page.url.replace("/verify-file", url)).body() for url in _EXPORTED)
+    page.set_input_files("#file", {"name": "payments.csv", "mimeType": "text/csv", "buffer": change(file)})
+    page.set_input_files("#totals", {"name": "payments.csv.meta.json", "mimeType": "application/json", "buffer": meta})
+    _press(page, "Verify file")
+
+
+def _bring_back_changed(page: Page) -> None:
+    _bring_back(page, lambda file: file.replace(b",", b";").replace(b";10", b";20"))
+
+
+_EXPORTED = ("/exports/payments.csv", "/exports/payments.csv.meta.json")
 
 
 def _suggest(page: Page) -> None:

@@ -1,7 +1,9 @@
 """Each command as a shell meets it: results on stdout, messages on stderr, and the exit code."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,10 +16,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from billing_admin import demo
+from billing_admin import clock, demo
 from billing_admin.cli import upkeep
+from billing_admin.cli.export import KINDS
 from billing_admin.database import db, transaction
 from billing_admin.documents import csv
+from billing_admin.documents.verifying import read_meta, verify
 from billing_admin.domain import tokens as shape
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
@@ -25,7 +29,7 @@ from billing_admin.models import ApiToken, BillingRun, Invoice, User
 from billing_admin.operations import billing_chunks, billing_runs
 from billing_admin.operations.audit import seal_all
 from billing_admin.queries.doctor import CHECKS
-from tests.making import MARCH_END, NOW, make_customer, make_spec, post
+from tests.making import MARCH_END, NOW, bill, make_customer, make_spec, post
 
 Flask_ = Callable[..., Result]
 
@@ -347,10 +351,42 @@ def test_export_writes_a_file_when_it_is_whole(flask: Flask_, unbilled: Session,
         "id,customer,service,description,quantity,unit_price,amount,currency,incurred_on"
     )
     assert len(file.read_text().splitlines()) == 4
-    assert [path.name for path in tmp_path.iterdir()] == ["charges.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["charges.csv", "charges.csv.meta.json"]
+    meta = read_meta((tmp_path / "charges.csv.meta.json").read_bytes())
+    assert (meta.rows, dict(meta.sums), meta.made_by) == (3, {"USD": Decimal("16.345")}, "command line")
+    assert meta.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("kind", ["invoices", "invoice-lines", "charges", "payments"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_export_of_every_kind(flask: Flask_, unbilled: Session, tmp_path: Path, kind: str, suffix: str) -> None:
+    file = tmp_path / f"a.{suffix}"
+    assert flask("export", kind, str(file)).exit_code == 0
+    with file.open("rb") as content:
+        found = verify(unbilled, content, read_meta(Path(f"{file}.meta.json").read_bytes()), clock.now().date())
+    assert (found.same_bytes, found.same_now) == (True, True)
+
+
+def test_export_of_a_journal(flask: Flask_, unbilled: Session, tmp_path: Path) -> None:
+    bill(issue_date=MARCH_END)
+    file = tmp_path / "march.journal"
+    days = ("--from", "2026-03-01", "--to", "2026-03-31")
+    assert flask("export", "journal", str(file), *days, "--opening").exit_code == 0
+    assert "Assets:Receivable:ACME" in file.read_text()
+    meta = json.loads((tmp_path / "march.journal.meta.json").read_text())
+    assert meta["filters"] == {"from": "2026-03-01", "to": "2026-03-31", "opening": True}
+    assert meta["debits"] == meta["credits"] == {"USD": "19.35"}
+    assert flask("export", "journal", "-", "--format", "csv").stdout.count("\n") == 1 + meta["rows"]
+    for wrong in (
+        ("journal", "-", "--format", "xlsx"),
+        ("charges", "-", "--format", "hledger"),
+        ("charges", "-", *days),
+    ):
+        assert flask("export", *wrong).exit_code == 2
+    assert flask("export", "journal", "-", "--from", "2026-04-01", "--to", "2026-03-01").exit_code == 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_export_of_nothing_is_a_header(flask: Flask_, session: Session, kind: str) -> None:
     result = flask("export", kind, "-")
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)

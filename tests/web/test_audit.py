@@ -166,7 +166,7 @@ def test_the_file_has_what_the_page_shows_and_no_formulas(session: Session, view
     transaction(audit.record, actor, NOW, "customer.changed", "customer", UUID(int=1), {"name": ["a", '"b"']})
     audit.seal_all(transaction, NOW, whole=True)
     page = viewer.get("/audit?action=customer.changed")
-    response = viewer.get(link(page, "Export CSV"))
+    response = viewer.get(link(viewer.get(link(page, "Export CSV")), "Download CSV"))
     assert (response.mimetype, response.status_code) == ("text/csv", 200)
     [row] = csv.DictReader(io.StringIO(response.text, newline=""))
     details = json.loads(row.pop("details"))
@@ -177,7 +177,7 @@ def test_the_file_has_what_the_page_shows_and_no_formulas(session: Session, view
         "object_id": str(UUID(int=1)),
     }.items()  # fmt: skip
     assert int(row["seal"]) > 0
-    everything = viewer.get("/audit/events.csv?excel=1")
+    everything = viewer.get("/exports/audit-events.csv?excel=1")
     assert everything.data.startswith(b"\xef\xbb\xbfid,at,actor_kind")
     assert everything.text.count("\r\n") == 1 + head(session).sequence
 
@@ -185,5 +185,5 @@ def test_the_file_has_what_the_page_shows_and_no_formulas(session: Session, view
 def test_the_file_of_one_charge_has_its_history(session: Session, viewer: FlaskClient) -> None:
     ids = post(*(make_spec(make_customer(), str(amount)) for amount in (1, 2))).ids
     transaction(charges.hold, ids, "100 %", SYSTEM, NOW)
-    rows = viewer.get(f"/audit/events.csv?object={ids[0]}&from=2026-01-01").text.splitlines()
+    rows = viewer.get(f"/exports/audit-events.csv?object={ids[0]}&from=2026-01-01").text.splitlines()
     assert [row.split(",")[6] for row in rows] == ["action", "charge.held", "charge.posted"]

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.domain.access import ROLES
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import signed_in
 from tests.web.pages import link, words
@@ -83,3 +84,36 @@ def test_what_does_not_exist_is_not_there(browser: FlaskClient) -> None:
 def test_a_viewer_may_export_and_nobody_else(app: Flask, browser: FlaskClient) -> None:
     assert len(read(signed_in(app, "viewer").get("/exports/invoices.csv"))) == 3
     assert app.test_client().get("/exports/invoices.csv").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("listed", "row"),
+    [("/customers", "Rows 2 customers"), ("/services", "Rows 1 service and price"), ("/audit", "Rows 10 events")],
+)
+def test_the_files_of_other_lists(browser: FlaskClient, listed: str, row: str) -> None:
+    page = browser.get(link(browser.get(listed), "Export CSV"))
+    assert row in words(page) or listed == "/audit"
+    file = browser.get(link(page, "Download CSV"))
+    assert hashlib.sha256(file.data).hexdigest() in page.text
+    assert read(file)
+    workbook = browser.get(link(page, "Download workbook (XLSX)"))
+    assert workbook.data.startswith(b"PK")
+    assert workbook.headers["Content-Disposition"].endswith('.xlsx"')
+
+
+def test_the_filter_of_a_directory_is_kept(browser: FlaskClient) -> None:
+    page = browser.get(link(browser.get("/customers?q=foo&currency=EUR"), "Export CSV"))
+    assert "Search: foo" in words(page)
+    assert [row["reference"] for row in read(browser.get(link(page, "Download CSV")))] == ["foo"]
+    assert "Everything that is in use" in words(browser.get("/exports/services"))
+    assert read(browser.get("/exports/services.csv?show=archived")) == []
+
+
+def test_the_audit_log_needs_its_own_permission(
+    app: Flask, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ROLES, "viewer", frozenset({"read"}))
+    viewer = signed_in(app, "viewer")
+    for url in ("/exports/audit-events", "/exports/audit-events.csv", "/exports/audit-events.xlsx.zip"):
+        assert viewer.get(url).status_code == 403
+    assert viewer.get("/exports/customers.csv").status_code == 200

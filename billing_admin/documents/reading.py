@@ -1,0 +1,181 @@
+"""A CSV of ours that somebody brings back: what it shows by itself, whatever a spreadsheet has done to how it is written.
+
+Read as a stream: memory does not grow with the file.
+"""
+
+import csv
+import hashlib
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import BinaryIO, Final
+
+from billing_admin.domain.money import EXACT, ZERO
+from billing_admin.queries.exports import KINDS
+
+BLOCK_BYTES = 1 << 20
+BOM = b"\xef\xbb\xbf"
+# The details of one audit event may name ten thousand charges.
+csv.field_size_limit(1 << 24)
+ENCODINGS: Final = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
+_POINT = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+_COMMA = re.compile(r"-?[0-9]+(,[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """What the bytes are: their number, their SHA-256, and that of what comes after a byte order mark, if there is one."""
+
+    size: int
+    sha256: str
+    without_bom: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file of a kind shows: rows, sums per currency, how it is written where that is not our way, what is wrong."""
+
+    kind: str
+    rows: int
+    sums: dict[str, Decimal]
+    written: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def read_bytes(file: BinaryIO) -> Bytes:
+    """Read the whole file once."""
+    file.seek(0)
+    block = file.read(BLOCK_BYTES)
+    has_bom = block.startswith(BOM)
+    whole, bare, size = hashlib.sha256(), hashlib.sha256(), 0
+    while block:
+        whole.update(block)
+        bare.update(block[len(BOM) :] if has_bom and not size else block)
+        size += len(block)
+        block = file.read(BLOCK_BYTES)
+    return Bytes(size, whole.hexdigest(), bare.hexdigest() if has_bom else None)
+
+
+def read_content(file: BinaryIO) -> Content | None:
+    """What the file shows, or None where it is none of ours: no header of a kind of file that is exported here."""
+    encoding = _encoding(file)
+    for delimiter in ",;\t":
+        rows = _rows(file, encoding, delimiter)
+        header = next(rows, [])
+        kind = _kind(header)
+        if kind is not None:
+            return _read(file, kind, header, rows, encoding, delimiter)
+    return None
+
+
+def _encoding(file: BinaryIO) -> str:
+    file.seek(0)
+    if file.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
+        return "utf-16"
+    return "utf-8-sig" if _decodes(file) else "cp1252"
+
+
+def _decodes(file: BinaryIO) -> bool:
+    file.seek(0)
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    try:
+        while text.read(BLOCK_BYTES):
+            pass
+    except UnicodeDecodeError:
+        return False
+    finally:
+        text.detach()
+    return True
+
+
+def _rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+    try:
+        yield from csv.reader(text, delimiter=delimiter)
+    finally:
+        text.detach()
+
+
+def _kind(header: Sequence[str]) -> str | None:
+    """The kind whose columns the header has; columns are only ever appended, so one of the two begins the other."""
+    for kind, about in KINDS.items():
+        columns = tuple(column.name for column in about.columns)
+        shared = min(len(header), len(columns))
+        if shared >= len(columns) // 2 and tuple(header[:shared]) == columns[:shared]:
+            return kind
+    return None
+
+
+def _read(
+    file: BinaryIO, kind: str, header: Sequence[str], rows: Iterator[list[str]], encoding: str, delimiter: str
+) -> Content:
+    summing = _Summing(header, KINDS[kind].summed)
+    count = 0
+    try:
+        for count, row in enumerate(filter(None, rows), 1):
+            summing.add(count, row)
+    except csv.Error as error:
+        summing.problems.append(f"Behind row {count} it cannot be read: {error}.")
+    if not _ends(file):
+        summing.problems.append("It does not end with the end of a line: it was cut off.")
+    return Content(
+        kind, count, dict(sorted(summing.sums.items())), _written(file, encoding, delimiter), tuple(summing.problems)
+    )
+
+
+class _Summing:
+    """Adds a file's amounts up by currency, and notes the rows in which this cannot be done."""
+
+    def __init__(self, header: Sequence[str], summed: str | None) -> None:
+        self.width = len(header)
+        self.amount = header.index(summed) if summed else None
+        self.currency = header.index("currency") if summed else 0
+        self.sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        self.problems: list[str] = []
+
+    def add(self, number: int, row: Sequence[str]) -> None:
+        """Add a row, of which the first has number 1."""
+        if len(row) != self.width:
+            self._note(f"Row {number} has {len(row)} cells, the header has {self.width}.")
+        elif self.amount is not None:
+            amount = _amount(row[self.amount])
+            if amount is None:
+                self._note(f"The amount in row {number}, “{row[self.amount][:40]}”, is not a plain number any more.")
+            else:
+                self.sums[row[self.currency]] = EXACT.add(self.sums[row[self.currency]], amount)
+
+    def _note(self, problem: str) -> None:
+        if len(self.problems) < 5:
+            self.problems.append(problem)
+
+
+def _amount(cell: str) -> Decimal | None:
+    if _POINT.fullmatch(cell):
+        return Decimal(cell)
+    return Decimal(cell.replace(",", ".")) if _COMMA.fullmatch(cell) else None
+
+
+def _ends(file: BinaryIO) -> bool:
+    file.seek(0, io.SEEK_END)
+    file.seek(max(0, file.tell() - 2))
+    return file.read().rstrip(b"\0").endswith((b"\n", b"\r"))
+
+
+def _written(file: BinaryIO, encoding: str, delimiter: str) -> tuple[str, ...]:
+    """In which ways it is not written as we write."""
+    file.seek(0)
+    first = file.read(1 << 12)
+    ways = []
+    if first.startswith(BOM):
+        ways.append("it begins with a byte order mark")
+    if encoding != "utf-8-sig":
+        ways.append(f"its characters are {ENCODINGS[encoding]}")
+    if delimiter != ",":
+        ways.append("its cells are separated by " + ("semicolons" if delimiter == ";" else "tabs"))
+    if b"\r\n" not in first:
+        ways.append("its lines do not end with CR LF")
+    return tuple(ways)

@@ -1,0 +1,65 @@
+"""Customers, and services with their prices, as files: every field that an import needs to make them again.
+
+Both are ordered by the name that people gave, not by when a row was made, so that a file that was imported elsewhere and
+exported there is the same file.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, null
+from sqlalchemy.orm import Session
+
+from billing_admin.models import Customer, Service, ServicePrice, TaxRate
+from billing_admin.queries import customers as customer_queries
+from billing_admin.queries import services as service_queries
+from billing_admin.queries.customers import CustomerFilter
+from billing_admin.queries.exports.columns import Export, Kind, column
+from billing_admin.queries.services import ServiceFilter
+
+_NO_CURRENCY: ColumnElement[Any] = null()
+
+
+def customers(_session: Session, filters: CustomerFilter) -> Export:
+    """Customers, by reference."""
+    rows = customer_queries.customers(filters).with_only_columns(maintain_column_froms=True)
+    return Export(CUSTOMERS, rows.order_by(Customer.reference), _NO_CURRENCY)
+
+
+def services(_session: Session, filters: ServiceFilter) -> Export:
+    """Services, by code: a row for each currency that one has a price in; one row, without a price, for a service with none."""
+    rows = (
+        service_queries.services(filters)
+        .with_only_columns(maintain_column_froms=True)
+        .join(TaxRate, TaxRate.id == Service.tax_rate_id)
+        .outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
+        .order_by(Service.code, ServicePrice.currency)
+    )
+    return Export(SERVICES, rows, ServicePrice.currency.expression)
+
+
+CUSTOMERS = (
+    column("reference", Kind.TEXT, Customer.reference),
+    column("name", Kind.TEXT, Customer.name),
+    column("currency", Kind.WORD, Customer.currency),
+    column("email", Kind.TEXT, Customer.email),
+    column("address", Kind.TEXT, Customer.address),
+    column("tax_id", Kind.TEXT, Customer.tax_id),
+    column("tax_treatment", Kind.WORD, Customer.tax_treatment),
+    column("payment_terms_days", Kind.WHOLE, Customer.payment_terms_days),
+    column("notes", Kind.TEXT, Customer.notes),
+    column("archived", Kind.FLAG, Customer.archived_at.is_not(None)),
+    column("id", Kind.WORD, Customer.id),
+)
+SERVICES = (
+    column("code", Kind.TEXT, Service.code),
+    column("name", Kind.TEXT, Service.name),
+    column("unit", Kind.TEXT, Service.unit),
+    column("tax_rate", Kind.TEXT, TaxRate.code),
+    column("line_per_charge", Kind.FLAG, Service.line_per_charge),
+    column("currency", Kind.WORD, ServicePrice.currency),
+    column("unit_price", Kind.EXACT, ServicePrice.unit_price),
+    column("includes_tax", Kind.FLAG, ServicePrice.includes_tax),
+    column("archived", Kind.FLAG, Service.archived_at.is_not(None)),
+    column("id", Kind.WORD, Service.id),
+    column("revenue_account", Kind.TEXT, Service.revenue_account),
+)

@@ -1,0 +1,120 @@
+"""Invoices and credit notes, their lines, and the number register, as files."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, null, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from billing_admin.models import Invoice, InvoiceLine
+from billing_admin.queries.exports.columns import Column, Export, Kind, column
+from billing_admin.queries.invoices import InvoiceFilter, conditions
+from billing_admin.queries.numbers import SeriesFilter, numbered
+
+
+def invoices(session: Session, filters: InvoiceFilter) -> Export:
+    """Documents, newest first."""
+    rows: Select[Any] = (
+        select()
+        .select_from(Invoice)
+        .where(*conditions(session, filters))
+        .order_by(Invoice.created_at.desc(), Invoice.id.desc())
+    )
+    return Export(invoice_columns(filters.today), rows, Invoice.currency.expression)
+
+
+def lines(session: Session, filters: InvoiceFilter) -> Export:
+    """Their lines, in the order of each document."""
+    rows: Select[Any] = (
+        select()
+        .select_from(Invoice)
+        .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
+        .where(*conditions(session, filters))
+        .order_by(Invoice.created_at.desc(), Invoice.id.desc(), InvoiceLine.position)
+    )
+    return Export(LINES, rows, Invoice.currency.expression)
+
+
+def numbers(_session: Session, filters: SeriesFilter) -> Export:
+    """A number series, in its order."""
+    return Export(NUMBERS, numbered(filters).order_by(Invoice.sequence), Invoice.currency.expression)
+
+
+def _number_of(id: Any) -> ColumnElement[str | None]:
+    other = aliased(Invoice)
+    return select(other.number).where(other.id == id).correlate(Invoice).scalar_subquery()
+
+
+LINES = (
+    column("invoice", Kind.TEXT, Invoice.number),
+    column("position", Kind.WHOLE, InvoiceLine.position),
+    column("customer", Kind.TEXT, Invoice.customer_reference),
+    column("service", Kind.TEXT, InvoiceLine.service_code),
+    column("description", Kind.TEXT, InvoiceLine.description),
+    column("quantity", Kind.EXACT, InvoiceLine.quantity),
+    column("unit_price", Kind.EXACT, InvoiceLine.unit_price),
+    column("currency", Kind.WORD, Invoice.currency),
+    column("net", Kind.MONEY, InvoiceLine.net),
+    column("tax_category", Kind.WORD, InvoiceLine.tax_category),
+    column("tax_percent", Kind.EXACT, InvoiceLine.tax_percent),
+    column("amount", Kind.EXACT, InvoiceLine.amount),
+    column("charges", Kind.WHOLE, InvoiceLine.charges),
+    column("invoice_id", Kind.WORD, Invoice.id),
+    column("gross", Kind.MONEY, InvoiceLine.gross),
+)
+NUMBERS = (
+    column("number", Kind.TEXT, Invoice.number),
+    column("kind", Kind.WORD, Invoice.kind),
+    column("sequence", Kind.WHOLE, Invoice.sequence),
+    column("issue_date", Kind.DAY, Invoice.issue_date),
+    column("status", Kind.WORD, Invoice.status),
+    column("customer", Kind.TEXT, Invoice.customer_reference),
+    column("customer_name", Kind.TEXT, Invoice.customer_name),
+    column("currency", Kind.WORD, Invoice.currency),
+    column("total", Kind.MONEY, Invoice.total),
+    column("corrects", Kind.TEXT, _number_of(Invoice.corrects_id)),
+    column("voided_on", Kind.DAY, Invoice.voided_on),
+    column("reason", Kind.TEXT, Invoice.reason),
+    column("id", Kind.WORD, Invoice.id),
+)
+
+
+def invoice_columns(today: date) -> tuple[Column, ...]:
+    """Those of documents; what is overdue depends on the day."""
+    left = Invoice.total - Invoice.paid - Invoice.credited
+    owes = and_(Invoice.status == "issued", Invoice.kind == "invoice")
+    return (
+        column("number", Kind.TEXT, Invoice.number),
+        column("kind", Kind.WORD, Invoice.kind),
+        column("status", Kind.WORD, Invoice.status),
+        column("payment_status", Kind.WORD, _payment_status(left, today)),
+        column("customer", Kind.TEXT, Invoice.customer_reference),
+        column("customer_name", Kind.TEXT, Invoice.customer_name),
+        column("issue_date", Kind.DAY, Invoice.issue_date),
+        column("due_date", Kind.DAY, Invoice.due_date),
+        column("currency", Kind.WORD, Invoice.currency),
+        column("net", Kind.MONEY, Invoice.net),
+        column("tax", Kind.MONEY, Invoice.tax),
+        column("total", Kind.MONEY, Invoice.total),
+        column("paid", Kind.MONEY, Invoice.paid),
+        column("credited", Kind.MONEY, Invoice.credited),
+        column("balance", Kind.MONEY, case((owes, left), else_=0)),
+        column("id", Kind.WORD, Invoice.id),
+        column("corrects", Kind.TEXT, _number_of(Invoice.corrects_id)),
+        column("replaces", Kind.TEXT, _number_of(Invoice.replaces_id)),
+        column("voided_on", Kind.DAY, Invoice.voided_on),
+        column("reason", Kind.TEXT, Invoice.reason),
+        column("purchase_order", Kind.TEXT, Invoice.purchase_order),
+    )
+
+
+def _payment_status(left: ColumnElement[int], today: date) -> ColumnElement[str | None]:
+    """As `domain.invoicing.payment_status` says it; a test compares the two."""
+    return case(
+        (or_(Invoice.status != "issued", Invoice.kind != "invoice"), null()),
+        (and_(left <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),
+        (left <= 0, "paid"),
+        (Invoice.due_date < today, "overdue"),
+        ((Invoice.paid != 0) | (Invoice.credited != 0), "part_paid"),
+        else_="unpaid",
+    )

@@ -1,0 +1,110 @@
+"""Verifying: somebody brings a file back, with or without its `.meta.json`."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.web.guard import LARGEST_FILE
+from tests.making import make_customer, make_spec, post
+from tests.people import csrf_token, signed_in
+from tests.web.pages import link, words
+
+URL = "/exports/charges.csv?customer=acme"
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    """Two charges of ACME."""
+    acme = make_customer(reference="acme", name="Acme")
+    post(make_spec(acme, "12.5"), make_spec(acme, "0.0000008"))
+    return signed_in(app)
+
+
+def bring(browser: FlaskClient, **files: bytes) -> TestResponse:
+    sent: Mapping[str, object] = {
+        {"meta": "totals"}.get(name, name): (
+            io.BytesIO(content),
+            f"charges.csv{'.meta.json' if name == 'meta' else ''}",
+        )
+        for name, content in files.items()
+    }
+    return browser.post(
+        "/verify-file", data={**sent, "csrf_token": csrf_token(browser)}, content_type="multipart/form-data"
+    )
+
+
+def test_unchanged_then_other_data(browser: FlaskClient) -> None:
+    page = browser.get("/exports/charges?customer=acme")
+    file, meta = (
+        browser.get(link(page, "Download CSV")).data,
+        browser.get(link(page, "totals of the CSV (.meta.json)")).data,
+    )
+    found = bring(browser, file=file, meta=meta)
+    text = words(found)
+    assert found.status_code == 200
+    assert "Whole and unchanged Its bytes are exactly those that admin@example.com exported on" in text
+    assert "The product would write the very same file now." in text
+    assert "Rows 2 2 2 Same Sum in USD 12.5000008 12.5000008 12.5000008 Same" in text
+    post(make_spec("acme", "1"))
+    text = words(bring(browser, file=file, meta=meta))
+    assert "Whole and unchanged" in text
+    assert "The product would write another file now" in text
+    assert "Rows 2 2 3 Differs Sum in USD 12.5000008 12.5000008 13.5000008 Differs" in text
+
+
+def test_changed_and_saved_anew(browser: FlaskClient) -> None:
+    file, meta = browser.get(URL).data, browser.get("/exports/charges.csv.meta.json?customer=acme").data
+    text = words(bring(browser, file=file.replace(b"12.5", b"13.5"), meta=meta))
+    assert "Changed Its bytes are not those that admin@example.com exported on" in text
+    assert ", nor are its rows and sums." in text
+    text = words(bring(browser, file=b"\xef\xbb\xbf" + file, meta=meta))
+    assert "Unchanged but for a byte order mark" in text
+    text = words(bring(browser, file=file.replace(b",", b";").replace(b"\r\n", b"\n"), meta=meta))
+    assert "Its bytes differ, its rows and sums do not" in text
+    assert "its cells are separated by semicolons; its lines do not end with CR LF" in text
+
+
+def test_without_its_meta_file(browser: FlaskClient) -> None:
+    text = words(bring(browser, file=browser.get("/exports/charges.csv").data))
+    assert "Nothing says what its bytes should be." in text
+    assert "The product would write the very same file now." in text
+    text = words(bring(browser, file=b"hello"))
+    assert "It is none of the files that are exported here." in text
+
+
+def test_what_is_missing_is_asked_for(browser: FlaskClient) -> None:
+    assert "Choose the file to verify." in words(bring(browser))
+    found = bring(browser, file=b"x", meta=b"{}")
+    assert found.status_code == 422
+    assert "of an exported file. It lies beside the file" in words(found)
+    assert browser.get("/verify-file").status_code == 200
+
+
+def test_a_workbook_out_of_its_zip(browser: FlaskClient) -> None:
+    response = browser.get("/exports/charges.xlsx.zip?customer=acme")
+    assert response.headers["Content-Disposition"].endswith('.xlsx.zip"')
+    with zipfile.ZipFile(io.BytesIO(response.data)) as archive:
+        file, meta = (archive.read(name) for name in archive.namelist())
+    assert json.loads(meta)["filters"] == {"customer": "acme"}
+    text = words(bring(browser, file=file, meta=meta))
+    assert "Whole and unchanged" in text
+    assert "The product would write the very same file now." in text
+
+
+def test_a_file_may_be_larger_than_other_requests(browser: FlaskClient) -> None:
+    browser.application.config["MAX_CONTENT_LENGTH"] = 1000
+    try:
+        large = browser.get("/exports/charges.csv").data * 10
+        assert bring(browser, file=large).status_code == 200
+        assert browser.post("/customers/new", data={"name": "x" * 2000}).status_code == 413
+        assert browser.application.test_client().post("/verify-file", data={"x": "x" * 2000}).status_code == 413
+    finally:
+        browser.application.config["MAX_CONTENT_LENGTH"] = 16 * 1024 * 1024
+    assert LARGEST_FILE > 10**9
