@@ -95,9 +95,9 @@ def _plan(
 
 
 def _again(file: BinaryIO) -> BinaryIO:
-    """The first megabyte of a file, from its beginning: the header row must end within."""
+    """The beginning of a file, with its header row."""
     file.seek(0)
-    return io.BufferedReader(io.BytesIO(file.read(BLOCK)))
+    return io.BufferedReader(io.BytesIO(file.read(csv_rows.HEAD)))
 
 
 def _named(kind: str, header: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, int]]:

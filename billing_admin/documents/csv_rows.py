@@ -13,6 +13,7 @@ from billing_admin.domain.import_rows import Record
 from billing_admin.domain.importing import DELIMITERS, ENCODINGS, Plan, check_header
 
 LONGEST_ROW: Final = 1 << 20  # characters, whatever the csv module would take
+HEAD: Final = 4 * LONGEST_ROW + 4  # bytes in which a header row ends, whatever its encoding
 csv.field_size_limit(1 << 24)
 SAMPLE_ROWS: Final = 3
 _UTF_16, _UTF_8 = (b"\xff\xfe", b"\xfe\xff"), b"\xef\xbb\xbf"

@@ -31,7 +31,6 @@ from billing_admin.web.lists import given_choice, here, may, rows
 from billing_admin.web.people import actor, now
 
 SHOWN_ERRORS = 100
-HEAD = 1 << 20  # bytes in which the header row must end
 # What another encoding or delimiter may mend: it is said where these are chosen.
 MENDED_BY_CHOICE = {"other_encoding", "not_text"}
 
@@ -121,7 +120,7 @@ def new(kind: str) -> ResponseReturnValue:
 
 def _look_at(brought: FileStorage) -> None:
     """Refuse at once what no choice could make readable."""
-    head = brought.stream.read(HEAD)
+    head = brought.stream.read(csv_rows.HEAD)
     brought.stream.seek(0)
     try:
         csv_rows.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_rows.guess_encoding(head[:4]))
