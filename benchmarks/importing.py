@@ -20,9 +20,10 @@ SLOWEST = 5_000  # rows/s
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A whole command: how long it took, and the most memory that it had."""
+    """A whole command: how long it took, how much of that it computed, and the most memory that it had."""
 
     seconds: float
+    computed: float
     memory: int
     new: int
 
@@ -41,7 +42,7 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
     yield Row(
         f"import of {charges:,} charges, check and all",
         place.kind,
-        f"{done.seconds:,.0f} s, {rate:,.0f} rows/s",
+        f"{done.seconds:,.0f} s ({done.computed:,.0f} of CPU), {rate:,.0f} rows/s",
         "",
         "",
         f"≥ {SLOWEST:,} rows/s",
@@ -80,4 +81,5 @@ def imported(place: Place, path: Path) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"the import ended with {process.returncode}")
-    return Run(time.perf_counter() - started, used.ru_maxrss * 1024, int(json.loads(answer)["new"]))
+    seconds = time.perf_counter() - started
+    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, int(json.loads(answer)["new"]))
