@@ -23,6 +23,7 @@ from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.files import file
 from billing_admin.queries.imports import one_import
+from billing_admin.queries.jobs import alive
 
 CHECK: Final = "import_check"
 IMPORT: Final = "import"
@@ -54,13 +55,15 @@ def begin(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetim
 def plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime) -> None:
     """Decide how the file is read; what an earlier check found counts no more.
 
-    Raises Invalid for a plan by which nothing could be read, and Conflict once rows of it are in.
+    Raises Invalid for a plan by which nothing could be read, and Conflict while it is checked, and once rows of it are in.
     """
     found = one_import(session, id, lock=True)
     actor.require(KINDS[found.kind].permission)
     check_plan(found.kind, how)
     if found.state in {"importing", "done"}:
         raise Conflict("import_begun", "This import has begun: how the file is read stands. Bring the file again.")
+    if alive(session, CHECK, id) is not None:
+        raise Conflict("being_checked", "The file is being checked as it was mapped before: wait, or stop that job.")
     found.plan, found.header_key = how.as_data(), header_key(found.kind, how.header)
     found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
     session.flush()

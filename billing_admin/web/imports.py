@@ -203,9 +203,13 @@ def _delimiter(one: Import, encoding: str) -> str:
 
 
 def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> Plan:
-    """What was decided for this file, or for the last one with this header; else by the columns' names."""
-    kept = queries.remembered(db.session(), header_key(one.kind, header))
-    plan = Plan.of_data(kept) if kept else Plan(header, guess(one.kind, header))
+    """What was decided for this file, or for the last one with this header, but for what changes things; else by names."""
+    if one.plan and tuple(one.plan["header"]) == header:
+        plan = Plan.of_data(one.plan)
+    elif kept := queries.remembered(db.session(), header_key(one.kind, header)):
+        plan = replace(Plan.of_data(kept), update=False, settled=False)
+    else:
+        plan = Plan(header, guess(one.kind, header))
     return replace(plan, encoding=encoding, delimiter=delimiter)
 
 

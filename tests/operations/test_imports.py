@@ -1,5 +1,6 @@
 """Imports: what the check promises is what is made; errors are named by line; nothing comes in twice."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from uuid import uuid4
@@ -9,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.background.imports import check_stored, import_stored
+from billing_admin.background.working import Cancelled
 from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.cells import Format
@@ -237,6 +239,29 @@ def test_what_changed_since_the_check_stops_with_the_line(session: Session, monk
     assert count(session, Charge) == 3
 
 
+def test_one_that_somebody_stops_goes_on_where_it_stood(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 2})
+    make_customer(reference="acme")
+    one = check("charges", "customer,description,amount\n" + "".join(f"acme,{n},1\n" for n in range(5)))
+    transaction(imports.start, one.id, SYSTEM, NOW)
+    seen: list[tuple[int, int | None]] = []
+
+    def stop(count: Callable[[], tuple[int, int | None]]) -> None:
+        seen.append(count())
+        raise Cancelled
+
+    for _ in range(2):
+        with pytest.raises(Cancelled):
+            import_stored(one.id, SYSTEM, stop)
+    assert seen == [(2, 5), (4, 5)]
+    assert (one_import(session, one.id).done, count(session, Charge)) == (4, 4)
+    import_stored(one.id, SYSTEM, lambda _count: None)
+    done = one_import(session, one.id)
+    assert (done.state, done.made, count(session, Charge)) == ("done", done.promised, 5)
+    import_stored(one.id, SYSTEM, lambda _count: None)  # once more: it is done, and stays so
+    assert count(session, Charge) == 5
+
+
 def test_a_mapping_must_name_what_is_needed(session: Session) -> None:
     content = b"a,b,currency\n1,2,3\n"
     id = bring("services", content)
@@ -270,6 +295,15 @@ def test_a_file_that_breaks_in_the_middle_is_refused_whole(session: Session) -> 
         "Line 3002 is not UTF-8: it holds the bytes E9 2C. Choose the encoding in which the file was saved.",
     )
     assert counted(take_in("charges", broken, encoding="windows-1252")).new == 3001
+
+
+def test_a_file_that_is_being_checked_keeps_its_mapping(session: Session) -> None:
+    content = b"customer,description,amount\nacme,a,1\n"
+    id = bring("charges", content)
+    transaction(imports.plan, id, planned("charges", content), SYSTEM, NOW)
+    transaction(imports.ask_check, id, SYSTEM, NOW)
+    with pytest.raises(Conflict, match="being checked"):
+        transaction(imports.plan, id, planned("charges", content), SYSTEM, NOW)
 
 
 def test_begun_means_begun(session: Session) -> None:

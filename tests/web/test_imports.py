@@ -211,6 +211,8 @@ def test_existing_customers_are_changed_by_choice(browser: FlaskClient, session:
     assert "Update what exists" in words(check(browser, "customers", content))
     page = check(browser, "customers", content, existing="update")
     assert "There already, changed by the file 1" in words(page)
+    fresh_page = browser.get(upload(browser, "customers", content + b"x,X,EUR\n").location)
+    assert mapping(fresh_page)["existing"] == "refuse"  # to change things is chosen anew for each file
     send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]
     assert [one.name for one in fresh(session, select(Customer))] == ["ACME Inc"]
 
