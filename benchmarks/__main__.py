@@ -4,12 +4,19 @@ import argparse
 import logging
 import time
 
-from benchmarks import billing, exporting, pages, posting, reading
+from benchmarks import billing, exporting, importing, pages, posting, reading
 from benchmarks.harness import Row, table
 from benchmarks.places import places
 from billing_admin import settle
 
-FAMILIES = {"posting": posting, "billing": billing, "exporting": exporting, "reading": reading, "pages": pages}
+FAMILIES = {
+    "posting": posting,
+    "billing": billing,
+    "exporting": exporting,
+    "importing": importing,
+    "reading": reading,
+    "pages": pages,
+}
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     session_hours: int = Field(default=8, ge=1, le=24)
     session_idle_minutes: int = Field(default=60, ge=5, le=24 * 60)
     max_body_mb: int = Field(default=16, ge=1, le=1024)
+    max_upload_mb: int = Field(default=512, ge=1, le=10_240)
     queue_url: str = Field(default="", repr=False)
     job_threads: int = Field(default=2, ge=1, le=32)
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from decimal import Decimal
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
@@ -28,7 +28,16 @@ from billing_admin.models import Base
 from billing_admin.statements import CONNECTION
 
 # `Session` is re-exported for the surfaces, which are handed one and must not know SQLAlchemy.
-__all__ = ["DATABASE_AWAY", "Session", "db", "init_database", "side_by_side", "transaction", "write_options"]
+__all__ = [
+    "DATABASE_AWAY",
+    "Session",
+    "db",
+    "init_database",
+    "rehearsal",
+    "side_by_side",
+    "transaction",
+    "write_options",
+]
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
@@ -61,6 +70,27 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
     """
     with _turn():
         return _attempts(db.session(), work, *args, **kwargs)
+
+
+class _Rehearsed(Exception):
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+def rehearsal(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work(session, …)` as `transaction` does, and take all of it back: what it returns, or raises, is what would be."""
+
+    def rehearsed(session: Session) -> NoReturn:
+        result = work(session, *args, **kwargs)
+        session.flush()
+        raise _Rehearsed(result)
+
+    try:
+        transaction(rehearsed)
+    except _Rehearsed as done:
+        found: T = done.result
+        return found
 
 
 def _attempts(session: Session, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -9,6 +9,7 @@ from flask_migrate import Migrate
 from billing_admin.cli.billing import billing_run
 from billing_admin.cli.commands import SHORT_HELP, House
 from billing_admin.cli.export import export
+from billing_admin.cli.imports import import_
 from billing_admin.cli.people import create_token, create_user
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.start import start
@@ -26,6 +27,7 @@ COMMANDS = (
     demo,
     doctor,
     export,
+    import_,
     post_recurring,
     seal_audit,
     start,

@@ -10,6 +10,7 @@ from billing_admin.cli.output import as_json, table
 from billing_admin.database import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain, plain_or_none
+from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all
 from billing_admin.operations.deliveries import forget_all
 from billing_admin.operations.recurring_posting import Outcome, check_day, post_all_due
@@ -45,7 +46,7 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
 @command("daily")
 @click.pass_context
 def daily(ctx: click.Context) -> None:
-    """Do what is to be done each day: post what recurring charges owe, forget old webhook deliveries, seal the audit log.
+    """Do what is to be done each day: post what recurring charges owe, forget old deliveries and files, seal the audit log.
 
     \b
     Example, in a crontab:
@@ -55,6 +56,8 @@ def daily(ctx: click.Context) -> None:
     outcome = post_all_due(transaction, db.session(), last, SYSTEM, clock.now())
     _tell(last, outcome, wants_json=False)
     say(f"Webhook deliveries forgotten: {forget_all(transaction, clock.now()):,}.")
+    forgotten = transaction(files.forget, clock.now() - files.KEPT)
+    say(f"Files that were older than {files.KEPT.days} days, forgotten: {forgotten:,}.")
     say(f"Audit events sealed: {seal_all(transaction, clock.now(), whole=True):,}.")
     if outcome.refused:
         ctx.exit(REJECTED)

@@ -6,6 +6,7 @@ from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem
 from billing_admin.models.charge import Charge
 from billing_admin.models.customer import Account, Customer
+from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
 from billing_admin.models.organisation import NumberSeries, Organisation, TaxRate, TaxRateChange
@@ -27,6 +28,7 @@ __all__ = [
     "Charge",
     "Customer",
     "FilePart",
+    "Import",
     "Invoice",
     "InvoiceLine",
     "InvoiceTax",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from billing_admin.models import FilePart, StoredFile
 from billing_admin.operations.keys import new_id
 
 PART = 1 << 20  # bytes
+KEPT = timedelta(days=30)
 Transact = Callable[..., Any]
 
 

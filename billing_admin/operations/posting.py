@@ -55,20 +55,18 @@ class Posted:
         return len(self.ids) - len(self.rows)
 
 
-def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
-    """Store what is new, answer with the original for what is not; all or nothing.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What would become of a posting: the id of each row, what is new with its price, and what is refused, by the row's index."""
 
-    A charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and held if the
-    organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
-    row's index.
-    """
-    posted = post_untold(session, specs, actor, now)
-    tell_held(session, [row["id"] for row in posted.rows if row["status"] == "held"], now)
-    return posted
+    ids: list[UUID]
+    known: Known
+    fresh: dict[UUID, PricedCharge]
+    refusals: list[tuple[int, DomainError]]
 
 
-def post_untold(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
-    """Post, for whoever goes on with the charges in the same act, and tells of those that are held then."""
+def judge(session: Session, specs: Sequence[ChargeSpec], now: datetime) -> Judged:
+    """Look everything up, price what is new, compare the rest with what is stored. Locks the accounts, and writes nothing."""
     found = known(session, specs)
     today = day_of(now, found.time_zone)
     keys = new_ids(now)
@@ -84,8 +82,40 @@ def post_untold(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now
                 _check_same(spec, found, original)
         except DomainError as error:
             refusals.append((index, error))
-    if refusals:
-        raise _refusal(refusals)
+    return Judged(ids, found, fresh, refusals)
+
+
+def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
+    """Store what is new, answer with the original for what is not; all or nothing.
+
+    A charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and held if the
+    organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
+    row's index.
+    """
+    return keep(session, _accepted(session, specs, now), actor, now)
+
+
+def post_untold(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
+    """Post, for whoever goes on with the charges in the same act, and tells of those that are held then."""
+    return _keep(session, _accepted(session, specs, now), actor, now)
+
+
+def keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Posted:
+    """Store what was judged new in this transaction, of which nothing was refused."""
+    posted = _keep(session, judged, actor, now)
+    tell_held(session, [row["id"] for row in posted.rows if row["status"] == "held"], now)
+    return posted
+
+
+def _accepted(session: Session, specs: Sequence[ChargeSpec], now: datetime) -> Judged:
+    judged = judge(session, specs, now)
+    if judged.refusals:
+        raise _refusal(judged.refusals)
+    return judged
+
+
+def _keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Posted:
+    ids, found, fresh = judged.ids, judged.known, judged.fresh
     if not fresh:
         return Posted(ids, found)
     likely = _likely_duplicates(session, fresh.values(), now)

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import Rule
 
 from billing_admin.domain.errors import Denied
+from billing_admin.domain.importing import KINDS
 from billing_admin.web import sign_in
 from billing_admin.web.addresses import this_address
 from billing_admin.web.people import actor, person
@@ -14,6 +15,8 @@ PUBLIC = frozenset({"static", "sign_in.enter", "sign_in.leave"})
 # Pages that somebody who is signed in may send large files to: they are read as a stream, from a file on disk.
 FILES = frozenset({"verifying.verify"})
 LARGEST_FILE = 1 << 30
+# Likewise, up to what BILLING_MAX_UPLOAD_MB allows: it is stored.
+IMPORTS = frozenset(f"imports.{kind}.new" for kind in KINDS)
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -61,6 +64,8 @@ def _guard() -> ResponseReturnValue | None:
         return None
     if rule.endpoint in FILES and person() is not None:
         request.max_content_length = LARGEST_FILE
+    elif rule.endpoint in IMPORTS and person() is not None:
+        request.max_content_length = current_app.config["MAX_UPLOAD_LENGTH"]
     csrf.protect()
     if rule.endpoint in PUBLIC:
         return None

@@ -52,7 +52,8 @@ def _set_cookies(app: Flask, settings: Settings) -> None:
 
 def _limit_bodies(app: Flask, settings: Settings) -> None:
     size = settings.max_body_mb * 1024 * 1024
-    app.config.update(MAX_CONTENT_LENGTH=size, MAX_FORM_MEMORY_SIZE=size)
+    upload = settings.max_upload_mb * 1024 * 1024
+    app.config.update(MAX_CONTENT_LENGTH=size, MAX_FORM_MEMORY_SIZE=size, MAX_UPLOAD_LENGTH=upload)
 
     @app.after_request
     def let_go(response: Response) -> Response:

@@ -41,7 +41,11 @@ class Recorder:
             self.problems.setdefault(str(status), response.json)
             return response.json
         content = (
-            response.json if response.is_json else response.text if response.mimetype.startswith("text/") else None
+            response.json
+            if response.is_json
+            else response.text
+            if (response.mimetype or "").startswith("text/")
+            else None
         )
         query = {name: values[0] for name, values in response.request.args.to_dict(flat=False).items()}
         kept = self.routes.setdefault(route.name, {"parameters": names | query, "body": body, "answers": {}})

@@ -127,6 +127,8 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("search", "/search?q=cloud"),
         Shot("search-nothing", "/search?q=nothing-like-it"),
         Shot("customers", "/customers"),
+        Shot("imports", "/imports"),
+        Shot("import-charges", "/imports/charges/new"),
         Shot("customers-none-match", "/customers?q=nothing-like-it"),
         Shot("customer", f"/customers/{customer}"),
         Shot("customer-charges", f"/customers/{customer}/charges"),

@@ -1,0 +1,224 @@
+"""Imports as jobs: the check of a file, which stores nothing, and its import, chunk after chunk, each a transaction."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from uuid import UUID
+
+from billing_admin import clock
+from billing_admin.background.seen import Seen, seen
+from billing_admin.background.working import Progress, handler
+from billing_admin.database import Session, db, rehearsal, transaction
+from billing_admin.documents import csv_rows, import_errors
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.domain.import_rows import MOST_ROWS_OF_ONE, Asked, Read, Reader, Record, RowError
+from billing_admin.domain.importing import Plan
+from billing_admin.domain.tallying import Tally
+from billing_admin.models import Import, Job
+from billing_admin.operations import files, imports
+from billing_admin.operations.import_kinds import Refused, judge
+from billing_admin.operations.jobs import actor_of
+from billing_admin.queries import imports as queries
+from billing_admin.queries.files import Reading
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+# How many rows go into a transaction. Of charges a thousand are one question; the others take several each.
+CHUNK: Final = {"charges": 1_000, "payments": 100, "customers": 100, "services": 100}
+BLOCK = 1 << 16
+
+Beat = Callable[[Callable[[], tuple[int, int | None]]], None]
+Tell = Callable[[Sequence[RowError]], None]
+
+
+class _Counted(Reading):
+    """A stored file that knows how much of it was read."""
+
+    count = 0
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        taken = super().readinto(buffer)
+        self.count += taken
+        return taken
+
+
+@handler(imports.CHECK)
+def check(job: Job, progress: Progress) -> None:
+    """Check a file as a whole; whoever begins again begins at its beginning."""
+    check_stored(job.subject_id, actor_of(job), progress.beat)
+
+
+@handler(imports.IMPORT)
+def take_in(job: Job, progress: Progress) -> None:
+    """Take a file in, or what is left of it."""
+    import_stored(job.subject_id, actor_of(job), progress.beat)
+
+
+def check_stored(id: UUID, actor: Actor, beat: Beat) -> None:
+    """Check the file of an import, and note what was found."""
+    one = _planned(id)
+    failure, errors, tally, size = None, _ErrorFile(actor), Tally(), one.size
+    with closing(_Counted(db.session(), _file_of(one))) as raw:
+        try:
+            examine(_reader(one), _buffered(raw), actor, errors.add, lambda: beat(lambda: (raw.count, size)), tally)
+        except Invalid as refusal:
+            failure = refusal.message
+    transaction(imports.close_check, id, tally, errors.close(), failure, actor, clock.now())
+
+
+def import_stored(id: UUID, actor: Actor, beat: Beat) -> None:
+    """Store what the check promised. Raises Conflict, with the line, when something has changed since."""
+    one = _planned(id)
+    reader, promised = _reader(one), Tally.of_data(one.promised)
+    with closing(_Counted(db.session(), _file_of(one))) as raw:
+        try:
+            first = one.done
+            for reads in _chunks(_from(_units(reader, _buffered(raw)), first), reader):
+                transaction(imports.take_in, id, first, reads, actor, clock.now())
+                first += sum(read.rows for read in reads)
+                beat(lambda at=first: (at, promised.rows))  # type: ignore[misc]
+        except DomainError as refusal:
+            transaction(imports.interrupt, id, refusal.message, actor, clock.now())
+            raise
+    transaction(imports.finish, id, actor, clock.now())
+
+
+def examine(reader: Reader, file: BinaryIO, actor: Actor, tell: Tell, beat: Callable[[], None], tally: Tally) -> None:
+    """Run every row of a file as the import would, take it all back, and count into `tally`; errors are told by line.
+
+    Raises Invalid for a file that cannot be read to its end.
+    """
+    with seen() as known:
+        for reads in _chunks(_units(reader, file), reader):
+            errors = [error for read in reads for error in read.errors]
+            errors += _examine_chunk(reader, reads, known, actor, tally)
+            tally.rows += sum(read.rows for read in reads)
+            tally.left_out += sum(read.rows for read in reads if read.asked is None and not read.errors)
+            tally.errors += len(errors)
+            tally.wrong += len({error.line for error in errors})
+            tell(sorted(errors, key=lambda error: error.line))
+            beat()
+    if not tally.rows:
+        raise Invalid("no_rows", "The file has a header row and nothing below it.")
+
+
+def _examine_chunk(reader: Reader, reads: Sequence[Read], known: Seen, actor: Actor, tally: Tally) -> list[RowError]:
+    found = [read.asked for read in reads if read.asked is not None]
+    again = known.again((one.key, one.record.line) for one in found if one.key)
+    errors = [_twice(reader, one, again[one.record.line]) for one in found if one.record.line in again]
+    asked = [one for one in found if one.record.line not in again]
+    for one, made in zip(
+        asked, rehearsal(judge, reader.kind, reader.plan, asked, actor, clock.now()) if asked else [], strict=True
+    ):
+        if isinstance(made, Refused):
+            errors += reader.errors(one.record, made.problems)
+        else:
+            tally.note(made)
+    return errors
+
+
+def _twice(reader: Reader, asked: Asked, line: int) -> RowError:
+    name = next(name for name in ("reference", "code", "key", "id") if name in reader.plan.columns)
+    beside = " Rows of one service stand together." if reader.kind == "services" else ""
+    said = f"Line {line} has the same: each row needs one of its own, and what is there twice is left out of the file.{beside}"
+    cell = asked.record.cells[reader.plan.columns[name]]
+    return RowError(asked.record.line, reader.plan.column(name), cell[:40], said)
+
+
+def _planned(id: UUID) -> Import:
+    one = queries.one_import(db.session(), id)
+    if one.plan is None:
+        raise Conflict("not_mapped", "Say first which column is which.")
+    return one
+
+
+def _file_of(one: Import) -> UUID:
+    if one.file_id is None:
+        raise Conflict("file_forgotten", "Files are kept for thirty days, and this one is gone. Bring it again.")
+    return one.file_id
+
+
+def _reader(one: Import) -> Reader:
+    assert one.plan is not None  # noqa: S101 - looked at when it was read
+    return Reader(one.kind, Plan.of_data(one.plan), one.sha256)
+
+
+def _buffered(raw: io.RawIOBase) -> BinaryIO:
+    return io.BufferedReader(raw, BLOCK)
+
+
+def stored(session: Session, id: UUID) -> BinaryIO:
+    """A stored file, to be read from its beginning."""
+    return _buffered(Reading(session, id))
+
+
+def _units(reader: Reader, file: BinaryIO) -> Iterator[list[Record]]:
+    """The rows that are read together: one by one, but all of one service, which stand together."""
+    rows = csv_rows.rows(file, reader.plan)
+    try:
+        if reader.kind == "services":
+            yield from _grouped(rows, reader.plan.columns["code"])
+        else:
+            yield from ([record] for record in rows)
+    finally:
+        rows.let_go()
+
+
+def _grouped(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:
+    for _, group in groupby(rows, lambda record: record.cells[place] if place < len(record.cells) else None):
+        while part := list(islice(group, MOST_ROWS_OF_ONE)):
+            yield part
+
+
+def _from(units: Iterable[list[Record]], first: int) -> Iterator[list[Record]]:
+    """Leave out those that are in already."""
+    return (unit for unit in units if unit[0].number >= first)
+
+
+def _chunks(units: Iterable[list[Record]], reader: Reader) -> Iterator[list[Read]]:
+    waiting = iter(units)
+    while chunk := [reader.read(unit) for unit in islice(waiting, CHUNK[reader.kind])]:
+        yield chunk
+
+
+@dataclass(slots=True)
+class _ErrorFile:
+    """A stored file that grows as errors are found; none if there are none."""
+
+    actor: Actor
+    id: UUID | None = None
+    parts: int = 0
+    size: int = 0
+    rest: bytearray = field(default_factory=bytearray)
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, errors: Sequence[RowError]) -> None:
+        if not errors:
+            return
+        if self.id is None:
+            self.id = transaction(files.begin, "import-errors.csv", import_errors.MEDIA_TYPE, self.actor, clock.now())
+            self.rest += import_errors.header()
+        self.rest += import_errors.written(errors)
+        while len(self.rest) >= files.PART:
+            self._append(files.PART)
+
+    def close(self) -> UUID | None:
+        """Make the file whole."""
+        if self.id is not None:
+            self._append(len(self.rest))
+            transaction(files.close, self.id, self.size, self.digest.hexdigest())
+        return self.id
+
+    def _append(self, size: int) -> None:
+        assert self.id is not None  # noqa: S101 - made with the first error
+        part = bytes(self.rest[:size])
+        transaction(files.append, self.id, self.parts, part)
+        self.digest.update(part)
+        del self.rest[:size]
+        self.parts, self.size = self.parts + 1, self.size + size

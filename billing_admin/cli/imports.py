@@ -1,0 +1,178 @@
+"""Files in: checked as a whole, and taken in if nothing is wrong."""
+
+import csv
+import hashlib
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import click
+
+from billing_admin import clock
+from billing_admin.background.imports import check_stored, examine, import_stored, stored
+from billing_admin.cli.commands import REJECTED, command, say
+from billing_admin.cli.output import as_json
+from billing_admin.database import db, transaction
+from billing_admin.documents import csv_rows, import_errors
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.cells import Format
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.import_rows import Reader, RowError
+from billing_admin.domain.importing import DELIMITERS, ENCODINGS, KINDS, Plan, check_plan, column_name, guess
+from billing_admin.domain.paying import METHODS, OLDEST
+from billing_admin.domain.tallying import Tally
+from billing_admin.operations import files, imports
+from billing_admin.queries.imports import earlier, one_import
+
+BLOCK = 1 << 20
+
+
+@command("import", writes=True)
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-n", "--dry-run", is_flag=True, help="Check the file, tell what would come of it, and store nothing.")
+@click.option("--encoding", type=click.Choice(list(ENCODINGS)), help="utf-8 if left out, or what the file's BOM says.")
+@click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="If left out, what makes most columns.")
+@click.option("--decimal-comma", is_flag=True, help="Numbers are written 1234,50.")
+@click.option("--day-first", is_flag=True, help="Days are written 31.12.2026.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="Which column is a field; by name if left out."
+)
+@click.option("--update", is_flag=True, help="Change customers and services that exist and differ.")
+@click.option("--settled", is_flag=True, help="Take in charges that the file calls billed.")
+@click.option("--method", type=click.Choice(list(METHODS)), default="bank_transfer", help="Of payments that say none.")
+@click.option(
+    "--allocate", type=click.Choice(["none", OLDEST]), default="none", help="Of payments that name no invoice."
+)
+@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
+@click.pass_context
+def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_json: bool, **how: Any) -> None:
+    """Import KIND from the CSV file FILE: all of it, or, if a row is wrong, nothing.
+
+    Wrong rows go to stdout as CSV: line, column, value, what to do. The same file again changes nothing.
+
+    \b
+    Examples:
+      flask --app wsgi import charges usage.csv --dry-run
+      flask --app wsgi import charges usage.csv --column customer="Client no" --decimal-comma
+      flask --app wsgi import customers customers.csv --update
+    """
+    plan = _plan(kind, file, **how)
+    if dry_run:
+        tally, failure = _rehearse(kind, file, plan)
+    else:
+        tally, failure = _import(kind, file, plan)
+    if wants_json:
+        as_json({"kind": kind, "stored": not (dry_run or tally.errors or failure), **tally.as_data()})
+    _tell(kind, tally)
+    if failure:
+        say(failure)
+    if tally.errors or failure:
+        say(f"Errors: {tally.errors:,}. Nothing was stored.")
+        ctx.exit(REJECTED)
+    say("Nothing was stored. The same command without --dry-run imports it." if dry_run else "Imported.")
+
+
+def _plan(
+    kind: str, file: Path, encoding: str | None, delimiter: str | None, columns: Sequence[str], **how: Any
+) -> Plan:
+    """How to read the file. Raises Invalid for one that cannot be read, and for columns by which nothing could be."""
+    with file.open("rb") as begins:
+        encoding = encoding or csv_rows.guess_encoding(begins.read(4))
+    with _opened(file) as first:
+        delimiter = delimiter or csv_rows.guess_delimiter(lambda: _again(first), encoding)
+        header = csv_rows.Rows(_again(first), encoding, delimiter).header
+    plan = Plan(header, guess(kind, header) | dict(_named(kind, header, columns)), encoding, delimiter)
+    written = Format(how.pop("decimal_comma"), how.pop("day_first"))
+    plan = replace(plan, written=written, **how)
+    check_plan(kind, plan)
+    return plan
+
+
+def _again(file: BinaryIO) -> BinaryIO:
+    """The beginning of a file, with its header row."""
+    file.seek(0)
+    return io.BufferedReader(io.BytesIO(file.read(csv_rows.HEAD)))
+
+
+def _named(kind: str, header: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, int]]:
+    places = {column_name(header, place): place for place in range(len(header))}
+    for one in columns:
+        field, _, column = one.partition("=")
+        if field not in KINDS[kind].fields:
+            known = ", ".join(KINDS[kind].fields)
+            raise click.UsageError(f"“{field}” is no field of {kind}. Use one of {known}.")
+        if column not in places:
+            raise click.UsageError(f"The file has no column “{column}”. It has {', '.join(places)}.")
+        yield field, places[column]
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[io.BufferedReader]:
+    with file.open("rb") as opened:
+        yield opened
+
+
+def _rehearse(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
+    with _opened(file) as whole:
+        sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
+    tally, failure, shown = Tally(), None, _Errors()
+    with _opened(file) as rows:
+        try:
+            examine(Reader(kind, plan, sha256), rows, SYSTEM, shown.show, lambda: None, tally)
+        except Invalid as refusal:
+            failure = refusal.message
+    return tally, failure
+
+
+def _import(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
+    with _opened(file) as whole:
+        parts = iter(lambda: whole.read(BLOCK), b"")
+        file_id = files.store(transaction, parts, file.name, "text/csv", SYSTEM, clock.now())
+    id = transaction(imports.begin, kind, file_id, SYSTEM, clock.now())
+    transaction(imports.plan, id, plan, SYSTEM, clock.now())
+    before = earlier(db.session(), one_import(db.session(), id))
+    if before is not None:
+        say(
+            f"This very file was imported {before.created_at:%Y-%m-%d} by {before.created_by}: what is in stays as it is."
+        )
+    check_stored(id, SYSTEM, lambda _count: None)
+    checked = one_import(db.session(), id)
+    if checked.state != "checked":
+        _show_errors(checked.errors_id)
+        return Tally.of_data(checked.promised), checked.failure
+    transaction(imports.start, id, SYSTEM, clock.now())
+    import_stored(id, SYSTEM, lambda _count: None)
+    return Tally.of_data(one_import(db.session(), id).made), None
+
+
+def _show_errors(errors_id: UUID | None) -> None:
+    if errors_id is not None:
+        with stored(db.session(), errors_id) as file:
+            sys.stdout.write(file.read().decode())
+
+
+class _Errors:
+    """Writes errors to stdout as they are found, below one header row."""
+
+    begun = False
+
+    def show(self, errors: Sequence[RowError]) -> None:
+        if errors and not self.begun:
+            csv.writer(sys.stdout).writerow(import_errors.COLUMNS)
+            self.begun = True
+        sys.stdout.write(import_errors.written(errors).decode())
+
+
+def _tell(kind: str, tally: Tally) -> None:
+    say(
+        f"{KINDS[kind].title}: rows {tally.rows:,}; new {tally.new:,}, there already {tally.unchanged:,},"
+        f" changed {tally.changed:,}, left out {tally.left_out:,}."
+    )
+    for currency, amount in tally.as_data()["sums"].items():
+        say(f"Sum: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")

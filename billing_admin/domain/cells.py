@@ -1,0 +1,184 @@
+"""Cells of a file as somebody typed or exported them: read by rules that were chosen, never guessed. A blank cell is None."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.money import exact
+
+# What an export puts one apostrophe in front of (docs/files.md).
+_GUARDED = re.compile("'+[=+\\-@\t\r]")
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_DAY_FIRST = re.compile(r"([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{4})", re.ASCII)
+_WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_KEPT = 10_000  # the same quantities, prices and days come again and again
+LONGEST_SHOWN = 40
+
+
+class Cell(Enum):
+    """What a column holds."""
+
+    TEXT = auto()
+    """One line, exactly as it stands."""
+    LINES = auto()
+    """Text of several lines; lines end in LF."""
+    NAME = auto()
+    """What a thing is called by: spaces around it are nobody's name."""
+    WORD = auto()
+    """A word of ours, in lower case."""
+    CODE = auto()
+    """A currency, in capitals."""
+    NUMBER = auto()
+    WHOLE = auto()
+    DAY = auto()
+    FLAG = auto()
+    KEY = auto()
+    """A UUID."""
+    ENTRIES = auto()
+    """A JSON object of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How numbers and days are written in a file."""
+
+    decimal_comma: bool = False
+    day_first: bool = False
+
+
+def read(what: Cell, cell: str, written: Format) -> Any:
+    """The value of a cell, None for a blank one. Raises Invalid with a sentence that says how to mend it."""
+    return None if not cell or cell.isspace() else _READERS[what](cell, written)
+
+
+def reading(what: Cell) -> Callable[[str, Format], Any]:
+    """What reads a cell that is not blank: looked up once for a column, not for each row."""
+    return _READERS[what]
+
+
+def unguarded(cell: str) -> str:
+    """Take off the apostrophe that an export puts before what a spreadsheet would take for a formula."""
+    return cell[1:] if cell[0] == "'" and _GUARDED.match(cell) else cell
+
+
+def shown(cell: str) -> str:
+    """A cell as a sentence may quote it."""
+    return cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
+
+
+def _text(cell: str, _written: Format) -> str:
+    return unguarded(cell)
+
+
+def _lines(cell: str, _written: Format) -> str:
+    return unguarded(cell).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _name(cell: str, _written: Format) -> str:
+    return unguarded(cell).strip()
+
+
+def _word(cell: str, _written: Format) -> str:
+    return cell.strip().lower()
+
+
+def _code(cell: str, _written: Format) -> str:
+    return cell.strip().upper()
+
+
+@lru_cache(_KEPT)
+def _number(cell: str, written: Format) -> Decimal:
+    typed = cell.strip()
+    if written.decimal_comma:
+        if "." in typed:
+            raise Invalid(
+                "not_a_number",
+                f"“{shown(typed)}” has a point, but numbers have a decimal comma here: leave out separators of thousands,"
+                " or choose the decimal point.",
+            )
+        typed = typed.replace(",", ".", 1)
+    elif "," in typed:
+        raise Invalid(
+            "not_a_number",
+            f"“{shown(typed)}” has a comma: leave out separators of thousands, or choose the decimal comma.",
+        )
+    return exact(typed)
+
+
+def _whole(cell: str, _written: Format) -> int:
+    typed = cell.strip()
+    if not _WHOLE.fullmatch(typed):
+        raise Invalid("not_a_whole_number", "Use a whole number such as 30.")
+    return int(typed)
+
+
+@lru_cache(_KEPT)
+def _day(cell: str, written: Format) -> date:
+    typed = cell.strip()
+    try:
+        if not written.day_first:
+            return date.fromisoformat(typed if _ISO.fullmatch(typed) else "")
+        found = _DAY_FIRST.fullmatch(typed)
+        day, month, year = map(int, found.groups()) if found else (0, 0, 0)
+        return date(year, month, day)
+    except ValueError as error:
+        example = "31.12.2026" if written.day_first else "2026-12-31"
+        raise Invalid("not_a_day", f"Use a day such as {example}, or choose how days are written.") from error
+
+
+def _flag(cell: str, _written: Format) -> bool:
+    found = _FLAGS.get(cell.strip().lower())
+    if found is None:
+        raise Invalid("not_a_choice", "Use true or false.")
+    return found
+
+
+def _key(cell: str, _written: Format) -> UUID:
+    try:
+        return UUID(cell.strip() if len(cell.strip()) == 36 else "")
+    except ValueError as error:
+        raise Invalid(
+            "not_an_id",
+            "Use a UUID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c. A number of your own goes into the key instead.",
+        ) from error
+
+
+def _entries(cell: str, _written: Format) -> dict[str, str]:
+    try:
+        found = json.loads(unguarded(cell), object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise Invalid("not_entries", 'Use a JSON object of texts such as {"cluster": "7"}.')
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+_READERS: Final[Mapping[Cell, Callable[[str, Format], Any]]] = {
+    Cell.TEXT: _text,
+    Cell.LINES: _lines,
+    Cell.NAME: _name,
+    Cell.WORD: _word,
+    Cell.CODE: _code,
+    Cell.NUMBER: _number,
+    Cell.WHOLE: _whole,
+    Cell.DAY: _day,
+    Cell.FLAG: _flag,
+    Cell.KEY: _key,
+    Cell.ENTRIES: _entries,
+}

@@ -1,0 +1,52 @@
+"""Files that were brought: how each is read, what its check promised, and what its import has done so far."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing_admin.models.base import Base, Data, one_of
+from billing_admin.models.job import StoredFile
+
+IMPORT_KINDS = ("customers", "services", "charges", "payments")
+IMPORT_STATES = ("uploaded", "checking", "refused", "checked", "importing", "done")
+
+
+class Import(Base):
+    """One file of one kind. Its bytes are forgotten after a while, what became of it is not.
+
+    `plan` says how it is read (`domain.importing.Plan`), `promised` what the check counted, `made` what the import has
+    stored so far; `done` of its rows are in. Each chunk adds to `made` and `done` in the transaction that stores its rows.
+    `failure` is what ended the check before its time, or the import in the middle.
+    """
+
+    __tablename__ = "imports"
+    __table_args__ = (
+        one_of("kind", *IMPORT_KINDS),
+        one_of("state", *IMPORT_STATES),
+        CheckConstraint("done >= 0", name="done_not_negative"),
+        CheckConstraint("(state = 'done') = (finished_at IS NOT NULL)", name="done_has_moment"),
+        Index(None, "created_at", "id"),
+        Index(None, "sha256"),
+        Index(None, "header_key"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    state: Mapped[str]
+    file_id: Mapped[UUID | None] = mapped_column(ForeignKey(StoredFile.id, ondelete="SET NULL"))
+    file_name: Mapped[str]
+    size: Mapped[int]
+    sha256: Mapped[str]
+    header_key: Mapped[str | None]
+    plan: Mapped[dict[str, Any] | None] = mapped_column(Data)
+    promised: Mapped[dict[str, Any] | None] = mapped_column(Data)
+    errors_id: Mapped[UUID | None] = mapped_column(ForeignKey(StoredFile.id, ondelete="SET NULL"))
+    made: Mapped[dict[str, Any] | None] = mapped_column(Data)
+    done: Mapped[int]
+    failure: Mapped[str | None]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    finished_at: Mapped[datetime | None]

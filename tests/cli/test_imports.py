@@ -1,0 +1,130 @@
+"""`flask import`: the same check and import as in the browser; exit codes for scripts."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.models import Charge, Customer, FilePart, Import, StoredFile
+from tests.importing import bring
+from tests.making import NOW, make_customer, make_service
+from tests.web.reading import fresh
+
+CHARGES = "customer,service,quantity\nacme,GenericCompute,3\nacme,GenericCompute,2.5\n"
+
+
+@pytest.fixture
+def usage(session: Session, tmp_path: Path) -> Path:
+    """A file of two charges whose customer and service are there."""
+    make_customer(reference="acme")
+    make_service()
+    path = tmp_path / "usage.csv"
+    path.write_text(CHARGES)
+    return path
+
+
+def test_a_rehearsal_stores_nothing_at_all(app: Flask, session: Session, usage: Path) -> None:
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "rows 2; new 2, there already 0" in done.stderr
+    assert "Sum: 13.75 USD, of which new 13.75." in done.stderr
+    for model in (Charge, Import, StoredFile):
+        assert fresh(session, select(model)) == []
+
+
+def test_it_imports_and_again_changes_nothing(app: Flask, session: Session, usage: Path) -> None:
+    runner = app.test_cli_runner()
+    first = runner.invoke(args=["import", "charges", str(usage), "--json"])
+    assert (first.exit_code, json.loads(first.stdout)["new"]) == (0, 2)
+    again = runner.invoke(args=["import", "charges", str(usage), "--json"])
+    assert (json.loads(again.stdout)["new"], json.loads(again.stdout)["unchanged"]) == (0, 2)
+    assert "This very file was imported" in again.stderr
+    assert len(fresh(session, select(Charge))) == 2
+
+
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []])
+def test_wrong_rows_go_to_stdout(app: Flask, session: Session, usage: Path, dry_run: list[str]) -> None:
+    usage.write_text(CHARGES + "nobody,GenericCompute,1\n=x,Nope,y\n")
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *dry_run])
+    assert done.exit_code == 5
+    assert done.stdout.splitlines() == [
+        "line,column,value,what to do",
+        "4,customer,nobody,There is no customer “nobody”.",
+        "5,quantity,y,“y” is not a plain decimal such as 1234.50.",
+    ]
+    assert "Errors: 2. Nothing was stored." in done.stderr
+    assert fresh(session, select(Charge)) == []
+
+
+def test_columns_are_named_and_numbers_read_as_chosen(app: Flask, session: Session, tmp_path: Path) -> None:
+    make_customer(reference="acme")
+    path = tmp_path / "x.csv"
+    path.write_bytes("Wer;Was;Preis;Tag\nacme;Café;1234,50;31.12.2025\n".encode("cp1252"))
+    named = [
+        "--column",
+        "customer=Wer",
+        "--column",
+        "description=Was",
+        "--column",
+        "amount=Preis",
+        "--column",
+        "incurred_on=Tag",
+    ]
+    chosen = ["--encoding", "windows-1252", "--decimal-comma", "--day-first"]
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(path), *named, *chosen])
+    assert done.exit_code == 0, done.output
+    [row] = fresh(session, select(Charge))
+    assert (row.description, str(row.amount.normalize()), row.incurred_on.isoformat()) == (
+        "Café",
+        "1234.5",
+        "2025-12-31",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--column", "who=customer"], 2, "“who” is no field of charges"),
+        (["--column", "customer=Who"], 2, "The file has no column “Who”"),
+        (["--encoding", "utf-16"], 5, "is not UTF-16"),
+        (["--delimiter", "tab"], 5, "Say which column is the customer"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told(app: Flask, usage: Path, arguments: list[str], code: int, said: str) -> None:
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *arguments])
+    assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
+
+
+def test_customers_are_updated_by_choice(app: Flask, session: Session, tmp_path: Path) -> None:
+    make_customer(reference="acme", name="ACME")
+    path = tmp_path / "customers.csv"
+    path.write_text("reference,name,currency\nacme,ACME Inc,USD\n")
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["import", "customers", str(path)]).exit_code == 5
+    assert runner.invoke(args=["import", "customers", str(path), "--update"]).exit_code == 0
+    assert [one.name for one in fresh(session, select(Customer))] == ["ACME Inc"]
+
+
+def test_a_file_that_breaks_off_is_refused(app: Flask, session: Session, usage: Path) -> None:
+    usage.write_bytes(CHARGES.encode() + b"acme,caf\xe9,1\n")
+    for dry_run in (["--dry-run"], []):
+        done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *dry_run])
+        assert (done.exit_code, "Line 4 is not UTF-8" in done.stderr) == (5, True)
+    assert fresh(session, select(Charge)) == []
+
+
+def test_daily_forgets_old_files_and_keeps_what_became_of_them(app: Flask, session: Session) -> None:
+    with time_machine.travel(NOW, tick=False):
+        bring("charges", b"customer\nacme\n")
+    for days, kept in ((30, 1), (31, 0)):
+        with time_machine.travel(NOW + timedelta(days=days), tick=False):
+            assert app.test_cli_runner().invoke(args=["daily"]).exit_code == 0
+        session.rollback()
+        assert session.scalar(select(func.count()).select_from(FilePart)) == kept
+    [one] = fresh(session, select(Import))
+    assert (one.file_id, one.file_name) == (None, "file.csv")

@@ -1,0 +1,73 @@
+"""Files to import, brought and mapped as the pages do it."""
+
+import io
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from billing_admin.background.imports import check_stored, import_stored, stored
+from billing_admin.database import db, transaction
+from billing_admin.documents import csv_rows, import_errors
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.import_rows import RowError
+from billing_admin.domain.importing import Plan, guess
+from billing_admin.domain.tallying import Tally
+from billing_admin.models import Import
+from billing_admin.operations import files, imports
+from billing_admin.queries.imports import one_import
+from tests.making import NOW
+
+
+def bring(kind: str, content: bytes, name: str = "file.csv") -> UUID:
+    """A file that was brought, and is not mapped yet."""
+    file_id = files.store(transaction, iter([content]), name, "text/csv", SYSTEM, NOW)
+    return transaction(imports.begin, kind, file_id, SYSTEM, NOW)
+
+
+def planned(kind: str, content: bytes, **how: Any) -> Plan:
+    """The plan by the header's names, and what is chosen beside."""
+    encoding, delimiter = how.get("encoding", "utf-8"), how.get("delimiter", "comma")
+    header = csv_rows.Rows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
+    return replace(Plan(header, guess(kind, header)), **how)
+
+
+def check(kind: str, text: str | bytes, **how: Any) -> Import:
+    """Bring, map and check a file."""
+    content = text if isinstance(text, bytes) else text.encode()
+    id = bring(kind, content)
+    transaction(imports.plan, id, planned(kind, content, **how), SYSTEM, NOW)
+    check_stored(id, SYSTEM, lambda _count: None)
+    return as_it_is(id)
+
+
+def take_in(kind: str, text: str | bytes, **how: Any) -> Import:
+    """The same, and import it: what was promised is what is made."""
+    one = check(kind, text, **how)
+    assert one.state == "checked", errors(one)
+    transaction(imports.start, one.id, SYSTEM, NOW)
+    import_stored(one.id, SYSTEM, lambda _count: None)
+    done = as_it_is(one.id)
+    assert (done.state, done.made) == ("done", done.promised)
+    return done
+
+
+def as_it_is(id: UUID) -> Import:
+    """An import as it is stored now; it stays as it is when the session moves on."""
+    found = one_import(db.session(), id)
+    db.session.expunge(found)
+    return found
+
+
+def errors(one: Import, most: int = 100) -> list[RowError]:
+    """The first errors that the check found."""
+    return import_errors.first(stored(db.session(), one.errors_id), most) if one.errors_id else []
+
+
+def told(one: Import) -> list[tuple[int, str, str]]:
+    """The errors in short: line, column, value."""
+    return [(error.line, error.column, error.value) for error in errors(one)]
+
+
+def counted(one: Import) -> Tally:
+    """What the check counted."""
+    return Tally.of_data(one.promised)

@@ -1,0 +1,324 @@
+"""Imports: what the check promises is what is made; errors are named by line; nothing comes in twice."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing_admin.background.imports import check_stored, import_stored
+from billing_admin.background.working import Cancelled
+from billing_admin.database import transaction
+from billing_admin.domain.access import SYSTEM, Actor
+from billing_admin.domain.cells import Format
+from billing_admin.domain.errors import Conflict, Denied, Invalid
+from billing_admin.domain.tallying import Tally
+from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, Service
+from billing_admin.operations import customers, imports
+from billing_admin.queries.imports import earlier, one_import
+from tests.importing import bring, check, counted, errors, planned, take_in, told
+from tests.making import NOW, make_customer, make_invoice, make_service, make_spec, post
+from tests.web.reading import fresh
+
+
+def count(session: Session, model: type) -> int:
+    session.rollback()
+    return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+CHARGES = (
+    "customer,service,quantity,day,key\nacme,GenericCompute,3,2026-03-01,a\nacme,GenericCompute,2.5,2026-03-02,b\n"
+)
+
+
+def test_charges_come_in_as_promised(session: Session) -> None:
+    make_customer(reference="acme")
+    make_service()
+    one = take_in("charges", CHARGES)
+    tally = counted(one)
+    assert (tally.rows, tally.new, tally.unchanged) == (2, 2, 0)
+    assert tally.sums == tally.added == {"USD": Decimal("13.75")}
+    rows = fresh(session, select(Charge).order_by(Charge.incurred_on))
+    assert [(row.quantity, row.amount, row.incurred_on) for row in rows] == [
+        (Decimal(3), Decimal("7.5"), date(2026, 3, 1)),
+        (Decimal("2.5"), Decimal("6.25"), date(2026, 3, 2)),
+    ]
+
+
+def test_the_check_stores_nothing_but_itself(session: Session) -> None:
+    make_customer(reference="acme")
+    make_service()
+    models = (Customer, Service, Charge, Payment)
+    before = [count(session, model) for model in models]
+    check("charges", CHARGES)
+    check("customers", "reference,name,currency\nx,X,EUR\n")
+    check("services", "code\nx\n")
+    check("payments", "customer,amount\nacme,5\n")
+    assert [count(session, model) for model in models] == before
+    session.rollback()
+    actions = set(session.scalars(select(AuditEvent.action)))
+    assert not actions & {"charge.posted", "payment.recorded"}
+
+
+def test_the_same_file_again_changes_nothing(session: Session) -> None:
+    make_customer(reference="acme")
+    make_service()
+    without_key = "customer,service,quantity\nacme,GenericCompute,3\nacme,GenericCompute,3\n"
+    first = take_in("charges", without_key)
+    assert count(session, Charge) == 2  # equal rows are two charges
+    again = take_in("charges", without_key)
+    assert (counted(again).new, counted(again).unchanged, counted(again).added) == (0, 2, {})
+    assert counted(again).sums == counted(first).sums
+    assert count(session, Charge) == 2
+    session.rollback()
+    found = earlier(session, again)
+    assert found is not None
+    assert found.id == first.id
+
+
+def test_a_key_is_the_same_charge_in_another_file(session: Session) -> None:
+    make_customer(reference="acme")
+    make_service()
+    take_in("charges", CHARGES)
+    more = CHARGES + "acme,GenericCompute,1,2026-03-03,c\n"
+    assert (counted(take_in("charges", more)).new, counted(one := check("charges", more)).unchanged) == (1, 3)
+    other = check("charges", CHARGES.replace("2.5", "2.6"))
+    assert (other.state, told(other)) == ("refused", [(3, "key", "b")])
+    assert "with another quantity" in errors(other)[0].message
+    assert one.state == "checked"
+
+
+def test_every_error_is_told_and_nothing_comes_in(session: Session) -> None:
+    make_customer(reference="acme")
+    make_service()
+    one = check(
+        "charges",
+        "customer,service,quantity,unit_price,amount,day,key\n"
+        "acme,GenericCompute,x,,,2026-02-30,1\n"
+        ",Nope,1,,,,2\n"
+        "nobody,GenericCompute,1,,,,3\n"
+        "acme,Nope,1,,,,4\n"
+        "acme,GenericCompute,2,3,7,,5\n"
+        "acme,GenericCompute\n"
+        'acme,,1,,,,"7\n\n"\n'
+        "acme,GenericCompute,1,,,,5\n"
+        "acme,GenericCompute,1,,,,8\n"
+        "acme,GenericCompute,1,,,,8\n"
+        "acme,GenericCompute,1,,,,\n",
+    )
+    assert told(one) == [
+        (2, "quantity", "x"),
+        (2, "day", "2026-02-30"),
+        (3, "customer", ""),
+        (4, "customer", "nobody"),
+        (5, "service", "Nope"),
+        (6, "amount", "7"),
+        (7, "", "GenericCompute"),
+        (8, "service", ""),
+        (13, "key", "8"),
+        (14, "key", ""),
+    ]
+    tally = counted(one)
+    assert (one.state, tally.rows, tally.errors, tally.wrong) == ("refused", 11, 10, 9)
+    assert "Line 12 has the same" in errors(one)[8].message
+    with pytest.raises(Conflict, match="without error"):
+        transaction(imports.start, one.id, SYSTEM, NOW)
+
+
+def test_keys_are_found_twice_across_chunks(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_customer(reference="acme")
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK", dict.fromkeys(("charges", "services"), 2))
+    rows = "".join(f"acme,Work,1,{key}\n" for key in "abcdeaf")
+    assert told(check("charges", "customer,description,amount,key\n" + rows)) == [(7, "key", "a")]
+    twice = check("services", "code,name\na,A\nb,B\nc,C\na,A\n")
+    assert told(twice) == [(5, "code", "a")]
+    assert "stand together" in errors(twice)[0].message
+
+
+def test_held_stays_held_and_what_is_over_is_left_out(session: Session) -> None:
+    make_customer(reference="acme")
+    said = ("a,1,pending,", "b,2,held,Ask Jo", "c,4,billed,", "d,8,cancelled,")
+    text = "customer,description,amount,status,status_reason\n" + "".join(f"acme,{row}\n" for row in said)
+    one = take_in("charges", text)
+    assert (counted(one).new, counted(one).left_out, counted(one).sums) == (2, 2, {"USD": Decimal(3)})
+    rows = fresh(session, select(Charge).order_by(Charge.description))
+    assert [(row.status, row.status_reason) for row in rows] == [("pending", None), ("held", "Ask Jo")]
+    settled = take_in("charges", text, settled=True)
+    assert (counted(settled).new, counted(settled).unchanged, counted(settled).left_out) == (1, 2, 1)
+
+
+def test_customers_are_added_left_or_changed_by_choice(session: Session) -> None:
+    make_customer(reference="acme", name="ACME", currency="EUR")
+    text = "Customer ID;Company;Currency;E-mail;Archived\nacme;ACME Inc;eur;pay@acme.example;no\nfoo;Foo;USD;;true\n"
+    one = check("customers", text, delimiter="semicolon")
+    assert told(one) == [(2, "Company", "ACME Inc")]
+    assert "Update what exists" in errors(one)[0].message
+    done = take_in("customers", text, delimiter="semicolon", update=True)
+    assert (counted(done).new, counted(done).changed) == (1, 1)
+    again = take_in("customers", text, delimiter="semicolon")
+    assert (counted(again).new, counted(again).unchanged) == (0, 2)
+    rows = fresh(session, select(Customer).order_by(Customer.reference))
+    assert [(row.name, row.email, row.archived_at is None) for row in rows] == [
+        ("ACME Inc", "pay@acme.example", True),
+        ("Foo", "", False),
+    ]
+    back = text.replace("true", "false")
+    assert "archived here" in errors(check("customers", back, delimiter="semicolon"))[0].message
+    assert counted(take_in("customers", back, delimiter="semicolon", update=True)).changed == 1
+
+
+def test_services_come_with_all_their_prices(session: Session) -> None:
+    text = (
+        "code,name,unit,line_per_charge,currency,unit_price,includes_tax\n"
+        "a,A,hour,true,EUR,1.5,true\na,A,hour,true,USD,2,false\nb,B,,,,,\n"
+    )
+    done = take_in("services", text)
+    assert (counted(done).rows, counted(done).new) == (3, 2)
+    rows = fresh(session, select(Service).order_by(Service.code))
+    assert [{one.currency: (one.unit_price, one.includes_tax) for one in row.prices} for row in rows] == [
+        {"EUR": (Decimal("1.5"), True), "USD": (Decimal(2), False)},
+        {},
+    ]
+    wrong = check("services", text.replace("a,A,hour,true,USD,2", "a,B,hour,true,USD,"))
+    assert told(wrong) == [(3, "name", "B")]
+    missing = check("services", text.replace("USD,2", "USD,"))
+    assert told(missing) == [(3, "unit_price", "")]
+    twice = check("services", text.replace("USD", "EUR"))
+    assert told(twice) == [(3, "currency", "EUR")]
+    other = check("services", text.replace("1.5", "1.6"))
+    assert told(other) == [(2, "unit_price", "1.6")]
+    assert counted(take_in("services", text.replace("1.5", "1.6"), update=True)).changed == 1
+
+
+def test_payments_are_allocated_as_the_file_says(session: Session) -> None:
+    acme = make_customer(reference="acme")
+    invoice, second = make_invoice(acme, "10"), make_invoice(acme, "20")
+    text = (
+        "customer,amount,received_on,method,reference,invoice,status,key\n"
+        f"acme,10,2026-04-01,card,x,{invoice.number},,1\n"
+        f'acme,"15,5",2026-04-01,,y,"{second.number} = 12,5",recorded,2\n'
+        "acme,3,2026-04-01,,z,oldest,,3\n"
+        "acme,9,2026-04-01,,left,,,4\n"
+        "acme,1,2026-04-01,write_off,no,,,5\n"
+        "acme,1,2026-04-01,,no,,reversed,6\n"
+    )
+    done = take_in("payments", text, written=Format(decimal_comma=True))
+    tally = counted(done)
+    assert (tally.new, tally.left_out, tally.sums) == (4, 2, {"USD": Decimal("37.5")})
+    rows = fresh(session, select(Payment).order_by(Payment.reference))
+    assert [(row.reference, row.amount, row.allocated) for row in rows] == [
+        ("left", 900, 0),
+        ("x", 1000, 1000),
+        ("y", 1550, 1250),
+        ("z", 300, 300),
+    ]
+    again = counted(take_in("payments", text, written=Format(decimal_comma=True)))
+    assert (again.new, again.unchanged) == (0, 4)
+
+
+def test_what_changed_since_the_check_stops_with_the_line(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 1})
+    make_customer(reference="acme")
+    late = make_customer(reference="late")
+    one = check("charges", "customer,description,amount\nacme,a,1\nlate,b,2\nacme,c,4\n")
+    transaction(customers.archive, late.id, SYSTEM, NOW)
+    transaction(imports.start, one.id, SYSTEM, NOW)
+    with pytest.raises(Conflict, match=r"Line 3: Customer “late” is archived"):
+        import_stored(one.id, SYSTEM, lambda _count: None)
+    stopped = one_import(session, one.id)
+    assert (stopped.state, stopped.done, Tally.of_data(stopped.made).new) == ("importing", 1, 1)
+    assert stopped.failure is not None
+    transaction(customers.restore, late.id, SYSTEM, NOW)
+    transaction(imports.start, one.id, SYSTEM, NOW)
+    import_stored(one.id, SYSTEM, lambda _count: None)
+    done = one_import(session, one.id)
+    assert (done.state, done.made, done.failure) == ("done", done.promised, None)
+    assert count(session, Charge) == 3
+
+
+def test_one_that_somebody_stops_goes_on_where_it_stood(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 2})
+    make_customer(reference="acme")
+    one = check("charges", "customer,description,amount\n" + "".join(f"acme,{n},1\n" for n in range(5)))
+    transaction(imports.start, one.id, SYSTEM, NOW)
+    seen: list[tuple[int, int | None]] = []
+
+    def stop(count: Callable[[], tuple[int, int | None]]) -> None:
+        seen.append(count())
+        raise Cancelled
+
+    for _ in range(2):
+        with pytest.raises(Cancelled):
+            import_stored(one.id, SYSTEM, stop)
+    assert seen == [(2, 5), (4, 5)]
+    assert (one_import(session, one.id).done, count(session, Charge)) == (4, 4)
+    import_stored(one.id, SYSTEM, lambda _count: None)
+    done = one_import(session, one.id)
+    assert (done.state, done.made, count(session, Charge)) == ("done", done.promised, 5)
+    import_stored(one.id, SYSTEM, lambda _count: None)  # once more: it is done, and stays so
+    assert count(session, Charge) == 5
+
+
+def test_a_mapping_must_name_what_is_needed(session: Session) -> None:
+    content = b"a,b,currency\n1,2,3\n"
+    id = bring("services", content)
+    with pytest.raises(Invalid) as refused:
+        transaction(imports.plan, id, planned("services", content), SYSTEM, NOW)
+    assert [problem.field for problem in refused.value.problems] == [("code",), ("unit_price",)]
+    with pytest.raises(Conflict, match="nothing to check"):
+        transaction(imports.ask_check, id, SYSTEM, NOW)
+    with pytest.raises(Conflict, match="which column"):
+        check_stored(id, SYSTEM, lambda _count: None)
+
+
+def test_each_kind_needs_its_permission(session: Session) -> None:
+    make_customer(reference="acme")
+    id = bring("payments", b"customer,amount\nacme,1\n")
+    clerk = Actor("person", uuid4(), "clerk", frozenset({"charges:write", "read"}))
+    for act in (imports.ask_check, imports.start, imports.ask_import):
+        with pytest.raises(Denied):
+            transaction(act, id, clerk, NOW)
+    with pytest.raises(Denied):
+        transaction(imports.plan, id, planned("payments", b"customer,amount\nacme,1\n"), clerk, NOW)
+
+
+def test_a_file_that_breaks_in_the_middle_is_refused_whole(session: Session) -> None:
+    make_customer(reference="acme")
+    rows = b"".join(b"acme,Work,%d\n" % n for n in range(3000))
+    broken = b"customer,description,amount\n" + rows + b"acme,caf\xe9,1\n"
+    one = check("charges", broken)
+    assert (one.state, one.failure) == (
+        "refused",
+        "Line 3002 is not UTF-8: it holds the bytes E9 2C. Choose the encoding in which the file was saved.",
+    )
+    assert counted(take_in("charges", broken, encoding="windows-1252")).new == 3001
+
+
+def test_a_file_that_is_being_checked_keeps_its_mapping(session: Session) -> None:
+    content = b"customer,description,amount\nacme,a,1\n"
+    id = bring("charges", content)
+    transaction(imports.plan, id, planned("charges", content), SYSTEM, NOW)
+    transaction(imports.ask_check, id, SYSTEM, NOW)
+    with pytest.raises(Conflict, match="being checked"):
+        transaction(imports.plan, id, planned("charges", content), SYSTEM, NOW)
+
+
+def test_begun_means_begun(session: Session) -> None:
+    make_customer(reference="acme")
+    one = take_in("charges", "customer,description,amount\nacme,a,1\n")
+    with pytest.raises(Conflict, match="has begun"):
+        transaction(imports.plan, one.id, planned("charges", b"customer\nacme\n"), SYSTEM, NOW)
+    transaction(imports.ask_import, one.id, SYSTEM, NOW)
+    assert one_import(session, one.id).state == "done"
+    assert session.scalars(select(Import.id)).all() == [one.id]
+
+
+def test_a_charge_that_is_there_is_never_posted_anew(session: Session) -> None:
+    acme = make_customer(reference="acme")
+    key = uuid4()
+    post(make_spec(acme, "5", id=key))
+    one = take_in("charges", f"id,customer,description,amount\n{key},acme,Work,5\n")
+    assert (counted(one).unchanged, counted(one).sums, counted(one).added) == (1, {"USD": Decimal(5)}, {})

@@ -1,0 +1,248 @@
+"""Imports in the browser: bring a file, map its columns, look at the check, take it in; everything wrong is told, never a 500."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.config import Settings
+from billing_admin.domain.importing import KINDS
+from billing_admin.models import Charge, Customer, Import, StoredFile
+from tests.making import make_customer, make_service
+from tests.people import csrf_token, send, signed_in
+from tests.web.pages import has_link, link, words
+from tests.web.reading import fresh
+
+CHARGES = b"customer,service,quantity,key\nacme,GenericCompute,3,a\nacme,GenericCompute,2.5,b\n"
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    """An admin, and a customer and a service to charge."""
+    make_customer(reference="acme", name="ACME")
+    make_service()
+    return signed_in(app)
+
+
+BOUNDARY = "a-boundary-of-the-tests"
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def body(content: bytes, token: str, name: str = "file.csv") -> bytes:
+    """What a browser sends. The test client's own way would leave a temporary file open."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{token}\r\n--{BOUNDARY}\r\n'
+    head += f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+    return head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def upload(browser: FlaskClient, kind: str, content: bytes, name: str = "file.csv") -> TestResponse:
+    sent = body(content, csrf_token(browser), name)
+    return browser.post(f"/imports/{kind}/new", data=sent, content_type=MULTIPART)
+
+
+def mapping(page: TestResponse) -> dict[str, str]:
+    """The form of the columns' page as it came."""
+    found = {}
+    for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', page.text, re.DOTALL):
+        chosen = re.search(r'<option selected value="([^"]*)"', options)
+        found[name] = chosen[1] if chosen else ""
+    checked = re.findall(r'type="radio"[^>]*name="([^"]+)"[^>]*value="([^"]+)" checked', page.text)
+    return found | dict(checked)
+
+
+def check(browser: FlaskClient, kind: str, content: bytes, **fields: str) -> TestResponse:
+    """From the file to what the check says."""
+    brought = upload(browser, kind, content)
+    assert brought.status_code == 303, words(brought)
+    page = browser.get(brought.location)
+    given = mapping(page) | fields | {"csrf_token": csrf_token(browser)}  # a payment has a field “method”
+    sent = browser.post(brought.location, data=given)
+    assert sent.status_code == 303, words(sent)
+    return browser.get(sent.location)
+
+
+def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: Session) -> None:
+    form = browser.get(link(browser.get("/charges"), "Import CSV"))
+    assert "The first row names the columns" in words(form)
+    brought = upload(browser, "charges", CHARGES, "usage.csv")
+    columns = browser.get(brought.location)
+    assert mapping(columns) | {"days": ""} == {
+        "encoding": "utf-8", "delimiter": "comma", "decimal": "point", "days": "",
+        "column_0": "customer", "column_1": "service", "column_2": "quantity", "column_3": "key",
+    }  # fmt: skip
+    assert "GenericCompute" in words(columns)
+    sent = send(browser, brought.location, **mapping(columns))
+    checked = browser.get(sent.location)
+    assert "The file is without error" in words(checked)
+    assert "Sum of the new, USD 13.75 USD" in words(checked)
+    assert fresh(session, select(Charge)) == []
+    action = re.search(r'action="([^"]+/start)"', checked.text)
+    assert action
+    done = browser.get(send(browser, action[1]).location)
+    assert "Just what the check promised" in words(done)
+    assert "New charges 2 2" in words(done)
+    assert len(fresh(session, select(Charge))) == 2
+    assert "usage.csv" in words(browser.get("/imports"))
+    assert "usage.csv" not in words(browser.get("/imports?kind=payments"))
+
+
+def test_errors_are_shown_and_downloaded(browser: FlaskClient, session: Session) -> None:
+    rows = b"".join(b"=who,GenericCompute,1,%d\n" % n for n in range(150))
+    page = check(browser, "charges", b"customer,service,quantity,key\n" + rows)
+    text = words(page)
+    assert "150 errors" in text
+    assert "The first 100 errors" in text
+    assert "2 customer =who There is no customer “=who”." in text
+    assert not re.search(r"/start\"", page.text)
+    file = browser.get(link_to_errors(page))
+    assert len(file.text.splitlines()) == 151
+    assert "2,customer,'=who,There is no customer “=who”." in file.text
+    assert fresh(session, select(Charge)) == []
+    again = send(browser, re.search(r'action="([^"]+/check)"', page.text)[1])  # type: ignore[index]
+    assert "150 errors" in words(browser.get(again.location))
+
+
+def link_to_errors(page: TestResponse) -> str:
+    found = re.search(r'href="([^"]+errors\.csv)"', page.text)
+    assert found
+    return found[1]
+
+
+def test_the_same_file_is_noticed(browser: FlaskClient) -> None:
+    page = check(browser, "charges", CHARGES)
+    send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]
+    brought = upload(browser, "charges", CHARGES)
+    assert "This file was brought before" in words(browser.get(brought.location))
+    assert "There already, the same 2" in words(check(browser, "charges", CHARGES))
+
+
+def test_the_mapping_of_a_header_is_remembered(browser: FlaskClient) -> None:
+    content = b"Who;What;Price\nacme;Work;1,50\n"
+    brought = upload(browser, "charges", content)
+    page = browser.get(brought.location)
+    given = mapping(page) | {
+        "column_0": "customer",
+        "column_1": "description",
+        "column_2": "amount",
+        "decimal": "comma",
+    }
+    assert "without error" in words(browser.get(send(browser, brought.location, **given).location))
+    again = browser.get(upload(browser, "charges", content + b"acme;Work;2\n").location)
+    assert mapping(again) == given
+
+
+def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> None:
+    brought = upload(browser, "charges", b"a,b\nacme,Work\n")
+    page = send(browser, brought.location, **mapping(browser.get(brought.location)))
+    assert page.status_code == 422
+    assert "Say which column is the customer." in words(page)
+    twice = mapping(browser.get(brought.location)) | {"column_0": "customer", "column_1": "customer"}
+    page = send(browser, brought.location, **twice)
+    assert page.status_code == 422
+    assert "“a” is that already. Choose one of the two columns." in words(page)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "The file is empty"),
+        (b"PK\x03\x04xxxx", "Excel workbook"),
+        (b"a,a\n1,2\n", "both called “a”"),
+        (b'a\n"' + b"x" * 10_000_000, None),
+        (b'"' + b"x" * 2_000_000, "longer than"),
+    ],
+)
+def test_what_is_no_table_is_refused_at_once(browser: FlaskClient, content: bytes, said: str | None) -> None:
+    page = upload(browser, "charges", content)
+    if said is None:
+        page = browser.get(page.location)
+        said = "line 2 is longer than"
+    assert said in words(page)
+    assert page.status_code in {200, 422}
+    assert not re.search(r"/start\"", page.text)
+
+
+def test_a_file_must_be_chosen(browser: FlaskClient) -> None:
+    page = send(browser, "/imports/charges/new")
+    assert (page.status_code, "Choose a file." in words(page)) == (422, True)
+
+
+def test_another_encoding_and_delimiter_are_a_choice(browser: FlaskClient) -> None:
+    brought = upload(browser, "customers", "reference;name;currency\ncafé;Café;EUR\n".encode("cp1252"))
+    page = browser.get(brought.location)
+    assert "Line 2 is not UTF-8: it holds the bytes E9 3B." in words(page)
+    assert page.status_code == 422
+    again = send(browser, brought.location, encoding="windows-1252", delimiter="comma", read_again="1")
+    page = browser.get(again.location)
+    assert "reference;name;currency" in words(page)
+    page = browser.get(
+        send(browser, again.location, encoding="windows-1252", delimiter="semicolon", read_again="1").location
+    )
+    assert (mapping(page)["column_1"], "Café" in words(page)) == ("name", True)
+    checked = browser.get(send(browser, page.request.url, **mapping(page)).location)
+    assert "The file is without error" in words(checked)
+
+
+def test_changing_the_delimiter_reads_the_file_anew(browser: FlaskClient) -> None:
+    brought = upload(browser, "customers", b"reference;name;currency,x\na;b;EUR,1\n")
+    given = mapping(browser.get(brought.location))
+    assert given["delimiter"] == "semicolon"
+    sent = send(browser, brought.location, **given | {"delimiter": "comma"})
+    assert "delimiter=comma" in sent.location
+    assert mapping(browser.get(sent.location))["delimiter"] == "comma"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_example_file_of_each_kind_is_read(browser: FlaskClient, kind: str) -> None:
+    make_customer(reference="ACME", currency="EUR")
+    page = browser.get(link(browser.get(f"/imports/{kind}/new"), "Example file"))
+    assert page.headers["Content-Disposition"] == f'attachment; filename="{kind}-example.csv"'
+    text = words(check(browser, kind, page.data))
+    assert "without error" in text or "exists already" in text
+
+
+def test_existing_customers_are_changed_by_choice(browser: FlaskClient, session: Session) -> None:
+    content = b"reference,name,currency\nacme,ACME Inc,USD\n"
+    assert "Update what exists" in words(check(browser, "customers", content))
+    page = check(browser, "customers", content, existing="update")
+    assert "There already, changed by the file 1" in words(page)
+    fresh_page = browser.get(upload(browser, "customers", content + b"x,X,EUR\n").location)
+    assert mapping(fresh_page)["existing"] == "refuse"  # to change things is chosen anew for each file
+    send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]
+    assert [one.name for one in fresh(session, select(Customer))] == ["ACME Inc"]
+
+
+def test_large_files_may_come_here_and_nowhere_else(app: Flask, browser: FlaskClient, session: Session) -> None:
+    limit = app.config["MAX_CONTENT_LENGTH"]
+    content = b"customer,description,amount\n" + b"acme,Work,1\n" * (limit // 12 + 1)
+    assert upload(browser, "charges", content).status_code == 303
+    sent = body(content, csrf_token(browser))
+    assert browser.post("/charges/new", data=sent, content_type=MULTIPART).status_code == 413
+    assert app.test_client().post("/imports/charges/new", data=sent, content_type=MULTIPART).status_code == 413
+    session.rollback()
+    assert session.scalar(select(func.count()).select_from(StoredFile)) == 1
+    assert Settings(secret_key="x" * 40).max_upload_mb == 512
+
+
+def test_another_kinds_address_finds_nothing(browser: FlaskClient, session: Session) -> None:
+    brought = upload(browser, "charges", CHARGES)
+    [one] = fresh(session, select(Import))
+    assert browser.get(brought.location.replace("charges", "payments")).status_code == 404
+    assert send(browser, f"/imports/payments/{one.id}/start").status_code == 404
+    assert send(browser, f"/imports/charges/{one.id}/start").status_code == 409
+    assert browser.get(f"/imports/{one.id}/errors.csv").status_code == 404
+
+
+def test_whoever_only_reads_sees_and_starts_nothing(app: Flask, browser: FlaskClient) -> None:
+    page = check(browser, "charges", CHARGES)
+    viewer = signed_in(app, "viewer")
+    seen = viewer.get(page.request.path)
+    assert "without error" in words(seen)
+    assert "/start" not in seen.text
+    assert not has_link(viewer.get("/charges"), "Import CSV")
+    assert "Import charges" not in viewer.get("/imports").text
