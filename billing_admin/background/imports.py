@@ -56,8 +56,12 @@ def check(job: Job, progress: Progress) -> None:
 
 @handler(imports.IMPORT)
 def take_in(job: Job, progress: Progress) -> None:
-    """Take a file in, or what is left of it."""
-    import_stored(job.subject_id, actor_of(job), progress.beat)
+    """Take a file in, or what is left of it.
+
+    The first chunk is told at once: a worker that dies soon after has got further all the same, and counts as such.
+    """
+    first = iter([True])
+    import_stored(job.subject_id, actor_of(job), lambda count: progress.beat(count, at_once=next(first, False)))
 
 
 def check_stored(id: UUID, actor: Actor, beat: Beat) -> None:

@@ -43,11 +43,6 @@ class Tally:
     sums: dict[str, Decimal] = field(default_factory=dict)
     added: dict[str, Decimal] = field(default_factory=dict)
 
-    @property
-    def things(self) -> int:
-        """How many there are when it is done."""
-        return self.new + self.unchanged + self.changed
-
     def note(self, made: Made) -> None:
         """Count one thing."""
         name = made.outcome.value

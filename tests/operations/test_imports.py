@@ -10,15 +10,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.background.imports import check_stored, import_stored
-from billing_admin.background.working import Cancelled
+from billing_admin.background.working import HANDLERS, Cancelled, Progress
+from billing_admin.clock import now
 from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.cells import Format
 from billing_admin.domain.errors import Conflict, Denied, Invalid
 from billing_admin.domain.tallying import Tally
 from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, Service
-from billing_admin.operations import customers, imports
+from billing_admin.operations import customers, imports, jobs
 from billing_admin.queries.imports import earlier, one_import
+from billing_admin.queries.jobs import latest
 from tests.importing import bring, check, counted, errors, planned, take_in, told
 from tests.making import NOW, make_customer, make_invoice, make_service, make_spec, post
 from tests.web.reading import fresh
@@ -260,6 +262,19 @@ def test_one_that_somebody_stops_goes_on_where_it_stood(session: Session, monkey
     assert (done.state, done.made, count(session, Charge)) == ("done", done.promised, 5)
     import_stored(one.id, SYSTEM, lambda _count: None)  # once more: it is done, and stays so
     assert count(session, Charge) == 5
+
+
+def test_the_first_chunk_is_told_at_once(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 2})
+    make_customer(reference="acme")
+    one = check("charges", "customer,description,amount\n" + "".join(f"acme,{n},1\n" for n in range(5)))
+    transaction(imports.ask_import, one.id, SYSTEM, NOW)
+    job = transaction(jobs.take, "a worker", SYSTEM, now())
+    assert job is not None
+    HANDLERS[imports.IMPORT](job, Progress(job.id, "a worker", 0, None))
+    told = latest(session, one.id)
+    assert told is not None
+    assert (told.done, told.of) == (2, 5)  # of three chunks, within less than the seconds between two beats
 
 
 def test_a_mapping_must_name_what_is_needed(session: Session) -> None:

@@ -79,6 +79,7 @@ def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: 
     checked = browser.get(sent.location)
     assert "The file is without error" in words(checked)
     assert "Sum of the new, USD 13.75 USD" in words(checked)
+    assert "Import 2 new charges" in words(checked)
     assert fresh(session, select(Charge)) == []
     action = re.search(r'action="([^"]+/start)"', checked.text)
     assert action
