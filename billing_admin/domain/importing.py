@@ -119,6 +119,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             _CURRENCY,
             ImportField("unit_price", "Unit price", Cell.NUMBER, ("price", "list_price", "rate"), example="2.50"),
             ImportField("includes_tax", "Price includes tax", Cell.FLAG, ("tax_included", "gross"), example="false"),
+            ImportField("revenue_account", "Revenue account", Cell.TEXT, ("account",), said=True),
             _ARCHIVED,
             _ID,
         ),

@@ -38,7 +38,7 @@ def fill() -> None:
     transaction(customers.archive, gone.id, SYSTEM, NOW)
     prices = {"EUR": Decimal("0.000000000001"), "JPY": Decimal(999999999999999999)}
     service = make_service(code="@s", name="S", unit="h", tax_rate="VAT19", prices=prices, prices_include_tax=["EUR"])
-    old = make_service(code="old", name="Old", prices={}, line_per_charge=True)
+    old = make_service(code="old", name="Old", prices={}, line_per_charge=True, revenue_account="Revenue:Old")
     transaction(services.archive, old.id, SYSTEM, NOW)
     posted = post(
         make_spec(hard, service=service, quantity="3.000000000001"),
