@@ -23,7 +23,8 @@ from billing_admin.api.versions import etag
 from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.invoicing import Document, balance, payment_status, reason_to_leave_out
+from billing_admin.domain.invoicing import Document, reason_to_leave_out
+from billing_admin.domain.lifecycle import balance, payment_status
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.models import Invoice
 from billing_admin.operations import invoices as operations

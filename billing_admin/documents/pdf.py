@@ -24,7 +24,7 @@ def pdf(invoice: Invoice) -> bytes:
     if invoice.issued_at is None:
         raise NotFound("not_issued", "A draft has no PDF: issue it first.", "invoice")
     return typst.compile(
-        HERE / "invoice.typ",
+        HERE.joinpath("invoice.typ"),
         root=HERE,
         font_paths=_fonts(),
         format="pdf",
@@ -37,7 +37,7 @@ def pdf(invoice: Invoice) -> bytes:
 @cache
 def _fonts() -> typst.Fonts:
     """Ours first; the system's for scripts that ours lacks."""
-    return typst.Fonts(font_paths=[HERE / "fonts"])
+    return typst.Fonts(font_paths=[HERE.joinpath("fonts")])
 
 
 def contents(invoice: Invoice) -> dict[str, Any]:

@@ -6,6 +6,7 @@ the digits that it has. A longer one stays text, so that no digit is lost. The s
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from html import escape
 from typing import Any, BinaryIO
 
@@ -98,7 +99,9 @@ class _Sheets:
             return
         digits = len(cell.partition(".")[2])
         shown = "#,##0" + ("." + "0" * digits if digits else "")
-        self.sheet.write_number(self.row, place, float(cell), self._format(shown))  # exact: see the head of this module
+        self.sheet.write_number(
+            self.row, place, Decimal(cell), self._format(shown)
+        )  # exact: see the head of this module
 
     def _day(self, place: int, cell: str) -> None:
         self.sheet.write_datetime(self.row, place, date.fromisoformat(cell), self._format("yyyy-mm-dd"))

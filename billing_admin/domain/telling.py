@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from billing_admin.domain.invoicing import Row, Written, balance, payment_status
+from billing_admin.domain.lifecycle import balance, payment_status
 from billing_admin.domain.money import Money, plain, plain_or_none
 from billing_admin.domain.webhooks import moment
+from billing_admin.domain.written import Row, Written
 
 
 @dataclass(frozen=True, slots=True)

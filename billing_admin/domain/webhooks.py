@@ -23,7 +23,7 @@ WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 180
 MOST_TRIES: Final = len(WAITS) + 1
 # A receiver that gives no answer is left alone so long at most, whatever waits for it.
 LONGEST_REST: Final = timedelta(hours=1)
-JITTER: Final = 0.2
+JITTER: Final = 20  # percent, either way
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets begin
 OLD_SECRET_SIGNS_FOR: Final = timedelta(hours=24)
@@ -63,17 +63,17 @@ def moment(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-def wait(tries: int, random: float) -> timedelta | None:
-    """How long to wait after so many failed tries, give or take a fifth; None after the last. `random` is in [0, 1)."""
+def wait(tries: int, jitter: int) -> timedelta | None:
+    """How long to wait after so many failed tries, with that many percent more; None after the last."""
     if tries >= MOST_TRIES:
         return None
-    return _spread(WAITS[tries - 1], random)
+    return _spread(WAITS[tries - 1], jitter)
 
 
-def rest(failures: int, random: float) -> timedelta:
+def rest(failures: int, jitter: int) -> timedelta:
     """How long to leave a receiver alone that gave no answer so many times in a row."""
-    return _spread(min(WAITS[min(failures, len(WAITS)) - 1], LONGEST_REST), random)
+    return _spread(min(WAITS[min(failures, len(WAITS)) - 1], LONGEST_REST), jitter)
 
 
-def _spread(wait: timedelta, random: float) -> timedelta:
-    return wait * (1 - JITTER + 2 * JITTER * random)
+def _spread(wait: timedelta, jitter: int) -> timedelta:
+    return wait * (100 + jitter) // 100

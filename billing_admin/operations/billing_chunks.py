@@ -8,8 +8,8 @@ from sqlalchemy import case, delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.invoicing import Row, Written
 from billing_admin.domain.money import EXACT, exact_sum
+from billing_admin.domain.written import Row, Written
 from billing_admin.models import Account, BillingRun, BillingRunItem
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.crediting import Credit
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.invoicing import Row, Written, may_credit
+from billing_admin.domain.lifecycle import may_credit
 from billing_admin.domain.money import Money
 from billing_admin.domain.text import named
+from billing_admin.domain.written import Row, Written
 from billing_admin.models import Invoice
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges import lock_accounts

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.webhooks import KEPT_FOR, fingerprint, rest, secret, wait
+from billing_admin.domain.webhooks import JITTER, KEPT_FOR, fingerprint, rest, secret, wait
 from billing_admin.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing_admin.operations.bulk import insert_many
 from billing_admin.queries.webhooks import is_due, is_free
@@ -140,7 +140,7 @@ def _settle(session: Session, found: WebhookEndpoint, sent: WebhookDelivery, out
             _hurry(session, found, now)
         return
     sent.tries += 1
-    pause = wait(sent.tries, random.random())  # noqa: S311 - jitter, not a secret
+    pause = wait(sent.tries, _jitter())
     if pause is None:
         _finish(sent, "given_up", now)
         found.given_up_in_a_row += 1
@@ -148,7 +148,7 @@ def _settle(session: Session, found: WebhookEndpoint, sent: WebhookDelivery, out
         sent.next_attempt_at = now + pause
     if outcome.silent:
         found.silent += 1
-        found.rest_until = now + rest(found.silent, random.random())  # noqa: S311
+        found.rest_until = now + rest(found.silent, _jitter())
         if pause is None:
             _give_up_as_old(session, found, sent, now)
 
@@ -193,3 +193,7 @@ def forget(session: Session, now: datetime) -> int:
         .limit(AT_ONCE)
     )
     return session.connection().execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(old))).rowcount
+
+
+def _jitter() -> int:
+    return random.randint(-JITTER, JITTER)  # noqa: S311 - no secret

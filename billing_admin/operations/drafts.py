@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.fields import DraftFields, checked
-from billing_admin.domain.invoicing import Row, Written, editable
+from billing_admin.domain.lifecycle import editable
+from billing_admin.domain.written import Row, Written
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changes, record
 from billing_admin.operations.bulk import insert_many

@@ -9,17 +9,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.invoicing import (
-    COPIES,
-    Row,
-    Written,
-    chained,
-    content,
-    document_number,
-    due_date,
-    editable,
-    may_issue,
-)
+from billing_admin.domain.lifecycle import due_date, editable, may_issue
+from billing_admin.domain.written import COPIES, Row, Written, chained, content, document_number
 from billing_admin.models import (
     Charge,
     Customer,

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.invoicing import Written
 from billing_admin.domain.webhooks import body
+from billing_admin.domain.written import Written
 from billing_admin.models import WebhookDelivery
 from billing_admin.operations.bulk import insert_many
 from billing_admin.operations.keys import new_ids

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.invoicing import Row
 from billing_admin.domain.money import Money, exact
 from billing_admin.domain.paying import (
     WRITE_OFF,
@@ -29,6 +28,7 @@ from billing_admin.domain.paying import (
 )
 from billing_admin.domain.periods import refuse_future
 from billing_admin.domain.text import named, text
+from billing_admin.domain.written import Row
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
 from billing_admin.operations.allocations import Claim, claims, lock_money, make, standing, take_back

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.invoicing import Row, may_void
+from billing_admin.domain.lifecycle import may_void
 from billing_admin.domain.text import named
+from billing_admin.domain.written import Row
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges import book, lock_accounts

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.invoicing import Row, Written
+from billing_admin.domain.written import Row, Written
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.bulk import UpdateMany, insert_many, joined_by_hash
 from billing_admin.operations.keys import new_ids

@@ -11,17 +11,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, case, func, literal, null, select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.invoicing import (
-    ChargeGroup,
-    Document,
-    TaxRate,
-    make_document,
-    reason_to_leave_out,
-    sha256,
-)
+from billing_admin.domain.invoicing import ChargeGroup, Document, TaxRate, make_document, reason_to_leave_out
 from billing_admin.domain.money import exact_sum as sum_exactly
 from billing_admin.domain.money import plain
 from billing_admin.domain.tax import UNTAXED, untaxed
+from billing_admin.domain.written import sha256
 from billing_admin.models import Charge, Customer, Service
 from billing_admin.models import TaxRate as Rate
 from billing_admin.models.base import exact_sum

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.domain.invoicing import document_number, sha256
+from billing_admin.domain.written import document_number, sha256
 from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries, VoidedCharge
 from billing_admin.queries.billing import CurrencyTotal, totals
 from billing_admin.queries.customers import customer

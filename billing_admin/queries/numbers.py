@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.invoicing import document_number
+from billing_admin.domain.written import document_number
 from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.organisation import number_format, organisation
 

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.invoicing import Written
 from billing_admin.domain.telling import Beside, charge_told, invoice_told
+from billing_admin.domain.written import Written
 from billing_admin.models import Invoice
 from billing_admin.queries.charges import by_ids
 from billing_admin.queries.lookup import among

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import FromClause, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing_admin.domain.invoicing import Row, Written
+from billing_admin.domain.written import Row, Written
 from billing_admin.models import InvoiceLine, InvoiceTax
 from billing_admin.queries.lookup import among
 

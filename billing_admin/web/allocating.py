@@ -13,7 +13,7 @@ from wtforms.widgets import HiddenInput
 
 from billing_admin.database import db
 from billing_admin.domain.errors import DomainError
-from billing_admin.domain.invoicing import balance
+from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, ZERO, Money, exact_sum
 from billing_admin.domain.paying import METHODS, AllocationSpec, Split, oldest_first
 from billing_admin.queries import payments as queries

@@ -11,7 +11,7 @@ from wtforms import HiddenField, RadioField, SelectField
 from billing_admin.background import ring
 from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
-from billing_admin.domain.invoicing import usual_cut_off
+from billing_admin.domain.lifecycle import usual_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import BillingRun
 from billing_admin.operations import billing_runs as operations

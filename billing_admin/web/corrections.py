@@ -12,7 +12,7 @@ from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.crediting import Creditable, consequence
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.invoicing import balance
+from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.models import Invoice
 from billing_admin.operations import credit_notes, voids

@@ -11,7 +11,7 @@ from wtforms import HiddenField
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.invoicing import editable
+from billing_admin.domain.lifecycle import editable
 from billing_admin.models import Invoice
 from billing_admin.operations import drafts as operations
 from billing_admin.operations.invoices import issue_many

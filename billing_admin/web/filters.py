@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from billing_admin.domain.invoicing import balance
+from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain
 from billing_admin.domain.wording import (
     day,

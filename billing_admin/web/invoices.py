@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.database import db, transaction
 from billing_admin.documents.pdf import pdf
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.invoicing import balance, editable
+from billing_admin.domain.lifecycle import balance, editable
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import Customer, Invoice
 from billing_admin.operations import invoices as operations

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.invoicing import balance
+from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.paying import PaymentSpec
 from billing_admin.operations import payments as operations

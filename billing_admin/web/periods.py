@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
 from billing_admin.database import db, transaction
-from billing_admin.domain.invoicing import usual_cut_off
+from billing_admin.domain.lifecycle import usual_cut_off
 from billing_admin.operations import periods as operations
 from billing_admin.queries import periods as queries
 from billing_admin.queries.organisation import organisation

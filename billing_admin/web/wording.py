@@ -5,7 +5,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
-from billing_admin.domain.invoicing import LEFT_OUT_REASONS, Receivable, payment_status
+from billing_admin.domain.invoicing import LEFT_OUT_REASONS
+from billing_admin.domain.lifecycle import Receivable, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, plain
 from billing_admin.domain.paying import METHODS, WRITE_OFF
 from billing_admin.domain.tax import Change, percent_on

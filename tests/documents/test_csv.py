@@ -23,7 +23,7 @@ from billing_admin.documents.exporting import ControlTotals, Wanted
 from billing_admin.documents.exporting import control_totals as control_totals_of
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.invoicing import payment_status
+from billing_admin.domain.lifecycle import payment_status
 from billing_admin.models import Charge, Invoice, InvoiceLine
 from billing_admin.operations import billing_runs, customers, posting
 from billing_admin.queries.charges import ChargeFilter

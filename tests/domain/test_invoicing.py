@@ -15,24 +15,17 @@ from hypothesis import strategies as st
 
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoicing import (
-    COPIES,
     ChargeGroup,
     Document,
     TaxRate,
     TaxTotal,
-    Written,
-    balance,
-    chained,
-    content,
-    document_number,
-    due_date,
     make_document,
-    may_issue,
-    payment_status,
     reason_to_leave_out,
     tax_totals,
 )
+from billing_admin.domain.lifecycle import balance, due_date, may_issue, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, Money, exact, exact_sum, included_tax, percentage, without_tax
+from billing_admin.domain.written import COPIES, Written, chained, content, document_number
 
 DAY = date(2026, 3, 1)
 STANDARD, REDUCED, EXEMPT = TaxRate("S", Decimal(19)), TaxRate("S", Decimal(7)), TaxRate("E", Decimal(0))

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from billing_admin.domain.webhooks import LONGEST_REST, MOST_TRIES, WAITS, fingerprint, rest, secret, signature, wait
+from billing_admin.domain.webhooks import (
+    JITTER,
+    LONGEST_REST,
+    MOST_TRIES,
+    WAITS,
+    fingerprint,
+    rest,
+    secret,
+    signature,
+    wait,
+)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "webhooks.md"
 KEY, BODY = "k" * 40, '{"id":"1","data":{"name":"Zoë"}}'.encode()
@@ -56,16 +66,16 @@ def test_a_secret_follows_from_key_and_salt() -> None:
 
 
 def test_waits_grow_to_two_days_and_end() -> None:
-    assert [wait(tries, 0.5) for tries in range(1, MOST_TRIES)] == list(WAITS)
-    assert wait(MOST_TRIES, 0.5) is None
+    assert [wait(tries, 0) for tries in range(1, MOST_TRIES)] == list(WAITS)
+    assert wait(MOST_TRIES, 0) is None
     assert timedelta(hours=44) < sum(WAITS, timedelta()) < timedelta(hours=45)
 
 
-@pytest.mark.parametrize("random", [0.0, 0.25, 0.999])
-def test_jitter_is_a_fifth_at_most(random: float) -> None:
-    assert abs((wait(3, random) or timedelta()) - WAITS[2]) <= WAITS[2] / 5
-    assert wait(3, random) != WAITS[2]
+@pytest.mark.parametrize("jitter", [-JITTER, -1, 7, JITTER])
+def test_jitter_is_a_fifth_at_most(jitter: int) -> None:
+    assert abs((wait(3, jitter) or timedelta()) - WAITS[2]) <= WAITS[2] / 5
+    assert wait(3, jitter) != WAITS[2]
 
 
 def test_a_receiver_is_looked_for_each_hour() -> None:
-    assert [rest(failures, 0.5) for failures in (1, 2, 5, 9, 10_000)] == [WAITS[0], WAITS[1], *[LONGEST_REST] * 3]
+    assert [rest(failures, 0) for failures in (1, 2, 5, 9, 10_000)] == [WAITS[0], WAITS[1], *[LONGEST_REST] * 3]

@@ -210,7 +210,7 @@ def test_currencies_without_and_with_three_digits(session: Session, currency: st
 
 def test_the_hash_covers_reason_and_what_is_corrected(session: Session, invoice: Invoice) -> None:
     """`assert_books_balance` recomputes it: here, that it is not the same without them."""
-    from billing_admin.domain.invoicing import content  # noqa: PLC0415
+    from billing_admin.domain.written import content  # noqa: PLC0415
     from billing_admin.queries.written import written  # noqa: PLC0415
 
     note = credit(invoice, "1", reason="Agreed on the phone")

@@ -31,7 +31,7 @@ HELD = ["charge.held"]
 @pytest.fixture(autouse=True)
 def _steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """No jitter."""
-    monkeypatch.setattr(deliveries, "random", SimpleNamespace(random=lambda: 0.5))
+    monkeypatch.setattr(deliveries, "random", SimpleNamespace(randint=lambda _least, _most: 0))
 
 
 @pytest.fixture

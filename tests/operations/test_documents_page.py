@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.invoicing import balance
+from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import Money
 from billing_admin.models import Charge, Invoice, Payment
 from billing_admin.operations import invoices

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.invoicing import usual_cut_off
+from billing_admin.domain.lifecycle import usual_cut_off
 from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice
 from billing_admin.operations import billing_runs, charges
 from billing_admin.web import billing_runs as pages

@@ -10,17 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import DomainError
-from billing_admin.domain.invoicing import (
-    Row,
-    TaxRate,
-    Written,
-    chained,
-    content,
-    has_tax_within,
-    included_tax_totals,
-    tax_totals,
-)
+from billing_admin.domain.invoicing import TaxRate, has_tax_within, included_tax_totals, tax_totals
 from billing_admin.domain.money import Money, plain, without_tax
+from billing_admin.domain.written import Row, Written, chained, content
 from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.written import written

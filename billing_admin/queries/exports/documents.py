@@ -109,7 +109,7 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
 
 
 def _payment_status(left: ColumnElement[int], today: date) -> ColumnElement[str | None]:
-    """As `domain.invoicing.payment_status` says it; a test compares the two."""
+    """As `domain.lifecycle.payment_status` says it; a test compares the two."""
     return case(
         (or_(Invoice.status != "issued", Invoice.kind != "invoice"), null()),
         (and_(left <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),
