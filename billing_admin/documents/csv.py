@@ -6,7 +6,6 @@ SQLite the csv module does. The same data gives the same bytes on both.
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -167,16 +166,3 @@ def _guarded(value: Cell, code: Callable[[Cell], Cell]) -> Cell:
         code(value) <= literal_column(str(max(FORMULA))), behind.in_([literal_column(str(one)) for one in FORMULA])
     )
     return func.nullif(case((risky, quote + value), else_=value), _literal(""))
-
-
-_GUARDED = re.compile("'+[=+\\-@\t\r]")
-
-
-def guarded(text: str) -> str:
-    """The same for a text that is here already."""
-    return f"'{text}" if _GUARDED.match(f"'{text}") else text
-
-
-def unguarded(cell: str) -> str:
-    """What a text cell of a file of ours says."""
-    return cell[1:] if _GUARDED.match(cell) else cell

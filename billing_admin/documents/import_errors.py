@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import BinaryIO
 
-from billing_admin.documents.csv import FORMULA
 from billing_admin.documents.csv_rows import Rows
-from billing_admin.domain.cells import unguarded
+from billing_admin.domain.cells import guarded, unguarded
 from billing_admin.domain.import_rows import RowError
 
 COLUMNS = ("line", "column", "value", "what to do")
@@ -24,20 +23,12 @@ def written(errors: Iterable[RowError]) -> bytes:
     """Rows of errors; none looks like a formula to a spreadsheet."""
     file = io.StringIO(newline="")
     csv.writer(file).writerows(
-        (one.line, _guarded(one.column), _guarded(one.value), _guarded(one.message)) for one in errors
+        (one.line, guarded(one.column), guarded(one.value), guarded(one.message)) for one in errors
     )
     return file.getvalue().encode()
-
-
-def _guarded(cell: str) -> str:
-    bare = cell.lstrip("'")
-    return f"'{cell}" if bare and ord(bare[0]) in FORMULA else cell
 
 
 def first(file: BinaryIO, most: int) -> list[RowError]:
     """The first errors of such a file."""
     rows = Rows(file, "utf-8", "comma")
-    return [
-        RowError(int(row.cells[0]), *(unguarded(cell) if cell else "" for cell in row.cells[1:]))
-        for row in islice(rows, most)
-    ]
+    return [RowError(int(row.cells[0]), *map(unguarded, row.cells[1:])) for row in islice(rows, most)]

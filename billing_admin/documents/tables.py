@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from billing_admin.documents.csv import guarded
+from billing_admin.domain.cells import guarded
 
 
 def written(

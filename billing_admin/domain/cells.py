@@ -65,9 +65,14 @@ def reading(what: Cell) -> Callable[[str, Format], Any]:
     return _READERS[what]
 
 
+def guarded(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula, and before what begins as a guarded text does."""
+    return f"'{text}" if _GUARDED.match(f"'{text}") else text
+
+
 def unguarded(cell: str) -> str:
     """Take off the apostrophe that an export puts before what a spreadsheet would take for a formula."""
-    return cell[1:] if cell[0] == "'" and _GUARDED.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell
 
 
 def shown(cell: str) -> str:

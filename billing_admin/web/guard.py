@@ -12,11 +12,8 @@ from billing_admin.web.people import actor, person
 from billing_admin.web.security import csrf
 
 PUBLIC = frozenset({"static", "sign_in.enter", "sign_in.leave"})
-# Pages that somebody who is signed in may send large files to: they are read as a stream, from a file on disk.
-FILES = frozenset({"verifying.verify"})
-LARGEST_FILE = 1 << 30
-# Likewise, up to what BILLING_MAX_UPLOAD_MB allows: it is stored.
-IMPORTS = frozenset(f"imports.{kind}.new" for kind in KINDS)
+# Pages to which somebody who is signed in may send files of BILLING_MAX_UPLOAD_MB: they are read as a stream, from disk.
+UPLOADS = frozenset({"verifying.verify", *(f"imports.{kind}.new" for kind in KINDS)})
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -62,9 +59,7 @@ def _guard() -> ResponseReturnValue | None:
     rule = request.url_rule
     if rule is None or is_api(rule.endpoint):
         return None
-    if rule.endpoint in FILES and person() is not None:
-        request.max_content_length = LARGEST_FILE
-    elif rule.endpoint in IMPORTS and person() is not None:
+    if rule.endpoint in UPLOADS and person() is not None:
         request.max_content_length = current_app.config["MAX_UPLOAD_LENGTH"]
     csrf.protect()
     if rule.endpoint in PUBLIC:

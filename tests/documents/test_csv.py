@@ -18,10 +18,11 @@ from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.database import db, transaction
-from billing_admin.documents.csv import BOM, export, guarded, unguarded
+from billing_admin.documents.csv import BOM, export
 from billing_admin.documents.exporting import ControlTotals, Wanted
 from billing_admin.documents.exporting import control_totals as control_totals_of
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.cells import guarded, unguarded
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.lifecycle import payment_status
 from billing_admin.models import Charge, Invoice, InvoiceLine

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_admin.documents.import_errors import _guarded
-from billing_admin.domain.cells import Cell, Format, read, shown, unguarded
+from billing_admin.domain.cells import Cell, Format, guarded, read, shown, unguarded
 from billing_admin.domain.errors import Invalid
 
 POINT, COMMA, DAY_FIRST = Format(), Format(decimal_comma=True), Format(day_first=True)
@@ -76,7 +75,7 @@ def test_is_refused_with_what_to_do(what: Cell, cell: str, written: Format, said
 
 @given(st.text(st.sampled_from("'=+-@\t\rab"), min_size=1, max_size=6))
 def test_the_guard_of_a_formula_is_taken_off_exactly(text: str) -> None:
-    assert unguarded(_guarded(text)) == text
+    assert unguarded(guarded(text)) == text
 
 
 def test_long_cells_are_quoted_in_part() -> None:
