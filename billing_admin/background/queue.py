@@ -2,16 +2,17 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, current_app
-from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey, crontab
-from huey.serializer import SignedSerializer
 from sqlalchemy import make_url
 
 from billing_admin.background import working
 from billing_admin.config import INSTANCE, Settings
+
+if TYPE_CHECKING:
+    from huey import Huey
 
 AT_ONCE = "immediate:"
 NAME = "billing"
@@ -26,8 +27,10 @@ class Queue:
         self._app, self._settings = app, settings
 
     @cached_property
-    def huey(self) -> Huey:
+    def huey(self) -> "Huey":
         """The queue, with its one task, which also comes by itself each minute."""
+        from huey import crontab  # noqa: PLC0415 - a quarter of a second, which who only serves pages need not wait for
+
         made = _made(self._settings)
         self.task = made.task(name="work_off")(self._work_off)
         made.periodic_task(crontab(), name="look")(self._work_off)
@@ -57,7 +60,10 @@ def ring() -> None:
     queue.ring()
 
 
-def _made(settings: Settings) -> Huey:
+def _made(settings: Settings) -> "Huey":
+    from huey import MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey  # noqa: PLC0415
+    from huey.serializer import SignedSerializer  # noqa: PLC0415
+
     url = settings.queue_url or f"sqlite:///{_folder(settings) / FILE}"
     how: dict[str, Any] = {"results": False, "serializer": SignedSerializer(secret=settings.secret_key)}
     if url == AT_ONCE:

@@ -3,7 +3,6 @@
 import click
 from flask import current_app
 
-from billing_admin.background.worker import work
 from billing_admin.cli.commands import command
 from billing_admin.config import Settings
 
@@ -19,5 +18,7 @@ def worker(threads: int | None) -> None:
     Example:
       flask --app wsgi worker --threads 4
     """
+    from billing_admin.background.worker import work  # noqa: PLC0415 - huey, which no other command needs
+
     settings: Settings = current_app.extensions["billing_settings"]
     work(threads or settings.job_threads)

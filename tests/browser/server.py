@@ -51,7 +51,7 @@ def serving(database_url: str, workers: int = 1, **settings: str) -> Iterator[st
 
     `settings` are BILLING_… variables without the prefix.
     """
-    given = {"database_url": database_url, "secret_key": SECRET} | settings
+    given = {"database_url": database_url, "secret_key": SECRET, "queue_url": "immediate:"} | settings
     environment = os.environ | {f"BILLING_{name.upper()}": value for name, value in given.items()}
     with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryFile() as log:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"

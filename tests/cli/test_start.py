@@ -81,7 +81,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, folder: 
 
 def ask(port: int) -> None:
     """Get the health page, whatever it answers."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
         connection.request("GET", "/api/v1/health", headers={"Host": PRODUCTION["BILLING_TRUSTED_HOSTS"]})
         connection.getresponse().read()
 

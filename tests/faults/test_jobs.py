@@ -67,7 +67,9 @@ def place(app: Flask, session: Session, backend: str, tmp_path: Path) -> Iterato
         yield Place(app, f"sqlite:///{tmp_path / 'queue.sqlite3'}")
     else:
         with postgresql_database(make_url(os.environ[SERVER]), f"billing_queue_{os.getpid()}") as url:
-            yield Place(app, plain(url))
+            place = Place(app, plain(url))
+            yield place
+            place.queue.huey.storage.close()
 
 
 def until(session: Session, true: Callable[[], object]) -> None:
