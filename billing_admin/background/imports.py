@@ -68,12 +68,13 @@ def check_stored(id: UUID, actor: Actor, beat: Beat) -> None:
     """Check the file of an import, and note what was found."""
     one = _planned(id)
     failure, errors, tally, size = None, _ErrorFile(actor), Tally(), one.size
+    reader = _reader(one)
     with closing(_Counted(db.session(), _file_of(one))) as raw:
         try:
-            examine(_reader(one), _buffered(raw), actor, errors.add, lambda: beat(lambda: (raw.count, size)), tally)
+            examine(reader, _buffered(raw), actor, errors.add, lambda: beat(lambda: (raw.count, size)), tally)
         except Invalid as refusal:
             failure = refusal.message
-    transaction(imports.close_check, id, tally, errors.close(), failure, actor, clock.now())
+    transaction(imports.close_check, id, reader.plan, tally, errors.close(), failure, actor, clock.now())
 
 
 def import_stored(id: UUID, actor: Actor, beat: Beat) -> None:
@@ -87,10 +88,10 @@ def import_stored(id: UUID, actor: Actor, beat: Beat) -> None:
                 transaction(imports.take_in, id, first, reads, actor, clock.now())
                 first += sum(read.rows for read in reads)
                 beat(lambda at=first: (at, promised.rows))  # type: ignore[misc]
+            transaction(imports.finish, id, actor, clock.now())
         except DomainError as refusal:
             transaction(imports.interrupt, id, refusal.message, actor, clock.now())
             raise
-    transaction(imports.finish, id, actor, clock.now())
 
 
 def examine(reader: Reader, file: BinaryIO, actor: Actor, tell: Tell, beat: Callable[[], None], tally: Tally) -> None:

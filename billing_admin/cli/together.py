@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from types import FrameType
 
+PATIENCE = 20.0  # seconds that a worker has to give back what it is at
 PAUSE = 1.0  # seconds before a worker that died is started again
 _PR_SET_PDEATHSIG = 1
 Process = subprocess.Popen[bytes]
@@ -48,7 +49,9 @@ class Running:
                 self._worker = _started(self._command)
             _wait_for_one(self._server)
         self._worker.terminate()
-        self._worker.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._worker.wait(PATIENCE)
+        self._worker.kill()  # if it has not ended: jobs are made to survive that
         return self._server.returncode
 
 

@@ -27,6 +27,7 @@ FORMATS: Final[Mapping[str, str]] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 BLOCK_BYTES = 1 << 16
+LARGE = 200_000  # rows: to write more takes longer than anybody waits for a page
 META = ".meta.json"
 
 

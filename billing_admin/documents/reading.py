@@ -18,7 +18,8 @@ from billing_admin.queries.exports import KINDS
 
 BLOCK_BYTES = 1 << 20
 BOM = b"\xef\xbb\xbf"
-# The details of one audit event may name ten thousand charges.
+# The details of one audit event may name ten thousand charges; no row of ours is longer.
+LONGEST_ROW: Final = 1 << 20
 csv.field_size_limit(1 << 24)
 ENCODINGS: Final = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
 _POINT = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -64,11 +65,18 @@ def read_content(file: BinaryIO) -> Content | None:
     encoding = _encoding(file)
     for delimiter in ",;\t":
         rows = _rows(file, encoding, delimiter)
-        header = next(rows, [])
+        header = _header(rows)
         kind = _kind(header)
         if kind is not None:
             return _read(file, kind, header, rows, encoding, delimiter)
     return None
+
+
+def _header(rows: Iterator[list[str]]) -> list[str]:
+    try:
+        return next(rows, [])
+    except csv.Error:
+        return []
 
 
 def _encoding(file: BinaryIO) -> str:
@@ -94,8 +102,20 @@ def _decodes(file: BinaryIO) -> bool:
 def _rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+    size = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal size
+        while line := text.readline(LONGEST_ROW + 1):
+            size += len(line)
+            if size > LONGEST_ROW:
+                raise csv.Error(f"a row is longer than {LONGEST_ROW:,} characters")
+            yield line
+
     try:
-        yield from csv.reader(text, delimiter=delimiter)
+        for row in csv.reader(lines(), delimiter=delimiter):
+            size = 0
+            yield row
     finally:
         text.detach()
 

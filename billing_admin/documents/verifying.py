@@ -6,11 +6,11 @@ as they are now. A workbook, and a journal, are compared by their bytes alone.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from sqlalchemy.orm import Session
 
@@ -20,10 +20,13 @@ from billing_admin.documents.journal import Journal
 from billing_admin.documents.reading import Bytes, Content, read_bytes, read_content
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.money import EXACT
+from billing_admin.queries.exports import KINDS, totals
 from billing_admin.queries.journal import Period
 
 LARGEST_META = 1 << 18
 _SHA256 = re.compile("[0-9a-f]{64}")
+_AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
+ALL_KINDS: Final = frozenset({*KINDS, "journal", "numbers"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,18 @@ class Verified:
         return all(before == now for before, now in known) if known else None
 
 
-def verify(session: Session, file: BinaryIO, meta: Meta | None, today: date) -> Verified:
-    """Compare a file with its `.meta.json`, if there is one, and with the data now. `file` can be read again and again."""
+def verify(
+    session: Session, file: BinaryIO, meta: Meta | None, today: date, seen: Collection[str] = ALL_KINDS
+) -> Verified:
+    """Compare a file with its `.meta.json`, if there is one, and with the data now, of the kinds that the reader may see.
+
+    `file` can be read again and again.
+    """
     found = read_bytes(file)
     is_csv = meta is None or (meta.format == "csv" and meta.kind != "journal")
     content = read_content(file) if is_csv else None
     kind = meta.kind if meta else content.kind if content else None
-    now, sha256, why_not = _now(session, kind, meta, today)
+    now, sha256, why_not = _now(session, kind, meta, today, seen)
     same = None if meta is None else meta.sha256 == found.sha256
     bare = {found.without_bom, found.sha256}
     in_file = Shown(content.rows, content.sums) if content else None
@@ -121,20 +129,34 @@ def verify(session: Session, file: BinaryIO, meta: Meta | None, today: date) -> 
     )
 
 
-def _now(session: Session, kind: str | None, meta: Meta | None, today: date) -> tuple[Shown | None, str | None, str]:
+def _now(
+    session: Session, kind: str | None, meta: Meta | None, today: date, seen: Collection[str]
+) -> tuple[Shown | None, str | None, str]:
     """Rows and sums that the same file would have now, its SHA-256, or why this cannot be said."""
-    if kind is None:
-        return None, None, "It is none of the files that are exported here."
-    if kind == "numbers":
-        return None, None, "It does not say of which year this number register is: compare it with its page."
+    if kind is None or kind not in seen or kind == "numbers":
+        return None, None, _why_not(kind, seen)
     try:
         if kind == "journal" and meta:
             return _journal_now(session, meta)
         asked = filters.read(kind, meta.filters) if meta else filters.everything(kind, today)
+        added = totals(session, kind, asked)
+        if added.rows > exporting.LARGE:
+            said = (
+                "It is too large to be written anew for a page: its rows and sums alone are compared with the data now."
+            )
+            return Shown(added.rows, added.sums), None, said
         made = exporting.control_totals(session, Wanted(kind, asked, meta.format if meta else "csv"))
     except (Invalid, NotFound) as refusal:
         return None, None, refusal.message
     return Shown(made.rows, made.sums), made.sha256, ""
+
+
+def _why_not(kind: str | None, seen: Collection[str]) -> str:
+    if kind is None:
+        return "It is none of the files that are exported here."
+    if kind not in seen:
+        return "You may not see what it is of."
+    return "It does not say of which year this number register is: compare it with its page."
 
 
 def _journal_now(session: Session, meta: Meta) -> tuple[Shown | None, str | None, str]:
@@ -176,14 +198,21 @@ def read_meta(content: bytes) -> Meta:
             made_at=datetime.fromisoformat(_text(given["made_at"])).astimezone(UTC),
             made_by=_text(given["made_by"]),
             rows=int(given["rows"]),
-            sums={currency: Decimal(_text(amount)) for currency, amount in given.get("sums", {}).items()},
+            sums={currency: _amount(amount) for currency, amount in given.get("sums", {}).items()},
             sha256=_text(given["sha256"]),
         )
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise Invalid("not_a_meta_file", "This is not the .meta.json of an exported file.", "meta") from error
-    if not _SHA256.fullmatch(meta.sha256) or meta.format not in {*exporting.FORMATS, *journal.FORMATS}:
+    formats = journal.FORMATS if meta.kind == "journal" else exporting.FORMATS
+    if not _SHA256.fullmatch(meta.sha256) or meta.format not in formats:
         raise Invalid("not_a_meta_file", "This is not the .meta.json of an exported file.", "meta")
     return meta
+
+
+def _amount(value: Any) -> Decimal:
+    if not _AMOUNT.fullmatch(_text(value)):
+        raise ValueError(value)
+    return Decimal(value)
 
 
 def _text(value: Any) -> str:

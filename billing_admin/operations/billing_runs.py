@@ -211,7 +211,9 @@ def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime, workers:
 
 
 def _fail(session: Session, run_id: UUID, failure: str, actor: Actor, now: datetime) -> None:
-    session.execute(update(BillingRun).where(BillingRun.id == run_id).values(state="failed", failure=failure))
+    failing = update(BillingRun).where(BillingRun.id == run_id, BillingRun.state == "running")
+    if not session.connection().execute(failing.values(state="failed", failure=failure)).rowcount:
+        return  # another worker has finished it
     record(session, actor, now, "billing_run.failed", "billing_run", run_id, {"failure": failure})
 
 

@@ -81,11 +81,18 @@ def ask_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
 
 
 def close_check(
-    session: Session, id: UUID, tally: Tally, errors_id: UUID | None, failure: str | None, actor: Actor, now: datetime
+    session: Session,
+    id: UUID,
+    how: Plan,
+    tally: Tally,
+    errors_id: UUID | None,
+    failure: str | None,
+    actor: Actor,
+    now: datetime,
 ) -> None:
-    """Note what the check found: without any error the import is offered."""
+    """Note what the check by a plan found: without any error the import is offered. Of a plan that is another by now, nothing."""
     found = one_import(session, id, lock=True)
-    if found.state != "checking":
+    if found.state != "checking" or found.plan != how.as_data():
         return
     found.state = "refused" if tally.errors or failure else "checked"
     found.promised, found.errors_id, found.failure = tally.as_data(), errors_id, failure
@@ -142,16 +149,21 @@ def take_in(session: Session, id: UUID, first: int, reads: Sequence[Read], actor
 def interrupt(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) -> None:
     """Note why an import stopped in the middle: what is in stays in, and going on is safe."""
     found = one_import(session, id, lock=True)
+    if found.state != "importing":
+        return
     found.failure = failure
     session.flush()
     record(session, actor, now, "import.stopped", "import", id, {"failure": failure, "rows": found.done})
 
 
 def finish(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Every row is in."""
+    """Every row is in. Raises Conflict when that is not as many as the check counted."""
     found = one_import(session, id, lock=True)
     if found.state != "importing":
         return
+    promised = Tally.of_data(found.promised).rows
+    if found.done != promised:
+        raise Conflict("import_stopped", f"{found.done:,} rows were read, and the check counted {promised:,}.")
     found.state, found.failure, found.finished_at = "done", None, now
     found.made = found.made or Tally().as_data()
     session.flush()

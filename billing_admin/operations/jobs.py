@@ -13,17 +13,20 @@ from uuid import UUID
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.access import PERMISSIONS, Actor
+from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
 from billing_admin.operations.audit import record
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.jobs import alive, job
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
 NEVER_STOPPED = frozenset({"billing_run"})  # half a run is no state that anyone could want
-DIED = f"The worker died {MOST_ATTEMPTS} times at it. Its log may say why; try again when the cause is gone."
+DIED = (
+    f"It was begun {MOST_ATTEMPTS} times without getting further: its worker died, or the database was not to be had."
+    " The log may say why; try again when the cause is gone."
+)
 
 
 class Lost(Exception):
@@ -65,8 +68,8 @@ def enqueue(
 
 
 def actor_of(asked: Job) -> Actor:
-    """Who asked for it, and still acts by it. What they might do was checked then."""
-    return Actor(asked.actor_kind, asked.actor_id, asked.created_by, frozenset(PERMISSIONS))
+    """Who asked for it, and still acts by it, with the permission that it needs and no other."""
+    return Actor(asked.actor_kind, asked.actor_id, asked.created_by, frozenset({asked.permission}))
 
 
 def take(session: Session, worker: str, actor: Actor, now: datetime) -> Job | None:
@@ -149,7 +152,10 @@ def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
 
 
 def again(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Try a job that failed or was cancelled again. One that waits or runs is left as it is; Conflict for one that is done."""
+    """Try a job that failed or was cancelled again, in one's own name.
+
+    One that waits or runs is left as it is; Conflict for one that is done.
+    """
     found = job(session, id, lock=True)
     actor.require(found.permission)
     if found.state in {"queued", "running"}:
@@ -160,6 +166,7 @@ def again(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
         raise Conflict("job_alive", "Another job does the same already.")
     found.state, found.failure, found.finished_at = "queued", None, None
     found.cancel_asked, found.attempts = False, 0
+    found.created_by, found.actor_kind, found.actor_id = actor.name, actor.kind, actor.id
     session.flush()
     record(session, actor, now, "job.queued", "job", id, {"kind": found.kind, "subject": str(found.subject_id)})
 

@@ -19,17 +19,24 @@ def file(session: Session, id: UUID) -> StoredFile:
     """A whole file. Raises NotFound for one that is not there, not whole, or deleted since."""
     found = session.get(StoredFile, id, populate_existing=True)
     if found is None or found.sha256 is None:
-        raise NotFound("unknown_file", f"There is no file {id}; files are kept for thirty days.", "id")
+        raise _gone(id)
     return found
 
 
+def _gone(id: UUID) -> NotFound:
+    return NotFound("unknown_file", f"There is no file {id}; files are kept for thirty days.", "id")
+
+
 def parts(session: Session, id: UUID) -> Iterator[bytes]:
-    """The bytes of a file."""
+    """The bytes of a file. Raises NotFound, at the end of what is there, when it is not all there: it was forgotten meanwhile."""
+    left = file(session, id).size or 0
     number = 0
-    while (
-        data := session.scalar(select(FilePart.data).where(FilePart.file_id == id, FilePart.number == number))
-    ) is not None:
+    while left:
+        data = session.scalar(select(FilePart.data).where(FilePart.file_id == id, FilePart.number == number))
+        if data is None:
+            raise _gone(id)
         yield data
+        left -= len(data)
         number += 1
 
 

@@ -40,7 +40,6 @@ class Kind:
     needs: str = "read"
 
 
-LARGE = 200_000  # rows
 KINDS = {
     "invoices": Kind("Invoices", "invoice", "Sum of the totals"),
     "invoice-lines": Kind("Invoice lines", "invoice line", "Sum of the net amounts"),
@@ -119,7 +118,7 @@ def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseRet
 def _totals(wanted: Wanted) -> exporting.ControlTotals:
     """What the file must show; to hash a large one would take longer than anybody waits for a page."""
     added = totals(db.session(), wanted.kind, wanted.filters)
-    if added.rows > LARGE:
+    if added.rows > exporting.LARGE:
         return exporting.ControlTotals(added.rows, added.sums, "")
     return exporting.control_totals(db.session(), wanted)
 
@@ -215,7 +214,9 @@ def made(id: UUID) -> ResponseReturnValue:
         raise NotFound("not_made", "This job has made no file.")
     actor().require(KINDS[job.asked["kind"]].needs)
     found = file(db.session(), UUID(job.result["file"]))
-    return _attached(stream_with_context(_parts(found.id)), found.name, found.media_type)
+    response = _attached(stream_with_context(_parts(found.id)), found.name, found.media_type)
+    response.content_length = found.size or 0  # so that whoever fetches it sees when it breaks off
+    return response
 
 
 def _parts(id: UUID) -> Iterator[bytes]:

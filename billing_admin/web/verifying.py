@@ -13,6 +13,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.web.exports import KINDS
 from billing_admin.web.forms import Form, form_page
 from billing_admin.web.guard import subject
+from billing_admin.web.lists import may
 from billing_admin.web.people import now, today
 
 pages = subject("verifying", __name__, "/verify-file", write="billing:write")
@@ -49,7 +50,8 @@ def verify() -> ResponseReturnValue:
             form.totals.errors = [f"{refusal.message} It lies beside the file, or in the same ZIP."]
         else:
             file = form.file.data
-            found = compare(db.session(), file.stream, meta, today())
+            seen = {kind for kind, about in KINDS.items() if may(about.needs)} | {"journal", "numbers"}
+            found = compare(db.session(), file.stream, meta, today(), seen)
             return render_template(
                 "exports/verified.html",
                 name=file.filename,

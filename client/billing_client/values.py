@@ -30,16 +30,16 @@ def _plain(value: object, place: str) -> object:
     if value is None or isinstance(value, (str, int)):  # a bool is an int
         return value
     if isinstance(value, Mapping):
-        return {_name(key, place): _plain(one, f"{place}/{key}") for key, one in value.items()}
+        return {_key(key, place): _plain(one, f"{place}/{key}") for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one, f"{place}/{number}") for number, one in enumerate(value)]
     return _text(value, place)
 
 
-def _name(key: object, place: str) -> str:
+def _key(key: object, place: str) -> str:
     if not isinstance(key, str):
         raise TypeError(f"{place or '/'}: the key {key!r} is not text.")
-    return key.rstrip("_")  # `from_`, since `from` is a word of Python's
+    return key
 
 
 def _text(value: object, place: str) -> str:
@@ -56,8 +56,8 @@ def _text(value: object, place: str) -> str:
 
 
 def to_query(parameters: Mapping[str, object]) -> str:
-    """Write what stands behind the question mark; what is None is left out."""
-    given = {_name(name, ""): _plain(value, f"/{name}") for name, value in parameters.items() if value is not None}
+    """Write what stands behind the question mark; what is None is left out. `from_` is `from`, a word of Python's."""
+    given = {name.rstrip("_"): _plain(value, f"/{name}") for name, value in parameters.items() if value is not None}
     return urlencode({name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()})
 
 

@@ -25,6 +25,7 @@ from billing_client import (
     UnexpectedAnswer,
 )
 from billing_client.answers import Payment
+from billing_client.values import to_json, to_query
 
 from tests.client.standin import CHARGE, TOKEN, Said, StandIn, problem
 
@@ -267,3 +268,8 @@ def test_a_file_is_there_only_when_it_is_whole(stand_in: StandIn, tmp_path: Any,
     stand_in.says(Said(200, b"%PDF", type="application/pdf"))
     assert client.invoices.download_pdf("INV-2026/1", tmp_path / "invoice.pdf").size == 4
     assert stand_in.asked[-1].path.endswith("/invoices/INV-2026%2F1/pdf")
+
+
+def test_keys_of_the_callers_own_stay_as_they_are() -> None:
+    assert to_json({"metadata": {"a": "1", "a_": "2", "_": "x"}}) == b'{"metadata":{"a":"1","a_":"2","_":"x"}}'
+    assert to_query({"from_": "2026-01-01"}) == "from=2026-01-01"

@@ -287,6 +287,9 @@ def test_names_that_would_mix_customers_are_refused() -> None:
     with pytest.raises(Invalid) as refusal:
         checked_accounts({"receivable": "Assets:Receivable", "bank_transfer": "a  b", "tips": "Income:Tips"})
     assert [problem.field for problem in refusal.value.problems] == [("receivable",), ("bank_transfer",), ("tips",)]
+    for key, name in (("receivable", "{customer}"), ("revenue", "{service}:Sales"), ("tax", "{rate}")):
+        with pytest.raises(Invalid):  # a customer “(A)” or “! A” would be read as something else
+            checked_accounts({key: name})
     assert checked_accounts(ACCOUNTS) == ACCOUNTS
 
 

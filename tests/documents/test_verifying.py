@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -198,6 +199,8 @@ GOOD: dict[str, Any] = {
     [
         {"sha256": "x"}, {"sha256": 1}, {"rows": "many"}, {"sums": []}, {"sums": {"EUR": 1.5}}, {"sums": {"EUR": "x"}},
         {"filters": 3}, {"kind": None}, {"format": "pdf"}, {"made_at": "now"},
+        {"sums": {"EUR": "1E+999999999"}}, {"sums": {"EUR": "sNaN"}}, {"sums": {"EUR": "Infinity"}}, {"sums": {"EUR": "1" * 31}},
+        {"format": "hledger"}, {"kind": "journal", "format": "xlsx"},
     ],
 )  # fmt: skip
 def test_a_meta_file_that_is_none(wrong: dict[str, Any]) -> None:
@@ -232,3 +235,34 @@ def test_a_newer_file_has_more_columns_and_an_older_one_fewer(month: Session) ->
         found = read_content(io.BytesIO(one))
         assert found is not None
         assert (found.kind, found.sums, found.problems) == ("charges", {"USD": Decimal("7.505")}, ())
+
+
+@pytest.mark.parametrize("content", [b"," * 3_000_000, b"a" * 20_000_000, b'"' + b"a\n" * 1_000_000])
+def test_a_row_without_end_is_none_of_ours(month: Session, content: bytes) -> None:
+    tracemalloc.start()
+    assert brought(month, content, None).content is None
+    assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    tracemalloc.stop()
+
+
+def test_behind_the_header_it_is_a_problem(month: Session) -> None:
+    content, _ = exported(month, USD)
+    found = brought(month, content + b"," * 3_000_000, None)
+    assert found.content
+    assert "longer than" in found.content.problems[0]
+
+
+def test_of_what_one_may_not_see_nothing_is_counted(month: Session) -> None:
+    content, meta = exported(month, Wanted("audit-events", filters.everything("audit-events", TODAY)))
+    month.rollback()
+    found = verify(month, io.BytesIO(content), meta, TODAY, {"charges"})
+    assert (found.same_bytes, found.same_now, found.why_not_now) == (True, None, "You may not see what it is of.")
+    assert [line.now for line in found.lines] == [None]
+
+
+def test_a_large_file_is_compared_by_its_sums(month: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, meta = exported(month, USD)
+    monkeypatch.setattr(exporting, "LARGE", 0)
+    found = brought(month, content, meta)
+    assert (found.same_bytes, found.same_now, found.same_totals_now) == (True, None, True)
+    assert "too large" in found.why_not_now

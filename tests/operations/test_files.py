@@ -52,6 +52,7 @@ def test_a_part_may_be_written_again(session: Session) -> None:
     id = transaction(files.begin, "twice", "text/csv", SYSTEM, NOW)
     for text in (b"one", b"two"):
         transaction(files.append, id, 0, text)
+    transaction(files.close, id, 3, hashlib.sha256(b"two").hexdigest())
     assert b"".join(parts(session, id)) == b"two"
 
 

@@ -1,7 +1,7 @@
 """Imports: what the check promises is what is made; errors are named by line; nothing comes in twice."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -15,10 +15,10 @@ from billing_admin.clock import now
 from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.cells import Format
-from billing_admin.domain.errors import Conflict, Denied, Invalid
+from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
 from billing_admin.domain.tallying import Tally
 from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, Service
-from billing_admin.operations import customers, imports, jobs
+from billing_admin.operations import customers, files, imports, jobs
 from billing_admin.queries.imports import earlier, one_import
 from billing_admin.queries.jobs import latest
 from tests.importing import bring, check, counted, errors, planned, take_in, told
@@ -337,3 +337,40 @@ def test_a_charge_that_is_there_is_never_posted_anew(session: Session) -> None:
     post(make_spec(acme, "5", id=key))
     one = take_in("charges", f"id,customer,description,amount\n{key},acme,Work,5\n")
     assert (counted(one).unchanged, counted(one).sums, counted(one).added) == (1, {"USD": Decimal(5)}, {})
+
+
+def _forget_files() -> None:
+    transaction(files.forget, NOW + timedelta(days=1))
+
+
+@pytest.mark.parametrize("width", [100, 117])
+def test_a_file_that_is_forgotten_meanwhile_stops_the_import(
+    session: Session, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Wherever it breaks off: between rows, or in the middle of one that would still be read."""
+    monkeypatch.setattr("billing_admin.operations.files.PART", 20 * 100)
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 5})
+    monkeypatch.setattr("billing_admin.background.imports.BLOCK", 64)
+    make_customer(reference="acme")
+    rows = "".join(f"acme,1,{number:03d}{'x' * (width - 11)}\n" for number in range(60))
+    one = check("charges", "customer,amount,description\n" + rows)
+    transaction(imports.start, one.id, SYSTEM, NOW)
+    with pytest.raises(NotFound, match="kept for thirty days"):
+        import_stored(one.id, SYSTEM, lambda _count: _forget_files())
+    stopped = one_import(session, one.id)
+    assert (stopped.state, stopped.done) == ("importing", count(session, Charge))
+    assert stopped.done < 60
+    assert set(session.scalars(select(func.length(Charge.description)))) == {width - 8}
+
+
+def test_the_check_of_a_mapping_that_is_another_by_now_counts_no_more(session: Session) -> None:
+    make_customer(reference="acme")
+    content = b"customer,description,amount\nacme,a,1\n"
+    id = bring("charges", content)
+    old = planned("charges", content)
+    transaction(imports.plan, id, old, SYSTEM, NOW)
+    transaction(
+        imports.close_check, id, planned("charges", content, settled=True), Tally(rows=7), None, None, SYSTEM, NOW
+    )
+    found = one_import(session, id)
+    assert (found.state, found.promised) == ("checking", None)

@@ -202,3 +202,14 @@ def test_who_may_not_ask_may_not_touch(session: Session) -> None:
 def test_one_that_does_not_exist(session: Session) -> None:
     with pytest.raises(NotFound):
         transaction(jobs.cancel, UUID(int=1), SYSTEM, NOW)
+
+
+def test_whoever_tries_it_again_acts_from_then_on(session: Session) -> None:
+    id = ask()
+    take()
+    transaction(jobs.fail, id, "a", "No.", SYSTEM, NOW)
+    other = Actor("user", UUID(int=9), "other@example.com", frozenset({"charges:write", "jobs:write"}))
+    transaction(jobs.again, id, other, NOW)
+    taken = take()
+    assert taken
+    assert jobs.actor_of(taken) == Actor("user", UUID(int=9), "other@example.com", frozenset({"charges:write"}))

@@ -43,4 +43,4 @@ class RecurringCharges(Resource):
 
     def change(self, recurring: Key, from_: Day, **changes: Unpack[RecurringChanges]) -> RecurringCharge:
         """End it the day before, and let another follow that is otherwise; returns the one that follows."""
-        return self.ask(RecurringCharge, calls.RECURRING_CHANGE, recurring, body={"from_": from_, **changes})
+        return self.ask(RecurringCharge, calls.RECURRING_CHANGE, recurring, body={"from": from_, **changes})
