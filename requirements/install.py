@@ -35,6 +35,8 @@ def install(wanted: str) -> None:
     held = stamp[0] if stamp[1:] == [current] else None
     if held in (wanted, "dev"):
         return
+    if held is None and VENV.is_symlink():
+        sys.exit(".venv is a link to another folder's environment: install there.")
     if held is None:
         print("Building .venv", flush=True)
         venv.create(VENV, clear=True, with_pip=True)
