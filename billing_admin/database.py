@@ -44,6 +44,7 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 WRITE = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False, "billing_write": True}
 SQLITE_WRITE = {"billing_write": True}
 ATTEMPTS = 5
+RETRY_LOCK = 7_245_003
 BUSY_SECONDS = 5  # twice: asking often, then as SQLite itself waits
 # What a large transaction changes should fit: SQLite writes what does not before the commit, and reads it again. A reader needs
 # little: a file that is exported goes by once.
@@ -67,6 +68,8 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
 
     A serialization failure or a deadlock runs it again as a whole, a bounded number of times. So does a unique violation: every
     uniqueness is looked up first, so when the database has to refuse, somebody was faster, and the second look will see them.
+    On PostgreSQL a second attempt waits for those of others: a look that waits for a row's lock sees what was there before it
+    waited, and of many who are at the same rows each would only be too late again.
     """
     with _turn():
         return _attempts(db.session(), work, *args, **kwargs)
@@ -96,7 +99,9 @@ def rehearsal(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwarg
 def _attempts(session: Session, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     for attempt in range(1, ATTEMPTS + 1):
         session.rollback()  # ends the reading snapshot
-        session.info[CONNECTION] = session.connection(execution_options=write_options(db.engine))
+        session.info[CONNECTION] = connection = session.connection(execution_options=write_options(db.engine))
+        if attempt > 1 and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({RETRY_LOCK})")
         try:
             result = work(session, *args, **kwargs)
             session.commit()
