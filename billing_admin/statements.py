@@ -22,6 +22,20 @@ CONNECTION = "connection"
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
+# Up to so many things alike have a place each in a statement of its own; of more, lists are made.
+SEVERAL = 8
+
+
+def in_place(name: str, place: int) -> str:
+    """The name of a parameter in one of several places."""
+    return f"{name}_{place}"
+
+
+def in_places(name: str, values: Iterable[Any]) -> dict[str, Any]:
+    """The values by their parameters' names."""
+    return {in_place(name, place): value for place, value in enumerate(values)}
+
+
 class Statement:
     """A statement with named parameters. It may not have lists that SQLAlchemy would write out (see `queries.lookup.Several`).
 
@@ -75,7 +89,8 @@ class _Form:
         self._sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._parameters: list[tuple[str, Process]] = [(name, binds.get(name)) for name in compiled.positiontup or ()]
-        columns: Iterable[Any] = clause.selected_columns if isinstance(clause, SelectBase) else ()
+        self._answers = isinstance(clause, SelectBase)
+        columns: Iterable[Any] = clause.selected_columns if self._answers else ()
         results = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._results: list[Process] = results if any(results) else []
         self._on_postgresql = dialect.name == "postgresql"
@@ -96,7 +111,7 @@ class _Form:
             found: Any = psycopg.RawCursor(driver).execute(self._sql, parameters, prepare=not many)
         else:
             found = driver.execute(self._sql, parameters)
-        if found.description is None:
+        if not self._answers:  # known from the clause: psycopg takes long to say it
             return []
         rows: Rows = found.fetchall()
         if not self._results:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from flask import Flask, current_app
 from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
@@ -44,6 +45,7 @@ from billing_admin.operations import corrections, duplicates, posting
 from billing_admin.queries.charges import ChargeFilter, charge, charges
 from billing_admin.queries.paging import page
 from billing_admin.queries.posting import Known
+from billing_admin.sharing import Shared
 
 MOST_CHARGES = 10_000
 Description = Annotated[str, one_line(1000, named=True)]
@@ -243,18 +245,24 @@ def charge_out(row: Any) -> ChargeOut:
 @route("POST", "/charges", scope="charges:write", body=ChargeIn, answer=ChargeOut, statuses=(201, 200))
 def post_charge(actor: Actor, body: ChargeIn) -> Reply:
     """Post one charge."""
-    posted = transaction(_post_one, ChargeSpec(**body.__dict__), actor, now())
+    posted = _post_one(ChargeSpec(**body.__dict__), actor)
     if posted.rows:
         return created(_new_charge(posted.rows[0], posted.known, actor), True)
     return created(charge_out(charge(db.session(), posted.ids[0])), False)
 
 
-def _post_one(session: Session, spec: ChargeSpec, actor: Actor, at: datetime) -> posting.Posted:
+def _post_one(spec: ChargeSpec, actor: Actor) -> posting.Posted:
+    shared: Shared[posting.Posting, posting.Posted] = current_app.extensions["billing_posting"]
     try:
-        return posting.post(session, [spec], actor, at)
+        return shared(posting.Posting([spec], actor))
     except DomainError as error:
         error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
         raise
+
+
+def init_posting(app: Flask) -> None:
+    """Let those who post a charge at the same moment share a transaction."""
+    app.extensions["billing_posting"] = Shared(lambda session, asked: posting.post_each(session, asked, now()))
 
 
 def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:

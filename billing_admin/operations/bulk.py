@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import psycopg
-from sqlalchemy import ColumnElement, FromClause, Update, bindparam, column, func, insert, text
+from sqlalchemy import ColumnElement, FromClause, Insert, Update, bindparam, column, func, insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeDecorator
 from billing_admin.models import Base
 from billing_admin.models.base import Key
 from billing_admin.queries.lookup import Several, array_of
-from billing_admin.statements import Statement
+from billing_admin.statements import Statement, in_place
 
 # Below this, one INSERT is quicker than starting a COPY.
 FEW = 5
@@ -33,6 +33,17 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
         _copy(session, model.__table__, rows)
     else:
         _execute_many(session, model.__table__, rows)
+
+
+def insert_several(model: type[Base], prefix: str, rows: int) -> Insert:
+    """The insert of as many rows, each in its place, to be one statement with others; the prefix is its parameters'."""
+    columns = list(model.__table__.c)
+    return insert(model).values(
+        [
+            {column.name: bindparam(in_place(prefix + column.name, place), type_=column.type) for column in columns}
+            for place in range(rows)
+        ]
+    )
 
 
 @cache
@@ -96,18 +107,19 @@ class UpdateMany:
     """
 
     def __init__(self, columns: Iterable[ColumnElement[Any]], statement: Callable[[Given], Update]) -> None:
-        types = {column.key or "": column.type for column in columns}
+        self._types = types = {column.key or "": column.type for column in columns}
+        self._statement = statement
         arrays = [array_of(bindparam(f"given_{name}", type_=Several()), type) for name, type in types.items()]
         rows = func.unnest(*arrays).table_valued(*(column(name, type) for name, type in types.items()))
         self._names = list(types)
         self._joined = statement(dict(rows.render_derived("given").c))
-        self._each = statement({name: bindparam(f"given_{name}", type_=type) for name, type in types.items()})
-        self._one_by_one = Statement(self._each)
+        one = {name: bindparam(f"given_{name}", type_=type) for name, type in types.items()}
+        self._one_by_one = Statement(statement(one))
 
-    @property
-    def clause(self) -> Update:
-        """The update of one row, to be one statement with others: its parameters begin with `given_`."""
-        return self._each
+    def clause(self, prefix: str, place: int) -> Update:
+        """The update of the row in one of several places, to be one statement with others; the prefix is its parameters'."""
+        names = {name: in_place(prefix + name, place) for name in self._types}
+        return self._statement({name: bindparam(names[name], type_=type) for name, type in self._types.items()})
 
     def __call__(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
         """Return how many rows it changed."""

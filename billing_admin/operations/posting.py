@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
@@ -22,17 +22,25 @@ from billing_admin.domain.charging import (
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.operations import audit
-from billing_admin.operations.bulk import insert_many
+from billing_admin.operations.bulk import insert_many, insert_several
 from billing_admin.operations.charges import booked, booking, open_accounts
 from billing_admin.operations.keys import new_ids
 from billing_admin.operations.outbox import tell_held
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.organisation import day_of
 from billing_admin.queries.posting import Known, earlier, known
-from billing_admin.statements import Statement
+from billing_admin.statements import SEVERAL, Statement, in_place
 
 MOST_PROBLEMS = 1000
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What one caller posts at once."""
+
+    specs: Sequence[ChargeSpec]
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +75,7 @@ class Judged:
 
 def judge(session: Session, specs: Sequence[ChargeSpec], now: datetime) -> Judged:
     """Look everything up, price what is new, compare the rest with what is stored. Locks the accounts, and writes nothing."""
-    found = known(session, specs)
-    today = day_of(now, found.time_zone)
-    keys = new_ids(now)
-    ids = [spec.id or next(keys) for spec in specs]
-    fresh: dict[UUID, PricedCharge] = {}
-    refusals: list[tuple[int, DomainError]] = []
-    for index, (id, spec) in enumerate(zip(ids, specs, strict=True)):
-        try:
-            original = found.stored.get(id) or fresh.get(id)
-            if original is None:
-                fresh[id] = _priced(spec, id, found, today)
-            else:
-                _check_same(spec, found, original)
-        except DomainError as error:
-            refusals.append((index, error))
-    return Judged(ids, found, fresh, refusals)
+    return _judged(specs, known(session, specs), {}, now)
 
 
 def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
@@ -92,38 +85,85 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
     organisation wants it so. Raises Invalid or Conflict with a problem for each wrong row; a problem's field begins with the
     row's index.
     """
-    return keep(session, _accepted(session, specs, now), actor, now)
+    posted = post_untold(session, specs, actor, now)
+    _tell(session, [posted], now)
+    return posted
 
 
 def post_untold(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
     """Post, for whoever goes on with the charges in the same act, and tells of those that are held then."""
-    return _keep(session, _accepted(session, specs, now), actor, now)
+    (outcome,) = _post_each(session, [Posting(specs, actor)], now)
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
+
+
+def post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError]:
+    """Post what several callers ask for, each as if it came alone, in their order: what is refused of one is no other's."""
+    outcomes = _post_each(session, postings, now)
+    _tell(session, [one for one in outcomes if isinstance(one, Posted)], now)
+    return outcomes
 
 
 def keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Posted:
     """Store what was judged new in this transaction, of which nothing was refused."""
-    posted = _keep(session, judged, actor, now)
-    tell_held(session, [row["id"] for row in posted.rows if row["status"] == "held"], now)
+    (posted,) = _keep(session, [(judged, actor)], now)
+    _tell(session, [posted], now)
     return posted
 
 
-def _accepted(session: Session, specs: Sequence[ChargeSpec], now: datetime) -> Judged:
-    judged = judge(session, specs, now)
-    if judged.refusals:
-        raise _refusal(judged.refusals)
-    return judged
+def _post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError]:
+    found = known(session, [spec for posting in postings for spec in posting.specs])
+    before: dict[UUID, PricedCharge] = {}  # what those who come first are about to store
+    judged = []
+    for posting in postings:
+        one = _judged(posting.specs, found, before, now)
+        if not one.refusals:
+            before |= one.fresh
+        judged.append(one)
+    accepted = [(one, posting.actor) for one, posting in zip(judged, postings, strict=True) if not one.refusals]
+    kept = iter(_keep(session, accepted, now))
+    return [_refusal(one.refusals) if one.refusals else next(kept) for one in judged]
 
 
-def _keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Posted:
-    ids, found, fresh = judged.ids, judged.known, judged.fresh
-    if not fresh:
-        return Posted(ids, found)
-    likely = _likely_duplicates(session, fresh.values(), now)
-    one = next(iter(fresh)) if len(fresh) == 1 else None
-    written = audit.event(actor, now, "charge.posted", "charge", one, {"charges": len(fresh)})
-    rows = _rows(fresh.values(), likely, found, written["id"], now)
-    _store(session, written, rows, found)
-    return Posted(ids, found, rows, list(likely))
+def _judged(specs: Sequence[ChargeSpec], found: Known, before: Mapping[UUID, PricedCharge], now: datetime) -> Judged:
+    today = day_of(now, found.time_zone)
+    keys = new_ids(now)
+    ids = [spec.id or next(keys) for spec in specs]
+    fresh: dict[UUID, PricedCharge] = {}
+    refusals: list[tuple[int, DomainError]] = []
+    for index, (id, spec) in enumerate(zip(ids, specs, strict=True)):
+        try:
+            original = found.stored.get(id) or before.get(id) or fresh.get(id)
+            if original is None:
+                fresh[id] = _priced(spec, id, found, today)
+            else:
+                _check_same(spec, found, original)
+        except DomainError as error:
+            refusals.append((index, error))
+    return Judged(ids, found, fresh, refusals)
+
+
+def _keep(session: Session, accepted: Sequence[tuple[Judged, Actor]], now: datetime) -> list[Posted]:
+    """Store what is new of all of them together, with an event for each."""
+    fresh = [charge for judged, _ in accepted for charge in judged.fresh.values()]
+    likely = _likely_duplicates(session, fresh, now) if fresh else {}
+    posted, written = [], []
+    for judged, actor in accepted:
+        rows: list[Row] = []
+        if judged.fresh:
+            one = next(iter(judged.fresh)) if len(judged.fresh) == 1 else None
+            event = audit.event(actor, now, "charge.posted", "charge", one, {"charges": len(judged.fresh)})
+            written.append(event)
+            rows = _rows(judged.fresh.values(), likely, judged.known, event["id"], now)
+        posted.append(Posted(judged.ids, judged.known, rows, [row["id"] for row in rows if row["duplicate_of_id"]]))
+    if written:
+        _store(session, written, [row for one in posted for row in one.rows], accepted[0][0].known)
+    return posted
+
+
+def _tell(session: Session, posted: Sequence[Posted], now: datetime) -> None:
+    tell_held(session, [row["id"] for one in posted for row in one.rows if row["status"] == "held"], now)
 
 
 def _key(name: str) -> str:
@@ -224,24 +264,32 @@ def _rows(
     return rows
 
 
-def _store(session: Session, written: Row, rows: Sequence[Row], found: Known) -> None:
-    """The event, the charges and the accounts' totals; of a single charge in one statement."""
+def _store(session: Session, events: Sequence[Row], rows: Sequence[Row], found: Known) -> None:
+    """The events, the charges and the accounts' totals; of a few charges in one statement."""
     open_accounts(session, {(row["customer_id"], row["currency"]) for row in rows} - found.accounts.keys())
     totals = booked((row["customer_id"], row["currency"], None, row["status"], row["amount"]) for row in rows)
-    if len(rows) == 1:
-        event = {f"written_{name}": value for name, value in written.items()}
-        account = {f"given_{name}": value for name, value in totals[0].items()}
-        _STORE_ONE(session, event | account | rows[0])
+    if len(rows) <= SEVERAL:
+        values = _placed("event_", events) | _placed("account_", totals) | _placed("charge_", rows)
+        _storing(len(events), len(totals), len(rows))(session, values)
     else:
-        insert_many(session, AuditEvent, [written])
+        insert_many(session, AuditEvent, events)
         insert_many(session, Charge, rows)
         booking(session, totals)
 
 
-_STORE_ONE = Statement(
-    insert(AuditEvent).values(
-        {column.name: bindparam(f"written_{column.name}", type_=column.type) for column in AuditEvent.__table__.c}
-    ),
-    booking.clause,
-    insert(Charge),
-)
+def _placed(prefix: str, rows: Sequence[Row]) -> dict[str, Any]:
+    return {_name(prefix, name, place): value for place, row in enumerate(rows) for name, value in row.items()}
+
+
+@cache
+def _name(prefix: str, name: str, place: int) -> str:
+    return in_place(prefix + name, place)
+
+
+@cache
+def _storing(events: int, accounts: int, charges: int) -> Statement:
+    return Statement(
+        insert_several(AuditEvent, "event_", events),
+        *(booking.clause("account_", place) for place in range(accounts)),
+        insert_several(Charge, "charge_", charges),
+    )

@@ -1,15 +1,16 @@
 """What a posting needs to know, asked in one question: customers, services, the organisation's choices, ids that are taken."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import product
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     Text,
     bindparam,
     case,
@@ -25,7 +26,7 @@ from billing_admin.domain.charging import LIKELY_DUPLICATE_HOURS, ChargeSpec, Cu
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
 from billing_admin.queries.lookup import among_named, as_id
 from billing_admin.queries.paging import Record
-from billing_admin.statements import Rows, Statement
+from billing_admin.statements import SEVERAL, Rows, Statement, in_place, in_places
 
 AccountKey = tuple[UUID, str]
 
@@ -76,7 +77,7 @@ class Known:
 
 def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
     """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys."""
-    rows = _lookup_one(session, specs[0]) if len(specs) == 1 else _lookup_many(session, specs)
+    rows = _lookup_several(session, specs) if 0 < len(specs) <= SEVERAL else _lookup_many(session, specs)
     found, taken = Known(), []
     for kind, *row in rows:
         match kind:
@@ -94,17 +95,17 @@ def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
     return found
 
 
-def _lookup_one(session: Session, spec: ChargeSpec) -> Rows:
-    service = spec.service
-    customer_id, service_id = as_id(spec.customer), None if service is None else as_id(service)
+def _lookup_several(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
+    customer_ids = [as_id(spec.customer) for spec in specs]
+    service_ids = [None if spec.service is None else as_id(spec.service) for spec in specs]
     asked = {
-        "customer": spec.customer,
-        "customer_id": customer_id,
-        "service": service,
-        "service_id": service_id,
-        "charge": spec.id,
+        **in_places("customer", (spec.customer for spec in specs)),
+        **in_places("customer_id", customer_ids),
+        **in_places("service", (spec.service for spec in specs)),
+        **in_places("service_id", service_ids),
+        **in_places("charge", (spec.id for spec in specs)),
     }
-    return _LOOKUP_ONE[customer_id is not None, service_id is not None](session, asked)
+    return _lookup(len(specs), any(customer_ids), any(service_ids))(session, asked)
 
 
 def _lookup_many(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
@@ -117,7 +118,7 @@ def _lookup_many(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
         "service_id": _ids(services),
         "charge": {spec.id for spec in specs if spec.id is not None},
     }
-    return _LOOKUP_MANY(session, asked, many=True)
+    return _lookup(None, customer_ids=True, service_ids=True)(session, asked, many=True)
 
 
 def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
@@ -127,10 +128,10 @@ def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> d
         "yesterday": since.astimezone(UTC).date(),
         "today": now.astimezone(UTC).date(),
     }
-    if len(fingerprints) == 1:
-        alike = _ALIKE_ONE(session, {**asked, "fingerprint": next(iter(fingerprints))})
+    if len(fingerprints) <= SEVERAL:
+        alike = _alike(len(fingerprints))(session, {**asked, **in_places("fingerprint", fingerprints)})
     else:
-        alike = _ALIKE_MANY(session, {**asked, "fingerprint": fingerprints}, many=True)
+        alike = _alike(None)(session, {**asked, "fingerprint": fingerprints}, many=True)
     latest_first = sorted((at, id, fingerprint) for fingerprint, id, at, status in alike if status != "cancelled")[::-1]
     return {fingerprint: id for at, id, fingerprint in latest_first if at >= since}
 
@@ -149,23 +150,30 @@ def _yes(condition: Any) -> ColumnElement[str]:
 
 # For "by its name or by its id" PostgreSQL would read a whole small table: each is asked for by itself, and put together.
 # Of a list of values a plan that is kept expects ten, and reads a small table from end to end, which a new table is for a while.
-# What is asked for one charge at a time therefore compares with a single value.
-Matching = Callable[[InstrumentedAttribute[Any], str], ColumnElement[bool]]
+# What is asked for a few charges therefore compares with one value at a time.
+def _each(
+    query: Select[Any], attribute: InstrumentedAttribute[Any], name: str, places: int | None
+) -> list[Select[Any]]:
+    """The query for what is in that many places by itself, or for what is in a list of any length."""
+    if places is None:
+        return [query.where(among_named(attribute, name))]
+    return [query.where(_is(attribute, in_place(name, place))) for place in range(places)]
 
 
 def _is(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
     return attribute == bindparam(name, type_=attribute.type)
 
 
-def _lookup(matching: Matching, customer_ids: bool, service_ids: bool) -> Statement:
+@cache
+def _lookup(places: int | None, customer_ids: bool, service_ids: bool) -> Statement:
     """One kind of row each: kind, key, name, archived, a word of its own, currency, value, whether it includes tax.
 
     It looks for the things' own names, and for their ids if those are asked for.
     """
-    customer = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
+    customer: Any = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
     wanted = union_all(
-        customer.where(matching(Customer.reference, "customer")),
-        *([customer.where(matching(Customer.id, "customer_id"))] if customer_ids else ()),
+        *_each(customer, Customer.reference, "customer", places),
+        *(_each(customer, Customer.id, "customer_id", places) if customer_ids else ()),
     ).cte("wanted")
     # PostgreSQL locks these before it reads them; on SQLite whoever writes is alone.
     locked = (
@@ -188,10 +196,10 @@ def _lookup(matching: Matching, customer_ids: bool, service_ids: bool) -> Statem
     return Statement(
         union_all(
             customers,
-            _SERVICE.where(matching(Service.code, "service")),
-            *([_SERVICE.where(matching(Service.id, "service_id"))] if service_ids else ()),
+            *_each(_SERVICE, Service.code, "service", places),
+            *(_each(_SERVICE, Service.id, "service_id", places) if service_ids else ()),
             _HOUSE,
-            _CHARGE.where(matching(Charge.id, "charge")),
+            *_each(_CHARGE, Charge.id, "charge", places),
         )
     )
 
@@ -218,18 +226,14 @@ _HOUSE: Any = select(
     _NOTHING,
 )
 _CHARGE: Any = select(literal_column("'charge'"), _word(Charge.id), *[_NOTHING] * 6)
-_LOOKUP_ONE = {by: _lookup(_is, *by) for by in product((False, True), repeat=2)}
-_LOOKUP_MANY = _lookup(among_named, customer_ids=True, service_ids=True)
 _STORED = select(Charge.__table__).where(among_named(Charge.id, "ids"))
 
 
-def _alike(matching: Matching) -> Statement:
+@cache
+def _alike(places: int | None) -> Statement:
     """Whatever else is asked of them is asked afterwards: of today's charges PostgreSQL has no statistics yet, takes them for
     few, and would rather read them all by another index.
     """
-    charge = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
+    charge: Any = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
     days = [charge.where(_is(Charge.created_on, day)) for day in ("yesterday", "today")]
-    return Statement(union_all(*(on_day.where(matching(Charge.fingerprint, "fingerprint")) for on_day in days)))
-
-
-_ALIKE_ONE, _ALIKE_MANY = _alike(_is), _alike(among_named)
+    return Statement(union_all(*(one for day in days for one in _each(day, Charge.fingerprint, "fingerprint", places))))

@@ -1,0 +1,96 @@
+"""Callers who ask for the same kind of work at the same moment share one transaction.
+
+A commit, and the way to the database and back, take as long for one as for ten. So whoever finds nobody at work works for all
+who wait by then, while those who come next gather. Nobody waits for others to come.
+"""
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Generic, TypeVar
+
+from billing_admin.database import Session, transaction
+from billing_admin.domain.errors import DomainError
+
+Asked = TypeVar("Asked")
+Done = TypeVar("Done")
+
+
+class _Ticket(Generic[Asked, Done]):
+    """What one caller asks for, and what came of it: None once it is served means that it failed together with others'."""
+
+    __slots__ = ("asked", "called", "outcome", "served")
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.outcome: Done | BaseException | None = None
+        self.served = False
+        self.called = Lock()
+        self.called.acquire()  # released when it is served, or when it is this caller's turn to work
+
+    def serve(self, outcome: Done | BaseException | None) -> None:
+        self.outcome, self.served = outcome, True
+        self.called.release()
+
+
+class Shared(Generic[Asked, Done]):
+    """Work on what many ask for, which tells what came of each: a result, or the error that is that caller's alone.
+
+    What fails as a whole falls apart: each is then tried by itself, so that nobody bears another's fault.
+    """
+
+    def __init__(self, work: Callable[[Session, Sequence[Asked]], Sequence[Done | DomainError]]) -> None:
+        self._work = work
+        self._lock = Lock()
+        self._waiting: list[_Ticket[Asked, Done]] = []
+        self._someone_works = False
+
+    def __call__(self, asked: Asked) -> Done:
+        """Have it done, and return the result or raise the error."""
+        ticket = _Ticket[Asked, Done](asked)
+        if not self._finds_nobody_at_work(ticket):
+            ticket.called.acquire()
+        if not ticket.served:
+            try:
+                self._serve()
+            finally:
+                self._hand_over()
+        outcome = ticket.outcome
+        if outcome is None:
+            (outcome,) = transaction(self._work, [asked])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _finds_nobody_at_work(self, ticket: _Ticket[Asked, Done]) -> bool:
+        with self._lock:
+            self._waiting.append(ticket)
+            first, self._someone_works = not self._someone_works, True
+            return first
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._someone_works = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].called.release()
+
+    def _all_waiting(self) -> list[_Ticket[Asked, Done]]:
+        with self._lock:
+            taken, self._waiting = self._waiting, []
+            return taken
+
+    def _serve(self) -> None:
+        taken: list[_Ticket[Asked, Done]] = []
+
+        def work(session: Session) -> Sequence[Done | DomainError]:
+            taken.extend(self._all_waiting())  # with a second attempt come those who have come meanwhile
+            return self._work(session, [ticket.asked for ticket in taken])
+
+        try:
+            outcomes = transaction(work)
+        except BaseException as error:  # noqa: BLE001 - raised by whoever asked
+            together = len(taken) > 1
+            for ticket in taken or self._all_waiting():
+                ticket.serve(None if together else error)
+        else:
+            for ticket, outcome in zip(taken, outcomes, strict=True):
+                ticket.serve(outcome)
