@@ -31,6 +31,7 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
         def first() -> int:
             start = 1 + (next(numbers) - 1) * invoices * PER_INVOICE
             fill_charges(bench, start, start + invoices * PER_INVOICE - 1, invoices)
+            bench.tidy()
             return start
 
         pair = measure(lambda: _ours(bench, first(), invoices), lambda: _limit(bench, first(), invoices), rounds)

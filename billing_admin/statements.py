@@ -3,7 +3,7 @@
 SQLAlchemy writes the SQL and knows the types; its way from there to the driver takes several times as long as the database needs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -36,6 +36,17 @@ def in_places(name: str, values: Iterable[Any]) -> dict[str, Any]:
     return {in_place(name, place): value for place, value in enumerate(values)}
 
 
+def each_once(process: Process, values: list[Any]) -> list[Any]:
+    """The values processed, each object once: keys and days come again and again. While they live, its identity stands for it."""
+    if process is None:
+        return values
+    known: dict[int, Any] = {id(None): None}
+    for value in values:
+        if id(value) not in known:
+            known[id(value)] = process(value)
+    return [known[id(value)] for value in values]
+
+
 class Statement:
     """A statement with named parameters. It may not have lists that SQLAlchemy would write out (see `queries.lookup.Several`).
 
@@ -54,11 +65,11 @@ class Statement:
         with _driver(session) as (driver, dialect):
             return self.run(driver, dialect, values, many)
 
-    def each(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run a single write for each of many rows of values; return how many rows it changed."""
+    def each(self, session: Session, columns: dict[str, list[Any]]) -> int:
+        """Run a single write for each row of many, whose values come by column; return how many rows it changed."""
         with _driver(session) as (driver, dialect):
             (form,) = self._forms.get(dialect.name) or self._make_forms(dialect)
-            return form.run_each(driver, rows)
+            return form.run_each(driver, columns)
 
     def run(self, driver: Any, dialect: Dialect, values: Mapping[str, Any], many: bool = False) -> Rows:
         """Run it on the driver's own connection."""
@@ -99,9 +110,12 @@ class _Form:
         given = {**self._constants, **values} if self._constants else values
         return [process(given[name]) if process else given[name] for name, process in self._parameters]
 
-    def run_each(self, driver: Any, rows: Sequence[Mapping[str, Any]]) -> int:
+    def run_each(self, driver: Any, columns: dict[str, list[Any]]) -> int:
         cursor = psycopg.RawCursor(driver) if self._on_postgresql else driver.cursor()
-        cursor.executemany(self._sql, [self._said(row) for row in rows])
+        rows = len(next(iter(columns.values())))
+        given = {name: [value] * rows for name, value in self._constants.items()} | columns
+        said = [each_once(process, given[name]) for name, process in self._parameters]
+        cursor.executemany(self._sql, list(zip(*said, strict=True)))
         changed: int = cursor.rowcount
         return changed
 

@@ -12,6 +12,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import (
     LARGEST_MINOR,
     currency_code,
+    exact_sum,
     included_tax,
     minor_units,
     percentage,
@@ -102,6 +103,11 @@ class Document:
     def charges(self) -> int:
         """How many charges are on it."""
         return sum(line.group.charges for line in self.lines)
+
+    @property
+    def amount(self) -> Decimal:
+        """The exact sum of the charges on it, unrounded."""
+        return exact_sum(line.group.amount for line in self.lines)
 
     @property
     def period_from(self) -> date:

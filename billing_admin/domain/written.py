@@ -41,24 +41,31 @@ def document_number(format: str, issue_date: date, sequence: int) -> str:
     return NUMBER_PART.sub(lambda part: parts.get(part[1]) or str(sequence).zfill(int(part[2] or 1)), format)
 
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def sha256(content: object) -> str:
     """Hex SHA-256 of plain data, written as compact JSON."""
-    return hashlib.sha256(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+    return _digest(_COMPACT.encode(content))
 
 
-def chained(previous: str, number: str, content: Sequence[object]) -> str:
+def chained(previous: str, number: str, content: str) -> str:
     """The hash stored at issue: over the number, the document's content, and the hash before it in its series."""
-    return sha256([previous, number, content])
+    return _digest(f"[{_COMPACT.encode(previous)},{_COMPACT.encode(number)},{content}]")
 
 
-def content(document: Written) -> list[Any]:
-    """The canonical content of an issued document: what its hash covers, in a fixed order.
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content(document: Written) -> str:
+    """The canonical content of an issued document: what its hash covers, in a fixed order, as compact JSON.
 
     What was added to documents later counts only where it says something, so that hashes of before stay true.
     """
     invoice, more = document.invoice, _said(document)
     days = [invoice[name].isoformat() for name in ("issue_date", "due_date", "period_from", "period_to")]
-    return [
+    parts = [
         str(invoice["id"]),
         [invoice[name] for name in ("kind", "currency", "net", "tax", "total")],
         days,
@@ -82,6 +89,7 @@ def content(document: Written) -> list[Any]:
         ],
         *([more] if more else []),
     ]
+    return _COMPACT.encode(parts)
 
 
 def _said(document: Written) -> dict[str, Any]:

@@ -39,24 +39,26 @@ NAMING = {
 }
 
 
+# The same few keys come again and again: on each row of a join, in each table that an invoice is written to.
+_parsed = lru_cache(maxsize=4096)(UUID)
+_spelled = lru_cache(maxsize=4096)(UUID.__str__)
+
+
 class Key(TypeDecorator[UUID]):
     """A UUID: native on PostgreSQL, its usual text with dashes on SQLite, so that a row reads the same everywhere."""
 
     impl = Uuid
     cache_ok = True
+    as_text = staticmethod(_spelled)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Uuid() if dialect.name == "postgresql" else String(36))
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name == "postgresql" else str(value)
+        return value if value is None or dialect.name == "postgresql" else _spelled(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         return value if value is None or isinstance(value, UUID) else _parsed(value)
-
-
-# The same few keys come again and again: on each row of a join, and with each chunk of a run.
-_parsed = lru_cache(maxsize=4096)(UUID)
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -64,6 +66,7 @@ class Exact(TypeDecorator[Decimal]):
 
     impl = Numeric
     cache_ok = True
+    as_text = staticmethod(plain)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Numeric(42, 12) if dialect.name == "postgresql" else Text())

@@ -1,6 +1,6 @@
 """The documents of a chunk of accounts: summed, rounded, stored, claimed, numbered, in one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,17 +8,18 @@ from sqlalchemy import case, delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.money import EXACT, exact_sum
+from billing_admin.domain.money import EXACT
 from billing_admin.domain.written import Row, Written
 from billing_admin.models import Account, BillingRun, BillingRunItem
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
-from billing_admin.operations.bulk import UpdateMany
-from billing_admin.operations.charges import lock_accounts
+from billing_admin.operations.bulk import UpdateMany, insert_many
+from billing_admin.operations.charges import AccountKey, lock_accounts
 from billing_admin.operations.invoices import buyers, copies, number_documents
 from billing_admin.operations.outbox import tell_issued
 from billing_admin.operations.writing import claim, draft, invoices_may_come_last, store_invoices, store_parts
-from billing_admin.queries.billing import Prepared, Scope, prepare
+from billing_admin.queries.billing import LATER, Prepared, Scope, prepare
+from billing_admin.queries.lookup import among, among_named
 from billing_admin.queries.organisation import organisation
 
 CHUNK = 500
@@ -61,7 +62,7 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
     """Bill the next waiting accounts; returns how many there were. `wait` also takes those that another worker has locked."""
     run = session.get_one(BillingRun, run_id)
     items = session.execute(
-        select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected)
+        select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected, BillingRunItem.position)
         .where(BillingRunItem.run_id == run_id, BillingRunItem.state == "waiting")
         .order_by(BillingRunItem.position)
         .limit(CHUNK)
@@ -76,8 +77,8 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
     reasons = [_reason(run, one, expected[one.customer_id, one.document.currency]) for one in due]
     billed = [one for one, reason in zip(due, reasons, strict=True) if reason is None]
     drafts = _make_drafts(session, run, billed, now) if billed else []
+    _leave_later(session, run, {(item.customer_id, item.currency): item.position for item in items}, due)
     _settle(session, run, due, reasons, drafts)
-    _drop_empty(session, run_id, expected.keys() - {(one.customer_id, one.document.currency) for one in due})
     if drafts:
         _store(session, run, billed, drafts, now)
     details = {"invoices": len(drafts), "charges": sum(one.document.charges for one in billed)}
@@ -143,7 +144,7 @@ def _settle(
             "state": "left_out" if reason else "billed",
             "reason": reason,
             "charges": one.document.charges,
-            "amount": exact_sum(line.group.amount for line in one.document.lines),
+            "amount": one.document.amount,
             "invoice_id": None if reason else next(invoices).invoice["id"],
         }
         for one, reason in zip(due, reasons, strict=True)
@@ -163,14 +164,37 @@ def _settle(
     _take_off(session, taken)
 
 
-def _drop_empty(session: Session, run_id: UUID, keys: Collection[tuple[UUID, str]]) -> None:
-    """Forget accounts that another run has billed meanwhile."""
-    for customer_id, currency in keys:
+def _leave_later(session: Session, run: BillingRun, places: Mapping[AccountKey, int], due: Sequence[Prepared]) -> None:
+    """What the accounts keep beyond what is due was incurred after the cut-off: leave it out."""
+    at_hand = {(one.customer_id, one.document.currency): one.document for one in due}
+    rows: list[Row] = []
+    kept = session.connection().execute(_PENDING, {"ids": {customer_id for customer_id, _ in places}})
+    for customer_id, currency, charges, amount in kept.all():
+        key, document = (customer_id, currency), at_hand.get((customer_id, currency))
+        more = charges - (document.charges if document else 0)
+        if key in places and more:
+            item = {"run_id": run.id, "customer_id": customer_id, "currency": currency, "part": "later"}
+            rest = EXACT.subtract(amount, document.amount) if document else amount
+            outcome = {"state": "left_out", "charges": more, "amount": rest, "reason": LATER}
+            rows.append(item | outcome | {"position": places[key], "expected": None, "invoice_id": None})
+    insert_many(session, BillingRunItem, rows)
+    _forget(session, run, places.keys() - at_hand.keys())
+
+
+def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey]) -> None:
+    """Nothing is due on these accounts, perhaps because another run has billed them meanwhile."""
+    for currency in {currency for _, currency in keys}:
+        ids = [customer_id for customer_id, own in keys if own == currency]
         session.execute(
             delete(BillingRunItem).where(
-                BillingRunItem.run_id == run_id,
-                BillingRunItem.customer_id == customer_id,
+                BillingRunItem.run_id == run.id,
+                among(session, BillingRunItem.customer_id, ids),
                 BillingRunItem.currency == currency,
                 BillingRunItem.part == "due",
             )
         )
+
+
+_PENDING = select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount).where(
+    among_named(Account.customer_id, "ids")
+)

@@ -10,19 +10,19 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, insert, literal, null, select, update
+from sqlalchemy import func, insert, literal, null, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_locked
-from billing_admin.models import BillingRun, BillingRunItem, Customer, NumberSeries
+from billing_admin.models import Account, BillingRun, BillingRunItem, Customer, NumberSeries
 from billing_admin.operations.audit import record, seal_all
 from billing_admin.operations.billing_chunks import bill_chunk, update_items
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.keys import new_id
-from billing_admin.queries.billing import PART_REASONS, Scope, preview, unbilled_parts
+from billing_admin.queries.billing import HELD, Scope, preview
 from billing_admin.queries.lookup import named
 from billing_admin.queries.organisation import organisation, today
 
@@ -152,25 +152,19 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
 
 
 def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:
-    """One set-based insert: what is due waits; later and held charges are left out with their reason."""
-    parts = unbilled_parts(session, scope).subquery()
-    due = parts.c.part == "due"
-    session.execute(
-        insert(BillingRunItem).from_select(
-            ["run_id", "customer_id", "currency", "part", "state", "charges", "amount", "reason", "position"],
-            select(
-                literal(run_id, BillingRunItem.run_id.type),
-                parts.c.customer_id,
-                parts.c.currency,
-                parts.c.part,
-                case((due, "waiting"), else_="left_out"),
-                parts.c.charges,
-                parts.c.amount,
-                case(PART_REASONS, value=parts.c.part, else_=null()),
-                func.row_number().over(order_by=(Customer.reference, parts.c.currency)),
-            ).join(Customer, Customer.id == parts.c.customer_id),
+    """What the accounts keep as pending waits, and is held against the cut-off when its turn comes; what is held is left out."""
+    run = literal(run_id, BillingRunItem.run_id.type)
+    place = func.row_number().over(order_by=(Customer.reference, Account.currency))
+    pending: list[Any] = [literal("due"), literal("waiting"), Account.pending_charges, Account.pending_amount, null()]
+    held: list[Any] = [literal("held"), literal("left_out"), Account.held_charges, Account.held_amount, literal(HELD)]
+    for part, state, charges, amount, reason in (pending, held):
+        listed = (
+            select(run, Account.customer_id, Account.currency, part, state, charges, amount, reason, place)
+            .join(Customer, Customer.id == Account.customer_id)
+            .where(charges > 0, *scope.reaches(session))
         )
-    )
+        names = ["run_id", "customer_id", "currency", "part", "state", "charges", "amount", "reason", "position"]
+        session.execute(insert(BillingRunItem).from_select(names, listed))
 
 
 def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> None:

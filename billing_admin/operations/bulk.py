@@ -6,15 +6,15 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import psycopg
-from sqlalchemy import ColumnElement, FromClause, Insert, Update, bindparam, column, func, insert, text
+from sqlalchemy import ColumnElement, Dialect, FromClause, Insert, Update, bindparam, column, func, insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from billing_admin.models import Base
-from billing_admin.models.base import Key
+from billing_admin.models.base import Exact, Key
 from billing_admin.queries.lookup import Several, array_of
-from billing_admin.statements import Statement, in_place
+from billing_admin.statements import Statement, each_once, in_place
 
 # Below this, one INSERT is quicker than starting a COPY.
 FEW = 5
@@ -75,28 +75,24 @@ def _execute_many(session: Session, table: FromClause, rows: Sequence[Mapping[st
 def _converted(
     session: Session, table: FromClause, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows as the driver takes them. Column by column, and each object once: keys and days come again and again."""
+    """The rows as the driver takes them, made column by column."""
     dialect = session.get_bind().dialect
-    columns = []
-    for name in names:
-        type = table.c[name].type
-        values = [row[name] for row in rows]
-        process: Callable[[Any], Any] | None
-        if dialect.name == "postgresql" and isinstance(type, TypeDecorator):
-            process = str if isinstance(type, Key) else None  # the others are native there (see `models.base`)
-        else:
-            process = type.dialect_impl(dialect).bind_processor(dialect)
-        columns.append(_each_once(process, values) if process else values)
+    columns = (_as_taken(table.c[name].type, dialect, [row[name] for row in rows]) for name in names)
     return zip(*columns, strict=True)
 
 
-def _each_once(process: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
-    """While the values live, an object's identity stands for it."""
-    known: dict[int, Any] = {id(None): None}
-    for value in values:
-        if id(value) not in known:
-            known[id(value)] = process(value)
-    return [known[id(value)] for value in values]
+def _as_taken(type: TypeEngine[Any], dialect: Dialect, values: list[Any]) -> list[Any]:
+    """A column's values as the driver takes them; those of our own types on a short way (see `models.base`)."""
+    process: Callable[[Any], Any] | None
+    if isinstance(type, Key):
+        process = type.as_text
+    elif isinstance(type, TypeDecorator) and dialect.name == "postgresql":
+        process = None
+    elif isinstance(type, Exact):
+        process = type.as_text
+    else:
+        process = type.dialect_impl(dialect).bind_processor(dialect)
+    return each_once(process, values)
 
 
 class UpdateMany:
@@ -125,10 +121,10 @@ class UpdateMany:
         """Return how many rows it changed."""
         if not rows:
             return 0
+        columns = {f"given_{name}": [row[name] for row in rows] for name in self._names}
         if len(rows) > 1 and session.get_bind().dialect.name == "postgresql":
-            arrays = {f"given_{name}": [row[name] for row in rows] for name in self._names}
-            return session.connection().execute(self._joined, arrays).rowcount
-        return self._one_by_one.each(session, [{f"given_{name}": row[name] for name in self._names} for row in rows])
+            return session.connection().execute(self._joined, columns).rowcount
+        return self._one_by_one.each(session, columns)
 
 
 @contextmanager

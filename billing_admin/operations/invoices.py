@@ -92,14 +92,15 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
     people = buyers(session, {one.invoice["customer_id"] for one in documents})
     for one in documents:
         _freeze(one.invoice, house, people[one.invoice["customer_id"]], issue_date, now)
+    contents = [content(one) for one in documents]  # before the lock: whoever else issues waits for it
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
-    for one in documents:
+    for one, said in zip(documents, contents, strict=True):
         row = one.invoice
         row["series_id"] = series.id
         row["sequence"] = series.next_sequence
         row["number"] = document_number(number_format(house, kind), issue_date, series.next_sequence)
-        row["hash"] = series.last_hash = chained(series.last_hash, row["number"], content(one))
+        row["hash"] = series.last_hash = chained(series.last_hash, row["number"], said)
         series.next_sequence += 1
     _refuse_taken(session, [one.invoice["number"] for one in documents])
     session.flush()

@@ -8,15 +8,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.invoicing import ChargeGroup, Document, TaxRate, make_document, reason_to_leave_out
-from billing_admin.domain.money import exact_sum as sum_exactly
 from billing_admin.domain.money import plain
 from billing_admin.domain.tax import UNTAXED, untaxed
 from billing_admin.domain.written import sha256
-from billing_admin.models import Charge, Customer, Service
+from billing_admin.models import Account, Charge, Customer, Service
 from billing_admin.models import TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
@@ -45,6 +44,15 @@ class Scope:
             conditions.append(Charge.currency == self.currency)
         if self.charge_ids is not None:
             conditions.append(among(session, Charge.id, self.charge_ids))
+        return conditions
+
+    def reaches(self, session: Session) -> list[ColumnElement[bool]]:
+        """The same conditions of accounts."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.customer_ids is not None:
+            conditions.append(among(session, Account.customer_id, self.customer_ids))
+        if self.currency is not None:
+            conditions.append(Account.currency == self.currency)
         return conditions
 
 
@@ -222,51 +230,39 @@ def _grouped(session: Session, scope: Scope, apart: Sequence[UUID]) -> Select[An
 
 def _left_out(one: Prepared) -> LeftOut:
     document = one.document
-    amounts = [line.group.amount for line in document.lines]
     return LeftOut(
         one.customer_id,
         one.reference,
         one.name,
         document.currency,
         document.charges,
-        sum_exactly(amounts),
+        document.amount,
         one.reason or "",
     )
 
 
-def unbilled_parts(session: Session, scope: Scope) -> Select[Any]:
-    """Count and sum every unbilled charge per account and part: due by the cut-off, later, or held."""
-    part = case(
-        (Charge.status == "held", literal("held")),
-        (Charge.incurred_on > scope.through, literal("later")),
-        else_=literal("due"),
-    )
-    by = (Charge.customer_id, Charge.currency, part.label("part"))
-    return (
-        select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
-        .where(*scope.covers(session))
-        .group_by(*by)
-    )
-
-
-PART_REASONS = {"later": "after_cut_off", "held": "held"}
+# Why charges are left out that are not due: those of after the cut-off, and those that are held.
+LATER, HELD = "after_cut_off", "held"
 
 
 def _not_due(session: Session, scope: Scope) -> list[LeftOut]:
-    parts = unbilled_parts(session, scope).subquery()
-    query = (
-        select(
-            Customer.id,
-            Customer.reference,
-            Customer.name,
-            parts.c.currency,
-            parts.c.charges,
-            parts.c.amount,
-            case(PART_REASONS, value=parts.c.part),
-        )
-        .join(parts, parts.c.customer_id == Customer.id)
-        .where(parts.c.part != "due")
+    reason = case((Charge.status == "held", literal(HELD)), else_=literal(LATER)).label("reason")
+    by = (Charge.customer_id, Charge.currency, reason)
+    parts = (
+        select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
+        .where(*scope.covers(session), or_(Charge.status == "held", Charge.incurred_on > scope.through))
+        .group_by(*by)
+        .subquery()
     )
+    query = select(
+        Customer.id,
+        Customer.reference,
+        Customer.name,
+        parts.c.currency,
+        parts.c.charges,
+        parts.c.amount,
+        parts.c.reason,
+    ).join(parts, parts.c.customer_id == Customer.id)
     return [LeftOut(*row) for row in session.execute(query)]
 
 
