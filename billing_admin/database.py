@@ -45,6 +45,7 @@ WRITE = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False, "bil
 SQLITE_WRITE = {"billing_write": True}
 ATTEMPTS = 5
 RETRY_LOCK = 7_245_003
+BESIDE = 2  # one who computes, one whose database is busy, and one who waits for neither
 BUSY_SECONDS = 5  # twice: asking often, then as SQLite itself waits
 # What a large transaction changes should fit: SQLite writes what does not before the commit, and reads it again. A reader needs
 # little: a file that is exported goes by once.
@@ -121,7 +122,7 @@ def _attempts(session: Session, work: Callable[Concatenate[Session, P], T], *arg
 
 
 def side_by_side(work: Callable[[], None]) -> None:
-    """Have two workers do the same work: while the database is busy with one's, the other computes. Raises what they raise.
+    """Have several workers do the same work: while the database is busy with one's, another computes. Raises what they raise.
 
     SQLite has one writer at a time, hence one worker. So it is when no further connection is to be had.
     """
@@ -134,10 +135,11 @@ def side_by_side(work: Callable[[], None]) -> None:
     if db.engine.dialect.name == "sqlite":
         work()
         return
-    with ThreadPoolExecutor(1) as other:
-        helping = other.submit(beside)
+    with ThreadPoolExecutor(BESIDE) as others:
+        helping = [others.submit(beside) for _ in range(BESIDE)]
         work()
-        helping.result()
+        for one in helping:
+            one.result()
 
 
 @contextmanager

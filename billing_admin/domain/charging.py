@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
@@ -41,7 +41,7 @@ class ChargeSpec:
     id: UUID | None = None
 
     def __post_init__(self) -> None:
-        _check_numbers(quantity=self.quantity, unit_price=self.unit_price, amount=self.amount)
+        self._check_numbers()
         if self.unit_price is not None and self.amount is not None:
             raise Invalid("two_prices", "Give a unit price or an amount, not both.", "amount")
         if self.service is None and self.description is None:
@@ -55,11 +55,10 @@ class ChargeSpec:
         if self.metadata:
             _check_metadata(self.metadata)
 
-
-def _check_numbers(**numbers: Decimal | None) -> None:
-    for name, value in numbers.items():
-        if value is not None:
-            refuse_inexact(value, name)
+    def _check_numbers(self) -> None:
+        for name in ("quantity", "unit_price", "amount"):
+            if (value := getattr(self, name)) is not None:
+                refuse_inexact(value, name)
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
@@ -123,8 +122,7 @@ class ChargeFacts(Protocol):
     def details(self) -> Mapping[str, str] | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PricedCharge:
+class PricedCharge(NamedTuple):
     """A charge with every default filled in and its exact amount."""
 
     id: UUID

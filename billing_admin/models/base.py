@@ -41,7 +41,7 @@ NAMING = {
 
 # The same few keys come again and again: on each row of a join, in each table that an invoice is written to.
 _parsed = lru_cache(maxsize=4096)(UUID)
-_spelled = lru_cache(maxsize=4096)(UUID.__str__)
+spelled = lru_cache(maxsize=4096)(UUID.__str__)
 
 
 class Key(TypeDecorator[UUID]):
@@ -49,13 +49,13 @@ class Key(TypeDecorator[UUID]):
 
     impl = Uuid
     cache_ok = True
-    as_text = staticmethod(_spelled)
+    as_text = staticmethod(spelled)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Uuid() if dialect.name == "postgresql" else String(36))
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name == "postgresql" else _spelled(value)
+        return value if value is None or dialect.name == "postgresql" else spelled(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         return value if value is None or isinstance(value, UUID) else _parsed(value)

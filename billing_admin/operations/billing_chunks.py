@@ -15,7 +15,7 @@ from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany, insert_many
 from billing_admin.operations.charges import AccountKey, lock_accounts
-from billing_admin.operations.invoices import buyers, copies, number_documents
+from billing_admin.operations.invoices import buyer, buyers, number_documents, seller
 from billing_admin.operations.outbox import tell_issued
 from billing_admin.operations.writing import claim, draft, invoices_may_come_last, store_invoices, store_parts
 from billing_admin.queries.billing import LATER, Prepared, Scope, prepare
@@ -96,9 +96,9 @@ def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], 
     """Make the documents' rows. Those to be issued get their copies with their number."""
     if run.issue:
         return [draft(run.id, one, {}, now) for one in billed]
-    house = organisation(session)
+    own = seller(organisation(session))
     people = buyers(session, {one.customer_id for one in billed})
-    return [draft(run.id, one, copies(house, people[one.customer_id]), now) for one in billed]
+    return [draft(run.id, one, own | buyer(people[one.customer_id]), now) for one in billed]
 
 
 def _store(

@@ -1,6 +1,6 @@
 """Charges are held, released and cancelled, under the lock of their accounts, which keep what is unbilled."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -42,7 +42,8 @@ def open_accounts(session: Session, missing: Iterable[AccountKey]) -> None:
 
 
 # A charge that came, moved or went: customer, currency, status before, status after, exact amount.
-Move = tuple[UUID, str, str | None, str | None, Decimal]
+Change = tuple[str | None, str | None, Decimal]
+Move = tuple[UUID, str, *Change]
 
 
 def book(session: Session, moves: Iterable[Move]) -> None:
@@ -55,27 +56,19 @@ def book(session: Session, moves: Iterable[Move]) -> None:
 
 def booked(moves: Iterable[Move]) -> list[dict[str, Any]]:
     """What the moves add to each account: it keeps what is pending and what is held, nothing else."""
-    counts: dict[AccountKey, Counter[str]] = defaultdict(Counter)
-    amounts: dict[AccountKey, dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(list))
+    by_account: dict[AccountKey, list[Change]] = defaultdict(list)
     for customer_id, currency, before, after, amount in moves:
-        key = customer_id, currency
-        if after is not None:
-            counts[key][after] += 1
-            amounts[key][after].append(amount)
-        if before is not None:
-            counts[key][before] -= 1
-            amounts[key][before].append(EXACT.minus(amount))
+        by_account[customer_id, currency].append((before, after, amount))
     return [
-        {
-            "customer_id": key[0],
-            "currency": key[1],
-            "pending_charges": counts[key]["pending"],
-            "pending_amount": exact_sum(sums["pending"]),
-            "held_charges": counts[key]["held"],
-            "held_amount": exact_sum(sums["held"]),
-        }
-        for key, sums in amounts.items()
+        {"customer_id": customer_id, "currency": currency} | _added("pending", changes) | _added("held", changes)
+        for (customer_id, currency), changes in by_account.items()
     ]
+
+
+def _added(status: str, changes: Iterable[Change]) -> dict[str, Any]:
+    came = [amount for _, after, amount in changes if after == status]
+    went = [EXACT.minus(amount) for before, _, amount in changes if before == status]
+    return {f"{status}_charges": len(came) - len(went), f"{status}_amount": exact_sum(came + went)}
 
 
 _ACCOUNT = Account.__table__.c

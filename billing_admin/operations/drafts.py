@@ -17,7 +17,7 @@ from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changes, record
 from billing_admin.operations.bulk import insert_many
 from billing_admin.operations.charges import book, lock_accounts
-from billing_admin.operations.invoices import buyers, copies, locked
+from billing_admin.operations.invoices import buyer, buyers, locked, seller
 from billing_admin.operations.writing import claim, draft, store
 from billing_admin.queries.billing import Prepared, Scope, prepare
 from billing_admin.queries.lookup import among
@@ -158,8 +158,8 @@ def begin_again(session: Session, void: Row, ids: Collection[UUID], now: datetim
     """
     scope = _scope(void, ids)
     one = _prepared(session, scope)
-    buyer = buyers(session, {void["customer_id"]})[void["customer_id"]]
-    made = draft(None, one, copies(organisation(session), buyer), now)
+    customer = buyers(session, {void["customer_id"]})[void["customer_id"]]
+    made = draft(None, one, seller(organisation(session)) | buyer(customer), now)
     made.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
     store(session, [made])
     amounts = session.scalars(select(Charge.amount).where(among(session, Charge.id, ids))).all()

@@ -90,18 +90,21 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
     """
     house = open_books(session, issue_date, "issue_date")
     people = buyers(session, {one.invoice["customer_id"] for one in documents})
+    own, usual_terms = seller(house), house.payment_terms_days
     for one in documents:
-        _freeze(one.invoice, house, people[one.invoice["customer_id"]], issue_date, now)
+        customer = people[one.invoice["customer_id"]]
+        one.invoice.update(own | buyer(customer))
+        terms = usual_terms if customer.payment_terms_days is None else customer.payment_terms_days
+        _freeze(one.invoice, terms, issue_date, now)
     contents = [content(one) for one in documents]  # before the lock: whoever else issues waits for it
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
-    for one, said in zip(documents, contents, strict=True):
-        row = one.invoice
-        row["series_id"] = series.id
-        row["sequence"] = series.next_sequence
-        row["number"] = document_number(number_format(house, kind), issue_date, series.next_sequence)
-        row["hash"] = series.last_hash = chained(series.last_hash, row["number"], said)
-        series.next_sequence += 1
+    format, last_hash = number_format(house, kind), series.last_hash
+    for sequence, (one, said) in enumerate(zip(documents, contents, strict=True), series.next_sequence):
+        number = document_number(format, issue_date, sequence)
+        last_hash = chained(last_hash, number, said)
+        one.invoice.update(series_id=series.id, sequence=sequence, number=number, hash=last_hash)
+    series.next_sequence, series.last_hash = series.next_sequence + len(documents), last_hash
     _refuse_taken(session, [one.invoice["number"] for one in documents])
     session.flush()
 
@@ -126,9 +129,7 @@ def buyers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
 _BUYERS = select(Customer.__table__).where(among_named(Customer.id, "ids"))
 
 
-def _freeze(row: Row, house: Organisation, customer: Record, issue_date: date, now: datetime) -> None:
-    terms = house.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
-    row.update(copies(house, customer))
+def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["status"] = "issued"
     row["issue_date"] = issue_date
     row["due_date"] = row["due_date"] or due_date(issue_date, terms)
@@ -138,17 +139,23 @@ def _freeze(row: Row, house: Organisation, customer: Record, issue_date: date, n
     row["issued_at"] = now
 
 
-def copies(house: Organisation, customer: Record) -> Row:
-    """What a document says of seller and buyer, as it stands today."""
+def seller(house: Organisation) -> Row:
+    """What a document says of the seller, as it stands today."""
+    return {
+        "seller_name": house.legal_name,
+        "seller_address": house.address,
+        "seller_tax_id": house.tax_id,
+        "footer": house.invoice_footer,
+    }
+
+
+def buyer(customer: Record) -> Row:
+    """What a document says of the customer, as it stands today."""
     return {
         "customer_reference": customer.reference,
         "customer_name": customer.name,
         "customer_address": customer.address,
         "customer_tax_id": customer.tax_id,
-        "seller_name": house.legal_name,
-        "seller_address": house.address,
-        "seller_tax_id": house.tax_id,
-        "footer": house.invoice_footer,
     }
 
 

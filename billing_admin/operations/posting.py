@@ -131,10 +131,11 @@ def _judged(specs: Sequence[ChargeSpec], found: Known, before: Mapping[UUID, Pri
     keys = new_ids(now)
     ids = [spec.id or next(keys) for spec in specs]
     fresh: dict[UUID, PricedCharge] = {}
+    taken = {**found.stored, **before}
     refusals: list[tuple[int, DomainError]] = []
     for index, (id, spec) in enumerate(zip(ids, specs, strict=True)):
         try:
-            original = found.stored.get(id) or before.get(id) or fresh.get(id)
+            original = (taken.get(id) or fresh.get(id)) if spec.id else None
             if original is None:
                 fresh[id] = _priced(spec, id, found, today)
             else:
@@ -233,7 +234,7 @@ def _rows(
     created_on = now.astimezone(UTC).date()
     rows = []
     for charge in fresh:
-        original = likely.get(charge.id)
+        original = likely.get(charge.id) if likely else None
         billed_through = found.accounts.get((charge.customer_id, charge.currency))
         rows.append(
             {

@@ -12,6 +12,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
+from billing_admin.models.base import spelled
+
 
 class Several(TypeDecorator[list[Any]]):
     """Many values as one text: that of an array on PostgreSQL, whose driver takes far longer to write it, JSON on SQLite."""
@@ -31,6 +33,8 @@ class Several(TypeDecorator[list[Any]]):
 
 def _element(value: Any) -> str:
     """An element of an array as PostgreSQL reads it."""
+    if isinstance(value, UUID):
+        return spelled(value)
     if value is None:
         return "NULL"
     if not isinstance(value, str):
