@@ -40,11 +40,10 @@ def each_once(process: Process, values: list[Any]) -> list[Any]:
     """The values processed, each object once: keys and days come again and again. While they live, its identity stands for it."""
     if process is None:
         return values
-    known: dict[int, Any] = {id(None): None}
-    for value in values:
-        if id(value) not in known:
-            known[id(value)] = process(value)
-    return [known[id(value)] for value in values]
+    identities = list(map(id, values))
+    objects = dict(zip(identities, values, strict=True))
+    made = {identity: None if one is None else process(one) for identity, one in objects.items()}
+    return [made[identity] for identity in identities]
 
 
 class Statement:
