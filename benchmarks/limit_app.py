@@ -10,12 +10,15 @@ import psycopg
 from flask import Flask, request
 
 from benchmarks.limits import COLUMNS, TABLE
+from benchmarks.places import SERVICES
 from billing_admin.clock import now
+from billing_admin.database import CHECKPOINT_PAGES, WRITE_CACHE_KIB
 from billing_admin.operations.keys import new_id
 
 DATABASE = os.environ["LIMIT_DATABASE"]
 ON_SQLITE = DATABASE.startswith("/")
-SOMEBODY = "01900000-0a00-7000-8000-000000000001"
+CUSTOMER, SERVICE, EVENT = (f"01900000-{kind}-7000-8000-%012x" for kind in ("0a00", "0b00", "0c00"))
+SERVICE_CODES = [code for code, _ in SERVICES]
 local = threading.local()
 app = Flask(__name__)
 
@@ -31,16 +34,19 @@ def _sqlite() -> sqlite3.Connection:
     opened = sqlite3.connect(DATABASE, isolation_level=None, timeout=10)
     opened.execute("PRAGMA journal_mode = WAL")
     opened.execute("PRAGMA synchronous = FULL")
+    opened.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}")
+    opened.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     return opened
 
 
 def _row(charge: dict[str, str]) -> tuple[Any, ...]:
-    """Customer and service are not looked for: any key does."""
+    """The very row that ours stores, so that as many places of the indexes change. Nothing is looked for: names tell the keys."""
     at = now()
-    day = at.date().isoformat()
+    customer, service = CUSTOMER % int(charge["customer"][1:]), SERVICE % SERVICE_CODES.index(charge["service"])
+    keys = (str(new_id(at)), customer, service, EVENT % 1)
     amounts = (charge["quantity"], "2.5", charge["quantity"])
     return (
-        *(str(new_id(at)), SOMEBODY, SOMEBODY, SOMEBODY, hash(charge["description"]), at.isoformat(sep=" "), day),
+        *(*keys, hash(charge["description"]), at.isoformat(sep=" "), at.date().isoformat()),
         *(charge["incurred_on"], False, "pending", "EUR", *amounts, False, charge["description"]),
     )
 

@@ -36,9 +36,9 @@ class BillingRun(Base):
 
 
 class BillingRunItem(Base):
-    """One account's part in a run: what is due by the cut-off waits until it is billed or left out; later and held
-    charges are left out from the start. `position` is its place in the work, by customer reference; `expected` is the
-    digest of the document that a person confirmed.
+    """One account's part in a run. All that is pending waits; when its turn comes, what is due by the cut-off is billed or left
+    out, and what is later becomes a part of its own, left out, as held charges are from the start. `position` is its place in
+    the work, by customer reference; `expected` is the digest of the document that a person confirmed.
     """
 
     __tablename__ = "billing_run_items"

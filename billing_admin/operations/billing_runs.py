@@ -1,6 +1,6 @@
 """A billing run: a work list, taken in chunks, each chunk one transaction. A run that dies goes on where it stopped.
 
-There is no lease: whoever works on a run takes the next waiting accounts under a lock, so two workers share it and a dead
+There is no lease: whoever works on a run takes the next waiting accounts under a lock, so several workers share it and a dead
 one's accounts are simply still waiting.
 """
 

@@ -146,6 +146,36 @@ def test_what_is_left_out_is_named_with_its_reason_and_stays_pending(session: Se
     assert counted(session) == {"billed": 4 * 27 + 3, "pending": 3, "held": 1}
 
 
+def test_what_is_later_is_left_out_per_account_whatever_else_is_on_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In chunks of one account: with something due, with nothing due, with both in another currency, with all of it held."""
+    monkeypatch.setattr(billing_chunks, "CHUNK", 1)
+    both, later, held = (make_customer(reference=name) for name in ("BOTH", "LATER", "HELD"))
+    post(
+        *(make_spec(both, "10"), make_spec(both, "1.005", incurred_on=APRIL), make_spec(both, "2", incurred_on=APRIL)),
+        *(make_spec(both, "20", currency="EUR"), make_spec(both, "-7", currency="EUR", incurred_on=APRIL)),
+        make_spec(later, "4", incurred_on=APRIL),
+    )
+    asked = post(make_spec(held, "5"), make_spec(held, "6")).ids
+    transaction(charges.hold, asked, "Asked", SYSTEM, NOW)
+    before = shown(session)
+    run_id = bill()
+    named = [
+        (row.reference, row.currency, row.charges, plain(row.amount), row.reason) for row in left_out(session, run_id)
+    ]
+    assert named == [
+        ("BOTH", "EUR", 1, "-7", "after_cut_off"),
+        ("BOTH", "USD", 2, "3.005", "after_cut_off"),
+        ("HELD", "USD", 2, "11", "held"),
+        ("LATER", "USD", 1, "4", "after_cut_off"),
+    ]
+    assert left_out(session, run_id) == before.left_out
+    summary = report(session, run_id)
+    assert (summary.accounts, summary.settled, summary.invoices, summary.charges) == (2, 2, 2, 2)
+    assert_books_balance(session)
+
+
 def test_nothing_is_lost_billed_and_unbilled_are_all_that_was_accepted(session: Session) -> None:
     a_mixed_month()
     accepted = exact_totals((charge.currency, charge.amount) for charge in rows(session, Charge))
