@@ -35,7 +35,8 @@ class _Ticket(Generic[Asked, Done]):
 class Shared(Generic[Asked, Done]):
     """Work on what many ask for, which tells what came of each: a result, or the error that is that caller's alone.
 
-    What fails as a whole falls apart: each is then tried by itself, so that nobody bears another's fault.
+    What fails as a whole falls apart: each is then tried by itself, so that nobody bears another's fault. But if the commit
+    itself fails, it may have gone through all the same: all are told, and nothing is tried again.
     """
 
     def __init__(self, work: Callable[[Session, Sequence[Asked]], Sequence[Done | DomainError]]) -> None:
@@ -80,17 +81,23 @@ class Shared(Generic[Asked, Done]):
 
     def _serve(self) -> None:
         taken: list[_Ticket[Asked, Done]] = []
+        undone = True
 
-        def work(session: Session) -> Sequence[Done | DomainError]:
+        def work(session: Session) -> list[tuple[_Ticket[Asked, Done], Done | DomainError]]:
+            nonlocal undone
+            undone = True
             taken.extend(self._all_waiting())  # with a second attempt come those who have come meanwhile
-            return self._work(session, [ticket.asked for ticket in taken])
+            outcomes = self._work(session, [ticket.asked for ticket in taken])
+            served = list(zip(taken, outcomes, strict=True))
+            undone = False  # from here on nobody but the database knows, should the commit fail
+            return served
 
         try:
-            outcomes = transaction(work)
+            served = transaction(work)
         except BaseException as error:  # noqa: BLE001 - raised by whoever asked
-            together = len(taken) > 1
+            apart = undone and len(taken) > 1
             for ticket in taken or self._all_waiting():
-                ticket.serve(None if together else error)
+                ticket.serve(None if apart else error)
         else:
-            for ticket, outcome in zip(taken, outcomes, strict=True):
+            for ticket, outcome in served:
                 ticket.serve(outcome)

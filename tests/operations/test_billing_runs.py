@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import flask_migrate
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.database import db, transaction
@@ -26,7 +27,7 @@ from billing_admin.queries import billing
 from billing_admin.queries.billing import Scope
 from billing_admin.queries.billing_runs import left_out, report
 from tests.books import assert_books_balance, contents, rows
-from tests.conftest import Database
+from tests.conftest import ROOT, Database
 from tests.making import (
     MARCH,
     MARCH_END,
@@ -655,3 +656,32 @@ def test_another_amount_among_what_is_left_out_is_another_preview(session: Sessi
     other = post(make_spec(customer, "5")).ids[0]
     transaction(charges.hold, [other], "asked", SYSTEM, NOW)
     assert shown(session).digest != before
+
+
+def test_a_run_that_was_started_by_an_earlier_version_goes_on(session: Session) -> None:
+    """It listed what is later when it started: migration 0008 takes that off where it is still to be said."""
+    customer, other = make_customer(), make_customer()
+    post(
+        make_spec(customer, "10"), make_spec(customer, "2", incurred_on=APRIL), make_spec(other, "3", incurred_on=APRIL)
+    )
+    spec = RunSpec(through=MARCH_END, issue=True, id=A)
+    transaction(billing_runs.start, spec, SYSTEM, NOW)
+
+    def as_before(session: Session) -> None:
+        """The one with something due waits, and both have what is later."""
+        item, later = BillingRunItem, {"part": "later", "state": "left_out", "reason": "after_cut_off"}
+        session.execute(update(item).where(item.customer_id == other.id).values(**later))
+        listed = {"run_id": A, "customer_id": customer.id, "currency": "USD", "charges": 1, "amount": Decimal(2)}
+        session.execute(insert(item).values(**listed, **later, position=1))
+
+    transaction(as_before)
+    db.session.remove()
+    for change, revision in ((flask_migrate.downgrade, "0007"), (flask_migrate.upgrade, "head")):
+        change(str(ROOT / "migrations"), revision)
+    assert billing_runs.run(transaction, spec, SYSTEM, NOW) == (A, False)
+    assert Counter((row.charges, plain(row.amount), row.reason) for row in left_out(session, A)) == {
+        (1, "2", "after_cut_off"): 1,
+        (1, "3", "after_cut_off"): 1,
+    }
+    assert report(session, A).run.state == "done"
+    assert_books_balance(session)

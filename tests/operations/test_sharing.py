@@ -155,6 +155,31 @@ def test_all_who_wait_are_told_when_no_connection_is_to_be_had(
     assert shared("later") == "LATER"
 
 
+def test_when_the_commit_fails_all_are_told_and_nothing_is_tried_again(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection may have broken after the database had committed: a second try could do the work twice."""
+    desk = Desk(session)
+    shared = Shared(desk.work)
+
+    def broken(work: Any) -> Any:
+        alone = not desk.groups
+        done = transaction(work)
+        if alone:
+            return done
+        raise OperationalError("COMMIT", None, Exception("server closed the connection"))
+
+    monkeypatch.setattr(sharing, "transaction", broken)
+    with callers(app, shared) as ask:
+        first, *others = gather(desk, shared, ask, "a", "b", "c")
+        assert first.result(20) == "A"
+        for one in others:
+            with pytest.raises(OperationalError):
+                one.result(20)
+    assert desk.groups == [["a"], ["b", "c"]]
+    assert desk.notes(session) == "abc"
+
+
 def test_a_second_attempt_takes_along_who_has_come_meanwhile(session: Session) -> None:
     """As when a deadlock is found: the database's error runs the whole again, each once."""
     desk = Desk(session)
