@@ -133,6 +133,16 @@ def test_who_fails_alone_is_not_tried_again(session: Session) -> None:
     assert desk.notes(session) == "next"
 
 
+def assert_the_second_group_gets(error: type[Exception], app: Flask, desk: Desk, shared: Shared[str, str]) -> None:
+    """The first caller is served, those who came meanwhile are not."""
+    with callers(app, shared) as ask:
+        first, *others = gather(desk, shared, ask, "a", "b", "c")
+        assert first.result(20) == "A"
+        for one in others:
+            with pytest.raises(error):
+                one.result(20)
+
+
 def test_all_who_wait_are_told_when_no_connection_is_to_be_had(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,12 +155,7 @@ def test_all_who_wait_are_told_when_no_connection_is_to_be_had(
         return transaction(*asked)
 
     monkeypatch.setattr(sharing, "transaction", first_alone)
-    with callers(app, shared) as ask:
-        first, *others = gather(desk, shared, ask, "a", "b", "c")
-        assert first.result(20) == "A"
-        for one in others:
-            with pytest.raises(PoolTimeout):
-                one.result(20)
+    assert_the_second_group_gets(PoolTimeout, app, desk, shared)
     monkeypatch.undo()
     assert shared("later") == "LATER"
 
@@ -170,12 +175,7 @@ def test_when_the_commit_fails_all_are_told_and_nothing_is_tried_again(
         raise OperationalError("COMMIT", None, Exception("server closed the connection"))
 
     monkeypatch.setattr(sharing, "transaction", broken)
-    with callers(app, shared) as ask:
-        first, *others = gather(desk, shared, ask, "a", "b", "c")
-        assert first.result(20) == "A"
-        for one in others:
-            with pytest.raises(OperationalError):
-                one.result(20)
+    assert_the_second_group_gets(OperationalError, app, desk, shared)
     assert desk.groups == [["a"], ["b", "c"]]
     assert desk.notes(session) == "abc"
 
