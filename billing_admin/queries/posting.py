@@ -15,16 +15,19 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
+    func,
     literal_column,
     null,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.domain.charging import LIKELY_DUPLICATE_HOURS, ChargeSpec, CustomerTerms, ServiceTerms
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
-from billing_admin.queries.lookup import among_named, as_id
+from billing_admin.queries.lookup import Several, among_named, array_of, as_id
 from billing_admin.queries.paging import Record
 from billing_admin.statements import SEVERAL, Rows, Statement, in_place, in_places
 
@@ -131,7 +134,8 @@ def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> d
     if len(fingerprints) <= SEVERAL:
         alike = _alike(len(fingerprints))(session, {**asked, **in_places("fingerprint", fingerprints)})
     else:
-        alike = _alike(None)(session, {**asked, "fingerprint": fingerprints}, many=True)
+        statement = _ALIKE_PROBED if session.get_bind().dialect.name == "postgresql" else _alike(None)
+        alike = statement(session, {**asked, "fingerprint": fingerprints})
     latest_first = sorted((at, id, fingerprint) for fingerprint, id, at, status in alike if status != "cancelled")[::-1]
     return {fingerprint: id for at, id, fingerprint in latest_first if at >= since}
 
@@ -237,3 +241,22 @@ def _alike(places: int | None) -> Statement:
     charge: Any = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
     days = [charge.where(_is(Charge.created_on, day)) for day in ("yesterday", "today")]
     return Statement(union_all(*(one for day in days for one in _each(day, Charge.fingerprint, "fingerprint", places))))
+
+
+def _alike_probed() -> Statement:
+    """The same of any number on PostgreSQL, which would read all of today for a list: a lateral query with an offset is run for
+    each value by itself.
+    """
+    values = array_of(bindparam("fingerprint", type_=Several()), Charge.fingerprint.type)
+    given = func.unnest(values).table_valued(column("value", Charge.fingerprint.type)).render_derived("given")
+    charge = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
+    probes = [
+        charge.where(_is(Charge.created_on, day), Charge.fingerprint == given.c.value)
+        .offset(literal_column("0"))
+        .lateral(day)
+        for day in ("yesterday", "today")
+    ]
+    return Statement(union_all(*(select(*probe.c).select_from(given).join(probe, true()) for probe in probes)))
+
+
+_ALIKE_PROBED = _alike_probed()

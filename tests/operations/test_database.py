@@ -1,7 +1,7 @@
 """What the database itself refuses, so that no bug above it can break it; and the one commit."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 from uuid import UUID
@@ -26,6 +26,7 @@ from billing_admin.models import (
     TaxRateChange,
 )
 from billing_admin.models.charge import is_unbilled
+from billing_admin.queries.posting import _ALIKE_PROBED
 from billing_admin.statements import Statement, alone
 from tests.books import contents
 from tests.databases import without_triggers
@@ -335,6 +336,24 @@ def test_sqlite_finds_what_is_unbilled_by_its_index(session: Session) -> None:
     asked = tuple(str(compiled.params[name]) for name in compiled.positiontup)
     plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", asked).all()
     assert "ix_charges_unbilled" in str(plan)
+
+
+@POSTGRESQL
+def test_postgresql_looks_each_fingerprint_up_though_it_knows_nothing_of_today(session: Session) -> None:
+    """Statistics of the day before take today's charges for none, and to read them all for cheap, however many they are."""
+    for day, count in ((NOW - timedelta(days=2), 300), (NOW, 100)):
+        customer = make_customer()
+        post(*(make_spec(customer, f"{n}.25") for n in range(1, count)), now=day)
+        if day != NOW:
+            session.rollback()
+            transaction(lambda writing: writing.execute(text("ANALYZE charges")))
+    (form,) = _ALIKE_PROBED._make_forms(db.engine.dialect)
+    values = {"fingerprint": [1, 2, 3], "yesterday": NOW.date() - timedelta(days=1), "today": NOW.date()}
+    driver: Any = session.connection().connection.driver_connection
+    plan = psycopg.RawCursor(driver).execute(f"EXPLAIN {form._sql}".encode(), form._said(values)).fetchall()
+    probed = [line for (line,) in plan if "Index Cond" in line]
+    assert len(probed) == 2
+    assert all("fingerprint = given" in line for line in probed), plan
 
 
 @POSTGRESQL
