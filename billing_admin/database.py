@@ -45,7 +45,7 @@ WRITE = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False, "bil
 SQLITE_WRITE = {"billing_write": True}
 ATTEMPTS = 5
 RETRY_LOCK = 7_245_003
-BESIDE = 2  # one who computes, one whose database is busy, and one who waits for neither
+BESIDE = 2  # so that three work: one computes, one's database is busy, and one is ready when either is free
 BUSY_SECONDS = 5  # twice: asking often, then as SQLite itself waits
 # What a large transaction changes should fit: SQLite writes what does not before the commit, and reads it again. A reader needs
 # little: a file that is exported goes by once.

@@ -36,7 +36,8 @@ class Shared(Generic[Asked, Done]):
     """Work on what many ask for, which tells what came of each: a result, or the error that is that caller's alone.
 
     What fails as a whole falls apart: each is then tried by itself, so that nobody bears another's fault. But if the commit
-    itself fails, it may have gone through all the same: all are told, and nothing is tried again.
+    itself fails, it may have gone through all the same: all are told, and nothing is tried again. Who waits for a lock makes the
+    others wait, too, until the lock's time is over.
     """
 
     def __init__(self, work: Callable[[Session, Sequence[Asked]], Sequence[Done | DomainError]]) -> None:
@@ -95,7 +96,7 @@ class Shared(Generic[Asked, Done]):
         try:
             served = transaction(work)
         except BaseException as error:  # noqa: BLE001 - raised by whoever asked
-            apart = undone and len(taken) > 1
+            apart = undone and len(taken) > 1 and isinstance(error, Exception)
             for ticket in taken or self._all_waiting():
                 ticket.serve(None if apart else error)
         else:

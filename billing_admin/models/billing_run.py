@@ -36,9 +36,10 @@ class BillingRun(Base):
 
 
 class BillingRunItem(Base):
-    """One account's part in a run. All that is pending waits; when its turn comes, what is due by the cut-off is billed or left
-    out, and what is later becomes a part of its own, left out, as held charges are from the start. `position` is its place in
-    the work, by customer reference; `expected` is the digest of the document that a person confirmed.
+    """One account's part in a run. All that is pending waits as `due`; when its turn comes, what is due by the cut-off is billed
+    or left out, and what is later is left out: beside it as a part of its own, or in its place if nothing is due. What is held is
+    left out from the start. `position` orders what waits, by customer reference; `expected` is the digest of the document that a
+    person confirmed.
     """
 
     __tablename__ = "billing_run_items"

@@ -165,24 +165,36 @@ def _settle(
 
 
 def _leave_later(session: Session, run: BillingRun, places: Mapping[AccountKey, int], due: Sequence[Prepared]) -> None:
-    """What the accounts keep beyond what is due was incurred after the cut-off: leave it out."""
+    """What the accounts keep beyond what is due was incurred after the cut-off: leave it out. Forget those that have nothing
+    any more, because another run has billed them meanwhile.
+    """
     at_hand = {(one.customer_id, one.document.currency): one.document for one in due}
-    rows: list[Row] = []
+    nothing, instead, besides = set(places) - at_hand.keys(), list[Row](), list[Row]()
     kept = session.connection().execute(_PENDING, {"ids": {customer_id for customer_id, _ in places}})
     for customer_id, currency, charges, amount in kept.all():
         key, document = (customer_id, currency), at_hand.get((customer_id, currency))
         more = charges - (document.charges if document else 0)
-        if key in places and more:
-            item = {"run_id": run.id, "customer_id": customer_id, "currency": currency, "part": "later"}
-            rest = EXACT.subtract(amount, document.amount) if document else amount
-            outcome = {"state": "left_out", "charges": more, "amount": rest, "reason": LATER}
-            rows.append(item | outcome | {"position": places[key], "expected": None, "invoice_id": None})
-    insert_many(session, BillingRunItem, rows)
-    _forget(session, run, places.keys() - at_hand.keys())
+        if key not in places or not more:
+            continue
+        if more < 0:
+            raise RuntimeError(f"account {customer_id} in {currency} keeps fewer charges than there are: run doctor")
+        rest = EXACT.subtract(amount, document.amount) if document else amount
+        item = {
+            "run_id": run.id,
+            "customer_id": customer_id,
+            "currency": currency,
+            "part": "later" if document else "due",
+        }
+        outcome = {"state": "left_out", "charges": more, "amount": rest, "reason": LATER, "invoice_id": None}
+        (besides if document else instead).append(item | outcome | {"position": places[key], "expected": None})
+        nothing.discard(key)
+    _note_outcome(session, instead)
+    _forget(session, run, {(row["customer_id"], row["currency"]) for row in besides}, "later")  # an earlier version's
+    insert_many(session, BillingRunItem, besides)
+    _forget(session, run, nothing, "due")
 
 
-def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey]) -> None:
-    """Nothing is due on these accounts, perhaps because another run has billed them meanwhile."""
+def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey], part: str) -> None:
     for currency in {currency for _, currency in keys}:
         ids = [customer_id for customer_id, own in keys if own == currency]
         session.execute(
@@ -190,7 +202,7 @@ def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey]) -> 
                 BillingRunItem.run_id == run.id,
                 among(session, BillingRunItem.customer_id, ids),
                 BillingRunItem.currency == currency,
-                BillingRunItem.part == "due",
+                BillingRunItem.part == part,
             )
         )
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, literal, null, select, update
+from sqlalchemy import func, insert, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
@@ -27,6 +27,7 @@ from billing_admin.queries.lookup import named
 from billing_admin.queries.organisation import organisation, today
 
 JOB = "billing_run"
+CHANGED = "Charges have changed since this preview: look at the new one."
 _note_expected = update_items("expected")
 # `database.transaction`, handed in: it runs a piece of work on a session and commits it.
 Transact = Callable[..., Any]
@@ -157,21 +158,23 @@ def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:
     place = func.row_number().over(order_by=(Customer.reference, Account.currency))
     pending: list[Any] = [literal("due"), literal("waiting"), Account.pending_charges, Account.pending_amount, null()]
     held: list[Any] = [literal("held"), literal("left_out"), Account.held_charges, Account.held_amount, literal(HELD)]
-    for part, state, charges, amount, reason in (pending, held):
-        listed = (
+    listed = union_all(  # one statement, so that what is held or released meanwhile is listed once
+        *(
             select(run, Account.customer_id, Account.currency, part, state, charges, amount, reason, place)
             .join(Customer, Customer.id == Account.customer_id)
             .where(charges > 0, *scope.reaches(session))
+            for part, state, charges, amount, reason in (pending, held)
         )
-        names = ["run_id", "customer_id", "currency", "part", "state", "charges", "amount", "reason", "position"]
-        session.execute(insert(BillingRunItem).from_select(names, listed))
+    )
+    names = ["run_id", "customer_id", "currency", "part", "state", "charges", "amount", "reason", "position"]
+    session.execute(insert(BillingRunItem).from_select(names, listed))
 
 
 def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> None:
     """Note on each waiting account the document that was shown. Raises Conflict when the preview is another by now."""
     shown = preview(session, scope)
     if shown.digest != confirmed:
-        raise Conflict("preview_changed", "Charges have changed since this preview: look at the new one.", "confirmed")
+        raise Conflict("preview_changed", CHANGED, "confirmed")
     rows = [
         {
             "run_id": run_id,
@@ -182,7 +185,8 @@ def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> Non
         }
         for one in shown.documents
     ]
-    _note_expected(session, rows)
+    if _note_expected(session, rows) != len(rows):
+        raise Conflict("preview_changed", CHANGED, "confirmed")
 
 
 def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime, workers: Workers = alone) -> None:

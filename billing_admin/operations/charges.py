@@ -65,7 +65,7 @@ def booked(moves: Iterable[Move]) -> list[dict[str, Any]]:
     ]
 
 
-def _added(status: str, changes: Iterable[Change]) -> dict[str, Any]:
+def _added(status: str, changes: Sequence[Change]) -> dict[str, Any]:
     came = [amount for _, after, amount in changes if after == status]
     went = [EXACT.minus(amount) for before, _, amount in changes if before == status]
     return {f"{status}_charges": len(came) - len(went), f"{status}_amount": exact_sum(came + went)}

@@ -47,7 +47,7 @@ class Scope:
         return conditions
 
     def reaches(self, session: Session) -> list[ColumnElement[bool]]:
-        """The same conditions of accounts."""
+        """The conditions of customers and currency, of accounts."""
         conditions: list[ColumnElement[bool]] = []
         if self.customer_ids is not None:
             conditions.append(among(session, Account.customer_id, self.customer_ids))

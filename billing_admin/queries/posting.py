@@ -99,16 +99,17 @@ def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
 
 
 def _lookup_several(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
-    customer_ids = [as_id(spec.customer) for spec in specs]
-    service_ids = [None if spec.service is None else as_id(spec.service) for spec in specs]
-    asked = {
-        **in_places("customer", (spec.customer for spec in specs)),
-        **in_places("customer_id", customer_ids),
-        **in_places("service", (spec.service for spec in specs)),
-        **in_places("service_id", service_ids),
-        **in_places("charge", (spec.id for spec in specs)),
-    }
-    return _lookup(len(specs), any(customer_ids), any(service_ids))(session, asked)
+    """Each name has its place once: those left over stay empty, and find nothing."""
+    customers = list(dict.fromkeys(spec.customer for spec in specs))
+    services = list(dict.fromkeys(spec.service for spec in specs if spec.service is not None))
+    charges = list(dict.fromkeys(spec.id for spec in specs if spec.id is not None))
+    customer_ids, service_ids = _ids(customers), _ids(services)
+    named: dict[str, list[Any]] = {"customer": customers, "service": services, "charge": charges}
+    named |= {"customer_id": customer_ids, "service_id": service_ids}
+    asked: dict[str, Any] = {}
+    for name, values in named.items():
+        asked |= in_places(name, [*values, *[None] * (len(specs) - len(values))])
+    return _lookup(len(specs), bool(customer_ids), bool(service_ids))(session, asked)
 
 
 def _lookup_many(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
