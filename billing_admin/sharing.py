@@ -1,22 +1,25 @@
 """Callers who ask for the same kind of work at the same moment share one transaction.
 
 A commit, and the way to the database and back, take as long for one as for ten. So whoever finds nobody at work works for all
-who wait by then, while those who come next gather. Nobody waits for others to come.
+who wait by then, while those who come next gather. Scripts come again as soon as they are answered: as many as were there the
+last time are waited for, a few milliseconds at most. Who comes alone waits for nobody.
 """
 
 from collections.abc import Callable, Sequence
-from threading import Lock
+from threading import Condition, Lock
 from typing import Generic, TypeVar
 
 from billing_admin.database import Session, transaction
 from billing_admin.domain.errors import DomainError
+
+GATHERING = 0.005  # seconds: about what a transaction of several takes
 
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")
 
 
 class _Ticket(Generic[Asked, Done]):
-    """What one caller asks for, and what came of it: None once it is served means that it failed together with others'."""
+    """What one caller asks for, and what came of it: None once it is served means that it must be tried alone."""
 
     __slots__ = ("asked", "called", "outcome", "served")
 
@@ -33,17 +36,18 @@ class _Ticket(Generic[Asked, Done]):
 
 
 class Shared(Generic[Asked, Done]):
-    """Work on what many ask for, which tells what came of each: a result, or the error that is that caller's alone.
+    """Work on what many ask for, which tells what came of each: a result, the error that is that caller's alone, or None if it
+    must be tried alone, since it would keep the others waiting.
 
     What fails as a whole falls apart: each is then tried by itself, so that nobody bears another's fault. But if the commit
-    itself fails, it may have gone through all the same: all are told, and nothing is tried again. Who waits for a lock makes the
-    others wait, too, until the lock's time is over.
+    itself fails, it may have gone through all the same: all are told, and nothing is tried again.
     """
 
-    def __init__(self, work: Callable[[Session, Sequence[Asked]], Sequence[Done | DomainError]]) -> None:
+    def __init__(self, work: Callable[[Session, Sequence[Asked]], Sequence[Done | DomainError | None]]) -> None:
         self._work = work
-        self._lock = Lock()
+        self._state = Condition()
         self._waiting: list[_Ticket[Asked, Done]] = []
+        self._expected = 1
         self._someone_works = False
 
     def __call__(self, asked: Asked) -> Done:
@@ -52,39 +56,51 @@ class Shared(Generic[Asked, Done]):
         if not self._finds_nobody_at_work(ticket):
             ticket.called.acquire()
         if not ticket.served:
+            self._gather()
+            taken: list[_Ticket[Asked, Done]] = []
             try:
-                self._serve()
+                self._serve(taken)
             finally:
-                self._hand_over()
+                self._hand_over(len(taken))
         outcome = ticket.outcome
         if outcome is None:
             (outcome,) = transaction(self._work, [asked])
+            assert outcome is not None  # noqa: S101 - there were no others
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
     def _finds_nobody_at_work(self, ticket: _Ticket[Asked, Done]) -> bool:
-        with self._lock:
+        with self._state:
             self._waiting.append(ticket)
+            if self._all_are_here():
+                self._state.notify()
             first, self._someone_works = not self._someone_works, True
             return first
 
-    def _hand_over(self) -> None:
-        with self._lock:
+    def _all_are_here(self) -> bool:
+        return len(self._waiting) >= self._expected
+
+    def _gather(self) -> None:
+        with self._state:
+            self._state.wait_for(self._all_are_here, GATHERING)
+
+    def _hand_over(self, served: int) -> None:
+        with self._state:
+            self._expected = served + len(self._waiting)
             self._someone_works = bool(self._waiting)
             if self._waiting:
                 self._waiting[0].called.release()
 
     def _all_waiting(self) -> list[_Ticket[Asked, Done]]:
-        with self._lock:
+        with self._state:
             taken, self._waiting = self._waiting, []
             return taken
 
-    def _serve(self) -> None:
-        taken: list[_Ticket[Asked, Done]] = []
+    def _serve(self, taken: list[_Ticket[Asked, Done]]) -> None:
         undone = True
 
-        def work(session: Session) -> list[tuple[_Ticket[Asked, Done], Done | DomainError]]:
+        def work(session: Session) -> list[tuple[_Ticket[Asked, Done], Done | DomainError | None]]:
             nonlocal undone
             undone = True
             taken.extend(self._all_waiting())  # with a second attempt come those who have come meanwhile

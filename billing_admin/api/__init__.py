@@ -7,6 +7,7 @@ from typing import Final
 from flask import Flask
 
 from billing_admin.api import openapi, problems
+from billing_admin.api.bearer import init_bearers
 from billing_admin.api.charges import init_posting
 from billing_admin.api.limiting import init_limiting
 from billing_admin.api.routing import blueprint
@@ -42,6 +43,7 @@ def init_api(app: Flask, settings: Settings) -> None:
 
     A page shows `billing_api_document`.
     """
+    init_bearers(app)
     init_limiting(app, settings)
     init_posting(app)
     app.extensions["billing_api_errors"] = problems.answer

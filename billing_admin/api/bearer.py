@@ -1,21 +1,35 @@
 """Who is calling? A bearer token, and nothing else, says so: no cookie, no query parameter."""
 
 import logging
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import uuid4
 
-from flask import Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 
 from billing_admin.clock import now
 from billing_admin.database import DATABASE_AWAY, db, transaction
-from billing_admin.domain.errors import DomainError
+from billing_admin.domain.errors import NotAuthenticated
+from billing_admin.domain.tokens import digest
 from billing_admin.operations.tokens import note_use
-from billing_admin.queries.tokens import Bearer, by_secret
+from billing_admin.queries.tokens import USE_IS_FRESH, Bearer, bad_token, by_secret
+
+MOST_SEEN = 1000
 
 log = logging.getLogger(__name__)
 
 
-class NotAuthenticated(DomainError):
-    """There is no token, or none that is good."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A bearer whose token was good lately, and when."""
+
+    bearer: Bearer
+    at: datetime
+
+
+def init_bearers(app: Flask) -> None:
+    """Remember who was seen, by the digests of their tokens."""
+    app.extensions["billing_bearers"] = {}
 
 
 def request_id() -> str:
@@ -27,12 +41,35 @@ def request_id() -> str:
 
 def bearer() -> Bearer:
     """The bearer of the request's token. Raises NotAuthenticated."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    secret, at = _secret(), now()
+    if secret is None:
         raise NotAuthenticated("no_token", "Send the header “Authorization: Bearer” with an API token.")
-    found = by_secret(db.engine, secret.strip(), now(), request_id())
+    found = by_secret(db.engine, secret, at, request_id())
     if found is None:
-        raise NotAuthenticated("bad_token", "This token is unknown, expired or revoked.")
+        raise bad_token()
+    seen = _all_seen()
+    if len(seen) >= MOST_SEEN:
+        seen.clear()
+    seen[digest(secret)] = Seen(found, at)
+    return found
+
+
+def seen_lately() -> Bearer | None:
+    """The bearer of the request's token, if it was good within the last minute: whether it still is must be proven."""
+    secret, at = _secret(), now()
+    found = _all_seen().get(digest(secret)) if secret else None
+    if found is None or not found.at <= at < min(found.at + USE_IS_FRESH, found.bearer.expires_at):
+        return None
+    return replace(found.bearer, actor=replace(found.bearer.actor, request_id=request_id()), fresh=True)
+
+
+def _secret() -> str | None:
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
+def _all_seen() -> dict[str, Seen]:
+    found: dict[str, Seen] = current_app.extensions["billing_bearers"]
     return found
 
 

@@ -45,6 +45,7 @@ from billing_admin.operations import corrections, duplicates, posting
 from billing_admin.queries.charges import ChargeFilter, charge, charges
 from billing_admin.queries.paging import page
 from billing_admin.queries.posting import Known
+from billing_admin.queries.tokens import Bearer
 from billing_admin.sharing import Shared
 
 MOST_CHARGES = 10_000
@@ -242,19 +243,27 @@ def charge_out(row: Any) -> ChargeOut:
     )
 
 
-@route("POST", "/charges", scope="charges:write", body=ChargeIn, answer=ChargeOut, statuses=(201, 200))
-def post_charge(actor: Actor, body: ChargeIn) -> Reply:
+@route(
+    "POST",
+    "/charges",
+    scope="charges:write",
+    body=ChargeIn,
+    answer=ChargeOut,
+    statuses=(201, 200),
+    proves_bearer=True,
+)
+def post_charge(bearer: Bearer, body: ChargeIn) -> Reply:
     """Post one charge."""
-    posted = _post_one(ChargeSpec(**body.__dict__), actor)
+    posted = _post_one(ChargeSpec(**body.__dict__), bearer)
     if posted.rows:
-        return created(_new_charge(posted.rows[0], posted.known, actor), True)
+        return created(_new_charge(posted.rows[0], posted.known, bearer.actor), True)
     return created(charge_out(charge(db.session(), posted.ids[0])), False)
 
 
-def _post_one(spec: ChargeSpec, actor: Actor) -> posting.Posted:
+def _post_one(spec: ChargeSpec, bearer: Bearer) -> posting.Posted:
     shared: Shared[posting.Posting, posting.Posted] = current_app.extensions["billing_posting"]
     try:
-        return shared(posting.Posting([spec], actor))
+        return shared(posting.Posting([spec], bearer.actor, bearer))
     except DomainError as error:
         error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
         raise

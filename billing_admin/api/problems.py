@@ -10,12 +10,22 @@ from flask import Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from billing_admin.api.bearer import NotAuthenticated, request_id
+from billing_admin.api.bearer import request_id
 from billing_admin.api.limiting import TooMany
 from billing_admin.api.strict_json import NotJson
 from billing_admin.api.versions import VersionNeeded
 from billing_admin.database import DATABASE_AWAY
-from billing_admin.domain.errors import Conflict, Denied, DomainError, Field, Invalid, NotFound, Problem, Stale
+from billing_admin.domain.errors import (
+    Conflict,
+    Denied,
+    DomainError,
+    Field,
+    Invalid,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+    Stale,
+)
 from billing_admin.domain.money import exact
 
 MEDIA_TYPE = "application/problem+json"

@@ -1,7 +1,7 @@
 """Every route of the API is made here, so that none forgets its scope, its strict reader, or its place in the OpenAPI document.
 
 `scope` must be said; PUBLIC is a word of its own. A view gets what it needs by name: the parts of its path, `body`, `query`,
-and, if it changes anything, `actor`.
+and, if it changes anything, `actor`, or `bearer` if it proves the token itself.
 """
 
 import re
@@ -13,11 +13,11 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from billing_admin.api import bearer, limiting, problems, strict_json
 from billing_admin.api.fields import Answer, Body, Listing, Parameters, cursor
-from billing_admin.domain.errors import Invalid, NotFound, Problem
+from billing_admin.domain.errors import DomainError, Invalid, NotAuthenticated, NotFound, Problem
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.paging import Page
 from billing_admin.queries.tokens import Bearer
@@ -57,6 +57,7 @@ class Route:
     or_json: type[BaseModel] | None
     statuses: tuple[int, ...]
     versioned: bool
+    proves_bearer: bool
 
     @property
     def name(self) -> str:
@@ -79,14 +80,31 @@ def route(
     or_json: type[BaseModel] | None = None,
     statuses: tuple[int, ...] = (200,),
     versioned: bool = False,
+    proves_bearer: bool = False,
 ) -> Callable[[View], View]:
     """Make a view a route. `answer` is a model, or the media type of a file, which a parameter may turn into `or_json`.
 
-    `statuses` are those of success; what is `versioned` answers with an ETag.
+    `statuses` are those of success; what is `versioned` answers with an ETag. A view that `proves_bearer` finds out in its own
+    transaction whether a token that was good a moment ago still is, which spares a question of each request.
     """
 
     def register(view: View) -> View:
-        made = Route(method, path, scope, view, body, body_optional, query, answer, or_json, statuses, versioned)
+        made = Route(
+            *(
+                method,
+                path,
+                scope,
+                view,
+                body,
+                body_optional,
+                query,
+                answer,
+                or_json,
+                statuses,
+                versioned,
+                proves_bearer,
+            )
+        )
         ROUTES.append(made)
         rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # these names may hold a slash
         rule = re.sub(r"{(\w+)}", r"<\1>", rule)
@@ -101,24 +119,42 @@ def _endpoint(made: Route) -> Callable[..., Response]:
         if made.scope == PUBLIC:
             limiting.count_address(made.name)
             return _response(made.view(**names, **_asked(made)))
-        found = _bearer()
-        found.actor.require(made.scope)
-        _check_names(names)
-        who = {} if made.method == "GET" else {"actor": found.actor}
-        response = _response(made.view(**who, **names, **_asked(made)))
-        bearer.note_later(found, response)
-        return response
+        seen = bearer.seen_lately() if made.proves_bearer else None
+        if seen is None:
+            return _answer(made, _counted(_bearer()), names)
+        try:
+            return _answer(made, _counted(seen), names)
+        except (DomainError, HTTPException) as error:
+            found = _bearer()
+            found.actor.require(made.scope)  # goes before whatever else is wrong
+            if not isinstance(error, NotAuthenticated):
+                raise
+        return _answer(made, found, names)
 
     return endpoint
 
 
+def _answer(made: Route, found: Bearer, names: Mapping[str, str]) -> Response:
+    found.actor.require(made.scope)
+    _check_names(names)
+    who: dict[str, Any] = {}
+    if made.method != "GET":
+        who = {"bearer": found} if made.proves_bearer else {"actor": found.actor}
+    response = _response(made.view(**who, **names, **_asked(made)))
+    bearer.note_later(found, response)
+    return response
+
+
 def _bearer() -> Bearer:
-    """Who calls, counted: a good token by itself, whatever else by its address."""
+    """Who calls. One who brings no good token is counted by address."""
     try:
-        found = bearer.bearer()
-    except bearer.NotAuthenticated:
+        return bearer.bearer()
+    except NotAuthenticated:
         limiting.count_address("token")
         raise
+
+
+def _counted(found: Bearer) -> Bearer:
     limiting.count_token(found.actor)
     return found
 

@@ -63,3 +63,7 @@ class Stale(DomainError):
 
 class Denied(DomainError):
     """The caller lacks a permission."""
+
+
+class NotAuthenticated(DomainError):
+    """There is no token, or none that is good."""

@@ -29,6 +29,7 @@ from billing_admin.operations.outbox import tell_held
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.organisation import day_of
 from billing_admin.queries.posting import Known, earlier, known
+from billing_admin.queries.tokens import Bearer, bad_token
 from billing_admin.statements import SEVERAL, Statement, in_place
 
 MOST_PROBLEMS = 1000
@@ -37,10 +38,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """What one caller posts at once."""
+    """What one caller posts at once; a bearer's token must be good still."""
 
     specs: Sequence[ChargeSpec]
     actor: Actor
+    bearer: Bearer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,17 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
 def post_untold(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
     """Post, for whoever goes on with the charges in the same act, and tells of those that are held then."""
     (outcome,) = _post_each(session, [Posting(specs, actor)], now)
-    if isinstance(outcome, DomainError):
-        raise outcome
-    return outcome
+    if isinstance(outcome, Posted):
+        return outcome
+    assert outcome is not None  # noqa: S101 - it came alone
+    raise outcome
 
 
-def post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError]:
-    """Post what several callers ask for, each as if it came alone, in their order: what is refused of one is no other's."""
+def post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError | None]:
+    """Post what several callers ask for, each as if it came alone, in their order: what is refused of one is no other's.
+
+    None is of one who would have kept the others waiting: others have locked the account. Who comes alone waits.
+    """
     outcomes = _post_each(session, postings, now)
     _tell(session, [one for one in outcomes if isinstance(one, Posted)], now)
     return outcomes
@@ -112,18 +118,32 @@ def keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Poste
     return posted
 
 
-def _post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError]:
-    found = known(session, [spec for posting in postings for spec in posting.specs])
+def _post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError | None]:
+    bearers = [posting.bearer for posting in postings if posting.bearer]
+    specs = [spec for posting in postings for spec in posting.specs]
+    found = known(session, specs, bearers, waits=len(postings) == 1)
     before: dict[UUID, PricedCharge] = {}  # what those who come first are about to store
-    judged = []
+    outcomes = []
+    accepted = []
     for posting in postings:
-        one = _judged(posting.specs, found, before, now)
-        if not one.refusals:
-            before |= one.fresh
-        judged.append(one)
-    accepted = [(one, posting.actor) for one, posting in zip(judged, postings, strict=True) if not one.refusals]
+        outcome = _accepted(posting, found, before, now)
+        outcomes.append(outcome)
+        if isinstance(outcome, Judged):
+            before |= outcome.fresh
+            accepted.append((outcome, posting.actor))
     kept = iter(_keep(session, accepted, now))
-    return [_refusal(one.refusals) if one.refusals else next(kept) for one in judged]
+    return [next(kept) if isinstance(outcome, Judged) else outcome for outcome in outcomes]
+
+
+def _accepted(
+    posting: Posting, found: Known, before: Mapping[UUID, PricedCharge], now: datetime
+) -> Judged | DomainError | None:
+    if posting.bearer and not found.proves(posting.bearer):
+        return bad_token()
+    if any(spec.customer in found.busy or _key(spec.customer) in found.busy for spec in posting.specs):
+        return None
+    judged = _judged(posting.specs, found, before, now)
+    return _refusal(judged.refusals) if judged.refusals else judged
 
 
 def _judged(specs: Sequence[ChargeSpec], found: Known, before: Mapping[UUID, PricedCharge], now: datetime) -> Judged:

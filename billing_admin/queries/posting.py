@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -26,9 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.domain.charging import LIKELY_DUPLICATE_HOURS, ChargeSpec, CustomerTerms, ServiceTerms
-from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
+from billing_admin.models import Account, ApiToken, Charge, Customer, Organisation, Service, ServicePrice, User
 from billing_admin.queries.lookup import Several, among_named, array_of, as_id
 from billing_admin.queries.paging import Record
+from billing_admin.queries.tokens import Bearer, good_tokens
 from billing_admin.statements import SEVERAL, Rows, Statement, in_place, in_places
 
 AccountKey = tuple[UUID, str]
@@ -39,22 +41,35 @@ class Known:
     """What was found. Customers and services stand under their ids, as text, and their own names; True: archived.
 
     `accounts` are locked, each with the day that it is billed through; `stored` holds the charges whose ids are asked for.
+    The customers in `busy` have accounts that others had locked, which were not waited for.
+    `tokens` are those asked for that are not revoked, and whose owner, if any, is active: with the owner's role.
     """
 
     customers: dict[str, tuple[CustomerTerms, bool]] = field(default_factory=dict)
     services: dict[str, tuple[ServiceTerms, bool]] = field(default_factory=dict)
     accounts: dict[AccountKey, date | None] = field(default_factory=dict)
     stored: Mapping[UUID, Record] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+    tokens: dict[UUID, str | None] = field(default_factory=dict)
     time_zone: str = ""
     hold_likely_duplicates: bool = False
 
     def note_customer(
-        self, key: str, name: str, archived: str | None, label: str, currency: str | None, billed: str | None, *_: None
+        self,
+        key: str,
+        name: str,
+        archived: str | None,
+        label: str,
+        currency: str | None,
+        billed: str | None,
+        busy: str | None,
     ) -> None:
         """Note a customer, and the account on the same row, if there is one."""
         terms = CustomerTerms(UUID(key), name, label)
         self.customers[name] = self.customers[key] = (terms, archived is not None)
-        if currency is not None:
+        if busy is not None:
+            self.busy |= {name, key}
+        elif currency is not None:
             self.accounts[terms.id, currency] = date.fromisoformat(billed) if billed else None
 
     def note_service(
@@ -77,12 +92,21 @@ class Known:
         service = ServiceTerms(UUID(key), name, label, prices, with_tax)
         self.services[name] = self.services[key] = (service, archived is not None)
 
+    def proves(self, bearer: Bearer) -> bool:
+        """Whether a token that was good, and has not expired, still is, with what it may do."""
+        id = bearer.actor.id
+        return id in self.tokens and self.tokens[id] == bearer.role
 
-def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
-    """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys."""
-    rows = _lookup_several(session, specs) if 0 < len(specs) <= SEVERAL else _lookup_many(session, specs)
+
+def known(session: Session, specs: Sequence[ChargeSpec], bearers: Collection[Bearer] = (), waits: bool = True) -> Known:
+    """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys.
+
+    Whether it waits for accounts that others have locked is for the caller to say.
+    """
+    tokens: list[Any] = list(dict.fromkeys(bearer.actor.id for bearer in bearers))
+    look = _lookup_several if 0 < len(specs) <= SEVERAL else _lookup_many
     found, taken = Known(), []
-    for kind, *row in rows:
+    for kind, *row in look(session, specs, tokens, waits):
         match kind:
             case "customer":
                 found.note_customer(*row)
@@ -90,6 +114,8 @@ def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
                 found.note_service(*row)
             case "house":
                 found.time_zone, found.hold_likely_duplicates = row[1], row[5] is not None
+            case "token":
+                found.tokens[UUID(row[0])] = row[1]
             case _:
                 taken.append(UUID(row[0]))
     if taken:
@@ -98,21 +124,21 @@ def known(session: Session, specs: Sequence[ChargeSpec]) -> Known:
     return found
 
 
-def _lookup_several(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
+def _lookup_several(session: Session, specs: Sequence[ChargeSpec], tokens: list[Any], waits: bool) -> Rows:
     """Each name has its place once: those left over stay empty, and find nothing."""
     customers = list(dict.fromkeys(spec.customer for spec in specs))
     services = list(dict.fromkeys(spec.service for spec in specs if spec.service is not None))
     charges = list(dict.fromkeys(spec.id for spec in specs if spec.id is not None))
     customer_ids, service_ids = _ids(customers), _ids(services)
     named: dict[str, list[Any]] = {"customer": customers, "service": services, "charge": charges}
-    named |= {"customer_id": customer_ids, "service_id": service_ids}
+    named |= {"customer_id": customer_ids, "service_id": service_ids, "token": tokens}
     asked: dict[str, Any] = {}
     for name, values in named.items():
         asked |= in_places(name, [*values, *[None] * (len(specs) - len(values))])
-    return _lookup(len(specs), bool(customer_ids), bool(service_ids))(session, asked)
+    return _lookup(len(specs), bool(customer_ids), bool(service_ids), bool(tokens), waits)(session, asked)
 
 
-def _lookup_many(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
+def _lookup_many(session: Session, specs: Sequence[ChargeSpec], tokens: list[Any], waits: bool) -> Rows:
     customers = {spec.customer for spec in specs}
     services = {spec.service for spec in specs if spec.service is not None}
     asked = {
@@ -121,8 +147,9 @@ def _lookup_many(session: Session, specs: Sequence[ChargeSpec]) -> Rows:
         "service": services,
         "service_id": _ids(services),
         "charge": {spec.id for spec in specs if spec.id is not None},
+        "token": tokens,
     }
-    return _lookup(None, customer_ids=True, service_ids=True)(session, asked, many=True)
+    return _lookup(None, customer_ids=True, service_ids=True, tokens=True, waits=waits)(session, asked, many=True)
 
 
 def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
@@ -170,10 +197,11 @@ def _is(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]
 
 
 @cache
-def _lookup(places: int | None, customer_ids: bool, service_ids: bool) -> Statement:
-    """One kind of row each: kind, key, name, archived, a word of its own, currency, value, whether it includes tax.
+def _lookup(places: int | None, customer_ids: bool, service_ids: bool, tokens: bool, waits: bool) -> Statement:
+    """One kind of row each: kind, key, name, archived, a word of its own, currency, value, and one thing that it may be.
 
-    It looks for the things' own names, and for their ids if those are asked for.
+    An account may be busy, a price may include tax. It looks for the things' own names, and for their ids, and for tokens, if
+    those are asked for.
     """
     customer: Any = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
     wanted = union_all(
@@ -185,7 +213,7 @@ def _lookup(places: int | None, customer_ids: bool, service_ids: bool) -> Statem
         select(Account.customer_id, Account.currency, Account.billed_through)
         .join(wanted, wanted.c.id == Account.customer_id)
         .order_by(Account.customer_id, Account.currency)
-        .with_for_update(key_share=True, of=Account)
+        .with_for_update(key_share=True, of=Account, skip_locked=not waits)
         .cte("locked")
     )
     customers = select(
@@ -194,17 +222,21 @@ def _lookup(places: int | None, customer_ids: bool, service_ids: bool) -> Statem
         wanted.c.reference,
         _word(wanted.c.archived_at),
         wanted.c.currency,
-        locked.c.currency,
+        Account.currency,
         _word(locked.c.billed_through),
-        _NOTHING,
-    ).outerjoin(locked, locked.c.customer_id == wanted.c.id)
+        _yes(and_(Account.currency.is_not(None), locked.c.currency.is_(None))),
+    )
+    with_accounts = wanted.outerjoin(Account, Account.customer_id == wanted.c.id).outerjoin(
+        locked, and_(locked.c.customer_id == Account.customer_id, locked.c.currency == Account.currency)
+    )
     return Statement(
         union_all(
-            customers,
+            customers.select_from(with_accounts),
             *_each(_SERVICE, Service.code, "service", places),
             *(_each(_SERVICE, Service.id, "service_id", places) if service_ids else ()),
             _HOUSE,
             *_each(_CHARGE, Charge.id, "charge", places),
+            *(_each(_GOOD_TOKEN, ApiToken.id, "token", places) if tokens else ()),
         )
     )
 
@@ -231,6 +263,7 @@ _HOUSE: Any = select(
     _NOTHING,
 )
 _CHARGE: Any = select(literal_column("'charge'"), _word(Charge.id), *[_NOTHING] * 6)
+_GOOD_TOKEN: Any = good_tokens(literal_column("'token'"), _word(ApiToken.id), User.role, *[_NOTHING] * 5)
 _STORED = select(Charge.__table__).where(among_named(Charge.id, "ids"))
 
 

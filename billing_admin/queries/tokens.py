@@ -2,36 +2,45 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, bindparam, select
+from sqlalchemy import Engine, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import ROLES, Actor
-from billing_admin.domain.errors import NotFound
+from billing_admin.domain.errors import NotAuthenticated, NotFound
 from billing_admin.domain.tokens import digest, well_formed
 from billing_admin.models import ApiToken, User
 from billing_admin.statements import Statement, alone
 
 USE_IS_FRESH = timedelta(minutes=1)
 
-# Asked by every request, hence built once.
 _TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
+
+
+def good_tokens(*columns: Any) -> Select[Any]:
+    """These columns of the tokens, and of their owners, that are not revoked and have an active owner, or none."""
+    with_owners = ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id)
+    is_good = (_TOKEN.revoked_at.is_(None), or_(_TOKEN.user_id.is_(None), _USER.active))
+    return select(*columns).select_from(with_owners).where(*is_good)
+
+
+# Asked by every request, hence built once.
 _BY_HASH = Statement(
-    select(
-        *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at),
-        *(_USER.role, _USER.active),
-    )
-    .select_from(ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id))
-    .where(_TOKEN.token_hash == bindparam("hash"), _TOKEN.revoked_at.is_(None))
+    good_tokens(
+        *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at, _USER.role)
+    ).where(_TOKEN.token_hash == bindparam("hash"))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who carries a token that is good now; `fresh` says that its last use is written down already."""
+    """Who carries a token that is good now, with the role of its owner, if it has one; `fresh`: its last use is written down."""
 
     actor: Actor
+    role: str | None
+    expires_at: datetime
     fresh: bool
 
 
@@ -42,17 +51,20 @@ def by_secret(engine: Engine, secret: str, now: datetime, request_id: str | None
     """
     if not well_formed(secret):
         return None
-    for id, name, scopes, user_id, expires_at, last_used_at, role, active in alone(
-        engine, _BY_HASH, {"hash": digest(secret)}
-    ):
-        if expires_at <= now or not (user_id is None or active):
+    for id, name, scopes, user_id, expires_at, last_used_at, role in alone(engine, _BY_HASH, {"hash": digest(secret)}):
+        if expires_at <= now:
             return None
         permissions = frozenset(scopes)
         if user_id is not None:
             permissions &= ROLES.get(role, frozenset())
         fresh = last_used_at is not None and now - last_used_at < USE_IS_FRESH
-        return Bearer(Actor("token", id, name, permissions, request_id), fresh)
+        return Bearer(Actor("token", id, name, permissions, request_id), role, expires_at, fresh)
     return None
+
+
+def bad_token() -> NotAuthenticated:
+    """What one is told whose token is not good, whatever is wrong with it."""
+    return NotAuthenticated("bad_token", "This token is unknown, expired or revoked.")
 
 
 def tokens(session: Session) -> list[ApiToken]:

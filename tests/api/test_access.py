@@ -6,17 +6,19 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, func, select, update
 
+from billing_admin.api import bearer
 from billing_admin.api.routing import BASE, PUBLIC, ROUTES, Route
 from billing_admin.clock import now
 from billing_admin.database import db, transaction
 from billing_admin.domain.access import ROLES, SCOPES, SYSTEM, Actor
 from billing_admin.domain.errors import Denied, DomainError, Invalid, NotFound
 from billing_admin.domain.tokens import seal, well_formed
-from billing_admin.models import ApiToken, AuditEvent, User
+from billing_admin.models import ApiToken, AuditEvent, Charge, User
 from billing_admin.operations import tokens
 from billing_admin.queries import tokens as token_queries
 from billing_admin.queries.tokens import by_secret
@@ -120,6 +122,63 @@ def test_a_token_may_do_no_more_than_its_owner(app: Flask, client: FlaskClient, 
     assert (status("read"), status("charges:write")) == (200, 403)
     change(active=False)
     assert (status("read"), status("charges:write")) == (401, 401)
+
+
+CHARGE = {"customer": "ACME", "service": "hosting", "quantity": "1"}
+
+
+@pytest.mark.parametrize("content", [CHARGE, {}, CHARGE | {"customer": "nobody"}, None])
+@pytest.mark.parametrize("change", ["revoked", "deactivated", "lowered"])
+def test_who_posted_a_moment_ago_may_not_once_that_is_over(
+    app: Flask, client: FlaskClient, script: Script, owner: UUID, change: str, content: dict[str, str] | None
+) -> None:
+    """A process remembers who was good, and must not be able to rely on it: another may have ended the token."""
+    actor = Actor("person", owner, "ada@example.com", ROLES["admin"])
+    with app.app_context():
+        token, secret = transaction(tokens.create, "t", ["charges:write"], user_id=owner, actor=actor, now=now())
+
+    def post(content: dict[str, str] | None) -> int:
+        return client.post(f"{BASE}/charges", json=content, headers={"Authorization": f"Bearer {secret}"}).status_code
+
+    assert [post(CHARGE), post(CHARGE), post({}), post(CHARGE)] == [201, 201, 422, 201]
+    with app.app_context():
+        if change == "revoked":
+            transaction(tokens.revoke, token.id, SYSTEM, now())
+        else:
+            changed = {"role": "viewer"} if change == "lowered" else {"active": False}
+            transaction(lambda session: session.execute(update(User).values(changed)))
+    expected = 403 if change == "lowered" else 401
+    assert [post(content), post(content)] == [expected, expected]
+    with app.app_context():
+        assert db.session().scalar(select(func.count(Charge.id))) == 3
+
+
+def test_a_bearer_is_remembered_for_a_minute_and_not_beyond_the_tokens_end(
+    app: Flask, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def counted(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
+        asked.append(statement)
+        return alone(engine, statement, values)
+
+    monkeypatch.setattr(token_queries, "alone", counted)
+    with app.app_context():
+        end = db.session().scalars(select(ApiToken.expires_at)).one()
+    with time_machine.travel(end - timedelta(seconds=70), tick=False) as clock:
+        for seconds, status, questions in ((0, 201, 1), (59, 201, 1), (1, 201, 2), (9, 201, 2), (1, 401, 3)):
+            clock.shift(seconds)
+            assert script.post("/charges", CHARGE).status_code == status
+            assert len(asked) == questions
+
+
+def test_no_more_bearers_are_remembered_than_fit(
+    app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bearer, "MOST_SEEN", 3)
+    for _ in range(7):
+        assert client.get(f"{BASE}/charges", headers={"Authorization": f"Bearer {make_token()}"}).status_code == 200
+        assert len(app.extensions["billing_bearers"]) <= 3
 
 
 @pytest.mark.parametrize(

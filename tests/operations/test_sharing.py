@@ -1,5 +1,6 @@
 """Callers at the same moment share a transaction, and each gets what is its own."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,10 +16,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from billing_admin import clock, sharing
-from billing_admin.database import transaction
+from billing_admin.database import db, transaction, write_options
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
-from billing_admin.models import AuditEvent, Charge, Customer
+from billing_admin.models import Account, AuditEvent, Charge, Customer
 from billing_admin.operations import posting
 from billing_admin.operations.posting import Posted, Posting
 from billing_admin.sharing import Shared
@@ -199,6 +200,53 @@ def test_a_second_attempt_takes_along_who_has_come_meanwhile(session: Session) -
     assert desk.notes(session) == "a"
 
 
+def test_those_who_came_the_last_time_are_waited_for(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script comes again as soon as it is answered: the first of them need not go alone."""
+    desk = Desk(session)
+    shared = Shared(desk.work)
+    with callers(app, shared) as ask:
+        for one in gather(desk, shared, ask, "a", "b", "c"):
+            one.result(20)
+        monkeypatch.setattr(sharing, "GATHERING", 20)
+        again = [ask(one) for one in ("d", "e")]
+        assert [one.result(20) for one in again] == ["D", "E"]
+    assert [sorted(group) for group in desk.groups] == [["a"], ["b", "c"], ["d", "e"]]
+
+
+def test_who_does_not_come_again_is_not_waited_for_long_nor_twice(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(session)
+    shared = Shared(desk.work)
+    with callers(app, shared) as ask:
+        for one in gather(desk, shared, ask, "a", "b", "c"):
+            one.result(20)
+    assert shared("d") == "D"
+    monkeypatch.setattr(sharing, "GATHERING", 20)
+    started = time.monotonic()
+    assert shared("e") == "E"
+    assert time.monotonic() - started < 10
+    assert desk.groups == [["a"], ["b", "c"], ["d"], ["e"]]
+
+
+def test_who_would_keep_the_others_waiting_is_served_alone(app: Flask, session: Session) -> None:
+    desk = Desk(session)
+
+    def work(session: Session, asked: Sequence[str]) -> list[Outcome | None]:
+        outcomes = desk.work(session, asked)
+        return [
+            None if one == "slow" and len(asked) > 1 else outcome for one, outcome in zip(asked, outcomes, strict=True)
+        ]
+
+    shared = Shared(work)
+    with callers(app, shared) as ask:
+        made = gather(desk, shared, ask, "a", "slow", "c")
+        assert [one.result(20) for one in made] == ["A", "SLOW", "C"]
+    assert desk.groups == [["a"], ["slow", "c"], ["slow"]]
+
+
 def actor(name: str) -> Actor:
     return Actor("token", UUID(int=len(name)), name, frozenset({"charges:write"}), f"request of {name}")
 
@@ -251,4 +299,25 @@ def test_any_number_of_postings_may_come_together(session: Session, count: int) 
     outcomes = transaction(posting.post_each, [Posting([spec], actor("one")) for spec in specs], clock.now())
     assert [isinstance(one, Posted) and one.created for one in outcomes] == [1] * count
     assert session.scalar(select(func.count(Charge.id))) == count
+    assert_books_balance(session)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+@pytest.mark.parametrize("strangers", [1, 9])
+def test_an_account_that_others_have_locked_keeps_nobody_else_waiting(session: Session, strangers: int) -> None:
+    """A billing run locks the accounts of a chunk: who posts for others together with one of them is served at once."""
+    busy, free = make_customer(), make_customer()
+    transaction(
+        posting.post_each, [Posting([make_spec(one, "1.00")], actor("one")) for one in (busy, free)], clock.now()
+    )
+    postings = [Posting([make_spec(busy, "2.00")], actor("waits"))]
+    postings += [Posting([make_spec(free, f"{n}.00")], actor("goes")) for n in range(2, 2 + strangers)]
+    with db.engine.connect().execution_options(**write_options(db.engine)) as billing:
+        billing.execute(select(Account.currency).where(Account.customer_id == busy.id).with_for_update()).one()
+        held_up, *others = transaction(posting.post_each, postings, clock.now())
+    assert held_up is None
+    assert [isinstance(one, Posted) and one.created for one in others] == [1] * strangers
+    (alone,) = transaction(posting.post_each, postings[:1], clock.now())
+    assert isinstance(alone, Posted)
+    assert alone.created == 1
     assert_books_balance(session)
