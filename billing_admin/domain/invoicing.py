@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from typing import NamedTuple
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
@@ -22,16 +23,14 @@ from billing_admin.domain.money import (
 from billing_admin.domain.written import sha256
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TaxRate:
+class TaxRate(NamedTuple):
     """An EN 16931 category code and a percentage, such as S 19."""
 
     category: str
     percent: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeGroup:
+class ChargeGroup(NamedTuple):
     """The charges that become one line: one service and unit price, summed exactly, or one charge alone.
 
     `charge_id` is set where a line holds a single charge by rule; `service_code` and `charge_id` order the lines.
@@ -54,8 +53,7 @@ class ChargeGroup:
     tax_note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """An invoice line: its group's exact sum rounded once, to `net`, or to `gross` where prices include tax. Minor units."""
 
     position: int
@@ -64,8 +62,7 @@ class Line:
     gross: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaxTotal:
+class TaxTotal(NamedTuple):
     """The tax at one rate, rounded once; or that which is included in prices at this rate. Minor units.
 
     `note` is the reason to print where no tax is charged.
@@ -166,7 +163,7 @@ def _split(lines: list[Line]) -> list[Line]:
     for (_, percent), inclusive in priced.items():
         nets = without_tax([line.net for line in inclusive], percent)
         for line, net in zip(inclusive, nets, strict=True):
-            lines[line.position - 1] = replace(line, net=net, gross=line.net)
+            lines[line.position - 1] = line._replace(net=net, gross=line.net)
     return lines
 
 
@@ -192,7 +189,7 @@ def _with_notes(taxes: list[TaxTotal], groups: Sequence[ChargeGroup]) -> list[Ta
     if not noted:
         return taxes
     return [
-        replace(total, note="; ".join(sorted(note for rate, note in noted if rate == total.rate))) for total in taxes
+        total._replace(note="; ".join(sorted(note for rate, note in noted if rate == total.rate))) for total in taxes
     ]
 
 

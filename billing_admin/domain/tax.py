@@ -1,7 +1,6 @@
 """Which tax a charge bears: the rate of its service on its day, unless its customer's treatment charges none."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -57,4 +56,4 @@ def lacks_tax_id(treatment: str, tax_id: str) -> bool:
 
 def untaxed(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:
     """The same charges of a customer who is charged no tax, and the reason to print."""
-    return replace(group, tax=rate, tax_note=note)
+    return group._replace(tax=rate, tax_note=note)

@@ -1,5 +1,6 @@
 """The declarative base, and the column types that keep keys, exact decimals and moments the same on both databases."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -60,6 +61,10 @@ class Key(TypeDecorator[UUID]):
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         return value if value is None or isinstance(value, UUID) else _parsed(value)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """On PostgreSQL the driver knows them."""
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
 
 class Exact(TypeDecorator[Decimal]):
     """An exact decimal: on PostgreSQL a NUMERIC that holds any sum, on SQLite its one plain spelling, so that equal is equal."""
@@ -76,6 +81,10 @@ class Exact(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return value if value is None or isinstance(value, Decimal) else Decimal(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """On PostgreSQL the driver knows them."""
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
 class Moment(TypeDecorator[datetime]):

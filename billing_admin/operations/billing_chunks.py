@@ -16,6 +16,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany, insert_many
 from billing_admin.operations.charges import AccountKey, lock_accounts
 from billing_admin.operations.invoices import buyer, buyers, number_documents, seller
+from billing_admin.operations.keys import new_ids
 from billing_admin.operations.outbox import tell_issued
 from billing_admin.operations.writing import claim, draft, invoices_may_come_last, store_invoices, store_parts
 from billing_admin.queries.billing import LATER, Prepared, Scope, prepare
@@ -94,11 +95,12 @@ def _reason(run: BillingRun, one: Prepared, expected: str | None) -> str | None:
 
 def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], now: datetime) -> list[Written]:
     """Make the documents' rows. Those to be issued get their copies with their number."""
+    keys = new_ids(now)
     if run.issue:
-        return [draft(run.id, one, {}, now) for one in billed]
+        return [draft(run.id, one, {}, now, keys) for one in billed]
     own = seller(organisation(session))
     people = buyers(session, {one.customer_id for one in billed})
-    return [draft(run.id, one, own | buyer(people[one.customer_id]), now) for one in billed]
+    return [draft(run.id, one, own | buyer(people[one.customer_id]), now, keys) for one in billed]
 
 
 def _store(

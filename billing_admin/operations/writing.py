@@ -1,6 +1,6 @@
 """Documents are written: their rows as a draft, each stored once, and the claim of the charges on their lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,9 +16,11 @@ from billing_admin.queries.lookup import among
 from billing_admin.queries.tax import same_tax
 
 
-def draft(run_id: UUID | None, one: Prepared, copied: Row, now: datetime) -> Written:
-    """The rows of a document as a draft; `copied` is what it says of seller and buyer."""
-    keys = new_ids(now)
+def draft(
+    run_id: UUID | None, one: Prepared, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
+) -> Written:
+    """The rows of a document as a draft; `copied` is what it says of seller and buyer. Who makes many hands in their keys."""
+    keys = keys or new_ids(now)
     document, invoice_id = one.document, next(keys)
     invoice = {
         "id": invoice_id,
