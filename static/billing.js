@@ -133,6 +133,90 @@
     fill();
   });
 
+  /* Exact decimals as whole numbers of 10^-12; null is what cannot be read, "" counts as `blank`. */
+  const exactly = (typed, blank) => {
+    const text = typed.replace(/[\s,]|[A-Za-z]{3}|\p{Sc}/gu, "").replace("\u2212", "-");
+    if (typed.trim() === "") return blank;
+    const parts = /^(-?)(\d*)\.?(\d{0,12})$/.exec(text);
+    return parts && parts[2] + parts[3] ? BigInt(parts[1] + parts[2] + parts[3].padEnd(12, "0")) : null;
+  };
+  const ONE = 10n ** 12n;
+  const written = (amount) => {
+    const digits = String(amount < 0n ? -amount : amount).padStart(13, "0");
+    const whole = digits.slice(0, -12).replace(/\B(?=(\d{3})+$)/g, ",");
+    return `${amount < 0n ? "-" : ""}${whole}.${digits.slice(-12).replace(/0{1,10}$/, "")}`;
+  };
+
+  /* The grid of many charges: paste fills cells to the right and below, Enter goes down, count and sums are kept. */
+  const setUpGrid = () => all("form[data-grid]").forEach((form) => {
+    const prices = JSON.parse(form.dataset.prices);
+    const customers = new Map(Object.entries(JSON.parse(form.dataset.customers)).map(([reference, currency]) => [reference.toLowerCase(), currency]));
+    const body = form.querySelector("tbody");
+    const shown = form.querySelector("[data-grid-sum]");
+    const rows = () => Array.from(body.rows);
+    const cells = (row) => all("input:not([type=hidden])", row);
+    const addRow = () => {
+      const last = rows().at(-1), place = body.rows.length;
+      if (place >= Number(form.dataset.grid)) return null;
+      const row = last.cloneNode(true);
+      all(".field-error", row).forEach((error) => error.remove());
+      all(".has-error", row).forEach((field) => field.classList.remove("has-error"));
+      all("[name], [for]", row).forEach((element) => {
+        for (const name of ["name", "id", "for"]) if (element.hasAttribute(name)) element.setAttribute(name, element.getAttribute(name).replace(/^rows-\d+-/, `rows-${place}-`));
+        if (element.tagName === "LABEL") element.textContent = element.textContent.replace(/\d+$/, place + 1);
+        element.removeAttribute("aria-invalid");
+        element.removeAttribute("aria-describedby");
+      });
+      const key = crypto.getRandomValues(new Uint8Array(16));
+      key[6] = key[6] & 0x0f | 0x40;
+      key[8] = key[8] & 0x3f | 0x80;
+      row.querySelector("input[type=hidden]").value = Array.from(key, (byte) => byte.toString(16).padStart(2, "0")).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+      cells(row).forEach((cell) => { cell.value = ""; });
+      row.querySelector("span").textContent = place + 1;
+      body.append(row);
+      return row;
+    };
+    const at = (cell) => { const row = cell.closest("tr"); return [rows().indexOf(row), cells(row).indexOf(cell)]; };
+    const total = () => {
+      const sums = new Map();
+      let count = 0, unread = 0;
+      rows().forEach((row) => {
+        const [customer, service, quantity, price] = cells(row).map((cell) => cell.value.trim());
+        if (!cells(row).some((cell) => cell.value.trim())) return;
+        count += 1;
+        const currency = customers.get((customer || form.elements.customer.value.trim()).toLowerCase());
+        const known = prices[service] && prices[service].prices[currency];
+        const [many, each] = [exactly(quantity, ONE), exactly(price || known || "", null)];
+        if (!currency || many === null || each === null) { unread += 1; return; }
+        sums.set(currency, (sums.get(currency) || 0n) + many * each / ONE);
+      });
+      const said = [...sums].map(([currency, sum]) => `${written(sum)} ${currency}`).join(", ");
+      shown.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${said && `: ${said}`}${unread ? `, ${unread} not counted yet` : ""}.` : "";
+    };
+    body.addEventListener("paste", (event) => {
+      const text = event.clipboardData.getData("text/plain").replace(/\r\n?/g, "\n").replace(/\n$/, "");
+      if (!/[\t\n]/.test(text) || !event.target.matches("input")) return;
+      event.preventDefault();
+      const [top, left] = at(event.target);
+      const rest = text.split("\n").filter((line, place) => {
+        const row = rows()[top + place] || addRow();
+        if (row) line.split("\t").forEach((value, column) => { const cell = cells(row)[left + column]; if (cell) cell.value = value.trim(); });
+        return !row;
+      });
+      if (rest.length) { const pasted = form.elements.pasted; pasted.value = rest.join("\n"); pasted.closest("details").open = true; }
+      form.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    body.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !event.target.matches("input")) return;
+      event.preventDefault();
+      const [place, column] = at(event.target);
+      const next = rows()[place + 1] || addRow();
+      if (next) cells(next)[column].focus();
+    });
+    form.addEventListener("input", total);
+    total();
+  });
+
   /* A table region scrolls, and is a Tab stop, only where its table is too wide; else its head sticks to the page. */
   const setUpRegions = () => {
     const regions = all(".table-region");
@@ -170,6 +254,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpRegions, setUpLive].forEach((setUp) => setUp());
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
   });
 })();

@@ -12,6 +12,7 @@ from billing_admin.web.forms import TextField
 MOST = 200
 NAMED = 5
 LIST = "customers"
+NEEDED = "Enter a customer: the reference, or a part of the name."
 
 
 class CustomerField(TextField):
@@ -19,11 +20,8 @@ class CustomerField(TextField):
 
     currency = ""
 
-    def __init__(self, label: str = "Customer", **kwargs: Any) -> None:
-        attributes = {"list": LIST, "autocomplete": "off"}
-        super().__init__(
-            label, "Enter a customer: the reference, or a part of the name.", render_kw=attributes, **kwargs
-        )
+    def __init__(self, label: str = "Customer", needed: str | None = NEEDED, **kwargs: Any) -> None:
+        super().__init__(label, needed, render_kw={"list": LIST, "autocomplete": "off"}, **kwargs)
 
     def process_formdata(self, valuelist: Any) -> None:
         """What was found is shown by its reference from here on."""

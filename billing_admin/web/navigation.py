@@ -36,6 +36,7 @@ PART_OF = {
     "corrections": "invoices",
     "charge_corrections": "charges",
     "duplicates": "charges",
+    "many_charges": "charges",
     "imports.customers": "imports",
     "imports.services": "imports",
     "imports.charges": "imports",

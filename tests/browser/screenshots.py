@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import URL, func, select
 
 from tests.browser.server import ROOT, SECRET, chromium, serving
+from tests.browser.visitor import paste
 
 FOLDER = ROOT / "screenshots"
 README_PICTURE = ROOT / "docs" / "dashboard.png"
@@ -156,6 +157,8 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("charge-cancel", f"/charges/{charge}/cancel"),
         Shot("charge-new", "/charges/new"),
         Shot("charge-new-refused", "/charges/new", _refused_charge),
+        Shot("charges-many", "/charges/many", _paste_charges),
+        Shot("charges-many-refused", "/charges/many", _refused_charges),
         Shot("recurring", "/recurring-charges"),
         Shot("recurring-new", "/recurring-charges/new"),
         Shot("recurring-charge", f"/recurring-charges/{recurring}"),
@@ -279,6 +282,20 @@ def _suggest(page: Page) -> None:
 def _overpay(page: Page) -> None:
     page.get_by_label("Amount received").fill("999,999")
     _press(page, "Record payment")
+
+
+PASTED = "acme\tGenericCompute\t3\t\t2026-11-02\tNightly\n\tIPAddress\t12\t0.39\nacme\t{}\t1"
+
+
+def _paste_charges(page: Page) -> None:
+    page.locator("#customer").fill("acme")
+    paste(page.locator("#rows-0-customer"), PASTED.format("IPAddress"))
+
+
+def _refused_charges(page: Page) -> None:
+    page.locator("#customer").fill("acme")
+    paste(page.locator("#rows-0-customer"), PASTED.format("Unheard of"))
+    _press(page, "Save charges")
 
 
 def _hold_two(page: Page) -> None:

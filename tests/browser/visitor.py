@@ -130,3 +130,15 @@ class Visitor:
         if self.axe:
             results = AXE.run(page)
             assert results.violations_count == 0, f"{page.url}\n{results.generate_report()}"
+
+
+def paste(cell: Locator, text: str) -> None:
+    """Paste into a field, as from a spreadsheet."""
+    cell.evaluate(
+        """(cell, text) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", text);
+            cell.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }""",
+        text,
+    )

@@ -1,0 +1,84 @@
+"""Many charges at once, as finance has them in a spreadsheet."""
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import func, select
+
+from billing_admin.database import db
+from billing_admin.models import Charge, Customer
+from tests.browser.conftest import Seeded, Visit
+from tests.browser.visitor import Visitor, paste
+from tests.making import make_customer
+
+pytestmark = pytest.mark.browser
+
+TWENTY = [f"\t\t{n}\t1.50\t2026-03-{n:02d}\tPasted {n}" for n in range(1, 21)]
+
+
+def _charges(seeded: Seeded, reference: str) -> int:
+    with seeded.app.app_context():
+        query = select(func.count(Charge.id)).join(Customer, Customer.id == Charge.customer_id)
+        return db.session.scalar(query.where(Customer.reference == reference)) or 0
+
+
+def _window(seeded: Seeded, visit: Visit, width: int, *, javascript: bool, reference: str) -> Visitor:
+    with seeded.app.app_context():
+        make_customer(reference=reference, name=f"Grid {reference}", currency="EUR")
+    visitor = visit(seeded.home, width, javascript=javascript, axe=True)
+    visitor.sign_in()
+    visitor.go("/charges")
+    visitor.follow("Add many charges")
+    visitor.page.locator("#customer").fill(reference)
+    return visitor
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_twenty_rows_are_pasted_one_is_wrong_and_mended(seeded: Seeded, visit: Visit, width: int) -> None:
+    visitor = _window(seeded, visit, width, javascript=True, reference=f"GRID{width}")
+    total = visitor.page.locator("[data-grid-sum]")
+    paste(
+        visitor.page.locator("#rows-0-customer"),
+        "\n".join([*TWENTY[:6], TWENTY[6].replace("7", "seven", 1), *TWENTY[7:]]),
+    )
+    expect(visitor.page.locator("#rows-19-description")).to_have_value("Pasted 20")
+    expect(total).to_have_text("20 rows: 304.50 EUR, 1 not counted yet.")
+    visitor.press("Save charges")
+    assert "Row 7: “seven” is not a number" in visitor.page.get_by_role("alert").inner_text()
+    assert _charges(seeded, f"GRID{width}") == 0
+    visitor.check()
+    visitor.page.get_by_role("alert").get_by_role("link").click()
+    visitor.page.keyboard.press("Control+a")
+    visitor.page.keyboard.type("7")
+    expect(total).to_have_text("20 rows: 315.00 EUR.")
+    visitor.press("Save charges")
+    assert "20 charges of 315.00 EUR saved." in visitor.flash().inner_text()
+    assert _charges(seeded, f"GRID{width}") == 20
+
+
+def test_enter_leads_to_the_next_row_and_makes_one_at_the_end(seeded: Seeded, visit: Visit) -> None:
+    visitor = _window(seeded, visit, 1280, javascript=True, reference="GRIDKEYS")
+    visitor.page.locator("#rows-8-quantity").focus()
+    for expected in ("rows-9-quantity", "rows-10-quantity", "rows-11-quantity"):
+        visitor.page.keyboard.press("Enter")
+        expect(visitor.page.locator(f"#{expected}")).to_be_focused()
+    keys = visitor.page.locator("tbody input[type=hidden]").evaluate_all("fields => fields.map(field => field.value)")
+    assert len(keys) == len(set(keys)) == 12
+    for name, text in (("unit_price", "$1,234.50"), ("description", "By hand")):
+        visitor.page.locator(f"#rows-11-{name}").fill(text)
+    expect(visitor.page.locator("[data-grid-sum]")).to_have_text("1 row: 1,234.50 EUR.")
+    visitor.page.locator("#rows-11-unit_price").fill("1,234.50")
+    visitor.press("Save charges")
+    assert "1 charge of 1,234.50 EUR saved." in visitor.flash().inner_text()
+
+
+def test_without_a_script_lines_are_pasted_into_a_field(seeded: Seeded, visit: Visit) -> None:
+    visitor = _window(seeded, visit, 1280, javascript=False, reference="GRIDPLAIN")
+    visitor.page.get_by_text("Paste lines without a script").click()
+    visitor.page.locator("#pasted").fill("\n".join(TWENTY))
+    visitor.press("Add 10 rows")
+    assert visitor.page.locator("#rows-19-description").input_value() == "Pasted 20"
+    visitor.press("Check")
+    assert "20 charges of 315.00 EUR can be saved" in visitor.page.get_by_role("main").inner_text()
+    assert _charges(seeded, "GRIDPLAIN") == 0
+    visitor.press("Save charges")
+    assert _charges(seeded, "GRIDPLAIN") == 20
