@@ -8,6 +8,7 @@ from sqlalchemy import case, delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import EXACT
 from billing_admin.domain.written import Row, Written
 from billing_admin.models import Account, BillingRun, BillingRunItem
@@ -82,8 +83,8 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
     _settle(session, run, due, reasons, drafts)
     if drafts:
         _store(session, run, billed, drafts, now)
-    details = {"invoices": len(drafts), "charges": sum(one.document.charges for one in billed)}
-    record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
+        details = {"invoices": len(drafts), "charges": sum(one.document.charges for one in billed)}
+        record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
     return len(items)
 
 
@@ -179,7 +180,10 @@ def _leave_later(session: Session, run: BillingRun, places: Mapping[AccountKey, 
         if key not in places or not more:
             continue
         if more < 0:
-            raise RuntimeError(f"account {customer_id} in {currency} keeps fewer charges than there are: run doctor")
+            said = (
+                f"The totals kept of customer {customer_id} in {currency} are wrong: have `flask doctor` look at them."
+            )
+            raise Conflict("account_drift", said)
         rest = EXACT.subtract(amount, document.amount) if document else amount
         item = {
             "run_id": run.id,

@@ -113,7 +113,7 @@ def post_each(session: Session, postings: Sequence[Posting], now: datetime) -> l
 
 def keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Posted:
     """Store what was judged new in this transaction, of which nothing was refused."""
-    (posted,) = _keep(session, [(judged, actor)], now)
+    (posted,) = _keep(session, judged.known, [(judged, actor)], now)
     _tell(session, [posted], now)
     return posted
 
@@ -131,7 +131,7 @@ def _post_each(session: Session, postings: Sequence[Posting], now: datetime) -> 
         if isinstance(outcome, Judged):
             before |= outcome.fresh
             accepted.append((outcome, posting.actor))
-    kept = iter(_keep(session, accepted, now))
+    kept = iter(_keep(session, found, accepted, now))
     return [next(kept) if isinstance(outcome, Judged) else outcome for outcome in outcomes]
 
 
@@ -165,7 +165,7 @@ def _judged(specs: Sequence[ChargeSpec], found: Known, before: Mapping[UUID, Pri
     return Judged(ids, found, fresh, refusals)
 
 
-def _keep(session: Session, accepted: Sequence[tuple[Judged, Actor]], now: datetime) -> list[Posted]:
+def _keep(session: Session, found: Known, accepted: Sequence[tuple[Judged, Actor]], now: datetime) -> list[Posted]:
     """Store what is new of all of them together, with an event for each."""
     fresh = [charge for judged, _ in accepted for charge in judged.fresh.values()]
     likely = _likely_duplicates(session, fresh, now) if fresh else {}
@@ -176,10 +176,10 @@ def _keep(session: Session, accepted: Sequence[tuple[Judged, Actor]], now: datet
             one = next(iter(judged.fresh)) if len(judged.fresh) == 1 else None
             event = audit.event(actor, now, "charge.posted", "charge", one, {"charges": len(judged.fresh)})
             written.append(event)
-            rows = _rows(judged.fresh.values(), likely, judged.known, event["id"], now)
-        posted.append(Posted(judged.ids, judged.known, rows, [row["id"] for row in rows if row["duplicate_of_id"]]))
+            rows = _rows(judged.fresh.values(), likely, found, event["id"], now)
+        posted.append(Posted(judged.ids, found, rows, [row["id"] for row in rows if row["duplicate_of_id"]]))
     if written:
-        _store(session, written, [row for one in posted for row in one.rows], accepted[0][0].known)
+        _store(session, written, [row for one in posted for row in one.rows], found)
     return posted
 
 

@@ -691,3 +691,25 @@ def test_a_run_that_was_started_by_an_earlier_version_goes_on(session: Session) 
     }
     assert report(session, A).run.state == "done"
     assert_books_balance(session)
+
+
+def test_totals_that_are_wrong_stop_the_run_with_a_sentence(session: Session) -> None:
+    """What an account keeps is changed with each charge: if it says less than there is, nobody may bill by it."""
+    customer = make_customer(currency="EUR")
+    post(make_spec(customer, "1.00"), make_spec(customer, "2.00"))
+    transaction(lambda session: session.execute(update(Account).values(pending_charges=1)))
+    id, _ = billing_runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
+    session.rollback()
+    run = session.get_one(BillingRun, id)
+    assert run.state == "failed"
+    assert f"customer {customer.id} in EUR are wrong" in (run.failure or "")
+    assert all_invoices() == []
+    assert counted(session) == {"pending": 2}
+
+
+def test_a_run_that_finds_nothing_due_tells_of_no_invoices(session: Session) -> None:
+    post(make_spec(make_customer(currency="EUR"), "1.00", incurred_on=APRIL))
+    billing_runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
+    session.rollback()
+    told = session.scalars(select(AuditEvent.action).where(AuditEvent.object_type == "billing_run")).all()
+    assert sorted(told) == ["billing_run.finished", "billing_run.started"]
