@@ -200,8 +200,11 @@
       const [top, left] = at(event.target);
       const rest = text.split("\n").filter((line, place) => {
         const row = rows()[top + place] || addRow();
-        if (row) line.split("\t").forEach((value, column) => { const cell = cells(row)[left + column]; if (cell) cell.value = value.trim(); });
-        return !row;
+        if (!row) return true;
+        const places = cells(row).slice(left), values = line.split("\t");
+        if (values.length > places.length) values.push(values.splice(places.length - 1).join(" ")); /* what is too much stays with the last */
+        values.forEach((value, column) => { places[column].value = value.trim(); });
+        return false;
       });
       if (rest.length) { const pasted = form.elements.pasted; pasted.value = rest.join("\n"); pasted.closest("details").open = true; }
       form.dispatchEvent(new Event("input", { bubbles: true }));

@@ -119,14 +119,18 @@ def _spread(form: ManyForm, pasted: str) -> None:
         _add_rows(form, missing)
         blank = [entry.form for entry in form.rows if entry.form.is_blank]
     for row, line in zip(blank, lines, strict=False):
-        for field, cell in zip(row.columns, line.split("\t"), strict=False):
-            field.raw_data = [cell.strip()]
+        columns = row.columns
+        cells = line.split("\t", len(columns) - 1)  # what is too much stays with the description
+        for field, cell in zip(columns, cells, strict=False):
+            field.raw_data = [cell.replace("\t", " ").strip()]
     form.pasted.raw_data = ["\n".join(lines[len(blank) :])]
 
 
 def _post(form: ManyForm, dry: bool) -> posting.Posted | None:
     """Save the rows, or only find out whether they could be saved. None if the form has errors, which stand at their fields."""
     form.validate()
+    if form.pasted.data:
+        form.pasted.errors = ["These lines are not among the rows yet: press “Add 10 rows”, or delete them."]
     specs = {number: spec for number, spec in _specs(form) if spec is not None}
     if not specs and not _has_errors(form):
         form.form_errors.append("Enter a charge: a service and a quantity, or a description and a unit price.")

@@ -154,6 +154,14 @@ def test_lines_that_find_no_room_stay_where_they_were_pasted(
     assert "\tGenericCompute\t12\n\tGenericCompute\t13</textarea>" in page.text
 
 
+def test_pasted_lines_are_not_forgotten_when_saving(browser: FlaskClient, session: Session) -> None:
+    response = enter(browser, ",GenericCompute,1", pasted="\tGenericCompute\t2")
+    assert "These lines are not among the rows yet" in words(response)
+    assert stored(session) == []
+    wide = enter(browser, pasted="acme\tGenericCompute\t2\t\t\tOf\tmany\tcells", then="rows")
+    assert shown(wide, 1, "description") == "Of many cells"
+
+
 def test_likely_duplicates_are_told(browser: FlaskClient, session: Session) -> None:
     change_settings(hold_likely_duplicates=True)
     response = enter(browser, ",GenericCompute,3", ",GenericCompute,3", ",GenericCompute,4")
