@@ -19,31 +19,36 @@ Done = TypeVar("Done")
 
 
 class _Ticket(Generic[Asked, Done]):
-    """What one caller asks for, and what came of it: None once it is served means that it must be tried alone."""
+    """What one caller asks for, and what came of it: an outcome, or that it failed together with others' and falls apart."""
 
-    __slots__ = ("asked", "called", "outcome", "served")
+    __slots__ = ("apart", "asked", "called", "outcome", "served")
+
+    outcome: Done | BaseException
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
-        self.outcome: Done | BaseException | None = None
-        self.served = False
+        self.served = self.apart = False
         self.called = Lock()
         self.called.acquire()  # released when it is served, or when it is this caller's turn to work
 
-    def serve(self, outcome: Done | BaseException | None) -> None:
+    def serve(self, outcome: Done | BaseException) -> None:
         self.outcome, self.served = outcome, True
+        self.called.release()
+
+    def fall_apart(self) -> None:
+        self.apart = self.served = True
         self.called.release()
 
 
 class Shared(Generic[Asked, Done]):
-    """Work on what many ask for, which tells what came of each: a result, the error that is that caller's alone, or None if it
-    must be tried alone, since it would keep the others waiting.
+    """Work on what many ask for, which tells what came of each: a result, or the error that is that caller's alone.
 
     What fails as a whole falls apart: each is then tried by itself, so that nobody bears another's fault. But if the commit
-    itself fails, it may have gone through all the same: all are told, and nothing is tried again.
+    itself fails, it may have gone through all the same: all are told, and nothing is tried again. Who waits for a lock makes the
+    others wait, too: let the work not wait where strangers meet.
     """
 
-    def __init__(self, work: Callable[[Session, Sequence[Asked]], Sequence[Done | DomainError | None]]) -> None:
+    def __init__(self, work: Callable[[Session, Sequence[Asked]], Sequence[Done | DomainError]]) -> None:
         self._work = work
         self._state = Condition()
         self._waiting: list[_Ticket[Asked, Done]] = []
@@ -56,16 +61,12 @@ class Shared(Generic[Asked, Done]):
         if not self._finds_nobody_at_work(ticket):
             ticket.called.acquire()
         if not ticket.served:
-            self._gather()
-            taken: list[_Ticket[Asked, Done]] = []
-            try:
-                self._serve(taken)
-            finally:
-                self._hand_over(len(taken))
-        outcome = ticket.outcome
-        if outcome is None:
+            self._serve()
+        outcome: Done | BaseException
+        if ticket.apart:
             (outcome,) = transaction(self._work, [asked])
-            assert outcome is not None  # noqa: S101 - there were no others
+        else:
+            outcome = ticket.outcome
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -97,10 +98,11 @@ class Shared(Generic[Asked, Done]):
             taken, self._waiting = self._waiting, []
             return taken
 
-    def _serve(self, taken: list[_Ticket[Asked, Done]]) -> None:
+    def _serve(self) -> None:
+        taken: list[_Ticket[Asked, Done]] = []
         undone = True
 
-        def work(session: Session) -> list[tuple[_Ticket[Asked, Done], Done | DomainError | None]]:
+        def work(session: Session) -> list[tuple[_Ticket[Asked, Done], Done | DomainError]]:
             nonlocal undone
             undone = True
             taken.extend(self._all_waiting())  # with a second attempt come those who have come meanwhile
@@ -110,11 +112,14 @@ class Shared(Generic[Asked, Done]):
             return served
 
         try:
+            self._gather()
             served = transaction(work)
         except BaseException as error:  # noqa: BLE001 - raised by whoever asked
             apart = undone and len(taken) > 1 and isinstance(error, Exception)
             for ticket in taken or self._all_waiting():
-                ticket.serve(None if apart else error)
+                ticket.fall_apart() if apart else ticket.serve(error)
         else:
             for ticket, outcome in served:
                 ticket.serve(outcome)
+        finally:
+            self._hand_over(len(taken))

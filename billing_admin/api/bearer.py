@@ -60,7 +60,7 @@ def seen_lately() -> Bearer | None:
     found = _all_seen().get(digest(secret)) if secret else None
     if found is None or not found.at <= at < min(found.at + USE_IS_FRESH, found.bearer.expires_at):
         return None
-    return replace(found.bearer, actor=replace(found.bearer.actor, request_id=request_id()), fresh=True)
+    return replace(found.bearer, actor=replace(found.bearer.actor, request_id=request_id()))
 
 
 def _secret() -> str | None:
@@ -78,6 +78,9 @@ def note_later(found: Bearer, response: Response) -> None:
     token_id = found.actor.id
     if found.fresh or token_id is None:
         return
+    seen, key = _all_seen(), digest(_secret() or "")
+    if key in seen:
+        seen[key] = replace(seen[key], bearer=replace(found, fresh=True))
     app, at = current_app._get_current_object(), now()  # type: ignore[attr-defined]
 
     @response.call_on_close

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -261,17 +262,39 @@ def post_charge(bearer: Bearer, body: ChargeIn) -> Reply:
 
 
 def _post_one(spec: ChargeSpec, bearer: Bearer) -> posting.Posted:
-    shared: Shared[posting.Posting, posting.Posted] = current_app.extensions["billing_posting"]
+    lanes: Lanes = current_app.extensions["billing_posting"]
     try:
-        return shared(posting.Posting([spec], bearer.actor, bearer))
+        return lanes(posting.Posting([spec], bearer.actor, bearer))
     except DomainError as error:
         error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
         raise
 
 
+class Lanes:
+    """Those who post a charge at the same moment share a transaction: in one lane, which waits for nobody's lock; those whose
+    account is locked, by a billing run perhaps, go on in a second one, and keep only each other waiting.
+    """
+
+    def __init__(self) -> None:
+        self._quick = Shared(partial(self._post, waits=False))
+        self._patient = Shared(partial(self._post, waits=True))
+
+    def __call__(self, asked: posting.Posting) -> posting.Posted:
+        """Post it, or raise the refusal."""
+        posted = self._quick(asked) or self._patient(asked)
+        assert posted is not None  # noqa: S101 - it has waited
+        return posted
+
+    @staticmethod
+    def _post(
+        session: Session, asked: Sequence[posting.Posting], waits: bool
+    ) -> list[posting.Posted | DomainError | None]:
+        return posting.post_each(session, asked, now(), waits)
+
+
 def init_posting(app: Flask) -> None:
     """Let those who post a charge at the same moment share a transaction."""
-    app.extensions["billing_posting"] = Shared(lambda session, asked: posting.post_each(session, asked, now()))
+    app.extensions["billing_posting"] = Lanes()
 
 
 def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:

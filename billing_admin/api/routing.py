@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from billing_admin.api import bearer, limiting, problems, strict_json
 from billing_admin.api.fields import Answer, Body, Listing, Parameters, cursor
-from billing_admin.domain.errors import DomainError, Invalid, NotAuthenticated, NotFound, Problem
+from billing_admin.domain.errors import Denied, DomainError, Invalid, NotAuthenticated, NotFound, Problem
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.paging import Page
 from billing_admin.queries.tokens import Bearer
@@ -90,20 +90,18 @@ def route(
 
     def register(view: View) -> View:
         made = Route(
-            *(
-                method,
-                path,
-                scope,
-                view,
-                body,
-                body_optional,
-                query,
-                answer,
-                or_json,
-                statuses,
-                versioned,
-                proves_bearer,
-            )
+            method=method,
+            path=path,
+            scope=scope,
+            view=view,
+            body=body,
+            body_optional=body_optional,
+            query=query,
+            answer=answer,
+            or_json=or_json,
+            statuses=statuses,
+            versioned=versioned,
+            proves_bearer=proves_bearer,
         )
         ROUTES.append(made)
         rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # these names may hold a slash
@@ -127,7 +125,7 @@ def _endpoint(made: Route) -> Callable[..., Response]:
         except (DomainError, HTTPException) as error:
             found = _bearer()
             found.actor.require(made.scope)  # goes before whatever else is wrong
-            if not isinstance(error, NotAuthenticated):
+            if not isinstance(error, NotAuthenticated | Denied):
                 raise
         return _answer(made, found, names)
 
@@ -170,7 +168,8 @@ def _asked(made: Route) -> dict[str, Any]:
     query = _read_query(made.query)
     asked: dict[str, Any] = {} if made.query is Parameters else {"query": query}
     if made.body is not None:
-        asked["body"] = _read_body(made.body, made.body_optional)
+        content = request.get_data(cache=made.proves_bearer)  # it may have to be read again
+        asked["body"] = _read_body(content, made.body, made.body_optional)
     return asked
 
 
@@ -190,8 +189,7 @@ def _read_query(model: type[Parameters]) -> Parameters:
         raise problems.refused(error) from None
 
 
-def _read_body(model: type[Body], optional: bool) -> Body:
-    content = request.get_data(cache=False)
+def _read_body(content: bytes, model: type[Body], optional: bool) -> Body:
     if optional and not content:
         return model()
     charset = request.mimetype_params.get("charset", "utf-8").lower()

@@ -94,19 +94,21 @@ def post(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datet
 
 def post_untold(session: Session, specs: Sequence[ChargeSpec], actor: Actor, now: datetime) -> Posted:
     """Post, for whoever goes on with the charges in the same act, and tells of those that are held then."""
-    (outcome,) = _post_each(session, [Posting(specs, actor)], now)
+    (outcome,) = _post_each(session, [Posting(specs, actor)], now, waits=True)
     if isinstance(outcome, Posted):
         return outcome
-    assert outcome is not None  # noqa: S101 - it came alone
+    assert outcome is not None  # noqa: S101 - it waits
     raise outcome
 
 
-def post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError | None]:
+def post_each(
+    session: Session, postings: Sequence[Posting], now: datetime, waits: bool
+) -> list[Posted | DomainError | None]:
     """Post what several callers ask for, each as if it came alone, in their order: what is refused of one is no other's.
 
-    None is of one who would have kept the others waiting: others have locked the account. Who comes alone waits.
+    If it `waits` for no account that others have locked, None is of one who would have kept the rest waiting.
     """
-    outcomes = _post_each(session, postings, now)
+    outcomes = _post_each(session, postings, now, waits)
     _tell(session, [one for one in outcomes if isinstance(one, Posted)], now)
     return outcomes
 
@@ -118,10 +120,12 @@ def keep(session: Session, judged: Judged, actor: Actor, now: datetime) -> Poste
     return posted
 
 
-def _post_each(session: Session, postings: Sequence[Posting], now: datetime) -> list[Posted | DomainError | None]:
+def _post_each(
+    session: Session, postings: Sequence[Posting], now: datetime, waits: bool
+) -> list[Posted | DomainError | None]:
     bearers = [posting.bearer for posting in postings if posting.bearer]
     specs = [spec for posting in postings for spec in posting.specs]
-    found = known(session, specs, bearers, waits=len(postings) == 1)
+    found = known(session, specs, bearers, waits)
     before: dict[UUID, PricedCharge] = {}  # what those who come first are about to store
     outcomes = []
     accepted = []

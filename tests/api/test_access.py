@@ -153,6 +153,51 @@ def test_who_posted_a_moment_ago_may_not_once_that_is_over(
         assert db.session().scalar(select(func.count(Charge.id))) == 3
 
 
+def test_who_was_let_in_meanwhile_may_post_at_once(
+    app: Flask, client: FlaskClient, script: Script, owner: UUID
+) -> None:
+    """A token whose owner gets a role, or is active again, between what is remembered and what is asked."""
+    actor = Actor("person", owner, "ada@example.com", ROLES["admin"])
+    with app.app_context():
+        _, secret = transaction(tokens.create, "t", ["charges:write"], user_id=owner, actor=actor, now=now())
+
+    def post() -> int:
+        return client.post(f"{BASE}/charges", json=CHARGE, headers={"Authorization": f"Bearer {secret}"}).status_code
+
+    def change(**values: object) -> None:
+        with app.app_context():
+            transaction(lambda session: session.execute(update(User).values(values)))
+
+    change(role="viewer")
+    assert post() == 403
+    change(role="admin")
+    assert [post(), post()] == [201, 201]
+
+
+def test_a_request_is_read_again_when_what_is_remembered_was_wrong_for_a_moment(
+    app: Flask, script: Script, owner: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = Actor("person", owner, "ada@example.com", ROLES["admin"])
+    with app.app_context():
+        _, script.token = transaction(tokens.create, "t", ["charges:write"], user_id=owner, actor=actor, now=now())
+    assert script.post("/charges", CHARGE).status_code == 201
+
+    def active_again(*asked: Any) -> Any:
+        transaction(lambda session: session.execute(update(User).values(active=True)))
+        return by_secret(*asked)
+
+    with app.app_context():
+        transaction(lambda session: session.execute(update(User).values(active=False)))
+    monkeypatch.setattr(bearer, "by_secret", active_again)
+    assert script.post("/charges", CHARGE | {"quantity": "7"}).json["quantity"] == "7"  # type: ignore[index]
+
+
+def test_the_first_use_of_a_token_is_noted_whatever_came_before(app: Flask, script: Script) -> None:
+    assert [script.post("/charges", {}).status_code, script.post("/charges", CHARGE).status_code] == [422, 201]
+    with app.app_context():
+        assert db.session().scalars(select(ApiToken.last_used_at)).one() is not None
+
+
 def test_a_bearer_is_remembered_for_a_minute_and_not_beyond_the_tokens_end(
     app: Flask, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:

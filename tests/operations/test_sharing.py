@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -24,7 +24,7 @@ from billing_admin.operations import posting
 from billing_admin.operations.posting import Posted, Posting
 from billing_admin.sharing import Shared
 from tests.books import assert_books_balance
-from tests.making import make_customer, make_service, make_spec
+from tests.making import MARCH_END, make_customer, make_service, make_spec, post
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 Outcome = str | DomainError
@@ -55,7 +55,7 @@ class Desk:
 
 
 @contextmanager
-def callers(app: Flask, shared: Shared[Any, Any]) -> Iterator[Callable[[Any], Future[Any]]]:
+def callers(app: Flask, shared: Callable[[Any], Any]) -> Iterator[Callable[[Any], Future[Any]]]:
     """Each call in a thread of its own."""
 
     def call(asked: Any) -> Any:
@@ -231,22 +231,6 @@ def test_who_does_not_come_again_is_not_waited_for_long_nor_twice(
     assert desk.groups == [["a"], ["b", "c"], ["d"], ["e"]]
 
 
-def test_who_would_keep_the_others_waiting_is_served_alone(app: Flask, session: Session) -> None:
-    desk = Desk(session)
-
-    def work(session: Session, asked: Sequence[str]) -> list[Outcome | None]:
-        outcomes = desk.work(session, asked)
-        return [
-            None if one == "slow" and len(asked) > 1 else outcome for one, outcome in zip(asked, outcomes, strict=True)
-        ]
-
-    shared = Shared(work)
-    with callers(app, shared) as ask:
-        made = gather(desk, shared, ask, "a", "slow", "c")
-        assert [one.result(20) for one in made] == ["A", "SLOW", "C"]
-    assert desk.groups == [["a"], ["slow", "c"], ["slow"]]
-
-
 def actor(name: str) -> Actor:
     return Actor("token", UUID(int=len(name)), name, frozenset({"charges:write"}), f"request of {name}")
 
@@ -262,7 +246,7 @@ def test_postings_that_share_a_transaction_keep_their_own_events_and_answers(ses
         "alike": make_spec(customer, "2.50", id=B),
     }
     postings = [Posting([spec], actor(name)) for name, spec in asked.items()]
-    one, again, other, nobody, alike = transaction(posting.post_each, postings, clock.now())
+    one, again, other, nobody, alike = transaction(posting.post_each, postings, clock.now(), waits=True)
     assert isinstance(one, Posted)
     assert isinstance(again, Posted)
     assert isinstance(alike, Posted)
@@ -296,28 +280,59 @@ def test_any_number_of_postings_may_come_together(session: Session, count: int) 
         )
         for n in range(count)
     ]
-    outcomes = transaction(posting.post_each, [Posting([spec], actor("one")) for spec in specs], clock.now())
+    outcomes = transaction(
+        posting.post_each, [Posting([spec], actor("one")) for spec in specs], clock.now(), waits=True
+    )
     assert [isinstance(one, Posted) and one.created for one in outcomes] == [1] * count
     assert session.scalar(select(func.count(Charge.id))) == count
     assert_books_balance(session)
 
 
-@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
-@pytest.mark.parametrize("strangers", [1, 9])
-def test_an_account_that_others_have_locked_keeps_nobody_else_waiting(session: Session, strangers: int) -> None:
-    """A billing run locks the accounts of a chunk: who posts for others together with one of them is served at once."""
+@pytest.fixture
+def locked(app: Flask, session: Session) -> Iterator[tuple[Customer, Customer, Connection]]:
+    """Two customers with accounts; the first one's is locked by a billing run, say."""
     busy, free = make_customer(), make_customer()
-    transaction(
-        posting.post_each, [Posting([make_spec(one, "1.00")], actor("one")) for one in (busy, free)], clock.now()
-    )
-    postings = [Posting([make_spec(busy, "2.00")], actor("waits"))]
-    postings += [Posting([make_spec(free, f"{n}.00")], actor("goes")) for n in range(2, 2 + strangers)]
+    post(*(make_spec(one, "1.00") for one in (busy, free)))
     with db.engine.connect().execution_options(**write_options(db.engine)) as billing:
         billing.execute(select(Account.currency).where(Account.customer_id == busy.id).with_for_update()).one()
-        held_up, *others = transaction(posting.post_each, postings, clock.now())
+        yield busy, free, billing
+
+
+on_postgresql = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+
+
+@on_postgresql
+@pytest.mark.parametrize("strangers", [1, 9])
+def test_an_account_that_others_have_locked_is_passed_by(
+    session: Session, locked: tuple[Customer, Customer, Connection], strangers: int
+) -> None:
+    busy, free, billing = locked
+    postings = [Posting([make_spec(busy, "2.00")], actor("waits"))]
+    postings += [Posting([make_spec(free, f"{n}.00")], actor("goes")) for n in range(2, 2 + strangers)]
+    held_up, *others = transaction(posting.post_each, postings, clock.now(), waits=False)
     assert held_up is None
     assert [isinstance(one, Posted) and one.created for one in others] == [1] * strangers
-    (alone,) = transaction(posting.post_each, postings[:1], clock.now())
+    billing.rollback()
+    (alone,) = transaction(posting.post_each, postings[:1], clock.now(), waits=False)
     assert isinstance(alone, Posted)
     assert alone.created == 1
+    assert_books_balance(session)
+
+
+@on_postgresql
+def test_who_waits_for_a_locked_account_keeps_nobody_else_waiting(
+    app: Flask, session: Session, locked: tuple[Customer, Customer, Connection]
+) -> None:
+    """A billing run locks the accounts of a chunk: whoever posts for others, before or after, is served meanwhile."""
+    busy, free, billing = locked
+    with callers(app, app.extensions["billing_posting"]) as ask:
+        waiting = [ask(Posting([make_spec(busy, f"{n}.50")], actor("waits"))) for n in range(3)]
+        for n in range(3):
+            going = [ask(Posting([make_spec(free, f"{n}.{m}0")], actor("goes"))) for m in range(1, 3)]
+            assert [one.result(5).created for one in going] == [1, 1]
+        assert not any(one.done() for one in waiting)
+        billing.execute(update(Account).where(Account.customer_id == busy.id).values(billed_through=MARCH_END))
+        billing.commit()
+        assert [one.result(20).rows[0]["late"] for one in waiting] == [True] * 3
+    session.rollback()
     assert_books_balance(session)
