@@ -135,8 +135,10 @@
 
   /* Exact decimals as whole numbers of 10^-12; null is what cannot be read, "" counts as `blank`. */
   const exactly = (typed, blank) => {
-    const text = typed.replace(/[\s,]|[A-Za-z]{3}|\p{Sc}/gu, "").replace("\u2212", "-");
-    if (typed.trim() === "") return blank;
+    let text = typed.trim();
+    if (!text) return blank;
+    text = text.replace(/^(?:[A-Za-z]{3}|\p{Sc})\s*|\s*(?:[A-Za-z]{3}|\p{Sc})$/u, "").replace("\u2212", "-").replace(/(\d)[\s'\u2019](?=\d)/g, "$1,");
+    if (/^-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$/.test(text)) text = text.replaceAll(",", "");
     const parts = /^(-?)(\d*)\.?(\d{0,12})$/.exec(text);
     return parts && parts[2] + parts[3] ? BigInt(parts[1] + parts[2] + parts[3].padEnd(12, "0")) : null;
   };
@@ -147,9 +149,20 @@
     return `${amount < 0n ? "-" : ""}${whole}.${digits.slice(-12).replace(/0{1,10}$/, "")}`;
   };
 
+  /* The cells of what was copied from a spreadsheet: those with tabs, lines or quotes in them stand in quotes. */
+  const cellsOf = (text) => {
+    const lines = [[]];
+    for (const [, cell, end] of text.replace(/\r\n?/g, "\n").replace(/\n$/, "").matchAll(/("(?:[^"]|"")*"(?=\t|\n|$)|[^\t\n]*)(\t|\n|$)/g)) {
+      lines.at(-1).push((/^".*"$/s.test(cell) ? cell.slice(1, -1).replaceAll('""', '"') : cell).replace(/\s+/g, " ").trim());
+      if (end === "\n") lines.push([]);
+      if (!end) break;
+    }
+    return lines;
+  };
+
   /* The grid of many charges: paste fills cells to the right and below, Enter goes down, count and sums are kept. */
   const setUpGrid = () => all("form[data-grid]").forEach((form) => {
-    const prices = JSON.parse(form.dataset.prices);
+    const prices = new Map(Object.entries(JSON.parse(form.dataset.prices)));
     const customers = new Map(Object.entries(JSON.parse(form.dataset.customers)).map(([reference, currency]) => [reference.toLowerCase(), currency]));
     const body = form.querySelector("tbody");
     const shown = form.querySelector("[data-grid-sum]");
@@ -185,7 +198,7 @@
         if (!cells(row).some((cell) => cell.value.trim())) return;
         count += 1;
         const currency = customers.get((customer || form.elements.customer.value.trim()).toLowerCase());
-        const known = prices[service] && prices[service].prices[currency];
+        const known = prices.get(service)?.prices[currency];
         const [many, each] = [exactly(quantity, ONE), exactly(price || known || "", null)];
         if (!currency || many === null || each === null) { unread += 1; return; }
         sums.set(currency, (sums.get(currency) || 0n) + many * each / ONE);
@@ -194,19 +207,23 @@
       shown.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${said && `: ${said}`}${unread ? `, ${unread} not counted yet` : ""}.` : "";
     };
     body.addEventListener("paste", (event) => {
-      const text = event.clipboardData.getData("text/plain").replace(/\r\n?/g, "\n").replace(/\n$/, "");
-      if (!/[\t\n]/.test(text) || !event.target.matches("input")) return;
+      const lines = cellsOf(event.clipboardData.getData("text/plain"));
+      if (!event.target.matches("input") || lines.length < 2 && lines[0].length < 2) return;
       event.preventDefault();
       const [top, left] = at(event.target);
-      const rest = text.split("\n").filter((line, place) => {
+      const rest = lines.filter((values, place) => {
         const row = rows()[top + place] || addRow();
         if (!row) return true;
-        const places = cells(row).slice(left), values = line.split("\t");
+        const places = cells(row).slice(left);
         if (values.length > places.length) values.push(values.splice(places.length - 1).join(" ")); /* what is too much stays with the last */
-        values.forEach((value, column) => { places[column].value = value.trim(); });
+        values.forEach((value, column) => { places[column].value = value; });
         return false;
       });
-      if (rest.length) { const pasted = form.elements.pasted; pasted.value = rest.join("\n"); pasted.closest("details").open = true; }
+      if (rest.length) { /* no row is left: they wait where lines can be pasted, too */
+        const pasted = form.elements.pasted;
+        pasted.value = [pasted.value, ...rest.map((values) => "\t".repeat(left) + values.join("\t"))].filter(Boolean).join("\n");
+        pasted.closest("details").open = true;
+      }
       form.dispatchEvent(new Event("input", { bubbles: true }));
     });
     body.addEventListener("keydown", (event) => {

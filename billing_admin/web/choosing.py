@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from flask import g
+
 from billing_admin.database import db
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.models import Customer
@@ -32,12 +34,24 @@ class CustomerField(TextField):
     def read(self, typed: str) -> str:
         """Refuse what no customer is called, and what several are."""
         words = super().read(typed)
-        try:
-            found = customers.customer(db.session(), words)
-        except NotFound:
-            found = _only(words)
+        read = g.setdefault("customers_read", {})  # a grid names the same one again and again
+        if words not in read:
+            read[words] = _found(words)
+        found = read[words]
+        if isinstance(found, Invalid):
+            raise found
         self.currency = found.currency
-        return found.reference
+        return str(found.reference)
+
+
+def _found(words: str) -> Customer | Invalid:
+    try:
+        return customers.customer(db.session(), words)
+    except NotFound:
+        try:
+            return _only(words)
+        except Invalid as refusal:
+            return refusal
 
 
 def _only(words: str) -> Customer:

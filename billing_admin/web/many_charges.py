@@ -1,8 +1,10 @@
 """Many charges at once: a grid that takes what is pasted from a spreadsheet. All of its rows are saved, or none."""
 
+import csv
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
@@ -15,10 +17,11 @@ from billing_admin.database import db, rehearsal, transaction
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.money import exact_sum
+from billing_admin.models import Service
 from billing_admin.operations import posting
 from billing_admin.queries import services
 from billing_admin.web.charges import NAMES, WRITE, currencies_agree, list_prices, service_choices
-from billing_admin.web.choosing import CustomerField, choices
+from billing_admin.web.choosing import NAMED, CustomerField, choices
 from billing_admin.web.filters import exact
 from billing_admin.web.forms import DayField, ExactField, Form, KeyField, LinesField, TextField, form_page
 from billing_admin.web.guard import subject
@@ -78,7 +81,7 @@ def new() -> ResponseReturnValue:
         if then == "rows":
             _make_rows(form)
         else:
-            posted = _post(form, dry=then == "check")
+            posted = _post(form, dry=then != "save")
     if posted and then == "save":
         return _saved(form, posted)
     for number, entry in enumerate(form.rows, 1):
@@ -112,18 +115,29 @@ def _add_rows(form: ManyForm, more: int) -> None:
 
 def _spread(form: ManyForm, pasted: str) -> None:
     """Put lines into rows that are blank, from the first one on; the rest stays where it was pasted."""
-    lines = [line for line in pasted.splitlines() if line.strip()]
+    lines = [cells for cells in csv.reader(StringIO(pasted, newline=""), delimiter="\t") if any(map(str.strip, cells))]
     blank = [entry.form for entry in form.rows if entry.form.is_blank]
     missing = len(lines) - len(blank)
     if missing > 0:
         _add_rows(form, missing)
         blank = [entry.form for entry in form.rows if entry.form.is_blank]
-    for row, line in zip(blank, lines, strict=False):
-        columns = row.columns
-        cells = line.split("\t", len(columns) - 1)  # what is too much stays with the description
-        for field, cell in zip(columns, cells, strict=False):
-            field.raw_data = [cell.replace("\t", " ").strip()]
-    form.pasted.raw_data = ["\n".join(lines[len(blank) :])]
+    for row, cells in zip(blank, lines, strict=False):
+        *firsts, last = row.columns
+        for field, cell in zip(firsts, cells, strict=False):
+            field.raw_data = [_one_line(cell)]
+        last.raw_data = [_one_line(" ".join(cells[len(firsts) :]))]  # what is too much stays with the description
+    rest = StringIO(newline="")
+    csv.writer(rest, delimiter="\t", lineterminator="\n").writerows(lines[len(blank) :])
+    form.pasted.raw_data = [rest.getvalue().rstrip("\n")]
+    if len(lines) > len(blank):
+        left = counted(len(lines) - len(blank), "line")
+        form.pasted.errors = [
+            f"Only {MOST_ROWS} rows fit. Cut these {left} out, and paste them again once the rows are saved."
+        ]
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(cell.split())
 
 
 def _post(form: ManyForm, dry: bool) -> posting.Posted | None:
@@ -131,6 +145,8 @@ def _post(form: ManyForm, dry: bool) -> posting.Posted | None:
     form.validate()
     if form.pasted.data:
         form.pasted.errors = ["These lines are not among the rows yet: press “Add 10 rows”, or delete them."]
+    if f"rows-{MOST_ROWS}-id" in request.form:
+        form.form_errors.append(f"Send {MOST_ROWS} rows at most.")
     specs = {number: spec for number, spec in _specs(form) if spec is not None}
     if not specs and not _has_errors(form):
         form.form_errors.append("Enter a charge: a service and a quantity, or a description and a unit price.")
@@ -152,22 +168,24 @@ def _has_errors(form: ManyForm) -> bool:
 
 def _specs(form: ManyForm) -> Iterator[tuple[int, ChargeSpec | None]]:
     """The rows that are written on, by their place; None where something is wrong, which is said at its field."""
-    codes = {word.casefold(): one.code for one in services.choices(db.session()) for word in (one.name, one.code)}
+    catalogue = services.choices(db.session())
     for place, entry in enumerate(form.rows):
         row = entry.form
         if row.is_blank:
             row.id.errors = []
             continue
-        yield place, _spec(form, row, codes)
+        yield place, _spec(form, row, catalogue)
 
 
-def _spec(form: ManyForm, row: RowForm, codes: Mapping[str, str]) -> ChargeSpec | None:
+def _spec(form: ManyForm, row: RowForm, catalogue: Sequence[Service]) -> ChargeSpec | None:
     customer = row.customer if row.customer.data else form.customer
     if not customer.data and not customer.errors and not row.customer.errors:
         row.customer.errors = ["Enter a customer, here or above the rows."]
-    service = codes.get(row.service.data.casefold()) if row.service.data else None
-    if row.service.data and service is None:
-        row.service.errors = [f"No service is called “{row.service.data[:80]}”. Choose one from the list."]
+    service = None
+    try:
+        service = _service(row.service.data, catalogue) if row.service.data else None
+    except Invalid as refusal:
+        row.service.errors = [refusal.message]
     if customer.currency:
         currencies_agree(row, customer.currency)
     if row.errors:
@@ -187,6 +205,18 @@ def _spec(form: ManyForm, row: RowForm, codes: Mapping[str, str]) -> ChargeSpec 
         for problem in refusal.problems:
             _place(row, problem)
         return None
+
+
+def _service(typed: str, catalogue: Sequence[Service]) -> str:
+    """The code of the service that is called so: by its very code, else by code or name however it is capitalised."""
+    called = [one for one in catalogue if typed.casefold() in {one.code.casefold(), one.name.casefold()}]
+    found = [one for one in called if one.code == typed] or called
+    if not found:
+        raise Invalid("unknown_service", f"No service is called “{typed[:80]}”. Choose one from the list.")
+    if found[1:]:
+        named = ", ".join(one.code for one in found[:NAMED])
+        raise Invalid("several_services", f"Several services are called so: {named}. Enter the code of one.")
+    return found[0].code
 
 
 def _place(row: RowForm, problem: Problem) -> None:

@@ -55,6 +55,43 @@ def test_twenty_rows_are_pasted_one_is_wrong_and_mended(seeded: Seeded, visit: V
     assert _charges(seeded, f"GRID{width}") == 20
 
 
+@pytest.mark.parametrize(
+    ("quantity", "price", "said"),
+    [
+        ("1,5", "1", "1 not counted yet"),
+        ("1.234,50", "1", "1 not counted yet"),
+        ("1 2 EUR 3", "1", "1 not counted yet"),
+        ("1’000", "€2", "2,000.00 EUR"),
+        ("", "1,234,567.891 EUR", "1,234,567.891 EUR"),
+        ("−2", "0.0000008", "-0.0000016 EUR"),
+    ],
+)
+def test_the_sum_reads_amounts_as_the_server_does(
+    seeded: Seeded, visit: Visit, quantity: str, price: str, said: str
+) -> None:
+    visitor = visit(seeded.home)
+    visitor.sign_in()
+    visitor.go("/charges/many?customer=EMPTY")
+    for name, text in (("quantity", quantity), ("unit_price", price), ("service", "constructor")):
+        visitor.page.locator(f"#rows-0-{name}").fill(text)
+    expect(visitor.page.locator("[data-grid-sum]")).to_contain_text(said)
+
+
+def test_cells_in_quotes_are_pasted_whole(seeded: Seeded, visit: Visit) -> None:
+    visitor = visit(seeded.home)
+    visitor.sign_in()
+    visitor.go("/charges/many")
+    paste(visitor.page.locator("#rows-1-unit_price"), '2\t\t"Two\nlines, ""so"""\textra\r\n3\t2026-03-01')
+    for field, text in (
+        ("1-unit_price", "2"),
+        ("1-description", 'Two lines, "so" extra'),
+        ("2-unit_price", "3"),
+        ("2-day", "2026-03-01"),
+        ("3-unit_price", ""),
+    ):
+        expect(visitor.page.locator(f"#rows-{field}")).to_have_value(text)
+
+
 def test_enter_leads_to_the_next_row_and_makes_one_at_the_end(seeded: Seeded, visit: Visit) -> None:
     visitor = _window(seeded, visit, 1280, javascript=True, reference="GRIDKEYS")
     visitor.page.locator("#rows-8-quantity").focus()

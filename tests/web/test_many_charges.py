@@ -1,6 +1,8 @@
 """The grid of many charges: all rows are saved, or none; what is wrong stands at its row."""
 
 from decimal import Decimal
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -11,10 +13,11 @@ from werkzeug.test import TestResponse
 
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.web import many_charges
+from billing_admin.web.many_charges import MOST_ROWS
 from tests.books import assert_books_balance
 from tests.making import change_settings, make_customer, make_service
 from tests.people import send, signed_in
-from tests.web.pages import field, words
+from tests.web.pages import field, statements, words
 
 COLUMNS = ("customer", "service", "quantity", "unit_price", "day", "description")
 
@@ -152,6 +155,47 @@ def test_lines_that_find_no_room_stay_where_they_were_pasted(
     assert shown(page, 12, "quantity") == "11"
     assert 'name="rows-12-id"' not in page.text
     assert "\tGenericCompute\t12\n\tGenericCompute\t13</textarea>" in page.text
+    assert "Only 12 rows fit. Cut these 2 lines out" in words(page)
+
+
+def test_a_service_is_the_one_that_is_meant_or_asked_for(browser: FlaskClient, session: Session) -> None:
+    for code, name, price in (
+        ("db", "Base", "1"),
+        ("DB", "Base two", "100"),
+        ("h1", "Hosting", "3"),
+        ("h2", "Hosting", "4"),
+    ):
+        make_service(code=code, name=name, prices={"USD": Decimal(price)})
+    assert "Row 1: Several services are called so: h1, h2." in words(enter(browser, ",hosting,1"))
+    assert "Row 1: Several services are called so: DB, db." in words(enter(browser, ",Db,1"))
+    assert stored(session) == []
+    enter(browser, ",db,1", ",DB,1", ",base,2", ",H2,1", ",BASE TWO,2")
+    assert [one.amount for one in stored(session)] == [1, 2, 4, 100, 200]
+
+
+def test_an_unknown_button_saves_nothing(browser: FlaskClient, session: Session) -> None:
+    assert enter(browser, ",GenericCompute,1", then="Check").status_code == 200
+    assert stored(session) == []
+
+
+def test_rows_beyond_the_last_are_not_left_out_in_silence(browser: FlaskClient, session: Session) -> None:
+    more: dict[str, Any] = {f"rows-{MOST_ROWS}-id": str(uuid4()), f"rows-{MOST_ROWS}-service": "GenericCompute"}
+    assert "Send 300 rows at most." in words(enter(browser, ",GenericCompute,1", **more))
+    assert stored(session) == []
+
+
+def test_cells_in_quotes_stay_whole(browser: FlaskClient) -> None:
+    page = enter(browser, pasted='\tGenericCompute\t1\t\t\t"Two\r\nlines, ""so"""\r\n\tGenericCompute\t2', then="rows")
+    assert shown(page, 1, "description") == 'Two lines, "so"'
+    assert (shown(page, 2, "quantity"), shown(page, 3, "quantity")) == ("2", "")
+
+
+def test_a_customer_who_is_named_in_each_row_is_looked_up_once(app: Flask, browser: FlaskClient) -> None:
+    with statements(app) as few:
+        enter(browser, "ACME,GenericCompute,1", then="check")
+    with statements(app) as many:
+        enter(browser, *["ACME,GenericCompute,1"] * 9, then="check")
+    assert len(many) <= len(few) + 2
 
 
 def test_pasted_lines_are_not_forgotten_when_saving(browser: FlaskClient, session: Session) -> None:
