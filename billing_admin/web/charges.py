@@ -207,12 +207,14 @@ def _post(form: ChargeForm) -> posting.Posted:
     except Conflict as refusal:
         if refusal.code != "id_conflict":
             raise
-        differs = ", ".join(word.replace("_", " ") for word in refusal.extra["differs"])  # type: ignore[attr-defined]
         form.id.data = uuid4()
-        raise Conflict(
-            "saved_before",
-            f"This form was saved already, with another {differs}. Send it again to add a second charge.",
-        ) from refusal
+        raise Conflict("saved_before", saved_before("form", refusal.problems[0].differs)) from refusal
+
+
+def saved_before(what: str, differs: Sequence[str]) -> str:
+    """That something was sent with an id that stands for another charge already; it has got a new one since."""
+    others = ", ".join(word.replace("_", " ") for word in differs)
+    return f"This {what} was saved already, with another {others}. Send it again to add a second charge."
 
 
 def _spec(form: ChargeForm) -> ChargeSpec:

@@ -20,7 +20,7 @@ from billing_admin.domain.money import exact_sum
 from billing_admin.models import Service
 from billing_admin.operations import posting
 from billing_admin.queries import services
-from billing_admin.web.charges import NAMES, WRITE, currencies_agree, list_prices, service_choices
+from billing_admin.web.charges import NAMES, WRITE, currencies_agree, list_prices, saved_before, service_choices
 from billing_admin.web.choosing import NAMED, CustomerField, choices
 from billing_admin.web.filters import exact
 from billing_admin.web.forms import DayField, ExactField, Form, KeyField, LinesField, TextField, form_page
@@ -226,8 +226,7 @@ def _place(row: RowForm, problem: Problem) -> None:
     field, sentence = shown.get(NAMES.get(name, name), row.service), problem.message
     if problem.code == "id_conflict":
         row.id.data = uuid4()
-        differs = ", ".join(word.replace("_", " ") for word in problem.differs)
-        sentence = f"This row was saved already, with another {differs}. Send it again to add a second charge."
+        sentence = saved_before("row", problem.differs)
     field.errors = [*field.errors, sentence]
 
 
