@@ -144,7 +144,7 @@ def _accepted(
 ) -> Judged | DomainError | None:
     if posting.bearer and not found.proves(posting.bearer):
         return bad_token()
-    if any(spec.customer in found.busy or _key(spec.customer) in found.busy for spec in posting.specs):
+    if found.busy and any(not found.busy.isdisjoint({spec.customer, _key(spec.customer)}) for spec in posting.specs):
         return None
     judged = _judged(posting.specs, found, before, now)
     return _refusal(judged.refusals) if judged.refusals else judged
