@@ -160,7 +160,7 @@ def test_the_example_is_killed_ten_times_and_run_again(gunicorn: str, token: str
         kill_at_work(process, session, chance)
         assert process.returncode == -signal.SIGKILL, "the example was over too soon to be killed"
     before = stored(session)
-    assert 0 < before < ROWS
+    assert before  # on a busy machine perhaps all of them: the last one was killed before it could say so
     told = ended(start(file, gunicorn, token))
     assert (told["rows"], told["created"] + told["posted before"], told["refused"]) == (ROWS, ROWS, 0)
     assert told["posted before"] >= before  # what the dead had sent last may have been stored after we looked
