@@ -147,10 +147,11 @@ def _post(form: ManyForm, dry: bool) -> posting.Posted | None:
         form.pasted.errors = ["These lines are not among the rows yet: press “Add 10 rows”, or delete them."]
     if f"rows-{MOST_ROWS}-id" in request.form:
         form.form_errors.append(f"Send {MOST_ROWS} rows at most.")
-    specs = {number: spec for number, spec in _specs(form) if spec is not None}
-    if not specs and not _has_errors(form):
+    specs = {place: spec for place, spec in _specs(form) if spec is not None}
+    _gather_errors(form)
+    if not specs and not form.errors:
         form.form_errors.append("Enter a charge: a service and a quantity, or a description and a unit price.")
-    if not _has_errors(form):
+    if not form.errors:
         try:
             return (rehearsal if dry else transaction)(posting.post, list(specs.values()), actor(), now())
         except (Invalid, Conflict) as refusal:
@@ -161,9 +162,9 @@ def _post(form: ManyForm, dry: bool) -> posting.Posted | None:
     return None
 
 
-def _has_errors(form: ManyForm) -> bool:
+def _gather_errors(form: ManyForm) -> None:
+    """Make the rows' errors known to the form, which looked for them when it was validated."""
     form.rows.errors = [entry.errors for entry in form.rows if entry.errors]
-    return bool(form.errors)
 
 
 def _specs(form: ManyForm) -> Iterator[tuple[int, ChargeSpec | None]]:
@@ -235,7 +236,7 @@ def _number_errors(form: ManyForm) -> None:
     for number, entry in enumerate(form.rows, 1):
         for field in entry.form:
             field.errors = [f"Row {number}: {error}" for error in field.errors]
-    form.rows.errors = [entry.errors for entry in form.rows if entry.errors]
+    _gather_errors(form)
 
 
 def _sums(posted: posting.Posted) -> str:
