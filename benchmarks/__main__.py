@@ -7,7 +7,7 @@ import time
 from benchmarks import billing, exporting, importing, pages, posting, reading
 from benchmarks.harness import Row, table
 from benchmarks.places import places
-from billing_admin import settle
+from billing_admin.garbage import settle
 
 FAMILIES = {
     "posting": posting,

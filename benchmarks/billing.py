@@ -10,7 +10,8 @@ from sqlalchemy import text
 from benchmarks.harness import Row, measure
 from benchmarks.places import Place, another, fill_catalogue, fill_charges
 from billing_admin import clock
-from billing_admin.database import side_by_side, transaction
+from billing_admin.crew import side_by_side
+from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations import billing_runs
 

@@ -1,6 +1,5 @@
 """billing-admin: a self-hosted billing back office."""
 
-import gc
 import sys
 
 from flask import Flask
@@ -33,12 +32,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     Sealing(app)
     cli.init_cli(app)
     return app
-
-
-def settle() -> None:
-    """Look for garbage seldom, and never again among what stands by now: a batch makes many objects and keeps them."""
-    gc.freeze()
-    gc.set_threshold(5_000, 10, 10)
 
 
 def _settings() -> Settings:

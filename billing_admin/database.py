@@ -9,12 +9,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -32,9 +31,9 @@ __all__ = [
     "DATABASE_AWAY",
     "Session",
     "db",
+    "glance",
     "init_database",
     "rehearsal",
-    "side_by_side",
     "transaction",
     "write_options",
 ]
@@ -45,7 +44,6 @@ WRITE = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False, "bil
 SQLITE_WRITE = {"billing_write": True}
 ATTEMPTS = 5
 RETRY_LOCK = 7_245_003
-BESIDE = 2  # so that three work: one computes, one's database is busy, and one is ready when either is free
 BUSY_SECONDS = 5  # twice: asking often, then as SQLite itself waits
 # What a large transaction changes should fit: SQLite writes what does not before the commit, and reads it again. A reader needs
 # little: a file that is exported goes by once.
@@ -74,6 +72,16 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
     """
     with _turn():
         return _attempts(db.session(), work, *args, **kwargs)
+
+
+def glance(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work(session, …)` on what is committed by now. It can only read."""
+    session = db.session()
+    session.rollback()  # ends the snapshot of before
+    try:
+        return work(session, *args, **kwargs)
+    finally:
+        session.rollback()
 
 
 class _Rehearsed(Exception):
@@ -119,27 +127,6 @@ def _attempts(session: Session, work: Callable[Concatenate[Session, P], T], *arg
         finally:
             session.info.pop(CONNECTION)
     raise AssertionError("unreachable")
-
-
-def side_by_side(work: Callable[[], None]) -> None:
-    """Have several workers do the same work: while the database is busy with one's, another computes. Raises what they raise.
-
-    SQLite has one writer at a time, hence one worker. So it is when no further connection is to be had.
-    """
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-
-    def beside() -> None:
-        with app.app_context(), suppress(PoolTimeout):
-            work()
-
-    if db.engine.dialect.name == "sqlite":
-        work()
-        return
-    with ThreadPoolExecutor(BESIDE) as others:
-        helping = [others.submit(beside) for _ in range(BESIDE)]
-        work()
-        for one in helping:
-            one.result()
 
 
 @contextmanager

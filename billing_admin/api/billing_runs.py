@@ -23,7 +23,8 @@ from billing_admin.api.invoices import DocumentOut, document_out
 from billing_admin.api.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
 from billing_admin.background import ring
 from billing_admin.clock import now
-from billing_admin.database import Session, db, side_by_side, transaction
+from billing_admin.crew import side_by_side
+from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.operations import billing_runs as operations

@@ -5,7 +5,8 @@ from typing import Any
 
 from billing_admin import clock
 from billing_admin.background.working import Progress, handler
-from billing_admin.database import db, side_by_side, transaction
+from billing_admin.crew import side_by_side
+from billing_admin.database import db, transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
 from billing_admin.operations import billing_runs

@@ -10,7 +10,8 @@ import click
 from billing_admin import clock
 from billing_admin.cli.commands import REJECTED, Day, command, say
 from billing_admin.cli.output import as_json, table
-from billing_admin.database import db, side_by_side, transaction
+from billing_admin.crew import side_by_side
+from billing_admin.database import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -16,8 +16,15 @@ ONE = Decimal(1)
 EARLIEST = date(1970, 1, 1)
 LATEST = date(2200, 1, 1)
 LIKELY_DUPLICATE_HOURS = 24
+
+
 # Why a likely duplicate is held where the organisation wants it so; whoever keeps it lets go of a charge held for this.
 LIKELY_DUPLICATE = "Likely duplicate"
+
+
+def may_look_alike_since(now: datetime) -> datetime:
+    """When the earliest charge was stored, in UTC, that may still be the first of two likely duplicates."""
+    return now.astimezone(UTC) - timedelta(hours=LIKELY_DUPLICATE_HOURS)
 
 
 @dataclass(frozen=True, slots=True)

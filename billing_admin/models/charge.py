@@ -15,6 +15,7 @@ from billing_admin.models.service import Service
 CHARGE_STATUSES = ("pending", "held", "billed", "cancelled")
 _REPLACES = text("replaces_id IS NOT NULL")
 _TO_REVIEW = text("duplicate_of_id IS NOT NULL AND duplicate_kept_at IS NULL AND status <> 'cancelled'")
+_RECENT = text("fingerprint IS NOT NULL")
 _UNBILLED = text("status IN ('pending', 'held')")
 
 
@@ -23,7 +24,7 @@ class Charge(Base):
 
     `replaces_id` names the cancelled charge that it corrects. A likely duplicate names the earlier charge, and when a person
     decided to keep it. `unit_price` is None where the caller gave a plain amount. `event_id` is the audit event of
-    its posting: who, when and how.
+    its posting: who, when and how. The `fingerprint` finds look-alikes; a billed charge that is too old to be one may be without.
     The foreign keys carry customer and currency along, so that the database refuses a charge on another's invoice.
     """
 
@@ -39,7 +40,7 @@ class Charge(Base):
         *exact_checks("quantity", "unit_price", "amount"),
         Index(None, "created_at", "id"),
         # A fingerprint is looked for among the last two days: the day first keeps new entries together at the index's end.
-        Index(None, "created_on", "fingerprint"),
+        Index(None, "created_on", "fingerprint", postgresql_where=_RECENT, sqlite_where=_RECENT),
         Index("ix_charges_unbilled", "customer_id", "incurred_on", postgresql_where=_UNBILLED, sqlite_where=_UNBILLED),
         Index("ix_charges_replaces", "replaces_id", unique=True, postgresql_where=_REPLACES, sqlite_where=_REPLACES),
         Index("ix_charges_to_review", "created_at", "id", postgresql_where=_TO_REVIEW, sqlite_where=_TO_REVIEW),
@@ -60,7 +61,7 @@ class Charge(Base):
     duplicate_of_id: Mapped[UUID | None]
     duplicate_kept_at: Mapped[datetime | None]
     replaces_id: Mapped[UUID | None] = mapped_column(ForeignKey("charges.id"))
-    fingerprint: Mapped[int]
+    fingerprint: Mapped[int | None]
     created_at: Mapped[datetime]
     created_on: Mapped[date]
     incurred_on: Mapped[date]

@@ -1,22 +1,26 @@
 """The documents of a chunk of accounts: summed, rounded, stored, claimed, numbered, in one transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import case, delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.charging import may_look_alike_since
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import EXACT
-from billing_admin.domain.written import Row, Written
+from billing_admin.domain.written import Row as Values
+from billing_admin.domain.written import Written
 from billing_admin.models import Account, BillingRun, BillingRunItem
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany, insert_many
-from billing_admin.operations.charges import AccountKey, lock_accounts
-from billing_admin.operations.invoices import buyer, buyers, number_documents, seller
+from billing_admin.operations.charges import AccountKey
+from billing_admin.operations.invoices import buyer, buyers, freeze, number_documents, seller
 from billing_admin.operations.keys import new_ids
 from billing_admin.operations.outbox import tell_issued
 from billing_admin.operations.writing import claim, draft, invoices_may_come_last, store_invoices, store_parts
@@ -25,6 +29,9 @@ from billing_admin.queries.lookup import among, among_named
 from billing_admin.queries.organisation import organisation
 
 CHUNK = 500
+# One of how many who share a run: each takes every so-manieth chunk of its list. Nobody else takes the whole.
+Part: TypeAlias = tuple[int, int]
+WHOLE = (0, 1)
 
 _ITEM, _ACCOUNT = BillingRunItem.__table__.c, Account.__table__.c
 _ITEM_KEY = ("run_id", "customer_id", "currency", "part")
@@ -60,32 +67,85 @@ _take_off = UpdateMany(
 )
 
 
-def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait: bool = False) -> int:
-    """Bill the next waiting accounts; returns how many there were. `wait` also takes those that another worker has locked."""
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next waiting accounts of one part of a run with their places, what is kept of them, and the documents that they get."""
+
+    part: Part
+    places: Mapping[AccountKey, int]
+    accounts: Mapping[AccountKey, Any]
+    due: Sequence[Prepared] = ()
+    reasons: Sequence[str | None] = ()
+    drafts: Sequence[Written] = ()
+    contents: Sequence[str] = ()
+
+    def stands(self, session: Session) -> bool:
+        """Whether nothing of what is unbilled has changed on these accounts."""
+        return _accounts(session, self.places) == self.accounts
+
+
+def look_ahead(session: Session, run_id: UUID, now: datetime, part: Part) -> Chunk:
+    """See what `bill_chunk` would do next in a part of the run. Nothing is locked."""
     run = session.get_one(BillingRun, run_id)
-    items = session.execute(
-        select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected, BillingRunItem.position)
-        .where(BillingRunItem.run_id == run_id, BillingRunItem.state == "waiting")
-        .order_by(BillingRunItem.position)
-        .limit(CHUNK)
-        .with_for_update(of=BillingRunItem, skip_locked=not wait)
-    ).all()
-    if not items:
-        return 0
+    chunk = _next(session, run, now, part, wait=True)
+    if not run.issue or not chunk.drafts:
+        return chunk
+    return replace(chunk, contents=freeze(session, organisation(session), chunk.drafts, run.issue_date, now))
+
+
+def bill_chunk(
+    session: Session, run_id: UUID, actor: Actor, now: datetime, ahead: Chunk | None = None, wait: bool = False
+) -> int:
+    """Bill the next waiting accounts, those seen ahead if they stand; returns how many there were. `wait` also takes those that
+    another has locked.
+    """
+    run = session.get_one(BillingRun, run_id)
+    if ahead is not None and ahead.stands(session):
+        chunk = ahead
+    else:
+        chunk = _next(session, run, now, ahead.part if ahead else WHOLE, wait)
+    billed = [one for one, reason in zip(chunk.due, chunk.reasons, strict=True) if reason is None]
+    _leave_later(session, run, chunk)
+    _settle(session, run, chunk)
+    if chunk.drafts:
+        _store(session, run, billed, chunk, now)
+        details = {"invoices": len(billed), "charges": sum(one.document.charges for one in billed)}
+        record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
+    return len(chunk.places)
+
+
+def _next(session: Session, run: BillingRun, now: datetime, part: Part, wait: bool) -> Chunk:
+    items = _items(session, run, part, wait)
+    places = {(item.customer_id, item.currency): item.position for item in items}
+    if not places:
+        return Chunk(part, {}, {})
     expected = {(item.customer_id, item.currency): item.expected for item in items}
-    lock_accounts(session, list(expected))
+    accounts = _accounts(session, places)
     scope = Scope(run.through, {item.customer_id for item in items}, run.currency)
-    due = [one for one in prepare(session, scope) if (one.customer_id, one.document.currency) in expected]
+    due = [one for one in prepare(session, scope) if (one.customer_id, one.document.currency) in places]
     reasons = [_reason(run, one, expected[one.customer_id, one.document.currency]) for one in due]
     billed = [one for one, reason in zip(due, reasons, strict=True) if reason is None]
     drafts = _make_drafts(session, run, billed, now) if billed else []
-    _leave_later(session, run, {(item.customer_id, item.currency): item.position for item in items}, due)
-    _settle(session, run, due, reasons, drafts)
-    if drafts:
-        _store(session, run, billed, drafts, now)
-        details = {"invoices": len(drafts), "charges": sum(one.document.charges for one in billed)}
-        record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
-    return len(items)
+    return Chunk(part, places, accounts, due, reasons, drafts)
+
+
+def _items(session: Session, run: BillingRun, part: Part, wait: bool) -> Sequence[Any]:
+    number, of = part
+    waiting = select(
+        BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected, BillingRunItem.position
+    )
+    waiting = waiting.where(BillingRunItem.run_id == run.id, BillingRunItem.state == "waiting")
+    if of > 1:
+        waiting = waiting.where(BillingRunItem.position // CHUNK % of == number)
+    waiting = waiting.order_by(BillingRunItem.position).limit(CHUNK)
+    return session.execute(waiting.with_for_update(of=BillingRunItem, skip_locked=not wait)).all()
+
+
+def _accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountKey, Any]:
+    """What is kept of accounts. On PostgreSQL they are locked, in the order of their keys, and all else of their customers."""
+    rows = session.connection().execute(_ACCOUNTS, {"ids": {customer_id for customer_id, _ in keys}})
+    found = {(row.customer_id, row.currency): row for row in rows}
+    return {key: found[key] for key in keys}
 
 
 def _reason(run: BillingRun, one: Prepared, expected: str | None) -> str | None:
@@ -104,41 +164,33 @@ def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], 
     return [draft(run.id, one, own | buyer(people[one.customer_id]), now, keys) for one in billed]
 
 
-def _store(
-    session: Session, run: BillingRun, billed: Sequence[Prepared], drafts: Sequence[Written], now: datetime
-) -> None:
+def _store(session: Session, run: BillingRun, billed: Sequence[Prepared], chunk: Chunk, now: datetime) -> None:
     """Store the documents, numbered if they are to be, and claim their charges.
 
     One chunk at a time holds the series' lock. On PostgreSQL, where there may be others, the invoices therefore come last.
     """
-    scope = Scope(run.through, {one.customer_id for one in billed}, run.currency)
+    scope, drafts = Scope(run.through, {one.customer_id for one in billed}, run.currency), chunk.drafts
     if invoices_may_come_last(session):
         store_parts(session, drafts)
-        claim(session, scope, billed, drafts)
-        _store_invoices(session, run, drafts, now)
+        claim(session, scope, billed, drafts, may_look_alike_since(now))
+        _store_invoices(session, run, chunk, now)
     else:
-        _store_invoices(session, run, drafts, now)
+        _store_invoices(session, run, chunk, now)
         store_parts(session, drafts)
-        claim(session, scope, billed, drafts)
+        claim(session, scope, billed, drafts, may_look_alike_since(now))
 
 
-def _store_invoices(session: Session, run: BillingRun, drafts: Sequence[Written], now: datetime) -> None:
+def _store_invoices(session: Session, run: BillingRun, chunk: Chunk, now: datetime) -> None:
     if run.issue:
-        number_documents(session, drafts, run.issue_date, now)
-        tell_issued(session, drafts, now)
-    store_invoices(session, drafts)
+        number_documents(session, chunk.drafts, run.issue_date, now, chunk.contents)
+        tell_issued(session, chunk.drafts, now)
+    store_invoices(session, chunk.drafts)
 
 
-def _settle(
-    session: Session,
-    run: BillingRun,
-    due: Sequence[Prepared],
-    reasons: Sequence[str | None],
-    drafts: Sequence[Written],
-) -> None:
+def _settle(session: Session, run: BillingRun, chunk: Chunk) -> None:
     """Write down what became of each account, and take what is billed off its unbilled total."""
-    invoices = iter(drafts)
-    rows: list[Row] = [
+    invoices = iter(chunk.drafts)
+    rows: list[Values] = [
         {
             "run_id": run.id,
             "customer_id": one.customer_id,
@@ -150,7 +202,7 @@ def _settle(
             "amount": one.document.amount,
             "invoice_id": None if reason else next(invoices).invoice["id"],
         }
-        for one, reason in zip(due, reasons, strict=True)
+        for one, reason in zip(chunk.due, chunk.reasons, strict=True)
     ]
     _note_outcome(session, rows)
     taken = [
@@ -167,24 +219,24 @@ def _settle(
     _take_off(session, taken)
 
 
-def _leave_later(session: Session, run: BillingRun, places: Mapping[AccountKey, int], due: Sequence[Prepared]) -> None:
+def _leave_later(session: Session, run: BillingRun, chunk: Chunk) -> None:
     """What the accounts keep beyond what is due was incurred after the cut-off: leave it out. Forget those that have nothing
     any more, because another run has billed them meanwhile.
     """
-    at_hand = {(one.customer_id, one.document.currency): one.document for one in due}
-    nothing, instead, besides = set(places) - at_hand.keys(), list[Row](), list[Row]()
-    kept = session.connection().execute(_PENDING, {"ids": {customer_id for customer_id, _ in places}})
-    for customer_id, currency, charges, amount in kept.all():
-        key, document = (customer_id, currency), at_hand.get((customer_id, currency))
-        more = charges - (document.charges if document else 0)
-        if key not in places or not more:
+    at_hand = {(one.customer_id, one.document.currency): one.document for one in chunk.due}
+    nothing, instead, besides = set(chunk.places) - at_hand.keys(), list[Values](), list[Values]()
+    for key, place in chunk.places.items():
+        account, document = chunk.accounts[key], at_hand.get(key)
+        more = account.pending_charges - (document.charges if document else 0)
+        if not more:
             continue
+        customer_id, currency = key
         if more < 0:
             said = (
                 f"The totals kept of customer {customer_id} in {currency} are wrong: have `flask doctor` look at them."
             )
             raise Conflict("account_drift", said)
-        rest = EXACT.subtract(amount, document.amount) if document else amount
+        rest = EXACT.subtract(account.pending_amount, document.amount) if document else account.pending_amount
         item = {
             "run_id": run.id,
             "customer_id": customer_id,
@@ -192,7 +244,7 @@ def _leave_later(session: Session, run: BillingRun, places: Mapping[AccountKey, 
             "part": "later" if document else "due",
         }
         outcome = {"state": "left_out", "charges": more, "amount": rest, "reason": LATER, "invoice_id": None}
-        (besides if document else instead).append(item | outcome | {"position": places[key], "expected": None})
+        (besides if document else instead).append(item | outcome | {"position": place, "expected": None})
         nothing.discard(key)
     _note_outcome(session, instead)
     _forget(session, run, {(row["customer_id"], row["currency"]) for row in besides}, "later")  # an earlier version's
@@ -213,6 +265,9 @@ def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey], par
         )
 
 
-_PENDING = select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount).where(
-    among_named(Account.customer_id, "ids")
+_ACCOUNTS = (
+    select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount, Account.version)
+    .where(among_named(Account.customer_id, "ids"))
+    .order_by(Account.customer_id, Account.currency)
+    .with_for_update(key_share=True)
 )

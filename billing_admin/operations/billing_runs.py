@@ -4,7 +4,6 @@ There is no lease: whoever works on a run takes the next waiting accounts under 
 one's accounts are simply still waiting.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,13 +12,15 @@ from uuid import UUID
 from sqlalchemy import func, insert, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 
+from billing_admin.crew import Crew, Hand, Transact, alone
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_locked
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer, NumberSeries
+from billing_admin.operations import billing_chunks
 from billing_admin.operations.audit import record, seal_all
-from billing_admin.operations.billing_chunks import bill_chunk, update_items
+from billing_admin.operations.billing_chunks import bill_chunk, look_ahead, update_items
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.keys import new_id
 from billing_admin.queries.billing import HELD, Scope, preview
@@ -29,10 +30,6 @@ from billing_admin.queries.organisation import organisation, today
 JOB = "billing_run"
 CHANGED = "Charges have changed since this preview: look at the new one."
 _note_expected = update_items("expected")
-# `database.transaction`, handed in: it runs a piece of work on a session and commits it.
-Transact = Callable[..., Any]
-# `database.side_by_side`, handed in: it has several workers do the same.
-Workers = Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +61,13 @@ def scope_of(session: Session, spec: RunSpec, now: datetime) -> Scope:
     return Scope(spec.through, ids, spec.currency)
 
 
-def alone(work: Callable[[], None]) -> None:
-    """Have one worker do it."""
-    work()
-
-
-def run(transact: Transact, spec: RunSpec, actor: Actor, now: datetime, workers: Workers = alone) -> tuple[UUID, bool]:
+def run(transact: Transact, spec: RunSpec, actor: Actor, now: datetime, crew: Crew = alone) -> tuple[UUID, bool]:
     """Start a run, or go on with one of the same id, and work until nothing waits. Returns its id and whether it is new.
 
     Raises Invalid or Conflict before anything is billed. What goes wrong on the way leaves the run failed, with the reason.
     """
     run_id, created = transact(start, spec, actor, now)
-    work(transact, run_id, actor, now, workers)
+    work(transact, run_id, actor, now, crew)
     return run_id, created
 
 
@@ -189,23 +181,37 @@ def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> Non
         raise Conflict("preview_changed", CHANGED, "confirmed")
 
 
-def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime, workers: Workers = alone) -> None:
+def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime, crew: Crew = alone) -> None:
     """Bill chunk after chunk until nothing waits, then close the run, and seal what the audit log says of it.
 
     Safe to call again, and from several processes.
     """
-
-    def bill() -> None:
-        while transact(bill_chunk, run_id, actor, now) or transact(bill_chunk, run_id, actor, now, wait=True):
-            pass
-
+    chunks = -(-transact(_waiting, run_id) // billing_chunks.CHUNK)
     try:
-        workers(bill)
+        crew(transact, chunks, bill, run_id, actor, now)
     except DomainError as error:
         transact(_fail, run_id, error.message, actor, now)
     else:
         transact(_finish, run_id, actor, now)
     seal_all(transact, now)
+
+
+def bill(hand: Hand, run_id: UUID, actor: Actor, now: datetime) -> None:
+    """One hand's part: chunk after chunk until none waits."""
+    part = (hand.number, hand.of)
+
+    def chunk(**how: Any) -> int:
+        ahead = hand.look(look_ahead, run_id, now, part) if hand.look else None
+        billed: int = hand.transact(bill_chunk, run_id, actor, now, ahead, **how)
+        return billed
+
+    while chunk() or chunk(wait=True):
+        pass
+
+
+def _waiting(session: Session, run_id: UUID) -> int:
+    waiting = select(func.count()).where(BillingRunItem.run_id == run_id, BillingRunItem.state == "waiting")
+    return session.scalars(waiting).one()
 
 
 def _fail(session: Session, run_id: UUID, failure: str, actor: Actor, now: datetime) -> None:

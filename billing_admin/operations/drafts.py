@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.charging import may_look_alike_since
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.fields import DraftFields, checked
 from billing_admin.domain.lifecycle import editable
@@ -139,7 +140,7 @@ def _remake(session: Session, row: Row, ids: Collection[UUID], now: datetime) ->
     )
     insert_many(session, InvoiceLine, anew.lines)
     insert_many(session, InvoiceTax, anew.taxes)
-    claim(session, scope, [one], [anew])
+    claim(session, scope, [one], [anew], may_look_alike_since(now))
     return one
 
 
@@ -163,7 +164,7 @@ def begin_again(session: Session, void: Row, ids: Collection[UUID], now: datetim
     made.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
     store(session, [made])
     amounts = session.scalars(select(Charge.amount).where(among(session, Charge.id, ids))).all()
-    claim(session, scope, [one], [made])
+    claim(session, scope, [one], [made], may_look_alike_since(now))
     book(session, ((void["customer_id"], void["currency"], "pending", "billed", amount) for amount in amounts))
     id: UUID = made.invoice["id"]
     return id

@@ -81,22 +81,19 @@ def locked(session: Session, invoice_id: UUID) -> Row:
     return dict(row)
 
 
-def number_documents(session: Session, documents: Sequence[Written], issue_date: date, now: datetime) -> None:
-    """Issue documents of one kind, in their order: freeze the copies, then take the series' lock, the last of all locks, for
-    numbers and hashes.
+def number_documents(
+    session: Session, documents: Sequence[Written], issue_date: date, now: datetime, contents: Sequence[str] = ()
+) -> None:
+    """Issue documents of one kind, in their order: freeze the copies, unless that was done (`contents` is what came of it), then
+    take the series' lock, the last of all locks, for numbers and hashes.
 
     Only their rows in memory change: the caller stores them. Raises Invalid for a date before the last one of the series or in
     a locked period, and Conflict when the format makes a number that another document has.
     """
     house = open_books(session, issue_date, "issue_date")
-    people = buyers(session, {one.invoice["customer_id"] for one in documents})
-    own, usual_terms = seller(house), house.payment_terms_days
-    for one in documents:
-        customer = people[one.invoice["customer_id"]]
-        one.invoice.update(own | buyer(customer))
-        terms = usual_terms if customer.payment_terms_days is None else customer.payment_terms_days
-        _freeze(one.invoice, terms, issue_date, now)
-    contents = [content(one) for one in documents]  # before the lock: whoever else issues waits for it
+    contents = contents or freeze(
+        session, house, documents, issue_date, now
+    )  # before the lock: whoever else issues waits
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
     format, last_hash = number_format(house, kind), series.last_hash
@@ -127,6 +124,23 @@ def buyers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
 
 
 _BUYERS = select(Customer.__table__).where(among_named(Customer.id, "ids"))
+
+
+def freeze(
+    session: Session, house: Organisation, documents: Sequence[Written], issue_date: date, now: datetime
+) -> list[str]:
+    """Make drafts what they will be once numbered, their rows in memory; return the contents that their hashes will cover.
+
+    Raises Invalid when one would be due before its day.
+    """
+    people = buyers(session, {one.invoice["customer_id"] for one in documents})
+    own = seller(house)
+    for one in documents:
+        customer = people[one.invoice["customer_id"]]
+        one.invoice.update(own | buyer(customer))
+        terms = house.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
+        _freeze(one.invoice, terms, issue_date, now)
+    return [content(one) for one in documents]
 
 
 def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing_admin.domain.charging import LIKELY_DUPLICATE_HOURS, ChargeSpec, CustomerTerms, ServiceTerms
+from billing_admin.domain.charging import ChargeSpec, CustomerTerms, ServiceTerms, may_look_alike_since
 from billing_admin.models import Account, ApiToken, Charge, Customer, Organisation, Service, ServicePrice, User
 from billing_admin.queries.lookup import Several, among_named, array_of, as_id
 from billing_admin.queries.paging import Record
@@ -154,9 +154,9 @@ def _lookup_many(session: Session, specs: Sequence[ChargeSpec], tokens: list[Any
 
 def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
     """Of the last 24 hours, the earliest charge that looks alike, by fingerprint. What was cancelled does not count."""
-    since = now - timedelta(hours=LIKELY_DUPLICATE_HOURS)
+    since = may_look_alike_since(now)
     asked = {
-        "yesterday": since.astimezone(UTC).date(),
+        "yesterday": since.date(),
         "today": now.astimezone(UTC).date(),
     }
     if len(fingerprints) <= SEVERAL:
