@@ -70,6 +70,9 @@ def refuse_inexact(value: Decimal, *field: str | int) -> None:
         if value.is_signed():
             raise Invalid("negative_zero", "Write 0, not −0.", *field)
         return
+    text = str(value)
+    if len(text) <= DECIMAL_PLACES and "E" not in text:  # as most are; to take it apart is slow
+        return
     exponent = int(value.as_tuple().exponent)
     if value.adjusted() >= INTEGER_DIGITS or exponent < -DECIMAL_PLACES - INTEGER_DIGITS:
         raise Invalid("out_of_range", "Use at most 18 digits before and 12 after the point.", *field)
@@ -86,7 +89,7 @@ def _explain(text: str) -> str:
 def _trim(value: Decimal) -> Decimal:
     """Drop trailing zeros and the exponent, so that equal numbers are written alike."""
     value = EXACT.normalize(value)
-    return value if int(value.as_tuple().exponent) <= 0 else EXACT.quantize(value, Decimal(1))
+    return EXACT.quantize(value, Decimal(1)) if "E+" in str(value) else value
 
 
 def plain(value: Decimal) -> str:

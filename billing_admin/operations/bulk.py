@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Any, TypeAlias
 
 import psycopg
@@ -18,6 +19,7 @@ from billing_admin.statements import Statement, each_once, in_place
 
 # Below this, one INSERT is quicker than starting a COPY.
 FEW = 5
+SLICE = 100  # rows that are sent at once: about what the driver gathers, too
 
 Given: TypeAlias = Mapping[str, ColumnElement[Any]]
 
@@ -29,10 +31,16 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
     if len(rows) <= FEW:
         for row in rows:
             inserting(model)(session, row)
-    elif session.get_bind().dialect.name == "postgresql":
+    else:
+        insert_stream(session, model, rows)
+
+
+def insert_stream(session: Session, model: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert many rows that may still have to be made: on PostgreSQL that is done while the first of them are being stored."""
+    if session.get_bind().dialect.name == "postgresql":
         _copy(session, model.__table__, rows)
     else:
-        _execute_many(session, model.__table__, rows)
+        _execute_many(session, model.__table__, list(rows))
 
 
 def insert_several(model: type[Base], prefix: str, rows: int) -> Insert:
@@ -52,22 +60,24 @@ def inserting(model: type[Base]) -> Statement:
     return Statement(insert(model))
 
 
-def _copy(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
-    names = list(rows[0])
+def _copy(session: Session, table: FromClause, rows: Iterable[Mapping[str, Any]]) -> None:
+    names = [column.name for column in table.c]
+    remaining = iter(rows)
     statement = f"COPY {table.description} ({', '.join(names)}) FROM STDIN"
     connection = session.connection().connection.driver_connection
     assert connection is not None  # noqa: S101 - a session that writes is connected
     try:
         with connection.cursor().copy(statement) as copy:
-            for row in _converted(session, table, names, rows):
-                copy.write_row(row)
+            while some := list(islice(remaining, SLICE)):
+                for row in _converted(session, table, names, some):
+                    copy.write_row(row)
     except psycopg.Error as error:  # what `transaction` knows how to try again
         dialect = session.get_bind().dialect
         raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=dialect) from error
 
 
 def _execute_many(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
-    names = list(rows[0])
+    names = [column.name for column in table.c]
     statement = f"INSERT INTO {table.description} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
     session.connection().exec_driver_sql(statement, list(_converted(session, table, names, rows)))
 

@@ -1,6 +1,5 @@
 """Charges are held, released and cancelled, under the lock of their accounts, which keep what is unbilled."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, NotFound
-from billing_admin.domain.money import EXACT, ZERO, exact_sum
+from billing_admin.domain.money import EXACT, ZERO
 from billing_admin.models import Account, Charge
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
@@ -29,11 +28,8 @@ def open_accounts(session: Session, missing: Iterable[AccountKey]) -> None:
         {
             "customer_id": customer_id,
             "currency": currency,
-            "pending_charges": 0,
-            "pending_amount": ZERO,
-            "held_charges": 0,
-            "held_amount": ZERO,
             "billed_through": None,
+            **_NOTHING,
         }
         for customer_id, currency in sorted(missing)
     ]
@@ -42,8 +38,7 @@ def open_accounts(session: Session, missing: Iterable[AccountKey]) -> None:
 
 
 # A charge that came, moved or went: customer, currency, status before, status after, exact amount.
-Change = tuple[str | None, str | None, Decimal]
-Move = tuple[UUID, str, *Change]
+Move = tuple[UUID, str, str | None, str | None, Decimal]
 
 
 def book(session: Session, moves: Iterable[Move]) -> None:
@@ -51,24 +46,46 @@ def book(session: Session, moves: Iterable[Move]) -> None:
 
     Whoever moves charges has locked their accounts before, so that two bookings never wait for each other in a circle.
     """
-    booking(session, booked(moves))
+    totals = Totals()
+    for move in moves:
+        totals.add(*move)
+    booking(session, totals.rows())
 
 
-def booked(moves: Iterable[Move]) -> list[dict[str, Any]]:
-    """What the moves add to each account: it keeps what is pending and what is held, nothing else."""
-    by_account: dict[AccountKey, list[Change]] = defaultdict(list)
-    for customer_id, currency, before, after, amount in moves:
-        by_account[customer_id, currency].append((before, after, amount))
-    return [
-        {"customer_id": customer_id, "currency": currency} | _added("pending", changes) | _added("held", changes)
-        for (customer_id, currency), changes in by_account.items()
-    ]
+class Totals:
+    """What moves add to accounts: each keeps what is pending and what is held, nothing else."""
+
+    def __init__(self) -> None:
+        self._rows: dict[AccountKey, dict[str, Any]] = {}
+
+    def add(self, customer_id: UUID, currency: str, before: str | None, after: str | None, amount: Decimal) -> None:
+        """Count one move."""
+        row = self._rows.get((customer_id, currency))
+        if row is None:
+            row = {"customer_id": customer_id, "currency": currency, **_NOTHING}
+            self._rows[customer_id, currency] = row
+        if before in _KEPT:
+            charges, total = _KEPT[before]
+            row[charges] -= 1
+            row[total] = EXACT.subtract(row[total], amount)
+        if after in _KEPT:
+            charges, total = _KEPT[after]
+            row[charges] += 1
+            row[total] = EXACT.add(row[total], amount)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What to book, an account each."""
+        return list(self._rows.values())
 
 
-def _added(status: str, changes: Sequence[Change]) -> dict[str, Any]:
-    came = [amount for _, after, amount in changes if after == status]
-    went = [EXACT.minus(amount) for before, _, amount in changes if before == status]
-    return {f"{status}_charges": len(came) - len(went), f"{status}_amount": exact_sum(came + went)}
+# Where an account keeps how many charges of a status there are, and their sum.
+_KEPT: Final[Mapping[str | None, tuple[str, str]]] = {
+    "pending": ("pending_charges", "pending_amount"),
+    "held": ("held_charges", "held_amount"),
+}
+_NOTHING: Final[Mapping[str, Any]] = {
+    name: start for kept in _KEPT.values() for name, start in zip(kept, (0, ZERO), strict=True)
+}
 
 
 _ACCOUNT = Account.__table__.c

@@ -1,6 +1,6 @@
 """Charges come in. One function posts one or ten thousand."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -22,8 +22,8 @@ from billing_admin.domain.charging import (
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.operations import audit
-from billing_admin.operations.bulk import insert_many, insert_several
-from billing_admin.operations.charges import booked, booking, open_accounts
+from billing_admin.operations.bulk import insert_many, insert_several, insert_stream
+from billing_admin.operations.charges import Totals, booking, open_accounts
 from billing_admin.operations.keys import new_ids
 from billing_admin.operations.outbox import tell_held
 from billing_admin.queries.lookup import as_id
@@ -173,17 +173,16 @@ def _keep(session: Session, found: Known, accepted: Sequence[tuple[Judged, Actor
     """Store what is new of all of them together, with an event for each."""
     fresh = [charge for judged, _ in accepted for charge in judged.fresh.values()]
     likely = _likely_duplicates(session, fresh, now) if fresh else {}
-    posted, written = [], []
+    posted, events, making = [], list[Row](), list[tuple[Posted, Iterator[Row]]]()
     for judged, actor in accepted:
-        rows: list[Row] = []
+        one = Posted(judged.ids, found, [], [id for id in judged.fresh if id in likely] if likely else [])
+        posted.append(one)
         if judged.fresh:
-            one = next(iter(judged.fresh)) if len(judged.fresh) == 1 else None
-            event = audit.event(actor, now, "charge.posted", "charge", one, {"charges": len(judged.fresh)})
-            written.append(event)
-            rows = _rows(judged.fresh.values(), likely, found, event["id"], now)
-        posted.append(Posted(judged.ids, found, rows, [row["id"] for row in rows if row["duplicate_of_id"]]))
-    if written:
-        _store(session, written, [row for one in posted for row in one.rows], found)
+            only = next(iter(judged.fresh)) if len(judged.fresh) == 1 else None
+            events.append(audit.event(actor, now, "charge.posted", "charge", only, {"charges": len(judged.fresh)}))
+            making.append((one, _rows(judged.fresh.values(), likely, found, events[-1]["id"], now)))
+    if events:
+        _store(session, events, fresh, making, found)
     return posted
 
 
@@ -252,54 +251,68 @@ def _likely_duplicates(session: Session, fresh: Collection[PricedCharge], now: d
 
 
 def _rows(
-    fresh: Collection[PricedCharge], likely: Mapping[UUID, UUID], found: Known, event_id: UUID, now: datetime
-) -> list[Row]:
+    fresh: Iterable[PricedCharge], likely: Mapping[UUID, UUID], found: Known, event_id: UUID, now: datetime
+) -> Iterator[Row]:
     held = found.hold_likely_duplicates
     created_on = now.astimezone(UTC).date()
-    rows = []
     for charge in fresh:
         original = likely.get(charge.id) if likely else None
         billed_through = found.accounts.get((charge.customer_id, charge.currency))
-        rows.append(
-            {
-                "id": charge.id,
-                "customer_id": charge.customer_id,
-                "service_id": charge.service_id,
-                "invoice_line_id": None,
-                "event_id": event_id,
-                "duplicate_of_id": original,
-                "duplicate_kept_at": None,
-                "replaces_id": None,
-                "fingerprint": charge.fingerprint,
-                "created_at": now,
-                "created_on": created_on,
-                "incurred_on": charge.incurred_on,
-                "late": billed_through is not None and charge.incurred_on <= billed_through,
-                "status": "held" if original and held else "pending",
-                "status_reason": LIKELY_DUPLICATE if original and held else None,
-                "currency": charge.currency,
-                "quantity": charge.quantity,
-                "unit_price": charge.unit_price,
-                "amount": charge.amount,
-                "tax_included": charge.tax_included,
-                "description": charge.description,
-                "details": charge.details,
-            }
-        )
-    return rows
+        yield {
+            "id": charge.id,
+            "customer_id": charge.customer_id,
+            "service_id": charge.service_id,
+            "invoice_line_id": None,
+            "event_id": event_id,
+            "duplicate_of_id": original,
+            "duplicate_kept_at": None,
+            "replaces_id": None,
+            "fingerprint": charge.fingerprint,
+            "created_at": now,
+            "created_on": created_on,
+            "incurred_on": charge.incurred_on,
+            "late": billed_through is not None and charge.incurred_on <= billed_through,
+            "status": "held" if original and held else "pending",
+            "status_reason": LIKELY_DUPLICATE if original and held else None,
+            "currency": charge.currency,
+            "quantity": charge.quantity,
+            "unit_price": charge.unit_price,
+            "amount": charge.amount,
+            "tax_included": charge.tax_included,
+            "description": charge.description,
+            "details": charge.details,
+        }
 
 
-def _store(session: Session, events: Sequence[Row], rows: Sequence[Row], found: Known) -> None:
+def _store(
+    session: Session,
+    events: Sequence[Row],
+    fresh: Collection[PricedCharge],
+    making: Sequence[tuple[Posted, Iterator[Row]]],
+    found: Known,
+) -> None:
     """The events, the charges and the accounts' totals; of a few charges in one statement."""
-    open_accounts(session, {(row["customer_id"], row["currency"]) for row in rows} - found.accounts.keys())
-    totals = booked((row["customer_id"], row["currency"], None, row["status"], row["amount"]) for row in rows)
-    if len(rows) <= SEVERAL:
-        values = _placed("event_", events) | _placed("account_", totals) | _placed("charge_", rows)
-        _storing(len(events), len(totals), len(rows))(session, values)
+    open_accounts(session, {(charge.customer_id, charge.currency) for charge in fresh} - found.accounts.keys())
+    totals = Totals()
+    rows = _made(making, totals)
+    if len(fresh) <= SEVERAL:
+        charges = list(rows)
+        accounts = totals.rows()
+        values = _placed("event_", events) | _placed("account_", accounts) | _placed("charge_", charges)
+        _storing(len(events), len(accounts), len(charges))(session, values)
     else:
         insert_many(session, AuditEvent, events)
-        insert_many(session, Charge, rows)
-        booking(session, totals)
+        insert_stream(session, Charge, rows)
+        booking(session, totals.rows())
+
+
+def _made(making: Sequence[tuple[Posted, Iterator[Row]]], totals: Totals) -> Iterator[Row]:
+    """The rows as they are made, each noted as posted and counted on its account."""
+    for posted, rows in making:
+        for row in rows:
+            posted.rows.append(row)
+            totals.add(row["customer_id"], row["currency"], None, row["status"], row["amount"])
+            yield row
 
 
 def _placed(prefix: str, rows: Sequence[Row]) -> dict[str, Any]:
