@@ -17,12 +17,14 @@ import structlog
 from flask import Flask, current_app
 
 from billing_admin.config import Settings
-from billing_admin.database import db, glance, init_database, transaction
+from billing_admin.database import DATABASE_AWAY, db, glance, init_database, transaction
+from billing_admin.domain.errors import DomainError
 from billing_admin.garbage import settle
 from billing_admin.logs import init_logs
 
 # How many others: on PostgreSQL one computes, one's database is busy, and one is ready for either.
 BESIDE = {"postgresql": 2, "sqlite": 1}
+MUCH = 8  # pieces; for fewer it takes too long until others are there
 _log = structlog.get_logger(__name__)
 
 # `database.transaction`, or what behaves like it.
@@ -55,13 +57,13 @@ def alone(transact: Transact, _pieces: int, work: Work, *about: Any) -> None:
 
 
 def side_by_side(transact: Transact, pieces: int, work: Work, *about: Any) -> None:
-    """Have other processes share the work, as long as there are pieces for them, and see to it that all is done.
+    """Have other processes share the work if it is much, and see to it that all is done.
 
-    What stops one of them is noted: its pieces still wait, and stop us as well when we come to them. When we are stopped, or
-    killed, they end with the piece that they are at.
+    What stops one of them is noted: its pieces still wait, and stop us as well when we come to them. When our part is done, or we
+    are stopped, or killed, they end with the piece that they are at: only we say how far it is, and hear when to stop.
     """
-    of = min(1 + BESIDE[db.engine.dialect.name], pieces)
-    if of > 1:
+    if pieces >= MUCH:
+        of = 1 + BESIDE[db.engine.dialect.name]
         with _others(of, work, about):
             work(_hand(transact, 0, of), *about)
     work(Hand(transact), *about)
@@ -73,39 +75,37 @@ def _hand(transact: Transact, number: int, of: int) -> Hand:
 
 @contextmanager
 def _others(of: int, work: Work, about: tuple[Any, ...]) -> Iterator[None]:
-    """Others at work; at the end they have ended. They go on for as long as we hold the lines to them."""
+    """Others at work, for as long as we hold the lines to them; at the end they have ended."""
     settings: Settings = current_app.extensions["billing_settings"]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([work.__module__])
-    processes = []
-    with ExitStack() as lines:
+    with ExitStack() as ended, ExitStack() as lines:
         for number in range(1, of):
             ours, theirs = context.Pipe()
             lines.enter_context(closing(ours))
-            with closing(theirs):
-                process = context.Process(target=_help, args=(settings, theirs, number, of, work, about), daemon=True)
-                process.start()
-            processes.append(process)
-        try:
-            yield
-        except BaseException:
-            lines.close()
-            raise
-        finally:
-            for process in processes:
-                process.join()
+            process = context.Process(target=_help, args=(settings, theirs, number, of, work, about), daemon=True)
+            try:
+                with closing(theirs):
+                    process.start()
+            except (OSError, EOFError) as error:
+                _log.warning("no_hand", work=work.__name__, error=repr(error))
+                break
+            ended.callback(process.join)
+        yield
 
 
 def _help(settings: Settings, line: Connection, number: int, of: int, work: Work, about: tuple[Any, ...]) -> None:
     """What another process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who is at the keyboard means the one that they started
+    if _hung_up(line):
+        return
     init_logs()
     settle()
     app = Flask("billing_admin")
     init_database(app, settings)
 
     def transact(*what: Any, **how: Any) -> Any:
-        if line.poll():  # nobody ever sends anything: it was hung up
+        if _hung_up(line):
             sys.exit()
         return transaction(*what, **how)
 
@@ -113,4 +113,10 @@ def _help(settings: Settings, line: Connection, number: int, of: int, work: Work
         try:
             work(_hand(transact, number, of), *about)
         except Exception as error:  # noqa: BLE001 - told by whoever comes to the same
-            _log.warning("hand_stopped", work=work.__name__, error=repr(getattr(error, "orig", error)))
+            expected = isinstance(error, (DomainError, *DATABASE_AWAY))
+            said = repr(getattr(error, "orig", error))
+            _log.warning("hand_stopped", work=work.__name__, error=said, exc_info=not expected)
+
+
+def _hung_up(line: Connection) -> bool:
+    return line.poll()  # nobody ever sends anything

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import datetime
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,8 +17,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
-from billing_admin.crew import BESIDE, Hand, Transact, Work, alone, side_by_side
-from billing_admin.database import transaction
+from billing_admin.crew import BESIDE, MUCH, Crew, Hand, Work, alone, side_by_side
+from billing_admin.database import glance, transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.models import AuditEvent, BillingRun
 from billing_admin.operations import billing_chunks, billing_runs
@@ -44,17 +45,25 @@ def until(done: Callable[[], bool]) -> None:
 
 
 def sign(hand: Hand) -> None:
-    """Say in the log who one is."""
+    """Say in the log who one is, and wait until all have."""
     hand.transact(
         record, SYSTEM, NOW, "test.signed", "test", None, {"hand": [hand.number, hand.of], "pid": os.getpid()}
     )
+    until(lambda: glance(signed_of, hand.of) == hand.of)
+
+
+def signed_of(session: Session, of: int) -> int:
+    """How many have signed of so many."""
+    said = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "test.signed"))
+    return len({one["hand"][0] for one in said if one["hand"][1] == of})
 
 
 def sign_or_fall(hand: Hand) -> None:
-    """The same, but those who help fall."""
+    """Those who help fall; the other sees them fall, and signs."""
     if hand.number:
         raise RuntimeError("fell")
-    sign(hand)
+    until(lambda: multiprocessing.active_children() == [])
+    hand.transact(record, SYSTEM, NOW, "test.signed", "test", None, {"hand": [0, hand.of], "pid": os.getpid()})
 
 
 def sign_and_stay(hand: Hand, folder: str) -> None:
@@ -73,15 +82,20 @@ def alone_in_it(session: Session) -> None:
 
 
 def bill_in_pairs(hand: Hand, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """A hand's part of a billing run, in small chunks; it is seen in the log."""
+    """A hand's part of a billing run, in small chunks."""
     billing_chunks.CHUNK = 2
-    sign(hand)
     billing_runs.bill(hand, run_id, actor, now)
 
 
-def in_pairs(transact: Transact, _pieces: int, _work: Work, *about: Any) -> None:
-    """A crew for a billing run in small chunks."""
-    side_by_side(transact, MANY, bill_in_pairs, *about)
+def sign_and_bill_in_pairs(hand: Hand, run_id: UUID, actor: Actor, now: datetime) -> None:
+    """The same, when all are there."""
+    sign(hand)
+    bill_in_pairs(hand, run_id, actor, now)
+
+
+def together(work: Work) -> Crew:
+    """A crew that does this instead of a billing run's own work."""
+    return lambda transact, _pieces, _work, *about: side_by_side(transact, MANY, work, *about)
 
 
 def stay(url: str, folder: str) -> None:
@@ -112,16 +126,33 @@ def test_each_does_its_part_and_at_last_one_looks_after_all(session: Session, ba
     assert [pid for _, pid in hands[:2]] == [os.getpid()] * 2
 
 
-@pytest.mark.parametrize("pieces", [0, 1])
+@pytest.mark.parametrize("pieces", [0, MUCH - 1])
 def test_for_little_work_there_is_one(session: Session, pieces: int) -> None:
     side_by_side(transaction, pieces, sign)
     alone(transaction, MANY, sign)
     assert signed(session) == [([0, 1], os.getpid())] * 2
 
 
-def test_two_pieces_are_for_two(session: Session) -> None:
-    side_by_side(transaction, 2, sign)
-    assert [hand for hand, _ in signed(session)] == [[0, 1], [0, 2], [1, 2]]
+def test_who_cannot_be_had_is_done_without(session: Session, monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    def start(_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(ForkServerProcess, "start", start)
+    side_by_side(transaction, MANY, sign_or_fall)
+    assert [hand for hand, _ in signed(session)] == [[0, 1], [0, 1 + BESIDE[backend]]]
+
+
+def go_on(hand: Hand) -> None:
+    """Those who help go on for ever; the other is done when they are there."""
+    sign(hand)
+    while hand.number:
+        hand.transact(alone_in_it)
+
+
+@pytest.mark.fault
+def test_who_is_done_does_not_wait_for_the_others_to_be(session: Session) -> None:
+    side_by_side(transaction, MANY, go_on)
+    assert multiprocessing.active_children() == []
 
 
 def test_who_falls_stops_nobody(session: Session, backend: str) -> None:
@@ -142,8 +173,7 @@ def test_nobody_outlives_whom_they_help(app: Flask, session: Session, backend: s
     url = app.extensions["billing_settings"].database_url
     process = worker.PROCESSES.Process(target=stay, args=(url, str(tmp_path)))
     process.start()
-    until(lambda: len(signed(session)) == 1 + BESIDE[backend])
-    until(lambda: all(path.read_text() for path in tmp_path.iterdir()))
+    until(lambda: len([path for path in tmp_path.iterdir() if path.read_text()]) == 1 + BESIDE[backend])
     helping = [int(path.read_text()) for path in tmp_path.glob("[1-9]")]
     assert len(helping) == BESIDE[backend]
     assert process.pid is not None
@@ -161,7 +191,7 @@ def test_a_run_that_is_shared_makes_what_one_hand_makes(session: Session, backen
         customer = make_customer(reference=f"P-{n:02d}")
         post(make_spec(customer, service=service, quantity=f"{n + 1}.001"), make_spec(customer, "0.005"))
     spec = RunSpec(MARCH_END, issue=True)
-    run_id, _ = billing_runs.run(transaction, spec, SYSTEM, clock.now(), in_pairs)
+    run_id, _ = billing_runs.run(transaction, spec, SYSTEM, clock.now(), together(sign_and_bill_in_pairs))
     assert {tuple(hand) for hand, _ in signed(session)} >= {
         (n, 1 + BESIDE[backend]) for n in range(1 + BESIDE[backend])
     }
@@ -188,7 +218,7 @@ def test_a_helper_that_is_killed_leaves_its_accounts_to_the_others(
         return transaction(*work, **how)
 
     monkeypatch.setattr(billing_chunks, "CHUNK", 2)
-    billing_runs.run(transact, RunSpec(MARCH_END, issue=True), SYSTEM, clock.now(), in_pairs)
+    billing_runs.run(transact, RunSpec(MARCH_END, issue=True), SYSTEM, clock.now(), together(bill_in_pairs))
     assert len(killed) == 1
     assert sorted(one.sequence or 0 for one in all_invoices()) == list(range(1, 61))
     assert_books_balance(session)

@@ -17,7 +17,6 @@ EARLIEST = date(1970, 1, 1)
 LATEST = date(2200, 1, 1)
 LIKELY_DUPLICATE_HOURS = 24
 
-
 # Why a likely duplicate is held where the organisation wants it so; whoever keeps it lets go of a charge held for this.
 LIKELY_DUPLICATE = "Likely duplicate"
 

@@ -24,7 +24,8 @@ class Charge(Base):
 
     `replaces_id` names the cancelled charge that it corrects. A likely duplicate names the earlier charge, and when a person
     decided to keep it. `unit_price` is None where the caller gave a plain amount. `event_id` is the audit event of
-    its posting: who, when and how. The `fingerprint` finds look-alikes; a billed charge that is too old to be one may be without.
+    its posting: who, when and how. The `fingerprint` finds look-alikes; a charge that was too old for that when it was
+    billed may be without.
     The foreign keys carry customer and currency along, so that the database refuses a charge on another's invoice.
     """
 

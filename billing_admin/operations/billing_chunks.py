@@ -13,9 +13,17 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import may_look_alike_since
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import EXACT
-from billing_admin.domain.written import Row as Values
-from billing_admin.domain.written import Written
-from billing_admin.models import Account, BillingRun, BillingRunItem
+from billing_admin.domain.written import Row, Written
+from billing_admin.models import (
+    Account,
+    BillingRun,
+    BillingRunItem,
+    Customer,
+    Organisation,
+    Service,
+    TaxRate,
+    TaxRateChange,
+)
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany, insert_many
@@ -29,8 +37,9 @@ from billing_admin.queries.lookup import among, among_named
 from billing_admin.queries.organisation import organisation
 
 CHUNK = 500
-# One of how many who share a run: each takes every so-manieth chunk of its list. Nobody else takes the whole.
+# One of how many who share a run: 1 of 3 takes the 2nd, 5th, 8th … chunk of its list. Who is alone takes the whole.
 Part: TypeAlias = tuple[int, int]
+Ground: TypeAlias = Sequence[Collection[Any]]
 WHOLE = (0, 1)
 
 _ITEM, _ACCOUNT = BillingRunItem.__table__.c, Account.__table__.c
@@ -69,7 +78,10 @@ _take_off = UpdateMany(
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next waiting accounts of one part of a run with their places, what is kept of them, and the documents that they get."""
+    """The next waiting accounts of one part of a run with their places, what is kept of them, and the documents that they get.
+
+    `ground` is of who looked ahead: what else the documents rest on.
+    """
 
     part: Part
     places: Mapping[AccountKey, int]
@@ -78,16 +90,18 @@ class Chunk:
     reasons: Sequence[str | None] = ()
     drafts: Sequence[Written] = ()
     contents: Sequence[str] = ()
+    ground: Ground = ()
 
     def stands(self, session: Session) -> bool:
-        """Whether nothing of what is unbilled has changed on these accounts."""
-        return _accounts(session, self.places) == self.accounts
+        """Whether nothing has changed of what is unbilled on these accounts, nor of what else the documents rest on."""
+        return _accounts(session, self.places) == self.accounts and _ground(session, self.places) == self.ground
 
 
 def look_ahead(session: Session, run_id: UUID, now: datetime, part: Part) -> Chunk:
     """See what `bill_chunk` would do next in a part of the run. Nothing is locked."""
     run = session.get_one(BillingRun, run_id)
     chunk = _next(session, run, now, part, wait=True)
+    chunk = replace(chunk, ground=_ground(session, chunk.places))
     if not run.issue or not chunk.drafts:
         return chunk
     return replace(chunk, contents=freeze(session, organisation(session), chunk.drafts, run.issue_date, now))
@@ -148,6 +162,13 @@ def _accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountKey, 
     return {key: found[key] for key in keys}
 
 
+def _ground(session: Session, keys: Iterable[AccountKey]) -> Ground:
+    """What documents rest on besides charges: the organisation, tax rates, services and customers, by their versions."""
+    connection, ids = session.connection(), {customer_id for customer_id, _ in keys}
+    everything = [connection.execute(query) for query in _GROUND] + [connection.execute(_CUSTOMERS, {"ids": ids})]
+    return [set(rows) for rows in everything]
+
+
 def _reason(run: BillingRun, one: Prepared, expected: str | None) -> str | None:
     if one.reason is None and run.confirmed is not None and one.document.digest() != expected:
         return "changed"
@@ -190,7 +211,7 @@ def _store_invoices(session: Session, run: BillingRun, chunk: Chunk, now: dateti
 def _settle(session: Session, run: BillingRun, chunk: Chunk) -> None:
     """Write down what became of each account, and take what is billed off its unbilled total."""
     invoices = iter(chunk.drafts)
-    rows: list[Values] = [
+    rows: list[Row] = [
         {
             "run_id": run.id,
             "customer_id": one.customer_id,
@@ -224,7 +245,7 @@ def _leave_later(session: Session, run: BillingRun, chunk: Chunk) -> None:
     any more, because another run has billed them meanwhile.
     """
     at_hand = {(one.customer_id, one.document.currency): one.document for one in chunk.due}
-    nothing, instead, besides = set(chunk.places) - at_hand.keys(), list[Values](), list[Values]()
+    nothing, instead, besides = set(chunk.places) - at_hand.keys(), list[Row](), list[Row]()
     for key, place in chunk.places.items():
         account, document = chunk.accounts[key], at_hand.get(key)
         more = account.pending_charges - (document.charges if document else 0)
@@ -265,6 +286,13 @@ def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey], par
         )
 
 
+_GROUND = [
+    select(Organisation.version),
+    select(TaxRate.id, TaxRate.version),
+    select(TaxRateChange.__table__),
+    select(Service.id, Service.version),
+]
+_CUSTOMERS = select(Customer.id, Customer.version).where(among_named(Customer.id, "ids"))
 _ACCOUNTS = (
     select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount, Account.version)
     .where(among_named(Account.customer_id, "ids"))

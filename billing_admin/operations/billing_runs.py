@@ -202,6 +202,8 @@ def bill(hand: Hand, run_id: UUID, actor: Actor, now: datetime) -> None:
 
     def chunk(**how: Any) -> int:
         ahead = hand.look(look_ahead, run_id, now, part) if hand.look else None
+        if ahead is not None and not ahead.places:
+            return 0
         billed: int = hand.transact(bill_chunk, run_id, actor, now, ahead, **how)
         return billed
 

@@ -91,9 +91,8 @@ def number_documents(
     a locked period, and Conflict when the format makes a number that another document has.
     """
     house = open_books(session, issue_date, "issue_date")
-    contents = contents or freeze(
-        session, house, documents, issue_date, now
-    )  # before the lock: whoever else issues waits
+    if not contents:  # before the lock: whoever else issues waits for it
+        contents = freeze(session, house, documents, issue_date, now)
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
     format, last_hash = number_format(house, kind), series.last_hash

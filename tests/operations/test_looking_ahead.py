@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
+from typing import Any, Unpack
 from uuid import UUID
 
 import pytest
@@ -11,12 +13,27 @@ from sqlalchemy.orm import Session
 
 from billing_admin.database import db, glance, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.models import Account, BillingRunItem, Charge
-from billing_admin.operations import billing_chunks, billing_runs, charges, invoices
+from billing_admin.domain.fields import CustomerFields
+from billing_admin.models import Account, BillingRunItem, Charge, Customer, Service, TaxRate
+from billing_admin.operations import billing_chunks, billing_runs, charges, customers, invoices, services
 from billing_admin.operations.billing_chunks import WHOLE, Chunk, Part, bill_chunk, look_ahead
 from billing_admin.operations.billing_runs import RunSpec
 from tests.books import assert_books_balance, contents
-from tests.making import MARCH_END, NOW, all_invoices, bill, make_customer, make_service, make_spec, post, void
+from tests.making import (
+    MARCH,
+    MARCH_END,
+    NOW,
+    all_invoices,
+    bill,
+    change_settings,
+    change_tax,
+    make_customer,
+    make_service,
+    make_spec,
+    make_tax_rate,
+    post,
+    void,
+)
 
 on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
@@ -89,6 +106,50 @@ def _all_cancelled(two: list[UUID]) -> None:
 
 def _billed(_: list[UUID]) -> None:
     bill()
+
+
+def _taxed_otherwise() -> None:
+    change_tax(db.session.scalars(select(TaxRate).where(TaxRate.code == "VAT19")).one(), MARCH, "10")
+
+
+def _exported_or_renamed(**fields: Unpack[CustomerFields]) -> None:
+    transaction(customers.update, db.session.scalars(select(Customer.id)).one(), fields, None, SYSTEM, NOW)
+
+
+def _service_renamed() -> None:
+    one = db.session.scalars(select(Service.id).where(Service.code == "One")).one()
+    transaction(services.update, one, {"code": "Again"}, None, SYSTEM, NOW)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("meddle", "said"),
+    [
+        (_taxed_otherwise, ("S", 1650, "P-1", "", "One")),
+        (partial(_exported_or_renamed, tax_treatment="export"), ("G", 1500, "P-1", "", "One")),
+        (partial(_exported_or_renamed, name="New Ltd"), ("S", 1785, "New Ltd", "", "One")),
+        (partial(change_settings, address="New Street 1"), ("S", 1785, "P-1", "New Street 1", "One")),
+        (_service_renamed, ("S", 1785, "P-1", "", "Again")),
+    ],
+)
+def test_what_else_documents_rest_on_is_seen_again(
+    session: Session, meddle: Callable[[], object], said: tuple[Any, ...]
+) -> None:
+    rate = make_tax_rate()
+    change_settings(default_tax_rate=rate.code, address="")
+    for code, price in (("One", "10"), ("Two", "5")):
+        make_service(code=code, tax_rate=rate.code, prices={"USD": Decimal(price)})
+    make_customer(reference="P-1")
+    post(make_spec("P-1", service="One"), make_spec("P-1", service="Two"))
+    run_id = begin()
+    ahead = see(run_id)
+    assert ahead.drafts[0].invoice["total"] == 1785
+    meddle()
+    assert transaction(bill_chunk, run_id, SYSTEM, NOW, ahead) == 1
+    (invoice,) = all_invoices()
+    (tax,), line = invoice.taxes, invoice.lines[0]
+    assert (tax.category, invoice.total, invoice.customer_name, invoice.seller_address, line.service_code) == said
+    assert_books_balance(session)
 
 
 @on_sqlite
