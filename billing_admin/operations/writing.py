@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, null, text, update
+from sqlalchemy import case, null, text, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.written import Row, Written
@@ -143,6 +142,8 @@ def claim(
         for line, row in zip(one.document.lines, draft.lines, strict=True)
         if line.group.charge_id is not None
     ]
+    # PostgreSQL enters a row that changes into every index anew: what is too old to be a look-alike leaves theirs.
+    old = Charge.created_on < alike_since.date()
     pending = update(Charge).where(Charge.status == "pending")
     claimed = _claim_alone(session, alone)
     gathered = (
@@ -157,7 +158,9 @@ def claim(
             *same_tax(session),
             Charge.incurred_on <= scope.through,
         )
-        .values(status="billed", invoice_line_id=InvoiceLine.id, **_forgotten(session, alike_since))
+        .values(
+            status="billed", invoice_line_id=InvoiceLine.id, fingerprint=case((old, null()), else_=Charge.fingerprint)
+        )
         .execution_options(synchronize_session=False)
     )
     with joined_by_hash(session):
@@ -165,13 +168,3 @@ def claim(
     expected = sum(one.document.charges for one in billed)
     if claimed != expected:
         raise RuntimeError(f"claimed {claimed} charges where {expected} were summed")
-
-
-def _forgotten(session: Session, alike_since: datetime) -> dict[str, ColumnElement[Any]]:
-    """PostgreSQL enters a row that changes into every index anew: let what is too old to be a look-alike leave theirs. SQLite
-    only touches the indexes of what changes.
-    """
-    if session.get_bind().dialect.name != "postgresql":
-        return {}
-    old = Charge.created_on < alike_since.date()
-    return {"fingerprint": case((old, null()), else_=Charge.fingerprint)}
