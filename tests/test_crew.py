@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -96,6 +97,11 @@ def sign_and_bill_in_pairs(hand: Hand, run_id: UUID, actor: Actor, now: datetime
 def together(work: Work) -> Crew:
     """A crew that does this instead of a billing run's own work."""
     return lambda transact, _pieces, _work, *about: side_by_side(transact, MANY, work, *about)
+
+
+def bill_with_others(spec: RunSpec) -> None:
+    """A billing run that is shared, in small chunks."""
+    billing_runs.run(transaction, spec, SYSTEM, NOW, together(bill_in_pairs))
 
 
 def stay(url: str, folder: str) -> None:
@@ -201,6 +207,24 @@ def test_a_run_that_is_shared_makes_what_one_hand_makes(session: Session, backen
     assert sorted(one.customer_reference for one in made) == [f"P-{n:02d}" for n in range(30)]
     assert_books_balance(session)
     assert [result for result in examine(session) if result.found] == []
+
+
+@pytest.mark.fault
+def test_a_shared_run_that_is_killed_again_and_again_bills_each_charge_once(app: Flask, session: Session) -> None:
+    post(*(make_spec(make_customer(reference=f"P-{n:03d}"), "10") for n in range(300)))
+    chance, spec = random.Random(9), RunSpec(MARCH_END, issue=True, id=UUID(int=0xA))
+    url = app.extensions["billing_settings"].database_url
+    killed = [
+        worker.kill_during(url, lambda: time.sleep(chance.uniform(0, 0.2)), bill_with_others, spec, helped=True)
+        for _ in range(8)
+    ]
+    assert sum(killed) >= 5, "the run was over too soon to be killed often enough"
+    assert_books_balance(session)
+    bill_with_others(spec)
+    assert sorted(one.sequence or 0 for one in all_invoices()) == list(range(1, 301))
+    assert_books_balance(session)
+    assert [result for result in examine(session) if result.found] == []
+    assert session.get_one(BillingRun, spec.id).state == "done"
 
 
 @pytest.mark.fault

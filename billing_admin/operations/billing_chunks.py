@@ -27,7 +27,7 @@ from billing_admin.models import (
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany, insert_many
-from billing_admin.operations.charges import AccountKey
+from billing_admin.operations.charges import AccountKey, locked_accounts
 from billing_admin.operations.invoices import buyer, buyers, freeze, number_documents, seller
 from billing_admin.operations.keys import new_ids
 from billing_admin.operations.outbox import tell_issued
@@ -94,7 +94,7 @@ class Chunk:
 
     def stands(self, session: Session) -> bool:
         """Whether nothing has changed of what is unbilled on these accounts, nor of what else the documents rest on."""
-        return _accounts(session, self.places) == self.accounts and _ground(session, self.places) == self.ground
+        return locked_accounts(session, self.places) == self.accounts and _ground(session, self.places) == self.ground
 
 
 def look_ahead(session: Session, run_id: UUID, now: datetime, part: Part) -> Chunk:
@@ -134,7 +134,7 @@ def _next(session: Session, run: BillingRun, now: datetime, part: Part, wait: bo
     if not places:
         return Chunk(part, {}, {})
     expected = {(item.customer_id, item.currency): item.expected for item in items}
-    accounts = _accounts(session, places)
+    accounts = locked_accounts(session, places)
     scope = Scope(run.through, {item.customer_id for item in items}, run.currency)
     due = [one for one in prepare(session, scope) if (one.customer_id, one.document.currency) in places]
     reasons = [_reason(run, one, expected[one.customer_id, one.document.currency]) for one in due]
@@ -153,13 +153,6 @@ def _items(session: Session, run: BillingRun, part: Part, wait: bool) -> Sequenc
         waiting = waiting.where(BillingRunItem.position // CHUNK % of == number)
     waiting = waiting.order_by(BillingRunItem.position).limit(CHUNK)
     return session.execute(waiting.with_for_update(of=BillingRunItem, skip_locked=not wait)).all()
-
-
-def _accounts(session: Session, keys: Iterable[AccountKey]) -> dict[AccountKey, Any]:
-    """What is kept of accounts. On PostgreSQL they are locked, in the order of their keys, and all else of their customers."""
-    rows = session.connection().execute(_ACCOUNTS, {"ids": {customer_id for customer_id, _ in keys}})
-    found = {(row.customer_id, row.currency): row for row in rows}
-    return {key: found[key] for key in keys}
 
 
 def _ground(session: Session, keys: Iterable[AccountKey]) -> Ground:
@@ -293,9 +286,3 @@ _GROUND = [
     select(Service.id, Service.version),
 ]
 _CUSTOMERS = select(Customer.id, Customer.version).where(among_named(Customer.id, "ids"))
-_ACCOUNTS = (
-    select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount, Account.version)
-    .where(among_named(Account.customer_id, "ids"))
-    .order_by(Account.customer_id, Account.currency)
-    .with_for_update(key_share=True)
-)

@@ -1,6 +1,6 @@
 """Charges are held, released and cancelled, under the lock of their accounts, which keep what is unbilled."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -17,7 +17,7 @@ from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany
 from billing_admin.operations.outbox import tell_held
-from billing_admin.queries.lookup import among
+from billing_admin.queries.lookup import among, among_named
 
 AccountKey = tuple[UUID, str]
 
@@ -177,9 +177,21 @@ def lock_accounts_of(session: Session, charge_ids: Sequence[UUID]) -> None:
 def lock_accounts(session: Session, keys: Sequence[AccountKey]) -> None:
     """Lock accounts in the order of their keys. SQLite has one writer at a time: there the transaction is the lock."""
     if session.get_bind().dialect.name == "postgresql" and keys:
-        session.execute(
-            select(Account.customer_id)
-            .where(among(session, Account.customer_id, {customer_id for customer_id, _ in keys}))
-            .order_by(Account.customer_id, Account.currency)
-            .with_for_update(key_share=True)
-        )
+        locked_accounts(session, keys)
+
+
+def locked_accounts(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, Any]:
+    """What accounts keep, once they are locked, and with them all others of their customers; on a session that reads they are
+    only read.
+    """
+    rows = session.connection().execute(_LOCKED, {"ids": {customer_id for customer_id, _ in keys}})
+    wanted = set(keys)
+    return {key: row for row in rows if (key := (row.customer_id, row.currency)) in wanted}
+
+
+_LOCKED = (
+    select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount, Account.version)
+    .where(among_named(Account.customer_id, "ids"))
+    .order_by(Account.customer_id, Account.currency)
+    .with_for_update(key_share=True)
+)

@@ -43,7 +43,8 @@ Work = Callable[..., Any]
 def core(url: str) -> Iterator[Session]:
     """The application's database in this process, without pages and API."""
     app = Flask("worker")
-    init_database(app, Settings(database_url=url, secret_key="only-for-tests" * 4))
+    settings = app.extensions["billing_settings"] = Settings(database_url=url, secret_key="only-for-tests" * 4)
+    init_database(app, settings)
     with app.app_context():
         db.session.scalars(select(Organisation.id)).one()  # connected, and warm
         db.session.rollback()
@@ -93,10 +94,12 @@ def _announce(work: Work, url: str, ready: Connection, arguments: Sequence[Any])
         work(*arguments)
 
 
-def kill_during(url: str, seconds: Callable[[], None], work: Work, *arguments: Any) -> bool:
-    """Start work in a process, wait as told, and kill it with SIGKILL; returns whether it was still at it."""
+def kill_during(url: str, seconds: Callable[[], None], work: Work, *arguments: Any, helped: bool = False) -> bool:
+    """Start work in a process, wait as told, and kill it with SIGKILL; returns whether it was still at it. Only if it is `helped`
+    may it have processes of its own.
+    """
     receiver, sender = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=_announce, args=(work, url, sender, arguments), daemon=True)
+    process = PROCESSES.Process(target=_announce, args=(work, url, sender, arguments), daemon=not helped)
     process.start()
     pid = receiver.recv()
     seconds()
