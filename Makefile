@@ -5,7 +5,7 @@ CODE := $(wildcard billing_admin wsgi.py migrations tests benchmarks client requ
 TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/install.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime run dev test check lint format types fuzz-api audit bench bench-full client screenshots lock clean
+.PHONY: help install install-runtime run dev test check lint format types fuzz-api audit bench bench-full client screenshots texts lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ client: install  ## Build the Python client into client/dist, and use it where n
 	$(BIN)/uv build --quiet client
 	$(BIN)/uv run --quiet --isolated --no-project --no-python-downloads --python $(or $(OLDEST),$(BIN)/python) \
 		--with client/dist/billing_client-*.whl python client/examples/post_charges.py --help >/dev/null
+
+texts: install  ## Write every text that a person reads into texts.txt
+	$(BIN)/python -m tests.language.texts texts.txt
 
 screenshots: install  ## A picture of each page, wide and 320 px, into screenshots/
 	$(BIN)/python -m tests.browser.screenshots
