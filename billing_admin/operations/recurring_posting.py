@@ -178,8 +178,8 @@ def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day:
     """Return the charge that takes back a period's days after `last_day`; None where none of them is charged any more."""
     charges = [_live(session, id) for id in period.charge_ids]
     of_days = schedule_of(row).period_length(period.first)
-    kept = _kept(row, charges[0], period, last_day, of_days)
-    amount = EXACT.subtract(kept, exact_sum(charge.amount for charge in charges if charge is not None))
+    remaining = _remaining(row, charges[0], period, last_day, of_days)
+    amount = EXACT.subtract(remaining, exact_sum(charge.amount for charge in charges if charge is not None))
     if not amount:
         return None
     begin = max(period.first, last_day + DAY)
@@ -196,22 +196,22 @@ def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day:
     )
 
 
-def _kept(row: RecurringCharge, charge: Any, period: PostedPeriod, last_day: date, of_days: int) -> Decimal:
+def _remaining(row: RecurringCharge, charge: Any, period: PostedPeriod, last_day: date, of_days: int) -> Decimal:
     """Return what a period's charge comes to for the days up to `last_day`, rounded once.
 
-    The quantity and the price count where the charge is as the schedule posted it, now or by the earlier rule that cut the
-    quantity to 12 places; else the amount that it was corrected to.
+    Quantity × price counts where the charge is as the schedule posted it, by this rule or by the earlier one that cut the
+    quantity to 12 places. The amount counts where the charge was corrected.
     """
     if charge is None:
         return ZERO
-    charged, kept = days_in(period.first, period.last), days_in(period.first, last_day)
+    charged_days, kept_days = days_in(period.first, period.last), days_in(period.first, last_day)
     unit_price = row.unit_price if charge.unit_price is None else charge.unit_price
     if unit_price is not None:
         whole = EXACT.multiply(row.quantity, unit_price)
-        cut_quantity = prorated(row.quantity, charged, of_days)
-        if charge.amount in {prorated(whole, charged, of_days), multiply(cut_quantity, unit_price)}:
-            return prorated(whole, kept, of_days)
-    return prorated(charge.amount, kept, charged)
+        cut_quantity = prorated(row.quantity, charged_days, of_days)
+        if charge.amount in {prorated(whole, charged_days, of_days), multiply(cut_quantity, unit_price)}:
+            return prorated(whole, kept_days, of_days)
+    return prorated(charge.amount, kept_days, charged_days)
 
 
 def _live(session: Session, id: UUID) -> Any:
