@@ -7,6 +7,7 @@ from billing_admin.domain.errors import Invalid
 
 # NUL and other controls (tab and line ends are fine in long texts), and surrogates that stand alone.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_LINE_ENDS = str.maketrans("", "", "\t\n\r")
 # What stands in braces in the format of a number; of `{number:5}` the digits at least.
 NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
 _NUMBER_WORDS = re.compile(r"[A-Za-z0-9./_-]{0,30}", re.ASCII)
@@ -20,6 +21,11 @@ def text(value: str, *field: str | int, longest: int = 200, lines: bool = False)
     if len(value) > longest:
         raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
     return value
+
+
+def without_controls(value: str) -> str:
+    """Return one line of text without its control characters; every other character stays as it is."""
+    return _UNPRINTABLE.sub("", value).translate(_LINE_ENDS)
 
 
 def named(value: str, *field: str | int, longest: int = 200) -> str:
