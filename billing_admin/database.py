@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from billing_admin.config import Settings
-from billing_admin.database_errors import SQLITE_WRITE_BEGIN, driver_errors, logged_if_unavailable
+from billing_admin.database_errors import SQLITE_WRITE_BEGIN, LogIfUnavailable, driver_errors
 from billing_admin.domain.jsontext import json_text
 from billing_admin.domain.money import EXACT, ZERO, plain
 from billing_admin.models import Base
@@ -50,7 +50,7 @@ __all__ = [
 class _Session(FlaskSession):
     def close(self) -> None:
         """Close the session. A connection that broke meanwhile is dropped: an answer that is ready must not fail for it."""
-        with logged_if_unavailable("session_closed_without_database"):
+        with LogIfUnavailable("session_closed_without_database"):
             super().close()
 
 
@@ -164,7 +164,7 @@ def _read(engine: Engine, parts: Callable[[Session], Iterator[bytes]]) -> Genera
     try:
         yield from parts(session)
     finally:
-        with logged_if_unavailable("stream_closed_without_database"):
+        with LogIfUnavailable("stream_closed_without_database"):
             session.close()
 
 
@@ -258,10 +258,11 @@ def _begin_postgresql(connection: Connection, *, write: bool, checked: bool) -> 
             return
         try:
             cursor = driver.execute(f"{statement}; {STORED_REVISION}")  # one round trip
+            cursor.nextset()
+            rows = cursor.fetchall()
         except UndefinedTable:
-            check_revision([])
-        cursor.nextset()
-        check_revision(cursor.fetchall())
+            rows = []
+        check_revision(rows)
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -69,7 +69,7 @@ def unavailable(error: BaseException | None) -> Unavailable | None:
     """
     while error is not None:
         if isinstance(error, RevisionMismatch):
-            return Unavailable("database_revision", "The database has another version", str(error))
+            return Unavailable("database_revision", "The program and the database do not match", str(error))
         if _is_away(error):
             return AWAY
         error = error.__cause__
@@ -98,21 +98,26 @@ def _is_away_for_sqlalchemy(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError | InterfaceError)
 
 
-@contextmanager
-def logged_if_unavailable(event: str, **fields: object) -> Iterator[None]:
-    """Log `event` and go on when the database is unavailable; every other error is raised."""
-    try:
-        yield
-    except Exception as error:
-        if unavailable(error) is None:
-            raise
-        _log.warning(event, **fields, error=cause(error))
+class LogIfUnavailable:
+    """A `with` block that logs `event` and ends when the database is unavailable; every other error is raised."""
+
+    def __init__(self, event: str, **fields: object) -> None:
+        self._event, self._fields = event, fields
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if error is None or unavailable(error) is None:
+            return False
+        _log.warning(self._event, **self._fields, error=cause(error))
+        return True
 
 
 def cause(error: BaseException) -> str:
     """Return the first line of the driver's message, without SQL."""
-    found = error.orig if isinstance(error, DBAPIError) else error
-    return str(found).strip().partition("\n")[0] or type(found).__name__
+    driver_error = error.orig if isinstance(error, DBAPIError) else error
+    return str(driver_error).strip().partition("\n")[0] or type(driver_error).__name__
 
 
 @contextmanager

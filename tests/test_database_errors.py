@@ -24,9 +24,9 @@ from structlog.testing import capture_logs
 from billing_admin.database_errors import (
     AWAY,
     SQLITE_WRITE_BEGIN,
+    LogIfUnavailable,
     RevisionMismatch,
     cause,
-    logged_if_unavailable,
     unavailable,
 )
 from billing_admin.models import Organisation
@@ -34,15 +34,15 @@ from billing_admin.models import Organisation
 
 def wrapped(error: Exception) -> DBAPIError:
     """The error as SQLAlchemy raises it."""
-    made = DBAPIError.instance("SELECT 1", {}, error, Exception, dialect=None)
-    assert isinstance(made, DBAPIError)
-    return made
+    wrapper = DBAPIError.instance("SELECT 1", {}, error, Exception, dialect=None)
+    assert isinstance(wrapper, DBAPIError)
+    return wrapper
 
 
 def raised_from(error: BaseException) -> RuntimeError:
-    made = RuntimeError("while a page was made")
-    made.__cause__ = error
-    return made
+    outer = RuntimeError("while a page was rendered")
+    outer.__cause__ = error
+    return outer
 
 
 AWAY_ERRORS = [
@@ -103,9 +103,9 @@ def test_a_bug_is_not_taken_for_a_database_that_is_away(error: Exception) -> Non
 
 
 def test_another_revision_is_named() -> None:
-    found = unavailable(raised_from(RevisionMismatch("The database is at revision 7.", is_newer=True)))
-    assert found is not None
-    assert (found.code, found.detail) == ("database_revision", "The database is at revision 7.")
+    reason = unavailable(raised_from(RevisionMismatch("The database is at revision 7.", is_newer=True)))
+    assert reason is not None
+    assert (reason.code, reason.detail) == ("database_revision", "The database is at revision 7.")
 
 
 def _statement(path: Path, statement: str) -> None:
@@ -167,10 +167,10 @@ def test_a_stray_write_is_a_bug(session: Session) -> None:
 
 
 def test_only_an_unavailable_database_is_passed_over() -> None:
-    with capture_logs() as logged, logged_if_unavailable("not_sealed", job="7"):
+    with capture_logs() as logged, LogIfUnavailable("not_sealed", job="7"):
         raise psycopg.OperationalError("gone\nmore")
     assert logged == [{"event": "not_sealed", "job": "7", "error": "gone", "log_level": "warning"}]
-    with pytest.raises(ZeroDivisionError), logged_if_unavailable("not_sealed"):
+    with pytest.raises(ZeroDivisionError), LogIfUnavailable("not_sealed"):
         _: Any = 1 / 0
 
 

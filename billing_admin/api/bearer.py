@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app, g, request
 
 from billing_admin.clock import now
 from billing_admin.database import db, transaction
-from billing_admin.database_errors import logged_if_unavailable
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.domain.errors import NotAuthenticated
 from billing_admin.domain.tokens import digest
 from billing_admin.operations.tokens import note_use
@@ -83,5 +83,5 @@ def note_later(found: Bearer, response: Response) -> None:
 
     @response.call_on_close
     def note() -> None:
-        with app.app_context(), logged_if_unavailable("token_use_not_noted", token=str(token_id)):
+        with app.app_context(), LogIfUnavailable("token_use_not_noted", token=str(token_id)):
             transaction(note_use, token_id, at)

@@ -56,10 +56,10 @@ def answer(error: Exception) -> Response:
     """Say what went wrong, whatever it was; only what is our own fault becomes a 500."""
     if isinstance(error, DomainError):
         return _refusal(error)
-    if found := unavailable(error):
-        log.error("Request %s: %s %s", request_id(), found.detail, cause(error))
-        detail = f"{found.detail} Try again in a moment; sending the same id again is safe."
-        return problem(503, found.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    if reason := unavailable(error):
+        log.error("Request %s: %s %s", request_id(), reason.detail, cause(error))
+        detail = f"{reason.detail} Try again in a moment; sending the same id again is safe."
+        return problem(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, HTTPException):
         return _http(error)
     log.error("Request %s failed.", request_id(), exc_info=error)

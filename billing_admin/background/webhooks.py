@@ -16,7 +16,7 @@ from billing_admin.background.sending import rules, send
 from billing_admin.background.working import ending
 from billing_admin.config import Settings
 from billing_admin.database import db, transaction
-from billing_admin.database_errors import logged_if_unavailable
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.operations import deliveries
 from billing_admin.queries.webhooks import due
 
@@ -45,7 +45,7 @@ class Sender(Thread):
 
 def waiting(app: Flask) -> list[UUID]:
     """The endpoints for which something is due; none while the database is away."""
-    with app.app_context(), logged_if_unavailable("webhooks_not_looked_for"):
+    with app.app_context(), LogIfUnavailable("webhooks_not_looked_for"):
         return due(db.session(), clock.now())
     return []
 
@@ -55,7 +55,7 @@ def serve(app: Flask, endpoint_id: UUID) -> None:
     worker = uuid4().hex
     with app.app_context():
         try:
-            with logged_if_unavailable("webhook_interrupted", webhook=str(endpoint_id)):
+            with LogIfUnavailable("webhook_interrupted", webhook=str(endpoint_id)):
                 _serve(app.extensions["billing_settings"], endpoint_id, worker)
         except deliveries.Lost:
             _log.warning("webhook_lost", webhook=str(endpoint_id))

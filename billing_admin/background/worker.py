@@ -9,7 +9,7 @@ from huey.consumer import Consumer
 from billing_admin.background import working
 from billing_admin.background.queue import Queue
 from billing_admin.background.webhooks import Sender
-from billing_admin.database_errors import logged_if_unavailable
+from billing_admin.database_errors import LogIfUnavailable
 
 LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
 QUEUE_RETRY = 2.0  # seconds until a queue is tried again that could not be opened
@@ -43,7 +43,7 @@ def work(threads: int) -> None:
 def _wait_for(queue: Queue) -> None:
     """Return when the queue is open: one in PostgreSQL makes its tables first."""
     while True:
-        with logged_if_unavailable("queue_not_reached"):
+        with LogIfUnavailable("queue_not_reached"):
             _ = queue.huey
             return
         time.sleep(QUEUE_RETRY)

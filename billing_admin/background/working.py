@@ -11,7 +11,7 @@ from flask import Flask
 
 from billing_admin import clock
 from billing_admin.database import transaction
-from billing_admin.database_errors import logged_if_unavailable, unavailable
+from billing_admin.database_errors import LogIfUnavailable, unavailable
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
 from billing_admin.models import Job
@@ -72,7 +72,7 @@ def handler(kind: str) -> Callable[[Handler], Handler]:
 
 def work_off(app: Flask) -> None:
     """Do jobs until none waits, or the database is unavailable: the next call goes on."""
-    with app.app_context(), logged_if_unavailable("jobs_not_looked_for"):
+    with app.app_context(), LogIfUnavailable("jobs_not_looked_for"):
         worker = uuid4().hex
         while not ending.is_set() and (job := transaction(jobs.take, worker, WORKER, clock.now())) is not None:
             _do(job, worker)
@@ -80,7 +80,7 @@ def work_off(app: Flask) -> None:
 
 def _do(job: Job, worker: str) -> None:
     try:
-        with logged_if_unavailable("job_interrupted", job=str(job.id)):
+        with LogIfUnavailable("job_interrupted", job=str(job.id)):
             _close(job, worker)
     except jobs.Lost:
         _log.warning("job_lost", job=str(job.id))

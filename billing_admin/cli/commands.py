@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from billing_admin import clock
 from billing_admin.database import transaction
-from billing_admin.database_errors import RevisionMismatch, cause, unavailable
+from billing_admin.database_errors import AWAY, Unavailable, cause, unavailable
 from billing_admin.domain.errors import DomainError, NotFound
 from billing_admin.operations.audit import seal_all
 
-NOT_FOUND, REJECTED, AWAY = 4, 5, 6
+NOT_FOUND, REJECTED, UNAVAILABLE = 4, 5, 6
 SHOWN_PROBLEMS = 20
 NO_TABLE = ("42P01", "no such table")  # PostgreSQL's code, SQLite's words
 SHORT_HELP = {"help_option_names": ["-h", "--help"]}
@@ -30,9 +30,10 @@ def explained_errors() -> Iterator[None]:
     except DomainError as error:
         _refused(error)
     except Exception as error:
-        if not unavailable(error) and not _is_without_tables(error):
+        reason = unavailable(error) or (AWAY if _is_without_tables(error) else None)
+        if reason is None:
             raise
-        _unavailable(error)
+        _unavailable(error, reason)
 
 
 class Command(click.Command):
@@ -77,11 +78,11 @@ def _is_without_tables(error: Exception) -> bool:
     )
 
 
-def _unavailable(error: Exception) -> NoReturn:
-    say(str(error) if isinstance(error, RevisionMismatch) else f"The database cannot be used: {cause(error)}")
+def _unavailable(error: Exception, reason: Unavailable) -> NoReturn:
+    say(f"The database cannot be used: {cause(error)}" if reason is AWAY else reason.detail)
     if _is_without_tables(error):
         say("If it is new: flask --app wsgi db upgrade")
-    raise click.exceptions.Exit(AWAY)
+    raise click.exceptions.Exit(UNAVAILABLE)
 
 
 class House(AppGroup):

@@ -15,7 +15,7 @@ from sqlalchemy import make_url, select
 from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
-from billing_admin.cli.commands import AWAY, command, say
+from billing_admin.cli.commands import UNAVAILABLE, command, say
 from billing_admin.cli.together import keep_running
 from billing_admin.config import INSTANCE, ROOT, Settings
 from billing_admin.database import check_database, db, transaction
@@ -66,7 +66,7 @@ def _refuse_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             say(_why_not(host, port, error))
-            raise click.exceptions.Exit(AWAY) from None
+            raise click.exceptions.Exit(UNAVAILABLE) from None
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:

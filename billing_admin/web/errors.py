@@ -44,8 +44,8 @@ def init_errors(app: Flask) -> None:
 
 def _http(error: HTTPException) -> Response:
     original = getattr(error, "original_exception", None)  # of a 500, raised after the view
-    if found := unavailable(original):
-        return _unavailable(original, found)
+    if isinstance(original, Exception) and (reason := unavailable(original)):
+        return _unavailable(original, reason)
     if _is_api():
         return _api_answer(error)
     if isinstance(error, SecurityError):  # an unknown host: no address can be made for it, so no page either
@@ -70,17 +70,17 @@ def _domain(error: DomainError) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    found = unavailable(error)
-    if found is None:
+    reason = unavailable(error)
+    if reason is None:
         raise error  # a bug: Flask logs it and asks for the page of a 500
-    return _unavailable(error, found)
+    return _unavailable(error, reason)
 
 
-def _unavailable(error: Exception, found: Unavailable) -> Response:
+def _unavailable(error: Exception, reason: Unavailable) -> Response:
     if _is_api():
         return _api_answer(error)
-    _log.error(found.code, request_id=g.request_id, error=cause(error))
-    response = _page(503, found.title, f"{found.detail} {_WAIT}")
+    _log.error(reason.code, request_id=g.request_id, error=cause(error))
+    response = _page(503, reason.title, f"{reason.detail} {_WAIT}")
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 

@@ -11,7 +11,7 @@ from flask import Flask, current_app, g, session
 from billing_admin import clock
 from billing_admin.config import Settings
 from billing_admin.database import db, transaction
-from billing_admin.database_errors import logged_if_unavailable
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.signing_in import SEEN_EVERY, Lifetime
 from billing_admin.operations import users
@@ -133,5 +133,5 @@ def _load(token: str) -> SignedIn | None:
 
 def _if_possible(work: Callable[..., None], *args: object) -> None:
     """Keep the books of sessions, but let people read on while nothing can be written."""
-    with logged_if_unavailable("session_not_updated"):
+    with LogIfUnavailable("session_not_updated"):
         transaction(work, *args)

@@ -94,7 +94,7 @@ class Everything:
                     yield method, self._address(rule)
 
     def call(self, method: str, url: str) -> TestResponse:
-        """Call a page as the admin, or a route of the API as the script; what is sent says nothing, but is well-formed."""
+        """Call a page as the admin, or a route of the API as the script. A write sends an empty form or JSON object."""
         if url.startswith("/api/v1/"):
             body: dict[str, Any] = {"json": {}} if method in WRITING else {}
             return self.script_client.open(
@@ -117,5 +117,5 @@ class Everything:
 
 
 def _first(model: Any) -> UUID:
-    found: UUID = db.session.scalars(select(model.id).order_by(model.id)).first() or uuid4()
-    return found
+    id: UUID = db.session.scalars(select(model.id).order_by(model.id)).first() or uuid4()
+    return id

@@ -148,7 +148,7 @@ def statuses(everything: Everything, cut: Cut, method: str, url: str) -> list[in
 
     A file that broke after its first bytes is noted as 0: the server would cut its connection.
     """
-    found: list[int] = []
+    codes: list[int] = []
     for statement in range(1, 60):
         with cut.before(statement):
             response, error = outcome(everything, method, url)
@@ -156,10 +156,10 @@ def statuses(everything: Everything, cut: Cut, method: str, url: str) -> list[in
             assert unavailable(error), (method, url, statement)
         elif response.status_code == 503:
             assert_unavailable(response, method, url)
-        found.append(response.status_code if response else 0)
+        codes.append(response.status_code if response else 0)
         if not cut.happened:
-            return found[:-1]
-    return found
+            return codes[:-1]
+    return codes
 
 
 def test_a_connection_that_breaks_at_any_statement_of_any_page_is_503(
@@ -169,11 +169,11 @@ def test_a_connection_that_breaks_at_any_statement_of_any_page_is_503(
     cut, partial, wrong = Cut(monkeypatch), set(), []
     for method, url in everything.addresses("GET"):
         usual = everything.call(method, url).status_code
-        found = statuses(everything, cut, method, url)
+        codes = statuses(everything, cut, method, url)
         # An answer that is ready stays, though the connection breaks when it is given back, or while a refusal is laid out.
-        if found[0] != 503 or not set(found) <= {503, usual, 0}:
-            wrong.append((url, usual, found))
-        if 0 in found:
+        if codes[0] != 503 or not set(codes) <= {503, usual, 0}:
+            wrong.append((url, usual, codes))
+        if 0 in codes:
             partial.add(url)
     assert wrong == []
     assert all("." in url or "/exports/made/" in url for url in partial), partial
@@ -196,16 +196,16 @@ def test_a_connection_that_breaks_at_any_statement_of_a_write_is_503(
     running: Place, monkeypatch: pytest.MonkeyPatch, method: str, url: str, fields: dict[str, Any]
 ) -> None:
     _, everything = running
-    cut, found = Cut(monkeypatch), []
+    cut, codes = Cut(monkeypatch), []
     for statement in range(1, 60):
         with cut.before(statement):
-            found.append(_send(everything, url, _filled(fields, statement)).status_code)
+            codes.append(_send(everything, url, _filled(fields, statement)).status_code)
         if not cut.happened:
             break
     assert not cut.happened
-    assert found[0] == 503
-    assert set(found) <= {503, 200, 201, 303, 422}, found
-    assert found.count(503) >= 2, found
+    assert codes[0] == 503
+    assert set(codes) <= {503, 200, 201, 303, 422}, codes
+    assert codes.count(503) >= 2, codes
 
 
 def _filled(fields: dict[str, Any], number: int) -> dict[str, Any]:
@@ -218,8 +218,8 @@ def _send(everything: Everything, url: str, fields: dict[str, Any]) -> TestRespo
         return everything.script_client.post(url, json=fields, headers=headers)
     browser = everything.app.test_client() if url == "/sign-in" else everything.browser
     if url == "/sign-in":
-        with browser.session_transaction() as kept, everything.browser.session_transaction() as ours:
-            kept["csrf_token"] = ours["csrf_token"]
+        with browser.session_transaction() as fresh, everything.browser.session_transaction() as signed_in:
+            fresh["csrf_token"] = signed_in["csrf_token"]
     return browser.post(url, data=fields | {"csrf_token": everything.csrf_token})
 
 
@@ -358,16 +358,16 @@ def test_an_sqlite_file_that_is_locked_or_damaged_is_503(
     file = Path(str(db.engine.url.database))
     db.session.remove()
     db.engine.dispose()
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
         for method, url, fields in WRITES[:2]:
             assert_unavailable(_send(everything, url, _filled(fields, 1)), method, url)
         assert everything.call("GET", "/customers").status_code == 200
     db.engine.dispose()
-    kept = file.read_bytes()
+    content = file.read_bytes()
     file.write_bytes(b"not a database at all" * 1000)
     for method, url in everything.addresses("GET"):
         assert_unavailable(everything.call(method, url), method, url)
     db.engine.dispose()
-    file.write_bytes(kept)
+    file.write_bytes(content)
     until_it_answers(everything)

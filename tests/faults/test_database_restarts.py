@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -77,8 +77,8 @@ class Load:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        threads = [Thread(target=self._repeat, args=(self._post,)) for _ in range(POSTERS)]
-        threads += [Thread(target=self._repeat, args=(self._read,)) for _ in range(READERS)]
+        threads = [Thread(target=self._repeat, args=("post", self._post)) for _ in range(POSTERS)]
+        threads += [Thread(target=self._repeat, args=("read", self._read)) for _ in range(READERS)]
         for thread in threads:
             thread.start()
         try:
@@ -91,17 +91,17 @@ class Load:
     def wait_until_both_work(self) -> None:
         """Wait until a charge was posted and a list was read after this moment."""
         since = monotonic()
-        while any(self.last_success.get(name, 0) < since for name in ("_post", "_read")):
+        while any(self.last_success.get(name, 0) < since for name in ("post", "read")):
             assert monotonic() < since + RECOVERY_SECONDS, self.outcomes
             sleep(0.02)
 
-    def _repeat(self, call: "type[Load._post]") -> None:  # type: ignore[name-defined]
+    def _repeat(self, name: str, call: Callable[[], int | str]) -> None:
         while not self._stop.is_set():
             status = call()
             with self._lock:
                 self.outcomes[status] += 1
                 if status in {200, 201}:
-                    self.last_success[call.__name__] = monotonic()
+                    self.last_success[name] = monotonic()
             if status not in {200, 201}:
                 sleep(0.01)
 
@@ -223,8 +223,8 @@ def test_a_worker_waits_for_its_database_and_survives_restarts(server: PostgreSQ
             process.kill()
             process.wait()
             log.seek(0)
-            said = log.read()
-    assert "started_without_database" in said
-    assert "webhooks_not_looked_for" in said
-    assert "Exception in thread" not in said
-    assert process.returncode == 0, said
+            logged = log.read()
+    assert "started_without_database" in logged
+    assert "webhooks_not_looked_for" in logged
+    assert "Exception in thread" not in logged
+    assert process.returncode == 0, logged
