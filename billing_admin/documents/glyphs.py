@@ -17,7 +17,7 @@ from fontTools.ttLib import TTFont
 
 _log = structlog.get_logger(__name__)
 
-FOLDER = Path(__file__).parent / "fonts"
+FOLDER = Path(__file__).with_name("fonts")
 BOX = "□"
 MOST_NAMED = 20
 
