@@ -52,7 +52,7 @@ class RecurringSpec:
         if self.unit_price is not None:
             exact(self.unit_price, "unit_price")
         if self.description is not None:
-            named(self.description, "description", longest=LONGEST_DESCRIPTION)
+            named(self.description, "description", longest=LONGEST_DESCRIPTION, stored=True)
         if self.currency is not None:
             currency_code(self.currency)
         self._check_days()

@@ -125,6 +125,7 @@ def _identity(row: RecurringCharge, period: Period) -> ChargeSpec:
         id=charge_id(row.id, period.owed_from),
         customer=str(row.customer_id),
         service=str(row.service_id),
+        taken_over=["description"],
         currency=row.currency,
         incurred_on=period.owed_from,
     )
@@ -190,6 +191,7 @@ def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day:
         service=str(row.service_id),
         description=described(row.description, begin, period.charged_to, of_days, taken_back=True),
         amount=amount,
+        taken_over=["description"],
         tax_included=live.tax_included,
         currency=row.currency,
         incurred_on=begin,
