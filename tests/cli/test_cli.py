@@ -29,7 +29,7 @@ from billing_admin.models import ApiToken, BillingRun, Invoice, User
 from billing_admin.operations import billing_chunks, billing_runs
 from billing_admin.operations.audit import seal_all
 from billing_admin.queries.doctor import CHECKS
-from tests.making import MARCH_END, NOW, bill, make_customer, make_spec, post
+from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_spec, post
 
 Flask_ = Callable[..., Result]
 
@@ -251,6 +251,26 @@ def test_doctor_finds_nothing_in_sound_data(flask: Flask_, unbilled: Session) ->
     assert (result.exit_code, result.stderr) == (0, "All is well.\n")
     assert {line.split("\t")[1] for line in result.stdout.splitlines()} == {"ok"}
     assert json.loads(flask("doctor", "--json").stdout)["ok"] is True
+
+
+def test_doctor_names_documents_that_cannot_be_printed_whole_and_does_not_fail(flask: Flask_, session: Session) -> None:
+    change_settings(invoice_footer="Pay soon 🚀")
+    post(make_spec(make_customer(reference="ACME", name="한국", address="국 1"), "5", description="Work"))
+    post(make_spec(make_customer(reference="FOO"), "7", description="中"))
+    post(make_spec(make_customer(reference="LATER"), "7", description="ไทย"), make_spec("LATER", "1", currency="EUR"))
+    bill()
+    seal_all(transaction, NOW)
+    result = flask("doctor")
+    assert result.exit_code == 0
+    assert (
+        "INV-2026-00001: the PDF cannot print 한, 국, 🚀.\nINV-2026-00002: the PDF cannot print 🚀, 中."
+        in result.stderr
+    )
+    assert "Documents with characters that cannot be printed: 4. Install fonts" in result.stderr
+    assert result.stderr.endswith("All is well.\n")
+    told = json.loads(flask("doctor", "--json").stdout)
+    assert told["ok"] is True
+    assert told["unprintable"][0] == {"document": "INV-2026-00001", "characters": ["한", "국", "🚀"]}
 
 
 def test_the_audit_log_is_sealed_and_its_head_proves_it_later(flask: Flask_, unbilled: Session, tmp_path: Path) -> None:
