@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,34 @@ def test_a_run_issues_and_answers_in_json(flask: Flask_, unbilled: Session) -> N
     assert sorted(invoice.number for invoice in rows(unbilled, Invoice)) == ["INV-2026-00001", "INV-2026-00002"]
     assert flask(*asked).stdout == result.stdout
     assert len(rows(unbilled, Invoice)) == 2
+
+
+@pytest.mark.parametrize("how", [("--issue",), ("--issue", "--dry-run"), ("--dry-run",), ()])
+def test_a_run_dated_in_the_future_is_refused(flask: Flask_, unbilled: Session, how: tuple[str, ...]) -> None:
+    result = flask("billing-run", "--through", "2026-03-31", "--issue-date", "2199-12-29", *how)
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "(today) or earlier" in result.stderr
+    assert rows(unbilled, BillingRun) == rows(unbilled, Invoice) == []
+
+
+@pytest.mark.parametrize("how", [("--issue",), ("--dry-run",), ()])
+def test_a_run_names_who_is_left_out_for_a_missing_tax_id(
+    flask: Flask_, unbilled: Session, how: tuple[str, ...]
+) -> None:
+    post(make_spec(make_customer(reference="VIENNA", tax_treatment="reverse_charge"), "9"))
+    result = flask("billing-run", "--through", "2026-03-31", *how)
+    assert result.exit_code == 0
+    why = "Reverse charge, and the customer’s tax ID is missing"
+    assert f"VIENNA\tUSD\t1\t9\t{why}" in result.stdout.splitlines()
+    as_json = json.loads(flask("billing-run", "--through", "2026-03-31", "--json", "--dry-run").stdout)
+    assert "customer_tax_id_missing" in [row["reason"] for row in as_json["left_out"]]
+
+
+def test_the_doctor_names_documents_dated_in_the_future(flask: Flask_, unbilled: Session) -> None:
+    bill(issue_date=date(2199, 12, 29), now=datetime(2199, 12, 29, 9, tzinfo=UTC))
+    result = flask("doctor")
+    assert result.exit_code == 1
+    assert "INV-2199-00001: is dated 2199-12-29, after today" in result.stdout
 
 
 def test_a_run_of_some_customers_makes_drafts(flask: Flask_, unbilled: Session) -> None:
