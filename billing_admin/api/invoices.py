@@ -11,6 +11,7 @@ from billing_admin.api.fields import (
     Currency,
     Day,
     Exact,
+    FigureDay,
     Flag,
     Key,
     Listing,
@@ -143,7 +144,7 @@ class InvoiceQuery(InvoiceFilters, Paging):
 class CurrentQuery(Parameters):
     """Up to which day, today if left out; in which currency, the customer's if left out."""
 
-    through: Day | None = None
+    through: FigureDay | None = None
     currency: Currency = ""
 
 

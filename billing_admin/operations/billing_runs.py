@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.crew import Crew, Hand, Transact, alone
 from billing_admin.domain.access import Actor
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_future
@@ -48,6 +49,7 @@ class RunSpec:
 
 def scope_of(session: Session, spec: RunSpec, now: datetime) -> Scope:
     """What a run would look at. Raises Invalid for all that a run refuses, so that a preview refuses it as well."""
+    calendar_day(spec.through, "through")
     _check_issue_date(session, spec, now)
     if spec.currency is not None:
         currency_code(spec.currency)
@@ -133,7 +135,7 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
 def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
     """Refuse a date that the run's invoices could not have; a run that leaves drafts refuses only a date after today."""
     own = organisation(session)
-    issue_date = spec.issue_date or day_of(now, own.time_zone)
+    issue_date = calendar_day(spec.issue_date or day_of(now, own.time_zone), "issue_date")
     if spec.issue:
         check_issue_date(session, own, "invoice", issue_date, now)
     refuse_future(issue_date, day_of(now, own.time_zone), "issue_date")

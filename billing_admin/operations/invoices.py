@@ -8,6 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.lifecycle import due_date, editable, may_issue
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, refusal, shortcomings
@@ -94,7 +95,7 @@ def number_documents(
     series or in a locked period, and when `domain.readiness` finds something missing; and Conflict when the format makes a
     number that another document has.
     """
-    house = open_books(session, issue_date, now, "issue_date")
+    house = open_books(session, calendar_day(issue_date, "issue_date"), now, "issue_date")
     if not contents:  # before the lock: whoever else issues waits for it
         contents = freeze(session, house, documents, issue_date, now)
     kind = documents[0].invoice["kind"]

@@ -463,3 +463,14 @@ def test_export_refuses_what_cannot_be_written(flask: Flask_, tmp_path: Path) ->
     result = flask("export", "charges", str(tmp_path / "nowhere" / "charges.csv"))
     assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
     assert flask("export", "payslips", "-").exit_code == 2
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_out_of_range_is_wrong_usage(flask: Flask_, day: str) -> None:
+    for arguments in (
+        ("billing-run", "--dry-run", "--through", day),
+        ("post-recurring", "--dry-run", "--through", day),
+        ("export", "journal", "-", "--from", day, "--to", "2026-12-31"),
+    ):
+        ran = flask(*arguments)
+        assert (ran.exit_code, "Use a day between 1970 and 2199." in ran.stderr) == (2, True), arguments
