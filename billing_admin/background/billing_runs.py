@@ -5,6 +5,7 @@ by the locks of its transactions, so a worker that dies leaves nothing behind bu
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -13,7 +14,8 @@ from flask import Flask
 
 from billing_admin import clock
 from billing_admin.background.working import Ending, Progress, ending, handler
-from billing_admin.database import DATABASE_AWAY, db, transaction
+from billing_admin.database import db, transaction
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
 from billing_admin.operations import billing_chunks, billing_runs
@@ -64,13 +66,10 @@ def join_run(app: Flask) -> None:
     """Bill chunks of a run that another worker's job has begun, until none waits. Errors are logged, not raised."""
     with app.app_context():
         try:
-            job = job_to_join(db.session(), billing_chunks.CHUNK)
-            if job is not None:
-                _join(job)
-        except Ending:
-            pass
-        except DATABASE_AWAY as error:
-            _log.warning("billing_run_not_joined", error=repr(getattr(error, "orig", error)))
+            with LogIfUnavailable("billing_run_not_joined"), suppress(Ending):
+                job = job_to_join(db.session(), billing_chunks.CHUNK)
+                if job is not None:
+                    _join(job)
         except Exception:  # noqa: BLE001 - the chunk is rolled back: the worker that has the job meets the same error
             _log.exception("billing_run_not_joined")
 

@@ -1,6 +1,7 @@
 """The worker process: job threads (huey's consumer), the thread that joins billing runs, and the webhook sender."""
 
 import logging
+import time
 
 from flask import Flask, current_app
 from huey.consumer import Consumer
@@ -9,8 +10,10 @@ from billing_admin.background import working
 from billing_admin.background.billing_runs import RunSharer
 from billing_admin.background.queue import Queue
 from billing_admin.background.webhooks import Sender
+from billing_admin.database_errors import LogIfUnavailable
 
 LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
+QUEUE_RETRY = 2.0  # seconds until a queue is tried again that could not be opened
 
 
 class Worker(Consumer):  # type: ignore[misc]
@@ -28,6 +31,7 @@ def work(threads: int) -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs have their own record
+    _wait_for(queue)
     helpers = [RunSharer(app), Sender(app)]
     for helper in helpers:
         helper.start()
@@ -37,3 +41,12 @@ def work(threads: int) -> None:
         working.ending.set()
         for helper in helpers:
             helper.join()
+
+
+def _wait_for(queue: Queue) -> None:
+    """Return when the queue is open: one in PostgreSQL makes its tables first."""
+    while True:
+        with LogIfUnavailable("queue_not_reached"):
+            _ = queue.huey
+            return
+        time.sleep(QUEUE_RETRY)

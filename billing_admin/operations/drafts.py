@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import may_look_alike_since
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
-from billing_admin.domain.fields import DraftFields, checked
+from billing_admin.domain.fields import DraftFields, check_new_texts, checked
 from billing_admin.domain.lifecycle import editable
 from billing_admin.domain.written import Row, Written
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
@@ -42,6 +42,7 @@ def change(
     """
     row = _locked(session, invoice_id, version)
     given = checked(fields)
+    check_new_texts(given, row)
     changed = changes({name: row[name] for name in FIELDS}, given)
     if changed:
         _update(session, row, given)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.fields import OrganisationFields, checked
+from billing_admin.domain.fields import OrganisationFields, check_new_texts, checked
 from billing_admin.domain.text import cannot_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changes, record
@@ -42,6 +42,7 @@ def update(
         raise Stale("stale", "The settings were changed by somebody else meanwhile.")
     given = checked(fields)
     before = _facts(house)
+    check_new_texts(given, before)
     for field in FIELDS:
         if field in given:
             setattr(house, field, given[field])

@@ -27,7 +27,7 @@ from billing_admin.domain.paying import (
     written,
 )
 from billing_admin.domain.periods import refuse_future
-from billing_admin.domain.text import named, text
+from billing_admin.domain.text import named, refuse_unprintable, text
 from billing_admin.domain.written import Row
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
@@ -81,6 +81,7 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
         same = {"customer_id": buyer.id, "currency": spec.currency, "amount": amount, "received_on": spec.received_on}
         same |= {"method": spec.method, "reference": spec.reference, "asked": written(asked)}
         return _replayed(stored, same)
+    refuse_unprintable(spec.reference or "", "reference")
     received_on = _day(session, spec.received_on, now, "received_on")
     if not isinstance(asked, str) and sum(part for _, part in asked) > amount:
         raise Invalid("above_payment", "Allocate at most the payment's amount.", "allocate")
@@ -244,7 +245,7 @@ def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, reason: st
 
     Raises NotFound for an allocation that this payment does not have. The reason may be left empty.
     """
-    text(reason, "reason", longest=LONGEST_REASON)
+    text(reason, "reason", longest=LONGEST_REASON, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     one = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
@@ -254,6 +255,8 @@ def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, reason: st
     today = _day(session, None, now, "withdrawn_on")
     lock_money(session, key, [found.invoice_id])
     taken = standing(session, one)
+    if taken:
+        refuse_unprintable(reason, "reason")
     for allocation in taken:
         details = {"invoice": found.number, "amount": _said(allocation.amount, key), "reason": reason}
         audit.record(session, actor, now, "payment.allocation_withdrawn", "payment", payment_id, details)
@@ -289,7 +292,7 @@ def reverse(
 
     Raises Invalid for a day in the locked period, before the receipt, or before the last day on which an allocation of it stood.
     """
-    named(reason, "reason", longest=LONGEST_REASON)
+    named(reason, "reason", longest=LONGEST_REASON, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     of_payment = Allocation.payment_id == payment_id
@@ -297,6 +300,7 @@ def reverse(
     payment = _payment(session, payment_id)
     if payment.status == "reversed":
         return False
+    refuse_unprintable(reason, "reason")
     day = _day(session, reversed_on, now, "reversed_on")
     query = select(func.max(Allocation.withdrawn_on)).where(of_payment, Allocation.withdrawn_on > Allocation.made_on)
     earliest = max(payment.received_on, session.scalar(query) or payment.received_on)
@@ -321,7 +325,7 @@ def write_off(
     `amount` must name that balance, so that nobody gives up more than they have seen. Raises NotFound, and Conflict when
     nothing is open or the balance is another one; reversing the payment opens the invoice again.
     """
-    named(reason, "reason", longest=LONGEST_REASON)
+    named(reason, "reason", longest=LONGEST_REASON, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
         raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
@@ -331,6 +335,7 @@ def write_off(
     if stored is not None:
         asked = written([(invoice_id, minor)])
         return _replayed(stored, {"method": WRITE_OFF, "amount": minor, "reason": reason, "asked": asked})
+    refuse_unprintable(reason, "reason")
     today = _day(session, None, now, "amount")
     lock_money(session, key, [invoice_id])
     still = next((one for one in open_invoices(session, *key) if one.id == invoice_id), None)

@@ -21,7 +21,7 @@ from billing_admin.web.editing import Difference, VersionField, differences
 from billing_admin.web.filters import amounts, money
 from billing_admin.web.forms import DayField, Form, LinesField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
-from billing_admin.web.invoices import WRITE, chips_of, filters_given, filters_known
+from billing_admin.web.invoices import WRITE, chips_of, filters_given, filters_known, unprintable_of_drafts
 from billing_admin.web.lists import address, given_choice, rows, ticked
 from billing_admin.web.people import actor, now, today
 from billing_admin.web.wording import counted
@@ -127,7 +127,14 @@ def issue() -> ResponseReturnValue:
     number = queries.next_number(db.session(), form.issue_date.data or today())
     button = f"Issue {counted(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
     return form_page(
-        "drafts/issue.html", form, drafts=drafts, number=number, button=button, chips=chips_of(filters), back=back
+        "drafts/issue.html",
+        form,
+        drafts=drafts,
+        number=number,
+        button=button,
+        chips=chips_of(filters),
+        back=back,
+        unprintable=unprintable_of_drafts(drafts.ids),
     )
 
 

@@ -103,8 +103,8 @@ class TextField(TypedField):
         self.longest = longest
 
     def read(self, typed: str) -> str:
-        """Refuse control characters and what is too long."""
-        return text(typed, longest=self.longest)
+        """Refuse what no stored text has; the operation checks new text."""
+        return text(typed, longest=self.longest, stored=True)
 
 
 class LinesField(TextField):
@@ -114,7 +114,7 @@ class LinesField(TextField):
 
     def read(self, typed: str) -> str:
         """Browsers end lines with CR LF; we keep LF."""
-        return text(typed.replace("\r\n", "\n").replace("\r", "\n"), longest=self.longest, lines=True)
+        return text(typed.replace("\r\n", "\n").replace("\r", "\n"), longest=self.longest, lines=True, stored=True)
 
 
 class CodeField(TextField):
@@ -122,7 +122,7 @@ class CodeField(TextField):
 
     def read(self, typed: str) -> str:
         """Not to be taken for an id."""
-        return reference(typed)
+        return reference(typed, stored=True)
 
 
 class SecretField(TypedField):

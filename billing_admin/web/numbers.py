@@ -1,11 +1,9 @@
 """The number register: each series, each of its numbers and what became of it, and the numbers that are missing."""
 
-from collections.abc import Iterator
-
-from flask import Response, render_template, stream_with_context
+from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
-from billing_admin.database import db
+from billing_admin.database import Stream, db
 from billing_admin.documents import csv
 from billing_admin.queries import numbers as queries
 from billing_admin.queries.invoices import next_number
@@ -38,14 +36,9 @@ def download(kind: str, year: int) -> ResponseReturnValue:
     """The series as a file, in the order of its numbers."""
     which = SeriesFilter(kind, year)
     queries.series(db.session(), which)  # what is refused is refused before anything is sent
-    name = f"{kind.replace('_', '-')}-numbers-{year}.csv"
+    excel, name = given("excel") == "1", f"{kind.replace('_', '-')}-numbers-{year}.csv"
     return Response(
-        stream_with_context(_parts(which, given("excel") == "1")),
+        Stream(lambda session: csv.export(session, "numbers", which, excel=excel)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _parts(which: SeriesFilter, excel: bool) -> Iterator[bytes]:
-    """The request's session ended with the view; this one ends with the stream."""
-    yield from csv.export(db.session(), "numbers", which, excel=excel)

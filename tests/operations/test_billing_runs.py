@@ -629,6 +629,7 @@ def _a_months_invoices(database: Database) -> list[tuple[Any, ...]]:
         ]
 
 
+@pytest.mark.postgresql
 def test_both_databases_make_the_same_invoices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [_a_months_invoices(request.getfixturevalue(name)) for name in ("sqlite", "postgresql")]
     monkeypatch.setattr(billing_chunks, "CHUNK", 2)

@@ -63,7 +63,7 @@ def facts() -> dict[str, Any]:
     """Read what must survive a migration: document hashes, the audit chain's head, the number of rows."""
     rows = db.session.execute(text("SELECT number, hash FROM invoices WHERE number IS NOT NULL"))
     head = db.session.scalar(text("SELECT hash FROM audit_seals ORDER BY sequence DESC LIMIT 1"))
-    return {"hashes": dict(rows), "audit_head": head}
+    return {"hashes": {row.number: row.hash for row in rows}, "audit_head": head}
 
 
 @pytest.mark.parametrize("day", DAYS)
