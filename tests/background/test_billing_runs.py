@@ -24,6 +24,7 @@ from billing_admin.operations.billing_runs import RunSpec
 from tests.books import assert_books_balance
 from tests.making import MARCH_END, NOW, all_invoices, make_customer, make_spec, post
 
+pytestmark = pytest.mark.both_databases
 CLERK = Actor("user", UUID(int=7), "clerk@example.com", frozenset({"billing:write"}))
 
 
