@@ -1,23 +1,32 @@
-"""A billing run, ten charges an invoice on three services, against the same invoices made by a few set-based statements."""
+"""A billing run, ten charges an invoice on three services, against the same invoices made by a few set-based statements.
 
+Two processes share the run on PostgreSQL. SQLite has one writer at a time: one process bills there.
+"""
+
+import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import count
+from multiprocessing.connection import Connection
+from uuid import UUID
 
 from sqlalchemy import text
 
-from benchmarks.harness import Row, measure
-from benchmarks.places import Place, another, fill_catalogue, fill_charges
-from billing_admin import clock
-from billing_admin.crew import side_by_side
+from benchmarks.harness import Row, at_least, measure
+from benchmarks.places import SECRET, Place, another, fill_catalogue, fill_charges
+from billing_admin import clock, create_app
+from billing_admin.config import Settings
 from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.garbage import settle
 from billing_admin.operations import billing_runs
 
 PER_INVOICE = 10
-TARGET = 3_000
+TARGETS = {"SQLite": 0.33, "PostgreSQL": 0.7}  # of what set-based SQL reaches
 days = count()
+Share = Callable[[UUID | None], None]
 
 
 def rows(place: Place, full: bool) -> Iterator[Row]:
@@ -34,26 +43,58 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
             bench.tidy()
             return start
 
-        pair = measure(lambda: _ours(bench, first(), invoices), lambda: _limit(bench, first(), invoices), rounds)
+        with _second_worker(bench) as share:
+            pair = measure(
+                lambda: _ours(bench, first(), invoices, share), lambda: _limit(bench, first(), invoices), rounds
+            )
     charges = invoices * PER_INVOICE
-    yield Row(
-        f"billing run, {charges:,} charges → {invoices:,} invoices",
-        place.kind,
-        f"{pair.ours:,.0f} invoices/s",
-        f"{pair.limit:,.0f} invoices/s",
-        f"{pair.ratio:.2f}",
-        f"≥ {TARGET:,} invoices/s",
-        pair.ours >= TARGET,
-    )
+    work = f"billing run, {charges:,} charges → {invoices:,} invoices"
+    yield at_least(work, place.kind, pair, "invoices/s", TARGETS[place.kind])
 
 
-def _ours(place: Place, _first: int, invoices: int) -> float:
+def _ours(place: Place, _first: int, invoices: int, share: Share) -> float:
     day = date(2026, 6, 1) + timedelta(days=next(days))
     spec = billing_runs.RunSpec(through=day, issue=True, issue_date=day)
     with place.app.app_context():
         started = time.perf_counter()
-        billing_runs.run(transaction, spec, SYSTEM, clock.now(), side_by_side)
+        run_id, _ = transaction(billing_runs.start, spec, SYSTEM, clock.now())
+        share(run_id)
+        billing_runs.work(transaction, run_id, SYSTEM, clock.now())
+        share(None)
         return invoices / (time.perf_counter() - started)
+
+
+@contextmanager
+def _second_worker(place: Place) -> Iterator[Share]:
+    """Yield a function that has another process join a run, and that waits for its end when called with None."""
+    if place.kind == "SQLite":
+        yield lambda _: None
+        return
+    context = multiprocessing.get_context("spawn")
+    line, other_end = context.Pipe()
+    process = context.Process(target=_work, args=(place.address, other_end), daemon=True)
+    process.start()
+    line.recv()
+
+    def share(run_id: UUID | None) -> None:
+        if run_id is None:
+            line.recv()
+        else:
+            line.send(run_id)
+
+    yield share
+    line.send(None)
+    process.join()
+
+
+def _work(address: str, line: Connection) -> None:
+    app = create_app(Settings(database_url=address, secret_key=SECRET))
+    settle()
+    with app.app_context():
+        line.send("ready")
+        while (run_id := line.recv()) is not None:
+            billing_runs.work(transaction, run_id, SYSTEM, clock.now())
+            line.send("done")
 
 
 def _make_series(place: Place) -> None:

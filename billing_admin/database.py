@@ -38,7 +38,6 @@ __all__ = [
     "Stream",
     "check_database",
     "db",
-    "glance",
     "init_database",
     "migration_options",
     "rehearsal",
@@ -102,16 +101,6 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
     """
     with _turn():
         return _attempts(db.session(), work, *args, **kwargs)
-
-
-def glance(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work(session, …)` on what is committed by now. It can only read."""
-    session = db.session()
-    session.rollback()  # ends the snapshot of before
-    try:
-        return work(session, *args, **kwargs)
-    finally:
-        session.rollback()
 
 
 class _Rehearsed(Exception):

@@ -23,7 +23,6 @@ from billing_admin.api.invoices import DocumentOut, document_out
 from billing_admin.api.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
 from billing_admin.background import ring
 from billing_admin.clock import now
-from billing_admin.crew import side_by_side
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
@@ -161,7 +160,7 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
     at = now()
     if body.background:
         return _in_background(body.spec(), actor, at)
-    run_id, is_new = operations.run(transaction, body.spec(), actor, at, side_by_side)
+    run_id, is_new = operations.run(transaction, body.spec(), actor, at)
     return created(_report(run_id), is_new)
 
 

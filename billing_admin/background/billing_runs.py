@@ -1,22 +1,34 @@
-"""A billing run as a job: chunk after chunk, each a transaction of its own, each charge billed once however often it is begun."""
+"""Billing runs as jobs. On PostgreSQL, every worker process joins a large run, on whatever host it is.
+
+The job keeps the run going until it is done. Workers that join it hold no lease of their own: each claims its chunks
+by the locks of its transactions, so a worker that dies leaves nothing behind but waiting accounts.
+"""
 
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 
+import structlog
+from flask import Flask
+
 from billing_admin import clock
-from billing_admin.background.working import Progress, handler
-from billing_admin.crew import side_by_side
+from billing_admin.background.working import Ending, Progress, ending, handler
 from billing_admin.database import db, transaction
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
-from billing_admin.operations import billing_runs
+from billing_admin.operations import billing_chunks, billing_runs
 from billing_admin.operations.jobs import actor_of
-from billing_admin.queries.billing_runs import report, settled
+from billing_admin.queries.billing_runs import job_to_join, report, settled
+
+JOIN_EVERY = 1.0  # seconds between two looks for a run to join
+_log = structlog.get_logger(__name__)
 
 
 @handler(billing_runs.JOB)
 def bill(job: Job, progress: Progress) -> None:
-    """Work on the run until nothing waits."""
+    """Bill the run's chunks until none waits."""
 
     def count() -> tuple[int, int]:
         return settled(db.session(), job.subject_id)
@@ -27,8 +39,55 @@ def bill(job: Job, progress: Progress) -> None:
         return made
 
     progress.beat(count, at_once=True)
-    billing_runs.work(transact, job.subject_id, actor_of(job), clock.now(), side_by_side)
+    transact(billing_runs.resume, job.subject_id, actor_of(job), clock.now())
+    billing_runs.work(transact, job.subject_id, actor_of(job), clock.now())
     progress.beat(count, at_once=True)
     run = report(db.session(), job.subject_id).run
     if run.failure:
         raise Conflict("run_failed", run.failure)
+
+
+class RunSharer(Thread):
+    """Joins large billing runs of other worker processes, one at a time. SQLite has one writer: there it ends at once."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(name="billing-runs", daemon=True)
+        self._app = app
+
+    def run(self) -> None:
+        """Look for a run to join each second until the process is told to end."""
+        with self._app.app_context():
+            is_shared = db.engine.dialect.name == "postgresql"
+        while is_shared and not ending.wait(JOIN_EVERY):
+            join_run(self._app)
+
+
+def join_run(app: Flask) -> None:
+    """Bill chunks of a run that another worker's job has begun, until none waits. Errors are logged, not raised."""
+    with app.app_context():
+        try:
+            with LogIfUnavailable("billing_run_not_joined"), suppress(Ending):
+                job = job_to_join(db.session(), billing_chunks.CHUNK)
+                if job is not None:
+                    _join(job)
+        except Exception:  # noqa: BLE001 - the chunk is rolled back: the worker that has the job meets the same error
+            _log.exception("billing_run_not_joined")
+
+
+def _join(job: Job) -> None:
+    billed = 0
+
+    def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
+        nonlocal billed
+        if ending.is_set():
+            raise Ending
+        made = transaction(work, *args, **how)
+        if work is billing_chunks.bill_chunk:
+            billed += made
+        return made
+
+    _log.info("billing_run_joined", run=str(job.subject_id))
+    try:
+        billing_runs.work(transact, job.subject_id, actor_of(job), clock.now())
+    finally:
+        _log.info("billing_run_left", run=str(job.subject_id), accounts=billed)

@@ -1,11 +1,13 @@
 """The bell: huey on SQLite, PostgreSQL or Redis, or none at all."""
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, current_app
+from psycopg.errors import DuplicateTable, UniqueViolation
 from sqlalchemy import make_url
 
 from billing_admin.background import working
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 AT_ONCE = "immediate:"
 NAME = "billing"
 FILE = "queue.sqlite3"
+SCHEMA_ATTEMPTS = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -61,7 +64,7 @@ def ring() -> None:
 
 
 def _made(settings: Settings) -> "Huey":
-    from huey import MemoryHuey, PostgresHuey, RedisHuey, SqliteHuey  # noqa: PLC0415
+    from huey import MemoryHuey, RedisHuey, SqliteHuey  # noqa: PLC0415
     from huey.serializer import SignedSerializer  # noqa: PLC0415
 
     url = settings.queue_url or f"sqlite:///{_folder(settings) / FILE}"
@@ -71,8 +74,21 @@ def _made(settings: Settings) -> "Huey":
     if url.startswith(("redis://", "rediss://")):
         return RedisHuey(NAME, url=url, **how)
     if url.startswith("postgresql://"):
-        return PostgresHuey(NAME, dsn=url, **how)
+        return _on_postgresql(url, how)
     return SqliteHuey(NAME, filename=make_url(url).database, **how)
+
+
+def _on_postgresql(url: str, how: dict[str, Any]) -> "Huey":
+    """Return the queue in PostgreSQL, after creating its tables.
+
+    PostgreSQL refuses `CREATE TABLE IF NOT EXISTS` when another worker creates the same table at the same moment.
+    """
+    from huey import PostgresHuey  # noqa: PLC0415
+
+    for _ in range(SCHEMA_ATTEMPTS - 1):
+        with suppress(DuplicateTable, UniqueViolation):
+            return PostgresHuey(NAME, dsn=url, **how)
+    return PostgresHuey(NAME, dsn=url, **how)
 
 
 def _folder(settings: Settings) -> Path:

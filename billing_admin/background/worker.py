@@ -1,4 +1,4 @@
-"""The process that does the jobs: huey's consumer, which ends without losing what it is at; and what sends webhooks."""
+"""The worker process: job threads (huey's consumer), the thread that joins billing runs, and the webhook sender."""
 
 import logging
 import time
@@ -7,6 +7,7 @@ from flask import Flask, current_app
 from huey.consumer import Consumer
 
 from billing_admin.background import working
+from billing_admin.background.billing_runs import RunSharer
 from billing_admin.background.queue import Queue
 from billing_admin.background.webhooks import Sender
 from billing_admin.database_errors import LogIfUnavailable
@@ -26,18 +27,20 @@ class Worker(Consumer):  # type: ignore[misc]
 
 
 def work(threads: int) -> None:
-    """Do jobs and send webhooks until told to stop by SIGINT or SIGTERM."""
+    """Do jobs, join billing runs and send webhooks until told to stop by SIGINT or SIGTERM."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs have their own record
     _wait_for(queue)
-    sender = Sender(app)
-    sender.start()
+    helpers = [RunSharer(app), Sender(app)]
+    for helper in helpers:
+        helper.start()
     try:
         Worker(queue.huey, workers=threads, max_delay=LONGEST_SLEEP, check_worker_health=True).run()
     finally:
         working.ending.set()
-        sender.join()
+        for helper in helpers:
+            helper.join()
 
 
 def _wait_for(queue: Queue) -> None:

@@ -10,7 +10,6 @@ import click
 from billing_admin import clock
 from billing_admin.cli.commands import REJECTED, Day, command, say
 from billing_admin.cli.output import as_json, table
-from billing_admin.crew import side_by_side
 from billing_admin.database import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoicing import LEFT_OUT_REASONS
@@ -87,7 +86,7 @@ def _rehearse(spec: RunSpec, wants_json: bool) -> None:
 
 def _run(ctx: click.Context, spec: RunSpec, wants_json: bool) -> None:
     say(f"Billing run {spec.id}. Should it be interrupted: flask --app wsgi billing-run --id {spec.id}")
-    run_id, _ = run(transaction, spec, SYSTEM, clock.now(), side_by_side)
+    run_id, _ = run(transaction, spec, SYSTEM, clock.now())
     made = report(db.session(), run_id)
     _show(_facts(made), made.totals, made.left_out, wants_json)
     if made.run.state == "failed":

@@ -1,9 +1,9 @@
 """The documents of a chunk of accounts: summed, rounded, stored, claimed, numbered, in one transaction."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, delete, select, update
@@ -14,33 +14,20 @@ from billing_admin.domain.charging import may_look_alike_since
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import EXACT
 from billing_admin.domain.written import Row, Written
-from billing_admin.models import (
-    Account,
-    BillingRun,
-    BillingRunItem,
-    Customer,
-    Organisation,
-    Service,
-    TaxRate,
-    TaxRateChange,
-)
+from billing_admin.models import Account, BillingRun, BillingRunItem
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
 from billing_admin.operations.bulk import UpdateMany, insert_many
 from billing_admin.operations.charges import AccountKey, locked_accounts
-from billing_admin.operations.invoices import buyer, buyers, freeze, number_documents, seller
+from billing_admin.operations.invoices import buyer, buyers, number_documents, seller
 from billing_admin.operations.keys import new_ids
 from billing_admin.operations.outbox import tell_issued
 from billing_admin.operations.writing import claim, draft, invoices_may_come_last, store_invoices, store_parts
 from billing_admin.queries.billing import LATER, Prepared, Scope, prepare
-from billing_admin.queries.lookup import among, among_named
+from billing_admin.queries.lookup import among
 from billing_admin.queries.organisation import organisation
 
 CHUNK = 500
-# One of how many who share a run: 1 of 3 takes the 2nd, 5th, 8th … chunk of its list. Who is alone takes the whole.
-Part: TypeAlias = tuple[int, int]
-Ground: TypeAlias = Sequence[Collection[Any]]
-WHOLE = (0, 1)
 
 _ITEM, _ACCOUNT = BillingRunItem.__table__.c, Account.__table__.c
 _ITEM_KEY = ("run_id", "customer_id", "currency", "part")
@@ -78,61 +65,40 @@ _take_off = UpdateMany(
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next waiting accounts of one part of a run with their places, what is kept of them, and the documents that they get.
+    """Some accounts of a run: their places in it, their locked rows, and their documents.
 
-    `ground` is of who looked ahead: what else the documents rest on.
+    `reasons` says for each of `due` why it is left out, or None. `drafts` has the others' rows in the same order.
     """
 
-    part: Part
     places: Mapping[AccountKey, int]
     accounts: Mapping[AccountKey, Any]
-    due: Sequence[Prepared] = ()
-    reasons: Sequence[str | None] = ()
-    drafts: Sequence[Written] = ()
-    contents: Sequence[str] = ()
-    ground: Ground = ()
-
-    def stands(self, session: Session) -> bool:
-        """Whether nothing has changed of what is unbilled on these accounts, nor of what else the documents rest on."""
-        return locked_accounts(session, self.places) == self.accounts and _ground(session, self.places) == self.ground
+    due: Sequence[Prepared]
+    reasons: Sequence[str | None]
+    drafts: Sequence[Written]
 
 
-def look_ahead(session: Session, run_id: UUID, now: datetime, part: Part) -> Chunk:
-    """See what `bill_chunk` would do next in a part of the run. Nothing is locked."""
-    run = session.get_one(BillingRun, run_id)
-    chunk = _next(session, run, now, part, wait=True)
-    chunk = replace(chunk, ground=_ground(session, chunk.places))
-    if not run.issue or not chunk.drafts:
-        return chunk
-    return replace(chunk, contents=freeze(session, organisation(session), chunk.drafts, run.issue_date, now))
+def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait: bool = False) -> int:
+    """Bill the next waiting accounts of a running run, and return how many there were.
 
-
-def bill_chunk(
-    session: Session, run_id: UUID, actor: Actor, now: datetime, ahead: Chunk | None = None, wait: bool = False
-) -> int:
-    """Bill the next waiting accounts, those seen ahead if they stand; returns how many there were. `wait` also takes those that
-    another has locked.
+    Accounts that another worker has locked are skipped, unless `wait` is given. Returns 0 as well when the run has failed.
     """
     run = session.get_one(BillingRun, run_id)
-    if ahead is not None and ahead.stands(session):
-        chunk = ahead
-    else:
-        chunk = _next(session, run, now, ahead.part if ahead else WHOLE, wait)
+    items = _items(session, run, wait) if run.state == "running" else ()
+    if not items:
+        return 0
+    chunk = _chunk(session, run, now, items)
     billed = [one for one, reason in zip(chunk.due, chunk.reasons, strict=True) if reason is None]
     _leave_later(session, run, chunk)
     _settle(session, run, chunk)
     if chunk.drafts:
-        _store(session, run, billed, chunk, now)
+        _store(session, run, billed, chunk.drafts, now)
         details = {"invoices": len(billed), "charges": sum(one.document.charges for one in billed)}
         record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
-    return len(chunk.places)
+    return len(items)
 
 
-def _next(session: Session, run: BillingRun, now: datetime, part: Part, wait: bool) -> Chunk:
-    items = _items(session, run, part, wait)
+def _chunk(session: Session, run: BillingRun, now: datetime, items: Sequence[Any]) -> Chunk:
     places = {(item.customer_id, item.currency): item.position for item in items}
-    if not places:
-        return Chunk(part, {}, {})
     expected = {(item.customer_id, item.currency): item.expected for item in items}
     accounts = locked_accounts(session, places)
     scope = Scope(run.through, {item.customer_id for item in items}, run.currency)
@@ -140,26 +106,17 @@ def _next(session: Session, run: BillingRun, now: datetime, part: Part, wait: bo
     reasons = [_reason(run, one, expected[one.customer_id, one.document.currency]) for one in due]
     billed = [one for one, reason in zip(due, reasons, strict=True) if reason is None]
     drafts = _make_drafts(session, run, billed, now) if billed else []
-    return Chunk(part, places, accounts, due, reasons, drafts)
+    return Chunk(places, accounts, due, reasons, drafts)
 
 
-def _items(session: Session, run: BillingRun, part: Part, wait: bool) -> Sequence[Any]:
-    number, of = part
-    waiting = select(
-        BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected, BillingRunItem.position
+def _items(session: Session, run: BillingRun, wait: bool) -> Sequence[Any]:
+    waiting = (
+        select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected, BillingRunItem.position)
+        .where(BillingRunItem.run_id == run.id, BillingRunItem.state == "waiting")
+        .order_by(BillingRunItem.position)
+        .limit(CHUNK)
     )
-    waiting = waiting.where(BillingRunItem.run_id == run.id, BillingRunItem.state == "waiting")
-    if of > 1:
-        waiting = waiting.where(BillingRunItem.position // CHUNK % of == number)
-    waiting = waiting.order_by(BillingRunItem.position).limit(CHUNK)
     return session.execute(waiting.with_for_update(of=BillingRunItem, skip_locked=not wait)).all()
-
-
-def _ground(session: Session, keys: Iterable[AccountKey]) -> Ground:
-    """What documents rest on besides charges: the organisation, tax rates, services and customers, by their versions."""
-    connection, ids = session.connection(), {customer_id for customer_id, _ in keys}
-    everything = [connection.execute(query) for query in _GROUND] + [connection.execute(_CUSTOMERS, {"ids": ids})]
-    return [set(rows) for rows in everything]
 
 
 def _reason(run: BillingRun, one: Prepared, expected: str | None) -> str | None:
@@ -178,27 +135,30 @@ def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], 
     return [draft(run.id, one, own | buyer(people[one.customer_id]), now, keys) for one in billed]
 
 
-def _store(session: Session, run: BillingRun, billed: Sequence[Prepared], chunk: Chunk, now: datetime) -> None:
-    """Store the documents, numbered if they are to be, and claim their charges.
+def _store(
+    session: Session, run: BillingRun, billed: Sequence[Prepared], drafts: Sequence[Written], now: datetime
+) -> None:
+    """Store the documents, numbered if the run issues them, and claim their charges.
 
-    One chunk at a time holds the series' lock. On PostgreSQL, where there may be others, the invoices therefore come last.
+    Only one worker at a time holds the lock of the number series. Where several may bill at once (PostgreSQL), the
+    invoices are therefore stored last.
     """
-    scope, drafts = Scope(run.through, {one.customer_id for one in billed}, run.currency), chunk.drafts
+    scope = Scope(run.through, {one.customer_id for one in billed}, run.currency)
     if invoices_may_come_last(session):
         store_parts(session, drafts)
         claim(session, scope, billed, drafts, may_look_alike_since(now))
-        _store_invoices(session, run, chunk, now)
+        _store_invoices(session, run, drafts, now)
     else:
-        _store_invoices(session, run, chunk, now)
+        _store_invoices(session, run, drafts, now)
         store_parts(session, drafts)
         claim(session, scope, billed, drafts, may_look_alike_since(now))
 
 
-def _store_invoices(session: Session, run: BillingRun, chunk: Chunk, now: datetime) -> None:
+def _store_invoices(session: Session, run: BillingRun, drafts: Sequence[Written], now: datetime) -> None:
     if run.issue:
-        number_documents(session, chunk.drafts, run.issue_date, now, chunk.contents)
-        tell_issued(session, chunk.drafts, now)
-    store_invoices(session, chunk.drafts)
+        number_documents(session, drafts, run.issue_date, now)
+        tell_issued(session, drafts, now)
+    store_invoices(session, drafts)
 
 
 def _settle(session: Session, run: BillingRun, chunk: Chunk) -> None:
@@ -277,12 +237,3 @@ def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey], par
                 BillingRunItem.part == part,
             )
         )
-
-
-_GROUND = [
-    select(Organisation.version),
-    select(TaxRate.id, TaxRate.version),
-    select(TaxRateChange.__table__),
-    select(Service.id, Service.version),
-]
-_CUSTOMERS = select(Customer.id, Customer.version).where(among_named(Customer.id, "ids"))

@@ -1,27 +1,26 @@
-"""A billing run: a work list, taken in chunks, each chunk one transaction. A run that dies goes on where it stopped.
+"""Billing runs: a list of accounts, billed in chunks of one transaction each.
 
-There is no lease: whoever works on a run takes the next waiting accounts under a lock, so several workers share it and a dead
-one's accounts are simply still waiting.
+A worker claims a chunk by locking the next waiting accounts for its transaction, so any number of processes can share
+a run, on any host. When a worker dies, its transaction is rolled back and its accounts are waiting again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import func, insert, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 
-from billing_admin.crew import Crew, Hand, Transact, alone
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_future
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer
-from billing_admin.operations import billing_chunks
 from billing_admin.operations.audit import record, seal_all
-from billing_admin.operations.billing_chunks import bill_chunk, look_ahead, update_items
+from billing_admin.operations.billing_chunks import bill_chunk, update_items
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.keys import new_id
 from billing_admin.operations.periods import check_issue_date
@@ -32,6 +31,8 @@ from billing_admin.queries.organisation import day_of, organisation, today
 JOB = "billing_run"
 CHANGED = "Charges have changed since this preview: look at the new one."
 _note_expected = update_items("expected")
+# `database.transaction`, or a function that calls it.
+Transact: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,13 @@ def scope_of(session: Session, spec: RunSpec, now: datetime) -> Scope:
     return Scope(spec.through, ids, spec.currency)
 
 
-def run(transact: Transact, spec: RunSpec, actor: Actor, now: datetime, crew: Crew = alone) -> tuple[UUID, bool]:
+def run(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
     """Start a run, or go on with one of the same id, and work until nothing waits. Returns its id and whether it is new.
 
     Raises Invalid or Conflict before anything is billed. What goes wrong on the way leaves the run failed, with the reason.
     """
     run_id, created = transact(start, spec, actor, now)
-    work(transact, run_id, actor, now, crew)
+    work(transact, run_id, actor, now)
     return run_id, created
 
 
@@ -79,10 +80,7 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
     existing = session.get(BillingRun, spec.id, with_for_update=True) if spec.id else None
     if existing is not None:
         _check_same(existing, spec)
-        if existing.state == "failed":
-            existing.state, existing.failure = "running", None
-            record(session, actor, now, "billing_run.resumed", "billing_run", existing.id)
-        session.flush()
+        resume(session, existing.id, actor, now)
         return existing.id, False
     scope = scope_of(session, spec, now)
     run = BillingRun(
@@ -114,6 +112,15 @@ def start_in_background(session: Session, spec: RunSpec, actor: Actor, now: date
     if session.get_one(BillingRun, run_id).state == "running":
         enqueue(session, JOB, run_id, "billing:write", actor, now)
     return run_id, created
+
+
+def resume(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
+    """Set a failed run going again. A run in any other state is left as it is."""
+    run = session.get_one(BillingRun, run_id, with_for_update=True)
+    if run.state == "failed":
+        run.state, run.failure = "running", None
+        session.flush()
+        record(session, actor, now, "billing_run.resumed", "billing_run", run_id)
 
 
 def _check_same(run: BillingRun, spec: RunSpec) -> None:
@@ -178,39 +185,20 @@ def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> Non
         raise Conflict("preview_changed", CHANGED, "confirmed")
 
 
-def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime, crew: Crew = alone) -> None:
-    """Bill chunk after chunk until nothing waits, then close the run, and seal what the audit log says of it.
+def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
+    """Bill chunks of a run until none waits, then close the run and seal its audit events.
 
-    Safe to call again, and from several processes.
+    Several processes may work on the same run, and each may call this again. A `DomainError` fails the run for all of them.
     """
-    chunks = -(-transact(_waiting, run_id) // billing_chunks.CHUNK)
     try:
-        crew(transact, chunks, bill, run_id, actor, now)
+        # The second call waits for chunks of other workers: should one of them die, its accounts are billed here.
+        while transact(bill_chunk, run_id, actor, now) or transact(bill_chunk, run_id, actor, now, wait=True):
+            pass
     except DomainError as error:
         transact(_fail, run_id, error.message, actor, now)
     else:
         transact(_finish, run_id, actor, now)
     seal_all(transact, now)
-
-
-def bill(hand: Hand, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """One hand's part: chunk after chunk until none waits."""
-    part = (hand.number, hand.of)
-
-    def chunk(**how: Any) -> int:
-        ahead = hand.look(look_ahead, run_id, now, part) if hand.look else None
-        if ahead is not None and not ahead.places:
-            return 0
-        billed: int = hand.transact(bill_chunk, run_id, actor, now, ahead, **how)
-        return billed
-
-    while chunk() or chunk(wait=True):
-        pass
-
-
-def _waiting(session: Session, run_id: UUID) -> int:
-    waiting = select(func.count()).where(BillingRunItem.run_id == run_id, BillingRunItem.state == "waiting")
-    return session.scalars(waiting).one()
 
 
 def _fail(session: Session, run_id: UUID, failure: str, actor: Actor, now: datetime) -> None:

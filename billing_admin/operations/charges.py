@@ -183,16 +183,14 @@ def lock_accounts(session: Session, keys: Sequence[AccountKey]) -> None:
 
 
 def locked_accounts(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, Any]:
-    """What accounts keep, once they are locked, and with them all others of their customers; on a session that reads they are
-    only read.
-    """
+    """Lock the accounts, with all others of their customers, and return their pending totals by key."""
     rows = session.connection().execute(_LOCKED, {"ids": {customer_id for customer_id, _ in keys}})
     wanted = set(keys)
     return {key: row for row in rows if (key := (row.customer_id, row.currency)) in wanted}
 
 
 _LOCKED = (
-    select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount, Account.version)
+    select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount)
     .where(among_named(Account.customer_id, "ids"))
     .order_by(Account.customer_id, Account.currency)
     .with_for_update(key_share=True)

@@ -85,19 +85,16 @@ def locked(session: Session, invoice_id: UUID) -> Row:
     return dict(row)
 
 
-def number_documents(
-    session: Session, documents: Sequence[Written], issue_date: date, now: datetime, contents: Sequence[str] = ()
-) -> None:
-    """Issue documents of one kind, in their order: freeze the copies, unless that was done (`contents` is what came of it), then
-    take the series' lock, the last of all locks, for numbers and hashes.
+def number_documents(session: Session, documents: Sequence[Written], issue_date: date, now: datetime) -> None:
+    """Issue documents of one kind in their order: freeze them, lock their series, then number and hash them.
 
+    The lock of the series is the last of all locks, so that it is held as briefly as possible.
     Only their rows in memory change: the caller stores them. Raises Invalid for a date after today, before the last one of the
     series or in a locked period, and when `domain.readiness` finds something missing; and Conflict when the format makes a
     number that another document has.
     """
     house = open_books(session, calendar_day(issue_date, "issue_date"), now, "issue_date")
-    if not contents:  # before the lock: whoever else issues waits for it
-        contents = freeze(session, house, documents, issue_date, now)
+    contents = _freeze_all(session, house, documents, issue_date, now)
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
     check_issue_date(session, house, kind, issue_date, now)
@@ -132,7 +129,7 @@ def buyers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
 _BUYERS = select(Customer.__table__).where(among_named(Customer.id, "ids"))
 
 
-def freeze(
+def _freeze_all(
     session: Session, house: Organisation, documents: Sequence[Written], issue_date: date, now: datetime
 ) -> list[str]:
     """Make drafts what they will be once numbered, their rows in memory; return the contents that their hashes will cover.

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice
+from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice, Job
 from billing_admin.queries.billing import CurrencyTotal, LeftOut
 from billing_admin.queries.lookup import among
 from billing_admin.queries.paging import Record
@@ -46,6 +46,23 @@ def report(session: Session, run_id: UUID) -> RunReport:
         charges=int(due.charges or 0),
         totals=invoiced(session, [run_id])[run_id],
         left_out=left_out(session, run_id),
+    )
+
+
+def job_to_join(session: Session, accounts: int) -> Job | None:
+    """Return the oldest running job whose billing run has more than this many accounts waiting, or None."""
+    more = (
+        select(BillingRunItem.position)
+        .where(BillingRunItem.run_id == BillingRun.id, BillingRunItem.state == "waiting")
+        .limit(1)
+        .offset(accounts)
+    )
+    return session.scalar(
+        select(Job)
+        .join(BillingRun, BillingRun.id == Job.subject_id)
+        .where(Job.state == "running", BillingRun.state == "running", more.exists())
+        .order_by(Job.created_at, Job.id)
+        .limit(1)
     )
 
 

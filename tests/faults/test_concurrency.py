@@ -108,6 +108,30 @@ def test_four_workers_share_one_billing_run(session: Session, url: str) -> None:
     assert session.execute(select(BillingRun.id, BillingRun.state)).all() == [(A, "done")]
 
 
+def test_two_processes_share_a_run_and_each_bills_a_part_of_it(session: Session, url: str, backend: str) -> None:
+    customers_with_charges(60, 3)
+    spec = RunSpec(MARCH_END, issue=True, id=A)
+    first, second = worker.race(url, *[(worker.bill_and_count, spec, 1)] * 2)
+    assert first + second == 60
+    assert backend == "sqlite" or min(first, second) > 0
+    assert_each_charge_is_billed_once(session, 60)
+    assert session.execute(select(BillingRun.id, BillingRun.state)).all() == [(A, "done")]
+
+
+def test_a_process_that_is_killed_again_and_again_leaves_its_accounts_to_the_other(session: Session, url: str) -> None:
+    customers_with_charges(200, 3)
+    chance = random.Random(11)
+    spec = RunSpec(MARCH_END, issue=True, id=A)
+    survivor = worker.start(url, worker.bill, spec, 1)
+    killed = 0
+    while survivor.is_alive():
+        killed += worker.kill_during(url, lambda: time.sleep(chance.uniform(0, 0.2)), worker.bill, spec, 1)
+    assert survivor.exitcode == 0
+    assert killed >= 3, "the run was over too soon to be killed often enough"
+    assert_each_charge_is_billed_once(session, 200)
+    assert session.execute(select(BillingRun.id, BillingRun.state)).all() == [(A, "done")]
+
+
 def test_charges_posted_while_billing_runs_are_billed_or_pending(session: Session, url: str) -> None:
     people = customers_with_charges(4, 5)
     specs = [

@@ -1,18 +1,22 @@
 """Real worker processes: called at once, killed in the middle, told to end."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import IO, Any, Self
 from uuid import UUID
 
+import huey
 import pytest
 from flask import Flask
+from psycopg.errors import DuplicateTable, UniqueViolation
 from sqlalchemy import make_url, select, update
 from sqlalchemy.orm import Session
 
@@ -32,8 +36,9 @@ from tests.making import MARCH_END
 
 pytestmark = pytest.mark.fault
 
-SECONDS = 60
+SECONDS = 120
 CUSTOMERS = 300
+SHARED = 200  # customers of a run that several workers share
 
 
 class Place:
@@ -49,10 +54,10 @@ class Place:
         self.queue = Queue(app, stored.model_copy(update={"queue_url": queue}))
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker; at the end it is gone."""
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
-        process = subprocess.Popen(command, cwd=ROOT, env=self.environment)
+    def worker(self, flask: str = "flask", log: int | IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker process of this module, which ends at the end of the context; its log goes to a file."""
+        command = [sys.executable, "-m", flask, "--app", "wsgi", "worker"]
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=log)
         try:
             yield process
         finally:
@@ -123,6 +128,61 @@ def test_a_run_whose_workers_are_killed_is_finished_by_the_next_one(session: Ses
     assert_books_balance(session)
 
 
+class Sharing:
+    """Worker processes that bill one account at a time, and what their logs say of the runs that they joined."""
+
+    def __init__(self, place: Place, folder: Path, count: int) -> None:
+        self._stack = ExitStack()
+        self._logs = [folder / f"worker-{number}.log" for number in range(count)]
+        self.processes = [self._start(place, log) for log in self._logs]
+
+    def _start(self, place: Place, log: Path) -> subprocess.Popen[bytes]:
+        file = self._stack.enter_context(log.open("wb"))
+        return self._stack.enter_context(place.worker("tests.faults.small_chunks", file))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def events(self, number: int, name: str) -> list[dict[str, Any]]:
+        """The log events of one worker that have this name."""
+        lines = [line for line in self._logs[number].read_text().splitlines() if line.startswith("{")]
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_worker_processes_share_a_run(session: Session, place: Place, tmp_path: Path) -> None:
+    customers_with_charges(SHARED, 3)
+    with Sharing(place, tmp_path, 2) as workers:
+        id = start_run()
+        until(session, lambda: state(session) == "done")
+        until(session, lambda: all(workers.events(number, "billing_run_left") for number in range(2)))
+        shares = [workers.events(number, "billing_run_left")[0]["accounts"] for number in range(2)]
+    assert min(shares) > 0
+    assert sum(shares) < SHARED, "the worker that has the job bills the rest"
+    assert session.get_one(BillingRun, id).state == "done"
+    assert_each_charge_is_billed_once(session, SHARED)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_shared_run_is_finished_by_the_worker_that_is_left(session: Session, place: Place, tmp_path: Path) -> None:
+    customers_with_charges(SHARED, 3)
+    with Sharing(place, tmp_path, 3) as workers:
+        id = start_run()
+        for number in range(2):
+            until(session, lambda number=number: workers.events(number, "billing_run_joined"))  # type: ignore[misc]
+            workers.processes[number].kill()
+        billed = invoices(session)
+        until(session, lambda: session.get_one(BillingRun, id).state == "done")
+        silence(session)  # the job may have been of a worker that was killed
+        place.queue.ring()
+        until(session, lambda: state(session) == "done")
+    assert billed < SHARED, "the run was over before the workers were killed"
+    assert_each_charge_is_billed_once(session, SHARED)
+
+
 def invoices(session: Session) -> int:
     session.rollback()
     return len(session.scalars(select(Invoice.id)).all())
@@ -137,6 +197,23 @@ def silence(session: Session) -> None:
         )
 
     transaction(age)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_worker_starts_while_another_one_creates_the_tables_of_their_queue(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, refusals = huey.PostgresHuey, [DuplicateTable(), UniqueViolation()]
+
+    def refused_at_first(*args: Any, **how: Any) -> huey.PostgresHuey:
+        if refusals:
+            raise refusals.pop()
+        return original(*args, **how)
+
+    monkeypatch.setattr(huey, "PostgresHuey", refused_at_first)
+    place.queue.ring()
+    assert place.queue.huey.pending_count() == 1
+    assert refusals == []
 
 
 def test_a_bell_that_cannot_be_reached_refuses_nothing(app: Flask, session: Session) -> None:

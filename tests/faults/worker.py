@@ -4,10 +4,9 @@ A fork server has imported everything once, so that a process is there in millis
 """
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from threading import BrokenBarrierError
 from typing import Any
@@ -90,25 +89,28 @@ def race(url: str, *tasks: tuple[Any, ...]) -> list[Any]:
 
 def _announce(work: Work, url: str, ready: Connection, arguments: Sequence[Any]) -> None:
     with core(url):
-        ready.send(os.getpid())
+        ready.send(None)
         work(*arguments)
 
 
-def kill_during(url: str, seconds: Callable[[], None], work: Work, *arguments: Any, helped: bool = False) -> bool:
-    """Start work in a process, wait as told, and kill it with SIGKILL; returns whether it was still at it. Only if it is `helped`
-    may it have processes of its own.
-    """
+def start(url: str, work: Work, *arguments: Any) -> Any:
+    """Start work in a process and return the process, as soon as it has a database connection."""
     receiver, sender = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=_announce, args=(work, url, sender, arguments), daemon=not helped)
-    process.start()
-    pid = receiver.recv()
+    with closing(receiver), closing(sender):
+        process = PROCESSES.Process(target=_announce, args=(work, url, sender, arguments), daemon=True)
+        process.start()
+        assert receiver.poll(SECONDS), "the process did not start"
+        receiver.recv()
+    return process
+
+
+def kill_during(url: str, seconds: Callable[[], None], work: Work, *arguments: Any) -> bool:
+    """Start work in a process, wait as told, and kill it with SIGKILL; returns whether it was still at it."""
+    process = start(url, work, *arguments)
     seconds()
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    process.kill()
     process.join(SECONDS)
-    receiver.close()
-    sender.close()
-    return process.exitcode == -signal.SIGKILL
+    return bool(process.exitcode == -signal.SIGKILL)
 
 
 # --- what a process may do --------------------------------------------------------------------------------------------
@@ -129,6 +131,21 @@ def bill(spec: RunSpec, chunk: int) -> UUID:
     """Run billing in small chunks."""
     billing_chunks.CHUNK = chunk
     return billing_runs.run(transaction, spec, SYSTEM, NOW)[0]
+
+
+def bill_and_count(spec: RunSpec, chunk: int) -> int:
+    """Run billing in small chunks, and return how many accounts this process has billed."""
+    billing_chunks.CHUNK = chunk
+    accounts = 0
+
+    def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
+        nonlocal accounts
+        made = transaction(work, *args, **how)
+        accounts += made if work is billing_chunks.bill_chunk else 0
+        return made
+
+    billing_runs.run(transact, spec, SYSTEM, NOW)
+    return accounts
 
 
 def issue(invoice_id: UUID) -> bool:

@@ -11,11 +11,9 @@ OPERATIONS = Path(__file__).resolve().parents[2] / "billing_admin" / "operations
 # What changes something and is no act of its own: parts of acts, which their callers record, and what only keeps the books.
 NO_ACT = {
     "allocations.make": "is a part of recording and of allocating a payment",
-    "billing_chunks.look_ahead": "only reads",
     "audit.seal": "puts events into the chain",
     "charges.book": "keeps an account's totals, for whoever moves charges",
     "charges.open_accounts": "makes room for a customer's first charge",
-    "invoices.freeze": "is a part of issuing, and of billing runs",
     "invoices.number_documents": "is a part of issuing, and of billing runs",
     "payments.free": "is a part of crediting a paid invoice",
     "files.begin": "makes room for the bytes of what an act brings or makes, and records",

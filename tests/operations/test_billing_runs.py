@@ -420,6 +420,22 @@ def _between_chunks(monkeypatch: pytest.MonkeyPatch, meddle: Callable[[], object
     return done
 
 
+def test_a_billed_charge_keeps_its_fingerprint_while_it_may_have_a_duplicate(session: Session) -> None:
+    customer = make_customer()
+    make_service()
+    spec = make_spec(customer, service="GenericCompute")
+    old = post(spec, now=NOW - timedelta(hours=40)).ids[0]
+    recent = post(spec, now=NOW - timedelta(hours=23)).ids[0]
+    bill()
+    session.rollback()
+    fingerprints = dict(session.execute(select(Charge.id, Charge.fingerprint)).all())
+    assert fingerprints[recent] is not None
+    assert fingerprints[old] is None
+    duplicate = post(spec)
+    session.rollback()
+    assert session.get_one(Charge, duplicate.ids[0]).duplicate_of_id == recent
+
+
 # --- going on after a failure -----------------------------------------------------------------------------------------
 
 
