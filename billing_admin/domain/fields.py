@@ -10,7 +10,7 @@ from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.journal import account_name
 from billing_admin.domain.money import currency_code, exact
 from billing_admin.domain.tax import TREATMENTS
-from billing_admin.domain.text import named, number_format, reference, text
+from billing_admin.domain.text import check_length, named, number_format, reference, text
 
 
 class CustomerFields(TypedDict, total=False):
@@ -91,6 +91,7 @@ def _note(value: str, field: str) -> str:
 
 
 def _email(value: str, field: str) -> str:
+    check_length(value, 200, field)
     if value and not ("@" in value[1:-1] and " " not in value):
         raise Invalid("not_an_email", "Use an address such as billing@example.com.", field)
     return text(value, field)
@@ -104,7 +105,7 @@ def _days(value: int | None, field: str) -> int | None:
 
 def _time_zone(value: str, field: str) -> str:
     if value not in available_timezones():
-        raise Invalid("unknown_time_zone", f"“{value}” is not a time zone such as Europe/Berlin.", field)
+        raise Invalid("unknown_time_zone", f"“{value[:80]}” is not a time zone such as Europe/Berlin.", field)
     return value
 
 
