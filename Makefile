@@ -5,7 +5,7 @@ CODE := $(wildcard billing_admin wsgi.py migrations tests benchmarks client requ
 TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/install.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime run dev test check lint format types fuzz-api audit bench bench-full client screenshots lock clean
+.PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api audit bench bench-full client screenshots texts lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,13 @@ dev: install-runtime  ## The same, reloading when the code changes
 test: install  ## Every test, on SQLite and on a PostgreSQL of its own (ARGS="-k charges" for some)
 	$(BIN)/pytest --numprocesses 2 $(ARGS)
 
-check: lint types test  ## Everything CI asks for
+test-deep: install  ## Long campaigns: more sequences, more kills, more rounds, pages on PostgreSQL
+	$(BIN)/pytest --numprocesses 2 -m deep $(ARGS)
+
+test-fast: install  ## For the inner loop: rules, guards and operations on SQLite, under a minute
+	$(BIN)/pytest --numprocesses 2 --backend sqlite tests/domain tests/guards tests/operations tests/queries $(ARGS)
+
+check: lint types test  ## Everything but the long campaigns
 
 lint: install  ## Style, format, import arrows, templates, dependencies, security patterns
 	$(BIN)/ruff check $(CODE)
@@ -61,6 +67,9 @@ client: install  ## Build the Python client into client/dist, and use it where n
 	$(BIN)/uv build --quiet client
 	$(BIN)/uv run --quiet --isolated --no-project --no-python-downloads --python $(or $(OLDEST),$(BIN)/python) \
 		--with client/dist/billing_client-*.whl python client/examples/post_charges.py --help >/dev/null
+
+texts: install  ## Write every text that a person reads into texts.txt
+	$(BIN)/python -m tests.language.texts texts.txt
 
 screenshots: install  ## A picture of each page, wide and 320 px, into screenshots/
 	$(BIN)/python -m tests.browser.screenshots

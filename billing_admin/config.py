@@ -14,6 +14,7 @@ VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
 SHORTEST_SECRET = 32
+FONT_FILES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 
 
 class Settings(BaseSettings):
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     job_threads: int = Field(default=2, ge=1, le=32)
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     webhook_allow_http: bool = False
+    fonts: Path | None = None  # a folder with more fonts for the PDF
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
     rate_limit: str = "6000/minute"  # per token
@@ -78,6 +80,20 @@ class Settings(BaseSettings):
                 "BILLING_QUEUE_URL must begin with sqlite:///, postgresql://, redis:// or rediss://, or be immediate:"
             )
         return value
+
+    @field_validator("fonts", mode="before")
+    @classmethod
+    def _font_folder(cls, value: object) -> object:
+        if not value:
+            return None
+        folder = Path(str(value)).resolve()
+        if not folder.is_dir():
+            raise ValueError(f"BILLING_FONTS must name a folder with fonts: there is no folder {folder}.")
+        if not any(path.suffix.lower() in FONT_FILES for path in folder.rglob("*")):
+            raise ValueError(
+                f"BILLING_FONTS must name a folder with .ttf, .otf, .ttc or .otc files: {folder} has none."
+            )
+        return folder
 
     @field_validator("rate_limit", "rate_limit_address")
     @classmethod

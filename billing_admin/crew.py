@@ -17,7 +17,8 @@ import structlog
 from flask import Flask, current_app
 
 from billing_admin.config import Settings
-from billing_admin.database import DATABASE_AWAY, db, glance, init_database, transaction
+from billing_admin.database import db, glance, init_database, transaction
+from billing_admin.database_errors import cause, unavailable
 from billing_admin.domain.errors import DomainError
 from billing_admin.garbage import settle
 from billing_admin.logs import init_logs
@@ -113,9 +114,8 @@ def _help(settings: Settings, line: Connection, number: int, of: int, work: Work
         try:
             work(_hand(transact, number, of), *about)
         except Exception as error:  # noqa: BLE001 - told by whoever comes to the same
-            expected = isinstance(error, (DomainError, *DATABASE_AWAY))
-            said = repr(getattr(error, "orig", error))
-            _log.warning("hand_stopped", work=work.__name__, error=said, exc_info=not expected)
+            expected = isinstance(error, DomainError) or unavailable(error)
+            _log.warning("hand_stopped", work=work.__name__, error=cause(error), exc_info=not expected)
 
 
 def _hung_up(line: Connection) -> bool:

@@ -2,46 +2,62 @@
 
 Outside a transaction a session only reads: PostgreSQL in one READ ONLY snapshot, SQLite with `query_only` on. A page therefore
 shows one moment, and a stray write fails at once on both databases.
+
+Every transaction begins by reading the revision of the schema, in the same round trip, and is refused when this program was
+written for another one: a process that is still running when a newer release upgrades the database writes nothing more.
 """
 
 import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
+from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from billing_admin.config import Settings
+from billing_admin.database_errors import SQLITE_WRITE_BEGIN, LogIfUnavailable, driver_errors
 from billing_admin.domain.jsontext import json_text
 from billing_admin.domain.money import EXACT, ZERO, plain
 from billing_admin.models import Base
+from billing_admin.schema_revision import STORED_REVISION, check_revision, check_stored_revision
 from billing_admin.statements import CONNECTION
 
 # `Session` is re-exported for the surfaces, which are handed one and must not know SQLAlchemy.
 __all__ = [
-    "DATABASE_AWAY",
     "Session",
+    "Stream",
+    "check_database",
     "db",
     "glance",
     "init_database",
+    "migration_options",
     "rehearsal",
     "transaction",
     "write_options",
 ]
 
-db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
-WRITE = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False, "billing_write": True}
-SQLITE_WRITE = {"billing_write": True}
+class _Session(FlaskSession):
+    def close(self) -> None:
+        """Close the session. A connection that broke meanwhile is dropped: an answer that is ready must not fail for it."""
+        with LogIfUnavailable("session_closed_without_database"):
+            super().close()
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False, "class_": _Session})
+
+WRITE = {"billing_write": True}
+ANY_REVISION = {"billing_any_revision": True}
 ATTEMPTS = 5
 RETRY_LOCK = 7_245_003
 BUSY_SECONDS = 5  # twice: asking often, then as SQLite itself waits
@@ -49,17 +65,31 @@ BUSY_SECONDS = 5  # twice: asking often, then as SQLite itself waits
 # little: a file that is exported goes by once.
 WRITE_CACHE_KIB, READ_CACHE_KIB = 32 * 1024, 2 * 1024
 CHECKPOINT_PAGES = 8_000  # 32 MB of the log go into the database at once: pages that change often are then written once
-# What is raised when the database does not answer, or not in time: try again later.
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+POSTGRESQL_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+POSTGRESQL_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
 SERIALIZATION_FAILURE, DEADLOCK, UNIQUE_VIOLATION = "40001", "40P01", "23505"
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def write_options(engine: Engine) -> dict[str, Any]:
-    """The execution options under which a connection may write."""
-    return SQLITE_WRITE if engine.dialect.name == "sqlite" else WRITE
+def write_options(_engine: Engine) -> dict[str, Any]:
+    """Return the execution options under which a connection may write."""
+    return WRITE
+
+
+def migration_options(engine: Engine) -> dict[str, Any]:
+    """Return the execution options under which a connection may write whatever the revision of the schema is."""
+    return write_options(engine) | ANY_REVISION
+
+
+def check_database() -> None:
+    """Check that the database answers and has this program's revision.
+
+    Raises RevisionMismatch, or an error of the database that `database_errors.unavailable` explains.
+    """
+    with db.engine.begin():
+        pass  # to begin is to check
 
 
 def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -105,13 +135,46 @@ def rehearsal(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwarg
         return found
 
 
+class Stream:
+    """Parts of a file, read in a session of its own, which ends with them: that of the request ends with the view.
+
+    The first part is made at once, so that a failure until then is answered as any other. A later one is raised to the server,
+    which cuts the connection.
+    """
+
+    def __init__(self, parts: Callable[[Session], Iterator[bytes]]) -> None:
+        db.session().close()  # gives its connection back, else each request would need two
+        self._parts = _read(db.engine, parts)
+        self._first: bytes | None = next(self._parts, b"")
+
+    def __iter__(self) -> "Stream":
+        return self
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return next(self._parts) if first is None else first
+
+    def close(self) -> None:
+        """End the session, though not all parts were read."""
+        self._parts.close()
+
+
+def _read(engine: Engine, parts: Callable[[Session], Iterator[bytes]]) -> Generator[bytes, None, None]:
+    session = Session(engine)
+    try:
+        yield from parts(session)
+    finally:
+        with LogIfUnavailable("stream_closed_without_database"):
+            session.close()
+
+
 def _attempts(session: Session, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     for attempt in range(1, ATTEMPTS + 1):
         session.rollback()  # ends the reading snapshot
         session.info[CONNECTION] = connection = session.connection(execution_options=write_options(db.engine))
-        if attempt > 1 and connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({RETRY_LOCK})")
         try:
+            if attempt > 1 and connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({RETRY_LOCK})")
             result = work(session, *args, **kwargs)
             session.commit()
         except DBAPIError as error:
@@ -160,8 +223,7 @@ def init_database(app: Flask, settings: Settings) -> None:
     }
     if settings.database_url.startswith("postgresql"):
         options |= {
-            "isolation_level": "REPEATABLE READ",
-            "execution_options": {"postgresql_readonly": True},
+            "isolation_level": "AUTOCOMMIT",  # we say BEGIN ourselves
             "connect_args": {
                 "connect_timeout": 5,
                 # To compile a plan takes longer than to run it. A page anywhere costs little more than the next one: with what
@@ -176,7 +238,31 @@ def init_database(app: Flask, settings: Settings) -> None:
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             event.listen(db.engine, "connect", _open_sqlite)
-            event.listen(db.engine, "begin", _begin_sqlite)
+        event.listen(db.engine, "begin", _begin)
+
+
+def _begin(connection: Connection) -> None:
+    """Begin a transaction that reads, or one that may write, and check the revision of the schema in it."""
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    begin = _begin_sqlite if connection.dialect.name == "sqlite" else _begin_postgresql
+    begin(connection, write=options.get("billing_write", False), checked=not options.get("billing_any_revision", False))
+
+
+def _begin_postgresql(connection: Connection, *, write: bool, checked: bool) -> None:
+    statement = POSTGRESQL_WRITE if write else POSTGRESQL_READ
+    with driver_errors(connection) as driver:
+        if not checked:
+            driver.execute(statement)
+            return
+        try:
+            cursor = driver.execute(f"{statement}; {STORED_REVISION}")  # one round trip
+            cursor.nextset()
+            rows = cursor.fetchall()
+        except UndefinedTable:
+            rows = []
+        check_revision(rows)
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -191,19 +277,19 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.create_function("json_text", 1, json_text, deterministic=True)
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: Connection, *, write: bool, checked: bool) -> None:
     """Take the write lock at the start: a reader that turns writer half-way could only fail."""
-    write = connection.get_execution_options().get("billing_write", False)
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - this is SQLite's listener
-    if connection.info.get("write") is not write:
-        driver.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
-        driver.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB if write else READ_CACHE_KIB}")
-        connection.info["write"] = write
-    if not write:
-        driver.execute("BEGIN")
-    elif not _write_lock_taken(driver):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # waits a little more, and says how it went
+    with driver_errors(connection) as driver:
+        if connection.info.get("write") is not write:
+            driver.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+            driver.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB if write else READ_CACHE_KIB}")
+            connection.info["write"] = write
+        if not write:
+            driver.execute("BEGIN")
+        elif not _write_lock_taken(driver):
+            connection.exec_driver_sql(SQLITE_WRITE_BEGIN)  # waits a little more, and says how it went
+        if checked:
+            check_stored_revision(driver)
 
 
 def _write_lock_taken(driver: sqlite3.Connection) -> bool:
@@ -216,7 +302,7 @@ def _write_lock_taken(driver: sqlite3.Connection) -> bool:
         until = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < until:
             try:
-                driver.execute("BEGIN IMMEDIATE")
+                driver.execute(SQLITE_WRITE_BEGIN)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     return False

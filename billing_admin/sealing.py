@@ -2,16 +2,15 @@
 
 import time
 
-import structlog
 from flask import Flask, Response, request
 
 from billing_admin import clock
-from billing_admin.database import DATABASE_AWAY, transaction
+from billing_admin.database import transaction
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.operations.audit import AT_ONCE, seal
 
 PAUSE, SHORT_PAUSE = 10.0, 1.0  # seconds; the short one after as much was sealed as is sealed at once
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_log = structlog.get_logger(__name__)
 
 
 class Sealing:
@@ -32,10 +31,6 @@ class Sealing:
 
     def seal(self) -> None:
         """Seal in a transaction of its own. What could not be sealed now is sealed later."""
-        with self.app.app_context():
-            try:
-                sealed = transaction(seal, clock.now())
-            except DATABASE_AWAY as error:
-                _log.warning("audit_log_not_sealed", error=repr(getattr(error, "orig", error)))
-            else:
-                self.due = time.monotonic() + (SHORT_PAUSE if sealed == AT_ONCE else PAUSE)
+        with self.app.app_context(), LogIfUnavailable("audit_log_not_sealed"):
+            sealed = transaction(seal, clock.now())
+            self.due = time.monotonic() + (SHORT_PAUSE if sealed == AT_ONCE else PAUSE)

@@ -3,15 +3,17 @@
 SQLAlchemy writes the SQL and knows the types; its way from there to the driver takes several times as long as the database needs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Dialect, Engine, SelectBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+from billing_admin.database_errors import as_sqlalchemy, driver_errors, unavailable
+from billing_admin.schema_revision import check_stored_revision
 
 Process = Callable[[Any], Any] | None
 Rows = list[tuple[Any, ...]]
@@ -61,13 +63,15 @@ class Statement:
 
         PostgreSQL keeps the plan that it made, unless there are `many` values: then it plans for just these.
         """
-        with _driver(session) as (driver, dialect):
-            return self.run(driver, dialect, values, many)
+        connection = _connection(session)
+        with driver_errors(connection) as driver:
+            return self.run(driver, connection.dialect, values, many)
 
     def each(self, session: Session, columns: dict[str, list[Any]]) -> int:
         """Run a single write for each row of many, whose values come by column; return how many rows it changed."""
-        with _driver(session) as (driver, dialect):
-            (form,) = self._forms.get(dialect.name) or self._make_forms(dialect)
+        connection = _connection(session)
+        with driver_errors(connection) as driver:
+            (form,) = self._forms.get(connection.dialect.name) or self._make_forms(connection.dialect)
             return form.run_each(driver, columns)
 
     def run(self, driver: Any, dialect: Dialect, values: Mapping[str, Any], many: bool = False) -> Rows:
@@ -135,50 +139,34 @@ class _Form:
         ]
 
 
-@contextmanager
-def _driver(session: Session) -> Iterator[tuple[Any, Dialect]]:
-    """The session's own connection, as its driver has it. Raises what SQLAlchemy would."""
-    connection: Connection = session.info.get(CONNECTION) or session.connection()
-    dialect = connection.dialect
-    try:
-        yield connection.connection.driver_connection, dialect
-    except dialect.loaded_dbapi.Error as error:
-        if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
-            connection.invalidate(error)
-            connection.engine.dispose()
-        raise _as_sqlalchemy(dialect, error) from error
+def _connection(session: Session) -> Connection:
+    return session.info.get(CONNECTION) or session.connection()
 
 
 def alone(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
     """Run one statement that reads, by itself: without a session, and without a transaction to begin and end.
 
-    Whatever is raised, nobody else gets the connection, which may have been left in autocommit.
+    Raises as a session does. After an error nobody else gets the connection. As there is no transaction that would check the
+    revision of the schema, a statement that does not fit the schema has it checked. Raises RevisionMismatch.
     """
-    with closing(engine.raw_connection()) as pooled:
-        driver: Any = pooled.driver_connection
-        try:
-            with _by_itself(driver, engine.dialect):
-                return statement.run(driver, engine.dialect, values)
-        except BaseException as error:
-            pooled.invalidate(error)
-            if isinstance(error, engine.dialect.loaded_dbapi.Error):
-                raise _as_sqlalchemy(engine.dialect, error) from error
-            raise
+    dialect = engine.dialect
+    try:
+        with closing(engine.raw_connection()) as pooled:
+            try:
+                return _run_checked(pooled.driver_connection, dialect, statement, values)
+            except BaseException as error:
+                pooled.invalidate(error)
+                raise
+    except dialect.loaded_dbapi.Error as error:
+        if unavailable(error):
+            engine.dispose()  # the pool's other connections have probably broken as well
+        raise as_sqlalchemy(dialect, error) from error
 
 
-@contextmanager
-def _by_itself(driver: Any, dialect: Dialect) -> Iterator[None]:
-    """SQLite takes a single statement so anyhow (see `database`)."""
-    if dialect.name != "postgresql":
-        yield
-        return
-    driver.autocommit = True
-    yield
-    driver.autocommit = False
-
-
-def _as_sqlalchemy(dialect: Dialect, error: Any) -> BaseException:
-    wrapped: BaseException = DBAPIError.instance(
-        None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
-    )
-    return wrapped
+def _run_checked(driver: Any, dialect: Dialect, statement: Statement, values: Mapping[str, Any]) -> Rows:
+    try:
+        return statement.run(driver, dialect, values)
+    except dialect.loaded_dbapi.Error as error:
+        if not unavailable(error):
+            check_stored_revision(driver)
+        raise

@@ -4,7 +4,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, text
 
-from billing_admin.database import db, write_options
+from billing_admin.database import db, migration_options
 from billing_admin.models.base import Base, Data, Exact, Key, Moment, Words
 
 SHARED = {id(Words): "Words", id(Data): "Data"}
@@ -26,7 +26,7 @@ def run() -> None:
 
     SQLite changes a table by making it anew, which foreign keys would not let go: they are off meanwhile, and checked at the end.
     """
-    with db.engine.connect().execution_options(**write_options(db.engine)) as connection:
+    with db.engine.connect().execution_options(**migration_options(db.engine)) as connection:
         on_sqlite = connection.dialect.name == "sqlite"
         driver = connection.connection.driver_connection
         if on_sqlite:

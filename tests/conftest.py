@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from tests.databases import SERVER, plain, postgresql_database, postgresql_server
+from tests.levels import mark_levels
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,11 +39,30 @@ settings.register_profile("search", max_examples=5_000, deadline=None, print_blo
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer `--backend sqlite`: tests on SQLite alone, without starting PostgreSQL, for the inner loop."""
+    parser.addoption("--backend", choices=["sqlite"], help="run on this database only; PostgreSQL is not started")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort tests into levels; with `--backend sqlite`, leave out those that need PostgreSQL."""
+    mark_levels(items, str(config.rootpath))
+    if config.option.backend:
+        config.hook.pytest_deselected(items=[item for item in items if _needs_postgresql(item)])
+        items[:] = [item for item in items if not _needs_postgresql(item)]
+
+
+def _needs_postgresql(item: pytest.Item) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    asks_for_it = "postgresql" in getattr(item, "fixturenames", ())
+    return asks_for_it or "postgresql" in parameters.values() or item.get_closest_marker("postgresql") is not None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Forget this machine's settings, and start the one PostgreSQL of the run before xdist starts its workers."""
     for name in [name for name in os.environ if name.startswith(("BILLING_", "FLASK_"))]:
         del os.environ[name]
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    if hasattr(config, "workerinput") or config.option.collectonly or config.option.backend:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a timeout, too, leaves no server behind
     stack = ExitStack()

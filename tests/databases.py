@@ -67,6 +67,11 @@ class PostgreSQL:
                 raise RuntimeError(f"PostgreSQL did not start:\n{self.log}")
             time.sleep(0.02)
 
+    def start_if_stopped(self) -> None:
+        """Start the server unless it runs."""
+        if self._process is None:
+            self.start()
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop as SIGINT does (ends every connection, then in order) or as SIGQUIT does (at once, like a crash)."""
         if self._process:

@@ -25,6 +25,7 @@ from billing_admin.models import AuditEvent, BillingRun
 from billing_admin.operations import billing_chunks, billing_runs
 from billing_admin.operations.audit import record
 from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.queries.billing_runs import left_out
 from billing_admin.queries.doctor import examine
 from tests.books import assert_books_balance
 from tests.faults import worker
@@ -207,6 +208,21 @@ def test_a_run_that_is_shared_makes_what_one_hand_makes(session: Session, backen
     assert sorted(one.customer_reference for one in made) == [f"P-{n:02d}" for n in range(30)]
     assert_books_balance(session)
     assert [result for result in examine(session) if result.found] == []
+
+
+def test_a_run_that_is_shared_leaves_out_reverse_charge_without_a_tax_id(session: Session) -> None:
+    for n in range(30):
+        tax_id = f"ATU{n}" if n % 3 else " "
+        post(make_spec(make_customer(reference=f"P-{n:02d}", tax_treatment="reverse_charge", tax_id=tax_id), "5"))
+    spec = RunSpec(MARCH_END, issue=True)
+    run_id, _ = billing_runs.run(transaction, spec, SYSTEM, clock.now(), together(sign_and_bill_in_pairs))
+    session.rollback()
+    missing = [f"P-{n:02d}" for n in range(0, 30, 3)]
+    rows = left_out(session, run_id)
+    assert [(row.reference, row.reason) for row in rows] == [(name, "customer_tax_id_missing") for name in missing]
+    assert sorted(one.customer_reference for one in all_invoices()) == [f"P-{n:02d}" for n in range(30) if n % 3]
+    assert session.get_one(BillingRun, run_id).state == "done"
+    assert_books_balance(session)
 
 
 @pytest.mark.fault

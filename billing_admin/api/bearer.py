@@ -1,6 +1,5 @@
 """Who is calling? A bearer token, and nothing else, says so: no cookie, no query parameter."""
 
-import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
@@ -8,15 +7,14 @@ from uuid import uuid4
 from flask import Flask, Response, current_app, g, request
 
 from billing_admin.clock import now
-from billing_admin.database import DATABASE_AWAY, db, transaction
+from billing_admin.database import db, transaction
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.domain.errors import NotAuthenticated
 from billing_admin.domain.tokens import digest
 from billing_admin.operations.tokens import note_use
 from billing_admin.queries.tokens import USE_IS_FRESH, Bearer, bad_token, by_secret
 
 MOST_SEEN = 1000
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +83,5 @@ def note_later(found: Bearer, response: Response) -> None:
 
     @response.call_on_close
     def note() -> None:
-        with app.app_context():
-            try:
-                transaction(note_use, token_id, at)
-            except DATABASE_AWAY as error:
-                log.warning("The use of token %s could not be noted: %s", token_id, error)
+        with app.app_context(), LogIfUnavailable("token_use_not_noted", token=str(token_id)):
+            transaction(note_use, token_id, at)

@@ -30,6 +30,7 @@ from billing_admin.api.fields import (
     Parameters,
     PerhapsWhy,
     Why,
+    many_lines,
     one_line,
     words,
 )
@@ -54,7 +55,7 @@ Description = Annotated[str, one_line(1000, named=True)]
 _ENTRIES = {
     "maxProperties": 50,
     "propertyNames": {"maxLength": 40},
-    "additionalProperties": {"type": "string", "maxLength": 500},
+    "additionalProperties": many_lines(500).json_schema,
 }
 Metadata = Annotated[dict[str, str], WithJsonSchema({"type": "object"} | _ENTRIES)]
 
@@ -399,7 +400,7 @@ def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
 
 
 def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
-    text(reason, "reason", longest=500)
+    text(reason, "reason", longest=500, stored=True)
     duplicates.keep(session, [id], reason, actor, at)
     return charge_out(charge(session, id))
 
@@ -408,6 +409,6 @@ Move = Callable[[Session, Sequence[UUID], str, Actor, datetime], int]
 
 
 def _move(session: Session, move: Move, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
-    named(reason, "reason", longest=500)
+    named(reason, "reason", longest=500, stored=True)
     move(session, [id], reason, actor, at)
     return charge_out(charge(session, id))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, stream_with_context
+from flask import Response
 
 from billing_admin.api.audit_events import AuditFilters
 from billing_admin.api.bearer import bearer
@@ -15,7 +15,7 @@ from billing_admin.api.invoices import InvoiceFilters
 from billing_admin.api.payments import PaymentFilters
 from billing_admin.api.routing import Reply, route
 from billing_admin.clock import now
-from billing_admin.database import db
+from billing_admin.database import Stream, db
 from billing_admin.documents import exporting
 from billing_admin.documents.exporting import FORMATS, Wanted
 from billing_admin.queries.audit import AuditFilter
@@ -111,5 +111,5 @@ def _file(wanted: Wanted, totals: bool) -> Reply | Response:
         return Reply(Totals(**about))
     exporting.check(session, wanted)  # what is refused is refused before anything is sent
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    parts = stream_with_context(exporting.streamed(db.session, wanted))
+    parts = Stream(lambda session: exporting.parts(session, wanted))
     return Response(parts, headers=headers, content_type=FORMATS[wanted.format])

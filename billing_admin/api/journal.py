@@ -1,13 +1,13 @@
 """The accounting journal of a period: for hledger and ledger, or as CSV."""
 
-from flask import Response, stream_with_context
+from flask import Response
 from pydantic import Field
 
 from billing_admin.api.bearer import bearer
 from billing_admin.api.fields import Answer, Day, One, Parameters
 from billing_admin.api.routing import Reply, route
 from billing_admin.clock import now
-from billing_admin.database import db
+from billing_admin.database import Stream, db
 from billing_admin.documents import journal
 from billing_admin.documents.journal import FORMATS, Journal
 from billing_admin.queries.journal import Period
@@ -60,5 +60,6 @@ def _file(query: JournalQuery, format: str) -> Reply | Response:
         made = journal.made(db.session(), wanted)
         return Reply(JournalTotals(**journal.about(wanted, wanted.name, made, now(), bearer().actor.name)))
     headers = {"Content-Disposition": f'attachment; filename="{wanted.name}"'}
-    parts = stream_with_context(journal.streamed(db.session, wanted))
-    return Response(parts, headers=headers, content_type=FORMATS[format])
+    return Response(
+        Stream(lambda session: journal.parts(session, wanted)), headers=headers, content_type=FORMATS[format]
+    )

@@ -1,9 +1,10 @@
 """Issued documents as PDF."""
 
-from flask import Response
+from flask import Response, current_app
 
 from billing_admin.api.routing import route
 from billing_admin.database import db
+from billing_admin.documents.glyphs import load_glyphs
 from billing_admin.documents.pdf import pdf
 from billing_admin.queries.invoices import invoice
 
@@ -15,4 +16,5 @@ def get_invoice_pdf(number: str) -> Response:
     """Read an issued invoice or credit note as PDF; a draft has none."""
     found = invoice(db.session(), number)
     headers = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
-    return Response(pdf(found), headers=headers, content_type=MEDIA_TYPE)
+    glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
+    return Response(pdf(found, glyphs), headers=headers, content_type=MEDIA_TYPE)

@@ -14,7 +14,7 @@ from billing_admin.api.bearer import request_id
 from billing_admin.api.limiting import TooMany
 from billing_admin.api.strict_json import NotJson
 from billing_admin.api.versions import VersionNeeded
-from billing_admin.database import DATABASE_AWAY
+from billing_admin.database_errors import RETRY_AFTER_SECONDS, cause, unavailable
 from billing_admin.domain.errors import (
     Conflict,
     Denied,
@@ -29,7 +29,6 @@ from billing_admin.domain.errors import (
 from billing_admin.domain.money import exact
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 5
 MOST_PROBLEMS = 1000
 LONGEST_POINTER_PART = 200  # characters of an unknown field's name
 
@@ -58,10 +57,10 @@ def answer(error: Exception) -> Response:
     """Say what went wrong, whatever it was; only what is our own fault becomes a 500."""
     if isinstance(error, DomainError):
         return _refusal(error)
-    if isinstance(error, DATABASE_AWAY):
-        log.error("Request %s found the database away.", request_id(), exc_info=error)
-        detail = "The database does not answer. Try again in a moment; sending the same id again is safe."
-        return problem(503, "database_away", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    if reason := unavailable(error):
+        log.error("Request %s: %s %s", request_id(), reason.detail, cause(error))
+        detail = f"{reason.detail} Try again in a moment; sending the same id again is safe."
+        return problem(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, HTTPException):
         return _http(error)
     log.error("Request %s failed.", request_id(), exc_info=error)

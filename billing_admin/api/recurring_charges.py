@@ -85,7 +85,10 @@ class Change(Body):
 
 
 class ComingOut(Answer):
-    """A charge to come, at today's price; both days are included."""
+    """A charge to come, at today's price; both days are included.
+
+    A partial period is a plain amount: `quantity` is 1 and `unit_price` null.
+    """
 
     period_from: date
     period_to: date

@@ -15,7 +15,8 @@ from billing_admin import clock
 from billing_admin.background.sending import rules, send
 from billing_admin.background.working import ending
 from billing_admin.config import Settings
-from billing_admin.database import DATABASE_AWAY, db, transaction
+from billing_admin.database import db, transaction
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.operations import deliveries
 from billing_admin.queries.webhooks import due
 
@@ -44,12 +45,9 @@ class Sender(Thread):
 
 def waiting(app: Flask) -> list[UUID]:
     """The endpoints for which something is due; none while the database is away."""
-    with app.app_context():
-        try:
-            return due(db.session(), clock.now())
-        except DATABASE_AWAY as error:
-            _log.warning("webhooks_not_looked_for", error=repr(getattr(error, "orig", error)))
-            return []
+    with app.app_context(), LogIfUnavailable("webhooks_not_looked_for"):
+        return due(db.session(), clock.now())
+    return []
 
 
 def serve(app: Flask, endpoint_id: UUID) -> None:
@@ -57,11 +55,10 @@ def serve(app: Flask, endpoint_id: UUID) -> None:
     worker = uuid4().hex
     with app.app_context():
         try:
-            _serve(app.extensions["billing_settings"], endpoint_id, worker)
+            with LogIfUnavailable("webhook_interrupted", webhook=str(endpoint_id)):
+                _serve(app.extensions["billing_settings"], endpoint_id, worker)
         except deliveries.Lost:
             _log.warning("webhook_lost", webhook=str(endpoint_id))
-        except DATABASE_AWAY as error:
-            _log.warning("webhook_interrupted", webhook=str(endpoint_id), error=repr(getattr(error, "orig", error)))
         except Exception:  # noqa: BLE001 - the hold runs out, and another look begins again
             _log.exception("webhook_failed", webhook=str(endpoint_id))
 

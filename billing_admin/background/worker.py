@@ -1,6 +1,7 @@
 """The process that does the jobs: huey's consumer, which ends without losing what it is at; and what sends webhooks."""
 
 import logging
+import time
 
 from flask import Flask, current_app
 from huey.consumer import Consumer
@@ -8,8 +9,10 @@ from huey.consumer import Consumer
 from billing_admin.background import working
 from billing_admin.background.queue import Queue
 from billing_admin.background.webhooks import Sender
+from billing_admin.database_errors import LogIfUnavailable
 
 LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
+QUEUE_RETRY = 2.0  # seconds until a queue is tried again that could not be opened
 
 
 class Worker(Consumer):  # type: ignore[misc]
@@ -27,6 +30,7 @@ def work(threads: int) -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs have their own record
+    _wait_for(queue)
     sender = Sender(app)
     sender.start()
     try:
@@ -34,3 +38,12 @@ def work(threads: int) -> None:
     finally:
         working.ending.set()
         sender.join()
+
+
+def _wait_for(queue: Queue) -> None:
+    """Return when the queue is open: one in PostgreSQL makes its tables first."""
+    while True:
+        with LogIfUnavailable("queue_not_reached"):
+            _ = queue.huey
+            return
+        time.sleep(QUEUE_RETRY)

@@ -10,7 +10,8 @@ import structlog
 from flask import Flask
 
 from billing_admin import clock
-from billing_admin.database import DATABASE_AWAY, transaction
+from billing_admin.database import transaction
+from billing_admin.database_errors import LogIfUnavailable, unavailable
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
 from billing_admin.models import Job
@@ -70,8 +71,8 @@ def handler(kind: str) -> Callable[[Handler], Handler]:
 
 
 def work_off(app: Flask) -> None:
-    """Do jobs until none waits."""
-    with app.app_context():
+    """Do jobs until none waits, or the database is unavailable: the next call goes on."""
+    with app.app_context(), LogIfUnavailable("jobs_not_looked_for"):
         worker = uuid4().hex
         while not ending.is_set() and (job := transaction(jobs.take, worker, WORKER, clock.now())) is not None:
             _do(job, worker)
@@ -79,11 +80,10 @@ def work_off(app: Flask) -> None:
 
 def _do(job: Job, worker: str) -> None:
     try:
-        _close(job, worker)
+        with LogIfUnavailable("job_interrupted", job=str(job.id)):
+            _close(job, worker)
     except jobs.Lost:
         _log.warning("job_lost", job=str(job.id))
-    except DATABASE_AWAY as error:
-        _log.warning("job_interrupted", job=str(job.id), error=repr(getattr(error, "orig", error)))
 
 
 def _close(job: Job, worker: str) -> None:
@@ -96,9 +96,11 @@ def _close(job: Job, worker: str) -> None:
         transaction(jobs.stop, id, worker, WORKER, clock.now())
     except Ending:
         transaction(jobs.give_back, id, worker)
-    except (jobs.Lost, *DATABASE_AWAY):
+    except jobs.Lost:
         raise
-    except Exception:  # noqa: BLE001 - whatever it is, the job must not stay as if it went on
+    except Exception as error:
+        if unavailable(error):
+            raise  # the job stays for the next worker
         _log.exception("job_failed", job=str(id))
         transaction(
             jobs.fail, id, worker, f"Something went wrong here. The log tells more under job {id}.", WORKER, clock.now()

@@ -1,13 +1,14 @@
 """The command line: `flask --app wsgi …`. Results go to stdout, messages to stderr.
 
-Exit codes: 0 done; 1 `doctor` found something; 2 wrong usage; 4 not found; 5 rejected; 6 database or port not to be had.
+Exit codes: 0 done; 1 `doctor` found something; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable or has
+another version, or the port is taken.
 """
 
 from flask import Flask
 from flask_migrate import Migrate
 
 from billing_admin.cli.billing import billing_run
-from billing_admin.cli.commands import SHORT_HELP, House
+from billing_admin.cli.commands import House, MigrationCommands
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
 from billing_admin.cli.people import create_token, create_user
@@ -39,6 +40,6 @@ def init_cli(app: Flask) -> None:
     """Add the migrations (`flask db upgrade`) and the house's own commands."""
     app.cli = House(app.name)
     Migrate(app, db, directory=str(ROOT / "migrations"))
-    app.cli.commands["db"].context_settings = dict(SHORT_HELP)
+    app.cli.add_command(MigrationCommands.of(app.cli.commands["db"]))
     for command in COMMANDS:
         app.cli.add_command(command)

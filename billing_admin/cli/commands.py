@@ -1,39 +1,68 @@
 """What all commands share: -h, errors told in a sentence and by the exit code, suggestions for what is misspelled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import wraps
 from typing import Any, NoReturn
 
 import click
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from billing_admin import clock
-from billing_admin.database import DATABASE_AWAY, transaction
+from billing_admin.database import transaction
+from billing_admin.database_errors import AWAY, Unavailable, cause, unavailable
 from billing_admin.domain.errors import DomainError, NotFound
 from billing_admin.operations.audit import seal_all
 
-NOT_FOUND, REJECTED, AWAY = 4, 5, 6
+NOT_FOUND, REJECTED, UNAVAILABLE = 4, 5, 6
 SHOWN_PROBLEMS = 20
-NO_TABLE = "42P01"
+NO_TABLE = ("42P01", "no such table")  # PostgreSQL's code, SQLite's words
 SHORT_HELP = {"help_option_names": ["-h", "--help"]}
 
 
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """End a command that is refused, or whose database cannot be used, with a sentence and an exit code."""
+    try:
+        yield
+    except DomainError as error:
+        _refused(error)
+    except Exception as error:
+        reason = unavailable(error) or (AWAY if _is_without_tables(error) else None)
+        if reason is None:
+            raise
+        _unavailable(error, reason)
+
+
 class Command(click.Command):
-    """A command of ours: what the business refuses, or the database, ends it with a sentence and an exit code."""
+    """A command of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with explained_errors():
             return super().invoke(ctx)
-        except DomainError as error:
-            _refused(error)
-        except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) != NO_TABLE:
-                raise
-            _away(error)
-        except DATABASE_AWAY as error:
-            _away(error)
+
+
+class MigrationCommands(AppGroup):
+    """Flask-Migrate's commands, whose errors are explained as those of our own."""
+
+    @classmethod
+    def of(cls, group: click.Command) -> "MigrationCommands":
+        """Make the group anew from Flask-Migrate's."""
+        assert isinstance(group, click.Group)  # noqa: S101 - Flask-Migrate's
+        return cls(
+            group.name,
+            group.commands,
+            callback=group.callback,
+            params=group.params,
+            help=group.help,
+            context_settings=SHORT_HELP,
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with explained_errors():
+            return super().invoke(ctx)
 
 
 def _refused(error: DomainError) -> NoReturn:
@@ -43,12 +72,17 @@ def _refused(error: DomainError) -> NoReturn:
     raise click.exceptions.Exit(NOT_FOUND if isinstance(error, NotFound) else REJECTED)
 
 
-def _away(error: Exception) -> NoReturn:
-    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
-    say(f"The database cannot be used: {cause}")
-    if "no such table" in cause or "does not exist" in cause:
+def _is_without_tables(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and (
+        getattr(error.orig, "sqlstate", None) == NO_TABLE[0] or NO_TABLE[1] in cause(error)
+    )
+
+
+def _unavailable(error: Exception, reason: Unavailable) -> NoReturn:
+    say(f"The database cannot be used: {cause(error)}" if reason is AWAY else reason.detail)
+    if _is_without_tables(error):
         say("If it is new: flask --app wsgi db upgrade")
-    raise click.exceptions.Exit(AWAY)
+    raise click.exceptions.Exit(UNAVAILABLE)
 
 
 class House(AppGroup):

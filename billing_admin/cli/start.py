@@ -15,10 +15,11 @@ from sqlalchemy import make_url, select
 from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
-from billing_admin.cli.commands import AWAY, command, say
+from billing_admin.cli.commands import UNAVAILABLE, command, say
 from billing_admin.cli.together import keep_running
 from billing_admin.config import INSTANCE, ROOT, Settings
-from billing_admin.database import db, transaction
+from billing_admin.database import check_database, db, transaction
+from billing_admin.database_errors import RevisionMismatch
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import User
 from billing_admin.operations import users
@@ -49,7 +50,7 @@ def start(host: str, port: int, reload: bool) -> None:
     settings: Settings = current_app.extensions["billing_settings"]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     _make_folder(settings)
-    flask_migrate.upgrade()
+    _upgrade()
     if _without_people():
         _first_start(settings, address)
     else:
@@ -65,7 +66,7 @@ def _refuse_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             say(_why_not(host, port, error))
-            raise click.exceptions.Exit(AWAY) from None
+            raise click.exceptions.Exit(UNAVAILABLE) from None
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:
@@ -82,6 +83,16 @@ def _folder(settings: Settings) -> Path:
 
 def _make_folder(settings: Settings) -> None:
     _folder(settings).mkdir(parents=True, exist_ok=True)
+
+
+def _upgrade() -> None:
+    """Migrate a database that is new or older than this program. Raises RevisionMismatch for a newer one."""
+    try:
+        check_database()
+    except RevisionMismatch as mismatch:
+        if mismatch.is_newer:
+            raise
+        flask_migrate.upgrade()
 
 
 def _without_people() -> bool:

@@ -1,18 +1,23 @@
 """Demo data in, the health of all data, and the audit log's chain."""
 
 import re
+from itertools import islice
 from typing import TextIO
 
 import click
+from flask import current_app
+from sqlalchemy.orm import Session
 
 from billing_admin import clock
 from billing_admin import demo as demo_data
 from billing_admin.cli.commands import command, say
 from billing_admin.cli.output import as_json
 from billing_admin.database import db, transaction
+from billing_admin.documents.glyphs import load_glyphs, shown
 from billing_admin.operations.audit import seal_all
 from billing_admin.queries.audit import Head, count_unsealed, head
-from billing_admin.queries.doctor import Result, anchored, examine
+from billing_admin.queries.doctor import MOST_ROWS, Result, anchored, examine
+from billing_admin.queries.printing import texts_of_issued
 
 _ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
 
@@ -33,7 +38,8 @@ def demo() -> None:
 def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     """Check what must always hold, and name the rows that break it. Exit code 1 if there is any.
 
-    It only reads, and sees one moment: people can go on working.
+    It only reads, and sees one moment: people can go on working. Documents with characters that the PDF cannot print are
+    named as well; they do not change the exit code.
 
     \b
     Examples:
@@ -42,15 +48,20 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     """
     session = db.session()
     heads = _heads(anchor) if anchor else []
-    results = [*examine(session), *([anchored(session, heads)] if heads else [])]
+    results = [*examine(session, clock.now()), *([anchored(session, heads)] if heads else [])]
     broken, unsealed = [result for result in results if result.found], count_unsealed(session)
+    unprintable = _unprintable(session)
     if wants_json:
-        as_json({"ok": not broken, "unsealed_events": unsealed, "checks": [_as_data(result) for result in results]})
+        checks = [_as_data(result) for result in results]
+        documents = [{"document": number, "characters": named} for number, named in unprintable.items()]
+        as_json({"ok": not broken, "unsealed_events": unsealed, "unprintable": documents, "checks": checks})
     else:
         for result in results:
             _tell(result)
     if unsealed:
         say(f"Audit events not sealed yet: {unsealed:,}. To seal them: flask --app wsgi seal-audit")
+    if unprintable:
+        _say_unprintable(unprintable)
     say(f"{len(broken)} of {len(results)} checks found something." if broken else "All is well.")
     ctx.exit(1 if broken else 0)
 
@@ -79,6 +90,25 @@ def _heads(file: TextIO) -> list[Head]:
             "It must hold lines as audit-head prints them: a number and a hash.", param_hint="--anchor"
         )
     return [Head(int(found[1]), found[2]) for found in read if found]
+
+
+def _unprintable(session: Session) -> dict[str, list[str]]:
+    """Return the characters that the PDF cannot print, by the number of each issued document that has any."""
+    glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
+    missing: dict[str, dict[str, None]] = {}
+    for invoice_id, number, text in texts_of_issued(session):
+        for cluster in glyphs.missing([text]):
+            missing.setdefault(number or str(invoice_id), {})[shown(cluster)] = None
+    return {number: list(characters) for number, characters in missing.items()}
+
+
+def _say_unprintable(unprintable: dict[str, list[str]]) -> None:
+    for number, characters in islice(unprintable.items(), MOST_ROWS):
+        say(f"{number}: the PDF cannot print {', '.join(characters)}.")
+    say(
+        f"Documents with characters that cannot be printed: {len(unprintable):,}."
+        " Install fonts that have these characters and set BILLING_FONTS."
+    )
 
 
 def _as_data(result: Result) -> dict[str, object]:

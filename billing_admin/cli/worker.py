@@ -4,6 +4,7 @@ import click
 from flask import current_app
 
 from billing_admin.cli.commands import command
+from billing_admin.cli.serving import check_at_start
 from billing_admin.config import Settings
 
 
@@ -20,5 +21,6 @@ def worker(threads: int | None) -> None:
     """
     from billing_admin.background.worker import work  # noqa: PLC0415 - huey, which no other command needs
 
+    check_at_start()
     settings: Settings = current_app.extensions["billing_settings"]
     work(threads or settings.job_threads)

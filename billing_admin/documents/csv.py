@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal_column, null, text, type_coerce
 from sqlalchemy.orm import Session
 
+from billing_admin.database_errors import driver_errors
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.queries.exports import Column, Export, Filters, Kind
 from billing_admin.queries.exports import export as rows_of
@@ -34,12 +35,14 @@ def export(session: Session, kind: str, filters: Filters, excel: bool = False) -
 
 
 def write(session: Session, asked: Export, excel: bool = False) -> Iterator[bytes]:
-    """Write any file in parts."""
-    yield (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
+    """Write any file in parts. The first holds rows: whoever has it knows that the database has begun to answer."""
+    header = (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
     if session.get_bind().dialect.name == "postgresql":
-        yield from _copied(session, _cells(asked, asked.rows, _on_postgresql))
+        parts = _copied(session, _cells(asked, asked.rows, _on_postgresql))
     else:
-        yield from _written(session, _cells(asked, asked.rows, _on_sqlite))
+        parts = _written(session, _cells(asked, asked.rows, _on_sqlite))
+    yield header + next(parts, b"")
+    yield from parts
 
 
 def cells(session: Session, asked: Export) -> Iterator[Sequence[str | None]]:
@@ -50,17 +53,17 @@ def cells(session: Session, asked: Export) -> Iterator[Sequence[str | None]]:
         return column.value if column.kind is Kind.TEXT else write(column, currency)
 
     rows = _cells(asked, asked.rows, plainly).execution_options(yield_per=BLOCK_ROWS)
-    for row in session.execute(rows):
-        yield [None if value in {None, ""} else str(value) for value in row]
+    with session.execute(rows) as found:
+        for row in found:
+            yield [None if value in {None, ""} else str(value) for value in row]
 
 
 def _copied(session: Session, query: Select[Any]) -> Iterator[bytes]:
     """PostgreSQL ends rows with LF. Each row comes alone, so that one within a cell is not mistaken for the end."""
     session.execute(text("SET LOCAL datestyle = 'ISO'"))
     compiled = query.compile(dialect=session.get_bind().dialect)
-    connection = session.connection().connection.driver_connection
-    assert connection is not None  # noqa: S101 - a session that reads is connected
-    with connection.cursor().copy(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", compiled.params) as copy:
+    statement = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
+    with driver_errors(session.connection()) as driver, driver.cursor().copy(statement, compiled.params) as copy:
         block: list[bytes] = []
         for row in copy:
             block.append(row[:-1])

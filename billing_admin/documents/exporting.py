@@ -99,11 +99,6 @@ def check(session: Session, wanted: Wanted) -> None:
     export(session, wanted.kind, wanted.filters)
 
 
-def streamed(open_session: Callable[[], Session], wanted: Wanted) -> Iterator[bytes]:
-    """The file in parts, in a session that begins with the first: that of a request has ended by then."""
-    yield from parts(open_session(), wanted)
-
-
 def about(wanted: Wanted, name: str, made: ControlTotals, at: datetime, by: str) -> dict[str, Any]:
     """What the `.meta.json` of a file says: what it is of, when and by whom it was made, and what it must show."""
     file = KINDS[wanted.kind]

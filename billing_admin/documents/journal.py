@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -77,11 +77,6 @@ def parts(session: Session, wanted: Journal) -> Iterator[bytes]:
     yield from _csv(found) if wanted.format == "csv" else _hledger(session, wanted, found)
 
 
-def streamed(open_session: Callable[[], Session], wanted: Journal) -> Iterator[bytes]:
-    """The same in a session that begins with the first part."""
-    yield from parts(open_session(), wanted)
-
-
 def write(session: Session, wanted: Journal, sink: Sink) -> Made:
     """Write the file, and say what it adds up to."""
     digest, counted = hashlib.sha256(), JournalTotals.empty()
@@ -126,9 +121,13 @@ def amounts(minor: Mapping[str, int]) -> dict[str, str]:
 
 
 def _csv(found: Iterable[Transaction]) -> Iterator[bytes]:
-    yield written(COLUMNS, [])
+    """The first part holds a transaction, if there is any: by then the database has begun to answer."""
+    part = written(COLUMNS, [])
     for number, one in enumerate(found, 1):
-        yield written(COLUMNS, _rows(number, one), NUMBERS, header=False)
+        yield part + written(COLUMNS, _rows(number, one), NUMBERS, header=False)
+        part = b""
+    if part:
+        yield part
 
 
 def _rows(number: int, one: Transaction) -> Iterator[list[str]]:

@@ -4,12 +4,14 @@ What is paid since is not on it, as it was not when it was issued; that a docume
 """
 
 import json
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import structlog
 import typst
 
+from billing_admin.documents.glyphs import Glyphs, breakable
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.wording import day, exact, money, number, percent, reason_for_no_tax, tax_words
 from billing_admin.models import Invoice, InvoiceLine
@@ -17,27 +19,76 @@ from billing_admin.models import Invoice, InvoiceLine
 HERE = Path(__file__).parent
 KINDS = {"invoice": "Invoice", "credit_note": "Credit note"}
 DASH = "–"
+# From how many characters on a word may break anywhere: it would not fit into a column of text, or of figures.
+LONG_WORD = 24
+LONG_FIGURE = 13
+# How many characters leave too little room for what is beside them: both parties, or 60 mm for the description.
+WIDE_FACT = 40
+WIDE_FIGURES = 48
 
 
-def pdf(invoice: Invoice) -> bytes:
-    """The document as PDF/A-3b. Raises NotFound for a draft, which is no document yet."""
+def pdf(invoice: Invoice, glyphs: Glyphs) -> bytes:
+    """Return the document as PDF/A-3b, with □ for characters that no font has.
+
+    Raises:
+        NotFound: the document is a draft.
+    """
     if invoice.issued_at is None:
         raise NotFound("not_issued", "A draft has no PDF: issue it first.", "invoice")
+    document, issued_at = contents(invoice), int(invoice.issued_at.timestamp())
+    try:
+        return compiled(document, glyphs.printable, glyphs, issued_at)
+    except typst.TypstError as error:
+        # A font of BILLING_FONTS may promise a glyph that the PDF/A export then refuses: print without such fonts.
+        structlog.get_logger(__name__).warning("pdf.printed_plainly", invoice=invoice.number, reason=error.message)
+        return compiled(document, glyphs.only_basic, glyphs, issued_at)
+
+
+def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:
+    """Return the characters of the document that its PDF cannot print."""
+    return glyphs.missing(_texts(contents(invoice)))
+
+
+def compiled(document: dict[str, Any], printable: Callable[[str], str], glyphs: Glyphs, issued_at: int) -> bytes:
+    """Return the PDF of a document's contents, each text made `printable`, and long words made breakable."""
+    texts = _each_text(document, printable)
+    rows = texts.pop("rows")
+    widest = (max(map(len, column)) for column in list(zip(texts["head"], *rows, strict=True))[1:])
+    data = _each_text(texts, lambda text: breakable(text, LONG_WORD)) | {
+        "rows": [
+            [breakable(first, LONG_WORD), *(breakable(cell, LONG_FIGURE) for cell in row)] for first, *row in rows
+        ],
+        "wide_facts": any(len(value) > WIDE_FACT for _, value in texts["facts"]),
+        "wide_figures": sum(widest) > WIDE_FIGURES,
+    }
     return typst.compile(
         HERE.joinpath("invoice.typ"),
         root=HERE,
-        font_paths=_fonts(),
+        font_paths=glyphs.fonts,
         format="pdf",
-        sys_inputs={"document": json.dumps(contents(invoice))},
+        sys_inputs={"document": json.dumps(data), "families": json.dumps(glyphs.families)},
         pdf_standards=["a-3b"],
-        timestamp=int(invoice.issued_at.timestamp()),
+        timestamp=issued_at,
     )
 
 
-@cache
-def _fonts() -> typst.Fonts:
-    """Ours first; the system's for scripts that ours lacks."""
-    return typst.Fonts(font_paths=[HERE.joinpath("fonts")])
+def _each_text(value: Any, change: Callable[[str], object]) -> Any:
+    """Return the same structure with each text in it changed; keys stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _each_text(part, change) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each_text(part, change) for part in value]
+    return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def contents(invoice: Invoice) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import currency_code, multiply, plain, refuse_inexact
-from billing_admin.domain.text import named, text
+from billing_admin.domain.text import named, refuse_unprintable, text
 
 ONE = Decimal(1)
 EARLIEST = date(1970, 1, 1)
@@ -32,6 +32,7 @@ class ChargeSpec:
 
     `customer` and `service` are an id or the thing's own name. Numbers are exact decimals (see `money.exact`).
     `tax_included` says whether a unit price or amount of the caller's own includes tax.
+    `taken_over` names the texts that come from stored data: they are not checked as new ones.
     """
 
     customer: str
@@ -45,6 +46,7 @@ class ChargeSpec:
     metadata: Mapping[str, str] | None = None
     tax_included: bool | None = None
     id: UUID | None = None
+    taken_over: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self._check_numbers()
@@ -53,7 +55,7 @@ class ChargeSpec:
         if self.service is None and self.description is None:
             raise Invalid("nothing_named", "Give a service, or a description with a price.", "service")
         if self.description is not None:
-            named(self.description, "description", longest=1000)
+            named(self.description, "description", longest=1000, stored=True)
         if self.currency is not None:
             currency_code(self.currency)
         if self.incurred_on is not None and not EARLIEST <= self.incurred_on < LATEST:
@@ -71,8 +73,8 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
     if len(metadata) > 50:
         raise Invalid("too_long", "Use at most 50 entries.", "metadata")
     for key, value in metadata.items():
-        named(key, "metadata", key[:40], longest=40)
-        text(value, "metadata", key, longest=500, lines=True)
+        named(key, "metadata", key[:40], longest=40, stored=True)
+        text(value, "metadata", key, longest=500, lines=True, stored=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,10 @@ def price(
     """Fill in what the caller left out and compute the exact amount.
 
     The price is the unit price given, else the amount given, else the service's price in the charge's currency, which knows
-    whether it includes tax; a price given is net unless said otherwise. Raises Invalid when there is none.
+    whether it includes tax; a price given is net unless said otherwise. Raises Invalid when there is none, and for texts
+    with characters that no new text may have: a repeat, which is not priced, may have them.
     """
+    _refuse_unprintable(spec)
     currency = spec.currency or customer.currency
     quantity = ONE if spec.quantity is None else spec.quantity
     unit_price, tax_included = spec.unit_price, bool(spec.tax_included)
@@ -188,6 +192,15 @@ def price(
         details=spec.metadata or None,
         fingerprint=_fingerprint(parts),
     )
+
+
+def _refuse_unprintable(spec: ChargeSpec) -> None:
+    if spec.description is not None and "description" not in spec.taken_over:
+        refuse_unprintable(spec.description, "description")
+    if spec.metadata and "metadata" not in spec.taken_over:
+        for key, value in spec.metadata.items():
+            refuse_unprintable(key, "metadata", key)
+            refuse_unprintable(value, "metadata", key)
 
 
 def _list_price(service: ServiceTerms | None, currency: str, tax_included: bool | None) -> tuple[Decimal, bool]:
@@ -251,4 +264,6 @@ def corrected(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) 
     }
     if changes.get("unit_price") is not None or changes.get("amount") is not None:
         facts |= {"unit_price": None, "amount": None}
-    return ChargeSpec(**{**facts, **changes}, id=id)
+    asked = {**facts, **changes}
+    taken_over = [name for name in ("description", "metadata") if asked[name] == facts[name]]
+    return ChargeSpec(**asked, id=id, taken_over=taken_over)

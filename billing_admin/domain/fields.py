@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
@@ -10,7 +11,9 @@ from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.journal import account_name
 from billing_admin.domain.money import currency_code, exact
 from billing_admin.domain.tax import TREATMENTS
-from billing_admin.domain.text import check_length, named, number_format, reference, text
+from billing_admin.domain.text import check_length, named, number_format, reference, refuse_unprintable, text
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class CustomerFields(TypedDict, total=False):
@@ -83,18 +86,30 @@ class TaxRateFields(TypedDict, total=False):
 
 
 def _address(value: str, field: str) -> str:
-    return text(value, field, longest=500, lines=True)
+    return text(value, field, longest=500, lines=True, stored=True)
 
 
 def _note(value: str, field: str) -> str:
-    return text(value, field, longest=1000, lines=True)
+    return text(value, field, longest=1000, lines=True, stored=True)
 
 
 def _email(value: str, field: str) -> str:
     check_length(value, 200, field)
     if value and not ("@" in value[1:-1] and " " not in value):
         raise Invalid("not_an_email", "Use an address such as billing@example.com.", field)
-    return text(value, field)
+    return text(value, field, stored=True)
+
+
+def _line(value: str, field: str) -> str:
+    return text(value, field, stored=True)
+
+
+def _name(value: str, field: str) -> str:
+    return named(value, field, stored=True)
+
+
+def _reference(value: str, field: str) -> str:
+    return reference(value, field, stored=True)
 
 
 def _days(value: int | None, field: str) -> int | None:
@@ -163,24 +178,24 @@ TAX_CATEGORIES = {
 }
 
 _RULES: Mapping[str, Callable[[Any, str], Any]] = {
-    "reference": reference,
-    "code": reference,
+    "reference": _reference,
+    "code": _reference,
     "invoice_format": number_format,
     "credit_note_format": number_format,
-    "name": named,
-    "legal_name": named,
+    "name": _name,
+    "legal_name": _name,
     "email": _email,
     "address": _address,
     "notes": _address,
     "note": _note,
-    "purchase_order": text,
+    "purchase_order": _line,
     "invoice_footer": _address,
-    "tax_id": text,
+    "tax_id": _line,
     "tax_treatment": _treatment,
-    "exempt_note": named,
-    "reverse_charge_note": named,
-    "export_note": named,
-    "unit": text,
+    "exempt_note": _name,
+    "reverse_charge_note": _name,
+    "export_note": _name,
+    "unit": _line,
     "currency": _currency,
     "base_currency": _currency,
     "payment_terms_days": _days,
@@ -193,16 +208,29 @@ _RULES: Mapping[str, Callable[[Any, str], Any]] = {
 
 
 def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Check each field that is given by its rule; raise Invalid, with every problem, when any is wrong."""
+    """Check each field that is given by its rule; raise Invalid, with every problem, when any is wrong.
+
+    The caller compares the texts with what is stored, and calls `check_new_texts` with those that it stores.
+    """
+    _check(fields, lambda field, value: _RULES.get(field, _as_is)(value, field))
+    return dict(fields)
+
+
+def check_new_texts(given: Mapping[str, Any], stored: Mapping[str, Any] = EMPTY) -> None:
+    """Raise Invalid, with every problem, for texts that cannot be printed and are not stored already."""
+    new = {field: value for field, value in given.items() if isinstance(value, str) and value != stored.get(field)}
+    _check(new, lambda field, value: refuse_unprintable(value, field))
+
+
+def _check(fields: Mapping[str, Any], rule: Callable[[str, Any], object]) -> None:
     problems: list[Problem] = []
     for field, value in fields.items():
         try:
-            _RULES.get(field, _as_is)(value, field)
+            rule(field, value)
         except Invalid as error:
             problems.extend(error.problems)
     if problems:
         raise Invalid.of(problems)
-    return dict(fields)
 
 
 def differing(given: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:

@@ -62,7 +62,7 @@ class PaymentSpec:
             currency_code(self.currency)
         if self.received_on is not None and not EARLIEST <= self.received_on < LATEST:
             raise Invalid("out_of_range", "Use a day between 1970 and 2199.", "received_on")
-        text(self.reference or "", "reference")
+        text(self.reference or "", "reference", stored=True)
 
 
 Part = tuple[UUID, int]

@@ -54,7 +54,7 @@ class Target:
 
 def target(url: str, rules: Rules) -> Target:
     """Read a URL, or raise Invalid with what is wrong with it. No name is looked up."""
-    named(url, "url", longest=LONGEST_URL)
+    named(url, "url", longest=LONGEST_URL, stored=True)
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from billing_admin.domain.charging import EARLIEST, LATEST
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, currency_code, exact
+from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact
 from billing_admin.domain.text import named
 
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
@@ -52,7 +52,7 @@ class RecurringSpec:
         if self.unit_price is not None:
             exact(self.unit_price, "unit_price")
         if self.description is not None:
-            named(self.description, "description", longest=LONGEST_DESCRIPTION)
+            named(self.description, "description", longest=LONGEST_DESCRIPTION, stored=True)
         if self.currency is not None:
             currency_code(self.currency)
         self._check_days()
@@ -76,10 +76,12 @@ def months_after(anchor: date, months: int) -> date:
 
 
 def prorated(amount: Decimal, days: int, of_days: int) -> Decimal:
-    """The part of a quantity or an exact amount for some of its days: kept to 12 places, half up."""
-    if days == of_days:
-        return amount
-    return exact(ROUNDING.quantize(ROUNDING.divide(EXACT.multiply(amount, Decimal(days)), Decimal(of_days)), _STEP))
+    """Return amount × days ÷ of_days, rounded once, half up, to 12 places.
+
+    `amount` is not rounded before: it may be the exact product of a quantity and a price, of up to 24 places.
+    """
+    share = ROUNDING.divide(EXACT.multiply(amount, Decimal(days)), Decimal(of_days))
+    return exact(ROUNDING.quantize(share, _STEP) or ZERO, "quantity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,19 @@ class Period:
         """How many days are owed."""
         return days_in(self.owed_from, self.owed_to)
 
-    def share(self, quantity: Decimal) -> Decimal:
-        """The quantity for the days owed; all of it for a whole period, however long that is."""
-        return prorated(quantity, self.days, (self.next_on - self.starts_on).days)
+    @property
+    def of_days(self) -> int:
+        """How many days the whole period has."""
+        return (self.next_on - self.starts_on).days
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether only some of its days are owed: it is charged as a plain amount then, without a unit price."""
+        return self.days < self.of_days
+
+    def partial_amount(self, quantity: Decimal, unit_price: Decimal) -> Decimal:
+        """Return the amount for the days that are owed."""
+        return prorated(EXACT.multiply(quantity, unit_price), self.days, self.of_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ class Schedule:
         begin = self.starts_on if self.posted_through is None else max(self.starts_on, self.posted_through + DAY)
         step = MONTHS[self.interval]
         for number in count(self._number(begin, step)):
-            starts_on, next_on = (months_after(self.anchor_on, n * step) for n in (number, number + 1))
+            starts_on, next_on = self._bounds(number, step)
             owed_from, owed_to = max(starts_on, self.starts_on), next_on - DAY
             if self.ends_on is not None:
                 if owed_from > self.ends_on:
@@ -129,6 +141,16 @@ class Schedule:
                 owed_to = min(owed_to, self.ends_on)
             if owed_from >= begin:
                 yield Period(starts_on, next_on, owed_from, owed_to)
+
+    def period_length(self, day: date) -> int:
+        """Return how many days the whole period has in which a day lies."""
+        step = MONTHS[self.interval]
+        starts_on, next_on = self._bounds(self._number(day, step), step)
+        return (next_on - starts_on).days
+
+    def _bounds(self, number: int, step: int) -> tuple[date, date]:
+        """Return the first day of a period and the first day of the next one."""
+        return months_after(self.anchor_on, number * step), months_after(self.anchor_on, (number + 1) * step)
 
     def _number(self, day: date, step: int) -> int:
         """Which period, counted from the anchor's, a day lies in."""
@@ -160,9 +182,15 @@ def charge_id(schedule_id: UUID, first: date, cut_to: date | None = None) -> UUI
     )
 
 
-def described(description: str, first: date, last: date, what: str = "") -> str:
-    """A charge's description: what comes again, and for which days."""
-    return f"{description}, {_written(first)} to {_written(last)}{what}"
+def described(description: str, first: date, last: date, of_days: int | None = None, taken_back: bool = False) -> str:
+    """Return a charge's description: `Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days`.
+
+    `of_days` is the length of the whole period where the charge is for some of its days, or takes days back.
+    """
+    text = f"{description}, {_written(first)} to {_written(last)}"
+    if of_days is not None:
+        text += f", {days_in(first, last)} of {of_days} days"
+    return f"{text} taken back" if taken_back else text
 
 
 def _written(day: date) -> str:

@@ -5,8 +5,16 @@ import unicodedata
 
 from billing_admin.domain.errors import Invalid
 
-# NUL and other controls (tab and line ends are fine in long texts), and surrogates that stand alone.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# C0 controls but for tab and line ends, DEL, and halves of surrogate pairs: no stored text has one.
+_CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
+# C1 controls, private use and noncharacters: refused in new text, but stored text may have them from earlier versions.
+_ONLY_STORED = "\x80-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000f0000-\U0010ffff" + "".join(
+    f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 15)
+)
+_NEVER_STORED = re.compile(f"[{_CONTROLS}]")
+_UNPRINTABLE = re.compile(f"[{_CONTROLS}{_ONLY_STORED}]")
+_LINE_END = re.compile("[\n\r]")
+_WHITE_CONTROLS = str.maketrans("", "", "\t\n\r")
 # What stands in braces in the format of a number; of `{number:5}` the digits at least.
 NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
 _NUMBER_WORDS = re.compile(r"[A-Za-z0-9./_-]{0,30}", re.ASCII)
@@ -24,25 +32,56 @@ def check_length(value: str, longest: int, *field: str | int) -> None:
         raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
 
 
-def text(value: str, *field: str | int, longest: int = 200, lines: bool = False) -> str:
-    """Return `value` if it can be stored, shown and exported as it is; raise Invalid otherwise."""
+def text(value: str, *field: str | int, longest: int = 200, lines: bool = False, stored: bool = False) -> str:
+    """Return `value` if it can be stored, shown and exported as it is; raise Invalid otherwise.
+
+    With `stored`, characters that only stored text may have are accepted: the caller compares `value` with the stored text
+    and calls `refuse_unprintable` if it is new.
+    """
     check_length(value, longest, *field)
-    if _UNPRINTABLE.search(value) or (not lines and ("\n" in value or "\r" in value)):
-        raise Invalid("unprintable", "Leave out control characters.", *field)
+    _refuse(_NEVER_STORED if stored else _UNPRINTABLE, value, field)
+    if not lines:
+        _refuse(_LINE_END, value, field)
     return value
 
 
-def named(value: str, *field: str | int, longest: int = 200) -> str:
-    """Return a text that must say something."""
+def without_controls(value: str) -> str:
+    """Return one line of text without its control characters; every other character stays as it is."""
+    return _NEVER_STORED.sub("", value).translate(_WHITE_CONTROLS)
+
+
+def refuse_unprintable(value: str, *field: str | int) -> None:
+    """Raise Invalid if a new text has a control character, a private-use character or a noncharacter."""
+    _refuse(_UNPRINTABLE, value, field)
+
+
+def _refuse(characters: re.Pattern[str], value: str, field: tuple[str | int, ...]) -> None:
+    if wrong := characters.search(value):
+        message = f"Remove the {_kind(wrong[0])} U+{ord(wrong[0]):04X} at position {wrong.start() + 1:,}."
+        raise Invalid("unprintable", message, *field)
+
+
+def _kind(character: str) -> str:
+    if character in "\n\r":
+        return "line break"
+    kinds = {"Cc": "control character", "Co": "private-use character", "Cs": "lone surrogate"}
+    return kinds.get(unicodedata.category(character), "noncharacter")
+
+
+def named(value: str, *field: str | int, longest: int = 200, stored: bool = False) -> str:
+    """Return a text that must say something; see `text` for `stored`."""
     check_length(value, longest, *field)
     if not value.strip():
         raise Invalid("blank", "Enter at least one character that is not a space.", *field)
-    return text(value, *field, longest=longest)
+    return text(value, *field, longest=longest, stored=stored)
 
 
-def reference(value: str, *field: str | int) -> str:
-    """Return a name that a thing is called by: one line, no space at its ends, and not to be taken for an id."""
-    named(value, *field)
+def reference(value: str, *field: str | int, stored: bool = False) -> str:
+    """Return a name that a thing is called by: one line, no space at its ends, and not to be taken for an id.
+
+    See `text` for `stored`.
+    """
+    named(value, *field, stored=stored)
     if value != value.strip() or "\t" in value:
         raise Invalid("space_at_end", "Leave out tabs, and spaces before and after.", *field)
     if _ID.fullmatch(value):

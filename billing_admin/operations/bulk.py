@@ -6,12 +6,11 @@ from functools import cache
 from itertools import islice
 from typing import Any, TypeAlias
 
-import psycopg
 from sqlalchemy import ColumnElement, Dialect, FromClause, Insert, Update, bindparam, column, func, insert, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from billing_admin.database_errors import driver_errors
 from billing_admin.models import Base
 from billing_admin.models.base import Exact, Key
 from billing_admin.queries.lookup import Several, array_of
@@ -64,16 +63,10 @@ def _copy(session: Session, table: FromClause, rows: Iterable[Mapping[str, Any]]
     names = [column.name for column in table.c]
     remaining = iter(rows)
     statement = f"COPY {table.description} ({', '.join(names)}) FROM STDIN"
-    connection = session.connection().connection.driver_connection
-    assert connection is not None  # noqa: S101 - a session that writes is connected
-    try:
-        with connection.cursor().copy(statement) as copy:
-            while some := list(islice(remaining, SLICE)):
-                for row in _converted(session, table, names, some):
-                    copy.write_row(row)
-    except psycopg.Error as error:  # what `transaction` knows how to try again
-        dialect = session.get_bind().dialect
-        raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=dialect) from error
+    with driver_errors(session.connection()) as driver, driver.cursor().copy(statement) as copy:
+        while some := list(islice(remaining, SLICE)):
+            for row in _converted(session, table, names, some):
+                copy.write_row(row)
 
 
 def _execute_many(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:

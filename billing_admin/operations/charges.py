@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.money import EXACT, ZERO
+from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Account, Charge
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
@@ -153,6 +154,7 @@ def _move(session: Session, ids: Sequence[UUID], to: str, reason: str, actor: Ac
             raise Conflict(f"charge_{row.status}", f"Charge {row.id} is {row.status} and cannot be {verb}.", "status")
     if not moving:
         return []
+    refuse_unprintable(reason, "reason")
     session.execute(
         update(Charge)
         .where(among(session, Charge.id, [row.id for row in moving]))

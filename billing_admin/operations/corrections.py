@@ -13,7 +13,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import LIKELY_DUPLICATE, ChargeSpec, corrected
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import plain, plain_or_none
-from billing_admin.domain.text import named
+from billing_admin.domain.text import named, refuse_unprintable
 from billing_admin.models import Charge, Customer
 from billing_admin.operations.audit import changes, record
 from billing_admin.operations.charges import book, lock_accounts
@@ -36,12 +36,13 @@ def correct(
     `fields` are those of a ChargeSpec that change; all others are taken over. Who corrects a held charge gets a held one.
     Raises Invalid when nothing changes, Conflict for a charge that is billed or cancelled, or another one under the same id.
     """
-    named(reason, "reason", longest=500)
+    named(reason, "reason", longest=500, stored=True)
     _lock(session, id, fields.get("customer"))
     original = _row(session, id)
     spec = corrected(original, fields, new_id)
     if new_id is not None and _is_stored(session, new_id, id):
         return _posted(session, spec, actor, now), False
+    refuse_unprintable(reason, "reason")
     if original.status not in {"pending", "held"}:
         raise Conflict(f"charge_{original.status}", _why_not(session, original), "status")
     _move(session, original, "cancelled", status_reason=reason)

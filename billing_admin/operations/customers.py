@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.fields import CustomerFields, checked, differing
+from billing_admin.domain.fields import CustomerFields, check_new_texts, checked, differing
 from billing_admin.domain.text import folded
 from billing_admin.models import Account, Customer
 from billing_admin.operations.audit import changes, record
@@ -44,6 +44,7 @@ def create(
     if existing is not None:
         _check_same(existing, given, id)
         return existing, False
+    check_new_texts(given)
     for needed in ("name", "currency"):
         if needed not in given:
             raise Invalid("missing", f"Enter the customer's {needed}.", needed)
@@ -104,6 +105,7 @@ def update(
     given = checked(fields)
     _check_free(session, customer, given)
     before = _facts(customer)
+    check_new_texts(given, before)
     for field, value in given.items():
         setattr(customer, field, value)
     changed = changes(before, _facts(customer))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import LIKELY_DUPLICATE
 from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Charge
 from billing_admin.operations.audit import record
 from billing_admin.operations.charges import book, lock_accounts_of
@@ -32,6 +33,7 @@ def keep(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: 
     keeping = [row for row in rows if row.duplicate_kept_at is None]
     if not keeping:
         return 0
+    refuse_unprintable(reason, "reason")
     session.execute(
         update(Charge)
         .where(among(session, Charge.id, [row.id for row in keeping]))

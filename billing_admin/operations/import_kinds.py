@@ -11,10 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict, DomainError, Problem
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
 from billing_admin.domain.import_rows import Asked
 from billing_admin.domain.importing import Plan
 from billing_admin.domain.tallying import Made, Outcome
+from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Customer, Payment, Service
 from billing_admin.operations import charges, customers, payments, posting, services
 from billing_admin.operations.posting import Judged
@@ -46,17 +47,28 @@ def judge(
 ) -> Sequence[Taken]:
     """What `take` would tell. The caller takes the transaction back; of charges nothing is even written in it."""
     if kind == "charges":
-        return _of_charges(posting.judge(session, [one.spec for one in asked], now))
+        return _of_charges(_judged(session, asked, now))
     return take(session, kind, plan, asked, actor, now)
 
 
 def _take_charges(session: Session, asked: Sequence[Asked], actor: Actor, now: datetime) -> Sequence[Taken]:
-    specs = [one.spec for one in asked]
-    judged = posting.judge(session, specs, now)
+    judged = _judged(session, asked, now)
     if not judged.refusals:
         posting.keep(session, judged, actor, now)
         _hold(session, asked, judged, actor, now)
     return _of_charges(judged)
+
+
+def _judged(session: Session, asked: Sequence[Asked], now: datetime) -> Judged:
+    """Assess charges, and the reasons for which new ones are to be held."""
+    judged = posting.judge(session, [row.spec for row in asked], now)
+    for index, row in enumerate(asked):
+        if row.beside is not None and row.spec.id in judged.fresh:
+            try:
+                refuse_unprintable(row.beside, "status_reason")
+            except Invalid as error:
+                judged.refusals.append((index, error))
+    return judged
 
 
 def _of_charges(judged: Judged) -> Sequence[Taken]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Stale
+from billing_admin.domain.fields import check_new_texts
 from billing_admin.domain.journal import ACCOUNTS, Accounts, checked_accounts
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import changes, record
@@ -21,6 +22,7 @@ def update(
         raise Stale("stale", "The settings were changed by somebody else meanwhile.")
     named = {key: value or ACCOUNTS.get(key, "") for key, value in given.items()}
     before = Accounts.of(house.journal_accounts).names
+    check_new_texts(named, before)
     after = {**before, **checked_accounts(named)}
     changed = changes(before, after)
     if changed:

@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.fields import OrganisationFields, checked
+from billing_admin.domain.fields import OrganisationFields, check_new_texts, checked
 from billing_admin.domain.text import cannot_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changes, record
+from billing_admin.operations.number_series import begin_with_new_formats
+from billing_admin.queries.organisation import day_of
 
 FIELDS = [
     "legal_name",
@@ -36,12 +38,14 @@ def update(
 ) -> Organisation:
     """Change the settings given; they apply to future documents only. Raises Stale when somebody changed them since,
     Conflict for another base currency once an invoice exists, and Invalid for formats whose numbers could be the same.
+    Another number format begins a new number series where a document dated in the future blocks the current one.
     """
     house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != house.version:
         raise Stale("stale", "The settings were changed by somebody else meanwhile.")
     given = checked(fields)
     before = _facts(house)
+    check_new_texts(given, before)
     for field in FIELDS:
         if field in given:
             setattr(house, field, given[field])
@@ -53,7 +57,8 @@ def update(
         raise Conflict("currency_locked", "The base currency is fixed once an invoice exists.", "base_currency")
     if changed:
         session.flush()
-        record(session, actor, now, "organisation.changed", "organisation", None, changed)
+        new_series = begin_with_new_formats(session, changed, day_of(now, house.time_zone), now)
+        record(session, actor, now, "organisation.changed", "organisation", None, changed | new_series)
     return house
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.lifecycle import refuse_before_issue_date
 from billing_admin.domain.money import Money, exact
 from billing_admin.domain.paying import (
     WRITE_OFF,
@@ -26,8 +27,7 @@ from billing_admin.domain.paying import (
     parts_asked,
     written,
 )
-from billing_admin.domain.periods import refuse_future
-from billing_admin.domain.text import named, text
+from billing_admin.domain.text import named, refuse_unprintable, text
 from billing_admin.domain.written import Row
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
@@ -81,6 +81,7 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
         same = {"customer_id": buyer.id, "currency": spec.currency, "amount": amount, "received_on": spec.received_on}
         same |= {"method": spec.method, "reference": spec.reference, "asked": written(asked)}
         return _replayed(stored, same)
+    refuse_unprintable(spec.reference or "", "reference")
     received_on = _day(session, spec.received_on, now, "received_on")
     if not isinstance(asked, str) and sum(part for _, part in asked) > amount:
         raise Invalid("above_payment", "Allocate at most the payment's amount.", "allocate")
@@ -138,10 +139,9 @@ def _spelt(name: str) -> str:
 
 def _day(session: Session, day: date | None, now: datetime, field: str) -> date:
     """The day given, or today. Raises Invalid for one to come, or in the locked period."""
-    today = organisation.today(session, now)
-    refuse_future(day or today, today, field)
-    open_books(session, day or today, field)
-    return day or today
+    given = day or organisation.today(session, now)
+    open_books(session, given, now, field)
+    return given
 
 
 def _store(
@@ -244,7 +244,7 @@ def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, reason: st
 
     Raises NotFound for an allocation that this payment does not have. The reason may be left empty.
     """
-    text(reason, "reason", longest=LONGEST_REASON)
+    text(reason, "reason", longest=LONGEST_REASON, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     one = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
@@ -254,6 +254,8 @@ def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, reason: st
     today = _day(session, None, now, "withdrawn_on")
     lock_money(session, key, [found.invoice_id])
     taken = standing(session, one)
+    if taken:
+        refuse_unprintable(reason, "reason")
     for allocation in taken:
         details = {"invoice": found.number, "amount": _said(allocation.amount, key), "reason": reason}
         audit.record(session, actor, now, "payment.allocation_withdrawn", "payment", payment_id, details)
@@ -289,7 +291,7 @@ def reverse(
 
     Raises Invalid for a day in the locked period, before the receipt, or before the last day on which an allocation of it stood.
     """
-    named(reason, "reason", longest=LONGEST_REASON)
+    named(reason, "reason", longest=LONGEST_REASON, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     of_payment = Allocation.payment_id == payment_id
@@ -297,6 +299,7 @@ def reverse(
     payment = _payment(session, payment_id)
     if payment.status == "reversed":
         return False
+    refuse_unprintable(reason, "reason")
     day = _day(session, reversed_on, now, "reversed_on")
     query = select(func.max(Allocation.withdrawn_on)).where(of_payment, Allocation.withdrawn_on > Allocation.made_on)
     earliest = max(payment.received_on, session.scalar(query) or payment.received_on)
@@ -318,10 +321,11 @@ def write_off(
 ) -> Recorded:
     """Give up what an invoice still owes, as of today: a payment of method `write_off` over the whole open balance.
 
-    `amount` must name that balance, so that nobody gives up more than they have seen. Raises NotFound, and Conflict when
-    nothing is open or the balance is another one; reversing the payment opens the invoice again.
+    `amount` must name that balance, so that nobody gives up more than they have seen. Raises NotFound, Invalid for an invoice
+    dated in the future, and Conflict when nothing is open or the balance is another one; reversing the payment opens the
+    invoice again.
     """
-    named(reason, "reason", longest=LONGEST_REASON)
+    named(reason, "reason", longest=LONGEST_REASON, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
         raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
@@ -331,16 +335,18 @@ def write_off(
     if stored is not None:
         asked = written([(invoice_id, minor)])
         return _replayed(stored, {"method": WRITE_OFF, "amount": minor, "reason": reason, "asked": asked})
+    refuse_unprintable(reason, "reason")
     today = _day(session, None, now, "amount")
     lock_money(session, key, [invoice_id])
     still = next((one for one in open_invoices(session, *key) if one.id == invoice_id), None)
     if still is None:
         raise Conflict("nothing_open", "Nothing is open on this invoice: there is nothing to write off.", "amount")
+    refuse_before_issue_date(still.number, still.issue_date, today, "amount")
     left = still.total - still.paid - still.credited
     if minor != left:
         said = f"{_said(left, key)} are open on {invoice.number}: enter exactly that to write it off."
         raise Conflict("not_the_balance", said, "amount")
     made = id or new_id(now)
-    paid = _Paid(key, minor, max(today, still.issue_date), WRITE_OFF, reason=reason)
+    paid = _Paid(key, minor, today, WRITE_OFF, reason=reason)
     _store(session, made, paid, ((invoice_id, minor),), invoice.customer_reference, actor, now)
     return Recorded(made, True)

@@ -17,7 +17,7 @@ from billing_admin.domain.charging import LATEST, ONE
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.domain.recurring import DAY, RecurringSpec
-from billing_admin.domain.text import text
+from billing_admin.domain.text import refuse_unprintable, text
 from billing_admin.models import Account, Customer, RecurringCharge, Service
 from billing_admin.operations.audit import changes, record
 from billing_admin.operations.charges import lock_accounts, open_accounts
@@ -43,6 +43,7 @@ def create(session: Session, spec: RecurringSpec, actor: Actor, now: datetime) -
     if stored is not None:
         _check_same(stored, spec, facts)
         return stored, False
+    refuse_unprintable(spec.description or "", "description")
     row = _add(session, facts, whom, what, None, spec.id, now)
     record(session, actor, now, "recurring_charge.created", "recurring_charge", row.id, _told(row))
     return row, True
@@ -50,9 +51,10 @@ def create(session: Session, spec: RecurringSpec, actor: Actor, now: datetime) -
 
 def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
     """From today on nothing is posted; what began before is. Raises Conflict for one that has ended."""
-    text(reason, "reason", longest=500)
+    text(reason, "reason", longest=500, stored=True)
     row, day = _locked(session, id), today(session, now)
     if row.paused_on is None:
+        refuse_unprintable(reason, "reason")
         _refuse_ended(row, day)
         row.paused_on = day
         _record_move(session, row, "paused", {"reason": reason, "paused_on": [None, day.isoformat()]}, actor, now)
@@ -61,9 +63,10 @@ def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) 
 
 def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
     """Go on from today: what began before the pause is posted, periods that began during it are skipped for good."""
-    text(reason, "reason", longest=500)
+    text(reason, "reason", longest=500, stored=True)
     row, day = _locked(session, id), today(session, now)
     if row.paused_on is not None:
+        refuse_unprintable(reason, "reason")
         paused_on = row.paused_on
         post_due(session, [id], day, actor, now)
         row.posted_through, row.paused_on = max(row.posted_through or date.min, day - DAY), None
@@ -78,9 +81,10 @@ def end(session: Session, id: UUID, ends_on: date, reason: str, actor: Actor, no
 
     Raises Invalid for a day before its start, or after the end that it has already.
     """
-    text(reason, "reason", longest=500)
+    text(reason, "reason", longest=500, stored=True)
     row = _locked(session, id)
     if ends_on != row.ends_on:
+        refuse_unprintable(reason, "reason")
         before, taken_back = row.ends_on, _cut(session, row, ends_on, "ends_on", actor, now)
         told = {"reason": reason, "ends_on": [_iso(before), _iso(ends_on)], "taken_back": taken_back}
         _record_move(session, row, "ended", told, actor, now)
@@ -102,7 +106,7 @@ def change(
     The broken period is split by day, so that nothing is billed twice. Raises Invalid when nothing changes or the day is not
     within its run, Conflict while it is paused.
     """
-    text(reason, "reason", longest=500)
+    text(reason, "reason", longest=500, stored=True)
     row = _locked(session, id)
     spec = _changed(session, row, from_, fields, new_id)
     whom, what = _customer(session, spec.customer), _service(session, spec.service)
@@ -111,6 +115,9 @@ def change(
     if stored is not None:
         _check_same(stored, spec, facts | {"follows_id": id})
         return stored, False
+    refuse_unprintable(reason, "reason")
+    if facts["description"] != row.description:
+        refuse_unprintable(spec.description or "", "description")
     _refuse_change(row, from_, facts)
     before, taken_back = _told(row), _cut(session, row, from_ - DAY, "from", actor, now)
     following = _add(session, facts, whom, what, id, new_id, now)

@@ -3,8 +3,8 @@
 A charge's id derives from schedule and period: a second run adds nothing, and one that was interrupted goes on where it stopped.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid
-from billing_admin.domain.money import EXACT, ZERO, exact_sum
+from billing_admin.domain.money import EXACT, ZERO, exact_sum, multiply
 from billing_admin.domain.recurring import DAY, Period, charge_id, days_in, described, prorated
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges import lock_accounts
@@ -26,6 +26,8 @@ from billing_admin.queries.organisation import today
 from billing_admin.queries.recurring_charges import (
     PostedPeriod,
     due_ids,
+    existing_charges,
+    list_prices,
     posted_beyond,
     schedule_of,
     stored_charges,
@@ -82,7 +84,13 @@ def post_due(session: Session, ids: Sequence[UUID], through: date, actor: Actor,
     due = [(row, period) for row in rows for period in schedule_of(row).due(through)]
     if not due:
         return 0
-    posted = post(session, [_spec(row, period) for row, period in due], actor, now)
+    existing = existing_charges(session, [charge_id(row.id, period.owed_from) for row, period in due])
+    prices = list_prices(session, [row.service_id for row, period in due if period.is_partial])
+    specs = [
+        _identity(row, period) if charge_id(row.id, period.owed_from) in existing else _spec(row, period, prices)
+        for row, period in due
+    ]
+    posted = post(session, specs, actor, now)
     known = stored_charges(session, posted.ids)
     _note(
         session,
@@ -107,17 +115,36 @@ def locked(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:
     return session.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def _spec(row: RecurringCharge, period: Period) -> ChargeSpec:
+def _identity(row: RecurringCharge, period: Period) -> ChargeSpec:
+    """Return what a period's charge says whatever it costs.
+
+    A repeat sends no more than this: a stored charge keeps the amount and the description that it was posted with, by the price
+    and the rules of that day.
+    """
     return ChargeSpec(
         id=charge_id(row.id, period.owed_from),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        description=described(row.description, period.owed_from, period.owed_to),
-        quantity=period.share(row.quantity),
-        unit_price=row.unit_price,
+        taken_over=["description"],
         currency=row.currency,
         incurred_on=period.owed_from,
     )
+
+
+def _spec(row: RecurringCharge, period: Period, prices: Mapping[tuple[UUID, str], tuple[Decimal, bool]]) -> ChargeSpec:
+    if not period.is_partial:
+        description = described(row.description, period.owed_from, period.owed_to)
+        return replace(
+            _identity(row, period), description=description, quantity=row.quantity, unit_price=row.unit_price
+        )
+    description = described(row.description, period.owed_from, period.owed_to, period.of_days)
+    list_price = prices.get((row.service_id, row.currency))
+    price = list_price if row.unit_price is None else (row.unit_price, False)
+    if price is None:  # `post` refuses a charge without a price
+        return replace(_identity(row, period), description=description)
+    unit_price, tax_included = price
+    amount = period.partial_amount(row.quantity, unit_price)
+    return replace(_identity(row, period), description=description, amount=amount, tax_included=tax_included)
 
 
 def _note(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, bool]]) -> None:
@@ -128,9 +155,10 @@ def _note(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, boo
 
 
 def take_back(session: Session, row: RecurringCharge, last_day: date, actor: Actor, now: datetime) -> list[UUID]:
-    """Charge the days after `last_day`, as far as they are posted, with a minus: what is left is the share of the days kept.
+    """Charge the days after `last_day` that are posted with a negative amount, and return the ids of these charges.
 
-    What somebody cancelled or corrected counts as it is now. Returns the ids of these charges.
+    The charges of the period then add up to its share for the days kept. A charge that was cancelled or corrected counts as it
+    is now.
     """
     cuts = [
         (period, spec)
@@ -148,14 +176,12 @@ def take_back(session: Session, row: RecurringCharge, last_day: date, actor: Act
 
 
 def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day: date) -> ChargeSpec | None:
-    """What takes back the days of a period after `last_day`; None where nothing of it is charged any more."""
+    """Return the charge that takes back a period's days after `last_day`; None where none of them is charged any more."""
     charges = [_live(session, id) for id in period.charge_ids]
-    prices = {charge.unit_price for charge in charges if charge is not None}
-    unit_price = prices.pop() if len(prices) == 1 else None
-    values = [_value(charge, unit_price is None) for charge in charges]
-    kept = prorated(values[0], days_in(period.first, last_day), days_in(period.first, period.last))
-    rest = EXACT.subtract(kept, exact_sum(values))
-    if not rest:
+    of_days = schedule_of(row).period_length(period.first)
+    remaining = _remaining(row, charges[0], period, last_day, of_days)
+    amount = EXACT.subtract(remaining, exact_sum(charge.amount for charge in charges if charge is not None))
+    if not amount:
         return None
     begin = max(period.first, last_day + DAY)
     live = next(charge for charge in charges if charge is not None)
@@ -163,21 +189,31 @@ def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day:
         id=charge_id(row.id, period.first, last_day),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        description=described(row.description, begin, period.charged_to, ", taken back"),
-        quantity=None if unit_price is None else rest,
-        unit_price=unit_price,
-        amount=rest if unit_price is None else None,
+        description=described(row.description, begin, period.charged_to, of_days, taken_back=True),
+        amount=amount,
+        taken_over=["description"],
         tax_included=live.tax_included,
         currency=row.currency,
         incurred_on=begin,
     )
 
 
-def _value(charge: Any, as_amount: bool) -> Decimal:
+def _remaining(row: RecurringCharge, charge: Any, period: PostedPeriod, last_day: date, of_days: int) -> Decimal:
+    """Return what a period's charge comes to for the days up to `last_day`, rounded once.
+
+    Quantity × price counts where the charge is as the schedule posted it, by this rule or by the earlier one that cut the
+    quantity to 12 places. The amount counts where the charge was corrected.
+    """
     if charge is None:
         return ZERO
-    value: Decimal = charge.amount if as_amount else charge.quantity
-    return value
+    charged_days, kept_days = days_in(period.first, period.last), days_in(period.first, last_day)
+    unit_price = row.unit_price if charge.unit_price is None else charge.unit_price
+    if unit_price is not None:
+        whole = EXACT.multiply(row.quantity, unit_price)
+        cut_quantity = prorated(row.quantity, charged_days, of_days)
+        if charge.amount in {prorated(whole, charged_days, of_days), multiply(cut_quantity, unit_price)}:
+            return prorated(whole, kept_days, of_days)
+    return prorated(charge.amount, kept_days, charged_days)
 
 
 def _live(session: Session, id: UUID) -> Any:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.fields import ServiceFields, checked, differing
+from billing_admin.domain.fields import ServiceFields, check_new_texts, checked, differing
 from billing_admin.domain.money import plain
 from billing_admin.domain.text import folded
 from billing_admin.models import Service, ServicePrice, TaxRate
@@ -33,6 +33,7 @@ def create(
     if existing is not None:
         _check_same(existing, given, id)
         return existing, False
+    check_new_texts(given)
     if "code" not in given:
         raise Invalid("missing", "Enter the service's code.", "code")
     service = Service(
@@ -148,6 +149,7 @@ def update(
     given = _checked(fields)
     _check_free(session, service, given)
     before = _facts(service)
+    check_new_texts(given, before)
     for field in ("code", "name", "unit", "line_per_charge", "revenue_account"):
         if field in given:
             setattr(service, field, given[field])

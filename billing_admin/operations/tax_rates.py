@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import EARLIEST, LATEST
 from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
-from billing_admin.domain.fields import TaxRateFields, checked
+from billing_admin.domain.fields import TaxRateFields, check_new_texts, checked
 from billing_admin.domain.money import plain
 from billing_admin.domain.tax import MAY_LACK_NOTE, USUAL_NOTES
 from billing_admin.models import TaxRate, TaxRateChange
@@ -28,6 +28,7 @@ def add(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) ->
     Raises Conflict when its code is taken, and Invalid for a percentage in a category that charges no tax.
     """
     given = checked(fields)
+    check_new_texts(given)
     if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
         raise Conflict("code_taken", f"There is a tax rate “{given['code']}” already.", "code")
     if given["category"] != TAXED and given["percent"]:
@@ -56,6 +57,7 @@ def update(
     given = checked({"name": name, "note": note})
     _check_note(rate.category, note)
     before = {"name": rate.name, "note": rate.note}
+    check_new_texts(given, before)
     rate.name, rate.note = name, note
     changed = changes(before, given)
     if changed:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.fields import check_new_texts
 from billing_admin.domain.receivers import Rules, target
 from billing_admin.domain.text import text
 from billing_admin.domain.webhooks import EVENTS, OLD_SECRET_SIGNS_FOR, PING, fingerprint, secret
@@ -39,7 +40,7 @@ class EndpointSpec:
     def checked(self, rules: Rules) -> dict[str, Any]:
         """The values to store, or raise Invalid."""
         target(self.url, rules)
-        text(self.description, "description", longest=LONGEST_DESCRIPTION)
+        text(self.description, "description", longest=LONGEST_DESCRIPTION, stored=True)
         unknown = [event for event in self.events if event not in EVENTS]
         if unknown or not self.events:
             raise Invalid("no_event", f"Choose at least one of {', '.join(EVENTS)}.", "events")
@@ -61,9 +62,11 @@ def add(
         raise Conflict("webhook_exists", "This webhook was added already, and its secret is shown once.", "id")
     salt = secrets.token_hex(16)
     shown = secret(key, salt)
+    values = spec.checked(rules)
+    check_new_texts(values)
     made = WebhookEndpoint(
         id=id,
-        **spec.checked(rules),
+        **values,
         state="active",
         salt=salt,
         secret_hash=fingerprint(shown),
@@ -86,8 +89,9 @@ def change(
     found = endpoint(session, id, lock=True)
     if version is not None and version != found.version:
         raise Stale("stale", "This webhook was changed by somebody else meanwhile.")
-    before = _facts(found)
-    for name, value in spec.checked(rules).items():
+    before, values = _facts(found), spec.checked(rules)
+    check_new_texts(values, before)
+    for name, value in values.items():
         setattr(found, name, value)
     changed = changes(before, _facts(found))
     if changed:

@@ -55,13 +55,13 @@ def transactions(session: Session, period: Period, opening: bool = False) -> Ite
         before = merged(_opening(session, names, period.first))
         if before:
             yield Transaction(period.first, OPENING, "", "", "", None, before)
-    found = session.execute(_ordered(period).execution_options(yield_per=AT_ONCE))
-    for (on, rank, id), rows in groupby(found, key=lambda row: (row.on, row.rank, row.id)):
-        own = list(rows)
-        postings = merged(_posting(names, row, int(row.minor)) for row in own)
-        if postings:
-            first = own[0]
-            yield Transaction(on, KINDS[rank], first.number, first.customer, first.customer_name, id, postings)
+    with session.execute(_ordered(period).execution_options(yield_per=AT_ONCE)) as found:
+        for (on, rank, id), rows in groupby(found, key=lambda row: (row.on, row.rank, row.id)):
+            own = list(rows)
+            postings = merged(_posting(names, row, int(row.minor)) for row in own)
+            if postings:
+                first = own[0]
+                yield Transaction(on, KINDS[rank], first.number, first.customer, first.customer_name, id, postings)
 
 
 def _opening(session: Session, names: Accounts, first: date) -> Iterator[Posting]:

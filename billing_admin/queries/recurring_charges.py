@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from billing_admin.domain.charging import ONE
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import multiply
-from billing_admin.domain.recurring import Period, Schedule
+from billing_admin.domain.recurring import Period, Schedule, days_in
 from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
 from billing_admin.queries import charges
 from billing_admin.queries.customers import customer
@@ -92,13 +93,22 @@ def schedule_of(row: Any) -> Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A charge to come: for which days, how much, and what it would cost at today's price; None where there is no price."""
+    """A charge to come, at today's price; `amount` is None where there is no price.
+
+    A partial period is a plain amount: quantity 1, no unit price, and `of_days`, the length of the whole period.
+    """
 
     period_from: date
     period_to: date
     quantity: Decimal
     unit_price: Decimal | None
     amount: Decimal | None
+    of_days: int | None = None
+
+    @property
+    def share(self) -> str:
+        """`25 of 30 days` of a partial period, else nothing."""
+        return "" if self.of_days is None else f"{days_in(self.period_from, self.period_to)} of {self.of_days} days"
 
 
 def upcoming(row: Record, most: int = NEXT) -> list[Coming]:
@@ -114,10 +124,20 @@ def due(session: Session, through: date) -> list[tuple[Record, Coming]]:
 
 
 def _coming(row: Record, period: Period) -> Coming:
-    quantity = period.share(row.quantity)
     unit_price = row.list_price if row.unit_price is None else row.unit_price
-    amount = None if unit_price is None else multiply(quantity, unit_price)
-    return Coming(period.owed_from, period.owed_to, quantity, unit_price, amount)
+    if period.is_partial:
+        amount = None if unit_price is None else period.partial_amount(row.quantity, unit_price)
+        return Coming(period.owed_from, period.owed_to, ONE, None, amount, period.of_days)
+    amount = None if unit_price is None else multiply(row.quantity, unit_price)
+    return Coming(period.owed_from, period.owed_to, row.quantity, unit_price, amount)
+
+
+def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUID, str], tuple[Decimal, bool]]:
+    """Return unit price, and whether it includes tax, by service and currency."""
+    price = ServicePrice
+    query = select(price.service_id, price.currency, price.unit_price, price.includes_tax)
+    rows = session.execute(query.where(among(session, price.service_id, service_ids)))
+    return {(row.service_id, row.currency): (row.unit_price, row.includes_tax) for row in rows}
 
 
 def due_ids(session: Session, through: date) -> list[UUID]:
@@ -173,6 +193,11 @@ def posted_beyond(session: Session, id: UUID, last_day: date) -> list[PostedPeri
         period.charged_to = min(period.charged_to, last)
         period.charge_ids.append(posting.charge_id)
     return [period for period in periods.values() if period.charged_to > last_day and period.charged_to >= period.first]
+
+
+def existing_charges(session: Session, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these ids are charges."""
+    return set(session.scalars(select(Charge.id).where(among(session, Charge.id, ids))))
 
 
 def stored_charges(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:

@@ -19,9 +19,9 @@ from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries import billing, customers, jobs, late
 from billing_admin.queries import billing_runs as queries
 from billing_admin.web.filters import amounts
-from billing_admin.web.forms import DayField, Form, KeyField, TextField, apply, form_page
+from billing_admin.web.forms import DayField, Form, KeyField, LinesField, apply, form_page
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import given, given_choice, given_day, may, rows
+from billing_admin.web.lists import given, given_choice, given_day, given_names, may, rows
 from billing_admin.web.people import actor, now, today
 from billing_admin.web.wording import counted
 
@@ -40,7 +40,7 @@ class RunForm(Form):
 
     through = DayField("Charges up to", needed="Enter the last day to bill, such as 2026-11-30.")
     currency = SelectField("Currency", default="")
-    customers = TextField("Customers", longest=10_000)
+    customers = LinesField("Customers", longest=10_000)  # one on each line: no reference has a line end in it
     make = RadioField("What to make", choices=CHOICES)
     issue_date = DayField("Issue date")
 
@@ -81,7 +81,7 @@ def _chosen_form(**how: Any) -> RunForm:
         **how,
         through=given_day("through") or usual_cut_off(day),
         currency=given_choice("currency", MINOR_DIGITS),
-        customers=given("customers"),
+        customers="\n".join(_names_given()),
         make=given_choice("make", ("issue", "drafts")) or "issue",
         issue_date=given_day("issue_date") or day,
     )
@@ -91,7 +91,7 @@ def _chosen_form(**how: Any) -> RunForm:
 
 
 def _spec_of(form: RunForm) -> RunSpec:
-    names = tuple(name.strip() for name in form.customers.data.split(",") if name.strip())
+    names = tuple(name.strip() for name in form.customers.data.split("\n") if name.strip())
     return RunSpec(
         through=form.through.data,
         customers=names or None,
@@ -104,11 +104,20 @@ def _spec_of(form: RunForm) -> RunSpec:
 def _address(spec: RunSpec) -> dict[str, Any]:
     return {
         "through": spec.through.isoformat(),
-        "customers": ",".join(spec.customers) if spec.customers else None,
+        "customer": spec.customers,
         "currency": spec.currency,
         "make": "issue" if spec.issue else "drafts",
         "issue_date": spec.issue_date.isoformat() if spec.issue_date else None,
     }
+
+
+def _names_given() -> list[str]:
+    """Return the customers that the URL names, `?customer=A&customer=B`.
+
+    `customers` is of URLs that were kept from an earlier version, which put several names into one value, with commas between.
+    It is read as one name, as names may hold commas: where it was several, the page says that there is no such customer.
+    """
+    return given_names("customer", "customers")
 
 
 def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | None:
@@ -118,7 +127,7 @@ def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | 
         return None
     return RunSpec(
         through=through,
-        customers=tuple(name.strip() for name in given("customers").split(",") if name.strip()) or None,
+        customers=tuple(_names_given()) or None,
         currency=given_choice("currency", MINOR_DIGITS) or None,
         issue=given("make") != "drafts",
         issue_date=given_day("issue_date") or today(),

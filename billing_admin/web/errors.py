@@ -8,13 +8,12 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from billing_admin.database import DATABASE_AWAY
+from billing_admin.database_errors import RETRY_AFTER_SECONDS, Unavailable, cause, unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
 from billing_admin.http.body_limits import advice
 from billing_admin.web.addresses import this_address
 from billing_admin.web.people import house, person
 
-RETRY_AFTER = 5
 _log = structlog.get_logger(__name__)
 
 _STATUS: Final = {Invalid: 422, NotFound: 404, Conflict: 409, Stale: 409, Denied: 403}
@@ -29,12 +28,12 @@ _PAGES: Final = {
     422: ("This cannot be done as asked", "Go back and mend what you entered."),
     429: ("Too many requests", "Wait a few minutes, then try again."),
     500: ("Something broke", "Nothing was changed. Try again; if it happens twice, pass on the reference below."),
-    503: ("The database cannot be reached", "Nothing was changed. Wait a few seconds, then try again."),
 }
 _OLD_PAGE = (
     "This page was open for too long",
     "You may have signed in or out in another tab. Go back, reload the page and send the form again.",
 )
+_WAIT = "Wait a few seconds, then try again. If you were saving something, check first whether it was saved."
 _STALE = "Somebody else changed this meanwhile"
 
 
@@ -42,11 +41,13 @@ def init_errors(app: Flask) -> None:
     """Answer for every error there is; those under /api/ are answered by the API."""
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DomainError, _domain)
-    for away in DATABASE_AWAY:
-        app.register_error_handler(away, _away)
+    app.register_error_handler(Exception, _unexpected)
 
 
 def _http(error: HTTPException) -> Response:
+    original = getattr(error, "original_exception", None)  # of a 500, raised after the view
+    if isinstance(original, Exception) and (reason := unavailable(original)):
+        return _unavailable(original, reason)
     if _is_api():
         return _api_answer(error)
     if isinstance(error, SecurityError):  # an unknown host: no address can be made for it, so no page either
@@ -71,12 +72,19 @@ def _domain(error: DomainError) -> Response:
     return _page(code, title, error.message)
 
 
-def _away(error: Exception) -> Response:
-    _log.error("database_away", request_id=g.request_id, error=repr(getattr(error, "orig", error)))
+def _unexpected(error: Exception) -> Response:
+    reason = unavailable(error)
+    if reason is None:
+        raise error  # a bug: Flask logs it and asks for the page of a 500
+    return _unavailable(error, reason)
+
+
+def _unavailable(error: Exception, reason: Unavailable) -> Response:
     if _is_api():
         return _api_answer(error)
-    response = _page(503, *_PAGES[503])
-    response.headers["Retry-After"] = str(RETRY_AFTER)
+    _log.error(reason.code, request_id=g.request_id, error=cause(error))
+    response = _page(503, reason.title, f"{reason.detail} {_WAIT}")
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
@@ -95,11 +103,13 @@ def _words(code: int) -> tuple[str, str]:
 
 
 def _is_known() -> bool:
-    """Whether somebody is signed in, and the database there to say so: they get the page in its usual frame."""
+    """Return whether somebody is signed in and the database answers: then the page has its usual frame."""
     try:
         return person() is not None and bool(house())
-    except DATABASE_AWAY:
-        return False
+    except Exception as error:
+        if unavailable(error):
+            return False
+        raise
 
 
 def _page(code: int, title: str, message: str) -> Response:

@@ -1,16 +1,15 @@
 """Exports: what a list shows, all pages of it, as a file, with what the file must add up to."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, render_template, stream_with_context, url_for
+from flask import Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.background import ring
 from billing_admin.background.exports import EXPORT
-from billing_admin.database import db, transaction
+from billing_admin.database import Stream, db, transaction
 from billing_admin.documents import exporting
 from billing_admin.documents.exporting import FORMATS, META, Wanted
 from billing_admin.documents.filters import stated
@@ -173,8 +172,8 @@ def download(kind: str, format: str) -> ResponseReturnValue:
     """The file itself, written while it is sent."""
     wanted = _wanted(kind, format)
     exporting.check(db.session(), wanted)  # what is refused is refused before anything is sent
-    parts = stream_with_context(exporting.streamed(db.session, wanted))
-    return _attached(parts, wanted.name(today()), FORMATS[format])
+    name = wanted.name(today())
+    return _attached(Stream(lambda session: exporting.parts(session, wanted)), name, FORMATS[format])
 
 
 @pages.get(f"{_RULE}.zip")
@@ -182,8 +181,9 @@ def bundle(kind: str, format: str) -> ResponseReturnValue:
     """The file together with its control totals, both made in one pass."""
     wanted, day = _wanted(kind, format), today()
     exporting.check(db.session(), wanted)
-    parts = exporting.bundle(db.session, wanted, now(), actor().name, day)
-    return _attached(stream_with_context(parts), f"{wanted.name(day)}.zip", "application/zip")
+    at, by = now(), actor().name
+    parts = Stream(lambda session: exporting.bundle(lambda: session, wanted, at, by, day))
+    return _attached(parts, f"{wanted.name(day)}.zip", "application/zip")
 
 
 @pages.get(f"{_RULE}{META}")
@@ -214,14 +214,10 @@ def made(id: UUID) -> ResponseReturnValue:
         raise NotFound("not_made", "This job has made no file.")
     actor().require(KINDS[job.asked["kind"]].needs)
     found = file(db.session(), UUID(job.result["file"]))
-    response = _attached(stream_with_context(_parts(found.id)), found.name, found.media_type)
+    content = Stream(lambda session: parts(session, found.id))
+    response = _attached(content, found.name, found.media_type)
     response.content_length = found.size or 0  # so that whoever fetches it sees when it breaks off
     return response
-
-
-def _parts(id: UUID) -> Iterator[bytes]:
-    """The request's session ended with the view; this one ends with the stream."""
-    yield from parts(db.session(), id)
 
 
 def _attached(content: Any, name: str, media_type: str) -> Response:

@@ -28,6 +28,7 @@ from billing_admin.web.wording import (
     invoice_state,
     left_out_reason,
     payment_method,
+    quoted,
     ranges,
 )
 from billing_admin.web.wording import tax_rate as tax_rate_on
@@ -44,6 +45,7 @@ def init_filters(app: Flask) -> None:
     of_words = (
         counted,
         percent,
+        quoted,
         ranges,
         invoice_state,
         payment_method,

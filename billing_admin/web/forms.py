@@ -105,8 +105,8 @@ class TextField(TypedField):
     blank = ""
 
     def read(self, typed: str) -> str:
-        """Refuse control characters and what is too long."""
-        return text(typed, longest=self.longest)
+        """Refuse what no stored text has; the operation checks new text."""
+        return text(typed, longest=self.longest, stored=True)
 
 
 class LinesField(TextField):
@@ -119,8 +119,8 @@ class LinesField(TextField):
         return super().trimmed(typed).replace("\r\n", "\n").replace("\r", "\n")
 
     def read(self, typed: str) -> str:
-        """Refuse control characters other than tabs and line ends."""
-        return text(typed, longest=self.longest, lines=True)
+        """Refuse what no stored text has; the operation checks new text."""
+        return text(typed, longest=self.longest, lines=True, stored=True)
 
 
 class CodeField(TextField):
@@ -128,7 +128,7 @@ class CodeField(TextField):
 
     def read(self, typed: str) -> str:
         """Not to be taken for an id."""
-        return reference(typed)
+        return reference(typed, stored=True)
 
 
 class SecretField(TypedField):

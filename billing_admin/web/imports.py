@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, render_template, request, stream_with_context, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from billing_admin.background import ring
 from billing_admin.background.imports import stored
-from billing_admin.database import Session, db, transaction
+from billing_admin.database import Session, Stream, db, transaction
 from billing_admin.documents import csv_rows, import_errors, tables
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
@@ -93,9 +93,9 @@ def errors(id: UUID) -> ResponseReturnValue:
     one = queries.one_import(db.session(), id)
     if one.errors_id is None:
         raise NotFound("no_errors", "No errors are kept for this import.", "id")
-    file_queries.file(db.session(), one.errors_id)
+    file_id = file_queries.file(db.session(), one.errors_id).id
     return Response(
-        stream_with_context(file_queries.parts(db.session(), one.errors_id)),
+        Stream(lambda session: file_queries.parts(session, file_id)),
         mimetype=import_errors.MEDIA_TYPE,
         headers={"Content-Disposition": f'attachment; filename="import-errors-{id}.csv"'},
     )

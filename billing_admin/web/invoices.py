@@ -1,14 +1,16 @@
 """Invoices: the list, the document, the charges behind each line, issuing and discarding a draft."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import Response, flash, redirect, render_template, url_for
+from flask import Response, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db, transaction
-from billing_admin.documents.pdf import pdf
+from billing_admin.documents.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
+from billing_admin.documents.pdf import missing_characters, pdf
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.lifecycle import balance, editable
 from billing_admin.domain.money import MINOR_DIGITS
@@ -17,8 +19,11 @@ from billing_admin.operations import invoices as operations
 from billing_admin.queries import customers, late
 from billing_admin.queries import invoices as queries
 from billing_admin.queries.explaining import explanation
+from billing_admin.queries.numbers import next_number
 from billing_admin.queries.organisation import organisation
 from billing_admin.queries.payments import of_invoice
+from billing_admin.queries.printing import texts_of_drafts
+from billing_admin.queries.readiness import unready_drafts
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import DayField, Form, form_page, refusals_on
 from billing_admin.web.guard import subject
@@ -130,6 +135,8 @@ def show(id: UUID) -> ResponseReturnValue:
         late=late.on_lines(db.session(), id),
         **_acts(invoice),
         payments=of_invoice(db.session(), id),
+        unprintable=_unprintable(invoice),
+        unready=unready_drafts(db.session(), [id]),
         may_pay=may("payments:write"),
     )
 
@@ -180,7 +187,7 @@ def paper(id: UUID) -> ResponseReturnValue:
     """The issued document as PDF."""
     invoice = _invoice(id)
     headers = {"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"'}
-    return Response(pdf(invoice), headers=headers, content_type="application/pdf")
+    return Response(pdf(invoice, _glyphs()), headers=headers, content_type="application/pdf")
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])
@@ -199,9 +206,16 @@ def issue(id: UUID) -> ResponseReturnValue:
     if invoice.status != "draft" and not form.errors:
         flash(f"{invoice.number} is {invoice.status} already.", "info")
         return redirect(url_for("invoices.show", id=id), 303)
-    number = queries.next_number(db.session(), form.issue_date.data or today())
+    number = next_number(db.session(), form.issue_date.data or today())
     return form_page(
-        "invoices/issue.html", form, invoice=invoice, number=number, terms=_terms(invoice), charges=_charges(invoice)
+        "invoices/issue.html",
+        form,
+        invoice=invoice,
+        number=number,
+        terms=_terms(invoice),
+        charges=_charges(invoice),
+        unprintable=unprintable_of_drafts([id]),
+        unready=unready_drafts(db.session(), [id]),
     )
 
 
@@ -229,6 +243,21 @@ def _draft(id: UUID) -> Invoice:
 
 def _invoice(id: UUID) -> Invoice:
     return queries.invoice(db.session(), str(id))
+
+
+def unprintable_of_drafts(ids: Collection[UUID]) -> str:
+    """Name the characters that the PDFs of these drafts could not print; an empty text if there are none."""
+    return missing_glyphs_sentence(_glyphs().missing(texts_of_drafts(db.session(), ids)))
+
+
+def _unprintable(invoice: Invoice) -> str:
+    if invoice.status == "draft":
+        return unprintable_of_drafts([invoice.id])
+    return missing_glyphs_sentence(missing_characters(invoice, _glyphs()))
+
+
+def _glyphs() -> Glyphs:
+    return load_glyphs(current_app.extensions["billing_settings"].fonts)
 
 
 def _charges(invoice: Invoice) -> str:

@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Any
 
-from flask import Response, flash, redirect, render_template, stream_with_context, url_for
+from flask import Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.database import db, transaction
+from billing_admin.database import Stream, db, transaction
 from billing_admin.documents import exporting
 from billing_admin.documents import journal as documents
 from billing_admin.documents.exporting import META
@@ -106,8 +106,7 @@ _RULE = f"/file.<any({', '.join(FORMATS)}):format>"
 def download(format: str) -> ResponseReturnValue:
     """The journal, written while it is sent."""
     wanted = _wanted(format)
-    parts = stream_with_context(documents.streamed(db.session, wanted))
-    return _attached(parts, wanted.name, FORMATS[format])
+    return _attached(Stream(lambda session: documents.parts(session, wanted)), wanted.name, FORMATS[format])
 
 
 @pages.get(f"{_RULE}{META}")

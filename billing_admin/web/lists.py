@@ -10,6 +10,7 @@ from flask import request, url_for
 
 from billing_admin.database import db
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.text import without_controls
 from billing_admin.queries import paging
 from billing_admin.queries.lookup import as_id
 from billing_admin.web.people import actor
@@ -21,8 +22,20 @@ _OURS = {PLACE, "endpoint", "all", "last"}  # what is no filter
 
 
 def given(name: str) -> str:
-    """What the URL says of a filter, or nothing."""
-    return "".join(c for c in request.args.get(name, "") if c.isprintable()).strip()[:LONGEST]
+    """What the URL says of a filter, or nothing.
+
+    Only control characters are left out: a name may hold any other, such as a no-break space or a joiner.
+    """
+    return without_controls(request.args.get(name, "")).strip()[:LONGEST]
+
+
+def given_names(*parameters: str) -> list[str]:
+    """Return every value of repeated parameters, each of which is one name, whatever is in it.
+
+    A name that cannot exist is not left out, as a list without it could mean everything.
+    """
+    values = [value for parameter in parameters for value in request.args.getlist(parameter)]
+    return [value.replace("\0", "\ufffd").strip() for value in values if value.strip()]
 
 
 def given_choice(name: str, options: Collection[str]) -> str:

@@ -6,19 +6,17 @@ from datetime import date, datetime
 from uuid import UUID
 
 import flask_login
-import structlog
 from flask import Flask, current_app, g, session
 
 from billing_admin import clock
 from billing_admin.config import Settings
-from billing_admin.database import DATABASE_AWAY, db, transaction
+from billing_admin.database import db, transaction
+from billing_admin.database_errors import LogIfUnavailable
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.signing_in import SEEN_EVERY, Lifetime
 from billing_admin.operations import users
 from billing_admin.queries.organisation import day_of, organisation
 from billing_admin.queries.users import open_session
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,5 @@ def _load(token: str) -> SignedIn | None:
 
 def _if_possible(work: Callable[..., None], *args: object) -> None:
     """Keep the books of sessions, but let people read on while nothing can be written."""
-    try:
+    with LogIfUnavailable("session_not_updated"):
         transaction(work, *args)
-    except DATABASE_AWAY as error:
-        _log.warning("session_not_updated", error=repr(getattr(error, "orig", error)))

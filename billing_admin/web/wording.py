@@ -1,6 +1,6 @@
 """Words for states and counts, as pages show them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
@@ -35,6 +35,11 @@ def invoice_state(invoice: Receivable, today: date) -> str:
 def payment_method(method: str) -> str:
     """How money came, or that it never will."""
     return PAYMENT_METHODS[method]
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return `“ACME”, “ACME,Inc”`: a list of names that may hold commas."""
+    return ", ".join(f"“{name}”" for name in names)
 
 
 def counted(number: int, noun: str) -> str:

@@ -128,7 +128,23 @@ def test_a_name_may_be_awkward(script: Script, name: str) -> None:
     assert len(listed["data"]) == 1
 
 
-@pytest.mark.parametrize("reference", ["/subscriptions/64e355d7", "a//b", "//", "x?y#z", "50%"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "/subscriptions/64e355d7",
+        "a//b",
+        "//",
+        "x?y#z",
+        "50%",
+        "100%25",
+        "A,B",
+        "A+B",
+        "R&D;=",
+        "a\u2028b",
+        "..",
+        "two  spaces",
+    ],
+)
 def test_a_name_may_hold_slashes_anywhere(script: Script, reference: str) -> None:
     script.post("/customers", {"reference": reference, "name": "Named oddly", "currency": "EUR"})
     for rest in ("", "/current-invoice"):

@@ -136,7 +136,7 @@ def _wait_for(path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("shared", ["file", "redis"])
+@pytest.mark.parametrize("shared", ["file", pytest.param("redis", marks=pytest.mark.deep)])
 def test_four_workers_let_exactly_so_many_through(
     script: Script, app: Flask, shared: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

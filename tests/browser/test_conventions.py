@@ -18,7 +18,7 @@ from tests.making import make_customer, make_spec, post
 pytestmark = pytest.mark.browser
 
 WAYS = [
-    pytest.param(1280, True, id="wide"),
+    pytest.param(1280, True, id="wide", marks=pytest.mark.deep),
     pytest.param(320, True, id="narrow"),
     pytest.param(1280, False, id="without-javascript"),
 ]

@@ -24,8 +24,8 @@ AFTER_PAYMENT = "66.52 EUR"
 @pytest.mark.parametrize(
     ("backend", "width", "javascript", "axe"),
     [
-        pytest.param("sqlite", 1280, True, False, id="sqlite-wide"),
-        pytest.param("sqlite", 320, True, True, id="sqlite-narrow"),
+        pytest.param("sqlite", 1280, True, False, id="sqlite-wide", marks=pytest.mark.deep),
+        pytest.param("sqlite", 320, True, True, id="sqlite-narrow", marks=pytest.mark.deep),
         pytest.param("postgresql", 1280, False, False, id="postgresql-without-javascript"),
     ],
     indirect=["backend"],

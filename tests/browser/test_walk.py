@@ -27,9 +27,9 @@ EXACT, NET, TAX, TOTAL = Decimal("1304.3465424"), "1,304.35 EUR", "13.27 EUR", "
     ("backend", "width", "javascript", "axe"),
     [
         pytest.param("sqlite", 1280, True, True, id="sqlite-wide"),
-        pytest.param("postgresql", 1280, True, False, id="postgresql-wide"),
-        pytest.param("sqlite", 320, True, True, id="sqlite-narrow"),
-        pytest.param("sqlite", 1280, False, False, id="sqlite-without-javascript"),
+        pytest.param("postgresql", 1280, True, False, id="postgresql-wide", marks=pytest.mark.deep),
+        pytest.param("sqlite", 320, True, True, id="sqlite-narrow", marks=pytest.mark.deep),
+        pytest.param("sqlite", 1280, False, False, id="sqlite-without-javascript", marks=pytest.mark.deep),
     ],
     indirect=["backend"],
 )

@@ -65,6 +65,7 @@ def assert_stored(session: Session, expected: list[Decimal]) -> None:
     assert [result for result in examine(session) if result.found] == []
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("seed", [7])
 def test_ten_thousand_charges_arrive_once(gunicorn: str, token: str, session: Session, seed: int) -> None:
     values = amounts(CHARGES, seed)
@@ -152,6 +153,7 @@ def kill_at_work(process: "subprocess.Popen[str]", session: Session, chance: Ran
     process.communicate(timeout=SECONDS)
 
 
+@pytest.mark.deep
 def test_the_example_is_killed_ten_times_and_run_again(gunicorn: str, token: str, session: Session, usage: Any) -> None:
     file, values = usage
     chance = Random(10)

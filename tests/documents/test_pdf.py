@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from billing_admin.database import transaction
+from billing_admin.documents.glyphs import load_glyphs
 from billing_admin.documents.pdf import contents, pdf
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
@@ -32,6 +33,7 @@ from tests.making import (
 from tests.people import signed_in
 from tests.web.pages import link, words
 
+GLYPHS = load_glyphs()
 HOSTILE = '#eval("1+1") $x$ *bold* \\ _it_ <label> @ref [x] // /* `raw` "quoted" \'\N{SNOWMAN}'
 
 
@@ -58,18 +60,18 @@ def test_it_says_what_the_page_says(app: Flask, issued: Invoice) -> None:
 
 
 def test_it_is_the_same_each_time_and_text_is_only_text(session: Session, issued: Invoice) -> None:
-    first = pdf(issued)
+    first = pdf(issued, GLYPHS)
     assert first.startswith(b"%PDF-")
     time.sleep(1.1)  # what depends on the time would differ by now
     session.rollback()
-    assert pdf(invoice(session, str(issued.number))) == first
+    assert pdf(invoice(session, str(issued.number)), GLYPHS) == first
 
 
 def test_what_is_paid_later_does_not_change_it(session: Session, issued: Invoice) -> None:
-    first = pdf(issued)
+    first = pdf(issued, GLYPHS)
     transaction(payments.write_off, issued.id, Decimal(119), "Gone", None, SYSTEM, NOW)
     session.rollback()
-    assert pdf(invoice(session, str(issued.id))) == first
+    assert pdf(invoice(session, str(issued.id)), GLYPHS) == first
 
 
 def test_a_void_one_says_so(session: Session, issued: Invoice) -> None:
@@ -86,7 +88,7 @@ def test_many_lines_make_many_pages(session: Session) -> None:
     (made,) = all_invoices()
     found = invoice(session, str(made.id))
     assert len(contents(found)["rows"]) == 300
-    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf(found))) > 3
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf(found, GLYPHS))) > 3
 
 
 def test_it_is_handed_out_to_people_and_scripts(app: Flask, issued: Invoice) -> None:
@@ -94,13 +96,13 @@ def test_it_is_handed_out_to_people_and_scripts(app: Flask, issued: Invoice) -> 
     response = browser.get(link(browser.get(f"/invoices/{issued.id}"), "PDF"))
     assert (response.status_code, response.content_type) == (200, "application/pdf")
     assert response.headers["Content-Disposition"] == f'attachment; filename="{issued.number}.pdf"'
-    assert response.data == pdf(issued)
+    assert response.data == pdf(issued, GLYPHS)
 
 
 def test_a_draft_has_none(app: Flask, session: Session) -> None:
     draft = make_invoice(issue=False)
     with pytest.raises(NotFound):
-        pdf(invoice(session, str(draft.id)))
+        pdf(invoice(session, str(draft.id)), GLYPHS)
     browser = signed_in(app)
     assert browser.get(f"/invoices/{draft.id}/pdf").status_code == 404
     assert browser.get(f"/invoices/{UUID(int=1)}/pdf").status_code == 404

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import LONGEST_FOLDED, cannot_collide, folded, named, number_format, reference, text
+from billing_admin.domain.text import (
+    LONGEST_FOLDED,
+    cannot_collide,
+    folded,
+    named,
+    number_format,
+    reference,
+    refuse_unprintable,
+    text,
+)
 
 
 @pytest.mark.parametrize(
@@ -149,3 +158,47 @@ def test_no_long_text_is_normalised() -> None:
         folded(marks * LONGEST_FOLDED, "q")
     assert (refused.value.code, refused.value.field) == ("too_long", ("q",))
     normalize.assert_not_called()
+
+
+@pytest.mark.parametrize(
+    ("value", "named_as"),
+    [
+        ("ab\x80", "control character U+0080 at position 3"),
+        ("\x9f", "control character U+009F at position 1"),
+        ("\x85", "control character U+0085 at position 1"),
+        ("x\ue000", "private-use character U+E000 at position 2"),
+        ("\uf8ff", "private-use character U+F8FF at position 1"),
+        ("\uf0b7", "private-use character U+F0B7 at position 1"),
+        ("\U000f0000", "private-use character U+F0000 at position 1"),
+        ("\U0010fffd", "private-use character U+10FFFD at position 1"),
+        ("\ufdd0", "noncharacter U+FDD0 at position 1"),
+        ("\ufdef", "noncharacter U+FDEF at position 1"),
+        ("\ufffe", "noncharacter U+FFFE at position 1"),
+        ("\U0001ffff", "noncharacter U+1FFFF at position 1"),
+        ("\U0003fffe", "noncharacter U+3FFFE at position 1"),
+        ("a\n", "line break U+000A at position 2"),
+        ("\ud800", "lone surrogate U+D800 at position 1"),
+    ],
+)
+def test_what_no_text_may_have_is_refused_by_its_code_point_and_place(value: str, named_as: str) -> None:
+    with pytest.raises(Invalid, match=f"Remove the {named_as}".replace("+", r"\+")):
+        text(value)
+
+
+@pytest.mark.parametrize("value", ["\x96", "\uf0b7", "\ufffe", "\U000f0000"])
+def test_stored_text_may_have_what_new_text_may_not(value: str) -> None:
+    assert text(value, stored=True) == named(value, stored=True) == value
+    with pytest.raises(Invalid):
+        refuse_unprintable(value, "name")
+
+
+@given(st.characters())
+def test_exactly_controls_private_use_and_noncharacters_are_refused(character: str) -> None:
+    category, point = unicodedata.category(character), ord(character)
+    nonsense = 0xFDD0 <= point <= 0xFDEF or point & 0xFFFE == 0xFFFE
+    wrong = (category in {"Cc", "Cs", "Co"} and character not in "\t\n\r") or nonsense
+    if wrong:
+        with pytest.raises(Invalid, match="Remove the"):
+            text(character, lines=True)
+    else:
+        assert text(character, lines=True) == character

@@ -17,6 +17,7 @@ from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries.doctor import examine
 from tests.books import assert_books_balance
 from tests.faults import worker
+from tests.levels import rounds
 from tests.making import MARCH_END, all_invoices, make_customer, make_invoice, make_service, make_spec, post
 
 pytestmark = pytest.mark.fault
@@ -121,6 +122,7 @@ def test_charges_posted_while_billing_runs_are_billed_or_pending(session: Sessio
     assert_books_balance(session)
 
 
+@pytest.mark.deep
 def test_a_run_killed_twenty_times_bills_each_charge_once(session: Session, url: str) -> None:
     customers_with_charges(100, 4)
     chance = random.Random(7)
@@ -135,6 +137,7 @@ def test_a_run_killed_twenty_times_bills_each_charge_once(session: Session, url:
     assert session.execute(select(BillingRun.id, BillingRun.state)).all() == [(A, "done")]
 
 
+@pytest.mark.deep
 def test_a_posting_killed_at_random_is_stored_whole_or_not_at_all(session: Session, url: str) -> None:
     customer = make_customer()
     chance = random.Random(8)
@@ -181,7 +184,7 @@ def test_transactions_that_deadlock_are_tried_again_and_both_end_well(session: S
 ROUNDS = 5
 
 
-@pytest.mark.parametrize("round", range(ROUNDS))
+@pytest.mark.parametrize("round", rounds(ROUNDS))
 def test_eight_credits_at_once_never_exceed_the_invoice(session: Session, url: str, round: int) -> None:
     invoice = make_invoice(amount="10")
     answers = worker.race(url, *[(worker.correct, invoice.id, "credit", "3")] * 8)
@@ -190,7 +193,7 @@ def test_eight_credits_at_once_never_exceed_the_invoice(session: Session, url: s
     assert [result for result in examine(session) if result.found] == []
 
 
-@pytest.mark.parametrize("round", range(ROUNDS))
+@pytest.mark.parametrize("round", rounds(ROUNDS))
 def test_of_racing_voids_credits_and_payments_one_kind_wins(session: Session, url: str, round: int) -> None:
     invoice = make_invoice(amount="10")
     acts = ["void", "credit", "pay", "issue"] * 2

@@ -19,6 +19,7 @@ from billing_admin.models import Charge, Invoice
 from billing_admin.operations import charges, invoices
 from billing_admin.queries import unbilled
 from tests.books import assert_books_balance, contents
+from tests.levels import rounds
 from tests.making import NOW, bill, change_settings, make_customer, make_service, make_spec, post
 
 ACTS = 40
@@ -97,7 +98,7 @@ def _exact(steps: int) -> Decimal:
     return Decimal(f"{steps}E-12")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", rounds(4))
 def test_accounts_hold_what_their_charges_add_up_to(session: Session, seed: int) -> None:
     life = Life(session, seed)
     for _ in range(ACTS):

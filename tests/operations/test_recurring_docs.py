@@ -22,8 +22,8 @@ from tests.books import assert_books_balance
 from tests.making import NOW, make_customer, make_service
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recurring.md"
-_CHARGE = re.compile(r"(\S+) to (\S+): (\S+) × (\S+) = (\S+)")
-TAKEN_BACK = ", taken back"
+_CHARGE = re.compile(r"(\S+) to (\S+): (?:(\S+) × (\S+)|(\d+ of \d+ days)) = (\S+)")
+_DAYS = re.compile(r", (\d+ of \d+ days)( taken back)?$")
 
 Row = dict[str, str]
 
@@ -37,29 +37,37 @@ def _tables() -> Iterator[list[Row]]:
 DUE, CHANGED = _tables()
 
 
-def _charges(cell: str) -> list[tuple[str, str, str, str, str]]:
+Written = tuple[str | Any, ...]  # the days from and to, quantity and unit price or the share of days, and the amount
+
+
+def _charges(cell: str) -> list[Written]:
     found = [_CHARGE.fullmatch(line) for line in cell.split("<br>")]
-    return [(one[1], one[2], one[3], one[4], one[5]) for one in found if one]
+    assert all(found), cell
+    return [charge.groups() for charge in found if charge]
 
 
-def _stored(session: Session) -> list[tuple[str, str, str, str, str]]:
+def _stored(session: Session) -> list[Written]:
     """Each charge as the table writes it: by day, what was posted first, first."""
     session.rollback()
     rows = session.scalars(select(Charge).order_by(Charge.incurred_on, Charge.created_at, Charge.id))
     return [_written(row) for row in rows]
 
 
-def _written(charge: Charge) -> tuple[str, str, str, str, str]:
+def _written(charge: Charge) -> Written:
+    days = _DAYS.search(charge.description)
     last = next(
         day
         for day in (charge.incurred_on + number * DAY for number in range(400))
-        if charge.description.removesuffix(TAKEN_BACK) == described("Hosting", charge.incurred_on, day)
+        if _DAYS.sub("", charge.description) == described("Hosting", charge.incurred_on, day)
     )
-    assert charge.description.endswith(TAKEN_BACK) == (charge.amount < 0)
-    assert charge.unit_price is not None
-    numbers = (plain(number) for number in (charge.quantity, charge.unit_price, charge.amount))
-    quantity, unit_price, amount = numbers
-    return charge.incurred_on.isoformat(), last.isoformat(), quantity, unit_price, amount
+    assert charge.description.endswith(" taken back") == (charge.amount < 0)
+    assert (charge.unit_price is None) == (days is not None)
+    parts = (
+        (plain(charge.quantity), plain(charge.unit_price), None)
+        if charge.unit_price is not None
+        else (None, None, days and days[1])
+    )
+    return charge.incurred_on.isoformat(), last.isoformat(), *parts, plain(charge.amount)
 
 
 def _product(cell: str) -> dict[str, Any]:
@@ -78,7 +86,7 @@ def _spec(**fields: Any) -> RecurringSpec:
 
 
 def test_the_tables_are_there() -> None:
-    assert (len(DUE), len(CHANGED)) >= (9, 5)
+    assert (len(DUE), len(CHANGED)) >= (12, 8)
     assert all(_charges(row["Charges"]) for row in (*DUE, *CHANGED))
 
 
@@ -101,7 +109,7 @@ def test_what_is_due(session: Session, row: Row) -> None:
 
 @pytest.mark.parametrize("row", CHANGED, ids=lambda row: row["What it shows"])
 def test_what_changes_on_the_way(session: Session, row: Row) -> None:
-    spec = _spec(interval="monthly", starts_on=date(2026, 3, 1), **_product("1 × 31"))
+    spec = _spec(interval="monthly", starts_on=date(2026, 3, 1), **_product(row["At first"]))
     first, _ = transaction(recurring_charges.create, spec, SYSTEM, NOW)
     ids = [first.id]
     if row["Posted through"]:

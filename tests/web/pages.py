@@ -33,6 +33,13 @@ def fields(response: TestResponse, name: str) -> list[str]:
     return [html.unescape(re.search(r'value="([^"]*)"', one)[1]) for one in found]  # type: ignore[index]
 
 
+def textarea(response: TestResponse, name: str) -> str:
+    """The text in a textarea."""
+    found = re.search(rf'<textarea[^>]*\bname="{name}"[^>]*>(?:\r\n)?(.*?)</textarea>', response.text, re.DOTALL)
+    assert found, name
+    return html.unescape(found[1]).replace("\r\n", "\n")
+
+
 def link(response: TestResponse, label: str) -> str:
     """The address of the link of this label."""
     for href, text in re.findall(r'<a\b[^>]*href="([^"]*)"[^>]*>(.*?)</a>', response.text, re.DOTALL):

@@ -1,6 +1,6 @@
 """Running billing in the browser: choose, preview, confirm, result."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from billing_admin.operations import billing_runs, charges
 from billing_admin.web import billing_runs as pages
 from tests.making import NOW, all_invoices, bill, change_settings, make_customer, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
-from tests.web.pages import field, has_link, link, statements, words
+from tests.web.pages import field, has_link, link, statements, textarea, words
 
 PREVIEW = "/billing-runs/preview?through=2026-03-31&make=issue&issue_date=2026-04-01"
 
@@ -74,16 +74,16 @@ def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> No
     chosen = {
         "through": "2026-03-31",
         "currency": "USD",
-        "customers": " acme ,foo",
+        "customers": " acme \r\n\r\nfoo\r\n",
         "make": "drafts",
         "issue_date": "2026-04-01",
     }
     response = send(browser, "/billing-runs/new", **chosen)
     assert response.status_code == 303
     page = browser.get(response.location)
-    assert "Customers acme, foo, USD. To be left as drafts." in words(page)
+    assert "Customers “acme”, “foo”, USD. To be left as drafts." in words(page)
     again = browser.get(link(page, "Change"))
-    assert (field(again, "through"), field(again, "customers")) == ("2026-03-31", "acme,foo")
+    assert (field(again, "through"), textarea(again, "customers")) == ("2026-03-31", "acme\nfoo")
     assert '<option selected value="USD">' in again.text
 
 
@@ -92,7 +92,7 @@ def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> No
     [
         ({"through": ""}, "Enter the last day to bill"),
         ({"through": "soon"}, "Enter a day such as 2026-11-22."),
-        ({"customers": "acme, nobody"}, "There is no customer “nobody”."),
+        ({"customers": "acme\nnobody"}, "There is no customer “nobody”."),
         ({"currency": "XXX"}, "Choose one from the list."),
         ({"make": "magic"}, "Choose one from the list."),
         ({"issue_date": "2026-02-30"}, "Enter a day such as 2026-11-22."),
@@ -205,9 +205,10 @@ def test_without_a_digest_nothing_runs(browser: FlaskClient, session: Session) -
 
 def test_a_date_before_the_last_invoice_leads_back_to_its_field(browser: FlaskClient, session: Session) -> None:
     shown = browser.get(PREVIEW)
-    bill(customers=[make_customer(reference="early")], issue_date=date(2026, 4, 9))
+    later = NOW + timedelta(days=7)
+    bill(customers=[make_customer(reference="early")], issue_date=date(2026, 4, 9), now=later)
     post(make_spec("early", "1"))
-    bill(currency="USD", issue_date=date(2026, 4, 9))
+    bill(currency="USD", issue_date=date(2026, 4, 9), now=later)
     for response in (browser.get(PREVIEW), confirm(browser, shown)):
         assert response.status_code == 422
         assert "Use 2026-04-09 or later" in words(response)

@@ -123,7 +123,7 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
         ({"day": ""}, "Enter the day of the charge"),
         ({"day": "2026-02-30"}, "Enter a day such as 2026-11-22."),
         ({"day": "1969-12-31"}, "Use a day between 1970 and 2199."),
-        ({"description": "a\x00b"}, "Leave out control characters."),
+        ({"description": "a\x00b"}, "Remove the control character U+0000 at position 2."),
         ({"id": "x"}, "The form's key was lost. Send the form again."),
     ],
 )

@@ -187,7 +187,7 @@ def test_same_name_is_asked_about_once(admin: FlaskClient, session: Session) -> 
     ("wrong", "sentence"),
     [
         ({"name": " "}, "Enter the customer&#39;s name."),
-        ({"name": "a\x00b"}, "Leave out control characters."),
+        ({"name": "a\x00b"}, "Remove the control character U+0000 at position 2."),
         ({"name": "n" * 201}, "Use at most 200 characters."),
         ({"currency": "XXX"}, "Choose one from the list."),
         ({"reference": str(uuid4())}, "Choose a name that does not look like an id."),

@@ -81,7 +81,7 @@ def test_blank_is_empty_text_or_none(app: Flask) -> None:
     [
         ("name", "", "Enter a name."),
         ("name", "123456", "Use at most 5 characters."),
-        ("name", "a\x00b", "Leave out control characters."),
+        ("name", "a\x00b", "Remove the control character U+0000 at position 2."),
         ("quantity", " ", "Enter a quantity."),
         ("quantity", "abc", "“ABC” is not a currency. Write a number such as 1,234.50."),
         ("terms", "٣٠", "Enter a whole number such as 30."),

@@ -192,7 +192,7 @@ def test_what_an_unknown_person_typed_is_not_in_the_audit_log(client: FlaskClien
     [
         ("", PASSWORD, "Enter your e-mail address."),
         ("a@example.com", "", "Enter your password."),
-        ("a\x00@example.com", PASSWORD, "Leave out control characters."),
+        ("a\x00@example.com", PASSWORD, "Remove the control character U+0000 at position 2."),
         ("a" * 300, PASSWORD, "Use at most 254 characters."),
     ],
 )

@@ -192,7 +192,7 @@ def test_other_customers_charges_are_out_of_reach(browser: FlaskClient, acme: Cu
 def test_bill_this_customer_previews_only_that_one(browser: FlaskClient, acme: Customer) -> None:
     post(make_spec(acme, "1"), make_spec(make_customer(reference="foo", name="Foo Ltd"), "1"))
     at = link(browser.get(f"{account(acme)}?through=2026-03-31"), "Bill this customer")
-    assert parse_qs(urlsplit(at).query) == {"through": ["2026-03-31"], "customers": ["acme"], "currency": ["USD"]}
+    assert parse_qs(urlsplit(at).query) == {"through": ["2026-03-31"], "customer": ["acme"], "currency": ["USD"]}
     page = words(browser.get(at))
     assert "Issue 1 invoice, 1.00 USD" in page
     assert "Foo Ltd" not in page

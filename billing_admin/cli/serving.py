@@ -1,0 +1,42 @@
+"""The check of the database before a process serves requests or does jobs."""
+
+import sys
+from typing import Final
+
+import click
+import structlog
+from flask import Flask
+
+from billing_admin.cli.commands import say
+from billing_admin.database import check_database, db
+from billing_admin.database_errors import RevisionMismatch, cause, unavailable
+
+# gunicorn ends when a worker ends with this code while it starts; with another one it would start the worker again forever.
+BOOT_ERROR: Final = 3
+_log = structlog.get_logger(__name__)
+
+
+def check_at_start() -> None:
+    """Raise RevisionMismatch if the schema is not this program's. A database that does not answer yet is only logged."""
+    try:
+        check_database()
+    except RevisionMismatch:
+        raise
+    except Exception as error:
+        if not unavailable(error):
+            raise
+        _log.warning("started_without_database", error=cause(error))
+
+
+def check_server(app: Flask) -> None:
+    """End a server's process with a sentence if the schema is not this program's; commands check for themselves."""
+    if click.get_current_context(silent=True) is not None:
+        return
+    with app.app_context():
+        try:
+            check_at_start()
+        except RevisionMismatch as mismatch:
+            say(str(mismatch))
+            sys.exit(BOOT_ERROR)
+        finally:
+            db.engine.dispose()  # no connection may cross the fork of a server that loads the application first

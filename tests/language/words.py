@@ -1,0 +1,97 @@
+"""Words and forms that code and texts do not use, and where they stand: `python -m tests.language.words [PATH …]`.
+
+Names are nouns and verbs of the field, and sentences name their subject (docs/glossary.md, docs/development.md).
+"""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.language.texts import ROOT, Text, all_texts
+
+CODE = ("billing_admin", "client")
+# Local names and arguments that do not say what they hold.
+VAGUE_NAMES = frozenset(
+    "one ones found said made asked given told kept own rest beside what how wanted others other meant taken left seen"
+    " looked instead besides house who more some few nothing put brought gone come stands ground hand bell crew".split()
+)
+# Words of interface texts that are archaic, private metaphors, or of no help to the reader.
+UNPLAIN_WORDS = frozenset(
+    "anew beside besides bell brought crew gone hand house invalid lane lately let lets meanwhile mend mended mends"
+    " nobody ours perhaps please required somebody stand stands stranger theirs thereof told untold whoever whom".split()
+)
+# Hands of data over, and standing orders, are terms.
+TERMS = re.compile(r"\bby hand\b|\bhand over\b|\bon hand\b|\brequired\b(?= by)", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+", re.IGNORECASE)
+# A sentence that begins with a pronoun and asks nothing has no subject.
+SUBJECTLESS = re.compile(r"^(who|whoever|what|whatever|those who|else)\b(?!.*\?$)", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+")
+
+
+def unplain(text: Text) -> Iterator[str]:
+    """Yield the reasons why an interface text is not plain."""
+    words = TERMS.sub("", text.words)
+    yield from (word for word in _WORD.findall(words) if word.lower() in UNPLAIN_WORDS)
+    for sentence in _SENTENCE_END.split(text.words):
+        if SUBJECTLESS.match(sentence.strip()):
+            yield f"no subject: {sentence[:60]}"
+
+
+def unplain_texts() -> list[str]:
+    """Return every interface text that is not plain, with the reason."""
+    return [
+        f"{text.path}:{text.line}: {reason}: {text.words[:120]}" for text in all_texts() for reason in unplain(text)
+    ]
+
+
+def vague_names(path: Path) -> Iterator[str]:
+    """Yield the local names and arguments of a module that do not say what they hold."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        stored = node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else None
+        name = node.arg if isinstance(node, ast.arg) else stored
+        if name is not None and name.strip("_") in VAGUE_NAMES:
+            yield f"{_place(path)}:{node.lineno}: vague name: {name}"  # type: ignore[attr-defined]
+
+
+def subjectless_sentences(path: Path) -> Iterator[str]:
+    """Yield the sentences of docstrings and comments that begin with a pronoun in place of their subject."""
+    for line, prose in _prose(path.read_text(encoding="utf-8")):
+        for sentence in _SENTENCE_END.split(prose):
+            if SUBJECTLESS.match(sentence.strip()):
+                yield f"{_place(path)}:{line}: no subject: {' '.join(sentence.split())[:100]}"
+
+
+def _prose(source: str) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = ast.get_docstring(node)
+            if docstring:
+                yield node.body[0].lineno, docstring
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string.lstrip("# ")
+
+
+def _place(path: Path) -> str:
+    return path.resolve().relative_to(ROOT).as_posix()
+
+
+def main() -> int:
+    """Print each finding of the paths named, or of all code and texts; return 1 if there is any."""
+    named = [Path(argument).resolve() for argument in sys.argv[1:]]
+    folders = named or [ROOT / folder for folder in CODE]
+    modules = [path for folder in folders for path in (sorted(folder.rglob("*.py")) if folder.is_dir() else [folder])]
+    findings = [finding for path in modules if path.suffix == ".py" for finding in vague_names(path)]
+    findings += [finding for path in modules if path.suffix == ".py" for finding in subjectless_sentences(path)]
+    prefixes = tuple(path.relative_to(ROOT).as_posix() for path in named)
+    findings += [finding for finding in unplain_texts() if not prefixes or finding.startswith(prefixes)]
+    print(*findings, sep="\n")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

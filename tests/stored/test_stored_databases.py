@@ -1,0 +1,88 @@
+"""Databases made by earlier versions migrate, pass every check of `doctor`, and keep every row and hash."""
+
+import json
+import lzma
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import URL, make_url, text
+
+from billing_admin import create_app
+from billing_admin.config import Settings
+from billing_admin.database import db
+from billing_admin.queries.doctor import examine
+from tests.databases import SERVER, plain, postgresql_database
+
+ROOT = Path(__file__).resolve().parents[2]
+STORED = ROOT / "tests" / "data" / "databases"
+DAYS = sorted(path.name.removesuffix(".sqlite3.xz") for path in STORED.glob("*.sqlite3.xz"))
+
+
+@contextmanager
+def restored(kind: str, day: str, folder: Path) -> Iterator[URL]:
+    """Restore the stored database of a day and yield its URL."""
+    if kind == "sqlite":
+        file = folder / "stored.sqlite3"
+        file.write_bytes(lzma.decompress((STORED / f"{day}.sqlite3.xz").read_bytes()))
+        yield URL.create("sqlite", database=str(file))
+        return
+    with postgresql_database(make_url(os.environ[SERVER]), f"billing_stored_{os.getpid()}") as url:
+        with psycopg.connect(plain(url)) as connection:
+            connection.execute(lzma.decompress((STORED / f"{day}.sql.xz").read_bytes()))
+        yield url
+
+
+@contextmanager
+def migrated(url: URL, folder: Path) -> Iterator[Flask]:
+    """Start an application on a database and migrate the database to the current version."""
+    app = create_app(
+        Settings(
+            database_url=url.render_as_string(hide_password=False),
+            secret_key="only-for-tests" * 4,
+            queue_url="immediate:",
+            rate_limit_storage=str(folder / "limits"),
+        )
+    )
+    with app.app_context():
+        flask_migrate.upgrade(str(ROOT / "migrations"))
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+
+
+def facts() -> dict[str, Any]:
+    """Read what must survive a migration: document hashes, the audit chain's head, the number of rows."""
+    rows = db.session.execute(text("SELECT number, hash FROM invoices WHERE number IS NOT NULL"))
+    head = db.session.scalar(text("SELECT hash FROM audit_seals ORDER BY sequence DESC LIMIT 1"))
+    return {"hashes": {row.number: row.hash for row in rows}, "audit_head": head}
+
+
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_stored_database_migrates_with_every_row_and_hash(kind: str, day: str, tmp_path: Path) -> None:
+    expected = json.loads(lzma.decompress((STORED / f"{day}.json.xz").read_bytes()))[kind]
+    with restored(kind, day, tmp_path) as url, migrated(url, tmp_path):
+        assert [result for result in examine(db.session()) if result.found] == []
+        assert facts() == {name: expected[name] for name in ("hashes", "audit_head")}
+        counts = {table: db.session.scalar(text(f"SELECT count(*) FROM {table}")) for table in expected["counts"]}
+        assert counts == expected["counts"]
+
+
+def test_the_stored_databases_hold_every_kind_of_document(tmp_path: Path) -> None:
+    kinds = "SELECT DISTINCT kind || ' ' || status FROM invoices"
+    with restored("sqlite", DAYS[0], tmp_path) as url, migrated(url, tmp_path):
+        assert set(db.session.scalars(text(kinds))) == {
+            "invoice draft",
+            "invoice issued",
+            "invoice void",
+            "credit_note issued",
+        }
