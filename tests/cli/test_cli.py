@@ -110,6 +110,7 @@ def test_create_user_reads_the_password_from_stdin(flask: Flask_, session: Sessi
     ("typed", "arguments", "exit_code", "message"),
     [
         ("short\n", ("--role", "admin", "--password-stdin"), 5, "at least 15 characters"),
+        ("a" + "\u0301\u0327" * 60_000, ("--role", "admin", "--password-stdin"), 5, "at most 1,000 characters"),
         ("kayak sunshade tundra\n", ("--password-stdin",), 2, "--role"),
         ("kayak sunshade tundra\n", ("--role", "boss", "--password-stdin"), 2, "boss"),
         ("kayak sunshade tundra\n", ("--role", "admin"), 2, "--password-stdin"),
