@@ -119,6 +119,9 @@ def test_it_has_something_of_everything(session: Session) -> None:
     assert _count(session, Charge.late) > 20
     assert _count(session, Customer.archived_at.is_not(None)) == _count(session, Service.archived_at.is_not(None)) == 1
     assert _count(session, BillingRunItem.reason == "negative_total") == 1
+    assert _count(session, BillingRunItem.reason == "customer_tax_id_missing") == 0
+    under_reverse_charge = select(Invoice.customer_tax_id).join(InvoiceTax).where(InvoiceTax.category == "AE")
+    assert all(session.scalars(under_reverse_charge).all())
     assert {row.name for row in session.execute(select(Customer.name))} >= {"ACME Inc", "Foo Ltd"}
     taxes = select(InvoiceTax.category, InvoiceTax.percent, InvoiceTax.included).distinct()
     assert {(category, int(percent), included) for category, percent, included in session.execute(taxes)} == {

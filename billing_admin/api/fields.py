@@ -25,6 +25,8 @@ from pydantic_core.core_schema import (
     uuid_schema,
 )
 
+from billing_admin.domain.days import calendar_day
+from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import plain
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -53,6 +55,13 @@ def _kind(code: str, words: str, schema: CoreSchema, **json_schema: object) -> t
     return GetPydanticSchema(_or_say(code, words, schema)), WithJsonSchema(json_schema)
 
 
+def _in_calendar(day: date) -> date:
+    try:
+        return calendar_day(day)
+    except Invalid as error:
+        raise PydanticCustomError("out_of_range", "{message}", {"message": error.message}) from error
+
+
 Key = Annotated[
     UUID,
     *_kind(
@@ -73,6 +82,8 @@ Day = Annotated[
         format="date",
     ),
 ]
+# A day that figures are computed for.
+FigureDay = Annotated[Day, AfterValidator(_in_calendar)]
 Currency = Annotated[
     str,
     *_kind(

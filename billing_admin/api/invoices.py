@@ -11,6 +11,7 @@ from billing_admin.api.fields import (
     Currency,
     Day,
     Exact,
+    FigureDay,
     Flag,
     Key,
     Listing,
@@ -23,12 +24,12 @@ from billing_admin.api.versions import etag
 from billing_admin.clock import now
 from billing_admin.database import Session, db, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.invoicing import Document, reason_to_leave_out
+from billing_admin.domain.invoicing import Document
 from billing_admin.domain.lifecycle import balance, payment_status
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.models import Invoice
 from billing_admin.operations import invoices as operations
-from billing_admin.queries.billing import current_invoice
+from billing_admin.queries.billing import prepare_current
 from billing_admin.queries.customers import customer
 from billing_admin.queries.invoices import InvoiceFilter, invoice, invoice_id, invoices
 from billing_admin.queries.listing import with_lines
@@ -143,7 +144,7 @@ class InvoiceQuery(InvoiceFilters, Paging):
 class CurrentQuery(Parameters):
     """Up to which day, today if left out; in which currency, the customer's if left out."""
 
-    through: Day | None = None
+    through: FigureDay | None = None
     currency: Currency = ""
 
 
@@ -325,7 +326,7 @@ def get_current_invoice(ref: str, query: CurrentQuery) -> Reply:
     session = db.session()
     who = customer(session, ref)
     currency = query.currency or who.currency
-    document = current_invoice(session, who.id, currency, query.through or today(session, now()))
-    if document is None:
+    prepared = prepare_current(session, who.id, currency, query.through or today(session, now()))
+    if prepared is None:
         return Reply(_nothing(who.reference, currency_code(currency)))
-    return Reply(document_out(who.reference, document, reason_to_leave_out(document)))
+    return Reply(document_out(who.reference, prepared.document, prepared.reason))

@@ -4,7 +4,7 @@ from flask import Response
 from pydantic import Field
 
 from billing_admin.api.bearer import bearer
-from billing_admin.api.fields import Answer, Day, One, Parameters
+from billing_admin.api.fields import Answer, FigureDay, One, Parameters
 from billing_admin.api.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.database import Stream, db
@@ -18,8 +18,8 @@ class JournalQuery(Parameters):
     as JSON, what the file adds up to.
     """
 
-    from_: Day | None = Field(None, alias="from")
-    to: Day | None = None
+    from_: FigureDay | None = Field(None, alias="from")
+    to: FigureDay | None = None
     opening: One = False
     totals: One = False
 

@@ -18,10 +18,14 @@ class GapOut(Answer):
 
 
 class SeriesOut(Answer):
-    """A kind of document in a year: the numbers given out, those of void documents among them, and the next one."""
+    """A kind of document in a year: the numbers given out, those of void documents among them, and the next one.
+
+    `part` is 2 for a second series that was begun within a year.
+    """
 
     kind: Annotated[str, words(*numbers.KINDS)]
     year: int
+    part: int
     given: int
     void: int
     last_issue_date: date | None

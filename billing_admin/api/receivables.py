@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_admin.api.fields import Answer, Currency, Day, Exact, Parameters, words
+from billing_admin.api.fields import Answer, Currency, Exact, FigureDay, Parameters, words
 from billing_admin.api.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.database import db
@@ -74,14 +74,14 @@ class StatementsOut(Answer):
 class BalanceQuery(Parameters):
     """On which day; everything that is booked if left out."""
 
-    as_of: Day | None = None
+    as_of: FigureDay | None = None
 
 
 class StatementQuery(Parameters):
     """From which day to which, both included; from the beginning, and to the last entry, if left out."""
 
-    from_: Day | None = Field(None, alias="from")
-    to: Day | None = None
+    from_: FigureDay | None = Field(None, alias="from")
+    to: FigureDay | None = None
     currency: Currency = ""
 
 

@@ -134,7 +134,6 @@ def _endpoint(made: Route) -> Callable[..., Response]:
 
 def _answer(made: Route, found: Bearer, names: Mapping[str, str]) -> Response:
     found.actor.require(made.scope)
-    _check_names(names)
     who: dict[str, Any] = {}
     if made.method != "GET":
         who = {"bearer": found} if made.proves_bearer else {"actor": found.actor}
@@ -155,13 +154,6 @@ def _bearer() -> Bearer:
 def _counted(found: Bearer) -> Bearer:
     limiting.count_token(found.actor)
     return found
-
-
-def _check_names(names: Mapping[str, str]) -> None:
-    """Nothing has a NUL in its name, and some databases would choke on it."""
-    for name in names.values():
-        if "\0" in name:
-            raise NotFound("not_found", "There is nothing at this address.")
 
 
 def _asked(made: Route) -> dict[str, Any]:

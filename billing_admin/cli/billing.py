@@ -54,7 +54,7 @@ def billing_run(
     asked: dict[str, Any] = {"customers": customers or None, "currency": currency, "issue": issue}
     if dry_run:
         assert through is not None  # noqa: S101 - asked for above
-        _rehearse(RunSpec(through, **asked), wants_json)
+        _rehearse(RunSpec(through, issue_date=issue_date, **asked), wants_json)
     elif through is None:
         assert id is not None  # noqa: S101 - asked for above
         _run(ctx, _stored(id), wants_json)

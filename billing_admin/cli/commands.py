@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from billing_admin import clock
 from billing_admin.database import transaction
 from billing_admin.database_errors import AWAY, Unavailable, cause, unavailable
-from billing_admin.domain.errors import DomainError, NotFound
+from billing_admin.domain.days import calendar_day
+from billing_admin.domain.errors import DomainError, Invalid, NotFound
 from billing_admin.operations.audit import seal_all
 
 NOT_FOUND, REJECTED, UNAVAILABLE = 4, 5, 6
@@ -122,9 +123,11 @@ class Day(click.ParamType[date]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         try:
-            return date.fromisoformat(value)
+            return calendar_day(date.fromisoformat(value))
         except ValueError:
             self.fail(f"“{value}” is not a date such as 2026-11-30.", param, ctx)
+        except Invalid as error:
+            self.fail(f"“{value}” is out of range. {error.message}", param, ctx)
 
 
 def say(message: str) -> None:

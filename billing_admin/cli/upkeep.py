@@ -48,7 +48,7 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     """
     session = db.session()
     heads = _heads(anchor) if anchor else []
-    results = [*examine(session), *([anchored(session, heads)] if heads else [])]
+    results = [*examine(session, clock.now()), *([anchored(session, heads)] if heads else [])]
     broken, unsealed = [result for result in results if result.found], count_unsealed(session)
     unprintable = _unprintable(session)
     if wants_json:

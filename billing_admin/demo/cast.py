@@ -134,7 +134,7 @@ BUYERS = (
     Buyer("C-0201", "Blue Heron Analytics, Inc.", "USD", "lab", 2.4, "500 Congress Ave\nAustin, TX 78701\nUnited States", days=45),
     Buyer("C-0202", "Maple & Moose Outfitters Ltd.", "USD", "shop", 1.0, "88 Water Street\nVancouver, BC V6B 1A1\nCanada"),
     Buyer("C-0203", "Pacific Tortilla Company LLC", "USD", "small", 0.3, "2214 Mission St\nSan Francisco, CA 94110\nUnited States"),
-    Buyer("C-0204", "Québec Aérospatiale inc.", "USD", "platform", 2.0, "1200 boul. Laurier\nQuébec, QC G1V 2L1\nCanada"),
+    Buyer("C-0204", "Québec Aérospatiale inc.", "USD", "platform", 2.0, "1200 boul. Laurier\nQuébec, QC G1V 2L1\nCanada", "999999204RT0001"),
     Buyer("C-0205", "Lakeshore Public Radio", "USD", "media", 0.9, "17 Harbor Drive\nDuluth, MN 55802\nUnited States"),
     Buyer("C-0206", "Peña Verde Seguros S.A.", "USD", "office", 0.7, "Av. Reforma 1010\n06600 Ciudad de México\nMexico"),
     Buyer("C-0207", "Northern Lights Genomics Corp.", "USD", "lab", 3.4, "99 Galena St\nFairbanks, AK 99701\nUnited States", since=4),

@@ -61,6 +61,7 @@ def _whole(value: Any) -> int:
 _READ: Mapping[str, Callable[[Any], Any]] = {
     str(str): _text,
     str(int): _whole,
+    str(int | None): _whole,
     str(date): lambda value: date.fromisoformat(_text(value)),
     str(date | None): lambda value: date.fromisoformat(_text(value)),
     str(UUID | None): lambda value: UUID(_text(value)),

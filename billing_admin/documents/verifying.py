@@ -190,6 +190,7 @@ def read_meta(content: bytes) -> Meta:
     """Read a `.meta.json`. Raises Invalid for what is none."""
     try:
         given = json.loads(content)
+        json.dumps(given, ensure_ascii=False).encode()  # half of a surrogate pair could not be shown: a ValueError
         meta = Meta(
             name=_text(given["name"]),
             kind=_text(given["kind"]),

@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import currency_code, multiply, plain, refuse_inexact
 from billing_admin.domain.text import named, refuse_unprintable, text
 
 ONE = Decimal(1)
-EARLIEST = date(1970, 1, 1)
-LATEST = date(2200, 1, 1)
 LIKELY_DUPLICATE_HOURS = 24
 
 # Why a likely duplicate is held where the organisation wants it so; whoever keeps it lets go of a charge held for this.
@@ -58,8 +57,8 @@ class ChargeSpec:
             named(self.description, "description", longest=1000, stored=True)
         if self.currency is not None:
             currency_code(self.currency)
-        if self.incurred_on is not None and not EARLIEST <= self.incurred_on < LATEST:
-            raise Invalid("out_of_range", "Use a day between 1970 and 2199.", "incurred_on")
+        if self.incurred_on is not None:
+            calendar_day(self.incurred_on, "incurred_on")
         if self.metadata:
             _check_metadata(self.metadata)
 

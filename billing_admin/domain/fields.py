@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.journal import account_name
 from billing_admin.domain.money import currency_code, exact
@@ -117,6 +118,10 @@ def _days(value: int | None, field: str) -> int | None:
     return value
 
 
+def _day(value: date | None, field: str) -> date | None:
+    return value if value is None else calendar_day(value, field)
+
+
 def _time_zone(value: str, field: str) -> str:
     if value not in available_timezones():
         raise Invalid("unknown_time_zone", f"“{value}” is not a time zone such as Europe/Berlin.", field)
@@ -187,6 +192,7 @@ _RULES: Mapping[str, Callable[[Any, str], Any]] = {
     "address": _address,
     "notes": _address,
     "note": _note,
+    "due_date": _day,
     "purchase_order": _line,
     "invoice_footer": _address,
     "tax_id": _line,

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Protocol
 
-from billing_admin.domain.errors import Conflict
+from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.written import Row
 
 
@@ -47,6 +47,21 @@ def payment_status(invoice: Receivable, today: date) -> str | None:
 def due_date(issue_date: date, payment_terms_days: int) -> date:
     """The day by which to pay."""
     return issue_date + timedelta(days=payment_terms_days)
+
+
+def void_date(today: date, issue_date: date) -> date:
+    """Return the day from which a void counts: today, or the issue date of an invoice that is dated in the future."""
+    return max(today, issue_date)
+
+
+def refuse_before_issue_date(number: str, issue_date: date, today: date, *field: str | int) -> None:
+    """Raise Invalid for an invoice dated after today: a credit note or a write-off of it would be dated in the future, too."""
+    if issue_date > today:
+        message = (
+            f"{number} is dated {issue_date.isoformat()}, after today ({today.isoformat()})."
+            " Void it instead; if something is paid on it, take that back first."
+        )
+        raise Invalid("before_invoice", message, *field)
 
 
 def usual_cut_off(today: date) -> date:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
-from billing_admin.domain.charging import EARLIEST, LATEST
+from billing_admin.domain.days import LAST_DAY, calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import EXACT, Money, currency_code, exact
 from billing_admin.domain.text import text
@@ -60,8 +60,8 @@ class PaymentSpec:
             raise Invalid("unknown_method", f"Use one of {', '.join(METHODS)}.", "method")
         if self.currency is not None:
             currency_code(self.currency)
-        if self.received_on is not None and not EARLIEST <= self.received_on < LATEST:
-            raise Invalid("out_of_range", "Use a day between 1970 and 2199.", "received_on")
+        if self.received_on is not None:
+            calendar_day(self.received_on, "received_on")
         text(self.reference or "", "reference", stored=True)
 
 
@@ -110,7 +110,7 @@ class Open(Protocol):
 def oldest_first(invoices: Iterable[Open], amount: int) -> list[Part]:
     """Spread an amount over open invoices by due date, then number, each paid whole before the next; what is left stays over."""
     parts = []
-    for invoice in sorted(invoices, key=lambda one: (one.due_date or LATEST, one.number or "")):
+    for invoice in sorted(invoices, key=lambda one: (one.due_date or LAST_DAY, one.number or "")):
         part = min(invoice.total - invoice.paid - invoice.credited, amount)
         if part > 0:
             parts.append((invoice.id, part))

@@ -1,8 +1,44 @@
 """The days on which something may be booked: what is dated moves a balance from that day on, so the past can be closed."""
 
+from dataclasses import dataclass
 from datetime import date
 
 from billing_admin.domain.errors import Invalid
+
+KINDS = {"invoice": "an invoice", "credit_note": "a credit note"}
+
+
+@dataclass(frozen=True, slots=True)
+class LastDocument:
+    """The document that has the last number of its series."""
+
+    kind: str
+    number: str
+    issue_date: date
+
+
+def check_document_date(
+    day: date, today: date, locked_through: date | None, last: LastDocument | None, *field: str | int
+) -> None:
+    """Raise Invalid unless a document may be dated on `day`.
+
+    The day is not after today, not in the locked period, and not before the last document of its number series.
+    `today` is the organisation's day; `last` is None while the series is empty.
+    """
+    refuse_future(day, today, *field)
+    refuse_locked(day, locked_through, *field)
+    if last is not None and day < last.issue_date:
+        raise Invalid("before_last_issue", _before_last(last, today), *field)
+
+
+def _before_last(last: LastDocument, today: date) -> str:
+    if last.issue_date <= today:
+        return f"Use {last.issue_date.isoformat()} or later: {KINDS[last.kind]} of that day is issued already."
+    return (
+        f"{last.number} is dated {last.issue_date.isoformat()}, which is after today ({today.isoformat()}), and numbers"
+        f" follow the issue dates. Change the format of these numbers in the settings to begin a new number series,"
+        f" or wait until {last.issue_date.isoformat()}."
+    )
 
 
 def refuse_locked(day: date, locked_through: date | None, *field: str | int) -> None:
@@ -13,6 +49,8 @@ def refuse_locked(day: date, locked_through: date | None, *field: str | int) -> 
 
 
 def refuse_future(day: date, today: date, *field: str | int) -> None:
-    """Raise Invalid for a day that is still to come: money is booked when it has moved."""
+    """Raise Invalid for a day after today: a document and a payment are dated when they happen."""
     if day > today:
-        raise Invalid("in_the_future", f"Use {today.isoformat()} or earlier: this day is still to come.", *field)
+        raise Invalid(
+            "in_the_future", f"Use {today.isoformat()} (today) or earlier: this day is still to come.", *field
+        )

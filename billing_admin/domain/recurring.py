@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import count, takewhile
 from uuid import UUID, uuid5
 
-from billing_admin.domain.charging import EARLIEST, LATEST
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact
 from billing_admin.domain.text import named
@@ -60,8 +60,8 @@ class RecurringSpec:
     def _check_days(self) -> None:
         for field in ("starts_on", "anchor_on", "ends_on"):
             day = getattr(self, field)
-            if day is not None and not EARLIEST <= day < LATEST:
-                raise Invalid("out_of_range", "Use a day between 1970 and 2199.", field)
+            if day is not None:
+                calendar_day(day, field)
         if self.ends_on is not None and self.ends_on < self.starts_on:
             raise Invalid("out_of_range", "Let it end on the day it starts, or later.", "ends_on")
 

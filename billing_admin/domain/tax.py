@@ -49,11 +49,6 @@ def percent_on(day: date, first: Decimal, changes: Iterable[Change]) -> Decimal:
     return max(begun, key=lambda change: change.valid_from).percent if begun else first
 
 
-def lacks_tax_id(treatment: str, tax_id: str) -> bool:
-    """Whether a customer's tax id, which a reverse charge must name, is still missing."""
-    return treatment == "reverse_charge" and not tax_id.strip()
-
-
 def untaxed(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:
     """The same charges of a customer who is charged no tax, and the reason to print."""
     return group._replace(tax=rate, tax_note=note)

@@ -52,6 +52,11 @@ class Key(TypeDecorator[UUID]):
     cache_ok = True
     as_text = staticmethod(spelled)
 
+    @property
+    def python_type(self) -> type[UUID]:
+        """The type of the values, which a TypeDecorator does not take from its `impl`."""
+        return UUID
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Uuid() if dialect.name == "postgresql" else String(36))
 
@@ -73,6 +78,11 @@ class Exact(TypeDecorator[Decimal]):
     cache_ok = True
     as_text = staticmethod(plain)
 
+    @property
+    def python_type(self) -> type[Decimal]:
+        """The type of the values, which a TypeDecorator does not take from its `impl`."""
+        return Decimal
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Numeric(42, 12) if dialect.name == "postgresql" else Text())
 
@@ -92,6 +102,11 @@ class Moment(TypeDecorator[datetime]):
 
     impl = DateTime
     cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        """The type of the values, which a TypeDecorator does not take from its `impl`."""
+        return datetime
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))

@@ -86,14 +86,18 @@ class Organisation(Base):
 
 
 class NumberSeries(Base):
-    """Hands out gapless numbers: its row is locked until the documents that took them are committed."""
+    """Hands out gapless numbers: its row is locked until the documents that took them are committed.
+
+    The highest `part` of a kind and year is the current series; the parts before it have ended.
+    """
 
     __tablename__ = "number_series"
-    __table_args__ = (UniqueConstraint("kind", "year"),)
+    __table_args__ = (UniqueConstraint("kind", "year", "part"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]
     year: Mapped[int]
+    part: Mapped[int] = mapped_column(server_default="1")
     next_sequence: Mapped[int]
     last_issue_date: Mapped[date | None]
     last_hash: Mapped[str]

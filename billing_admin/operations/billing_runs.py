@@ -14,17 +14,19 @@ from sqlalchemy import func, insert, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
-from billing_admin.domain.periods import refuse_locked
-from billing_admin.models import Account, BillingRun, BillingRunItem, Customer, NumberSeries
+from billing_admin.domain.periods import refuse_future
+from billing_admin.models import Account, BillingRun, BillingRunItem, Customer
 from billing_admin.operations.audit import record, seal_all
 from billing_admin.operations.billing_chunks import bill_chunk, update_items
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.keys import new_id
+from billing_admin.operations.periods import check_issue_date
 from billing_admin.queries.billing import HELD, Scope, preview
 from billing_admin.queries.lookup import named
-from billing_admin.queries.organisation import organisation, today
+from billing_admin.queries.organisation import day_of, organisation, today
 
 JOB = "billing_run"
 CHANGED = "Charges have changed since this preview: look at the new one."
@@ -48,6 +50,7 @@ class RunSpec:
 
 def scope_of(session: Session, spec: RunSpec, now: datetime) -> Scope:
     """What a run would look at. Raises Invalid for all that a run refuses, so that a preview refuses it as well."""
+    calendar_day(spec.through, "through")
     _check_issue_date(session, spec, now)
     if spec.currency is not None:
         currency_code(spec.currency)
@@ -137,18 +140,12 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
 
 
 def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
-    issue_date = spec.issue_date or today(session, now)
-    last = session.scalar(
-        select(NumberSeries.last_issue_date).where(NumberSeries.kind == "invoice", NumberSeries.year == issue_date.year)
-    )
-    if spec.issue and last is not None and issue_date < last:
-        raise Invalid(
-            "before_last_issue",
-            f"Use {last.isoformat()} or later: an invoice of that day is issued already.",
-            "issue_date",
-        )
+    """Refuse a date that the run's invoices could not have; a run that leaves drafts refuses only a date after today."""
+    own = organisation(session)
+    issue_date = calendar_day(spec.issue_date or day_of(now, own.time_zone), "issue_date")
     if spec.issue:
-        refuse_locked(issue_date, organisation(session).locked_through, "issue_date")
+        check_issue_date(session, own, "invoice", issue_date, now)
+    refuse_future(issue_date, day_of(now, own.time_zone), "issue_date")
 
 
 def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:

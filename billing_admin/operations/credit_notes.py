@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.crediting import Credit
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.lifecycle import may_credit
+from billing_admin.domain.lifecycle import may_credit, refuse_before_issue_date
 from billing_admin.domain.money import Money
 from billing_admin.domain.text import named
 from billing_admin.domain.written import Row, Written
@@ -22,9 +22,10 @@ from billing_admin.operations.invoices import locked, number_documents
 from billing_admin.operations.keys import new_id
 from billing_admin.operations.outbox import tell_paid
 from billing_admin.operations.payments import free
+from billing_admin.operations.periods import check_issue_date
 from billing_admin.operations.writing import store
 from billing_admin.queries.crediting import CreditSpec, credit_of, creditable, minor
-from billing_admin.queries.organisation import today
+from billing_admin.queries.organisation import day_of, organisation
 from billing_admin.queries.written import written
 
 ONE = Decimal(1)
@@ -35,7 +36,8 @@ def credit(session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, n
 
     It reduces what is owed; what exceeds that is freed of the payments on the invoice, the latest first. Raises NotFound;
     Conflict for what cannot be credited, when nothing is left, and for another credit under the same id; Invalid without a
-    reason, above what is left, and for a day before the invoice's, before the last credit note's, or in a locked period.
+    reason, above what is left, and for a day after today, before the invoice's, before the last credit note's, or in a locked
+    period.
     """
     row = locked(session, invoice_id)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
@@ -44,7 +46,7 @@ def credit(session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, n
         return spec.id, False
     may_credit(row)
     reason = named(spec.reason, "reason", longest=500)
-    day = _day(row, spec.issue_date or today(session, now))
+    day = credit_date(session, row["number"], row["issue_date"], spec.issue_date, now)
     taken = credit_of(creditable(session, invoice_id), spec)
     made = _document(written(session, [row])[0], taken, spec.id or new_id(now), reason, day, now)
     was_open = row["paid"] + row["credited"] < row["total"]
@@ -61,10 +63,19 @@ def credit(session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, n
     return note["id"], True
 
 
-def _day(row: Row, day: date) -> date:
-    if day < row["issue_date"]:
-        said = f"Use {row['issue_date'].isoformat()} or later: that is the date of {row['number']}."
-        raise Invalid("before_invoice", said, "issue_date")
+def credit_date(session: Session, number: str, invoice_date: date, issue_date: date | None, now: datetime) -> date:
+    """Return the date of a credit note for an invoice: `issue_date`, or today.
+
+    Raises Invalid for a day that no credit note of this invoice may have, so that a preview refuses it as well.
+    """
+    own = organisation(session)
+    current_day = day_of(now, own.time_zone)
+    refuse_before_issue_date(number, invoice_date, current_day, "issue_date")
+    day = issue_date or current_day
+    if day < invoice_date:
+        message = f"Use {invoice_date.isoformat()} or later: that is the date of {number}."
+        raise Invalid("before_invoice", message, "issue_date")
+    check_issue_date(session, own, "credit_note", day, now)
     return day
 
 

@@ -12,6 +12,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charging import may_look_alike_since
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.fields import DraftFields, check_new_texts, checked
+from billing_admin.domain.invoicing import reason_to_leave_out
 from billing_admin.domain.lifecycle import editable
 from billing_admin.domain.written import Row, Written
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
@@ -180,6 +181,7 @@ def _prepared(session: Session, scope: Scope) -> Prepared:
     found = prepare(session, scope)
     if not found:
         raise Conflict("empty_draft", "Nothing would be left on this draft: discard it instead.", "remove")
-    if found[0].reason is not None:
-        raise Conflict(found[0].reason, REFUSED[found[0].reason], "remove")
+    reason = reason_to_leave_out(found[0].document)  # what else is missing stops only the issue
+    if reason is not None:
+        raise Conflict(reason, REFUSED[reason], "remove")
     return found[0]

@@ -8,8 +8,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.lifecycle import due_date, editable, may_issue
+from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, refusal, shortcomings
 from billing_admin.domain.written import COPIES, Row, Written, chained, content, document_number
 from billing_admin.models import (
     Charge,
@@ -25,8 +27,9 @@ from billing_admin.operations.bulk import UpdateMany
 from billing_admin.operations.charges import book, lock_accounts
 from billing_admin.operations.keys import new_id
 from billing_admin.operations.outbox import tell_issued
-from billing_admin.operations.periods import open_books
+from billing_admin.operations.periods import check_issue_date, open_books
 from billing_admin.queries.lookup import among_named
+from billing_admin.queries.numbers import current_series
 from billing_admin.queries.organisation import number_format, today
 from billing_admin.queries.paging import Record
 from billing_admin.queries.written import written
@@ -35,7 +38,8 @@ from billing_admin.queries.written import written
 def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Actor, now: datetime) -> bool:
     """Issue one draft: freeze its copies and give it the next number. Returns False when it was issued before.
 
-    Raises NotFound, Conflict for a void invoice, and Invalid for a date before the last one of its series or in a locked period.
+    Raises NotFound, Conflict for a void invoice, and Invalid for a date after today, before the last one of its series or in a
+    locked period, and when `domain.readiness` finds something missing.
     """
     row = locked(session, invoice_id)
     if not may_issue(row["status"], row["number"]):
@@ -85,13 +89,16 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
     """Issue documents of one kind in their order: freeze them, lock their series, then number and hash them.
 
     The lock of the series is the last of all locks, so that it is held as briefly as possible.
-    Only their rows in memory change: the caller stores them. Raises Invalid for a date before the last one of the series or in
-    a locked period, and Conflict when the format makes a number that another document has.
+    Only their rows in memory change: the caller stores them. Raises Invalid for a date after today, before the last one of the
+    series or in a locked period, and when `domain.readiness` finds something missing; and Conflict when the format makes a
+    number that another document has.
     """
-    house = open_books(session, issue_date, "issue_date")
+    house = open_books(session, calendar_day(issue_date, "issue_date"), now, "issue_date")
     contents = _freeze_all(session, house, documents, issue_date, now)
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
+    check_issue_date(session, house, kind, issue_date, now)
+    series.last_issue_date = issue_date
     format, last_hash = number_format(house, kind), series.last_hash
     for sequence, (one, said) in enumerate(zip(documents, contents, strict=True), series.next_sequence):
         number = document_number(format, issue_date, sequence)
@@ -127,7 +134,8 @@ def _freeze_all(
 ) -> list[str]:
     """Make drafts what they will be once numbered, their rows in memory; return the contents that their hashes will cover.
 
-    Raises Invalid when one would be due before its day.
+    Raises Invalid when one would be due before its day, and for an invoice on which something is missing. A credit note is not
+    stopped: it corrects an invoice that was issued.
     """
     people = buyers(session, {one.invoice["customer_id"] for one in documents})
     own = seller(house)
@@ -136,7 +144,22 @@ def _freeze_all(
         one.invoice.update(own | buyer(customer))
         terms = house.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(one.invoice, terms, issue_date, now)
+    missing = [problem for one in documents for problem in _missing(one, people[one.invoice["customer_id"]])]
+    if missing:
+        raise refusal(missing)
     return [content(one) for one in documents]
+
+
+def _missing(document: Written, customer: Record) -> Sequence[Shortcoming]:
+    """Name what stops an invoice from being issued, of the copies that are frozen on it."""
+    row = document.invoice
+    if row["kind"] == "credit_note":
+        return ()
+    seller_party, buyer_party = (
+        Party(*(row[f"{who}_{name}"] for name in ("name", "address", "tax_id"))) for who in ("seller", "customer")
+    )
+    categories = {line["tax_category"] for line in document.lines}
+    return shortcomings(IssueFacts(seller_party, buyer_party, customer.tax_treatment, categories))
 
 
 def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
@@ -170,35 +193,23 @@ def buyer(customer: Record) -> Row:
 
 
 def _locked_series(session: Session, kind: str, issue_date: date, now: datetime) -> NumberSeries:
-    query = (
-        select(NumberSeries)
-        .where(NumberSeries.kind == kind, NumberSeries.year == issue_date.year)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    query = current_series(kind, issue_date.year).with_for_update().execution_options(populate_existing=True)
     series = session.scalars(query).one_or_none()
     if series is None:
         series = NumberSeries(
             id=new_id(now),
             kind=kind,
             year=issue_date.year,
+            part=1,
             next_sequence=1,
             last_issue_date=None,
             last_hash="",
         )
         session.add(series)
         session.flush()  # if somebody else is beginning this series, we are refused here, and begin again
-    if series.last_issue_date is not None and issue_date < series.last_issue_date:
-        raise Invalid(
-            "before_last_issue",
-            f"Use {series.last_issue_date.isoformat()} or later: {KINDS[kind]} of that day is issued already.",
-            "issue_date",
-        )
-    series.last_issue_date = issue_date
     return series
 
 
-KINDS = {"invoice": "an invoice", "credit_note": "a credit note"}
 _ISSUED = ["status", "issue_date", "due_date", "issued_at", "series_id", "sequence", "number", "hash", *COPIES]
 _INVOICE = Invoice.__table__.c
 _issue = UpdateMany(

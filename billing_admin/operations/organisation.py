@@ -12,6 +12,8 @@ from billing_admin.domain.fields import OrganisationFields, check_new_texts, che
 from billing_admin.domain.text import cannot_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changes, record
+from billing_admin.operations.number_series import begin_with_new_formats
+from billing_admin.queries.organisation import day_of
 
 FIELDS = [
     "legal_name",
@@ -36,6 +38,7 @@ def update(
 ) -> Organisation:
     """Change the settings given; they apply to future documents only. Raises Stale when somebody changed them since,
     Conflict for another base currency once an invoice exists, and Invalid for formats whose numbers could be the same.
+    Another number format begins a new number series where a document dated in the future blocks the current one.
     """
     house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != house.version:
@@ -54,7 +57,8 @@ def update(
         raise Conflict("currency_locked", "The base currency is fixed once an invoice exists.", "base_currency")
     if changed:
         session.flush()
-        record(session, actor, now, "organisation.changed", "organisation", None, changed)
+        new_series = begin_with_new_formats(session, changed, day_of(now, house.time_zone), now)
+        record(session, actor, now, "organisation.changed", "organisation", None, changed | new_series)
     return house
 
 

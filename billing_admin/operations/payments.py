@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.lifecycle import refuse_before_issue_date
 from billing_admin.domain.money import Money, exact
 from billing_admin.domain.paying import (
     WRITE_OFF,
@@ -26,7 +27,6 @@ from billing_admin.domain.paying import (
     parts_asked,
     written,
 )
-from billing_admin.domain.periods import refuse_future
 from billing_admin.domain.text import named, refuse_unprintable, text
 from billing_admin.domain.written import Row
 from billing_admin.models import Allocation, Customer, Invoice, Payment
@@ -139,10 +139,9 @@ def _spelt(name: str) -> str:
 
 def _day(session: Session, day: date | None, now: datetime, field: str) -> date:
     """The day given, or today. Raises Invalid for one to come, or in the locked period."""
-    today = organisation.today(session, now)
-    refuse_future(day or today, today, field)
-    open_books(session, day or today, field)
-    return day or today
+    given = day or organisation.today(session, now)
+    open_books(session, given, now, field)
+    return given
 
 
 def _store(
@@ -322,8 +321,9 @@ def write_off(
 ) -> Recorded:
     """Give up what an invoice still owes, as of today: a payment of method `write_off` over the whole open balance.
 
-    `amount` must name that balance, so that nobody gives up more than they have seen. Raises NotFound, and Conflict when
-    nothing is open or the balance is another one; reversing the payment opens the invoice again.
+    `amount` must name that balance, so that nobody gives up more than they have seen. Raises NotFound, Invalid for an invoice
+    dated in the future, and Conflict when nothing is open or the balance is another one; reversing the payment opens the
+    invoice again.
     """
     named(reason, "reason", longest=LONGEST_REASON, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
@@ -341,11 +341,12 @@ def write_off(
     still = next((one for one in open_invoices(session, *key) if one.id == invoice_id), None)
     if still is None:
         raise Conflict("nothing_open", "Nothing is open on this invoice: there is nothing to write off.", "amount")
+    refuse_before_issue_date(still.number, still.issue_date, today, "amount")
     left = still.total - still.paid - still.credited
     if minor != left:
         said = f"{_said(left, key)} are open on {invoice.number}: enter exactly that to write it off."
         raise Conflict("not_the_balance", said, "amount")
     made = id or new_id(now)
-    paid = _Paid(key, minor, max(today, still.issue_date), WRITE_OFF, reason=reason)
+    paid = _Paid(key, minor, today, WRITE_OFF, reason=reason)
     _store(session, made, paid, ((invoice_id, minor),), invoice.customer_reference, actor, now)
     return Recorded(made, True)

@@ -1,4 +1,4 @@
-"""The period lock: the books are closed through a day, and opened again only with a reason."""
+"""The days on which the books are open, and the period lock: opened again only with a reason."""
 
 from datetime import date, datetime
 
@@ -7,22 +7,35 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.periods import refuse_locked
+from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked
 from billing_admin.domain.text import named, text
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import record
+from billing_admin.queries.numbers import last_document
 from billing_admin.queries.organisation import day_of
 
 
-def open_books(session: Session, day: date, field: str) -> Organisation:
-    """The organisation, for a write that is dated on `day`; until it commits nobody can lock that day.
+def open_books(session: Session, day: date, now: datetime, field: str) -> Organisation:
+    """Return the organisation for a write dated on `day`; until it commits nobody can lock that day.
 
-    Raises Invalid when the day is locked already.
+    Raises Invalid for a day after today and for a locked day.
     """
+    organisation = hold_period_lock(session)
+    refuse_future(day, day_of(now, organisation.time_zone), field)
+    refuse_locked(day, organisation.locked_through, field)
+    return organisation
+
+
+def hold_period_lock(session: Session) -> Organisation:
+    """Return the organisation; its settings and its period lock stay as they are until the caller commits."""
     query = select(Organisation).with_for_update(read=True, of=Organisation)
-    house = session.scalars(query.execution_options(populate_existing=True)).one()
-    refuse_locked(day, house.locked_through, field)
-    return house
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def check_issue_date(session: Session, organisation: Organisation, kind: str, day: date, now: datetime) -> None:
+    """Raise Invalid unless a document of a kind may be issued on `day` (see `domain.periods.check_document_date`)."""
+    today = day_of(now, organisation.time_zone)
+    check_document_date(day, today, organisation.locked_through, last_document(session, kind, day.year), "issue_date")
 
 
 def lock(session: Session, through: date | None, reason: str, actor: Actor, now: datetime) -> bool:

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charging import LATEST, ONE
+from billing_admin.domain.charging import ONE
+from billing_admin.domain.days import LAST_DAY, calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.domain.recurring import DAY, RecurringSpec
@@ -132,7 +133,7 @@ def _changed(
     session: Session, row: RecurringCharge, from_: date, fields: Mapping[str, Any], new_id: UUID | None
 ) -> RecurringSpec:
     """What follows: as before, but for the fields given. Where the description was the service's name, it is so again."""
-    if not row.starts_on < from_ < LATEST:
+    if not row.starts_on < from_ <= LAST_DAY:
         raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, when it starts.", "from")
     was = session.get_one(Service, row.service_id)
     return replace(
@@ -164,6 +165,7 @@ def _refuse_change(row: RecurringCharge, from_: date, facts: Mapping[str, Any]) 
 
 def _cut(session: Session, row: RecurringCharge, last_day: date, field: str, actor: Actor, now: datetime) -> list[str]:
     """Let it end with a day; returns the ids of the charges that take days back."""
+    calendar_day(last_day, field)
     if last_day < row.starts_on:
         raise Invalid("out_of_range", f"Use {row.starts_on.isoformat()}, when it starts, or a later day.", field)
     if row.ends_on is not None and last_day > row.ends_on:

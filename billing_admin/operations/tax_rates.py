@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charging import EARLIEST, LATEST
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
 from billing_admin.domain.fields import TaxRateFields, check_new_texts, checked
 from billing_admin.domain.money import plain
@@ -83,8 +83,7 @@ def change_percent(
     if rate.category != TAXED:
         raise Conflict("charges_no_tax", f"{rate.name} charges no tax: its percentage stays 0.", "percent")
     checked({"percent": percent})
-    if not EARLIEST <= valid_from < LATEST:
-        raise Invalid("out_of_range", "Use a day between 1970 and 2199.", "valid_from")
+    calendar_day(valid_from, "valid_from")
     known = {change.valid_from: change for change in rate.changes}
     before = known[valid_from].percent if valid_from in known else None
     if before != percent:

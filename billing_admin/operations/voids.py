@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.lifecycle import may_void
+from billing_admin.domain.lifecycle import may_void, void_date
+from billing_admin.domain.periods import refuse_locked
 from billing_admin.domain.text import named
 from billing_admin.domain.written import Row
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
@@ -20,8 +21,8 @@ from billing_admin.operations.charges import book, lock_accounts
 from billing_admin.operations.drafts import begin_again, set_free
 from billing_admin.operations.invoices import locked
 from billing_admin.operations.outbox import tell_voided
-from billing_admin.operations.periods import open_books
-from billing_admin.queries.organisation import today
+from billing_admin.operations.periods import hold_period_lock
+from billing_admin.queries.organisation import day_of
 
 # What becomes of the charges: pending again, cancelled for good, or at once on a draft in the invoice's place.
 FATES: Final = ("pending", "cancelled", "billed_again")
@@ -30,11 +31,11 @@ FATES: Final = ("pending", "cancelled", "billed_again")
 def void(
     session: Session, invoice_id: UUID, reason: str, charges: str, actor: Actor, now: datetime
 ) -> tuple[bool, UUID | None]:
-    """Make an issued invoice void as of today; `charges` is one of FATES.
+    """Make an issued invoice void as of today, or as of its issue date if that is later; `charges` is one of FATES.
 
     Returns whether it was not void before, and the id of the draft that bills its charges again, if any. Raises NotFound,
     Conflict for a draft, a credit note, and what is paid or credited even in part, and Invalid without a reason or when
-    today lies in a locked period.
+    that day lies in a locked period.
     """
     if charges not in FATES:
         raise Invalid("not_a_choice", f"Use one of {', '.join(FATES)}.", "charges")
@@ -43,8 +44,9 @@ def void(
         return False, None
     said = named(reason, "reason", longest=500)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
-    day = today(session, now)
-    open_books(session, day, "voided_on")
+    organisation = hold_period_lock(session)
+    day = void_date(day_of(now, organisation.time_zone), row["issue_date"])
+    refuse_locked(day, organisation.locked_through, "voided_on")
     freed = _remember(session, invoice_id)
     to = "cancelled" if charges == "cancelled" else "pending"
     set_free(session, invoice_id, to, said if charges == "cancelled" else None)

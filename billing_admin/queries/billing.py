@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.invoicing import ChargeGroup, Document, TaxRate, make_document, reason_to_leave_out
 from billing_admin.domain.money import plain
+from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, shortcomings
 from billing_admin.domain.tax import UNTAXED, untaxed
 from billing_admin.domain.written import sha256
 from billing_admin.models import Account, Charge, Customer, Service
@@ -21,6 +22,7 @@ from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.lookup import among
 from billing_admin.queries.organisation import organisation
+from billing_admin.queries.readiness import seller
 from billing_admin.queries.tax import percent_by_day
 
 AccountKey = tuple[UUID, str]
@@ -58,17 +60,18 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One account's document as it would be made today."""
+    """One account's document as it would be made today, and what is missing before it may be issued."""
 
     customer_id: UUID
     reference: str
     name: str
     document: Document
+    missing: tuple[Shortcoming, ...] = ()
 
     @property
     def reason(self) -> str | None:
-        """Why it is not made, or None."""
-        return reason_to_leave_out(self.document)
+        """Why a billing run leaves it out, or None."""
+        return reason_to_leave_out(self.document) or next((one.code for one in self.missing), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +145,21 @@ def prepare(session: Session, scope: Scope) -> list[Prepared]:
     notes = {treatment: getattr(house, f"{treatment}_note") for treatment in UNTAXED}
     prepared = []
     for (customer_id, currency), own in groups.items():
-        reference, name, treatment = people[customer_id]
+        reference, treatment, buyer = people[customer_id]
         rate = UNTAXED.get(treatment)
         taxed = own if rate is None else [untaxed(group, rate, notes[treatment]) for group in own]
-        prepared.append(Prepared(customer_id, reference, name, make_document(currency, taxed)))
+        facts = IssueFacts(seller(house), buyer, treatment, {group.tax.category for group in taxed})
+        document = make_document(currency, taxed)
+        prepared.append(Prepared(customer_id, reference, buyer.name, document, shortcomings(facts)))
     return sorted(prepared, key=lambda one: (one.reference, one.document.currency))
 
 
-def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, str]]:
-    columns = (Customer.id, Customer.reference, Customer.name, Customer.tax_treatment)
-    query = select(*columns).where(among(session, Customer.id, ids))
-    return {id: (reference, name, treatment) for id, reference, name, treatment in session.execute(query)}
+def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, Party]]:
+    """Reference, tax treatment and party of customers by id."""
+    party = (Customer.name, Customer.address, Customer.tax_id)
+    query = select(Customer.id, Customer.reference, Customer.tax_treatment, *party)
+    rows = session.execute(query.where(among(session, Customer.id, ids)))
+    return {id: (reference, treatment, Party(*party)) for id, reference, treatment, *party in rows}
 
 
 def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup]]:
@@ -268,5 +275,10 @@ def _not_due(session: Session, scope: Scope) -> list[LeftOut]:
 
 def current_invoice(session: Session, customer_id: UUID, currency: str, through: date) -> Document | None:
     """What a customer's pending charges would make if billed now, or None without any; computed, never stored."""
-    prepared = prepare(session, Scope(through, [customer_id], currency))
-    return prepared[0].document if prepared else None
+    prepared = prepare_current(session, customer_id, currency, through)
+    return None if prepared is None else prepared.document
+
+
+def prepare_current(session: Session, customer_id: UUID, currency: str, through: date) -> Prepared | None:
+    """Return the current invoice with the reason for which a billing run would leave it out."""
+    return next(iter(prepare(session, Scope(through, [customer_id], currency))), None)

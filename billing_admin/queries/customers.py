@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import folded
 from billing_admin.models import Account, Customer
+from billing_admin.models.base import Words
 from billing_admin.queries.lookup import among, named
 
 
@@ -49,7 +50,7 @@ def by_name(filters: CustomerFilter) -> Select[Customer]:
 
     `search` is the folded reference, a space, and the folded name.
     """
-    folded_name = func.substr(Customer.search, func.length(Customer.reference) + 2)
+    folded_name = func.substr(Customer.search, func.length(Customer.reference) + 2, type_=Words)
     return customers(filters).order_by(folded_name, Customer.id)
 
 

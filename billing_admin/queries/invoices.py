@@ -10,13 +10,12 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.domain.written import document_number, sha256
-from billing_admin.models import Charge, Invoice, InvoiceLine, NumberSeries, VoidedCharge
+from billing_admin.domain.written import sha256
+from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.queries.billing import CurrencyTotal, totals
 from billing_admin.queries.customers import customer
 from billing_admin.queries.listing import with_lines
 from billing_admin.queries.lookup import as_id, named
-from billing_admin.queries.organisation import number_format, organisation
 
 
 def invoice_id(session: Session, name: str) -> UUID:
@@ -192,11 +191,3 @@ def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
         .where(*conditions(session, filters))
         .order_by(Invoice.created_at.desc(), Invoice.id.desc(), InvoiceLine.position)
     )
-
-
-def next_number(session: Session, on: date, kind: str = "invoice") -> str:
-    """The number that a document issued on a day gets, unless another one comes first."""
-    sequence = session.scalar(
-        select(NumberSeries.next_sequence).where(NumberSeries.kind == kind, NumberSeries.year == on.year)
-    )
-    return document_number(number_format(organisation(session), kind), on, sequence or 1)

@@ -21,7 +21,7 @@ from billing_admin.queries import billing_runs as queries
 from billing_admin.web.filters import amounts
 from billing_admin.web.forms import DayField, Form, KeyField, LinesField, apply, form_page
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import given, given_choice, given_day, given_names, may, rows
+from billing_admin.web.lists import day_of_figures, given, given_choice, given_day, given_names, may, rows
 from billing_admin.web.people import actor, now, today
 from billing_admin.web.wording import counted
 
@@ -122,7 +122,7 @@ def _names_given() -> list[str]:
 
 def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | None:
     """What the URL asks for; None without a last day."""
-    through = given_day("through")
+    through = day_of_figures("through")
     if through is None:
         return None
     return RunSpec(
@@ -130,7 +130,7 @@ def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | 
         customers=tuple(_names_given()) or None,
         currency=given_choice("currency", MINOR_DIGITS) or None,
         issue=given("make") != "drafts",
-        issue_date=given_day("issue_date") or today(),
+        issue_date=day_of_figures("issue_date") or today(),
         confirmed=digest,
         id=id,
     )

@@ -20,6 +20,7 @@ from billing_admin.queries import crediting
 from billing_admin.queries import invoices as queries
 from billing_admin.queries.crediting import CreditSpec
 from billing_admin.queries.lookup import as_id
+from billing_admin.queries.numbers import next_number
 from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.invoices import WRITE
@@ -136,6 +137,8 @@ def _credit_form(whole: Creditable) -> CreditForm:
 
 
 def _confirmation(form: CreditForm, invoice: Invoice, whole: Creditable) -> ResponseReturnValue:
+    assert invoice.issue_date is not None  # noqa: S101 - it is issued
+    credit_notes.credit_date(db.session(), whole.number, invoice.issue_date, form.issue_date.data, now())
     taken = crediting.credit_of(whole, form.spec())
     given = [(name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "shown"}]
     return form_page(
@@ -145,7 +148,7 @@ def _confirmation(form: CreditForm, invoice: Invoice, whole: Creditable) -> Resp
         whole=whole,
         taken=taken,
         after=consequence(balance(invoice), taken.total),
-        number=queries.next_number(db.session(), form.issue_date.data, "credit_note"),
+        number=next_number(db.session(), form.issue_date.data, "credit_note"),
         given=given,
     )
 

@@ -12,7 +12,8 @@ from billing_admin.database import db, transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.explaining import explain, unsaved
 from billing_admin.domain.fields import CustomerFields
-from billing_admin.domain.tax import TREATMENTS, lacks_tax_id
+from billing_admin.domain.readiness import lacks_tax_id
+from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations import customers as operations
 from billing_admin.queries import charges, customers, invoices, organisation, paging, payments, recurring_charges
@@ -169,7 +170,7 @@ def show(id: UUID) -> ResponseReturnValue:
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), FEW).rows,
         default_terms=organisation.organisation(session).payment_terms_days,
         treatments=TREATMENTS,
-        lacks_tax_id=lacks_tax_id(customer.tax_treatment, customer.tax_id),
+        lacks_tax_id=lacks_tax_id(customer.tax_id, customer.tax_treatment),
         **_rights(),
     )
 

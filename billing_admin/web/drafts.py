@@ -17,6 +17,8 @@ from billing_admin.operations import drafts as operations
 from billing_admin.operations.invoices import issue_many
 from billing_admin.queries import invoices as queries
 from billing_admin.queries import unbilled
+from billing_admin.queries.numbers import next_number
+from billing_admin.queries.readiness import unready_drafts
 from billing_admin.web.editing import Difference, VersionField, differences
 from billing_admin.web.filters import amounts, money
 from billing_admin.web.forms import DayField, Form, LinesField, TextField, form_page, refusals_on
@@ -66,7 +68,8 @@ def edit(id: UUID) -> ResponseReturnValue:
             return redirect(url_for("invoices.show", id=id), 303)
         draft = _draft(id)
         meanwhile = differences(form, DraftForm(formdata=None, obj=draft), draft.version)
-    return form_page("drafts/edit.html", form, draft=draft, meanwhile=meanwhile)
+    unready = unready_drafts(db.session(), [id])
+    return form_page("drafts/edit.html", form, draft=draft, meanwhile=meanwhile, unready=unready)
 
 
 @pages.route("/<uuid:id>/charges", methods=["GET", "POST"])
@@ -124,7 +127,7 @@ def issue() -> ResponseReturnValue:
         flash("There are no drafts to issue.", "info")
         return redirect(back, 303)
     form.shown.data = drafts.digest
-    number = queries.next_number(db.session(), form.issue_date.data or today())
+    number = next_number(db.session(), form.issue_date.data or today())
     button = f"Issue {counted(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
     return form_page(
         "drafts/issue.html",
@@ -135,6 +138,7 @@ def issue() -> ResponseReturnValue:
         chips=chips_of(filters),
         back=back,
         unprintable=unprintable_of_drafts(drafts.ids),
+        unready=unready_drafts(db.session(), drafts.ids),
     )
 
 

@@ -1,7 +1,7 @@
 """What a person sees when something is refused or fails: what happened, the next step, and a reference to quote."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from flask import Flask, Response, current_app, g, make_response, render_template, request
@@ -37,9 +37,15 @@ _STALE = "Somebody else changed this meanwhile"
 
 def init_errors(app: Flask) -> None:
     """Answer for every error there is; those under /api/ are answered by the API."""
+    app.log_exception = _log_failure  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DomainError, _domain)
     app.register_error_handler(Exception, _unexpected)
+
+
+def _log_failure(exc_info: Any) -> None:
+    """Log the traceback of a 500 with the request id that the answer shows. Flask's own line does not have it."""
+    _log.error("request_failed", request_id=g.request_id, method=request.method, path=request.path, exc_info=exc_info)
 
 
 def _http(error: HTTPException) -> Response:

@@ -14,6 +14,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field
 from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, TextInput
 
+from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.text import reference, text
 from billing_admin.domain.typed import typed_amount
@@ -179,11 +180,12 @@ class DayField(TypedField):
     widget = DateInput()
 
     def read(self, typed: str) -> date:
-        """Only YYYY-MM-DD, and only days that exist."""
+        """Only YYYY-MM-DD, and only days that exist, in the calendar."""
         try:
-            return date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
+            day = date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
         except ValueError as error:
             raise Invalid("not_a_day", "Enter a day such as 2026-11-22.") from error
+        return calendar_day(day)
 
     def written(self, value: Any) -> str:
         """As browsers want it."""

@@ -19,9 +19,11 @@ from billing_admin.operations import invoices as operations
 from billing_admin.queries import customers, late
 from billing_admin.queries import invoices as queries
 from billing_admin.queries.explaining import explanation
+from billing_admin.queries.numbers import next_number
 from billing_admin.queries.organisation import organisation
 from billing_admin.queries.payments import of_invoice
 from billing_admin.queries.printing import texts_of_drafts
+from billing_admin.queries.readiness import unready_drafts
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import DayField, Form, form_page, refusals_on
 from billing_admin.web.guard import subject
@@ -134,6 +136,7 @@ def show(id: UUID) -> ResponseReturnValue:
         **_acts(invoice),
         payments=of_invoice(db.session(), id),
         unprintable=_unprintable(invoice),
+        unready=unready_drafts(db.session(), [id]),
         may_pay=may("payments:write"),
     )
 
@@ -203,7 +206,7 @@ def issue(id: UUID) -> ResponseReturnValue:
     if invoice.status != "draft" and not form.errors:
         flash(f"{invoice.number} is {invoice.status} already.", "info")
         return redirect(url_for("invoices.show", id=id), 303)
-    number = queries.next_number(db.session(), form.issue_date.data or today())
+    number = next_number(db.session(), form.issue_date.data or today())
     return form_page(
         "invoices/issue.html",
         form,
@@ -212,6 +215,7 @@ def issue(id: UUID) -> ResponseReturnValue:
         terms=_terms(invoice),
         charges=_charges(invoice),
         unprintable=unprintable_of_drafts([id]),
+        unready=unready_drafts(db.session(), [id]),
     )
 
 

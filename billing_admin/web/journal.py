@@ -19,7 +19,7 @@ from billing_admin.queries.organisation import organisation
 from billing_admin.web.editing import VersionField
 from billing_admin.web.forms import Form, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import address, given, given_day, may
+from billing_admin.web.lists import address, day_of_figures, given, may
 from billing_admin.web.people import actor, now, today
 
 WRITE = "settings:write"
@@ -57,22 +57,22 @@ for _key, _label in LABELS.items():
 
 def _wanted(format: str = "hledger") -> Journal:
     """The journal that the URL asks for; raises Invalid where the first day comes after the last."""
-    return Journal(Period(given_day("from"), given_day("to")), format, given("opening") == "1")
+    return Journal(Period(day_of_figures("from"), day_of_figures("to")), format, given("opening") == "1")
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """Choose the days; then what the journal adds up to, and its files. The month before this one is offered first."""
     last = date(today().year, today().month, 1)
-    first, wrong, files = given_day("from"), None, []
+    first, wrong, files = day_of_figures("from"), None, []
     try:
-        files = [_file(format) for format in FORMATS] if first or given_day("to") or given("whole") else []
+        files = [_file(format) for format in FORMATS] if first or day_of_figures("to") or given("whole") else []
     except Invalid as refusal:
         wrong = refusal.message
     return render_template(
         "journal/show.html",
         first=first,
-        last=given_day("to"),
+        last=day_of_figures("to"),
         opening=given("opening") == "1",
         month=_month_before(last),
         wrong=wrong,

@@ -1,5 +1,6 @@
 """Lists as pages show them: filters and place live in the URL, and parts of it that make no sense are left out."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from uuid import UUID
 from flask import request, url_for
 
 from billing_admin.database import db
+from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import without_controls
 from billing_admin.queries import paging
@@ -18,6 +20,7 @@ from billing_admin.web.people import actor
 ROWS = 100
 LONGEST = 200
 PLACE = "after"
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OURS = {PLACE, "endpoint", "all", "last"}  # what is no filter
 
 
@@ -48,9 +51,21 @@ def given_day(name: str) -> date | None:
     """A day, or None."""
     value = given(name)
     try:
-        return date.fromisoformat(value) if len(value) == len("2026-11-22") else None
+        return date.fromisoformat(value) if _DAY.fullmatch(value) else None
     except ValueError:
         return None
+
+
+def day_of_figures(name: str) -> date | None:
+    """Return the day that the figures of a page depend on; None if the URL gives none.
+
+    Raises Invalid for a day outside of the calendar: the figures of another day must not be shown instead.
+    """
+    day = given_day(name)
+    if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+        message = f"{day} is out of range for “{name}”. Use a day between {FIRST_DAY.year} and {LAST_DAY.year}."
+        raise Invalid("out_of_range", message, name)
+    return day
 
 
 def given_id(name: str) -> UUID | None:

@@ -17,7 +17,7 @@ from billing_admin.queries import customers, receivables
 from billing_admin.queries.organisation import organisation
 from billing_admin.web.customers import pages as of_customers
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import address, bare, given_choice, given_day, here, may
+from billing_admin.web.lists import address, bare, day_of_figures, given_choice, here, may
 from billing_admin.web.people import today
 
 WRITE = "payments:write"
@@ -29,7 +29,7 @@ pages = subject("receivables", __name__, None, write=WRITE)
 @pages.get("/ageing")
 def ageing() -> ResponseReturnValue:
     """What each customer owes, by how long it is due; now, or as of a day."""
-    as_of, currency = given_day("as_of"), given_choice("currency", MINOR_DIGITS)
+    as_of, currency = day_of_figures("as_of"), given_choice("currency", MINOR_DIGITS)
     found = receivables.aged(db.session(), today(), as_of, currency)
     return render_template(
         "receivables/ageing.html",
@@ -49,7 +49,7 @@ def ageing() -> ResponseReturnValue:
 @pages.get("/ageing.csv")
 def ageing_file() -> ResponseReturnValue:
     """The same as a file, whole."""
-    as_of = given_day("as_of")
+    as_of = day_of_figures("as_of")
     found = receivables.aged(db.session(), today(), as_of, given_choice("currency", MINOR_DIGITS))
     numbers = ("balance", *BUCKETS, "unallocated")
     columns = ("customer", "customer_name", "currency", *numbers, "as_of")
@@ -111,7 +111,7 @@ def statement(id: UUID) -> ResponseReturnValue:
 
 def _days() -> tuple[date | None, date | None]:
     """The first and the last day that the URL asks for, in their order."""
-    first, last = given_day("from"), given_day("to")
+    first, last = day_of_figures("from"), day_of_figures("to")
     return (last, first) if first and last and first > last else (first, last)
 
 

@@ -14,7 +14,7 @@ from billing_admin.domain.tax import percent_on
 from billing_admin.models import Organisation
 from billing_admin.operations import organisation as operations
 from billing_admin.queries import organisation as queries
-from billing_admin.queries.invoices import next_number
+from billing_admin.queries.numbers import next_number
 from billing_admin.web.editing import CURRENCIES, VersionField, differences
 from billing_admin.web.forms import (
     Form,

@@ -20,7 +20,7 @@ from billing_admin.queries import unbilled as queries
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.forms import Form, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
-from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, may, rows, ticked
+from billing_admin.web.lists import address, bare, chips, day_of_figures, given, given_choice, may, rows, ticked
 from billing_admin.web.people import actor, now, today
 from billing_admin.web.wording import counted
 
@@ -69,7 +69,7 @@ class MoveForm(Form):
 def index() -> ResponseReturnValue:
     """The accounts with something unbilled, by customer."""
     session = db.session()
-    filters = queries.UnbilledFilter(given("q"), given_choice("currency", MINOR_DIGITS), given_day("through"))
+    filters = queries.UnbilledFilter(given("q"), given_choice("currency", MINOR_DIGITS), day_of_figures("through"))
     found = rows(queries.accounts(filters))
     through = filters.through
     due = queries.due(session, {row.customer_id for row in found.rows}, through, through or today())
@@ -115,7 +115,9 @@ def _which(customer_id: UUID, currency: str) -> queries.Waiting:
     """The account, or the part of it, that the URL states."""
     if currency not in MINOR_DIGITS:
         raise NotFound("unknown_account", "There is no account in this currency.", "currency")
-    return queries.Waiting(customer_id, currency, given_day("through"), given_choice("status", ("pending", "held")))
+    return queries.Waiting(
+        customer_id, currency, day_of_figures("through"), given_choice("status", ("pending", "held"))
+    )
 
 
 @pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel):move>")

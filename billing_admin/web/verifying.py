@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from wtforms import FileField, ValidationError
+from flask_wtf.file import FileField
+from wtforms import ValidationError
 
 from billing_admin.database import db
 from billing_admin.documents.verifying import LARGEST_META, Meta, read_meta

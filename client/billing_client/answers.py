@@ -499,7 +499,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Series:
-    """A kind of document in a year: the numbers given out, and the next one."""
+    """A kind of document in a year: the numbers given out, and the next one; `part` 2 is a second series in a year."""
 
     kind: str
     year: int
@@ -508,6 +508,7 @@ class Series:
     last_issue_date: Optional[date]
     next_number: str
     gaps: tuple[Gap, ...]
+    part: int = 1
 
 
 @dataclass(frozen=True)

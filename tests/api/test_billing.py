@@ -1,14 +1,24 @@
 """From charges to issued invoices over the API: rehearsed, made, issued, read; money as strings throughout."""
 
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 
 from tests.api.conftest import Script, code, pointers
 
 THROUGH = "2026-11-30"
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    """The day after the latest issue date of these tests."""
+    with time_machine.travel(datetime(2026, 12, 3, 9, tzinfo=UTC)) as moved:
+        yield moved
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def billed(script: Script) -> Script:
         {"customer": "ACME", "description": "Later", "amount": "-12.00", "incurred_on": "2026-12-21"},
     ]
     script.post("/charges/batch", {"charges": rows})
-    script.post("/billing-runs", {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-30"})
+    script.post("/billing-runs", {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-22"})
     return script
 
 
@@ -68,7 +68,7 @@ def test_workbooks(billed: Script, kind: str) -> None:
 def test_the_journal(billed: Script) -> None:
     days = "from=2026-11-01&to=2026-11-30"
     text = billed.get(f"/journal.hledger?{days}").text
-    assert "2026-11-30 * (INV-2026-00001)" in text
+    assert "2026-11-22 * (INV-2026-00001)" in text
     assert "    Assets:Receivable:ACME" in text
     rows = list(csv.DictReader(io.StringIO(billed.get(f"/journal.csv?{days}").text)))
     totals: Any = billed.get(f"/journal.csv?{days}&totals=1").json

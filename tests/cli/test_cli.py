@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from billing_admin.models import ApiToken, BillingRun, Invoice, User
 from billing_admin.operations import billing_chunks, billing_runs
 from billing_admin.operations.audit import seal_all
 from billing_admin.queries.doctor import CHECKS
-from tests.making import MARCH_END, NOW, bill, make_customer, make_spec, post
+from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_spec, post
 
 Flask_ = Callable[..., Result]
 
@@ -186,6 +187,34 @@ def test_a_run_issues_and_answers_in_json(flask: Flask_, unbilled: Session) -> N
     assert len(rows(unbilled, Invoice)) == 2
 
 
+@pytest.mark.parametrize("how", [("--issue",), ("--issue", "--dry-run"), ("--dry-run",), ()])
+def test_a_run_dated_in_the_future_is_refused(flask: Flask_, unbilled: Session, how: tuple[str, ...]) -> None:
+    result = flask("billing-run", "--through", "2026-03-31", "--issue-date", "2199-12-29", *how)
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "(today) or earlier" in result.stderr
+    assert rows(unbilled, BillingRun) == rows(unbilled, Invoice) == []
+
+
+@pytest.mark.parametrize("how", [("--issue",), ("--dry-run",), ()])
+def test_a_run_names_who_is_left_out_for_a_missing_tax_id(
+    flask: Flask_, unbilled: Session, how: tuple[str, ...]
+) -> None:
+    post(make_spec(make_customer(reference="VIENNA", tax_treatment="reverse_charge"), "9"))
+    result = flask("billing-run", "--through", "2026-03-31", *how)
+    assert result.exit_code == 0
+    why = "Reverse charge, and the customer’s tax ID is missing"
+    assert f"VIENNA\tUSD\t1\t9\t{why}" in result.stdout.splitlines()
+    as_json = json.loads(flask("billing-run", "--through", "2026-03-31", "--json", "--dry-run").stdout)
+    assert "customer_tax_id_missing" in [row["reason"] for row in as_json["left_out"]]
+
+
+def test_the_doctor_names_documents_dated_in_the_future(flask: Flask_, unbilled: Session) -> None:
+    bill(issue_date=date(2199, 12, 29), now=datetime(2199, 12, 29, 9, tzinfo=UTC))
+    result = flask("doctor")
+    assert result.exit_code == 1
+    assert "INV-2199-00001: is dated 2199-12-29, after today" in result.stdout
+
+
 def test_a_run_of_some_customers_makes_drafts(flask: Flask_, unbilled: Session) -> None:
     result = flask(
         "billing-run", "--through", "2026-03-31", "--customer", "ACME", "--customer", "LESS", "--currency", "USD"
@@ -251,6 +280,26 @@ def test_doctor_finds_nothing_in_sound_data(flask: Flask_, unbilled: Session) ->
     assert (result.exit_code, result.stderr) == (0, "All is well.\n")
     assert {line.split("\t")[1] for line in result.stdout.splitlines()} == {"ok"}
     assert json.loads(flask("doctor", "--json").stdout)["ok"] is True
+
+
+def test_doctor_names_documents_that_cannot_be_printed_whole_and_does_not_fail(flask: Flask_, session: Session) -> None:
+    change_settings(invoice_footer="Pay soon 🚀")
+    post(make_spec(make_customer(reference="ACME", name="한국", address="국 1"), "5", description="Work"))
+    post(make_spec(make_customer(reference="FOO"), "7", description="中"))
+    post(make_spec(make_customer(reference="LATER"), "7", description="ไทย"), make_spec("LATER", "1", currency="EUR"))
+    bill()
+    seal_all(transaction, NOW)
+    result = flask("doctor")
+    assert result.exit_code == 0
+    assert (
+        "INV-2026-00001: the PDF cannot print 한, 국, 🚀.\nINV-2026-00002: the PDF cannot print 🚀, 中."
+        in result.stderr
+    )
+    assert "Documents with characters that cannot be printed: 4. Install fonts" in result.stderr
+    assert result.stderr.endswith("All is well.\n")
+    told = json.loads(flask("doctor", "--json").stdout)
+    assert told["ok"] is True
+    assert told["unprintable"][0] == {"document": "INV-2026-00001", "characters": ["한", "국", "🚀"]}
 
 
 def test_the_audit_log_is_sealed_and_its_head_proves_it_later(flask: Flask_, unbilled: Session, tmp_path: Path) -> None:
@@ -414,3 +463,14 @@ def test_export_refuses_what_cannot_be_written(flask: Flask_, tmp_path: Path) ->
     result = flask("export", "charges", str(tmp_path / "nowhere" / "charges.csv"))
     assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
     assert flask("export", "payslips", "-").exit_code == 2
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_out_of_range_is_wrong_usage(flask: Flask_, day: str) -> None:
+    for arguments in (
+        ("billing-run", "--dry-run", "--through", day),
+        ("post-recurring", "--dry-run", "--through", day),
+        ("export", "journal", "-", "--from", day, "--to", "2026-12-31"),
+    ):
+        ran = flask(*arguments)
+        assert (ran.exit_code, "Use a day between 1970 and 2199." in ran.stderr) == (2, True), arguments

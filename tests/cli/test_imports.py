@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import Charge, Customer, FilePart, Import, StoredFile
+from tests.earlier import OLD, REFUSED, earlier_version
 from tests.importing import bring
 from tests.making import NOW, make_customer, make_service
 from tests.web.reading import fresh
@@ -128,3 +129,34 @@ def test_daily_forgets_old_files_and_keeps_what_became_of_them(app: Flask, sessi
         assert session.scalar(select(func.count()).select_from(FilePart)) == kept
     [one] = fresh(session, select(Import))
     assert (one.file_id, one.file_name) == (None, "file.csv")
+
+
+def test_a_file_with_stored_text_again_changes_nothing_and_new_text_is_named_by_line(
+    app: Flask, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_customer(reference="acme", name="ACME")
+    path = tmp_path / "charges.csv"
+    path.write_text(f"customer,description,amount,day,key\nacme,{OLD},5,2026-03-01,a\n")
+    people = tmp_path / "customers.csv"
+    people.write_text(f"reference,name,currency\nold,{OLD},USD\n")
+    runner = app.test_cli_runner()
+    for kind, file in (("charges", path), ("customers", people)):
+        refused = runner.invoke(args=["import", kind, str(file)])
+        assert (refused.exit_code, REFUSED in refused.output) == (5, True), refused.output
+        with earlier_version(monkeypatch):
+            assert runner.invoke(args=["import", kind, str(file)]).exit_code == 0
+        again = runner.invoke(args=["import", kind, str(file)])
+        assert again.exit_code == 0, again.output
+    assert len(fresh(session, select(Charge))) == 1
+
+
+def test_the_reason_of_a_charge_that_is_to_be_held_is_checked_as_well(
+    app: Flask, session: Session, tmp_path: Path
+) -> None:
+    make_customer(reference="acme", name="ACME")
+    path = tmp_path / "charges.csv"
+    path.write_text(f"customer,description,amount,day,key,status,status_reason\nacme,x,5,2026-03-01,a,held,{OLD}\n")
+    for dry_run in (["--dry-run"], []):
+        refused = app.test_cli_runner().invoke(args=["import", "charges", str(path), *dry_run])
+        assert (refused.exit_code, REFUSED in refused.output) == (5, True), refused.output
+    assert fresh(session, select(Charge)) == []

@@ -2,11 +2,14 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import unicodedata
+import zlib
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import typst
@@ -55,6 +58,47 @@ def make_font(path: Path, family: str, characters: str) -> Path:
                 record.string = family
         font.save(path)
     return path
+
+
+def pictures(contents: dict[str, Any]) -> list[bytes]:
+    """Draw the pages of a document as PNG, a pixel for each half millimetre."""
+    as_pictures = {"format": "png", "ppi": 50.8, "pdf_standards": []}
+    compile_pdf = typst.compile
+
+    def draw(*arguments: Any, **options: Any) -> Any:
+        return compile_pdf(*arguments, **options | as_pictures)
+
+    with mock.patch.object(typst, "compile", draw):
+        pages: Any = compiled(contents, GLYPHS.printable, GLYPHS, 0)
+    return [pages] if isinstance(pages, bytes) else pages
+
+
+def inked(png: bytes) -> tuple[float, float]:
+    """Return how far from the left edge, in millimetres, the first and the last ink of a page stand."""
+    width, height, data, at = *struct.unpack_from(">LL", png, 16), b"", 8
+    while at < len(png):
+        (length,) = struct.unpack_from(">L", png, at)
+        data += png[at + 8 : at + 8 + length] if png[at + 4 : at + 8] == b"IDAT" else b""
+        at += length + 12
+    raw, stride, above = zlib.decompress(data), width * 4, bytes(width * 4)
+    dark: set[int] = set()
+    for row in range(height):
+        start = row * (stride + 1)
+        above = unfiltered(raw[start], raw[start + 1 : start + 1 + stride], above)
+        dark.update(x for x in range(width) if above[4 * x] < 128)
+    return min(dark) / 2, max(dark) / 2
+
+
+def unfiltered(kind: int, line: bytes, above: bytes) -> bytes:
+    """Undo a PNG filter, RFC 2083 section 6."""
+    made = bytearray()
+    for at, value in enumerate(line):
+        left, up = made[at - 4] if at >= 4 else 0, above[at]
+        corner = above[at - 4] if at >= 4 else 0
+        guess = left + up - corner
+        paeth = min((left, up, corner), key=lambda known: abs(guess - known))
+        made.append((value + (0, left, up, (left + up) // 2, paeth)[kind]) & 255)
+    return bytes(made)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +192,23 @@ def test_a_long_word_can_be_broken(word: str) -> None:
         longest = max(len(piece) for part in pieces for piece in part.replace("\u200b", " ").split())
         assert longest <= 12
     assert printed(word).startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("text", ["W" * 200, "한" * 200, "ابجد" * 50, "บริษัท" * 40, "PO-" + "9" * 150, "word " * 40])
+def test_no_text_leaves_the_margins(text: str) -> None:
+    for page in pictures(document(text) | {"title": "Invoice INV-2026-00001"}):
+        left, right = inked(page)
+        assert left >= 19.5
+        assert right <= 190.5
+
+
+def test_figures_of_any_length_stay_inside_their_columns() -> None:
+    number = "999,999,999,999,999,999.999999999999"
+    row = ["W" * 200, number, f"{number} EUR", "19 %, price with 19 %", "999,999,999,999,999,999.00 EUR"]
+    for page in pictures(document("x") | {"rows": [row]}):
+        left, right = inked(page)
+        assert left >= 19.5
+        assert right <= 190.5
 
 
 def test_short_words_stay_whole() -> None:

@@ -10,13 +10,14 @@ from sqlalchemy import func, select
 
 from billing_admin.database import db, transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.fields import CustomerFields
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
-from billing_admin.operations import billing_runs, credit_notes, drafts, invoices, voids
+from billing_admin.operations import billing_runs, credit_notes, customers, drafts, invoices, voids
 from billing_admin.operations.billing_runs import RunSpec
 from billing_admin.queries.billing import Scope, preview
 from billing_admin.queries.crediting import CreditSpec
 from tests.life.charging import Charging
-from tests.life.model import Charge, Document, rounded, totals
+from tests.life.model import UNTAXED, Charge, Document, rounded, totals
 from tests.life.sequence import ACCOUNTS, BACK, PICK, PRICES, stage
 
 
@@ -40,7 +41,8 @@ class Invoicing(Charging):
         """Bill everybody; what the preview shows is what is made."""
         self.tick()
         through, day = self.day(back), self.day(on or 0)
-        refusals = self.books.refuse_number("invoice", day) if issue else set()
+        refusals = self.books.refuse_future(day, self.today)
+        refusals |= self.books.refuse_number("invoice", day, self.today) if issue else set()
         due = self.books.due(through)
         db.session.rollback()
         shown = preview(db.session(), Scope(through))
@@ -62,6 +64,13 @@ class Invoicing(Charging):
                 self.books.issue(document, day)
         assert [one.document.total for one in shown.documents] == [self.books.documents[one.id].total for one in made]
 
+    @rule(tax_id=st.sampled_from(["", " ", "ATU1", "ATU2"]))
+    def name_tax_id(self, tax_id: str) -> None:
+        """Give the customer under reverse charge a tax ID, or take it away."""
+        fields: CustomerFields = {"tax_id": tax_id}
+        self.attempt(set(), customers.update, self.customers[UNTAXED], fields, None)
+        self.books.has_tax_id = bool(tax_id.strip())
+
     @precondition(lambda self: self.is_there("documents"))
     @rule(pick=PICK, on=st.none() | st.integers(-2, 9))
     def issue(self, pick: int, on: int | None) -> None:
@@ -69,7 +78,7 @@ class Invoicing(Charging):
         day = self.day(on or 0)
         refusals = {"already_void"} if document.status == "void" else set()
         if document.status == "draft":
-            refusals = self.books.refuse_number("invoice", day)
+            refusals = self.books.refuse_number("invoice", day, self.today) | self.books.refuse_party(document.account)
         if self.attempt(refusals, invoices.issue, document.id, None if on is None else day):
             self.books.issue(document, day)
 
@@ -119,7 +128,7 @@ class Invoicing(Charging):
                 self.books.draft(done[1], document.account, freed)
 
     @precondition(lambda self: self.is_there("documents"))
-    @rule(pick=PICK, quarters=st.integers(1, 5), on=st.none() | st.integers(0, 9))
+    @rule(pick=PICK, quarters=st.integers(1, 5), on=st.none() | st.integers(-2, 9))
     def credit(self, pick: int, quarters: int, on: int | None) -> None:
         """Credit a part of what is left, all of it, or too much."""
         document: Document = self.one_of(self.books.documents, pick)
@@ -128,7 +137,7 @@ class Invoicing(Charging):
         day = self.day(on or 0)
         note = self.new_id()
         spec = CreditSpec("Agreed", self.major(minor, document.account), (), None if on is None else day, note)
-        refusals = self.books.refuse_credit(document, minor, day)
+        refusals = self.books.refuse_credit(document, minor, day, self.today)
         if self.attempt(refusals, credit_notes.credit, document.id, spec) is None:
             return
         net, tax = self.stored_note(note)
@@ -151,7 +160,7 @@ class Invoicing(Charging):
         tax = self.tax_of(chosen, [one for one in lines if rate_of(one) == rate_of(chosen)])
         note = self.new_id()
         spec = CreditSpec("Agreed", None, [(chosen.id, self.major(chosen.net, document.account))], None, note)
-        refusals = self.books.refuse_credit(document, chosen.net + tax, self.today)
+        refusals = self.books.refuse_credit(document, chosen.net + tax, self.today, self.today)
         if self.attempt(refusals, credit_notes.credit, document.id, spec) is not None:
             assert self.stored_note(note) == (chosen.net, tax)
             self.books.credit(document, note, chosen.net, tax, self.today)

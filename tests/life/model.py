@@ -117,6 +117,8 @@ class Books:
     billed_through: dict[Account, date] = field(default_factory=dict)
     series: dict[tuple[str, int], tuple[int, date]] = field(default_factory=dict)
     locked_through: date | None = None
+    has_tax_id: bool = True
+    """Whether the customer under reverse charge has a tax ID."""
 
     # --- charges
 
@@ -156,12 +158,20 @@ class Books:
         return [charge for charge in self.charges.values() if charge.document == document]
 
     def due(self, through: date) -> dict[Account, list[Charge]]:
-        """What a run up to a day would bill, in its order: accounts whose invoice would ask for money."""
+        """What a run up to a day would bill, in its order: accounts whose invoice would ask for money, and may be issued."""
         found: dict[Account, list[Charge]] = defaultdict(list)
         for charge in self.charges.values():
             if charge.status == "pending" and charge.day <= through:
                 found[charge.account].append(charge)
-        return {account: own for account, own in sorted(found.items()) if sum(totals(account, own)) > 0}
+        return {
+            account: own
+            for account, own in sorted(found.items())
+            if sum(totals(account, own)) > 0 and not self.refuse_party(account)
+        }
+
+    def refuse_party(self, account: Account) -> set[str]:
+        """An invoice with reverse charge names the tax ID."""
+        return {"customer_tax_id_missing"} if account[0] == UNTAXED and not self.has_tax_id else set()
 
     def draft(self, id: UUID, account: Account, charges: Iterable[Charge]) -> Document:
         """Put exactly these charges on a draft, new or known."""
@@ -182,9 +192,13 @@ class Books:
     def refuse_day(self, day: date) -> set[str]:
         return {"period_locked"} if self.locked_through and day <= self.locked_through else set()
 
-    def refuse_number(self, kind: str, day: date) -> set[str]:
+    def refuse_future(self, day: date, today: date) -> set[str]:
+        return {"in_the_future"} if day > today else set()
+
+    def refuse_number(self, kind: str, day: date, today: date) -> set[str]:
         _, last = self.series.get((kind, day.year), (0, day))
-        return self.refuse_day(day) | ({"before_last_issue"} if day < last else set())
+        refused = self.refuse_day(day) | self.refuse_future(day, today)
+        return refused | ({"before_last_issue"} if day < last else set())
 
     def issue(self, document: Document, day: date) -> None:
         """Give a document the next number of its series."""
@@ -201,15 +215,16 @@ class Books:
         if document.status == "draft":
             return {"is_draft"}
         touched = self.paid(document) or document.credited
-        return self.refuse_day(today) | ({"has_payments_or_credits"} if touched else set())
+        counts_from = max(today, document.issued or today)
+        return self.refuse_day(counts_from) | ({"has_payments_or_credits"} if touched else set())
 
-    def refuse_credit(self, document: Document, amount: int, day: date) -> set[str]:
+    def refuse_credit(self, document: Document, amount: int, day: date, today: date) -> set[str]:
         if document.kind == "credit_note":
             return {"is_credit_note"}
         if document.status != "issued" or document.issued is None:
             return {"is_draft", "already_void"}
         left = document.total - document.credited
-        refused = self.refuse_number("credit_note", day)
+        refused = self.refuse_number("credit_note", day, today)
         refused |= {"before_invoice"} if day < document.issued else set()
         return refused | ({"nothing_left"} if not left else {"above_remaining"} if amount > left else set())
 

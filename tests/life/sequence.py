@@ -167,7 +167,7 @@ class Sequence(RuleBasedStateMachine):
         try:
             db.session.rollback()
             session = db.session()
-            assert [row for result in examine(session) for row in result.rows] == []
+            assert [row for result in examine(session, self.now) for row in result.rows] == []
             for position in receivables.positions(session, self.today).values():
                 assert sum(position.open) - position.unallocated == position.balance
             self.still_frozen()

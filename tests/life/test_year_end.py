@@ -62,4 +62,4 @@ def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(
     session.rollback()
     assert aged(session, TODAY, LOCKED) == ageing
     assert statements(session, buyer.id, None, LOCKED) == statement
-    assert [row for result in examine(session) for row in result.rows] == []
+    assert [row for result in examine(session, NOW) for row in result.rows] == []

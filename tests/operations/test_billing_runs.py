@@ -4,7 +4,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -568,7 +568,7 @@ def test_a_later_invoice_between_two_chunks_stops_the_run_with_its_reason(
     post(*(make_spec(person, "10") for person in people))
     monkeypatch.setattr(billing_chunks, "CHUNK", 2)
     tomorrow = RunSpec(MARCH_END, customers=("P-3",), issue=True, issue_date=NOW.date() + timedelta(days=1))
-    _between_chunks(monkeypatch, lambda: billing_runs.run(transaction, tomorrow, SYSTEM, NOW))
+    _between_chunks(monkeypatch, lambda: billing_runs.run(transaction, tomorrow, SYSTEM, NOW + timedelta(days=1)))
     run_id = bill()
     run = report(session, run_id).run
     assert (run.state, run.failure) == ("failed", "Use 2026-04-03 or later: an invoice of that day is issued already.")
@@ -576,11 +576,14 @@ def test_a_later_invoice_between_two_chunks_stops_the_run_with_its_reason(
     assert_books_balance(session)
 
 
+NEW_YEAR = datetime(2027, 1, 1, 9, tzinfo=UTC)
+
+
 def test_each_year_has_a_series_of_its_own(session: Session) -> None:
     customer = make_customer()
     for issue_date in (date(2026, 12, 31), date(2027, 1, 1), date(2027, 1, 1), date(2026, 12, 31)):
         post(make_spec(customer, "10", description=issue_date.isoformat()))
-        bill(issue_date=issue_date)
+        bill(issue_date=issue_date, now=NEW_YEAR)
     numbers = [invoice.number for invoice in all_invoices()]
     assert numbers == ["INV-2026-00001", "INV-2026-00002", "INV-2027-00001", "INV-2027-00002"]
     assert session.scalar(select(func.count()).select_from(NumberSeries)) == 2

@@ -150,14 +150,15 @@ def test_dates_follow_the_series_the_invoice_and_the_lock(session: Session, invo
         (date(2026, 4, 4), "before_last_issue"),
     ):
         with pytest.raises(DomainError) as refused:
-            credit(invoice, "1", issue_date=day)
+            credit(invoice, "1", issue_date=day, now=NOW + timedelta(days=9))
         assert (refused.value.code, refused.value.field) == (code, ("issue_date",))
     transaction(periods.lock, date(2026, 4, 6), "", SYSTEM, NOW + timedelta(days=9))
     with pytest.raises(DomainError, match="locked through") as refused:
-        credit(invoice, "1", issue_date=date(2026, 4, 6))
+        credit(invoice, "1", issue_date=date(2026, 4, 6), now=NOW + timedelta(days=9))
     assert refused.value.code == "period_locked"
     assert {name: len(rows) for name, rows in contents(session).items()}["invoices"] == len(before["invoices"])
-    assert credit(invoice, "1", issue_date=date(2026, 4, 7)).issue_date == date(2026, 4, 7)
+    note = credit(invoice, "1", issue_date=date(2026, 4, 7), now=NOW + timedelta(days=9))
+    assert note.issue_date == date(2026, 4, 7)
 
 
 def test_an_invoice_of_a_locked_period_is_credited_in_the_open_one(session: Session, invoice: Invoice) -> None:

@@ -1,6 +1,6 @@
 """Drafts change as long as they are drafts: what they say, and what is on them."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -177,7 +177,11 @@ def test_many_are_issued_at_once_by_reference(session: Session) -> None:
     made = [make_invoice(make_customer(reference=f"D-{n}"), issue=False) for n in range(3)]
     issued = make_invoice(make_customer(reference="A"))
     count = transaction(
-        invoices.issue_many, [one.id for one in [*reversed(made), issued]], date(2026, 4, 3), SYSTEM, NOW
+        invoices.issue_many,
+        [one.id for one in [*reversed(made), issued]],
+        date(2026, 4, 3),
+        SYSTEM,
+        NOW + timedelta(days=1),
     )
     assert count == 3
     assert [one.customer_reference for one in all_invoices()] == ["A", "D-0", "D-1", "D-2"]
@@ -185,7 +189,10 @@ def test_many_are_issued_at_once_by_reference(session: Session) -> None:
         select(AuditEvent).where(AuditEvent.action == "invoice.issued", AuditEvent.object_id.is_(None))
     ).one()
     assert (event.details["first"], event.details["last"]) == ("INV-2026-00002", "INV-2026-00004")
-    assert transaction(invoices.issue_many, [one.id for one in made], date(2026, 4, 3), SYSTEM, NOW) == 0
+    assert (
+        transaction(invoices.issue_many, [one.id for one in made], date(2026, 4, 3), SYSTEM, NOW + timedelta(days=1))
+        == 0
+    )
     assert_books_balance(session)
 
 
@@ -194,5 +201,5 @@ def test_many_are_issued_all_or_none(session: Session) -> None:
     change(second, due_date=date(2026, 4, 1))
     before = contents(session)
     with pytest.raises(DomainError):
-        transaction(invoices.issue_many, [first.id, second.id], date(2026, 4, 3), SYSTEM, NOW)
+        transaction(invoices.issue_many, [first.id, second.id], date(2026, 4, 3), SYSTEM, NOW + timedelta(days=1))
     assert contents(session) == before

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -22,6 +22,7 @@ from tests.making import (
     NOW,
     all_invoices,
     bill,
+    change_settings,
     credit,
     make_customer,
     make_invoice,
@@ -436,6 +437,31 @@ BREAKS = {
         f"UPDATE invoices SET due_date = NULL WHERE {FIRST}",
         "on 2026-04-04 its buckets less the unallocated make",
     ),
+    "an invoice dated in the future": (
+        "future_date",
+        f"UPDATE invoices SET issue_date = '2999-12-29', due_date = '2999-12-30' WHERE {FIRST}",
+        "INV-2026-00001: is dated 2999-12-29, after today",
+    ),
+    "a credit note dated in the future": (
+        "future_date",
+        f"UPDATE invoices SET issue_date = '2999-12-29', due_date = '2999-12-30' WHERE {NOTE}",
+        "CN-2026-00001: is dated 2999-12-29, after today",
+    ),
+    "a void invoice dated in the future": (
+        "future_date",
+        f"UPDATE invoices SET issue_date = '2999-12-29', due_date = '2999-12-30' WHERE {VOIDED}",
+        "INV-2026-00004, void: is dated 2999-12-29, after today",
+    ),
+    "a payment received in the future": (
+        "future_date",
+        f"UPDATE payments SET received_on = '2999-12-29' WHERE id = {PAID}",
+        "is received on 2999-12-29, after today",
+    ),
+    "a payment reversed in the future": (
+        "future_date",
+        f"UPDATE payments SET status = 'reversed', reversed_on = '2999-12-29', allocated = 0 WHERE id = {PAID}",
+        "is reversed on 2999-12-29, after today",
+    ),
     "a series that would leave a gap": (
         "number_series",
         "UPDATE number_series SET next_sequence = 9",
@@ -589,6 +615,31 @@ def test_every_check_is_tried() -> None:
     """Those of recurring charges are tried in `test_doctor_recurring`."""
     elsewhere = {check.name for check in recurring.CHECKS}
     assert {check for check, _, _ in BREAKS.values()} == {check.name for check in CHECKS} - elsewhere
+
+
+def test_what_lies_in_the_future_is_told_by_the_day_of_the_organisation(billed: Session) -> None:
+    """The latest document is of 4 April: still to come on the 3rd, and on the 4th in a time zone that is behind."""
+    for zone, now, names in (
+        (
+            "UTC",
+            "2026-04-03T23:59:59+00:00",
+            ["INV-2026-00004, void", "INV-2026-00005", "CN-2026-00001", "CN-2026-00002"],
+        ),
+        ("UTC", "2026-04-04T00:00:00+00:00", []),
+        ("Pacific/Kiritimati", "2026-04-03T10:00:00+00:00", []),
+        ("Pacific/Pago_Pago", "2026-04-04T11:00:00+00:00", []),
+        (
+            "Pacific/Pago_Pago",
+            "2026-04-04T10:59:59+00:00",
+            ["INV-2026-00004, void", "INV-2026-00005", "CN-2026-00001", "CN-2026-00002"],
+        ),
+    ):
+        change_settings(time_zone=zone)
+        billed.rollback()
+        billed.expire_all()
+        results = {result.check.name: result for result in examine(billed, datetime.fromisoformat(now))}
+        wrong = [finding.wrong.partition(":")[0] for finding in results["future_date"].rows]
+        assert sorted(wrong) == sorted(names), (zone, now)
 
 
 def test_a_changed_hash_names_the_row_itself_and_the_next(defenceless: Session) -> None:

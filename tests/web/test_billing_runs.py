@@ -1,6 +1,6 @@
 """Running billing in the browser: choose, preview, confirm, result."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -205,9 +205,10 @@ def test_without_a_digest_nothing_runs(browser: FlaskClient, session: Session) -
 
 def test_a_date_before_the_last_invoice_leads_back_to_its_field(browser: FlaskClient, session: Session) -> None:
     shown = browser.get(PREVIEW)
-    bill(customers=[make_customer(reference="early")], issue_date=date(2026, 4, 9))
+    later = NOW + timedelta(days=7)
+    bill(customers=[make_customer(reference="early")], issue_date=date(2026, 4, 9), now=later)
     post(make_spec("early", "1"))
-    bill(currency="USD", issue_date=date(2026, 4, 9))
+    bill(currency="USD", issue_date=date(2026, 4, 9), now=later)
     for response in (browser.get(PREVIEW), confirm(browser, shown)):
         assert response.status_code == 422
         assert "Use 2026-04-09 or later" in words(response)

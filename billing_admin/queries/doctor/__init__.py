@@ -4,25 +4,32 @@ Sums are made in the database; documents are read one after the other, so that m
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import chain
 
 from sqlalchemy.orm import Session
 
-from billing_admin.queries.doctor import audit, charges, corrections, documents, receivables, recurring
+from billing_admin import clock
+from billing_admin.queries.doctor import audit, charges, corrections, dates, documents, receivables, recurring
 from billing_admin.queries.doctor.audit import anchored
 from billing_admin.queries.doctor.findings import Check, Finding, Result
+from billing_admin.queries.organisation import today
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "anchored", "examine"]
 
 PARTS = (charges, documents, corrections, receivables, recurring, audit)
-CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in PARTS))
+CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))
 # How many rows a result carries; it counts all.
 MOST_ROWS = 1000
 
 
-def examine(session: Session) -> list[Result]:
-    """Check every rule in one snapshot of the data; a result per rule, in their order."""
-    return gathered(chain.from_iterable(part.find(session) for part in PARTS))
+def examine(session: Session, now: datetime | None = None) -> list[Result]:
+    """Check every rule in one snapshot of the data; a result per rule, in their order.
+
+    `now` decides what lies in the future; it is this moment if left out.
+    """
+    findings = chain.from_iterable(part.find(session) for part in PARTS)
+    return gathered(chain(findings, dates.find(session, today(session, now or clock.now()))))
 
 
 def gathered(found: Iterable[tuple[str, Finding]]) -> list[Result]:

@@ -1,0 +1,62 @@
+"""Decide whether a document may be issued: name what is missing on it, and the page on which to add it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from billing_admin.domain.errors import Field, Invalid, Problem
+
+# The EN 16931 category of a line under reverse charge.
+REVERSE_CHARGE = "AE"
+CUSTOMER_TAX_ID_MISSING = "customer_tax_id_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """The seller or the buyer, as a document names them."""
+
+    name: str
+    address: str
+    tax_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcoming:
+    """Something that is missing on a document: its place, a stable code, a sentence, and the page where it is added."""
+
+    field: Field
+    code: str
+    message: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssueFacts:
+    """What would be frozen on a document: its parties, the customer's tax treatment, and the tax categories of its lines."""
+
+    seller: Party
+    buyer: Party
+    tax_treatment: str
+    tax_categories: Collection[str]
+
+
+def shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
+    """Return what stops a document from being issued; empty if it is ready."""
+    if not lacks_tax_id(facts.buyer.tax_id, facts.tax_treatment, facts.tax_categories):
+        return ()
+    message = (
+        f"Add the tax ID of {facts.buyer.name} on the customer's page: an invoice with reverse charge must name it."
+    )
+    return (Shortcoming(("customer", "tax_id"), CUSTOMER_TAX_ID_MISSING, message, "customer"),)
+
+
+def lacks_tax_id(tax_id: str, tax_treatment: str, tax_categories: Collection[str] = ()) -> bool:
+    """Return whether reverse charge asks for a tax ID and this one says nothing: it has no letter and no digit."""
+    is_reverse_charge = tax_treatment == "reverse_charge" or REVERSE_CHARGE in tax_categories
+    return is_reverse_charge and not any(character.isalnum() for character in tax_id)
+
+
+def refusal(found: Collection[Shortcoming]) -> Invalid:
+    """Return the error that refuses to issue documents with these shortcomings."""
+    error = Invalid.of([Problem(one.code, one.message, one.field) for one in found])
+    assert isinstance(error, Invalid)  # noqa: S101 - `of` makes an error of its own class
+    return error

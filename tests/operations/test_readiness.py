@@ -1,0 +1,181 @@
+"""Reverse charge names the customer's tax ID: a run leaves out a customer without it, and an issue is refused."""
+
+from functools import partial
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.database import glance, transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.fields import CustomerFields
+from billing_admin.models import BillingRun, Customer, Invoice
+from billing_admin.operations import billing_runs, customers, invoices
+from billing_admin.operations.billing_chunks import WHOLE, bill_chunk, look_ahead
+from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.queries.billing import Scope, prepare_current, preview
+from billing_admin.queries.billing_runs import left_out
+from billing_admin.queries.readiness import unready_drafts
+from tests.books import assert_books_balance, contents
+from tests.making import (
+    MARCH_END,
+    NOW,
+    all_invoices,
+    bill,
+    credit,
+    make_customer,
+    make_invoice,
+    make_service,
+    make_spec,
+    make_tax_rate,
+    post,
+    void,
+)
+
+REASON = "customer_tax_id_missing"
+BLANK = ["", " ", "\u00a0\u2003", "-"]
+
+
+def update_customer(customer: Customer, fields: CustomerFields) -> None:
+    transaction(customers.update, customer.id, fields, None, SYSTEM, NOW)
+
+
+def reverse_charged(tax_id: str = "", reference: str = "VIENNA") -> Customer:
+    return make_customer(reference=reference, tax_treatment="reverse_charge", tax_id=tax_id)
+
+
+def left_out_of(session: Session, run_id: object) -> list[tuple[str, int, str]]:
+    session.rollback()
+    return [(row.reference, row.charges, row.reason) for row in left_out(session, run_id)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tax_id", BLANK)
+@pytest.mark.parametrize("issue", [True, False])
+def test_a_run_leaves_out_reverse_charge_without_a_tax_id(session: Session, tax_id: str, issue: bool) -> None:
+    vienna, paris = reverse_charged(tax_id), reverse_charged("FR1", "PARIS")
+    post(make_spec(vienna, "5"), make_spec(vienna, "6"), make_spec(paris, "7"), make_spec(make_customer(), "8"))
+    shown = preview(session, Scope(MARCH_END))
+    assert [(row.reference, row.charges, row.reason) for row in shown.left_out] == [("VIENNA", 2, REASON)]
+    run_id = bill(issue=issue, confirmed=shown.digest)
+    assert left_out_of(session, run_id) == [("VIENNA", 2, REASON)]
+    assert len(all_invoices()) == len(shown.documents) == 2
+    assert session.get_one(BillingRun, run_id).state == "done"
+    assert_books_balance(session)
+    update_customer(vienna, {"tax_id": "ATU1"})
+    bill(issue=issue)
+    assert [one.customer_tax_id for one in all_invoices() if one.customer_reference == "VIENNA"] == ["ATU1"]
+
+
+def test_a_run_leaves_out_lines_of_the_reverse_charge_category(session: Session) -> None:
+    """The category comes from the service's tax rate; the customer's own treatment is the usual one."""
+    make_tax_rate("RC", "0", "AE")
+    service, customer = make_service(tax_rate="RC"), make_customer(reference="VIENNA")
+    post(make_spec(customer, service=service), make_spec(customer, "5"))
+    assert left_out_of(session, bill()) == [("VIENNA", 2, REASON)]
+    update_customer(customer, {"tax_id": "ATU1"})
+    assert left_out_of(session, bill()) == []
+    assert [one.customer_tax_id for one in all_invoices()] == ["ATU1"]
+
+
+def test_the_current_invoice_gives_the_reason(session: Session) -> None:
+    vienna = reverse_charged()
+    post(make_spec(vienna, "5"))
+    prepared = prepare_current(session, vienna.id, "USD", MARCH_END)
+    assert prepared is not None
+    assert (prepared.reason, prepared.document.total) == (REASON, 500)
+
+
+def test_a_total_that_makes_no_invoice_is_told_first(session: Session) -> None:
+    post(make_spec(reverse_charged(), "-5"))
+    assert left_out_of(session, bill()) == [("VIENNA", 1, "negative_total")]
+
+
+def test_a_confirmed_preview_is_shown_again_once_the_tax_id_is_there(session: Session) -> None:
+    vienna = reverse_charged()
+    post(make_spec(vienna, "5"), make_spec(make_customer(), "8"))
+    before = preview(session, Scope(MARCH_END))
+    session.rollback()
+    update_customer(vienna, {"tax_id": "ATU1"})
+    assert preview(session, Scope(MARCH_END)).digest != before.digest
+
+
+@pytest.mark.parametrize("tax_id", BLANK)
+def test_an_issue_of_reverse_charge_without_a_tax_id_is_refused_at_the_field(session: Session, tax_id: str) -> None:
+    vienna, other = reverse_charged("ATU1"), make_invoice(make_customer(), issue=False)
+    draft = make_invoice(vienna, issue=False)
+    update_customer(vienna, {"tax_id": tax_id})
+    before = contents(session)
+    for act in (
+        partial(invoices.issue, invoice_id=draft.id, issue_date=None),
+        partial(invoices.issue_many, ids=[other.id, draft.id], issue_date=NOW.date()),
+    ):
+        with pytest.raises(Invalid) as refused:
+            transaction(lambda session, act=act: act(session, actor=SYSTEM, now=NOW))
+        assert (refused.value.code, refused.value.field) == (REASON, ("customer", "tax_id"))
+        assert refused.value.message.startswith("Add the tax ID of VIENNA on the customer's page")
+        assert contents(session) == before
+    [unready] = unready_drafts(session, [other.id, draft.id])
+    assert (unready.id, unready.customer_id) == (draft.id, vienna.id)
+    session.rollback()
+    update_customer(vienna, {"tax_id": "ATU2"})
+    assert unready_drafts(session, [other.id, draft.id]) == []
+    session.rollback()
+    assert transaction(invoices.issue_many, [other.id, draft.id], NOW.date(), SYSTEM, NOW) == 2
+    assert_books_balance(session)
+
+
+def test_a_draft_made_before_the_treatment_changed_is_stopped_as_well(session: Session) -> None:
+    """Its lines keep the category that they were made with, on either side of the change."""
+    taxed, untaxed = make_customer(reference="TAXED"), reverse_charged("ATU1")
+    drafts = [make_invoice(customer, issue=False) for customer in (taxed, untaxed)]
+    update_customer(taxed, {"tax_treatment": "reverse_charge"})
+    update_customer(untaxed, {"tax_treatment": "standard", "tax_id": ""})
+    for draft in drafts:
+        with pytest.raises(Invalid) as refused:
+            transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
+        assert refused.value.code == REASON
+
+
+def test_each_draft_that_is_not_ready_is_named(session: Session) -> None:
+    people = [reverse_charged("ATU1", reference) for reference in ("A", "B")]
+    drafts = [make_invoice(customer, issue=False).id for customer in people]
+    for customer in people:
+        update_customer(customer, {"tax_id": ""})
+    with pytest.raises(Invalid) as refused:
+        transaction(invoices.issue_many, drafts, NOW.date(), SYSTEM, NOW)
+    assert [problem.message.split(" on the")[0] for problem in refused.value.problems] == [
+        "Add the tax ID of A",
+        "Add the tax ID of B",
+    ]
+
+
+def test_an_invoice_of_before_is_credited_and_billed_again_without_a_tax_id(session: Session) -> None:
+    """A credit note corrects what was issued; the draft in place of a void invoice may exist, and is stopped at its issue."""
+    vienna = reverse_charged("ATU1")
+    credited, voided = make_invoice(vienna), make_invoice(vienna)
+    update_customer(vienna, {"tax_id": " "})
+    note = credit(credited, "10")
+    assert (note.kind, note.status, note.total) == ("credit_note", "issued", 1000)
+    draft_id = void(voided, "billed_again")
+    assert draft_id is not None
+    with pytest.raises(Invalid) as refused:
+        transaction(invoices.issue, draft_id, None, SYSTEM, NOW)
+    assert refused.value.code == REASON
+    update_customer(vienna, {"tax_id": "ATU1"})
+    assert transaction(invoices.issue, draft_id, None, SYSTEM, NOW)
+    assert_books_balance(session)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("before", "after"), [("ATU1", ""), ("", "ATU1")])
+def test_a_tax_id_that_changes_after_looking_ahead_is_seen(session: Session, before: str, after: str) -> None:
+    vienna = reverse_charged(before)
+    post(make_spec(vienna, "5"))
+    run_id, _ = transaction(billing_runs.start, RunSpec(MARCH_END, issue=True), SYSTEM, NOW)
+    ahead = glance(look_ahead, run_id, NOW, WHOLE)
+    update_customer(vienna, {"tax_id": after})
+    assert transaction(bill_chunk, run_id, SYSTEM, NOW, ahead) == 1
+    expected = [] if after else [("VIENNA", 1, REASON)]
+    assert left_out_of(session, run_id) == expected
+    assert session.scalars(select(Invoice.customer_tax_id)).all() == ([after] if after else [])
