@@ -35,7 +35,7 @@ def filled(database: Database, now: datetime) -> dict[str, list[Any]]:
     database.reset()
     with database.app.app_context():
         transaction(demo.fill, now)
-        assert {result.check.name for result in examine(db.session()) if result.found} == set()
+        assert {result.check.name for result in examine(db.session(), now) if result.found} == set()
         return {name: list(db.session.execute(query).all()) for name, query in _TOLD.items()}
 
 

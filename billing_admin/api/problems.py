@@ -30,6 +30,7 @@ from billing_admin.domain.money import exact
 
 MEDIA_TYPE = "application/problem+json"
 MOST_PROBLEMS = 1000
+LONGEST_POINTER_PART = 200  # characters of an unknown field's name
 
 STATUS: Final[Mapping[type[DomainError], int]] = {
     Invalid: 422,
@@ -93,7 +94,7 @@ def problem(
 
 def pointer(place: Field) -> str:
     """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    return "".join("/" + str(part)[:LONGEST_POINTER_PART].replace("~", "~0").replace("/", "~1") for part in place)
 
 
 def _refusal(error: DomainError) -> Response:

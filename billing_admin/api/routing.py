@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 from billing_admin.api import bearer, limiting, problems, strict_json
 from billing_admin.api.fields import Answer, Body, Listing, Parameters, cursor
 from billing_admin.domain.errors import Denied, DomainError, Invalid, NotAuthenticated, NotFound, Problem
+from billing_admin.http.body_limits import JSON, KIB, body_limit, open_body
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.paging import Page
 from billing_admin.queries.tokens import Bearer
@@ -26,6 +27,7 @@ BASE = "/api/v1"
 PUBLIC: Final = "public"
 MEDIA_TYPE = "application/json"
 REPLAYED: Final = {"Idempotent-Replayed": "true"}
+MOST_UNPROVEN = 64 * KIB
 
 blueprint = Blueprint("api", __name__, url_prefix=BASE)
 
@@ -106,7 +108,8 @@ def route(
         ROUTES.append(made)
         rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # these names may hold a slash
         rule = re.sub(r"{(\w+)}", r"<\1>", rule)
-        blueprint.add_url_rule(rule, view.__name__, _endpoint(made), methods=[method], provide_automatic_options=False)
+        endpoint = body_limit(JSON)(_endpoint(made))
+        blueprint.add_url_rule(rule, view.__name__, endpoint, methods=[method], provide_automatic_options=False)
         return view
 
     return register
@@ -117,7 +120,7 @@ def _endpoint(made: Route) -> Callable[..., Response]:
         if made.scope == PUBLIC:
             limiting.count_address(made.name)
             return _response(made.view(**names, **_asked(made)))
-        seen = bearer.seen_lately() if made.proves_bearer else None
+        seen = bearer.seen_lately() if made.proves_bearer and _body_is_small() else None
         if seen is None:
             return _answer(made, _counted(_bearer()), names)
         try:
@@ -132,8 +135,15 @@ def _endpoint(made: Route) -> Callable[..., Response]:
     return endpoint
 
 
+def _body_is_small() -> bool:
+    """Whether the body may be read for a token that is proven only with it: the token may be revoked by now."""
+    length = request.content_length
+    return length is not None and length <= MOST_UNPROVEN
+
+
 def _answer(made: Route, found: Bearer, names: Mapping[str, str]) -> Response:
     found.actor.require(made.scope)
+    open_body()
     who: dict[str, Any] = {}
     if made.method != "GET":
         who = {"bearer": found} if made.proves_bearer else {"actor": found.actor}
@@ -187,8 +197,6 @@ def _read_body(content: bytes, model: type[Body], optional: bool) -> Body:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != MEDIA_TYPE or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType(f"Send {MEDIA_TYPE} in UTF-8.")
-    if request.content_length is None:
-        request.stream.read(1)  # a body without a length is cut at the limit: if more is coming, this raises 413
     try:
         return model.model_validate(strict_json.read(content))
     except ValidationError as error:

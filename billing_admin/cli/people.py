@@ -8,6 +8,7 @@ from billing_admin import clock
 from billing_admin.cli.commands import command, say
 from billing_admin.database import transaction
 from billing_admin.domain.access import ROLE_SENTENCES, ROLES, SCOPES, SYSTEM
+from billing_admin.domain.signing_in import LONGEST_TYPED_PASSWORD
 from billing_admin.operations import tokens, users
 
 
@@ -35,7 +36,7 @@ def create_user(email: str, role: str, password_stdin: bool) -> None:
 
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return sys.stdin.readline(LONGEST_TYPED_PASSWORD + 2).rstrip("\r\n")  # one character too many is refused
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask for the password on: use --password-stdin.")
     asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)

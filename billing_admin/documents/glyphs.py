@@ -23,7 +23,7 @@ BOX = "□"
 MOST_NAMED = 20
 
 # Families in the order in which a character is looked for; other shipped families follow by name, then BILLING_FONTS.
-_FIRST = ("Inter", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
+_FIRST = ("Inter", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
 _BITMAP_BYTES = 0x110000 >> 3
 _FORMAT_OF_RANGES = 12
 _JOINER = "\u200d"
@@ -109,8 +109,8 @@ def missing_glyphs_sentence(missing: list[str]) -> str:
     """Name the characters that cannot be printed and say what helps; an empty text if there are none."""
     if not missing:
         return ""
-    more = len(missing) - MOST_NAMED
-    names = ", ".join(map(shown, missing[:MOST_NAMED])) + (f" and {more:,} more" if more > 0 else "")
+    unnamed = len(missing) - MOST_NAMED
+    names = ", ".join(map(shown, missing[:MOST_NAMED])) + (f" and {unnamed:,} more" if unnamed > 0 else "")
     if len(missing) == 1:
         return (
             f"1 character cannot be printed in the PDF: {names}."
@@ -137,8 +137,8 @@ def breakable(text: str, longest: int) -> str | list[str]:
     pieces: list[str] = []
     end = 0
     for word in re.finditer(rf"[^\s{_WITHOUT_SPACES}]{{{longest},}}", text):
-        first, *others = _pieces(word[0])
-        pieces += [text[end : word.start()] + first, *others]
+        start, *following = _pieces(word[0])
+        pieces += [text[end : word.start()] + start, *following]
         end = word.end()
     return [*pieces, text[end:]] if pieces else text
 

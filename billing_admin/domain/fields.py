@@ -12,7 +12,7 @@ from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.journal import account_name
 from billing_admin.domain.money import currency_code, exact
 from billing_admin.domain.tax import TREATMENTS
-from billing_admin.domain.text import named, number_format, reference, refuse_unprintable, text
+from billing_admin.domain.text import check_length, named, number_format, reference, refuse_unprintable, text
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -95,6 +95,7 @@ def _note(value: str, field: str) -> str:
 
 
 def _email(value: str, field: str) -> str:
+    check_length(value, 200, field)
     if value and not ("@" in value[1:-1] and " " not in value):
         raise Invalid("not_an_email", "Use an address such as billing@example.com.", field)
     return text(value, field, stored=True)
@@ -124,7 +125,7 @@ def _day(value: date | None, field: str) -> date | None:
 
 def _time_zone(value: str, field: str) -> str:
     if value not in available_timezones():
-        raise Invalid("unknown_time_zone", f"“{value}” is not a time zone such as Europe/Berlin.", field)
+        raise Invalid("unknown_time_zone", f"“{value[:80]}” is not a time zone such as Europe/Berlin.", field)
     return value
 
 

@@ -245,5 +245,5 @@ LEFT_OUT_REASONS = {
     "after_cut_off": "After the cut-off date",
     "held": "Held",
     "changed": "Changed since the preview",
-    "customer_tax_id_missing": "Reverse charge, and the customer’s tax ID is missing",
+    "customer_tax_id_missing": "Reverse charge, and the customer's tax ID is missing",
 }

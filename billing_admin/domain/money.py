@@ -43,7 +43,7 @@ MINOR_DIGITS = {code: digits for digits, codes in _CODES.items() for code in cod
 def currency_code(code: str) -> str:
     """Return `code` if ISO 4217 knows it as a currency with a minor unit; raise Invalid otherwise."""
     if code not in MINOR_DIGITS:
-        raise Invalid("unknown_currency", f"“{code}” is not an ISO 4217 currency code such as EUR.", "currency")
+        raise Invalid("unknown_currency", f"“{code[:40]}” is not an ISO 4217 currency code such as EUR.", "currency")
     return code
 
 

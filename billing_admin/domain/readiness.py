@@ -31,7 +31,7 @@ class Shortcoming:
 
 @dataclass(frozen=True, slots=True)
 class IssueFacts:
-    """What would be frozen on a document: its parties, the customer's tax treatment, and the tax categories of its lines."""
+    """The facts to be frozen on a document: parties, the customer's tax treatment, and the tax categories of the lines."""
 
     seller: Party
     buyer: Party
@@ -55,8 +55,8 @@ def lacks_tax_id(tax_id: str, tax_treatment: str, tax_categories: Collection[str
     return is_reverse_charge and not any(character.isalnum() for character in tax_id)
 
 
-def refusal(found: Collection[Shortcoming]) -> Invalid:
+def refusal(missing: Collection[Shortcoming]) -> Invalid:
     """Return the error that refuses to issue documents with these shortcomings."""
-    error = Invalid.of([Problem(one.code, one.message, one.field) for one in found])
+    error = Invalid.of([Problem(item.code, item.message, item.field) for item in missing])
     assert isinstance(error, Invalid)  # noqa: S101 - `of` makes an error of its own class
     return error

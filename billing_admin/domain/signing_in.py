@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import text
+from billing_admin.domain.text import check_length, text
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 15, 1000
+LONGEST_TYPED_PASSWORD = 4 * LONGEST_PASSWORD  # four characters compose into one at most
 LONGEST_EMAIL = 254
 
 # A failure counts for this long. An account is closed only to the address that failed: its owner gets in from elsewhere.
@@ -47,26 +48,35 @@ _LEAST_CHARACTERS = 5
 
 def email_address(value: str, *field: str | int) -> str:
     """Return the one spelling under which an e-mail address is stored and compared; raise Invalid if it is none."""
-    spelled = folded_email(value)
+    spelled = folded_email(value, *field)
     text(spelled, *field, longest=LONGEST_EMAIL)
     if not _EMAIL.fullmatch(spelled):
         raise Invalid("not_an_email", "Enter an e-mail address such as name@example.com.", *field)
     return spelled
 
 
-def folded_email(value: str) -> str:
-    """Fold case and compatibility forms away: two spellings of one address are one account."""
-    return unicodedata.normalize("NFKC", value.strip()).casefold()
+def folded_email(value: str, *field: str | int) -> str:
+    """Fold case and compatibility forms away: two spellings of one address are one account.
+
+    Raises Invalid for a text that is longer than any account's address, as it is typed or folded.
+    """
+    typed = value.strip()
+    check_length(typed, LONGEST_EMAIL, *field)
+    spelled = unicodedata.normalize("NFKC", typed).casefold()
+    check_length(spelled, LONGEST_EMAIL, *field)
+    return spelled
 
 
-def spelled_password(value: str) -> str:
-    """One spelling for what keyboards compose in several ways; nothing is cut off."""
+def spelled_password(value: str, *field: str | int) -> str:
+    """Return one spelling of what keyboards compose in several ways; nothing is cut off. Raises Invalid for a longer text."""
+    if len(value) > LONGEST_TYPED_PASSWORD:
+        check_length(value, LONGEST_PASSWORD, *field)
     return unicodedata.normalize("NFKC", value)
 
 
 def check_password(value: str, email: str, *field: str | int) -> None:
     """Raise Invalid unless the password is long and not easily guessed. Which kinds of characters it holds does not matter."""
-    spelled = spelled_password(value)
+    spelled = spelled_password(value, *field)
     if len(spelled) < SHORTEST_PASSWORD:
         raise Invalid(
             "short_password", f"Use at least {SHORTEST_PASSWORD} characters; a few unrelated words do well.", *field

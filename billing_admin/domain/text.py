@@ -19,6 +19,17 @@ _WHITE_CONTROLS = str.maketrans("", "", "\t\n\r")
 NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
 _NUMBER_WORDS = re.compile(r"[A-Za-z0-9./_-]{0,30}", re.ASCII)
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_LONGEST_NUMBER_FORMAT = 60  # thirty characters and the three parts
+LONGEST_FOLDED = 1_000  # more than any text that is searched in has
+
+
+def check_length(value: str, longest: int, *field: str | int) -> None:
+    """Raise Invalid for a text that is too long.
+
+    Comes before anything else is done with a text: normalisation, for one, takes quadratic time.
+    """
+    if len(value) > longest:
+        raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
 
 
 def text(value: str, *field: str | int, longest: int = 200, lines: bool = False, stored: bool = False) -> str:
@@ -27,11 +38,10 @@ def text(value: str, *field: str | int, longest: int = 200, lines: bool = False,
     With `stored`, characters that only stored text may have are accepted: the caller compares `value` with the stored text
     and calls `refuse_unprintable` if it is new.
     """
+    check_length(value, longest, *field)
     _refuse(_NEVER_STORED if stored else _UNPRINTABLE, value, field)
     if not lines:
         _refuse(_LINE_END, value, field)
-    if len(value) > longest:
-        raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
     return value
 
 
@@ -60,6 +70,7 @@ def _kind(character: str) -> str:
 
 def named(value: str, *field: str | int, longest: int = 200, stored: bool = False) -> str:
     """Return a text that must say something; see `text` for `stored`."""
+    check_length(value, longest, *field)
     if not value.strip():
         raise Invalid("blank", "Enter at least one character that is not a space.", *field)
     return text(value, *field, longest=longest, stored=stored)
@@ -83,8 +94,9 @@ def number_format(value: str, *field: str | int) -> str:
 
     The year is needed, as each has its own series.
     """
-    parts = [name for name, _ in NUMBER_PART.findall(value)]
-    words = NUMBER_PART.sub("", value)
+    bounded = value if len(value) <= _LONGEST_NUMBER_FORMAT else ""  # an empty text is no format
+    parts = [name for name, _ in NUMBER_PART.findall(bounded)]
+    words = NUMBER_PART.sub("", bounded)
     if sorted(parts) not in (["number", "year"], ["month", "number", "year"]) or not _NUMBER_WORDS.fullmatch(words):
         said = "Use letters, digits and - . / _ with {year} and {number:5} in them, such as INV-{year}-{number:5}."
         raise Invalid("not_a_format", said, *field)
@@ -102,7 +114,8 @@ def cannot_collide(one: str, other: str) -> bool:
     return not (same_heads and same_tails)
 
 
-def folded(value: str) -> str:
-    """Fold case and accents away, for search: `Café Ångström` is found by `cafe ang`."""
+def folded(value: str, *field: str | int) -> str:
+    """Fold case and accents away, for search: `Café Ångström` is found by `cafe ang`. Raises Invalid for a longer text."""
+    check_length(value, LONGEST_FOLDED, *field)
     decomposed = unicodedata.normalize("NFKD", value.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))

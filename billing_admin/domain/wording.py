@@ -24,6 +24,15 @@ def money(minor: int, currency: str) -> str:
     return f"{grouped(Money(minor, currency).decimal)} {currency}"
 
 
+def money_or_units(minor: object, currency: object) -> str:
+    """`13,113.80 EUR`; `1311380 minor units` where the data does not say in which currency; other values as they stand."""
+    if type(minor) is not int:
+        return str(minor)
+    if isinstance(currency, str) and currency in MINOR_DIGITS:
+        return money(minor, currency)
+    return f"{minor} minor units"
+
+
 def exact(amount: Decimal, currency: str) -> str:
     """`0.0000008 USD`: never rounded, and never fewer digits than the currency has."""
     return f"{grouped(Decimal(padded(amount, MINOR_DIGITS[currency])))} {currency}"

@@ -141,11 +141,12 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
 
 def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
     """Refuse a date that the run's invoices could not have; a run that leaves drafts refuses only a date after today."""
-    own = organisation(session)
-    issue_date = calendar_day(spec.issue_date or day_of(now, own.time_zone), "issue_date")
+    settings = organisation(session)
+    current_day = day_of(now, settings.time_zone)
+    issue_date = calendar_day(spec.issue_date or current_day, "issue_date")
+    refuse_future(issue_date, current_day, "issue_date")
     if spec.issue:
-        check_issue_date(session, own, "invoice", issue_date, now)
-    refuse_future(issue_date, day_of(now, own.time_zone), "issue_date")
+        check_issue_date(session, settings, "invoice", issue_date, now)
 
 
 def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:

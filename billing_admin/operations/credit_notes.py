@@ -68,14 +68,14 @@ def credit_date(session: Session, number: str, invoice_date: date, issue_date: d
 
     Raises Invalid for a day that no credit note of this invoice may have, so that a preview refuses it as well.
     """
-    own = organisation(session)
-    current_day = day_of(now, own.time_zone)
+    settings = organisation(session)
+    current_day = day_of(now, settings.time_zone)
     refuse_before_issue_date(number, invoice_date, current_day, "issue_date")
     day = issue_date or current_day
     if day < invoice_date:
         message = f"Use {invoice_date.isoformat()} or later: that is the date of {number}."
         raise Invalid("before_invoice", message, "issue_date")
-    check_issue_date(session, own, "credit_note", day, now)
+    check_issue_date(session, settings, "credit_note", day, now)
     return day
 
 

@@ -181,7 +181,7 @@ def _prepared(session: Session, scope: Scope) -> Prepared:
     found = prepare(session, scope)
     if not found:
         raise Conflict("empty_draft", "Nothing would be left on this draft: discard it instead.", "remove")
-    reason = reason_to_leave_out(found[0].document)  # what else is missing stops only the issue
+    reason = reason_to_leave_out(found[0].document)  # a missing tax ID stops only the issue
     if reason is not None:
         raise Conflict(reason, REFUSED[reason], "remove")
     return found[0]

@@ -144,7 +144,9 @@ def _freeze_all(
         one.invoice.update(own | buyer(customer))
         terms = house.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(one.invoice, terms, issue_date, now)
-    missing = [problem for one in documents for problem in _missing(one, people[one.invoice["customer_id"]])]
+    missing = [
+        problem for document in documents for problem in _missing(document, people[document.invoice["customer_id"]])
+    ]
     if missing:
         raise refusal(missing)
     return [content(one) for one in documents]
@@ -156,7 +158,7 @@ def _missing(document: Written, customer: Record) -> Sequence[Shortcoming]:
     if row["kind"] == "credit_note":
         return ()
     seller_party, buyer_party = (
-        Party(*(row[f"{who}_{name}"] for name in ("name", "address", "tax_id"))) for who in ("seller", "customer")
+        Party(*(row[f"{role}_{name}"] for name in ("name", "address", "tax_id"))) for role in ("seller", "customer")
     )
     categories = {line["tax_category"] for line in document.lines}
     return shortcomings(IssueFacts(seller_party, buyer_party, customer.tax_treatment, categories))

@@ -26,7 +26,9 @@ def _begin_where_blocked(session: Session, kind: str, today: date, now: datetime
     """
     query = select(NumberSeries).where(NumberSeries.kind == kind).order_by(NumberSeries.year, NumberSeries.part)
     current = {series.year: series for series in session.scalars(query.with_for_update())}
-    blocked = [one for one in current.values() if one.last_issue_date is not None and one.last_issue_date > today]
+    blocked = [
+        series for series in current.values() if series.last_issue_date is not None and series.last_issue_date > today
+    ]
     for series in blocked:
         session.add(
             NumberSeries(

@@ -139,9 +139,9 @@ def _spelt(name: str) -> str:
 
 def _day(session: Session, day: date | None, now: datetime, field: str) -> date:
     """The day given, or today. Raises Invalid for one to come, or in the locked period."""
-    given = day or organisation.today(session, now)
-    open_books(session, given, now, field)
-    return given
+    counted_on = day or organisation.today(session, now)
+    open_books(session, counted_on, now, field)
+    return counted_on
 
 
 def _store(

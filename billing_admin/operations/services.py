@@ -113,7 +113,7 @@ def _set_unit_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
 def _set_inclusive(service: Service, currencies: Collection[str]) -> None:
     missing = set(currencies) - {price.currency for price in service.prices}
     if missing:
-        raise Invalid("no_price", f"Give a price in {min(missing)}, or leave it out here.", "prices_include_tax")
+        raise Invalid("no_price", f"Give a price in {min(missing)[:40]}, or leave it out here.", "prices_include_tax")
     for price in service.prices:
         price.includes_tax = price.currency in currencies
 

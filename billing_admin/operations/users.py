@@ -112,7 +112,10 @@ def random_password() -> str:
 
 def prove(known: Credentials | None, password: str) -> Proof | None:
     """Check a password against what is stored, or against a decoy that takes as long. It is slow: do it outside a transaction."""
-    spelled = spelled_password(password)
+    try:
+        spelled = spelled_password(password)
+    except Invalid:
+        return None  # no account's password is as long
     try:
         _HASHER.verify(known.password_hash if known else _DECOY, spelled)
     except (VerificationError, InvalidHashError):

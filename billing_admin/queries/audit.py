@@ -8,10 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from billing_admin.domain.auditing import BEGINNING
+from billing_admin.domain.auditing import BEGINNING, EXACT_AMOUNTS, MINOR_UNITS
 from billing_admin.models import (
     ApiToken,
     AuditEvent,
@@ -97,6 +97,55 @@ def events(session: Session, filters: AuditFilter) -> Select[Any]:
     ]
     query = select(*columns).where(*(condition() for given, condition in wanted if given))
     return query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+
+
+def shown_events(session: Session, filters: AuditFilter) -> Select[Any]:
+    """The events that a filter lets through, each with `currency`, that of the amounts in its details; for `paging.page`."""
+    return events(session, filters).add_columns(CURRENCY.label("currency"))
+
+
+_Discarded = aliased(AuditEvent)
+_OBJECT = AuditEvent.object_id
+# An invoice that was a draft and was discarded is no longer there: the event of that says its currency.
+_INVOICE_CURRENCY = func.coalesce(
+    select(Invoice.currency).where(Invoice.id == _OBJECT).scalar_subquery(),
+    select(_Discarded.details["currency"].as_string())
+    .where(_Discarded.object_id == _OBJECT, _Discarded.action == "invoice.discarded")
+    .limit(1)
+    .scalar_subquery(),
+)
+_EXACT_CURRENCY = func.coalesce(
+    select(Charge.currency).where(Charge.id == _OBJECT).scalar_subquery(),
+    select(RecurringCharge.currency).where(RecurringCharge.id == _OBJECT).scalar_subquery(),
+)
+
+
+def _is_one_of(actions: Iterable[str]) -> ColumnElement[bool]:
+    """Whether an event's action is one of these. PostgreSQL's COPY takes no parameter that SQLAlchemy expands, as `IN` has."""
+    return or_(*(AuditEvent.action == action for action in actions))
+
+
+# The currency of the amounts in an event's details that are written without one; null where there are none.
+CURRENCY: Final[ColumnElement[Any]] = case(
+    (_is_one_of(MINOR_UNITS), _INVOICE_CURRENCY),
+    (_is_one_of(EXACT_AMOUNTS), _EXACT_CURRENCY),
+)
+
+
+def minor_units(name: str, place: int | None = None) -> ColumnElement[Any]:
+    """An amount in an event's details, in minor units; of a change, that before (place 0) or after (1).
+
+    Null where the action has no such amount, its currency is unknown, or it is no whole number.
+    """
+    actions = [action for action, names in MINOR_UNITS.items() if name in names]
+    is_amount = and_(_is_one_of(actions), _INVOICE_CURRENCY.is_not(None))
+    text = AuditEvent.details[name].as_string()
+    if place is not None:
+        is_amount = and_(
+            is_amount, text.startswith("[")
+        )  # PostgreSQL takes a number for an array with that number in it
+        text = AuditEvent.details[name][place].as_string()
+    return case((is_amount, case((text.regexp_match("^-?[0-9]{1,18}$"), cast(text, BigInteger)))))
 
 
 def _by(actor: str) -> ColumnElement[bool]:

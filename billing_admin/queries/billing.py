@@ -71,7 +71,7 @@ class Prepared:
     @property
     def reason(self) -> str | None:
         """Why a billing run leaves it out, or None."""
-        return reason_to_leave_out(self.document) or next((one.code for one in self.missing), None)
+        return reason_to_leave_out(self.document) or next((shortcoming.code for shortcoming in self.missing), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def customers(filters: CustomerFilter) -> Select[Customer]:
     """The customers that a filter lets through; `paging.page` orders them."""
     query = select(Customer)
     if filters.q:
-        query = query.where(Customer.search.contains(folded(filters.q), autoescape=True))
+        query = query.where(Customer.search.contains(folded(filters.q, "q"), autoescape=True))
     if filters.currency:
         query = query.where(Customer.currency == filters.currency)
     if filters.archived is not None:

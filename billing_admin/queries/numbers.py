@@ -53,8 +53,8 @@ def all_series(session: Session) -> list[Series]:
         .group_by(NumberSeries.id)
         .order_by(NumberSeries.year.desc(), NumberSeries.kind.desc(), NumberSeries.part.desc())
     )
-    found = session.execute(query).all()
-    current = {(one.kind, one.year): one for one, *_ in reversed(found)}
+    counted = session.execute(query).all()
+    current = {(series.kind, series.year): series for series, *_ in reversed(counted)}
     return [
         Series(
             id=one.id,
@@ -67,13 +67,13 @@ def all_series(session: Session) -> list[Series]:
             next_number=_next_number(house, current[one.kind, one.year]),
             gaps=tuple(missing.get(one.id, ())),
         )
-        for one, given, void in found
+        for one, given, void in counted
     ]
 
 
-def _next_number(house: Organisation, series: NumberSeries) -> str:
+def _next_number(settings: Organisation, series: NumberSeries) -> str:
     day = series.last_issue_date or date(series.year, 1, 1)
-    return document_number(number_format(house, series.kind), day, series.next_sequence)
+    return document_number(number_format(settings, series.kind), day, series.next_sequence)
 
 
 def current_series(kind: str, year: int) -> Select[NumberSeries]:
@@ -104,9 +104,9 @@ def last_document(session: Session, kind: str, year: int) -> LastDocument | None
 def blocked(session: Session, today: date) -> list[LastDocument]:
     """The last documents of current series that are dated after today: no number follows them until their day."""
     query = select(NumberSeries).where(NumberSeries.last_issue_date > today)
-    found = {(one.kind, one.year) for one in session.scalars(query)}
-    last = [last_document(session, kind, year) for kind, year in sorted(found)]
-    return [one for one in last if one is not None and one.issue_date > today]
+    years = {(series.kind, series.year) for series in session.scalars(query)}
+    documents = [last_document(session, kind, year) for kind, year in sorted(years)]
+    return [document for document in documents if document is not None and document.issue_date > today]
 
 
 def gaps(session: Session) -> dict[UUID, list[Gap]]:
@@ -140,8 +140,8 @@ class SeriesFilter:
 
 def series(session: Session, which: SeriesFilter) -> Series:
     """One series, or raise NotFound."""
-    wanted = which.kind, which.year, which.part or 1
-    found = next((one for one in all_series(session) if (one.kind, one.year, one.part) == wanted), None)
+    key = which.kind, which.year, which.part or 1
+    found = next((one for one in all_series(session) if (one.kind, one.year, one.part) == key), None)
     if found is None:
         raise NotFound("unknown_series", f"No number of {which.year} was given out.", "year")
     return found

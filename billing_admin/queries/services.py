@@ -34,7 +34,7 @@ def services(filters: ServiceFilter) -> Select[Service]:
     """The services that a filter lets through; `paging.page` orders them."""
     query = select(Service)
     if filters.q:
-        query = query.where(Service.search.contains(folded(filters.q), autoescape=True))
+        query = query.where(Service.search.contains(folded(filters.q, "q"), autoescape=True))
     if filters.archived is not None:
         query = query.where(Service.archived_at.is_not(None) if filters.archived else Service.archived_at.is_(None))
     return query

@@ -52,7 +52,7 @@ def _of(currency: Any, customer_id: Any, filters: UnbilledFilter) -> list[Column
     if filters.currency:
         conditions.append(currency == filters.currency)
     if filters.q:
-        found = select(Customer.id).where(Customer.search.contains(folded(filters.q), autoescape=True))
+        found = select(Customer.id).where(Customer.search.contains(folded(filters.q, "q"), autoescape=True))
         conditions.append(customer_id.in_(found))
     return conditions
 

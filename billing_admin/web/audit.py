@@ -10,6 +10,7 @@ from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.database import db
+from billing_admin.domain.auditing import readable
 from billing_admin.queries import audit as queries
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.guard import subject
@@ -69,7 +70,7 @@ def filters_given() -> queries.AuditFilter:
 def index() -> ResponseReturnValue:
     """What the filter lets through, newest first, and how far the chain covers it."""
     session, filters = db.session(), filters_given()
-    found = rows(queries.events(session, filters))
+    found = rows(queries.shown_events(session, filters))
     named = queries.names(session, found.rows)
     return render_template(
         "audit/list.html",
@@ -107,7 +108,7 @@ def _line(event: Any, named: Mapping[UUID, Any]) -> Line:
         object=_called(named.get(id)) if id in named else wordy(event.object_type),
         url=_url(event.object_type, id, named),
         history_url=here(object=id) if id else None,
-        facts=told(event.details),
+        facts=told(readable(event.action, event.details, event.currency)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from flask import flash, redirect, request, url_for
@@ -14,6 +15,7 @@ from billing_admin.domain.crediting import Creditable, consequence
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Invoice
 from billing_admin.operations import credit_notes, voids
 from billing_admin.queries import crediting
@@ -58,6 +60,11 @@ class CreditLineForm(Form):
     amount = ExactField("Net to credit")
 
 
+def _line_fields(most: int = 1) -> Any:
+    """Return the list of lines; a request that sends more than `most` makes no more fields of them."""
+    return FieldList(FormField(CreditLineForm), max_entries=most)
+
+
 class CreditForm(Form):
     """How much, and why. `id` makes a second click credit nothing; `shown` is the total that was confirmed."""
 
@@ -65,7 +72,7 @@ class CreditForm(Form):
     reason = TextField("Reason", needed="Say why: it is printed on the credit note.", longest=LONGEST_REASON)
     way = RadioField("Credit", choices=WAYS, default="amount")
     amount = ExactField("Amount with tax")
-    lines = FieldList(FormField(CreditLineForm))
+    lines = _line_fields()
     issue_date = DayField("Date of the credit note", needed="Enter a day such as 2026-11-30.")
     shown = HiddenField()
 
@@ -106,6 +113,7 @@ def void(id: UUID) -> ResponseReturnValue:
 
 
 @pages.route("/<uuid:id>/credit", methods=["GET", "POST"])
+@body_limit(BodyLimit(4 * MIB, fields=25_000))  # two fields for each line of the invoice
 def credit(id: UUID) -> ResponseReturnValue:
     """Ask how much and why; show what it means; once that is confirmed, issue the credit note."""
     invoice = _invoice(id)
@@ -131,7 +139,8 @@ def _credit_form(whole: Creditable) -> CreditForm:
         return Money(minor, whole.currency).decimal
 
     lines = [{"line": str(line.id), "amount": major(line.left)} for line in whole.lines]
-    form = CreditForm(amount=major(whole.left), issue_date=today(), lines=lines)
+    bounded = type("BoundedForm", (CreditForm,), {"lines": _line_fields(max(len(lines), 1))})
+    form: CreditForm = bounded(amount=major(whole.left), issue_date=today(), lines=lines)
     form.show_digits(MINOR_DIGITS[whole.currency])
     return form
 

@@ -155,6 +155,7 @@ def show(id: UUID) -> ResponseReturnValue:
     session, day = db.session(), today()
     customer = _customer(id)
     standing = standings(session, [id], day)[id]
+    current = prepare(session, Scope(day, [id]))
     overdue = invoices.sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
     return render_template(
         "customers/show.html",
@@ -163,14 +164,15 @@ def show(id: UUID) -> ResponseReturnValue:
         standing=standing,
         aged={one.currency: one.position for one in standing if any(one.position.open) or one.position.unallocated},
         overdue=overdue,
-        current=prepare(session, Scope(day, [id])),
+        current=current,
         most_lines=MOST_LINES,
         today=day,
         charges=paging.page(session, charges.charges(session, ChargeFilter(customer=str(id))), FEW).rows,
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), FEW).rows,
         default_terms=organisation.organisation(session).payment_terms_days,
         treatments=TREATMENTS,
-        lacks_tax_id=lacks_tax_id(customer.tax_id, customer.tax_treatment),
+        lacks_tax_id=lacks_tax_id(customer.tax_id, customer.tax_treatment)
+        or any(prepared.missing for prepared in current),
         **_rights(),
     )
 

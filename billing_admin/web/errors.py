@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from billing_admin.database_errors import RETRY_AFTER_SECONDS, Unavailable, cause, unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
+from billing_admin.http.body_limits import advice
 from billing_admin.web.addresses import this_address
 from billing_admin.web.people import house, person
 
@@ -22,7 +23,8 @@ _PAGES: Final = {
     404: ("There is nothing here", "Check the address, or look for what you need from the dashboard."),
     405: ("This page does not do that", "Go back and use the page's own buttons."),
     409: ("This contradicts what is stored", "Go back, reload the page and look again."),
-    413: ("That is too large", "Send it in smaller parts."),
+    413: ("That is too large", "Go back and send fewer rows, shorter texts or a smaller file."),
+    414: ("This address is too long", "Go back and use fewer filters."),
     422: ("This cannot be done as asked", "Go back and mend what you entered."),
     429: ("Too many requests", "Wait a few minutes, then try again."),
     500: ("Something broke", "Nothing was changed. Try again; if it happens twice, pass on the reference below."),
@@ -59,7 +61,8 @@ def _http(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.get_response())
     code = error.code or 500
-    response = _page(code, *(_OLD_PAGE if isinstance(error, CSRFError) else _words(code)))
+    title, message = _OLD_PAGE if isinstance(error, CSRFError) else _words(code)
+    response = _page(code, title, advice() if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else message)
     if code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return response

@@ -16,7 +16,7 @@ from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, Tex
 
 from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
-from billing_admin.domain.text import reference, text
+from billing_admin.domain.text import check_length, reference, text
 from billing_admin.domain.typed import typed_amount
 from billing_admin.domain.wording import padded
 
@@ -63,22 +63,28 @@ class TypedField(Field):
     widget: Any = TextInput()
     blank: ClassVar[Any] = None
 
-    def __init__(self, label: str, needed: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, label: str, needed: str | None = None, longest: int = 200, **kwargs: Any) -> None:
         super().__init__(label, **kwargs)
         self.needed = needed
+        self.longest = longest
         self.flags.optional = needed is None
 
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
-        """Read the first value; a refusal becomes the field's error."""
-        typed = str(valuelist[0]) if valuelist else ""
+        """Read the first value, unless it is too long; a refusal becomes the field's error."""
+        typed = self.trimmed(str(valuelist[0]) if valuelist else "")
         self.data = self.blank
-        if typed.strip():
+        if typed:
             try:
-                self.data = self.read(typed.strip())
+                check_length(typed, self.longest)
+                self.data = self.read(typed)
             except Invalid as refusal:
                 raise ValueError(refusal.message) from refusal
         elif self.needed:
             raise ValueError(self.needed)
+
+    def trimmed(self, typed: str) -> str:
+        """Return what was typed without the spaces around it."""
+        return typed.strip()
 
     def read(self, typed: str) -> Any:
         """Make the value of what was typed; raise Invalid with a sentence that says how to mend it."""
@@ -99,10 +105,6 @@ class TextField(TypedField):
 
     blank = ""
 
-    def __init__(self, label: str, needed: str | None = None, longest: int = 200, **kwargs: Any) -> None:
-        super().__init__(label, needed, **kwargs)
-        self.longest = longest
-
     def read(self, typed: str) -> str:
         """Refuse what no stored text has; the operation checks new text."""
         return text(typed, longest=self.longest, stored=True)
@@ -113,9 +115,13 @@ class LinesField(TextField):
 
     widget: Any = TextArea()
 
-    def read(self, typed: str) -> str:
+    def trimmed(self, typed: str) -> str:
         """Browsers end lines with CR LF; we keep LF."""
-        return text(typed.replace("\r\n", "\n").replace("\r", "\n"), longest=self.longest, lines=True, stored=True)
+        return super().trimmed(typed).replace("\r\n", "\n").replace("\r", "\n")
+
+    def read(self, typed: str) -> str:
+        """Refuse what no stored text has; the operation checks new text."""
+        return text(typed, longest=self.longest, lines=True, stored=True)
 
 
 class CodeField(TextField):
@@ -133,7 +139,7 @@ class SecretField(TypedField):
     blank = ""
 
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
-        """Spaces belong to it."""
+        """Spaces belong to it. `domain.signing_in` checks its length, so that a long one at sign-in counts as an attempt."""
         self.data = str(valuelist[0]) if valuelist else ""
         if not self.data and self.needed:
             raise ValueError(self.needed)

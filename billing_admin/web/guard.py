@@ -5,15 +5,13 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import Rule
 
 from billing_admin.domain.errors import Denied
-from billing_admin.domain.importing import KINDS
+from billing_admin.http.body_limits import open_body
 from billing_admin.web import sign_in
 from billing_admin.web.addresses import this_address
 from billing_admin.web.people import actor, person
 from billing_admin.web.security import csrf
 
 PUBLIC = frozenset({"static", "sign_in.enter", "sign_in.leave"})
-# Pages to which somebody who is signed in may send files of BILLING_MAX_UPLOAD_MB: they are read as a stream, from disk.
-UPLOADS = frozenset({"verifying.verify", *(f"imports.{kind}.new" for kind in KINDS)})
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -56,17 +54,16 @@ def permission_for(app: Flask, rule: Rule) -> str:
 
 
 def _guard() -> ResponseReturnValue | None:
+    """Check sign-in and permission before the body is read; the CSRF token stands in the body."""
     rule = request.url_rule
     if rule is None or is_api(rule.endpoint):
         return None
-    if rule.endpoint in UPLOADS and person() is not None:
-        request.max_content_length = current_app.config["MAX_UPLOAD_LENGTH"]
+    if rule.endpoint not in PUBLIC:
+        if person() is None:
+            return _ask_to_sign_in()
+        actor().require(permission_for(current_app, rule))
+    open_body()
     csrf.protect()
-    if rule.endpoint in PUBLIC:
-        return None
-    if person() is None:
-        return _ask_to_sign_in()
-    actor().require(permission_for(current_app, rule))
     return None
 
 

@@ -19,6 +19,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.importing import DELIMITERS, ENCODINGS, KINDS, Plan, guess, header_key
 from billing_admin.domain.tallying import Tally
+from billing_admin.http.body_limits import UPLOAD, body_limit
 from billing_admin.models import Import
 from billing_admin.operations import files, imports
 from billing_admin.queries import files as file_queries
@@ -249,7 +250,7 @@ def _file_id(one: Import) -> UUID:
 def _pages_of(kind: str) -> Subject:
     """The pages that change something, under the permission of their kind."""
     made = subject(kind, __name__, f"/{kind}", write=KINDS[kind].permission)
-    made.add_url_rule("/new", "new", partial(new, kind), methods=["GET", "POST"])
+    made.add_url_rule("/new", "new", body_limit(UPLOAD)(partial(new, kind)), methods=["GET", "POST"])
     made.add_url_rule("/<uuid:id>/columns", "columns", partial(columns, kind), methods=["GET", "POST"])
     made.add_url_rule("/<uuid:id>/check", "check", partial(check, kind), methods=["POST"])
     made.add_url_rule("/<uuid:id>/start", "start", partial(start, kind), methods=["POST"])

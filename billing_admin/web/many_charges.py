@@ -17,6 +17,7 @@ from billing_admin.database import db, rehearsal, transaction
 from billing_admin.domain.charging import ChargeSpec
 from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.money import exact_sum
+from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Service
 from billing_admin.operations import posting
 from billing_admin.queries import services
@@ -72,6 +73,7 @@ class ManyForm(Form):
 
 
 @pages.route("", methods=["GET", "POST"])
+@body_limit(BodyLimit(4 * MIB, fields=2_500))  # MOST_ROWS rows of seven fields
 def new() -> ResponseReturnValue:
     """Add many charges: all or none."""
     form = ManyForm(customer=given("customer"), day=given_day("day") or today())

@@ -1,7 +1,5 @@
 """What holds for every request and every answer: secret, cookies, sizes, hosts, proxies, request id, headers."""
 
-import gc
-from http import HTTPStatus
 from uuid import uuid4
 
 from flask import Flask, Request, Response, g, request
@@ -10,6 +8,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from billing_admin.config import Settings
+from billing_admin.http.body_limits import init_body_limits
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none';"
@@ -24,9 +23,9 @@ def init_security(app: Flask, settings: Settings) -> None:
     """Set up what no page has to think of."""
     app.secret_key = settings.secret_key
     _set_cookies(app, settings)
-    _limit_bodies(app, settings)
     _trust_hosts_and_proxies(app, settings)
     _name_requests(app)
+    init_body_limits(app, settings)
     _send_headers(app, settings)
     _require_tokens(app)
 
@@ -48,19 +47,6 @@ def _set_cookies(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
     )
-
-
-def _limit_bodies(app: Flask, settings: Settings) -> None:
-    size = settings.max_body_mb * 1024 * 1024
-    upload = settings.max_upload_mb * 1024 * 1024
-    app.config.update(MAX_CONTENT_LENGTH=size, MAX_FORM_MEMORY_SIZE=size, MAX_UPLOAD_LENGTH=upload)
-
-    @app.after_request
-    def let_go(response: Response) -> Response:
-        """gunicorn's reader of a chunked body that was cut off is a cycle, and holds what it had read: free those before."""
-        if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            gc.collect()
-        return response
 
 
 def _trust_hosts_and_proxies(app: Flask, settings: Settings) -> None:

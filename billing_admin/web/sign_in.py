@@ -5,11 +5,13 @@ from http import HTTPStatus
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms import HiddenField
 from wtforms.widgets import EmailInput
 
 from billing_admin.database import db, transaction
-from billing_admin.domain.signing_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, network_of
+from billing_admin.domain.signing_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, folded_email, network_of
+from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
 from billing_admin.operations import users
 from billing_admin.queries.users import credentials, throttled
 from billing_admin.web.addresses import came_from, local, this_address
@@ -17,24 +19,39 @@ from billing_admin.web.forms import Form, SecretField, TextField
 from billing_admin.web.people import enter as enter_session
 from billing_admin.web.people import has_expired, now, person
 from billing_admin.web.people import leave as leave_session
+from billing_admin.web.security import csrf
 
 MOST_KEPT = 100_000
+LONGEST_SENT = 3 * MOST_KEPT  # bytes: a form encodes a character of the kept text in three at most
+BODY = BodyLimit(LONGEST_SENT + 64 * KIB, fields=20)
 REFUSED = "The e-mail address and the password do not match an account. Check both and try again."
 WAIT = f"Too many attempts failed. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
 
 pages = Blueprint("sign_in", __name__)
 
 
+class AccountField(TextField):
+    """The e-mail address of an account, as it is typed."""
+
+    def read(self, typed: str) -> str:
+        """Refuse a text that is longer than any account's address once its spelling is folded."""
+        folded_email(super().read(typed))
+        return typed
+
+
 class SignInForm(Form):
     """`kept` holds the fields of a form that was sent after its session had ended."""
 
-    email = TextField("E-mail address", needed="Enter your e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput())
+    email = AccountField(
+        "E-mail address", needed="Enter your e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput()
+    )
     password = SecretField("Password", needed="Enter your password.")
     next = HiddenField()
     kept = HiddenField()
 
 
 @pages.route("/sign-in", methods=["GET", "POST"])
+@body_limit(BODY)
 def enter() -> ResponseReturnValue:
     """Sign in, and go on to where the person was going."""
     form = SignInForm(next=request.args.get("next"))
@@ -54,6 +71,7 @@ def enter() -> ResponseReturnValue:
 
 
 @pages.post("/sign-out")
+@body_limit(BodyLimit(16 * KIB, fields=20))
 def leave() -> ResponseReturnValue:
     """Sign out, and have the browser forget what it kept."""
     leave_session()
@@ -68,11 +86,25 @@ def address(next_address: str) -> str:
 
 
 def keep_what_was_sent() -> ResponseReturnValue:
-    """Ask to sign in first; the form's fields wait on the page. Files, and what is very long, cannot."""
-    sent = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
-    kept = json.dumps([this_address(), sent])
-    form = SignInForm(formdata=None, next=came_from(), kept=kept if len(kept) <= MOST_KEPT else "")
+    """Ask to sign in first. The page keeps the fields of a form that was sent after its session had expired.
+
+    Nobody else's body is read. Files are not kept.
+    """
+    form = SignInForm(formdata=None, next=came_from(), kept=_sent_form() if has_expired() else "")
     return _page(form, HTTPStatus.UNAUTHORIZED)
+
+
+def _sent_form() -> str:
+    """Return the form that was sent as JSON, or nothing if it is too long to keep."""
+    request.max_content_length = LONGEST_SENT
+    open_body()
+    try:
+        csrf.protect()
+    except RequestEntityTooLarge:
+        return ""
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
+    kept = json.dumps([this_address(), fields])
+    return kept if len(kept) <= MOST_KEPT else ""
 
 
 def _token(email: str, password: str) -> str | None:

@@ -11,6 +11,7 @@ from billing_admin.database import db
 from billing_admin.documents.verifying import LARGEST_META, Meta, read_meta
 from billing_admin.documents.verifying import verify as compare
 from billing_admin.domain.errors import Invalid
+from billing_admin.http.body_limits import UPLOAD, body_limit
 from billing_admin.web.exports import KINDS
 from billing_admin.web.forms import Form, form_page
 from billing_admin.web.guard import subject
@@ -41,6 +42,7 @@ class VerifyForm(Form):
 
 
 @pages.route("", methods=["GET", "POST"])
+@body_limit(UPLOAD)
 def verify() -> ResponseReturnValue:
     """Ask for the file; then say what was found. Nothing is kept."""
     form, meta = VerifyForm(), None

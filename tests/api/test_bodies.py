@@ -5,8 +5,10 @@
 
 import io
 import json
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -14,6 +16,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from billing_admin.api.routing import ROUTES, Route
+from billing_admin.domain.text import LONGEST_FOLDED
 from tests.api.conftest import Script, code, pointers
 from tests.api.described import operation, resolved
 from tests.api.story import Recorder
@@ -172,6 +175,23 @@ def test_ten_megabytes_of_digits(told: Recorder) -> None:
         response = spoil(told, route, places[0][0], "9" * 10_000_000)
         assert response.status_code == 422, route
         assert "/" + "/".join(map(str, places[0][0])) in pointers(response)
+
+
+def test_no_long_text_is_normalised_or_sent_back(told: Recorder) -> None:
+    """In each field that takes a text; 20,000 combining marks would take seconds."""
+    normalize, marks = unicodedata.normalize, json.dumps("a" + "\u0301\u0327" * 10_000, ensure_ascii=False)
+
+    def bounded(form: Any, text: str) -> str:
+        assert len(text) <= LONGEST_FOLDED
+        return normalize(form, text)
+
+    with patch.object(unicodedata, "normalize", bounded):
+        for route in TAKING_A_BODY:
+            for place, schema in fields(route):
+                if "string" in kinds(schema):
+                    response = spoil(told, route, place, marks)
+                    assert response.status_code in {200, 409, 422}, (route.name, place)  # 200: it was done before
+                    assert len(response.data) < 2_000, (route.name, place)
 
 
 # --- each field of each body, spoilt ---

@@ -110,6 +110,7 @@ def test_create_user_reads_the_password_from_stdin(flask: Flask_, session: Sessi
     ("typed", "arguments", "exit_code", "message"),
     [
         ("short\n", ("--role", "admin", "--password-stdin"), 5, "at least 15 characters"),
+        ("a" + "\u0301\u0327" * 60_000, ("--role", "admin", "--password-stdin"), 5, "at most 1,000 characters"),
         ("kayak sunshade tundra\n", ("--password-stdin",), 2, "--role"),
         ("kayak sunshade tundra\n", ("--role", "boss", "--password-stdin"), 2, "boss"),
         ("kayak sunshade tundra\n", ("--role", "admin"), 2, "--password-stdin"),
@@ -202,7 +203,7 @@ def test_a_run_names_who_is_left_out_for_a_missing_tax_id(
     post(make_spec(make_customer(reference="VIENNA", tax_treatment="reverse_charge"), "9"))
     result = flask("billing-run", "--through", "2026-03-31", *how)
     assert result.exit_code == 0
-    why = "Reverse charge, and the customer’s tax ID is missing"
+    why = "Reverse charge, and the customer's tax ID is missing"
     assert f"VIENNA\tUSD\t1\t9\t{why}" in result.stdout.splitlines()
     as_json = json.loads(flask("billing-run", "--through", "2026-03-31", "--json", "--dry-run").stdout)
     assert "customer_tax_id_missing" in [row["reason"] for row in as_json["left_out"]]

@@ -91,14 +91,14 @@ def inked(png: bytes) -> tuple[float, float]:
 
 def unfiltered(kind: int, line: bytes, above: bytes) -> bytes:
     """Undo a PNG filter, RFC 2083 section 6."""
-    made = bytearray()
+    restored = bytearray()
     for at, value in enumerate(line):
-        left, up = made[at - 4] if at >= 4 else 0, above[at]
+        left, up = restored[at - 4] if at >= 4 else 0, above[at]
         corner = above[at - 4] if at >= 4 else 0
         guess = left + up - corner
         paeth = min((left, up, corner), key=lambda known: abs(guess - known))
-        made.append((value + (0, left, up, (left + up) // 2, paeth)[kind]) & 255)
-    return bytes(made)
+        restored.append((value + (0, left, up, (left + up) // 2, paeth)[kind]) & 255)
+    return bytes(restored)
 
 
 @pytest.mark.parametrize(
@@ -173,10 +173,10 @@ def test_no_text_in_any_place_stops_the_pdf(text: str) -> None:
 @given(ANY_TEXT)
 @settings(max_examples=300)
 def test_what_is_printable_stays_printable_and_is_boxed_where_it_is_named(text: str) -> None:
-    made = GLYPHS.printable(text)
-    assert GLYPHS.printable(made) == made
-    assert GLYPHS.missing([made]) == []
-    assert made.count("□") >= len(GLYPHS.missing([text]))
+    printable = GLYPHS.printable(text)
+    assert GLYPHS.printable(printable) == printable
+    assert GLYPHS.missing([printable]) == []
+    assert printable.count("□") >= len(GLYPHS.missing([text]))
 
 
 @pytest.mark.parametrize(
@@ -226,10 +226,10 @@ def test_short_words_stay_whole() -> None:
     ],
 )
 def test_missing_characters_are_named_with_a_way_out(missing: list[str], sentence: str) -> None:
-    made = missing_glyphs_sentence(missing)
-    assert sentence in made
-    assert bool(made) == bool(missing)
-    assert len(made) < 300
+    message = missing_glyphs_sentence(missing)
+    assert sentence in message
+    assert bool(message) == bool(missing)
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(("cluster", "words"), [("한", "한"), ("\x96", "U+0096"), ("\uf0b7", "U+F0B7"), ("🇩🇪", "🇩🇪")])
@@ -275,14 +275,14 @@ print(json.dumps(["Hangul Test" in families, hashlib.sha256(printed(text)).hexdi
 
 def test_the_fonts_of_the_machine_change_nothing(tmp_path: Path) -> None:
     make_font(tmp_path / "with" / "fonts" / "hangul.ttf", "Hangul Test", "한국ACME")
-    made = []
+    results = []
     for folder in ("with", "without"):
         environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / folder), "HOME": str(tmp_path / folder)}
         done = subprocess.run(
             [sys.executable, "-c", IN_ANOTHER_PROCESS], env=environment, capture_output=True, text=True, check=True
         )
-        made.append(json.loads(done.stdout))
-    (has, first), (has_not, second) = made
+        results.append(json.loads(done.stdout))
+    (has, first), (has_not, second) = results
     assert (has, has_not) == (True, False)
     assert first == second
 

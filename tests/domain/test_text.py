@@ -1,13 +1,24 @@
 """Text is kept exactly, or refused with a reason."""
 
 import unicodedata
+from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import cannot_collide, folded, named, number_format, reference, refuse_unprintable, text
+from billing_admin.domain.text import (
+    LONGEST_FOLDED,
+    cannot_collide,
+    folded,
+    named,
+    number_format,
+    reference,
+    refuse_unprintable,
+    text,
+)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +124,40 @@ def test_case_and_accents_do_not_matter_in_search(written: str, searched: str) -
 @given(st.text())
 def test_folding_twice_changes_nothing(value: str) -> None:
     assert folded(folded(value)) == folded(value)
+
+
+@given(st.text(min_size=201))
+@pytest.mark.parametrize("check", [text, named, reference])
+def test_a_text_that_is_too_long_is_refused_for_its_length_first(check: Callable[..., str], value: str) -> None:
+    """Whatever else is wrong with it: nothing else is done with it."""
+    with pytest.raises(Invalid) as refused:
+        check(value, "name")
+    assert (refused.value.code, refused.value.field) == ("too_long", ("name",))
+
+
+@given(st.text(min_size=61))
+def test_a_long_format_is_none(value: str) -> None:
+    for long in (value, "{year}-{number}" + value):
+        with pytest.raises(Invalid) as refused:
+            number_format(long)
+        assert refused.value.code == "not_a_format"
+
+
+def test_the_longest_format_is_one() -> None:
+    longest = "{year}-{month}-{number:5}" + "x" * 28
+    assert number_format(longest) == longest
+    with pytest.raises(Invalid):
+        number_format(longest + "x")
+
+
+def test_no_long_text_is_normalised() -> None:
+    """The time of a normalisation grows with the square of the combining marks."""
+    marks = "a\u0301\u0327"
+    assert folded(marks * (LONGEST_FOLDED // 3)) == "a" * (LONGEST_FOLDED // 3)
+    with patch.object(unicodedata, "normalize") as normalize, pytest.raises(Invalid) as refused:
+        folded(marks * LONGEST_FOLDED, "q")
+    assert (refused.value.code, refused.value.field) == ("too_long", ("q",))
+    normalize.assert_not_called()
 
 
 @pytest.mark.parametrize(

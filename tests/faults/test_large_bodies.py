@@ -2,8 +2,6 @@
 
 import http.client
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -11,6 +9,7 @@ from flask import Flask
 from billing_admin.api.routing import BASE, ROUTES
 from tests.api.conftest import MakeToken, make_token
 from tests.browser.server import serving
+from tests.faults.memory import megabytes
 
 __all__ = ["make_token"]
 pytestmark = [pytest.mark.fault, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
@@ -50,42 +49,19 @@ def _status(connection: http.client.HTTPConnection) -> int:
     return int(sock.recv(64).split()[1])
 
 
-def _megabytes(home: str) -> int:
-    """The most memory that the server's processes ever had, as the kernel counts it."""
-    port = int(home.rpartition(":")[2])
-    return sum(_resident(pid) for pid in _processes(port)) // 1024
-
-
-def _processes(port: int) -> Iterator[int]:
-    """Whoever listens there, found by the socket's inode."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    inodes = {f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[3] == "0A"}
-    for process in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            if any(str(link.readlink()) in inodes for link in process.iterdir()):
-                yield int(process.parent.name)
-        except OSError:
-            continue  # it is gone, or somebody else's
-
-
-def _resident(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-
-
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "with-length"])
 def test_memory_stays_flat(app: Flask, make_token: MakeToken, chunked: bool) -> None:
     token, url = make_token(), app.extensions["billing_settings"].database_url
     with serving(url, max_body_mb=str(LIMIT_MB)) as home:
         host = home.removeprefix("http://")
 
-        def send_to_all(megabytes: int) -> int:
+        def send_to_all(size: int) -> int:
             for route in TAKING_A_BODY:
                 path = route.path.replace("{", "").replace("}", "")
                 connection = http.client.HTTPConnection(host, timeout=30)
-                assert _sent(connection, route.method, path, token, megabytes, chunked) == 413, route
+                assert _sent(connection, route.method, path, token, size, chunked) == 413, route
                 connection.close()
-            return _megabytes(home)
+            return megabytes(home)
 
         before = send_to_all(SHORT_MB)
         assert before > 0

@@ -1,6 +1,6 @@
 """Reverse charge names the customer's tax ID: a run leaves out a customer without it, and an issue is refused."""
 
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select
@@ -106,12 +106,13 @@ def test_an_issue_of_reverse_charge_without_a_tax_id_is_refused_at_the_field(ses
     draft = make_invoice(vienna, issue=False)
     update_customer(vienna, {"tax_id": tax_id})
     before = contents(session)
-    for act in (
-        partial(invoices.issue, invoice_id=draft.id, issue_date=None),
-        partial(invoices.issue_many, ids=[other.id, draft.id], issue_date=NOW.date()),
-    ):
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: transaction(invoices.issue, draft.id, None, SYSTEM, NOW),
+        lambda: transaction(invoices.issue_many, [other.id, draft.id], NOW.date(), SYSTEM, NOW),
+    )
+    for act in acts:
         with pytest.raises(Invalid) as refused:
-            transaction(lambda session, act=act: act(session, actor=SYSTEM, now=NOW))
+            act()
         assert (refused.value.code, refused.value.field) == (REASON, ("customer", "tax_id"))
         assert refused.value.message.startswith("Add the tax ID of VIENNA on the customer's page")
         assert contents(session) == before

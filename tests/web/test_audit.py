@@ -15,12 +15,25 @@ from sqlalchemy.orm import Session
 from billing_admin.database import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.fields import CustomerFields
-from billing_admin.models import ApiToken, BillingRun, Customer, Invoice
-from billing_admin.operations import audit, charges, customers, invoices, tokens
+from billing_admin.domain.money import exact
+from billing_admin.domain.recurring import RecurringSpec
+from billing_admin.models import ApiToken, BillingRun, Charge, Customer, Invoice
+from billing_admin.operations import (
+    audit,
+    charges,
+    corrections,
+    credit_notes,
+    customers,
+    drafts,
+    invoices,
+    recurring_charges,
+    tokens,
+)
 from billing_admin.queries.audit import head
+from billing_admin.queries.crediting import CreditSpec
 from billing_admin.web import lists
 from billing_admin.web.wording import told
-from tests.making import NOW, bill, make_customer, make_service, make_spec, post
+from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post, void
 from tests.people import signed_in
 from tests.web.pages import has_link, link, words
 from tests.web.reading import queries_of
@@ -187,3 +200,79 @@ def test_the_file_of_one_charge_has_its_history(session: Session, viewer: FlaskC
     transaction(charges.hold, ids, "100 %", SYSTEM, NOW)
     rows = viewer.get(f"/exports/audit-events.csv?object={ids[0]}&from=2026-01-01").text.splitlines()
     assert [row.split(",")[6] for row in rows] == ["action", "charge.held", "charge.posted"]
+
+
+@pytest.fixture
+def money_moves(session: Session) -> dict[str, UUID]:
+    """Invoices that were voided, credited and discarded, in EUR and JPY; the last one after charges were taken off it."""
+    euro, yen = make_customer(reference="euro", currency="EUR"), make_customer(reference="yen", currency="JPY")
+    voided = make_invoice(euro, "13113.80")
+    ids = {"voided": voided.id}
+    void(voided, "cancelled")
+    credited = make_invoice(yen, "1311380")
+    ids["credited"] = credited.id
+    transaction(credit_notes.credit, ids["credited"], CreditSpec("Too much", exact("500")), SYSTEM, NOW)
+    post(make_spec(euro, "1000"))
+    draft = make_invoice(euro, "250", issue=False)
+    ids["discarded"] = draft.id
+    off = session.scalars(select(Charge.id).where(Charge.amount == exact("250"))).one()
+    transaction(drafts.move_charges, ids["discarded"], [], [off], None, SYSTEM, NOW)
+    transaction(invoices.discard, ids["discarded"], SYSTEM, NOW)
+    return ids
+
+
+def test_totals_are_shown_with_their_currency(money_moves: dict[str, UUID], viewer: FlaskClient) -> None:
+    page = words(viewer.get("/audit"))
+    assert "Total: 13,113.80 EUR" in page
+    assert "Total: 500 JPY" in page
+    assert "Total: 1,250.00 EUR → 1,000.00 EUR" in page
+    assert "Total: 1,000.00 EUR" in words(viewer.get("/audit?action=invoice.discarded"))
+    for minor in ("1311380", "125000", "100000", "25000"):
+        assert minor not in page
+    history = words(viewer.get(f"/audit?object={money_moves['voided']}"))
+    assert "Total: 13,113.80 EUR" in history
+
+
+def test_the_file_has_totals_as_money_and_the_details_as_they_were_sealed(
+    money_moves: dict[str, UUID], viewer: FlaskClient
+) -> None:
+    file = viewer.get("/exports/audit-events.csv")
+    header = file.text.splitlines()[0]
+    assert header.endswith(",object_id,details,seal,currency,total_before,total,became_credit")
+    rows = {row["action"]: row for row in csv.DictReader(io.StringIO(file.text, newline=""))}
+    money = {
+        action: tuple(rows[action][name] for name in ("currency", "total_before", "total", "became_credit"))
+        for action in ("invoice.voided", "credit_note.issued", "invoice.charges_moved", "invoice.discarded")
+    }
+    assert money == {
+        "invoice.voided": ("EUR", "", "13113.80", ""),
+        "credit_note.issued": ("JPY", "", "500", ""),
+        "invoice.charges_moved": ("EUR", "1250.00", "1000.00", ""),
+        "invoice.discarded": ("EUR", "", "1000.00", ""),
+    }
+    assert json.loads(rows["invoice.voided"]["details"])["total"] == 1311380
+    assert rows["customer.created"]["currency"] == ""
+    workbook = viewer.get("/exports/audit-events.xlsx")
+    assert workbook.status_code == 200
+
+
+def test_exact_amounts_are_shown_with_the_currency_of_their_charge(session: Session, viewer: FlaskClient) -> None:
+    make_service(code="Hosting", prices={"EUR": exact("1234.5")})
+    euro = make_customer(reference="euro", currency="EUR")
+    [charge] = post(make_spec(euro, "5")).ids
+    transaction(corrections.correct, charge, {"amount": exact("6.5")}, None, "Misread", SYSTEM, NOW)
+    spec = RecurringSpec("euro", "Hosting", "monthly", NOW.date(), unit_price=exact("31"))
+    agreed = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0]
+    change = {"unit_price": exact("32")}
+    transaction(recurring_charges.change, agreed.id, NOW.date() + timedelta(days=1), change, None, "", SYSTEM, NOW)
+    page = words(viewer.get("/audit"))
+    assert "Amount: 5.00 EUR → 6.50 EUR" in page
+    assert "Unit price: 31.00 EUR → 32.00 EUR" in page
+    assert "Prices: 1,234.50 EUR" in page
+
+
+def test_more_amounts_take_no_more_statements(money_moves: dict[str, UUID], viewer: FlaskClient, app: Flask) -> None:
+    before = queries_of(app, viewer, "/audit")
+    for _ in range(3):
+        void(make_invoice(make_customer(currency="EUR"), "7"))
+    assert queries_of(app, viewer, "/audit") == before

@@ -103,10 +103,10 @@ def test_the_register_shows_what_blocks_a_series_and_the_series_begun_instead(br
     later = NOW + timedelta(days=240)
     credit(make_invoice(now=later), "1", now=later)
     draft = make_invoice(make_customer(), issue=False)
-    page = words(browser.get("/numbers"))
+    before = words(browser.get("/numbers"))
     for name, kind in (("INV-2026-00001", "invoice"), ("CN-2026-00001", "credit note")):
-        assert f"{name} is dated in the future Its date is 28 Nov 2026." in page
-        assert f"no other {kind} can be issued in this series before that day" in page
+        assert f"{name} is dated in the future Its date is 28 Nov 2026." in before
+        assert f"no other {kind} can be issued in this series before that day" in before
     refused = send(browser, f"/invoices/{draft.id}/issue", issue_date="2026-04-02")
     assert refused.status_code == 422
     assert "INV-2026-00001 is dated 2026-11-28" in words(refused)
@@ -136,12 +136,12 @@ def test_a_run_shows_who_is_left_out_for_a_missing_tax_id(browser: FlaskClient, 
     done = send(browser, at, id=field(preview, "id"), digest=field(preview, "digest"))
     assert done.status_code == 303
     for page in (preview, browser.get(done.location)):
-        assert "Vienna GmbH vienna Reverse charge, and the customer’s tax ID is missing" in words(page)
+        assert "Vienna GmbH vienna Reverse charge, and the customer's tax ID is missing" in words(page)
         assert link(page, "Open the customer") == f"/customers/{vienna.id}"
     assert [one.customer_reference for one in all_invoices()] == ["other"]
     shown = words(browser.get(f"/customers/{vienna.id}"))
     assert "billing runs leave this customer out and no draft can be issued" in shown
-    assert "the customer’s tax ID is missing, so no invoice would be made" in shown
+    assert "the customer's tax ID is missing, so no invoice would be made" in shown
 
 
 def test_an_issue_without_the_tax_id_is_refused_with_a_link_to_the_customer(

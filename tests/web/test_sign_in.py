@@ -1,5 +1,6 @@
 """Signing in and out, the limits of sessions and attempts, and what holds for every answer."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -31,8 +32,9 @@ from billing_admin.web.forms import ExactField, Form, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.people import actor
 from billing_admin.web.security import CONTENT_SECURITY_POLICY, init_security
-from billing_admin.web.sign_in import REFUSED, WAIT
+from billing_admin.web.sign_in import LONGEST_SENT, MOST_KEPT, REFUSED, WAIT
 from tests.people import PASSWORD, csrf_token, person, send, sign_in, signed_in
+from tests.web.pages import field
 
 WRONG = "violet-anchor-meadow-38"
 SHELF_PAGE = """
@@ -202,6 +204,28 @@ def test_says_what_is_missing(client: FlaskClient, email: str, password: str, se
 
 def test_control_characters_in_a_password_are_only_wrong(app: Flask, client: FlaskClient) -> None:
     assert REFUSED in sign_in(client, person(app), "\x00" * 20).text
+
+
+def test_a_password_that_is_too_long_fails_as_any_wrong_one_and_counts(
+    app: Flask, client: FlaskClient, session: Session
+) -> None:
+    email = person(app)
+    marks = "a" + "\u0301\u0327" * 10_000
+    for number in range(10):
+        response = sign_in(client, email, marks if number % 2 else "x" * 4_001)
+        assert (response.status_code, REFUSED in response.text) == (HTTPStatus.UNPROCESSABLE_ENTITY, True)
+    assert count(session, SignInFailure) == 10
+    assert sign_in(client, email, marks).status_code == HTTPStatus.TOO_MANY_REQUESTS
+    assert sign_in(client, email).status_code == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def test_an_address_that_grows_when_it_is_folded_is_refused_at_its_field(client: FlaskClient, session: Session) -> None:
+    """Each of these is eighteen characters once it is folded: more than an index of PostgreSQL holds."""
+    for email in ("\ufdfa" * 254, "".join(map(chr, range(0xFC00, 0xFC00 + 250))), "a" + "\u0301\u0327" * 10_000):
+        response = sign_in(client, email, PASSWORD)
+        assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+        assert "Use at most 254 characters." in response.text
+    assert count(session, SignInFailure) == 0
 
 
 def fail(client: FlaskClient, email: str, times: int, address: str = "192.0.2.1") -> None:
@@ -579,6 +603,39 @@ def test_what_a_form_sent_survives_an_expired_session(app: Flask, clock: time_ma
     assert 'href="/shelf?page=2"' in response.text
     assert '<input type="hidden" name="name" value="&lt;a&gt;">' in response.text
     assert "saved" in client.post("/shelf/new", data={"name": "b", "csrf_token": csrf_token(client)}).text
+
+
+def test_the_grid_with_all_its_rows_survives_an_expired_session(app: Flask, clock: time_machine.Traveller) -> None:
+    client = signed_in(app)
+    clock.shift(timedelta(hours=2))
+    fields = {f"rows-{row}-{name}": "Bürö" for row in range(300) for name in ("a", "b", "c", "d", "e", "f", "g")}
+    response = client.post("/charges/many", data=fields | {"csrf_token": csrf_token(client)})
+    assert "What you entered is kept." in response.text
+    kept = field(response, "kept")
+    assert 70_000 < len(kept) < MOST_KEPT
+    response = sign_in(client, "admin@example.com", kept=kept, next="/charges/many")
+    assert response.text.count('value="Bürö"') == len(fields)
+    sent_again = send(client, "/charges/many", **fields)
+    assert sent_again.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_only_what_can_be_kept_is_read_after_an_expired_session(
+    app: Flask, clock: time_machine.Traveller, content_type: str
+) -> None:
+    """A file of any size, with a length or without, is neither kept in memory nor on disk."""
+    client = signed_in(app)
+    clock.shift(timedelta(hours=2))
+    for chunked in (False, True):
+        body = io.BytesIO(b"x" * 2_000_000)
+        environ = {"wsgi.input": body} | (
+            {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+            if chunked
+            else {"CONTENT_LENGTH": "2000000"}
+        )
+        response = client.post("/verify-file", content_type=content_type, environ_overrides=environ)
+        assert (response.status_code, field(response, "kept")) == (HTTPStatus.UNAUTHORIZED, "")
+        assert body.tell() <= (LONGEST_SENT + 1 if chunked else 0)
 
 
 @pytest.mark.parametrize("kept", ["[", "{}", "[1, 2]", "[[1]]", "null", "[" * 100_000])

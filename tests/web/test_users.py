@@ -172,3 +172,14 @@ def test_the_old_one_stays_when_it_is_refused(
     assert (response.status_code, sentence in words(response)) == (422, True)
     assert OTHER not in response.text
     assert sign_in(app.test_client(), "admin@example.com").status_code == 303
+
+
+def test_ones_own_new_password_has_a_longest(browser: FlaskClient, session: Session) -> None:
+    """Too long a one is refused at its field, and no normalisation sees it."""
+    marks = "a" + "\u0301\u0327" * 10_000
+    for long in (marks, "violet anchor " * 300):
+        refused = send(browser, "/account/password", current=PASSWORD, password=long, again=long)
+        assert (refused.status_code, "Use at most 1,000 characters." in words(refused)) == (422, True)
+        refused = send(browser, "/account/password", current=long, password=OTHER, again=OTHER)
+        assert (refused.status_code, "This is not your password." in words(refused)) == (422, True)
+    assert actions(session) == []

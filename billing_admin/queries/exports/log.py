@@ -1,8 +1,6 @@
 """The audit log as a file."""
 
-from typing import Any
-
-from sqlalchemy import ColumnElement, null, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import AuditEvent, AuditSeal
@@ -11,7 +9,6 @@ from billing_admin.queries import audit
 from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.exports.columns import Export, Kind, column
 
-_NO_CURRENCY: ColumnElement[Any] = null()
 _SEAL = select(AuditSeal.sequence).where(AuditSeal.event_id == AuditEvent.id).correlate(AuditEvent).scalar_subquery()
 EVENTS = (
     column("id", Kind.WORD, AuditEvent.id),
@@ -25,10 +22,17 @@ EVENTS = (
     column("object_id", Kind.WORD, AuditEvent.object_id),
     column("details", Kind.TEXT, json_text(AuditEvent.details)),
     column("seal", Kind.WHOLE, _SEAL),
+    column("currency", Kind.WORD, audit.CURRENCY),
+    column("total_before", Kind.MONEY, audit.minor_units("total", 0)),
+    column("total", Kind.MONEY, func.coalesce(audit.minor_units("total"), audit.minor_units("total", 1))),
+    column("became_credit", Kind.MONEY, audit.minor_units("became_credit")),
 )
 
 
 def events(session: Session, filters: AuditFilter) -> Export:
-    """The events that a filter lets through, newest first; `seal` is an event's place in the chain."""
+    """The events that a filter lets through, newest first; `seal` is an event's place in the chain.
+
+    `details` is as it was sealed, with amounts of documents in minor units; the columns behind `seal` have them as money.
+    """
     rows = audit.events(session, filters).with_only_columns(maintain_column_froms=True)
-    return Export(EVENTS, rows, _NO_CURRENCY)
+    return Export(EVENTS, rows, audit.CURRENCY)

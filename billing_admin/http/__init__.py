@@ -1,0 +1,1 @@
+"""Request handling that pages and API share."""

@@ -1,0 +1,107 @@
+"""How much each route reads, and when: limits are declared beside the route, and no body is read before `open_body()`."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, TypeVar, cast
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import RequestURITooLarge
+
+from billing_admin.config import Settings
+from billing_admin.http.requests import Request
+
+KIB, MIB = 1024, 1024 * 1024
+FORM_BYTES = 256 * KIB
+MOST_PARAMETERS = 500  # behind the question mark of an address
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """The bytes of a body, or the name of the setting that holds them; the fields and files of a form."""
+
+    size: int | str
+    fields: int
+
+    @property
+    def bytes(self) -> int:
+        """The limit in bytes; BILLING_MAX_BODY_MB bounds every body that is not a file."""
+        if isinstance(self.size, str):
+            return int(current_app.config[self.size])
+        return int(min(self.size, current_app.config["MAX_CONTENT_LENGTH"]))
+
+    @property
+    def text_bytes(self) -> int:
+        """The limit of one part of a multipart form that is not a file."""
+        return FORM_BYTES if isinstance(self.size, str) else self.bytes
+
+
+FORM: Final = BodyLimit(FORM_BYTES, fields=1_000)  # every route that declares nothing else
+UPLOAD: Final = BodyLimit("MAX_UPLOAD_LENGTH", fields=20)
+JSON: Final = BodyLimit("MAX_CONTENT_LENGTH", fields=0)
+
+
+def body_limit(limit: BodyLimit) -> Callable[[View], View]:
+    """Declare how much a view reads; write it below the route's own decorator."""
+
+    def declare(view: View) -> View:
+        view.body_limit = limit  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def limit_of(app: Flask, endpoint: str | None) -> BodyLimit:
+    """The limit that an endpoint's view declares, or FORM."""
+    limit: BodyLimit = getattr(app.view_functions.get(endpoint or ""), "body_limit", FORM)
+    return limit
+
+
+def open_body() -> None:
+    """Allow this request's body to be read. Call it once the caller's permission is known."""
+    cast("Request", request).is_sealed = False
+
+
+def advice() -> str:
+    """Say what this request's route accepts, for somebody who sent too much."""
+    limit = limit_of(current_app, request.endpoint)
+    size = f"{limit.bytes // MIB:,} MB" if limit.bytes >= MIB else f"{limit.bytes // KIB:,} KB"
+    return (
+        f"This page accepts {size} and {limit.fields:,} fields at a time."
+        " Go back and send fewer rows, shorter texts or a smaller file."
+    )
+
+
+def init_body_limits(app: Flask, settings: Settings) -> None:
+    """Seal every request's body, and set its route's limits. Comes before any other code that could read a body."""
+    app.request_class = Request
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body_mb * MIB,
+        MAX_UPLOAD_LENGTH=settings.max_upload_mb * MIB,
+    )
+    app.before_request(_set_limits)
+    app.after_request(_free_cut_off_body)
+
+
+def _set_limits() -> None:
+    limit = limit_of(current_app, request.endpoint)
+    cast("Request", request).is_sealed = True
+    request.max_content_length = limit.bytes
+    request.max_form_parts = limit.fields
+    request.max_form_memory_size = limit.text_bytes
+    if request.query_string.count(b"&") >= MOST_PARAMETERS:
+        raise RequestURITooLarge
+
+
+def _free_cut_off_body(response: Response) -> Response:
+    """Free a large body that was cut off: gunicorn's reader of chunks is a reference cycle that holds it.
+
+    Only where much can have been read: a full collection costs more than refusing a small body.
+    """
+    is_chunked = response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and request.content_length is None
+    if is_chunked and (request.max_content_length or 0) >= MIB:
+        gc.collect()
+    return response

@@ -1,0 +1,1 @@
+"""Tests of the request handling that pages and API share."""
