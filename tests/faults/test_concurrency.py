@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.database import transaction
 from billing_admin.models import Account, AuditEvent, BillingRun, BillingRunItem, Charge, Customer, Invoice
 from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.queries.billing_runs import left_out
 from billing_admin.queries.doctor import examine
 from tests.books import assert_books_balance
 from tests.faults import worker
@@ -116,6 +117,21 @@ def test_two_processes_share_a_run_and_each_bills_a_part_of_it(session: Session,
     assert backend == "sqlite" or min(first, second) > 0
     assert_each_charge_is_billed_once(session, 60)
     assert session.execute(select(BillingRun.id, BillingRun.state)).all() == [(A, "done")]
+
+
+def test_processes_that_share_a_run_leave_out_reverse_charge_without_a_tax_id(session: Session, url: str) -> None:
+    for number in range(30):
+        tax_id = f"ATU{number}" if number % 3 else " "
+        post(make_spec(make_customer(reference=f"P-{number:02d}", tax_treatment="reverse_charge", tax_id=tax_id), "5"))
+    worker.race(url, *[(worker.bill, RunSpec(MARCH_END, issue=True, id=A), 2)] * 2)
+    session.rollback()
+    assert [(row.reference, row.reason) for row in left_out(session, A)] == [
+        (f"P-{number:02d}", "customer_tax_id_missing") for number in range(0, 30, 3)
+    ]
+    billed = sorted(invoice.customer_reference for invoice in all_invoices())
+    assert billed == [f"P-{number:02d}" for number in range(30) if number % 3]
+    assert session.get_one(BillingRun, A).state == "done"
+    assert_books_balance(session)
 
 
 def test_a_process_that_is_killed_again_and_again_leaves_its_accounts_to_the_other(session: Session, url: str) -> None:
