@@ -22,8 +22,9 @@ BOM = b"\xef\xbb\xbf"
 LONGEST_ROW: Final = 1 << 20
 csv.field_size_limit(1 << 24)
 ENCODINGS: Final = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
-_POINT = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_COMMA = re.compile(r"-?[0-9]+(,[0-9]+)?", re.ASCII)
+# Longer numbers are in no file of ours, and could not be added up exactly.
+_POINT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
+_COMMA = re.compile(r"-?[0-9]{1,30}(,[0-9]{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

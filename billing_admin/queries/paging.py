@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from sqlakeyset import InvalidPage, select_page
 from sqlalchemy import Row, Select
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.errors import Invalid
 
 T = TypeVar("T")
+LONGEST_CURSOR: Final = 2000  # a row is found by a text of 200 characters at most, an id and a moment
 
 # A row of named columns, as a query of columns gives it.
 Record: TypeAlias = Row[*tuple[Any, ...]]
@@ -30,6 +31,8 @@ def page(session: Session, query: Select[Any], limit: int, after: str | None = N
 
     The order must end in a unique column. Raises Invalid for a bad cursor.
     """
+    if after and len(after) > LONGEST_CURSOR:
+        raise Invalid("bad_cursor", "This cursor is not one of ours: begin again without it.", "after")
     try:
         found = select_page(session, query, per_page=limit, page=after or None)
     except (InvalidPage, ValueError, TypeError) as error:
