@@ -133,14 +133,20 @@
     fill();
   });
 
-  /* Exact decimals as whole numbers of 10^-12; null is what cannot be read, "" counts as `blank`. */
-  const exactly = (typed, blank) => {
-    let text = typed.trim();
+  /* Exact decimals as whole numbers of 10^-12; null is what the server refuses, "" counts as `blank`. `belongs` tells whether a sign or code may stand beside the number. See domain/typed.py. */
+  const GAP = "[ \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000'\\u2019]";
+  const MARK = "[^0-9\\s.,'\\u2019+\\-\\u2212]+(?:\\.(?=\\s|$))?";
+  const TYPED = new RegExp(`^(?:([-\\u2212])\\s*)?(?:(${MARK})\\s*)?(?:([-\\u2212])\\s*)?(?:([0-9.,](?:${GAP}?[0-9.,])*)\\s*)?(${MARK})?$`);
+  const UNAMBIGUOUS = new RegExp(`^(?:[0-9]*|[1-9][0-9]{0,2}(?:,[0-9]{3}(?=[.,])(?:,[0-9]{3})*|(?:${GAP}[0-9]{3})+))(?:\\.[0-9]+)?$`);
+  const exactly = (typed, blank, belongs = () => false) => {
+    const text = typed.trim();
     if (!text) return blank;
-    text = text.replace(/^(?:[A-Za-z]{3}|\p{Sc})\s*|\s*(?:[A-Za-z]{3}|\p{Sc})$/u, "").replace("\u2212", "-").replace(/(\d)[\s'\u2019](?=\d)/g, "$1,");
-    if (/^-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$/.test(text)) text = text.replaceAll(",", "");
-    const parts = /^(-?)(\d*)\.?(\d{0,12})$/.exec(text);
-    return parts && parts[2] + parts[3] ? BigInt(parts[1] + parts[2] + parts[3].padEnd(12, "0")) : null;
+    const [, minus, before, inner, digits = "", after] = text.length <= 60 && TYPED.exec(text) || [];
+    const mark = before || after;
+    if (!UNAMBIGUOUS.test(digits) || minus && inner || before && after || mark && !belongs(mark)) return null;
+    if (before && digits.startsWith(".") && belongs(`${before}.`)) return null; /* Rs.5 */
+    const parts = /^0*(\d{0,18})\.?(\d{0,12})$/.exec(digits.replace(/[^0-9.]/g, ""));
+    return parts && digits ? BigInt(`${minus || inner ? "-" : ""}${parts[1]}${parts[2].padEnd(12, "0")}`) : null;
   };
   const ONE = 10n ** 12n;
   const written = (amount) => {
@@ -149,14 +155,27 @@
     return `${amount < 0n ? "-" : ""}${whole}.${digits.slice(-12).replace(/0{1,10}$/, "")}`;
   };
 
-  /* The cells of what was copied from a spreadsheet: those with tabs, lines or quotes in them stand in quotes. */
-  const cellsOf = (text) => {
+  /* The rows of cells that were copied from a spreadsheet; domain/clipboard.py does the same and says why. */
+  const cellsOf = (copied) => {
+    let text = copied.replaceAll("\r\n", "\r");
+    const hasBoth = text.includes("\r") && text.includes("\n");
+    if (!hasBoth) text = text.replaceAll("\r", "\n");
+    const quoted = /"([^"]*(?:""[^"]*)*)"(?=[\t\r\n]|$)/y, plain = /[^\t\r\n]*/y;
+    const needsQuotes = (content) => {
+      const [hasBreak, hasTab] = [content.includes("\n"), content.includes("\t")];
+      return !content.includes("\r") && (hasBreak || hasTab) && (hasBoth || hasBreak !== hasTab);
+    };
     const lines = [[]];
-    for (const [, cell, end] of text.replace(/\r\n?/g, "\n").replace(/\n$/, "").matchAll(/("(?:[^"]|"")*"(?=\t|\n|$)|[^\t\n]*)(\t|\n|$)/g)) {
-      lines.at(-1).push((/^".*"$/s.test(cell) ? cell.slice(1, -1).replaceAll('""', '"') : cell).replace(/\s+/g, " ").trim());
-      if (end === "\n") lines.push([]);
-      if (!end) break;
+    for (let place = 0; place <= text.length; place += 1) {
+      quoted.lastIndex = plain.lastIndex = place;
+      const [, content] = quoted.exec(text) || [];
+      const inQuotes = content !== undefined && needsQuotes(content);
+      const cell = inQuotes ? content.replaceAll('""', '"') : plain.exec(text)[0];
+      lines.at(-1).push(cell.replace(/\s+/g, " ").trim());
+      place = inQuotes ? quoted.lastIndex : place + cell.length;
+      if (place < text.length && text[place] !== "\t") lines.push([]);
     }
+    if (lines.length > 1 && /[\r\n]$/.test(text)) lines.pop(); /* behind the end of the last row */
     return lines;
   };
 
@@ -164,6 +183,9 @@
   const setUpGrid = () => all("form[data-grid]").forEach((form) => {
     const prices = new Map(Object.entries(JSON.parse(form.dataset.prices)));
     const customers = new Map(Object.entries(JSON.parse(form.dataset.customers)).map(([reference, currency]) => [reference.toLowerCase(), currency]));
+    const signs = new Map(Object.entries(JSON.parse(form.dataset.signs)));
+    const same = { "\uff04": "$", "\ufe69": "$", "\uffe1": "\u00a3", "\uffe5": "\u00a5", "\uffe6": "\u20a9" };
+    const belongsTo = (currency) => (mark) => mark.toUpperCase() === currency || (signs.get(mark.replace(/./gu, (sign) => same[sign] || sign).toLowerCase()) || []).includes(currency);
     const body = form.querySelector("tbody");
     const shown = form.querySelector("[data-grid-sum]");
     const rows = () => Array.from(body.rows);
@@ -199,7 +221,7 @@
         count += 1;
         const currency = customers.get((customer || form.elements.customer.value.trim()).toLowerCase());
         const known = prices.get(service)?.prices[currency];
-        const [many, each] = [exactly(quantity, ONE), exactly(price || known || "", null)];
+        const [many, each] = [exactly(quantity, ONE), exactly(price || known || "", null, belongsTo(currency))];
         if (!currency || many === null || each === null) { unread += 1; return; }
         sums.set(currency, (sums.get(currency) || 0n) + many * each / ONE);
       });
@@ -207,9 +229,16 @@
       shown.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${said && `: ${said}`}${unread ? `, ${unread} not counted yet` : ""}.` : "";
     };
     body.addEventListener("paste", (event) => {
-      const lines = cellsOf(event.clipboardData.getData("text/plain"));
-      if (!event.target.matches("input") || lines.length < 2 && lines[0].length < 2) return;
+      const copied = event.clipboardData.getData("text/plain"), lines = cellsOf(copied);
+      const isOneCell = lines.length < 2 && lines[0].length < 2;
+      if (!event.target.matches("input") || isOneCell && (lines[0][0] || "") === copied.replace(/\s+/g, " ").trim()) return;
       event.preventDefault();
+      if (isOneCell) { /* its quotes are taken off */
+        const { selectionStart, selectionEnd } = event.target;
+        event.target.setRangeText(lines[0][0], selectionStart, selectionEnd, "end");
+        form.dispatchEvent(new Event("input", { bubbles: true }));
+        return;
+      }
       const [top, left] = at(event.target);
       const rest = lines.filter((values, place) => {
         const row = rows()[top + place] || addRow();

@@ -22,7 +22,7 @@ BOM = b"\xef\xbb\xbf"
 LONGEST_ROW: Final = 1 << 20
 csv.field_size_limit(1 << 24)
 ENCODINGS: Final = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
-# More digits than any amount or sum has, and few enough to be added exactly.
+# Longer numbers are in no file of ours, and could not be added up exactly.
 _POINT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
 _COMMA = re.compile(r"-?[0-9]{1,30}(,[0-9]{1,20})?", re.ASCII)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import exact
+from billing_admin.domain.money import LONGEST_NUMBER, exact
 
 # What an export puts one apostrophe in front of (docs/files.md).
 _GUARDED = re.compile("'+[=+\\-@\t\r]")
@@ -22,6 +23,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _KEPT = 10_000  # the same quantities, prices and days come again and again
 LONGEST_SHOWN = 40
+_LONGEST_DAY = 10
 
 
 class Cell(Enum):
@@ -100,9 +102,21 @@ def _code(cell: str, _written: Format) -> str:
     return cell.strip().upper()
 
 
-@lru_cache(_KEPT)
 def _number(cell: str, written: Format) -> Decimal:
     typed = cell.strip()
+    if len(typed) > LONGEST_NUMBER:
+        raise Invalid("not_a_number", "Use at most 18 digits before and 12 after the point, such as 1234.50.")
+    return _short_number(typed, written)
+
+
+@lru_cache(_KEPT)
+def _short_number(typed: str, written: Format) -> Decimal:
+    if ("$" in typed or not typed.isascii()) and any(unicodedata.category(character) == "Sc" for character in typed):
+        raise Invalid(
+            "not_a_number",
+            f"“{typed}” has a sign of a currency. Write the number alone, such as 1234.50: its currency is that of the"
+            " customer, or of the currency column.",
+        )
     if written.decimal_comma:
         if "." in typed:
             raise Invalid(
@@ -126,9 +140,13 @@ def _whole(cell: str, _written: Format) -> int:
     return int(typed)
 
 
-@lru_cache(_KEPT)
 def _day(cell: str, written: Format) -> date:
     typed = cell.strip()
+    return _short_day(typed if len(typed) <= _LONGEST_DAY else "", written)
+
+
+@lru_cache(_KEPT)
+def _short_day(typed: str, written: Format) -> date:
     try:
         if not written.day_first:
             return date.fromisoformat(typed if _ISO.fullmatch(typed) else "")

@@ -15,6 +15,8 @@ from billing_admin.domain.errors import Invalid
 
 INTEGER_DIGITS = 18
 DECIMAL_PLACES = 12
+# A longer text is no number, whatever it holds: 18 and 12 digits with signs, separators and a currency need less.
+LONGEST_NUMBER = 60
 LARGEST_MINOR = 2**63 - 1
 
 # Python's own context silently rounds to 28 digits. This one holds any product of two exact decimals, and loses no digit.
@@ -22,6 +24,7 @@ EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[Inexact, InvalidOperati
 ROUNDING = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Overflow])
 
 _PLAIN = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII)
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 _LIMIT = Decimal(10) ** INTEGER_DIGITS
 ZERO = Decimal(0)
@@ -81,7 +84,8 @@ def refuse_inexact(value: Decimal, *field: str | int) -> None:
 
 
 def _explain(text: str) -> str:
-    if re.fullmatch(r"-?[0-9]*\.?[0-9]*", text) and any(c.isdigit() for c in text):
+    whole, _, decimals = text.removeprefix("-").partition(".")
+    if _DIGITS.fullmatch(whole + decimals):
         return "Use at most 18 digits before and 12 after the point, such as 1234.50."
     return f"“{text[:40]}” is not a plain decimal such as 1234.50."
 

@@ -5,65 +5,144 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
+from billing_admin.domain.currency_signs import currencies_of
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import MINOR_DIGITS, exact
+from billing_admin.domain.money import LONGEST_NUMBER, exact, plain
 
-_SIGNS = {"€": "EUR", "£": "GBP"}  # a $ or ¥ is that of many countries
-_CODE = re.compile(r"(?P<before>[A-Za-z]{3})?(?P<rest>[^A-Za-z]*)(?P<after>[A-Za-z]{3})?")
-_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-_COMMA_DECIMAL = re.compile(r"(?:[0-9]{1,3}(?:[.,][0-9]{3})+|[0-9]+),[0-9]+")
-_SPACES_IN_NUMBERS = re.compile(r"(?<=[0-9])[\s'’](?=[0-9])")
+_EXAMPLE = "such as 1,234.50"
+# A space or an apostrophe can only separate thousands.
+_GAP = "[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'\u2019]"
+_MINUS = "[-\u2212]"
+# A sign or code beside the digits, such as €, kr. or EUR.
+_MARK = r"[^0-9\s.,'\u2019+\-\u2212]+(?:\.(?=\s|$))?"
+_TYPED = re.compile(  # each \s* follows something, so that spaces match in one way only
+    rf"(?:(?P<minus>{_MINUS})\s*)?(?:(?P<before>{_MARK})\s*)?(?:(?P<inner_minus>{_MINUS})\s*)?"
+    rf"(?:(?P<digits>[0-9.,](?:{_GAP}?[0-9.,])*)\s*)?(?P<after>{_MARK})?"
+)
+_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+_THOUSANDS = re.compile(rf"[1-9][0-9]{{0,2}}(?:,[0-9]{{3}}(?=[.,])(?:,[0-9]{{3}})*|(?:{_GAP}[0-9]{{3}})+)(?:\.[0-9]+)?")
+_TWO_READINGS = re.compile(
+    rf"(?P<whole>[1-9][0-9]{{0,2}}(?:{_GAP}[0-9]{{3}})*),(?P<decimals>[0-9]{{3}}(?:{_GAP}[0-9]{{3}})*)"
+    rf"|(?P<first>[0-9]+){_GAP}(?P<second>[0-9]+)"
+)
+_DECIMAL_COMMA = re.compile(
+    rf"(?P<whole>[0-9]+|[0-9]{{1,3}}(?:\.[0-9]{{3}})+|[0-9]{{1,3}}(?:{_GAP}[0-9]{{3}})+),(?P<decimals>[0-9]+)"
+)
+_SEPARATOR = re.compile(f"[.,]|{_GAP}")
 
 
 @dataclass(frozen=True, slots=True)
 class TypedAmount:
-    """An exact amount, and the currency that stood beside it, if any."""
+    """A number as it was typed, and the currencies that the sign or code beside it can stand for; None if there was none.
 
-    amount: Decimal
-    currency: str | None
+    The number is reached through `in_currency` and `without_currency` only, so that no sign is passed over.
+    """
 
+    _number: Decimal
+    mark: str = ""
+    currencies: frozenset[str] | None = None
 
-def typed_amount(value: str, *field: str | int) -> TypedAmount:
-    """Read `1,234.50`, `EUR 1 234.50` or `−12 €`. A comma is for thousands only, so `1.234,50` is refused, not guessed at."""
-    rest, currency = _without_currency(value.strip(), *field)
-    negative, digits = _without_minus(_SPACES_IN_NUMBERS.sub(",", rest))
-    if _GROUPED.fullmatch(digits):
-        digits = digits.replace(",", "")
-    elif _COMMA_DECIMAL.fullmatch(digits):
-        raise Invalid("comma_decimal", _say_it_with_a_point(digits), *field)
-    if digits.startswith("."):
-        digits = f"0{digits}"
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", digits):
-        raise Invalid("not_a_number", f"“{value.strip()[:40]}” is not a number such as 1,234.50.", *field)
-    whole, point, decimals = digits.partition(".")
-    amount = exact((whole.lstrip("0") or "0") + point + decimals, *field)
-    return TypedAmount(-amount if negative and amount else amount, currency)
+    @property
+    def currency(self) -> str | None:
+        """The currency, if the sign or code stands for exactly one."""
+        return next(iter(self.currencies)) if self.currencies and len(self.currencies) == 1 else None
 
+    def may_be(self, currency: str) -> bool:
+        """Tell whether the amount can be one in this currency."""
+        return self.currencies is None or currency in self.currencies
 
-def _without_currency(value: str, *field: str | int) -> tuple[str, str | None]:
-    """Take off one ISO code or currency sign, before or after."""
-    found = _CODE.fullmatch(value)
-    if found is None:
-        return value, None
-    codes = [code.upper() for code in (found["before"], found["after"]) if code]
-    unknown = next((code for code in codes if code not in MINOR_DIGITS), None)
-    if unknown:
-        raise Invalid("unknown_currency", f"“{unknown}” is not a currency. Write a number such as 1,234.50.", *field)
-    signs = [c for c in found["rest"] if unicodedata.category(c) == "Sc"]
-    if len(codes) + len(signs) > 1:
-        return value, None
-    rest = "".join(c for c in found["rest"] if c not in signs).strip()
-    return rest, codes[0] if codes else _SIGNS.get(signs[0]) if signs else None
+    def in_currency(self, currency: str) -> Decimal:
+        """Return the amount; raise Invalid if it was typed with the sign or code of another currency."""
+        if self.may_be(currency):
+            return self._number
+        if self.currency:
+            raise Invalid("other_currency", f"The amount is in {self.currency}; enter it in {currency}.")
+        message = f"“{self.mark}” does not stand for {currency}: enter the amount in {currency}."
+        raise Invalid("other_currency", message)
+
+    def without_currency(self, noun: str = "number") -> Decimal:
+        """Return the number, such as a quantity; raise Invalid if it was typed with the sign or code of a currency."""
+        if self.currencies is None:
+            return self._number
+        raise Invalid("other_currency", f"A {noun} has no currency: leave out {self.mark}.")
 
 
-def _without_minus(value: str) -> tuple[bool, str]:
-    negative = value.startswith(("-", "−"))
-    return negative, value[1:].strip() if negative else value
+def typed_amount(value: str) -> TypedAmount:
+    """Read `1,234.50`, `EUR 1 234.50` or `−12 €`. Raises Invalid for what can be read in two ways, naming both.
+
+    A point is always the decimal point. A comma separates thousands only where it cannot be a decimal comma.
+    """
+    (number, *more), mark, currencies = _parse(value)
+    if more:
+        spellings = [plain(number) for number in (number, *more)]
+        message = f"“{value.strip()}” can be read as {' or as '.join(spellings)}: write {' or '.join(spellings)}."
+        raise Invalid("two_readings", message)
+    return TypedAmount(number, mark, currencies)
 
 
-def _say_it_with_a_point(digits: str) -> str:
-    whole, _, decimals = digits.rpartition(",")
-    meant = re.sub(r"[.,]", "", whole) + "." + decimals
-    return (
-        f"Use a point before the decimals, and commas only between thousands: write {meant} if that is what you mean."
-    )
+def possible_amounts(value: str) -> list[TypedAmount]:
+    """Return every reading of a text, two for `1,125`; for a search, where no reading does harm. Raises Invalid for none."""
+    numbers, mark, currencies = _parse(value)
+    return [TypedAmount(number, mark, currencies) for number in numbers]
+
+
+def _parse(value: str) -> tuple[list[Decimal], str, frozenset[str] | None]:
+    text = value.strip()
+    if len(text) > LONGEST_NUMBER:
+        raise Invalid("not_a_number", f"Use at most {LONGEST_NUMBER} characters, {_EXAMPLE}.")
+    parts = _TYPED.fullmatch(text)
+    if parts is None or (parts["minus"] and parts["inner_minus"]) or (parts["before"] and parts["after"]):
+        raise _not_a_number(text)
+    mark, digits = parts["before"] or parts["after"] or "", parts["digits"] or ""
+    currencies = _currencies(mark, text) if mark else None
+    minus = "-" if parts["minus"] or parts["inner_minus"] else ""
+    readings = _readings(digits, minus, text)
+    if digits.startswith(".") and currencies_of(f"{parts['before']}."):  # Rs.5 and kr.5
+        readings.append(_plain_digits(digits[1:]))
+    numbers = [exact(reading) for reading in readings]
+    if minus:  # unlike `-number`, `copy_negate` never rounds
+        numbers = [number.copy_negate() if number else number for number in numbers]
+    return numbers, mark.upper() if _is_code(mark) else mark, currencies
+
+
+def _is_code(mark: str) -> bool:
+    return len(mark) == 3 and mark.isascii() and mark.isalpha()
+
+
+def _currencies(mark: str, text: str) -> frozenset[str]:
+    currencies = currencies_of(mark)
+    if currencies is not None:
+        return currencies
+    if _is_code(mark):
+        message = f"“{mark.upper()}” is not a currency. Write a number {_EXAMPLE}."
+    elif any(unicodedata.category(character) == "Sc" for character in mark):
+        message = f"“{mark}” is not a known sign of a currency. Write a number {_EXAMPLE}."
+    else:
+        raise _not_a_number(text)
+    raise Invalid("unknown_currency", message)
+
+
+def _readings(digits: str, minus: str, text: str) -> list[str]:
+    """Return the one or two readings of digits with separators, each as plain digits with a point at most."""
+    if _PLAIN.fullmatch(digits) or _THOUSANDS.fullmatch(digits):
+        return [_plain_digits(*digits.split(".", 1))]
+    if parts := _TWO_READINGS.fullmatch(digits):
+        whole, decimals = parts["whole"] or parts["first"], parts["decimals"] or parts["second"]
+        return [_plain_digits(whole, decimals), _plain_digits(whole + decimals)]
+    if parts := _DECIMAL_COMMA.fullmatch(digits):
+        with_point = _plain_digits(parts["whole"], parts["decimals"])
+        raise Invalid(
+            "comma_decimal",
+            "Use a point before the decimals, and commas only between thousands:"
+            f" write {minus}{with_point} if that is what you mean.",
+        )
+    raise _not_a_number(text)
+
+
+def _plain_digits(whole: str, decimals: str = "") -> str:
+    whole = _SEPARATOR.sub("", whole).lstrip("0") or "0"
+    return f"{whole}.{_SEPARATOR.sub('', decimals)}" if decimals else whole
+
+
+def _not_a_number(text: str) -> Invalid:
+    return Invalid("not_a_number", f"“{text[:40]}” is not a number {_EXAMPLE}.")

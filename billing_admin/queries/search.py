@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import MINOR_DIGITS, Money
-from billing_admin.domain.typed import TypedAmount, typed_amount
+from billing_admin.domain.typed import TypedAmount, possible_amounts
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Service
 from billing_admin.queries.customers import CustomerFilter, by_name
 from billing_admin.queries.lookup import as_id
@@ -78,25 +78,24 @@ def _invoice_conditions(text: str) -> Iterable[ColumnElement[bool]]:
     yield Invoice.number.icontains(text, autoescape=True)
     yield Invoice.customer_name.icontains(text, autoescape=True)
     yield Invoice.customer_reference.icontains(text, autoescape=True)
-    amount = _amount(text)
-    if amount is not None:
+    for amount in _amounts(text):
         yield from _totals(amount)
 
 
-def _amount(text: str) -> TypedAmount | None:
+def _amounts(text: str) -> list[TypedAmount]:
     try:
-        return typed_amount(text)
+        return possible_amounts(text)
     except Invalid:
-        return None
+        return []
 
 
 def _totals(amount: TypedAmount) -> Iterable[ColumnElement[bool]]:
     """The total as it is stored, in minor units, which differ in size by currency."""
     for digits in sorted(set(MINOR_DIGITS.values())):
         codes = [code for code, places in MINOR_DIGITS.items() if places == digits]
-        wanted = codes if amount.currency is None else [code for code in codes if code == amount.currency]
+        wanted = [code for code in codes if amount.may_be(code)]
         try:
-            minor = Money.exactly(amount.amount, wanted[0]).minor if wanted else None
+            minor = Money.exactly(amount.in_currency(wanted[0]), wanted[0]).minor if wanted else None
         except Invalid:
             continue
         if minor is not None:

@@ -18,7 +18,7 @@ from billing_admin.domain.money import MINOR_DIGITS, ZERO, Money, exact_sum
 from billing_admin.domain.paying import METHODS, AllocationSpec, Split, oldest_first
 from billing_admin.queries import payments as queries
 from billing_admin.web.filters import exact
-from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, WholeField, refusals_on
+from billing_admin.web.forms import AmountField, DayField, Form, KeyField, TextField, WholeField, refusals_on
 from billing_admin.web.lists import given
 from billing_admin.web.people import today
 
@@ -30,7 +30,7 @@ class PaymentForm(Form):
     """What came in. One amount per open invoice is added to it (`with_parts`)."""
 
     id = KeyField()
-    amount = ExactField("Amount received", needed="Enter the amount, such as 1,234.50.")
+    amount = AmountField("Amount received", needed="Enter the amount, such as 1,234.50.")
     received_on = DayField("Received on", needed="Enter the day it was received, such as 2026-11-22.")
     method = SelectField("Method", choices=dict(METHODS), default="bank_transfer")
     reference = TextField("Reference")
@@ -42,6 +42,7 @@ class LeftField(WholeField):
     """How many minor units were left when the form was filled."""
 
     widget = HiddenInput()
+    most_digits = 19
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("Left", needed="The form's amounts were lost. Open the page again.", **kwargs)
@@ -91,12 +92,14 @@ def _name(invoice_id: UUID) -> str:
     return f"{_PART}{invoice_id.hex}"
 
 
-def with_parts(kind: type[Form], account: Account) -> type[Form]:
-    """The form with one amount per open invoice."""
+def with_parts(kind: type[Form], account: Account, data: Mapping[str, Any]) -> Any:
+    """Return the form with one amount per open invoice, all in the currency of the account."""
     made = type(kind.__name__, (kind,), {})
     for invoice in account.invoices:
-        setattr(made, _name(invoice.id), ExactField(f"Amount for {invoice.number}"))
-    return made
+        setattr(made, _name(invoice.id), AmountField(f"Amount for {invoice.number}"))
+    form = made(data=data)
+    form.expect_currency(account.currency)
+    return form
 
 
 def prefilled(account: Account) -> dict[str, Any]:
@@ -113,12 +116,6 @@ def parts_of(form: Form, account: Account) -> dict[UUID, Decimal]:
     """The amounts that were entered, by invoice."""
     fields = ((one.id, form[_name(one.id)].data) for one in account.invoices)
     return {id: amount for id, amount in fields if amount}
-
-
-def is_in(form: Form, currency: str) -> bool:
-    """Whether every amount was typed in the account's currency, and is one of its."""
-    agreeing = [field.agrees_with(currency) for field in form if isinstance(field, ExactField)]
-    return all(agreeing)
 
 
 def suggest(form: Form, account: Account) -> bool:

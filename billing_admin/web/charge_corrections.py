@@ -12,9 +12,9 @@ from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.operations import corrections as operations
 from billing_admin.queries import charges as queries
 from billing_admin.queries import services
-from billing_admin.web.charges import NAMES, currencies_agree, service_choices
+from billing_admin.web.charges import NAMES, service_choices
 from billing_admin.web.choosing import CustomerField, choices
-from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.forms import AmountField, DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.people import actor, now
 
@@ -28,9 +28,9 @@ class CorrectForm(Form):
     customer = CustomerField()
     service = SelectField("Service", default="")
     description = TextField("Description", needed="Enter what the charge is for.", longest=1000)
-    quantity = ExactField("Quantity", needed="Enter a quantity, such as 1.")
-    unit_price = ExactField("Unit price")
-    amount = ExactField("Plain amount")
+    quantity = ExactField("Quantity", needed="Enter a quantity, such as 1.", noun="quantity")
+    unit_price = AmountField("Unit price")
+    amount = AmountField("Plain amount")
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
     reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
@@ -54,7 +54,7 @@ def correct(id: UUID) -> ResponseReturnValue:
     session = db.session()
     charge, catalogue = queries.charge(session, id), services.choices(session)
     form = _form(charge, catalogue)
-    if form.validate_on_submit() and currencies_agree(form, charge.currency):
+    if form.validate_on_submit():
         with refusals_on(form, NAMES):
             new_id, is_new = transaction(
                 operations.correct, id, form.fields(), form.id.data, form.reason.data, actor(), now()
@@ -80,6 +80,7 @@ def _form(charge: Any, catalogue: Any) -> CorrectForm:
         tax_included=charge.tax_included,
         day=charge.incurred_on,
     )
+    form.expect_currency(charge.currency)
     form.unit_price.digits = form.amount.digits = MINOR_DIGITS[charge.currency]
     own = {charge.service_code: charge.service_code} if charge.service_code else {}
     form.service.choices = {"": "None: describe it"} | own | service_choices(catalogue)

@@ -21,7 +21,7 @@ from billing_admin.queries import customers, services, unbilled
 from billing_admin.queries.recurring_charges import poster_of
 from billing_admin.web.choosing import CustomerField, choices
 from billing_admin.web.filters import day as written_day
-from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.forms import AmountField, DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, given_id, may, rows
 from billing_admin.web.people import actor, now, today
@@ -38,12 +38,12 @@ class ChargeForm(Form):
     id = KeyField()
     customer = CustomerField()
     service = SelectField("Service", default="")
-    quantity = ExactField("Quantity")
-    unit_price = ExactField("Unit price")
+    quantity = ExactField("Quantity", noun="quantity")
+    unit_price = AmountField("Unit price")
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
     description = TextField("Description", longest=1000)
-    amount = ExactField("Plain amount")
+    amount = AmountField("Plain amount")
     currency = SelectField("Currency", default="")
 
 
@@ -154,7 +154,7 @@ def new() -> ResponseReturnValue:
     session = db.session()
     catalogue = services.choices(session)
     form = _form(catalogue)
-    if form.validate_on_submit() and currencies_agree(form, form.currency.data or form.customer.currency):
+    if form.validate_on_submit():
         with refusals_on(form, NAMES):
             return _saved(form, _post(form))
     last = given_id("last")
@@ -171,6 +171,7 @@ def _form(catalogue: Sequence[Any]) -> ChargeForm:
     form = ChargeForm(customer=given("customer"), service=given("service"), day=given_day("day") or today())
     form.service.choices = {"": "None: describe it"} | service_choices(catalogue)
     form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
+    form.expect_currency(form.currency.data or form.customer.currency)
     return form
 
 
@@ -189,16 +190,6 @@ def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
         }
         for one in catalogue
     }
-
-
-def currencies_agree(form: Any, currency: str) -> bool:
-    """Whether all was typed in the charge's currency, and the quantity in none; else the fields get their errors."""
-    prices = (form[name] for name in ("unit_price", "amount") if name in form)
-    agreeing = [field.agrees_with(currency) for field in prices]
-    if form.quantity.currency:
-        form.quantity.errors = [f"A quantity has no currency: leave out {form.quantity.currency}."]
-        return False
-    return all(agreeing)
 
 
 def _post(form: ChargeForm) -> posting.Posted:

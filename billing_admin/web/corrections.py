@@ -23,7 +23,7 @@ from billing_admin.queries import invoices as queries
 from billing_admin.queries.crediting import CreditSpec
 from billing_admin.queries.lookup import as_id
 from billing_admin.queries.numbers import next_number
-from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.forms import AmountField, DayField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.invoices import WRITE
 from billing_admin.web.people import actor, now, today
@@ -57,7 +57,7 @@ class CreditLineForm(Form):
         csrf = False
 
     line = HiddenField()
-    amount = ExactField("Net to credit")
+    amount = AmountField("Net to credit")
 
 
 def _line_fields(most: int = 1) -> Any:
@@ -71,15 +71,15 @@ class CreditForm(Form):
     id = KeyField()
     reason = TextField("Reason", needed="Say why: it is printed on the credit note.", longest=LONGEST_REASON)
     way = RadioField("Credit", choices=WAYS, default="amount")
-    amount = ExactField("Amount with tax")
+    amount = AmountField("Amount with tax")
     lines = _line_fields()
     issue_date = DayField("Date of the credit note", needed="Enter a day such as 2026-11-30.")
     shown = HiddenField()
 
-    def show_digits(self, digits: int) -> None:
-        """Write amounts with the digits of their currency."""
+    def expect_currency(self, currency: str) -> None:
+        """Take and write the amounts, those of lines as well, in this currency."""
         for part in (self, *(one.form for one in self.lines)):
-            part.amount.digits = digits
+            part.amount.currency, part.amount.digits = currency, MINOR_DIGITS[currency]
             part.amount.flags.optional = False  # which of them is needed depends on the way that is chosen
 
     def spec(self) -> CreditSpec:
@@ -141,7 +141,7 @@ def _credit_form(whole: Creditable) -> CreditForm:
     lines = [{"line": str(line.id), "amount": major(line.left)} for line in whole.lines]
     bounded = type("BoundedForm", (CreditForm,), {"lines": _line_fields(max(len(lines), 1))})
     form: CreditForm = bounded(amount=major(whole.left), issue_date=today(), lines=lines)
-    form.show_digits(MINOR_DIGITS[whole.currency])
+    form.expect_currency(whole.currency)
     return form
 
 

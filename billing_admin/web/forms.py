@@ -11,17 +11,17 @@ from uuid import UUID, uuid4
 from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import Field
+from wtforms import Field, ValidationError
 from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, TextInput
 
 from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.text import check_length, reference, text
-from billing_admin.domain.typed import typed_amount
+from billing_admin.domain.typed import TypedAmount, typed_amount
 from billing_admin.domain.wording import padded
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_WHOLE = re.compile(r"-?[0-9]{1,9}")
+_WHOLE = re.compile(r"-?[0-9]+")
 
 
 class _Sentences:
@@ -52,6 +52,12 @@ class Form(FlaskForm):  # type: ignore[misc]  # published without types
         def get_translations(self, _form: object) -> _Sentences:
             """Flask-WTF would look for another language."""
             return _Sentences()
+
+    def expect_currency(self, currency: str) -> None:
+        """Take amounts in this currency only. Call it before the form is validated; see `AmountField.currency`."""
+        for field in self:
+            if isinstance(field, AmountField):
+                field.currency = currency
 
 
 class TypedField(Field):
@@ -146,36 +152,64 @@ class SecretField(TypedField):
 
 
 class ExactField(TypedField):
-    """An exact decimal. People may type thousands separators, and a currency sign or code, found in `currency` afterwards."""
+    """An exact decimal without a currency, such as a quantity. People may type separators of thousands.
 
-    currency: str | None = None
+    `data` is None until the form is validated, so that no amount is used before its currency is checked.
+    """
+
+    typed: TypedAmount | None = None
     digits = 0
     """How many digits after the point are written at least."""
 
-    def read(self, typed: str) -> Decimal:
-        """Refuse what could be meant in two ways."""
-        found = typed_amount(typed)
-        self.currency = found.currency
-        return found.amount
+    def __init__(self, label: str, needed: str | None = None, noun: str = "number", **kwargs: Any) -> None:
+        super().__init__(label, needed, **kwargs)
+        self.noun = noun
+
+    def read(self, typed: str) -> None:
+        """Refuse what can be read in two ways, and keep the rest until `pre_validate`."""
+        self.typed = typed_amount(typed)
+
+    def pre_validate(self, _form: object) -> None:
+        """Set `data` to the number, or refuse the currency that was typed with it."""
+        if self.typed is not None:
+            try:
+                self.data = self.number(self.typed)
+            except Invalid as refusal:
+                raise ValidationError(refusal.message) from refusal
+
+    def number(self, typed: TypedAmount) -> Decimal | None:
+        """Return the number; raise Invalid if a currency was typed."""
+        return typed.without_currency(self.noun)
 
     def written(self, value: Any) -> str:
         """Plainly, as the API writes it, with at least as many digits as the currency has."""
         return padded(value, self.digits)
 
-    def agrees_with(self, currency: str) -> bool:
-        """Whether the amount was typed in this currency, or in none; else the field gets an error."""
-        if self.currency in {None, currency}:
-            return True
-        self.errors = [*self.errors, f"The amount is in {self.currency}; enter it in {currency}."]
-        return False
+
+class AmountField(ExactField):
+    """Money in `currency`, whose sign or code people may type; see `Form.expect_currency`.
+
+    Until the currency is set, no sign or code is taken. An empty text says that another field has to name the currency
+    first: `data` then stays None.
+    """
+
+    currency: str | None = None
+
+    def number(self, typed: TypedAmount) -> Decimal | None:
+        """Return the amount; raise Invalid if it was typed in another currency."""
+        if self.currency is None:
+            return super().number(typed)
+        return typed.in_currency(self.currency) if self.currency else None
 
 
 class WholeField(TypedField):
     """A whole number, such as days."""
 
+    most_digits = 9
+
     def read(self, typed: str) -> int:
         """ASCII digits only."""
-        if not _WHOLE.fullmatch(typed):
+        if len(typed.removeprefix("-")) > self.most_digits or not _WHOLE.fullmatch(typed):
             raise Invalid("not_a_whole_number", "Enter a whole number such as 30.")
         return int(typed)
 

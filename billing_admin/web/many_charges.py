@@ -1,10 +1,8 @@
 """Many charges at once: a grid that takes what is pasted from a spreadsheet. All of its rows are saved, or none."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from io import StringIO
 from typing import Any
 from uuid import uuid4
 
@@ -15,16 +13,18 @@ from wtforms.widgets import HiddenInput, TextInput
 
 from billing_admin.database import db, rehearsal, transaction
 from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.clipboard import rows_of
+from billing_admin.domain.currency_signs import SIGNS
 from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.money import exact_sum
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Service
 from billing_admin.operations import posting
 from billing_admin.queries import services
-from billing_admin.web.charges import NAMES, WRITE, currencies_agree, list_prices, saved_before, service_choices
+from billing_admin.web.charges import NAMES, WRITE, list_prices, saved_before, service_choices
 from billing_admin.web.choosing import NAMED, CustomerField, choices
 from billing_admin.web.filters import exact
-from billing_admin.web.forms import DayField, ExactField, Form, KeyField, LinesField, TextField, form_page
+from billing_admin.web.forms import AmountField, DayField, ExactField, Form, KeyField, LinesField, TextField, form_page
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import given, given_day
 from billing_admin.web.people import actor, now, today
@@ -46,8 +46,8 @@ class RowForm(Form):
     id = KeyField()
     customer = CustomerField(needed=None)
     service = TextField("Service", render_kw={"list": "services", "autocomplete": "off"})
-    quantity = ExactField("Quantity")
-    unit_price = ExactField("Unit price")
+    quantity = ExactField("Quantity", noun="quantity")
+    unit_price = AmountField("Unit price")
     day = DayField("Day", widget=TextInput())  # a browser's own field for days takes no pasted text
     description = TextField("Description", longest=1000)
 
@@ -98,6 +98,7 @@ def new() -> ResponseReturnValue:
         people=choices(form.customer),
         checked=_sums(posted) if posted else None,
         most=MOST_ROWS,
+        signs={sign: sorted(currencies) for sign, currencies in SIGNS.items()},
     )
 
 
@@ -117,7 +118,8 @@ def _add_rows(form: ManyForm, more: int) -> None:
 
 def _spread(form: ManyForm, pasted: str) -> None:
     """Put lines into rows that are blank, from the first one on; the rest stays where it was pasted."""
-    lines = [cells for cells in csv.reader(StringIO(pasted, newline=""), delimiter="\t") if any(map(str.strip, cells))]
+    lines = [list(map(_one_line, cells)) for cells in rows_of(pasted)]
+    lines = [cells for cells in lines if any(cells)]
     blank = [entry.form for entry in form.rows if entry.form.is_blank]
     missing = len(lines) - len(blank)
     if missing > 0:
@@ -126,11 +128,9 @@ def _spread(form: ManyForm, pasted: str) -> None:
     for row, cells in zip(blank, lines, strict=False):
         *firsts, last = row.columns
         for field, cell in zip(firsts, cells, strict=False):
-            field.raw_data = [_one_line(cell)]
+            field.raw_data = [cell]
         last.raw_data = [_one_line(" ".join(cells[len(firsts) :]))]  # what is too much stays with the description
-    rest = StringIO(newline="")
-    csv.writer(rest, delimiter="\t", lineterminator="\n").writerows(lines[len(blank) :])
-    form.pasted.raw_data = [rest.getvalue().rstrip("\n")]
+    form.pasted.raw_data = ["\n".join("\t".join(cells) for cells in lines[len(blank) :])]
     if len(lines) > len(blank):
         left = counted(len(lines) - len(blank), "line")
         form.pasted.errors = [
@@ -144,6 +144,8 @@ def _one_line(cell: str) -> str:
 
 def _post(form: ManyForm, dry: bool) -> posting.Posted | None:
     """Save the rows, or only find out whether they could be saved. None if the form has errors, which stand at their fields."""
+    for entry in form.rows:
+        entry.form.expect_currency(_customer_of(form, entry.form).currency)
     form.validate()
     if form.pasted.data:
         form.pasted.errors = ["These lines are not among the rows yet: press “Add 10 rows”, or delete them."]
@@ -181,7 +183,7 @@ def _specs(form: ManyForm) -> Iterator[tuple[int, ChargeSpec | None]]:
 
 
 def _spec(form: ManyForm, row: RowForm, catalogue: Sequence[Service]) -> ChargeSpec | None:
-    customer = row.customer if row.customer.data else form.customer
+    customer = _customer_of(form, row)
     if not customer.data and not customer.errors and not row.customer.errors:
         row.customer.errors = ["Enter a customer, here or above the rows."]
     service = None
@@ -189,8 +191,6 @@ def _spec(form: ManyForm, row: RowForm, catalogue: Sequence[Service]) -> ChargeS
         service = _service(row.service.data, catalogue) if row.service.data else None
     except Invalid as refusal:
         row.service.errors = [refusal.message]
-    if customer.currency:
-        currencies_agree(row, customer.currency)
     if row.errors:
         return None
     try:
@@ -208,6 +208,11 @@ def _spec(form: ManyForm, row: RowForm, catalogue: Sequence[Service]) -> ChargeS
         for problem in refusal.problems:
             _place(row, problem)
         return None
+
+
+def _customer_of(form: ManyForm, row: RowForm) -> CustomerField:
+    """Return the field that names the customer of a row: the row's own, or the one above the rows."""
+    return row.customer if row.customer.data or row.customer.errors or row.customer.process_errors else form.customer
 
 
 def _service(typed: str, catalogue: Sequence[Service]) -> str:

@@ -22,7 +22,6 @@ from billing_admin.web.allocating import (
     account_of,
     asked,
     fill,
-    is_in,
     left_is_meant,
     parts_of,
     placed,
@@ -33,7 +32,7 @@ from billing_admin.web.allocating import (
 )
 from billing_admin.web.filters import day as written_day
 from billing_admin.web.filters import money
-from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.forms import AmountField, DayField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, given_day, here, may, rows
 from billing_admin.web.people import actor, now, today
@@ -134,9 +133,9 @@ def new() -> ResponseReturnValue:
     except NotFound:
         return _choose()
     account = account_of(customer, given_choice("currency", MINOR_DIGITS) or customer.currency)
-    form = with_parts(PaymentForm, account)(data=prefilled(account))
+    form = with_parts(PaymentForm, account, prefilled(account))
     suggested, duplicates = False, []
-    if form.validate_on_submit() and is_in(form, account.currency):
+    if form.validate_on_submit():
         suggested = suggest(form, account)
         if not suggested and left_is_meant(form, account):
             duplicates = _duplicates(form, customer.id)
@@ -194,10 +193,10 @@ def allocate(id: UUID) -> ResponseReturnValue:
     """Allocate what is left of a payment: the oldest first is suggested."""
     payment = queries.payment(db.session(), id)
     account = account_of(customers.customer(db.session(), str(payment.customer_id)), payment.currency)
-    form = with_parts(AllocateForm, account)(data={"left": payment.left})
+    form = with_parts(AllocateForm, account, {"left": payment.left})
     if request.method == "GET":
         fill(form, account, payment.left)
-    if form.validate_on_submit() and is_in(form, account.currency):
+    if form.validate_on_submit():
         with refusals_on(form):
             return _allocated(form, account, id)
     return form_page("payments/allocate.html", form, payment=payment, account=account)
@@ -253,7 +252,7 @@ class WriteOffForm(Form):
     """The amount is typed, so that nobody gives up more than they have seen."""
 
     id = KeyField()
-    amount = ExactField("Amount to write off", needed="Enter what is open, as it stands above.")
+    amount = AmountField("Amount to write off", needed="Enter what is open, as it stands above.")
     reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=operations.LONGEST_REASON)
 
 
@@ -262,7 +261,8 @@ def write_off(invoice_id: UUID) -> ResponseReturnValue:
     """Say what writing off means; once the amount is typed, do it."""
     form, invoice = WriteOffForm(), invoices.invoice(db.session(), str(invoice_id))
     owed, number, currency = balance(invoice), invoice.number, invoice.currency
-    if form.validate_on_submit() and form.amount.agrees_with(currency):
+    form.expect_currency(currency)
+    if form.validate_on_submit():
         with refusals_on(form):
             what = (invoice_id, form.amount.data, form.reason.data, form.id.data)
             transaction(operations.write_off, *what, actor(), now())

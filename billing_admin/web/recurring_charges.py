@@ -17,9 +17,9 @@ from billing_admin.operations import recurring_charges as operations
 from billing_admin.operations.recurring_posting import post_due
 from billing_admin.queries import customers, services
 from billing_admin.queries import recurring_charges as queries
-from billing_admin.web.charges import currencies_agree, service_choices
+from billing_admin.web.charges import service_choices
 from billing_admin.web.choosing import CustomerField, choices
-from billing_admin.web.forms import DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.forms import AmountField, DayField, ExactField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import bare, chips, given, given_choice, may, rows
 from billing_admin.web.people import actor, now, today
@@ -36,8 +36,8 @@ class TermsForm(Form):
 
     id = KeyField()
     service = SelectField("Service", default="")
-    quantity = ExactField("Quantity")
-    unit_price = ExactField("Unit price")
+    quantity = ExactField("Quantity", noun="quantity")
+    unit_price = AmountField("Unit price")
     interval = SelectField("How often", choices=INTERVALS)
     ends_on = DayField("Last day")
     description = TextField("Description", longest=LONGEST_DESCRIPTION)
@@ -143,7 +143,8 @@ def new() -> ResponseReturnValue:
     form = NewForm(customer=given("customer"), starts_on=today())
     form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
     form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
-    if form.validate_on_submit() and currencies_agree(form, form.currency.data or form.customer.currency):
+    form.expect_currency(form.currency.data or form.customer.currency)
+    if form.validate_on_submit():
         with refusals_on(form):
             row, is_new = transaction(operations.create, _spec(form), actor(), now())
             flash("Recurring charge saved." if is_new else "It was saved already. It is stored once.", "success")
@@ -167,7 +168,7 @@ def change(id: UUID) -> ResponseReturnValue:
     session = db.session()
     row, catalogue = queries.recurring_charge(session, id), services.choices(session)
     form = _change_form(row, catalogue)
-    if form.validate_on_submit() and currencies_agree(form, row.currency):
+    if form.validate_on_submit():
         with refusals_on(form, {"from": "from_"}):
             following, is_new = transaction(
                 operations.change, id, form.from_.data, _changes(form), form.id.data, form.reason.data, actor(), now()
@@ -185,6 +186,7 @@ def _change_form(row: Any, catalogue: Sequence[Any]) -> ChangeForm:
     stored = {name: getattr(row, name) for name in ("quantity", "unit_price", "interval", "ends_on", "anchor_on")}
     described = "" if row.description == row.service_name else row.description
     form = ChangeForm(service=row.service_code, description=described, **stored)
+    form.expect_currency(row.currency)
     form.unit_price.digits = MINOR_DIGITS[row.currency]
     form.service.choices = {row.service_code: row.service_code} | service_choices(catalogue)
     return form

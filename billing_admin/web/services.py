@@ -19,7 +19,7 @@ from billing_admin.operations import services as operations
 from billing_admin.queries import organisation, services
 from billing_admin.queries.services import ServiceFilter
 from billing_admin.web.editing import CURRENCIES, VersionField, differences
-from billing_admin.web.forms import CodeField, ExactField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.forms import AmountField, CodeField, Form, KeyField, TextField, form_page, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.lists import address, bare, chips, given, given_choice, may, rows
 from billing_admin.web.people import actor, now, today
@@ -37,7 +37,7 @@ class PriceForm(wtforms.Form):
     """One row of the price grid; left blank it says nothing."""
 
     currency = SelectField("Currency", choices={"": "–"} | CURRENCIES)
-    unit_price = ExactField("Unit price")
+    unit_price = AmountField("Unit price")
     includes_tax = BooleanField("Includes tax")
 
     class Meta(Form.Meta):
@@ -54,10 +54,12 @@ class PriceForm(wtforms.Form):
     def price(self) -> tuple[str, Decimal] | None:
         """Currency and price, or None for a blank row."""
         currency, unit_price = self.currency.data or self.unit_price.currency, self.unit_price.data
-        return None if unit_price is None or currency is None else (currency, unit_price)
+        return (currency, unit_price) if currency and unit_price is not None else None
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Both or neither, and a price that a service may have."""
+        """Both or neither, and a price that a service may have. A code or sign of one currency chooses that currency."""
+        typed = self.unit_price.typed
+        self.unit_price.currency = self.currency.data or (typed and typed.currency) or ""
         if super().validate(extra_validators):
             self._check_both()
         return not self.errors
@@ -66,9 +68,9 @@ class PriceForm(wtforms.Form):
         currency, amount = self.currency, self.unit_price
         if currency.data and amount.data is None:
             amount.errors = [f"Enter the unit price in {currency.data}, or choose no currency."]
-        elif amount.data is not None and not (currency.data or amount.currency):
+        elif amount.typed is not None and not amount.currency:
             currency.errors = ["Choose the currency of this price."]
-        elif self.price is not None and amount.agrees_with(self.price[0]):
+        elif self.price is not None:
             try:
                 checked({"prices": dict([self.price])})
             except Invalid as refusal:

@@ -33,7 +33,7 @@ class TaxRateForm(Form):
     code = CodeField("Code", needed="Enter a code, such as vat-19.")
     name = TextField("Name", needed="Enter a name, such as VAT 19%.")
     category = SelectField("Category", choices=CATEGORIES)
-    percent = ExactField("Percent", needed="Enter the percentage, such as 19.")
+    percent = ExactField("Percent", needed="Enter the percentage, such as 19.", noun="percentage")
     note = TextField("Reason for no tax")
 
     def fields(self) -> TaxRateFields:
@@ -64,7 +64,7 @@ class DayForm(Form):
 class ChangeForm(DayForm):
     """Another percentage from a day on."""
 
-    percent = ExactField("Percent", needed="Enter the percentage, such as 19.")
+    percent = ExactField("Percent", needed="Enter the percentage, such as 19.", noun="percentage")
     version = VersionField()
 
 

@@ -16,6 +16,7 @@ from billing_client.errors import UnexpectedAnswer
 
 T = TypeVar("T")
 Read = Callable[[Any], Any]
+_MOST_DIGITS = 100
 
 
 # --- out --------------------------------------------------------------------------------------------------------------
@@ -44,7 +45,8 @@ def _key(key: object, place: str) -> str:
 
 def _text(value: object, place: str) -> str:
     if isinstance(value, Decimal):
-        return format(value, "f")
+        # 1E+999999999 written out would fill the memory; the server refuses it by its exponent.
+        return format(value, "f") if abs(value.adjusted()) < _MOST_DIGITS else str(value)
     if isinstance(value, (date, UUID)):
         return value.isoformat() if isinstance(value, date) else str(value)
     if isinstance(value, float):

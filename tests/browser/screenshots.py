@@ -275,12 +275,12 @@ _EXPORTED = ("/exports/payments.csv", "/exports/payments.csv.meta.json")
 
 
 def _suggest(page: Page) -> None:
-    page.get_by_label("Amount received").fill("50,000")
+    page.get_by_label("Amount received").fill("50,000.00")
     _press(page, "Suggest the oldest first")
 
 
 def _overpay(page: Page) -> None:
-    page.get_by_label("Amount received").fill("999,999")
+    page.get_by_label("Amount received").fill("999,999.00")
     _press(page, "Record payment")
 
 

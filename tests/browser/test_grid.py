@@ -8,6 +8,7 @@ from billing_admin.database import db
 from billing_admin.models import Charge, Customer
 from tests.browser.conftest import Seeded, Visit
 from tests.browser.visitor import Visitor, paste
+from tests.clipboard import COPIED
 from tests.making import make_customer
 
 pytestmark = pytest.mark.browser
@@ -64,6 +65,18 @@ def test_twenty_rows_are_pasted_one_is_wrong_and_mended(seeded: Seeded, visit: V
         ("1’000", "€2", "2,000.00 EUR"),
         ("", "1,234,567.891 EUR", "1,234,567.891 EUR"),
         ("−2", "0.0000008", "-0.0000016 EUR"),
+        ("1,125", "80", "1 not counted yet"),
+        ("80", "1,125", "1 not counted yet"),
+        ("80", "1,125.00", "90,000.00 EUR"),
+        ("1 125", "1", "1,125.00 EUR"),
+        ("1 234,567", "1", "1 not counted yet"),
+        ("1", "$5", "1 not counted yet"),
+        ("1", "5 kr.", "1 not counted yet"),
+        ("1", "5 CHF", "1 not counted yet"),
+        ("1", "constructor 5", "1 not counted yet"),
+        ("5 EUR", "1", "1 not counted yet"),
+        ("1", "5 eur", "5.00 EUR"),
+        ("1", "−€007.5", "-7.50 EUR"),
     ],
 )
 def test_the_sum_reads_amounts_as_the_server_does(
@@ -92,6 +105,29 @@ def test_cells_in_quotes_are_pasted_whole(seeded: Seeded, visit: Visit) -> None:
         expect(visitor.page.locator(f"#rows-{field}")).to_have_value(text)
 
 
+def test_quotes_are_read_as_spreadsheets_write_them(seeded: Seeded, visit: Visit) -> None:
+    """The script reads what the server reads: a cell that begins with a quote swallowed the next row."""
+    visitor = visit(seeded.home)
+    visitor.sign_in()
+    for copied, rows in COPIED:
+        visitor.go("/charges/many")
+        paste(visitor.page.locator("#rows-0-customer"), copied)
+        for number, row in enumerate([*rows, [""]]):
+            for name, cell in zip(("customer", "service", "quantity"), row, strict=False):
+                expect(visitor.page.locator(f"#rows-{number}-{name}")).to_have_value(" ".join(cell.split()))
+
+
+def test_one_cell_of_two_lines_is_pasted_without_its_quotes(seeded: Seeded, visit: Visit) -> None:
+    visitor = visit(seeded.home)
+    visitor.sign_in()
+    visitor.go("/charges/many")
+    description = visitor.page.locator("#rows-0-description")
+    description.fill("Old")
+    description.press("Control+a")
+    paste(description, '"Two\nlines, ""so"""\r\n')
+    expect(description).to_have_value('Two lines, "so"')
+
+
 def test_enter_leads_to_the_next_row_and_makes_one_at_the_end(seeded: Seeded, visit: Visit) -> None:
     visitor = _window(seeded, visit, 1280, javascript=True, reference="GRIDKEYS")
     visitor.page.locator("#rows-8-quantity").focus()
@@ -102,6 +138,8 @@ def test_enter_leads_to_the_next_row_and_makes_one_at_the_end(seeded: Seeded, vi
     assert len(keys) == len(set(keys)) == 12
     for name, text in (("unit_price", "$1,234.50"), ("description", "By hand")):
         visitor.page.locator(f"#rows-11-{name}").fill(text)
+    expect(visitor.page.locator("[data-grid-sum]")).to_have_text("1 row, 1 not counted yet.")
+    visitor.page.locator("#rows-11-unit_price").fill("€1,234.50")
     expect(visitor.page.locator("[data-grid-sum]")).to_have_text("1 row: 1,234.50 EUR.")
     visitor.page.locator("#rows-11-unit_price").fill("1,234.50")
     visitor.press("Save charges")

@@ -24,6 +24,7 @@ from billing_client import (
     charge_id,
 )
 from billing_client.resources import base
+from billing_client.values import to_json
 from flask import Flask
 
 from tests.client.standin import TOKEN, Said, StandIn
@@ -42,6 +43,13 @@ def invoiced(client: Client, *amounts: str) -> Any:
         work(client, amount)
     client.billing_runs.create(through=TODAY, issue=True)
     return next(client.invoices.list(customer="ACME"))
+
+
+def test_a_giant_exponent_is_not_written_out() -> None:
+    """A number of a billion digits would fill the memory of the script; the server refuses it by its exponent."""
+    for text in ("1E+999999999", "-1E-999999999", "0E-999999999"):
+        assert to_json({"amount": Decimal(text)}) == f'{{"amount":"{text}"}}'.encode()
+    assert to_json({"amount": Decimal("1E+3")}) == b'{"amount":"1000"}'
 
 
 def test_a_charge_and_what_becomes_of_it(billing: Client) -> None:

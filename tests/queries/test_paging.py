@@ -54,7 +54,8 @@ def filled(session: Session) -> Session:
 
 def test_cursors_lead_through_every_list_and_back(filled: Session) -> None:
     for name, query in queries(filled).items():
-        seen, after, before = [], None, []
+        seen: list[Any] = []
+        after, before = None, []
         while True:
             found = page(filled, query, 1, after)
             seen += map(key_of, found.rows)

@@ -12,6 +12,7 @@ from flask import Flask
 from billing_admin.domain.errors import Conflict, Denied, Invalid, Problem
 from billing_admin.web import filters
 from billing_admin.web.forms import (
+    AmountField,
     CodeField,
     DayField,
     ExactField,
@@ -33,7 +34,8 @@ class Order(Form):
     name = TextField("Name", needed="Enter a name.", longest=5)
     address = LinesField("Address")
     code = CodeField("Code")
-    quantity = ExactField("Quantity", needed="Enter a quantity.")
+    quantity = ExactField("Quantity", needed="Enter a quantity.", noun="quantity")
+    price = AmountField("Price")
     terms = WholeField("Days to pay")
     day = DayField("Day")
 
@@ -56,6 +58,15 @@ def sent(app: Flask, **fields: Any) -> Order:
         return form
 
 
+def priced(app: Flask, typed: str, currency: str) -> Order:
+    """Send a price to a form that expects a currency."""
+    with app.test_request_context(method="POST", data=GOOD | {"price": typed}):
+        form = Order()
+        form.expect_currency(currency)
+        form.validate()
+        return form
+
+
 def test_reads_each_kind(app: Flask) -> None:
     form = sent(app, name=" Ada ", address=" a\r\nb ", code="A-1", quantity="1,234.50", terms="30", day="2026-11-22")
     assert not form.errors
@@ -65,6 +76,7 @@ def test_reads_each_kind(app: Flask) -> None:
         "address": "a\nb",
         "code": "A-1",
         "quantity": Decimal("1234.5"),
+        "price": None,
         "terms": 30,
         "day": date(2026, 11, 22),
     }
@@ -108,10 +120,30 @@ def test_shows_what_is_stored(app: Flask) -> None:
 
 
 def test_another_currency_is_noticed(app: Flask) -> None:
-    for typed, agrees in (("5 USD", False), ("€5", True), ("5", True), ("5 eur", True), ("$5", True)):
-        form = sent(app, quantity=typed)
-        assert form.quantity.agrees_with("EUR") is agrees
-    assert sent(app, quantity="5 USD").quantity.currency == "USD"
+    for typed, agrees in (("5 USD", False), ("€5", True), ("5", True), ("5 eur", True), ("$5", False), ("¥5", False)):
+        form = priced(app, typed, "EUR")
+        assert (form.price.data, not form.errors) == ((Decimal(5), True) if agrees else (None, False))
+    assert priced(app, "5 USD", "EUR").errors == {"price": ["The amount is in USD; enter it in EUR."]}
+    assert priced(app, "$5", "EUR").errors == {"price": ["“$” does not stand for EUR: enter the amount in EUR."]}
+    for typed, currency in (("$5", "CAD"), ("A$5", "AUD"), ("¥5", "JPY"), ("5 kr", "SEK"), ("BHD 5", "BHD")):
+        assert priced(app, typed, currency).price.data == 5
+
+
+def test_no_currency_is_taken_where_none_is_expected(app: Flask) -> None:
+    assert sent(app, quantity="5 EUR").errors == {"quantity": ["A quantity has no currency: leave out EUR."]}
+    form = sent(app, price="€5")
+    assert (form.errors, form.price.data) == ({"price": ["A number has no currency: leave out €."]}, None)
+    unknown = priced(app, "5 USD", "")
+    assert (unknown.errors, unknown.price.data) == ({}, None)
+
+
+@pytest.mark.parametrize("typed", ["1,125", "1,000", "12 34", "1’234,567"])
+def test_what_can_be_read_in_two_ways_is_refused(app: Flask, typed: str) -> None:
+    for field in ("quantity", "price"):
+        form = sent(app, **{field: typed})
+        assert form[field].data is None
+        [error] = form.errors[field]
+        assert " can be read as " in error
 
 
 def test_problems_go_to_their_fields(app: Flask) -> None:

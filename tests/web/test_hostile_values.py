@@ -8,7 +8,7 @@ import ast
 import html
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 from itertools import product
@@ -142,10 +142,11 @@ class Filled:
             "allocation_id": models.Allocation,
         }.items():
             status = next((status for status, kind in states.items() if kind is model), None)
-            query = select(model.id) if status is None else select(model.id).where(model.status == status)
+            columns = model.__table__.c
+            query = select(columns.id) if status is None else select(columns.id).where(columns.status == status)
             if model is models.User:
                 query = query.where(models.User.role == "viewer")
-            yield name, str(self.session.scalars(query.order_by(model.id.desc())).first())
+            yield name, str(self.session.scalars(query.order_by(columns.id.desc())).first())
         issued = str(self.session.scalars(select(models.Invoice.id).where(models.Invoice.number.like("INV-%1"))).one())
         acme = str(self.session.scalars(select(models.Customer.id).where(models.Customer.reference == "ACME")).one())
         rule_names = ("corrections", "invoices.line", "invoices.paper", "invoices.explain", "invoice_id")
@@ -223,15 +224,20 @@ def filled(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Fil
     return Filled(app, session, read)
 
 
+def _replaced(parts: Mapping[str, str], part: re.Match[str]) -> str:
+    """Return the value of a part of an address by its name."""
+    return parts[part[1]]
+
+
 def parameters_in_the_code() -> set[str]:
     """The names of parameters that pages ask for by a word."""
-    names = set()
+    names: set[str] = set()
     for path in WEB.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
-                names |= {part.value for part in node.args[:1] if isinstance(part, ast.Constant)}
+                names |= {str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant)}
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "request.args.get":
-                names |= {part.value for part in node.args[:1] if isinstance(part, ast.Constant)}
+                names |= {str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant)}
     return names
 
 
@@ -319,7 +325,7 @@ def test_each_part_of_a_path(filled: Filled, watch: Watch) -> None:
             kind = "number" if type(part).__name__ == "IntegerConverter" else "text"
             for value in values(kind) if kind == "number" else share(values(kind), turn):
                 parts = good | {name: quote_from_bytes(value, safe="")}
-                path = _PART.sub(lambda found, parts=parts: parts[found[1]], rule.rule)
+                path = _PART.sub(partial(_replaced, parts), rule.rule)
                 watch(path[:150], partial(filled.get, path))
 
 

@@ -1,5 +1,6 @@
 """The grid of many charges: all rows are saved, or none; what is wrong stands at its row."""
 
+import html
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from billing_admin.models import AuditEvent, Charge
 from billing_admin.web import many_charges
 from billing_admin.web.many_charges import MOST_ROWS
 from tests.books import assert_books_balance
+from tests.clipboard import COPIED
 from tests.making import change_settings, make_customer, make_service
 from tests.people import send, signed_in
 from tests.web.pages import field, statements, words
@@ -79,6 +81,8 @@ def test_saves_every_row_with_what_it_says_or_what_stands_above(browser: FlaskCl
         ("nobody,GenericCompute,1", "customer", "Row 2: No customer is called “nobody”."),
         ("foo,GenericCompute,1", "unit_price", "Row 2: GenericCompute has no price in EUR"),
         (",GenericCompute,1,EUR 5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
+        (",GenericCompute,1,€5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
+        ("foo,GenericCompute,1,$5", "unit_price", "Row 2: “$” does not stand for EUR: enter the amount in EUR."),
         (",GenericCompute,5 EUR", "quantity", "Row 2: A quantity has no currency: leave out EUR."),
         (",GenericCompute,1,,22.11.2026", "day", "Row 2: Enter a day such as 2026-11-22."),
         (",,1,,,Work", "unit_price", "Row 2: Give a unit price or an amount"),
@@ -188,6 +192,31 @@ def test_cells_in_quotes_stay_whole(browser: FlaskClient) -> None:
     page = enter(browser, pasted='\tGenericCompute\t1\t\t\t"Two\r\nlines, ""so"""\r\n\tGenericCompute\t2', then="rows")
     assert shown(page, 1, "description") == 'Two lines, "so"'
     assert (shown(page, 2, "quantity"), shown(page, 3, "quantity")) == ("2", "")
+
+
+@pytest.mark.parametrize(("copied", "rows"), COPIED)
+def test_quotes_are_read_as_spreadsheets_write_them(browser: FlaskClient, copied: str, rows: list[list[str]]) -> None:
+    """A cell that begins with a quote swallowed the next row, and others lost their quotes."""
+    page = enter(browser, pasted=copied, then="rows")
+    for number, row in enumerate([*rows, [""]], 1):
+        cells = [" ".join(cell.split()) for cell in row]
+        assert [shown(page, number, name) for name in COLUMNS] == cells + [""] * (len(COLUMNS) - len(cells))
+
+
+def test_nineteen_inch_racks_are_two_charges(browser: FlaskClient, session: Session) -> None:
+    pasted = '\tGenericCompute\t1\t\t\t"19 inch rack\r\n\tGenericCompute\t2\t\t\t"Gold" support\r\n'
+    page = enter(browser, pasted=pasted, then="rows")
+    fields = {f"rows-{n}-{name}": shown(page, n + 1, name) for n in range(10) for name in ("id", *COLUMNS)}
+    saved = send(browser, "/charges/many", customer="acme", day="2026-03-15", **fields)
+    assert saved.status_code == 303
+    assert [one.description for one in stored(session)] == ['"19 inch rack', '"Gold" support']
+
+
+def test_lines_without_room_keep_their_quotes(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many_charges, "MOST_ROWS", 10)
+    lines = [f'\tGenericCompute\t{number}\t\t\t"Gold" support' for number in range(12)]
+    page = enter(browser, pasted="\r\n".join(lines), then="rows")
+    assert "\n".join(lines[10:]) + "</textarea>" in html.unescape(page.text)
 
 
 def test_a_customer_who_is_named_in_each_row_is_looked_up_once(app: Flask, browser: FlaskClient) -> None:

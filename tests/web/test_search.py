@@ -71,6 +71,31 @@ def test_hits_are_grouped(viewer: FlaskClient, session: Session) -> None:
         assert "Nothing matches" in found(viewer, q)
 
 
+def test_a_total_is_found_by_each_reading_and_by_the_currencies_of_its_sign(
+    viewer: FlaskClient, session: Session
+) -> None:
+    for reference, currency, amount in (
+        ("usd", "USD", "1125"),
+        ("cad", "CAD", "1125"),
+        ("jpy", "JPY", "1125"),
+        ("bhd", "BHD", "1.125"),
+    ):
+        make_invoice(make_customer(reference=reference, name=f"Total in {currency}", currency=currency), amount)
+    for typed, currencies in (
+        ("1,125", "USD CAD JPY BHD"),
+        ("1125", "USD CAD JPY"),
+        ("1.125", "BHD"),
+        ("$1,125.00", "USD CAD"),
+        ("C$1125", "CAD"),
+        ("¥1,125", "JPY"),
+        ("1,125 BHD", "BHD"),
+    ):
+        text = found(viewer, typed)
+        assert {one for one in ("USD", "CAD", "JPY", "BHD") if f"Total in {one}" in text} == set(currencies.split()), (
+            typed
+        )
+
+
 def test_many_hits_lead_to_the_whole_list(viewer: FlaskClient, session: Session) -> None:
     for number in range(11):
         make_customer(reference=f"R{number}", name=f"Common {number}")

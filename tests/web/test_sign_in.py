@@ -28,7 +28,7 @@ from billing_admin.models import AuditEvent, SignInFailure, User, UserSession
 from billing_admin.operations import users
 from billing_admin.queries.organisation import organisation
 from billing_admin.queries.users import token_key
-from billing_admin.web.forms import ExactField, Form, refusals_on
+from billing_admin.web.forms import AmountField, Form, refusals_on
 from billing_admin.web.guard import subject
 from billing_admin.web.people import actor
 from billing_admin.web.security import CONTENT_SECURITY_POLICY, init_security
@@ -703,10 +703,11 @@ def test_the_frame_of_a_page(app: Flask, page: Any, session: Session) -> None:
     """The frame renders with what every page is given, says who is there, and shows a form's refusals."""
 
     class ShelfForm(Form):
-        width = ExactField("Width", needed="Enter a width.")
+        width = AmountField("Width", needed="Enter a width.")
 
     def show() -> Any:
         form = ShelfForm()
+        form.expect_currency("EUR")
         if form.validate_on_submit():
             with refusals_on(form):
                 raise Conflict("taken", f"{actor().name} has a shelf of {form.width.data}.", "width")

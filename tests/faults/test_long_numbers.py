@@ -1,0 +1,214 @@
+"""Numbers, days, cursors and cells of any length are read or refused at once: nothing takes quadratic time, or is kept.
+
+A text of 60,000 characters took half a minute where a regular expression could match it in many ways.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.orm import Session
+
+from billing_admin.api import fields, strict_json
+from billing_admin.documents.reading import read_content
+from billing_admin.domain import cells
+from billing_admin.domain.cells import Cell, Format
+from billing_admin.domain.clipboard import rows_of
+from billing_admin.domain.errors import DomainError, Invalid
+from billing_admin.domain.money import currency_code, exact, refuse_inexact
+from billing_admin.domain.typed import possible_amounts, typed_amount
+from billing_admin.queries.customers import CustomerFilter, by_name
+from billing_admin.queries.exports import KINDS
+from billing_admin.queries.paging import page
+from billing_admin.web.forms import AmountField, DayField, WholeField
+from tests.making import make_customer, make_service
+from tests.people import send, signed_in
+
+LONG = 60_000
+FORMATS = (Format(), Format(decimal_comma=True), Format(day_first=True))
+
+
+def _json_number(text: str) -> None:
+    """Read a text as a number in a body, and let the domain judge it as an operation does."""
+    number = strict_json.read(text.encode())
+    if not isinstance(number, str | dict | list | bool | None):
+        exact(number, "amount")
+
+
+def _cell_reader(kind: Cell, written: Format) -> Callable[[str], Any]:
+    return lambda text: cells.read(kind, text, written)
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "exact": exact,
+    "typed_amount": typed_amount,
+    "possible_amounts": possible_amounts,
+    "currency_code": currency_code,
+    "clipboard": rows_of,
+    "json": _json_number,
+    "amount field": lambda text: object.__new__(AmountField).read(text),
+    "whole field": lambda text: object.__new__(WholeField).read(text),
+    "day field": lambda text: object.__new__(DayField).read(text),
+    "api cursor": fields._place,
+    **{
+        f"api {name}": TypeAdapter(kind).validate_python
+        for name, kind in (
+            ("number", fields.Number),
+            ("day", fields.Day),
+            ("key", fields.Key),
+            ("currency", fields.Currency),
+            ("limit", fields.Limit),
+            ("flag", fields.Flag),
+        )
+    },
+    **{
+        f"cell {kind.name} {number}": _cell_reader(kind, written)
+        for kind in Cell
+        for number, written in enumerate(FORMATS)
+        if kind in {Cell.NUMBER, Cell.DAY} or not number
+    },
+}
+UNITS = [
+    "1",
+    "0",
+    "9",
+    "-",
+    "−",
+    " ",
+    "\u00a0",
+    "'",
+    "’",
+    ",",
+    ".",
+    "$",
+    "€",
+    "kr.",
+    "a",
+    "E",
+    "e1",
+    '"',
+    '""',
+    "\t",
+    "\n",
+]
+UNITS += [
+    "1,",
+    "1,111",
+    ",111",
+    "1.",
+    "1 ",
+    "1'",
+    ".1,1",
+    "111,111.",
+    "1e",
+    "-1",
+    "$1",
+    '"\t',
+    '"a\n"',
+    "=",
+    "A",
+    "%",
+    "{",
+    "[",
+]
+
+
+@contextmanager
+def at_once(case: str, seconds: float = 1) -> Iterator[None]:
+    """Measure the processor time of this process, which other work on the machine does not change much."""
+    start = time.process_time()
+    yield
+    assert time.process_time() - start < seconds, case
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_long_text_is_read_or_refused_at_once(name: str) -> None:
+    for unit in UNITS:
+        for end in ("", "x", ",5"):
+            text = unit * (LONG // len(unit)) + end
+            with at_once(f"{name} {unit!r} {end!r}"), suppress(DomainError, ValidationError, ValueError):
+                PARSERS[name](text)
+
+
+@settings(max_examples=30)
+@given(st.sampled_from(UNITS), st.text("01,.-x ", max_size=5), st.sampled_from(UNITS), st.text("1,.x$", max_size=3))
+def test_no_mixture_is_slow(first: str, middle: str, second: str, end: str) -> None:
+    text = first * (LONG // 2 // len(first)) + middle + second * (LONG // 2 // len(second)) + end
+    for name, parse in PARSERS.items():
+        with at_once(name), suppress(DomainError, ValidationError, ValueError):
+            parse(text)
+
+
+@pytest.mark.parametrize("text", ["1" * LONG, "1" * LONG + "x", "$" * LONG, "1," * LONG, "x" * LONG])
+def test_a_refusal_quotes_the_beginning_only(text: str) -> None:
+    for name in (
+        "exact",
+        "typed_amount",
+        "currency_code",
+        "cell NUMBER 0",
+        "cell NUMBER 1",
+        "cell DAY 0",
+        "cell WHOLE 0",
+    ):
+        with pytest.raises(Invalid) as refusal:
+            PARSERS[name](text)
+        assert len(refusal.value.message) < 250
+
+
+@pytest.mark.parametrize("text", ["1e999999999999999999", "-1e999999999999999999", "1e-999999999999999999", "0e999999"])
+def test_a_giant_exponent_costs_nothing(text: str) -> None:
+    with at_once(text), suppress(Invalid):
+        refuse_inexact(strict_json.read(text.encode()))
+        assert exact(strict_json.read(text.encode())) == 0
+
+
+def test_long_cells_are_not_kept() -> None:
+    """Numbers are cached by their text, so a padded number must not be kept with its 100,000 spaces."""
+    for kind, text in ((Cell.NUMBER, "1.25"), (Cell.DAY, "2026-11-22")):
+        plain = cells.read(kind, text, FORMATS[0])
+        assert cells.read(kind, " " * LONG + text + " " * LONG, FORMATS[0]) == plain
+    for cached in (cells._short_number, cells._short_day):
+        before = cached.cache_info().currsize
+        for number in range(50):
+            with suppress(Invalid):
+                cells.read(Cell.NUMBER, f"{'0' * LONG}{number}", FORMATS[0])
+                cells.read(Cell.DAY, f"{'0' * LONG}{number}", FORMATS[0])
+        assert cached.cache_info().currsize <= before + 1
+
+
+def test_a_file_to_verify_with_a_long_number_is_a_problem_and_no_crash() -> None:
+    header = [column.name for column in KINDS["charges"].columns]
+    row = dict.fromkeys(header, "") | {"currency": "EUR", "amount": "1" * 200_000 + ".5"}
+    content = "\r\n".join([",".join(header), ",".join(row[name] for name in header), ""]).encode()
+    with at_once("verify"):
+        content_read = read_content(BytesIO(content))
+    assert content_read is not None
+    assert content_read.problems[0].startswith("The amount in row 1, “1111")
+    assert len(content_read.problems[0]) < 150
+
+
+def test_a_long_cursor_is_refused(session: Session) -> None:
+    for unit in (">s:a~", "1", "~", "\\n", '"'):
+        with at_once(unit), pytest.raises(Invalid, match="not one of ours"):
+            page(session, by_name(CustomerFilter()), 10, f">i:{unit * LONG}")
+
+
+def test_the_pages_refuse_long_numbers_at_once(session: Session, client: FlaskClient) -> None:
+    make_customer(reference="acme", name="ACME Inc")
+    make_service()
+    browser = signed_in(client.application)
+    for text in ("1" * LONG + "x", "1," * (LONG // 2), "1" * LONG + ",5", " " * LONG + "1" * 61):
+        charge = {"customer": "acme", "day": "2026-03-15", "description": "x"}
+        with at_once("form", 3):
+            assert send(browser, "/charges/new", **charge, quantity=text, unit_price=text).status_code == 422
+        with at_once("search", 3):
+            assert browser.get("/search", query_string={"q": text}).status_code < 400
+        with at_once("list", 3):
+            assert browser.get("/customers", query_string={"after": text}).status_code == 200
