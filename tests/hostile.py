@@ -1,4 +1,4 @@
-"""Values that no caller should send, and a watch over the answers: never a 500, and within a second."""
+"""Values that no caller should send, and a watch over the responses: never a 500, and within a second."""
 
 import os
 import time
@@ -10,13 +10,13 @@ from werkzeug.test import TestResponse
 
 T = TypeVar("T")
 
-# Seconds that an answer may take. A slower one is asked for again, as the machine may have been busy.
-LONGEST = 1.0
-TRIES = 3
+# The most seconds for a response: of this process's processor, which a busy machine does not change, and by the clock.
+PROCESSOR_SECONDS = 1.0
+CLOCK_SECONDS = 10.0
 # `HYPOTHESIS_PROFILE=search` sends every value to every place.
 STEP = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 8
 
-# What is sent as text is bytes here, which need not be UTF-8: in an address and in a form it is percent-encoded.
+# Text is written as bytes, which need not be UTF-8: addresses and forms have them percent-encoded.
 _ANYWHERE: Final = ("", "\0", "9" * 30, b"\xff\xfe", "ZZZ")
 _VALUES: Final[Mapping[str, Sequence[str | bytes]]] = {
     "day": (
@@ -69,26 +69,26 @@ _VALUES: Final[Mapping[str, Sequence[str | bytes]]] = {
 
 
 def values(kind: str) -> list[bytes]:
-    """The values for a place that takes a `day`, a `number`, an `id`, one `word` of a few, or `text`."""
+    """Return the values for a place that takes a `day`, a `number`, an `id`, one `word` of a few, or `text`."""
     return [value if isinstance(value, bytes) else value.encode() for value in (*_VALUES[kind], *_ANYWHERE)]
 
 
-def share(given: Iterable[T], turn: int) -> list[T]:
-    """Every eighth of some values; eight places one after another have all of them. All for each place in a deep run.
+def share(items: Iterable[T], turn: int) -> list[T]:
+    """Return every eighth item: eight turns have all of them. Return all in a deep run.
 
     Places of one kind are read by the same code, so that each value is tried on it either way.
     """
-    return list(given)[turn % STEP :: STEP]
+    return list(items)[turn % STEP :: STEP]
 
 
 def rows(kinds: Mapping[str, str], turn: int) -> Iterator[dict[str, bytes]]:
-    """Values for all places at once, until each place, of its kind, has had its share."""
+    """Yield values for all places at once, until each place, of its kind, has had its share."""
     columns = {name: share(values(kind), turn + at) for at, (name, kind) in enumerate(kinds.items())}
     for at in range(max(map(len, columns.values()), default=0)):
         yield {name: column[at % len(column)] for name, column in columns.items()}
 
 
-# What may stand in one place of a cursor, as `sqlakeyset` writes it.
+# Values in one place of a cursor, as `sqlakeyset` writes them.
 CURSOR_PARTS = (
     "x",
     "true",
@@ -120,7 +120,7 @@ CURSOR_PARTS = (
 
 
 def cursors(real: str) -> list[str]:
-    """A cursor of a list with each place spoilt in each way, and with places too many and too few."""
+    """Return a cursor of a list with each place spoilt in each way, and with places too many and too few."""
     places = real[1:].split("~")
     spoilt = [[*places[:at], part, *places[at + 1 :]] for at in range(len(places)) for part in CURSOR_PARTS]
     spoilt += [places[:-1], [*places, places[-1]], [], [""]]
@@ -128,46 +128,38 @@ def cursors(real: str) -> list[str]:
 
 
 def in_query(values: dict[str, bytes]) -> str:
-    """A query string of these parameters."""
+    """Return a query string of these parameters."""
     return "&".join(f"{quote(name)}={quote_from_bytes(value, safe='')}" for name, value in values.items())
 
 
-def _timed(send: Callable[[], TestResponse]) -> tuple[TestResponse, float]:
-    """Send a request and return the answer with the seconds that it took."""
-    begun = time.perf_counter()
-    return send(), time.perf_counter() - begun
-
-
 class Watch:
-    """Sends requests, and keeps what must not be: answers of 500, exceptions, and answers that take too long."""
+    """Sends requests, and notes exceptions, responses of 500 and above, and responses that take too long."""
 
     def __init__(self) -> None:
-        self.wrong: list[str] = []
+        self.faults: list[str] = []
         self.sent = 0
 
     def __call__(self, about: str, send: Callable[[], TestResponse]) -> TestResponse | None:
-        """The answer, or None when there was none."""
+        """Return the response, or None after an exception, which the test client raises where a server would answer 500."""
         self.sent += 1
+        processor, clock = time.process_time(), time.perf_counter()
         try:
-            response, seconds = _timed(send)
-            for _ in range(TRIES - 1):
-                if seconds <= LONGEST:
-                    break
-                response, seconds = _timed(send)
-            if seconds > LONGEST:
-                self.wrong.append(f"{about}: {seconds:.1f} s")
-        except Exception as error:  # noqa: BLE001 - the test client raises what would become a 500
-            self.wrong.append(f"{about}: {type(error).__name__}: {str(error)[:200]}")
+            response = send()
+        except Exception as error:  # noqa: BLE001 - every exception is a fault
+            self.faults.append(f"{about}: {type(error).__name__}: {str(error)[:200]}")
             return None
-        if response.status_code >= 500:
-            self.wrong.append(f"{about}: {response.status_code}")
+        processor, clock = time.process_time() - processor, time.perf_counter() - clock
+        self.check(
+            processor <= PROCESSOR_SECONDS and clock <= CLOCK_SECONDS, f"{about}: {processor:.1f} s, {clock:.1f} s"
+        )
+        self.check(response.status_code < 500, f"{about}: {response.status_code}")
         return response
 
     def check(self, right: bool, about: str) -> None:
-        """Note what is not right."""
+        """Note a fault unless all is right."""
         if not right:
-            self.wrong.append(about)
+            self.faults.append(about)
 
     def report(self) -> None:
-        """Fail with all that was wrong."""
-        assert not self.wrong, f"{len(self.wrong)} of {self.sent}:\n" + "\n".join(self.wrong[:50])
+        """Fail with the faults, if there are any."""
+        assert not self.faults, f"{len(self.faults)} faults in {self.sent} requests:\n" + "\n".join(self.faults[:50])

@@ -26,7 +26,7 @@ from pydantic_core.core_schema import (
     uuid_schema,
 )
 
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.days import FIRST_DAY, LAST_DAY, calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import plain
 
@@ -81,7 +81,11 @@ Day = Annotated[
     ),
 ]
 # A day that figures are computed for.
-FigureDay = Annotated[Day, AfterValidator(_in_calendar)]
+FigureDay = Annotated[
+    Day,
+    AfterValidator(_in_calendar),
+    WithJsonSchema({"type": "string", "format": "date", "description": f"A day from {FIRST_DAY} to {LAST_DAY}."}),
+]
 Currency = Annotated[
     str,
     *_kind(

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import NumberSeries
 from billing_admin.operations.keys import new_id
-
-KINDS = ("invoice", "credit_note")
+from billing_admin.queries.numbers import KINDS
 
 
 def begin_with_new_formats(session: Session, changed: Collection[str], today: date, now: datetime) -> dict[str, Any]:

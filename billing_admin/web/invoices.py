@@ -136,7 +136,7 @@ def show(id: UUID) -> ResponseReturnValue:
         **_acts(invoice),
         payments=of_invoice(db.session(), id),
         unprintable=_unprintable(invoice),
-        unready=unready_drafts(db.session(), [id]),
+        unready=unready_drafts(db.session(), [id]) if invoice.status == "draft" else [],
         may_pay=may("payments:write"),
     )
 

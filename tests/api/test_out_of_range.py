@@ -69,10 +69,10 @@ def test_a_draft_due_on_a_day_out_of_range(script: Script, day: str) -> None:
 
 @pytest.mark.parametrize("day", OUT_OF_RANGE)
 def test_a_recurring_charge_that_ends_on_a_day_out_of_range(script: Script, day: str) -> None:
-    made = script.post(
+    recurring = script.post(
         "/recurring-charges",
         {"customer": "ACME", "service": "hosting", "interval": "monthly", "starts_on": "2026-03-01"},
     ).json
-    assert made
-    response = script.post(f"/recurring-charges/{made['id']}/end", {"ends_on": day, "reason": "Over"})
+    assert recurring
+    response = script.post(f"/recurring-charges/{recurring['id']}/end", {"ends_on": day, "reason": "Over"})
     assert (response.status_code, pointers(response)) == (422, ["/ends_on"])

@@ -1,4 +1,4 @@
-"""The calendar: what can be computed from each of its days."""
+"""The calendar: each of its days can be computed with, and other days are refused."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from billing_admin.domain.recurring import MONTHS, months_after
 
 
 @given(dates(FIRST_DAY, LAST_DAY))
-def test_every_day_of_the_calendar_can_be_reckoned_with(day: date) -> None:
+def test_every_day_of_the_calendar_can_be_computed_with(day: date) -> None:
     assert calendar_day(day) == day
     assert due_date(day, 365) - day == timedelta(365)
     assert usual_cut_off(day) <= day + timedelta(3)

@@ -24,7 +24,7 @@ FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_sco
 
 
 def queries(session: Session) -> dict[str, Select[Any]]:
-    """Lists with the different kinds of order that there are."""
+    """Return lists with the different kinds of order."""
     return {
         "text": services.by_code(services.ServiceFilter()),
         "text made by the database": customers.by_name(CustomerFilter()),
@@ -35,7 +35,7 @@ def queries(session: Session) -> dict[str, Select[Any]]:
 
 
 def key_of(row: Any) -> str:
-    """What tells a row from others."""
+    """Return the key of a row."""
     return str(row.id if hasattr(row, "id") else (row.customer_id, row.currency))
 
 
@@ -54,18 +54,18 @@ def filled(session: Session) -> Session:
 
 def test_cursors_lead_through_every_list_and_back(filled: Session) -> None:
     for name, query in queries(filled).items():
-        seen: list[Any] = []
+        keys: list[str] = []
         after, before = None, []
         while True:
-            found = page(filled, query, 1, after)
-            seen += map(key_of, found.rows)
-            before.append(found.previous)
-            if (after := found.next) is None:
+            result = page(filled, query, 1, after)
+            keys += map(key_of, result.rows)
+            before.append(result.previous)
+            if (after := result.next) is None:
                 break
-        assert len(seen) == len(set(seen)) == len(page(filled, query, 100).rows) > 2, name
-        for place in range(len(seen) - 1, 0, -1):
+        assert len(keys) == len(set(keys)) == len(page(filled, query, 100).rows) > 2, name
+        for place in range(len(keys) - 1, 0, -1):
             (row,) = page(filled, query, 1, before[place]).rows
-            assert key_of(row) == seen[place - 1], name
+            assert key_of(row) == keys[place - 1], name
 
 
 def test_a_spoilt_cursor_is_refused_before_the_database_sees_it(filled: Session) -> None:
@@ -94,7 +94,7 @@ def test_any_cursor_gives_a_page_or_is_refused(filled: Session, data: st.DataObj
         st.binary(),
     )
     text = data.draw(
-        st.one_of(st.text(), st.lists(values, max_size=4).map(lambda some: serialize_bookmark((tuple(some), False))))
+        st.one_of(st.text(), st.lists(values, max_size=4).map(lambda cells: serialize_bookmark((tuple(cells), False))))
     )
     for name, query in queries(filled).items():
         _try(filled, query, text, name)
@@ -133,5 +133,5 @@ def test_a_cursor_of_an_earlier_version_still_leads_on(filled: Session) -> None:
     query = charges(filled, ChargeFilter())
     first = page(filled, query, 1).rows[0]
     assert isinstance(first.id, UUID)
-    found = page(filled, query, 1, serialize_bookmark(((first.created_at, first.id), False)))
-    assert found.rows[0].id != first.id
+    following = page(filled, query, 1, serialize_bookmark(((first.created_at, first.id), False)))
+    assert following.rows[0].id != first.id

@@ -33,10 +33,10 @@ def browser(app: Flask, session: Session) -> FlaskClient:
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    """Fails at the end with all that was wrong."""
-    seen = Watch()
-    yield seen
-    seen.report()
+    """Send requests; fail at the end with everything that went wrong."""
+    requests = Watch()
+    yield requests
+    requests.report()
 
 
 def bring(browser: FlaskClient, path: str, files: Mapping[str, tuple[bytes, str]]) -> TestResponse:
@@ -45,16 +45,16 @@ def bring(browser: FlaskClient, path: str, files: Mapping[str, tuple[bytes, str]
     return browser.post(path, data=data, content_type="multipart/form-data")
 
 
-def packed(name: str, content: bytes, *more: bytes) -> bytes:
-    """A ZIP with a file, spoilt by other bytes at its end."""
+def packed(name: str, content: bytes) -> bytes:
+    """Return a ZIP with a file."""
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(name, content)
-    return whole.getvalue() + b"".join(more)
+    return whole.getvalue()
 
 
 def contents() -> Iterator[bytes]:
-    """Files that nothing of ours wrote."""
+    """Yield files that the product did not write."""
     rows = [value.replace(b"\n", b" ") for kind in ("day", "number", "text") for value in values(kind)]
     yield from (
         b"",
@@ -85,7 +85,7 @@ def test_verifying_a_hostile_file(browser: FlaskClient, watch: Watch) -> None:
 
 
 def metas() -> Iterator[bytes]:
-    """A `.meta.json` with each of its members spoilt, and what is no `.meta.json` at all."""
+    """Yield `.meta.json` files with each member spoilt, and bytes that are no `.meta.json` at all."""
     good: dict[str, Any] = {
         "name": "charges.csv",
         "kind": "charges",
@@ -104,7 +104,7 @@ def metas() -> Iterator[bytes]:
     spoilt += ["a\0b", None, True, -1, 2**63, 10**4_000, 1e300, 0.5, [], [[]], {"a": 1}, {"": {}}]
     filters = [(kind, field.name.rstrip("_")) for kind, about in EXPORTED.items() for field in fields(about.filters)]
     filters += [("journal", name) for name in ("from", "to", "opening")]
-    places = [
+    places: list[dict[str, Any]] = [
         *({member: None} for member in good),
         *({"kind": kind, "filters": {name: None}} for kind, name in filters),
     ]
@@ -153,7 +153,7 @@ def test_verifying_with_a_hostile_meta(browser: FlaskClient, watch: Watch) -> No
 
 
 def test_importing_a_hostile_file(browser: FlaskClient, watch: Watch) -> None:
-    """What is stored is shown with its columns, and may be sent on by their form."""
+    """A file that is stored is shown with its columns."""
     for kind in KINDS:
         for content in contents():
             sent = {"file": (content, "a\0\u202e\\..\\b.csv")}

@@ -1,14 +1,15 @@
 """Hostile values in every parameter, cursor, path and form field of every page: never a 500.
 
-The parameters are those that the pages are seen to read, and the forms those that the pages show; guards at the end see to it
-that no name in the code is left out.
+The parameters are those that the pages are observed to read, which must include every name in the code. The forms are those
+that the pages show, and the fields that the other routes are observed to read.
 """
 
 import ast
 import html
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from itertools import product
@@ -52,7 +53,7 @@ from tests.people import csrf_token, person, send, signed_in
 from tests.web.pages import words
 
 WEB = Path(lists.__file__).parent
-# What fills in a form's blank fields, so that the others are looked at.
+# Values for blank fields of a form, so that a hostile value in another field gets further.
 GOOD = {
     "amount": "1",
     "ends_on": "2026-12-31",
@@ -75,16 +76,64 @@ GOOD = {
 }
 
 
+# The word for a parameter in a refusal, where it is not its name.
+WORDS = {"last": "charge"}
+BAD_CURSORS = (
+    ">x",
+    ">s:a~i:99999999999999999999999",
+    ">dt:0001-01-01 00:00:00+14:00~uuid:00000000-0000-0000-0000-000000000000",
+    ">s:a\0~uuid:00000000-0000-0000-0000-000000000000~s:EUR",
+    "\0",
+)
+# Actions that end something: their forms come last.
+ENDING = re.compile(
+    r"archive|cancel|deactivate|discard|issue|move|reverse|revoke|role|sign-|start|take-back|void|withdraw"
+)
+PATH_PART = re.compile(r"<(?:[^<>]*:)?(\w+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A form's field: the kind of its hostile values, and the value that it holds."""
+
+    kind: str = "text"
+    value: str = ""
+
+
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    """Fails at the end with all that was wrong."""
-    seen = Watch()
-    yield seen
-    seen.report()
+    """Send requests; fail at the end with everything that went wrong."""
+    requests = Watch()
+    yield requests
+    requests.report()
+
+
+MODELS: dict[str, type[models.Base]] = {
+    "allocation_id": models.Allocation,
+    "billing_runs": models.BillingRun,
+    "charge_corrections": models.Charge,
+    "charges": models.Charge,
+    "drafts": models.Invoice,
+    "duplicates": models.Charge,
+    "exports": models.Job,
+    "imports": models.Import,
+    "invoices": models.Invoice,
+    "jobs": models.Job,
+    "line_id": models.InvoiceLine,
+    "payments": models.Payment,
+    "recurring_charges": models.RecurringCharge,
+    "services": models.Service,
+    "tax_rates": models.TaxRate,
+    "tokens": models.ApiToken,
+    "users": models.User,
+    "webhooks": models.WebhookEndpoint,
+    "webhooks.again": models.WebhookDelivery,
+    "webhooks.delivery": models.WebhookDelivery,
+}
 
 
 class Filled:
-    """A database with something of everything, an admin's browser, and what the pages read."""
+    """A database with something of everything, an admin's browser, and `read`: the names that pages ask for, with kinds."""
 
     def __init__(self, app: Flask, session: Session, read: dict[str, str]) -> None:
         self.app, self.session, self.read = app, session, read
@@ -114,44 +163,23 @@ class Filled:
             transaction(tokens.create, "meter", ("read",), actor=SYSTEM, now=NOW)
             assert send(self.browser, "/exports/charges.csv/prepare").status_code == HTTPStatus.SEE_OTHER
 
-    def _ids(self) -> Iterator[tuple[str, str]]:
-        """For the beginning of a rule, or the name of a part of it, the id of what it is about."""
-        states = {"pending": models.Charge, "draft": models.Invoice}
-        for name, model in {
-            "billing_runs": models.BillingRun,
-            "charges": models.Charge,
-            "charge_corrections": models.Charge,
-            "duplicates": models.Charge,
-            "customers": models.Customer,
-            "receivables": models.Customer,
-            "imports": models.Import,
-            "invoices": models.Invoice,
-            "drafts": models.Invoice,
-            "jobs": models.Job,
-            "exports": models.Job,
-            "payments": models.Payment,
-            "recurring_charges": models.RecurringCharge,
-            "services": models.Service,
-            "tax_rates": models.TaxRate,
-            "tokens": models.ApiToken,
-            "users": models.User,
-            "webhooks": models.WebhookEndpoint,
-            "webhooks.delivery": models.WebhookDelivery,
-            "webhooks.again": models.WebhookDelivery,
-            "line_id": models.InvoiceLine,
-            "allocation_id": models.Allocation,
-        }.items():
-            status = next((status for status, kind in states.items() if kind is model), None)
-            columns = model.__table__.c
-            query = select(columns.id) if status is None else select(columns.id).where(columns.status == status)
+    def _ids(self) -> Iterator[tuple[str, UUID]]:
+        """Yield an id for each subject, endpoint or name of a path's part: of a charge that is pending, of a draft."""
+        statuses = {models.Charge.__table__: "pending", models.Invoice.__table__: "draft"}
+        for name, model in MODELS.items():
+            table = model.__table__
+            query = select(table.c.id).order_by(table.c.id.desc())
+            if table in statuses:
+                query = query.where(table.c.status == statuses[table])
             if model is models.User:
                 query = query.where(models.User.role == "viewer")
-            yield name, str(self.session.scalars(query.order_by(columns.id.desc())).first())
-        issued = str(self.session.scalars(select(models.Invoice.id).where(models.Invoice.number.like("INV-%1"))).one())
-        acme = str(self.session.scalars(select(models.Customer.id).where(models.Customer.reference == "ACME")).one())
-        rule_names = ("corrections", "invoices.line", "invoices.paper", "invoices.explain", "invoice_id")
-        yield from dict.fromkeys(rule_names, issued).items()
-        yield from dict.fromkeys(("customers", "receivables", "customer_id"), acme).items()
+            yield name, self.session.scalars(query).all()[0]
+        issued = self.session.scalars(select(models.Invoice.id).where(models.Invoice.number.like("INV-%1"))).one()
+        for name in ("corrections", "invoices.line", "invoices.paper", "invoices.explain", "invoice_id"):
+            yield name, issued
+        acme = self.session.scalars(select(models.Customer.id).where(models.Customer.reference == "ACME")).one()
+        for name in ("customers", "receivables", "customer_id"):
+            yield name, acme
 
     def addresses(self, rule: Rule) -> Iterator[str]:
         """The addresses of a rule about what exists: one for each word that it knows."""
@@ -167,30 +195,24 @@ class Filled:
         if known := getattr(part, "items", None):
             return set(known) - {"xlsx"}  # read and filtered as a CSV
         if type(part).__name__ == "UUIDConverter":
-            subject = rule.endpoint.partition(".")[0]
-            found = (self.ids.get(key) for key in (name, rule.endpoint, subject))
-            return [UUID(next(id for id in found if id is not None))]
+            keys = (name, rule.endpoint, rule.endpoint.partition(".")[0])
+            return [next(self.ids[key] for key in keys if key in self.ids)]
         return [{"year": 2026, "currency": "USD", "reference": "ACME", "filename": "style.css"}[name]]
 
     def rules(self, method: str) -> list[Rule]:
         """The rules of pages that take a method. Those that end something come last."""
-        own = (
+        pages = (
             rule for rule in self.app.url_map.iter_rules() if not is_api(rule.endpoint) and rule.endpoint != "static"
         )
         return sorted(
-            (r for r in own if method in (r.methods or ())), key=lambda r: (bool(ENDING.search(r.rule)), r.rule)
+            (r for r in pages if method in (r.methods or ())), key=lambda r: (bool(ENDING.search(r.rule)), r.rule)
         )
 
     def get(self, path: str) -> TestResponse:
         return self.browser.get(path)
 
 
-ENDING = re.compile(
-    r"archive|cancel|deactivate|discard|issue|move|reverse|revoke|role|sign-|start|take-back|void|withdraw"
-)
-
-
-# What the readers of `web.lists` make of a parameter.
+# The readers of `web.lists`, and the kind of their parameters.
 KINDS = {"day_of_figures": "day", "given": "text", "given_choice": "word", "given_day": "day", "given_id": "id"}
 
 
@@ -224,53 +246,47 @@ def filled(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Fil
     return Filled(app, session, read)
 
 
-def _replaced(parts: Mapping[str, str], part: re.Match[str]) -> str:
-    """Return the value of a part of an address by its name."""
-    return parts[part[1]]
-
-
 def parameters_in_the_code() -> set[str]:
-    """The names of parameters that pages ask for by a word."""
-    names: set[str] = set()
-    for path in WEB.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
-                names |= {str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant)}
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "request.args.get":
-                names |= {str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant)}
-    return names
+    """Return the names of parameters that pages ask for with a literal."""
+    calls = [
+        node
+        for path in WEB.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+    readers = {*KINDS, "request.args.get"}
+    names = [call.args[0] for call in calls if ast.unparse(call.func) in readers and call.args]
+    return {str(name.value) for name in names if isinstance(name, ast.Constant)}
 
 
 def test_each_parameter(filled: Filled, watch: Watch) -> None:
-    """All parameters that a page reads hold something at once; those that a refusal names are then left out."""
-    seen: set[str] = set()
+    """All parameters of a page are hostile at once; those that a refusal names are then left out."""
+    parameters: set[str] = set()
     for turn, rule in enumerate(filled.rules("GET")):
         for path in filled.addresses(rule):
-            kinds = kinds_read(filled, watch, path)
-            seen |= kinds.keys()
+            kinds = parameters_of(filled, watch, path)
+            parameters |= kinds.keys()
             for row in rows(kinds, turn):
-                given = dict(row)
-                while given:
-                    about = f"{path} { {name: value[:40] for name, value in given.items()} }"
-                    response = watch(about, partial(filled.get, f"{path}?{in_query(given)}"))
-                    if response is None or response.status_code < HTTPStatus.BAD_REQUEST:
-                        break
-                    told = words(response).lower()
-                    named = {
-                        name
-                        for name in given
-                        if CALLED.get(name, name).replace("_", " ") in told or f"“{name}”" in told
-                    }
-                    watch.check(bool(named), f"{about}: {response.status_code} names none")
-                    given = {name: value for name, value in given.items() if named and name not in named}
-    assert parameters_in_the_code() <= seen
+                _send_until_accepted(filled, watch, path, row)
+    assert parameters_in_the_code() <= parameters
 
 
-CALLED = {"last": "charge"}  # how a refusal calls what a parameter holds
+def _send_until_accepted(filled: Filled, watch: Watch, path: str, query: dict[str, bytes]) -> None:
+    while query:
+        about = f"{path} { {name: value[:40] for name, value in query.items()} }"
+        response = watch(about, partial(filled.get, f"{path}?{in_query(query)}"))
+        if response is None or response.status_code < HTTPStatus.BAD_REQUEST:
+            return
+        message = words(response).lower()
+        refused = {
+            name for name in query if WORDS.get(name, name).replace("_", " ") in message or f"“{name}”" in message
+        }
+        watch.check(bool(refused), f"{about}: {response.status_code} names no parameter")
+        query = {name: value for name, value in query.items() if refused and name not in refused}
 
 
-def kinds_read(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
-    """The parameters that a page reads, with their kinds: also those that it reads because of others."""
+def parameters_of(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
+    """Return the parameters that a page reads, with their kinds: also those that it reads because of others."""
     kinds: dict[str, str] = {}
     while True:
         filled.read.clear()
@@ -280,114 +296,99 @@ def kinds_read(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
         kinds |= filled.read
 
 
-def test_each_list_refuses_a_cursor_that_is_not_its_own(filled: Filled, watch: Watch) -> None:
-    """It shows its first page. `tests/queries/test_paging.py` spoils cursors in more ways."""
-    own = {
-        path: cursor
-        for rule in filled.rules("GET")
-        for path in filled.addresses(rule)
-        if (cursor := _next(filled, path))
-    }
-    assert len(own) > 15
-    for path, cursor in own.items():
+def test_each_list_shows_its_first_page_for_a_bad_cursor(filled: Filled, watch: Watch) -> None:
+    """`tests/queries/test_paging.py` spoils cursors in more ways."""
+    pages = [path for rule in filled.rules("GET") for path in filled.addresses(rule)]
+    cursors = {path: cursor for path in pages if (cursor := next_cursor(filled.get(path)))}
+    assert len(cursors) > 15
+    for path, cursor in cursors.items():
         first = words(filled.get(path))
-        for spoilt in (
-            *SPOILT,
-            *(other for other in set(own.values()) if len(other.split("~")) != len(cursor.split("~"))),
-        ):
-            about = f"{path} after {spoilt[:80]!r}"
-            response = watch(about, partial(filled.get, f"{path}?{in_query({'after': spoilt.encode()})}"))
+        longer = {text for text in cursors.values() if text.count("~") != cursor.count("~")}
+        for bad in (*BAD_CURSORS, *longer):
+            about = f"{path} after {bad[:80]!r}"
+            response = watch(about, partial(filled.get, f"{path}?{in_query({'after': bad.encode()})}"))
             watch.check(response is None or words(response) == first, f"{about}: not the first page")
 
 
-SPOILT = (
-    ">x",
-    ">s:a~i:99999999999999999999999",
-    ">dt:0001-01-01 00:00:00+14:00~uuid:00000000-0000-0000-0000-000000000000",
-    ">s:a\0~uuid:00000000-0000-0000-0000-000000000000~s:EUR",
-    "\0",
-)
-
-
-def _next(filled: Filled, path: str) -> str:
-    """The cursor of a list's second page."""
-    page = filled.get(path)
+def next_cursor(page: TestResponse) -> str:
+    """Return the cursor of a list's second page, or nothing."""
     text = html.unescape(page.text) if page.mimetype == "text/html" else ""
-    found = re.search(r'[?&]after=([^"&]*)', text)
-    return unquote(found[1]) if found else ""
+    match = re.search(r'[?&]after=([^"&]*)', text)
+    return unquote(match[1]) if match else ""
 
 
 def test_each_part_of_a_path(filled: Filled, watch: Watch) -> None:
-    """One part of each address holds something, the others what exists."""
+    """One part of an address is hostile, the others name something that exists."""
     for turn, rule in enumerate(filled.rules("GET")):
         good = {name: str(min(filled.values(rule, name, part))) for name, part in rule._converters.items()}
         for name, part in rule._converters.items():
-            kind = "number" if type(part).__name__ == "IntegerConverter" else "text"
-            for value in values(kind) if kind == "number" else share(values(kind), turn):
-                parts = good | {name: quote_from_bytes(value, safe="")}
-                path = _PART.sub(partial(_replaced, parts), rule.rule)
+            is_number = type(part).__name__ == "IntegerConverter"
+            for value in values("number") if is_number else share(values("text"), turn):
+                path = _path(rule, good | {name: quote_from_bytes(value, safe="")})
                 watch(path[:150], partial(filled.get, path))
 
 
-_PART = re.compile(r"<(?:[^<>]*:)?(\w+)>")
+def _path(rule: Rule, parts: dict[str, str]) -> str:
+    return PATH_PART.sub(lambda match: parts[str(match[1])], rule.rule)
 
 
-def inputs(form: str) -> dict[str, tuple[str, str]]:
-    """The fields of a form, each with its kind and its value; of a choice the first."""
-    found: dict[str, tuple[str, str]] = {}
-    for attributes in re.findall(r"<(?:input|select|textarea|button)\b([^>]*)>", form):
-        told = dict(re.findall(r'\b([a-z]+)="([^"]*)"', attributes))
-        kind = "day" if told.get("type") == "date" else "number" if told.get("inputmode") else "text"
-        if "name" in told and told["name"] != "csrf_token":
-            found.setdefault(html.unescape(told["name"]), (kind, html.unescape(told.get("value", ""))))
-    return found
+def attributes_of(tag: str) -> dict[str, str]:
+    """Return the attributes of an HTML element."""
+    return {name: html.unescape(value) for name, value in re.findall(r'([a-z-]+)="([^"]*)"', tag)}
 
 
-def forms(page: TestResponse) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
-    """Where each form that changes something goes, and its fields."""
+def inputs(content: str) -> list[dict[str, str]]:
+    """Return the attributes of a form's fields."""
+    tags = re.findall(r"<(?:input|select|textarea|button)\b([^>]*)>", content)
+    return [
+        attributes for attributes in map(attributes_of, tags) if attributes.get("name", "csrf_token") != "csrf_token"
+    ]
+
+
+def forms(page: TestResponse) -> Iterator[tuple[str, dict[str, Field]]]:
+    """Yield the address and the fields of each form that changes something; of a choice the first value."""
     text = page.text if page.mimetype == "text/html" else ""
-    for attributes, content in re.findall(r"<form\b([^>]*)>(.*?)</form>", text, re.DOTALL):
-        if 'method="post"' in attributes.lower():
-            action = re.search(r'\baction="([^"]*)"', attributes)
-            yield urljoin(page.request.full_path, html.unescape(action[1]) if action else ""), inputs(content)
+    for tag, content in re.findall(r"<form\b([^>]*)>(.*?)</form>", text, re.DOTALL):
+        attributes = attributes_of(tag)
+        fields: dict[str, Field] = {}
+        for field in inputs(content):
+            kind = "day" if field.get("type") == "date" else "number" if "inputmode" in field else "text"
+            fields.setdefault(field["name"], Field(kind, field.get("value", "")))
+        if attributes.get("method", "").lower() == "post":
+            yield urljoin(page.request.full_path, attributes.get("action", "")), fields
 
 
 def test_each_field_of_a_form(filled: Filled, watch: Watch) -> None:
-    """All fields of a form hold something at once; those that are refused get a good value, until none is."""
-    urls, done = filled.app.url_map.bind("localhost"), {"sign_in.leave"}
+    """All fields of a form are hostile at once; those that are refused get a good value, until none is."""
+    urls, posted = filled.app.url_map.bind("localhost"), {"sign_in.leave"}
     pages = [path for rule in filled.rules("GET") for path in filled.addresses(rule)]
     for page in [*pages, "/billing-runs/preview?through=2026-03-31"]:
         for action, fields in forms(filled.get(page)):
             endpoint, _ = urls.match(unquote(urlsplit(action).path), "POST")
-            if endpoint not in done:
-                done.add(endpoint)
-                _spoil(filled, watch, action, fields)
-    for rule in filled.rules("POST"):  # what is not offered now, by the fields that it reads
-        for path in filled.addresses(rule) if rule.endpoint not in done else ():
+            if endpoint not in posted:
+                posted.add(endpoint)
+                _post_until_accepted(filled, watch, action, fields)
+    for rule in filled.rules("POST"):  # forms that no page shows now, by the fields that their routes read
+        for path in filled.addresses(rule) if rule.endpoint not in posted else ():
             filled.read.clear()
             watch(path, partial(_post, filled, path, {}))
-            names = filled.read.keys() - {"csrf_token"}
-            _spoil(filled, watch, path, dict.fromkeys(names, ("text", "")))
+            _post_until_accepted(filled, watch, path, {name: Field() for name in filled.read if name != "csrf_token"})
 
 
-def _spoil(filled: Filled, watch: Watch, action: str, fields: dict[str, tuple[str, str]]) -> None:
-    good = {name: (value or GOOD.get(name.rpartition("-")[2], "")).encode() for name, (_, value) in fields.items()}
-    for row in rows({name: kind for name, (kind, _) in fields.items()}, len(action)):
-        given = dict(row)
+def _post_until_accepted(filled: Filled, watch: Watch, action: str, fields: dict[str, Field]) -> None:
+    good = {name: (field.value or GOOD.get(name.rpartition("-")[2], "")).encode() for name, field in fields.items()}
+    for row in rows({name: field.kind for name, field in fields.items()}, len(action)):
+        body = dict(row)
         for _ in range(3):
-            about = f"POST {action} { {name: value[:40] for name, value in given.items()} }"
-            response = watch(about, partial(_post, filled, action, given))
-            refused = set(
-                re.findall(
-                    r'<(?:input|select|textarea)[^>]*\bname="([^"]*)"[^>]*aria-invalid',
-                    response.text if response else "",
-                )
-            )
-            if not refused & given.keys():
+            about = f"POST {action} { {name: value[:40] for name, value in body.items()} }"
+            response = watch(about, partial(_post, filled, action, body))
+            if response is None or response.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
                 break
-            given = {name: good[name] if name in refused else value for name, value in given.items()}
+            watch.check("There is a problem" in response.text, f"{about}: 422 says no problem")
+            refused = {field["name"] for field in inputs(response.text) if "aria-invalid" in field} & body.keys()
+            body |= {name: good[name] for name in refused or body if body[name] != good[name]}
 
 
-def _post(filled: Filled, action: str, given: dict[str, bytes]) -> TestResponse:
-    body = in_query(given | {"csrf_token": csrf_token(filled.browser).encode()})
-    return filled.browser.post(action, data=body, content_type="application/x-www-form-urlencoded")
+def _post(filled: Filled, action: str, body: dict[str, bytes]) -> TestResponse:
+    content = in_query(body | {"csrf_token": csrf_token(filled.browser).encode()})
+    return filled.browser.post(action, data=content, content_type="application/x-www-form-urlencoded")
