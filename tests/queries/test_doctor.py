@@ -280,17 +280,17 @@ BREAKS = {
     "a net rounded wrongly": (
         "line_net",
         f"UPDATE invoice_lines SET net = 751 WHERE id = {LINE}",
-        "INV-2026-00001: line 1 has net 751; 7.500001 rounds to 750",
+        "INV-2026-00001: line 1 has net 7.51 USD; 7.500001 USD rounds to 7.50 USD",
     ),
     "a gross rounded wrongly": (
         "line_net",
         f"UPDATE invoice_lines SET gross = 101 WHERE id = {RETAIL}",
-        "draft: line 1 has gross 101; 1 rounds to 100",
+        "draft: line 1 has gross 1.01 USD; 1 USD rounds to 1.00 USD",
     ),
     "a net that is not its gross without tax": (
         "line_net",
         f"UPDATE invoice_lines SET net = net + 1 WHERE id = {RETAIL}",
-        "draft: line 1 has net 85; without tax 100 is 84",
+        "draft: line 1 has net 0.85 USD; without tax 1.00 USD is 0.84 USD",
     ),
     "a gross without its percentage": (
         "line_net",
@@ -305,7 +305,7 @@ BREAKS = {
     "an invoice net that is not its lines'": (
         "totals",
         f"UPDATE invoices SET net = net + 1, total = total + 1 WHERE {FIRST}",
-        "net is 1752, the lines make 1751",
+        "net is 17.52 USD, the lines make 17.51 USD",
     ),
     "a total that is not net and tax": (
         "totals",
@@ -315,17 +315,17 @@ BREAKS = {
     "a tax of its own": (
         "taxes",
         f"UPDATE invoice_taxes SET tax = 144 WHERE category = 'S' AND invoice_id = {one('invoices', FIRST)}",
-        "tax S 19 % is 144 on 750; the lines make 143 on 750",
+        "tax S 19 % is 1.44 USD on 7.50 USD; the lines make 1.43 USD on 7.50 USD",
     ),
     "a tax that is gone": (
         "taxes",
         f"DELETE FROM invoice_taxes WHERE category = 'S' AND invoice_id = {one('invoices', FIRST)}",
-        "tax S 19 % is nothing; the lines make 143 on 750",
+        "tax S 19 % is nothing; the lines make 1.43 USD on 7.50 USD",
     ),
     "a tax within prices of its own": (
         "taxes",
         "UPDATE invoice_taxes SET tax = tax + 1 WHERE included",
-        "tax S 19 %, included is 20 on 100; the lines make 19 on 100",
+        "tax S 19 %, included is 0.20 USD on 1.00 USD; the lines make 0.19 USD on 1.00 USD",
     ),
     "a gap": (
         "numbers",
@@ -400,27 +400,27 @@ BREAKS = {
     "more allocated than was received": (
         "payment_sum",
         f"UPDATE payments SET amount = 499 WHERE id = {PAID}",
-        "of 499 500 are allocated, its allocations make 500 (USD)",
+        "of 4.99 USD 5.00 USD are allocated, its allocations make 5.00 USD",
     ),
     "a payment's sum that was changed": (
         "payment_sum",
         f"UPDATE payments SET allocated = 499 WHERE id = {PAID}",
-        "of 1193 499 are allocated, its allocations make 500 (USD)",
+        "of 11.93 USD 4.99 USD are allocated, its allocations make 5.00 USD",
     ),
     "an invoice's paid sum that was changed": (
         "invoice_sum",
         f"UPDATE invoices SET paid = 499 WHERE {FIRST}",
-        "paid 499, credited 0; its allocations make 500, its credit notes 0",
+        "paid 4.99 USD, credited 0.00 USD; its allocations make 5.00 USD, its credit notes 0.00 USD",
     ),
     "an invoice that is said to be credited": (
         "invoice_sum",
         f"UPDATE invoices SET credited = 1 WHERE {FIRST}",
-        "paid 500, credited 1; its allocations make 500, its credit notes 0",
+        "paid 5.00 USD, credited 0.01 USD; its allocations make 5.00 USD, its credit notes 0.00 USD",
     ),
     "an invoice paid above its total": (
         "invoice_sum",
         f"UPDATE invoices SET total = 499 WHERE {FIRST}",
-        "of 499 paid 500, credited 0",
+        "of 4.99 USD paid 5.00 USD, credited 0.00 USD",
     ),
     "a balance that was changed": (
         "balance",
@@ -515,22 +515,22 @@ BREAKS = {
     "a line credited twice": (
         "credited",
         f"UPDATE invoice_lines SET net = net + 9000 WHERE net > 0 AND invoice_id = {one('invoices', NOTE)}",
-        "its net is 10000, credit notes take back",
+        "its net is 100.00 EUR, credit notes take back",
     ),
     "a line credited the wrong way": (
         "credited",
         f"UPDATE invoice_lines SET net = 1 WHERE net < 0 AND invoice_id = {one('invoices', NOTE)}",
-        "its net is -2000, credit notes take back 1",
+        "its net is −20.00 EUR, credit notes take back 0.01 EUR",
     ),
     "a tax credited twice": (
         "credited",
         f"UPDATE invoice_taxes SET tax = tax + 1900 WHERE category = 'S' AND invoice_id = {one('invoices', NOTE)}",
-        "at S 19 % base and tax are 10000 and 1900, credit notes take back",
+        "at S 19 % base and tax are 100.00 EUR and 19.00 EUR, credit notes take back",
     ),
     "a tax credited that was never charged": (
         "credited",
         f"UPDATE invoice_taxes SET percent = '20' WHERE category = 'S' AND invoice_id = {one('invoices', NOTE)}",
-        "at S 20 % base and tax are 0 and 0, credit notes take back",
+        "at S 20 % base and tax are 0.00 EUR and 0.00 EUR, credit notes take back",
     ),
     "a void invoice that is paid": (
         "void",

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from sqlalchemy.orm import Session, aliased
 
 from billing_admin.domain.money import plain
+from billing_admin.domain.wording import money_or_units
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.base import exact_sum
 from billing_admin.queries.doctor.findings import Check, Finding
@@ -72,11 +73,12 @@ def _credited_lines(session: Session) -> Iterator[Finding]:
         .subquery()
     )
     query = (
-        select(InvoiceLine.id, InvoiceLine.net, sums.c.net)
+        select(InvoiceLine.id, InvoiceLine.currency, InvoiceLine.net, sums.c.net)
         .join(sums, sums.c.corrects_line_id == InvoiceLine.id)
         .where(_beyond(sums.c.net, InvoiceLine.net))
     )
-    for id, net, taken in session.execute(query):
+    for id, currency, *amounts in session.execute(query):
+        net, taken = (money_or_units(int(minor), currency) for minor in amounts)
         yield Finding("invoice_lines", str(id), f"its net is {net}, credit notes take back {taken}")
 
 
@@ -98,11 +100,16 @@ def _credited_taxes(session: Session) -> Iterator[Finding]:
     )
     base, tax = func.coalesce(InvoiceTax.base, 0), func.coalesce(InvoiceTax.tax, 0)
     query: Select[Any] = (
-        select(sums.c.corrects_id, sums.c.category, sums.c.percent, base, sums.c.base, tax, sums.c.tax)
+        select(
+            *(sums.c.corrects_id, Invoice.currency, sums.c.category, sums.c.percent),
+            *(base, sums.c.base, tax, sums.c.tax),
+        )
         .outerjoin(InvoiceTax, own)
+        .outerjoin(Invoice, Invoice.id == sums.c.corrects_id)
         .where(or_(_beyond(sums.c.base, base), _beyond(sums.c.tax, tax)))
     )
-    for id, category, percent, *(base_of, base_back, tax_of, tax_back) in session.execute(query):
+    for id, currency, category, percent, *amounts in session.execute(query):
+        base_of, base_back, tax_of, tax_back = (money_or_units(int(minor), currency) for minor in amounts)
         at = f"at {category} {plain(percent)} %"
         wrong = f"{at} base and tax are {base_of} and {tax_of}, credit notes take back {base_back} and {tax_back}"
         yield Finding("invoices", str(id), wrong)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.invoicing import TaxRate, has_tax_within, included_tax_totals, tax_totals
 from billing_admin.domain.money import Money, plain, without_tax
+from billing_admin.domain.wording import money_or_units
 from billing_admin.domain.written import Row, Written, chained, content
 from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
@@ -67,7 +68,9 @@ def _rounded_once(document: Written, _before: Row | None) -> Iterator[str]:
         kind = "net" if line["gross"] is None else "gross"
         rounded = Money.rounded(line["amount"], currency).minor
         if line[kind] != rounded:
-            yield f"line {line['position']} has {kind} {line[kind]}; {plain(line['amount'])} rounds to {rounded}"
+            stored = money_or_units(line[kind], currency)
+            due = money_or_units(rounded, currency)
+            yield f"line {line['position']} has {kind} {stored}; {plain(line['amount'])} {currency} rounds to {due}"
     yield from _split_once(document)
 
 
@@ -82,7 +85,10 @@ def _split_once(document: Written) -> Iterator[str]:
         nets = without_tax([line["gross"] for line in lines], percent)
         for line, net in zip(lines, nets, strict=True):
             if line["net"] != net:
-                yield f"line {line['position']} has net {line['net']}; without tax {line['gross']} is {net}"
+                stored, gross, due = (
+                    money_or_units(amount, document.invoice["currency"]) for amount in (line["net"], line["gross"], net)
+                )
+                yield f"line {line['position']} has net {stored}; without tax {gross} is {due}"
 
 
 def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
@@ -95,7 +101,8 @@ def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
     )
     for name, kept, parts, added in sums:
         if kept != added:
-            yield f"{name} is {kept}, {parts} make {added}"
+            stored, computed = (money_or_units(amount, row["currency"]) for amount in (kept, added))
+            yield f"{name} is {stored}, {parts} make {computed}"
 
 
 def _taxed(document: Written, _before: Row | None) -> Iterator[str]:
@@ -111,7 +118,8 @@ def _taxed(document: Written, _before: Row | None) -> Iterator[str]:
     kept = {(tax["category"], tax["percent"], tax["included"]): (tax["base"], tax["tax"]) for tax in document.taxes}
     for rate in sorted(due.keys() | kept.keys()):
         if due.get(rate) != kept.get(rate):
-            yield f"tax {_rate(*rate)} is {_tax(kept.get(rate))}; the lines make {_tax(due.get(rate))}"
+            stored, computed = (_tax(taxes.get(rate), document.invoice["currency"]) for taxes in (kept, due))
+            yield f"tax {_rate(*rate)} is {stored}; the lines make {computed}"
 
 
 def _rate_of(line: Row) -> TaxRate:
@@ -122,8 +130,11 @@ def _rate(category: str, percent: Decimal, included: bool) -> str:
     return f"{category} {plain(percent)} %{', included' if included else ''}"
 
 
-def _tax(base_and_tax: tuple[int, int] | None) -> str:
-    return "nothing" if base_and_tax is None else "{1} on {0}".format(*base_and_tax)
+def _tax(base_and_tax: tuple[int, int] | None, currency: str) -> str:
+    if base_and_tax is None:
+        return "nothing"
+    base, tax = (money_or_units(amount, currency) for amount in base_and_tax)
+    return f"{tax} on {base}"
 
 
 def _numbered(document: Written, before: Row | None) -> Iterator[str]:

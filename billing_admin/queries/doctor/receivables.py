@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from billing_admin.domain.wording import money_or_units
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.receivables import AccountKey, booked, positions
@@ -68,8 +69,11 @@ def _payments(session: Session) -> Iterator[Finding]:
         .where(or_(Payment.amount <= 0, allocated > Payment.amount, allocated != Payment.allocated))
     )
     for row in session.execute(query):
-        said = f"of {row.amount} {row.allocated} are allocated, its allocations make {row.standing} ({row.currency})"
-        yield Finding("payments", str(row.id), said)
+        amount, allocated_part, standing = (
+            money_or_units(int(minor), row.currency) for minor in (row.amount, row.allocated, row.standing)
+        )
+        wrong = f"of {amount} {allocated_part} are allocated, its allocations make {standing}"
+        yield Finding("payments", str(row.id), wrong)
 
 
 def _invoices(session: Session) -> Iterator[Finding]:
@@ -83,7 +87,10 @@ def _invoices(session: Session) -> Iterator[Finding]:
     paid, credited = func.coalesce(sums.c.amount, 0), func.coalesce(notes.c.amount, 0)
     covered = paid + credited
     query = (
-        select(Invoice.id, Invoice.number, Invoice.total, Invoice.paid, Invoice.credited, paid, credited)
+        select(
+            *(Invoice.id, Invoice.number, Invoice.currency),
+            *(Invoice.total, Invoice.paid, Invoice.credited, paid, credited),
+        )
         .outerjoin(sums, sums.c.id == Invoice.id)
         .outerjoin(notes, notes.c.id == Invoice.id)
         .where(
@@ -91,10 +98,10 @@ def _invoices(session: Session) -> Iterator[Finding]:
             or_(paid != Invoice.paid, credited != Invoice.credited, covered > Invoice.total, paid < 0, credited < 0),
         )
     )
-    for id, number, total, *sums_kept, standing, noted in session.execute(query):
-        kept = "paid {}, credited {}".format(*sums_kept)
-        said = f"{number or 'draft'}: of {total} {kept}; its allocations make {standing}, its credit notes {noted}"
-        yield Finding("invoices", str(id), said)
+    for id, number, currency, *amounts in session.execute(query):
+        words = "of {} paid {}, credited {}; its allocations make {}, its credit notes {}"
+        wrong = words.format(*(money_or_units(int(minor), currency) for minor in amounts))
+        yield Finding("invoices", str(id), f"{number or 'draft'}: {wrong}")
 
 
 def _balances(session: Session) -> Iterator[Finding]:
@@ -116,7 +123,8 @@ def _differing(kept: dict[AccountKey, int], counted: dict[AccountKey, int], word
     for customer_id, currency in sorted(kept.keys() | counted.keys(), key=str):
         one, other = kept.get((customer_id, currency), 0), counted.get((customer_id, currency), 0)
         if one != other:
-            yield Finding("accounts", f"{customer_id} {currency}", words.format(one, other))
+            wrong = words.format(money_or_units(one, currency), money_or_units(other, currency))
+            yield Finding("accounts", f"{customer_id} {currency}", wrong)
 
 
 def _ageing(session: Session) -> Iterator[Finding]:
