@@ -39,6 +39,7 @@ from tests.making import MARCH_END, make_customer, make_spec, post
 pytestmark = pytest.mark.fault
 
 RECOVERY_SECONDS = 10
+START_SECONDS = 60
 RESTARTS = 3
 POSTERS, READERS = 4, 2
 SECRET = "only-for-tests" * 4
@@ -191,40 +192,53 @@ def wait_until_done(seconds: float) -> None:
         sleep(0.1)
 
 
-def test_a_worker_waits_for_its_database_and_survives_restarts(server: PostgreSQL, session: Session) -> None:
+def wait_until_logged(log: Path, event: str, times: int = 1) -> None:
+    """Wait until a worker has logged an event so often."""
+    deadline = monotonic() + START_SECONDS
+    while log.read_text().count(event) < times:
+        assert monotonic() < deadline, log.read_text()
+        sleep(0.1)
+
+
+@contextmanager
+def worker(server: PostgreSQL, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker, which is told to end at the end."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(server), stderr=stderr)
+    try:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(START_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_waits_for_its_database_and_survives_restarts(
+    server: PostgreSQL, session: Session, tmp_path: Path
+) -> None:
     post(make_spec(make_customer(), "5"))
     ask_for_run()
     db.session.remove()
     db.engine.dispose()
     server.stop(signal.SIGQUIT)
-    with tempfile.TemporaryFile("w+") as log:
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment(server), stderr=log)
-        try:
-            sleep(5)
-            assert process.poll() is None
+    log = tmp_path / "log"
+    with worker(server, log) as process:
+        wait_until_logged(log, "started_without_database")
+        server.start()
+        wait_until_done(90)  # it looks by itself each minute
+        for count in (1, 2):
+            db.session.remove()
+            server.stop(signal.SIGQUIT)
+            wait_until_logged(log, "webhooks_not_looked_for", count)
             server.start()
-            wait_until_done(90)  # it looks by itself each minute
-            for _ in range(2):
-                db.session.remove()
-                server.stop(signal.SIGQUIT)
-                sleep(1.5)  # the thread that looks for webhooks looks in vain
-                server.start()
-            db.engine.dispose()
-            post(make_spec(make_customer(), "7"))
-            ask_for_run()
-            call_worker(server)
-            wait_until_done(30)
-            assert process.poll() is None
-        finally:
-            process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
-            log.seek(0)
-            logged = log.read()
-    assert "started_without_database" in logged
-    assert "webhooks_not_looked_for" in logged
-    assert "Exception in thread" not in logged
-    assert process.returncode == 0, logged
+        db.engine.dispose()
+        post(make_spec(make_customer(), "7"))
+        ask_for_run()
+        call_worker(server)
+        wait_until_done(90)
+        assert process.poll() is None
+    assert process.returncode == 0, log.read_text()
+    assert "Exception in thread" not in log.read_text()
