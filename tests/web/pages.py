@@ -35,9 +35,9 @@ def fields(response: TestResponse, name: str) -> list[str]:
 
 def textarea(response: TestResponse, name: str) -> str:
     """The text in a textarea."""
-    found = re.search(rf'<textarea[^>]*\bname="{name}"[^>]*>(?:\r\n)?(.*?)</textarea>', response.text, re.DOTALL)
-    assert found, name
-    return html.unescape(found[1]).replace("\r\n", "\n")
+    element = re.search(rf'<textarea[^>]*\bname="{name}"[^>]*>(?:\r\n)?(.*?)</textarea>', response.text, re.DOTALL)
+    assert element, name
+    return html.unescape(element[1]).replace("\r\n", "\n")
 
 
 def link(response: TestResponse, label: str) -> str:

@@ -1,4 +1,4 @@
-"""Names that hold what separates others (commas, quotes, &, +, %, line separators) lead to their own thing and no other."""
+"""Names that hold what separates others (commas, quotes, &, +, %, line separators) lead to their own customer and no other."""
 
 import csv
 import io
@@ -118,14 +118,14 @@ def test_many_names_are_repeated_parameters_and_shown_apart(browser: FlaskClient
     assert textarea(browser.get(link(preview, "Change")), "customers") == "ACME\nInc"
 
 
-@pytest.mark.parametrize("kept", ["ACME,Inc", "ACME,nobody", "ACME, Inc"])
-def test_a_bookmark_of_an_earlier_version_never_bills_others(browser: FlaskClient, kept: str) -> None:
-    page = browser.get(f"/billing-runs/preview?{urlencode({'through': '2026-03-31', 'customers': kept})}")
-    if kept in NAMES:
+@pytest.mark.parametrize("value", ["ACME,Inc", "ACME,nobody", "ACME, Inc"])
+def test_a_bookmark_of_an_earlier_version_never_bills_others(browser: FlaskClient, value: str) -> None:
+    page = browser.get(f"/billing-runs/preview?{urlencode({'through': '2026-03-31', 'customers': value})}")
+    if value in NAMES:
         assert "Issue 1 invoice" in words(page)
     else:
         assert page.status_code == 422
-        assert f"There is no customer “{kept}”." in words(page)
+        assert f"There is no customer “{value}”." in words(page)
 
 
 @pytest.mark.parametrize("name", ["nobody\0", "\x01", "\u200b", "x" * 300])
