@@ -1,10 +1,10 @@
 """Addresses that hold a thing's own name: whatever it is called, a slash at its beginning included."""
 
 from flask import Flask
-from werkzeug.routing import PathConverter, UnicodeConverter, ValidationError
+from werkzeug.routing import BaseConverter, PathConverter, UnicodeConverter, ValidationError
 
 
-class Text(UnicodeConverter):
+class WithoutNul(BaseConverter):
     """Any text but one with a NUL: nothing is called so, and PostgreSQL refuses to look for it."""
 
     def to_python(self, value: str) -> str:
@@ -14,7 +14,11 @@ class Text(UnicodeConverter):
         return value
 
 
-class Name(Text, PathConverter):
+class Text(WithoutNul, UnicodeConverter):
+    """A part of an address."""
+
+
+class Name(WithoutNul, PathConverter):
     """A name as people choose them: `/subscriptions/64e3`, `a//b`."""
 
     regex = ".+?"
