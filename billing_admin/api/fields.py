@@ -33,8 +33,8 @@ from billing_admin.domain.money import plain
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _PLACE = re.compile(r">dt:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.+]{8,21}~uuid:[0-9a-f-]{36}", re.ASCII)
-# What no text may have. New text may not have C1 controls, private use and noncharacters either, but a repeat of what is stored
-# may, so that no pattern can say it (docs/api.md).
+# Characters that no text may have. New text may not have C1 controls, private-use characters and noncharacters either, but a
+# repeat of stored text may, so a pattern cannot express that rule (docs/api.md).
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _IN_LINE = rf"[^{_CONTROLS}\n\r]"
 _NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{1,12})?$"

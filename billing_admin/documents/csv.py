@@ -35,7 +35,7 @@ def export(session: Session, kind: str, filters: Filters, excel: bool = False) -
 
 
 def write(session: Session, asked: Export, excel: bool = False) -> Iterator[bytes]:
-    """Write any file in parts. The first holds rows: whoever has it knows that the database has begun to answer."""
+    """Write any file in parts. The first part holds rows, so it exists only once the database has answered."""
     header = (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
     if session.get_bind().dialect.name == "postgresql":
         parts = _copied(session, _cells(asked, asked.rows, _on_postgresql))
