@@ -7,7 +7,7 @@ import time
 from benchmarks import billing, exporting, importing, pages, posting, reading
 from benchmarks.harness import Row, table
 from benchmarks.places import places
-from billing_admin.garbage import settle
+from billing_admin import tune_gc
 
 FAMILIES = {
     "posting": posting,
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("families", nargs="*", help="only " + ", ".join(FAMILIES))
     asked = parser.parse_args()
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    settle()
+    tune_gc()
     started = time.monotonic()
     rows: list[Row] = []
     with places() as both:

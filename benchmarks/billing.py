@@ -16,12 +16,11 @@ from sqlalchemy import text
 
 from benchmarks.harness import Row, at_least, measure
 from benchmarks.places import SECRET, Place, another, fill_catalogue, fill_charges
-from billing_admin import clock, create_app
+from billing_admin import clock, create_app, tune_gc
 from billing_admin.config import Settings
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.garbage import settle
-from billing_admin.operations import billing_runs
+from billing_admin.operations.billing import runs
 
 PER_INVOICE = 10
 TARGETS = {"SQLite": 0.33, "PostgreSQL": 0.7}  # of what set-based SQL reaches
@@ -52,12 +51,12 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
 
 
 def _ours(place: Place, _first: int, invoices: int, share: Share) -> float:
-    spec = billing_runs.RunSpec(through=date(2026, 1, 31), issue=True)
+    spec = runs.RunSpec(through=date(2026, 1, 31), issue=True)
     with place.app.app_context():
         started = time.perf_counter()
-        run_id, _ = transaction(billing_runs.start, spec, SYSTEM, clock.now())
+        run_id, _ = transaction(runs.start, spec, SYSTEM, clock.now())
         share(run_id)
-        billing_runs.work(transaction, run_id, SYSTEM, clock.now())
+        runs.work(transaction, run_id, SYSTEM, clock.now())
         share(None)
         return invoices / (time.perf_counter() - started)
 
@@ -87,11 +86,11 @@ def _second_worker(place: Place) -> Iterator[Share]:
 
 def _work(address: str, line: Connection) -> None:
     app = create_app(Settings(database_url=address, secret_key=SECRET))
-    settle()
+    tune_gc()
     with app.app_context():
         line.send("ready")
         while (run_id := line.recv()) is not None:
-            billing_runs.work(transaction, run_id, SYSTEM, clock.now())
+            runs.work(transaction, run_id, SYSTEM, clock.now())
             line.send("done")
 
 

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 from benchmarks.harness import Row
 from benchmarks.places import Place, another
 from billing_admin import clock, demo
-from billing_admin.database import db, transaction
-from billing_admin.documents.glyphs import load_glyphs
-from billing_admin.documents.pdf import pdf
-from billing_admin.queries.invoices import InvoiceFilter, invoice, invoices
+from billing_admin.db.transactions import db, transaction
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.formats.pdf import pdf
+from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoices
 from tests.people import signed_in
 
 PATHS = ("/", "/customers", "/charges", "/invoices", "/services", "/unbilled", "/billing-runs")

@@ -11,11 +11,11 @@ from sqlalchemy import text
 from benchmarks.harness import Row, measure
 from benchmarks.load import Server, serving
 from benchmarks.places import SECRET, Place, another, fill_catalogue, fill_charges, token
-from billing_admin.api.fields import cursor
-from billing_admin.database import db
-from billing_admin.queries import unbilled
-from billing_admin.queries.charges import ChargeFilter, charges
-from billing_admin.queries.paging import page
+from billing_admin.api.frame.fields import cursor
+from billing_admin.db.paging import page
+from billing_admin.db.transactions import db
+from billing_admin.queries.charges import unbilled
+from billing_admin.queries.charges.charges import ChargeFilter, charges
 
 CUSTOMERS = 1_000
 SMALL = 10_000

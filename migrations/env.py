@@ -4,7 +4,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, text
 
-from billing_admin.database import db, migration_options
+from billing_admin.db.transactions import db, migration_options
 from billing_admin.models.base import Base, Data, Exact, Key, Moment, Words
 
 SHARED = {id(Words): "Words", id(Data): "Data"}

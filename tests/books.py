@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.document_hash import chained, content
 from billing_admin.domain.money import MINOR_DIGITS, Money
-from billing_admin.domain.written import chained, content
 from billing_admin.models import Account, Base, Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, VoidedCharge
-from billing_admin.queries.written import written
+from billing_admin.queries.invoices.document_rows import written
 
 
 def rows(session: Session, table: type[Base], *order: Any) -> Sequence[Any]:

@@ -6,14 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from billing_admin.background.imports import check_stored, import_stored, stored
-from billing_admin.database import db, transaction
-from billing_admin.documents import csv_rows, import_errors
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.import_rows import RowError
-from billing_admin.domain.importing import Plan, guess
-from billing_admin.domain.tallying import Tally
+from billing_admin.domain.imports.fields import Plan, guess
+from billing_admin.domain.imports.rows import RowError
+from billing_admin.domain.imports.tally import Tally
+from billing_admin.formats import csv_reader, import_errors
 from billing_admin.models import Import
-from billing_admin.operations import files, imports
+from billing_admin.operations import files
+from billing_admin.operations.imports import imports
 from billing_admin.queries.imports import one_import
 from tests.making import NOW
 
@@ -27,7 +28,7 @@ def bring(kind: str, content: bytes, name: str = "file.csv") -> UUID:
 def planned(kind: str, content: bytes, **how: Any) -> Plan:
     """The plan by the header's names, and what is chosen beside."""
     encoding, delimiter = how.get("encoding", "utf-8"), how.get("delimiter", "comma")
-    header = csv_rows.Rows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
+    header = csv_reader.Rows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
     return replace(Plan(header, guess(kind, header)), **how)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 # Folders whose subject is text, layout or format; operations, queries, API and faults test both databases each time.
-ONE_DATABASE = ("tests/web/", "tests/cli/", "tests/documents/", "tests/background/")
+ONE_DATABASE = ("tests/web/", "tests/cli/", "tests/formats/", "tests/background/")
 
 
 def rounds(count: int) -> list[Any]:

@@ -12,27 +12,21 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.charging import ChargeSpec
-from billing_admin.domain.fields import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
+from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.master_data import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact
-from billing_admin.domain.paying import Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.payments import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
-from billing_admin.operations import (
-    billing_runs,
-    credit_notes,
-    customers,
-    organisation,
-    payments,
-    posting,
-    services,
-    tax_rates,
-    voids,
-)
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.operations.posting import Posted
-from billing_admin.queries.crediting import CreditSpec
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.charges import posting
+from billing_admin.operations.charges.posting import Posted
+from billing_admin.operations.invoices import credit_notes, voids
+from billing_admin.operations.master_data import customers, organisation, services, tax_rates
+from billing_admin.operations.payments import payments
+from billing_admin.queries.invoices.credit_notes import CreditSpec
 
 NOW = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
 MARCH, MARCH_END = date(2026, 3, 15), date(2026, 3, 31)
@@ -124,7 +118,7 @@ def bill(
         confirmed=confirmed,
         id=id,
     )
-    return billing_runs.run(transaction, spec, SYSTEM, now)[0]
+    return runs.run(transaction, spec, SYSTEM, now)[0]
 
 
 def all_invoices() -> list[Invoice]:

@@ -10,9 +10,9 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
 from billing_admin import clock
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.operations import users
+from billing_admin.operations.access import users
 
 PASSWORD = "violet-anchor-meadow-37"
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin import demo
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import (
     AuditEvent,
@@ -22,8 +22,8 @@ from billing_admin.models import (
     Service,
 )
 from billing_admin.queries.doctor import examine
-from billing_admin.queries.organisation import organisation
-from billing_admin.queries.receivables import open_by_bucket
+from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.payments.receivables import open_by_bucket
 from tests.conftest import Database, PostgreSQL, SQLite
 from tests.making import make_customer
 

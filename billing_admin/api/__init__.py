@@ -6,11 +6,11 @@ from typing import Final
 
 from flask import Flask
 
-from billing_admin.api import openapi, problems
-from billing_admin.api.bearer import init_bearers
-from billing_admin.api.charges import init_posting
-from billing_admin.api.limiting import init_limiting
-from billing_admin.api.routing import blueprint
+from billing_admin.api.frame import openapi, problems
+from billing_admin.api.frame.bearer import init_bearers
+from billing_admin.api.frame.rate_limits import init_limiting
+from billing_admin.api.frame.routing import blueprint
+from billing_admin.api.routes.charges import init_posting
 from billing_admin.config import VERSION, Settings
 
 SUBJECTS: Final = (
@@ -21,9 +21,9 @@ SUBJECTS: Final = (
     "catalogue",
     "invoices",
     "journal",
-    "explaining",
+    "explanation",
     "drafts",
-    "corrections",
+    "void_and_credit",
     "numbers",
     "billing_runs",
     "payments",
@@ -35,7 +35,7 @@ SUBJECTS: Final = (
 
 blueprint.register_error_handler(Exception, problems.answer)
 for _subject in SUBJECTS:
-    import_module(f"{__name__}.{_subject}")
+    import_module(f"{__name__}.routes.{_subject}")
 
 
 def init_api(app: Flask, settings: Settings) -> None:

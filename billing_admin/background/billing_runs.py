@@ -13,20 +13,20 @@ import structlog
 from flask import Flask
 
 from billing_admin import clock
-from billing_admin.background.working import Ending, Progress, ending, handler
-from billing_admin.database import db, transaction
-from billing_admin.database_errors import LogIfUnavailable
+from billing_admin.background.runner import Ending, Progress, ending, handler
+from billing_admin.db.errors import LogIfUnavailable
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
-from billing_admin.operations import billing_chunks, billing_runs
+from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.jobs import actor_of
-from billing_admin.queries.billing_runs import job_to_join, report, settled
+from billing_admin.queries.billing.runs import job_to_join, report, settled
 
 JOIN_EVERY = 1.0  # seconds between two looks for a run to join
 _log = structlog.get_logger(__name__)
 
 
-@handler(billing_runs.JOB)
+@handler(runs.JOB)
 def bill(job: Job, progress: Progress) -> None:
     """Bill the run's chunks until none waits."""
 
@@ -39,8 +39,8 @@ def bill(job: Job, progress: Progress) -> None:
         return made
 
     progress.beat(count, at_once=True)
-    transact(billing_runs.resume, job.subject_id, actor_of(job), clock.now())
-    billing_runs.work(transact, job.subject_id, actor_of(job), clock.now())
+    transact(runs.resume, job.subject_id, actor_of(job), clock.now())
+    runs.work(transact, job.subject_id, actor_of(job), clock.now())
     progress.beat(count, at_once=True)
     run = report(db.session(), job.subject_id).run
     if run.failure:
@@ -67,7 +67,7 @@ def join_run(app: Flask) -> None:
     with app.app_context():
         try:
             with LogIfUnavailable("billing_run_not_joined"), suppress(Ending):
-                job = job_to_join(db.session(), billing_chunks.CHUNK)
+                job = job_to_join(db.session(), chunks.CHUNK)
                 if job is not None:
                     _join(job)
         except Exception:  # noqa: BLE001 - the chunk is rolled back: the worker that has the job meets the same error
@@ -82,12 +82,12 @@ def _join(job: Job) -> None:
         if ending.is_set():
             raise Ending
         made = transaction(work, *args, **how)
-        if work is billing_chunks.bill_chunk:
+        if work is chunks.bill_chunk:
             billed += made
         return made
 
     _log.info("billing_run_joined", run=str(job.subject_id))
     try:
-        billing_runs.work(transact, job.subject_id, actor_of(job), clock.now())
+        runs.work(transact, job.subject_id, actor_of(job), clock.now())
     finally:
         _log.info("billing_run_left", run=str(job.subject_id), accounts=billed)

@@ -6,14 +6,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
-from billing_admin.background.working import Progress, handler
-from billing_admin.database import db, transaction
-from billing_admin.documents import filters
-from billing_admin.documents.exporting import Wanted, bundle
+from billing_admin.background.runner import Progress, handler
+from billing_admin.db.transactions import db, transaction
+from billing_admin.formats import meta_filters
+from billing_admin.formats.export import Wanted, bundle
 from billing_admin.models import Job
 from billing_admin.operations import files
 from billing_admin.operations.jobs import actor_of
-from billing_admin.queries.organisation import today
+from billing_admin.queries.master_data.organisation import today
 
 EXPORT = "export"
 
@@ -22,7 +22,7 @@ EXPORT = "export"
 def export(job: Job, progress: Progress) -> dict[str, Any]:
     """Write the file anew, whatever an earlier attempt has left; says which file it is."""
     asked, now = job.asked, clock.now()
-    wanted = Wanted(asked["kind"], filters.read(asked["kind"], asked["filters"]), asked["format"])
+    wanted = Wanted(asked["kind"], meta_filters.read(asked["kind"], asked["filters"]), asked["format"])
     day = today(db.session(), now)
 
     def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from uuid import UUID
 
 from billing_admin import clock
-from billing_admin.background.seen import Seen, seen
-from billing_admin.background.working import Progress, handler
-from billing_admin.database import Session, db, rehearsal, transaction
-from billing_admin.documents import csv_rows, import_errors
+from billing_admin.background.import_key_index import Seen, seen
+from billing_admin.background.runner import Progress, handler
+from billing_admin.db.transactions import Session, db, rehearsal, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
-from billing_admin.domain.import_rows import MOST_ROWS_OF_ONE, Asked, Read, Reader, Record, RowError
-from billing_admin.domain.importing import Plan
-from billing_admin.domain.tallying import Tally
+from billing_admin.domain.imports.fields import Plan
+from billing_admin.domain.imports.rows import MOST_ROWS_OF_ONE, Asked, Read, Reader, Record, RowError
+from billing_admin.domain.imports.tally import Tally
+from billing_admin.formats import csv_reader, import_errors
 from billing_admin.models import Import, Job
-from billing_admin.operations import files, imports
-from billing_admin.operations.import_kinds import Refused, judge
+from billing_admin.operations import files
+from billing_admin.operations.imports import imports
+from billing_admin.operations.imports.kinds import Refused, judge
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries import imports as queries
 from billing_admin.queries.files import Reading
@@ -165,7 +166,7 @@ def stored(session: Session, id: UUID) -> BinaryIO:
 
 def _units(reader: Reader, file: BinaryIO) -> Iterator[list[Record]]:
     """The rows that are read together: one by one, but all of one service, which stand together."""
-    rows = csv_rows.rows(file, reader.plan)
+    rows = csv_reader.rows(file, reader.plan)
     try:
         if reader.kind == "services":
             yield from _grouped(rows, reader.plan.columns["code"])

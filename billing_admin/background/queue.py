@@ -10,7 +10,7 @@ from flask import Flask, current_app
 from psycopg.errors import DuplicateTable, UniqueViolation
 from sqlalchemy import make_url
 
-from billing_admin.background import working
+from billing_admin.background import runner
 from billing_admin.config import INSTANCE, Settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Queue:
         return made
 
     def _work_off(self) -> None:
-        working.work_off(self._app)
+        runner.work_off(self._app)
 
     def ring(self) -> None:
         """Call a worker. When that fails, it finds the work within a minute."""

@@ -17,9 +17,9 @@ from threading import Event, Timer
 from billing_admin import clock
 from billing_admin.config import VERSION, Settings
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.receivers import Address, Rules, Target, refusal, target
+from billing_admin.domain.webhook_addresses import Address, Rules, Target, refusal, target
 from billing_admin.domain.webhooks import signature
-from billing_admin.operations.deliveries import Due, Outcome
+from billing_admin.operations.webhooks.deliveries import Due, Outcome
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0

@@ -12,13 +12,13 @@ import structlog
 from flask import Flask
 
 from billing_admin import clock
+from billing_admin.background.runner import ending
 from billing_admin.background.sending import rules, send
-from billing_admin.background.working import ending
 from billing_admin.config import Settings
-from billing_admin.database import db, transaction
-from billing_admin.database_errors import LogIfUnavailable
-from billing_admin.operations import deliveries
-from billing_admin.queries.webhooks import due
+from billing_admin.db.errors import LogIfUnavailable
+from billing_admin.db.transactions import db, transaction
+from billing_admin.operations.webhooks import deliveries
+from billing_admin.queries.webhooks.endpoints import due
 
 LOOK_EVERY = 1.0  # seconds
 AT_ONCE = 8  # receivers that are sent to at once

@@ -6,11 +6,11 @@ import time
 from flask import Flask, current_app
 from huey.consumer import Consumer
 
-from billing_admin.background import working
+from billing_admin.background import runner
 from billing_admin.background.billing_runs import RunSharer
 from billing_admin.background.queue import Queue
 from billing_admin.background.webhooks import Sender
-from billing_admin.database_errors import LogIfUnavailable
+from billing_admin.db.errors import LogIfUnavailable
 
 LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
 QUEUE_RETRY = 2.0  # seconds until a queue is tried again that could not be opened
@@ -22,7 +22,7 @@ class Worker(Consumer):  # type: ignore[misc]
     def stop(self, graceful: bool = False) -> None:
         """Every stop is graceful: what a thread is at is given back, or done, before the process ends."""
         del graceful
-        working.ending.set()
+        runner.ending.set()
         super().stop(graceful=True)
 
 
@@ -38,7 +38,7 @@ def work(threads: int) -> None:
     try:
         Worker(queue.huey, workers=threads, max_delay=LONGEST_SLEEP, check_worker_health=True).run()
     finally:
-        working.ending.set()
+        runner.ending.set()
         for helper in helpers:
             helper.join()
 

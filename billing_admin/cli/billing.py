@@ -10,14 +10,14 @@ import click
 from billing_admin import clock
 from billing_admin.cli.commands import REJECTED, Day, command, say
 from billing_admin.cli.output import as_json, table
-from billing_admin.database import db, transaction
+from billing_admin.db.ids import new_id
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.invoicing import LEFT_OUT_REASONS
+from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain
-from billing_admin.operations.billing_runs import RunSpec, run, scope_of
-from billing_admin.operations.keys import new_id
-from billing_admin.queries.billing import CurrencyTotal, LeftOut, preview
-from billing_admin.queries.billing_runs import RunReport, report
+from billing_admin.operations.billing.runs import RunSpec, run, scope_of
+from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
+from billing_admin.queries.billing.runs import RunReport, report
 
 
 @command("billing-run", writes=True)

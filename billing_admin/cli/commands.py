@@ -11,8 +11,8 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 from billing_admin import clock
-from billing_admin.database import transaction
-from billing_admin.database_errors import AWAY, Unavailable, cause, unavailable
+from billing_admin.db.errors import AWAY, Unavailable, cause, unavailable
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import DomainError, Invalid, NotFound
 from billing_admin.operations.audit import seal_all

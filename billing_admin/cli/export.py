@@ -12,14 +12,14 @@ import click
 
 from billing_admin import clock
 from billing_admin.cli.commands import Day, command
-from billing_admin.database import db
-from billing_admin.documents import exporting, journal
-from billing_admin.documents.exporting import FORMATS, META, Wanted
-from billing_admin.documents.filters import everything
-from billing_admin.documents.journal import Journal
+from billing_admin.db.transactions import db
 from billing_admin.domain.access import SYSTEM
+from billing_admin.formats import export as exporting, journal
+from billing_admin.formats.export import FORMATS, META, Wanted
+from billing_admin.formats.journal import Journal
+from billing_admin.formats.meta_filters import everything
 from billing_admin.queries.journal import Period
-from billing_admin.queries.organisation import today
+from billing_admin.queries.master_data.organisation import today
 
 KINDS = ("invoices", "invoice-lines", "charges", "payments", "allocations", "customers", "services", "audit-events")
 JOURNAL = "journal"

@@ -17,16 +17,17 @@ from billing_admin import clock
 from billing_admin.background.imports import check_stored, examine, import_stored, stored
 from billing_admin.cli.commands import REJECTED, command, say
 from billing_admin.cli.output import as_json
-from billing_admin.database import db, transaction
-from billing_admin.documents import csv_rows, import_errors
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.cells import Format
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.import_rows import Reader, RowError
-from billing_admin.domain.importing import DELIMITERS, ENCODINGS, KINDS, Plan, check_plan, column_name, guess
-from billing_admin.domain.paying import METHODS, OLDEST
-from billing_admin.domain.tallying import Tally
-from billing_admin.operations import files, imports
+from billing_admin.domain.imports.cells import Format
+from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, KINDS, Plan, check_plan, column_name, guess
+from billing_admin.domain.imports.rows import Reader, RowError
+from billing_admin.domain.imports.tally import Tally
+from billing_admin.domain.payments import METHODS, OLDEST
+from billing_admin.formats import csv_reader, import_errors
+from billing_admin.operations import files
+from billing_admin.operations.imports import imports
 from billing_admin.queries.imports import earlier, one_import
 
 BLOCK = 1 << 20
@@ -83,10 +84,10 @@ def _plan(
 ) -> Plan:
     """How to read the file. Raises Invalid for one that cannot be read, and for columns by which nothing could be."""
     with file.open("rb") as begins:
-        encoding = encoding or csv_rows.guess_encoding(begins.read(4))
+        encoding = encoding or csv_reader.guess_encoding(begins.read(4))
     with _opened(file) as first:
-        delimiter = delimiter or csv_rows.guess_delimiter(lambda: _again(first), encoding)
-        header = csv_rows.Rows(_again(first), encoding, delimiter).header
+        delimiter = delimiter or csv_reader.guess_delimiter(lambda: _again(first), encoding)
+        header = csv_reader.Rows(_again(first), encoding, delimiter).header
     plan = Plan(header, guess(kind, header) | dict(_named(kind, header, columns)), encoding, delimiter)
     written = Format(how.pop("decimal_comma"), how.pop("day_first"))
     plan = replace(plan, written=written, **how)
@@ -97,7 +98,7 @@ def _plan(
 def _again(file: BinaryIO) -> BinaryIO:
     """The beginning of a file, with its header row."""
     file.seek(0)
-    return io.BufferedReader(io.BytesIO(file.read(csv_rows.HEAD)))
+    return io.BufferedReader(io.BytesIO(file.read(csv_reader.HEAD)))
 
 
 def _named(kind: str, header: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, int]]:

@@ -6,10 +6,10 @@ import click
 
 from billing_admin import clock
 from billing_admin.cli.commands import command, say
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLE_SENTENCES, ROLES, SCOPES, SYSTEM
-from billing_admin.domain.signing_in import LONGEST_TYPED_PASSWORD
-from billing_admin.operations import tokens, users
+from billing_admin.domain.sign_in import LONGEST_TYPED_PASSWORD
+from billing_admin.operations.access import tokens, users
 
 
 @command("create-user", writes=True)

@@ -7,15 +7,15 @@ import click
 from billing_admin import clock
 from billing_admin.cli.commands import REJECTED, Day, command, say
 from billing_admin.cli.output import as_json, table
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all
-from billing_admin.operations.deliveries import forget_all
-from billing_admin.operations.recurring_posting import Outcome, check_day, post_all_due
-from billing_admin.queries.organisation import today
-from billing_admin.queries.recurring_charges import due
+from billing_admin.operations.charges.recurring_posting import Outcome, check_day, post_all_due
+from billing_admin.operations.webhooks.deliveries import forget_all
+from billing_admin.queries.charges.recurring_charges import due
+from billing_admin.queries.master_data.organisation import today
 
 _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amount", "currency")
 

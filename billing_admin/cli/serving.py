@@ -8,8 +8,8 @@ import structlog
 from flask import Flask
 
 from billing_admin.cli.commands import say
-from billing_admin.database import check_database, db
-from billing_admin.database_errors import RevisionMismatch, cause, unavailable
+from billing_admin.db.errors import RevisionMismatch, cause, unavailable
+from billing_admin.db.transactions import check_database, db
 
 # gunicorn ends when a worker ends with this code while it starts; with another one it would start the worker again forever.
 BOOT_ERROR: Final = 3

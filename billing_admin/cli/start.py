@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
 from billing_admin.cli.commands import UNAVAILABLE, command, say
-from billing_admin.cli.together import keep_running
+from billing_admin.cli.supervisor import keep_running
 from billing_admin.config import INSTANCE, ROOT, Settings
-from billing_admin.database import check_database, db, transaction
-from billing_admin.database_errors import RevisionMismatch
+from billing_admin.db.errors import RevisionMismatch
+from billing_admin.db.transactions import check_database, db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import User
-from billing_admin.operations import users
+from billing_admin.operations.access import users
 from billing_admin.operations.audit import seal_all
 
 FIRST_ADMIN = "admin@example.com"

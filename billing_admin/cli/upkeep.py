@@ -8,16 +8,15 @@ import click
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from billing_admin import clock
-from billing_admin import demo as demo_data
+from billing_admin import clock, demo as demo_data
 from billing_admin.cli.commands import command, say
 from billing_admin.cli.output import as_json
-from billing_admin.database import db, transaction
-from billing_admin.documents.glyphs import load_glyphs, shown
+from billing_admin.db.transactions import db, transaction
+from billing_admin.formats.glyphs import load_glyphs, shown
 from billing_admin.operations.audit import seal_all
 from billing_admin.queries.audit import Head, count_unsealed, head
 from billing_admin.queries.doctor import MOST_ROWS, Result, anchored, examine
-from billing_admin.queries.printing import texts_of_issued
+from billing_admin.queries.invoices.printing import texts_of_issued
 
 _ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.demo.cast import (
+from billing_admin.demo.company import (
     AGREED,
     BUYERS,
     CATALOGUE,
@@ -28,8 +28,8 @@ from billing_admin.demo.cast import (
     TAX_RATES,
     Buyer,
 )
-from billing_admin.demo.correcting import CORRECTED, bill_again, credit_paid, credit_unpaid
-from billing_admin.demo.paying import A_CENT_SHORT, BOUNCE_REASON, BOUNCES, CENT_REASON, TOO_MUCH, Planned, planned
+from billing_admin.demo.corrections import CORRECTED, bill_again, credit_paid, credit_unpaid
+from billing_admin.demo.payments import A_CENT_SHORT, BOUNCE_REASON, BOUNCES, CENT_REASON, TOO_MUCH, Planned, planned
 from billing_admin.demo.usage import (
     CURRENT,
     GONE_AFTER,
@@ -42,28 +42,20 @@ from billing_admin.demo.usage import (
     sent_twice,
 )
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.fields import CustomerFields, ServiceFields
+from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.domain.money import Money, exact
-from billing_admin.domain.recurring import RecurringSpec
+from billing_admin.domain.recurring_charges import RecurringSpec
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
-from billing_admin.operations import (
-    audit,
-    billing_runs,
-    charges,
-    customers,
-    invoices,
-    organisation,
-    payments,
-    posting,
-    recurring_charges,
-    services,
-    tax_rates,
-)
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries.organisation import day_of
-from billing_admin.queries.organisation import organisation as the_organisation
+from billing_admin.operations import audit
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.charges import charges, posting, recurring_charges
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import customers, organisation, services, tax_rates
+from billing_admin.operations.payments import payments
+from billing_admin.queries.master_data.organisation import day_of, organisation as the_organisation
 
 ZONE = ZoneInfo(HOUSE["time_zone"])
 WEEKS = (8, 15, 22, 31)
@@ -180,7 +172,7 @@ class _Story:
         last = month == CURRENT - 1
         now = self.at(issue_date, MORNING)
         spec = RunSpec(through, issue=not last, issue_date=issue_date, id=key("runs", month))
-        run_id, _ = billing_runs.run(self.do, spec, SYSTEM, now)
+        run_id, _ = runs.run(self.do, spec, SYSTEM, now)
         run = self.session.get_one(BillingRun, run_id)
         if run.state != "done":
             raise RuntimeError(f"the demo's run through {through} is {run.state}: {run.failure}")

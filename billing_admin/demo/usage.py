@@ -7,7 +7,7 @@ from decimal import Decimal
 from random import Random
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from billing_admin.demo.cast import (
+from billing_admin.demo.company import (
     ALSO_IN_USD,
     BUYERS,
     CATALOGUE,
@@ -19,7 +19,7 @@ from billing_admin.demo.cast import (
     Buyer,
     Item,
 )
-from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.money import exact
 
 MONTHS = 14

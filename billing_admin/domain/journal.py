@@ -14,7 +14,7 @@ from uuid import UUID
 
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.money import plain
-from billing_admin.domain.paying import METHODS
+from billing_admin.domain.payments import METHODS
 
 # Each account with its usual name. What stands in braces is put in: every customer, service and rate has an account.
 ACCOUNTS: Final[Mapping[str, str]] = {

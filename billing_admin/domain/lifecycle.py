@@ -3,8 +3,8 @@
 from datetime import date, timedelta
 from typing import Protocol
 
+from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.written import Row
 
 
 class Receivable(Protocol):

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
-from billing_admin.domain.invoicing import ChargeGroup, TaxRate
+from billing_admin.domain.invoices import ChargeGroup, TaxRate
 
 NO_TAX = Decimal(0)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.domain.paying import METHODS, WRITE_OFF
+from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.models.audit import AuditEvent
 from billing_admin.models.base import Base, one_of
 

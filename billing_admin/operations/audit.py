@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from billing_admin.db.bulk import insert_many
+from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.auditing import chained, content
+from billing_admin.domain.audit import chained, content
 from billing_admin.models import AuditEvent, AuditSeal
-from billing_admin.operations.bulk import insert_many
-from billing_admin.operations.keys import new_id
 from billing_admin.queries.audit import head, horizon, unsealed
 
 AT_ONCE = 2000

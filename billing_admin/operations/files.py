@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.models import FilePart, StoredFile
-from billing_admin.operations.keys import new_id
 
 PART = 1 << 20  # bytes
 KEPT = timedelta(days=30)

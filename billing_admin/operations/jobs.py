@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import Session
 
+from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
 from billing_admin.operations.audit import record
-from billing_admin.operations.keys import new_id
 from billing_admin.queries.jobs import alive, job
 
 LEASE = timedelta(seconds=60)

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from billing_admin.domain.auditing import BEGINNING, EXACT_AMOUNTS, MINOR_UNITS
+from billing_admin.db.lookup import among, as_id
+from billing_admin.domain.audit import BEGINNING, EXACT_AMOUNTS, MINOR_UNITS
 from billing_admin.models import (
     ApiToken,
     AuditEvent,
@@ -28,8 +29,7 @@ from billing_admin.models import (
     WebhookEndpoint,
 )
 from billing_admin.models.audit import BULK_MOVES
-from billing_admin.queries.lookup import among, as_id
-from billing_admin.queries.organisation import organisation
+from billing_admin.queries.master_data.organisation import organisation
 
 # By how much a transaction may end late and its event still be found at once.
 LATE = timedelta(minutes=1)

@@ -15,13 +15,13 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, CompoundSelect, Select, case, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
+from billing_admin.db.paging import Record
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import Accounts, Posting, Transaction, merged
-from billing_admin.domain.paying import WRITE_OFF
+from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Service
 from billing_admin.models.base import Exact, Words
-from billing_admin.queries.organisation import organisation
-from billing_admin.queries.paging import Record
+from billing_admin.queries.master_data.organisation import organisation
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 

@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from billing_admin.db.lookup import as_id
+from billing_admin.domain.amount_input import TypedAmount, possible_amounts
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import MINOR_DIGITS, Money
-from billing_admin.domain.typed import TypedAmount, possible_amounts
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Service
-from billing_admin.queries.customers import CustomerFilter, by_name
-from billing_admin.queries.lookup import as_id
-from billing_admin.queries.services import ServiceFilter, by_code
+from billing_admin.queries.master_data.customers import CustomerFilter, by_name
+from billing_admin.queries.master_data.services import ServiceFilter, by_code
 
 _OWN_NAMES: tuple[tuple[str, InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ...] = (
     ("invoice", Invoice.id, Invoice.number),

@@ -9,46 +9,28 @@ from types import ModuleType
 from flask import Flask
 
 from billing_admin.config import Settings
-from billing_admin.web import (
-    account,
-    api_docs,
-    audit,
-    billing_runs,
-    charge_corrections,
+from billing_admin.http.security import init_security
+from billing_admin.web.access import account, sign_in, tokens, users
+from billing_admin.web.billing import runs
+from billing_admin.web.charges import (
     charges,
-    corrections,
-    customers,
-    dashboard,
-    drafts,
+    corrections as charge_corrections,
     duplicates,
-    exports,
-    imports,
-    invoices,
-    jobs,
-    journal,
-    many_charges,
-    numbers,
-    payments,
-    periods,
-    receivables,
+    grid,
     recurring_charges,
-    search,
-    services,
-    settings,
-    sign_in,
-    tax_rates,
-    tokens,
     unbilled,
-    users,
-    verifying,
-    webhooks,
 )
-from billing_admin.web.context import init_context
-from billing_admin.web.errors import init_errors
-from billing_admin.web.filters import init_filters
-from billing_admin.web.guard import init_guard
-from billing_admin.web.people import init_people
-from billing_admin.web.security import init_security
+from billing_admin.web.exchange import exports, imports, journal, verify
+from billing_admin.web.frame.context import init_context
+from billing_admin.web.frame.errors import init_errors
+from billing_admin.web.frame.guard import init_guard
+from billing_admin.web.frame.signed_in import init_people
+from billing_admin.web.frame.template_filters import init_filters
+from billing_admin.web.invoices import drafts, invoices, numbers, void_and_credit
+from billing_admin.web.master_data import customers, periods, services, settings, tax_rates
+from billing_admin.web.payments import payments, receivables
+from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
+from billing_admin.web.webhooks import webhooks
 
 # Each has a blueprint `pages`, made by `guard.subject`.
 SUBJECTS: tuple[ModuleType, ...] = (
@@ -58,22 +40,22 @@ SUBJECTS: tuple[ModuleType, ...] = (
     customers,
     services,
     charges,
-    many_charges,
+    grid,
     charge_corrections,
     duplicates,
     recurring_charges,
     unbilled,
-    billing_runs,
+    runs,
     invoices,
     drafts,
-    corrections,
+    void_and_credit,
     payments,
     receivables,
     numbers,
     exports,
     imports,
     jobs,
-    verifying,
+    verify,
     journal,
     tokens,
     webhooks,

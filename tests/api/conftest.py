@@ -13,10 +13,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from billing_admin.clock import now
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
-from billing_admin.domain.fields import ServiceFields
-from billing_admin.operations import customers, services, tokens
+from billing_admin.domain.master_data import ServiceFields
+from billing_admin.operations.access import tokens
+from billing_admin.operations.master_data import customers, services
 from tests.api.described import check, find
 from tests.making import make_tax_rate
 

@@ -9,8 +9,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 from werkzeug.test import TestResponse
 
-from billing_admin.api.openapi import document
-from billing_admin.api.routing import BASE, ROUTES, Route
+from billing_admin.api.frame.openapi import document
+from billing_admin.api.frame.routing import BASE, ROUTES, Route
 from billing_admin.config import VERSION
 
 TOLD_APART = {"ETag", "Link", "Idempotent-Replayed", "Location", "Retry-After", "WWW-Authenticate"}

@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from billing_admin.api import health
-from billing_admin.api.limiting import Limiting
-from billing_admin.api.routing import ROUTES, Route
-from billing_admin.documents.exporting import FORMATS
+from billing_admin.api.frame.rate_limits import Limiting
+from billing_admin.api.frame.routing import ROUTES, Route
+from billing_admin.api.routes import health
+from billing_admin.formats.export import FORMATS
 from tests.api.conftest import BASE, Script
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")

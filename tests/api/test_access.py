@@ -11,18 +11,18 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select, update
 
-from billing_admin.api import bearer
-from billing_admin.api.routing import BASE, PUBLIC, ROUTES, Route
+from billing_admin.api.frame import bearer
+from billing_admin.api.frame.routing import BASE, PUBLIC, ROUTES, Route
 from billing_admin.clock import now
-from billing_admin.database import db, transaction
+from billing_admin.db.prepared import Rows, Statement, alone
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import ROLES, SCOPES, SYSTEM, Actor
 from billing_admin.domain.errors import Denied, DomainError, Invalid, NotFound
 from billing_admin.domain.tokens import seal, well_formed
 from billing_admin.models import ApiToken, AuditEvent, Charge, User
-from billing_admin.operations import tokens
-from billing_admin.queries import tokens as token_queries
-from billing_admin.queries.tokens import by_secret
-from billing_admin.statements import Rows, Statement, alone
+from billing_admin.operations.access import tokens
+from billing_admin.queries.access import tokens as token_queries
+from billing_admin.queries.access.tokens import by_secret
 from tests.api.conftest import MakeToken, Script, code
 
 GUARDED = [route for route in ROUTES if route.scope != PUBLIC]

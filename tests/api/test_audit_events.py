@@ -6,12 +6,12 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from billing_admin import sealing
-from billing_admin.database import db, transaction
+from billing_admin.background import audit_sealing
+from billing_admin.background.audit_sealing import AuditSealing
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.audit import record
 from billing_admin.queries.audit import count_unsealed, head
-from billing_admin.sealing import Sealing
 from tests.api.conftest import Script, code, pointers
 from tests.making import NOW
 
@@ -62,25 +62,25 @@ def test_a_filter_that_makes_no_sense_is_refused(script: Script, query: dict[str
 
 
 @pytest.fixture
-def due(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sealing:
+def due(app: Flask, monkeypatch: pytest.MonkeyPatch) -> AuditSealing:
     """It is time to seal."""
-    found: Sealing = app.extensions["billing_sealing"]
+    found: AuditSealing = app.extensions["billing_sealing"]
     monkeypatch.setattr(found, "due", 0.0)
     return found
 
 
 def test_that_nothing_can_be_sealed_now_harms_nobody(
-    script: Script, due: Sealing, monkeypatch: pytest.MonkeyPatch
+    script: Script, due: AuditSealing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> int:
         raise OperationalError("", None, Exception("away"))
 
-    monkeypatch.setattr(sealing, "transaction", away)
+    monkeypatch.setattr(audit_sealing, "transaction", away)
     assert script.post("/charges", {"customer": "ACME", "service": "hosting"}).status_code == 201
     assert due.due > 0
 
 
-def test_what_a_write_did_is_sealed_once_it_is_answered(script: Script, app: Flask, due: Sealing) -> None:
+def test_what_a_write_did_is_sealed_once_it_is_answered(script: Script, app: Flask, due: AuditSealing) -> None:
     script.get("/charges")
     assert due.due == 0.0
     for _ in range(2):

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from billing_admin.api.routing import ROUTES, Route
+from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.domain.text import LONGEST_FOLDED
 from tests.api.conftest import Script, code, pointers
 from tests.api.described import operation, resolved

@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 
 from billing_admin.clock import now
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.operations import periods
+from billing_admin.operations.master_data import periods
 from tests.api.conftest import Script, code, pointers
 
 

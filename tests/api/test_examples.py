@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from billing_admin import api
-from billing_admin.api.pdf import MEDIA_TYPE as PDF
-from billing_admin.api.routing import ROUTES, Route
-from billing_admin.documents.exporting import FORMATS
+from billing_admin.api.frame.routing import ROUTES, Route
+from billing_admin.api.routes.pdf import MEDIA_TYPE as PDF
+from billing_admin.formats.export import FORMATS
 from tests.api.described import operation, resolved, validate, whole
 from tests.api.story import Recorder, masked
 
-FILE = Path(api.__file__).with_name("examples.json")
+FILE = Path(api.__file__).with_name("frame") / "examples.json"
 WITHOUT_EXAMPLE = {("get_openapi", "200")}
 NO_TEXT = {PDF, FORMATS["xlsx"]}  # nobody reads such an example
 

@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes
 import pytest
 from werkzeug.test import TestResponse
 
-from billing_admin.api.routing import BASE, ROUTES, Route
+from billing_admin.api.frame.routing import BASE, ROUTES, Route
 from tests.api.conftest import pointers
 from tests.api.described import operation, resolved
 from tests.api.story import Recorder

@@ -20,7 +20,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 
-from billing_admin.api.limiting import Limiting
+from billing_admin.api.frame.rate_limits import Limiting
 from billing_admin.config import Settings
 from tests.api.conftest import BASE, MakeToken, Script, code
 from tests.browser.server import serving
@@ -103,7 +103,7 @@ def test_a_storage_that_fails_stops_nobody(
 ) -> None:
     (tmp_path / "file").touch()
     limit(app, monkeypatch, rate_limit="1/minute", rate_limit_storage=storage.format(folder=tmp_path))
-    with caplog.at_level(logging.WARNING, "billing_admin.api.limiting"):
+    with caplog.at_level(logging.WARNING, "billing_admin.api.frame.rate_limits"):
         assert [script.get("/charges").status_code for _ in range(3)] == [200] * 3
     assert [record.message.partition(":")[0] for record in caplog.records] == ["Calls are not limited for 5 s"]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from billing_admin.api.fields import Paging, cursor
-from billing_admin.api.routing import ROUTES
+from billing_admin.api.frame.fields import Paging, cursor
+from billing_admin.api.frame.routing import ROUTES
 from tests.api.conftest import BASE, Script, code, pointers
 
 LISTS = [route.path for route in ROUTES if issubclass(route.query, Paging)]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from billing_admin.api.routing import BASE, PUBLIC, ROUTES
+from billing_admin.api.frame.routing import BASE, PUBLIC, ROUTES
 from tests.api.conftest import Script
 from tests.api.described import resolved
 

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from billing_admin.api.routing import ROUTES
+from billing_admin.api.frame.routing import ROUTES
 from tests.api.conftest import Script, code, pointers
 
 LISTS = [route.path for route in ROUTES if "after" in route.query.model_fields]

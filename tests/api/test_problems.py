@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeout
 from werkzeug.test import TestResponse
 
-from billing_admin.api import health
+from billing_admin.api.routes import health
 
 
 def _check(response: TestResponse, status: int, code: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 
 from billing_admin.clock import now
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
-from billing_admin.operations.recurring_posting import post_due
+from billing_admin.operations.charges.recurring_posting import post_due
 from tests.api.conftest import MakeToken, Script, code, pointers
 
 AT = "/recurring-charges"

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing_admin.api import strict_json
+from billing_admin.api.frame import strict_json
 from billing_admin.domain.errors import Invalid
 
 # As in JSONTestSuite's n_*.json: none of these is JSON.

@@ -12,13 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.background.webhooks import serve, waiting
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.receivers import Rules
+from billing_admin.domain.webhook_addresses import Rules
 from billing_admin.domain.webhooks import EVENTS
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
-from billing_admin.operations import webhooks
-from billing_admin.operations.webhooks import EndpointSpec
+from billing_admin.operations.webhooks import endpoints
+from billing_admin.operations.webhooks.endpoints import EndpointSpec
 from tests.making import NOW
 
 LOOPBACK = ip_network("127.0.0.0/8")
@@ -41,7 +41,7 @@ def make_endpoint(
 ) -> tuple[UUID, str]:
     """An endpoint's id, and its secret."""
     spec = EndpointSpec(url, "", events)
-    made, secret = transaction(webhooks.add, spec, RULES, key_of(app), uuid4(), SYSTEM, now)
+    made, secret = transaction(endpoints.add, spec, RULES, key_of(app), uuid4(), SYSTEM, now)
     return made.id, secret
 
 

@@ -11,16 +11,16 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.background import billing_runs as background
-from billing_admin.background import working
+from billing_admin.background import billing_runs as background, runner
 from billing_admin.background.billing_runs import RunSharer, join_run
-from billing_admin.background.working import work_off
-from billing_admin.database import transaction
+from billing_admin.background.runner import work_off
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Invalid
 from billing_admin.models import AuditEvent, BillingRun, BillingRunItem, Job
-from billing_admin.operations import billing_chunks, billing_runs, jobs
-from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.operations import jobs
+from billing_admin.operations.billing import chunks, runs
+from billing_admin.operations.billing.runs import RunSpec
 from tests.books import assert_books_balance
 from tests.making import MARCH_END, NOW, all_invoices, make_customer, make_spec, post
 
@@ -30,15 +30,15 @@ CLERK = Actor("user", UUID(int=7), "clerk@example.com", frozenset({"billing:writ
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     yield
-    working.ending.clear()
+    runner.ending.clear()
 
 
 def start(customers: int) -> UUID:
     """A run in the background over customers of one charge each; no worker has its job yet."""
     post(*(make_spec(make_customer(reference=f"P-{number}"), "10") for number in range(customers)))
-    return transaction(billing_runs.start_in_background, RunSpec(MARCH_END, issue=True), CLERK, NOW)[0]
+    return transaction(runs.start_in_background, RunSpec(MARCH_END, issue=True), CLERK, NOW)[0]
 
 
 def begin(customers: int) -> UUID:
@@ -104,7 +104,7 @@ def test_a_run_that_no_worker_has_begun_is_not_joined(app: Flask, session: Sessi
 def test_a_run_without_a_job_is_not_joined(app: Flask, session: Session) -> None:
     """A run of the command line or of an API call: its own process bills it."""
     post(*(make_spec(make_customer(), "10") for _ in range(7)))
-    transaction(billing_runs.start, RunSpec(MARCH_END, issue=True), SYSTEM, NOW)
+    transaction(runs.start, RunSpec(MARCH_END, issue=True), SYSTEM, NOW)
     join_run(app)
     assert waiting(session) == 7
 
@@ -113,7 +113,7 @@ def test_a_run_that_fails_in_one_worker_fails_for_all(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = begin(7)
-    original, calls = billing_chunks.bill_chunk, 0
+    original, calls = chunks.bill_chunk, 0
 
     def second_fails(*args: object, **how: object) -> int:
         nonlocal calls
@@ -123,11 +123,11 @@ def test_a_run_that_fails_in_one_worker_fails_for_all(
         return original(*args, **how)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(billing_runs, "bill_chunk", second_fails)
+        patch.setattr(runs, "bill_chunk", second_fails)
         join_run(app)
     assert (run_of(session, run_id).state, run_of(session, run_id).failure) == ("failed", "Too tired.")
-    assert transaction(billing_chunks.bill_chunk, run_id, SYSTEM, NOW) == 0
-    assert transaction(billing_chunks.bill_chunk, run_id, SYSTEM, NOW, wait=True) == 0
+    assert transaction(chunks.bill_chunk, run_id, SYSTEM, NOW) == 0
+    assert transaction(chunks.bill_chunk, run_id, SYSTEM, NOW, wait=True) == 0
     join_run(app)
     assert waiting(session) == 5
     assert_books_balance(session)
@@ -141,7 +141,7 @@ def test_a_failed_run_goes_on_when_its_job_is_tried_again(
 
     run_id = start(3)
     with monkeypatch.context() as patch:
-        patch.setattr(billing_runs, "bill_chunk", fails)
+        patch.setattr(runs, "bill_chunk", fails)
         work_off(app)
     assert (job_of(session).state, job_of(session).failure) == ("failed", "Too tired.")
     assert run_of(session, run_id).state == "failed"
@@ -159,7 +159,7 @@ def test_an_error_in_a_run_that_was_joined_is_left_to_the_worker_that_has_the_jo
         raise RuntimeError("struck by lightning")
 
     run_id = begin(7)
-    monkeypatch.setattr(billing_runs, "bill_chunk", breaks)
+    monkeypatch.setattr(runs, "bill_chunk", breaks)
     join_run(app)
     assert run_of(session, run_id).state == "running"
     assert job_of(session).state == "running"
@@ -169,14 +169,14 @@ def test_an_error_in_a_run_that_was_joined_is_left_to_the_worker_that_has_the_jo
 def test_a_worker_that_is_told_to_end_leaves_a_run_after_its_chunk(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = billing_chunks.bill_chunk
+    original = chunks.bill_chunk
 
     def told_to_end(*args: object, **how: object) -> int:
-        working.ending.set()
+        runner.ending.set()
         return original(*args, **how)  # type: ignore[arg-type]
 
     run_id = begin(7)
-    monkeypatch.setattr(billing_runs, "bill_chunk", told_to_end)
+    monkeypatch.setattr(runs, "bill_chunk", told_to_end)
     join_run(app)
     assert waiting(session) == 5
     assert run_of(session, run_id).state == "running"
@@ -193,7 +193,7 @@ def test_a_worker_looks_for_runs_to_join_on_postgresql_alone(
         until = time.monotonic() + timedelta(seconds=30).total_seconds()
         while run_of(session, run_id).state != "done" and time.monotonic() < until:
             time.sleep(0.01)
-        working.ending.set()
+        runner.ending.set()
     sharer.join(30)
     assert not sharer.is_alive()
     assert waiting(session) == (0 if backend == "postgresql" else 7)

@@ -16,8 +16,8 @@ from billing_admin import clock
 from billing_admin.background import sending
 from billing_admin.background.sending import KEPT, send
 from billing_admin.config import Settings
-from billing_admin.domain.receivers import Address, Rules
-from billing_admin.operations.deliveries import Due, Outcome
+from billing_admin.domain.webhook_addresses import Address, Rules
+from billing_admin.operations.webhooks.deliveries import Due, Outcome
 from tests.background.hooks import RULES
 from tests.domain.test_webhooks import docs_check
 from tests.receiver import OK, Receiver, Request, receiving, saying, status

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 from billing_admin import clock
 from billing_admin.background import webhooks
 from billing_admin.background.webhooks import Sender, serve, waiting
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import WebhookEndpoint
-from billing_admin.operations import charges, deliveries
+from billing_admin.operations.charges import charges
+from billing_admin.operations.webhooks import deliveries
 from tests.background.hooks import allow_loopback, deliver, make_endpoint, stored, summary, told
 from tests.domain.test_webhooks import docs_check
 from tests.making import all_invoices, make_customer, make_invoice, make_spec, post

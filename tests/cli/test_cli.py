@@ -20,15 +20,15 @@ from sqlalchemy.orm import Session
 from billing_admin import clock, demo
 from billing_admin.cli import upkeep
 from billing_admin.cli.export import KINDS
-from billing_admin.database import db, transaction
-from billing_admin.documents import csv
-from billing_admin.documents.verifying import read_meta, verify
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain import tokens as shape
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
+from billing_admin.formats import csv_writer
+from billing_admin.formats.verify import read_meta, verify
 from billing_admin.models import ApiToken, BillingRun, Invoice, User
-from billing_admin.operations import billing_chunks, billing_runs
 from billing_admin.operations.audit import seal_all
+from billing_admin.operations.billing import chunks, runs
 from billing_admin.queries.doctor import CHECKS
 from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_spec, post
 
@@ -226,8 +226,8 @@ def test_a_run_of_some_customers_makes_drafts(flask: Flask_, unbilled: Session) 
 
 
 def test_an_interrupted_run_goes_on_by_its_id(flask: Flask_, unbilled: Session) -> None:
-    spec = billing_runs.RunSpec(MARCH_END, customers=("ACME",), issue=True)
-    id, _ = transaction(billing_runs.start, spec, SYSTEM, NOW)
+    spec = runs.RunSpec(MARCH_END, customers=("ACME",), issue=True)
+    id, _ = transaction(runs.start, spec, SYSTEM, NOW)
     result = flask("billing-run", "--id", str(id))
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "USD\t1\t12.35\t0.00\t12.35")
     assert [(invoice.customer_reference, invoice.status) for invoice in rows(unbilled, Invoice)] == [("ACME", "issued")]
@@ -239,7 +239,7 @@ def test_a_run_that_stops_says_why_and_how_to_go_on(
     def refuse(*_: object) -> None:
         raise Invalid("before_last_issue", "An invoice of a later day is issued already.")
 
-    monkeypatch.setattr(billing_chunks, "number_documents", refuse)
+    monkeypatch.setattr(chunks, "number_documents", refuse)
     result = flask("billing-run", "--through", "2026-03-31", "--issue")
     assert result.exit_code == 5
     (run,) = rows(unbilled, BillingRun)
@@ -453,7 +453,7 @@ def test_an_export_that_breaks_off_leaves_what_was_there(
         yield b"id,"
         raise OperationalError("SELECT 1", {}, Exception("connection lost"))
 
-    monkeypatch.setattr(csv, "export", broken)
+    monkeypatch.setattr(csv_writer, "export", broken)
     assert flask("export", "charges", str(file)).exit_code == 6
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("charges.csv", "before")]
 

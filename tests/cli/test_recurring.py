@@ -12,11 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.recurring import RecurringSpec
+from billing_admin.domain.recurring_charges import RecurringSpec
 from billing_admin.models import Charge
-from billing_admin.operations import recurring_charges, services
+from billing_admin.operations.charges import recurring_charges
+from billing_admin.operations.master_data import services
 from billing_admin.queries.audit import count_unsealed
 from tests.making import NOW, make_customer, make_service
 

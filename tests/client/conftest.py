@@ -34,9 +34,9 @@ def in_this_process(app: Flask, context: SSLContext | None = None) -> Iterator[s
 def make_token(app: Flask, *scopes: str) -> str:
     """A token with these scopes, or all."""
     from billing_admin import clock  # noqa: PLC0415 - the product is imported after pytest-cov starts
-    from billing_admin.database import transaction  # noqa: PLC0415
+    from billing_admin.db.transactions import transaction  # noqa: PLC0415
     from billing_admin.domain.access import SCOPES, SYSTEM  # noqa: PLC0415
-    from billing_admin.operations import tokens  # noqa: PLC0415
+    from billing_admin.operations.access import tokens  # noqa: PLC0415
 
     with app.app_context():
         asked = scopes or tuple(SCOPES)

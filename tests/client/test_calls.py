@@ -7,7 +7,7 @@ import pytest
 from billing_client import answers, calls
 from billing_client.calls import Call, Repeat
 
-from billing_admin.api.routing import ROUTES
+from billing_admin.api.frame.routing import ROUTES
 
 CALLS: dict[str, Call] = {name: value for name, value in vars(calls).items() if isinstance(value, Call)}
 ROUTE_OF = {(route.method, route.path): route for route in ROUTES}

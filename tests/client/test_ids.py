@@ -9,8 +9,7 @@ from uuid import UUID
 
 import pytest
 from billing_client import charge_id, new_id
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 PARTS = st.one_of(st.text(), st.integers(), st.dates(), st.decimals(allow_nan=False, allow_infinity=False), st.uuids())
 

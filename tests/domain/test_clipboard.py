@@ -4,8 +4,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from billing_admin.domain.clipboard import rows_of
 from tests.clipboard import COPIED, as_excel_writes, as_google_sheets_writes, as_libreoffice_writes

@@ -9,9 +9,9 @@ from hypothesis.strategies import dates
 
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY, calendar_day
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.ledger import buckets
 from billing_admin.domain.lifecycle import due_date, usual_cut_off
-from billing_admin.domain.recurring import MONTHS, months_after
+from billing_admin.domain.receivables import buckets
+from billing_admin.domain.recurring_charges import MONTHS, months_after
 
 
 @given(dates(FIRST_DAY, LAST_DAY))

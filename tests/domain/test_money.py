@@ -8,20 +8,10 @@ from pathlib import Path
 
 import iso4217
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import (
-    MINOR_DIGITS,
-    Money,
-    currency_code,
-    exact,
-    exact_sum,
-    multiply,
-    percentage,
-    plain,
-)
+from billing_admin.domain.money import MINOR_DIGITS, Money, currency_code, exact, exact_sum, multiply, percentage, plain
 
 PACKAGE = Path(__file__).resolve().parents[2] / "billing_admin"
 BIGGEST = "9" * 18 + "." + "9" * 12

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from billing_admin.domain.charging import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, price
-from billing_admin.domain.invoicing import ChargeGroup, TaxRate, make_document
+from billing_admin.domain.charges import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, price
+from billing_admin.domain.invoices import ChargeGroup, TaxRate, make_document
 from billing_admin.domain.money import Money, exact, exact_sum, plain
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "money.md"

@@ -3,8 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.periods import LastDocument, check_document_date

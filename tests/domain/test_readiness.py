@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_admin.domain.invoicing import LEFT_OUT_REASONS
+from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.readiness import (
     CUSTOMER_TAX_ID_MISSING,
     IssueFacts,

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import (

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from billing_admin import clock
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import (
     Allocation,
@@ -32,8 +32,8 @@ from billing_admin.models import (
     User,
     WebhookEndpoint,
 )
-from billing_admin.operations import tokens
-from billing_admin.web.guard import is_api
+from billing_admin.operations.access import tokens
+from billing_admin.web.frame.guard import is_api
 from tests.api.conftest import Script
 from tests.api.story import tell
 from tests.background.hooks import make_endpoint

@@ -2,8 +2,8 @@
 
 from flask.cli import main
 
-from billing_admin.operations import billing_chunks
+from billing_admin.operations.billing import chunks
 
 if __name__ == "__main__":
-    billing_chunks.CHUNK = 1
+    chunks.CHUNK = 1
     main()

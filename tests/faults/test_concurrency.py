@@ -11,10 +11,10 @@ from flask import Flask
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.models import Account, AuditEvent, BillingRun, BillingRunItem, Charge, Customer, Invoice
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries.billing_runs import left_out
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.queries.billing.runs import left_out
 from billing_admin.queries.doctor import examine
 from tests.books import assert_books_balance
 from tests.faults import worker

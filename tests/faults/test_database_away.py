@@ -20,10 +20,10 @@ from flask.cli import FlaskGroup
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.background.runner import work_off
 from billing_admin.background.webhooks import waiting
-from billing_admin.background.working import work_off
-from billing_admin.database import db
-from billing_admin.database_errors import RETRY_AFTER_SECONDS, unavailable
+from billing_admin.db.errors import RETRY_AFTER_SECONDS, unavailable
+from billing_admin.db.transactions import db
 from tests.conftest import Database
 from tests.databases import PostgreSQL
 from tests.faults.routes import WRITING, Everything
@@ -352,7 +352,7 @@ SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_an_sqlite_file_that_is_locked_or_damaged_is_503(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("billing_admin.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("billing_admin.db.transactions.BUSY_SECONDS", 0.1)
     everything = Everything(app, monkeypatch)
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
     file = Path(str(db.engine.url.database))

@@ -25,11 +25,12 @@ from billing_admin import clock
 from billing_admin.background.queue import Queue
 from billing_admin.clock import now
 from billing_admin.config import Settings
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import Charge, Job
-from billing_admin.operations import billing_runs, tokens
-from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.operations.access import tokens
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.queries.doctor import examine
 from tests.browser.server import serving
 from tests.conftest import ROOT, Database
@@ -169,9 +170,7 @@ def environment(server: PostgreSQL) -> dict[str, str]:
 
 
 def ask_for_run() -> UUID:
-    id, _ = transaction(
-        billing_runs.start_in_background, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, now()
-    )
+    id, _ = transaction(runs.start_in_background, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, now())
     return id
 
 

@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from billing_admin.background.imports import check_stored
 from billing_admin.clock import now
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.tallying import Tally
+from billing_admin.domain.imports.tally import Tally
 from billing_admin.models import Charge, Import
-from billing_admin.operations import imports
+from billing_admin.operations.imports import imports
 from billing_admin.queries.doctor import examine
 from billing_admin.queries.imports import one_import
 from tests.books import assert_books_balance

@@ -23,11 +23,12 @@ from sqlalchemy.orm import Session
 from billing_admin.background.queue import Queue
 from billing_admin.clock import now
 from billing_admin.config import Settings
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import BillingRun, Invoice, Job
-from billing_admin.operations import billing_runs, jobs
-from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.operations import jobs
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
 from tests.books import assert_books_balance
 from tests.conftest import ROOT
 from tests.databases import SERVER, plain, postgresql_database
@@ -87,9 +88,7 @@ def until(session: Session, true: Callable[[], object]) -> None:
 
 
 def start_run() -> UUID:
-    id, _ = transaction(
-        billing_runs.start_in_background, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, now()
-    )
+    id, _ = transaction(runs.start_in_background, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, now())
     return id
 
 

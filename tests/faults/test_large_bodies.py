@@ -6,7 +6,7 @@ import socket
 import pytest
 from flask import Flask
 
-from billing_admin.api.routing import BASE, ROUTES
+from billing_admin.api.frame.routing import BASE, ROUTES
 from tests.api.conftest import MakeToken, make_token
 from tests.browser.server import serving
 from tests.faults.memory import megabytes

@@ -11,23 +11,22 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from billing_admin.api import fields, strict_json
-from billing_admin.documents.reading import read_content
-from billing_admin.domain import cells
-from billing_admin.domain.cells import Cell, Format
+from billing_admin.api.frame import fields, strict_json
+from billing_admin.db.paging import page
+from billing_admin.domain.amount_input import possible_amounts, typed_amount
 from billing_admin.domain.clipboard import rows_of
 from billing_admin.domain.errors import DomainError, Invalid
+from billing_admin.domain.imports import cells
+from billing_admin.domain.imports.cells import Cell, Format
 from billing_admin.domain.money import currency_code, exact, refuse_inexact
-from billing_admin.domain.typed import possible_amounts, typed_amount
-from billing_admin.queries.customers import CustomerFilter, by_name
+from billing_admin.formats.exported_csv import read_content
 from billing_admin.queries.exports import KINDS
-from billing_admin.queries.paging import page
-from billing_admin.web.forms import AmountField, DayField, WholeField
+from billing_admin.queries.master_data.customers import CustomerFilter, by_name
+from billing_admin.web.frame.forms import AmountField, DayField, WholeField
 from tests.making import make_customer, make_service
 from tests.people import send, signed_in
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import exact
-from billing_admin.domain.paying import AllocationSpec
+from billing_admin.domain.payments import AllocationSpec
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor import examine
 from tests.books import assert_books_balance

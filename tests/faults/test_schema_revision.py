@@ -17,16 +17,16 @@ from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin.background.runner import work_off
 from billing_admin.background.webhooks import waiting
-from billing_admin.background.working import work_off
 from billing_admin.clock import now
-from billing_admin.database import check_database, db, migration_options, transaction, write_options
-from billing_admin.database_errors import RevisionMismatch
+from billing_admin.db.errors import RevisionMismatch
+from billing_admin.db.schema_revision import needed_revision
+from billing_admin.db.transactions import check_database, db, migration_options, transaction, write_options
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Base
-from billing_admin.operations import billing_runs
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.schema_revision import needed_revision
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
 from tests.conftest import ROOT, Client
 from tests.databases import SERVER, postgresql_database
 from tests.faults.routes import WRITING, Everything
@@ -151,7 +151,7 @@ def test_start_and_worker_refuse_a_newer_revision(
 def test_what_runs_in_the_background_writes_nothing(app: Flask, session: Session) -> None:
     post(make_spec(make_customer(), "5"))
     spec = RunSpec(MARCH_END, issue=True, issue_date=MARCH_END)
-    transaction(billing_runs.start_in_background, spec, SYSTEM, now())
+    transaction(runs.start_in_background, spec, SYSTEM, now())
     stamp(NEWER)
     before = contents()
     work_off(app)

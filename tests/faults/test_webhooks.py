@@ -19,10 +19,10 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from billing_admin.clock import now
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import WebhookEndpoint
-from billing_admin.operations import charges
+from billing_admin.operations.charges import charges
 from tests.background.hooks import make_endpoint, told
 from tests.conftest import ROOT
 from tests.making import make_customer, make_spec, post

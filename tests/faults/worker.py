@@ -17,16 +17,19 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, configure_mappers
 
 from billing_admin.config import Settings
-from billing_admin.database import db, init_database, transaction
+from billing_admin.db.transactions import db, init_database, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError
 from billing_admin.domain.money import exact
-from billing_admin.domain.paying import Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.payments import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Account, Invoice, Organisation
-from billing_admin.operations import billing_chunks, billing_runs, credit_notes, invoices, payments, posting, voids
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries.crediting import CreditSpec
+from billing_admin.operations.billing import chunks, runs
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.charges import posting
+from billing_admin.operations.invoices import credit_notes, invoices, voids
+from billing_admin.operations.payments import payments
+from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.making import NOW
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -129,22 +132,22 @@ def post_one_by_one(specs: Sequence[ChargeSpec]) -> int:
 
 def bill(spec: RunSpec, chunk: int) -> UUID:
     """Run billing in small chunks."""
-    billing_chunks.CHUNK = chunk
-    return billing_runs.run(transaction, spec, SYSTEM, NOW)[0]
+    chunks.CHUNK = chunk
+    return runs.run(transaction, spec, SYSTEM, NOW)[0]
 
 
 def bill_and_count(spec: RunSpec, chunk: int) -> int:
     """Run billing in small chunks, and return how many accounts this process has billed."""
-    billing_chunks.CHUNK = chunk
+    chunks.CHUNK = chunk
     accounts = 0
 
     def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
         nonlocal accounts
         made = transaction(work, *args, **how)
-        accounts += made if work is billing_chunks.bill_chunk else 0
+        accounts += made if work is chunks.bill_chunk else 0
         return made
 
-    billing_runs.run(transact, spec, SYSTEM, NOW)
+    runs.run(transact, spec, SYSTEM, NOW)
     return accounts
 
 

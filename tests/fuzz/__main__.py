@@ -22,10 +22,10 @@ from sqlalchemy import URL, select
 
 from billing_admin import clock, create_app, demo
 from billing_admin.config import Settings
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, RecurringCharge, Service
-from billing_admin.operations import tokens
+from billing_admin.operations.access import tokens
 from tests.browser.server import ROOT, SECRET, serving
 from tests.databases import postgresql_database, postgresql_server
 

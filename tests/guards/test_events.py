@@ -10,63 +10,75 @@ import pytest
 OPERATIONS = Path(__file__).resolve().parents[2] / "billing_admin" / "operations"
 # What changes something and is no act of its own: parts of acts, which their callers record, and what only keeps the books.
 NO_ACT = {
-    "allocations.make": "is a part of recording and of allocating a payment",
+    "payments.allocations.make": "is a part of recording and of allocating a payment",
     "audit.seal": "puts events into the chain",
-    "charges.book": "keeps an account's totals, for whoever moves charges",
-    "charges.open_accounts": "makes room for a customer's first charge",
-    "invoices.number_documents": "is a part of issuing, and of billing runs",
-    "number_series.begin_with_new_formats": "is a part of changing the settings",
-    "payments.free": "is a part of crediting a paid invoice",
-    "periods.open_books": "only reads, under a lock",
+    "charges.charges.book": "keeps an account's totals, for whoever moves charges",
+    "charges.charges.open_accounts": "makes room for a customer's first charge",
+    "invoices.invoices.number_documents": "is a part of issuing, and of billing runs",
+    "master_data.number_series.begin_with_new_formats": "is a part of changing the settings",
+    "payments.payments.free": "is a part of crediting a paid invoice",
+    "master_data.periods.open_books": "only reads, under a lock",
     "files.begin": "makes room for the bytes of what an act brings or makes, and records",
     "jobs.beat": "says that a worker goes on",
-    "drafts.begin_again": "is a part of voiding an invoice",
-    "deliveries.forget": "deletes what was delivered long ago",
-    "deliveries.note": "notes what became of an attempt, which is a log of its own",
-    "deliveries.take": "says that a sender is at an endpoint",
-    "outbox.tell": "is a part of what it tells of",
-    "outbox.tell_held": "is a part of holding, posting and correcting charges",
-    "outbox.tell_issued": "is a part of issuing, and of billing runs",
-    "outbox.tell_paid": "is a part of paying, allocating and crediting",
-    "outbox.tell_voided": "is a part of voiding an invoice",
-    "recurring_posting.take_back": "is a part of ending a recurring charge, and of changing it",
-    "tokens.note_use": "notes that a token is in use",
-    "users.see_session": "notes that a session is in use",
+    "invoices.drafts.begin_again": "is a part of voiding an invoice",
+    "webhooks.deliveries.forget": "deletes what was delivered long ago",
+    "webhooks.deliveries.note": "notes what became of an attempt, which is a log of its own",
+    "webhooks.deliveries.take": "says that a sender is at an endpoint",
+    "webhooks.outbox.tell": "is a part of what it tells of",
+    "webhooks.outbox.tell_held": "is a part of holding, posting and correcting charges",
+    "webhooks.outbox.tell_issued": "is a part of issuing, and of billing runs",
+    "webhooks.outbox.tell_paid": "is a part of paying, allocating and crediting",
+    "webhooks.outbox.tell_voided": "is a part of voiding an invoice",
+    "charges.recurring_posting.take_back": "is a part of ending a recurring charge, and of changing it",
+    "access.tokens.note_use": "notes that a token is in use",
+    "access.users.see_session": "notes that a session is in use",
 }
 WRITING = {"add", "delete", "execute", "flush"}
 
 
+def parsed(module: str) -> ast.Module:
+    """Return the syntax tree of a module, which is named as below `operations`: `charges.posting`."""
+    return ast.parse((OPERATIONS / f"{module.replace('.', '/')}.py").read_text())
+
+
 @cache
 def functions(module: str) -> dict[str, ast.FunctionDef]:
-    """The functions of a module, by name."""
-    tree = ast.parse((OPERATIONS / f"{module}.py").read_text())
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    """Return the functions of a module, by name."""
+    return {node.name: node for node in parsed(module).body if isinstance(node, ast.FunctionDef)}
 
 
 @cache
 def imported(module: str) -> dict[str, tuple[str, str]]:
-    """What a module has from other operations: its name here, the module and its name there."""
-    tree = ast.parse((OPERATIONS / f"{module}.py").read_text())
+    """Return what a module imports from other operations: local name to module and name there."""
     return {
-        alias.asname or alias.name: (node.module.rpartition(".")[2], alias.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        and (node.module or "").startswith("billing_admin.operations.")
-        and node.module
-        for alias in node.names
+        alias.asname or alias.name: (source, alias.name)
+        for source, alias in operations_imported_by(module)
+        if is_module(source) and not is_module(f"{source}.{alias.name}")
     }
 
 
 @cache
 def modules(module: str) -> dict[str, str]:
-    """The other modules of operations that a module has as a whole: its name here, and there."""
-    tree = ast.parse((OPERATIONS / f"{module}.py").read_text())
+    """Return the modules of operations that a module imports as a whole: local name to module."""
     return {
-        alias.asname or alias.name: alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "billing_admin.operations"
-        for alias in node.names
+        alias.asname or alias.name: f"{source}.{alias.name}".lstrip(".")
+        for source, alias in operations_imported_by(module)
+        if is_module(f"{source}.{alias.name}".lstrip("."))
     }
+
+
+def operations_imported_by(module: str) -> Iterator[tuple[str, ast.alias]]:
+    """Yield each name imported from `operations`, with the package or module that it is imported from."""
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("billing_admin.operations."):
+            yield from (
+                (str(node.module).removeprefix("billing_admin.operations").lstrip("."), alias) for alias in node.names
+            )
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name below `operations` is a module."""
+    return (OPERATIONS / f"{name.replace('.', '/')}.py").is_file()
 
 
 def called(module: str, name: str) -> Iterator[tuple[str, str]]:
@@ -94,11 +106,12 @@ def reached(module: str, name: str) -> frozenset[tuple[str, str]]:
 
 def acts() -> Iterator[tuple[str, str]]:
     """The public functions that are handed a session and a moment: each is an act, or a part of one."""
-    for path in sorted(OPERATIONS.glob("[a-z]*.py")):
-        for name, node in functions(path.stem).items():
+    for path in sorted(OPERATIONS.rglob("[a-z]*.py")):
+        module = path.relative_to(OPERATIONS).with_suffix("").as_posix().replace("/", ".")
+        for name, node in functions(module).items():
             arguments = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
-            if not name.startswith("_") and {"session", "now"} <= arguments and f"{path.stem}.{name}" not in NO_ACT:
-                yield path.stem, name
+            if not name.startswith("_") and {"session", "now"} <= arguments and f"{module}.{name}" not in NO_ACT:
+                yield module, name
 
 
 def writes(module: str, name: str) -> bool:
@@ -118,9 +131,16 @@ ACTS = sorted(acts())
 def test_they_are_found() -> None:
     found = {f"{module}.{name}" for module, name in ACTS}
     assert found >= {
-        "posting.post", "charges.cancel", "corrections.correct", "duplicates.keep", "recurring_charges.end",
-        "users.change_role", "organisation.update", "invoices.issue", "billing_runs.start",
-    }  # fmt: skip
+        "charges.posting.post",
+        "charges.charges.cancel",
+        "charges.corrections.correct",
+        "charges.duplicates.keep",
+        "charges.recurring_charges.end",
+        "access.users.change_role",
+        "master_data.organisation.update",
+        "invoices.invoices.issue",
+        "billing.runs.start",
+    }
 
 
 @pytest.mark.parametrize(("module", "name"), ACTS, ids=lambda part: part)

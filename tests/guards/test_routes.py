@@ -11,8 +11,8 @@ from werkzeug.routing import Rule
 
 from billing_admin.domain.access import PERMISSIONS, ROLES, Actor
 from billing_admin.models import AuditEvent
-from billing_admin.web.guard import PUBLIC, WRITING, Subject, is_api, is_public, permission_for
-from billing_admin.web.navigation import MENU, menu
+from billing_admin.web.frame.guard import PUBLIC, WRITING, Subject, is_api, is_public, permission_for
+from billing_admin.web.frame.navigation import MENU, menu
 from tests.people import send, signed_in
 
 SAMPLES = {

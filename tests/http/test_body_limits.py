@@ -9,11 +9,10 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from billing_admin.api.routing import PUBLIC as PUBLIC_SCOPE
-from billing_admin.api.routing import ROUTES
+from billing_admin.api.frame.routing import PUBLIC as PUBLIC_SCOPE, ROUTES
 from billing_admin.domain.access import ROLES
 from billing_admin.http.body_limits import FORM_BYTES, KIB, MIB, MOST_PARAMETERS, limit_of
-from billing_admin.web.guard import PUBLIC, WRITING, is_api, permission_for
+from billing_admin.web.frame.guard import PUBLIC, WRITING, is_api, permission_for
 from tests.api.conftest import MakeToken, make_token
 from tests.guards.test_routes import address
 from tests.people import csrf_token, signed_in
@@ -106,10 +105,10 @@ def test_nothing_is_read_of_the_api_for_whom_it_is_not_meant(app: Flask, make_to
 def test_a_revoked_tokens_large_body_is_not_read(app: Flask, make_token: MakeToken) -> None:
     """A process remembers for a minute which tokens were good; only a small body is read on that."""
     from billing_admin.clock import now  # noqa: PLC0415
-    from billing_admin.database import db, transaction  # noqa: PLC0415
+    from billing_admin.db.transactions import db, transaction  # noqa: PLC0415
     from billing_admin.domain.access import SYSTEM  # noqa: PLC0415
     from billing_admin.models import ApiToken  # noqa: PLC0415
-    from billing_admin.operations import tokens  # noqa: PLC0415
+    from billing_admin.operations.access import tokens  # noqa: PLC0415
 
     secret, client = make_token(["charges:write"]), app.test_client()
     headers = {"Authorization": f"Bearer {secret}"}

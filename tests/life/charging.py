@@ -6,8 +6,8 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from billing_admin.domain.charging import ChargeSpec
-from billing_admin.operations import charges, corrections, duplicates, posting
+from billing_admin.domain.charges import ChargeSpec
+from billing_admin.operations.charges import charges, corrections, duplicates, posting
 from tests.life.model import Account, Charge
 from tests.life.sequence import ACCOUNTS, PICK, PRICES, Sequence
 

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import func, select
 
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
-from billing_admin.operations import billing_runs, credit_notes, customers, drafts, invoices, voids
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries.billing import Scope, preview
-from billing_admin.queries.crediting import CreditSpec
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.invoices import credit_notes, drafts, invoices, voids
+from billing_admin.operations.master_data import customers
+from billing_admin.queries.billing.preview import Scope, preview
+from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.life.charging import Charging
 from tests.life.model import UNTAXED, Charge, Document, rounded, totals
 from tests.life.sequence import ACCOUNTS, BACK, PICK, PRICES, stage
@@ -48,7 +50,7 @@ class Invoicing(Charging):
         shown = preview(db.session(), Scope(through))
         given = None if on is None else day
         spec = RunSpec(through, None, None, issue, given, shown.digest, self.new_id())
-        if self.expect(refusals, lambda: billing_runs.run(transaction, spec, SYSTEM, self.now)) is None:
+        if self.expect(refusals, lambda: runs.run(transaction, spec, SYSTEM, self.now)) is None:
             return
         made = db.session.execute(
             select(Invoice.id, Invoice.customer_reference, Invoice.currency)

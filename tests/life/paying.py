@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from sqlalchemy import select
 
-from billing_admin.database import db
-from billing_admin.domain.paying import Allocate, AllocationSpec, PaymentSpec
+from billing_admin.db.transactions import db
+from billing_admin.domain.payments import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Allocation as StoredAllocation
-from billing_admin.operations import payments, periods
-from billing_admin.queries import receivables
+from billing_admin.operations.master_data import periods
+from billing_admin.operations.payments import payments
+from billing_admin.queries.payments import receivables
 from tests.life.invoicing import Invoicing
 from tests.life.model import Account, Allocation, Document, Payment
 from tests.life.sequence import ACCOUNTS, PICK

@@ -13,14 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import DomainError
-from billing_admin.models import Account as StoredAccount
-from billing_admin.models import AuditEvent, Charge, Customer, Invoice, Payment
-from billing_admin.operations import customers, organisation, services, tax_rates
-from billing_admin.queries import receivables
+from billing_admin.models import Account as StoredAccount, AuditEvent, Charge, Customer, Invoice, Payment
+from billing_admin.operations.master_data import customers, organisation, services, tax_rates
 from billing_admin.queries.doctor import examine
+from billing_admin.queries.payments import receivables
 from tests.conftest import Database
 from tests.life.model import DIGITS, PERCENT, TERMS, UNTAXED, Account, Books
 

@@ -7,13 +7,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin import demo
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.models import Charge, Customer, Invoice
-from billing_admin.operations import invoices, periods
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import periods
 from billing_admin.queries.doctor import examine
-from billing_admin.queries.receivables import aged, statements
+from billing_admin.queries.payments.receivables import aged, statements
 from tests.making import bill, credit, make_payment_spec, make_spec, pay, post
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)

@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import plain
 from billing_admin.models import Charge, Invoice
-from billing_admin.operations import charges, invoices
-from billing_admin.queries import unbilled
+from billing_admin.operations.charges import charges
+from billing_admin.operations.invoices import invoices
+from billing_admin.queries.charges import unbilled
 from tests.books import assert_books_balance, contents
 from tests.levels import rounds
 from tests.making import NOW, bill, change_settings, make_customer, make_service, make_spec, post

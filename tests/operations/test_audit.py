@@ -10,9 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.auditing import BEGINNING, chained, content
+from billing_admin.domain.audit import BEGINNING, chained, content
 from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.operations import audit
 from billing_admin.queries.audit import Head, count_unsealed, head

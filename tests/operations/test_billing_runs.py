@@ -13,18 +13,21 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.invoicing import Document
+from billing_admin.domain.invoices import Document
 from billing_admin.domain.money import exact, plain
 from billing_admin.models import Account, AuditEvent, BillingRun, BillingRunItem, Charge, Invoice, NumberSeries, Service
-from billing_admin.operations import billing_chunks, billing_runs, charges, invoices, services
 from billing_admin.operations.audit import seal_all
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries import billing
-from billing_admin.queries.billing import Scope
-from billing_admin.queries.billing_runs import left_out, report
+from billing_admin.operations.billing import chunks, runs
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.charges import charges
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import services
+from billing_admin.queries.billing import preview as billing
+from billing_admin.queries.billing.preview import Scope
+from billing_admin.queries.billing.runs import left_out, report
 from tests.books import assert_books_balance, contents, rows
 from tests.conftest import Database
 from tests.making import (
@@ -150,7 +153,7 @@ def test_what_is_later_is_left_out_per_account_whatever_else_is_on_it(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In chunks of one account: with something due, with nothing due, with both in another currency, with all of it held."""
-    monkeypatch.setattr(billing_chunks, "CHUNK", 1)
+    monkeypatch.setattr(chunks, "CHUNK", 1)
     both, later, held = (make_customer(reference=name) for name in ("BOTH", "LATER", "HELD"))
     post(
         *(make_spec(both, "10"), make_spec(both, "1.005", incurred_on=APRIL), make_spec(both, "2", incurred_on=APRIL)),
@@ -282,7 +285,7 @@ def test_a_run_over_what_is_not_there_is_refused(
 ) -> None:
     before = contents(session)
     with pytest.raises(Invalid) as refused:
-        billing_runs.run(transaction, spec, SYSTEM, NOW)
+        runs.run(transaction, spec, SYSTEM, NOW)
     assert (refused.value.code, refused.value.field) == (code, place)
     assert contents(session) == before
 
@@ -395,7 +398,7 @@ def test_an_account_that_changes_during_a_confirmed_run_is_left_out(
     people = [make_customer(reference=f"P-{n}") for n in range(4)]
     post(*(make_spec(person, "10") for person in people))
     digest = shown(session).digest
-    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     meddled = _between_chunks(monkeypatch, lambda: post(make_spec(people[3], "5", description="Meanwhile")))
     run_id = bill(confirmed=digest)
     assert meddled == [1]
@@ -407,7 +410,7 @@ def test_an_account_that_changes_during_a_confirmed_run_is_left_out(
 
 def _between_chunks(monkeypatch: pytest.MonkeyPatch, meddle: Callable[[], object]) -> list[int]:
     """Do something once, after the first chunk is committed."""
-    original, done = billing_chunks.bill_chunk, list[int]()
+    original, done = chunks.bill_chunk, list[int]()
 
     def transact(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = transaction(work, *args, **kwargs)
@@ -443,7 +446,7 @@ class Stumble:
     """`bill_chunk` that fails at the second chunk, before or after its work."""
 
     def __init__(self, error: Exception, after: bool) -> None:
-        self.original, self.error, self.after, self.calls = billing_chunks.bill_chunk, error, after, 0
+        self.original, self.error, self.after, self.calls = chunks.bill_chunk, error, after, 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> int:
         self.calls += 1
@@ -462,9 +465,9 @@ def test_a_run_that_fails_in_the_middle_goes_on_where_it_stopped(
 ) -> None:
     people = [make_customer() for _ in range(8)]
     post(*(make_spec(person, "10") for person in people))
-    monkeypatch.setattr(billing_chunks, "CHUNK", 3)
+    monkeypatch.setattr(chunks, "CHUNK", 3)
     with monkeypatch.context() as patch:
-        patch.setattr(billing_runs, "bill_chunk", Stumble(error, after))
+        patch.setattr(runs, "bill_chunk", Stumble(error, after))
         if isinstance(error, Invalid):
             bill(id=A)
         else:
@@ -505,7 +508,7 @@ def test_another_run_under_the_same_id_is_refused_and_the_difference_named(sessi
     ]
     for asked, differs in changes:
         with pytest.raises(Conflict) as refused:
-            billing_runs.run(transaction, asked, SYSTEM, NOW)
+            runs.run(transaction, asked, SYSTEM, NOW)
         assert refused.value.extra == {"differs": differs}
 
 
@@ -514,9 +517,9 @@ def test_charges_that_another_run_took_meanwhile_are_billed_once(
 ) -> None:
     people = [make_customer(reference=f"P-{n}") for n in range(4)]
     post(*(make_spec(person, "10") for person in people))
-    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     other = RunSpec(MARCH_END, issue=True)
-    meddled = _between_chunks(monkeypatch, lambda: billing_runs.run(transaction, other, SYSTEM, NOW))
+    meddled = _between_chunks(monkeypatch, lambda: runs.run(transaction, other, SYSTEM, NOW))
     run_id = bill()
     assert meddled == [1]
     assert [invoice.customer_reference for invoice in all_invoices()] == ["P-0", "P-1", "P-2", "P-3"]
@@ -527,7 +530,7 @@ def test_charges_that_another_run_took_meanwhile_are_billed_once(
 
 def test_each_chunk_and_the_end_of_a_run_are_recorded(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     post(*(make_spec(make_customer(), "10") for _ in range(5)))
-    monkeypatch.setattr(billing_chunks, "CHUNK", 3)
+    monkeypatch.setattr(chunks, "CHUNK", 3)
     run_id = bill()
     events = session.execute(select(AuditEvent.action, AuditEvent.details).where(AuditEvent.object_id == run_id)).all()
     assert Counter(event.action for event in events) == {
@@ -566,9 +569,9 @@ def test_a_later_invoice_between_two_chunks_stops_the_run_with_its_reason(
 ) -> None:
     people = [make_customer(reference=f"P-{n}") for n in range(4)]
     post(*(make_spec(person, "10") for person in people))
-    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     tomorrow = RunSpec(MARCH_END, customers=("P-3",), issue=True, issue_date=NOW.date() + timedelta(days=1))
-    _between_chunks(monkeypatch, lambda: billing_runs.run(transaction, tomorrow, SYSTEM, NOW + timedelta(days=1)))
+    _between_chunks(monkeypatch, lambda: runs.run(transaction, tomorrow, SYSTEM, NOW + timedelta(days=1)))
     run_id = bill()
     run = report(session, run_id).run
     assert run.state == "failed"
@@ -636,7 +639,7 @@ def _a_months_invoices(database: Database) -> list[tuple[Any, ...]]:
 @pytest.mark.postgresql
 def test_both_databases_make_the_same_invoices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [_a_months_invoices(request.getfixturevalue(name)) for name in ("sqlite", "postgresql")]
-    monkeypatch.setattr(billing_chunks, "CHUNK", 2)
+    monkeypatch.setattr(chunks, "CHUNK", 2)
     made.append(_a_months_invoices(request.getfixturevalue("postgresql")))
     assert len(made[0]) >= 5
     assert made[0] == made[1] == made[2]
@@ -695,7 +698,7 @@ def test_a_run_that_was_started_by_an_earlier_version_goes_on(session: Session) 
         make_spec(customer, "10"), make_spec(customer, "2", incurred_on=APRIL), make_spec(other, "3", incurred_on=APRIL)
     )
     spec = RunSpec(through=MARCH_END, issue=True, id=A)
-    transaction(billing_runs.start, spec, SYSTEM, NOW)
+    transaction(runs.start, spec, SYSTEM, NOW)
 
     def as_before(session: Session) -> None:
         """The one with something due waits, and both have what is later."""
@@ -705,7 +708,7 @@ def test_a_run_that_was_started_by_an_earlier_version_goes_on(session: Session) 
         session.execute(insert(item).values(**listed, **later, position=1))
 
     transaction(as_before)
-    assert billing_runs.run(transaction, spec, SYSTEM, NOW) == (A, False)
+    assert runs.run(transaction, spec, SYSTEM, NOW) == (A, False)
     assert Counter((row.charges, plain(row.amount), row.reason) for row in left_out(session, A)) == {
         (1, "2", "after_cut_off"): 1,
         (1, "3", "after_cut_off"): 1,
@@ -719,7 +722,7 @@ def test_totals_that_are_wrong_stop_the_run_with_a_sentence(session: Session) ->
     customer = make_customer(currency="EUR")
     post(make_spec(customer, "1.00"), make_spec(customer, "2.00"))
     transaction(lambda session: session.execute(update(Account).values(pending_charges=1)))
-    id, _ = billing_runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
+    id, _ = runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
     session.rollback()
     run = session.get_one(BillingRun, id)
     assert run.state == "failed"
@@ -730,7 +733,7 @@ def test_totals_that_are_wrong_stop_the_run_with_a_sentence(session: Session) ->
 
 def test_a_run_that_finds_nothing_due_tells_of_no_invoices(session: Session) -> None:
     post(make_spec(make_customer(currency="EUR"), "1.00", incurred_on=APRIL))
-    billing_runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
+    runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
     session.rollback()
     told = session.scalars(select(AuditEvent.action).where(AuditEvent.object_type == "billing_run")).all()
     assert sorted(told) == ["billing_run.finished", "billing_run.started"]

@@ -10,24 +10,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.money import exact, plain
 from billing_admin.models import Account, AuditEvent, Charge
-from billing_admin.operations import charges, customers, services
+from billing_admin.operations.charges import charges
+from billing_admin.operations.master_data import customers, services
 from tests.books import assert_books_balance, contents
-from tests.making import (
-    MARCH,
-    NOW,
-    bill,
-    change_settings,
-    make_customer,
-    make_invoice,
-    make_service,
-    make_spec,
-    post,
-)
+from tests.making import MARCH, NOW, bill, change_settings, make_customer, make_invoice, make_service, make_spec, post
 
 Move = Callable[..., int]
 A, B, C = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)

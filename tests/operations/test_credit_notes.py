@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, NotFound
 from billing_admin.domain.money import exact
 from billing_admin.models import Allocation, AuditEvent, Invoice, Payment
-from billing_admin.operations import credit_notes, periods
-from billing_admin.queries.crediting import CreditSpec
+from billing_admin.operations.invoices import credit_notes
+from billing_admin.operations.master_data import periods
+from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.books import assert_books_balance, contents
 from tests.making import (
     NOW,
@@ -211,8 +212,8 @@ def test_currencies_without_and_with_three_digits(session: Session, currency: st
 
 def test_the_hash_covers_reason_and_what_is_corrected(session: Session, invoice: Invoice) -> None:
     """`assert_books_balance` recomputes it: here, that it is not the same without them."""
-    from billing_admin.domain.written import content  # noqa: PLC0415
-    from billing_admin.queries.written import written  # noqa: PLC0415
+    from billing_admin.domain.document_hash import content  # noqa: PLC0415
+    from billing_admin.queries.invoices.document_rows import written  # noqa: PLC0415
 
     note = credit(invoice, "1", reason="Agreed on the phone")
     row = dict(session.execute(select(Invoice.__table__).where(Invoice.id == note.id)).mappings().one())

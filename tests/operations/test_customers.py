@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import Account, AuditEvent, Customer
-from billing_admin.operations import charges, customers
+from billing_admin.operations.charges import charges
+from billing_admin.operations.master_data import customers
 from tests.books import contents
 from tests.making import NOW, bill, make_customer, make_spec, post
 

@@ -10,15 +10,16 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
 from billing_admin.domain.webhooks import MOST_TRIES, WAITS
 from billing_admin.models import AuditEvent, WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from billing_admin.operations import charges, deliveries, webhooks
-from billing_admin.operations.deliveries import Due, Outcome
-from billing_admin.operations.webhooks import EndpointSpec
-from billing_admin.queries.webhooks import due, troubled
+from billing_admin.operations.charges import charges
+from billing_admin.operations.webhooks import deliveries, endpoints
+from billing_admin.operations.webhooks.deliveries import Due, Outcome
+from billing_admin.operations.webhooks.endpoints import EndpointSpec
+from billing_admin.queries.webhooks.endpoints import due, troubled
 from tests.background.hooks import RULES, key_of, make_endpoint, stored, told
 from tests.making import NOW, make_customer, make_spec, post
 
@@ -186,7 +187,7 @@ def test_sent_again_from_the_first_wait_on(endpoint: UUID, session: Session) -> 
     note(take(endpoint), OK)
     (one,) = told(session)
     later = NOW + timedelta(days=2)
-    transaction(webhooks.send_again, one.id, SYSTEM, later)
+    transaction(endpoints.send_again, one.id, SYSTEM, later)
     again = take(endpoint, now=later)
     assert again is not None
     assert (again.id, again.body) == (one.id, one.body)
@@ -198,13 +199,13 @@ def test_sent_again_from_the_first_wait_on(endpoint: UUID, session: Session) -> 
 
 def test_paused_it_waits(endpoint: UUID, session: Session) -> None:
     for _ in range(2):
-        transaction(webhooks.pause, endpoint, SYSTEM, NOW)
+        transaction(endpoints.pause, endpoint, SYSTEM, NOW)
     held = happen()
     assert (due(session, NOW), take(endpoint)) == ([], None)
     with pytest.raises(Conflict, match="paused"):
-        transaction(webhooks.ping, endpoint, SYSTEM, NOW)
+        transaction(endpoints.ping, endpoint, SYSTEM, NOW)
     for _ in range(2):
-        transaction(webhooks.resume, endpoint, SYSTEM, NOW)
+        transaction(endpoints.resume, endpoint, SYSTEM, NOW)
     assert about(take(endpoint)) == str(held[0])
     assert actions(session)[-2:] == ["webhook.paused", "webhook.resumed"]
 
@@ -212,23 +213,23 @@ def test_paused_it_waits(endpoint: UUID, session: Session) -> None:
 def test_paused_or_deleted_while_something_is_on_its_way(endpoint: UUID, session: Session) -> None:
     happen(2)
     one = take(endpoint)
-    transaction(webhooks.pause, endpoint, SYSTEM, NOW)
+    transaction(endpoints.pause, endpoint, SYSTEM, NOW)
     assert note(one, OK) is None
     assert [one.state for one in told(session)] == ["delivered", "waiting"]
-    transaction(webhooks.resume, endpoint, SYSTEM, NOW)
+    transaction(endpoints.resume, endpoint, SYSTEM, NOW)
     one = take(endpoint)
-    transaction(webhooks.archive, endpoint, SYSTEM, NOW)
+    transaction(endpoints.archive, endpoint, SYSTEM, NOW)
     assert note(one, AWAY) is None
     assert [(one.state, len(one.attempts)) for one in told(session)] == [("delivered", 1), ("given_up", 1)]
     happen()
     assert len(told(session)) == 2
-    for act in (webhooks.archive, webhooks.pause, webhooks.ping):
+    for act in (endpoints.archive, endpoints.pause, endpoints.ping):
         with pytest.raises(NotFound):
             transaction(act, endpoint, SYSTEM, NOW)
 
 
 def test_ping(endpoint: UUID, session: Session) -> None:
-    id = transaction(webhooks.ping, endpoint, SYSTEM, NOW)
+    id = transaction(endpoints.ping, endpoint, SYSTEM, NOW)
     one = take(endpoint)
     assert one is not None
     assert (one.id, one.event) == (id, "ping")
@@ -246,7 +247,7 @@ def test_rotated_both_secrets_sign_for_a_day(app: Flask, endpoint: UUID, session
     first = take(endpoint)
     assert first is not None
     (old,) = first.secrets
-    new = transaction(webhooks.rotate, endpoint, KEY, 1, SYSTEM, NOW)
+    new = transaction(endpoints.rotate, endpoint, KEY, 1, SYSTEM, NOW)
     second = note(first, OK)
     assert second is not None
     assert second.secrets == (new, old)
@@ -254,7 +255,7 @@ def test_rotated_both_secrets_sign_for_a_day(app: Flask, endpoint: UUID, session
     assert third is not None
     assert third.secrets == (new,)
     with pytest.raises(Stale):
-        transaction(webhooks.rotate, endpoint, KEY, 1, SYSTEM, NOW)
+        transaction(endpoints.rotate, endpoint, KEY, 1, SYSTEM, NOW)
 
 
 def test_with_another_key_nothing_signs_until_it_is_rotated(endpoint: UUID, session: Session) -> None:
@@ -263,7 +264,7 @@ def test_with_another_key_nothing_signs_until_it_is_rotated(endpoint: UUID, sess
     assert one is not None
     assert one.secrets == ()
     transaction(deliveries.release, endpoint, "me")
-    new = transaction(webhooks.rotate, endpoint, "another key", None, SYSTEM, NOW)
+    new = transaction(endpoints.rotate, endpoint, "another key", None, SYSTEM, NOW)
     one = transaction(deliveries.take, endpoint, "me", "another key", NOW)
     assert one is not None
     assert one.secrets[0] == new
@@ -271,19 +272,19 @@ def test_with_another_key_nothing_signs_until_it_is_rotated(endpoint: UUID, sess
 
 def test_no_secret_is_stored(app: Flask, session: Session) -> None:
     id, secret = make_endpoint(app)
-    rotated = transaction(webhooks.rotate, id, key_of(app), None, SYSTEM, NOW)
+    rotated = transaction(endpoints.rotate, id, key_of(app), None, SYSTEM, NOW)
     kept = [str(vars(one)) for one in (stored(session, id), *session.scalars(select(AuditEvent)))]
     assert not [one for one in kept if secret in one or rotated in one or "whsec_" in one]
 
 
 def test_changed(endpoint: UUID, session: Session) -> None:
     spec = EndpointSpec("https://example.org/", "Ledger", ["invoice.voided", "invoice.paid"])
-    transaction(webhooks.change, endpoint, spec, RULES, 1, SYSTEM, NOW)
-    transaction(webhooks.change, endpoint, spec, RULES, 2, SYSTEM, NOW)
+    transaction(endpoints.change, endpoint, spec, RULES, 1, SYSTEM, NOW)
+    transaction(endpoints.change, endpoint, spec, RULES, 2, SYSTEM, NOW)
     found = stored(session, endpoint)
     assert (found.url, found.events, found.version) == (spec.url, ["invoice.paid", "invoice.voided"], 2)
     with pytest.raises(Stale):
-        transaction(webhooks.change, endpoint, spec, RULES, 1, SYSTEM, NOW)
+        transaction(endpoints.change, endpoint, spec, RULES, 1, SYSTEM, NOW)
     assert actions(session) == ["webhook.added", "webhook.changed"]
 
 
@@ -298,15 +299,15 @@ def test_changed(endpoint: UUID, session: Session) -> None:
 )
 def test_refuses(app: Flask, session: Session, spec: EndpointSpec, field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        transaction(webhooks.add, spec, RULES, KEY, uuid4(), SYSTEM, NOW)
+        transaction(endpoints.add, spec, RULES, KEY, uuid4(), SYSTEM, NOW)
     assert refused.value.field == (field,)
 
 
 def test_added_once(app: Flask, session: Session) -> None:
     spec, id = EndpointSpec("https://example.com/", "", HELD), uuid4()
-    transaction(webhooks.add, spec, RULES, KEY, id, SYSTEM, NOW)
+    transaction(endpoints.add, spec, RULES, KEY, id, SYSTEM, NOW)
     with pytest.raises(Conflict, match="added already"):
-        transaction(webhooks.add, spec, RULES, KEY, id, SYSTEM, NOW)
+        transaction(endpoints.add, spec, RULES, KEY, id, SYSTEM, NOW)
 
 
 def test_what_was_delivered_is_forgotten_after_30_days(

@@ -8,16 +8,19 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.models import AuditEvent, BillingRun, Invoice, NumberSeries
-from billing_admin.operations import billing_runs, credit_notes, invoices, payments, periods
-from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.invoices import credit_notes, invoices
+from billing_admin.operations.master_data import periods
+from billing_admin.operations.payments import payments
 from billing_admin.queries.doctor import examine
-from billing_admin.queries.invoices import invoice as find_invoice
-from billing_admin.queries.numbers import all_series, next_number
-from billing_admin.queries.receivables import booked
+from billing_admin.queries.invoices.invoices import invoice as find_invoice
+from billing_admin.queries.invoices.numbers import all_series, next_number
+from billing_admin.queries.payments.receivables import booked
 from tests.books import assert_books_balance, contents
 from tests.making import (
     MARCH_END,
@@ -58,9 +61,9 @@ def test_a_document_dated_in_the_future_is_refused_by_every_operation(session: S
     post(make_spec(customer, "5"))
     run = RunSpec(MARCH_END, issue=True, issue_date=day)
     acts: dict[str, Callable[[], object]] = {
-        "run": lambda: billing_runs.run(transaction, run, SYSTEM, NOW),
-        "background run": lambda: transaction(billing_runs.start_in_background, run, SYSTEM, NOW),
-        "preview": lambda: billing_runs.scope_of(session, run, NOW),
+        "run": lambda: runs.run(transaction, run, SYSTEM, NOW),
+        "background run": lambda: transaction(runs.start_in_background, run, SYSTEM, NOW),
+        "preview": lambda: runs.scope_of(session, run, NOW),
         "run of drafts": lambda: bill(issue=False, issue_date=day),
         "issue": lambda: transaction(invoices.issue, draft.id, day, SYSTEM, NOW),
         "issue many": lambda: transaction(invoices.issue_many, [draft.id], day, SYSTEM, NOW),
@@ -130,7 +133,7 @@ def test_a_day_is_accepted_by_preview_and_issue_alike(session: Session) -> None:
         day, draft = TODAY + timedelta(days), make_invoice(make_customer(), issue=False)
         outcomes = []
         for act in (
-            lambda day=day: billing_runs.scope_of(session, RunSpec(MARCH_END, issue=True, issue_date=day), NOW),
+            lambda day=day: runs.scope_of(session, RunSpec(MARCH_END, issue=True, issue_date=day), NOW),
             lambda day=day, draft=draft: transaction(invoices.issue, draft.id, day, SYSTEM, NOW),
         ):
             session.rollback()
@@ -200,7 +203,7 @@ def test_what_a_document_dated_in_the_future_blocks_says_so_and_voiding_it_does_
     for act in (
         lambda: transaction(invoices.issue, draft.id, None, SYSTEM, NOW),
         bill,
-        lambda: billing_runs.scope_of(session, RunSpec(MARCH_END, issue=True), NOW),
+        lambda: runs.scope_of(session, RunSpec(MARCH_END, issue=True), NOW),
     ):
         with pytest.raises(Invalid) as refused:
             act()
@@ -275,8 +278,8 @@ def test_a_number_that_the_ended_series_gave_out_is_not_given_out_again(session:
 
 def test_a_stored_run_dated_in_the_future_fails_with_the_reason(session: Session) -> None:
     post(make_spec(make_customer(), "5"))
-    run_id, _ = transaction(billing_runs.start, RunSpec(MARCH_END, issue=True, issue_date=MISTYPED), SYSTEM, LATER)
-    billing_runs.work(transaction, run_id, SYSTEM, NOW)
+    run_id, _ = transaction(runs.start, RunSpec(MARCH_END, issue=True, issue_date=MISTYPED), SYSTEM, LATER)
+    runs.work(transaction, run_id, SYSTEM, NOW)
     session.rollback()
     run = session.get_one(BillingRun, run_id)
     assert (run.state, run.failure) == ("failed", "Use 2026-04-02 (today) or earlier: this day is still to come.")

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import Money
 from billing_admin.models import Charge, Invoice, Payment
-from billing_admin.operations import invoices
-from billing_admin.queries.crediting import creditable
+from billing_admin.operations.invoices import invoices
+from billing_admin.queries.invoices.credit_notes import creditable
 from tests.books import assert_books_balance
 from tests.making import (
     NOW,

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound, Stale
-from billing_admin.domain.fields import DraftFields
+from billing_admin.domain.master_data import DraftFields
 from billing_admin.models import AuditEvent, Charge, Invoice
-from billing_admin.operations import charges, drafts, invoices
+from billing_admin.operations.charges import charges
+from billing_admin.operations.invoices import drafts, invoices
 from tests.books import assert_books_balance, contents
 from tests.making import (
     NOW,

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.models import AuditEvent, Charge
-from billing_admin.operations import charges, duplicates
-from billing_admin.queries.charges import ChargeFilter, matching_ids
+from billing_admin.operations.charges import charges, duplicates
+from billing_admin.queries.charges.charges import ChargeFilter, matching_ids
 from tests.books import assert_books_balance
 from tests.making import NOW, bill, change_settings, make_customer, make_spec, post
 

@@ -9,19 +9,19 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.money import exact
-from billing_admin.domain.recurring import DAY, RecurringSpec
+from billing_admin.domain.recurring_charges import DAY, RecurringSpec
 from billing_admin.models import AuditEvent, User
-from billing_admin.operations import (
+from billing_admin.operations.access import users
+from billing_admin.operations.charges import (
     charges,
     corrections,
     duplicates,
     posting,
     recurring_charges,
     recurring_posting,
-    users,
 )
 from tests.making import NOW, make_customer, make_service, make_spec, post
 

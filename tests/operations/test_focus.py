@@ -12,16 +12,17 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.charging import ChargeSpec
-from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.master_data import CustomerFields
 from billing_admin.domain.money import Money, exact, exact_sum, plain
 from billing_admin.models import Account, Charge, Invoice
-from billing_admin.operations import customers, services
-from billing_admin.queries import billing, charges, unbilled
-from billing_admin.queries.billing import Scope
-from billing_admin.queries.billing_runs import left_out, report
+from billing_admin.operations.master_data import customers, services
+from billing_admin.queries.billing import preview as billing
+from billing_admin.queries.billing.preview import Scope
+from billing_admin.queries.billing.runs import left_out, report
+from billing_admin.queries.charges import charges, unbilled
 from billing_admin.queries.doctor import examine
 from tests.books import assert_books_balance
 from tests.making import NOW, all_invoices, bill, post

@@ -10,15 +10,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.background.imports import check_stored, import_stored
-from billing_admin.background.working import HANDLERS, Cancelled, Progress
+from billing_admin.background.runner import HANDLERS, Cancelled, Progress
 from billing_admin.clock import now
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
-from billing_admin.domain.cells import Format
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
-from billing_admin.domain.tallying import Tally
+from billing_admin.domain.imports.cells import Format
+from billing_admin.domain.imports.tally import Tally
 from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, Service
-from billing_admin.operations import customers, files, imports, jobs
+from billing_admin.operations import files, jobs
+from billing_admin.operations.imports import imports
+from billing_admin.operations.master_data import customers
 from billing_admin.queries.imports import earlier, one_import
 from billing_admin.queries.jobs import latest
 from tests.importing import bring, check, counted, errors, planned, take_in, told

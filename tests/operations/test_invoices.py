@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.models import AuditEvent, BillingRunItem, Charge, Invoice
-from billing_admin.operations import charges, customers, invoices
+from billing_admin.operations.charges import charges
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import customers
 from tests.books import assert_books_balance, contents
 from tests.making import (
     NOW,

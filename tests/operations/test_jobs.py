@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Conflict, Denied, NotFound
 from billing_admin.models import AuditEvent, Job

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.models import AuditEvent, Organisation
-from billing_admin.operations import organisation
+from billing_admin.operations.master_data import organisation
 from tests.books import contents
 from tests.making import NOW, change_settings, credit, make_invoice, make_tax_rate
 

@@ -12,12 +12,16 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Allocation, Invoice, WebhookDelivery
-from billing_admin.operations import charges, corrections, invoices, outbox, payments, tokens
-from billing_admin.queries.webhooks import listening
+from billing_admin.operations.access import tokens
+from billing_admin.operations.charges import charges, corrections
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.payments import payments
+from billing_admin.operations.webhooks import outbox
+from billing_admin.queries.webhooks.endpoints import listening
 from tests.background.hooks import make_endpoint, summary, told
 from tests.making import (
     MARCH_END,

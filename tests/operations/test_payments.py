@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import exact
-from billing_admin.domain.paying import AllocationSpec, PaymentSpec
+from billing_admin.domain.payments import AllocationSpec, PaymentSpec
 from billing_admin.models import Account, Allocation, AuditEvent, Customer, Invoice, Organisation, Payment
-from billing_admin.operations import payments
+from billing_admin.operations.payments import payments
 from tests.books import assert_books_balance, contents
 from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
 

@@ -6,12 +6,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.models import AuditEvent
-from billing_admin.operations import billing_runs, invoices, periods
-from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import periods
 from tests.books import assert_books_balance, contents
 from tests.making import MARCH_END, NOW, all_invoices, bill, make_customer, make_invoice, make_spec, post
 
@@ -61,7 +63,7 @@ def test_nothing_is_issued_in_a_locked_period(session: Session) -> None:
         lambda: transaction(invoices.issue, draft.id, APRIL_1, SYSTEM, NOW),
         lambda: transaction(invoices.issue_many, [draft.id], APRIL_1, SYSTEM, NOW),
         lambda: bill(issue_date=APRIL_1),
-        lambda: billing_runs.scope_of(session, RunSpec(MARCH_END, issue=True, issue_date=APRIL_1), NOW),
+        lambda: runs.scope_of(session, RunSpec(MARCH_END, issue=True, issue_date=APRIL_1), NOW),
     ):
         with pytest.raises(Invalid, match="locked through") as refused:
             act()

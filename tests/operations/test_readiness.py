@@ -6,17 +6,19 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import BillingRun, Customer, Invoice
-from billing_admin.operations import billing_runs, customers, invoices
-from billing_admin.operations.billing_chunks import bill_chunk
-from billing_admin.operations.billing_runs import RunSpec
-from billing_admin.queries.billing import Scope, prepare_current, preview
-from billing_admin.queries.billing_runs import left_out
-from billing_admin.queries.readiness import unready_drafts
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.chunks import bill_chunk
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import customers
+from billing_admin.queries.billing.preview import Scope, prepare_current, preview
+from billing_admin.queries.billing.runs import left_out
+from billing_admin.queries.invoices.readiness import unready_drafts
 from tests.books import assert_books_balance, contents
 from tests.making import (
     MARCH_END,
@@ -173,7 +175,7 @@ def test_an_invoice_of_before_is_credited_and_billed_again_without_a_tax_id(sess
 def test_a_tax_id_that_changes_after_the_run_was_started_is_seen(session: Session, before: str, after: str) -> None:
     vienna = reverse_charged(before)
     post(make_spec(vienna, "5"))
-    run_id, _ = transaction(billing_runs.start, RunSpec(MARCH_END, issue=True), SYSTEM, NOW)
+    run_id, _ = transaction(runs.start, RunSpec(MARCH_END, issue=True), SYSTEM, NOW)
     update_customer(vienna, {"tax_id": after})
     assert transaction(bill_chunk, run_id, SYSTEM, NOW) == 1
     expected = [] if after else [("VIENNA", 1, REASON)]

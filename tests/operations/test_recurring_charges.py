@@ -9,31 +9,28 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 from flask import Flask
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.charging import ChargeSpec
+from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
-from billing_admin.domain.fields import ServiceFields
+from billing_admin.domain.master_data import ServiceFields
 from billing_admin.domain.money import EXACT, exact, plain
-from billing_admin.domain.recurring import DAY, RecurringSpec, prorated
+from billing_admin.domain.recurring_charges import DAY, RecurringSpec, prorated
 from billing_admin.models import AuditEvent, Charge, RecurringCharge, RecurringPosting
-from billing_admin.operations import (
-    charges,
-    corrections,
-    customers,
-    posting,
-    recurring_charges,
-    recurring_posting,
-    services,
+from billing_admin.operations.charges import charges, corrections, posting, recurring_charges, recurring_posting
+from billing_admin.operations.master_data import customers, services
+from billing_admin.queries.charges.recurring_charges import (
+    STATES,
+    RecurringFilter,
+    due,
+    recurring_charges as listed,
+    schedule_of,
 )
-from billing_admin.queries.recurring_charges import STATES, RecurringFilter, due, schedule_of
-from billing_admin.queries.recurring_charges import recurring_charges as listed
 from tests.books import assert_books_balance
 from tests.making import NOW, all_invoices, bill, make_customer, make_service
 

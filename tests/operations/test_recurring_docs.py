@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain
-from billing_admin.domain.recurring import DAY, RecurringSpec, described
+from billing_admin.domain.recurring_charges import DAY, RecurringSpec, described
 from billing_admin.models import Charge
-from billing_admin.operations import recurring_charges
-from billing_admin.operations.recurring_posting import post_due
+from billing_admin.operations.charges import recurring_charges
+from billing_admin.operations.charges.recurring_posting import post_due
 from tests.books import assert_books_balance
 from tests.making import NOW, make_customer, make_service
 

@@ -10,9 +10,10 @@ import time_machine
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from billing_admin.database import db, transaction
+from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.operations import charges, customers, services
+from billing_admin.operations.charges import charges
+from billing_admin.operations.master_data import customers, services
 from tests.conftest import SQLite
 from tests.making import NOW, make_customer, make_payment_spec, make_service, make_spec, make_tax_rate, pay, post
 

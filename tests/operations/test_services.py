@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.fields import ServiceFields
+from billing_admin.domain.master_data import ServiceFields
 from billing_admin.domain.money import exact, plain
 from billing_admin.models import AuditEvent, Service
-from billing_admin.operations import services
+from billing_admin.operations.master_data import services
 from tests.books import contents
 from tests.making import NOW, change_settings, make_service, make_tax_rate
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import plain
 from billing_admin.models import Invoice, Service
-from billing_admin.operations import services
-from billing_admin.queries.billing import Scope, preview
+from billing_admin.operations.master_data import services
+from billing_admin.queries.billing.preview import Scope, preview
 from billing_admin.queries.doctor import examine
 from tests.books import assert_books_balance
 from tests.making import (

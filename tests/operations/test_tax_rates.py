@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound, Stale
 from billing_admin.domain.money import plain
 from billing_admin.models import AuditEvent, TaxRate
-from billing_admin.operations import tax_rates
+from billing_admin.operations.master_data import tax_rates
 from tests.books import contents
 from tests.making import NOW, change_tax, make_tax_rate
 

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.models import AuditEvent, Charge, Invoice, VoidedCharge
-from billing_admin.operations import periods, voids
+from billing_admin.operations.invoices import voids
+from billing_admin.operations.master_data import periods
 from tests.books import assert_books_balance, contents
 from tests.making import (
     NOW,
@@ -170,7 +171,7 @@ def test_what_makes_no_invoice_any_more_is_not_billed_again(session: Session) ->
     bill()
     [invoice] = all_invoices()
     make_tax_rate("LOW", "0")
-    from billing_admin.operations import services  # noqa: PLC0415
+    from billing_admin.operations.master_data import services  # noqa: PLC0415
 
     transaction(services.update, service.id, {"tax_rate": "LOW"}, None, SYSTEM, NOW)
     before = contents(session)

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing_admin.database import db, transaction, write_options
+from billing_admin.db.transactions import db, transaction, write_options
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.auditing import BEGINNING
-from billing_admin.operations import charges
+from billing_admin.domain.audit import BEGINNING
 from billing_admin.operations.audit import record, seal, seal_all
+from billing_admin.operations.charges import charges
 from billing_admin.queries import doctor
 from billing_admin.queries.audit import Head, head
 from billing_admin.queries.doctor import CHECKS, Finding, Result, anchored, examine, recurring

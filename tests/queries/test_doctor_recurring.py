@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import exact
-from billing_admin.domain.recurring import RecurringSpec
-from billing_admin.operations import corrections, recurring_charges, recurring_posting
+from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.operations.charges import corrections, recurring_charges, recurring_posting
 from billing_admin.queries.doctor import examine, recurring
 from tests.making import NOW, make_customer, make_service, make_spec, post
 from tests.queries.test_doctor import found, without_defences

@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.ledger import Position
 from billing_admin.domain.money import Money, exact
+from billing_admin.domain.receivables import Position
 from billing_admin.models import Allocation, Customer, Invoice
-from billing_admin.operations import payments
+from billing_admin.operations.payments import payments
 from billing_admin.queries.doctor import examine
-from billing_admin.queries.receivables import positions, statements, totals
+from billing_admin.queries.payments.receivables import positions, statements, totals
 from tests.making import all_invoices, make_customer, make_invoice, make_payment_spec, pay
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "receivables.md"

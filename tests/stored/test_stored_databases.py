@@ -16,7 +16,7 @@ from sqlalchemy import URL, make_url, text
 
 from billing_admin import create_app
 from billing_admin.config import Settings
-from billing_admin.database import db
+from billing_admin.db.transactions import db
 from billing_admin.queries.doctor import examine
 from tests.databases import SERVER, plain, postgresql_database
 

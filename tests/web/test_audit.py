@@ -12,27 +12,21 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
-from billing_admin.domain.fields import CustomerFields
+from billing_admin.domain.master_data import CustomerFields
 from billing_admin.domain.money import exact
-from billing_admin.domain.recurring import RecurringSpec
+from billing_admin.domain.recurring_charges import RecurringSpec
 from billing_admin.models import ApiToken, BillingRun, Charge, Customer, Invoice
-from billing_admin.operations import (
-    audit,
-    charges,
-    corrections,
-    credit_notes,
-    customers,
-    drafts,
-    invoices,
-    recurring_charges,
-    tokens,
-)
+from billing_admin.operations import audit
+from billing_admin.operations.access import tokens
+from billing_admin.operations.charges import charges, corrections, recurring_charges
+from billing_admin.operations.invoices import credit_notes, drafts, invoices
+from billing_admin.operations.master_data import customers
 from billing_admin.queries.audit import head
-from billing_admin.queries.crediting import CreditSpec
-from billing_admin.web import lists
-from billing_admin.web.wording import told
+from billing_admin.queries.invoices.credit_notes import CreditSpec
+from billing_admin.web.frame import list_params
+from billing_admin.web.frame.labels import told
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post, void
 from tests.people import signed_in
 from tests.web.pages import has_link, link, words
@@ -115,7 +109,7 @@ def test_what_matches_nothing_says_so(viewer: FlaskClient) -> None:
 
 
 def test_pages_by_key(acme: UUID, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists.rows, "__defaults__", (2,))
+    monkeypatch.setattr(list_params.rows, "__defaults__", (2,))
     for number in range(3):
         transaction(audit.record, SYSTEM, NOW + timedelta(days=9000 + number), f"customer.tried_{number}", "customer")
     first = viewer.get("/audit?type=customer")

@@ -12,12 +12,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.lifecycle import usual_cut_off
 from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice
-from billing_admin.operations import billing_runs, charges
-from billing_admin.web import billing_runs as pages
+from billing_admin.operations.billing import runs
+from billing_admin.operations.charges import charges
+from billing_admin.web.billing import runs as pages
 from tests.making import NOW, all_invoices, bill, change_settings, make_customer, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.web.pages import field, has_link, link, statements, textarea, words
@@ -232,8 +233,8 @@ def test_an_id_used_for_another_run_gets_a_new_one(browser: FlaskClient, session
 
 
 def test_a_run_that_died_is_continued(browser: FlaskClient, session: Session) -> None:
-    spec = billing_runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
-    run_id, _ = transaction(billing_runs.start, spec, SYSTEM, NOW)
+    spec = runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
+    run_id, _ = transaction(runs.start, spec, SYSTEM, NOW)
     page = browser.get(f"/billing-runs/{run_id}")
     assert "The run is not finished" in words(page)
     assert "0 of 2 accounts billed or left out" in words(page)
@@ -246,8 +247,8 @@ def test_a_run_that_died_is_continued(browser: FlaskClient, session: Session) ->
 
 
 def test_a_failed_run_says_why(browser: FlaskClient, session: Session) -> None:
-    spec = billing_runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
-    run_id, _ = transaction(billing_runs.start, spec, SYSTEM, NOW)
+    spec = runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
+    run_id, _ = transaction(runs.start, spec, SYSTEM, NOW)
 
     def fail(session: Session) -> None:
         session.execute(update(BillingRun).values(state="failed", failure="Use 2026-04-09 or later."))

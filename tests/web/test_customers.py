@@ -14,10 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import AuditEvent, Customer
-from billing_admin.operations import customers as operations
+from billing_admin.operations.master_data import customers as operations
 from tests.making import (
     NOW,
     bill,

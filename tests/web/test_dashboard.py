@@ -11,9 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.operations import charges
+from billing_admin.operations.charges import charges
 from tests.making import NOW, bill, change_settings, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import signed_in
 from tests.web.reading import queries_of, words

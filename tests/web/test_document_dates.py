@@ -11,21 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Customer
-from billing_admin.operations import customers
-from tests.making import (
-    NOW,
-    all_invoices,
-    bill,
-    change_settings,
-    credit,
-    make_customer,
-    make_invoice,
-    make_spec,
-    post,
-)
+from billing_admin.operations.master_data import customers
+from tests.making import NOW, all_invoices, bill, change_settings, credit, make_customer, make_invoice, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import field, has_link, link, words
 

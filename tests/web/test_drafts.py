@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Charge, Invoice
-from billing_admin.operations import drafts
+from billing_admin.operations.invoices import drafts
 from tests.making import NOW, all_invoices, bill, make_customer, make_invoice, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import field, fields, has_link, link, words

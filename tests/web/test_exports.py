@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.documents import exporting
 from billing_admin.domain.access import ROLES
+from billing_admin.formats import export
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import link, words
@@ -155,7 +155,7 @@ def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClie
 
 
 def test_a_large_file_is_not_hashed_for_its_page(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "LARGE", 0)
+    monkeypatch.setattr(export, "LARGE", 0)
     page = browser.get("/exports/charges")
     assert "Comes with the file" in words(page)
     assert "Rows 5 charges" in words(page)

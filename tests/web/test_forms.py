@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from billing_admin.domain.errors import Conflict, Denied, Invalid, Problem
-from billing_admin.web import filters
-from billing_admin.web.forms import (
+from billing_admin.web.frame import template_filters
+from billing_admin.web.frame.forms import (
     AmountField,
     CodeField,
     DayField,
@@ -182,21 +182,21 @@ def test_a_form_with_errors_is_422(app: Flask) -> None:
 
 
 def test_how_values_are_written(app: Flask) -> None:
-    assert filters.money(1_000_000, "EUR") == "10,000.00 EUR"
-    assert filters.money(-5, "EUR") == "−0.05 EUR"
-    assert filters.money(1_234_567, "JPY") == "1,234,567 JPY"
-    assert filters.exact(Decimal("0.0000008"), "USD") == "0.0000008 USD"
-    assert filters.exact(Decimal("-1234.5"), "EUR") == "−1,234.50 EUR"
-    assert filters.exact(Decimal("-0.5"), "EUR") == "−0.50 EUR"
-    assert filters.exact(Decimal(1234), "JPY") == "1,234 JPY"
-    assert filters.exact(Decimal(0), "BHD") == "0.000 BHD"
-    assert filters.about(Decimal("57744.6825"), "EUR") == "≈ 57,744.68 EUR"
-    assert filters.about(Decimal("-1.005"), "EUR") == "≈ −1.01 EUR"
-    assert filters.about(Decimal("5.5"), "EUR") == "5.50 EUR"
-    assert filters.about(Decimal("0.0000008"), "EUR") == "0.0000008 EUR"
-    assert filters.number(Decimal("-1500.50")) == "−1,500.5"
-    assert filters.day(date(2026, 11, 2)) == "2 Nov 2026"
+    assert template_filters.money(1_000_000, "EUR") == "10,000.00 EUR"
+    assert template_filters.money(-5, "EUR") == "−0.05 EUR"
+    assert template_filters.money(1_234_567, "JPY") == "1,234,567 JPY"
+    assert template_filters.exact(Decimal("0.0000008"), "USD") == "0.0000008 USD"
+    assert template_filters.exact(Decimal("-1234.5"), "EUR") == "−1,234.50 EUR"
+    assert template_filters.exact(Decimal("-0.5"), "EUR") == "−0.50 EUR"
+    assert template_filters.exact(Decimal(1234), "JPY") == "1,234 JPY"
+    assert template_filters.exact(Decimal(0), "BHD") == "0.000 BHD"
+    assert template_filters.about(Decimal("57744.6825"), "EUR") == "≈ 57,744.68 EUR"
+    assert template_filters.about(Decimal("-1.005"), "EUR") == "≈ −1.01 EUR"
+    assert template_filters.about(Decimal("5.5"), "EUR") == "5.50 EUR"
+    assert template_filters.about(Decimal("0.0000008"), "EUR") == "0.0000008 EUR"
+    assert template_filters.number(Decimal("-1500.50")) == "−1,500.5"
+    assert template_filters.day(date(2026, 11, 2)) == "2 Nov 2026"
     with app.test_request_context():
-        zone = filters.moment(datetime(2026, 11, 22, 13, 5, tzinfo=UTC))
+        zone = template_filters.moment(datetime(2026, 11, 22, 13, 5, tzinfo=UTC))
     assert zone.startswith("22 Nov 2026, ")
     assert zone.split()[-1].isascii()

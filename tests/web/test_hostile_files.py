@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.domain.importing import KINDS
+from billing_admin.domain.imports.fields import KINDS
 from billing_admin.queries.exports import KINDS as EXPORTED
 from tests.hostile import Watch, share, values
 from tests.making import make_customer, make_spec, post

@@ -27,12 +27,13 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from billing_admin import models
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.recurring import RecurringSpec
-from billing_admin.operations import recurring_charges, tokens
-from billing_admin.web import lists
-from billing_admin.web.guard import is_api
+from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.operations.access import tokens
+from billing_admin.operations.charges import recurring_charges
+from billing_admin.web.frame import list_params
+from billing_admin.web.frame.guard import is_api
 from tests.background.hooks import make_endpoint
 from tests.hostile import Watch, in_query, rows, share, values
 from tests.importing import check
@@ -52,7 +53,7 @@ from tests.making import (
 from tests.people import csrf_token, person, send, signed_in
 from tests.web.pages import words
 
-WEB = Path(lists.__file__).parent
+WEB = Path(list_params.__file__).parent
 # Values for blank fields of a form, so that a hostile value in another field gets further.
 GOOD = {
     "amount": "1",
@@ -242,7 +243,7 @@ def filled(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Fil
             return super().__contains__(key)
 
     monkeypatch.setattr(Request, "parameter_storage_class", Recording)
-    monkeypatch.setattr(lists.rows, "__defaults__", (1,))
+    monkeypatch.setattr(list_params.rows, "__defaults__", (1,))
     return Filled(app, session, read)
 
 
@@ -250,7 +251,7 @@ def parameters_in_the_code() -> set[str]:
     """Return the names of parameters that pages ask for with a literal."""
     calls = [
         node
-        for path in WEB.glob("*.py")
+        for path in WEB.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
     ]
@@ -297,7 +298,7 @@ def parameters_of(filled: Filled, watch: Watch, path: str) -> dict[str, str]:
 
 
 def test_each_list_shows_its_first_page_for_a_bad_cursor(filled: Filled, watch: Watch) -> None:
-    """`tests/queries/test_paging.py` spoils cursors in more ways."""
+    """`tests/db/test_paging.py` spoils cursors in more ways."""
     pages = [path for rule in filled.rules("GET") for path in filled.addresses(rule)]
     cursors = {path: cursor for path in pages if (cursor := next_cursor(filled.get(path)))}
     assert len(cursors) > 15

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.config import Settings
-from billing_admin.domain.importing import KINDS
+from billing_admin.domain.imports.fields import KINDS
 from billing_admin.models import Charge, Customer, Import, StoredFile
 from tests.making import make_customer, make_service
 from tests.people import csrf_token, send, signed_in

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.models import Charge, Invoice
-from billing_admin.web import lists
+from billing_admin.web.frame import list_params
 from tests.making import (
     NOW,
     all_invoices,
@@ -97,7 +97,7 @@ def test_chips_keep_the_rest_and_what_is_unknown_is_named(browser: FlaskClient) 
 
 
 def test_pages_keep_the_filter(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists.rows, "__defaults__", (2,))
+    monkeypatch.setattr(list_params.rows, "__defaults__", (2,))
     acme = make_customer(reference="acme")
     for _ in range(5):
         make_invoice(acme)

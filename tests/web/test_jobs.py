@@ -7,11 +7,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from billing_admin.background.working import work_off
-from billing_admin.database import transaction
+from billing_admin.background.runner import work_off
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.operations import billing_runs, jobs
-from billing_admin.operations.billing_runs import RunSpec
+from billing_admin.operations import jobs
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
 from tests.making import MARCH_END, NOW, make_customer, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import link, words
@@ -28,7 +29,7 @@ def run_id(session: Session) -> UUID:
     """A billing run that waits for a worker."""
     post(make_spec(make_customer(reference="ACME"), "5"))
     spec = RunSpec(MARCH_END, issue=True, issue_date=MARCH_END)
-    return transaction(billing_runs.start_in_background, spec, SYSTEM, NOW)[0]
+    return transaction(runs.start_in_background, spec, SYSTEM, NOW)[0]
 
 
 def failed(id: UUID) -> None:

@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import BillingRun, Customer
-from billing_admin.operations.billing_runs import RunSpec, start
+from billing_admin.operations.billing.runs import RunSpec, start
 from tests.making import NOW, all_invoices, make_customer, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import field, link, textarea, words

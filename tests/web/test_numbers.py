@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
-from billing_admin.queries.numbers import Gap, all_series
-from billing_admin.queries.organisation import organisation
+from billing_admin.db.transactions import transaction
+from billing_admin.queries.invoices.numbers import Gap, all_series
+from billing_admin.queries.master_data.organisation import organisation
 from tests.databases import without_triggers
 from tests.making import NOW, change_settings, credit, make_customer, make_invoice, make_spec, post, void
 from tests.people import send, signed_in

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from billing_admin.api import health
-from billing_admin.web import dashboard
+from billing_admin.api.routes import health
+from billing_admin.web.system import dashboard
 from tests.making import make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import words

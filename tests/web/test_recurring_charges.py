@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin import clock
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain
 from billing_admin.models import Charge, RecurringCharge
-from billing_admin.operations import services
+from billing_admin.operations.master_data import services
 from tests.making import NOW, make_customer, make_service
 from tests.people import send, signed_in
 from tests.web.pages import field, has_link, link, statements, words

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Charge, Service
-from billing_admin.operations import charges, invoices
-from billing_admin.operations import services as operations
+from billing_admin.operations.charges import charges
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import services as operations
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.web.reading import fresh, hidden, queries_of, words

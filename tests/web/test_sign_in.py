@@ -10,8 +10,7 @@ from unittest.mock import patch
 
 import pytest
 import time_machine
-from flask import Blueprint, Flask, render_template_string, request
-from flask import session as cookie_session
+from flask import Blueprint, Flask, render_template_string, request, session as cookie_session
 from flask.testing import FlaskClient
 from markupsafe import escape
 from sqlalchemy import func, select
@@ -21,18 +20,18 @@ from werkzeug.routing import Map
 from werkzeug.test import TestResponse
 
 from billing_admin.config import Settings
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
+from billing_admin.http.security import CONTENT_SECURITY_POLICY, init_security
 from billing_admin.models import AuditEvent, SignInFailure, User, UserSession
-from billing_admin.operations import users
-from billing_admin.queries.organisation import organisation
-from billing_admin.queries.users import token_key
-from billing_admin.web.forms import AmountField, Form, refusals_on
-from billing_admin.web.guard import subject
-from billing_admin.web.people import actor
-from billing_admin.web.security import CONTENT_SECURITY_POLICY, init_security
-from billing_admin.web.sign_in import LONGEST_SENT, MOST_KEPT, REFUSED, WAIT
+from billing_admin.operations.access import users
+from billing_admin.queries.access.users import token_key
+from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.web.access.sign_in import LONGEST_SENT, MOST_KEPT, REFUSED, WAIT
+from billing_admin.web.frame.forms import AmountField, Form, refusals_on
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.signed_in import actor
 from tests.people import PASSWORD, csrf_token, person, send, sign_in, signed_in
 from tests.web.pages import field
 
@@ -230,7 +229,7 @@ def test_an_address_that_grows_when_it_is_folded_is_refused_at_its_field(client:
 
 def fail(client: FlaskClient, email: str, times: int, address: str = "192.0.2.1") -> None:
     """Fail without the cost of hashing."""
-    with patch("billing_admin.operations.users.prove", return_value=None):
+    with patch("billing_admin.operations.access.users.prove", return_value=None):
         for _ in range(times):
             sign_in_from(client, email, WRONG, address)
 
@@ -259,7 +258,7 @@ def test_throttled_inside_the_transaction_too(app: Flask, client: FlaskClient, s
     """Others may have failed between the first look and the write."""
     email = person(app)
     fail(client, email, 10)
-    with patch("billing_admin.web.sign_in.throttled", return_value=False):
+    with patch("billing_admin.web.access.sign_in.throttled", return_value=False):
         assert REFUSED in sign_in_from(client, email, PASSWORD, "192.0.2.1").text
     assert count(session, SignInFailure) == 10
 
@@ -336,7 +335,7 @@ def test_last_seen_is_written_once_a_minute(app: Flask, clock: time_machine.Trav
 def test_reading_goes_on_while_nothing_can_be_written(app: Flask, clock: time_machine.Traveller) -> None:
     client = signed_in(app)
     clock.shift(timedelta(minutes=2))
-    with patch("billing_admin.operations.users.see_session", side_effect=OperationalError("", {}, Exception())):
+    with patch("billing_admin.operations.access.users.see_session", side_effect=OperationalError("", {}, Exception())):
         assert is_signed_in(client)
 
 
@@ -673,7 +672,9 @@ def test_a_bug_and_a_database_that_is_away(app: Flask, page: Any, monkeypatch: p
     response = client.get("/shelf")
     assert (response.status_code, "ZeroDivision" in response.text) == (500, False)
     assert response.headers["X-Request-Id"] in response.text
-    with patch("billing_admin.web.people.open_session", side_effect=OperationalError("SELECT", {}, Exception())):
+    with patch(
+        "billing_admin.web.frame.signed_in.open_session", side_effect=OperationalError("SELECT", {}, Exception())
+    ):
         response = client.get("/shelf?page=2")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert 'href="/shelf?page=2"' in response.text

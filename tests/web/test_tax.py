@@ -13,18 +13,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
-from tests.making import (
-    NOW,
-    all_invoices,
-    bill,
-    make_customer,
-    make_service,
-    make_spec,
-    make_tax_rate,
-    post,
-)
+from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.web.pages import has_link, link, statements
 from tests.web.reading import fresh, words

@@ -16,11 +16,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.domain.tokens import digest, well_formed
 from billing_admin.models import ApiToken
-from billing_admin.operations import tokens as operations
+from billing_admin.operations.access import tokens as operations
 from tests.making import NOW, make_customer
 from tests.people import send, signed_in
 from tests.web.reading import fresh, queries_of, words

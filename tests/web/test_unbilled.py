@@ -11,12 +11,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Charge, Customer
-from billing_admin.operations import charges
-from billing_admin.queries import unbilled
-from billing_admin.web import lists
+from billing_admin.operations.charges import charges
+from billing_admin.queries.charges import unbilled
+from billing_admin.web.frame import list_params
 from tests.making import NOW, bill, make_customer, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import field, fields, has_link, link, statements, words
@@ -162,7 +162,7 @@ def test_a_move_needs_a_reason(browser: FlaskClient, acme: Customer, session: Se
 def test_select_all_reaches_across_pages_and_asks_again_when_more_came(
     browser: FlaskClient, acme: Customer, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists.rows, "__defaults__", (2,))
+    monkeypatch.setattr(list_params.rows, "__defaults__", (2,))
     post(*(make_spec(acme, str(number)) for number in range(1, 6)))
     page = browser.get(account(acme))
     ticked = browser.get(link(page, "Select all 5"))

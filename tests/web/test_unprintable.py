@@ -9,12 +9,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Charge, Customer, Invoice
-from billing_admin.operations import customers
-from tests.documents.test_glyphs import make_font
+from billing_admin.operations.master_data import customers
 from tests.earlier import OLD, REFUSED, earlier_version
+from tests.formats.test_glyphs import make_font
 from tests.making import NOW, bill, change_settings, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.web.pages import words

@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.database import transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.webhooks import EVENTS, secret
 from billing_admin.models import WebhookEndpoint
-from billing_admin.operations import webhooks as operations
+from billing_admin.operations.webhooks import endpoints as operations
 from tests.background.hooks import allow_loopback, deliver, key_of, make_endpoint, stored, told
 from tests.making import NOW, make_invoice
 from tests.people import send, signed_in

@@ -13,7 +13,7 @@ from billing_admin import clock
 from billing_admin.queries.doctor import audit, charges, corrections, dates, documents, receivables, recurring
 from billing_admin.queries.doctor.audit import anchored
 from billing_admin.queries.doctor.findings import Check, Finding, Result
-from billing_admin.queries.organisation import today
+from billing_admin.queries.master_data.organisation import today
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "anchored", "examine"]
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.auditing import BEGINNING, chained, content
+from billing_admin.domain.audit import BEGINNING, chained, content
 from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.queries.audit import TEXTS, Head
 from billing_admin.queries.doctor.findings import Check, Finding, Result

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Executable, Subquery, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.money import ZERO, plain
-from billing_admin.domain.money import exact_sum as sum_exactly
+from billing_admin.domain.money import ZERO, exact_sum as sum_exactly, plain
 from billing_admin.models import Account, AuditEvent, Charge, Invoice, InvoiceLine
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import CHARGE_STATUSES

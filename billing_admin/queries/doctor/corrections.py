@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from billing_admin.domain.formatting import money_or_units
 from billing_admin.domain.money import plain
-from billing_admin.domain.wording import money_or_units
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.base import exact_sum
 from billing_admin.queries.doctor.findings import Check, Finding

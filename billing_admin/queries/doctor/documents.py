@@ -9,14 +9,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.document_hash import Row, Written, chained, content
 from billing_admin.domain.errors import DomainError
-from billing_admin.domain.invoicing import TaxRate, has_tax_within, included_tax_totals, tax_totals
+from billing_admin.domain.formatting import money_or_units
+from billing_admin.domain.invoices import TaxRate, has_tax_within, included_tax_totals, tax_totals
 from billing_admin.domain.money import Money, plain, without_tax
-from billing_admin.domain.wording import money_or_units
-from billing_admin.domain.written import Row, Written, chained, content
 from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
-from billing_admin.queries.written import written
+from billing_admin.queries.invoices.document_rows import written
 
 AT_A_TIME = 1000
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.domain.wording import money_or_units
+from billing_admin.domain.formatting import money_or_units
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor.findings import Check, Finding
-from billing_admin.queries.receivables import AccountKey, booked, positions
+from billing_admin.queries.payments.receivables import AccountKey, booked, positions
 
 # The days of the ageing: the last on which anything was booked, and so many days before it.
 DAYS_BEFORE: Final = (0, 31, 92, 365)

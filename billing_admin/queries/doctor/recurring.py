@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.domain.recurring import charge_id
+from billing_admin.domain.recurring_charges import charge_id
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.queries.doctor.findings import Check, Finding
 

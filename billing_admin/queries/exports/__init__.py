@@ -11,20 +11,20 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.money import Money
 from billing_admin.models.base import exact_sum
-from billing_admin.queries import charges as charge_queries
 from billing_admin.queries.audit import AuditFilter
-from billing_admin.queries.charges import ChargeFilter
-from billing_admin.queries.customers import CustomerFilter
+from billing_admin.queries.charges import charges as charge_queries
+from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.exports.catalogue import CUSTOMERS, SERVICES, customers, services
 from billing_admin.queries.exports.charges import CHARGES, charges
 from billing_admin.queries.exports.columns import Column, Export, Kind
 from billing_admin.queries.exports.documents import LINES, NUMBERS, invoice_columns, invoices, lines, numbers
 from billing_admin.queries.exports.log import EVENTS, events
 from billing_admin.queries.exports.payments import ALLOCATIONS, PAYMENTS, allocations, payments
-from billing_admin.queries.invoices import InvoiceFilter
-from billing_admin.queries.numbers import SeriesFilter
-from billing_admin.queries.payments import PaymentFilter
-from billing_admin.queries.services import ServiceFilter
+from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.invoices.numbers import SeriesFilter
+from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.master_data.services import ServiceFilter
+from billing_admin.queries.payments.payments import PaymentFilter
 
 __all__ = ["KINDS", "Column", "Export", "Filters", "Kind", "Totals", "export", "totals"]
 

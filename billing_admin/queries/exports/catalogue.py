@@ -10,11 +10,10 @@ from sqlalchemy import ColumnElement, null
 from sqlalchemy.orm import Session
 
 from billing_admin.models import Customer, Service, ServicePrice, TaxRate
-from billing_admin.queries import customers as customer_queries
-from billing_admin.queries import services as service_queries
-from billing_admin.queries.customers import CustomerFilter
 from billing_admin.queries.exports.columns import Export, Kind, column
-from billing_admin.queries.services import ServiceFilter
+from billing_admin.queries.master_data import customers as customer_queries, services as service_queries
+from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.master_data.services import ServiceFilter
 
 _NO_CURRENCY: ColumnElement[Any] = null()
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
 from billing_admin.models.base import json_text
-from billing_admin.queries.charges import ChargeFilter, conditions
+from billing_admin.queries.charges.charges import ChargeFilter, conditions
 from billing_admin.queries.exports.columns import Export, Kind, column
 
 

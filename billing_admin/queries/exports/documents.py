@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session, aliased
 
 from billing_admin.models import Invoice, InvoiceLine
 from billing_admin.queries.exports.columns import Column, Export, Kind, column
-from billing_admin.queries.invoices import InvoiceFilter, conditions
-from billing_admin.queries.numbers import SeriesFilter, numbered
+from billing_admin.queries.invoices.invoices import InvoiceFilter, conditions
+from billing_admin.queries.invoices.numbers import SeriesFilter, numbered
 
 
 def invoices(session: Session, filters: InvoiceFilter) -> Export:

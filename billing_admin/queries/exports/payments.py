@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.queries.exports.columns import Export, Kind, column
-from billing_admin.queries.payments import PaymentFilter, conditions, left
+from billing_admin.queries.payments.payments import PaymentFilter, conditions, left
 
 
 def payments(session: Session, filters: PaymentFilter) -> Export:

@@ -1,0 +1,211 @@
+"""Billing runs: rehearsed, made, watched."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from billing_admin.api.frame.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    CurrencyCode,
+    Day,
+    Exact,
+    Key,
+    Listing,
+    Name,
+    Paging,
+    words,
+)
+from billing_admin.api.frame.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
+from billing_admin.api.routes.invoices import DocumentOut, document_out
+from billing_admin.background import ring
+from billing_admin.clock import now
+from billing_admin.db.paging import page
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.money import Money
+from billing_admin.operations.billing import runs as operations
+from billing_admin.operations.billing.runs import RunSpec
+from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
+from billing_admin.queries.billing.runs import RunReport, report, runs
+from billing_admin.queries.master_data.organisation import today
+
+MOST_CUSTOMERS = 10_000
+
+
+class RunIn(Body):
+    """What to bill. `confirmed` is the `digest` of a preview: the run is refused when the preview is another by now."""
+
+    id: Key = LEFT_OUT
+    through: Day
+    customers: Annotated[list[Name], Field(min_length=1, max_length=MOST_CUSTOMERS)] = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
+    issue: bool = LEFT_OUT
+    issue_date: Day = LEFT_OUT
+    confirmed: str = LEFT_OUT
+    dry_run: bool = False
+    background: bool = False
+
+    def spec(self) -> RunSpec:
+        """What the operation is asked."""
+        return RunSpec(
+            through=self.through,
+            customers=tuple(self.customers) if "customers" in self.model_fields_set else None,
+            currency=self.currency,
+            issue=self.issue,
+            issue_date=self.issue_date,
+            confirmed=self.confirmed,
+            id=self.id,
+        )
+
+
+class TotalOut(Answer):
+    """The sum of documents in one currency."""
+
+    currency: str
+    invoices: int
+    net: str
+    tax: str
+    total: str
+
+
+class LeftOutOut(Answer):
+    """Charges that got on no invoice, their exact sum, and why."""
+
+    customer: str
+    currency: str
+    charges: int
+    amount: Exact
+    reason: str
+
+
+class ProgressOut(Answer):
+    """How many of a run's accounts are settled."""
+
+    done: int
+    of: int
+
+
+class RunOut(Answer):
+    """A billing run; what a preview has no value for is null."""
+
+    id: UUID | None
+    state: Annotated[str, words("preview", "running", "done", "failed")]
+    through: date
+    issue: bool
+    issue_date: date
+    invoices: int
+    charges: int
+    totals: list[TotalOut]
+    left_out: list[LeftOutOut]
+    progress: ProgressOut | None = None
+    failure: str | None = None
+    created_at: datetime | None = None
+    created_by: str | None = None
+    finished_at: datetime | None = None
+    documents: list[DocumentOut] | None = None
+    digest: str | None = None
+
+
+def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
+    return [
+        TotalOut(
+            currency=one.currency,
+            invoices=one.invoices,
+            net=str(Money(one.net, one.currency)),
+            tax=str(Money(one.tax, one.currency)),
+            total=str(Money(one.total, one.currency)),
+        )
+        for one in sums
+    ]
+
+
+def _left_out(rows: list[LeftOut]) -> list[LeftOutOut]:
+    return [
+        LeftOutOut(
+            customer=row.reference, currency=row.currency, charges=row.charges, amount=row.amount, reason=row.reason
+        )
+        for row in rows
+    ]
+
+
+def _out(found: RunReport) -> RunOut:
+    run = found.run
+    return RunOut(
+        id=run.id,
+        state=run.state,
+        through=run.through,
+        issue=run.issue,
+        issue_date=run.issue_date,
+        invoices=found.invoices,
+        charges=found.charges,
+        totals=_totals(found.totals),
+        left_out=_left_out(found.left_out),
+        progress=ProgressOut(done=found.settled, of=found.accounts),
+        failure=run.failure,
+        created_at=run.created_at,
+        created_by=run.created_by,
+        finished_at=run.finished_at,
+    )
+
+
+@route("POST", "/billing-runs", scope="billing:write", body=RunIn, answer=RunOut, statuses=(201, 200, 202))
+def post_billing_run(actor: Actor, body: RunIn) -> Reply:
+    """Bill the charges up to a day; with `dry_run`, only show what that would make."""
+    if body.dry_run:
+        return Reply(_preview(db.session(), body.spec(), now()))
+    at = now()
+    if body.background:
+        return _in_background(body.spec(), actor, at)
+    run_id, is_new = operations.run(transaction, body.spec(), actor, at)
+    return created(_report(run_id), is_new)
+
+
+def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
+    """Leave it to a worker: 202 and where to look, unless it is done already."""
+    run_id, is_new = transaction(operations.start_in_background, spec, actor, at)
+    ring()
+    found = _report(run_id)
+    if not is_new and found.state != "running":
+        return created(found, is_new)
+    return Reply(found, 202, {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED))
+
+
+def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
+    shown = preview(session, operations.scope_of(session, spec, at))
+    return RunOut(
+        id=spec.id,
+        state="preview",
+        through=spec.through,
+        issue=bool(spec.issue),
+        issue_date=spec.issue_date or today(session, at),
+        invoices=len(shown.documents),
+        charges=shown.charges,
+        totals=_totals(shown.totals),
+        left_out=_left_out(shown.left_out),
+        documents=[document_out(one.reference, one.document, one.reason) for one in shown.documents],
+        digest=shown.digest,
+    )
+
+
+def _report(run_id: UUID) -> RunOut:
+    """Read the run again: the chunks were billed behind the session's back."""
+    session = db.session()
+    session.expire_all()
+    return _out(report(session, run_id))
+
+
+@route("GET", "/billing-runs", scope="read", query=Paging, answer=Listing[RunOut])
+def list_billing_runs(query: Paging) -> Reply:
+    """List billing runs, newest first."""
+    session = db.session()
+    return listing(page(session, runs(), query.limit, query.after), lambda run: _out(report(session, run.id)))
+
+
+@route("GET", "/billing-runs/{id}", scope="read", answer=RunOut)
+def get_billing_run(id: str) -> Reply:
+    """Read one billing run: how far it is, what it made, what it left out and why."""
+    return Reply(_out(report(db.session(), found_id(id))))

@@ -1,0 +1,182 @@
+"""The catalogue: services with their prices, and the tax rates they may carry."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from billing_admin.api.frame.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    CurrencyCode,
+    Exact,
+    Flag,
+    Key,
+    Line,
+    Listing,
+    Name,
+    Number,
+    Paging,
+    Parameters,
+    words,
+)
+from billing_admin.api.frame.routing import Reply, created, listing, route
+from billing_admin.api.frame.versions import check_match, etag
+from billing_admin.clock import now
+from billing_admin.db.paging import Page, page
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.master_data import TAX_CATEGORIES, ServiceFields
+from billing_admin.models import Service
+from billing_admin.operations.master_data import services as operations
+from billing_admin.queries.listing import newest_first
+from billing_admin.queries.master_data.organisation import tax_rates
+from billing_admin.queries.master_data.services import ServiceFilter, service, services
+
+
+class ServiceChanges(Body):
+    """What may be changed of a service; `prices`, when given, are all the prices there are.
+
+    `prices_include_tax`, when given, names all the currencies whose price includes tax.
+    """
+
+    code: Name = LEFT_OUT
+    name: Name = LEFT_OUT
+    unit: Line = LEFT_OUT
+    tax_rate: Name = LEFT_OUT
+    line_per_charge: bool = LEFT_OUT
+    revenue_account: str = LEFT_OUT
+    prices: dict[CurrencyCode, Number] = LEFT_OUT
+    prices_include_tax: list[CurrencyCode] = LEFT_OUT
+    archived: bool = LEFT_OUT
+
+
+class ServiceIn(Body):
+    """A new service. Its name defaults to its code, its tax rate (a code) to the organisation's."""
+
+    id: Key = LEFT_OUT
+    code: Name
+    name: Name = LEFT_OUT
+    unit: Line = LEFT_OUT
+    tax_rate: Name = LEFT_OUT
+    line_per_charge: bool = LEFT_OUT
+    revenue_account: str = LEFT_OUT
+    prices: dict[CurrencyCode, Number] = LEFT_OUT
+    prices_include_tax: list[CurrencyCode] = LEFT_OUT
+
+
+class ServiceOut(Answer):
+    """A service; `prices` are unit prices by currency."""
+
+    id: UUID
+    code: str
+    name: str
+    unit: str
+    tax_rate: str
+    line_per_charge: bool
+    revenue_account: str
+    prices: dict[str, Exact]
+    prices_include_tax: list[str]
+    archived: bool
+    created_at: datetime
+
+
+class ServiceFilters(Parameters):
+    """Which services: `q` is looked for in code and name."""
+
+    q: str = ""
+    archived: Flag | None = None
+
+
+class ServiceQuery(ServiceFilters, Paging):
+    """A page of services."""
+
+
+class TaxRateChangeOut(Answer):
+    """The percentage for charges incurred from a day on."""
+
+    valid_from: date
+    percent: Exact
+
+
+class TaxRateOut(Answer):
+    """A rate as EN 16931 names it: a category code and a percentage, which holds before the first of its changes.
+
+    `note` is the reason that invoices print where no tax is charged.
+    """
+
+    id: UUID
+    code: str
+    name: str
+    category: Annotated[str, words(*TAX_CATEGORIES)]
+    percent: Exact
+    note: str
+    changes: list[TaxRateChangeOut]
+
+
+def _out(row: Any) -> ServiceOut:
+    return ServiceOut(
+        id=row.id,
+        code=row.code,
+        name=row.name,
+        unit=row.unit,
+        tax_rate=row.tax_rate.code,
+        line_per_charge=row.line_per_charge,
+        revenue_account=row.revenue_account,
+        prices={price.currency: price.unit_price for price in row.prices},
+        prices_include_tax=[price.currency for price in row.prices if price.includes_tax],
+        archived=row.archived_at is not None,
+        created_at=row.created_at,
+    )
+
+
+@route("GET", "/services", scope="read", query=ServiceQuery, answer=Listing[ServiceOut])
+def list_services(query: ServiceQuery) -> Reply:
+    """List services, newest first."""
+    found = newest_first(services(ServiceFilter(**query.filters())), Service)
+    return listing(page(db.session(), found, query.limit, query.after), _out)
+
+
+@route("GET", "/services/{code}", scope="read", answer=ServiceOut, versioned=True)
+def get_service(code: str) -> Reply:
+    """Read one service, by id or code."""
+    row = service(db.session(), code)
+    return Reply(_out(row), headers={"ETag": etag(row.version)})
+
+
+@route(
+    "POST", "/services", scope="catalogue:write", body=ServiceIn, answer=ServiceOut, statuses=(201, 200), versioned=True
+)
+def post_service(actor: Actor, body: ServiceIn) -> Reply:
+    """Add a service."""
+    content, is_new, version = transaction(_create, body, actor, now())
+    return created(content, is_new, ETag=etag(version))
+
+
+def _create(session: Session, body: ServiceIn, actor: Actor, at: datetime) -> tuple[ServiceOut, bool, int]:
+    row, is_new = operations.create(session, cast("ServiceFields", body.given("id")), body.id, actor, at)
+    return _out(row), is_new, row.version
+
+
+@route("PATCH", "/services/{code}", scope="catalogue:write", body=ServiceChanges, answer=ServiceOut, versioned=True)
+def patch_service(actor: Actor, code: str, body: ServiceChanges) -> Reply:
+    """Change the fields given."""
+    content, version = transaction(_change, code, body, actor, now())
+    return Reply(content, headers={"ETag": etag(version)})
+
+
+def _change(session: Session, code: str, body: ServiceChanges, actor: Actor, at: datetime) -> tuple[ServiceOut, int]:
+    row = service(session, code)
+    check_match(row.version)
+    row = operations.update(session, row.id, cast("ServiceFields", body.given("archived")), row.version, actor, at)
+    if "archived" in body.model_fields_set:
+        move = operations.archive if body.archived else operations.restore
+        move(session, row.id, actor, at)
+        session.flush()
+    return _out(row), row.version
+
+
+@route("GET", "/tax-rates", scope="read", answer=Listing[TaxRateOut])
+def list_tax_rates() -> Reply:
+    """List every tax rate, by code."""
+    return listing(Page(tax_rates(db.session()), None, None), TaxRateOut.model_validate)

@@ -1,0 +1,413 @@
+"""Charges: posted alone or by the thousand, listed, held, released, cancelled, corrected, kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from flask import Flask, current_app
+from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
+
+from billing_admin.api.frame.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Currency,
+    CurrencyCode,
+    Day,
+    Exact,
+    Flag,
+    Key,
+    Listing,
+    Name,
+    Number,
+    Paging,
+    Parameters,
+    PerhapsWhy,
+    Why,
+    many_lines,
+    one_line,
+    words,
+)
+from billing_admin.api.frame.problems import MOST_PROBLEMS, merged, worded
+from billing_admin.api.frame.routing import Reply, created, found_id, listing, route
+from billing_admin.clock import now
+from billing_admin.concurrency.group_commit import GroupCommit
+from billing_admin.db.paging import page
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.errors import DomainError, Problem
+from billing_admin.domain.text import named, text
+from billing_admin.operations.charges import charges as operations, corrections, duplicates, posting
+from billing_admin.queries.access.tokens import Bearer
+from billing_admin.queries.charges.charges import ChargeFilter, charge, charges
+from billing_admin.queries.charges.posting import Known
+
+MOST_CHARGES = 10_000
+Description = Annotated[str, one_line(1000, named=True)]
+_ENTRIES = {
+    "maxProperties": 50,
+    "propertyNames": {"maxLength": 40},
+    "additionalProperties": many_lines(500).json_schema,
+}
+Metadata = Annotated[dict[str, str], WithJsonSchema({"type": "object"} | _ENTRIES)]
+
+
+class ChargeIn(Body):
+    """A charge as it is asked for: a customer, and either a service, or a description with a price.
+
+    `tax_included` says whether a price of the caller's own includes tax; it is net if nothing is said.
+    """
+
+    # None is what is left out; null is refused. `__dict__` therefore holds just what a ChargeSpec is made of.
+
+    customer: Name
+    service: Name = LEFT_OUT
+    description: Description = LEFT_OUT
+    quantity: Number = LEFT_OUT
+    unit_price: Number = LEFT_OUT
+    amount: Number = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
+    incurred_on: Day = LEFT_OUT
+    metadata: Metadata = LEFT_OUT
+    tax_included: bool = LEFT_OUT
+    id: Key = LEFT_OUT
+
+
+_ONE = TypeAdapter(ChargeIn)
+
+
+@dataclass(slots=True)
+class ChargeRows:
+    """The rows of a batch that can be asked for, the place of each, and what is wrong with the others."""
+
+    specs: list[ChargeSpec]
+    places: list[int]
+    problems: list[Problem]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        rows = handler(Annotated[list[ChargeIn], Field(min_length=1, max_length=MOST_CHARGES)])
+        return no_info_wrap_validator_function(cls._read, rows)
+
+    @classmethod
+    def _read(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> "ChargeRows":
+        """All in one go; only if something is wrong, one by one, until enough is found to say so."""
+        rows = cls([], [], [])
+        try:
+            for place, charge_in in enumerate(handler(value)):
+                rows._add(place, charge_in)
+        except ValidationError:
+            if not isinstance(value, list) or not 1 <= len(value) <= MOST_CHARGES:
+                raise
+            rows = cls([], [], [])
+            for place, row in enumerate(value):
+                rows._try(place, row)
+        return rows
+
+    def _try(self, place: int, row: Any) -> None:
+        if len(self.problems) < MOST_PROBLEMS:
+            try:
+                self._add(place, _ONE.validate_python(row))
+            except ValidationError as error:
+                self.problems.extend(worded(error, "charges", place))
+
+    def _add(self, place: int, charge_in: ChargeIn) -> None:
+        try:
+            self.specs.append(ChargeSpec(**charge_in.__dict__))
+            self.places.append(place)
+        except DomainError as error:
+            self.problems.extend(replace(one, field=("charges", place, *one.field)) for one in error.problems)
+
+
+class ChargeBatch(Body):
+    """1 to 10,000 charges: all of them or none."""
+
+    charges: ChargeRows
+
+
+class ChargeOut(Answer):
+    """A charge with everything filled in."""
+
+    id: UUID
+    customer: str
+    service: str | None
+    description: str
+    quantity: Exact
+    unit_price: Exact | None
+    amount: Exact
+    tax_included: bool
+    currency: str
+    incurred_on: date
+    metadata: dict[str, str]
+    status: Annotated[str, words("pending", "held", "billed", "cancelled")]
+    created_at: datetime
+    created_by: str
+    invoice: str | None
+    late: bool
+    replaces: UUID | None
+    replaced_by: UUID | None
+    possible_duplicate_of: list[UUID]
+
+
+class BatchOut(Answer):
+    """What became of a batch; `ids` are in the order of its charges."""
+
+    created: int
+    replayed: int
+    possible_duplicates: list[UUID]
+    ids: list[UUID]
+
+
+class Reason(Body):
+    """Why."""
+
+    reason: Why
+
+
+class PerhapsReason(Body):
+    """Why, if there is something to say."""
+
+    reason: PerhapsWhy = ""
+
+
+class Correction(Body):
+    """What a charge's replacement says otherwise, and why; all other fields are taken over. `id` is the replacement's."""
+
+    reason: Why
+    id: Key = LEFT_OUT
+    customer: Name = LEFT_OUT
+    service: Name = LEFT_OUT
+    description: Description = LEFT_OUT
+    quantity: Number = LEFT_OUT
+    unit_price: Number = LEFT_OUT
+    amount: Number = LEFT_OUT
+    tax_included: bool = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
+    incurred_on: Day = LEFT_OUT
+    metadata: Metadata = LEFT_OUT
+
+
+class ChargeFilters(Parameters):
+    """Which charges; `from` and `to` are days of incurring, both included.
+
+    `possible_duplicate=true` are likely duplicates that nobody has decided on, false all others.
+    """
+
+    customer: str = ""
+    service: str = ""
+    status: Literal["", "pending", "held", "billed", "cancelled"] = ""
+    currency: Currency = ""
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = None
+    invoice: str = ""
+    likely_duplicates: Flag | None = Field(None, alias="possible_duplicate")
+    line: Key | None = None
+
+    def wanted(self) -> ChargeFilter:
+        """The filter of the queries."""
+        return ChargeFilter(**self.filters())
+
+
+class ChargeQuery(ChargeFilters, Paging):
+    """A page of charges."""
+
+
+def charge_out(row: Any) -> ChargeOut:
+    """A charge's row, with its names, as it is answered."""
+    return ChargeOut(
+        id=row.id,
+        customer=row.customer_reference,
+        service=row.service_code,
+        description=row.description,
+        quantity=row.quantity,
+        unit_price=row.unit_price,
+        amount=row.amount,
+        tax_included=row.tax_included,
+        currency=row.currency,
+        incurred_on=row.incurred_on,
+        metadata=row.details or {},
+        status=row.status,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        invoice=row.invoice_number,
+        late=row.late,
+        replaces=row.replaces_id,
+        replaced_by=row.replaced_by_id,
+        possible_duplicate_of=[row.duplicate_of_id] if row.is_likely_duplicate else [],
+    )
+
+
+@route(
+    "POST",
+    "/charges",
+    scope="charges:write",
+    body=ChargeIn,
+    answer=ChargeOut,
+    statuses=(201, 200),
+    proves_bearer=True,
+)
+def post_charge(bearer: Bearer, body: ChargeIn) -> Reply:
+    """Post one charge."""
+    posted = _post_one(ChargeSpec(**body.__dict__), bearer)
+    if posted.rows:
+        return created(_new_charge(posted.rows[0], posted.known, bearer.actor), True)
+    return created(charge_out(charge(db.session(), posted.ids[0])), False)
+
+
+def _post_one(spec: ChargeSpec, bearer: Bearer) -> posting.Posted:
+    lanes: Lanes = current_app.extensions["billing_posting"]
+    try:
+        return lanes(posting.Posting([spec], bearer.actor, bearer))
+    except DomainError as error:
+        error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
+        raise
+
+
+class Lanes:
+    """Those who post a charge at the same moment share a transaction: in one lane, which waits for nobody's lock; those whose
+    account is locked, by a billing run perhaps, go on in a second one, and keep only each other waiting.
+    """
+
+    def __init__(self) -> None:
+        self._quick = GroupCommit(partial(self._post, waits=False), transaction)
+        self._patient = GroupCommit(partial(self._post, waits=True), transaction)
+
+    def __call__(self, asked: posting.Posting) -> posting.Posted:
+        """Post it, or raise the refusal."""
+        posted = self._quick(asked) or self._patient(asked)
+        assert posted is not None  # noqa: S101 - it has waited
+        return posted
+
+    @staticmethod
+    def _post(
+        session: Session, asked: Sequence[posting.Posting], waits: bool
+    ) -> list[posting.Posted | DomainError | None]:
+        return posting.post_each(session, asked, now(), waits)
+
+
+def init_posting(app: Flask) -> None:
+    """Let those who post a charge at the same moment share a transaction."""
+    app.extensions["billing_posting"] = Lanes()
+
+
+def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:
+    """A charge that was stored just now, without reading it back."""
+    service_id = row["service_id"]
+    names = {
+        "customer_reference": known.customers[str(row["customer_id"])][0].reference,
+        "service_code": known.services[str(service_id)][0].code if service_id else None,
+        "created_by": actor.name,
+        "invoice_number": None,
+        "replaced_by_id": None,
+        "is_likely_duplicate": row["duplicate_of_id"] is not None,
+    }
+    return charge_out(SimpleNamespace(**row, **names))
+
+
+@route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, answer=BatchOut, statuses=(201, 200))
+def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
+    """Post 1 to 10,000 charges, all or nothing."""
+    posted = transaction(_post_rows, body.charges, actor, now())
+    content = BatchOut(
+        created=posted.created, replayed=posted.replayed, possible_duplicates=posted.duplicates, ids=posted.ids
+    )
+    return created(content, posted.created > 0)
+
+
+def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> posting.Posted:
+    """Name every wrong row: the right ones are posted as well, to hear what the operation says of them, and rolled back."""
+    try:
+        posted = posting.post(session, rows.specs, actor, at)
+    except DomainError as error:
+        error.problems = tuple(_placed(one, rows.places) for one in error.problems)
+        if not rows.problems:
+            raise
+        raise merged([*rows.problems, *error.problems]) from error
+    if rows.problems:
+        raise merged(rows.problems)
+    return posted
+
+
+def _placed(problem: Problem, places: Sequence[int]) -> Problem:
+    """A problem of the operation's row, at that row's place in the body."""
+    row, *rest = problem.field
+    return replace(problem, field=("charges", places[int(row)], *rest))
+
+
+@route("GET", "/charges", scope="read", query=ChargeQuery, answer=Listing[ChargeOut])
+def list_charges(query: ChargeQuery) -> Reply:
+    """List charges, newest first."""
+    session = db.session()
+    return listing(page(session, charges(session, query.wanted()), query.limit, query.after), charge_out)
+
+
+@route("GET", "/charges/{id}", scope="read", answer=ChargeOut)
+def get_charge(id: str) -> Reply:
+    """Read one charge."""
+    return Reply(charge_out(charge(db.session(), found_id(id))))
+
+
+@route("POST", "/charges/{id}/cancel", scope="charges:write", body=Reason, answer=ChargeOut)
+def cancel_charge(actor: Actor, id: str, body: Reason) -> Reply:
+    """Cancel a charge that is not billed."""
+    return Reply(transaction(_move, operations.cancel, found_id(id), body.reason, actor, now()))
+
+
+@route("POST", "/charges/{id}/hold", scope="charges:write", body=Reason, answer=ChargeOut)
+def hold_charge(actor: Actor, id: str, body: Reason) -> Reply:
+    """Keep a charge off the next invoice."""
+    return Reply(transaction(_move, operations.hold, found_id(id), body.reason, actor, now()))
+
+
+@route("POST", "/charges/{id}/release", scope="charges:write", body=Reason, answer=ChargeOut)
+def release_charge(actor: Actor, id: str, body: Reason) -> Reply:
+    """Let a held charge be billed again."""
+    return Reply(transaction(_move, operations.release, found_id(id), body.reason, actor, now()))
+
+
+@route("POST", "/charges/{id}/correct", scope="charges:write", body=Correction, answer=ChargeOut, statuses=(201, 200))
+def correct_charge(actor: Actor, id: str, body: Correction) -> Reply:
+    """Cancel a charge that is not billed and add its replacement, in one step; answers with the replacement."""
+    replacement, is_new = transaction(_correct, found_id(id), body, actor, now())
+    return created(replacement, is_new)
+
+
+def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: datetime) -> tuple[ChargeOut, bool]:
+    fields = body.given("id", "reason")
+    new_id, is_new = corrections.correct(session, id, fields, body.id, body.reason, actor, at)
+    return charge_out(charge(session, new_id)), is_new
+
+
+@route(
+    "POST",
+    "/charges/{id}/keep",
+    scope="charges:write",
+    body=PerhapsReason,
+    body_optional=True,
+    answer=ChargeOut,
+)
+def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
+    """Decide that a likely duplicate is a charge of its own; one held for looking alike is pending again."""
+    return Reply(transaction(_keep, found_id(id), body.reason, actor, now()))
+
+
+def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
+    text(reason, "reason", longest=500, stored=True)
+    duplicates.keep(session, [id], reason, actor, at)
+    return charge_out(charge(session, id))
+
+
+Move = Callable[[Session, Sequence[UUID], str, Actor, datetime], int]
+
+
+def _move(session: Session, move: Move, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
+    named(reason, "reason", longest=500, stored=True)
+    move(session, [id], reason, actor, at)
+    return charge_out(charge(session, id))

@@ -1,0 +1,164 @@
+"""Customers: added, listed, read, changed."""
+
+from datetime import datetime
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from pydantic import WithJsonSchema
+
+from billing_admin.api.frame.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Currency,
+    CurrencyCode,
+    Flag,
+    Key,
+    Line,
+    Listing,
+    Name,
+    Paging,
+    Parameters,
+    many_lines,
+    words,
+)
+from billing_admin.api.frame.routing import Reply, created, listing, route
+from billing_admin.api.frame.versions import check_match, etag
+from billing_admin.clock import now
+from billing_admin.db.paging import page
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.master_data import CustomerFields
+from billing_admin.domain.tax import TREATMENTS
+from billing_admin.models import Customer
+from billing_admin.operations.master_data import customers as operations
+from billing_admin.queries.listing import newest_first
+from billing_admin.queries.master_data.customers import CustomerFilter, customer, customers
+
+Lines = Annotated[str, many_lines(500)]
+Days = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 365})]
+Treatment = Annotated[str, words(*TREATMENTS)]
+
+
+class CustomerChanges(Body):
+    """What may be changed of a customer; `payment_terms_days` may be null: the organisation's terms."""
+
+    reference: Name = LEFT_OUT
+    name: Name = LEFT_OUT
+    email: Line = LEFT_OUT
+    address: Lines = LEFT_OUT
+    tax_id: Line = LEFT_OUT
+    tax_treatment: Treatment = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
+    payment_terms_days: Days | None = LEFT_OUT
+    notes: Lines = LEFT_OUT
+    archived: bool = LEFT_OUT
+
+
+class CustomerIn(Body):
+    """A new customer. Without a reference the next free one such as C-0007 is taken."""
+
+    id: Key = LEFT_OUT
+    reference: Name = LEFT_OUT
+    name: Name
+    email: Line = LEFT_OUT
+    address: Lines = LEFT_OUT
+    tax_id: Line = LEFT_OUT
+    tax_treatment: Treatment = LEFT_OUT
+    currency: CurrencyCode
+    payment_terms_days: Days | None = LEFT_OUT
+    notes: Lines = LEFT_OUT
+
+
+class CustomerOut(Answer):
+    """A customer."""
+
+    id: UUID
+    reference: str
+    name: str
+    email: str
+    address: str
+    tax_id: str
+    tax_treatment: Treatment
+    currency: str
+    payment_terms_days: int | None
+    notes: str
+    archived: bool
+    created_at: datetime
+
+
+class CustomerFilters(Parameters):
+    """Which customers: `q` is looked for in reference, name and e-mail."""
+
+    q: str = ""
+    currency: Currency = ""
+    archived: Flag | None = None
+
+
+class CustomerQuery(CustomerFilters, Paging):
+    """A page of customers."""
+
+
+def _out(row: Any) -> CustomerOut:
+    return CustomerOut(
+        id=row.id,
+        reference=row.reference,
+        name=row.name,
+        email=row.email,
+        address=row.address,
+        tax_id=row.tax_id,
+        tax_treatment=row.tax_treatment,
+        currency=row.currency,
+        payment_terms_days=row.payment_terms_days,
+        notes=row.notes,
+        archived=row.archived_at is not None,
+        created_at=row.created_at,
+    )
+
+
+@route("GET", "/customers", scope="read", query=CustomerQuery, answer=Listing[CustomerOut])
+def list_customers(query: CustomerQuery) -> Reply:
+    """List customers, newest first."""
+    found = newest_first(customers(CustomerFilter(**query.filters())), Customer)
+    return listing(page(db.session(), found, query.limit, query.after), _out)
+
+
+@route("GET", "/customers/{ref}", scope="read", answer=CustomerOut, versioned=True)
+def get_customer(ref: str) -> Reply:
+    """Read one customer, by id or reference."""
+    row = customer(db.session(), ref)
+    return Reply(_out(row), headers={"ETag": etag(row.version)})
+
+
+@route(
+    "POST",
+    "/customers",
+    scope="customers:write",
+    body=CustomerIn,
+    answer=CustomerOut,
+    statuses=(201, 200),
+    versioned=True,
+)
+def post_customer(actor: Actor, body: CustomerIn) -> Reply:
+    """Add a customer."""
+    fields = cast("CustomerFields", body.given("id"))
+    row, is_new = transaction(operations.create, fields, body.id, actor, now())
+    return created(_out(row), is_new, ETag=etag(row.version))
+
+
+@route("PATCH", "/customers/{ref}", scope="customers:write", body=CustomerChanges, answer=CustomerOut, versioned=True)
+def patch_customer(actor: Actor, ref: str, body: CustomerChanges) -> Reply:
+    """Change the fields given."""
+    row = transaction(_change, ref, body, actor, now())
+    return Reply(_out(row), headers={"ETag": etag(row.version)})
+
+
+def _change(session: Session, ref: str, body: CustomerChanges, actor: Actor, at: datetime) -> Customer:
+    row = customer(session, ref)
+    check_match(row.version)
+    row = operations.update(session, row.id, cast("CustomerFields", body.given("archived")), row.version, actor, at)
+    if "archived" in body.model_fields_set:
+        move = operations.archive if body.archived else operations.restore
+        move(session, row.id, actor, at)
+        session.flush()
+    return row

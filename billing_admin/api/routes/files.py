@@ -1,0 +1,115 @@
+"""Files: what a list's filter lets through, whole, as CSV written while it is sent, or as a workbook."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response
+
+from billing_admin.api.frame.bearer import bearer
+from billing_admin.api.frame.fields import Answer, One, Parameters
+from billing_admin.api.frame.routing import Reply, route
+from billing_admin.api.routes.audit_events import AuditFilters
+from billing_admin.api.routes.catalogue import ServiceFilters
+from billing_admin.api.routes.charges import ChargeFilters
+from billing_admin.api.routes.customers import CustomerFilters
+from billing_admin.api.routes.invoices import InvoiceFilters
+from billing_admin.api.routes.payments import PaymentFilters
+from billing_admin.clock import now
+from billing_admin.db.transactions import Stream, db
+from billing_admin.formats import export
+from billing_admin.formats.export import FORMATS, Wanted
+from billing_admin.queries.audit import AuditFilter
+from billing_admin.queries.exports import Filters
+from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.master_data.services import ServiceFilter
+
+
+class File(Parameters):
+    """`excel=1` adds a BOM to a CSV; `totals=1` answers, as JSON, what the whole file must add up to."""
+
+    excel: One = False
+    totals: One = False
+
+
+class InvoiceFile(InvoiceFilters, File):
+    """A file of invoices, or of their lines."""
+
+
+class ChargeFile(ChargeFilters, File):
+    """A file of charges."""
+
+
+class PaymentFile(PaymentFilters, File):
+    """A file of payments, or of their allocations."""
+
+
+class CustomerFile(CustomerFilters, File):
+    """A file of customers."""
+
+
+class ServiceFile(ServiceFilters, File):
+    """A file of services."""
+
+
+class AuditFile(AuditFilters, File):
+    """A file of audit events."""
+
+
+class Totals(Answer):
+    """What a `.meta.json` says of a file: what it is of and when it was asked for, how many rows it has, what they add up to per
+    currency, and the SHA-256 of its bytes.
+    """
+
+    name: str
+    kind: str
+    format: str
+    filters: dict[str, Any]
+    made_at: str
+    made_by: str
+    rows: int
+    sum_of: str | None
+    sums: dict[str, str]
+    sha256: str
+    columns: list[str]
+    product: str
+    version: str
+
+
+Filtering = Callable[[Any], Filters]
+KINDS: tuple[tuple[str, str, type[Parameters], Filtering], ...] = (
+    ("invoices", "invoices", InvoiceFile, lambda query: query.wanted(today(db.session(), now()))),
+    ("invoice-lines", "the lines of invoices", InvoiceFile, lambda query: query.wanted(today(db.session(), now()))),
+    ("charges", "charges", ChargeFile, lambda query: query.wanted()),
+    ("payments", "payments", PaymentFile, lambda query: query.wanted()),
+    ("allocations", "the allocations of payments", PaymentFile, lambda query: query.wanted()),
+    ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
+    ("services", "services, a row for each price", ServiceFile, lambda query: ServiceFilter(**query.filters())),
+    ("audit-events", "audit events", AuditFile, lambda query: AuditFilter(**query.filters())),
+)
+
+
+def _add_route(kind: str, what: str, query: type[Parameters], filtering: Filtering, format: str) -> None:
+    def view(query: Any) -> Reply | Response:
+        return _file(Wanted(kind, filtering(query), format, query.excel), query.totals)
+
+    view.__name__ = f"get_{kind.replace('-', '_')}_{format if format != 'csv' else 'file'}"
+    view.__doc__ = f"Export {what}, as {'a workbook' if format == 'xlsx' else 'CSV'}."
+    route("GET", f"/{kind}.{format}", scope="read", query=query, answer=FORMATS[format], or_json=Totals)(view)
+
+
+for _kind in KINDS:
+    for _format in FORMATS:
+        _add_route(*_kind, _format)
+
+
+def _file(wanted: Wanted, totals: bool) -> Reply | Response:
+    session, name = db.session(), f"{wanted.kind}.{wanted.format}"
+    if totals:
+        made = export.control_totals(session, wanted)
+        about = export.about(wanted, name, made, now(), bearer().actor.name)
+        return Reply(Totals(**about))
+    export.check(session, wanted)  # what is refused is refused before anything is sent
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    parts = Stream(lambda session: export.parts(session, wanted))
+    return Response(parts, headers=headers, content_type=FORMATS[wanted.format])

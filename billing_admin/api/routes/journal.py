@@ -1,0 +1,65 @@
+"""The accounting journal of a period: for hledger and ledger, or as CSV."""
+
+from flask import Response
+from pydantic import Field
+
+from billing_admin.api.frame.bearer import bearer
+from billing_admin.api.frame.fields import Answer, FigureDay, One, Parameters
+from billing_admin.api.frame.routing import Reply, route
+from billing_admin.clock import now
+from billing_admin.db.transactions import Stream, db
+from billing_admin.formats import journal
+from billing_admin.formats.journal import FORMATS, Journal
+from billing_admin.queries.journal import Period
+
+
+class JournalQuery(Parameters):
+    """`from` and `to` are days, both included; `opening=1` begins with the balances of all that came before; `totals=1` answers,
+    as JSON, what the file adds up to.
+    """
+
+    from_: FigureDay | None = Field(None, alias="from")
+    to: FigureDay | None = None
+    opening: One = False
+    totals: One = False
+
+
+class JournalTotals(Answer):
+    """What the `.meta.json` of a journal says: debits and credits per currency are equal; `rows` counts postings."""
+
+    name: str
+    kind: str
+    format: str
+    filters: dict[str, str | bool]
+    made_at: str
+    made_by: str
+    transactions: int
+    rows: int
+    debits: dict[str, str]
+    credits: dict[str, str]
+    sha256: str
+    product: str
+    version: str
+
+
+@route("GET", "/journal.hledger", scope="read", query=JournalQuery, answer=FORMATS["hledger"], or_json=JournalTotals)
+def get_journal(query: JournalQuery) -> Reply | Response:
+    """Export the journal of a period, for hledger and ledger."""
+    return _file(query, "hledger")
+
+
+@route("GET", "/journal.csv", scope="read", query=JournalQuery, answer=FORMATS["csv"], or_json=JournalTotals)
+def get_journal_file(query: JournalQuery) -> Reply | Response:
+    """Export the journal of a period, as CSV with a row for each posting."""
+    return _file(query, "csv")
+
+
+def _file(query: JournalQuery, format: str) -> Reply | Response:
+    wanted = Journal(Period(query.from_, query.to), format, query.opening)
+    if query.totals:
+        made = journal.made(db.session(), wanted)
+        return Reply(JournalTotals(**journal.about(wanted, wanted.name, made, now(), bearer().actor.name)))
+    headers = {"Content-Disposition": f'attachment; filename="{wanted.name}"'}
+    return Response(
+        Stream(lambda session: journal.parts(session, wanted)), headers=headers, content_type=FORMATS[format]
+    )

@@ -1,0 +1,282 @@
+"""Payments: recorded, listed, allocated, withdrawn, reversed; and remainders of invoices written off."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, GetPydanticSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
+
+from billing_admin.api.frame.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Currency,
+    Day,
+    Key,
+    Line,
+    Listing,
+    Name,
+    Number,
+    Paging,
+    Parameters,
+    PerhapsWhy,
+    Why,
+    words,
+)
+from billing_admin.api.frame.routing import Reply, created, found_id, listing, route
+from billing_admin.clock import now
+from billing_admin.db.paging import page
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.money import Money
+from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, Allocate, AllocationSpec, PaymentSpec
+from billing_admin.operations.payments import payments as operations
+from billing_admin.operations.payments.payments import Recorded
+from billing_admin.queries.invoices.invoices import invoice_id
+from billing_admin.queries.payments.payments import PaymentFilter, allocations, payment, payments, same_reference
+
+MOST_ALLOCATIONS = 1000
+
+
+class AllocationIn(Body):
+    """So much for one invoice, named by id or number."""
+
+    invoice: Name
+    amount: Number
+
+
+def _oldest_or(value: Any, rows: ValidatorFunctionWrapHandler) -> Any:
+    """Take the word, or read the rows. pydantic's own union would name itself in the place of what is wrong."""
+    if value == OLDEST:
+        return value
+    if isinstance(value, str):
+        raise PydanticCustomError("not_a_choice", "Use “oldest”, or a list of invoices and amounts.")
+    return rows(value)
+
+
+def _word_or_rows(_source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    rows = handler.generate_schema(Annotated[list[AllocationIn], Field(max_length=MOST_ALLOCATIONS)])
+    return no_info_wrap_validator_function(_oldest_or, rows)
+
+
+def _told_as_either(core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    return {"anyOf": [{"type": "string", "const": OLDEST}, handler(core)]}
+
+
+Allocations = Annotated[Literal["oldest"] | list[AllocationIn], GetPydanticSchema(_word_or_rows, _told_as_either)]
+
+
+class PaymentIn(Body):
+    """A payment. `allocate` says where the money goes: to the oldest invoices, to these, or, when empty, to none."""
+
+    id: Key = LEFT_OUT
+    customer: Name
+    amount: Number
+    currency: Currency = LEFT_OUT
+    received_on: Day = LEFT_OUT
+    method: Annotated[str, words(*METHODS)]
+    reference: Line = LEFT_OUT
+    allocate: Allocations
+
+    def spec(self) -> PaymentSpec:
+        """What the operation is asked for."""
+        return PaymentSpec(**self.__dict__ | {"allocate": _asked(self.allocate)})
+
+
+class AllocateIn(Body):
+    """Where what is left of a payment goes."""
+
+    allocate: Allocations
+
+
+class ReverseIn(Body):
+    """Why, and on which day; today if left out."""
+
+    reason: Why
+    reversed_on: Day = LEFT_OUT
+
+
+class WithdrawIn(Body):
+    """Why, if there is something to say."""
+
+    reason: PerhapsWhy = ""
+
+
+class WriteOffIn(Body):
+    """`amount` must name what is open on the invoice, all of it."""
+
+    id: Key = LEFT_OUT
+    amount: Number
+    reason: Why
+
+
+class AllocationOut(Answer):
+    """What stands allocated to one invoice, since which day."""
+
+    id: UUID
+    invoice: str
+    amount: str
+    made_on: date
+
+
+class PaymentOut(Answer):
+    """A payment; `allocations` are those that stand."""
+
+    id: UUID
+    customer: str
+    amount: str
+    currency: str
+    received_on: date
+    method: Annotated[str, words(*METHODS, WRITE_OFF)]
+    reference: str
+    status: Annotated[str, words("recorded", "reversed")]
+    reason: str
+    reversed_on: date | None
+    reversal_reason: str
+    allocations: list[AllocationOut]
+    unallocated: str
+    created_at: datetime
+    created_by: str
+    possible_duplicate_of: list[UUID]
+
+
+class PaymentFilters(Parameters):
+    """Which payments; `from` and `to` are days of receipt, both included. `unallocated`: recorded, and something is left."""
+
+    customer: str = ""
+    currency: Currency = ""
+    status: Literal["", "recorded", "reversed", "unallocated"] = ""
+    method: Literal["", "bank_transfer", "direct_debit", "card", "cash", "cheque", "other", "write_off"] = ""
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = None
+    reference: str = ""
+
+    def wanted(self) -> PaymentFilter:
+        """The filter of the queries."""
+        return PaymentFilter(**self.filters())
+
+
+class PaymentQuery(PaymentFilters, Paging):
+    """A page of payments."""
+
+
+def _asked(allocate: Literal["oldest"] | list[AllocationIn]) -> Allocate:
+    if isinstance(allocate, str):
+        return allocate
+    return tuple(AllocationSpec(one.invoice, one.amount) for one in allocate)
+
+
+def _out(row: Any, made: Sequence[Any], duplicates: list[UUID]) -> PaymentOut:
+    def money(minor: int) -> str:
+        return str(Money(minor, row.currency))
+
+    return PaymentOut(
+        id=row.id,
+        customer=row.customer_reference,
+        amount=money(row.amount),
+        currency=row.currency,
+        received_on=row.received_on,
+        method=row.method,
+        reference=row.reference,
+        status=row.status,
+        reason=row.reason,
+        reversed_on=row.reversed_on,
+        reversal_reason=row.reversal_reason,
+        allocations=[
+            AllocationOut(id=one.id, invoice=one.number, amount=money(one.amount), made_on=one.made_on)
+            for one in made
+            if one.withdrawn_on is None
+        ],
+        unallocated=money(row.left),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        possible_duplicate_of=duplicates,
+    )
+
+
+def _read(session: Session, id: UUID) -> PaymentOut:
+    return _out(payment(session, id), allocations(session, [id])[id], same_reference(session, [id])[id])
+
+
+@route("POST", "/payments", scope="payments:write", body=PaymentIn, answer=PaymentOut, statuses=(201, 200))
+def post_payment(actor: Actor, body: PaymentIn) -> Reply:
+    """Record a payment and allocate it. A repeated reference is told, not refused."""
+    stored, is_new = transaction(_record, body.spec(), actor, now())
+    return created(stored, is_new)
+
+
+def _record(session: Session, spec: PaymentSpec, actor: Actor, at: datetime) -> tuple[PaymentOut, bool]:
+    return _answered(session, operations.record(session, spec, actor, at))
+
+
+def _answered(session: Session, recorded: Recorded) -> tuple[PaymentOut, bool]:
+    return _read(session, recorded.id), recorded.created
+
+
+@route("GET", "/payments", scope="read", query=PaymentQuery, answer=Listing[PaymentOut])
+def list_payments(query: PaymentQuery) -> Reply:
+    """List payments, the last recorded first."""
+    session = db.session()
+    found = page(session, payments(session, query.wanted()), query.limit, query.after)
+    ids = [row.id for row in found.rows]
+    made, duplicates = allocations(session, ids), same_reference(session, ids)
+    return listing(found, lambda row: _out(row, made[row.id], duplicates[row.id]))
+
+
+@route("GET", "/payments/{id}", scope="read", answer=PaymentOut)
+def get_payment(id: str) -> Reply:
+    """Read one payment."""
+    return Reply(_read(db.session(), found_id(id)))
+
+
+@route("POST", "/payments/{id}/allocations", scope="payments:write", body=AllocateIn, answer=PaymentOut)
+def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
+    """Allocate what is left of a payment, or parts of it, as of today."""
+    return Reply(transaction(_act, operations.allocate, found_id(id), _asked(body.allocate), actor, now()))
+
+
+@route(
+    "POST",
+    "/payments/{id}/allocations/{allocation}/withdraw",
+    scope="payments:write",
+    body=WithdrawIn,
+    body_optional=True,
+    answer=PaymentOut,
+)
+def withdraw_allocation(actor: Actor, id: str, allocation: str, body: WithdrawIn) -> Reply:
+    """Take an allocation back as of today: its money is unallocated again."""
+    return Reply(transaction(_act, operations.withdraw, found_id(id), found_id(allocation), body.reason, actor, now()))
+
+
+@route("POST", "/payments/{id}/reverse", scope="payments:write", body=ReverseIn, answer=PaymentOut)
+def reverse_payment(actor: Actor, id: str, body: ReverseIn) -> Reply:
+    """Take a payment back, with all its allocations."""
+    return Reply(transaction(_act, operations.reverse, found_id(id), body.reason, body.reversed_on, actor, now()))
+
+
+def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
+    operation(session, id, *args)
+    return _read(session, id)
+
+
+@route(
+    "POST",
+    "/invoices/{number}/write-off",
+    scope="payments:write",
+    body=WriteOffIn,
+    answer=PaymentOut,
+    statuses=(201, 200),
+)
+def write_off_invoice(actor: Actor, number: str, body: WriteOffIn) -> Reply:
+    """Give up what an invoice still owes: a payment of the method `write_off`."""
+    stored, is_new = transaction(_write_off, number, body, actor, now())
+    return created(stored, is_new)
+
+
+def _write_off(session: Session, name: str, body: WriteOffIn, actor: Actor, at: datetime) -> tuple[PaymentOut, bool]:
+    id = invoice_id(session, name)
+    return _answered(session, operations.write_off(session, id, body.amount, body.reason, body.id, actor, at))

@@ -1,0 +1,20 @@
+"""Issued documents as PDF."""
+
+from flask import Response, current_app
+
+from billing_admin.api.frame.routing import route
+from billing_admin.db.transactions import db
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.formats.pdf import pdf
+from billing_admin.queries.invoices.invoices import invoice
+
+MEDIA_TYPE = "application/pdf"
+
+
+@route("GET", "/invoices/{number}/pdf", scope="read", answer=MEDIA_TYPE)
+def get_invoice_pdf(number: str) -> Response:
+    """Read an issued invoice or credit note as PDF; a draft has none."""
+    found = invoice(db.session(), number)
+    headers = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
+    glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
+    return Response(pdf(found, glyphs), headers=headers, content_type=MEDIA_TYPE)

@@ -1,0 +1,223 @@
+"""Recurring charges: what a customer owes every month, quarter or year; paused, resumed, ended, changed from a date."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from billing_admin.api.frame.fields import (
+    LEFT_OUT,
+    Answer,
+    Body,
+    Currency,
+    CurrencyCode,
+    Day,
+    Exact,
+    Key,
+    Listing,
+    Name,
+    Number,
+    Paging,
+    PerhapsWhy,
+    one_line,
+    words,
+)
+from billing_admin.api.frame.routing import Reply, created, found_id, listing, route
+from billing_admin.api.routes.charges import PerhapsReason
+from billing_admin.clock import now
+from billing_admin.db.paging import page
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.recurring_charges import INTERVALS, LONGEST_DESCRIPTION, RecurringSpec
+from billing_admin.operations.charges import recurring_charges as operations
+from billing_admin.queries.charges.recurring_charges import (
+    STATES,
+    RecurringFilter,
+    recurring_charge,
+    recurring_charges,
+    schedule_of,
+    upcoming,
+)
+from billing_admin.queries.master_data.organisation import today
+
+WRITE = "charges:write"
+Description = Annotated[str, one_line(LONGEST_DESCRIPTION, named=True)]
+Interval = Annotated[str, words(*INTERVALS)]
+
+
+class RecurringIn(Body):
+    """What comes again. Without `unit_price` the list price of the day of posting counts; `ends_on` is included."""
+
+    id: Key = LEFT_OUT
+    customer: Name
+    service: Name
+    description: Description = LEFT_OUT
+    quantity: Number = LEFT_OUT
+    unit_price: Number = LEFT_OUT
+    currency: CurrencyCode = LEFT_OUT
+    interval: Interval
+    anchor_on: Day = LEFT_OUT
+    starts_on: Day
+    ends_on: Day = LEFT_OUT
+
+
+class Ending(Body):
+    """The last day, included; what was posted beyond it is taken back by day."""
+
+    ends_on: Day
+    reason: PerhapsWhy = ""
+
+
+class Change(Body):
+    """From which day, and what is then otherwise. `id` is that of the recurring charge which follows."""
+
+    id: Key = LEFT_OUT
+    from_: Day = Field(alias="from")
+    reason: PerhapsWhy = ""
+    service: Name = LEFT_OUT
+    description: Description = LEFT_OUT
+    quantity: Number = LEFT_OUT
+    unit_price: Number = LEFT_OUT
+    interval: Interval = LEFT_OUT
+    anchor_on: Day = LEFT_OUT
+    ends_on: Day = LEFT_OUT
+
+
+class ComingOut(Answer):
+    """A charge to come, at today's price; both days are included.
+
+    A partial period is a plain amount: `quantity` is 1 and `unit_price` null.
+    """
+
+    period_from: date
+    period_to: date
+    quantity: Exact
+    unit_price: Exact | None
+    amount: Exact | None
+
+
+class RecurringOut(Answer):
+    """A recurring charge; `unit_price` is null where the list price counts. `next` are the three charges to come."""
+
+    id: UUID
+    customer: str
+    service: str
+    description: str
+    quantity: Exact
+    unit_price: Exact | None
+    currency: str
+    interval: Annotated[str, words(*INTERVALS)]
+    anchor_on: date
+    starts_on: date
+    ends_on: date | None
+    status: Annotated[str, words(*STATES)]
+    paused_on: date | None
+    posted_through: date | None
+    follows: UUID | None
+    followed_by: UUID | None
+    created_at: datetime
+    next: list[ComingOut]
+
+
+class RecurringQuery(Paging):
+    """Which recurring charges."""
+
+    customer: str = ""
+    service: str = ""
+    status: Literal["", "active", "paused", "ended"] = ""
+    currency: Currency = ""
+
+
+def _out(row: Any, day: date) -> RecurringOut:
+    return RecurringOut(
+        id=row.id,
+        customer=row.customer_reference,
+        service=row.service_code,
+        description=row.description,
+        quantity=row.quantity,
+        unit_price=row.unit_price,
+        currency=row.currency,
+        interval=row.interval,
+        anchor_on=row.anchor_on,
+        starts_on=row.starts_on,
+        ends_on=row.ends_on,
+        status=schedule_of(row).state(day),
+        paused_on=row.paused_on,
+        posted_through=row.posted_through,
+        follows=row.follows_id,
+        followed_by=row.followed_by_id,
+        created_at=row.created_at,
+        next=[ComingOut.model_validate(coming) for coming in upcoming(row)],
+    )
+
+
+def _read(session: Session, id: UUID) -> RecurringOut:
+    return _out(recurring_charge(session, id), today(session, now()))
+
+
+@route("GET", "/recurring-charges", scope="read", query=RecurringQuery, answer=Listing[RecurringOut])
+def list_recurring_charges(query: RecurringQuery) -> Reply:
+    """List recurring charges, newest first."""
+    session = db.session()
+    day = today(session, now())
+    found = recurring_charges(session, RecurringFilter(day, **query.filters()))
+    return listing(page(session, found, query.limit, query.after), lambda row: _out(row, day))
+
+
+@route("GET", "/recurring-charges/{id}", scope="read", answer=RecurringOut)
+def get_recurring_charge(id: str) -> Reply:
+    """Read one recurring charge."""
+    return Reply(_read(db.session(), found_id(id)))
+
+
+@route("POST", "/recurring-charges", scope=WRITE, body=RecurringIn, answer=RecurringOut, statuses=(201, 200))
+def post_recurring_charge(actor: Actor, body: RecurringIn) -> Reply:
+    """Add a recurring charge. Its charges are posted as they fall due, by the daily command."""
+    return created(*transaction(_create, RecurringSpec(**body.__dict__), actor, now()))
+
+
+def _create(session: Session, spec: RecurringSpec, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:
+    row, is_new = operations.create(session, spec, actor, at)
+    return _read(session, row.id), is_new
+
+
+@route(
+    "POST", "/recurring-charges/{id}/pause", scope=WRITE, body=PerhapsReason, body_optional=True, answer=RecurringOut
+)
+def pause_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
+    """Post nothing that begins from today on, until it is resumed."""
+    return Reply(transaction(_move, operations.pause, found_id(id), (body.reason,), actor, now()))
+
+
+@route(
+    "POST", "/recurring-charges/{id}/resume", scope=WRITE, body=PerhapsReason, body_optional=True, answer=RecurringOut
+)
+def resume_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
+    """Go on with the first period that begins today or later; those that began during the pause are skipped."""
+    return Reply(transaction(_move, operations.resume, found_id(id), (body.reason,), actor, now()))
+
+
+@route("POST", "/recurring-charges/{id}/end", scope=WRITE, body=Ending, answer=RecurringOut)
+def end_recurring_charge(actor: Actor, id: str, body: Ending) -> Reply:
+    """Let it end with a day; days after it that were posted are taken back."""
+    return Reply(transaction(_move, operations.end, found_id(id), (body.ends_on, body.reason), actor, now()))
+
+
+def _move(
+    session: Session, move: Any, id: UUID, arguments: tuple[Any, ...], actor: Actor, at: datetime
+) -> RecurringOut:
+    move(session, id, *arguments, actor, at)
+    return _read(session, id)
+
+
+@route("POST", "/recurring-charges/{id}/change", scope=WRITE, body=Change, answer=RecurringOut, statuses=(201, 200))
+def change_recurring_charge(actor: Actor, id: str, body: Change) -> Reply:
+    """End it the day before, and let another follow that is otherwise; answers with the one that follows."""
+    return created(*transaction(_change, found_id(id), body, actor, now()))
+
+
+def _change(session: Session, id: UUID, body: Change, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:
+    fields = body.given("id", "from_", "reason")
+    row, is_new = operations.change(session, id, body.from_, fields, body.id, body.reason, actor, at)
+    return _read(session, row.id), is_new

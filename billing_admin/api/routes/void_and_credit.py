@@ -1,0 +1,75 @@
+"""Invoices corrected: made void, or credited."""
+
+from datetime import datetime
+from typing import Literal
+
+from billing_admin.api.frame.fields import LEFT_OUT, Body, Day, Key, Number, Why
+from billing_admin.api.frame.routing import REPLAYED, Reply, route
+from billing_admin.api.routes.invoices import InvoiceOut, answered
+from billing_admin.clock import now
+from billing_admin.db.transactions import Session, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.operations.invoices import credit_notes, voids
+from billing_admin.queries.invoices.credit_notes import CreditSpec
+from billing_admin.queries.invoices.invoices import invoice_id
+
+
+class VoidIn(Body):
+    """Why, and what becomes of the charges: `billed_again` puts them on a draft, which the answer names as `replaced_by`."""
+
+    reason: Why
+    charges: Literal["pending", "cancelled", "billed_again"] = "pending"
+
+
+class CreditLineIn(Body):
+    """A line by its id, and the net amount to take back; its tax follows."""
+
+    line: Key
+    amount: Number
+
+
+class CreditIn(Body):
+    """Why, and either an `amount` with the tax in it, or `lines`. The date is today if left out."""
+
+    id: Key = LEFT_OUT
+    reason: Why
+    amount: Number = LEFT_OUT
+    lines: list[CreditLineIn] = LEFT_OUT
+    issue_date: Day = LEFT_OUT
+
+    def spec(self) -> CreditSpec:
+        """What the operation is asked for."""
+        lines = [(line.line, line.amount) for line in self.lines or []]
+        return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id)
+
+
+@route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, answer=InvoiceOut, versioned=True)
+def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
+    """Make an invoice void that nobody paid and nothing credits: its number stays."""
+    return transaction(_void, number, body, actor, now())
+
+
+def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime) -> Reply:
+    id = invoice_id(session, name)
+    voids.void(session, id, body.reason, body.charges, actor, at)
+    return answered(session, str(id), at)
+
+
+@route(
+    "POST",
+    "/invoices/{number}/credit",
+    scope="billing:write",
+    body=CreditIn,
+    answer=InvoiceOut,
+    statuses=(201, 200),
+    versioned=True,
+)
+def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
+    """Issue a credit note for an invoice, and answer with it."""
+    return transaction(_credit, number, body.spec(), actor, now())
+
+
+def _credit(session: Session, name: str, spec: CreditSpec, actor: Actor, at: datetime) -> Reply:
+    note_id, is_new = credit_notes.credit(session, invoice_id(session, name), spec, actor, at)
+    reply = answered(session, str(note_id), at)
+    return Reply(reply.content, 201 if is_new else 200, {**reply.headers, **({} if is_new else REPLAYED)})

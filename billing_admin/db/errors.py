@@ -1,0 +1,153 @@
+"""Errors that mean the database cannot be used for now, whichever library raised them."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+import structlog
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    TimeoutError as PoolTimeout,
+)
+
+RETRY_AFTER_SECONDS: Final = 5
+SQLITE_WRITE_BEGIN: Final = "BEGIN IMMEDIATE"
+
+# PostgreSQL: lost connections, sign-in, rolled back transactions, resources, shutdown, the server's files and configuration.
+_UNAVAILABLE_CLASSES = frozenset({"08", "28", "40", "53", "57", "58", "F0"})
+_DATABASE_MISSING, _LOCK_TIMEOUT, _IDLE_TIMEOUT, _TRANSACTION_TIMEOUT = "3D000", "55P03", "25P03", "25P04"
+_UNAVAILABLE_STATES = frozenset({_DATABASE_MISSING, _LOCK_TIMEOUT, _IDLE_TIMEOUT, _TRANSACTION_TIMEOUT})
+_UNAVAILABLE_SQLITE = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+_LOST_IN_TRANSACTION = "8s2b"  # SQLAlchemy's code for statements after the one that lost the connection
+_log = structlog.get_logger(__name__)
+
+
+class RevisionMismatch(Exception):
+    """The database's schema is not the one that this program was written for.
+
+    `is_newer` says whether a later release upgraded the database.
+    """
+
+    def __init__(self, message: str, *, is_newer: bool) -> None:
+        super().__init__(message)
+        self.is_newer = is_newer
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Why the database cannot be used: a stable code, a title for a page, and a sentence."""
+
+    code: str
+    title: str
+    detail: str
+
+
+AWAY: Final = Unavailable("database_away", "The database is unavailable", "The database does not answer.")
+
+
+def unavailable(error: BaseException | None) -> Unavailable | None:
+    """Return why the database is unavailable, or None when the error means something else, such as a bug.
+
+    Looks at the error and at its causes. A lock that could not be had in time, and a transaction that was rolled back in favour
+    of others after all retries, count as unavailable: the same request may succeed later.
+    """
+    while error is not None:
+        if isinstance(error, RevisionMismatch):
+            return Unavailable("database_revision", "The program and the database do not match", str(error))
+        if _is_away(error):
+            return AWAY
+        error = error.__cause__
+    return None
+
+
+def _is_away(error: BaseException) -> bool:
+    match error:
+        case DBAPIError():
+            return _is_away_for_sqlalchemy(error)
+        case sqlite3.Error():
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE_SQLITE
+        case psycopg.Error(sqlstate=str(state)):
+            return state[:2] in _UNAVAILABLE_CLASSES or state in _UNAVAILABLE_STATES
+        case PendingRollbackError():
+            return error.code == _LOST_IN_TRANSACTION
+        case _:
+            return isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def _is_away_for_sqlalchemy(error: DBAPIError) -> bool:
+    if error.connection_invalidated or error.statement == SQLITE_WRITE_BEGIN:
+        return True
+    if isinstance(error.orig, psycopg.Error | sqlite3.Error):
+        return _is_away(error.orig)
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+class LogIfUnavailable:
+    """A `with` block that logs `event` and ends when the database is unavailable; every other error is raised."""
+
+    def __init__(self, event: str, **fields: object) -> None:
+        self._event, self._fields = event, fields
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if error is None or unavailable(error) is None:
+            return False
+        _log.warning(self._event, **self._fields, error=cause(error))
+        return True
+
+
+def cause(error: BaseException) -> str:
+    """Return the first line of the driver's message, without SQL."""
+    driver_error = error.orig if isinstance(error, DBAPIError) else error
+    return str(driver_error).strip().partition("\n")[0] or type(driver_error).__name__
+
+
+@contextmanager
+def driver_errors(connection: Connection) -> Iterator[Any]:
+    """Yield the driver's own connection; its errors are raised as SQLAlchemy's, and a broken connection is dropped."""
+    dialect, pooled = connection.dialect, connection.connection
+    try:
+        yield pooled.driver_connection
+    except dialect.loaded_dbapi.Error as error:
+        broken = bool(dialect.is_disconnect(error, pooled.dbapi_connection, None))
+        if broken:
+            connection.invalidate(error)
+            connection.engine.dispose()
+        raise as_sqlalchemy(dialect, error, broken) from error
+
+
+def as_sqlalchemy(dialect: Dialect, error: Any, broken: bool = False) -> BaseException:
+    """Return the driver's error as the one that SQLAlchemy would raise."""
+    wrapped: BaseException = DBAPIError.instance(
+        None,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=broken,
+        dialect=dialect,
+    )
+    return wrapped

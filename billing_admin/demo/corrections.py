@@ -1,0 +1,60 @@
+"""What is put right in the demo: an invoice made void and billed again, and two credit notes, one on a paid invoice."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.demo.usage import CURRENT, key
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.money import Money
+from billing_admin.models import Invoice, InvoiceLine
+from billing_admin.operations.invoices import credit_notes, drafts, invoices, voids
+from billing_admin.queries.invoices.credit_notes import CreditSpec
+
+Do = Callable[..., Any]
+
+# The month, as the demo counts them, in which all of it happens.
+CORRECTED = CURRENT - 1
+LACKS_ORDER, VOID_REASON, ORDER = "C-0110", "Sent without the purchase order number", "PO-2207-B"
+HAD_OUTAGE, OUTAGE_REASON = "C-0118", "Ten percent off for the storage outage"
+SENT_BACK_REASON = "Not ordered, as agreed on the phone"
+
+
+def bill_again(session: Session, do: Do, issued_on: date, now: datetime) -> None:
+    """Make an invoice of a day void, as it lacks the customer's order number, and issue the one in its place."""
+    wrong = _of(session, LACKS_ORDER, issued_on)
+    _, draft_id = do(voids.void, wrong.id, VOID_REASON, "billed_again", SYSTEM, now)
+    do(drafts.change, draft_id, {"purchase_order": ORDER}, None, SYSTEM, now)
+    do(invoices.issue, draft_id, None, SYSTEM, now)
+
+
+def credit_unpaid(session: Session, do: Do, issued_on: date, now: datetime) -> None:
+    """Take a tenth off an invoice of a day that nobody has paid yet."""
+    invoice = _of(session, HAD_OUTAGE, issued_on)
+    tenth = Money(invoice.total // 10, invoice.currency).decimal
+    do(credit_notes.credit, invoice.id, CreditSpec(OUTAGE_REASON, tenth, id=key("credits", "outage")), SYSTEM, now)
+
+
+def credit_paid(session: Session, do: Do, now: datetime) -> None:
+    """Take back the smallest line of the latest invoice that is paid; its price becomes the customer's credit."""
+    paid = select(Invoice).where(Invoice.paid == Invoice.total, Invoice.status == "issued", Invoice.kind == "invoice")
+    invoice = session.scalars(paid.order_by(Invoice.issue_date.desc(), Invoice.number.desc()).limit(1)).one()
+    of_it = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id, InvoiceLine.net > 0)
+    line = session.scalars(of_it.order_by(InvoiceLine.net, InvoiceLine.position).limit(1)).one()
+    back = [(line.id, Money(line.net, line.currency).decimal)]
+    do(
+        credit_notes.credit,
+        invoice.id,
+        CreditSpec(SENT_BACK_REASON, None, back, id=key("credits", "line")),
+        SYSTEM,
+        now,
+    )
+
+
+def _of(session: Session, customer: str, issued_on: date) -> Invoice:
+    """The customer's one invoice of a day."""
+    query = select(Invoice).where(Invoice.customer_reference == customer, Invoice.issue_date == issued_on)
+    return session.scalars(query).one()

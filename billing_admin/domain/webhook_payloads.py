@@ -1,0 +1,116 @@
+"""Invoices and charges as webhooks tell of them: what the API shows, made of the rows that are being stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from billing_admin.domain.document_hash import Row, Written
+from billing_admin.domain.lifecycle import balance, payment_status
+from billing_admin.domain.money import Money, plain, plain_or_none
+from billing_admin.domain.webhooks import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is said of the documents beside one: numbers, and the id of a draft, which has none."""
+
+    corrects: str | None = None
+    credit_notes: Sequence[str] = ()
+    replaces: str | None = None
+    replaced_by: UUID | None = None
+
+
+ALONE = Beside()
+
+
+def invoice_told(document: Written, beside: Beside, today: date) -> dict[str, Any]:
+    """An invoice as `GET /invoices/{number}` shows it on this day."""
+    row = document.invoice
+    seen: Any = SimpleNamespace(**row)
+    return {
+        "id": str(row["id"]),
+        **{name: row[name] for name in ("number", "kind", "status")},
+        "payment_status": payment_status(seen, today),
+        "customer": row["customer_reference"],
+        "currency": row["currency"],
+        **{name: _day(row[name]) for name in ("issue_date", "due_date", "period_from", "period_to")},
+        **{name: _money(row[name], row) for name in ("net", "tax", "total", "paid", "credited")},
+        "balance": _money(balance(seen), row),
+        "corrects": beside.corrects,
+        "credit_notes": list(beside.credit_notes),
+        "replaces": beside.replaces,
+        "replaced_by": _key(beside.replaced_by),
+        "reason": row["reason"],
+        "voided_on": _day(row["voided_on"]),
+        **{name: row[name] for name in ("note", "purchase_order")},
+        "run": _key(row["run_id"]),
+        "lines": [_line(line, row) for line in document.lines],
+        "taxes": [_tax(tax, row) for tax in sorted(document.taxes, key=lambda tax: (tax["category"], tax["position"]))],
+    }
+
+
+def _line(line: Row, invoice: Row) -> dict[str, Any]:
+    return {
+        "position": line["position"],
+        "service": line["service_code"] or None,
+        "description": line["description"],
+        "quantity": plain(line["quantity"]),
+        "unit_price": plain_or_none(line["unit_price"]),
+        "gross": None if line["gross"] is None else _money(line["gross"], invoice),
+        "net": _money(line["net"], invoice),
+        "tax_category": line["tax_category"],
+        "tax_percent": plain(line["tax_percent"]),
+        "charges": line["charges"],
+        "id": str(line["id"]),
+    }
+
+
+def _tax(tax: Row, invoice: Row) -> dict[str, Any]:
+    return {
+        "category": tax["category"],
+        "percent": plain(tax["percent"]),
+        "included": tax["included"],
+        "base": _money(tax["base"], invoice),
+        "tax": _money(tax["tax"], invoice),
+        "note": tax["note"],
+    }
+
+
+def charge_told(row: Any) -> dict[str, Any]:
+    """A charge, read with its names, as `GET /charges/{id}` shows it."""
+    return {
+        "id": str(row.id),
+        "customer": row.customer_reference,
+        "service": row.service_code,
+        "description": row.description,
+        "quantity": plain(row.quantity),
+        "unit_price": plain_or_none(row.unit_price),
+        "amount": plain(row.amount),
+        "tax_included": row.tax_included,
+        "currency": row.currency,
+        "incurred_on": _day(row.incurred_on),
+        "metadata": row.details or {},
+        "status": row.status,
+        "created_at": moment(row.created_at),
+        "created_by": row.created_by,
+        "invoice": row.invoice_number,
+        "late": row.late,
+        "replaces": _key(row.replaces_id),
+        "replaced_by": _key(row.replaced_by_id),
+        "possible_duplicate_of": [str(row.duplicate_of_id)] if row.is_likely_duplicate else [],
+    }
+
+
+def _money(minor: int, invoice: Row) -> str:
+    return str(Money(minor, invoice["currency"]))
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _key(id: UUID | None) -> str | None:
+    return None if id is None else str(id)

@@ -1,0 +1,161 @@
+"""An issued document on paper: PDF/A out of its frozen rows alone, the same bytes each time it is asked for.
+
+What is paid since is not on it, as it was not when it was issued; that a document is void is written across it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+import typst
+
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.formatting import day, exact, money, number, percent, reason_for_no_tax, tax_words
+from billing_admin.formats.glyphs import Glyphs, breakable
+from billing_admin.models import Invoice, InvoiceLine
+
+HERE = Path(__file__).parent
+KINDS = {"invoice": "Invoice", "credit_note": "Credit note"}
+DASH = "–"
+# From how many characters on a word may break anywhere: it would not fit into a column of text, or of figures.
+LONG_WORD = 24
+LONG_FIGURE = 13
+# How many characters leave too little room for what is beside them: both parties, or 60 mm for the description.
+WIDE_FACT = 40
+WIDE_FIGURES = 48
+
+
+def pdf(invoice: Invoice, glyphs: Glyphs) -> bytes:
+    """Return the document as PDF/A-3b, with □ for characters that no font has.
+
+    Raises:
+        NotFound: the document is a draft.
+    """
+    if invoice.issued_at is None:
+        raise NotFound("not_issued", "A draft has no PDF: issue it first.", "invoice")
+    document, issued_at = contents(invoice), int(invoice.issued_at.timestamp())
+    try:
+        return compiled(document, glyphs.printable, glyphs, issued_at)
+    except typst.TypstError as error:
+        # A font of BILLING_FONTS may promise a glyph that the PDF/A export then refuses: print without such fonts.
+        structlog.get_logger(__name__).warning("pdf.printed_plainly", invoice=invoice.number, reason=error.message)
+        return compiled(document, glyphs.only_basic, glyphs, issued_at)
+
+
+def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:
+    """Return the characters of the document that its PDF cannot print."""
+    return glyphs.missing(_texts(contents(invoice)))
+
+
+def compiled(document: dict[str, Any], printable: Callable[[str], str], glyphs: Glyphs, issued_at: int) -> bytes:
+    """Return the PDF of a document's contents, each text made `printable`, and long words made breakable."""
+    texts = _each_text(document, printable)
+    rows = texts.pop("rows")
+    widest = (max(map(len, column)) for column in list(zip(texts["head"], *rows, strict=True))[1:])
+    data = _each_text(texts, lambda text: breakable(text, LONG_WORD)) | {
+        "rows": [
+            [breakable(first, LONG_WORD), *(breakable(cell, LONG_FIGURE) for cell in row)] for first, *row in rows
+        ],
+        "wide_facts": any(len(value) > WIDE_FACT for _, value in texts["facts"]),
+        "wide_figures": sum(widest) > WIDE_FIGURES,
+    }
+    return typst.compile(
+        HERE.joinpath("invoice.typ"),
+        root=HERE,
+        font_paths=glyphs.fonts,
+        format="pdf",
+        sys_inputs={"document": json.dumps(data), "families": json.dumps(glyphs.families)},
+        pdf_standards=["a-3b"],
+        timestamp=issued_at,
+    )
+
+
+def _each_text(value: Any, change: Callable[[str], object]) -> Any:
+    """Return the same structure with each text in it changed; keys stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _each_text(part, change) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each_text(part, change) for part in value]
+    return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def contents(invoice: Invoice) -> dict[str, Any]:
+    """What stands on the paper, in words."""
+    credits = invoice.kind == "credit_note"
+    return {
+        "title": f"{KINDS[invoice.kind]} {invoice.number}",
+        "mark": "VOID" if invoice.status == "void" else None,
+        "seller": _party(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
+        "buyer": _party(
+            invoice.customer_name, invoice.customer_address, invoice.customer_tax_id, invoice.customer_reference
+        ),
+        "facts": _facts(invoice),
+        "head": ["Description", "Tax", "Net"] if credits else ["Description", "Quantity", "Unit price", "Tax", "Net"],
+        "rows": [_row(line, credits) for line in invoice.lines],
+        "sums": _sums(invoice),
+        "notes": _notes(invoice),
+    }
+
+
+def _party(name: str, address: str, tax_id: str, reference: str = "") -> dict[str, Any]:
+    lines = [line for line in address.splitlines() if line.strip()]
+    lines += [f"Tax ID {tax_id}"] if tax_id else []
+    lines += [f"Customer {reference}"] if reference else []
+    return {"name": name, "lines": lines}
+
+
+def _facts(invoice: Invoice) -> list[tuple[str, str]]:
+    facts = [(KINDS[invoice.kind], invoice.number or ""), ("Issued", _day(invoice.issue_date))]
+    if invoice.corrected is not None:
+        facts.append(("Corrects", f"{invoice.corrected.number} of {_day(invoice.corrected.issue_date)}"))
+    else:
+        facts.append(("Due", _day(invoice.due_date)))
+    facts.append(("Charges of", _days(invoice)))
+    return facts + ([("Your order", invoice.purchase_order)] if invoice.purchase_order else [])
+
+
+def _day(value: Any) -> str:
+    return day(value) if value else DASH
+
+
+def _days(invoice: Invoice) -> str:
+    first, last = invoice.period_from, invoice.period_to
+    return day(first) if first == last else f"{day(first)} {DASH} {day(last)}"
+
+
+def _row(line: InvoiceLine, credits: bool) -> list[str]:
+    tax, net = percent(line.tax_percent), money(line.net, line.currency)
+    if line.included_percent is not None:
+        tax = f"{tax}, price with {percent(line.included_percent)}"
+    if credits:
+        return [line.description, tax, net]
+    price = DASH if line.unit_price is None else exact(line.unit_price, line.currency)
+    return [line.description, number(line.quantity), price, tax, net]
+
+
+def _sums(invoice: Invoice) -> list[tuple[str, str, bool]]:
+    cur = invoice.currency
+    rates = [
+        (f"{tax_words(tax.category, tax.percent, tax.included)} on {money(tax.base, cur)}", money(tax.tax, cur), False)
+        for tax in invoice.taxes
+    ]
+    total = "Total credited" if invoice.kind == "credit_note" else "Total"
+    return [("Net", money(invoice.net, cur), False), *rates, (total, money(invoice.total, cur), True)]
+
+
+def _notes(invoice: Invoice) -> list[list[str]]:
+    reasons = [reason_for_no_tax(tax) for tax in invoice.taxes]
+    why = f"Reason: {invoice.reason}" if invoice.kind == "credit_note" else ""
+    return [text.splitlines() for text in (*reasons, why, invoice.note, invoice.footer) if text]

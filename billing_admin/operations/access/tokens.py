@@ -1,0 +1,100 @@
+"""API tokens are made, shown once, and revoked."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import or_, update
+from sqlalchemy.orm import Session
+
+from billing_admin.db.ids import new_id
+from billing_admin.domain.access import SCOPES, Actor
+from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
+from billing_admin.domain.text import named
+from billing_admin.domain.tokens import ALPHABET, RANDOM_CHARACTERS, digest, seal, shown
+from billing_admin.models import ApiToken
+from billing_admin.operations.audit import record
+from billing_admin.queries.access.tokens import USE_IS_FRESH
+
+LONGEST_DAYS = 3650
+
+
+def create(
+    session: Session,
+    name: str,
+    scopes: Sequence[str],
+    expires_in_days: int = 365,
+    *,
+    id: UUID | None = None,
+    user_id: UUID | None = None,
+    actor: Actor,
+    now: datetime,
+) -> tuple[ApiToken, str]:
+    """Make a token for a person, or for nobody (the command line). Returns it and its secret, which is kept nowhere.
+
+    Raises Invalid for a name, scope or lifetime that cannot be, Denied for a scope that the actor does not hold, and Conflict
+    when the id is taken: a secret is shown once.
+    """
+    if id is not None and session.get(ApiToken, id) is not None:
+        raise Conflict("token_exists", "This token was made already, and its secret is shown once.", "id")
+    wanted = _checked(name, scopes, expires_in_days, actor)
+    secret = seal("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
+    token = ApiToken(
+        id=id or new_id(now),
+        name=name,
+        prefix=shown(secret),
+        token_hash=digest(secret),
+        scopes=wanted,
+        user_id=user_id,
+        created_at=now,
+        expires_at=now + timedelta(days=expires_in_days),
+        last_used_at=None,
+        revoked_at=None,
+    )
+    session.add(token)
+    session.flush()
+    details = {"name": name, "scopes": wanted, "expires_at": token.expires_at.isoformat()}
+    record(session, actor, now, "token.created", "token", token.id, details)
+    return token, secret
+
+
+def _checked(name: str, scopes: Sequence[str], expires_in_days: int, actor: Actor) -> list[str]:
+    named(name, "name", longest=100)
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        raise Invalid("unknown_scope", f"“{unknown[0][:80]}” is not a scope: use {', '.join(SCOPES)}.", "scopes")
+    if not scopes:
+        raise Invalid("no_scope", "Choose at least one scope.", "scopes")
+    if not 1 <= expires_in_days <= LONGEST_DAYS:
+        raise Invalid("out_of_range", f"Use 1 to {LONGEST_DAYS} days.", "expires_in_days")
+    beyond = [scope for scope in scopes if scope not in actor.permissions]
+    if beyond:
+        raise Denied("beyond_own_rights", f"You cannot give the scope “{beyond[0]}”: you lack it yourself.", "scopes")
+    return [scope for scope in SCOPES if scope in scopes]
+
+
+def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> bool:
+    """End a token at once and for good. Returns False when it was ended before. Raises NotFound."""
+    token = session.get(ApiToken, token_id, with_for_update={"of": ApiToken})
+    if token is None:
+        raise NotFound("unknown_token", f"There is no token {token_id}.", "id")
+    if token.revoked_at is not None:
+        return False
+    token.revoked_at = now
+    session.flush()
+    record(session, actor, now, "token.revoked", "token", token.id, {"name": token.name})
+    return True
+
+
+def note_use(session: Session, token_id: UUID, now: datetime) -> None:
+    """Remember when a token was last used, to the minute: no write, and no audit event, for each request."""
+    session.execute(
+        update(ApiToken)
+        .where(
+            ApiToken.id == token_id,
+            or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < now - USE_IS_FRESH),
+        )
+        .values(last_used_at=now)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,68 @@
+"""Likely duplicates: a person looks at both charges and keeps the later one, or cancels it (`operations.charges.cancel`)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import among
+from billing_admin.domain.access import Actor
+from billing_admin.domain.charges import LIKELY_DUPLICATE
+from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.text import refuse_unprintable
+from billing_admin.models import Charge
+from billing_admin.operations.audit import record
+from billing_admin.operations.charges.charges import book, lock_accounts_of
+
+
+def keep(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
+    """Note that likely duplicates are charges of their own. Those held for looking alike are pending again.
+
+    Returns how many were decided on; those kept before are left as they are. Raises NotFound for an unknown charge, and
+    Conflict for one that is cancelled or looks like no other; then nothing is kept.
+    """
+    lock_accounts_of(session, ids)
+    rows = session.execute(select(*Charge.__table__.c).where(among(session, Charge.id, ids))).all()
+    if missing := set(ids) - {row.id for row in rows}:
+        raise NotFound("unknown_charge", f"There is no charge {min(missing)}.", "id")
+    for row in rows:
+        _refuse(row)
+    keeping = [row for row in rows if row.duplicate_kept_at is None]
+    if not keeping:
+        return 0
+    refuse_unprintable(reason, "reason")
+    session.execute(
+        update(Charge)
+        .where(among(session, Charge.id, [row.id for row in keeping]))
+        .values(
+            duplicate_kept_at=now,
+            status=case((_HELD_FOR_IT, "pending"), else_=Charge.status),
+            status_reason=case((_HELD_FOR_IT, None), else_=Charge.status_reason),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    book(session, ((row.customer_id, row.currency, row.status, _status(row), row.amount) for row in keeping))
+    one = keeping[0].id if len(keeping) == 1 else None
+    told = {"reason": reason, "charges": [str(row.id) for row in keeping]}
+    record(session, actor, now, "charge.kept", "charge", one, told)
+    return len(keeping)
+
+
+_HELD_FOR_IT: ColumnElement[bool] = (Charge.status == "held") & (Charge.status_reason == LIKELY_DUPLICATE)
+
+
+def _status(row: Any) -> str:
+    held_for_it = row.status == "held" and row.status_reason == LIKELY_DUPLICATE
+    return "pending" if held_for_it else str(row.status)
+
+
+def _refuse(row: Any) -> None:
+    if row.duplicate_of_id is None:
+        raise Conflict("not_a_duplicate", f"Charge {row.id} looks like no other: there is nothing to decide.", "status")
+    if row.status == "cancelled":
+        raise Conflict(
+            "charge_cancelled", f"Charge {row.id} is cancelled: add it again to bill it after all.", "status"
+        )

@@ -1,0 +1,163 @@
+"""How the rows of each kind of import are taken in: by the operations that forms and scripts use."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
+from billing_admin.domain.imports.fields import Plan
+from billing_admin.domain.imports.rows import Asked
+from billing_admin.domain.imports.tally import Made, Outcome
+from billing_admin.domain.text import refuse_unprintable
+from billing_admin.models import Customer, Payment, Service
+from billing_admin.operations.charges import charges, posting
+from billing_admin.operations.charges.posting import Judged
+from billing_admin.operations.master_data import customers, services
+from billing_admin.operations.payments import payments
+
+UPDATE = "To change it, choose “Update what exists”."
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a row cannot be taken in."""
+
+    problems: Sequence[Problem]
+
+
+Taken = Made | Refused
+
+
+def take(
+    session: Session, kind: str, plan: Plan, asked: Sequence[Asked], actor: Actor, now: datetime
+) -> Sequence[Taken]:
+    """Take rows in, and tell of each what became of it. With any refused, the caller takes the transaction back."""
+    if kind == "charges":
+        return _take_charges(session, asked, actor, now)
+    return [_take_one(session, _ONE[kind], plan, one, actor, now) for one in asked]
+
+
+def judge(
+    session: Session, kind: str, plan: Plan, asked: Sequence[Asked], actor: Actor, now: datetime
+) -> Sequence[Taken]:
+    """What `take` would tell. The caller takes the transaction back; of charges nothing is even written in it."""
+    if kind == "charges":
+        return _of_charges(_judged(session, asked, now))
+    return take(session, kind, plan, asked, actor, now)
+
+
+def _take_charges(session: Session, asked: Sequence[Asked], actor: Actor, now: datetime) -> Sequence[Taken]:
+    judged = _judged(session, asked, now)
+    if not judged.refusals:
+        posting.keep(session, judged, actor, now)
+        _hold(session, asked, judged, actor, now)
+    return _of_charges(judged)
+
+
+def _judged(session: Session, asked: Sequence[Asked], now: datetime) -> Judged:
+    """Assess charges, and the reasons for which new ones are to be held."""
+    judged = posting.judge(session, [row.spec for row in asked], now)
+    for index, row in enumerate(asked):
+        if row.beside is not None and row.spec.id in judged.fresh:
+            try:
+                refuse_unprintable(row.beside, "status_reason")
+            except Invalid as error:
+                judged.refusals.append((index, error))
+    return judged
+
+
+def _of_charges(judged: Judged) -> Sequence[Taken]:
+    refused = {index: Refused(error.problems) for index, error in judged.refusals}
+    return [refused.get(index) or _charge(judged, id) for index, id in enumerate(judged.ids)]
+
+
+def _charge(judged: Judged, id: UUID) -> Made:
+    fresh = judged.fresh.get(id)
+    if fresh is not None:
+        return Made(Outcome.NEW, fresh.currency, fresh.amount)
+    stored = judged.known.stored[id]
+    return Made(Outcome.UNCHANGED, stored.currency, stored.amount)
+
+
+def _hold(session: Session, asked: Sequence[Asked], judged: Judged, actor: Actor, now: datetime) -> None:
+    """Charges that the file calls held are held, by reason; those that were there stay as they are."""
+    held: dict[str, list[UUID]] = defaultdict(list)
+    for one in asked:
+        if one.beside is not None and one.spec.id in judged.fresh:
+            held[one.beside].append(one.spec.id)
+    for reason, ids in held.items():
+        charges.hold(session, ids, reason, actor, now)
+
+
+One = Callable[[Session, Asked, Plan, Actor, datetime], Made]
+
+
+def _take_one(session: Session, work: One, plan: Plan, asked: Asked, actor: Actor, now: datetime) -> Taken:
+    try:
+        return work(session, asked, plan, actor, now)
+    except DomainError as refusal:
+        return Refused([_remedied(problem) for problem in refusal.problems])
+
+
+def _remedied(problem: Problem) -> Problem:
+    updatable = problem.code == "id_conflict" and "exists already" in problem.message
+    return replace(problem, message=f"{problem.message} {UPDATE}") if updatable else problem
+
+
+def _named(operations: Any, model: Any, own: Any) -> One:
+    """Customers and services are created the same way, and changed, where that was chosen, when they exist and differ."""
+
+    def work(session: Session, asked: Asked, plan: Plan, actor: Actor, now: datetime) -> Made:
+        id, archived = asked.beside
+        try:
+            row, created = operations.create(session, asked.spec, id, actor, now)
+        except Conflict as refusal:
+            if not plan.update or refusal.code != "id_conflict":
+                raise
+            row = session.scalars(select(model).where(own == asked.key if id is None else model.id == id)).one()
+            before, created = row.version, False
+            row = operations.update(session, row.id, asked.spec, None, actor, now)
+            changed = row.version != before
+        else:
+            changed = False
+        outcome = Outcome.NEW if created else Outcome.CHANGED if changed else Outcome.UNCHANGED
+        moved = _move(session, operations, row, archived, created or plan.update, actor, now)
+        return Made(Outcome.CHANGED if moved and not created else outcome)
+
+    return work
+
+
+def _move(
+    session: Session, operations: Any, row: Any, wanted: bool | None, allowed: bool, actor: Actor, now: datetime
+) -> bool:
+    """Take it out of use, or bring it back, where the file says so."""
+    if wanted is None or wanted == (row.archived_at is not None):
+        return False
+    if not allowed:
+        said = (
+            "is archived here, and not in the file" if row.archived_at else "is in use here, and archived in the file"
+        )
+        raise Conflict("id_conflict", f"This exists already, and {said}.", "archived")
+    move = operations.archive if wanted else operations.restore
+    moved: bool = move(session, row.id, actor, now)
+    return moved
+
+
+def _payment(session: Session, asked: Asked, _plan: Plan, actor: Actor, now: datetime) -> Made:
+    recorded = payments.record(session, asked.spec, actor, now)
+    currency = session.scalars(select(Payment.currency).where(Payment.id == recorded.id)).one()
+    return Made(Outcome.NEW if recorded.created else Outcome.UNCHANGED, currency, asked.spec.amount)
+
+
+_ONE: Final[Mapping[str, One]] = {
+    "customers": _named(customers, Customer, Customer.reference),
+    "services": _named(services, Service, Service.code),
+    "payments": _payment,
+}

@@ -1,0 +1,170 @@
+"""Documents are written: their rows as a draft, each stored once, and the claim of the charges on their lines."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import case, null, text, update
+from sqlalchemy.orm import Session
+
+from billing_admin.db.bulk import UpdateMany, insert_many, joined_by_hash
+from billing_admin.db.ids import new_ids
+from billing_admin.db.lookup import among
+from billing_admin.domain.document_hash import Row, Written
+from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
+from billing_admin.queries.billing.preview import Prepared, Scope
+from billing_admin.queries.master_data.tax_rates import same_tax
+
+
+def draft(
+    run_id: UUID | None, one: Prepared, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
+) -> Written:
+    """The rows of a document as a draft; `copied` is what it says of seller and buyer. Who makes many hands in their keys."""
+    keys = keys or new_ids(now)
+    document, invoice_id = one.document, next(keys)
+    invoice = {
+        "id": invoice_id,
+        "kind": "invoice",
+        "status": "draft",
+        "customer_id": one.customer_id,
+        "currency": document.currency,
+        "run_id": run_id,
+        "series_id": None,
+        "sequence": None,
+        "number": None,
+        "issue_date": None,
+        "due_date": None,
+        "period_from": document.period_from,
+        "period_to": document.period_to,
+        "net": document.net,
+        "tax": document.tax,
+        "total": document.total,
+        "paid": 0,
+        "credited": 0,
+        **copied,
+        "note": "",
+        "purchase_order": "",
+        "corrects_id": None,
+        "replaces_id": None,
+        "reason": "",
+        "voided_on": None,
+        "hash": None,
+        "created_at": now,
+        "issued_at": None,
+        "version": 1,
+    }
+    lines = [
+        {
+            "id": next(keys),
+            "invoice_id": invoice_id,
+            "customer_id": one.customer_id,
+            "currency": document.currency,
+            "position": line.position,
+            "service_id": line.group.service_id,
+            "service_code": line.group.service_code,
+            "description": line.group.description,
+            "quantity": line.group.quantity,
+            "unit_price": line.group.unit_price,
+            "amount": line.group.amount,
+            "gross": line.gross,
+            "included_percent": line.group.included_percent,
+            "net": line.net,
+            "tax_category": line.group.tax.category,
+            "tax_percent": line.group.tax.percent,
+            "charges": line.group.charges,
+            "corrects_line_id": None,
+        }
+        for line in document.lines
+    ]
+    taxes = [
+        {
+            "invoice_id": invoice_id,
+            "position": position,
+            "category": total.rate.category,
+            "percent": total.rate.percent,
+            "included": total.included,
+            "base": total.base,
+            "tax": total.tax,
+            "note": total.note,
+        }
+        for position, total in enumerate(document.taxes, 1)
+    ]
+    return Written(invoice, lines, taxes)
+
+
+def store(session: Session, documents: Sequence[Written]) -> None:
+    """Store each row once, numbered already if it is to be: an update afterwards would write every invoice twice."""
+    store_invoices(session, documents)
+    store_parts(session, documents)
+
+
+def store_invoices(session: Session, documents: Sequence[Written]) -> None:
+    """Store the documents without their parts."""
+    insert_many(session, Invoice, [one.invoice for one in documents])
+
+
+def store_parts(session: Session, documents: Sequence[Written]) -> None:
+    """Store lines and taxes."""
+    insert_many(session, InvoiceLine, [line for one in documents for line in one.lines])
+    insert_many(session, InvoiceTax, [tax for one in documents for tax in one.taxes])
+
+
+def invoices_may_come_last(session: Session) -> bool:
+    """Let lines and taxes come before their invoice, which the commit checks. False where that is not to be had."""
+    if session.get_bind().dialect.name != "postgresql":
+        return False
+    lines, taxes = "fk_invoice_lines_invoice_id_customer_id_currency", "fk_invoice_taxes_invoice_id"
+    session.execute(text(f"SET CONSTRAINTS {lines}, {taxes} DEFERRED"))
+    return True
+
+
+_CHARGE = Charge.__table__.c
+_claim_alone = UpdateMany(
+    [_CHARGE[name] for name in ("id", "invoice_line_id")],
+    lambda given: (
+        update(Charge)
+        .where(_CHARGE.id == given["id"], _CHARGE.status == "pending")
+        .values(status="billed", invoice_line_id=given["invoice_line_id"])
+    ),
+)
+
+
+def claim(
+    session: Session, scope: Scope, billed: Sequence[Prepared], drafts: Sequence[Written], alike_since: datetime
+) -> None:
+    """Put the scope's pending charges on their lines: those that stand alone one by one, all others in one set-based update.
+
+    Charges stored before the day of `alike_since` are too old to be look-alikes (`charging.may_look_alike_since`).
+    """
+    alone = [
+        {"id": line.group.charge_id, "invoice_line_id": row["id"]}
+        for one, draft in zip(billed, drafts, strict=True)
+        for line, row in zip(one.document.lines, draft.lines, strict=True)
+        if line.group.charge_id is not None
+    ]
+    # PostgreSQL enters a row that changes into every index anew: what is too old to be a look-alike leaves theirs.
+    old = Charge.created_on < alike_since.date()
+    pending = update(Charge).where(Charge.status == "pending")
+    claimed = _claim_alone(session, alone)
+    gathered = (
+        pending.where(
+            # Said of the charges, too: else each chunk would read all that is unbilled.
+            *scope.covers(session),
+            among(session, InvoiceLine.invoice_id, [draft.invoice["id"] for draft in drafts]),
+            Charge.customer_id == InvoiceLine.customer_id,
+            Charge.currency == InvoiceLine.currency,
+            Charge.service_id == InvoiceLine.service_id,
+            Charge.unit_price.is_not_distinct_from(InvoiceLine.unit_price),
+            *same_tax(session),
+            Charge.incurred_on <= scope.through,
+        )
+        .values(
+            status="billed", invoice_line_id=InvoiceLine.id, fingerprint=case((old, null()), else_=Charge.fingerprint)
+        )
+        .execution_options(synchronize_session=False)
+    )
+    with joined_by_hash(session):
+        claimed += session.connection().execute(gathered).rowcount
+    expected = sum(one.document.charges for one in billed)
+    if claimed != expected:
+        raise RuntimeError(f"claimed {claimed} charges where {expected} were summed")

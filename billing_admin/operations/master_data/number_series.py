@@ -1,0 +1,43 @@
+"""Number series that cannot go on are ended: a document dated in the future blocks its series until that day."""
+
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.ids import new_id
+from billing_admin.models import NumberSeries
+from billing_admin.queries.invoices.numbers import KINDS
+
+
+def begin_with_new_formats(session: Session, changed: Collection[str], today: date, now: datetime) -> dict[str, Any]:
+    """Begin new series for the kinds whose number format is among the `changed` settings; return them for the audit log."""
+    begun = {kind: _begin_where_blocked(session, kind, today, now) for kind in KINDS if f"{kind}_format" in changed}
+    return {f"new_{kind}_series": ", ".join(map(str, years)) for kind, years in begun.items() if years}
+
+
+def _begin_where_blocked(session: Session, kind: str, today: date, now: datetime) -> list[int]:
+    """Begin a new series for each year whose last document of a kind is dated after today; returns these years.
+
+    The ended series keeps its numbers and hashes. The changed format keeps the new numbers apart from them.
+    """
+    query = select(NumberSeries).where(NumberSeries.kind == kind).order_by(NumberSeries.year, NumberSeries.part)
+    current = {series.year: series for series in session.scalars(query.with_for_update())}
+    blocked = [
+        series for series in current.values() if series.last_issue_date is not None and series.last_issue_date > today
+    ]
+    for series in blocked:
+        session.add(
+            NumberSeries(
+                id=new_id(now),
+                kind=kind,
+                year=series.year,
+                part=series.part + 1,
+                next_sequence=1,
+                last_issue_date=None,
+                last_hash="",
+            )
+        )
+    return [series.year for series in blocked]

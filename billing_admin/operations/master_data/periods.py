@@ -1,0 +1,60 @@
+"""The days on which the books are open, and the period lock: opened again only with a reason."""
+
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked
+from billing_admin.domain.text import named, text
+from billing_admin.models import Organisation
+from billing_admin.operations.audit import record
+from billing_admin.queries.invoices.numbers import last_document
+from billing_admin.queries.master_data.organisation import day_of
+
+
+def open_books(session: Session, day: date, now: datetime, field: str) -> Organisation:
+    """Return the organisation for a write dated on `day`; until it commits nobody can lock that day.
+
+    Raises Invalid for a day after today and for a locked day.
+    """
+    organisation = hold_period_lock(session)
+    refuse_future(day, day_of(now, organisation.time_zone), field)
+    refuse_locked(day, organisation.locked_through, field)
+    return organisation
+
+
+def hold_period_lock(session: Session) -> Organisation:
+    """Return the organisation; its settings and its period lock stay as they are until the caller commits."""
+    query = select(Organisation).with_for_update(read=True, of=Organisation)
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def check_issue_date(session: Session, organisation: Organisation, kind: str, day: date, now: datetime) -> None:
+    """Raise Invalid unless a document of a kind may be issued on `day` (see `domain.periods.check_document_date`)."""
+    today = day_of(now, organisation.time_zone)
+    check_document_date(day, today, organisation.locked_through, last_document(session, kind, day.year), "issue_date")
+
+
+def lock(session: Session, through: date | None, reason: str, actor: Actor, now: datetime) -> bool:
+    """Lock the books through a day, or open them all with None. Returns False when that is how they are.
+
+    Raises Invalid for a day to come, and for a day before the locked one, or none, without a reason.
+    """
+    house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
+    before = house.locked_through
+    if through == before:
+        return False
+    if through is not None and through > day_of(now, house.time_zone):
+        raise Invalid("in_the_future", "Use today or a day before: what is to come cannot be closed.", "through")
+    opens = before is not None and (through is None or through < before)
+    said = named(reason, "reason", longest=500) if opens else text(reason, "reason", longest=500)
+    house.locked_through = through
+    session.flush()
+    days = [day.isoformat() if day else None for day in (before, through)]
+    action = "period.unlocked" if opens else "period.locked"
+    details = {"locked_through": days, "reason": said}
+    record(session, actor, now, action, "organisation", None, details)
+    return True

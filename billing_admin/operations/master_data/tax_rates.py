@@ -1,0 +1,129 @@
+"""Tax rates are added and reworded; a rate's percentage changes from a day on. What is issued keeps what it says."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.ids import new_id
+from billing_admin.domain.access import Actor
+from billing_admin.domain.days import calendar_day
+from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
+from billing_admin.domain.master_data import TaxRateFields, check_new_texts, checked
+from billing_admin.domain.money import plain
+from billing_admin.domain.tax import MAY_LACK_NOTE, USUAL_NOTES
+from billing_admin.models import TaxRate, TaxRateChange
+from billing_admin.operations.audit import changes, record
+from billing_admin.queries.master_data.organisation import tax_rate, today
+
+TAXED = "S"
+
+
+def add(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
+    """Add a tax rate. Without a note, one that charges no tax gets the usual words of its category.
+
+    Raises Conflict when its code is taken, and Invalid for a percentage in a category that charges no tax.
+    """
+    given = checked(fields)
+    check_new_texts(given)
+    if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
+        raise Conflict("code_taken", f"There is a tax rate “{given['code']}” already.", "code")
+    if given["category"] != TAXED and given["percent"]:
+        raise Invalid("charges_no_tax", f"Category {given['category']} charges no tax: use 0 percent.", "percent")
+    given["note"] = given.get("note", "") or USUAL_NOTES.get(given["category"], "")
+    _check_note(given["category"], given["note"])
+    rate = TaxRate(id=new_id(now), **given)
+    session.add(rate)
+    session.flush()
+    record(session, actor, now, "tax_rate.created", "tax_rate", rate.id, given | {"percent": plain(rate.percent)})
+    return rate
+
+
+def _check_note(category: str, note: str) -> None:
+    if not note.strip() and category not in MAY_LACK_NOTE:
+        raise Invalid("blank", "Enter the reason that is printed on invoices, as no tax is charged.", "note")
+    if note and category not in USUAL_NOTES:
+        raise Invalid("not_printed", f"Leave it blank: a rate of category {category} needs no reason.", "note")
+
+
+def update(
+    session: Session, rate_id: UUID, name: str, note: str, version: int | None, actor: Actor, now: datetime
+) -> TaxRate:
+    """Change how a rate is called, and the reason that future documents print. Raises Stale when somebody changed it since."""
+    rate = _locked(session, rate_id, version)
+    given = checked({"name": name, "note": note})
+    _check_note(rate.category, note)
+    before = {"name": rate.name, "note": rate.note}
+    check_new_texts(given, before)
+    rate.name, rate.note = name, note
+    changed = changes(before, given)
+    if changed:
+        session.flush()
+        record(session, actor, now, "tax_rate.changed", "tax_rate", rate.id, changed)
+    return rate
+
+
+def change_percent(
+    session: Session,
+    rate_id: UUID,
+    valid_from: date,
+    percent: Decimal,
+    version: int | None,
+    actor: Actor,
+    now: datetime,
+) -> TaxRate:
+    """From a day on, charges are taxed at another percentage; a change of that day already there is replaced.
+
+    It counts for what is not billed yet, by the day it was incurred. Raises Stale, Invalid, and Conflict for a rate without tax.
+    """
+    rate = _locked(session, rate_id, version)
+    if rate.category != TAXED:
+        raise Conflict("charges_no_tax", f"{rate.name} charges no tax: its percentage stays 0.", "percent")
+    checked({"percent": percent})
+    calendar_day(valid_from, "valid_from")
+    known = {change.valid_from: change for change in rate.changes}
+    before = known[valid_from].percent if valid_from in known else None
+    if before != percent:
+        if before is None:
+            rate.changes.append(TaxRateChange(valid_from=valid_from, percent=percent))
+        else:
+            known[valid_from].percent = percent
+        _changed(session, rate, valid_from, [before, percent], actor, now)
+    return rate
+
+
+def remove_change(session: Session, rate_id: UUID, valid_from: date, actor: Actor, now: datetime) -> TaxRate:
+    """Take back a change that has not begun. Raises NotFound for a day without one, and Conflict once it has begun."""
+    rate = _locked(session, rate_id, None)
+    change = next((one for one in rate.changes if one.valid_from == valid_from), None)
+    if change is None:
+        raise NotFound("unknown_change", f"{rate.name} does not change on {valid_from.isoformat()}.", "valid_from")
+    if valid_from <= today(session, now):
+        raise Conflict(
+            "begun", f"{rate.name} has changed on {valid_from.isoformat()}: enter another percentage instead."
+        )
+    rate.changes.remove(change)
+    _changed(session, rate, valid_from, [change.percent, None], actor, now)
+    return rate
+
+
+def _changed(
+    session: Session, rate: TaxRate, valid_from: date, percents: list[Decimal | None], actor: Actor, now: datetime
+) -> None:
+    rate.version += 1  # changes live in a table of their own: they count as a change of the rate
+    session.flush()
+    session.refresh(rate, ["changes"])
+    was, is_now = (None if percent is None else plain(percent) for percent in percents)
+    details: dict[str, Any] = {"valid_from": valid_from.isoformat(), "percent": [was, is_now]}
+    record(session, actor, now, "tax_rate.percent_changed", "tax_rate", rate.id, details)
+
+
+def _locked(session: Session, rate_id: UUID, version: int | None) -> TaxRate:
+    rate = tax_rate(session, rate_id)
+    session.refresh(rate, with_for_update=True)
+    if version is not None and version != rate.version:
+        raise Stale("stale", f"{rate.name} was changed by somebody else meanwhile.")
+    return rate

@@ -1,0 +1,89 @@
+"""Whose token is this, and what may it do?"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, Select, bindparam, or_, select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.prepared import Statement, alone
+from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.errors import NotAuthenticated, NotFound
+from billing_admin.domain.tokens import digest, well_formed
+from billing_admin.models import ApiToken, User
+
+USE_IS_FRESH = timedelta(minutes=1)
+
+_TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
+
+
+def good_tokens(*columns: Any) -> Select[Any]:
+    """These columns of the tokens, and of their owners, that are not revoked and have an active owner, or none."""
+    with_owners = ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id)
+    is_good = (_TOKEN.revoked_at.is_(None), or_(_TOKEN.user_id.is_(None), _USER.active))
+    return select(*columns).select_from(with_owners).where(*is_good)
+
+
+# Asked by every request, hence built once.
+_BY_HASH = Statement(
+    good_tokens(
+        *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at, _USER.role)
+    ).where(_TOKEN.token_hash == bindparam("hash"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who carries a token that is good now, with the role of its owner, if it has one; `fresh`: its last use is written down."""
+
+    actor: Actor
+    role: str | None
+    expires_at: datetime
+    fresh: bool
+
+
+def by_secret(engine: Engine, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
+    """The bearer of a token, or None for one that is unknown, expired, revoked, or whose owner is deactivated.
+
+    It may do what its scopes and its owner's role both allow. Made on the command line it has no owner: its scopes decide.
+    """
+    if not well_formed(secret):
+        return None
+    for id, name, scopes, user_id, expires_at, last_used_at, role in alone(engine, _BY_HASH, {"hash": digest(secret)}):
+        if expires_at <= now:
+            return None
+        permissions = frozenset(scopes)
+        if user_id is not None:
+            permissions &= ROLES.get(role, frozenset())
+        fresh = last_used_at is not None and now - last_used_at < USE_IS_FRESH
+        return Bearer(Actor("token", id, name, permissions, request_id), role, expires_at, fresh)
+    return None
+
+
+def bad_token() -> NotAuthenticated:
+    """What one is told whose token is not good, whatever is wrong with it."""
+    return NotAuthenticated("bad_token", "This token is unknown, expired or revoked.")
+
+
+def tokens(session: Session) -> list[ApiToken]:
+    """Every token, newest first, with its owner."""
+    return list(session.scalars(select(ApiToken).order_by(ApiToken.created_at.desc(), ApiToken.id.desc())))
+
+
+def token(session: Session, id: UUID) -> ApiToken:
+    """One token, with its owner, or raise NotFound."""
+    found = session.get(ApiToken, id)
+    if found is None:
+        raise NotFound("unknown_token", f"There is no token {id}.", "id")
+    return found
+
+
+def state(token: ApiToken, now: datetime) -> str:
+    """Read revoked, expired, inactive (its owner is deactivated) or active off a token."""
+    if token.revoked_at is not None:
+        return "revoked"
+    if token.expires_at <= now:
+        return "expired"
+    return "active" if token.user is None or token.user.active else "inactive"

@@ -1,0 +1,283 @@
+"""What billing would make of the pending charges. It writes nothing; preview, run and current invoice share it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import among
+from billing_admin.domain.document_hash import sha256
+from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate, make_document, reason_to_leave_out
+from billing_admin.domain.money import plain
+from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, shortcomings
+from billing_admin.domain.tax import UNTAXED, untaxed
+from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
+from billing_admin.models.base import exact_sum
+from billing_admin.models.charge import is_unbilled
+from billing_admin.queries.invoices.readiness import seller
+from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.master_data.tax_rates import percent_by_day
+
+AccountKey = tuple[UUID, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which pending charges billing looks at: up to a day, of some customers or all, in one currency or any; or only some."""
+
+    through: date
+    customer_ids: Collection[UUID] | None = None
+    currency: str | None = None
+    charge_ids: Collection[UUID] | None = None
+
+    def covers(self, session: Session) -> list[ColumnElement[bool]]:
+        """The conditions that hold for every unbilled charge of these customers, whatever its day."""
+        conditions: list[ColumnElement[bool]] = [is_unbilled()]
+        if self.customer_ids is not None:
+            conditions.append(among(session, Charge.customer_id, self.customer_ids))
+        if self.currency is not None:
+            conditions.append(Charge.currency == self.currency)
+        if self.charge_ids is not None:
+            conditions.append(among(session, Charge.id, self.charge_ids))
+        return conditions
+
+    def reaches(self, session: Session) -> list[ColumnElement[bool]]:
+        """The conditions of customers and currency, of accounts."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.customer_ids is not None:
+            conditions.append(among(session, Account.customer_id, self.customer_ids))
+        if self.currency is not None:
+            conditions.append(Account.currency == self.currency)
+        return conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One account's document as it would be made today, and what is missing before it may be issued."""
+
+    customer_id: UUID
+    reference: str
+    name: str
+    document: Document
+    missing: tuple[Shortcoming, ...] = ()
+
+    @property
+    def reason(self) -> str | None:
+        """Why a billing run leaves it out, or None."""
+        return reason_to_leave_out(self.document) or next((shortcoming.code for shortcoming in self.missing), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Unbilled charges that get on no document, their exact sum, and why."""
+
+    customer_id: UUID
+    reference: str
+    name: str
+    currency: str
+    charges: int
+    amount: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotal:
+    """Sums of documents in one currency, in minor units."""
+
+    currency: str
+    invoices: int
+    net: int
+    tax: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would make and what it would leave out. `digest` changes when anything shown here does."""
+
+    documents: list[Prepared]
+    left_out: list[LeftOut]
+    digest: str
+
+    @property
+    def charges(self) -> int:
+        """How many charges would be billed."""
+        return sum(prepared.document.charges for prepared in self.documents)
+
+    @property
+    def totals(self) -> list[CurrencyTotal]:
+        """The documents' sums per currency."""
+        return totals((p.document.currency, p.document.net, p.document.tax, p.document.total) for p in self.documents)
+
+
+def totals(amounts: Any) -> list[CurrencyTotal]:
+    """Sum (currency, net, tax, total) per currency."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for currency, net, tax, total in amounts:
+        for position, value in enumerate((1, net, tax, total)):
+            sums[currency][position] += value
+    return [CurrencyTotal(currency, *sums[currency]) for currency in sorted(sums)]
+
+
+def preview(session: Session, scope: Scope) -> Preview:
+    """Show every document a run would make, and everything it would leave out and why."""
+    prepared = prepare(session, scope)
+    documents = [one for one in prepared if one.reason is None]
+    left_out = [_left_out(one) for one in prepared if one.reason is not None] + _not_due(session, scope)
+    left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
+    seen = [[str(one.customer_id), one.document.digest()] for one in documents]
+    rest = [[str(row.customer_id), row.currency, row.charges, plain(row.amount), row.reason] for row in left_out]
+    return Preview(documents, left_out, sha256([seen, rest]))
+
+
+def prepare(session: Session, scope: Scope) -> list[Prepared]:
+    """Gather the charges due by the cut-off into one document per customer and currency, by customer reference."""
+    groups = _groups(session, scope)
+    people = _people(session, {customer_id for customer_id, _ in groups})
+    house = organisation(session)
+    notes = {treatment: getattr(house, f"{treatment}_note") for treatment in UNTAXED}
+    prepared = []
+    for (customer_id, currency), own in groups.items():
+        reference, treatment, buyer = people[customer_id]
+        rate = UNTAXED.get(treatment)
+        taxed = own if rate is None else [untaxed(group, rate, notes[treatment]) for group in own]
+        facts = IssueFacts(seller(house), buyer, treatment, {group.tax.category for group in taxed})
+        document = make_document(currency, taxed)
+        prepared.append(Prepared(customer_id, reference, buyer.name, document, shortcomings(facts)))
+    return sorted(prepared, key=lambda one: (one.reference, one.document.currency))
+
+
+def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, Party]]:
+    """Reference, tax treatment and party of customers by id."""
+    party = (Customer.name, Customer.address, Customer.tax_id)
+    query = select(Customer.id, Customer.reference, Customer.tax_treatment, *party)
+    rows = session.execute(query.where(among(session, Customer.id, ids)))
+    return {id: (reference, treatment, Party(*party)) for id, reference, treatment, *party in rows}
+
+
+def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup]]:
+    services, apart = _services(session)
+    groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
+    summed = session.connection().execute(_grouped(session, scope, apart)).all()  # to fetch row by row takes longer
+    for row in summed:
+        customer_id, currency, service_id, unit_price, inclusive, charge_id, percent, *row_sums = row
+        charges, quantity, amount, since, until, *words = row_sums
+        code, name, tax, note = services[service_id]
+        if percent is not None:
+            tax = TaxRate(tax.category, percent)
+        groups[customer_id, currency].append(
+            ChargeGroup(
+                service_id=service_id,
+                service_code=code,
+                unit_price=unit_price,
+                charge_id=charge_id,
+                description=words[0] if words[0] == words[1] or service_id is None else name,
+                quantity=quantity,
+                amount=amount,
+                charges=charges,
+                period_from=since,
+                period_to=until,
+                tax=tax,
+                included_percent=tax.percent if inclusive else None,
+                tax_note=note,
+            )
+        )
+    return groups
+
+
+def _services(session: Session) -> tuple[dict[UUID | None, tuple[str, str, TaxRate, str]], list[UUID]]:
+    """Code, name, tax rate and its note of every service, those of no service under None; and which want a line per charge."""
+    house = organisation(session).default_tax_rate
+    usual = ("", "", TaxRate(house.category, house.percent), house.note)
+    known: dict[UUID | None, tuple[str, str, TaxRate, str]] = {None: usual}
+    columns = (Service.id, Service.code, Service.name, Service.line_per_charge, Rate.category, Rate.percent, Rate.note)
+    apart = []
+    for id, code, name, line_per_charge, category, percent, note in session.execute(
+        select(*columns).join(Rate, Rate.id == Service.tax_rate_id)
+    ):
+        known[id] = (code, name, TaxRate(category, percent), note)
+        if line_per_charge:
+            apart.append(id)
+    return known, apart
+
+
+def _grouped(session: Session, scope: Scope, apart: Sequence[UUID]) -> Select[Any]:
+    """Sum the due charges in the database: by service, unit price and tax; alone where there is no service or it wants a
+    line each.
+    """
+    stands_alone: ColumnElement[bool] = Charge.service_id.is_(None)
+    if apart:
+        stands_alone |= Charge.service_id.in_(apart)
+    charge_id = case((stands_alone, Charge.id), else_=null()).label("charge_id")
+    by = (Charge.customer_id, Charge.currency, Charge.service_id, Charge.unit_price, Charge.tax_included, charge_id)
+    percent = percent_by_day(session)
+    return (
+        select(
+            *by,
+            null() if percent is None else percent,
+            func.count().label("charges"),
+            exact_sum(Charge.quantity).label("quantity"),
+            exact_sum(Charge.amount).label("amount"),
+            func.min(Charge.incurred_on).label("period_from"),
+            func.max(Charge.incurred_on).label("period_to"),
+            func.min(Charge.description).label("first_description"),
+            func.max(Charge.description).label("last_description"),
+        )
+        .where(*scope.covers(session), Charge.status == "pending", Charge.incurred_on <= scope.through)
+        .group_by(*by, *(() if percent is None else (percent,)))
+    )
+
+
+def _left_out(one: Prepared) -> LeftOut:
+    document = one.document
+    return LeftOut(
+        one.customer_id,
+        one.reference,
+        one.name,
+        document.currency,
+        document.charges,
+        document.amount,
+        one.reason or "",
+    )
+
+
+# Why charges are left out that are not due: those of after the cut-off, and those that are held.
+LATER, HELD = "after_cut_off", "held"
+
+
+def _not_due(session: Session, scope: Scope) -> list[LeftOut]:
+    reason = case((Charge.status == "held", literal(HELD)), else_=literal(LATER)).label("reason")
+    by = (Charge.customer_id, Charge.currency, reason)
+    parts = (
+        select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
+        .where(*scope.covers(session), or_(Charge.status == "held", Charge.incurred_on > scope.through))
+        .group_by(*by)
+        .subquery()
+    )
+    query = select(
+        Customer.id,
+        Customer.reference,
+        Customer.name,
+        parts.c.currency,
+        parts.c.charges,
+        parts.c.amount,
+        parts.c.reason,
+    ).join(parts, parts.c.customer_id == Customer.id)
+    return [LeftOut(*row) for row in session.execute(query)]
+
+
+def current_invoice(session: Session, customer_id: UUID, currency: str, through: date) -> Document | None:
+    """What a customer's pending charges would make if billed now, or None without any; computed, never stored."""
+    prepared = prepare_current(session, customer_id, currency, through)
+    return None if prepared is None else prepared.document
+
+
+def prepare_current(session: Session, customer_id: UUID, currency: str, through: date) -> Prepared | None:
+    """Return the current invoice with the reason for which a billing run would leave it out."""
+    return next(iter(prepare(session, Scope(through, [customer_id], currency))), None)

@@ -1,0 +1,206 @@
+"""Recurring charges as people and scripts read them: with their names, what comes next, and what was posted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from billing_admin.db.lookup import among
+from billing_admin.db.paging import Record
+from billing_admin.domain.charges import ONE
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.money import multiply
+from billing_admin.domain.recurring_charges import Period, Schedule, days_in
+from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
+from billing_admin.queries.charges import charges
+from billing_admin.queries.master_data.customers import customer
+from billing_admin.queries.master_data.services import service
+
+STATES = ("active", "paused", "ended")
+NEXT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RecurringFilter:
+    """Which recurring charges; an empty text is no filter. `today` decides which have ended."""
+
+    today: date
+    customer: str = ""
+    service: str = ""
+    status: str = ""
+    currency: str = ""
+
+
+def recurring_charges(session: Session, filters: RecurringFilter) -> Select[Any]:
+    """Those that a filter lets through, newest first, with their names; for `paging.page`. Raises NotFound as charges do."""
+    f, row = filters, RecurringCharge
+    wanted: list[tuple[str, Callable[[], ColumnElement[bool]]]] = [
+        (f.customer, lambda: row.customer_id == customer(session, f.customer).id),
+        (f.service, lambda: row.service_id == service(session, f.service).id),
+        (f.status, lambda: _in_state(f.status, f.today)),
+        (f.currency, lambda: row.currency == f.currency),
+    ]
+    query = _VIEWS.where(*(condition() for given, condition in wanted if given))
+    return query.order_by(RecurringCharge.created_at.desc(), RecurringCharge.id.desc())
+
+
+def _in_state(state: str, today: date) -> ColumnElement[bool]:
+    """As `Schedule.state` says it; a test compares the two."""
+    ended = RecurringCharge.ends_on.is_not(None) & (RecurringCharge.ends_on < today)
+    paused = RecurringCharge.paused_on.is_not(None)
+    return ended if state == "ended" else ~ended & (paused if state == "paused" else ~paused)
+
+
+_Next = aliased(RecurringCharge)
+_VIEWS: Select[Any] = (
+    select(
+        *RecurringCharge.__table__.c,
+        Customer.reference.label("customer_reference"),
+        Customer.name.label("customer_name"),
+        Service.code.label("service_code"),
+        Service.name.label("service_name"),
+        Service.unit.label("service_unit"),
+        ServicePrice.unit_price.label("list_price"),
+        select(_Next.id).where(_Next.follows_id == RecurringCharge.id).scalar_subquery().label("followed_by_id"),
+    )
+    .join(Customer, Customer.id == RecurringCharge.customer_id)
+    .join(Service, Service.id == RecurringCharge.service_id)
+    .outerjoin(
+        ServicePrice,
+        (ServicePrice.service_id == RecurringCharge.service_id) & (ServicePrice.currency == RecurringCharge.currency),
+    )
+)
+
+
+def recurring_charge(session: Session, id: UUID) -> Record:
+    """One recurring charge with its names, or raise NotFound."""
+    row = session.execute(_VIEWS.where(RecurringCharge.id == id)).one_or_none()
+    if row is None:
+        raise NotFound("unknown_recurring_charge", f"There is no recurring charge {id}.", "id")
+    return row
+
+
+def schedule_of(row: Any) -> Schedule:
+    """When a recurring charge, or the row of one, is due."""
+    return Schedule(row.interval, row.anchor_on, row.starts_on, row.ends_on, row.posted_through, row.paused_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A charge to come, at today's price; `amount` is None where there is no price.
+
+    A partial period is a plain amount: quantity 1, no unit price, and `of_days`, the length of the whole period.
+    """
+
+    period_from: date
+    period_to: date
+    quantity: Decimal
+    unit_price: Decimal | None
+    amount: Decimal | None
+    of_days: int | None = None
+
+    @property
+    def share(self) -> str:
+        """`25 of 30 days` of a partial period, else nothing."""
+        return "" if self.of_days is None else f"{days_in(self.period_from, self.period_to)} of {self.of_days} days"
+
+
+def upcoming(row: Record, most: int = NEXT) -> list[Coming]:
+    """What will be posted next. Nothing while it is paused."""
+    periods = () if row.paused_on else islice(schedule_of(row).periods(), most)
+    return [_coming(row, period) for period in periods]
+
+
+def due(session: Session, through: date) -> list[tuple[Record, Coming]]:
+    """Everything that posting up to a day would post, in no transaction of its own: a rehearsal."""
+    rows = session.execute(_VIEWS.where(*_perhaps_due(through)).order_by(Customer.reference, RecurringCharge.id))
+    return [(row, _coming(row, period)) for row in rows for period in schedule_of(row).due(through)]
+
+
+def _coming(row: Record, period: Period) -> Coming:
+    unit_price = row.list_price if row.unit_price is None else row.unit_price
+    if period.is_partial:
+        amount = None if unit_price is None else period.partial_amount(row.quantity, unit_price)
+        return Coming(period.owed_from, period.owed_to, ONE, None, amount, period.of_days)
+    amount = None if unit_price is None else multiply(row.quantity, unit_price)
+    return Coming(period.owed_from, period.owed_to, row.quantity, unit_price, amount)
+
+
+def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUID, str], tuple[Decimal, bool]]:
+    """Return unit price, and whether it includes tax, by service and currency."""
+    price = ServicePrice
+    query = select(price.service_id, price.currency, price.unit_price, price.includes_tax)
+    rows = session.execute(query.where(among(session, price.service_id, service_ids)))
+    return {(row.service_id, row.currency): (row.unit_price, row.includes_tax) for row in rows}
+
+
+def due_ids(session: Session, through: date) -> list[UUID]:
+    """The ids of those of which something may be due, in their order."""
+    query = select(RecurringCharge.id).where(*_perhaps_due(through))
+    return list(session.scalars(query.order_by(RecurringCharge.id)))
+
+
+def _perhaps_due(through: date) -> tuple[ColumnElement[bool], ...]:
+    row = RecurringCharge
+    posted = row.posted_through
+    return (
+        row.starts_on <= through,
+        or_(posted.is_(None), posted < through),
+        or_(posted.is_(None), row.ends_on.is_(None), posted < row.ends_on),
+    )
+
+
+def postings(id: UUID) -> Select[Any]:
+    """The charges that a schedule posted, newest first, each with its names and the days it is for; for `paging.page`."""
+    posting = RecurringPosting
+    return (
+        charges.views(posting.period_from, posting.period_to, posting.takes_back)
+        .join(posting, posting.charge_id == Charge.id)
+        .where(posting.recurring_charge_id == id)
+        .order_by(posting.period_from.desc(), Charge.created_at.desc(), Charge.id.desc())
+    )
+
+
+def poster_of(session: Session, charge_id: UUID) -> UUID | None:
+    """The schedule that posted a charge, if one did."""
+    query = select(RecurringPosting.recurring_charge_id).where(RecurringPosting.charge_id == charge_id)
+    return session.scalar(query)
+
+
+@dataclass(slots=True)
+class PostedPeriod:
+    """A period as it was posted: its days, the last that is charged now, and all its charges, the period's own first."""
+
+    first: date
+    last: date
+    charged_to: date
+    charge_ids: list[UUID]
+
+
+def posted_beyond(session: Session, id: UUID, last_day: date) -> list[PostedPeriod]:
+    """The periods of a schedule that are charged for days after one."""
+    query = select(RecurringPosting).where(RecurringPosting.recurring_charge_id == id)
+    periods: dict[date, PostedPeriod] = {}
+    for posting in session.scalars(query.order_by(RecurringPosting.period_from, RecurringPosting.takes_back)):
+        first, last = posting.period_from, posting.period_to
+        period = periods.setdefault(first, PostedPeriod(first, last, last, []))
+        period.charged_to = min(period.charged_to, last)
+        period.charge_ids.append(posting.charge_id)
+    return [period for period in periods.values() if period.charged_to > last_day and period.charged_to >= period.first]
+
+
+def existing_charges(session: Session, ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these ids are charges."""
+    return set(session.scalars(select(Charge.id).where(among(session, Charge.id, ids))))
+
+
+def stored_charges(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these charges are known as posted by a schedule."""
+    query = select(RecurringPosting.charge_id).where(among(session, RecurringPosting.charge_id, charge_ids))
+    return set(session.scalars(query))

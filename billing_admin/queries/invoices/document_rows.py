@@ -1,0 +1,33 @@
+"""Documents as their tables hold them, for whoever computes over the whole of one: to seal it, or to see whether it is sound."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
+from uuid import UUID
+
+from sqlalchemy import FromClause, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from billing_admin.db.lookup import among
+from billing_admin.domain.document_hash import Row, Written
+from billing_admin.models import InvoiceLine, InvoiceTax
+
+
+def written(session: Session, invoices: Sequence[Row]) -> list[Written]:
+    """These invoices' rows, in their order, each with its lines and taxes."""
+    ids = [row["id"] for row in invoices]
+    lines = _parts(session, InvoiceLine.__table__, InvoiceLine.invoice_id, InvoiceLine.position, ids)
+    taxes = _parts(session, InvoiceTax.__table__, InvoiceTax.invoice_id, InvoiceTax.position, ids)
+    return [Written(row, lines.get(row["id"], []), taxes.get(row["id"], [])) for row in invoices]
+
+
+def _parts(
+    session: Session,
+    table: FromClause,
+    invoice_id: InstrumentedAttribute[UUID],
+    position: InstrumentedAttribute[int],
+    ids: Sequence[UUID],
+) -> dict[UUID, list[Row]]:
+    query = select(table).where(among(session, invoice_id, ids)).order_by(invoice_id, position)
+    rows = map(dict, session.execute(query).mappings())
+    return {id: list(parts) for id, parts in groupby(rows, itemgetter("invoice_id"))}

@@ -1,0 +1,64 @@
+"""How a stored invoice came about, from the charges on its lines to its total."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.explanation import Explanation, Kept, explain
+from billing_admin.domain.invoices import ChargeGroup, TaxRate, TaxTotal, set_out
+from billing_admin.domain.money import ZERO
+from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
+from billing_admin.models.base import exact_sum
+
+
+def explanation(session: Session, invoice: Invoice) -> Explanation:
+    """Make the document anew of the charges on its lines, and set what is stored beside it.
+
+    Raises NotFound for a credit note, which takes back parts of an invoice and has no charges.
+    """
+    if invoice.kind != "invoice":
+        raise NotFound("not_explained", "A credit note has no charges: look at how its invoice came about.", "invoice")
+    sums = _sums(session, invoice)
+    groups = [_group(invoice, line, sums.get(line.id, ZERO)) for line in invoice.lines]
+    taxes = {
+        (TaxRate(tax.category, tax.percent), tax.included): TaxTotal(
+            TaxRate(tax.category, tax.percent), tax.base, tax.tax, tax.included, tax.note
+        )
+        for tax in invoice.taxes
+    }
+    lines = [(line.amount, line.gross, line.net) for line in invoice.lines]
+    return explain(set_out(invoice.currency, groups), Kept(invoice.net, invoice.tax, invoice.total, lines, taxes))
+
+
+def _sums(session: Session, invoice: Invoice) -> dict[UUID, Decimal]:
+    """The exact sum of each line's charges; those of a void invoice have left its lines, which are remembered."""
+    of_invoice = InvoiceLine.invoice_id == invoice.id
+    if invoice.status == "void":
+        query = (
+            select(InvoiceLine.id, exact_sum(Charge.amount))
+            .join(VoidedCharge, VoidedCharge.invoice_line_id == InvoiceLine.id)
+            .join(Charge, Charge.id == VoidedCharge.charge_id)
+        )
+    else:
+        query = select(InvoiceLine.id, exact_sum(Charge.amount)).join(Charge, Charge.invoice_line_id == InvoiceLine.id)
+    return dict(iter(session.execute(query.where(of_invoice).group_by(InvoiceLine.id))))
+
+
+def _group(invoice: Invoice, line: InvoiceLine, amount: Decimal) -> ChargeGroup:
+    return ChargeGroup(
+        service_id=line.service_id,
+        service_code=line.service_code,
+        unit_price=line.unit_price,
+        charge_id=None,
+        description=line.description,
+        quantity=line.quantity,
+        amount=amount,
+        charges=line.charges,
+        period_from=invoice.period_from,
+        period_to=invoice.period_to,
+        tax=TaxRate(line.tax_category, line.tax_percent),
+        included_percent=line.included_percent,
+    )

@@ -1,0 +1,193 @@
+"""Invoices: one whole, many by filter, and what a filter adds up to. Money is in minor units."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import as_id, named
+from billing_admin.domain.document_hash import sha256
+from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
+from billing_admin.queries.billing.preview import CurrencyTotal, totals
+from billing_admin.queries.listing import with_lines
+from billing_admin.queries.master_data.customers import customer
+
+
+def invoice_id(session: Session, name: str) -> UUID:
+    """The id of an invoice named by id or number, or raise NotFound."""
+    found = session.scalar(select(Invoice.id).where(named(Invoice.id, Invoice.number, name)))
+    if found is None:
+        raise NotFound("unknown_invoice", f"There is no invoice “{name[:80]}”.", "invoice")
+    return found
+
+
+def invoice(session: Session, name: str) -> Invoice:
+    """One invoice by id or number, with its lines, taxes and the documents beside it, or raise NotFound."""
+    query = with_lines(select(Invoice)).execution_options(populate_existing=True)
+    return session.scalars(query.where(Invoice.id == invoice_id(session, name))).one()
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFilter:
+    """Which invoices; an empty text is no filter.
+
+    `status` is draft, issued or void, or a state read off the balance on `today`: open, overdue or paid.
+    `q` is looked for in the number and the customer.
+    """
+
+    today: date
+    q: str = ""
+    customer: str = ""
+    status: str = ""
+    kind: str = ""
+    currency: str = ""
+    issued_from: date | None = None
+    issued_to: date | None = None
+    due_from: date | None = None
+    due_to: date | None = None
+    overdue: bool | None = None
+    run: str = ""
+
+
+STATES = ("draft", "open", "overdue", "paid", "void")
+_OWES = and_(Invoice.status == "issued", Invoice.kind == "invoice")
+_OWED = Invoice.total - Invoice.paid - Invoice.credited
+
+
+def _state(state: str, today: date) -> ColumnElement[bool]:
+    """A state as a condition; the first part lets the index of open invoices serve."""
+    is_open = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited)
+    conditions: dict[str, ColumnElement[bool]] = {
+        "open": is_open,
+        "overdue": and_(is_open, Invoice.due_date < today),
+        "paid": and_(_OWES, Invoice.total == Invoice.paid + Invoice.credited),
+    }
+    return conditions.get(state, Invoice.status == state)
+
+
+def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool]]:
+    """The filter as SQL conditions. Raises NotFound for a customer that does not exist, Invalid for a run that is no id."""
+    f = filters
+    wanted: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (f.customer, lambda: Invoice.customer_id == customer(session, f.customer).id),
+        (f.status, lambda: _state(f.status, f.today)),
+        (f.kind, lambda: Invoice.kind == f.kind),
+        (f.currency, lambda: Invoice.currency == f.currency),
+        (f.issued_from, lambda: Invoice.issue_date >= f.issued_from),
+        (f.issued_to, lambda: Invoice.issue_date <= f.issued_to),
+        (f.due_from, lambda: Invoice.due_date >= f.due_from),
+        (f.due_to, lambda: Invoice.due_date <= f.due_to),
+        (f.overdue is True, lambda: _state("overdue", f.today)),
+        (f.overdue is False, lambda: or_(~_state("overdue", f.today), Invoice.due_date.is_(None))),
+        (f.run, lambda: Invoice.run_id == _run_id(f.run)),
+        (f.q, lambda: _search(f.q)),
+    ]
+    return [condition() for given, condition in wanted if given]
+
+
+def _run_id(text: str) -> UUID:
+    id = as_id(text)
+    if id is None:
+        raise Invalid("not_an_id", "A billing run is named by its id.", "run")
+    return id
+
+
+def _search(q: str) -> ColumnElement[bool]:
+    words = q.strip()
+    return or_(
+        Invoice.number.icontains(words, autoescape=True),
+        Invoice.customer_name.icontains(words, autoescape=True),
+        Invoice.customer_reference.icontains(words, autoescape=True),
+    )
+
+
+def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
+    """The invoices that a filter lets through, newest first; for `paging.page`."""
+    query = select(Invoice).where(*conditions(session, filters))
+    return query.order_by(Invoice.created_at.desc(), Invoice.id.desc())
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSum:
+    """Invoices, or credit notes, of one currency, in minor units; void ones count as zero, `balance` is what is owed."""
+
+    currency: str
+    kind: str
+    invoices: int
+    net: int
+    tax: int
+    total: int
+    paid: int
+    credited: int
+    balance: int
+
+
+def sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
+    """Add the whole filter up, per currency; invoices and credit notes apart."""
+    owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
+    kept = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
+    amounts = [case((Invoice.status == "void", 0), else_=amount) for amount in kept]
+    kinds = (Invoice.currency, Invoice.kind)
+    query = select(*kinds, func.count(), *(func.sum(amount) for amount in amounts), owed).group_by(*kinds)
+    found = session.execute(query.where(*conditions(session, filters)).order_by(Invoice.currency, Invoice.kind.desc()))
+    return [InvoiceSum(row[0], row[1], *(int(value) for value in row[2:])) for row in found]
+
+
+def counts(session: Session, filters: InvoiceFilter) -> dict[str, int]:
+    """How many invoices each state would show under the filter's other parts; the empty state is all of them."""
+    rest = replace(filters, status="")
+    base = conditions(session, rest)
+    columns = [func.count().filter(_state(state, filters.today)) for state in STATES]
+    row = session.execute(select(func.count(), *columns).where(*base)).one()
+    return dict(zip(("", *STATES), row, strict=True))
+
+
+def charge_count(invoice: Invoice) -> int:
+    """How many charges are on the lines of an invoice."""
+    return sum(line.charges for line in invoice.lines)
+
+
+def charges_of_line(line_id: UUID) -> Select[Charge]:
+    """The charges on one line, or those that stood on it before it became void, by day; for `paging.page`."""
+    stood = select(VoidedCharge.charge_id).where(VoidedCharge.invoice_line_id == line_id)
+    query = select(Charge).where(or_(Charge.invoice_line_id == line_id, Charge.id.in_(stood)))
+    return query.order_by(Charge.incurred_on, Charge.id)
+
+
+def charges_of(invoice_id: UUID) -> Select[Charge]:
+    """The charges on an invoice, by day; for `paging.page`."""
+    on_it = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
+    return select(Charge).where(Charge.invoice_line_id.in_(on_it)).order_by(Charge.incurred_on, Charge.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Drafts that are to be issued together: their ids, their sums, and a digest of what was shown of them."""
+
+    ids: list[UUID]
+    totals: list[CurrencyTotal]
+    digest: str
+
+
+def drafts(session: Session, filters: InvoiceFilter) -> Drafts:
+    """The drafts among what a filter lets through."""
+    columns = (Invoice.id, Invoice.version, Invoice.currency, Invoice.net, Invoice.tax, Invoice.total)
+    query = select(*columns).where(*conditions(session, replace(filters, status="draft"))).order_by(Invoice.id)
+    rows = session.execute(query).all()
+    seen = [[str(row.id), row.version, row.total] for row in rows]
+    return Drafts([row.id for row in rows], totals(tuple(row)[2:] for row in rows), sha256(seen))
+
+
+def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
+    """The lines of the invoices that a filter lets through, with their invoice's number and customer."""
+    return (
+        select(*InvoiceLine.__table__.c, Invoice.number, Invoice.customer_reference)
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .where(*conditions(session, filters))
+        .order_by(Invoice.created_at.desc(), Invoice.id.desc(), InvoiceLine.position)
+    )

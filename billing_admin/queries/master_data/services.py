@@ -1,0 +1,73 @@
+"""The catalogue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, union_all
+from sqlalchemy.orm import Session
+
+from billing_admin.db.lookup import among, named
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.text import folded
+from billing_admin.models import Charge, Invoice, InvoiceLine, Service
+from billing_admin.models.charge import is_unbilled
+
+
+def service(session: Session, name: str) -> Service:
+    """One service by id or code, or raise NotFound."""
+    found = session.scalar(select(Service).where(named(Service.id, Service.code, name)))
+    if found is None:
+        raise NotFound("unknown_service", f"There is no service “{name[:80]}”.", "service")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFilter:
+    """Which services: `q` is looked for, folded, in code and name."""
+
+    q: str = ""
+    archived: bool | None = False
+
+
+def services(filters: ServiceFilter) -> Select[Service]:
+    """The services that a filter lets through; `paging.page` orders them."""
+    query = select(Service)
+    if filters.q:
+        query = query.where(Service.search.contains(folded(filters.q, "q"), autoescape=True))
+    if filters.archived is not None:
+        query = query.where(Service.archived_at.is_not(None) if filters.archived else Service.archived_at.is_(None))
+    return query
+
+
+def by_code(filters: ServiceFilter) -> Select[Service]:
+    """The services that a filter lets through, by code; for `paging.page`."""
+    return services(filters).order_by(Service.code)
+
+
+def count(session: Session, filters: ServiceFilter) -> int:
+    """How many services a filter lets through."""
+    return session.scalar(select(func.count()).select_from(services(filters).subquery())) or 0
+
+
+def choices(session: Session) -> list[Service]:
+    """Every service that can be charged, by code."""
+    return list(session.scalars(select(Service).where(Service.archived_at.is_(None)).order_by(Service.code)))
+
+
+def uses(session: Session, service_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many charges name each service, cancelled ones aside. The billed are counted on their invoice lines, far fewer."""
+    billed = (
+        select(InvoiceLine.service_id, func.sum(InvoiceLine.charges).label("charges"))
+        .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .where(Invoice.status != "void", among(session, InvoiceLine.service_id, service_ids))
+        .group_by(InvoiceLine.service_id)
+    )
+    unbilled = (
+        select(Charge.service_id, func.count().label("charges"))
+        .where(is_unbilled(), among(session, Charge.service_id, service_ids))
+        .group_by(Charge.service_id)
+    )
+    both = union_all(billed, unbilled).subquery()
+    query = select(both.c.service_id, func.sum(both.c.charges)).group_by(both.c.service_id)
+    return dict.fromkeys(service_ids, 0) | {id: int(charges) for id, charges in session.execute(query)}

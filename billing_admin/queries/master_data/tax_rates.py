@@ -1,0 +1,44 @@
+"""Tax rates whose percentage changes: which one holds for a charge, by the day it was incurred."""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, literal, null, or_, select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.tax import UNTAXED
+from billing_admin.models import Charge, Customer, InvoiceLine, Service, TaxRate, TaxRateChange
+from billing_admin.models.base import Exact
+from billing_admin.queries.master_data.organisation import organisation
+
+
+def percent_by_day(session: Session) -> ColumnElement[Decimal] | None:
+    """The percentage of a charge where its rate changes with time, else NULL; None when no rate does, as is usual.
+
+    To a customer who is charged no tax a net price is the same on any day.
+    """
+    changing = session.scalars(select(TaxRate).where(TaxRate.id.in_(select(TaxRateChange.tax_rate_id)))).all()
+    if not changing:
+        return None
+    usual = organisation(session).default_tax_rate_id
+    untaxed = Charge.customer_id.in_(select(Customer.id).where(Customer.tax_treatment.in_(UNTAXED)))
+    cases: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [(and_(untaxed, ~Charge.tax_included), null())]
+    for rate in changing:
+        of_rate = Charge.service_id.in_(select(Service.id).where(Service.tax_rate_id == rate.id))
+        own = or_(of_rate, Charge.service_id.is_(None)) if rate.id == usual else of_rate
+        cases += [
+            (and_(own, Charge.incurred_on >= change.valid_from), literal(change.percent, Exact()))
+            for change in reversed(rate.changes)
+        ]
+        cases.append((own, literal(rate.percent, Exact())))
+    return case(*cases, else_=null()).label("percent_by_day")
+
+
+def same_tax(session: Session) -> list[ColumnElement[bool]]:
+    """That a charge belongs on a line of its service and unit price as far as tax goes."""
+    conditions = [Charge.tax_included == InvoiceLine.gross.is_not(None)]
+    percent = percent_by_day(session)
+    if percent is not None:
+        of_line = case((InvoiceLine.gross.is_(None), InvoiceLine.tax_percent), else_=InvoiceLine.included_percent)
+        conditions.append(or_(percent.is_(None), percent == of_line))
+    return conditions

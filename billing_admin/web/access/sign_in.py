@@ -1,0 +1,135 @@
+"""Sign in and out. After an expired session, what a form had sent is kept and can be sent again."""
+
+import json
+from http import HTTPStatus
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
+from wtforms import HiddenField
+from wtforms.widgets import EmailInput
+
+from billing_admin.db.transactions import db, transaction
+from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, folded_email, network_of
+from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
+from billing_admin.http.security import csrf
+from billing_admin.operations.access import users
+from billing_admin.queries.access.users import credentials, throttled
+from billing_admin.web.frame.forms import Form, SecretField, TextField
+from billing_admin.web.frame.local_urls import came_from, local, this_address
+from billing_admin.web.frame.signed_in import enter as enter_session, has_expired, leave as leave_session, now, person
+
+MOST_KEPT = 100_000
+LONGEST_SENT = 3 * MOST_KEPT  # bytes: a form encodes a character of the kept text in three at most
+BODY = BodyLimit(LONGEST_SENT + 64 * KIB, fields=20)
+REFUSED = "The e-mail address and the password do not match an account. Check both and try again."
+WAIT = f"Too many attempts failed. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
+
+pages = Blueprint("sign_in", __name__)
+
+
+class AccountField(TextField):
+    """The e-mail address of an account, as it is typed."""
+
+    def read(self, typed: str) -> str:
+        """Refuse a text that is longer than any account's address once its spelling is folded."""
+        folded_email(super().read(typed))
+        return typed
+
+
+class SignInForm(Form):
+    """`kept` holds the fields of a form that was sent after its session had ended."""
+
+    email = AccountField(
+        "E-mail address", needed="Enter your e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput()
+    )
+    password = SecretField("Password", needed="Enter your password.")
+    next = HiddenField()
+    kept = HiddenField()
+
+
+@pages.route("/sign-in", methods=["GET", "POST"])
+@body_limit(BODY)
+def enter() -> ResponseReturnValue:
+    """Sign in, and go on to where the person was going."""
+    form = SignInForm(next=request.args.get("next"))
+    if form.validate_on_submit():
+        if throttled(db.session(), form.email.data, _network(), now()):
+            form.form_errors.append(WAIT)
+            page, status = _page(form, HTTPStatus.TOO_MANY_REQUESTS)
+            return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}
+        token = _token(form.email.data, form.password.data)
+        if token is not None:
+            enter_session(token)
+            return _go_on(form)
+        form.form_errors.append(REFUSED)
+    elif person() is not None:
+        return redirect(local(form.next.data), 303)
+    return _page(form, HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
+
+
+@pages.post("/sign-out")
+@body_limit(BodyLimit(16 * KIB, fields=20))
+def leave() -> ResponseReturnValue:
+    """Sign out, and have the browser forget what it kept."""
+    leave_session()
+    response = redirect(url_for("sign_in.enter"), 303)
+    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    return response
+
+
+def address(next_address: str) -> str:
+    """The sign-in page that goes on to `next_address`."""
+    return url_for("sign_in.enter", next=None if next_address == "/" else next_address)
+
+
+def keep_what_was_sent() -> ResponseReturnValue:
+    """Ask to sign in first. The page keeps the fields of a form that was sent after its session had expired.
+
+    Nobody else's body is read. Files are not kept.
+    """
+    form = SignInForm(formdata=None, next=came_from(), kept=_sent_form() if has_expired() else "")
+    return _page(form, HTTPStatus.UNAUTHORIZED)
+
+
+def _sent_form() -> str:
+    """Return the form that was sent as JSON, or nothing if it is too long to keep."""
+    request.max_content_length = LONGEST_SENT
+    open_body()
+    try:
+        csrf.protect()
+    except RequestEntityTooLarge:
+        return ""
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
+    kept = json.dumps([this_address(), fields])
+    return kept if len(kept) <= MOST_KEPT else ""
+
+
+def _token(email: str, password: str) -> str | None:
+    proof = users.prove(credentials(db.session(), email), password)
+    return transaction(users.sign_in, email, proof, _network(), g.request_id, now())
+
+
+def _network() -> str:
+    return network_of(request.remote_addr or "")
+
+
+def _go_on(form: SignInForm) -> ResponseReturnValue:
+    target, kept = local(form.next.data), _kept(form.kept.data)
+    if kept is None:
+        return redirect(target, 303)
+    to, fields = kept
+    return render_template("sign_in/send_again.html", to=to, fields=fields, target=target)
+
+
+def _kept(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
+    """Where a form was sent, and its fields; None if nothing, or nonsense, was kept."""
+    try:
+        to, fields = json.loads(text or "null")
+        return local(str(to)), [(str(name), str(value)) for name, value in fields]
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
+    return render_template("sign_in/form.html", form=form, expired=has_expired()), status

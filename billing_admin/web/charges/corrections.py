@@ -1,0 +1,96 @@
+"""Correcting a charge: the form holds what the charge says; what is sent otherwise makes its replacement."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import BooleanField, SelectField
+
+from billing_admin.db.transactions import db, transaction
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.operations.charges import corrections as operations
+from billing_admin.queries.charges import charges as queries
+from billing_admin.queries.master_data import services
+from billing_admin.web.charges.charges import NAMES, service_choices
+from billing_admin.web.frame.customer_field import CustomerField, choices
+from billing_admin.web.frame.forms import (
+    AmountField,
+    DayField,
+    ExactField,
+    Form,
+    KeyField,
+    TextField,
+    form_page,
+    refusals_on,
+)
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.signed_in import actor, now
+
+pages = subject("charge_corrections", __name__, "/charges", write="charges:write")
+
+
+class CorrectForm(Form):
+    """What the charge should have said, and why; `id` is the replacement's."""
+
+    id = KeyField()
+    customer = CustomerField()
+    service = SelectField("Service", default="")
+    description = TextField("Description", needed="Enter what the charge is for.", longest=1000)
+    quantity = ExactField("Quantity", needed="Enter a quantity, such as 1.", noun="quantity")
+    unit_price = AmountField("Unit price")
+    amount = AmountField("Plain amount")
+    tax_included = BooleanField("This price includes tax")
+    day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
+    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
+
+    def fields(self) -> dict[str, Any]:
+        """The facts of the replacement. A price that is left blank is taken over, unless the other kind is given."""
+        prices = {name: self[name].data for name in ("unit_price", "amount") if self[name].data is not None}
+        return prices | {
+            "customer": self.customer.data,
+            "service": self.service.data or None,
+            "description": self.description.data,
+            "quantity": self.quantity.data,
+            "tax_included": self.tax_included.data,
+            "incurred_on": self.day.data,
+        }
+
+
+@pages.route("/<uuid:id>/correct", methods=["GET", "POST"])
+def correct(id: UUID) -> ResponseReturnValue:
+    """Cancel a charge and add its replacement, in one step."""
+    session = db.session()
+    charge, catalogue = queries.charge(session, id), services.choices(session)
+    form = _form(charge, catalogue)
+    if form.validate_on_submit():
+        with refusals_on(form, NAMES):
+            new_id, is_new = transaction(
+                operations.correct, id, form.fields(), form.id.data, form.reason.data, actor(), now()
+            )
+            flash("Charge corrected." if is_new else "This charge was corrected already. It is stored once.", "success")
+            return redirect(url_for("charges.show", id=new_id), 303)
+    return form_page(
+        "charges/correct.html",
+        form,
+        charge=queries.charge(db.session(), id),
+        people=choices(form.customer),
+    )
+
+
+def _form(charge: Any, catalogue: Any) -> CorrectForm:
+    form = CorrectForm(
+        customer=charge.customer_reference,
+        service=charge.service_code or "",
+        description=charge.description,
+        quantity=charge.quantity,
+        unit_price=charge.unit_price,
+        amount=charge.amount if charge.unit_price is None else None,
+        tax_included=charge.tax_included,
+        day=charge.incurred_on,
+    )
+    form.expect_currency(charge.currency)
+    form.unit_price.digits = form.amount.digits = MINOR_DIGITS[charge.currency]
+    own = {charge.service_code: charge.service_code} if charge.service_code else {}
+    form.service.choices = {"": "None: describe it"} | own | service_choices(catalogue)
+    return form

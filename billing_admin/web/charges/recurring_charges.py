@@ -1,0 +1,259 @@
+"""Recurring charges: the list, one with what comes next and what it posted, adding, pausing, ending, changing from a date."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import SelectField
+
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.recurring_charges import DAY, LONGEST_DESCRIPTION, RecurringSpec
+from billing_admin.operations.charges import recurring_charges as operations
+from billing_admin.operations.charges.recurring_posting import post_due
+from billing_admin.queries.charges import recurring_charges as queries
+from billing_admin.queries.master_data import customers, services
+from billing_admin.web.charges.charges import service_choices
+from billing_admin.web.frame.customer_field import CustomerField, choices
+from billing_admin.web.frame.forms import (
+    AmountField,
+    DayField,
+    ExactField,
+    Form,
+    KeyField,
+    TextField,
+    form_page,
+    refusals_on,
+)
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.labels import counted
+from billing_admin.web.frame.list_params import bare, chips, given, given_choice, may, rows
+from billing_admin.web.frame.signed_in import actor, now, today
+
+WRITE = "charges:write"
+INTERVALS = {"monthly": "Every month", "quarterly": "Every quarter", "yearly": "Every year"}
+
+pages = subject("recurring_charges", __name__, "/recurring-charges", write=WRITE)
+
+
+class TermsForm(Form):
+    """What comes again, and how often; `id` makes a second click add nothing."""
+
+    id = KeyField()
+    service = SelectField("Service", default="")
+    quantity = ExactField("Quantity", noun="quantity")
+    unit_price = AmountField("Unit price")
+    interval = SelectField("How often", choices=INTERVALS)
+    ends_on = DayField("Last day")
+    description = TextField("Description", longest=LONGEST_DESCRIPTION)
+    anchor_on = DayField("Periods begin on the day of")
+
+    def terms(self) -> dict[str, Any]:
+        """What was entered, as a RecurringSpec names it; None is what was left out."""
+        return {
+            "service": self.service.data,
+            "quantity": self.quantity.data,
+            "unit_price": self.unit_price.data,
+            "interval": self.interval.data,
+            "ends_on": self.ends_on.data,
+            "description": self.description.data or None,
+            "anchor_on": self.anchor_on.data,
+        }
+
+
+class NewForm(TermsForm):
+    """Whom it is for, and from when on."""
+
+    customer = CustomerField()
+    currency = SelectField("Currency", default="")
+    starts_on = DayField("First day", needed="Enter the first day, such as 2026-12-01.")
+
+
+class ChangeForm(TermsForm):
+    """From when on it is otherwise."""
+
+    from_ = DayField("From", needed="Enter the first day of the change, such as 2026-12-01.", name="from")
+    reason = TextField("Reason", longest=500)
+
+
+class ReasonForm(Form):
+    """Why it pauses or goes on."""
+
+    reason = TextField("Reason", longest=500)
+
+
+class EndForm(ReasonForm):
+    """Its last day."""
+
+    ends_on = DayField("Last day", needed="Enter the last day, such as 2026-11-30.")
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """Every recurring charge that the filter lets through, newest first."""
+    session, unknown, found = db.session(), None, None
+    filters = queries.RecurringFilter(
+        today(),
+        customer=given("customer"),
+        service=given("service"),
+        status=given_choice("status", queries.STATES),
+        currency=given_choice("currency", MINOR_DIGITS),
+    )
+    try:
+        found = rows(queries.recurring_charges(session, filters))
+    except NotFound as refusal:
+        unknown = refusal.message
+    return render_template(
+        "recurring_charges/list.html",
+        filters=filters,
+        chips=chips(
+            ("customer", "Customer", filters.customer),
+            ("service", "Service", filters.service),
+            ("status", "Status", filters.status.capitalize()),
+            ("currency", "Currency", filters.currency),
+        ),
+        clear_url=bare(),
+        unknown=unknown,
+        page=found,
+        services=[(one.code, one.code) for one in services.choices(session)],
+        currencies=[(code, code) for code in customers.currencies(session)],
+        may_write=may(WRITE),
+        **words(),
+    )
+
+
+def words() -> dict[str, Any]:
+    """What templates need to tell of recurring charges."""
+    return {"intervals": INTERVALS, "schedule_of": queries.schedule_of, "upcoming": queries.upcoming, "today": today()}
+
+
+@pages.get("/<uuid:id>")
+def show(id: UUID) -> ResponseReturnValue:
+    """One recurring charge: its terms, the charges to come, and those it posted."""
+    session = db.session()
+    return render_template(
+        "recurring_charges/show.html",
+        row=queries.recurring_charge(session, id),
+        due=len(queries.schedule_of(queries.recurring_charge(session, id)).due(today())),
+        page=rows(queries.postings(id)),
+        may_write=may(WRITE),
+        **words(),
+    )
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    """Add a recurring charge."""
+    catalogue = services.choices(db.session())
+    form = NewForm(customer=given("customer"), starts_on=today())
+    form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
+    form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
+    form.expect_currency(form.currency.data or form.customer.currency)
+    if form.validate_on_submit():
+        with refusals_on(form):
+            row, is_new = transaction(operations.create, _spec(form), actor(), now())
+            flash("Recurring charge saved." if is_new else "It was saved already. It is stored once.", "success")
+            return redirect(url_for("recurring_charges.show", id=row.id), 303)
+    return form_page("recurring_charges/form.html", form, people=choices(form.customer))
+
+
+def _spec(form: NewForm) -> RecurringSpec:
+    return RecurringSpec(
+        **form.terms(),
+        customer=form.customer.data,
+        currency=form.currency.data or None,
+        starts_on=form.starts_on.data,
+        id=form.id.data,
+    )
+
+
+@pages.route("/<uuid:id>/change", methods=["GET", "POST"])
+def change(id: UUID) -> ResponseReturnValue:
+    """Let another follow from a day on; the broken period is split by day."""
+    session = db.session()
+    row, catalogue = queries.recurring_charge(session, id), services.choices(session)
+    form = _change_form(row, catalogue)
+    if form.validate_on_submit():
+        with refusals_on(form, {"from": "from_"}):
+            following, is_new = transaction(
+                operations.change, id, form.from_.data, _changes(form), form.id.data, form.reason.data, actor(), now()
+            )
+            flash("Recurring charge changed." if is_new else "It was changed already.", "success")
+            return redirect(url_for("recurring_charges.show", id=following.id), 303)
+    return form_page(
+        "recurring_charges/change.html",
+        form,
+        row=queries.recurring_charge(db.session(), id),
+    )
+
+
+def _change_form(row: Any, catalogue: Sequence[Any]) -> ChangeForm:
+    stored = {name: getattr(row, name) for name in ("quantity", "unit_price", "interval", "ends_on", "anchor_on")}
+    described = "" if row.description == row.service_name else row.description
+    form = ChangeForm(service=row.service_code, description=described, **stored)
+    form.expect_currency(row.currency)
+    form.unit_price.digits = MINOR_DIGITS[row.currency]
+    form.service.choices = {row.service_code: row.service_code} | service_choices(catalogue)
+    return form
+
+
+def _changes(form: ChangeForm) -> dict[str, Any]:
+    """All terms as they are to be; a blank quantity is 1, a blank anchor stays as it is."""
+    return {
+        name: value
+        for name, value in form.terms().items()
+        if value is not None or name not in {"quantity", "anchor_on"}
+    }
+
+
+# What each move is called, its form, and what it says once it is done.
+MOVES: Final[Mapping[str, tuple[Any, type[ReasonForm], str]]] = {
+    "pause": (operations.pause, ReasonForm, "Paused. Nothing that begins from today on is posted."),
+    "resume": (operations.resume, ReasonForm, "It goes on. Periods that began during the pause are skipped."),
+    "end": (operations.end, EndForm, "The end is set."),
+}
+
+
+@pages.route("/<uuid:id>/<any(pause, resume, end):move>", methods=["GET", "POST"])
+def move(id: UUID, move: str) -> ResponseReturnValue:
+    """Pause it, let it go on, or set its end, with a reason."""
+    operation, form_class, done = MOVES[move]
+    row = queries.recurring_charge(db.session(), id)
+    form = form_class(data={"ends_on": row.ends_on or _last_day(row)})
+    if form.validate_on_submit():
+        days = [form["ends_on"].data] if move == "end" else []
+        with refusals_on(form):
+            transaction(_move, operation, id, days, form.reason.data)
+            flash(done, "success")
+            return redirect(url_for("recurring_charges.show", id=id), 303)
+    return form_page(
+        "recurring_charges/move.html", form, row=queries.recurring_charge(db.session(), id), move=move, **words()
+    )
+
+
+def _move(session: Session, operation: Any, id: UUID, days: Sequence[date], reason: str) -> None:
+    operation(session, id, *days, reason, actor(), now())
+
+
+def _last_day(row: Any) -> date:
+    """The last day before the next charge, so that nothing is split; today where none is posted, or the first day."""
+    coming = queries.upcoming(row, 1)
+    return (
+        coming[0].period_from - DAY if coming and coming[0].period_from > row.starts_on else max(today(), row.starts_on)
+    )
+
+
+@pages.post("/<uuid:id>/post")
+def post_now(id: UUID) -> ResponseReturnValue:
+    """Post what is due, without waiting for the daily command."""
+    row = queries.recurring_charge(db.session(), id)
+    form = ReasonForm()
+    with refusals_on(form):
+        posted = transaction(post_due, [row.id], today(), actor(), now())
+        flash(f"{counted(posted, 'charge')} posted." if posted else "Nothing was due.", "success" if posted else "info")
+        return redirect(url_for("recurring_charges.show", id=id), 303)
+    return form_page("recurring_charges/move.html", form, row=row, move="post", **words())

@@ -1,0 +1,190 @@
+"""What waits to be billed: by customer with its age, and the charges of one account, to hold, release or remove."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from wtforms import HiddenField
+
+from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.money import MINOR_DIGITS, plain
+from billing_admin.operations.charges import charges as operations
+from billing_admin.queries.charges import unbilled as queries
+from billing_admin.queries.master_data import customers
+from billing_admin.web.frame.forms import Form, TextField, form_page, refusals_on
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.labels import counted
+from billing_admin.web.frame.list_params import (
+    address,
+    bare,
+    chips,
+    day_of_figures,
+    given,
+    given_choice,
+    may,
+    rows,
+    ticked,
+)
+from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.template_filters import day as written_day
+
+WRITE = "charges:write"
+
+pages = subject("unbilled", __name__, "/unbilled", write=WRITE)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What can be done with the ticked charges: to which of them it applies, and its words."""
+
+    operation: Any
+    applies_to: str
+    verb: str
+    done: str
+    consequence: str
+
+
+MOVES: Final[Mapping[str, Move]] = {
+    "hold": Move(
+        operations.hold, "pending", "Hold", "held", "They stay off every invoice until somebody releases them."
+    ),
+    "release": Move(
+        operations.release, "held", "Release", "released", "They are pending again and go on the next invoice."
+    ),
+    "cancel": Move(
+        operations.cancel,
+        "",
+        "Remove",
+        "removed",
+        "They are cancelled and will never be billed. This cannot be undone: to bill one after all, add it again.",
+    ),
+}
+
+
+class MoveForm(Form):
+    """Confirms a move: `count` and `amount` are what was shown."""
+
+    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
+    count = HiddenField()
+    amount = HiddenField()
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """The accounts with something unbilled, by customer."""
+    session = db.session()
+    filters = queries.UnbilledFilter(given("q"), given_choice("currency", MINOR_DIGITS), day_of_figures("through"))
+    found = rows(queries.accounts(filters))
+    through = filters.through
+    due = queries.due(session, {row.customer_id for row in found.rows}, through, through or today())
+    return render_template(
+        "unbilled/list.html",
+        filters=filters,
+        chips=chips(
+            ("q", "Customer", filters.q),
+            ("currency", "Currency", filters.currency),
+            ("through", "Up to", written_day(through) if through else ""),
+        ),
+        clear_url=bare(),
+        page=found,
+        due=due,
+        aged_on=through or today(),
+        totals=queries.totals(session, filters),
+        due_totals=queries.due_totals(session, through, filters) if through else None,
+        currencies=[(code, code) for code in customers.currencies(session)],
+        may_bill=may("billing:write"),
+    )
+
+
+@pages.get("/<uuid:customer_id>/<currency>")
+def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
+    """The unbilled charges of one account, oldest first."""
+    session, which = db.session(), _which(customer_id, currency)
+    customer = customers.customer(session, str(customer_id))
+    return render_template(
+        "unbilled/show.html",
+        customer=customer,
+        which=which,
+        page=rows(queries.waiting(session, which)),
+        sums=queries.waiting_sums(session, which),
+        count=queries.waiting_sum(session, which)[0],
+        every=given("all") == "1",
+        today=today(),
+        may_write=may(WRITE),
+        may_bill=may("billing:write"),
+    )
+
+
+def _which(customer_id: UUID, currency: str) -> queries.Waiting:
+    """The account, or the part of it, that the URL states."""
+    if currency not in MINOR_DIGITS:
+        raise NotFound("unknown_account", "There is no account in this currency.", "currency")
+    return queries.Waiting(
+        customer_id, currency, day_of_figures("through"), given_choice("status", ("pending", "held"))
+    )
+
+
+@pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel):move>")
+def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
+    """State what would be moved; once that is confirmed, move it."""
+    session, doing = db.session(), MOVES[move]
+    customer = customers.customer(session, str(customer_id))
+    which = _chosen(_which(customer_id, currency), doing)
+    back = address("unbilled.show", customer_id=customer_id, currency=currency)
+    form = MoveForm()
+    confirmed = bool(form.count.data)
+    if confirmed:
+        form.process(request.form)
+        if form.validate():
+            with refusals_on(form):
+                moved = transaction(_move, doing, which, _shown(form), form.reason.data, actor(), now())
+                flash(
+                    f"{counted(moved, 'charge')} {doing.done}." if moved else "Nothing to do: it was done before.",
+                    "success" if moved else "info",
+                )
+                return redirect(back, 303)
+    count, amount = queries.waiting_sum(session, which)
+    if not count:
+        flash(
+            f"None of the ticked charges can be {doing.done}. Tick some that are {doing.applies_to or 'not billed'}.",
+            "warning",
+        )
+        return redirect(back, 303)
+    form.count.data, form.amount.data = str(count), plain(amount)
+    return form_page(
+        "unbilled/move.html", form, customer=customer, currency=currency, doing=doing, move=move,
+        count=count, amount=amount, ids=which.ids, back=back,
+    )  # fmt: skip
+
+
+def _chosen(which: queries.Waiting, doing: Move) -> queries.Waiting:
+    """The ticked charges that the move applies to; all of the account, where all were ticked."""
+    chosen = replace(which, status=which.status if not doing.applies_to else doing.applies_to)
+    if request.form.get("all") == "1":
+        return chosen
+    return replace(chosen, ids=tuple(ticked()))
+
+
+def _shown(form: MoveForm) -> tuple[str, str]:
+    return str(form.count.data), str(form.amount.data)
+
+
+def _move(
+    session: Session, doing: Move, which: queries.Waiting, shown: tuple[str, str], reason: str, who: Actor, at: datetime
+) -> int:
+    """Move exactly what was shown; nothing when it is done already."""
+    count, amount = queries.waiting_sum(session, which)
+    if not count:
+        return 0
+    if (str(count), plain(amount)) != shown:
+        raise Conflict(
+            "selection_changed", "These charges have changed since you ticked them. Look at the new sum below."
+        )
+    moved: int = doing.operation(session, queries.waiting_ids(session, which), reason, who, at)
+    return moved

@@ -1,0 +1,229 @@
+"""Exports: what a list shows, all pages of it, as a file, with what the file must add up to."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.background import ring
+from billing_admin.background.exports import EXPORT
+from billing_admin.db.ids import new_id
+from billing_admin.db.transactions import Stream, db, transaction
+from billing_admin.domain.errors import NotFound
+from billing_admin.formats import export
+from billing_admin.formats.export import FORMATS, META, Wanted
+from billing_admin.formats.meta_filters import stated
+from billing_admin.operations.jobs import enqueue
+from billing_admin.queries.exports import Filters, totals
+from billing_admin.queries.files import file, parts
+from billing_admin.queries.jobs import latest
+from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.master_data.services import ServiceFilter
+from billing_admin.web.charges import charges
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.list_params import address, bare, chips, given, may
+from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.invoices import invoices
+from billing_admin.web.master_data import customers, services
+from billing_admin.web.payments import payments
+from billing_admin.web.system import audit
+
+pages = subject("exports", __name__, "/exports", write="billing:write")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file is called, what one row of it is, what its sum is of if it has one, and the permission to see it."""
+
+    title: str
+    row: str
+    sum_of: str = ""
+    needs: str = "read"
+
+
+KINDS = {
+    "invoices": Kind("Invoices", "invoice", "Sum of the totals"),
+    "invoice-lines": Kind("Invoice lines", "invoice line", "Sum of the net amounts"),
+    "charges": Kind("Charges", "charge", "Exact sum of the amounts"),
+    "payments": Kind("Payments", "payment", "Sum of the amounts, reversed payments included"),
+    "allocations": Kind("Allocations", "allocation", "Sum of the amounts, withdrawn allocations included"),
+    "customers": Kind("Customers", "customer"),
+    "services": Kind("Services", "service and price"),
+    "audit-events": Kind("Audit log", "event", needs=audit.READ),
+}
+
+
+@pages.get("/invoices")
+def invoice_files() -> ResponseReturnValue:
+    """The files of an invoice list."""
+    filters = invoices.filters_given()
+    state = chips(("status", "Status", filters.status.capitalize()))
+    return _page("Invoices", "invoices.index", state + invoices.chips_of(filters), ["invoices", "invoice-lines"])
+
+
+@pages.get("/charges")
+def charge_files() -> ResponseReturnValue:
+    """The file of a charge list."""
+    return _page("Charges", "charges.index", charges.chips_of(charges.filters_given()), ["charges"])
+
+
+@pages.get("/payments")
+def payment_files() -> ResponseReturnValue:
+    """The files of a payment list."""
+    filters = payments.filters_given()
+    state = chips(("status", "Status", filters.status.capitalize()))
+    return _page("Payments", "payments.index", state + payments.chips_of(filters), ["payments", "allocations"])
+
+
+@pages.get("/customers")
+def customer_files() -> ResponseReturnValue:
+    """The file of a customer list."""
+    return _page("Customers", "customers.index", customers.chips_of(customers.filters_given()), ["customers"])
+
+
+@pages.get("/services")
+def service_files() -> ResponseReturnValue:
+    """The file of the catalogue."""
+    return _page("Services", "services.index", services.chips_of(services.filters_given()), ["services"])
+
+
+@pages.get("/audit-events")
+def audit_files() -> ResponseReturnValue:
+    """The file of the audit log."""
+    return _page("Audit log", "audit.index", audit.chips_of(audit.filters_given()), ["audit-events"])
+
+
+def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseReturnValue:
+    wanted = [_wanted(kind, "csv") for kind in kinds]
+    files = [
+        {
+            "kind": KINDS[one.kind],
+            "totals": _totals(one),
+            "urls": _urls(one.kind),
+        }
+        for one in wanted
+    ]
+    return render_template(
+        "exports/list.html",
+        title=title,
+        subtitle=_subtitle(wanted[0].filters, bool(in_force)),
+        back_url=address(back),
+        chips=in_force,
+        clear_url=bare(),
+        files=files,
+        moment=now(),
+        may_write=may("billing:write"),
+    )
+
+
+def _totals(wanted: Wanted) -> export.ControlTotals:
+    """What the file must show; to hash a large one would take longer than anybody waits for a page."""
+    added = totals(db.session(), wanted.kind, wanted.filters)
+    if added.rows > export.LARGE:
+        return export.ControlTotals(added.rows, added.sums, "")
+    return export.control_totals(db.session(), wanted)
+
+
+def _subtitle(filters: Filters, is_filtered: bool) -> str:
+    if is_filtered:
+        return "Exactly what the list shows, all pages of it."
+    if isinstance(filters, CustomerFilter | ServiceFilter):
+        return "Everything that is in use: the list has no other filter."
+    return "Everything: the list has no filter."
+
+
+def _urls(kind: str) -> dict[str, str]:
+    return {
+        "csv": address("exports.download", kind=kind, format="csv"),
+        "excel": address("exports.download", kind=kind, format="csv", excel=1),
+        "xlsx": address("exports.download", kind=kind, format="xlsx"),
+        "csv_zip": address("exports.bundle", kind=kind, format="csv"),
+        "xlsx_zip": address("exports.bundle", kind=kind, format="xlsx"),
+        "meta": address("exports.meta", kind=kind, format="csv"),
+        "later": address("exports.prepare", kind=kind, format="csv"),
+    }
+
+
+def _wanted(kind: str, format: str) -> Wanted:
+    """Exactly what the list is filtered by. Raises NotFound for what does not exist, Denied for what the person may not see."""
+    actor().require(KINDS[kind].needs)
+    return Wanted(kind, _filters(kind), format, excel=format == "csv" and given("excel") == "1")
+
+
+def _filters(kind: str) -> Filters:
+    match kind:
+        case "charges":
+            return charges.filters_known(charges.filters_given())
+        case "payments" | "allocations":
+            return payments.filters_known(payments.filters_given())
+        case "customers":
+            return customers.filters_given()
+        case "services":
+            return services.filters_given()
+        case "audit-events":
+            return audit.filters_given()
+        case _:
+            return invoices.filters_known(invoices.filters_given())
+
+
+_RULE = f"/<any({', '.join(map(repr, KINDS))}):kind>.<any({', '.join(FORMATS)}):format>"
+
+
+@pages.get(_RULE)
+def download(kind: str, format: str) -> ResponseReturnValue:
+    """The file itself, written while it is sent."""
+    wanted = _wanted(kind, format)
+    export.check(db.session(), wanted)  # what is refused is refused before anything is sent
+    name = wanted.name(today())
+    return _attached(Stream(lambda session: export.parts(session, wanted)), name, FORMATS[format])
+
+
+@pages.get(f"{_RULE}.zip")
+def bundle(kind: str, format: str) -> ResponseReturnValue:
+    """The file together with its control totals, both made in one pass."""
+    wanted, day = _wanted(kind, format), today()
+    export.check(db.session(), wanted)
+    at, by = now(), actor().name
+    parts = Stream(lambda session: export.bundle(lambda: session, wanted, at, by, day))
+    return _attached(parts, f"{wanted.name(day)}.zip", "application/zip")
+
+
+@pages.get(f"{_RULE}{META}")
+def meta(kind: str, format: str) -> ResponseReturnValue:
+    """The control totals of the file as it would be written now."""
+    session, wanted = db.session(), _wanted(kind, format)
+    made, name = export.control_totals(session, wanted), wanted.name(today())
+    about = export.about(wanted, name, made, now(), actor().name)
+    return _attached(export.as_json(about), name + META, "application/json")
+
+
+@pages.post(f"{_RULE}/prepare")
+def prepare(kind: str, format: str) -> ResponseReturnValue:
+    """Have a worker write the file with its control totals; it can be fetched for thirty days."""
+    wanted = _wanted(kind, format)
+    export.check(db.session(), wanted)
+    asked = {"kind": kind, "format": format, "filters": stated(wanted.filters)}
+    job = transaction(enqueue, EXPORT, new_id(now()), "billing:write", actor(), now(), asked)
+    ring()
+    return redirect(url_for("jobs.show", id=job), 303)
+
+
+@pages.get("/made/<uuid:id>")
+def made(id: UUID) -> ResponseReturnValue:
+    """The file of an export that a worker made."""
+    job = latest(db.session(), id)
+    if job is None or job.kind != EXPORT or not job.result:
+        raise NotFound("not_made", "This job has made no file.")
+    actor().require(KINDS[job.asked["kind"]].needs)
+    found = file(db.session(), UUID(job.result["file"]))
+    content = Stream(lambda session: parts(session, found.id))
+    response = _attached(content, found.name, found.media_type)
+    response.content_length = found.size or 0  # so that whoever fetches it sees when it breaks off
+    return response
+
+
+def _attached(content: Any, name: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, content_type=media_type, headers=headers)

@@ -1,0 +1,260 @@
+"""Imports: bring a file, say which column is which, look at what the check found, take it in. Each has a permanent address."""
+
+import io
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from flask import Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import FileStorage
+
+from billing_admin.background import ring
+from billing_admin.background.imports import stored
+from billing_admin.db.transactions import Session, Stream, db, transaction
+from billing_admin.domain.access import Actor
+from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, KINDS, Plan, guess, header_key
+from billing_admin.domain.imports.tally import Tally
+from billing_admin.formats import csv_reader, csv_tables, import_errors
+from billing_admin.http.body_limits import UPLOAD, body_limit
+from billing_admin.models import Import
+from billing_admin.operations import files
+from billing_admin.operations.imports import imports
+from billing_admin.queries import files as file_queries, imports as queries, jobs
+from billing_admin.web.exchange.import_forms import MappingForm, ReadingForm, UploadForm, mapping_form, plan_of
+from billing_admin.web.frame.forms import apply, form_page, refusals_on
+from billing_admin.web.frame.guard import Subject, subject
+from billing_admin.web.frame.list_params import given_choice, here, may, rows
+from billing_admin.web.frame.signed_in import actor, now
+
+SHOWN_ERRORS = 100
+# What another encoding or delimiter may mend: it is said where these are chosen.
+MENDED_BY_CHOICE = {"other_encoding", "not_text"}
+
+pages = subject("imports", __name__, "/imports", write="charges:write")  # only reads; each kind states its own
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """All imports, newest first."""
+    kind = given_choice("kind", KINDS)
+    tabs = [{"label": "All", "url": here(kind=None), "active": not kind}]
+    tabs += [{"label": one.title, "url": here(kind=name), "active": name == kind} for name, one in KINDS.items()]
+    page = rows(queries.imports(kind))
+    tallies = {one.id: Tally.of_data(one.made or one.promised) for one in page.rows}
+    allowed = [(name, one) for name, one in KINDS.items() if may(one.permission)]
+    return render_template(
+        "imports/list.html", page=page, kind=kind, tabs=tabs, kinds=KINDS, tallies=tallies, allowed=allowed
+    )
+
+
+@pages.get("/example/<any('customers', 'services', 'charges', 'payments'):kind>.csv")
+def example(kind: str) -> ResponseReturnValue:
+    """A small file of the kind, to fill in."""
+    fields = [one for one in KINDS[kind].fields.values() if one.example]
+    names, cells = [one.name for one in fields], [one.example for one in fields]
+    content = csv_tables.written(names, [cells], numbers=names)
+    return Response(
+        content,
+        mimetype="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{kind}-example.csv"'},
+    )
+
+
+@pages.get("/<uuid:id>")
+def show(id: UUID) -> ResponseReturnValue:
+    """Where an import stands, and what became of it."""
+    session = db.session()
+    one = queries.one_import(session, id)
+    job = jobs.latest(session, id)
+    promised = Tally.of_data(one.promised) if one.promised else None
+    return render_template(
+        "imports/show.html",
+        one=one,
+        kind=KINDS[one.kind],
+        plan=Plan.of_data(one.plan) if one.plan else None,
+        job=job,
+        live=job is not None and job.state in {"queued", "running"},
+        promised=promised,
+        made=Tally.of_data(one.made) if one.made else None,
+        errors=import_errors.first(stored(session, one.errors_id), SHOWN_ERRORS) if one.errors_id else [],
+        before=queries.earlier(session, one),
+        may_write=may(KINDS[one.kind].permission),
+    )
+
+
+@pages.get("/<uuid:id>/errors.csv")
+def errors(id: UUID) -> ResponseReturnValue:
+    """Every error that the check found."""
+    one = queries.one_import(db.session(), id)
+    if one.errors_id is None:
+        raise NotFound("no_errors", "No errors are kept for this import.", "id")
+    file_id = file_queries.file(db.session(), one.errors_id).id
+    return Response(
+        Stream(lambda session: file_queries.parts(session, file_id)),
+        mimetype=import_errors.MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="import-errors-{id}.csv"'},
+    )
+
+
+def new(kind: str) -> ResponseReturnValue:
+    """Bring a file."""
+    form = UploadForm()
+    brought = request.files.get("file")
+    if not form.validate_on_submit():
+        pass
+    elif brought is None or not brought.filename:
+        form.file.errors = ["Choose a file."]
+    else:
+        try:
+            _look_at(brought)
+        except Invalid as refusal:
+            form.file.errors = [refusal.message]
+        else:
+            return redirect(url_for(f"imports.{kind}.columns", id=_store(kind, brought)), 303)
+    return form_page("imports/upload.html", form, kind=KINDS[kind], name=kind)
+
+
+def _look_at(brought: FileStorage) -> None:
+    """Refuse at once what no choice could make readable."""
+    head = brought.stream.read(csv_reader.HEAD)
+    brought.stream.seek(0)
+    try:
+        csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_reader.guess_encoding(head[:4]))
+    except Invalid as refusal:
+        if refusal.code not in MENDED_BY_CHOICE:
+            raise
+
+
+def _store(kind: str, brought: FileStorage) -> UUID:
+    parts = iter(lambda: brought.stream.read(files.PART), b"")
+    name = "".join(c for c in brought.filename or "" if c.isprintable())[-200:]
+    file_id = files.store(transaction, parts, name, "text/csv", actor(), now())
+    id: UUID = transaction(imports.begin, kind, file_id, actor(), now())
+    return id
+
+
+def columns(kind: str, id: UUID) -> ResponseReturnValue:
+    """Say how the file is read, and which of its columns is which field."""
+    one = _of_kind(kind, id)
+    if one.state in {"importing", "done"}:
+        return redirect(url_for("imports.show", id=id), 303)
+    if "read_again" in request.form:
+        chosen: dict[str, Any] = {name: request.form.get(name) for name in ("encoding", "delimiter")}
+        return redirect(url_for(f"imports.{kind}.columns", id=id, **chosen), 303)
+    encoding = _encoding(one)
+    try:
+        delimiter = _delimiter(one, encoding)
+        header, first = csv_reader.sample(stored(db.session(), _file_id(one)), encoding, delimiter)
+    except Invalid as refusal:
+        return _unreadable(one, encoding, refusal)
+    plan = _plan(one, header, encoding, delimiter)
+    form = mapping_form(kind, plan)
+    if form.validate_on_submit():
+        said = plan_of(form, header, form.encoding.data, form.delimiter.data)
+        if said.encoding != encoding or said.delimiter != delimiter:
+            return redirect(here(encoding=said.encoding, delimiter=said.delimiter), 303)
+        if not form.errors:
+            with refusals_on(form):
+                transaction(_check, id, said, actor(), now())
+                ring()
+                return redirect(url_for("imports.show", id=id), 303)
+    return _mapping_page(one, form, first)
+
+
+def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnValue:
+    cells = [
+        [row.cells[place] if place < len(row.cells) else "" for row in first] for place in range(len(form.columns()))
+    ]
+    beside = [form[name] for name in ("existing", "settled", "method", "allocate") if name in form]
+    return form_page(
+        "imports/columns.html",
+        form,
+        one=one,
+        kind=KINDS[one.kind],
+        columns=list(zip(form.columns(), cells, strict=True)),
+        beside=beside,
+        before=queries.earlier(db.session(), one),
+    )
+
+
+def _unreadable(one: Import, encoding: str, refusal: Invalid) -> ResponseReturnValue:
+    form = ReadingForm(formdata=None, encoding=encoding, delimiter=given_choice("delimiter", DELIMITERS))
+    form.delimiter.choices = {"": "What makes most columns"} | {name: name.capitalize() for name in DELIMITERS}
+    apply(form, Invalid(refusal.code, refusal.message, "encoding"))
+    return form_page("imports/columns.html", form, one=one, kind=KINDS[one.kind], columns=[], beside=[], before=None)
+
+
+def _encoding(one: Import) -> str:
+    """What the address asks for, or what was chosen before, or what the file says of itself."""
+    kept = Plan.of_data(one.plan).encoding if one.plan else ""
+    begins = stored(db.session(), _file_id(one)).read(4)
+    return given_choice("encoding", ENCODINGS) or kept or csv_reader.guess_encoding(begins)
+
+
+def _delimiter(one: Import, encoding: str) -> str:
+    """Likewise; else what makes most columns. Raises Invalid for a file that cannot be read."""
+    kept = Plan.of_data(one.plan).delimiter if one.plan else ""
+    asked, file_id = given_choice("delimiter", DELIMITERS), _file_id(one)
+    return asked or kept or csv_reader.guess_delimiter(lambda: stored(db.session(), file_id), encoding)
+
+
+def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> Plan:
+    """What was decided for this file, or for the last one with this header, but for what changes things; else by names."""
+    if one.plan and tuple(one.plan["header"]) == header:
+        plan = Plan.of_data(one.plan)
+    elif kept := queries.remembered(db.session(), header_key(one.kind, header)):
+        plan = replace(Plan.of_data(kept), update=False, settled=False)
+    else:
+        plan = Plan(header, guess(one.kind, header))
+    return replace(plan, encoding=encoding, delimiter=delimiter)
+
+
+def _check(session: Session, id: UUID, plan: Plan, who: Actor, at: datetime) -> None:
+    imports.plan(session, id, plan, who, at)
+    imports.ask_check(session, id, who, at)
+
+
+def check(kind: str, id: UUID) -> ResponseReturnValue:
+    """Check the file again: what it refers to may have been mended."""
+    transaction(imports.ask_check, _of_kind(kind, id).id, actor(), now())
+    ring()
+    return redirect(url_for("imports.show", id=id), 303)
+
+
+def start(kind: str, id: UUID) -> ResponseReturnValue:
+    """Take the file in, or go on."""
+    transaction(imports.ask_import, _of_kind(kind, id).id, actor(), now())
+    ring()
+    return redirect(url_for("imports.show", id=id), 303)
+
+
+def _of_kind(kind: str, id: UUID) -> Import:
+    """The guard has asked for this kind's permission, so no other kind's import may be named here."""
+    one = queries.one_import(db.session(), id)
+    if one.kind != kind:
+        raise NotFound("unknown_import", f"There is no import of {kind} {id}.", "id")
+    return one
+
+
+def _file_id(one: Import) -> UUID:
+    if one.file_id is None:
+        raise Invalid("file_forgotten", "Files are kept for thirty days, and this one is gone. Bring it again.")
+    return one.file_id
+
+
+def _pages_of(kind: str) -> Subject:
+    """The pages that change something, under the permission of their kind."""
+    made = subject(kind, __name__, f"/{kind}", write=KINDS[kind].permission)
+    made.add_url_rule("/new", "new", body_limit(UPLOAD)(partial(new, kind)), methods=["GET", "POST"])
+    made.add_url_rule("/<uuid:id>/columns", "columns", partial(columns, kind), methods=["GET", "POST"])
+    made.add_url_rule("/<uuid:id>/check", "check", partial(check, kind), methods=["POST"])
+    made.add_url_rule("/<uuid:id>/start", "start", partial(start, kind), methods=["POST"])
+    return made
+
+
+for _kind in KINDS:
+    pages.register_blueprint(_pages_of(_kind))

@@ -1,0 +1,135 @@
+"""The accounting journal of a period, and the names of its accounts."""
+
+from datetime import date
+from typing import Any
+
+from flask import Response, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.db.transactions import Stream, db, transaction
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.journal import ACCOUNTS, LONGEST
+from billing_admin.formats import export, journal as documents
+from billing_admin.formats.export import META
+from billing_admin.formats.journal import FORMATS, Journal
+from billing_admin.operations.master_data import journal_accounts as operations
+from billing_admin.queries.journal import Period, accounts
+from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.web.frame.editing import VersionField
+from billing_admin.web.frame.forms import Form, TextField, form_page, refusals_on
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.list_params import address, day_of_figures, given, may
+from billing_admin.web.frame.signed_in import actor, now, today
+
+WRITE = "settings:write"
+
+pages = subject("journal", __name__, "/journal", write=WRITE)
+
+LABELS = {
+    "receivable": "Receivables",
+    "customer_credit": "Customers' unallocated money",
+    "revenue": "Revenue",
+    "tax": "Tax",
+    "bank_transfer": "Bank transfers",
+    "direct_debit": "Direct debits",
+    "card": "Card payments",
+    "cash": "Cash",
+    "cheque": "Cheques",
+    "other": "Other payments",
+    "write_off": "Write-offs",
+}
+
+
+class AccountsForm(Form):
+    """A name for each account; blank is the usual one."""
+
+    version = VersionField()
+
+    def names(self) -> dict[str, str]:
+        """What was entered."""
+        return {key: self[key].data for key in ACCOUNTS}
+
+
+for _key, _label in LABELS.items():
+    setattr(AccountsForm, _key, TextField(_label, longest=LONGEST))
+
+
+def _wanted(format: str = "hledger") -> Journal:
+    """The journal that the URL asks for; raises Invalid where the first day comes after the last."""
+    return Journal(Period(day_of_figures("from"), day_of_figures("to")), format, given("opening") == "1")
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """Choose the days; then what the journal adds up to, and its files. The month before this one is offered first."""
+    last = date(today().year, today().month, 1)
+    first, wrong, files = day_of_figures("from"), None, []
+    try:
+        files = [_file(format) for format in FORMATS] if first or day_of_figures("to") or given("whole") else []
+    except Invalid as refusal:
+        wrong = refusal.message
+    return render_template(
+        "journal/show.html",
+        first=first,
+        last=day_of_figures("to"),
+        opening=given("opening") == "1",
+        month=_month_before(last),
+        wrong=wrong,
+        files=files,
+        moment=now(),
+        may_write=may(WRITE),
+    )
+
+
+def _month_before(day: date) -> tuple[date, date]:
+    last = date.fromordinal(day.toordinal() - 1)
+    return last.replace(day=1), last
+
+
+def _file(format: str) -> dict[str, Any]:
+    wanted = _wanted(format)
+    made = documents.made(db.session(), wanted)
+    return {
+        "format": format,
+        "totals": made.totals,
+        "sha256": made.sha256,
+        "url": address("journal.download", format=format),
+        "meta_url": address("journal.meta", format=format),
+    }
+
+
+_RULE = f"/file.<any({', '.join(FORMATS)}):format>"
+
+
+@pages.get(_RULE)
+def download(format: str) -> ResponseReturnValue:
+    """The journal, written while it is sent."""
+    wanted = _wanted(format)
+    return _attached(Stream(lambda session: documents.parts(session, wanted)), wanted.name, FORMATS[format])
+
+
+@pages.get(f"{_RULE}{META}")
+def meta(format: str) -> ResponseReturnValue:
+    """The control totals of the file as it would be written now."""
+    wanted = _wanted(format)
+    about = documents.about(wanted, wanted.name, documents.made(db.session(), wanted), now(), actor().name)
+    return _attached(export.as_json(about), wanted.name + META, "application/json")
+
+
+def _attached(content: Any, name: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, content_type=media_type, headers=headers)
+
+
+@pages.route("/accounts", methods=["GET", "POST"])
+def edit_accounts() -> ResponseReturnValue:
+    """Name the accounts."""
+    session = db.session()
+    house = organisation(session)
+    form = AccountsForm(data={**accounts(session).names, "version": house.version})
+    if form.validate_on_submit():
+        with refusals_on(form):
+            transaction(operations.update, form.names(), form.version.data, actor(), now())
+            flash("The accounts were saved. Each journal that is written from now on has these names.", "success")
+            return redirect(url_for("journal.index"), 303)
+    return form_page("journal/accounts.html", form, keys=list(ACCOUNTS), usual=ACCOUNTS)

@@ -1,0 +1,142 @@
+"""Lists as pages show them: filters and place live in the URL, and parts of it that make no sense are left out."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from flask import request, url_for
+
+from billing_admin.db import paging
+from billing_admin.db.lookup import as_id
+from billing_admin.db.transactions import db
+from billing_admin.domain.days import FIRST_DAY, LAST_DAY
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.text import without_controls
+from billing_admin.web.frame.signed_in import actor
+
+ROWS = 100
+LONGEST = 200
+PLACE = "after"
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_OURS = {PLACE, "endpoint", "all", "last"}  # what is no filter
+
+
+def given(name: str) -> str:
+    """What the URL says of a filter, or nothing.
+
+    Only control characters are left out: a name may hold any other, such as a no-break space or a joiner.
+    """
+    return without_controls(request.args.get(name, "")).strip()[:LONGEST]
+
+
+def given_names(*parameters: str) -> list[str]:
+    """Return every value of repeated parameters, each of which is one name, whatever is in it.
+
+    A name that cannot exist is not left out, as a list without it could mean everything.
+    """
+    values = [value for parameter in parameters for value in request.args.getlist(parameter)]
+    return [value.replace("\0", "\ufffd").strip() for value in values if value.strip()]
+
+
+def given_choice(name: str, options: Collection[str]) -> str:
+    """One of a few words, or nothing."""
+    value = given(name)
+    return value if value in options else ""
+
+
+def given_day(name: str) -> date | None:
+    """A day, or None."""
+    value = given(name)
+    try:
+        return date.fromisoformat(value) if _DAY.fullmatch(value) else None
+    except ValueError:
+        return None
+
+
+def day_of_figures(name: str) -> date | None:
+    """Return the day that the figures of a page depend on; None if the URL gives none.
+
+    Raises Invalid for a day outside of the calendar: the figures of another day must not be shown instead.
+    """
+    day = given_day(name)
+    if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+        message = f"{day} is out of range for “{name}”. Use a day between {FIRST_DAY.year} and {LAST_DAY.year}."
+        raise Invalid("out_of_range", message, name)
+    return day
+
+
+def given_id(name: str) -> UUID | None:
+    """An id, or None."""
+    try:
+        return UUID(given(name))
+    except ValueError:
+        return None
+
+
+def ticked() -> list[UUID]:
+    """The ids whose rows were ticked in the form that was sent."""
+    return [id for id in map(as_id, request.form.getlist("id")) if id is not None]
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """Another page's address with this page's filters."""
+    kept = {name: value for name, value in request.args.items() if not name.startswith("_") and name not in _OURS}
+    asked = kept | values
+    return url_for(endpoint, **{name: value for name, value in asked.items() if value not in {"", None}})
+
+
+def here(**changes: Any) -> str:
+    """This page's address with other filters; it begins at the first page again."""
+    return address(str(request.endpoint), **(request.view_args or {}), **changes)
+
+
+def bare() -> str:
+    """This page's address without any filter."""
+    return url_for(str(request.endpoint), **(request.view_args or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter in force, in words."""
+
+    label: str
+    value: str
+    remove_url: str
+
+
+def chips(*filters: tuple[str, str, str]) -> list[Chip]:
+    """The filters in force, of (name in the URL, label, value in words); those without a value are not."""
+    return [Chip(label, value, here(**{name: None})) for name, label, value in filters if value]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a page and the addresses of those beside it."""
+
+    rows: Sequence[Any]
+    first_url: str
+    previous_url: str | None
+    next_url: str | None
+
+
+def rows(query: Any, limit: int = ROWS) -> Rows:
+    """The page of the query that the URL asks for; the first one when it asks for none of ours."""
+    session, place = db.session(), request.args.get(PLACE)
+    try:
+        found = paging.page(session, query, limit, place)
+    except Invalid:
+        found = paging.page(session, query, limit)
+    return Rows(
+        found.rows,
+        here(),
+        here(after=found.previous) if found.previous else None,
+        here(after=found.next) if found.next else None,
+    )
+
+
+def may(permission: str) -> bool:
+    """Whether the person holds a permission: pages leave out what they may not do."""
+    return permission in actor().permissions

@@ -1,0 +1,137 @@
+"""Who is there: Flask-Login over sessions that the server can end, and what views ask about the person and the time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+import flask_login
+from flask import Flask, current_app, g, session
+
+from billing_admin import clock
+from billing_admin.config import Settings
+from billing_admin.db.errors import LogIfUnavailable
+from billing_admin.db.transactions import db, transaction
+from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.sign_in import SEEN_EVERY, Lifetime
+from billing_admin.operations.access import users
+from billing_admin.queries.access.users import open_session
+from billing_admin.queries.master_data.organisation import day_of, organisation
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The person of this request: a plain value, as rows expire when a transaction begins."""
+
+    id: UUID
+    email: str
+    role: str
+    token: str = field(repr=False)
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """What Flask-Login keeps in the cookie: the session's random token, never the person's id."""
+        return self.token
+
+    def actor(self, request_id: str | None) -> Actor:
+        """The person as operations and the audit log know them."""
+        return Actor("person", self.id, self.email, ROLES[self.role], request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What pages say of the organisation."""
+
+    name: str
+    time_zone: str
+    base_currency: str
+    is_demo: bool
+
+
+def init_people(app: Flask, settings: Settings) -> None:
+    """Let Flask-Login find the person by the session's token. It asks the database on first use, at most once a request."""
+    app.extensions["billing_lifetime"] = Lifetime(settings.session_hours, settings.session_idle_minutes)
+    manager = flask_login.LoginManager()
+    manager.session_protection = None  # it would compare addresses, which change under honest people
+    manager.init_app(app, add_context_processor=False)
+    manager.user_loader(_load)
+
+
+def person() -> SignedIn | None:
+    """Whoever is signed in, or None."""
+    found = flask_login.current_user
+    return found._get_current_object() if found.is_authenticated else None
+
+
+def actor() -> Actor:
+    """The signed-in person as the actor of this request; only for pages behind the guard."""
+    found = person()
+    if found is None:
+        raise RuntimeError("A page that acts must be behind the guard.")
+    return found.actor(g.request_id)
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return clock.now()
+
+
+def today() -> date:
+    """The calendar day where the organisation is."""
+    return day_of(now(), house().time_zone)
+
+
+def house() -> House:
+    """The organisation, read once a request."""
+    if "house" not in g:
+        row = organisation(db.session())
+        g.house = House(row.legal_name, row.time_zone, row.base_currency, row.is_demo)
+    found: House = g.house
+    return found
+
+
+def enter(token: str) -> None:
+    """Begin a session in this browser, and leave nothing of an earlier one, its CSRF token included."""
+    session.clear()
+    found = _load(token)
+    if found is not None:
+        flask_login.login_user(found)
+
+
+def leave() -> None:
+    """End this browser's session here and in the database. A copy of its cookie is worth nothing from now on."""
+    found = person()
+    if found is not None:
+        transaction(users.end_session, found.token, found.actor(g.request_id), now())
+    flask_login.logout_user()
+    session.clear()
+
+
+def has_expired() -> bool:
+    """Whether this browser was signed in, and is no longer."""
+    return "_user_id" in session and person() is None
+
+
+def _load(token: str) -> SignedIn | None:
+    found = open_session(db.session(), token)
+    if found is None:
+        return None
+    moment = now()
+    signed_in = SignedIn(found.user_id, found.email, found.role, token)
+    lifetime: Lifetime = current_app.extensions["billing_lifetime"]
+    if not lifetime.covers(found.created_at, found.last_seen_at, moment):
+        owner = signed_in.actor(g.request_id)
+        _if_possible(users.end_session, token, owner, moment, "user.session_expired")
+        return None
+    if moment - found.last_seen_at >= SEEN_EVERY:
+        _if_possible(users.see_session, token, moment)
+    return signed_in
+
+
+def _if_possible(work: Callable[..., None], *args: object) -> None:
+    """Keep the books of sessions, but let people read on while nothing can be written."""
+    with LogIfUnavailable("session_not_updated"):
+        transaction(work, *args)

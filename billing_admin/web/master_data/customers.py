@@ -1,0 +1,312 @@
+"""Customers: the list, one customer with what is open and unbilled, adding, changing, archiving."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import SelectField, ValidationError
+from wtforms.widgets import EmailInput
+
+from billing_admin.db import paging
+from billing_admin.db.transactions import db, transaction
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.explanation import explain, unsaved
+from billing_admin.domain.master_data import CustomerFields
+from billing_admin.domain.readiness import lacks_tax_id
+from billing_admin.domain.tax import TREATMENTS
+from billing_admin.models import Customer
+from billing_admin.operations.master_data import customers as operations
+from billing_admin.queries.billing.preview import Scope, current_invoice, prepare
+from billing_admin.queries.charges import charges, recurring_charges
+from billing_admin.queries.charges.charges import ChargeFilter
+from billing_admin.queries.invoices import invoices
+from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.master_data import customers, organisation
+from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.payments import payments
+from billing_admin.queries.payments.customer_balances import standings
+from billing_admin.queries.payments.payments import PaymentFilter
+from billing_admin.web.charges.recurring_charges import words as recurring_words
+from billing_admin.web.frame.editing import CURRENCIES, VersionField, differences
+from billing_admin.web.frame.forms import (
+    CodeField,
+    Form,
+    KeyField,
+    LinesField,
+    TextField,
+    WholeField,
+    form_page,
+    refusals_on,
+)
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.labels import counted, rounding
+from billing_admin.web.frame.list_params import address, bare, chips, given, given_choice, may, rows
+from billing_admin.web.frame.signed_in import actor, house, now, today
+
+WRITE = "customers:write"
+ARCHIVED = {"": False, "archived": True, "all": None}
+FEW = 5
+MOST_LINES = 12
+LONGEST_ADDRESS = 500
+
+pages = subject("customers", __name__, "/customers", write=WRITE)
+
+
+class CustomerForm(Form):
+    """Only name and currency are needed."""
+
+    name = TextField("Name", needed="Enter the customer's name.")
+    currency = SelectField("Currency", choices=CURRENCIES)
+    reference = CodeField("Reference")
+    email = TextField("E-mail address", widget=EmailInput())
+    address = LinesField("Address", longest=LONGEST_ADDRESS, render_kw={"rows": 4})
+    tax_id = TextField("Tax ID")
+    tax_treatment = SelectField("Tax", choices=TREATMENTS, default="standard")
+    payment_terms_days = WholeField("Days to pay")
+    notes = LinesField("Notes", longest=LONGEST_ADDRESS)
+
+    def fields(self) -> CustomerFields:
+        """What was entered. Without a reference the customer gets the next free one."""
+        given: CustomerFields = {
+            "name": self.name.data,
+            "currency": self.currency.data,
+            "email": self.email.data,
+            "address": self.address.data,
+            "tax_id": self.tax_id.data,
+            "tax_treatment": self.tax_treatment.data,
+            "payment_terms_days": self.payment_terms_days.data,
+            "notes": self.notes.data,
+        }
+        if self.reference.data:
+            given["reference"] = self.reference.data
+        return given
+
+
+class NewCustomerForm(CustomerForm):
+    """`id` makes a second click add nothing."""
+
+    id = KeyField()
+
+
+class EditCustomerForm(CustomerForm):
+    """A customer that exists has a reference."""
+
+    version = VersionField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reference.flags.optional = False
+
+    def validate_reference(self, field: CodeField) -> None:
+        """Not to be left blank."""
+        if not field.data and not field.errors:
+            raise ValidationError("Enter the customer's reference.")
+
+
+def filters_given() -> CustomerFilter:
+    """The filter that the URL states; a currency is one that some customer has."""
+    known = customers.currencies(db.session())
+    return CustomerFilter(given("q"), given_choice("currency", known), ARCHIVED[given_choice("show", ARCHIVED)])
+
+
+def chips_of(filters: CustomerFilter) -> list[Any]:
+    """The filter in words; customers in use are what is shown if nothing else is asked for."""
+    show = {False: "", True: "Archived", None: "All"}[filters.archived]
+    return chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """Customers by name, with what each owes and has unbilled."""
+    session = db.session()
+    filters = filters_given()
+    page = rows(customers.by_name(filters))
+    return render_template(
+        "customers/list.html",
+        page=page,
+        standing=standings(session, [customer.id for customer in page.rows], today()),
+        today=today(),
+        summary=counted(customers.count(session, filters), "customer"),
+        filters=filters,
+        show=given_choice("show", ARCHIVED),
+        currencies=customers.currencies(session),
+        clear_url=bare(),
+        export_url=address("exports.customer_files"),
+        may_write=may(WRITE),
+    )
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    """Add a customer; a name that exists already is asked about once."""
+    form = NewCustomerForm(currency=house().base_currency)
+    namesake = None
+    if form.validate_on_submit():
+        namesake = customers.same_name(db.session(), form.name.data, but=form.id.data)
+        if namesake is None or request.form.get("anyway") == form.name.data:
+            namesake = None
+            with refusals_on(form):
+                customer, is_new = transaction(operations.create, form.fields(), form.id.data, actor(), now())
+                flash(
+                    f"{customer.name} was added as {customer.reference}." if is_new else f"{customer.name} is added.",
+                    "success",
+                )
+                return redirect(_after_adding(customer), 303)
+    return _form_page(form, namesake=namesake), 422 if namesake or form.errors else 200
+
+
+def _after_adding(customer: Customer) -> str:
+    if request.form.get("then") == "charge":
+        return url_for("charges.new", customer=customer.reference)
+    return url_for("customers.show", id=customer.id)
+
+
+@pages.get("/<uuid:id>")
+def show(id: UUID) -> ResponseReturnValue:
+    """One customer: balance, current invoice, and the latest charges and invoices."""
+    session, day = db.session(), today()
+    customer = _customer(id)
+    standing = standings(session, [id], day)[id]
+    current = prepare(session, Scope(day, [id]))
+    overdue = invoices.sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
+    return render_template(
+        "customers/show.html",
+        customer=customer,
+        tab="overview",
+        standing=standing,
+        aged={one.currency: one.position for one in standing if any(one.position.open) or one.position.unallocated},
+        overdue=overdue,
+        current=current,
+        most_lines=MOST_LINES,
+        today=day,
+        charges=paging.page(session, charges.charges(session, ChargeFilter(customer=str(id))), FEW).rows,
+        invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), FEW).rows,
+        default_terms=organisation.organisation(session).payment_terms_days,
+        treatments=TREATMENTS,
+        lacks_tax_id=lacks_tax_id(customer.tax_id, customer.tax_treatment)
+        or any(prepared.missing for prepared in current),
+        **_rights(),
+    )
+
+
+@pages.get("/<uuid:id>/charges")
+def charge_list(id: UUID) -> ResponseReturnValue:
+    """Every charge of a customer, newest first."""
+    session, customer = db.session(), _customer(id)
+    page = rows(charges.charges(session, ChargeFilter(customer=str(id))))
+    return render_template("customers/charges.html", customer=customer, tab="charges", page=page, **_rights())
+
+
+@pages.get("/<uuid:id>/recurring")
+def recurring_list(id: UUID) -> ResponseReturnValue:
+    """Every recurring charge of a customer, newest first."""
+    session, customer = db.session(), _customer(id)
+    filters = recurring_charges.RecurringFilter(today(), customer=str(id))
+    page = rows(recurring_charges.recurring_charges(session, filters))
+    return render_template(
+        "customers/recurring.html", customer=customer, tab="recurring", page=page, **recurring_words(), **_rights()
+    )
+
+
+@pages.get("/<uuid:id>/invoices")
+def invoice_list(id: UUID) -> ResponseReturnValue:
+    """Every invoice of a customer, newest first, and their sums."""
+    session, customer, filters = db.session(), _customer(id), InvoiceFilter(today(), customer=str(id))
+    return render_template(
+        "customers/invoices.html",
+        customer=customer,
+        tab="invoices",
+        page=rows(invoices.invoices(session, filters)),
+        sums=invoices.sums(session, filters),
+        today=filters.today,
+        **_rights(),
+    )
+
+
+@pages.get("/<uuid:id>/payments")
+def payment_list(id: UUID) -> ResponseReturnValue:
+    """Every payment of a customer, the last recorded first, and their sums."""
+    session, customer, filters = db.session(), _customer(id), PaymentFilter(customer=str(id))
+    return render_template(
+        "customers/payments.html",
+        customer=customer,
+        tab="payments",
+        page=rows(payments.payments(session, filters)),
+        sums=payments.sums(session, filters),
+        **_rights(),
+    )
+
+
+@pages.get("/<uuid:id>/current/<currency>")
+def current(id: UUID, currency: str) -> ResponseReturnValue:
+    """How the numbers of the current invoice come about, as computed just now."""
+    customer, day = _customer(id), today()
+    document = current_invoice(db.session(), id, currency, day)
+    if document is None:
+        raise NotFound("no_charges", f"{customer.name} has nothing to bill in {currency[:3]} up to today.", "currency")
+    return render_template(
+        "customers/explain.html",
+        customer=customer,
+        explanation=explain(document, unsaved(document)),
+        today=day,
+        rounding=rounding(currency),
+        line_urls=[url_for("unbilled.show", customer_id=id, currency=currency)] * len(document.lines),
+    )
+
+
+@pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
+def edit(id: UUID) -> ResponseReturnValue:
+    """Change a customer; what somebody else changed meanwhile is shown beside it."""
+    customer = _customer(id)
+    form, meanwhile = EditCustomerForm(obj=customer), []
+    if form.validate_on_submit():
+        with refusals_on(form):
+            customer = transaction(operations.update, id, form.fields(), form.version.data, actor(), now())
+            flash(f"{customer.name} was saved.", "success")
+            return redirect(url_for("customers.show", id=id), 303)
+        customer = _customer(id)
+        meanwhile = differences(form, EditCustomerForm(formdata=None, obj=customer), customer.version)
+    return _form_page(form, customer=customer, meanwhile=meanwhile), 422 if form.errors else 200
+
+
+@pages.route("/<uuid:id>/archive", methods=["GET", "POST"])
+def archive(id: UUID) -> ResponseReturnValue:
+    """Ask first, then take the customer out of use."""
+    customer, form = _customer(id), Form()
+    name = customer.name
+    if form.validate_on_submit():
+        with refusals_on(form):
+            transaction(operations.archive, id, actor(), now())
+            flash(f"{name} was archived.", "success")
+            return redirect(url_for("customers.show", id=id), 303)
+    return form_page("customers/archive.html", form, customer=customer)
+
+
+@pages.post("/<uuid:id>/restore")
+def restore(id: UUID) -> ResponseReturnValue:
+    """Bring an archived customer back."""
+    name = _customer(id).name
+    transaction(operations.restore, id, actor(), now())
+    flash(f"{name} was restored.", "success")
+    return redirect(url_for("customers.show", id=id), 303)
+
+
+@pages.get("/<name:reference>")
+def by_reference(reference: str) -> ResponseReturnValue:
+    """The page of the customer with this reference, whatever characters it has."""
+    return redirect(url_for("customers.show", id=customers.customer(db.session(), reference).id), 303)
+
+
+def _customer(id: UUID) -> Customer:
+    return customers.customer(db.session(), str(id))
+
+
+def _rights() -> dict[str, bool]:
+    return {"may_write": may(WRITE), "may_charge": may("charges:write"), "may_pay": may("payments:write")}
+
+
+def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> str:
+    terms = organisation.organisation(db.session()).payment_terms_days
+    extras = {"namesake": None, "meanwhile": []} | context
+    return render_template("customers/form.html", form=form, customer=customer, default_terms=terms, **extras)

@@ -1,0 +1,252 @@
+"""Services: the catalogue, one service with its prices, adding, changing, archiving."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import wtforms
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from wtforms import BooleanField, FieldList, FormField, SelectField
+
+from billing_admin.db.transactions import db, transaction
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.journal import LONGEST
+from billing_admin.domain.master_data import ServiceFields, checked
+from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.models import Service
+from billing_admin.operations.master_data import services as operations
+from billing_admin.queries.master_data import organisation, services
+from billing_admin.queries.master_data.services import ServiceFilter
+from billing_admin.web.frame.editing import CURRENCIES, VersionField, differences
+from billing_admin.web.frame.forms import AmountField, CodeField, Form, KeyField, TextField, form_page, refusals_on
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.labels import counted, tax_rate as rate_words
+from billing_admin.web.frame.list_params import address, bare, chips, given, given_choice, may, rows
+from billing_admin.web.frame.signed_in import actor, now, today
+
+WRITE = "catalogue:write"
+ARCHIVED = {"": False, "archived": True, "all": None}
+BLANK_ROWS = 3
+
+pages = subject("services", __name__, "/services", write=WRITE)
+
+
+class PriceForm(wtforms.Form):
+    """One row of the price grid; left blank it says nothing."""
+
+    currency = SelectField("Currency", choices={"": "–"} | CURRENCIES)
+    unit_price = AmountField("Unit price")
+    includes_tax = BooleanField("Includes tax")
+
+    class Meta(Form.Meta):
+        """The form around it has the token."""
+
+        csrf = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.unit_price.flags.optional = False  # a row is optional, not its price
+        self.unit_price.digits = MINOR_DIGITS.get(self.currency.data or "", 0)
+
+    @property
+    def price(self) -> tuple[str, Decimal] | None:
+        """Currency and price, or None for a blank row."""
+        currency, unit_price = self.currency.data or self.unit_price.currency, self.unit_price.data
+        return (currency, unit_price) if currency and unit_price is not None else None
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Both or neither, and a price that a service may have. A code or sign of one currency chooses that currency."""
+        typed = self.unit_price.typed
+        self.unit_price.currency = self.currency.data or (typed and typed.currency) or ""
+        if super().validate(extra_validators):
+            self._check_both()
+        return not self.errors
+
+    def _check_both(self) -> None:
+        currency, amount = self.currency, self.unit_price
+        if currency.data and amount.data is None:
+            amount.errors = [f"Enter the unit price in {currency.data}, or choose no currency."]
+        elif amount.typed is not None and not amount.currency:
+            currency.errors = ["Choose the currency of this price."]
+        elif self.price is not None:
+            try:
+                checked({"prices": dict([self.price])})
+            except Invalid as refusal:
+                amount.errors = [refusal.message]
+
+
+class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exist only in its stubs
+    """The price grid."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.type = "FieldList"  # as the macros know it
+
+    def pairs(self) -> list[tuple[str, Decimal]]:
+        """The prices that were entered."""
+        return [entry.form.price for entry in self if entry.form.price is not None]
+
+    def inclusive(self) -> list[str]:
+        """The currencies whose price includes tax."""
+        rows = (entry.form for entry in self)
+        return [row.price[0] for row in rows if row.price is not None and row.includes_tax.data]
+
+    def validate(self, form: Any, extra_validators: Any = ()) -> bool:
+        """One price a currency."""
+        super().validate(form, extra_validators)
+        seen: set[str] = set()
+        for entry in self:
+            currency = entry.form.price[0] if entry.form.price else None
+            if currency in seen:
+                entry.form.currency.errors = [f"{currency} has a price above. Keep one of them."]
+            elif currency is not None:
+                seen.add(currency)
+        found = [entry.form.errors for entry in self]
+        self.errors = found if any(found) else []
+        return not self.errors
+
+
+class ServiceForm(Form):
+    """The code is needed; the name defaults to it."""
+
+    code = CodeField("Code", needed="Enter a code, such as GenericCompute.")
+    name = TextField("Name")
+    unit = TextField("Unit")
+    tax_rate = SelectField("Tax rate")
+    line_per_charge = BooleanField("A line of its own on the invoice for each charge")
+    revenue_account = TextField("Revenue account", longest=LONGEST)
+    prices = PricesField(FormField(PriceForm), "Prices")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rates = organisation.tax_rates(db.session())
+        self.tax_rate.choices = {rate.code: rate_words(rate, today()) for rate in rates}
+        if not self.is_submitted():
+            for _ in range(BLANK_ROWS):
+                self.prices.append_entry()
+
+    def fields(self) -> ServiceFields:
+        """What was entered."""
+        return {
+            "code": self.code.data,
+            "name": self.name.data or self.code.data,
+            "unit": self.unit.data,
+            "tax_rate": self.tax_rate.data,
+            "line_per_charge": self.line_per_charge.data,
+            "revenue_account": self.revenue_account.data,
+            "prices": dict(self.prices.pairs()),
+            "prices_include_tax": self.prices.inclusive(),
+        }
+
+
+class NewServiceForm(ServiceForm):
+    """`id` makes a second click add nothing."""
+
+    id = KeyField()
+
+
+class EditServiceForm(ServiceForm):
+    """Changes the version that was read."""
+
+    version = VersionField()
+
+
+def filters_given() -> ServiceFilter:
+    """The filter that the URL states."""
+    return ServiceFilter(given("q"), ARCHIVED[given_choice("show", ARCHIVED)])
+
+
+def chips_of(filters: ServiceFilter) -> list[Any]:
+    """The filter in words; services in use are what is shown if nothing else is asked for."""
+    show = {False: "", True: "Archived", None: "All"}[filters.archived]
+    return chips(("q", "Search", filters.q), ("show", "Show", show))
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """The catalogue by code."""
+    session, filters = db.session(), filters_given()
+    page = rows(services.by_code(filters))
+    return render_template(
+        "services/list.html",
+        page=page,
+        uses=services.uses(session, [service.id for service in page.rows]),
+        summary=counted(services.count(session, filters), "service"),
+        filters=filters,
+        show=given_choice("show", ARCHIVED),
+        clear_url=bare(),
+        export_url=address("exports.service_files"),
+        may_write=may(WRITE),
+    )
+
+
+@pages.get("/<uuid:id>")
+def show(id: UUID) -> ResponseReturnValue:
+    """One service."""
+    service, uses = _service(id), services.uses(db.session(), [id])[id]
+    return render_template(
+        "services/show.html", service=service, uses=uses, may_write=may(WRITE), may_charge=may("charges:write")
+    )
+
+
+@pages.route("/new", methods=["GET", "POST"])
+def new() -> ResponseReturnValue:
+    """Add a service."""
+    form = NewServiceForm(tax_rate=organisation.organisation(db.session()).default_tax_rate.code)
+    if form.validate_on_submit():
+        with refusals_on(form):
+            service, _ = transaction(operations.create, form.fields(), form.id.data, actor(), now())
+            flash(f"{service.code} was added.", "success")
+            return redirect(url_for("services.show", id=service.id), 303)
+    return form_page("services/form.html", form, service=None, meanwhile=[], uses=0)
+
+
+@pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
+def edit(id: UUID) -> ResponseReturnValue:
+    """Change a service; what was charged keeps its price."""
+    service, meanwhile = _service(id), []
+    form = EditServiceForm(data=_stored(service))
+    if form.validate_on_submit():
+        with refusals_on(form):
+            code = transaction(operations.update, id, form.fields(), form.version.data, actor(), now()).code
+            flash(f"{code} was saved. Price changes count for charges from now on.", "success")
+            return redirect(url_for("services.show", id=id), 303)
+        service = _service(id)
+        meanwhile = differences(form, EditServiceForm(formdata=None, data=_stored(service)), service.version)
+    uses = services.uses(db.session(), [id])[id]
+    return form_page("services/form.html", form, service=service, meanwhile=meanwhile, uses=uses)
+
+
+def _stored(service: Service) -> dict[str, Any]:
+    prices = [
+        {"currency": price.currency, "unit_price": price.unit_price, "includes_tax": price.includes_tax}
+        for price in service.prices
+    ]
+    named = {
+        name: getattr(service, name)
+        for name in ("code", "name", "unit", "line_per_charge", "revenue_account", "version")
+    }
+    return named | {"tax_rate": service.tax_rate.code, "prices": prices}
+
+
+@pages.post("/<uuid:id>/archive")
+def archive(id: UUID) -> ResponseReturnValue:
+    """Take a service out of the catalogue; it can be restored at any time."""
+    code = _service(id).code
+    transaction(operations.archive, id, actor(), now())
+    flash(f"{code} was archived: it can no longer be charged.", "success")
+    return redirect(url_for("services.show", id=id), 303)
+
+
+@pages.post("/<uuid:id>/restore")
+def restore(id: UUID) -> ResponseReturnValue:
+    """Bring an archived service back."""
+    code = _service(id).code
+    transaction(operations.restore, id, actor(), now())
+    flash(f"{code} was restored.", "success")
+    return redirect(url_for("services.show", id=id), 303)
+
+
+def _service(id: UUID) -> Service:
+    return services.service(db.session(), str(id))

@@ -1,0 +1,22 @@
+"""The API's documentation for people: read, and tried with a token of one's own, as the API takes no session."""
+
+from flask import Response, current_app, render_template
+from flask.typing import ResponseReturnValue
+
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.signed_in import actor
+
+pages = subject("api_docs", __name__, "/api/docs", write="tokens:write")
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """Every route, its fields and refusals, and a form to try it."""
+    return render_template("api_docs/show.html", permissions=actor().permissions)
+
+
+@pages.get("/openapi.json")
+def document() -> Response:
+    """The OpenAPI document, for the page: scripts read it from the API itself."""
+    text: str = current_app.extensions["billing_api_document"]()
+    return Response(text, content_type="application/json")

@@ -1,0 +1,134 @@
+"""The audit log: who did what to what, and when, with the values before and after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from flask import render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.db.transactions import db
+from billing_admin.domain.audit import readable
+from billing_admin.queries import audit as queries
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.labels import told, wordy
+from billing_admin.web.frame.list_params import (
+    address,
+    bare,
+    chips,
+    given,
+    given_choice,
+    given_day,
+    given_id,
+    here,
+    rows,
+)
+from billing_admin.web.frame.template_filters import day as written_day
+
+READ = "audit:read"
+# Nobody writes here: whoever tried would need what nobody may lack who changes settings.
+pages = subject("audit", __name__, "/audit", write="settings:write", read=READ)
+
+# Where an object's page is; whoever is not there is named without a link.
+PLACES: Final[Mapping[str, str]] = {
+    "billing_run": "billing_runs.show",
+    "charge": "charges.show",
+    "customer": "customers.show",
+    "invoice": "invoices.show",
+    "payment": "payments.show",
+    "recurring_charge": "recurring_charges.show",
+    "service": "services.show",
+    "tax_rate": "tax_rates.show",
+    "webhook": "webhooks.show",
+}
+INDEXES: Final[Mapping[str, str]] = {
+    "organisation": "settings.index",
+    "token": "tokens.index",
+    "user": "users.index",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An event as the page shows it; `url` is None where there is no page of the object, or no longer."""
+
+    event: Any
+    what: str
+    what_url: str
+    who_url: str
+    object: str
+    url: str | None
+    history_url: str | None
+    facts: list[tuple[str, str | None, str]]
+
+
+def filters_given() -> queries.AuditFilter:
+    """The filter that the URL states."""
+    return queries.AuditFilter(
+        actor=given("actor"),
+        type=given_choice("type", queries.OBJECT_TYPES),
+        action=given("action"),
+        object=given_id("object"),
+        from_=given_day("from"),
+        to=given_day("to"),
+    )
+
+
+@pages.get("")
+def index() -> ResponseReturnValue:
+    """What the filter lets through, newest first, and how far the chain covers it."""
+    session, filters = db.session(), filters_given()
+    found = rows(queries.shown_events(session, filters))
+    named = queries.names(session, found.rows)
+    return render_template(
+        "audit/list.html",
+        filters=filters,
+        chips=chips_of(filters),
+        clear_url=bare(),
+        export_url=address("exports.audit_files"),
+        page=found,
+        lines=[_line(event, named) for event in found.rows],
+        types=[(kind, wordy(kind)) for kind in queries.OBJECT_TYPES],
+        head=queries.head(session),
+        unsealed=queries.count_unsealed(session),
+    )
+
+
+def chips_of(filters: queries.AuditFilter) -> list[Any]:
+    """The filter in words."""
+    return chips(
+        ("actor", "Who", filters.actor),
+        ("type", "What", wordy(filters.type)),
+        ("action", "Action", wordy(filters.action)),
+        ("object", "Object", str(filters.object or "")),
+        ("from", "From", written_day(filters.from_) if filters.from_ else ""),
+        ("to", "To", written_day(filters.to) if filters.to else ""),
+    )
+
+
+def _line(event: Any, named: Mapping[UUID, Any]) -> Line:
+    id = event.object_id
+    return Line(
+        event=event,
+        what=wordy(event.action),
+        what_url=here(action=event.action),
+        who_url=here(actor=event.actor_name),
+        object=_called(named.get(id)) if id in named else wordy(event.object_type),
+        url=_url(event.object_type, id, named),
+        history_url=here(object=id) if id else None,
+        facts=told(readable(event.action, event.details, event.currency)),
+    )
+
+
+def _called(name: Any) -> str:
+    if isinstance(name, date):
+        return f"Up to {written_day(name)}"
+    return str(name or "Draft")
+
+
+def _url(kind: str, id: UUID | None, named: Mapping[UUID, Any]) -> str | None:
+    if kind in INDEXES:
+        return url_for(INDEXES[kind])
+    return url_for(PLACES[kind], id=id) if kind in PLACES and id in named else None

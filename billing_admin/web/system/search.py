@@ -1,0 +1,34 @@
+"""The search field at the top: straight to what a text names, else the best hits of each kind."""
+
+from flask import redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from billing_admin.db.transactions import db
+from billing_admin.queries import search
+from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.list_params import given
+from billing_admin.web.frame.signed_in import today
+
+FEW = 10
+PAGES = {
+    "charge": "charges.show",
+    "customer": "customers.show",
+    "invoice": "invoices.show",
+    "service": "services.show",
+    "billing_run": "billing_runs.show",
+    "payment": "payments.show",
+}
+
+pages = subject("search", __name__, "/search", write="settings:write")
+
+
+@pages.get("")
+def results() -> ResponseReturnValue:
+    """One exact match is its page; everything else is a choice."""
+    text, session = given("q"), db.session()
+    match = search.exact_match(session, text) if text else None
+    if match is not None:
+        kind, id = match
+        return redirect(url_for(PAGES[kind], id=id), 303)
+    hits = search.hits(session, text, FEW) if text else None
+    return render_template("search/list.html", search_text=text, hits=hits, few=FEW, today=today())

@@ -1,0 +1,67 @@
+"""Which column is which: our own exports by themselves, what others call things by synonyms, each column once."""
+
+import pytest
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.imports.cells import Format
+from billing_admin.domain.imports.fields import KINDS, Plan, check_header, check_plan, column_name, guess, header_key
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_our_own_names_are_found(kind: str) -> None:
+    own = [name for name in KINDS[kind].fields if name != "key"]
+    assert guess(kind, own) == {name: place for place, name in enumerate(own)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "found"),
+    [
+        (
+            "charges",
+            ["Customer ID", "Service", "units_consumed", "Unique charge id"],
+            {"customer": 0, "service": 1, "quantity": 2, "key": 3},
+        ),
+        ("charges", ["E-Mail", "", "customer", "CUSTOMER_ID"], {"customer": 2}),
+        ("charges", ["key", "id", "customer"], {"id": 1, "customer": 2}),
+        (
+            "customers",
+            ["Customer", "Company Name", "CCY", "E-mail"],
+            {"reference": 0, "name": 1, "currency": 2, "email": 3},
+        ),
+        ("services", ["SKU", "Price", "Currency"], {"code": 0, "unit_price": 1, "currency": 2}),
+        (
+            "payments",
+            ["Booking date", "Client", "Value", "Invoice"],
+            {"received_on": 0, "customer": 1, "amount": 2, "allocate": 3},
+        ),
+        ("payments", ["x"], {}),
+    ],
+)
+def test_what_others_call_them(kind: str, header: list[str], found: dict[str, int]) -> None:
+    assert guess(kind, header) == found
+
+
+def test_a_plan_says_what_is_needed() -> None:
+    with pytest.raises(Invalid) as refused:
+        check_plan("charges", Plan(("a",), {"id": 0, "key": 0}))
+    assert [problem.field[0] for problem in refused.value.problems] == ["customer", "key"]
+    check_plan("charges", Plan(("a",), {"customer": 0}))
+
+
+def test_a_plan_is_kept_as_it_is() -> None:
+    plan = Plan(("a", "b"), {"customer": 1}, "utf-16", "tab", Format(True, True), True, True, "card", "oldest")
+    assert Plan.of_data(plan.as_data()) == plan
+    assert (plan.column("customer"), plan.column("id")) == ("b", "")
+
+
+def test_headers_of_the_same_words_are_the_same() -> None:
+    assert header_key("charges", ["a", "b"]) == header_key("charges", ["a", "b"])
+    assert (
+        len({header_key("charges", ["a", "b"]), header_key("charges", ["b", "a"]), header_key("payments", ["a", "b"])})
+        == 3
+    )
+
+
+def test_columns_without_a_name_have_a_number() -> None:
+    check_header(["a", "", ""])
+    assert [column_name(["a", " "], place) for place in (0, 1)] == ["a", "(column 2)"]

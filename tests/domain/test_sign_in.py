@@ -1,0 +1,95 @@
+"""How attempts are counted, and how long sessions live."""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, strategies as st
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.sign_in import (
+    LONGEST_EMAIL,
+    LONGEST_PASSWORD,
+    LONGEST_TYPED_PASSWORD,
+    Lifetime,
+    check_password,
+    email_address,
+    folded_email,
+    network_of,
+    spelled_password,
+)
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("unix:" + "x" * 100, "unix:" + "x" * 59),
+    ],
+)
+def test_attempts_are_counted_by_subscriber(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("age", "idle", "lives"),
+    [
+        (timedelta(0), timedelta(0), True),
+        (timedelta(hours=8, seconds=-1), timedelta(0), True),
+        (timedelta(hours=8), timedelta(0), False),
+        (timedelta(hours=1), timedelta(minutes=60), False),
+        (timedelta(minutes=-4), timedelta(minutes=-4), True),
+        (timedelta(minutes=-6), timedelta(minutes=-6), False),
+    ],
+)
+def test_lifetime(age: timedelta, idle: timedelta, lives: bool) -> None:
+    assert Lifetime(hours=8, idle_minutes=60).covers(NOW - age, NOW - idle, NOW) is lives
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        spelled_password,
+        lambda marks: check_password(marks, "a@example.com"),
+        folded_email,
+        email_address,
+    ],
+)
+def test_no_long_password_or_address_is_normalised(work: Callable[[str], Any]) -> None:
+    """120,000 combining marks took more than ten seconds, in which no other request was answered."""
+    for marks in ("a" + "\u0301\u0327" * 60_000, "x" * (LONGEST_TYPED_PASSWORD + 1)):
+        with patch.object(unicodedata, "normalize") as normalize, pytest.raises(Invalid) as refused:
+            work(marks)
+        assert refused.value.code == "too_long"
+        normalize.assert_not_called()
+
+
+@given(st.text(max_size=LONGEST_PASSWORD))
+def test_every_password_that_can_be_stored_can_be_typed_in_each_form(password: str) -> None:
+    spelled = spelled_password(password)
+    for form in ("NFC", "NFD"):
+        assert spelled_password(unicodedata.normalize(form, password)) == spelled
+
+
+def test_four_characters_may_compose_into_one() -> None:
+    composed = "\u1f82" * LONGEST_PASSWORD
+    typed = unicodedata.normalize("NFD", composed)
+    assert len(typed) == LONGEST_TYPED_PASSWORD
+    assert spelled_password(typed) == composed
+
+
+def test_an_address_that_is_too_long_once_it_is_folded_is_refused() -> None:
+    ligature = "\ufdfa"  # eighteen characters in their plain form
+    assert len(folded_email(ligature * (LONGEST_EMAIL // 18))) <= LONGEST_EMAIL
+    with pytest.raises(Invalid) as refused:
+        folded_email(ligature * LONGEST_EMAIL, "email")
+    assert (refused.value.code, refused.value.field) == ("too_long", ("email",))

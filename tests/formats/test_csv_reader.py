@@ -1,0 +1,136 @@
+"""Files as they come: every encoding that may be chosen, what is broken is named by its line, and nothing is ever guessed at."""
+
+import io
+
+import pytest
+from hypothesis import given, strategies as st
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.imports.fields import Plan
+from billing_admin.formats.csv_reader import LONGEST_ROW, Rows, guess_delimiter, guess_encoding, rows, sample
+from billing_admin.formats.csv_tables import written
+
+
+def opened(content: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(content))
+
+
+def read(content: bytes, encoding: str = "utf-8", delimiter: str = "comma") -> list[tuple[int, list[str]]]:
+    found = Rows(opened(content), encoding, delimiter)
+    return [(1, list(found.header)), *((row.line, list(row.cells)) for row in found)]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("name\ncafé\n".encode(), "utf-8"),
+        ("name\ncafé\n".encode("utf-8-sig"), "utf-8"),
+        ("name\ncafé\n".encode("utf-16"), "utf-16"),
+        (b"\xfe\xff" + "name\ncafé\n".encode("utf-16-be"), "utf-16"),
+        ("name\ncafé\n".encode("cp1252"), "windows-1252"),
+    ],
+)
+def test_each_encoding(content: bytes, encoding: str) -> None:
+    assert read(content, encoding) == [(1, ["name"]), (2, ["café"])]
+
+
+def test_mixed_line_ends_and_quotes_with_lines_and_blank_rows() -> None:
+    content = b'a,b\r\n1,"x\ny\r\nz"\n\n,\n"3 ""q""",4\r5,6'
+    assert read(content) == [(1, ["a", "b"]), (2, ["1", "x\ny\r\nz"]), (7, ['3 "q"', "4"]), (8, ["5", "6"])]
+
+
+def test_rows_are_numbered_without_the_blank_ones() -> None:
+    assert [(row.line, row.number) for row in Rows(opened(b"a\n\n1\n\n2\n"), "utf-8", "comma")] == [(3, 0), (5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "said"),
+    [
+        (b"", "utf-8", "The file is empty"),
+        (b"\n\n", "utf-8", "The file is empty"),
+        (b"\xef\xbb\xbf", "utf-8", "The file is empty"),
+        (b"a,b,a\n1,2,3\n", "utf-8", "Columns 1 and 3 are both called “a”"),
+        (",".join(f"c{n}" for n in range(201)).encode(), "utf-8", "The header has 201 columns"),
+        (b"a,b\n1,caf\xe9\n", "utf-8", "Line 2 is not UTF-8: it holds the bytes E9 0A"),
+        (b"a\n1\n\x81\n", "windows-1252", "Line 3 is not Windows-1252: it holds the bytes 81 0A"),
+        (b"a,b\n1,\x00\n", "utf-8", "Line 2 holds a NUL byte"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "utf-8", "Line 1 holds a NUL byte"),
+        ("a,b\n1,2\n".encode("utf-16"), "utf-8", "says that it is UTF-16"),
+        ("a,b\n1,2\n".encode("utf-8-sig"), "windows-1252", "says that it is UTF-8"),
+        (b"\xff\xfea\x00\n", "utf-16", "Line 1 is not UTF-16"),
+        (b"PK\x03\x04\x00\x00", "utf-8", "Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1", "utf-8", "old Excel workbook"),
+        (b"%PDF-1.7", "utf-8", "PDF"),
+        (b"\x1f\x8b\x08", "utf-8", "compressed"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "utf-8", "Line 1 is not UTF-8"),
+        (b"a\n" + b"x" * 10_000_000 + b"\n", "utf-8", "The row that begins on line 2 is longer than 1,048,576"),
+        (
+            b'a\n"' + b"x\n" * 5_000_000 + b'"\n',
+            "utf-8",
+            "line 2 is longer than 1,048,576 characters. Is a closing quote missing",
+        ),
+        (b'a\n1\n"x\n2\n', "utf-8", "Line 3: A quote is opened and never closed"),
+        (b'a\n"x"y\n', "utf-8", "Line 2: Behind a closing quote stands something else"),
+    ],
+)
+def test_what_is_broken_is_told(content: bytes, encoding: str, said: str) -> None:
+    with pytest.raises(Invalid, match=said) as refused:
+        read(content, encoding)
+    assert refused.value.field == ()
+
+
+def test_a_wrong_byte_far_down_is_named_by_its_line() -> None:
+    content = b"a\n" + b"x\r\n" * 100_000 + b'"y\nz\xff"\n'
+    with pytest.raises(Invalid, match="Line 100003 is not UTF-8"):
+        read(content)
+
+
+def test_a_header_alone_has_no_rows() -> None:
+    with pytest.raises(Invalid, match="nothing below it"):
+        sample(opened(b"a,b\n"), "utf-8", "comma")
+    assert [row.cells for row in sample(opened(b"a\n1\n2\n3\n4\n"), "utf-8", "comma")[1]] == [["1"], ["2"], ["3"]]
+
+
+def test_the_header_must_be_the_one_that_was_mapped() -> None:
+    plan = Plan(("a", "b"), {"name": 0})
+    assert rows(opened(b"a,b\n1,2\n"), plan).header == ("a", "b")
+    with pytest.raises(Invalid, match="map the columns again"):
+        rows(opened(b"a,c\n1,2\n"), plan)
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"), [(b"a,b;c,d", "comma"), (b"a;b;c,d", "semicolon"), (b"a\tb\tc,d", "tab"), (b"a", "comma")]
+)
+def test_the_delimiter_with_most_columns(header: bytes, delimiter: str) -> None:
+    assert guess_delimiter(lambda: opened(header + b"\n"), "utf-8") == delimiter
+
+
+def test_guessing_fails_with_what_is_wrong() -> None:
+    assert (guess_encoding(b"\xff\xfea"), guess_encoding(b"\xef\xbb\xbf"), guess_encoding(b"")) == (
+        "utf-16",
+        "utf-8",
+        "utf-8",
+    )
+    with pytest.raises(Invalid, match="empty"):
+        guess_delimiter(lambda: opened(b""), "utf-8")
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+
+
+@given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), min_size=1, max_size=5))
+def test_whatever_is_written_is_read(texts: list[list[str]]) -> None:
+    content = written(["a", "b"], texts, numbers=["a", "b"])
+    assert [cells for _, cells in read(content)[1:]] == texts
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
+    for encoding in ("utf-8", "utf-16", "windows-1252"):
+        try:
+            found = read(content, encoding)
+        except Invalid as refused:
+            assert refused.message  # noqa: PT017 - either is fine
+        else:
+            assert len(found) <= len(content) + 1
+    assert LONGEST_ROW

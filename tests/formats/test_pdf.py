@@ -1,0 +1,110 @@
+"""An issued document as PDF: out of its frozen rows, the same bytes each time, whatever the text in it is."""
+
+import json
+import re
+import time
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.errors import NotFound
+from billing_admin.formats.glyphs import load_glyphs
+from billing_admin.formats.pdf import contents, pdf
+from billing_admin.models import Invoice
+from billing_admin.operations.invoices import voids
+from billing_admin.operations.payments import payments
+from billing_admin.queries.invoices.invoices import invoice
+from tests.making import (
+    NOW,
+    all_invoices,
+    bill,
+    change_settings,
+    make_customer,
+    make_invoice,
+    make_spec,
+    make_tax_rate,
+    post,
+)
+from tests.people import signed_in
+from tests.web.pages import link, words
+
+GLYPHS = load_glyphs()
+HOSTILE = '#eval("1+1") $x$ *bold* \\ _it_ <label> @ref [x] // /* `raw` "quoted" \'\N{SNOWMAN}'
+
+
+@pytest.fixture
+def issued(session: Session) -> Invoice:
+    """19 % on 100.00 USD and on a line with a strange name."""
+    make_tax_rate()
+    change_settings(default_tax_rate="VAT19", legal_name=HOSTILE, invoice_footer="Pay soon.\nThank you.")
+    customer = make_customer(reference="ACME", name=HOSTILE, address="Road 1\n\n10115 Berlin", tax_id="DE1")
+    post(make_spec(customer, "100"), make_spec(customer, description=HOSTILE, quantity="2.5", unit_price="0.0004"))
+    bill()
+    (made,) = all_invoices()
+    return invoice(session, str(made.id))
+
+
+def test_it_says_what_the_page_says(app: Flask, issued: Invoice) -> None:
+    page = words(signed_in(app).get(f"/invoices/{issued.id}"))
+    said = contents(issued)
+    for text in [*(cell for row in said["rows"] for cell in row), *(part for row in said["sums"] for part in row[:2])]:
+        assert text in page
+    assert said["sums"][-1] == ("Total", "119.00 USD", True)
+    assert said["buyer"]["lines"] == ["Road 1", "10115 Berlin", "Tax ID DE1", "Customer ACME"]
+    assert said["notes"] == [["Pay soon.", "Thank you."]]
+
+
+def test_it_is_the_same_each_time_and_text_is_only_text(session: Session, issued: Invoice) -> None:
+    first = pdf(issued, GLYPHS)
+    assert first.startswith(b"%PDF-")
+    time.sleep(1.1)  # what depends on the time would differ by now
+    session.rollback()
+    assert pdf(invoice(session, str(issued.number)), GLYPHS) == first
+
+
+def test_what_is_paid_later_does_not_change_it(session: Session, issued: Invoice) -> None:
+    first = pdf(issued, GLYPHS)
+    transaction(payments.write_off, issued.id, Decimal(119), "Gone", None, SYSTEM, NOW)
+    session.rollback()
+    assert pdf(invoice(session, str(issued.id)), GLYPHS) == first
+
+
+def test_a_void_one_says_so(session: Session, issued: Invoice) -> None:
+    assert contents(issued)["mark"] is None
+    transaction(voids.void, issued.id, "Wrong customer", "cancelled", SYSTEM, NOW)
+    session.rollback()
+    assert contents(invoice(session, str(issued.id)))["mark"] == "VOID"
+
+
+def test_many_lines_make_many_pages(session: Session) -> None:
+    customer = make_customer()
+    post(*(make_spec(customer, "1", description=f"Part {number}") for number in range(300)))
+    bill()
+    (made,) = all_invoices()
+    found = invoice(session, str(made.id))
+    assert len(contents(found)["rows"]) == 300
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf(found, GLYPHS))) > 3
+
+
+def test_it_is_handed_out_to_people_and_scripts(app: Flask, issued: Invoice) -> None:
+    browser: FlaskClient = signed_in(app, "viewer")
+    response = browser.get(link(browser.get(f"/invoices/{issued.id}"), "PDF"))
+    assert (response.status_code, response.content_type) == (200, "application/pdf")
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{issued.number}.pdf"'
+    assert response.data == pdf(issued, GLYPHS)
+
+
+def test_a_draft_has_none(app: Flask, session: Session) -> None:
+    draft = make_invoice(issue=False)
+    with pytest.raises(NotFound):
+        pdf(invoice(session, str(draft.id)), GLYPHS)
+    browser = signed_in(app)
+    assert browser.get(f"/invoices/{draft.id}/pdf").status_code == 404
+    assert browser.get(f"/invoices/{UUID(int=1)}/pdf").status_code == 404
+    assert json.dumps(contents(invoice(session, str(draft.id))))

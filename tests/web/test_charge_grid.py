@@ -1,0 +1,250 @@
+"""The grid of many charges: all rows are saved, or none; what is wrong stands at its row."""
+
+import html
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from billing_admin.models import AuditEvent, Charge
+from billing_admin.web.charges import grid
+from billing_admin.web.charges.grid import MOST_ROWS
+from tests.books import assert_books_balance
+from tests.clipboard import COPIED
+from tests.making import change_settings, make_customer, make_service
+from tests.people import send, signed_in
+from tests.web.pages import field, statements, words
+
+COLUMNS = ("customer", "service", "quantity", "unit_price", "day", "description")
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session) -> FlaskClient:
+    """An admin; ACME in USD, Foo in EUR, and a service of 2.50 USD."""
+    make_customer(reference="acme", name="ACME Inc")
+    make_customer(reference="foo", name="Foo Ltd", currency="EUR")
+    make_service()
+    return signed_in(app)
+
+
+def stored(session: Session) -> list[Charge]:
+    session.rollback()
+    return sorted(session.scalars(select(Charge)), key=lambda charge: charge.amount)
+
+
+def shown(page: TestResponse, row: int, column: str) -> str:
+    return field(page, f"rows-{row - 1}-{column}")
+
+
+def enter(browser: FlaskClient, *lines: str, page: TestResponse | None = None, **fields: str) -> TestResponse:
+    """Fill in the rows as the page shows them; a line has the columns from the left, with commas between."""
+    page = page or browser.get("/charges/many")
+    given = {"customer": "acme", "day": "2026-03-15"}
+    for number, line in enumerate(lines):
+        given[f"rows-{number}-id"] = shown(page, number + 1, "id")
+        given |= {f"rows-{number}-{name}": cell.strip() for name, cell in zip(COLUMNS, line.split(","), strict=False)}
+    return send(browser, "/charges/many", **(given | fields))
+
+
+def test_saves_every_row_with_what_it_says_or_what_stands_above(browser: FlaskClient, session: Session) -> None:
+    response = enter(
+        browser, ",genericcompute,3", "", "foo,,2,7.25,2026-03-01,Work", ",GenericCompute,,1.50,,Own", tax_included="y"
+    )
+    assert response.status_code == 303
+    assert response.location == "/charges?customer=acme"
+    assert "3 charges of 14.50 EUR, 9.00 USD saved." in words(browser.get(response.location))
+    found = [
+        (one.currency, one.amount, one.incurred_on.isoformat(), one.description, one.tax_included)
+        for one in stored(session)
+    ]
+    assert found == [
+        ("USD", Decimal("1.5"), "2026-03-15", "Own", True),
+        ("USD", Decimal("7.5"), "2026-03-15", "GenericCompute", False),
+        ("EUR", Decimal("14.5"), "2026-03-01", "Work", True),
+    ]
+    [event] = session.scalars(select(AuditEvent).where(AuditEvent.action == "charge.posted"))
+    assert (event.actor_name, event.details) == ("admin@example.com", {"charges": 3})
+    assert_books_balance(session)
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "sentence"),
+    [
+        (",GenericCompute,1 or 2", "quantity", "Row 2: “1 or 2” is not a number such as 1,234.50."),
+        (",Unheard of,1", "service", "Row 2: No service is called “Unheard of”. Choose one from the list."),
+        ("nobody,GenericCompute,1", "customer", "Row 2: No customer is called “nobody”."),
+        ("foo,GenericCompute,1", "unit_price", "Row 2: GenericCompute has no price in EUR"),
+        (",GenericCompute,1,EUR 5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
+        (",GenericCompute,1,€5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
+        ("foo,GenericCompute,1,$5", "unit_price", "Row 2: “$” does not stand for EUR: enter the amount in EUR."),
+        (",GenericCompute,5 EUR", "quantity", "Row 2: A quantity has no currency: leave out EUR."),
+        (",GenericCompute,1,,22.11.2026", "day", "Row 2: Enter a day such as 2026-11-22."),
+        (",,1,,,Work", "unit_price", "Row 2: Give a unit price or an amount"),
+        (",,3", "service", "Row 2: Give a service, or a description with a price."),
+    ],
+)
+def test_one_wrong_row_is_named_and_nothing_is_saved(
+    browser: FlaskClient, session: Session, line: str, column: str, sentence: str
+) -> None:
+    response = enter(browser, ",GenericCompute,3", line, ",GenericCompute,4")
+    assert response.status_code == 422
+    assert sentence in words(response)
+    assert f'href="#rows-1-{column}"' in response.text
+    assert stored(session) == []
+    for number, typed in enumerate((",GenericCompute,3", line, ",GenericCompute,4"), 1):
+        for name, cell in zip(COLUMNS, typed.split(","), strict=False):
+            assert shown(response, number, name) == cell
+    mended = enter(browser, ",GenericCompute,3", ",GenericCompute,1", ",GenericCompute,4", page=response)
+    assert mended.status_code == 303
+    assert len(stored(session)) == 3
+
+
+def test_says_what_is_missing_above(browser: FlaskClient, session: Session) -> None:
+    assert "Row 1: Enter a customer, here or above the rows." in words(enter(browser, ",GenericCompute,3", customer=""))
+    assert "No customer is called “nobody”." in words(enter(browser, ",GenericCompute,3", customer="nobody"))
+    assert "Enter the day of the charges" in words(enter(browser, ",GenericCompute,3", day=""))
+    assert "Enter a charge: a service and a quantity" in words(enter(browser))
+    assert stored(session) == []
+
+
+def test_sent_twice_each_charge_is_stored_once(browser: FlaskClient, session: Session) -> None:
+    page = browser.get("/charges/many")
+    lines = (",GenericCompute,3", ",GenericCompute,4")
+    enter(browser, *lines, page=page)
+    again = enter(browser, *lines, page=page)
+    assert "These charges were saved already. Each is stored once." in words(browser.get(again.location))
+    assert len(stored(session)) == 2
+    other = enter(browser, lines[0], ",GenericCompute,5", page=page)
+    assert "Row 2: This row was saved already, with another quantity" in words(other)
+    assert (shown(other, 1, "id"), shown(other, 2, "id")) == (shown(page, 1, "id"), field(other, "rows-1-id"))
+    assert shown(other, 2, "id") != shown(page, 2, "id")
+    assert enter(browser, lines[0], ",GenericCompute,5", page=other).status_code == 303
+    assert len(stored(session)) == 3
+
+
+def test_a_check_says_count_and_sums_and_saves_nothing(browser: FlaskClient, session: Session) -> None:
+    response = enter(browser, ",GenericCompute,3", "foo,,1,0.001,,Work", then="check")
+    assert response.status_code == 200
+    assert "2 charges of 0.001 EUR, 7.50 USD can be saved. Nothing is saved yet." in words(response)
+    assert stored(session) == []
+    assert "Row 1: “x” is not a number" in words(enter(browser, ",GenericCompute,x", then="check"))
+    assert len(stored(session)) == 0
+
+
+def test_lines_of_a_spreadsheet_go_into_blank_rows_and_more_rows_are_made(browser: FlaskClient) -> None:
+    pasted = "\r\n".join(f"\tGenericCompute\t{number}\t\t\tNo. {number}" for number in range(1, 16))
+    page = enter(browser, ",GenericCompute,99", pasted=pasted, then="rows")
+    assert page.status_code == 200
+    assert (shown(page, 1, "quantity"), shown(page, 2, "quantity"), shown(page, 16, "description")) == (
+        "99",
+        "1",
+        "No. 15",
+    )
+    assert 'name="rows-16-id"' not in page.text
+    more = enter(browser, ",GenericCompute,99", then="rows")
+    assert shown(more, 20, "quantity") == ""
+
+
+def test_lines_that_find_no_room_stay_where_they_were_pasted(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "MOST_ROWS", 12)
+    page = enter(browser, pasted="\n".join(f"\tGenericCompute\t{number}" for number in range(14)), then="rows")
+    assert shown(page, 12, "quantity") == "11"
+    assert 'name="rows-12-id"' not in page.text
+    assert "\tGenericCompute\t12\n\tGenericCompute\t13</textarea>" in page.text
+    assert "Only 12 rows fit. Cut these 2 lines out" in words(page)
+
+
+def test_a_service_is_the_one_that_is_meant_or_asked_for(browser: FlaskClient, session: Session) -> None:
+    for code, name, price in (
+        ("db", "Base", "1"),
+        ("DB", "Base two", "100"),
+        ("h1", "Hosting", "3"),
+        ("h2", "Hosting", "4"),
+    ):
+        make_service(code=code, name=name, prices={"USD": Decimal(price)})
+    assert "Row 1: Several services are called so: h1, h2." in words(enter(browser, ",hosting,1"))
+    assert "Row 1: Several services are called so: DB, db." in words(enter(browser, ",Db,1"))
+    assert stored(session) == []
+    enter(browser, ",db,1", ",DB,1", ",base,2", ",H2,1", ",BASE TWO,2")
+    assert [one.amount for one in stored(session)] == [1, 2, 4, 100, 200]
+
+
+def test_an_unknown_button_saves_nothing(browser: FlaskClient, session: Session) -> None:
+    assert enter(browser, ",GenericCompute,1", then="Check").status_code == 200
+    assert stored(session) == []
+
+
+def test_rows_beyond_the_last_are_not_left_out_in_silence(browser: FlaskClient, session: Session) -> None:
+    more: dict[str, Any] = {f"rows-{MOST_ROWS}-id": str(uuid4()), f"rows-{MOST_ROWS}-service": "GenericCompute"}
+    assert "Send 300 rows at most." in words(enter(browser, ",GenericCompute,1", **more))
+    assert stored(session) == []
+
+
+def test_cells_in_quotes_stay_whole(browser: FlaskClient) -> None:
+    page = enter(browser, pasted='\tGenericCompute\t1\t\t\t"Two\r\nlines, ""so"""\r\n\tGenericCompute\t2', then="rows")
+    assert shown(page, 1, "description") == 'Two lines, "so"'
+    assert (shown(page, 2, "quantity"), shown(page, 3, "quantity")) == ("2", "")
+
+
+@pytest.mark.parametrize(("copied", "rows"), COPIED)
+def test_quotes_are_read_as_spreadsheets_write_them(browser: FlaskClient, copied: str, rows: list[list[str]]) -> None:
+    """A cell that begins with a quote swallowed the next row, and others lost their quotes."""
+    page = enter(browser, pasted=copied, then="rows")
+    for number, row in enumerate([*rows, [""]], 1):
+        cells = [" ".join(cell.split()) for cell in row]
+        assert [shown(page, number, name) for name in COLUMNS] == cells + [""] * (len(COLUMNS) - len(cells))
+
+
+def test_nineteen_inch_racks_are_two_charges(browser: FlaskClient, session: Session) -> None:
+    pasted = '\tGenericCompute\t1\t\t\t"19 inch rack\r\n\tGenericCompute\t2\t\t\t"Gold" support\r\n'
+    page = enter(browser, pasted=pasted, then="rows")
+    fields = {f"rows-{n}-{name}": shown(page, n + 1, name) for n in range(10) for name in ("id", *COLUMNS)}
+    saved = send(browser, "/charges/many", customer="acme", day="2026-03-15", **fields)
+    assert saved.status_code == 303
+    assert [one.description for one in stored(session)] == ['"19 inch rack', '"Gold" support']
+
+
+def test_lines_without_room_keep_their_quotes(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, "MOST_ROWS", 10)
+    lines = [f'\tGenericCompute\t{number}\t\t\t"Gold" support' for number in range(12)]
+    page = enter(browser, pasted="\r\n".join(lines), then="rows")
+    assert "\n".join(lines[10:]) + "</textarea>" in html.unescape(page.text)
+
+
+def test_a_customer_who_is_named_in_each_row_is_looked_up_once(app: Flask, browser: FlaskClient) -> None:
+    with statements(app) as few:
+        enter(browser, "ACME,GenericCompute,1", then="check")
+    with statements(app) as many:
+        enter(browser, *["ACME,GenericCompute,1"] * 9, then="check")
+    assert len(many) <= len(few) + 2
+
+
+def test_pasted_lines_are_not_forgotten_when_saving(browser: FlaskClient, session: Session) -> None:
+    response = enter(browser, ",GenericCompute,1", pasted="\tGenericCompute\t2")
+    assert "These lines are not among the rows yet" in words(response)
+    assert stored(session) == []
+    wide = enter(browser, pasted="acme\tGenericCompute\t2\t\t\tOf\tmany\tcells", then="rows")
+    assert shown(wide, 1, "description") == "Of many cells"
+
+
+def test_likely_duplicates_are_told(browser: FlaskClient, session: Session) -> None:
+    change_settings(hold_likely_duplicates=True)
+    response = enter(browser, ",GenericCompute,3", ",GenericCompute,3", ",GenericCompute,4")
+    told = "3 charges of 25.00 USD saved. Among them: 1 likely duplicate, to be reviewed."
+    assert told in words(browser.get(response.location))
+    assert [one.status for one in stored(session)].count("held") == 1
+
+
+def test_who_may_not_write_may_not_come_here(app: Flask, browser: FlaskClient) -> None:
+    viewer = signed_in(app, "viewer")
+    assert viewer.get("/charges/many").status_code == 403
+    assert "/charges/many" not in viewer.get("/charges").text
+    assert "/charges/many" in browser.get("/charges").text
