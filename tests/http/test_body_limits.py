@@ -162,10 +162,10 @@ def test_only_a_few_routes_declare_more_than_an_ordinary_form(app: Flask) -> Non
             if limit_of(app, rule.endpoint).bytes > FORM_BYTES
         }
     uploads = {
-        "verifying.verify",
+        "verify_file.verify",
         *(f"imports.{kind}.new" for kind in ("charges", "customers", "payments", "services")),
     }
-    assert set(larger) == uploads | {"sign_in.enter", "many_charges.new", "corrections.credit"}
+    assert set(larger) == uploads | {"sign_in.sign_in", "many_charges.new", "corrections.credit"}
     assert {larger[name] for name in uploads} == {app.config["MAX_UPLOAD_LENGTH"]}
 
 

@@ -128,7 +128,7 @@ MODELS: dict[str, type[models.Base]] = {
     "tokens": models.ApiToken,
     "users": models.User,
     "webhooks": models.WebhookEndpoint,
-    "webhooks.again": models.WebhookDelivery,
+    "webhooks.send_again": models.WebhookDelivery,
     "webhooks.delivery": models.WebhookDelivery,
 }
 
@@ -176,7 +176,7 @@ class Filled:
                 query = query.where(models.User.role == "viewer")
             yield name, self.session.scalars(query).all()[0]
         issued = self.session.scalars(select(models.Invoice.id).where(models.Invoice.number.like("INV-%1"))).one()
-        for name in ("corrections", "invoices.line", "invoices.paper", "invoices.explain", "invoice_id"):
+        for name in ("corrections", "invoices.line", "invoices.download_pdf", "invoices.explain", "invoice_id"):
             yield name, issued
         acme = self.session.scalars(select(models.Customer.id).where(models.Customer.reference == "ACME")).one()
         for name in ("customers", "receivables", "customer_id"):
@@ -361,7 +361,7 @@ def forms(page: TestResponse) -> Iterator[tuple[str, dict[str, Field]]]:
 
 def test_each_field_of_a_form(filled: Filled, watch: Watch) -> None:
     """All fields of a form are hostile at once; those that are refused get a good value, until none is."""
-    urls, posted = filled.app.url_map.bind("localhost"), {"sign_in.leave"}
+    urls, posted = filled.app.url_map.bind("localhost"), {"sign_in.sign_out"}
     pages = [path for rule in filled.rules("GET") for path in filled.addresses(rule)]
     for page in [*pages, "/billing-runs/preview?through=2026-03-31"]:
         for action, fields in forms(filled.get(page)):

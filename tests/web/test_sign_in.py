@@ -28,7 +28,7 @@ from billing_admin.models import AuditEvent, SignInFailure, User, UserSession
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import token_key
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.web.access.sign_in import LONGEST_SENT, MOST_KEPT, REFUSED, WAIT
+from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, TOO_MANY_ATTEMPTS, WRONG_CREDENTIALS
 from billing_admin.web.frame.forms import AmountField, Form, refusals_on
 from billing_admin.web.frame.guard import subject
 from billing_admin.web.frame.signed_in import actor
@@ -170,7 +170,7 @@ def test_one_message_for_every_failure(app: Flask, client: FlaskClient, session:
     for email, password in ((known, WRONG), ("nobody@example.com", PASSWORD), (gone, PASSWORD)):
         response = sign_in(client, email, password)
         assert response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-        assert response.text.count(REFUSED) == 1
+        assert response.text.count(WRONG_CREDENTIALS) == 1
         assert f'value="{email}"' in response.text
         assert "<title>Error: " in response.text
         assert password not in response.text
@@ -202,7 +202,7 @@ def test_says_what_is_missing(client: FlaskClient, email: str, password: str, se
 
 
 def test_control_characters_in_a_password_are_only_wrong(app: Flask, client: FlaskClient) -> None:
-    assert REFUSED in sign_in(client, person(app), "\x00" * 20).text
+    assert WRONG_CREDENTIALS in sign_in(client, person(app), "\x00" * 20).text
 
 
 def test_a_password_that_is_too_long_fails_as_any_wrong_one_and_counts(
@@ -212,7 +212,7 @@ def test_a_password_that_is_too_long_fails_as_any_wrong_one_and_counts(
     marks = "a" + "\u0301\u0327" * 10_000
     for number in range(10):
         response = sign_in(client, email, marks if number % 2 else "x" * 4_001)
-        assert (response.status_code, REFUSED in response.text) == (HTTPStatus.UNPROCESSABLE_ENTITY, True)
+        assert (response.status_code, WRONG_CREDENTIALS in response.text) == (HTTPStatus.UNPROCESSABLE_ENTITY, True)
     assert count(session, SignInFailure) == 10
     assert sign_in(client, email, marks).status_code == HTTPStatus.TOO_MANY_REQUESTS
     assert sign_in(client, email).status_code == HTTPStatus.TOO_MANY_REQUESTS
@@ -246,7 +246,7 @@ def test_an_account_is_closed_to_the_address_that_fails_and_to_no_other(
     fail(client, email, 10)
     response = sign_in_from(client, email, PASSWORD, "192.0.2.1")
     assert response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-    assert WAIT in response.text
+    assert TOO_MANY_ATTEMPTS in response.text
     assert count(session, SignInFailure) == 10
     assert sign_in_from(client, email, PASSWORD, "192.0.2.2").status_code == HTTPStatus.SEE_OTHER
     clock.shift(timedelta(minutes=15))
@@ -259,7 +259,7 @@ def test_throttled_inside_the_transaction_too(app: Flask, client: FlaskClient, s
     email = person(app)
     fail(client, email, 10)
     with patch("billing_admin.web.access.sign_in.throttled", return_value=False):
-        assert REFUSED in sign_in_from(client, email, PASSWORD, "192.0.2.1").text
+        assert WRONG_CREDENTIALS in sign_in_from(client, email, PASSWORD, "192.0.2.1").text
     assert count(session, SignInFailure) == 10
 
 
@@ -473,7 +473,7 @@ def test_production_cookies_and_transport() -> None:
     app = Flask("test")
     secret = "".join(chr(ord("!") + number) for number in range(64))
     init_security(app, Settings(env="production", secret_key=secret, trusted_hosts=("billing.example.com",), proxies=1))
-    app.add_url_rule("/sign-in", "sign_in.enter", lambda: "ok")
+    app.add_url_rule("/sign-in", "sign_in.sign_in", lambda: "ok")
 
     @app.get("/keep")
     def keep() -> str:
@@ -595,7 +595,7 @@ def test_what_a_form_sent_survives_an_expired_session(app: Flask, clock: time_ma
     assert "What you entered is kept." in response.text
     fields = {"next": "/shelf?page=2", "kept": '["/shelf/new", [["name", "<a>"], ["name", "b"]]]'}
     assert all(f'value="{escape(value)}"' in response.text for value in fields.values())
-    assert REFUSED in sign_in(client, "admin@example.com", WRONG, **fields).text
+    assert WRONG_CREDENTIALS in sign_in(client, "admin@example.com", WRONG, **fields).text
     response = sign_in(client, "admin@example.com", **fields)
     assert response.status_code == HTTPStatus.OK
     assert 'action="/shelf/new"' in response.text
@@ -611,7 +611,7 @@ def test_the_grid_with_all_its_rows_survives_an_expired_session(app: Flask, cloc
     response = client.post("/charges/many", data=fields | {"csrf_token": csrf_token(client)})
     assert "What you entered is kept." in response.text
     kept = field(response, "kept")
-    assert 70_000 < len(kept) < MOST_KEPT
+    assert 70_000 < len(kept) < MAX_KEPT
     response = sign_in(client, "admin@example.com", kept=kept, next="/charges/many")
     assert response.text.count('value="Bürö"') == len(fields)
     sent_again = send(client, "/charges/many", **fields)
@@ -634,7 +634,7 @@ def test_only_what_can_be_kept_is_read_after_an_expired_session(
         )
         response = client.post("/verify-file", content_type=content_type, environ_overrides=environ)
         assert (response.status_code, field(response, "kept")) == (HTTPStatus.UNAUTHORIZED, "")
-        assert body.tell() <= (LONGEST_SENT + 1 if chunked else 0)
+        assert body.tell() <= (MAX_SENT + 1 if chunked else 0)
 
 
 @pytest.mark.parametrize("kept", ["[", "{}", "[1, 2]", "[[1]]", "null", "[" * 100_000])

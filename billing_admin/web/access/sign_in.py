@@ -19,16 +19,16 @@ from billing_admin.web.frame.forms import Form, SecretField, TextField
 from billing_admin.web.frame.local_urls import came_from, local, this_address
 from billing_admin.web.frame.signed_in import enter as enter_session, has_expired, leave as leave_session, now, person
 
-MOST_KEPT = 100_000
-LONGEST_SENT = 3 * MOST_KEPT  # bytes: a form encodes a character of the kept text in three at most
-BODY = BodyLimit(LONGEST_SENT + 64 * KIB, fields=20)
-REFUSED = "The e-mail address and the password do not match an account. Check both and try again."
-WAIT = f"Too many attempts failed. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
+MAX_KEPT = 100_000
+MAX_SENT = 3 * MAX_KEPT  # bytes: a form encodes a character of the kept text in three at most
+BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
+WRONG_CREDENTIALS = "The e-mail address and the password do not match an account. Check both and try again."
+TOO_MANY_ATTEMPTS = f"Too many attempts failed. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
 
 pages = Blueprint("sign_in", __name__)
 
 
-class AccountField(TextField):
+class AccountEmailField(TextField):
     """The e-mail address of an account, as it is typed."""
 
     def read(self, typed: str) -> str:
@@ -40,7 +40,7 @@ class AccountField(TextField):
 class SignInForm(Form):
     """`kept` holds the fields of a form that was sent after its session had ended."""
 
-    email = AccountField(
+    email = AccountEmailField(
         "E-mail address", needed="Enter your e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput()
     )
     password = SecretField("Password", needed="Enter your password.")
@@ -50,19 +50,19 @@ class SignInForm(Form):
 
 @pages.route("/sign-in", methods=["GET", "POST"])
 @body_limit(BODY)
-def enter() -> ResponseReturnValue:
+def sign_in() -> ResponseReturnValue:
     """Sign in, and go on to where the person was going."""
     form = SignInForm(next=request.args.get("next"))
     if form.validate_on_submit():
         if throttled(db.session(), form.email.data, _network(), now()):
-            form.form_errors.append(WAIT)
+            form.form_errors.append(TOO_MANY_ATTEMPTS)
             page, status = _page(form, HTTPStatus.TOO_MANY_REQUESTS)
             return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}
         token = _token(form.email.data, form.password.data)
         if token is not None:
             enter_session(token)
             return _go_on(form)
-        form.form_errors.append(REFUSED)
+        form.form_errors.append(WRONG_CREDENTIALS)
     elif person() is not None:
         return redirect(local(form.next.data), 303)
     return _page(form, HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
@@ -70,20 +70,20 @@ def enter() -> ResponseReturnValue:
 
 @pages.post("/sign-out")
 @body_limit(BodyLimit(16 * KIB, fields=20))
-def leave() -> ResponseReturnValue:
+def sign_out() -> ResponseReturnValue:
     """Sign out, and have the browser forget what it kept."""
     leave_session()
-    response = redirect(url_for("sign_in.enter"), 303)
+    response = redirect(url_for("sign_in.sign_in"), 303)
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
 
 
-def address(next_address: str) -> str:
+def sign_in_url(next_address: str) -> str:
     """The sign-in page that goes on to `next_address`."""
-    return url_for("sign_in.enter", next=None if next_address == "/" else next_address)
+    return url_for("sign_in.sign_in", next=None if next_address == "/" else next_address)
 
 
-def keep_what_was_sent() -> ResponseReturnValue:
+def ask_to_sign_in() -> ResponseReturnValue:
     """Ask to sign in first. The page keeps the fields of a form that was sent after its session had expired.
 
     Nobody else's body is read. Files are not kept.
@@ -94,7 +94,7 @@ def keep_what_was_sent() -> ResponseReturnValue:
 
 def _sent_form() -> str:
     """Return the form that was sent as JSON, or nothing if it is too long to keep."""
-    request.max_content_length = LONGEST_SENT
+    request.max_content_length = MAX_SENT
     open_body()
     try:
         csrf.protect()
@@ -102,7 +102,7 @@ def _sent_form() -> str:
         return ""
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
     kept = json.dumps([this_address(), fields])
-    return kept if len(kept) <= MOST_KEPT else ""
+    return kept if len(kept) <= MAX_KEPT else ""
 
 
 def _token(email: str, password: str) -> str | None:

@@ -71,7 +71,7 @@ class MoveForm(Form):
     reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
 
 
-def filters_given() -> queries.ChargeFilter:
+def read_filters() -> queries.ChargeFilter:
     """The filter that the URL states."""
     return queries.ChargeFilter(
         customer=given("customer"),
@@ -85,14 +85,14 @@ def filters_given() -> queries.ChargeFilter:
     )
 
 
-def filters_known(filters: queries.ChargeFilter) -> queries.ChargeFilter:
+def resolve_customer(filters: queries.ChargeFilter) -> queries.ChargeFilter:
     """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
     if not filters.customer:
         return filters
     return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
 
 
-def chips_of(filters: queries.ChargeFilter) -> list[Any]:
+def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
     """The filter in words."""
     return chips(
         ("customer", "Customer", filters.customer),
@@ -109,11 +109,11 @@ def chips_of(filters: queries.ChargeFilter) -> list[Any]:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """Every charge that the filter lets through, newest first."""
-    session, filters = db.session(), filters_given()
+    session, filters = db.session(), read_filters()
     unknown, found, large = None, None, False
     sums: Sequence[queries.ChargeSum] = ()
     try:
-        filters = filters_known(filters)
+        filters = resolve_customer(filters)
         found = rows(queries.charges(session, filters))
         large, sums = _totals(filters)
     except NotFound as refusal:
@@ -121,7 +121,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "charges/list.html",
         filters=filters,
-        chips=chips_of(filters),
+        chips=filter_chips(filters),
         clear_url=bare(),
         unknown=unknown,
         page=found,

@@ -34,7 +34,7 @@ pages = subject("exports", __name__, "/exports", write="billing:write")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ExportKind:
     """What a file is called, what one row of it is, what its sum is of if it has one, and the permission to see it."""
 
     title: str
@@ -43,63 +43,63 @@ class Kind:
     needs: str = "read"
 
 
-KINDS = {
-    "invoices": Kind("Invoices", "invoice", "Sum of the totals"),
-    "invoice-lines": Kind("Invoice lines", "invoice line", "Sum of the net amounts"),
-    "charges": Kind("Charges", "charge", "Exact sum of the amounts"),
-    "payments": Kind("Payments", "payment", "Sum of the amounts, reversed payments included"),
-    "allocations": Kind("Allocations", "allocation", "Sum of the amounts, withdrawn allocations included"),
-    "customers": Kind("Customers", "customer"),
-    "services": Kind("Services", "service and price"),
-    "audit-events": Kind("Audit log", "event", needs=audit.READ),
+EXPORT_KINDS = {
+    "invoices": ExportKind("Invoices", "invoice", "Sum of the totals"),
+    "invoice-lines": ExportKind("Invoice lines", "invoice line", "Sum of the net amounts"),
+    "charges": ExportKind("Charges", "charge", "Exact sum of the amounts"),
+    "payments": ExportKind("Payments", "payment", "Sum of the amounts, reversed payments included"),
+    "allocations": ExportKind("Allocations", "allocation", "Sum of the amounts, withdrawn allocations included"),
+    "customers": ExportKind("Customers", "customer"),
+    "services": ExportKind("Services", "service and price"),
+    "audit-events": ExportKind("Audit log", "event", needs=audit.READ),
 }
 
 
 @pages.get("/invoices")
 def invoice_files() -> ResponseReturnValue:
     """The files of an invoice list."""
-    filters = invoices.filters_given()
+    filters = invoices.read_filters()
     state = chips(("status", "Status", filters.status.capitalize()))
-    return _page("Invoices", "invoices.index", state + invoices.chips_of(filters), ["invoices", "invoice-lines"])
+    return _page("Invoices", "invoices.index", state + invoices.filter_chips(filters), ["invoices", "invoice-lines"])
 
 
 @pages.get("/charges")
 def charge_files() -> ResponseReturnValue:
     """The file of a charge list."""
-    return _page("Charges", "charges.index", charges.chips_of(charges.filters_given()), ["charges"])
+    return _page("Charges", "charges.index", charges.filter_chips(charges.read_filters()), ["charges"])
 
 
 @pages.get("/payments")
 def payment_files() -> ResponseReturnValue:
     """The files of a payment list."""
-    filters = payments.filters_given()
+    filters = payments.read_filters()
     state = chips(("status", "Status", filters.status.capitalize()))
-    return _page("Payments", "payments.index", state + payments.chips_of(filters), ["payments", "allocations"])
+    return _page("Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"])
 
 
 @pages.get("/customers")
 def customer_files() -> ResponseReturnValue:
     """The file of a customer list."""
-    return _page("Customers", "customers.index", customers.chips_of(customers.filters_given()), ["customers"])
+    return _page("Customers", "customers.index", customers.filter_chips(customers.read_filters()), ["customers"])
 
 
 @pages.get("/services")
 def service_files() -> ResponseReturnValue:
     """The file of the catalogue."""
-    return _page("Services", "services.index", services.chips_of(services.filters_given()), ["services"])
+    return _page("Services", "services.index", services.filter_chips(services.read_filters()), ["services"])
 
 
 @pages.get("/audit-events")
 def audit_files() -> ResponseReturnValue:
     """The file of the audit log."""
-    return _page("Audit log", "audit.index", audit.chips_of(audit.filters_given()), ["audit-events"])
+    return _page("Audit log", "audit.index", audit.filter_chips(audit.read_filters()), ["audit-events"])
 
 
 def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseReturnValue:
     wanted = [_wanted(kind, "csv") for kind in kinds]
     files = [
         {
-            "kind": KINDS[one.kind],
+            "kind": EXPORT_KINDS[one.kind],
             "totals": _totals(one),
             "urls": _urls(one.kind),
         }
@@ -148,27 +148,27 @@ def _urls(kind: str) -> dict[str, str]:
 
 def _wanted(kind: str, format: str) -> Wanted:
     """Exactly what the list is filtered by. Raises NotFound for what does not exist, Denied for what the person may not see."""
-    actor().require(KINDS[kind].needs)
+    actor().require(EXPORT_KINDS[kind].needs)
     return Wanted(kind, _filters(kind), format, excel=format == "csv" and given("excel") == "1")
 
 
 def _filters(kind: str) -> Filters:
     match kind:
         case "charges":
-            return charges.filters_known(charges.filters_given())
+            return charges.resolve_customer(charges.read_filters())
         case "payments" | "allocations":
-            return payments.filters_known(payments.filters_given())
+            return payments.resolve_customer(payments.read_filters())
         case "customers":
-            return customers.filters_given()
+            return customers.read_filters()
         case "services":
-            return services.filters_given()
+            return services.read_filters()
         case "audit-events":
-            return audit.filters_given()
+            return audit.read_filters()
         case _:
-            return invoices.filters_known(invoices.filters_given())
+            return invoices.resolve_customer(invoices.read_filters())
 
 
-_RULE = f"/<any({', '.join(map(repr, KINDS))}):kind>.<any({', '.join(FORMATS)}):format>"
+_RULE = f"/<any({', '.join(map(repr, EXPORT_KINDS))}):kind>.<any({', '.join(FORMATS)}):format>"
 
 
 @pages.get(_RULE)
@@ -211,12 +211,12 @@ def prepare(kind: str, format: str) -> ResponseReturnValue:
 
 
 @pages.get("/made/<uuid:id>")
-def made(id: UUID) -> ResponseReturnValue:
+def download_prepared(id: UUID) -> ResponseReturnValue:
     """The file of an export that a worker made."""
     job = latest(db.session(), id)
     if job is None or job.kind != EXPORT or not job.result:
         raise NotFound("not_made", "This job has made no file.")
-    actor().require(KINDS[job.asked["kind"]].needs)
+    actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
     found = file(db.session(), UUID(job.result["file"]))
     content = Stream(lambda session: parts(session, found.id))
     response = _attached(content, found.name, found.media_type)

@@ -11,7 +11,7 @@ from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, KINDS, Pl
 from billing_admin.domain.payments import METHODS
 from billing_admin.web.frame.forms import Form
 
-LEFT_OUT = "– leave out –"
+IGNORE_COLUMN = "– leave out –"
 
 
 class UploadForm(Form):
@@ -20,14 +20,14 @@ class UploadForm(Form):
     file = FileField("CSV file")
 
 
-class ReadingForm(Form):
+class FileFormatForm(Form):
     """How the file's bytes become rows."""
 
     encoding = SelectField("Encoding", choices=dict(ENCODINGS))
     delimiter = SelectField("Delimiter", choices={name: name.capitalize() for name in DELIMITERS})
 
 
-class MappingForm(ReadingForm):
+class MappingForm(FileFormatForm):
     """How cells are written, and what becomes of what is there already; the columns are added for each file."""
 
     decimal = SelectField("Numbers", choices={"point": "Decimal point: 1234.50", "comma": "Decimal comma: 1234,50"})
@@ -79,7 +79,7 @@ _FORMS: Mapping[str, type[MappingForm]] = {
 
 def mapping_form(kind: str, plan: Plan, **how: Any) -> MappingForm:
     """The form of a file with the plan's header, filled with the plan."""
-    labels = {"": LEFT_OUT} | {
+    labels = {"": IGNORE_COLUMN} | {
         one.name: one.label + (" (needed)" if one.required else "") for one in KINDS[kind].fields.values()
     }
     fields = {
@@ -105,7 +105,7 @@ def _data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def plan_of(form: MappingForm, header: Sequence[str], encoding: str, delimiter: str) -> Plan:
+def read_plan(form: MappingForm, header: Sequence[str], encoding: str, delimiter: str) -> Plan:
     """What the form says."""
     said = form.data
     plan = Plan(tuple(header), form.chosen(), encoding, delimiter)

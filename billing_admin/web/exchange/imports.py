@@ -24,7 +24,7 @@ from billing_admin.models import Import
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
 from billing_admin.queries import files as file_queries, imports as queries, jobs
-from billing_admin.web.exchange.import_forms import MappingForm, ReadingForm, UploadForm, mapping_form, plan_of
+from billing_admin.web.exchange.import_forms import FileFormatForm, MappingForm, UploadForm, mapping_form, read_plan
 from billing_admin.web.frame.forms import apply, form_page, refusals_on
 from billing_admin.web.frame.guard import Subject, subject
 from billing_admin.web.frame.list_params import given_choice, here, may, rows
@@ -32,7 +32,7 @@ from billing_admin.web.frame.signed_in import actor, now
 
 SHOWN_ERRORS = 100
 # What another encoding or delimiter may mend: it is said where these are chosen.
-MENDED_BY_CHOICE = {"other_encoding", "not_text"}
+FIXED_BY_SETTINGS = {"other_encoding", "not_text"}
 
 pages = subject("imports", __name__, "/imports", write="charges:write")  # only reads; each kind states its own
 
@@ -125,7 +125,7 @@ def _look_at(brought: FileStorage) -> None:
     try:
         csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_reader.guess_encoding(head[:4]))
     except Invalid as refusal:
-        if refusal.code not in MENDED_BY_CHOICE:
+        if refusal.code not in FIXED_BY_SETTINGS:
             raise
 
 
@@ -154,7 +154,7 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     plan = _plan(one, header, encoding, delimiter)
     form = mapping_form(kind, plan)
     if form.validate_on_submit():
-        said = plan_of(form, header, form.encoding.data, form.delimiter.data)
+        said = read_plan(form, header, form.encoding.data, form.delimiter.data)
         if said.encoding != encoding or said.delimiter != delimiter:
             return redirect(here(encoding=said.encoding, delimiter=said.delimiter), 303)
         if not form.errors:
@@ -182,7 +182,7 @@ def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnV
 
 
 def _unreadable(one: Import, encoding: str, refusal: Invalid) -> ResponseReturnValue:
-    form = ReadingForm(formdata=None, encoding=encoding, delimiter=given_choice("delimiter", DELIMITERS))
+    form = FileFormatForm(formdata=None, encoding=encoding, delimiter=given_choice("delimiter", DELIMITERS))
     form.delimiter.choices = {"": "What makes most columns"} | {name: name.capitalize() for name in DELIMITERS}
     apply(form, Invalid(refusal.code, refusal.message, "encoding"))
     return form_page("imports/columns.html", form, one=one, kind=KINDS[one.kind], columns=[], beside=[], before=None)

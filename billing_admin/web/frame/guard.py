@@ -11,7 +11,7 @@ from billing_admin.web.access import sign_in
 from billing_admin.web.frame.local_urls import this_address
 from billing_admin.web.frame.signed_in import actor, person
 
-PUBLIC = frozenset({"static", "sign_in.enter", "sign_in.leave"})
+PUBLIC = frozenset({"static", "sign_in.sign_in", "sign_in.sign_out"})
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -70,5 +70,5 @@ def _guard() -> ResponseReturnValue | None:
 def _ask_to_sign_in() -> ResponseReturnValue:
     """Come back afterwards; what a form had sent comes back as well."""
     if request.method in WRITING:
-        return sign_in.keep_what_was_sent()
-    return redirect(sign_in.address(this_address()), 303)
+        return sign_in.ask_to_sign_in()
+    return redirect(sign_in.sign_in_url(this_address()), 303)

@@ -26,11 +26,17 @@ from billing_admin.web.frame.labels import counted
 from billing_admin.web.frame.list_params import address, given_choice, rows, ticked
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts, money
-from billing_admin.web.invoices.invoices import WRITE, chips_of, filters_given, filters_known, unprintable_of_drafts
+from billing_admin.web.invoices.invoices import (
+    WRITE,
+    filter_chips,
+    read_filters,
+    resolve_customer,
+    unprintable_of_drafts,
+)
 
 pages = subject("drafts", __name__, "/invoices", write=WRITE)
 
-LONGEST_NOTE = 1000
+MAX_NOTE = 1000
 
 
 class DraftForm(Form):
@@ -38,17 +44,17 @@ class DraftForm(Form):
 
     purchase_order = TextField("Purchase order number")
     due_date = DayField("Due date")
-    note = LinesField("Note", longest=LONGEST_NOTE, render_kw={"rows": 4})
+    note = LinesField("Note", longest=MAX_NOTE, render_kw={"rows": 4})
     version = VersionField()
 
 
-class MoveForm(Form):
+class MoveChargesForm(Form):
     """Which charges, by their ticks; of which version of the draft."""
 
     version = VersionField()
 
 
-class IssueForm(Form):
+class IssueDraftsForm(Form):
     """The day that stands on the invoices, and a digest of the drafts that were shown."""
 
     issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
@@ -76,7 +82,7 @@ def edit(id: UUID) -> ResponseReturnValue:
 def charges(id: UUID) -> ResponseReturnValue:
     """The charges on a draft, to take off, or those that wait, to put on."""
     draft, adding = _draft(id), given_choice("show", ("pending",)) == "pending"
-    form, chosen = MoveForm(obj=draft), ticked()
+    form, chosen = MoveChargesForm(obj=draft), ticked()
     if form.validate_on_submit():
         if not chosen:
             form.form_errors.append("Tick at least one charge.")
@@ -114,8 +120,8 @@ def _draft(id: UUID) -> Invoice:
 @pages.route("/issue", methods=["GET", "POST"])
 def issue() -> ResponseReturnValue:
     """Say what issuing the drafts of a filter means; once that is confirmed, issue exactly those."""
-    filters = filters_known(replace(filters_given(), status="draft"))
-    form = IssueForm(issue_date=today())
+    filters = resolve_customer(replace(read_filters(), status="draft"))
+    form = IssueDraftsForm(issue_date=today())
     back = address("invoices.index", status="draft")
     if form.validate_on_submit():
         with refusals_on(form):
@@ -135,7 +141,7 @@ def issue() -> ResponseReturnValue:
         drafts=drafts,
         number=number,
         button=button,
-        chips=chips_of(filters),
+        chips=filter_chips(filters),
         back=back,
         unprintable=unprintable_of_drafts(drafts.ids),
         unready=unready_drafts(db.session(), drafts.ids),

@@ -45,7 +45,7 @@ from billing_admin.web.frame.template_filters import day as written_day
 
 WRITE = "billing:write"
 TABS = ("", *queries.STATES)
-KINDS = {"invoice": "Invoices", "credit_note": "Credit notes"}
+KIND_LABELS = {"invoice": "Invoices", "credit_note": "Credit notes"}
 
 pages = subject("invoices", __name__, "/invoices", write=WRITE)
 
@@ -56,7 +56,7 @@ class IssueForm(Form):
     issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
 
 
-def filters_given() -> queries.InvoiceFilter:
+def read_filters() -> queries.InvoiceFilter:
     """The filter that the URL states."""
     run = given_id("run")
     return queries.InvoiceFilter(
@@ -64,7 +64,7 @@ def filters_given() -> queries.InvoiceFilter:
         q=given("q"),
         customer=given("customer"),
         status=given_choice("status", queries.STATES),
-        kind=given_choice("kind", KINDS),
+        kind=given_choice("kind", KIND_LABELS),
         currency=given_choice("currency", MINOR_DIGITS),
         issued_from=given_day("issued_from"),
         issued_to=given_day("issued_to"),
@@ -74,19 +74,19 @@ def filters_given() -> queries.InvoiceFilter:
     )
 
 
-def filters_known(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
+def resolve_customer(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
     """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
     if not filters.customer:
         return filters
     return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
 
 
-def chips_of(filters: queries.InvoiceFilter) -> list[Any]:
+def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
     """The filter in words; the status has its tabs."""
     return chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
-        ("kind", "Kind", KINDS.get(filters.kind, "")),
+        ("kind", "Kind", KIND_LABELS.get(filters.kind, "")),
         ("currency", "Currency", filters.currency),
         ("issued_from", "Issued from", written_day(filters.issued_from) if filters.issued_from else ""),
         ("issued_to", "Issued to", written_day(filters.issued_to) if filters.issued_to else ""),
@@ -99,21 +99,21 @@ def chips_of(filters: queries.InvoiceFilter) -> list[Any]:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """The invoices that the filter lets through, newest first, with the filter's sums."""
-    session, filters, unknown = db.session(), filters_given(), None
+    session, filters, unknown = db.session(), read_filters(), None
     try:
-        filters = filters_known(filters)
+        filters = resolve_customer(filters)
     except NotFound as refusal:
         unknown = refusal.message
     return render_template(
         "invoices/list.html",
         filters=filters,
         tabs=[] if unknown else _tabs(filters),
-        chips=chips_of(filters),
+        chips=filter_chips(filters),
         clear_url=bare(),
         unknown=unknown,
         page=None if unknown else rows(queries.invoices(session, filters)),
         sums=[] if unknown else queries.sums(session, filters),
-        kinds=list(KINDS.items()),
+        kinds=list(KIND_LABELS.items()),
         currencies=[(code, code) for code in customers.currencies(session)],
         issue_url=address("drafts.issue", status=None),
         export_url=address("exports.invoice_files"),
@@ -195,7 +195,7 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
 
 
 @pages.get("/<uuid:id>/pdf")
-def paper(id: UUID) -> ResponseReturnValue:
+def download_pdf(id: UUID) -> ResponseReturnValue:
     """The issued document as PDF."""
     invoice = _invoice(id)
     headers = {"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"'}

@@ -31,20 +31,20 @@ from billing_admin.web.invoices.invoices import WRITE
 pages = subject("corrections", __name__, "/invoices", write=WRITE)
 
 LONGEST_REASON = 500
-FATES = {
+CHARGE_OUTCOMES = {
     "pending": "Pending again — They go on the customer's next invoice.",
     "billed_again": "Billed again at once — A draft with the same charges is made now, to look at and issue.",
     "cancelled": "Cancelled — They will never be billed.",
 }
-NOWHERE = UUID(int=0)
-WAYS = {"amount": "An amount with its tax", "lines": "Net amounts of lines"}
+UNKNOWN_LINE_ID = UUID(int=0)
+CREDIT_MODES = {"amount": "An amount with its tax", "lines": "Net amounts of lines"}
 
 
 class VoidForm(Form):
     """Why, and what becomes of the charges."""
 
     reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=LONGEST_REASON)
-    charges = RadioField("Its charges", choices=FATES, default="pending")
+    charges = RadioField("Its charges", choices=CHARGE_OUTCOMES, default="pending")
 
 
 class CreditLineForm(Form):
@@ -69,7 +69,7 @@ class CreditForm(Form):
 
     id = KeyField()
     reason = TextField("Reason", needed="Say why: it is printed on the credit note.", longest=LONGEST_REASON)
-    way = RadioField("Credit", choices=WAYS, default="amount")
+    way = RadioField("Credit", choices=CREDIT_MODES, default="amount")
     amount = AmountField("Amount with tax")
     lines = _line_fields()
     issue_date = DayField("Date of the credit note", needed="Enter a day such as 2026-11-30.")
@@ -85,7 +85,7 @@ class CreditForm(Form):
         """What was entered, by the way that was chosen."""
         if self.way.data == "amount":
             return CreditSpec(self.reason.data, self.amount.data, (), self.issue_date.data, self.id.data)
-        asked = [(as_id(one.line.data) or NOWHERE, one.amount.data) for one in self.lines if one.amount.data]
+        asked = [(as_id(one.line.data) or UNKNOWN_LINE_ID, one.amount.data) for one in self.lines if one.amount.data]
         return CreditSpec(self.reason.data, None, asked, self.issue_date.data, self.id.data)
 
 

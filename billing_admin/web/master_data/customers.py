@@ -104,13 +104,13 @@ class EditCustomerForm(CustomerForm):
             raise ValidationError("Enter the customer's reference.")
 
 
-def filters_given() -> CustomerFilter:
+def read_filters() -> CustomerFilter:
     """The filter that the URL states; a currency is one that some customer has."""
     known = customers.currencies(db.session())
     return CustomerFilter(given("q"), given_choice("currency", known), ARCHIVED[given_choice("show", ARCHIVED)])
 
 
-def chips_of(filters: CustomerFilter) -> list[Any]:
+def filter_chips(filters: CustomerFilter) -> list[Any]:
     """The filter in words; customers in use are what is shown if nothing else is asked for."""
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
@@ -120,7 +120,7 @@ def chips_of(filters: CustomerFilter) -> list[Any]:
 def index() -> ResponseReturnValue:
     """Customers by name, with what each owes and has unbilled."""
     session = db.session()
-    filters = filters_given()
+    filters = read_filters()
     page = rows(customers.by_name(filters))
     return render_template(
         "customers/list.html",

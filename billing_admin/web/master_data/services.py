@@ -152,12 +152,12 @@ class EditServiceForm(ServiceForm):
     version = VersionField()
 
 
-def filters_given() -> ServiceFilter:
+def read_filters() -> ServiceFilter:
     """The filter that the URL states."""
     return ServiceFilter(given("q"), ARCHIVED[given_choice("show", ARCHIVED)])
 
 
-def chips_of(filters: ServiceFilter) -> list[Any]:
+def filter_chips(filters: ServiceFilter) -> list[Any]:
     """The filter in words; services in use are what is shown if nothing else is asked for."""
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return chips(("q", "Search", filters.q), ("show", "Show", show))
@@ -166,7 +166,7 @@ def chips_of(filters: ServiceFilter) -> list[Any]:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """The catalogue by code."""
-    session, filters = db.session(), filters_given()
+    session, filters = db.session(), read_filters()
     page = rows(services.by_code(filters))
     return render_template(
         "services/list.html",

@@ -47,7 +47,7 @@ class TaxRateForm(Form):
         }
 
 
-class WordsForm(Form):
+class EditTaxRateForm(Form):
     """How a rate is called, and what is printed for it."""
 
     name = TextField("Name", needed="Enter a name, such as VAT 19%.")
@@ -55,13 +55,13 @@ class WordsForm(Form):
     version = VersionField()
 
 
-class DayForm(Form):
+class ValidFromForm(Form):
     """The day from which a percentage holds."""
 
     valid_from = DayField("From", needed="Enter the first day of the new percentage, such as 2027-01-01.")
 
 
-class ChangeForm(DayForm):
+class ChangePercentForm(ValidFromForm):
     """Another percentage from a day on."""
 
     percent = ExactField("Percent", needed="Enter the percentage, such as 19.", noun="percentage")
@@ -98,14 +98,14 @@ def new() -> ResponseReturnValue:
 def edit(id: UUID) -> ResponseReturnValue:
     """Reword a rate; what is issued keeps its words."""
     rate, meanwhile = _rate(id), []
-    form = WordsForm(obj=rate)
+    form = EditTaxRateForm(obj=rate)
     if form.validate_on_submit():
         with refusals_on(form):
             transaction(operations.update, id, form.name.data, form.note.data, form.version.data, actor(), now())
             flash(f"{form.name.data} was saved. It counts for future documents.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
         rate = _rate(id)
-        meanwhile = differences(form, WordsForm(formdata=None, obj=rate), rate.version)
+        meanwhile = differences(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
     return form_page("tax_rates/edit.html", form, rate=rate, meanwhile=meanwhile, untaxed=rate.category in USUAL_NOTES)
 
 
@@ -113,7 +113,7 @@ def edit(id: UUID) -> ResponseReturnValue:
 def change(id: UUID) -> ResponseReturnValue:
     """Set another percentage from a day on."""
     rate, meanwhile = _rate(id), []
-    name, form = rate.name, ChangeForm(version=rate.version)
+    name, form = rate.name, ChangePercentForm(version=rate.version)
     if form.validate_on_submit():
         asked = (form.valid_from.data, form.percent.data)
         with refusals_on(form):
@@ -121,7 +121,7 @@ def change(id: UUID) -> ResponseReturnValue:
             flash(f"{name} changes on {written_day(asked[0])}. What is issued stays as it is.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
         rate = _rate(id)
-        meanwhile = differences(form, ChangeForm(formdata=None, data=_saved(rate, asked[0])), rate.version)
+        meanwhile = differences(form, ChangePercentForm(formdata=None, data=_saved(rate, asked[0])), rate.version)
     return form_page("tax_rates/change.html", form, rate=rate, meanwhile=meanwhile)
 
 
@@ -131,9 +131,9 @@ def _saved(rate: TaxRate, day: date) -> dict[str, Any]:
 
 
 @pages.post("/<uuid:id>/take-back")
-def take_back(id: UUID) -> ResponseReturnValue:
+def cancel_change(id: UUID) -> ResponseReturnValue:
     """Take back a change that is still to come."""
-    rate, form = _rate(id), DayForm()
+    rate, form = _rate(id), ValidFromForm()
     if form.validate_on_submit():
         name = rate.name
         transaction(operations.remove_change, id, form.valid_from.data, actor(), now())

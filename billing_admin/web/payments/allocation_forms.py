@@ -22,12 +22,12 @@ from billing_admin.web.frame.list_params import given
 from billing_admin.web.frame.signed_in import today
 from billing_admin.web.frame.template_filters import exact
 
-MOST_INVOICES = 100
+MAX_INVOICES = 100
 _PART, _HEX = "part_", re.compile("[0-9a-f]{32}")
 
 
 class PaymentForm(Form):
-    """What came in. One amount per open invoice is added to it (`with_parts`)."""
+    """What came in. One amount per open invoice is added to it (`add_allocation_fields`)."""
 
     id = KeyField()
     amount = AmountField("Amount received", needed="Enter the amount, such as 1,234.50.")
@@ -38,7 +38,7 @@ class PaymentForm(Form):
     anyway = BooleanField("Record it anyway")
 
 
-class LeftField(WholeField):
+class RemainderField(WholeField):
     """How many minor units were left when the form was filled."""
 
     widget = HiddenInput()
@@ -52,11 +52,11 @@ class LeftField(WholeField):
 class AllocateForm(Form):
     """What is left of a payment, for the open invoices."""
 
-    left = LeftField()
+    left = RemainderField()
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PaymentAccount:
     """Whose money it is, in which currency, and what is open: the oldest invoices first, at most so many as a page can hold."""
 
     customer: Any
@@ -73,14 +73,14 @@ class Account:
         return {_name(id): self.major(part) for id, part in oldest_first(self.invoices, amount)}
 
 
-def account_of(customer: Any, currency: str) -> Account:
+def load_account(customer: Any, currency: str) -> PaymentAccount:
     """What is open, and what the form has amounts for: an invoice may have been paid meanwhile, perhaps by this very form."""
     named = given("invoice")
     found = queries.open_invoices(db.session(), customer.id, currency, _entered())
     found = sorted(
         found, key=lambda one: str(one.id) != named
     )  # the one that the link names is on the page in any case
-    return Account(customer, currency, found[:MOST_INVOICES], len(found[MOST_INVOICES:]))
+    return PaymentAccount(customer, currency, found[:MAX_INVOICES], len(found[MAX_INVOICES:]))
 
 
 def _entered() -> list[UUID]:
@@ -92,7 +92,7 @@ def _name(invoice_id: UUID) -> str:
     return f"{_PART}{invoice_id.hex}"
 
 
-def with_parts(kind: type[Form], account: Account, data: Mapping[str, Any]) -> Any:
+def add_allocation_fields(kind: type[Form], account: PaymentAccount, data: Mapping[str, Any]) -> Any:
     """Return the form with one amount per open invoice, all in the currency of the account."""
     made = type(kind.__name__, (kind,), {})
     for invoice in account.invoices:
@@ -102,7 +102,7 @@ def with_parts(kind: type[Form], account: Account, data: Mapping[str, Any]) -> A
     return form
 
 
-def prefilled(account: Account) -> dict[str, Any]:
+def initial_values(account: PaymentAccount) -> dict[str, Any]:
     """From an invoice's page: its whole balance."""
     values: dict[str, Any] = {"received_on": today()}
     named = next((one for one in account.invoices if str(one.id) == given("invoice")), None)
@@ -112,37 +112,37 @@ def prefilled(account: Account) -> dict[str, Any]:
     return values
 
 
-def parts_of(form: Form, account: Account) -> dict[UUID, Decimal]:
+def entered_allocations(form: Form, account: PaymentAccount) -> dict[UUID, Decimal]:
     """The amounts that were entered, by invoice."""
     fields = ((one.id, form[_name(one.id)].data) for one in account.invoices)
     return {id: amount for id, amount in fields if amount}
 
 
-def suggest(form: Form, account: Account) -> bool:
+def suggest_allocations(form: Form, account: PaymentAccount) -> bool:
     """Fill in the oldest first, when that is asked for, or nothing was entered and no credit is meant."""
     wanted = request.form.get("then") == "suggest"
-    if not wanted and (form.keep.data or parts_of(form, account) or not account.invoices):
+    if not wanted and (form.keep.data or entered_allocations(form, account) or not account.invoices):
         return False
     with refusals_on(form):
-        fill(form, account, Money.exactly(form.amount.data, account.currency, "amount").minor)
+        fill_allocations(form, account, Money.exactly(form.amount.data, account.currency, "amount").minor)
     return True
 
 
-def fill(form: Form, account: Account, amount: int) -> None:
+def fill_allocations(form: Form, account: PaymentAccount, amount: int) -> None:
     values = account.suggested(amount)
     for invoice in account.invoices:
         field = form[_name(invoice.id)]
         field.raw_data, field.data, field.digits = None, values.get(field.name), MINOR_DIGITS[account.currency]
 
 
-def split(form: Form, account: Account) -> Split:
+def compute_split(form: Form, account: PaymentAccount) -> Split:
     """What the foot of the table says."""
-    return Split(form.amount.data or ZERO, exact_sum(parts_of(form, account).values()))
+    return Split(form.amount.data or ZERO, exact_sum(entered_allocations(form, account).values()))
 
 
-def left_is_meant(form: Form, account: Account) -> bool:
+def check_remainder(form: Form, account: PaymentAccount) -> bool:
     """Received = allocated + unapplied; that something is left must be said."""
-    left = split(form, account).left
+    left = compute_split(form, account).left
     if left > 0 and not form.keep.data:
         form.keep.errors = [f"{exact(left, account.currency)} are left. Tick this to keep them, or allocate them."]
     if left < 0:
@@ -151,11 +151,11 @@ def left_is_meant(form: Form, account: Account) -> bool:
     return not form.errors
 
 
-def asked(parts: Mapping[UUID, Decimal]) -> tuple[AllocationSpec, ...]:
+def allocation_specs(parts: Mapping[UUID, Decimal]) -> tuple[AllocationSpec, ...]:
     return tuple(AllocationSpec(str(id), amount) for id, amount in parts.items())
 
 
-def placed(refusal: DomainError, parts: Mapping[UUID, Decimal]) -> DomainError:
+def move_errors_to_invoices(refusal: DomainError, parts: Mapping[UUID, Decimal]) -> DomainError:
     """A problem with the n-th part, put at the field of its invoice."""
     names = [_name(id) for id in parts]
     refusal.problems = tuple(

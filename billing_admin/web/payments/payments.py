@@ -23,19 +23,19 @@ from billing_admin.web.frame.list_params import address, bare, chips, given, giv
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import day as written_day, money
 from billing_admin.web.payments.allocation_forms import (
-    Account,
     AllocateForm,
+    PaymentAccount,
     PaymentForm,
-    account_of,
-    asked,
-    fill,
-    left_is_meant,
-    parts_of,
-    placed,
-    prefilled,
-    split,
-    suggest,
-    with_parts,
+    add_allocation_fields,
+    allocation_specs,
+    check_remainder,
+    compute_split,
+    entered_allocations,
+    fill_allocations,
+    initial_values,
+    load_account,
+    move_errors_to_invoices,
+    suggest_allocations,
 )
 
 WRITE = "payments:write"
@@ -47,7 +47,7 @@ pages = subject("payments", __name__, "/payments", write=WRITE)
 # --- the list and one payment -----------------------------------------------------------------------------------------
 
 
-def filters_given() -> queries.PaymentFilter:
+def read_filters() -> queries.PaymentFilter:
     """The filter that the URL states."""
     return queries.PaymentFilter(
         q=given("q"),
@@ -61,14 +61,14 @@ def filters_given() -> queries.PaymentFilter:
     )
 
 
-def filters_known(filters: queries.PaymentFilter) -> queries.PaymentFilter:
+def resolve_customer(filters: queries.PaymentFilter) -> queries.PaymentFilter:
     """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
     if not filters.customer:
         return filters
     return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
 
 
-def chips_of(filters: queries.PaymentFilter) -> list[Any]:
+def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
     """The filter in words; the status has its tabs."""
     return chips(
         ("q", "Search", filters.q),
@@ -84,9 +84,9 @@ def chips_of(filters: queries.PaymentFilter) -> list[Any]:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """The payments that the filter lets through, the last recorded first, with the filter's sums."""
-    session, filters, unknown = db.session(), filters_given(), None
+    session, filters, unknown = db.session(), read_filters(), None
     try:
-        filters = filters_known(filters)
+        filters = resolve_customer(filters)
     except NotFound as refusal:
         unknown = refusal.message
     tabs = [
@@ -96,7 +96,7 @@ def index() -> ResponseReturnValue:
         "payments/list.html",
         filters=filters,
         tabs=tabs,
-        chips=chips_of(filters),
+        chips=filter_chips(filters),
         clear_url=bare(),
         unknown=unknown,
         page=None if unknown else rows(queries.payments(session, filters)),
@@ -132,17 +132,17 @@ def new() -> ResponseReturnValue:
         customer = customers.customer(session, given("customer"))
     except NotFound:
         return _choose()
-    account = account_of(customer, given_choice("currency", MINOR_DIGITS) or customer.currency)
-    form = with_parts(PaymentForm, account, prefilled(account))
+    account = load_account(customer, given_choice("currency", MINOR_DIGITS) or customer.currency)
+    form = add_allocation_fields(PaymentForm, account, initial_values(account))
     suggested, duplicates = False, []
     if form.validate_on_submit():
-        suggested = suggest(form, account)
-        if not suggested and left_is_meant(form, account):
+        suggested = suggest_allocations(form, account)
+        if not suggested and check_remainder(form, account):
             duplicates = _duplicates(form, customer.id)
             if not duplicates:
                 with refusals_on(form):
                     return _recorded(form, account)
-    told = {"account": account, "suggested": suggested, "duplicates": duplicates, "split": split(form, account)}
+    told = {"account": account, "suggested": suggested, "duplicates": duplicates, "split": compute_split(form, account)}
     return form_page("payments/form.html", form, **told)
 
 
@@ -162,13 +162,13 @@ def _choose() -> ResponseReturnValue:
     return render_template("payments/choose.html", customers=options, currencies=sorted(MINOR_DIGITS))
 
 
-def _recorded(form: Form, account: Account) -> ResponseReturnValue:
-    parts = parts_of(form, account)
+def _recorded(form: Form, account: PaymentAccount) -> ResponseReturnValue:
+    parts = entered_allocations(form, account)
     spec = PaymentSpec(
         customer=str(account.customer.id),
         amount=form.amount.data,
         method=form.method.data,
-        allocate=asked(parts),
+        allocate=allocation_specs(parts),
         currency=account.currency,
         received_on=form.received_on.data,
         reference=form.reference.data,
@@ -181,7 +181,7 @@ def _recorded(form: Form, account: Account) -> ResponseReturnValue:
             form.id.data = uuid4()
             said = "This form was recorded already, with other values. Send it again to record a second payment."
             raise Conflict("recorded_before", said) from refusal
-        raise placed(refusal, parts) from refusal
+        raise move_errors_to_invoices(refusal, parts) from refusal
     flash(
         "Payment recorded." if recorded.created else "This payment was recorded already. It is stored once.", "success"
     )
@@ -192,24 +192,24 @@ def _recorded(form: Form, account: Account) -> ResponseReturnValue:
 def allocate(id: UUID) -> ResponseReturnValue:
     """Allocate what is left of a payment: the oldest first is suggested."""
     payment = queries.payment(db.session(), id)
-    account = account_of(customers.customer(db.session(), str(payment.customer_id)), payment.currency)
-    form = with_parts(AllocateForm, account, {"left": payment.left})
+    account = load_account(customers.customer(db.session(), str(payment.customer_id)), payment.currency)
+    form = add_allocation_fields(AllocateForm, account, {"left": payment.left})
     if request.method == "GET":
-        fill(form, account, payment.left)
+        fill_allocations(form, account, payment.left)
     if form.validate_on_submit():
         with refusals_on(form):
             return _allocated(form, account, id)
     return form_page("payments/allocate.html", form, payment=payment, account=account)
 
 
-def _allocated(form: Form, account: Account, id: UUID) -> ResponseReturnValue:
-    parts = parts_of(form, account)
+def _allocated(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnValue:
+    parts = entered_allocations(form, account)
     if not parts:
         raise Invalid("nothing_entered", "Enter an amount for at least one invoice.")
     try:
-        minor = transaction(operations.allocate, id, asked(parts), actor(), now(), form.left.data)
+        minor = transaction(operations.allocate, id, allocation_specs(parts), actor(), now(), form.left.data)
     except (Conflict, Invalid) as refusal:
-        raise placed(refusal, parts) from refusal
+        raise move_errors_to_invoices(refusal, parts) from refusal
     flash(f"{money(minor, account.currency)} allocated.", "success")
     return redirect(url_for("payments.show", id=id), 303)
 

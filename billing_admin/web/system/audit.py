@@ -64,7 +64,7 @@ class Line:
     facts: list[tuple[str, str | None, str]]
 
 
-def filters_given() -> queries.AuditFilter:
+def read_filters() -> queries.AuditFilter:
     """The filter that the URL states."""
     return queries.AuditFilter(
         actor=given("actor"),
@@ -79,13 +79,13 @@ def filters_given() -> queries.AuditFilter:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """What the filter lets through, newest first, and how far the chain covers it."""
-    session, filters = db.session(), filters_given()
+    session, filters = db.session(), read_filters()
     found = rows(queries.shown_events(session, filters))
     named = queries.names(session, found.rows)
     return render_template(
         "audit/list.html",
         filters=filters,
-        chips=chips_of(filters),
+        chips=filter_chips(filters),
         clear_url=bare(),
         export_url=address("exports.audit_files"),
         page=found,
@@ -96,7 +96,7 @@ def index() -> ResponseReturnValue:
     )
 
 
-def chips_of(filters: queries.AuditFilter) -> list[Any]:
+def filter_chips(filters: queries.AuditFilter) -> list[Any]:
     """The filter in words."""
     return chips(
         ("actor", "Who", filters.actor),

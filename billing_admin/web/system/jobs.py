@@ -32,7 +32,7 @@ class Kind:
 
 
 KINDS = {
-    "export": Kind("Export", "bytes written", "exports.made", "Fetch the file", when_done=True),
+    "export": Kind("Export", "bytes written", "exports.download_prepared", "Fetch the file", when_done=True),
     "billing_run": Kind("Billing run", "accounts billed or left out", "billing_runs.show", "Show the billing run"),
     "import_check": Kind("Check of an import", "bytes read", "imports.show", "Show the import"),
     "import": Kind("Import", "rows imported", "imports.show", "Show the import"),

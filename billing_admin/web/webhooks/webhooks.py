@@ -227,7 +227,7 @@ def delivery(id: UUID) -> ResponseReturnValue:
 
 
 @pages.post("/deliveries/<uuid:id>/again")
-def again(id: UUID) -> ResponseReturnValue:
+def send_again(id: UUID) -> ResponseReturnValue:
     """Send a delivery once more."""
     transaction(operations.send_again, id, actor(), now())
     return redirect(url_for("webhooks.delivery", id=id), 303)
