@@ -56,7 +56,7 @@ def _ours(place: Place, _first: int, invoices: int, share: Share) -> float:
         started = time.perf_counter()
         run_id, _ = transaction(runs.start, spec, SYSTEM, clock.now())
         share(run_id)
-        runs.work(transaction, run_id, SYSTEM, clock.now())
+        runs.bill_chunks(transaction, run_id, SYSTEM, clock.now())
         share(None)
         return invoices / (time.perf_counter() - started)
 
@@ -90,7 +90,7 @@ def _work(address: str, line: Connection) -> None:
     with app.app_context():
         line.send("ready")
         while (run_id := line.recv()) is not None:
-            runs.work(transaction, run_id, SYSTEM, clock.now())
+            runs.bill_chunks(transaction, run_id, SYSTEM, clock.now())
             line.send("done")
 
 

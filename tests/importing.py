@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from billing_admin.background.imports import check_stored, import_stored, stored
+from billing_admin.background.imports import check_file, import_file, open_file
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.imports.fields import Plan, guess
@@ -22,7 +22,7 @@ from tests.making import NOW
 def bring(kind: str, content: bytes, name: str = "file.csv") -> UUID:
     """A file that was brought, and is not mapped yet."""
     file_id = files.store(transaction, iter([content]), name, "text/csv", SYSTEM, NOW)
-    return transaction(imports.begin, kind, file_id, SYSTEM, NOW)
+    return transaction(imports.create, kind, file_id, SYSTEM, NOW)
 
 
 def planned(kind: str, content: bytes, **how: Any) -> Plan:
@@ -36,8 +36,8 @@ def check(kind: str, text: str | bytes, **how: Any) -> Import:
     """Bring, map and check a file."""
     content = text if isinstance(text, bytes) else text.encode()
     id = bring(kind, content)
-    transaction(imports.plan, id, planned(kind, content, **how), SYSTEM, NOW)
-    check_stored(id, SYSTEM, lambda _count: None)
+    transaction(imports.set_plan, id, planned(kind, content, **how), SYSTEM, NOW)
+    check_file(id, SYSTEM, lambda _count: None)
     return as_it_is(id)
 
 
@@ -46,7 +46,7 @@ def take_in(kind: str, text: str | bytes, **how: Any) -> Import:
     one = check(kind, text, **how)
     assert one.state == "checked", errors(one)
     transaction(imports.start, one.id, SYSTEM, NOW)
-    import_stored(one.id, SYSTEM, lambda _count: None)
+    import_file(one.id, SYSTEM, lambda _count: None)
     done = as_it_is(one.id)
     assert (done.state, done.made) == ("done", done.promised)
     return done
@@ -61,7 +61,7 @@ def as_it_is(id: UUID) -> Import:
 
 def errors(one: Import, most: int = 100) -> list[RowError]:
     """The first errors that the check found."""
-    return import_errors.first(stored(db.session(), one.errors_id), most) if one.errors_id else []
+    return import_errors.first(open_file(db.session(), one.errors_id), most) if one.errors_id else []
 
 
 def told(one: Import) -> list[tuple[int, str, str]]:

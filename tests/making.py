@@ -49,7 +49,7 @@ def make_service(**fields: Unpack[ServiceFields]) -> Service:
 def make_tax_rate(code: str = "VAT19", percent: str = "19", category: str = "S") -> TaxRate:
     """A tax rate."""
     fields: TaxRateFields = {"code": code, "name": code, "category": category, "percent": Decimal(percent)}
-    return transaction(tax_rates.add, fields, SYSTEM, NOW)
+    return transaction(tax_rates.create, fields, SYSTEM, NOW)
 
 
 def change_tax(rate: TaxRate, valid_from: date, percent: str) -> TaxRate:
@@ -118,7 +118,7 @@ def bill(
         confirmed=confirmed,
         id=id,
     )
-    return runs.run(transaction, spec, SYSTEM, now)[0]
+    return runs.run_billing(transaction, spec, SYSTEM, now)[0]
 
 
 def all_invoices() -> list[Invoice]:
@@ -141,7 +141,7 @@ def make_invoice(
 
 def void(invoice: Invoice, charges: str = "pending", *, reason: str = "Wrong", now: datetime = NOW) -> UUID | None:
     """Void an invoice; returns the id of the draft in its place, if one was asked for."""
-    return transaction(voids.void, invoice.id, reason, charges, SYSTEM, now)[1]
+    return transaction(voids.void_invoice, invoice.id, reason, charges, SYSTEM, now)[1]
 
 
 def credit(
@@ -157,7 +157,7 @@ def credit(
     """Credit an amount of an invoice, or net amounts of its lines; returns the credit note."""
     asked = [(line, exact(net)) for line, net in (lines or {}).items()]
     spec = CreditSpec(reason, None if amount is None else exact(amount), asked, issue_date, id)
-    made = transaction(credit_notes.credit, invoice.id, spec, SYSTEM, now)[0]
+    made = transaction(credit_notes.credit_invoice, invoice.id, spec, SYSTEM, now)[0]
     return next(one for one in all_invoices() if one.id == made)
 
 

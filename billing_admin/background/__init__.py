@@ -7,10 +7,10 @@ rows, written in the transaction that asks for it; a lost message costs a minute
 from flask import Flask
 
 from billing_admin.background import billing_runs, exports, imports  # noqa: F401 - their handlers
-from billing_admin.background.queue import init_queue, ring
+from billing_admin.background.queue import init_queue, wake_worker
 from billing_admin.config import Settings
 
-__all__ = ["init_background", "ring"]
+__all__ = ["init_background", "wake_worker"]
 
 
 def init_background(app: Flask, settings: Settings) -> None:

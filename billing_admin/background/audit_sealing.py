@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from billing_admin import clock
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
-from billing_admin.operations.audit import AT_ONCE, seal
+from billing_admin.operations.audit import SEAL_BATCH, seal_events
 
 PAUSE, SHORT_PAUSE = 10.0, 1.0  # seconds; the short one after as much was sealed as is sealed at once
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -32,5 +32,5 @@ class AuditSealing:
     def seal(self) -> None:
         """Seal in a transaction of its own. What could not be sealed now is sealed later."""
         with self.app.app_context(), LogIfUnavailable("audit_log_not_sealed"):
-            sealed = transaction(seal, clock.now())
-            self.due = time.monotonic() + (SHORT_PAUSE if sealed == AT_ONCE else PAUSE)
+            sealed = transaction(seal_events, clock.now())
+            self.due = time.monotonic() + (SHORT_PAUSE if sealed == SEAL_BATCH else PAUSE)

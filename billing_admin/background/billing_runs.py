@@ -13,7 +13,7 @@ import structlog
 from flask import Flask
 
 from billing_admin import clock
-from billing_admin.background.runner import Ending, Progress, ending, handler
+from billing_admin.background.runner import Progress, ShuttingDown, handler, shutting_down
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.errors import Conflict
@@ -22,12 +22,12 @@ from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries.billing.runs import job_to_join, report, settled
 
-JOIN_EVERY = 1.0  # seconds between two looks for a run to join
+JOIN_POLL_SECONDS = 1.0  # seconds between two looks for a run to join
 _log = structlog.get_logger(__name__)
 
 
-@handler(runs.JOB)
-def bill(job: Job, progress: Progress) -> None:
+@handler(runs.JOB_KIND)
+def run_billing_job(job: Job, progress: Progress) -> None:
     """Bill the run's chunks until none waits."""
 
     def count() -> tuple[int, int]:
@@ -40,14 +40,14 @@ def bill(job: Job, progress: Progress) -> None:
 
     progress.beat(count, at_once=True)
     transact(runs.resume, job.subject_id, actor_of(job), clock.now())
-    runs.work(transact, job.subject_id, actor_of(job), clock.now())
+    runs.bill_chunks(transact, job.subject_id, actor_of(job), clock.now())
     progress.beat(count, at_once=True)
     run = report(db.session(), job.subject_id).run
     if run.failure:
         raise Conflict("run_failed", run.failure)
 
 
-class RunSharer(Thread):
+class RunJoiner(Thread):
     """Joins large billing runs of other worker processes, one at a time. SQLite has one writer: there it ends at once."""
 
     def __init__(self, app: Flask) -> None:
@@ -58,7 +58,7 @@ class RunSharer(Thread):
         """Look for a run to join each second until the process is told to end."""
         with self._app.app_context():
             is_shared = db.engine.dialect.name == "postgresql"
-        while is_shared and not ending.wait(JOIN_EVERY):
+        while is_shared and not shutting_down.wait(JOIN_POLL_SECONDS):
             join_run(self._app)
 
 
@@ -66,7 +66,7 @@ def join_run(app: Flask) -> None:
     """Bill chunks of a run that another worker's job has begun, until none waits. Errors are logged, not raised."""
     with app.app_context():
         try:
-            with LogIfUnavailable("billing_run_not_joined"), suppress(Ending):
+            with LogIfUnavailable("billing_run_not_joined"), suppress(ShuttingDown):
                 job = job_to_join(db.session(), chunks.CHUNK)
                 if job is not None:
                     _join(job)
@@ -79,8 +79,8 @@ def _join(job: Job) -> None:
 
     def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
         nonlocal billed
-        if ending.is_set():
-            raise Ending
+        if shutting_down.is_set():
+            raise ShuttingDown
         made = transaction(work, *args, **how)
         if work is chunks.bill_chunk:
             billed += made
@@ -88,6 +88,6 @@ def _join(job: Job) -> None:
 
     _log.info("billing_run_joined", run=str(job.subject_id))
     try:
-        runs.work(transact, job.subject_id, actor_of(job), clock.now())
+        runs.bill_chunks(transact, job.subject_id, actor_of(job), clock.now())
     finally:
         _log.info("billing_run_left", run=str(job.subject_id), accounts=billed)

@@ -15,11 +15,11 @@ from billing_admin.operations import files
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries.master_data.organisation import today
 
-EXPORT = "export"
+JOB_KIND = "export"
 
 
-@handler(EXPORT)
-def export(job: Job, progress: Progress) -> dict[str, Any]:
+@handler(JOB_KIND)
+def run_export(job: Job, progress: Progress) -> dict[str, Any]:
     """Write the file anew, whatever an earlier attempt has left; says which file it is."""
     asked, now = job.asked, clock.now()
     wanted = Wanted(asked["kind"], meta_filters.read(asked["kind"], asked["filters"]), asked["format"])

@@ -8,7 +8,7 @@ from hashlib import blake2b
 CACHE_KB = 16_000
 
 
-class Seen:
+class KeyIndex:
     """The line on which each key stood first."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -25,7 +25,7 @@ class Seen:
 
 
 @contextmanager
-def seen() -> Iterator[Seen]:
+def open_key_index() -> Iterator[KeyIndex]:
     """A new table; SQLite deletes its file when it is closed."""
     connection = sqlite3.connect("", isolation_level=None)
     try:
@@ -33,6 +33,6 @@ def seen() -> Iterator[Seen]:
         connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         connection.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID")
         connection.execute("BEGIN")
-        yield Seen(connection)
+        yield KeyIndex(connection)
     finally:
         connection.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from uuid import UUID
 
 from billing_admin import clock
-from billing_admin.background.import_key_index import Seen, seen
+from billing_admin.background.import_key_index import KeyIndex, open_key_index
 from billing_admin.background.runner import Progress, handler
 from billing_admin.db.transactions import Session, db, rehearsal, transaction
 from billing_admin.domain.access import Actor
@@ -22,7 +22,7 @@ from billing_admin.formats import csv_reader, import_errors
 from billing_admin.models import Import, Job
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
-from billing_admin.operations.imports.kinds import Refused, judge
+from billing_admin.operations.imports.kinds import RefusedRow, check_rows
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries import imports as queries
 from billing_admin.queries.files import Reading
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 # How many rows go into a transaction. Of charges a thousand are one question; the others take several each.
-CHUNK: Final = {"charges": 1_000, "payments": 100, "customers": 100, "services": 100}
-BLOCK = 1 << 16
+CHUNK_ROWS: Final = {"charges": 1_000, "payments": 100, "customers": 100, "services": 100}
+BLOCK_BYTES = 1 << 16
 
-Beat = Callable[[Callable[[], tuple[int, int | None]]], None]
-Tell = Callable[[Sequence[RowError]], None]
+ReportProgress = Callable[[Callable[[], tuple[int, int | None]]], None]
+ReportErrors = Callable[[Sequence[RowError]], None]
 
 
 class _Counted(Reading):
@@ -49,36 +49,36 @@ class _Counted(Reading):
         return taken
 
 
-@handler(imports.CHECK)
-def check(job: Job, progress: Progress) -> None:
+@handler(imports.CHECK_JOB)
+def run_check(job: Job, progress: Progress) -> None:
     """Check a file as a whole; whoever begins again begins at its beginning."""
-    check_stored(job.subject_id, actor_of(job), progress.beat)
+    check_file(job.subject_id, actor_of(job), progress.beat)
 
 
-@handler(imports.IMPORT)
-def take_in(job: Job, progress: Progress) -> None:
+@handler(imports.IMPORT_JOB)
+def run_import(job: Job, progress: Progress) -> None:
     """Take a file in, or what is left of it.
 
     The first chunk is told at once: a worker that dies soon after has got further all the same, and counts as such.
     """
     first = iter([True])
-    import_stored(job.subject_id, actor_of(job), lambda count: progress.beat(count, at_once=next(first, False)))
+    import_file(job.subject_id, actor_of(job), lambda count: progress.beat(count, at_once=next(first, False)))
 
 
-def check_stored(id: UUID, actor: Actor, beat: Beat) -> None:
+def check_file(id: UUID, actor: Actor, beat: ReportProgress) -> None:
     """Check the file of an import, and note what was found."""
     one = _planned(id)
     failure, errors, tally, size = None, _ErrorFile(actor), Tally(), one.size
     reader = _reader(one)
     with closing(_Counted(db.session(), _file_of(one))) as raw:
         try:
-            examine(reader, _buffered(raw), actor, errors.add, lambda: beat(lambda: (raw.count, size)), tally)
+            check_all_rows(reader, _buffered(raw), actor, errors.add, lambda: beat(lambda: (raw.count, size)), tally)
         except Invalid as refusal:
             failure = refusal.message
-    transaction(imports.close_check, id, reader.plan, tally, errors.close(), failure, actor, clock.now())
+    transaction(imports.record_check, id, reader.plan, tally, errors.close(), failure, actor, clock.now())
 
 
-def import_stored(id: UUID, actor: Actor, beat: Beat) -> None:
+def import_file(id: UUID, actor: Actor, beat: ReportProgress) -> None:
     """Store what the check promised. Raises Conflict, with the line, when something has changed since."""
     one = _planned(id)
     reader, promised = _reader(one), Tally.of_data(one.promised)
@@ -86,21 +86,23 @@ def import_stored(id: UUID, actor: Actor, beat: Beat) -> None:
         try:
             first = one.done
             for reads in _chunks(_from(_units(reader, _buffered(raw)), first), reader):
-                transaction(imports.take_in, id, first, reads, actor, clock.now())
+                transaction(imports.store_rows, id, first, reads, actor, clock.now())
                 first += sum(read.rows for read in reads)
                 beat(lambda at=first: (at, promised.rows))  # type: ignore[misc]
             transaction(imports.finish, id, actor, clock.now())
         except DomainError as refusal:
-            transaction(imports.interrupt, id, refusal.message, actor, clock.now())
+            transaction(imports.stop, id, refusal.message, actor, clock.now())
             raise
 
 
-def examine(reader: Reader, file: BinaryIO, actor: Actor, tell: Tell, beat: Callable[[], None], tally: Tally) -> None:
+def check_all_rows(
+    reader: Reader, file: BinaryIO, actor: Actor, tell: ReportErrors, beat: Callable[[], None], tally: Tally
+) -> None:
     """Run every row of a file as the import would, take it all back, and count into `tally`; errors are told by line.
 
     Raises Invalid for a file that cannot be read to its end.
     """
-    with seen() as known:
+    with open_key_index() as known:
         for reads in _chunks(_units(reader, file), reader):
             errors = [error for read in reads for error in read.errors]
             errors += _examine_chunk(reader, reads, known, actor, tally)
@@ -114,15 +116,17 @@ def examine(reader: Reader, file: BinaryIO, actor: Actor, tell: Tell, beat: Call
         raise Invalid("no_rows", "The file has a header row and nothing below it.")
 
 
-def _examine_chunk(reader: Reader, reads: Sequence[Read], known: Seen, actor: Actor, tally: Tally) -> list[RowError]:
+def _examine_chunk(
+    reader: Reader, reads: Sequence[Read], known: KeyIndex, actor: Actor, tally: Tally
+) -> list[RowError]:
     found = [read.asked for read in reads if read.asked is not None]
     again = known.again((one.key, one.record.line) for one in found if one.key)
     errors = [_twice(reader, one, again[one.record.line]) for one in found if one.record.line in again]
     asked = [one for one in found if one.record.line not in again]
     for one, made in zip(
-        asked, rehearsal(judge, reader.kind, reader.plan, asked, actor, clock.now()) if asked else [], strict=True
+        asked, rehearsal(check_rows, reader.kind, reader.plan, asked, actor, clock.now()) if asked else [], strict=True
     ):
-        if isinstance(made, Refused):
+        if isinstance(made, RefusedRow):
             errors += reader.errors(one.record, made.problems)
         else:
             tally.note(made)
@@ -156,10 +160,10 @@ def _reader(one: Import) -> Reader:
 
 
 def _buffered(raw: io.RawIOBase) -> BinaryIO:
-    return io.BufferedReader(raw, BLOCK)
+    return io.BufferedReader(raw, BLOCK_BYTES)
 
 
-def stored(session: Session, id: UUID) -> BinaryIO:
+def open_file(session: Session, id: UUID) -> BinaryIO:
     """A stored file, to be read from its beginning."""
     return _buffered(Reading(session, id))
 
@@ -189,7 +193,7 @@ def _from(units: Iterable[list[Record]], first: int) -> Iterator[list[Record]]:
 
 def _chunks(units: Iterable[list[Record]], reader: Reader) -> Iterator[list[Read]]:
     waiting = iter(units)
-    while chunk := [reader.read(unit) for unit in islice(waiting, CHUNK[reader.kind])]:
+    while chunk := [reader.read(unit) for unit in islice(waiting, CHUNK_ROWS[reader.kind])]:
         yield chunk
 
 
@@ -208,23 +212,23 @@ class _ErrorFile:
         if not errors:
             return
         if self.id is None:
-            self.id = transaction(files.begin, "import-errors.csv", import_errors.MEDIA_TYPE, self.actor, clock.now())
+            self.id = transaction(files.create, "import-errors.csv", import_errors.MEDIA_TYPE, self.actor, clock.now())
             self.rest += import_errors.header()
         self.rest += import_errors.written(errors)
-        while len(self.rest) >= files.PART:
-            self._append(files.PART)
+        while len(self.rest) >= files.PART_BYTES:
+            self._append(files.PART_BYTES)
 
     def close(self) -> UUID | None:
         """Make the file whole."""
         if self.id is not None:
             self._append(len(self.rest))
-            transaction(files.close, self.id, self.size, self.digest.hexdigest())
+            transaction(files.complete, self.id, self.size, self.digest.hexdigest())
         return self.id
 
     def _append(self, size: int) -> None:
         assert self.id is not None  # noqa: S101 - made with the first error
         part = bytes(self.rest[:size])
-        transaction(files.append, self.id, self.parts, part)
+        transaction(files.append_part, self.id, self.parts, part)
         self.digest.update(part)
         del self.rest[:size]
         self.parts, self.size = self.parts + 1, self.size + size

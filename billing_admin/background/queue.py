@@ -16,7 +16,7 @@ from billing_admin.config import INSTANCE, Settings
 if TYPE_CHECKING:
     from huey import Huey
 
-AT_ONCE = "immediate:"
+IMMEDIATE = "immediate:"
 NAME = "billing"
 FILE = "queue.sqlite3"
 SCHEMA_ATTEMPTS = 5
@@ -41,7 +41,7 @@ class Queue:
         return made
 
     def _work_off(self) -> None:
-        runner.work_off(self._app)
+        runner.run_jobs(self._app)
 
     def ring(self) -> None:
         """Call a worker. When that fails, it finds the work within a minute."""
@@ -57,7 +57,7 @@ def init_queue(app: Flask, settings: Settings) -> None:
     app.extensions["billing_queue"] = Queue(app, settings)
 
 
-def ring() -> None:
+def wake_worker() -> None:
     """Call a worker, after the transaction that asked for a job."""
     queue: Queue = current_app.extensions["billing_queue"]
     queue.ring()
@@ -69,7 +69,7 @@ def _made(settings: Settings) -> "Huey":
 
     url = settings.queue_url or f"sqlite:///{_folder(settings) / FILE}"
     how: dict[str, Any] = {"results": False, "serializer": SignedSerializer(secret=settings.secret_key)}
-    if url == AT_ONCE:
+    if url == IMMEDIATE:
         return MemoryHuey(NAME, immediate=True, **how)
     if url.startswith(("redis://", "rediss://")):
         return RedisHuey(NAME, url=url, **how)

@@ -16,21 +16,21 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
 from billing_admin.models import Job
 from billing_admin.operations import jobs
-from billing_admin.operations.audit import seal
+from billing_admin.operations.audit import seal_events
 
-BEAT_EVERY = 2.0  # seconds; a piece of work between two beats must take less than jobs.LEASE
+HEARTBEAT_SECONDS = 2.0  # seconds; a piece of work between two beats must take less than jobs.LEASE
 WORKER = Actor("system", None, "worker", frozenset())
 _log = structlog.get_logger(__name__)
 
 # Set when this process is told to end: jobs go back to where another worker finds them.
-ending = Event()
+shutting_down = Event()
 
 
 class Cancelled(Exception):
     """Someone asked to stop the job."""
 
 
-class Ending(Exception):
+class ShuttingDown(Exception):
     """This worker ends."""
 
 
@@ -40,18 +40,18 @@ class Progress:
     def __init__(self, id: UUID, worker: str, done: int, of: int | None) -> None:
         self._id, self._worker = id, worker
         self.done, self.of = done, of
-        self._due = time.monotonic() + BEAT_EVERY
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
 
     def beat(self, count: Callable[[], tuple[int, int | None]] | None = None, at_once: bool = False) -> None:
         """Tell how far it is, if it is time to; `count` is asked only then. Raises Cancelled, Ending or jobs.Lost."""
-        if ending.is_set():
-            raise Ending
+        if shutting_down.is_set():
+            raise ShuttingDown
         if not at_once and time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + BEAT_EVERY
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
         if count is not None:
             self.done, self.of = count()
-        if transaction(jobs.beat, self._id, self._worker, self.done, self.of, clock.now()):
+        if transaction(jobs.renew_lease, self._id, self._worker, self.done, self.of, clock.now()):
             raise Cancelled
 
 
@@ -70,11 +70,14 @@ def handler(kind: str) -> Callable[[Handler], Handler]:
     return noted
 
 
-def work_off(app: Flask) -> None:
+def run_jobs(app: Flask) -> None:
     """Do jobs until none waits, or the database is unavailable: the next call goes on."""
     with app.app_context(), LogIfUnavailable("jobs_not_looked_for"):
         worker = uuid4().hex
-        while not ending.is_set() and (job := transaction(jobs.take, worker, WORKER, clock.now())) is not None:
+        while (
+            not shutting_down.is_set()
+            and (job := transaction(jobs.claim_next, worker, WORKER, clock.now())) is not None
+        ):
             _do(job, worker)
 
 
@@ -82,7 +85,7 @@ def _do(job: Job, worker: str) -> None:
     try:
         with LogIfUnavailable("job_interrupted", job=str(job.id)):
             _close(job, worker)
-    except jobs.Lost:
+    except jobs.LeaseLost:
         _log.warning("job_lost", job=str(job.id))
 
 
@@ -93,10 +96,10 @@ def _close(job: Job, worker: str) -> None:
     except DomainError as refusal:
         transaction(jobs.fail, id, worker, refusal.message, WORKER, clock.now())
     except Cancelled:
-        transaction(jobs.stop, id, worker, WORKER, clock.now())
-    except Ending:
-        transaction(jobs.give_back, id, worker)
-    except jobs.Lost:
+        transaction(jobs.mark_cancelled, id, worker, WORKER, clock.now())
+    except ShuttingDown:
+        transaction(jobs.release, id, worker)
+    except jobs.LeaseLost:
         raise
     except Exception as error:
         if unavailable(error):
@@ -107,4 +110,4 @@ def _close(job: Job, worker: str) -> None:
         )
     else:
         transaction(jobs.finish, id, worker, result, WORKER, clock.now())
-    transaction(seal, clock.now())
+    transaction(seal_events, clock.now())

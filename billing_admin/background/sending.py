@@ -19,7 +19,7 @@ from billing_admin.config import VERSION, Settings
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.webhook_addresses import Address, Rules, Target, refusal, target
 from billing_admin.domain.webhooks import signature
-from billing_admin.operations.webhooks.deliveries import Due, Outcome
+from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
@@ -40,17 +40,17 @@ class _Failed(Exception):
     """There is no answer; the text says why."""
 
 
-def rules(settings: Settings) -> Rules:
+def address_rules(settings: Settings) -> Rules:
     """Where the configuration lets webhooks be sent."""
     return Rules(settings.webhook_allowed_networks, settings.webhook_allow_http)
 
 
-def lookup(host: str, port: int) -> list[Address]:
+def resolve_host(host: str, port: int) -> list[Address]:
     """What the system says of a host: all its addresses, in the order to be tried."""
     return [ip_address(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def send(due: Due, rules: Rules, lookup: Lookup = lookup) -> Outcome:
+def attempt_delivery(due: DueDelivery, rules: Rules, lookup: Lookup = resolve_host) -> AttemptOutcome:
     """Make one attempt. It raises nothing that a receiver could cause."""
     at, began = clock.now(), time.monotonic()
     status, error, answer = None, None, ""
@@ -58,10 +58,10 @@ def send(due: Due, rules: Rules, lookup: Lookup = lookup) -> Outcome:
         status, answer = _attempt(due, rules, int(at.timestamp()), lookup)
     except _Failed as failure:
         error = _printable(str(failure))
-    return Outcome(at, round((time.monotonic() - began) * 1000), status, error, answer)
+    return AttemptOutcome(at, round((time.monotonic() - began) * 1000), status, error, answer)
 
 
-def _attempt(due: Due, rules: Rules, at: int, lookup: Lookup) -> tuple[int, str]:
+def _attempt(due: DueDelivery, rules: Rules, at: int, lookup: Lookup) -> tuple[int, str]:
     if not due.secrets:
         raise _Failed(KEY_CHANGED)
     try:

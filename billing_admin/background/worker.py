@@ -7,9 +7,9 @@ from flask import Flask, current_app
 from huey.consumer import Consumer
 
 from billing_admin.background import runner
-from billing_admin.background.billing_runs import RunSharer
+from billing_admin.background.billing_runs import RunJoiner
 from billing_admin.background.queue import Queue
-from billing_admin.background.webhooks import Sender
+from billing_admin.background.webhooks import WebhookSender
 from billing_admin.db.errors import LogIfUnavailable
 
 LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
@@ -22,23 +22,23 @@ class Worker(Consumer):  # type: ignore[misc]
     def stop(self, graceful: bool = False) -> None:
         """Every stop is graceful: what a thread is at is given back, or done, before the process ends."""
         del graceful
-        runner.ending.set()
+        runner.shutting_down.set()
         super().stop(graceful=True)
 
 
-def work(threads: int) -> None:
+def run_worker(threads: int) -> None:
     """Do jobs, join billing runs and send webhooks until told to stop by SIGINT or SIGTERM."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs have their own record
     _wait_for(queue)
-    helpers = [RunSharer(app), Sender(app)]
+    helpers = [RunJoiner(app), WebhookSender(app)]
     for helper in helpers:
         helper.start()
     try:
         Worker(queue.huey, workers=threads, max_delay=LONGEST_SLEEP, check_worker_health=True).run()
     finally:
-        runner.ending.set()
+        runner.shutting_down.set()
         for helper in helpers:
             helper.join()
 

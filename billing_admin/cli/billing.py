@@ -15,7 +15,7 @@ from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain
-from billing_admin.operations.billing.runs import RunSpec, run, scope_of
+from billing_admin.operations.billing.runs import RunSpec, resolve_scope, run_billing
 from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
 from billing_admin.queries.billing.runs import RunReport, report
 
@@ -76,7 +76,7 @@ def _stored(id: UUID) -> RunSpec:
 
 
 def _rehearse(spec: RunSpec, wants_json: bool) -> None:
-    shown = preview(db.session(), scope_of(db.session(), spec, clock.now()))
+    shown = preview(db.session(), resolve_scope(db.session(), spec, clock.now()))
     counts = {"state": "preview", "through": spec.through.isoformat()}
     _show(
         counts | {"invoices": len(shown.documents), "charges": shown.charges}, shown.totals, shown.left_out, wants_json
@@ -86,7 +86,7 @@ def _rehearse(spec: RunSpec, wants_json: bool) -> None:
 
 def _run(ctx: click.Context, spec: RunSpec, wants_json: bool) -> None:
     say(f"Billing run {spec.id}. Should it be interrupted: flask --app wsgi billing-run --id {spec.id}")
-    run_id, _ = run(transaction, spec, SYSTEM, clock.now())
+    run_id, _ = run_billing(transaction, spec, SYSTEM, clock.now())
     made = report(db.session(), run_id)
     _show(_facts(made), made.totals, made.left_out, wants_json)
     if made.run.state == "failed":

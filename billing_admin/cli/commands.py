@@ -15,7 +15,7 @@ from billing_admin.db.errors import AWAY, Unavailable, cause, unavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import DomainError, Invalid, NotFound
-from billing_admin.operations.audit import seal_all
+from billing_admin.operations.audit import seal_all_events
 
 NOT_FOUND, REJECTED, UNAVAILABLE = 4, 5, 6
 SHOWN_PROBLEMS = 20
@@ -111,7 +111,7 @@ def _sealing(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         function(*args, **kwargs)
-        seal_all(transaction, clock.now(), whole=True)
+        seal_all_events(transaction, clock.now(), whole=True)
 
     return run
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import click
 
 from billing_admin import clock
-from billing_admin.background.imports import check_stored, examine, import_stored, stored
+from billing_admin.background.imports import check_all_rows, check_file, import_file, open_file
 from billing_admin.cli.commands import REJECTED, command, say
 from billing_admin.cli.output import as_json
 from billing_admin.db.transactions import db, transaction
@@ -125,7 +125,7 @@ def _rehearse(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
     tally, failure, shown = Tally(), None, _Errors()
     with _opened(file) as rows:
         try:
-            examine(Reader(kind, plan, sha256), rows, SYSTEM, shown.show, lambda: None, tally)
+            check_all_rows(Reader(kind, plan, sha256), rows, SYSTEM, shown.show, lambda: None, tally)
         except Invalid as refusal:
             failure = refusal.message
     return tally, failure
@@ -135,26 +135,26 @@ def _import(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
     with _opened(file) as whole:
         parts = iter(lambda: whole.read(BLOCK), b"")
         file_id = files.store(transaction, parts, file.name, "text/csv", SYSTEM, clock.now())
-    id = transaction(imports.begin, kind, file_id, SYSTEM, clock.now())
-    transaction(imports.plan, id, plan, SYSTEM, clock.now())
+    id = transaction(imports.create, kind, file_id, SYSTEM, clock.now())
+    transaction(imports.set_plan, id, plan, SYSTEM, clock.now())
     before = earlier(db.session(), one_import(db.session(), id))
     if before is not None:
         say(
             f"This very file was imported {before.created_at:%Y-%m-%d} by {before.created_by}: what is in stays as it is."
         )
-    check_stored(id, SYSTEM, lambda _count: None)
+    check_file(id, SYSTEM, lambda _count: None)
     checked = one_import(db.session(), id)
     if checked.state != "checked":
         _show_errors(checked.errors_id)
         return Tally.of_data(checked.promised), checked.failure
     transaction(imports.start, id, SYSTEM, clock.now())
-    import_stored(id, SYSTEM, lambda _count: None)
+    import_file(id, SYSTEM, lambda _count: None)
     return Tally.of_data(one_import(db.session(), id).made), None
 
 
 def _show_errors(errors_id: UUID | None) -> None:
     if errors_id is not None:
-        with stored(db.session(), errors_id) as file:
+        with open_file(db.session(), errors_id) as file:
             sys.stdout.write(file.read().decode())
 
 

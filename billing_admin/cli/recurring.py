@@ -11,9 +11,9 @@ from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.operations import files
-from billing_admin.operations.audit import seal_all
-from billing_admin.operations.charges.recurring_posting import Outcome, check_day, post_all_due
-from billing_admin.operations.webhooks.deliveries import forget_all
+from billing_admin.operations.audit import seal_all_events
+from billing_admin.operations.charges.recurring_posting import PostingOutcome, check_through, post_all_due_charges
+from billing_admin.operations.webhooks.deliveries import delete_all_expired
 from billing_admin.queries.charges.recurring_charges import due
 from billing_admin.queries.master_data.organisation import today
 
@@ -37,7 +37,7 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
     if dry_run:
         _rehearse(last, wants_json)
     else:
-        outcome = post_all_due(transaction, db.session(), last, SYSTEM, clock.now())
+        outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
         _tell(last, outcome, wants_json)
         if outcome.refused:
             ctx.exit(REJECTED)
@@ -53,18 +53,18 @@ def daily(ctx: click.Context) -> None:
       15 0 * * *  cd /srv/billing-admin && .venv/bin/flask --app wsgi daily
     """
     last = today(db.session(), clock.now())
-    outcome = post_all_due(transaction, db.session(), last, SYSTEM, clock.now())
+    outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
     _tell(last, outcome, wants_json=False)
-    say(f"Webhook deliveries forgotten: {forget_all(transaction, clock.now()):,}.")
-    forgotten = transaction(files.forget, clock.now() - files.KEPT)
-    say(f"Files that were older than {files.KEPT.days} days, forgotten: {forgotten:,}.")
-    say(f"Audit events sealed: {seal_all(transaction, clock.now(), whole=True):,}.")
+    say(f"Webhook deliveries forgotten: {delete_all_expired(transaction, clock.now()):,}.")
+    forgotten = transaction(files.delete_created_before, clock.now() - files.RETENTION)
+    say(f"Files that were older than {files.RETENTION.days} days, forgotten: {forgotten:,}.")
+    say(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
     if outcome.refused:
         ctx.exit(REJECTED)
 
 
 def _rehearse(through: date, wants_json: bool) -> None:
-    check_day(db.session(), through, clock.now())
+    check_through(db.session(), through, clock.now())
     rows = [
         {
             "customer": row.customer_reference,
@@ -85,7 +85,7 @@ def _rehearse(through: date, wants_json: bool) -> None:
     say(f"Up to {through.isoformat()}: charges {len(rows):,}. Nothing was stored.")
 
 
-def _tell(through: date, outcome: Outcome, wants_json: bool) -> None:
+def _tell(through: date, outcome: PostingOutcome, wants_json: bool) -> None:
     if wants_json:
         refused = [{"id": str(id), "reason": reason} for id, reason in outcome.refused]
         as_json({"through": through.isoformat(), "charges": outcome.charges, "refused": refused})

@@ -23,7 +23,7 @@ from billing_admin.db.transactions import check_database, db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import User
 from billing_admin.operations.access import users
-from billing_admin.operations.audit import seal_all
+from billing_admin.operations.audit import seal_all_events
 
 FIRST_ADMIN = "admin@example.com"
 NOTE = "first-sign-in.txt"
@@ -103,12 +103,12 @@ def _first_start(settings: Settings, address: str) -> None:
     if settings.production:
         say("Nobody can sign in yet. Make the first user: flask --app wsgi create-user you@example.com --role admin")
         return
-    password = users.random_password()
+    password = users.generate_password()
     note = _folder(settings) / NOTE
     _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
     say("Making demo data…")
     transaction(_fill, password, clock.now())
-    seal_all(transaction, clock.now(), whole=True)
+    seal_all_events(transaction, clock.now(), whole=True)
     click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Kept in   {note}")
 
 

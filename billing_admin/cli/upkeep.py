@@ -13,7 +13,7 @@ from billing_admin.cli.commands import command, say
 from billing_admin.cli.output import as_json
 from billing_admin.db.transactions import db, transaction
 from billing_admin.formats.glyphs import load_glyphs, shown
-from billing_admin.operations.audit import seal_all
+from billing_admin.operations.audit import seal_all_events
 from billing_admin.queries.audit import Head, count_unsealed, head
 from billing_admin.queries.doctor import MOST_ROWS, Result, anchored, examine
 from billing_admin.queries.invoices.printing import texts_of_issued
@@ -68,7 +68,7 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
 @command("seal-audit")
 def seal_audit() -> None:
     """Seal every audit event that has no seal yet. Running it each night, or each hour, leaves no late one out."""
-    say(f"Audit events sealed: {seal_all(transaction, clock.now(), whole=True):,}.")
+    say(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
 
 
 @command("audit-head")

@@ -19,8 +19,8 @@ def worker(threads: int | None) -> None:
     Example:
       flask --app wsgi worker --threads 4
     """
-    from billing_admin.background.worker import work  # noqa: PLC0415 - huey, which no other command needs
+    from billing_admin.background.worker import run_worker  # noqa: PLC0415 - huey, which no other command needs
 
     check_at_start()
     settings: Settings = current_app.extensions["billing_settings"]
-    work(threads or settings.job_threads)
+    run_worker(threads or settings.job_threads)

@@ -118,7 +118,7 @@ class _Story:
         """The organisation, its tax rates and its catalogue."""
         now = self.at(self.firsts[0], OFFICE)
         for rate in TAX_RATES:
-            self.do(tax_rates.add, rate, SYSTEM, now)
+            self.do(tax_rates.create, rate, SYSTEM, now)
         self.do(organisation.update, HOUSE, None, SYSTEM, now)
         the_organisation(self.session).is_demo = True
         self.do(audit.record, SYSTEM, now, "organisation.demo_begun", "organisation")
@@ -172,7 +172,7 @@ class _Story:
         last = month == CURRENT - 1
         now = self.at(issue_date, MORNING)
         spec = RunSpec(through, issue=not last, issue_date=issue_date, id=key("runs", month))
-        run_id, _ = runs.run(self.do, spec, SYSTEM, now)
+        run_id, _ = runs.run_billing(self.do, spec, SYSTEM, now)
         run = self.session.get_one(BillingRun, run_id)
         if run.state != "done":
             raise RuntimeError(f"the demo's run through {through} is {run.state}: {run.failure}")

@@ -26,7 +26,7 @@ SENT_BACK_REASON = "Not ordered, as agreed on the phone"
 def bill_again(session: Session, do: Do, issued_on: date, now: datetime) -> None:
     """Make an invoice of a day void, as it lacks the customer's order number, and issue the one in its place."""
     wrong = _of(session, LACKS_ORDER, issued_on)
-    _, draft_id = do(voids.void, wrong.id, VOID_REASON, "billed_again", SYSTEM, now)
+    _, draft_id = do(voids.void_invoice, wrong.id, VOID_REASON, "billed_again", SYSTEM, now)
     do(drafts.change, draft_id, {"purchase_order": ORDER}, None, SYSTEM, now)
     do(invoices.issue, draft_id, None, SYSTEM, now)
 
@@ -35,7 +35,13 @@ def credit_unpaid(session: Session, do: Do, issued_on: date, now: datetime) -> N
     """Take a tenth off an invoice of a day that nobody has paid yet."""
     invoice = _of(session, HAD_OUTAGE, issued_on)
     tenth = Money(invoice.total // 10, invoice.currency).decimal
-    do(credit_notes.credit, invoice.id, CreditSpec(OUTAGE_REASON, tenth, id=key("credits", "outage")), SYSTEM, now)
+    do(
+        credit_notes.credit_invoice,
+        invoice.id,
+        CreditSpec(OUTAGE_REASON, tenth, id=key("credits", "outage")),
+        SYSTEM,
+        now,
+    )
 
 
 def credit_paid(session: Session, do: Do, now: datetime) -> None:
@@ -46,7 +52,7 @@ def credit_paid(session: Session, do: Do, now: datetime) -> None:
     line = session.scalars(of_it.order_by(InvoiceLine.net, InvoiceLine.position).limit(1)).one()
     back = [(line.id, Money(line.net, line.currency).decimal)]
     do(
-        credit_notes.credit,
+        credit_notes.credit_invoice,
         invoice.id,
         CreditSpec(SENT_BACK_REASON, None, back, id=key("credits", "line")),
         SYSTEM,

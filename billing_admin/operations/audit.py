@@ -15,7 +15,7 @@ from billing_admin.domain.audit import chained, content
 from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.queries.audit import head, horizon, unsealed
 
-AT_ONCE = 2000
+SEAL_BATCH = 2000
 SEAL_LOCK = 7_245_002
 
 
@@ -29,13 +29,13 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> UUID:
     """Write one event, `action` being `object.verb`; it is committed, or not, with the change that it tells of."""
-    written = event(actor, now, action, object_type, object_id, details)
+    written = event_row(actor, now, action, object_type, object_id, details)
     insert_many(session, AuditEvent, [written])
     event_id: UUID = written["id"]
     return event_id
 
 
-def event(
+def event_row(
     actor: Actor,
     now: datetime,
     action: str,
@@ -58,12 +58,12 @@ def event(
     }
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Name the fields that changed, each with its value before and after."""
     return {field: [before.get(field), value] for field, value in after.items() if before.get(field) != value}
 
 
-def seal(session: Session, now: datetime, limit: int = AT_ONCE, whole: bool = False) -> int:
+def seal_events(session: Session, now: datetime, limit: int = SEAL_BATCH, whole: bool = False) -> int:
     """Put committed events that have no seal yet into the chain, in the order (at, id). Returns how many.
 
     Only sealing waits for its lock, no writer does. An event whose transaction ended late is sealed behind younger ones. Those
@@ -79,11 +79,11 @@ def seal(session: Session, now: datetime, limit: int = AT_ONCE, whole: bool = Fa
     return len(seals)
 
 
-def seal_all(transact: Callable[..., int], now: datetime, whole: bool = False) -> int:
+def seal_all_events(transact: Callable[..., int], now: datetime, whole: bool = False) -> int:
     """Seal until nothing is left, each time in a transaction of its own. `transact` is `database.transaction`, handed in."""
-    sealed = latest = transact(seal, now, AT_ONCE, whole)
-    while latest == AT_ONCE:
-        latest = transact(seal, now)
+    sealed = latest = transact(seal_events, now, SEAL_BATCH, whole)
+    while latest == SEAL_BATCH:
+        latest = transact(seal_events, now)
         sealed += latest
     return sealed
 

@@ -1,7 +1,7 @@
 """Jobs: asked for within the transaction that makes their subject, taken by one worker at a time, and closed by it.
 
 A worker holds a job by its own name, and says every few seconds that it lives. One that is silent for `LEASE` has lost it: the
-next that looks takes the job over, and whatever the first still says is refused with `Lost`. Jobs are therefore such that to
+next that looks takes the job over, and whatever the first still says is refused with `LeaseLost`. Jobs are therefore such that to
 begin again is to go on.
 """
 
@@ -21,15 +21,15 @@ from billing_admin.operations.audit import record
 from billing_admin.queries.jobs import alive, job
 
 LEASE = timedelta(seconds=60)
-MOST_ATTEMPTS = 5
-NEVER_STOPPED = frozenset({"billing_run"})  # half a run is no state that anyone could want
-DIED = (
-    f"It was begun {MOST_ATTEMPTS} times without getting further: its worker died, or the database was not to be had."
+MAX_ATTEMPTS = 5
+NOT_CANCELLABLE = frozenset({"billing_run"})  # half a run is no state that anyone could want
+ATTEMPTS_EXHAUSTED = (
+    f"It was begun {MAX_ATTEMPTS} times without getting further: its worker died, or the database was not to be had."
     " The log may say why; try again when the cause is gone."
 )
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """Another worker has the job by now."""
 
 
@@ -72,7 +72,7 @@ def actor_of(asked: Job) -> Actor:
     return Actor(asked.actor_kind, asked.actor_id, asked.created_by, frozenset({asked.permission}))
 
 
-def take(session: Session, worker: str, actor: Actor, now: datetime) -> Job | None:
+def claim_next(session: Session, worker: str, actor: Actor, now: datetime) -> Job | None:
     """The next job that waits, or whose worker is silent; None when there is none."""
     silent = and_(Job.state == "running", Job.beat_at < now - LEASE)
     waiting = select(Job).where(or_(Job.state == "queued", silent)).order_by(Job.created_at, Job.id).limit(1)
@@ -81,11 +81,11 @@ def take(session: Session, worker: str, actor: Actor, now: datetime) -> Job | No
         return None
     if found.cancel_asked:
         _close(session, found, "cancelled", actor, now)
-        return take(session, worker, actor, now)
-    if found.attempts >= MOST_ATTEMPTS:
-        found.failure = DIED
+        return claim_next(session, worker, actor, now)
+    if found.attempts >= MAX_ATTEMPTS:
+        found.failure = ATTEMPTS_EXHAUSTED
         _close(session, found, "failed", actor, now)
-        return take(session, worker, actor, now)
+        return claim_next(session, worker, actor, now)
     found.state, found.worker, found.beat_at = "running", worker, now
     found.attempts += 1
     found.started_at = found.started_at or now
@@ -94,13 +94,13 @@ def take(session: Session, worker: str, actor: Actor, now: datetime) -> Job | No
     return found
 
 
-def beat(session: Session, id: UUID, worker: str, done: int, of: int | None, now: datetime) -> bool:
+def renew_lease(session: Session, id: UUID, worker: str, done: int, of: int | None, now: datetime) -> bool:
     """Say that it goes on, and how far it is. Returns whether it should stop, because someone asked. Raises Lost."""
     mine = update(Job).where(Job.id == id, Job.state == "running", Job.worker == worker)
     further = {"attempts": case((Job.done < done, 1), else_=Job.attempts)}
     told = session.execute(mine.values(done=done, of=of, beat_at=now, **further).returning(Job.cancel_asked)).first()
     if told is None:
-        raise Lost
+        raise LeaseLost
     stop: bool = told[0]
     return stop
 
@@ -122,12 +122,12 @@ def fail(session: Session, id: UUID, worker: str, failure: str, actor: Actor, no
     _close(session, held, "failed", actor, now)
 
 
-def stop(session: Session, id: UUID, worker: str, actor: Actor, now: datetime) -> None:
+def mark_cancelled(session: Session, id: UUID, worker: str, actor: Actor, now: datetime) -> None:
     """It stopped because someone asked. Raises Lost."""
     _close(session, _held(session, id, worker), "cancelled", actor, now)
 
 
-def give_back(session: Session, id: UUID, worker: str) -> None:
+def release(session: Session, id: UUID, worker: str) -> None:
     """The worker ends, the job does not: it waits for the next one. Raises Lost."""
     held = _held(session, id, worker)
     held.state, held.worker = "queued", None
@@ -139,7 +139,7 @@ def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     """Stop a job: at once while it waits, else at its next beat. One that has ended is left as it is."""
     found = job(session, id, lock=True)
     actor.require(found.permission)
-    if found.kind in NEVER_STOPPED:
+    if found.kind in NOT_CANCELLABLE:
         raise Conflict(
             "never_stopped", "A billing run is not stopped half-way: what it bills can be voided or credited."
         )
@@ -151,7 +151,7 @@ def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
         record(session, actor, now, "job.cancel_asked", "job", id)
 
 
-def again(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
+def retry(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     """Try a job that failed or was cancelled again, in one's own name.
 
     One that waits or runs is left as it is; Conflict for one that is done.
@@ -174,7 +174,7 @@ def again(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
 def _held(session: Session, id: UUID, worker: str) -> Job:
     held = job(session, id, lock=True)
     if held.state != "running" or held.worker != worker:
-        raise Lost
+        raise LeaseLost
     return held
 
 

@@ -157,5 +157,5 @@ def test_the_series_are_listed(app: Flask, script: Script, invoice: Any) -> None
     ]
     assert script.get("/period-lock").json == {"locked_through": None}
     with app.app_context():
-        transaction(periods.lock, now().date(), "", SYSTEM, now())
+        transaction(periods.set_period_lock, now().date(), "", SYSTEM, now())
     assert script.get("/period-lock").json == {"locked_through": now().date().isoformat()}

@@ -10,7 +10,7 @@ from flask import Flask
 from billing_admin.clock import now
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
-from billing_admin.operations.charges.recurring_posting import post_due
+from billing_admin.operations.charges.recurring_posting import post_due_charges
 from tests.api.conftest import MakeToken, Script, code, pointers
 
 AT = "/recurring-charges"
@@ -27,7 +27,7 @@ def made(script: Script, **fields: Any) -> Any:
 
 def post(app: Flask, id: str, through: date) -> int:
     with app.app_context():
-        return transaction(post_due, [UUID(id)], through, SYSTEM, now())
+        return transaction(post_due_charges, [UUID(id)], through, SYSTEM, now())
 
 
 def test_every_default_is_filled_in_and_the_next_charges_shown(script: Script) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.background.webhooks import serve, waiting
+from billing_admin.background.webhooks import due_endpoints, send_due
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.webhook_addresses import Rules
@@ -47,8 +47,8 @@ def make_endpoint(
 
 def deliver(app: Flask) -> None:
     """Send what is due, as the worker does."""
-    for id in waiting(app):
-        serve(app, id)
+    for id in due_endpoints(app):
+        send_due(app, id)
 
 
 def told(session: Session) -> list[WebhookDelivery]:

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.background import billing_runs as background, runner
-from billing_admin.background.billing_runs import RunSharer, join_run
-from billing_admin.background.runner import work_off
+from billing_admin.background.billing_runs import RunJoiner, join_run
+from billing_admin.background.runner import run_jobs
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Invalid
@@ -32,7 +32,7 @@ CLERK = Actor("user", UUID(int=7), "clerk@example.com", frozenset({"billing:writ
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(chunks, "CHUNK", 2)
     yield
-    runner.ending.clear()
+    runner.shutting_down.clear()
 
 
 def start(customers: int) -> UUID:
@@ -44,7 +44,7 @@ def start(customers: int) -> UUID:
 def begin(customers: int) -> UUID:
     """A run whose job another worker has begun, which has not billed anything yet."""
     run_id = start(customers)
-    assert transaction(jobs.take, "another", SYSTEM, NOW) is not None
+    assert transaction(jobs.claim_next, "another", SYSTEM, NOW) is not None
     return run_id
 
 
@@ -82,8 +82,8 @@ def test_a_worker_joins_a_run_and_acts_for_whoever_asked_for_it(app: Flask, sess
 def test_the_job_of_a_run_that_others_finished_is_done(app: Flask, session: Session) -> None:
     run_id = begin(7)
     join_run(app)
-    transaction(jobs.give_back, job_of(session).id, "another")
-    work_off(app)
+    transaction(jobs.release, job_of(session).id, "another")
+    run_jobs(app)
     assert (job_of(session).state, job_of(session).done, job_of(session).of) == ("done", 7, 7)
     finished = select(AuditEvent.id).where(AuditEvent.object_id == run_id, AuditEvent.action == "billing_run.finished")
     assert len(session.scalars(finished).all()) == 1
@@ -142,11 +142,11 @@ def test_a_failed_run_goes_on_when_its_job_is_tried_again(
     run_id = start(3)
     with monkeypatch.context() as patch:
         patch.setattr(runs, "bill_chunk", fails)
-        work_off(app)
+        run_jobs(app)
     assert (job_of(session).state, job_of(session).failure) == ("failed", "Too tired.")
     assert run_of(session, run_id).state == "failed"
-    transaction(jobs.again, job_of(session).id, CLERK, NOW)
-    work_off(app)
+    transaction(jobs.retry, job_of(session).id, CLERK, NOW)
+    run_jobs(app)
     assert job_of(session).state == "done"
     assert (run_of(session, run_id).state, run_of(session, run_id).failure) == ("done", None)
     assert len(all_invoices()) == 3
@@ -172,7 +172,7 @@ def test_a_worker_that_is_told_to_end_leaves_a_run_after_its_chunk(
     original = chunks.bill_chunk
 
     def told_to_end(*args: object, **how: object) -> int:
-        runner.ending.set()
+        runner.shutting_down.set()
         return original(*args, **how)  # type: ignore[arg-type]
 
     run_id = begin(7)
@@ -185,15 +185,15 @@ def test_a_worker_that_is_told_to_end_leaves_a_run_after_its_chunk(
 def test_a_worker_looks_for_runs_to_join_on_postgresql_alone(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    monkeypatch.setattr(background, "JOIN_EVERY", 0.01)
+    monkeypatch.setattr(background, "JOIN_POLL_SECONDS", 0.01)
     run_id = begin(7)
-    sharer = RunSharer(app)
+    sharer = RunJoiner(app)
     sharer.start()
     if backend == "postgresql":
         until = time.monotonic() + timedelta(seconds=30).total_seconds()
         while run_of(session, run_id).state != "done" and time.monotonic() < until:
             time.sleep(0.01)
-        runner.ending.set()
+        runner.shutting_down.set()
     sharer.join(30)
     assert not sharer.is_alive()
     assert waiting(session) == (0 if backend == "postgresql" else 7)

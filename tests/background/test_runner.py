@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from billing_admin.background import runner
-from billing_admin.background.runner import HANDLERS, Handler, Progress, work_off
+from billing_admin.background.runner import HANDLERS, Handler, Progress, run_jobs
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
@@ -22,10 +22,10 @@ from tests.making import NOW
 
 @pytest.fixture(autouse=True)
 def _a_handler_of_ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(runner, "BEAT_EVERY", 0.0)
+    monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.0)
     yield
     HANDLERS.pop("trial", None)
-    runner.ending.clear()
+    runner.shutting_down.clear()
 
 
 def ask(handler: Handler, subject: int = 1) -> UUID:
@@ -35,7 +35,7 @@ def ask(handler: Handler, subject: int = 1) -> UUID:
 
 def worked(app: Flask, session: Session, handler: Handler) -> Job:
     id = ask(handler)
-    work_off(app)
+    run_jobs(app)
     session.rollback()
     return job(session, id)
 
@@ -78,7 +78,7 @@ def test_it_hears_that_it_was_cancelled(app: Flask, session: Session) -> None:
 
 def test_a_worker_that_ends_gives_it_back(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> None:
-        runner.ending.set()
+        runner.shutting_down.set()
         progress.beat()
         raise AssertionError("went on")
 
@@ -88,7 +88,7 @@ def test_a_worker_that_ends_gives_it_back(app: Flask, session: Session) -> None:
 
 def test_a_worker_that_lost_it_leaves_it_alone(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> None:
-        transaction(jobs.take, "another", SYSTEM, NOW.replace(year=NOW.year + 10))
+        transaction(jobs.claim_next, "another", SYSTEM, NOW.replace(year=NOW.year + 10))
         progress.beat()
         raise AssertionError("went on")
 
@@ -111,5 +111,5 @@ def test_one_worker_does_all_that_waits(app: Flask, session: Session) -> None:
 
     for subject in range(1, 6):
         ask(handler, subject)
-    work_off(app)
+    run_jobs(app)
     assert seen == [1, 2, 3, 4, 5]

@@ -14,10 +14,10 @@ import pytest
 
 from billing_admin import clock
 from billing_admin.background import sending
-from billing_admin.background.sending import KEPT, send
+from billing_admin.background.sending import KEPT, attempt_delivery
 from billing_admin.config import Settings
 from billing_admin.domain.webhook_addresses import Address, Rules
-from billing_admin.operations.webhooks.deliveries import Due, Outcome
+from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
 from tests.background.hooks import RULES
 from tests.domain.test_webhooks import docs_check
 from tests.receiver import OK, Receiver, Request, receiving, saying, status
@@ -38,17 +38,17 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "TOTAL_SECONDS", 1.0)
 
 
-def due(url: str, body: str = '{"name":"Zoë"}', secrets: tuple[str, ...] = SECRETS) -> Due:
-    return Due(uuid4(), uuid4(), url, "invoice.issued", body, secrets)
+def due(url: str, body: str = '{"name":"Zoë"}', secrets: tuple[str, ...] = SECRETS) -> DueDelivery:
+    return DueDelivery(uuid4(), uuid4(), url, "invoice.issued", body, secrets)
 
 
-def trying(url: str, rules: Rules = RULES, **given: Any) -> Outcome:
-    return send(due(url), rules, **given)
+def trying(url: str, rules: Rules = RULES, **given: Any) -> AttemptOutcome:
+    return attempt_delivery(due(url), rules, **given)
 
 
 def test_what_arrives(receiver: Receiver) -> None:
     one = due(receiver.url)
-    outcome = send(one, RULES)
+    outcome = attempt_delivery(one, RULES)
     assert (outcome.status, outcome.error, outcome.answer, outcome.arrived) == (200, None, "ok", True)
     (came,) = receiver.requests
     assert came.line == "POST /hook?x=1 HTTP/1.1"
@@ -163,7 +163,7 @@ def test_a_name_that_nobody_knows() -> None:
 
 
 def test_without_a_secret_nothing_is_sent(receiver: Receiver) -> None:
-    outcome = send(due(receiver.url, secrets=()), RULES)
+    outcome = attempt_delivery(due(receiver.url, secrets=()), RULES)
     assert outcome.error == sending.KEY_CHANGED
     assert receiver.requests == []
 
@@ -267,7 +267,7 @@ def secure(certificate: Path) -> Iterator[Receiver]:
         yield found
 
 
-def to(secure: Receiver, host: str) -> Outcome:
+def to(secure: Receiver, host: str) -> AttemptOutcome:
     local = Rules([ip_network("127.0.0.0/8")])
     return trying(f"https://{host}:{secure.port}/", local, lookup=lambda *_: [ip_address("127.0.0.1")])
 
@@ -304,10 +304,10 @@ def test_tls_that_stalls() -> None:
 
 
 def test_what_may_be_sent_to_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sending.rules(Settings(secret_key=KEY)) == Rules((), http=False)
+    assert sending.address_rules(Settings(secret_key=KEY)) == Rules((), http=False)
     monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.0/16, fd12::/48")
     monkeypatch.setenv("BILLING_WEBHOOK_ALLOW_HTTP", "true")
-    assert sending.rules(Settings(secret_key=KEY)) == Rules(
+    assert sending.address_rules(Settings(secret_key=KEY)) == Rules(
         (ip_network("10.20.0.0/16"), ip_network("fd12::/48")), http=True
     )
     monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.1/16")

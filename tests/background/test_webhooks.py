@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin import clock
 from billing_admin.background import webhooks
-from billing_admin.background.webhooks import Sender, serve, waiting
+from billing_admin.background.webhooks import WebhookSender, due_endpoints, send_due
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import WebhookEndpoint
@@ -95,8 +95,8 @@ def test_eight_senders_deliver_each_once_and_in_order(app: Flask, session: Sessi
         def work() -> None:
             begin.wait()
             for _ in range(3):
-                for id in waiting(app):
-                    serve(app, id)
+                for id in due_endpoints(app):
+                    send_due(app, id)
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
@@ -119,9 +119,9 @@ def test_a_dead_receiver_holds_up_no_other(
     app: Flask, session: Session, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several stall; what goes to the other is there long before they are given up."""
-    monkeypatch.setattr(webhooks, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(webhooks, "POLL_SECONDS", 0.05)
     ending = threading.Event()
-    monkeypatch.setattr(webhooks, "ending", ending)
+    monkeypatch.setattr(webhooks, "shutting_down", ending)
     freed = threading.Event()
 
     def stall(_request: Request, line: socket.socket) -> None:
@@ -134,7 +134,7 @@ def test_a_dead_receiver_holds_up_no_other(
             dead.answer = stall
             make_endpoint(app, dead.url)
         id, _ = make_endpoint(app, receiver.url)
-        sender = Sender(app)
+        sender = WebhookSender(app)
         sender.start()
         held = hold(5)
         begun = time.monotonic()
@@ -152,7 +152,7 @@ def test_a_sender_that_ends_gives_the_rest_back(
     app: Flask, session: Session, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ending = threading.Event()
-    monkeypatch.setattr(webhooks, "ending", ending)
+    monkeypatch.setattr(webhooks, "shutting_down", ending)
     id, _ = make_endpoint(app, receiver.url)
     hold(3)
 
@@ -161,9 +161,9 @@ def test_a_sender_that_ends_gives_the_rest_back(
         line.sendall(OK)
 
     receiver.answer = end
-    serve(app, id)
+    send_due(app, id)
     assert [one.state for one in told(session)] == ["delivered", "waiting", "waiting"]
-    assert (stored(session, id).worker, waiting(app)) == (None, [id])
+    assert (stored(session, id).worker, due_endpoints(app)) == (None, [id])
 
 
 def test_a_sender_that_lost_its_endpoint_says_so_and_stops(app: Flask, session: Session, receiver: Receiver) -> None:
@@ -176,10 +176,10 @@ def test_a_sender_that_lost_its_endpoint_says_so_and_stops(app: Flask, session: 
         line.sendall(OK)
 
     receiver.answer = steal
-    serve(app, id)
+    send_due(app, id)
     assert [(one.state, len(one.attempts)) for one in told(session)] == [("waiting", 0)] * 2
     receiver.answer = saying(OK)
-    transaction(deliveries.release, id, "thief")
+    transaction(deliveries.release_endpoint, id, "thief")
     deliver(app)
     assert len(receiver.requests) == 3
 

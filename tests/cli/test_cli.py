@@ -27,7 +27,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.formats import csv_writer
 from billing_admin.formats.verify import read_meta, verify
 from billing_admin.models import ApiToken, BillingRun, Invoice, User
-from billing_admin.operations.audit import seal_all
+from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.queries.doctor import CHECKS
 from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_spec, post
@@ -276,7 +276,7 @@ def test_billing_run_refuses(
 
 
 def test_doctor_finds_nothing_in_sound_data(flask: Flask_, unbilled: Session) -> None:
-    seal_all(transaction, NOW)
+    seal_all_events(transaction, NOW)
     result = flask("doctor")
     assert (result.exit_code, result.stderr) == (0, "All is well.\n")
     assert {line.split("\t")[1] for line in result.stdout.splitlines()} == {"ok"}
@@ -289,7 +289,7 @@ def test_doctor_names_documents_that_cannot_be_printed_whole_and_does_not_fail(f
     post(make_spec(make_customer(reference="FOO"), "7", description="中"))
     post(make_spec(make_customer(reference="LATER"), "7", description="ไทย"), make_spec("LATER", "1", currency="EUR"))
     bill()
-    seal_all(transaction, NOW)
+    seal_all_events(transaction, NOW)
     result = flask("doctor")
     assert result.exit_code == 0
     assert (

@@ -20,8 +20,8 @@ from flask.cli import FlaskGroup
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.background.runner import work_off
-from billing_admin.background.webhooks import waiting
+from billing_admin.background.runner import run_jobs
+from billing_admin.background.webhooks import due_endpoints
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, unavailable
 from billing_admin.db.transactions import db
 from tests.conftest import Database
@@ -267,11 +267,11 @@ def test_after_an_answer_a_broken_connection_is_dropped_without_an_error(running
 
 def test_a_worker_looks_for_work_in_vain_and_goes_on(running: Place) -> None:
     server, everything = running
-    work_off(everything.app)
+    run_jobs(everything.app)
     server.stop(signal.SIGQUIT)
     for _ in range(3):
-        work_off(everything.app)
-        assert waiting(everything.app) == []
+        run_jobs(everything.app)
+        assert due_endpoints(everything.app) == []
     everything.app.extensions["billing_sealing"].seal()
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.background.imports import check_stored
+from billing_admin.background.imports import check_file
 from billing_admin.clock import now
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
@@ -43,11 +43,11 @@ def test_an_import_whose_workers_are_killed_is_finished_by_the_next_one(session:
     rows = (f"C{n % 10},GenericCompute,{n % 97 + 1}.25,row-{n}" for n in range(ROWS))
     content = "\n".join(["customer,service,quantity,key", *rows]).encode()
     id = bring("charges", content)
-    transaction(imports.plan, id, planned("charges", content), SYSTEM, now())
-    check_stored(id, SYSTEM, lambda _count: None)
+    transaction(imports.set_plan, id, planned("charges", content), SYSTEM, now())
+    check_file(id, SYSTEM, lambda _count: None)
     promised = Tally.of_data(one_import(session, id).promised)
     assert (promised.new, charges(session)) == (ROWS, 0)
-    transaction(imports.ask_import, id, SYSTEM, now())
+    transaction(imports.request_import, id, SYSTEM, now())
     seen = [0]
     for _ in range(KILLS):
         with place.worker() as process:

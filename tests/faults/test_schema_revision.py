@@ -17,8 +17,8 @@ from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.background.runner import work_off
-from billing_admin.background.webhooks import waiting
+from billing_admin.background.runner import run_jobs
+from billing_admin.background.webhooks import due_endpoints
 from billing_admin.clock import now
 from billing_admin.db.errors import RevisionMismatch
 from billing_admin.db.schema_revision import needed_revision
@@ -154,8 +154,8 @@ def test_what_runs_in_the_background_writes_nothing(app: Flask, session: Session
     transaction(runs.start_in_background, spec, SYSTEM, now())
     stamp(NEWER)
     before = contents()
-    work_off(app)
-    assert waiting(app) == []
+    run_jobs(app)
+    assert due_endpoints(app) == []
     app.extensions["billing_sealing"].seal()
     assert contents() == before
 

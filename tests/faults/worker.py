@@ -133,7 +133,7 @@ def post_one_by_one(specs: Sequence[ChargeSpec]) -> int:
 def bill(spec: RunSpec, chunk: int) -> UUID:
     """Run billing in small chunks."""
     chunks.CHUNK = chunk
-    return runs.run(transaction, spec, SYSTEM, NOW)[0]
+    return runs.run_billing(transaction, spec, SYSTEM, NOW)[0]
 
 
 def bill_and_count(spec: RunSpec, chunk: int) -> int:
@@ -147,7 +147,7 @@ def bill_and_count(spec: RunSpec, chunk: int) -> int:
         accounts += made if work is chunks.bill_chunk else 0
         return made
 
-    runs.run(transact, spec, SYSTEM, NOW)
+    runs.run_billing(transact, spec, SYSTEM, NOW)
     return accounts
 
 
@@ -173,8 +173,10 @@ def _pay(invoice_id: UUID, amount: str) -> bool:
 
 _ACTS: dict[str, Callable[[UUID, str], bool]] = {
     "issue": lambda id, _: issue(id),
-    "void": lambda id, _: transaction(voids.void, id, "Wrong", "pending", SYSTEM, NOW)[0],
-    "credit": lambda id, amount: transaction(credit_notes.credit, id, CreditSpec("Why", exact(amount)), SYSTEM, NOW)[1],
+    "void": lambda id, _: transaction(voids.void_invoice, id, "Wrong", "pending", SYSTEM, NOW)[0],
+    "credit": lambda id, amount: transaction(
+        credit_notes.credit_invoice, id, CreditSpec("Why", exact(amount)), SYSTEM, NOW
+    )[1],
     "pay": _pay,
 }
 

@@ -112,7 +112,7 @@ def make_month() -> None:
     ]
     transaction(posting.post, specs, SYSTEM, NOW)
     spec = runs.RunSpec(through=MARCH_END, issue=True, issue_date=MARCH_END)
-    runs.run(transaction, spec, SYSTEM, NOW)
+    runs.run_billing(transaction, spec, SYSTEM, NOW)
     for currency, amount in (("USD", "12.34"), ("JPY", "500"), ("BHD", "1.234")):
         pay(make_payment_spec("ACME", amount, currency=currency, reference=f"-{amount}"))
 

@@ -77,7 +77,7 @@ def test_what_is_paid_later_does_not_change_it(session: Session, issued: Invoice
 
 def test_a_void_one_says_so(session: Session, issued: Invoice) -> None:
     assert contents(issued)["mark"] is None
-    transaction(voids.void, issued.id, "Wrong customer", "cancelled", SYSTEM, NOW)
+    transaction(voids.void_invoice, issued.id, "Wrong customer", "cancelled", SYSTEM, NOW)
     session.rollback()
     assert contents(invoice(session, str(issued.id)))["mark"] == "VOID"
 

@@ -79,7 +79,7 @@ class Charging(Sequence):
         refusals = {f"charge_{old.status}"} if old.status in {"billed", "cancelled"} else set()
         if not refusals and new.alike == old.alike:
             refusals = {"nothing_changed"}
-        if self.attempt(refusals, corrections.correct, old.id, fields, new.id, "Typo") is None:
+        if self.attempt(refusals, corrections.correct_charge, old.id, fields, new.id, "Typo") is None:
             return
         new.posted = self.now
         on_purpose = old.status == "held" and not old.held_as_duplicate
@@ -96,5 +96,5 @@ class Charging(Sequence):
         refusals = set() if charge.duplicate else {"not_a_duplicate"}
         if charge.duplicate and charge.status == "cancelled":
             refusals = {"charge_cancelled"}
-        if self.attempt(refusals, duplicates.keep, [charge.id], "Two indeed") is not None:
+        if self.attempt(refusals, duplicates.keep_duplicates, [charge.id], "Two indeed") is not None:
             self.books.keep(charge)

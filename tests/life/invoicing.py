@@ -50,7 +50,7 @@ class Invoicing(Charging):
         shown = preview(db.session(), Scope(through))
         given = None if on is None else day
         spec = RunSpec(through, None, None, issue, given, shown.digest, self.new_id())
-        if self.expect(refusals, lambda: runs.run(transaction, spec, SYSTEM, self.now)) is None:
+        if self.expect(refusals, lambda: runs.run_billing(transaction, spec, SYSTEM, self.now)) is None:
             return
         made = db.session.execute(
             select(Invoice.id, Invoice.customer_reference, Invoice.currency)
@@ -116,13 +116,15 @@ class Invoicing(Charging):
             self.books.draft(document.id, document.account, after)
 
     @precondition(lambda self: self.is_there("documents"))
-    @rule(pick=PICK, fate=st.sampled_from(voids.FATES))
+    @rule(pick=PICK, fate=st.sampled_from(voids.CHARGE_OUTCOMES))
     def void(self, pick: int, fate: str) -> None:
         document: Document = self.one_of(self.books.documents, pick)
         if document.status == "void":
-            assert self.attempt(set(), voids.void, document.id, "Wrong", fate) == (False, None)
+            assert self.attempt(set(), voids.void_invoice, document.id, "Wrong", fate) == (False, None)
             return
-        done = self.attempt(self.books.refuse_void(document, self.today), voids.void, document.id, "Wrong", fate)
+        done = self.attempt(
+            self.books.refuse_void(document, self.today), voids.void_invoice, document.id, "Wrong", fate
+        )
         if done is not None:
             document.status = "void"
             freed = self.books.set_free(document, "cancelled" if fate == "cancelled" else "pending")
@@ -140,7 +142,7 @@ class Invoicing(Charging):
         note = self.new_id()
         spec = CreditSpec("Agreed", self.major(minor, document.account), (), None if on is None else day, note)
         refusals = self.books.refuse_credit(document, minor, day, self.today)
-        if self.attempt(refusals, credit_notes.credit, document.id, spec) is None:
+        if self.attempt(refusals, credit_notes.credit_invoice, document.id, spec) is None:
             return
         net, tax = self.stored_note(note)
         assert net + tax == minor
@@ -163,7 +165,7 @@ class Invoicing(Charging):
         note = self.new_id()
         spec = CreditSpec("Agreed", None, [(chosen.id, self.major(chosen.net, document.account))], None, note)
         refusals = self.books.refuse_credit(document, chosen.net + tax, self.today, self.today)
-        if self.attempt(refusals, credit_notes.credit, document.id, spec) is not None:
+        if self.attempt(refusals, credit_notes.credit_invoice, document.id, spec) is not None:
             assert self.stored_note(note) == (chosen.net, tax)
             self.books.credit(document, note, chosen.net, tax, self.today)
 

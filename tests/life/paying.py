@@ -110,7 +110,10 @@ class Paying(Invoicing):
         query = select(StoredAllocation.id).order_by(StoredAllocation.id)
         ids = db.session.scalars(query.filter_by(payment_id=one.payment, invoice_id=one.invoice)).all()
         id = ids[own.index(one)]
-        if self.attempt(self.books.refuse_day(self.today), payments.withdraw, one.payment, id, "Elsewhere") is not None:
+        if (
+            self.attempt(self.books.refuse_day(self.today), payments.withdraw_allocation, one.payment, id, "Elsewhere")
+            is not None
+        ):
             self.books.withdraw([one], self.today)
 
     @precondition(lambda self: self.is_there("payments"))
@@ -147,7 +150,7 @@ class Paying(Invoicing):
         refusals = {"in_the_future"} if through and through > self.today else set()
         if through != before and before and (through is None or through < before) and not reason:
             refusals |= {"blank"}
-        if self.attempt(refusals if through != before else set(), periods.lock, through, reason) is not None:
+        if self.attempt(refusals if through != before else set(), periods.set_period_lock, through, reason) is not None:
             self.books.locked_through = through
             self.frozen = self.seen(through)
 

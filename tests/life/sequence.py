@@ -33,7 +33,7 @@ def stage(session: Session, holds_duplicates: bool, now: datetime) -> dict[str, 
     """Two rates, two services, three customers; returns the customers' ids by reference."""
     for percent in sorted(set(PERCENT.values())):
         rate = {"code": f"VAT{percent}", "name": "VAT", "category": "S", "percent": Decimal(percent)}
-        tax_rates.add(session, rate, SYSTEM, now)  # type: ignore[arg-type]
+        tax_rates.create(session, rate, SYSTEM, now)  # type: ignore[arg-type]
     house = {
         "time_zone": "UTC",
         "payment_terms_days": TERMS.days,

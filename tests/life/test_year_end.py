@@ -24,7 +24,7 @@ TODAY, LOCKED = NOW.date(), date(2026, 10, 31)
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(session: Session) -> None:
     transaction(demo.fill, NOW)
-    assert transaction(periods.lock, LOCKED, "", SYSTEM, NOW)
+    assert transaction(periods.set_period_lock, LOCKED, "", SYSTEM, NOW)
     old = session.scalars(
         select(Invoice)
         .where(

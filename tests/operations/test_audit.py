@@ -44,7 +44,7 @@ def is_sound(session: Session) -> bool:
 def test_the_oldest_is_sealed_first_and_each_hash_covers_the_one_before(session: Session) -> None:
     happened(NOW + SECOND, NOW)
     assert head(session) == Head(0, BEGINNING)
-    assert transaction(audit.seal, NOW) == 2
+    assert transaction(audit.seal_events, NOW) == 2
     assert order(session) == [NOW, NOW + SECOND]
     assert (head(session).sequence, count_unsealed(session)) == (2, 0)
     assert is_sound(session)
@@ -52,36 +52,36 @@ def test_the_oldest_is_sealed_first_and_each_hash_covers_the_one_before(session:
 
 def test_an_event_of_a_late_transaction_is_sealed_behind_younger_ones(session: Session) -> None:
     happened(NOW)
-    transaction(audit.seal, NOW)
+    transaction(audit.seal_events, NOW)
     happened(NOW - SECOND)
-    assert transaction(audit.seal, NOW) == 1
+    assert transaction(audit.seal_events, NOW) == 1
     assert order(session) == [NOW, NOW - SECOND]
     assert is_sound(session)
 
 
 def test_one_that_is_much_too_late_is_counted_until_the_whole_log_is_looked_through(session: Session) -> None:
     happened(NOW)
-    transaction(audit.seal, NOW)
+    transaction(audit.seal_events, NOW)
     happened(NOW - timedelta(hours=1))
-    assert transaction(audit.seal, NOW) == 0
+    assert transaction(audit.seal_events, NOW) == 0
     session.rollback()
     assert count_unsealed(session) == 1
-    assert transaction(audit.seal, NOW, whole=True) == 1
+    assert transaction(audit.seal_events, NOW, whole=True) == 1
 
 
 def test_a_clock_that_went_wrong_hides_nothing(session: Session) -> None:
     happened(NOW + timedelta(days=900))
-    transaction(audit.seal, NOW)
+    transaction(audit.seal_events, NOW)
     happened(NOW)
-    assert transaction(audit.seal, NOW) == 1
+    assert transaction(audit.seal_events, NOW) == 1
 
 
 def test_all_are_sealed_a_part_at_a_time(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "AT_ONCE", 2)
-    monkeypatch.setattr(audit.seal, "__defaults__", (2, False))
+    monkeypatch.setattr(audit, "SEAL_BATCH", 2)
+    monkeypatch.setattr(audit.seal_events, "__defaults__", (2, False))
     happened(*(NOW + number * SECOND for number in range(5)))
-    assert audit.seal_all(transaction, NOW, whole=True) == 5
-    assert audit.seal_all(transaction, NOW) == 0
+    assert audit.seal_all_events(transaction, NOW, whole=True) == 5
+    assert audit.seal_all_events(transaction, NOW) == 0
     assert is_sound(session)
 
 
@@ -90,7 +90,7 @@ def test_many_seal_at_once_and_make_one_chain(app: Flask, session: Session) -> N
 
     def seal(_: int) -> int:
         with app.app_context():
-            return transaction(audit.seal, NOW, 4)
+            return transaction(audit.seal_events, NOW, 4)
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(seal, range(8))) == 20
@@ -101,7 +101,7 @@ def test_many_seal_at_once_and_make_one_chain(app: Flask, session: Session) -> N
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {} = {}"])
 def test_the_database_refuses_every_change(session: Session, table: str, statement: str) -> None:
     happened(NOW)
-    transaction(audit.seal, NOW)
+    transaction(audit.seal_events, NOW)
     column = {"audit_events": "action", "audit_seals": "hash"}[table]
     with pytest.raises(IntegrityError, match="The audit log is never changed"):
         transaction(lambda session: session.execute(text(statement.format(table, column, column))))

@@ -19,7 +19,7 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoices import Document
 from billing_admin.domain.money import exact, plain
 from billing_admin.models import Account, AuditEvent, BillingRun, BillingRunItem, Charge, Invoice, NumberSeries, Service
-from billing_admin.operations.audit import seal_all
+from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import charges
@@ -285,7 +285,7 @@ def test_a_run_over_what_is_not_there_is_refused(
 ) -> None:
     before = contents(session)
     with pytest.raises(Invalid) as refused:
-        runs.run(transaction, spec, SYSTEM, NOW)
+        runs.run_billing(transaction, spec, SYSTEM, NOW)
     assert (refused.value.code, refused.value.field) == (code, place)
     assert contents(session) == before
 
@@ -492,7 +492,7 @@ def test_a_run_that_is_done_is_answered_with_itself(session: Session) -> None:
     post(make_spec(make_customer(), "10"))
     bill(id=A)
     post(make_spec(make_customer(), "10"))
-    seal_all(transaction, NOW)
+    seal_all_events(transaction, NOW)
     before = contents(session)
     assert bill(id=A) == A
     assert contents(session) == before
@@ -508,7 +508,7 @@ def test_another_run_under_the_same_id_is_refused_and_the_difference_named(sessi
     ]
     for asked, differs in changes:
         with pytest.raises(Conflict) as refused:
-            runs.run(transaction, asked, SYSTEM, NOW)
+            runs.run_billing(transaction, asked, SYSTEM, NOW)
         assert refused.value.extra == {"differs": differs}
 
 
@@ -519,7 +519,7 @@ def test_charges_that_another_run_took_meanwhile_are_billed_once(
     post(*(make_spec(person, "10") for person in people))
     monkeypatch.setattr(chunks, "CHUNK", 2)
     other = RunSpec(MARCH_END, issue=True)
-    meddled = _between_chunks(monkeypatch, lambda: runs.run(transaction, other, SYSTEM, NOW))
+    meddled = _between_chunks(monkeypatch, lambda: runs.run_billing(transaction, other, SYSTEM, NOW))
     run_id = bill()
     assert meddled == [1]
     assert [invoice.customer_reference for invoice in all_invoices()] == ["P-0", "P-1", "P-2", "P-3"]
@@ -571,7 +571,7 @@ def test_a_later_invoice_between_two_chunks_stops_the_run_with_its_reason(
     post(*(make_spec(person, "10") for person in people))
     monkeypatch.setattr(chunks, "CHUNK", 2)
     tomorrow = RunSpec(MARCH_END, customers=("P-3",), issue=True, issue_date=NOW.date() + timedelta(days=1))
-    _between_chunks(monkeypatch, lambda: runs.run(transaction, tomorrow, SYSTEM, NOW + timedelta(days=1)))
+    _between_chunks(monkeypatch, lambda: runs.run_billing(transaction, tomorrow, SYSTEM, NOW + timedelta(days=1)))
     run_id = bill()
     run = report(session, run_id).run
     assert run.state == "failed"
@@ -708,7 +708,7 @@ def test_a_run_that_was_started_by_an_earlier_version_goes_on(session: Session) 
         session.execute(insert(item).values(**listed, **later, position=1))
 
     transaction(as_before)
-    assert runs.run(transaction, spec, SYSTEM, NOW) == (A, False)
+    assert runs.run_billing(transaction, spec, SYSTEM, NOW) == (A, False)
     assert Counter((row.charges, plain(row.amount), row.reason) for row in left_out(session, A)) == {
         (1, "2", "after_cut_off"): 1,
         (1, "3", "after_cut_off"): 1,
@@ -722,7 +722,7 @@ def test_totals_that_are_wrong_stop_the_run_with_a_sentence(session: Session) ->
     customer = make_customer(currency="EUR")
     post(make_spec(customer, "1.00"), make_spec(customer, "2.00"))
     transaction(lambda session: session.execute(update(Account).values(pending_charges=1)))
-    id, _ = runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
+    id, _ = runs.run_billing(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
     session.rollback()
     run = session.get_one(BillingRun, id)
     assert run.state == "failed"
@@ -733,7 +733,7 @@ def test_totals_that_are_wrong_stop_the_run_with_a_sentence(session: Session) ->
 
 def test_a_run_that_finds_nothing_due_tells_of_no_invoices(session: Session) -> None:
     post(make_spec(make_customer(currency="EUR"), "1.00", incurred_on=APRIL))
-    runs.run(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
+    runs.run_billing(transaction, RunSpec(MARCH_END, issue=True, issue_date=MARCH_END), SYSTEM, NOW)
     session.rollback()
     told = session.scalars(select(AuditEvent.action).where(AuditEvent.object_type == "billing_run")).all()
     assert sorted(told) == ["billing_run.finished", "billing_run.started"]

@@ -23,7 +23,7 @@ A, B, C = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 
 
 def correct(id: UUID, new_id: UUID | None = None, reason: str = "Wrong quantity", **fields: Any) -> tuple[UUID, bool]:
-    return transaction(corrections.correct, id, fields, new_id, reason, SYSTEM, NOW)
+    return transaction(corrections.correct_charge, id, fields, new_id, reason, SYSTEM, NOW)
 
 
 def stored(session: Session, id: UUID) -> Any:

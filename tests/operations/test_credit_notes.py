@@ -144,7 +144,7 @@ def test_under_its_id_it_is_made_once(session: Session, invoice: Invoice) -> Non
 def test_dates_follow_the_series_the_invoice_and_the_lock(session: Session, invoice: Invoice) -> None:
     later = make_invoice(make_customer(), now=NOW + timedelta(days=3))
     credit(later, "1", now=NOW + timedelta(days=3))
-    transaction(periods.lock, date(2026, 4, 1), "", SYSTEM, NOW)
+    transaction(periods.set_period_lock, date(2026, 4, 1), "", SYSTEM, NOW)
     before = contents(session)
     for day, code in (
         (date(2026, 4, 1), "before_invoice"),
@@ -153,7 +153,7 @@ def test_dates_follow_the_series_the_invoice_and_the_lock(session: Session, invo
         with pytest.raises(DomainError) as refused:
             credit(invoice, "1", issue_date=day, now=NOW + timedelta(days=9))
         assert (refused.value.code, refused.value.field) == (code, ("issue_date",))
-    transaction(periods.lock, date(2026, 4, 6), "", SYSTEM, NOW + timedelta(days=9))
+    transaction(periods.set_period_lock, date(2026, 4, 6), "", SYSTEM, NOW + timedelta(days=9))
     with pytest.raises(DomainError, match="locked through") as refused:
         credit(invoice, "1", issue_date=date(2026, 4, 6), now=NOW + timedelta(days=9))
     assert refused.value.code == "period_locked"
@@ -164,7 +164,7 @@ def test_dates_follow_the_series_the_invoice_and_the_lock(session: Session, invo
 
 def test_an_invoice_of_a_locked_period_is_credited_in_the_open_one(session: Session, invoice: Invoice) -> None:
     later = NOW + timedelta(days=40)
-    transaction(periods.lock, date(2026, 4, 30), "", SYSTEM, later)
+    transaction(periods.set_period_lock, date(2026, 4, 30), "", SYSTEM, later)
     assert credit(invoice, "172.50", now=later).issue_date == date(2026, 5, 12)
     assert_books_balance(session)
 
@@ -179,9 +179,9 @@ def test_what_cannot_be_credited_says_why(session: Session, invoice: Invoice) ->
         (voided.id, "is void: nothing is left"),
     ):
         with pytest.raises(Conflict, match=sentence):
-            transaction(credit_notes.credit, id, CreditSpec("Why", exact("1")), SYSTEM, NOW)
+            transaction(credit_notes.credit_invoice, id, CreditSpec("Why", exact("1")), SYSTEM, NOW)
     with pytest.raises(NotFound):
-        transaction(credit_notes.credit, A, CreditSpec("Why", exact("1")), SYSTEM, NOW)
+        transaction(credit_notes.credit_invoice, A, CreditSpec("Why", exact("1")), SYSTEM, NOW)
     line = invoice.lines[0].id
     for spec, code in (
         (CreditSpec("", exact("1")), "blank"),
@@ -192,7 +192,7 @@ def test_what_cannot_be_credited_says_why(session: Session, invoice: Invoice) ->
         (CreditSpec("Why", None, [(A, exact("1"))]), "unknown_line"),
     ):
         with pytest.raises(DomainError) as refused:
-            transaction(credit_notes.credit, invoice.id, spec, SYSTEM, NOW)
+            transaction(credit_notes.credit_invoice, invoice.id, spec, SYSTEM, NOW)
         assert refused.value.code == code
     assert contents(session) == before
 

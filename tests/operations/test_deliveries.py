@@ -17,15 +17,15 @@ from billing_admin.domain.webhooks import MOST_TRIES, WAITS
 from billing_admin.models import AuditEvent, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing_admin.operations.charges import charges
 from billing_admin.operations.webhooks import deliveries, endpoints
-from billing_admin.operations.webhooks.deliveries import Due, Outcome
+from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
 from billing_admin.operations.webhooks.endpoints import EndpointSpec
 from billing_admin.queries.webhooks.endpoints import due, troubled
 from tests.background.hooks import RULES, key_of, make_endpoint, stored, told
 from tests.making import NOW, make_customer, make_spec, post
 
 KEY = "only-for-tests" * 4
-OK = Outcome(NOW, 5, 200, answer="ok")
-WRONG, AWAY = Outcome(NOW, 5, 400), Outcome(NOW, 5, None, "There was no connection.")
+OK = AttemptOutcome(NOW, 5, 200, answer="ok")
+WRONG, AWAY = AttemptOutcome(NOW, 5, 400), AttemptOutcome(NOW, 5, None, "There was no connection.")
 HELD = ["charge.held"]
 
 
@@ -48,16 +48,18 @@ def happen(number: int = 1, now: datetime = NOW) -> list[UUID]:
     return ids
 
 
-def take(endpoint: UUID, worker: str = "me", now: datetime = NOW) -> Due | None:
-    return transaction(deliveries.take, endpoint, worker, KEY, now)
+def take(endpoint: UUID, worker: str = "me", now: datetime = NOW) -> DueDelivery | None:
+    return transaction(deliveries.claim_next, endpoint, worker, KEY, now)
 
 
-def note(one: Due | None, outcome: Outcome, now: datetime = NOW, worker: str = "me") -> Due | None:
+def note(
+    one: DueDelivery | None, outcome: AttemptOutcome, now: datetime = NOW, worker: str = "me"
+) -> DueDelivery | None:
     assert one is not None
-    return transaction(deliveries.note, one, outcome, worker, KEY, now)
+    return transaction(deliveries.record_attempt, one, outcome, worker, KEY, now)
 
 
-def about(one: Due | None) -> str:
+def about(one: DueDelivery | None) -> str:
     assert one is not None
     return str(json.loads(one.body)["data"]["id"])
 
@@ -81,11 +83,11 @@ def test_one_sender_at_a_time_until_it_is_silent_too_long(endpoint: UUID, sessio
     assert take(endpoint, "other") is None
     session.rollback()
     assert due(session, NOW) == []
-    later = NOW + deliveries.HOLD + timedelta(seconds=1)
+    later = NOW + deliveries.LEASE + timedelta(seconds=1)
     assert due(session, later) == [endpoint]
     again = take(endpoint, "other", later)
     assert about(again) == about(one)
-    with pytest.raises(deliveries.Lost):
+    with pytest.raises(deliveries.LeaseLost):
         note(one, OK, later)
     assert note(again, OK, later, "other") is not None
     assert [len(one.attempts) for one in told(session)] == [1, 0]
@@ -94,9 +96,9 @@ def test_one_sender_at_a_time_until_it_is_silent_too_long(endpoint: UUID, sessio
 def test_given_back_it_is_free(endpoint: UUID, session: Session) -> None:
     happen()
     take(endpoint)
-    transaction(deliveries.release, endpoint, "somebody else")
+    transaction(deliveries.release_endpoint, endpoint, "somebody else")
     assert take(endpoint, "other") is None
-    transaction(deliveries.release, endpoint, "me")
+    transaction(deliveries.release_endpoint, endpoint, "me")
     assert take(endpoint, "other") is not None
 
 
@@ -187,7 +189,7 @@ def test_sent_again_from_the_first_wait_on(endpoint: UUID, session: Session) -> 
     note(take(endpoint), OK)
     (one,) = told(session)
     later = NOW + timedelta(days=2)
-    transaction(endpoints.send_again, one.id, SYSTEM, later)
+    transaction(endpoints.resend_delivery, one.id, SYSTEM, later)
     again = take(endpoint, now=later)
     assert again is not None
     assert (again.id, again.body) == (one.id, one.body)
@@ -247,7 +249,7 @@ def test_rotated_both_secrets_sign_for_a_day(app: Flask, endpoint: UUID, session
     first = take(endpoint)
     assert first is not None
     (old,) = first.secrets
-    new = transaction(endpoints.rotate, endpoint, KEY, 1, SYSTEM, NOW)
+    new = transaction(endpoints.rotate_secret, endpoint, KEY, 1, SYSTEM, NOW)
     second = note(first, OK)
     assert second is not None
     assert second.secrets == (new, old)
@@ -255,24 +257,24 @@ def test_rotated_both_secrets_sign_for_a_day(app: Flask, endpoint: UUID, session
     assert third is not None
     assert third.secrets == (new,)
     with pytest.raises(Stale):
-        transaction(endpoints.rotate, endpoint, KEY, 1, SYSTEM, NOW)
+        transaction(endpoints.rotate_secret, endpoint, KEY, 1, SYSTEM, NOW)
 
 
 def test_with_another_key_nothing_signs_until_it_is_rotated(endpoint: UUID, session: Session) -> None:
     happen()
-    one = transaction(deliveries.take, endpoint, "me", "another key", NOW)
+    one = transaction(deliveries.claim_next, endpoint, "me", "another key", NOW)
     assert one is not None
     assert one.secrets == ()
-    transaction(deliveries.release, endpoint, "me")
-    new = transaction(endpoints.rotate, endpoint, "another key", None, SYSTEM, NOW)
-    one = transaction(deliveries.take, endpoint, "me", "another key", NOW)
+    transaction(deliveries.release_endpoint, endpoint, "me")
+    new = transaction(endpoints.rotate_secret, endpoint, "another key", None, SYSTEM, NOW)
+    one = transaction(deliveries.claim_next, endpoint, "me", "another key", NOW)
     assert one is not None
     assert one.secrets[0] == new
 
 
 def test_no_secret_is_stored(app: Flask, session: Session) -> None:
     id, secret = make_endpoint(app)
-    rotated = transaction(endpoints.rotate, id, key_of(app), None, SYSTEM, NOW)
+    rotated = transaction(endpoints.rotate_secret, id, key_of(app), None, SYSTEM, NOW)
     kept = [str(vars(one)) for one in (stored(session, id), *session.scalars(select(AuditEvent)))]
     assert not [one for one in kept if secret in one or rotated in one or "whsec_" in one]
 
@@ -313,14 +315,14 @@ def test_added_once(app: Flask, session: Session) -> None:
 def test_what_was_delivered_is_forgotten_after_30_days(
     endpoint: UUID, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "AT_ONCE", 2)
+    monkeypatch.setattr(deliveries, "DELETE_BATCH", 2)
     happen(6)
     one = take(endpoint)
     for _ in range(5):
         one = note(one, OK)
     later = NOW + timedelta(days=30)
-    assert deliveries.forget_all(transaction, later) == 0
-    assert deliveries.forget_all(transaction, later + timedelta(seconds=1)) == 5
+    assert deliveries.delete_all_expired(transaction, later) == 0
+    assert deliveries.delete_all_expired(transaction, later + timedelta(seconds=1)) == 5
     assert [one.state for one in told(session)] == ["waiting"]
     assert session.scalar(select(func.count()).select_from(WebhookAttempt)) == 0
     assert session.scalar(select(func.count()).select_from(WebhookDelivery)) == 1

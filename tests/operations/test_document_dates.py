@@ -61,14 +61,14 @@ def test_a_document_dated_in_the_future_is_refused_by_every_operation(session: S
     post(make_spec(customer, "5"))
     run = RunSpec(MARCH_END, issue=True, issue_date=day)
     acts: dict[str, Callable[[], object]] = {
-        "run": lambda: runs.run(transaction, run, SYSTEM, NOW),
+        "run": lambda: runs.run_billing(transaction, run, SYSTEM, NOW),
         "background run": lambda: transaction(runs.start_in_background, run, SYSTEM, NOW),
-        "preview": lambda: runs.scope_of(session, run, NOW),
+        "preview": lambda: runs.resolve_scope(session, run, NOW),
         "run of drafts": lambda: bill(issue=False, issue_date=day),
         "issue": lambda: transaction(invoices.issue, draft.id, day, SYSTEM, NOW),
         "issue many": lambda: transaction(invoices.issue_many, [draft.id], day, SYSTEM, NOW),
         "credit": lambda: credit(issued, "1", issue_date=day),
-        "credit preview": lambda: credit_notes.credit_date(session, str(issued.number), TODAY, day, NOW),
+        "credit preview": lambda: credit_notes.resolve_credit_note_date(session, str(issued.number), TODAY, day, NOW),
     }
     before = contents(session)
     for name, act in acts.items():
@@ -127,13 +127,13 @@ def test_today_is_the_organisations_day_around_midnight(session: Session, zone: 
 def test_a_day_is_accepted_by_preview_and_issue_alike(session: Session) -> None:
     """After the lock, up to today, and not before the last document of its series: each day is tried."""
     make_invoice(now=NOW - timedelta(days=4))
-    transaction(periods.lock, TODAY - timedelta(days=6), "", SYSTEM, NOW)
+    transaction(periods.set_period_lock, TODAY - timedelta(days=6), "", SYSTEM, NOW)
     accepted = []
     for days in range(-9, 4):
         day, draft = TODAY + timedelta(days), make_invoice(make_customer(), issue=False)
         outcomes = []
         for act in (
-            lambda day=day: runs.scope_of(session, RunSpec(MARCH_END, issue=True, issue_date=day), NOW),
+            lambda day=day: runs.resolve_scope(session, RunSpec(MARCH_END, issue=True, issue_date=day), NOW),
             lambda day=day, draft=draft: transaction(invoices.issue, draft.id, day, SYSTEM, NOW),
         ):
             session.rollback()
@@ -165,10 +165,10 @@ def test_a_void_of_an_invoice_dated_in_the_future_counts_from_its_own_issue_date
 
 def test_a_void_dated_in_the_future_is_possible_while_today_is_locked(session: Session) -> None:
     ahead, usual = make_invoice(now=LATER), make_invoice(make_customer(), issue=False)
-    transaction(periods.lock, TODAY, "", SYSTEM, NOW)
+    transaction(periods.set_period_lock, TODAY, "", SYSTEM, NOW)
     void(ahead)
     assert stored(ahead).voided_on == MISTYPED
-    transaction(periods.lock, None, "Go on", SYSTEM, NOW)
+    transaction(periods.set_period_lock, None, "Go on", SYSTEM, NOW)
     assert stored(usual).status == "draft"
 
 
@@ -203,7 +203,7 @@ def test_what_a_document_dated_in_the_future_blocks_says_so_and_voiding_it_does_
     for act in (
         lambda: transaction(invoices.issue, draft.id, None, SYSTEM, NOW),
         bill,
-        lambda: runs.scope_of(session, RunSpec(MARCH_END, issue=True), NOW),
+        lambda: runs.resolve_scope(session, RunSpec(MARCH_END, issue=True), NOW),
     ):
         with pytest.raises(Invalid) as refused:
             act()
@@ -279,7 +279,7 @@ def test_a_number_that_the_ended_series_gave_out_is_not_given_out_again(session:
 def test_a_stored_run_dated_in_the_future_fails_with_the_reason(session: Session) -> None:
     post(make_spec(make_customer(), "5"))
     run_id, _ = transaction(runs.start, RunSpec(MARCH_END, issue=True, issue_date=MISTYPED), SYSTEM, LATER)
-    runs.work(transaction, run_id, SYSTEM, NOW)
+    runs.bill_chunks(transaction, run_id, SYSTEM, NOW)
     session.rollback()
     run = session.get_one(BillingRun, run_id)
     assert (run.state, run.failure) == ("failed", "Use 2026-04-02 (today) or earlier: this day is still to come.")

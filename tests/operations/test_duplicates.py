@@ -32,7 +32,7 @@ def alike(session: Session) -> Session:
 
 
 def keep(ids: Sequence[UUID], reason: str = "") -> int:
-    return transaction(duplicates.keep, ids, reason, SYSTEM, LATER)
+    return transaction(duplicates.keep_duplicates, ids, reason, SYSTEM, LATER)
 
 
 def stored(session: Session, id: UUID) -> Any:

@@ -47,10 +47,10 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
     "hold many": (lambda s: charges.hold(s, [A, B], "x", ADA, LATER), ["charge.held"]),
     "release what is not held": (lambda s: charges.release(s, [A], "x", ADA, LATER), []),
     "cancel": (lambda s: charges.cancel(s, [A], "x", ADA, LATER), ["charge.cancelled"]),
-    "keep": (lambda s: duplicates.keep(s, [B], "x", ADA, LATER), ["charge.kept"]),
+    "keep": (lambda s: duplicates.keep_duplicates(s, [B], "x", ADA, LATER), ["charge.kept"]),
     # The replacement is posted like any other charge, and its original tells of the correction.
     "correct": (
-        lambda s: corrections.correct(s, A, {"amount": exact("6")}, None, "x", ADA, LATER),
+        lambda s: corrections.correct_charge(s, A, {"amount": exact("6")}, None, "x", ADA, LATER),
         ["charge.posted", "charge.corrected"],
     ),
     "agree": (
@@ -58,10 +58,10 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
         ["recurring_charge.created"],
     ),
     "post what is due": (
-        lambda s: recurring_posting.post_due(s, [AGREED], TODAY + 90 * DAY, ADA, LATER),
+        lambda s: recurring_posting.post_due_charges(s, [AGREED], TODAY + 90 * DAY, ADA, LATER),
         ["charge.posted"],
     ),
-    "post what is not due": (lambda s: recurring_posting.post_due(s, [AGREED], TODAY - DAY, ADA, LATER), []),
+    "post what is not due": (lambda s: recurring_posting.post_due_charges(s, [AGREED], TODAY - DAY, ADA, LATER), []),
     "pause": (lambda s: recurring_charges.pause(s, AGREED, "x", ADA, LATER), ["recurring_charge.paused"]),
     "resume what goes on": (lambda s: recurring_charges.resume(s, AGREED, "x", ADA, LATER), []),
     "end": (lambda s: recurring_charges.end(s, AGREED, TODAY, "x", ADA, LATER), ["recurring_charge.ended"]),
@@ -87,7 +87,7 @@ def house(session: Session) -> Session:
     post(make_spec("ACME", "5", id=B))
     spec = RecurringSpec("ACME", "GenericCompute", "monthly", TODAY - DAY, id=AGREED)
     transaction(recurring_charges.create, spec, SYSTEM, NOW)
-    transaction(recurring_posting.post_due, [AGREED], TODAY, SYSTEM, NOW)
+    transaction(recurring_posting.post_due_charges, [AGREED], TODAY, SYSTEM, NOW)
     transaction(users.create_user, "viewer@example.com", PASSWORD, "viewer", SYSTEM, NOW)
     return session
 

@@ -24,14 +24,16 @@ def store(content: bytes, *, chunk: int = 70_001) -> UUID:
     return files.store(transaction, chunks, "charges.csv", "text/csv", SYSTEM, NOW)
 
 
-@pytest.mark.parametrize("size", [0, 1, files.PART - 1, files.PART, files.PART + 1, 3 * files.PART + 17])
+@pytest.mark.parametrize(
+    "size", [0, 1, files.PART_BYTES - 1, files.PART_BYTES, files.PART_BYTES + 1, 3 * files.PART_BYTES + 17]
+)
 def test_what_goes_in_comes_out(session: Session, size: int) -> None:
     content = random.Random(size).randbytes(size)
     id = store(content)
     found = file(session, id)
     assert (found.name, found.size, found.sha256) == ("charges.csv", size, hashlib.sha256(content).hexdigest())
     assert b"".join(parts(session, id)) == content
-    assert all(len(part) <= files.PART for part in parts(session, id))
+    assert all(len(part) <= files.PART_BYTES for part in parts(session, id))
     assert io.BufferedReader(Reading(session, id)).read() == content
 
 
@@ -42,23 +44,23 @@ def test_it_reads_as_text(session: Session) -> None:
 
 
 def test_half_a_file_is_no_file(session: Session) -> None:
-    id = transaction(files.begin, "half", "text/csv", SYSTEM, NOW)
-    transaction(files.append, id, 0, b"half")
+    id = transaction(files.create, "half", "text/csv", SYSTEM, NOW)
+    transaction(files.append_part, id, 0, b"half")
     with pytest.raises(NotFound):
         file(session, id)
 
 
 def test_a_part_may_be_written_again(session: Session) -> None:
-    id = transaction(files.begin, "twice", "text/csv", SYSTEM, NOW)
+    id = transaction(files.create, "twice", "text/csv", SYSTEM, NOW)
     for text in (b"one", b"two"):
-        transaction(files.append, id, 0, text)
-    transaction(files.close, id, 3, hashlib.sha256(b"two").hexdigest())
+        transaction(files.append_part, id, 0, text)
+    transaction(files.complete, id, 3, hashlib.sha256(b"two").hexdigest())
     assert b"".join(parts(session, id)) == b"two"
 
 
 def test_old_files_are_forgotten_with_their_bytes(session: Session) -> None:
     old, new = store(b"old"), files.store(transaction, [b"new"], "n", "text/csv", SYSTEM, NOW + timedelta(days=2))
-    assert transaction(files.forget, NOW + timedelta(days=1)) == 1
+    assert transaction(files.delete_created_before, NOW + timedelta(days=1)) == 1
     session.rollback()
     assert session.scalars(select(StoredFile.id)).all() == [new]
     assert session.scalar(select(func.count()).select_from(FilePart)) == 1

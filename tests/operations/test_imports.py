@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.background.imports import check_stored, import_stored
+from billing_admin.background.imports import check_file, import_file
 from billing_admin.background.runner import HANDLERS, Cancelled, Progress
 from billing_admin.clock import now
 from billing_admin.db.transactions import transaction
@@ -134,7 +134,7 @@ def test_every_error_is_told_and_nothing_comes_in(session: Session) -> None:
 
 def test_keys_are_found_twice_across_chunks(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     make_customer(reference="acme")
-    monkeypatch.setattr("billing_admin.background.imports.CHUNK", dict.fromkeys(("charges", "services"), 2))
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK_ROWS", dict.fromkeys(("charges", "services"), 2))
     rows = "".join(f"acme,Work,1,{key}\n" for key in "abcdeaf")
     assert told(check("charges", "customer,description,amount,key\n" + rows)) == [(7, "key", "a")]
     twice = check("services", "code,name\na,A\nb,B\nc,C\na,A\n")
@@ -224,27 +224,27 @@ def test_payments_are_allocated_as_the_file_says(session: Session) -> None:
 
 
 def test_what_changed_since_the_check_stops_with_the_line(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 1})
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK_ROWS", {"charges": 1})
     make_customer(reference="acme")
     late = make_customer(reference="late")
     one = check("charges", "customer,description,amount\nacme,a,1\nlate,b,2\nacme,c,4\n")
     transaction(customers.archive, late.id, SYSTEM, NOW)
     transaction(imports.start, one.id, SYSTEM, NOW)
     with pytest.raises(Conflict, match=r"Line 3: Customer “late” is archived"):
-        import_stored(one.id, SYSTEM, lambda _count: None)
+        import_file(one.id, SYSTEM, lambda _count: None)
     stopped = one_import(session, one.id)
     assert (stopped.state, stopped.done, Tally.of_data(stopped.made).new) == ("importing", 1, 1)
     assert stopped.failure is not None
     transaction(customers.restore, late.id, SYSTEM, NOW)
     transaction(imports.start, one.id, SYSTEM, NOW)
-    import_stored(one.id, SYSTEM, lambda _count: None)
+    import_file(one.id, SYSTEM, lambda _count: None)
     done = one_import(session, one.id)
     assert (done.state, done.made, done.failure) == ("done", done.promised, None)
     assert count(session, Charge) == 3
 
 
 def test_one_that_somebody_stops_goes_on_where_it_stood(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 2})
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK_ROWS", {"charges": 2})
     make_customer(reference="acme")
     one = check("charges", "customer,description,amount\n" + "".join(f"acme,{n},1\n" for n in range(5)))
     transaction(imports.start, one.id, SYSTEM, NOW)
@@ -256,24 +256,24 @@ def test_one_that_somebody_stops_goes_on_where_it_stood(session: Session, monkey
 
     for _ in range(2):
         with pytest.raises(Cancelled):
-            import_stored(one.id, SYSTEM, stop)
+            import_file(one.id, SYSTEM, stop)
     assert seen == [(2, 5), (4, 5)]
     assert (one_import(session, one.id).done, count(session, Charge)) == (4, 4)
-    import_stored(one.id, SYSTEM, lambda _count: None)
+    import_file(one.id, SYSTEM, lambda _count: None)
     done = one_import(session, one.id)
     assert (done.state, done.made, count(session, Charge)) == ("done", done.promised, 5)
-    import_stored(one.id, SYSTEM, lambda _count: None)  # once more: it is done, and stays so
+    import_file(one.id, SYSTEM, lambda _count: None)  # once more: it is done, and stays so
     assert count(session, Charge) == 5
 
 
 def test_the_first_chunk_is_told_at_once(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 2})
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK_ROWS", {"charges": 2})
     make_customer(reference="acme")
     one = check("charges", "customer,description,amount\n" + "".join(f"acme,{n},1\n" for n in range(5)))
-    transaction(imports.ask_import, one.id, SYSTEM, NOW)
-    job = transaction(jobs.take, "a worker", SYSTEM, now())
+    transaction(imports.request_import, one.id, SYSTEM, NOW)
+    job = transaction(jobs.claim_next, "a worker", SYSTEM, now())
     assert job is not None
-    HANDLERS[imports.IMPORT](job, Progress(job.id, "a worker", 0, None))
+    HANDLERS[imports.IMPORT_JOB](job, Progress(job.id, "a worker", 0, None))
     told = latest(session, one.id)
     assert told is not None
     assert (told.done, told.of) == (2, 5)  # of three chunks, within less than the seconds between two beats
@@ -283,23 +283,23 @@ def test_a_mapping_must_name_what_is_needed(session: Session) -> None:
     content = b"a,b,currency\n1,2,3\n"
     id = bring("services", content)
     with pytest.raises(Invalid) as refused:
-        transaction(imports.plan, id, planned("services", content), SYSTEM, NOW)
+        transaction(imports.set_plan, id, planned("services", content), SYSTEM, NOW)
     assert [problem.field for problem in refused.value.problems] == [("code",), ("unit_price",)]
     with pytest.raises(Conflict, match="nothing to check"):
-        transaction(imports.ask_check, id, SYSTEM, NOW)
+        transaction(imports.request_check, id, SYSTEM, NOW)
     with pytest.raises(Conflict, match="which column"):
-        check_stored(id, SYSTEM, lambda _count: None)
+        check_file(id, SYSTEM, lambda _count: None)
 
 
 def test_each_kind_needs_its_permission(session: Session) -> None:
     make_customer(reference="acme")
     id = bring("payments", b"customer,amount\nacme,1\n")
     clerk = Actor("person", uuid4(), "clerk", frozenset({"charges:write", "read"}))
-    for act in (imports.ask_check, imports.start, imports.ask_import):
+    for act in (imports.request_check, imports.start, imports.request_import):
         with pytest.raises(Denied):
             transaction(act, id, clerk, NOW)
     with pytest.raises(Denied):
-        transaction(imports.plan, id, planned("payments", b"customer,amount\nacme,1\n"), clerk, NOW)
+        transaction(imports.set_plan, id, planned("payments", b"customer,amount\nacme,1\n"), clerk, NOW)
 
 
 def test_a_file_that_breaks_in_the_middle_is_refused_whole(session: Session) -> None:
@@ -317,18 +317,18 @@ def test_a_file_that_breaks_in_the_middle_is_refused_whole(session: Session) -> 
 def test_a_file_that_is_being_checked_keeps_its_mapping(session: Session) -> None:
     content = b"customer,description,amount\nacme,a,1\n"
     id = bring("charges", content)
-    transaction(imports.plan, id, planned("charges", content), SYSTEM, NOW)
-    transaction(imports.ask_check, id, SYSTEM, NOW)
+    transaction(imports.set_plan, id, planned("charges", content), SYSTEM, NOW)
+    transaction(imports.request_check, id, SYSTEM, NOW)
     with pytest.raises(Conflict, match="being checked"):
-        transaction(imports.plan, id, planned("charges", content), SYSTEM, NOW)
+        transaction(imports.set_plan, id, planned("charges", content), SYSTEM, NOW)
 
 
 def test_begun_means_begun(session: Session) -> None:
     make_customer(reference="acme")
     one = take_in("charges", "customer,description,amount\nacme,a,1\n")
     with pytest.raises(Conflict, match="has begun"):
-        transaction(imports.plan, one.id, planned("charges", b"customer\nacme\n"), SYSTEM, NOW)
-    transaction(imports.ask_import, one.id, SYSTEM, NOW)
+        transaction(imports.set_plan, one.id, planned("charges", b"customer\nacme\n"), SYSTEM, NOW)
+    transaction(imports.request_import, one.id, SYSTEM, NOW)
     assert one_import(session, one.id).state == "done"
     assert session.scalars(select(Import.id)).all() == [one.id]
 
@@ -342,7 +342,7 @@ def test_a_charge_that_is_there_is_never_posted_anew(session: Session) -> None:
 
 
 def _forget_files() -> None:
-    transaction(files.forget, NOW + timedelta(days=1))
+    transaction(files.delete_created_before, NOW + timedelta(days=1))
 
 
 @pytest.mark.parametrize("width", [100, 117])
@@ -350,15 +350,15 @@ def test_a_file_that_is_forgotten_meanwhile_stops_the_import(
     session: Session, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     """Wherever it breaks off: between rows, or in the middle of one that would still be read."""
-    monkeypatch.setattr("billing_admin.operations.files.PART", 20 * 100)
-    monkeypatch.setattr("billing_admin.background.imports.CHUNK", {"charges": 5})
-    monkeypatch.setattr("billing_admin.background.imports.BLOCK", 64)
+    monkeypatch.setattr("billing_admin.operations.files.PART_BYTES", 20 * 100)
+    monkeypatch.setattr("billing_admin.background.imports.CHUNK_ROWS", {"charges": 5})
+    monkeypatch.setattr("billing_admin.background.imports.BLOCK_BYTES", 64)
     make_customer(reference="acme")
     rows = "".join(f"acme,1,{number:03d}{'x' * (width - 11)}\n" for number in range(60))
     one = check("charges", "customer,amount,description\n" + rows)
     transaction(imports.start, one.id, SYSTEM, NOW)
     with pytest.raises(NotFound, match="kept for thirty days"):
-        import_stored(one.id, SYSTEM, lambda _count: _forget_files())
+        import_file(one.id, SYSTEM, lambda _count: _forget_files())
     stopped = one_import(session, one.id)
     assert (stopped.state, stopped.done) == ("importing", count(session, Charge))
     assert stopped.done < 60
@@ -370,9 +370,9 @@ def test_the_check_of_a_mapping_that_is_another_by_now_counts_no_more(session: S
     content = b"customer,description,amount\nacme,a,1\n"
     id = bring("charges", content)
     old = planned("charges", content)
-    transaction(imports.plan, id, old, SYSTEM, NOW)
+    transaction(imports.set_plan, id, old, SYSTEM, NOW)
     transaction(
-        imports.close_check, id, planned("charges", content, settled=True), Tally(rows=7), None, None, SYSTEM, NOW
+        imports.record_check, id, planned("charges", content, settled=True), Tally(rows=7), None, None, SYSTEM, NOW
     )
     found = one_import(session, id)
     assert (found.state, found.promised) == ("checking", None)

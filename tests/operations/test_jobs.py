@@ -24,11 +24,11 @@ def ask(kind: str = "import", subject: UUID = SUBJECT) -> UUID:
 
 
 def take(worker: str = "a", at: datetime = NOW) -> Job | None:
-    return transaction(jobs.take, worker, SYSTEM, at)
+    return transaction(jobs.claim_next, worker, SYSTEM, at)
 
 
 def beat(id: UUID, worker: str = "a", done: int = 1, at: datetime = NOW) -> bool:
-    return transaction(jobs.beat, id, worker, done, 10, at)
+    return transaction(jobs.renew_lease, id, worker, done, 10, at)
 
 
 def read(session: Session, id: UUID) -> Job:
@@ -88,10 +88,10 @@ def test_a_silent_worker_loses_its_job_and_is_told(session: Session) -> None:
         lambda: beat(id, "a"),
         lambda: transaction(jobs.finish, id, "a", None, SYSTEM, LATER),
         lambda: transaction(jobs.fail, id, "a", "no", SYSTEM, LATER),
-        lambda: transaction(jobs.stop, id, "a", SYSTEM, LATER),
-        lambda: transaction(jobs.give_back, id, "a"),
+        lambda: transaction(jobs.mark_cancelled, id, "a", SYSTEM, LATER),
+        lambda: transaction(jobs.release, id, "a"),
     ):
-        with pytest.raises(jobs.Lost):
+        with pytest.raises(jobs.LeaseLost):
             late()
     assert read(session, id).worker == "b"
 
@@ -99,18 +99,18 @@ def test_a_silent_worker_loses_its_job_and_is_told(session: Session) -> None:
 def test_a_job_that_kills_every_worker_fails(session: Session) -> None:
     id = ask()
     at = NOW
-    for number in range(jobs.MOST_ATTEMPTS):
+    for number in range(jobs.MAX_ATTEMPTS):
         assert take(f"worker {number}", at)
         at += jobs.LEASE + timedelta(seconds=1)
     assert take("last", at) is None
     failed = read(session, id)
-    assert (failed.state, failed.failure) == ("failed", jobs.DIED)
+    assert (failed.state, failed.failure) == ("failed", jobs.ATTEMPTS_EXHAUSTED)
 
 
 def test_a_job_that_gets_further_each_time_goes_on(session: Session) -> None:
     id = ask()
     at = NOW
-    for number in range(3 * jobs.MOST_ATTEMPTS):
+    for number in range(3 * jobs.MAX_ATTEMPTS):
         assert take("a", at)
         beat(id, done=number + 1, at=at)
         at += jobs.LEASE + timedelta(seconds=1)
@@ -133,7 +133,7 @@ def test_one_that_runs_is_told_at_its_next_beat(session: Session) -> None:
     transaction(jobs.cancel, id, SYSTEM, NOW)
     transaction(jobs.cancel, id, SYSTEM, NOW)
     assert beat(id)
-    transaction(jobs.stop, id, "a", SYSTEM, NOW)
+    transaction(jobs.mark_cancelled, id, "a", SYSTEM, NOW)
     assert read(session, id).state == "cancelled"
     assert actions(session) == ["job.queued", "job.cancel_asked", "job.cancelled"]
 
@@ -156,7 +156,7 @@ def test_a_billing_run_is_not_stopped_half_way(session: Session) -> None:
 def test_a_job_given_back_waits_for_the_next_worker(session: Session) -> None:
     id = ask()
     take()
-    transaction(jobs.give_back, id, "a")
+    transaction(jobs.release, id, "a")
     assert (read(session, id).state, read(session, id).attempts) == ("queued", 0)
     assert take("b")
 
@@ -170,9 +170,9 @@ def test_what_failed_or_was_cancelled_is_tried_again(session: Session, how: str)
         assert read(session, id).failure == "The disk is full."
     else:
         transaction(jobs.cancel, id, SYSTEM, NOW)
-        transaction(jobs.stop, id, "a", SYSTEM, NOW)
+        transaction(jobs.mark_cancelled, id, "a", SYSTEM, NOW)
     for _ in range(2):
-        transaction(jobs.again, id, SYSTEM, NOW)
+        transaction(jobs.retry, id, SYSTEM, NOW)
     found = read(session, id)
     assert (found.state, found.failure, found.cancel_asked, found.finished_at) == ("queued", None, False, None)
     assert take()
@@ -184,17 +184,17 @@ def test_what_is_done_or_goes_on_elsewhere_is_not_begun_again(session: Session) 
     transaction(jobs.fail, first, "a", "No.", SYSTEM, NOW)
     second = ask()
     with pytest.raises(Conflict, match="Another job"):
-        transaction(jobs.again, first, SYSTEM, NOW)
+        transaction(jobs.retry, first, SYSTEM, NOW)
     take()
     transaction(jobs.finish, second, "a", None, SYSTEM, NOW)
     with pytest.raises(Conflict, match="is done"):
-        transaction(jobs.again, second, SYSTEM, NOW)
+        transaction(jobs.retry, second, SYSTEM, NOW)
 
 
 def test_who_may_not_ask_may_not_touch(session: Session) -> None:
     id = ask()
     viewer = Actor("user", None, "viewer", frozenset({"read", "jobs:write"}))
-    for act in (jobs.cancel, jobs.again):
+    for act in (jobs.cancel, jobs.retry):
         with pytest.raises(Denied):
             transaction(act, id, viewer, NOW)
 
@@ -209,7 +209,7 @@ def test_whoever_tries_it_again_acts_from_then_on(session: Session) -> None:
     take()
     transaction(jobs.fail, id, "a", "No.", SYSTEM, NOW)
     other = Actor("user", UUID(int=9), "other@example.com", frozenset({"charges:write", "jobs:write"}))
-    transaction(jobs.again, id, other, NOW)
+    transaction(jobs.retry, id, other, NOW)
     taken = take()
     assert taken
     assert jobs.actor_of(taken) == Actor("user", UUID(int=9), "other@example.com", frozenset({"charges:write"}))

@@ -147,7 +147,7 @@ def test_paid_opened_and_paid_again(endpoint: UUID, client: FlaskClient, session
     paid = ("invoice.paid", invoice.number)
     assert events(session)[1:] == [paid, paid]
     assert len({one.event_id for one in told(session)}) == 3
-    transaction(payments.withdraw, third, _allocation(session), "", SYSTEM, NOW)
+    transaction(payments.withdraw_allocation, third, _allocation(session), "", SYSTEM, NOW)
     transaction(payments.write_off, invoice.id, Decimal(6), "Small", None, SYSTEM, NOW)
     assert events(session)[1:] == [paid, paid, paid]
     assert data(last(session)) == shown(client, path)
@@ -205,7 +205,7 @@ def test_held_once_corrected(endpoint: UUID, client: FlaskClient, session: Sessi
     if not duplicate:
         transaction(charges.hold, [one], "Look", SYSTEM, NOW)
     amount = Decimal(12) if duplicate else Decimal(13)
-    new, _ = transaction(corrections.correct, one, {"amount": amount}, None, "Wrong", SYSTEM, NOW)
+    new, _ = transaction(corrections.correct_charge, one, {"amount": amount}, None, "Wrong", SYSTEM, NOW)
     assert events(session)[-1] == ("charge.held", str(new))
     assert data(last(session)) == shown(client, f"/charges/{new}")
     assert len(events(session)) == (1 if duplicate else 2)

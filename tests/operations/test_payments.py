@@ -131,11 +131,11 @@ def test_an_invoice_in_another_currency_is_left_alone(session: Session, acme: Cu
 
 def test_an_identical_repeat_stores_nothing(session: Session, acme: Customer) -> None:
     spec = make_payment_spec(acme, "25", received_on=TODAY, reference="R", id=A)
-    assert transaction(payments.record, spec, SYSTEM, NOW) == payments.Recorded(A, True)
+    assert transaction(payments.record, spec, SYSTEM, NOW) == payments.RecordedPayment(A, True)
     before = contents(session)
     shorter = make_payment_spec(str(acme.id), "25.00", id=A)
     for again in (spec, shorter):
-        assert transaction(payments.record, again, SYSTEM, LATER) == payments.Recorded(A, False)
+        assert transaction(payments.record, again, SYSTEM, LATER) == payments.RecordedPayment(A, False)
     assert contents(session) == before
 
 
@@ -239,7 +239,7 @@ def test_nothing_is_dated_in_a_locked_period(session: Session, acme: Customer) -
     lock(TODAY)
     (taken,) = session.scalars(select(Allocation.id).where(Allocation.payment_id == id))
     for work, *args in (
-        (payments.withdraw, id, taken, ""),
+        (payments.withdraw_allocation, id, taken, ""),
         (payments.allocate, id, "oldest"),
         (payments.write_off, all_invoices()[2].id, exact("30"), "Tiny", None),
     ):
@@ -280,11 +280,11 @@ def test_no_more_is_allocated_than_is_left(session: Session, acme: Customer) -> 
 def test_a_withdrawn_allocation_is_credit_again(session: Session, acme: Customer) -> None:
     id = pay(make_payment_spec(acme, "25"))
     (first, _) = session.scalars(select(Allocation.id).order_by(Allocation.id)).all()
-    assert transaction(payments.withdraw, id, first, "A mix-up", SYSTEM, LATER)
+    assert transaction(payments.withdraw_allocation, id, first, "A mix-up", SYSTEM, LATER)
     assert allocations(session)[0] == (number(1), 1000, TODAY, date(2026, 4, 5))
     assert (payment(session, id).allocated, paid()) == (1500, [0, 1500, 0])
     before = contents(session)
-    assert not transaction(payments.withdraw, id, first, "A mix-up", SYSTEM, LATER)
+    assert not transaction(payments.withdraw_allocation, id, first, "A mix-up", SYSTEM, LATER)
     assert contents(session) == before
 
 
@@ -293,16 +293,20 @@ def test_an_allocation_is_withdrawn_from_its_own_payment(session: Session, acme:
     other = pay(make_payment_spec(acme, "5"))
     allocation = session.scalars(select(Allocation.id).where(Allocation.payment_id != other)).one()
     assert (
-        refused(session, NotFound, payments.withdraw, other, allocation, "", SYSTEM, NOW).code == "unknown_allocation"
+        refused(session, NotFound, payments.withdraw_allocation, other, allocation, "", SYSTEM, NOW).code
+        == "unknown_allocation"
     )
-    assert refused(session, NotFound, payments.withdraw, A, allocation, "", SYSTEM, NOW).code == "unknown_payment"
+    assert (
+        refused(session, NotFound, payments.withdraw_allocation, A, allocation, "", SYSTEM, NOW).code
+        == "unknown_payment"
+    )
 
 
 def free(number: str, amount: int, day: date, now: datetime = LATER) -> int:
     def work(session: Session) -> int:
         row = session.execute(select(Invoice.__table__).where(Invoice.number == number)).mappings().one()
         invoice = dict(row)
-        freed = payments.free(session, invoice, amount, day, now)
+        freed = payments.withdraw_from_invoice(session, invoice, amount, day, now)
         assert invoice["paid"] == row["paid"] - freed
         return freed
 
@@ -366,7 +370,7 @@ def test_a_reversal_needs_a_reason_and_a_day_after_the_receipt(session: Session,
 
 def test_a_reversal_is_not_dated_before_a_withdrawal(session: Session, acme: Customer) -> None:
     id = pay(make_payment_spec(acme, "10", received_on=date(2026, 3, 20)))
-    transaction(payments.withdraw, id, session.scalars(select(Allocation.id)).one(), "", SYSTEM, NOW)
+    transaction(payments.withdraw_allocation, id, session.scalars(select(Allocation.id)).one(), "", SYSTEM, NOW)
     refusal = refused(session, Invalid, payments.reverse, id, "Bounced", date(2026, 4, 1), SYSTEM, NOW)
     assert (refusal.code, refusal.message) == (
         "before_last_change",
@@ -377,7 +381,7 @@ def test_a_reversal_is_not_dated_before_a_withdrawal(session: Session, acme: Cus
 # --- writing off ------------------------------------------------------------------------------------------------------
 
 
-def write_off(invoice: Invoice, amount: str, id: UUID | None = None) -> payments.Recorded:
+def write_off(invoice: Invoice, amount: str, id: UUID | None = None) -> payments.RecordedPayment:
     return transaction(payments.write_off, invoice.id, exact(amount), "Bank fee", id, SYSTEM, LATER)
 
 
@@ -391,7 +395,7 @@ def test_a_remainder_is_written_off_whole(session: Session, acme: Customer) -> N
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "payment.written_off")).one()
     assert (event.details["reason"], event.details["allocated"]) == ("Bank fee", {number(1): "0.02 USD"})
     before = contents(session)
-    assert write_off(all_invoices()[0], "0.02", A) == payments.Recorded(A, False)
+    assert write_off(all_invoices()[0], "0.02", A) == payments.RecordedPayment(A, False)
     assert contents(session) == before
     transaction(payments.reverse, A, "They paid after all", None, SYSTEM, LATER)
     assert paid() == [998, 0, 0]

@@ -21,7 +21,7 @@ APRIL_1, APRIL_2 = date(2026, 4, 1), date(2026, 4, 2)
 
 
 def lock(through: date | None, reason: str = "") -> bool:
-    return transaction(periods.lock, through, reason, SYSTEM, NOW)
+    return transaction(periods.set_period_lock, through, reason, SYSTEM, NOW)
 
 
 def events(session: Session) -> list[tuple[str, object]]:
@@ -63,7 +63,7 @@ def test_nothing_is_issued_in_a_locked_period(session: Session) -> None:
         lambda: transaction(invoices.issue, draft.id, APRIL_1, SYSTEM, NOW),
         lambda: transaction(invoices.issue_many, [draft.id], APRIL_1, SYSTEM, NOW),
         lambda: bill(issue_date=APRIL_1),
-        lambda: runs.scope_of(session, RunSpec(MARCH_END, issue=True, issue_date=APRIL_1), NOW),
+        lambda: runs.resolve_scope(session, RunSpec(MARCH_END, issue=True, issue_date=APRIL_1), NOW),
     ):
         with pytest.raises(Invalid, match="locked through") as refused:
             act()

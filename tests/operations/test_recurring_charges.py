@@ -63,7 +63,7 @@ def create(**fields: Any) -> RecurringCharge:
 
 
 def post(through: date = TODAY, *ids: UUID) -> int:
-    return transaction(recurring_posting.post_due, ids or [A], through, SYSTEM, NOW)
+    return transaction(recurring_posting.post_due_charges, ids or [A], through, SYSTEM, NOW)
 
 
 def act(operation: Any, *arguments: Any, id: UUID = A, days: int = 0) -> Any:
@@ -310,21 +310,21 @@ def test_days_that_were_billed_already_make_late_charges(hosting: Session) -> No
 
 
 def test_one_that_cannot_be_posted_holds_up_no_other(hosting: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recurring_posting, "AT_ONCE", 2)
+    monkeypatch.setattr(recurring_posting, "BATCH_SIZE", 2)
     backup = make_service(code="Backup", prices={"USD": exact("1")})
     ids = [UUID(int=number) for number in range(1, 6)]
     for id in ids:
         create(id=id, service="Backup" if id == ids[1] else "Hosting", description=str(id.int))
     transaction(services.archive, backup.id, SYSTEM, NOW)
-    outcome = recurring_posting.post_all_due(transaction, db.session(), MARCH, SYSTEM, NOW)
+    outcome = recurring_posting.post_all_due_charges(transaction, db.session(), MARCH, SYSTEM, NOW)
     assert (outcome.charges, [id for id, _ in outcome.refused]) == (4, [ids[1]])
     assert "restore it first" in outcome.refused[0][1]
-    assert recurring_posting.post_all_due(transaction, db.session(), MARCH, SYSTEM, NOW).charges == 0
+    assert recurring_posting.post_all_due_charges(transaction, db.session(), MARCH, SYSTEM, NOW).charges == 0
 
 
 def test_a_day_far_ahead_is_a_slip_of_the_pen(hosting: Session) -> None:
     with pytest.raises(Invalid, match="a year ahead"):
-        recurring_posting.post_all_due(transaction, db.session(), date(2206, 4, 2), SYSTEM, NOW)
+        recurring_posting.post_all_due_charges(transaction, db.session(), date(2206, 4, 2), SYSTEM, NOW)
 
 
 def test_the_rehearsal_names_what_is_posted_then(hosting: Session) -> None:
@@ -425,7 +425,7 @@ def test_what_was_corrected_counts_as_it_is_now(
 ) -> None:
     create()
     post(MARCH)
-    transaction(corrections.correct, posted(hosting)[0].id, fields, None, "Agreed", SYSTEM, NOW)
+    transaction(corrections.correct_charge, posted(hosting)[0].id, fields, None, "Agreed", SYSTEM, NOW)
     act(recurring_charges.end, date(2026, 3, 10))
     [taken] = [charge for charge in posted(hosting) if charge.amount < 0]
     price = None if taken.unit_price is None else plain(taken.unit_price)

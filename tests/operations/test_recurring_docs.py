@@ -17,7 +17,7 @@ from billing_admin.domain.money import plain
 from billing_admin.domain.recurring_charges import DAY, RecurringSpec, described
 from billing_admin.models import Charge
 from billing_admin.operations.charges import recurring_charges
-from billing_admin.operations.charges.recurring_posting import post_due
+from billing_admin.operations.charges.recurring_posting import post_due_charges
 from tests.books import assert_books_balance
 from tests.making import NOW, make_customer, make_service
 
@@ -102,8 +102,8 @@ def test_what_is_due(session: Session, row: Row) -> None:
     )
     stored, _ = transaction(recurring_charges.create, spec, SYSTEM, NOW)
     expected = _charges(row["Charges"])
-    assert transaction(post_due, [stored.id], through, SYSTEM, NOW) == len(expected)
-    assert transaction(post_due, [stored.id], through, SYSTEM, NOW) == 0
+    assert transaction(post_due_charges, [stored.id], through, SYSTEM, NOW) == len(expected)
+    assert transaction(post_due_charges, [stored.id], through, SYSTEM, NOW) == 0
     assert _stored(session) == expected
 
 
@@ -113,7 +113,7 @@ def test_what_changes_on_the_way(session: Session, row: Row) -> None:
     first, _ = transaction(recurring_charges.create, spec, SYSTEM, NOW)
     ids = [first.id]
     if row["Posted through"]:
-        transaction(post_due, ids, date.fromisoformat(row["Posted through"]), SYSTEM, NOW)
+        transaction(post_due_charges, ids, date.fromisoformat(row["Posted through"]), SYSTEM, NOW)
     from_ = date.fromisoformat(row["From"])
     if row["Then"]:
         changed = transaction(
@@ -124,6 +124,6 @@ def test_what_changes_on_the_way(session: Session, row: Row) -> None:
         transaction(recurring_charges.end, first.id, from_ - DAY, "", SYSTEM, NOW + DAY)
     through = date.fromisoformat(row["Posted through then"])
     for later, id in enumerate(ids, 2):
-        transaction(post_due, [id], through, SYSTEM, NOW + later * DAY)
+        transaction(post_due_charges, [id], through, SYSTEM, NOW + later * DAY)
     assert _stored(session) == _charges(row["Charges"])
     assert_books_balance(session)

@@ -49,7 +49,7 @@ def test_a_rate_without_tax_says_why_in_the_usual_words(session: Session, catego
 
 def test_or_in_words_of_its_own(session: Session) -> None:
     fields: Any = {"code": "small", "name": "Small", "category": "E", "percent": Decimal(0), "note": "§ 19 UStG"}
-    assert transaction(tax_rates.add, fields, SYSTEM, NOW).note == "§ 19 UStG"
+    assert transaction(tax_rates.create, fields, SYSTEM, NOW).note == "§ 19 UStG"
 
 
 @pytest.mark.parametrize("category", ["Z", "E", "AE", "O", "G", "K"])

@@ -107,7 +107,7 @@ def test_billed_again_at_once_on_a_draft_that_names_it(session: Session, invoice
 def test_voiding_twice_changes_nothing(session: Session, invoice: Invoice) -> None:
     void(invoice)
     before = contents(session)
-    assert transaction(voids.void, invoice.id, "Again", "cancelled", SYSTEM, NOW) == (False, None)
+    assert transaction(voids.void_invoice, invoice.id, "Again", "cancelled", SYSTEM, NOW) == (False, None)
     assert contents(session) == before
 
 
@@ -143,12 +143,12 @@ def test_a_draft_a_credit_note_and_nothing_are_not_voided(session: Session, invo
         (UUID(int=1), NotFound, "There is no invoice"),
     ):
         with pytest.raises(error, match=sentence):
-            transaction(voids.void, id, "Wrong", "pending", SYSTEM, NOW)
+            transaction(voids.void_invoice, id, "Wrong", "pending", SYSTEM, NOW)
     assert contents(session) == before
 
 
 def test_it_needs_a_reason_a_known_fate_and_an_open_day(session: Session, invoice: Invoice) -> None:
-    transaction(periods.lock, date(2026, 4, 2), "", SYSTEM, NOW)
+    transaction(periods.set_period_lock, date(2026, 4, 2), "", SYSTEM, NOW)
     before = contents(session)
     for reason, fate, code in (
         (" ", "pending", "blank"),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import db, transaction, write_options
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.audit import BEGINNING
-from billing_admin.operations.audit import record, seal, seal_all
+from billing_admin.operations.audit import record, seal_all_events, seal_events
 from billing_admin.operations.charges import charges
 from billing_admin.queries import doctor
 from billing_admin.queries.audit import Head, head
@@ -87,7 +87,7 @@ def billed(session: Session) -> Session:
     pay(make_payment_spec(acme, "11.93", {"INV-2026-00001": "5"}, received_on=date(2026, 4, 1)))
     pay(make_payment_spec(foo, "2"))
     corrected()
-    seal_all(transaction, NOW, whole=True)
+    seal_all_events(transaction, NOW, whole=True)
     transaction(record, SYSTEM, NOW, "organisation.changed", "organisation")
     return session
 
@@ -694,6 +694,6 @@ def test_a_chain_that_was_made_anew_shows_by_the_head_exported_before(defenceles
     end = head(defenceless)
     defenceless.connection().execute(text(f"UPDATE audit_events SET actor_name = 'Nobody' WHERE id = {SEALED}"))
     defenceless.connection().execute(text("DELETE FROM audit_seals"))
-    seal(defenceless, NOW, whole=True)
+    seal_events(defenceless, NOW, whole=True)
     assert audit_rows(defenceless) == []
     assert [row.wrong for row in anchored(defenceless, [end]).rows] == ["has another hash: the chain was made anew"]

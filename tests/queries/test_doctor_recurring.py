@@ -58,10 +58,10 @@ def agreed(session: Session) -> Session:
     make_service()
     spec = RecurringSpec("ACME", "GenericCompute", "monthly", date(2026, 3, 1))
     id = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0].id
-    transaction(recurring_posting.post_due, [id], date(2026, 4, 1), SYSTEM, NOW)
+    transaction(recurring_posting.post_due_charges, [id], date(2026, 4, 1), SYSTEM, NOW)
     transaction(recurring_charges.end, id, date(2026, 4, 10), "", SYSTEM, NOW)
     wrong = post(make_spec("ACME", "5")).ids[0]
-    transaction(corrections.correct, wrong, {"amount": exact("6")}, None, "Misread", SYSTEM, NOW)
+    transaction(corrections.correct_charge, wrong, {"amount": exact("6")}, None, "Misread", SYSTEM, NOW)
     return session
 
 

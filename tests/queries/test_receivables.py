@@ -83,7 +83,9 @@ class Book:
             "reverse": lambda: self._do(payments.reverse, name, "Bounced", date.fromisoformat(dated), now=now),
             "allocate": lambda: self._do(payments.allocate, name, parts, now=now),
             "write off": lambda: self._do(payments.write_off, name, exact(amount), "A cent", None, now=now),
-            "withdraw": lambda: self._do(payments.withdraw, name, self._allocation(name, parts), "", now=now),
+            "withdraw": lambda: self._do(
+                payments.withdraw_allocation, name, self._allocation(name, parts), "", now=now
+            ),
         }
         made = work[what]()
         if what in {"invoice", "payment"}:
@@ -143,7 +145,7 @@ def credit(invoice: Invoice, minor: int, day: date) -> None:
     def work(session: Session) -> None:
         row = dict(session.execute(select(Invoice.__table__).where(Invoice.id == invoice.id)).mappings().one())
         above = minor - (row["total"] - row["paid"] - row["credited"])
-        payments.free(session, row, above, day, datetime.combine(day, time(12), UTC))
+        payments.withdraw_from_invoice(session, row, above, day, datetime.combine(day, time(12), UTC))
         note = row | {"id": uuid4(), "kind": "credit_note", "corrects_id": row["id"], "number": f"CN-{uuid4()}"}
         note |= {"series_id": row["series_id"], "sequence": 1000 + minor, "issue_date": day, "paid": 0, "credited": 0}
         session.execute(insert(Invoice).values(note | {"net": minor, "tax": 0, "total": minor}))
@@ -183,7 +185,7 @@ def test_covered_twice_by_an_entry_dated_back_the_rest_is_credit(session: Sessio
     invoice = make_invoice(customer, "100", now=at(date(2026, 1, 1)))
     id = pay(make_payment_spec(customer, "100"), at(date(2026, 1, 10)))
     allocation = transaction(lambda session: session.scalars(select(Allocation.id)).one())
-    transaction(payments.withdraw, id, allocation, "", SYSTEM, at(date(2026, 1, 20)))
+    transaction(payments.withdraw_allocation, id, allocation, "", SYSTEM, at(date(2026, 1, 20)))
     void(invoice, date(2026, 1, 15))
     found = as_of(session, date(2026, 1, 16))
     assert (found.invoiced, found.paid, found.unallocated, found.balance) == (0, 0, 10000, -10000)

@@ -121,7 +121,7 @@ def test_pages_by_key(acme: UUID, viewer: FlaskClient, monkeypatch: pytest.Monke
 
 def test_says_how_far_it_is_sealed(acme: UUID, viewer: FlaskClient, session: Session) -> None:
     assert "Sealed 0 events Not sealed yet 4 events" in words(viewer.get("/audit"))
-    audit.seal_all(transaction, NOW, whole=True)
+    audit.seal_all_events(transaction, NOW, whole=True)
     assert f"Not sealed yet 0 events Head {head(session).hash[:12]}…" in words(viewer.get("/audit"))
 
 
@@ -171,7 +171,7 @@ def test_the_file_has_what_the_page_shows_and_no_formulas(session: Session, view
     make_customer(reference="evil", name="=cmd()")
     actor = Actor("person", None, "=1+1", frozenset(), "@request")
     transaction(audit.record, actor, NOW, "customer.changed", "customer", UUID(int=1), {"name": ["a", '"b"']})
-    audit.seal_all(transaction, NOW, whole=True)
+    audit.seal_all_events(transaction, NOW, whole=True)
     page = viewer.get("/audit?action=customer.changed")
     response = viewer.get(link(viewer.get(link(page, "Export CSV")), "Download CSV"))
     assert (response.mimetype, response.status_code) == ("text/csv", 200)
@@ -205,7 +205,7 @@ def money_moves(session: Session) -> dict[str, UUID]:
     void(voided, "cancelled")
     credited = make_invoice(yen, "1311380")
     ids["credited"] = credited.id
-    transaction(credit_notes.credit, ids["credited"], CreditSpec("Too much", exact("500")), SYSTEM, NOW)
+    transaction(credit_notes.credit_invoice, ids["credited"], CreditSpec("Too much", exact("500")), SYSTEM, NOW)
     post(make_spec(euro, "1000"))
     draft = make_invoice(euro, "250", issue=False)
     ids["discarded"] = draft.id
@@ -254,7 +254,7 @@ def test_exact_amounts_are_shown_with_the_currency_of_their_charge(session: Sess
     make_service(code="Hosting", prices={"EUR": exact("1234.5")})
     euro = make_customer(reference="euro", currency="EUR")
     [charge] = post(make_spec(euro, "5")).ids
-    transaction(corrections.correct, charge, {"amount": exact("6.5")}, None, "Misread", SYSTEM, NOW)
+    transaction(corrections.correct_charge, charge, {"amount": exact("6.5")}, None, "Misread", SYSTEM, NOW)
     spec = RecurringSpec("euro", "Hosting", "monthly", NOW.date(), unit_price=exact("31"))
     agreed = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0]
     change = {"unit_price": exact("32")}

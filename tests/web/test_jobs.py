@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from billing_admin.background.runner import work_off
+from billing_admin.background.runner import run_jobs
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations import jobs
@@ -33,7 +33,7 @@ def run_id(session: Session) -> UUID:
 
 
 def failed(id: UUID) -> None:
-    transaction(jobs.take, "a", SYSTEM, NOW)
+    transaction(jobs.claim_next, "a", SYSTEM, NOW)
     transaction(jobs.fail, id, "a", "The disk is full.", SYSTEM, NOW)
 
 
@@ -52,7 +52,7 @@ def test_a_run_is_watched_from_its_own_page_and_from_the_list(app: Flask, browse
     assert link(page, "Refresh") == page.request.path
     assert link(page, "Show the billing run") == f"/billing-runs/{run_id}"
     assert "Stop this job" not in page.text
-    work_off(app)
+    run_jobs(app)
     assert "1 of 1 accounts billed or left out" in words(browser.get(page.request.path))
     done = browser.get(f"/billing-runs/{run_id}")
     assert "data-live" not in done.text

@@ -229,7 +229,7 @@ def test_an_address_that_grows_when_it_is_folded_is_refused_at_its_field(client:
 
 def fail(client: FlaskClient, email: str, times: int, address: str = "192.0.2.1") -> None:
     """Fail without the cost of hashing."""
-    with patch("billing_admin.operations.access.users.prove", return_value=None):
+    with patch("billing_admin.operations.access.users.verify_password", return_value=None):
         for _ in range(times):
             sign_in_from(client, email, WRONG, address)
 
@@ -284,7 +284,7 @@ def test_unknown_accounts_take_as_long() -> None:
     assert (hasher.memory_cost, hasher.time_cost, hasher.parallelism) == (19 * 1024, 2, 1)
     assert not hasher.check_needs_rehash(users._DECOY)
     with patch.object(type(hasher), "verify", return_value=True) as verify:
-        assert users.prove(None, PASSWORD) is None
+        assert users.verify_password(None, PASSWORD) is None
     verify.assert_called_once()
 
 
@@ -335,7 +335,9 @@ def test_last_seen_is_written_once_a_minute(app: Flask, clock: time_machine.Trav
 def test_reading_goes_on_while_nothing_can_be_written(app: Flask, clock: time_machine.Traveller) -> None:
     client = signed_in(app)
     clock.shift(timedelta(minutes=2))
-    with patch("billing_admin.operations.access.users.see_session", side_effect=OperationalError("", {}, Exception())):
+    with patch(
+        "billing_admin.operations.access.users.record_session_use", side_effect=OperationalError("", {}, Exception())
+    ):
         assert is_signed_in(client)
 
 

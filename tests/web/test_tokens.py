@@ -165,7 +165,7 @@ def test_list_tells_states_apart(admin: FlaskClient, session: Session, clock: ti
 def test_revokes_after_saying_when_it_was_last_used(admin: FlaskClient, session: Session) -> None:
     token = make()
     assert "Never used" in words(admin.get(f"/tokens/{token.id}/revoke").text)
-    transaction(operations.note_use, token.id, NOW)
+    transaction(operations.record_use, token.id, NOW)
     assert "Last used 2 Apr 2026, 09:30 UTC" in words(admin.get(f"/tokens/{token.id}/revoke").text)
     for _ in range(2):
         assert send(admin, f"/tokens/{token.id}/revoke").location == "/tokens"

@@ -11,7 +11,7 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.errors import NotAuthenticated
 from billing_admin.domain.tokens import digest
-from billing_admin.operations.access.tokens import note_use
+from billing_admin.operations.access.tokens import record_use
 from billing_admin.queries.access.tokens import USE_IS_FRESH, Bearer, bad_token, by_secret
 
 MOST_SEEN = 1000
@@ -84,4 +84,4 @@ def note_later(found: Bearer, response: Response) -> None:
     @response.call_on_close
     def note() -> None:
         with app.app_context(), LogIfUnavailable("token_use_not_noted", token=str(token_id)):
-            transaction(note_use, token_id, at)
+            transaction(record_use, token_id, at)

@@ -21,7 +21,7 @@ from billing_admin.api.frame.fields import (
 )
 from billing_admin.api.frame.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
 from billing_admin.api.routes.invoices import DocumentOut, document_out
-from billing_admin.background import ring
+from billing_admin.background import wake_worker
 from billing_admin.clock import now
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, db, transaction
@@ -160,14 +160,14 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
     at = now()
     if body.background:
         return _in_background(body.spec(), actor, at)
-    run_id, is_new = operations.run(transaction, body.spec(), actor, at)
+    run_id, is_new = operations.run_billing(transaction, body.spec(), actor, at)
     return created(_report(run_id), is_new)
 
 
 def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
     """Leave it to a worker: 202 and where to look, unless it is done already."""
     run_id, is_new = transaction(operations.start_in_background, spec, actor, at)
-    ring()
+    wake_worker()
     found = _report(run_id)
     if not is_new and found.state != "running":
         return created(found, is_new)
@@ -175,7 +175,7 @@ def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
 
 
 def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
-    shown = preview(session, operations.scope_of(session, spec, at))
+    shown = preview(session, operations.resolve_scope(session, spec, at))
     return RunOut(
         id=spec.id,
         state="preview",

@@ -381,7 +381,7 @@ def correct_charge(actor: Actor, id: str, body: Correction) -> Reply:
 
 def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: datetime) -> tuple[ChargeOut, bool]:
     fields = body.given("id", "reason")
-    new_id, is_new = corrections.correct(session, id, fields, body.id, body.reason, actor, at)
+    new_id, is_new = corrections.correct_charge(session, id, fields, body.id, body.reason, actor, at)
     return charge_out(charge(session, new_id)), is_new
 
 
@@ -400,7 +400,7 @@ def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
 
 def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
     text(reason, "reason", longest=500, stored=True)
-    duplicates.keep(session, [id], reason, actor, at)
+    duplicates.keep_duplicates(session, [id], reason, actor, at)
     return charge_out(charge(session, id))
 
 

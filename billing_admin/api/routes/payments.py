@@ -35,7 +35,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, Allocate, AllocationSpec, PaymentSpec
 from billing_admin.operations.payments import payments as operations
-from billing_admin.operations.payments.payments import Recorded
+from billing_admin.operations.payments.payments import RecordedPayment
 from billing_admin.queries.invoices.invoices import invoice_id
 from billing_admin.queries.payments.payments import PaymentFilter, allocations, payment, payments, same_reference
 
@@ -213,7 +213,7 @@ def _record(session: Session, spec: PaymentSpec, actor: Actor, at: datetime) -> 
     return _answered(session, operations.record(session, spec, actor, at))
 
 
-def _answered(session: Session, recorded: Recorded) -> tuple[PaymentOut, bool]:
+def _answered(session: Session, recorded: RecordedPayment) -> tuple[PaymentOut, bool]:
     return _read(session, recorded.id), recorded.created
 
 
@@ -249,7 +249,9 @@ def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
 )
 def withdraw_allocation(actor: Actor, id: str, allocation: str, body: WithdrawIn) -> Reply:
     """Take an allocation back as of today: its money is unallocated again."""
-    return Reply(transaction(_act, operations.withdraw, found_id(id), found_id(allocation), body.reason, actor, now()))
+    return Reply(
+        transaction(_act, operations.withdraw_allocation, found_id(id), found_id(allocation), body.reason, actor, now())
+    )
 
 
 @route("POST", "/payments/{id}/reverse", scope="payments:write", body=ReverseIn, answer=PaymentOut)

@@ -51,7 +51,7 @@ def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
 
 def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime) -> Reply:
     id = invoice_id(session, name)
-    voids.void(session, id, body.reason, body.charges, actor, at)
+    voids.void_invoice(session, id, body.reason, body.charges, actor, at)
     return answered(session, str(id), at)
 
 
@@ -70,6 +70,6 @@ def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
 
 
 def _credit(session: Session, name: str, spec: CreditSpec, actor: Actor, at: datetime) -> Reply:
-    note_id, is_new = credit_notes.credit(session, invoice_id(session, name), spec, actor, at)
+    note_id, is_new = credit_notes.credit_invoice(session, invoice_id(session, name), spec, actor, at)
     reply = answered(session, str(note_id), at)
     return Reply(reply.content, 201 if is_new else 200, {**reply.headers, **({} if is_new else REPLAYED)})

@@ -17,7 +17,7 @@ from billing_admin.models import ApiToken
 from billing_admin.operations.audit import record
 from billing_admin.queries.access.tokens import USE_IS_FRESH
 
-LONGEST_DAYS = 3650
+MAX_LIFETIME_DAYS = 3650
 
 
 def create(
@@ -66,8 +66,8 @@ def _checked(name: str, scopes: Sequence[str], expires_in_days: int, actor: Acto
         raise Invalid("unknown_scope", f"“{unknown[0][:80]}” is not a scope: use {', '.join(SCOPES)}.", "scopes")
     if not scopes:
         raise Invalid("no_scope", "Choose at least one scope.", "scopes")
-    if not 1 <= expires_in_days <= LONGEST_DAYS:
-        raise Invalid("out_of_range", f"Use 1 to {LONGEST_DAYS} days.", "expires_in_days")
+    if not 1 <= expires_in_days <= MAX_LIFETIME_DAYS:
+        raise Invalid("out_of_range", f"Use 1 to {MAX_LIFETIME_DAYS} days.", "expires_in_days")
     beyond = [scope for scope in scopes if scope not in actor.permissions]
     if beyond:
         raise Denied("beyond_own_rights", f"You cannot give the scope “{beyond[0]}”: you lack it yourself.", "scopes")
@@ -87,7 +87,7 @@ def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> boo
     return True
 
 
-def note_use(session: Session, token_id: UUID, now: datetime) -> None:
+def record_use(session: Session, token_id: UUID, now: datetime) -> None:
     """Remember when a token was last used, to the minute: no write, and no audit event, for each request."""
     session.execute(
         update(ApiToken)

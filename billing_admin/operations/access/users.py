@@ -23,11 +23,11 @@ from billing_admin.domain.sign_in import (
     spelled_password,
 )
 from billing_admin.models import SignInFailure, User, UserSession
-from billing_admin.operations.audit import changes, record
+from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.access.users import Credentials, throttled, token_key
 
 TOKEN_BYTES = 32
-LONGEST_SESSION = timedelta(hours=24)
+MAX_SESSION_AGE = timedelta(hours=24)
 
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of a value nobody knows: an unknown account takes as long as a known one.
@@ -35,7 +35,7 @@ _DECOY: Final = "$argon2id$v=19$m=19456,t=2,p=1$Q0v7QMYsFJ1lXcGSnCUszQ$Sgc01lX2P
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class VerifiedPassword:
     """A password was right for these credentials; `fresh_hash` replaces a hash that is weaker than today's."""
 
     credentials: Credentials
@@ -75,7 +75,7 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
     if user.role == role:
         return
     _refuse_last_admin(session, user)
-    changed = changes({"role": user.role}, {"role": role})
+    changed = changed_fields({"role": user.role}, {"role": role})
     user.role = role
     session.flush()
     _end_sessions(session, user_id)
@@ -104,13 +104,13 @@ def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> No
     record(session, actor, now, "user.activated", "user", user_id)
 
 
-def random_password() -> str:
+def generate_password() -> str:
     """Twenty letters and digits that are not taken for one another: 100 bits or so."""
     alphabet = [c for c in string.ascii_lowercase + string.digits if c not in "0o1li"]
     return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
 
 
-def prove(known: Credentials | None, password: str) -> Proof | None:
+def verify_password(known: Credentials | None, password: str) -> VerifiedPassword | None:
     """Check a password against what is stored, or against a decoy that takes as long. It is slow: do it outside a transaction."""
     try:
         spelled = spelled_password(password)
@@ -122,11 +122,11 @@ def prove(known: Credentials | None, password: str) -> Proof | None:
         return None
     if known is None:
         return None
-    return Proof(known, _HASHER.hash(spelled) if _HASHER.check_needs_rehash(known.password_hash) else None)
+    return VerifiedPassword(known, _HASHER.hash(spelled) if _HASHER.check_needs_rehash(known.password_hash) else None)
 
 
 def sign_in(
-    session: Session, email: str, proof: Proof | None, network: str, request_id: str | None, now: datetime
+    session: Session, email: str, proof: VerifiedPassword | None, network: str, request_id: str | None, now: datetime
 ) -> str | None:
     """Open a session and return its token, or None when that is refused; a refusal is a result, so that it is stored, too.
 
@@ -161,7 +161,7 @@ def end_session(session: Session, token: str, actor: Actor, now: datetime, actio
         record(session, actor, now, action, "user", ended)
 
 
-def see_session(session: Session, token: str, now: datetime) -> None:
+def record_session_use(session: Session, token: str, now: datetime) -> None:
     """Note that a session is in use. This alone has no audit event: it is no act."""
     session.execute(update(UserSession).where(UserSession.token_hash == token_key(token)).values(last_seen_at=now))
 
@@ -196,7 +196,7 @@ def _end_sessions(session: Session, user_id: UUID, keep: str | None = None) -> N
     session.execute(ended.where(UserSession.token_hash != token_key(keep)) if keep else ended)
 
 
-def _proven(session: Session, proof: Proof | None) -> User | None:
+def _proven(session: Session, proof: VerifiedPassword | None) -> User | None:
     """The person whom the proof is for, unless their password or their account changed since it was checked."""
     if proof is None:
         return None
@@ -219,4 +219,4 @@ def _tidy_up(session: Session, email: str, network: str, now: datetime) -> None:
     """Forget what no longer counts: old failures and this person's own, and sessions that outlived any limit."""
     session.execute(delete(SignInFailure).where(SignInFailure.at <= now - FAILURES_COUNT_FOR))
     session.execute(delete(SignInFailure).where(SignInFailure.email == email, SignInFailure.address == network))
-    session.execute(delete(UserSession).where(UserSession.created_at <= now - LONGEST_SESSION))
+    session.execute(delete(UserSession).where(UserSession.created_at <= now - MAX_SESSION_AGE))

@@ -20,16 +20,16 @@ from billing_admin.domain.money import EXACT
 from billing_admin.models import Account, BillingRun, BillingRunItem
 from billing_admin.models.base import exact_add
 from billing_admin.operations.audit import record
-from billing_admin.operations.charges.charges import AccountKey, locked_accounts
 from billing_admin.operations.invoices.invoice_rows import (
-    claim,
-    draft,
-    invoices_may_come_last,
+    build_draft,
+    claim_charges,
+    defer_invoice_checks,
     store_invoices,
-    store_parts,
+    store_lines_and_taxes,
 )
-from billing_admin.operations.invoices.invoices import buyer, buyers, number_documents, seller
-from billing_admin.operations.webhooks.outbox import tell_issued
+from billing_admin.operations.invoices.invoices import customer_fields, load_customers, number_documents, seller_fields
+from billing_admin.operations.master_data.accounts import AccountKey, lock_and_read_accounts
+from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.billing.preview import LATER, Prepared, Scope, prepare
 from billing_admin.queries.master_data.organisation import organisation
 
@@ -106,7 +106,7 @@ def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait
 def _chunk(session: Session, run: BillingRun, now: datetime, items: Sequence[Any]) -> Chunk:
     places = {(item.customer_id, item.currency): item.position for item in items}
     expected = {(item.customer_id, item.currency): item.expected for item in items}
-    accounts = locked_accounts(session, places)
+    accounts = lock_and_read_accounts(session, places)
     scope = Scope(run.through, {item.customer_id for item in items}, run.currency)
     due = [one for one in prepare(session, scope) if (one.customer_id, one.document.currency) in places]
     reasons = [_reason(run, one, expected[one.customer_id, one.document.currency]) for one in due]
@@ -135,10 +135,10 @@ def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], 
     """Make the documents' rows. Those to be issued get their copies with their number."""
     keys = new_ids(now)
     if run.issue:
-        return [draft(run.id, one, {}, now, keys) for one in billed]
-    own = seller(organisation(session))
-    people = buyers(session, {one.customer_id for one in billed})
-    return [draft(run.id, one, own | buyer(people[one.customer_id]), now, keys) for one in billed]
+        return [build_draft(run.id, one, {}, now, keys) for one in billed]
+    own = seller_fields(organisation(session))
+    people = load_customers(session, {one.customer_id for one in billed})
+    return [build_draft(run.id, one, own | customer_fields(people[one.customer_id]), now, keys) for one in billed]
 
 
 def _store(
@@ -150,20 +150,20 @@ def _store(
     invoices are therefore stored last.
     """
     scope = Scope(run.through, {one.customer_id for one in billed}, run.currency)
-    if invoices_may_come_last(session):
-        store_parts(session, drafts)
-        claim(session, scope, billed, drafts, may_look_alike_since(now))
+    if defer_invoice_checks(session):
+        store_lines_and_taxes(session, drafts)
+        claim_charges(session, scope, billed, drafts, may_look_alike_since(now))
         _store_invoices(session, run, drafts, now)
     else:
         _store_invoices(session, run, drafts, now)
-        store_parts(session, drafts)
-        claim(session, scope, billed, drafts, may_look_alike_since(now))
+        store_lines_and_taxes(session, drafts)
+        claim_charges(session, scope, billed, drafts, may_look_alike_since(now))
 
 
 def _store_invoices(session: Session, run: BillingRun, drafts: Sequence[Written], now: datetime) -> None:
     if run.issue:
         number_documents(session, drafts, run.issue_date, now)
-        tell_issued(session, drafts, now)
+        enqueue_invoices_issued(session, drafts, now)
     store_invoices(session, drafts)
 
 

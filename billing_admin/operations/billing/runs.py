@@ -21,15 +21,15 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_future
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer
-from billing_admin.operations.audit import record, seal_all
+from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
 from billing_admin.queries.billing.preview import HELD, Scope, preview
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
 
-JOB = "billing_run"
-CHANGED = "Charges have changed since this preview: look at the new one."
+JOB_KIND = "billing_run"
+PREVIEW_CHANGED = "Charges have changed since this preview: look at the new one."
 _note_expected = update_items("expected")
 # `database.transaction`, or a function that calls it.
 Transact: TypeAlias = Callable[..., Any]
@@ -48,7 +48,7 @@ class RunSpec:
     id: UUID | None = None
 
 
-def scope_of(session: Session, spec: RunSpec, now: datetime) -> Scope:
+def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> Scope:
     """What a run would look at. Raises Invalid for all that a run refuses, so that a preview refuses it as well."""
     calendar_day(spec.through, "through")
     _check_issue_date(session, spec, now)
@@ -65,13 +65,13 @@ def scope_of(session: Session, spec: RunSpec, now: datetime) -> Scope:
     return Scope(spec.through, ids, spec.currency)
 
 
-def run(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
+def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
     """Start a run, or go on with one of the same id, and work until nothing waits. Returns its id and whether it is new.
 
     Raises Invalid or Conflict before anything is billed. What goes wrong on the way leaves the run failed, with the reason.
     """
     run_id, created = transact(start, spec, actor, now)
-    work(transact, run_id, actor, now)
+    bill_chunks(transact, run_id, actor, now)
     return run_id, created
 
 
@@ -82,7 +82,7 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         _check_same(existing, spec)
         resume(session, existing.id, actor, now)
         return existing.id, False
-    scope = scope_of(session, spec, now)
+    scope = resolve_scope(session, spec, now)
     run = BillingRun(
         id=spec.id or new_id(now),
         state="running",
@@ -110,7 +110,7 @@ def start_in_background(session: Session, spec: RunSpec, actor: Actor, now: date
     """Store the run as `start` does, and ask for the job that works on it, unless nothing is left to do."""
     run_id, created = start(session, spec, actor, now)
     if session.get_one(BillingRun, run_id).state == "running":
-        enqueue(session, JOB, run_id, "billing:write", actor, now)
+        enqueue(session, JOB_KIND, run_id, "billing:write", actor, now)
     return run_id, created
 
 
@@ -171,7 +171,7 @@ def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> Non
     """Note on each waiting account the document that was shown. Raises Conflict when the preview is another by now."""
     shown = preview(session, scope)
     if shown.digest != confirmed:
-        raise Conflict("preview_changed", CHANGED, "confirmed")
+        raise Conflict("preview_changed", PREVIEW_CHANGED, "confirmed")
     rows = [
         {
             "run_id": run_id,
@@ -183,10 +183,10 @@ def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> Non
         for one in shown.documents
     ]
     if _note_expected(session, rows) != len(rows):
-        raise Conflict("preview_changed", CHANGED, "confirmed")
+        raise Conflict("preview_changed", PREVIEW_CHANGED, "confirmed")
 
 
-def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
+def bill_chunks(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
     """Bill chunks of a run until none waits, then close the run and seal its audit events.
 
     Several processes may work on the same run, and each may call this again. A `DomainError` fails the run for all of them.
@@ -199,7 +199,7 @@ def work(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
         transact(_fail, run_id, error.message, actor, now)
     else:
         transact(_finish, run_id, actor, now)
-    seal_all(transact, now)
+    seal_all_events(transact, now)
 
 
 def _fail(session: Session, run_id: UUID, failure: str, actor: Actor, now: datetime) -> None:

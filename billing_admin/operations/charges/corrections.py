@@ -16,13 +16,13 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.domain.text import named, refuse_unprintable
 from billing_admin.models import Charge, Customer
-from billing_admin.operations.audit import changes, record
-from billing_admin.operations.charges.charges import book, lock_accounts
+from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.posting import post_untold
-from billing_admin.operations.webhooks.outbox import tell_held
+from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
+from billing_admin.operations.webhooks.outbox import enqueue_charges_held
 
 
-def correct(
+def correct_charge(
     session: Session,
     id: UUID,
     fields: Mapping[str, Any],
@@ -48,14 +48,14 @@ def correct(
     _move(session, original, "cancelled", status_reason=reason)
     id_of_new = _posted(session, spec, actor, now)
     replacement = _row(session, id_of_new)
-    changed = changes(_facts(original), _facts(replacement))
+    changed = changed_fields(_facts(original), _facts(replacement))
     if not changed:
         raise Invalid("nothing_changed", "Change at least one field, or cancel the charge instead.")
     stays_held = _is_held_on_purpose(original) and replacement.status == "pending"
     held = {"status_reason": original.status_reason} if stays_held else {}
     status = "held" if stays_held else replacement.status
     _move(session, replacement, status, replaces_id=id, **held)
-    tell_held(session, [id_of_new] if status == "held" else [], now)
+    enqueue_charges_held(session, [id_of_new] if status == "held" else [], now)
     told = {"reason": reason, "replaced_by": str(id_of_new), **changed}
     record(session, actor, now, "charge.corrected", "charge", id, told)
     return id_of_new, True
@@ -118,7 +118,7 @@ def _move(session: Session, charge: Any, to: str, **values: Any) -> None:
         .values(status=to, **values)
         .execution_options(synchronize_session=False)
     )
-    book(session, [(charge.customer_id, charge.currency, charge.status, to, charge.amount)])
+    update_totals(session, [StatusChange(charge.customer_id, charge.currency, charge.status, to, charge.amount)])
 
 
 def _facts(charge: Any) -> dict[str, Any]:

@@ -15,16 +15,17 @@ from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Charge
 from billing_admin.operations.audit import record
-from billing_admin.operations.charges.charges import book, lock_accounts_of
+from billing_admin.operations.charges.charges import lock_accounts_of_charges
+from billing_admin.operations.master_data.accounts import StatusChange, update_totals
 
 
-def keep(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
+def keep_duplicates(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
     """Note that likely duplicates are charges of their own. Those held for looking alike are pending again.
 
     Returns how many were decided on; those kept before are left as they are. Raises NotFound for an unknown charge, and
     Conflict for one that is cancelled or looks like no other; then nothing is kept.
     """
-    lock_accounts_of(session, ids)
+    lock_accounts_of_charges(session, ids)
     rows = session.execute(select(*Charge.__table__.c).where(among(session, Charge.id, ids))).all()
     if missing := set(ids) - {row.id for row in rows}:
         raise NotFound("unknown_charge", f"There is no charge {min(missing)}.", "id")
@@ -44,7 +45,9 @@ def keep(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: 
         )
         .execution_options(synchronize_session=False)
     )
-    book(session, ((row.customer_id, row.currency, row.status, _status(row), row.amount) for row in keeping))
+    update_totals(
+        session, (StatusChange(row.customer_id, row.currency, row.status, _status(row), row.amount) for row in keeping)
+    )
     one = keeping[0].id if len(keeping) == 1 else None
     told = {"reason": reason, "charges": [str(row.id) for row in keeping]}
     record(session, actor, now, "charge.kept", "charge", one, told)

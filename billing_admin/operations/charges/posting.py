@@ -26,8 +26,8 @@ from billing_admin.domain.charges import (
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.operations import audit
-from billing_admin.operations.charges.charges import Totals, booking, open_accounts
-from billing_admin.operations.webhooks.outbox import tell_held
+from billing_admin.operations.master_data.accounts import AccountTotals, add_totals, open_accounts
+from billing_admin.operations.webhooks.outbox import enqueue_charges_held
 from billing_admin.queries.access.tokens import Bearer, bad_token
 from billing_admin.queries.charges.posting import Known, earlier, known
 from billing_admin.queries.master_data.organisation import day_of
@@ -179,7 +179,7 @@ def _keep(session: Session, found: Known, accepted: Sequence[tuple[Judged, Actor
         posted.append(one)
         if judged.fresh:
             only = next(iter(judged.fresh)) if len(judged.fresh) == 1 else None
-            events.append(audit.event(actor, now, "charge.posted", "charge", only, {"charges": len(judged.fresh)}))
+            events.append(audit.event_row(actor, now, "charge.posted", "charge", only, {"charges": len(judged.fresh)}))
             making.append((one, _rows(judged.fresh.values(), likely, found, events[-1]["id"], now)))
     if events:
         _store(session, events, fresh, making, found)
@@ -187,7 +187,7 @@ def _keep(session: Session, found: Known, accepted: Sequence[tuple[Judged, Actor
 
 
 def _tell(session: Session, posted: Sequence[Posted], now: datetime) -> None:
-    tell_held(session, [row["id"] for one in posted for row in one.rows if row["status"] == "held"], now)
+    enqueue_charges_held(session, [row["id"] for one in posted for row in one.rows if row["status"] == "held"], now)
 
 
 def _key(name: str) -> str:
@@ -293,7 +293,7 @@ def _store(
 ) -> None:
     """The events, the charges and the accounts' totals; of a few charges in one statement."""
     open_accounts(session, {(charge.customer_id, charge.currency) for charge in fresh} - found.accounts.keys())
-    totals = Totals()
+    totals = AccountTotals()
     rows = _made(making, totals)
     if len(fresh) <= SEVERAL:
         charges = list(rows)
@@ -303,10 +303,10 @@ def _store(
     else:
         insert_many(session, AuditEvent, events)
         insert_stream(session, Charge, rows)
-        booking(session, totals.rows())
+        add_totals(session, totals.rows())
 
 
-def _made(making: Sequence[tuple[Posted, Iterator[Row]]], totals: Totals) -> Iterator[Row]:
+def _made(making: Sequence[tuple[Posted, Iterator[Row]]], totals: AccountTotals) -> Iterator[Row]:
     """The rows as they are made, each noted as posted and counted on its account."""
     for posted, rows in making:
         for row in rows:
@@ -328,6 +328,6 @@ def _name(prefix: str, name: str, place: int) -> str:
 def _storing(events: int, accounts: int, charges: int) -> Statement:
     return Statement(
         insert_several(AuditEvent, "event_", events),
-        *(booking.clause("account_", place) for place in range(accounts)),
+        *(add_totals.clause("account_", place) for place in range(accounts)),
         insert_several(Charge, "charge_", charges),
     )

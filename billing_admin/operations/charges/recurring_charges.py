@@ -21,15 +21,15 @@ from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.domain.recurring_charges import DAY, RecurringSpec
 from billing_admin.domain.text import refuse_unprintable, text
 from billing_admin.models import Account, Customer, RecurringCharge, Service
-from billing_admin.operations.audit import changes, record
-from billing_admin.operations.charges.charges import lock_accounts, open_accounts
-from billing_admin.operations.charges.recurring_posting import locked, post_due, take_back
+from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.charges.recurring_posting import lock_schedules, post_adjustments, post_due_charges
+from billing_admin.operations.master_data.accounts import lock_accounts, open_accounts
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.master_data.services import service
 
 # What a change from a date may change.
-CHANGEABLE = ("service", "description", "quantity", "unit_price", "interval", "anchor_on", "ends_on")
+CHANGEABLE_FIELDS = ("service", "description", "quantity", "unit_price", "interval", "anchor_on", "ends_on")
 
 
 def create(session: Session, spec: RecurringSpec, actor: Actor, now: datetime) -> tuple[RecurringCharge, bool]:
@@ -69,7 +69,7 @@ def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime)
     if row.paused_on is not None:
         refuse_unprintable(reason, "reason")
         paused_on = row.paused_on
-        post_due(session, [id], day, actor, now)
+        post_due_charges(session, [id], day, actor, now)
         row.posted_through, row.paused_on = max(row.posted_through or date.min, day - DAY), None
         _record_move(
             session, row, "resumed", {"reason": reason, "paused_on": [paused_on.isoformat(), None]}, actor, now
@@ -122,7 +122,7 @@ def change(
     _refuse_change(row, from_, facts)
     before, taken_back = _told(row), _cut(session, row, from_ - DAY, "from", actor, now)
     following = _add(session, facts, whom, what, id, new_id, now)
-    changed = changes(before, _told(following))
+    changed = changed_fields(before, _told(following))
     told = {"reason": reason, "followed_by": str(following.id), "taken_back": taken_back, **changed}
     _record_move(session, row, "changed", told, actor, now)
     record(session, actor, now, "recurring_charge.created", "recurring_charge", following.id, _told(following))
@@ -173,11 +173,11 @@ def _cut(session: Session, row: RecurringCharge, last_day: date, field: str, act
         raise Invalid("out_of_range", message, field)
     row.ends_on = last_day
     session.flush()
-    return [str(id) for id in take_back(session, row, last_day, actor, now)]
+    return [str(id) for id in post_adjustments(session, row, last_day, actor, now)]
 
 
 def _locked(session: Session, id: UUID) -> RecurringCharge:
-    found = locked(session, [id])
+    found = lock_schedules(session, [id])
     if not found:
         raise NotFound("unknown_recurring_charge", f"There is no recurring charge {id}.", "id")
     return found[0]

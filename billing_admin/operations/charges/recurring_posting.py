@@ -20,8 +20,8 @@ from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.money import EXACT, ZERO, exact_sum, multiply
 from billing_admin.domain.recurring_charges import DAY, Period, charge_id, days_in, described, prorated
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
-from billing_admin.operations.charges.charges import lock_accounts
 from billing_admin.operations.charges.posting import post
+from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.queries.charges.recurring_charges import (
     PostedPeriod,
     due_ids,
@@ -33,54 +33,58 @@ from billing_admin.queries.charges.recurring_charges import (
 )
 from billing_admin.queries.master_data.organisation import today
 
-AT_ONCE = 200
-FARTHEST = timedelta(days=366)
+BATCH_SIZE = 200
+MAX_AHEAD = timedelta(days=366)
 
 Transact: TypeAlias = Callable[..., Any]
 
 
 @dataclass(slots=True)
-class Outcome:
+class PostingOutcome:
     """What a run posted, and which schedules it could not post, each with the reason."""
 
     charges: int = 0
     refused: list[tuple[UUID, str]] = field(default_factory=list)
 
 
-def post_all_due(transact: Transact, session: Session, through: date, actor: Actor, now: datetime) -> Outcome:
+def post_all_due_charges(
+    transact: Transact, session: Session, through: date, actor: Actor, now: datetime
+) -> PostingOutcome:
     """Post everything due up to a day, a part at a time, each in a transaction of its own (`transact`, handed in).
 
     A schedule that cannot be posted, such as one whose service was archived, holds up no other. Raises Invalid for a day more
     than a year ahead.
     """
-    check_day(session, through, now)
-    outcome, waiting = Outcome(), due_ids(session, through)
-    for start in range(0, len(waiting), AT_ONCE):
-        ids = waiting[start : start + AT_ONCE]
+    check_through(session, through, now)
+    outcome, waiting = PostingOutcome(), due_ids(session, through)
+    for start in range(0, len(waiting), BATCH_SIZE):
+        ids = waiting[start : start + BATCH_SIZE]
         try:
-            outcome.charges += transact(post_due, ids, through, actor, now)
+            outcome.charges += transact(post_due_charges, ids, through, actor, now)
         except DomainError:
             for id in ids:
-                _post_one(transact, id, through, actor, now, outcome)
+                _post_schedule(transact, id, through, actor, now, outcome)
     return outcome
 
 
-def _post_one(transact: Transact, id: UUID, through: date, actor: Actor, now: datetime, outcome: Outcome) -> None:
+def _post_schedule(
+    transact: Transact, id: UUID, through: date, actor: Actor, now: datetime, outcome: PostingOutcome
+) -> None:
     try:
-        outcome.charges += transact(post_due, [id], through, actor, now)
+        outcome.charges += transact(post_due_charges, [id], through, actor, now)
     except DomainError as error:
         outcome.refused.append((id, error.message))
 
 
-def check_day(session: Session, through: date, now: datetime) -> None:
+def check_through(session: Session, through: date, now: datetime) -> None:
     """Refuse a day that can only be a slip of the pen."""
-    if through > today(session, now) + FARTHEST:
+    if through > today(session, now) + MAX_AHEAD:
         raise Invalid("out_of_range", "Post up to a year ahead at the most.", "through")
 
 
-def post_due(session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime) -> int:
+def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime) -> int:
     """Post what these schedules owe up to a day, all or nothing. Returns how many charges are new. Raises as `post` does."""
-    rows = locked(session, ids)
+    rows = lock_schedules(session, ids)
     due = [(row, period) for row in rows for period in schedule_of(row).due(through)]
     if not due:
         return 0
@@ -106,7 +110,7 @@ def post_due(session: Session, ids: Sequence[UUID], through: date, actor: Actor,
     return posted.created
 
 
-def locked(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:
+def lock_schedules(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:
     """Lock the accounts of some schedules: from here on nobody posts or changes them but us."""
     wanted = among(session, RecurringCharge.id, ids)
     keys = session.execute(select(RecurringCharge.customer_id, RecurringCharge.currency).where(wanted).distinct())
@@ -154,7 +158,7 @@ def _note(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, boo
         session.execute(insert(RecurringPosting), rows)
 
 
-def take_back(session: Session, row: RecurringCharge, last_day: date, actor: Actor, now: datetime) -> list[UUID]:
+def post_adjustments(session: Session, row: RecurringCharge, last_day: date, actor: Actor, now: datetime) -> list[UUID]:
     """Charge the days after `last_day` that are posted with a negative amount, and return the ids of these charges.
 
     The charges of the period then add up to its share for the days kept. A charge that was cancelled or corrected counts as it

@@ -19,17 +19,17 @@ from billing_admin.domain.imports.rows import Read
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.models import Import
 from billing_admin.operations.audit import record
-from billing_admin.operations.imports.kinds import Refused, take
+from billing_admin.operations.imports.kinds import RefusedRow, import_rows
 from billing_admin.operations.jobs import enqueue
 from billing_admin.queries.files import file
 from billing_admin.queries.imports import one_import
 from billing_admin.queries.jobs import alive
 
-CHECK: Final = "import_check"
-IMPORT: Final = "import"
+CHECK_JOB: Final = "import_check"
+IMPORT_JOB: Final = "import"
 
 
-def begin(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetime) -> UUID:
+def create(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetime) -> UUID:
     """Note a file that was brought, to be imported as a kind. Raises NotFound for one that is not whole."""
     actor.require(KINDS[kind].permission)
     brought = file(session, file_id)
@@ -52,7 +52,7 @@ def begin(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetim
     return made.id
 
 
-def plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime) -> None:
+def set_plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime) -> None:
     """Decide how the file is read; what an earlier check found counts no more.
 
     Raises Invalid for a plan by which nothing could be read, and Conflict while it is checked, and once rows of it are in.
@@ -62,7 +62,7 @@ def plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime) -> 
     check_plan(found.kind, how)
     if found.state in {"importing", "done"}:
         raise Conflict("import_begun", "This import has begun: how the file is read stands. Bring the file again.")
-    if alive(session, CHECK, id) is not None:
+    if alive(session, CHECK_JOB, id) is not None:
         raise Conflict("being_checked", "The file is being checked as it was mapped before: wait, or stop that job.")
     found.plan, found.header_key = how.as_data(), header_key(found.kind, how.header)
     found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
@@ -70,17 +70,17 @@ def plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime) -> 
     record(session, actor, now, "import.mapped", "import", id, {"columns": dict(how.columns)})
 
 
-def ask_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
+def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
     """Ask for the job that checks. Raises Conflict for an import without a plan, or one that has begun. Returns the job's id."""
     found = one_import(session, id, lock=True)
     actor.require(KINDS[found.kind].permission)
     if found.plan is None or found.state in {"uploaded", "importing", "done"}:
         raise Conflict("not_to_check", "There is nothing to check: map the columns of a new import.")
     found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
-    return enqueue(session, CHECK, id, KINDS[found.kind].permission, actor, now)
+    return enqueue(session, CHECK_JOB, id, KINDS[found.kind].permission, actor, now)
 
 
-def close_check(
+def record_check(
     session: Session,
     id: UUID,
     how: Plan,
@@ -112,16 +112,16 @@ def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     session.flush()
 
 
-def ask_import(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
+def request_import(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     """Start, or go on, in the background. One that is done is left as it is."""
     found = one_import(session, id, lock=True)
     if found.state == "done":
         return
     start(session, id, actor, now)
-    enqueue(session, IMPORT, id, KINDS[found.kind].permission, actor, now)
+    enqueue(session, IMPORT_JOB, id, KINDS[found.kind].permission, actor, now)
 
 
-def take_in(session: Session, id: UUID, first: int, reads: Sequence[Read], actor: Actor, now: datetime) -> None:
+def store_rows(session: Session, id: UUID, first: int, reads: Sequence[Read], actor: Actor, now: datetime) -> None:
     """Store the rows from number `first` on, and count them as in. Rows that are in already are left as they are.
 
     Raises Conflict, naming the line, for a row that is refused: then none of these is stored.
@@ -135,8 +135,10 @@ def take_in(session: Session, id: UUID, first: int, reads: Sequence[Read], actor
     wrong = next((one.errors[0] for one in reads if one.errors), None)
     if wrong is not None:
         raise Conflict("import_stopped", f"Line {wrong.line}: {wrong.message}")
-    for one, made in zip(asked, take(session, found.kind, Plan.of_data(found.plan), asked, actor, now), strict=True):
-        if isinstance(made, Refused):
+    for one, made in zip(
+        asked, import_rows(session, found.kind, Plan.of_data(found.plan), asked, actor, now), strict=True
+    ):
+        if isinstance(made, RefusedRow):
             raise Conflict("import_stopped", f"Line {one.record.line}: {made.problems[0].message}")
         tally.note(made)
     rows = sum(one.rows for one in reads)
@@ -146,7 +148,7 @@ def take_in(session: Session, id: UUID, first: int, reads: Sequence[Read], actor
     session.flush()
 
 
-def interrupt(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) -> None:
+def stop(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) -> None:
     """Note why an import stopped in the middle: what is in stays in, and going on is safe."""
     found = one_import(session, id, lock=True)
     if found.state != "importing":

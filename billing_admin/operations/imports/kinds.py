@@ -26,34 +26,34 @@ UPDATE = "To change it, choose “Update what exists”."
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedRow:
     """Why a row cannot be taken in."""
 
     problems: Sequence[Problem]
 
 
-Taken = Made | Refused
+RowResult = Made | RefusedRow
 
 
-def take(
+def import_rows(
     session: Session, kind: str, plan: Plan, asked: Sequence[Asked], actor: Actor, now: datetime
-) -> Sequence[Taken]:
+) -> Sequence[RowResult]:
     """Take rows in, and tell of each what became of it. With any refused, the caller takes the transaction back."""
     if kind == "charges":
         return _take_charges(session, asked, actor, now)
     return [_take_one(session, _ONE[kind], plan, one, actor, now) for one in asked]
 
 
-def judge(
+def check_rows(
     session: Session, kind: str, plan: Plan, asked: Sequence[Asked], actor: Actor, now: datetime
-) -> Sequence[Taken]:
-    """What `take` would tell. The caller takes the transaction back; of charges nothing is even written in it."""
+) -> Sequence[RowResult]:
+    """What `import_rows` would tell. The caller takes the transaction back; of charges nothing is even written in it."""
     if kind == "charges":
         return _of_charges(_judged(session, asked, now))
-    return take(session, kind, plan, asked, actor, now)
+    return import_rows(session, kind, plan, asked, actor, now)
 
 
-def _take_charges(session: Session, asked: Sequence[Asked], actor: Actor, now: datetime) -> Sequence[Taken]:
+def _take_charges(session: Session, asked: Sequence[Asked], actor: Actor, now: datetime) -> Sequence[RowResult]:
     judged = _judged(session, asked, now)
     if not judged.refusals:
         posting.keep(session, judged, actor, now)
@@ -73,8 +73,8 @@ def _judged(session: Session, asked: Sequence[Asked], now: datetime) -> Judged:
     return judged
 
 
-def _of_charges(judged: Judged) -> Sequence[Taken]:
-    refused = {index: Refused(error.problems) for index, error in judged.refusals}
+def _of_charges(judged: Judged) -> Sequence[RowResult]:
+    refused = {index: RefusedRow(error.problems) for index, error in judged.refusals}
     return [refused.get(index) or _charge(judged, id) for index, id in enumerate(judged.ids)]
 
 
@@ -96,14 +96,14 @@ def _hold(session: Session, asked: Sequence[Asked], judged: Judged, actor: Actor
         charges.hold(session, ids, reason, actor, now)
 
 
-One = Callable[[Session, Asked, Plan, Actor, datetime], Made]
+RowImporter = Callable[[Session, Asked, Plan, Actor, datetime], Made]
 
 
-def _take_one(session: Session, work: One, plan: Plan, asked: Asked, actor: Actor, now: datetime) -> Taken:
+def _take_one(session: Session, work: RowImporter, plan: Plan, asked: Asked, actor: Actor, now: datetime) -> RowResult:
     try:
         return work(session, asked, plan, actor, now)
     except DomainError as refusal:
-        return Refused([_remedied(problem) for problem in refusal.problems])
+        return RefusedRow([_remedied(problem) for problem in refusal.problems])
 
 
 def _remedied(problem: Problem) -> Problem:
@@ -111,7 +111,7 @@ def _remedied(problem: Problem) -> Problem:
     return replace(problem, message=f"{problem.message} {UPDATE}") if updatable else problem
 
 
-def _named(operations: Any, model: Any, own: Any) -> One:
+def _named(operations: Any, model: Any, own: Any) -> RowImporter:
     """Customers and services are created the same way, and changed, where that was chosen, when they exist and differ."""
 
     def work(session: Session, asked: Asked, plan: Plan, actor: Actor, now: datetime) -> Made:
@@ -156,7 +156,7 @@ def _payment(session: Session, asked: Asked, _plan: Plan, actor: Actor, now: dat
     return Made(Outcome.NEW if recorded.created else Outcome.UNCHANGED, currency, asked.spec.amount)
 
 
-_ONE: Final[Mapping[str, One]] = {
+_ONE: Final[Mapping[str, RowImporter]] = {
     "customers": _named(customers, Customer, Customer.reference),
     "services": _named(services, Service, Service.code),
     "payments": _payment,

@@ -18,12 +18,12 @@ from billing_admin.domain.money import Money
 from billing_admin.domain.text import named
 from billing_admin.models import Invoice
 from billing_admin.operations.audit import record
-from billing_admin.operations.charges.charges import lock_accounts
-from billing_admin.operations.invoices.invoice_rows import store
-from billing_admin.operations.invoices.invoices import locked, number_documents
+from billing_admin.operations.invoices.invoice_rows import store_documents
+from billing_admin.operations.invoices.invoices import lock_invoice, number_documents
+from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.operations.master_data.periods import check_issue_date
-from billing_admin.operations.payments.payments import free
-from billing_admin.operations.webhooks.outbox import tell_paid
+from billing_admin.operations.payments.payments import withdraw_from_invoice
+from billing_admin.operations.webhooks.outbox import enqueue_invoices_paid
 from billing_admin.queries.invoices.credit_notes import CreditSpec, credit_of, creditable, minor
 from billing_admin.queries.invoices.document_rows import written
 from billing_admin.queries.master_data.organisation import day_of, organisation
@@ -31,7 +31,9 @@ from billing_admin.queries.master_data.organisation import day_of, organisation
 ONE = Decimal(1)
 
 
-def credit(session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
+def credit_invoice(
+    session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, now: datetime
+) -> tuple[UUID, bool]:
     """Issue a credit note for an invoice. Returns its id, and whether it was made just now.
 
     It reduces what is owed; what exceeds that is freed of the payments on the invoice, the latest first. Raises NotFound;
@@ -39,31 +41,33 @@ def credit(session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, n
     reason, above what is left, and for a day after today, before the invoice's, before the last credit note's, or in a locked
     period.
     """
-    row = locked(session, invoice_id)
+    row = lock_invoice(session, invoice_id)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     if spec.id is not None and (existing := _existing(session, spec.id)) is not None:
         _check_same(existing, row, spec)
         return spec.id, False
     may_credit(row)
     reason = named(spec.reason, "reason", longest=500)
-    day = credit_date(session, row["number"], row["issue_date"], spec.issue_date, now)
+    day = resolve_credit_note_date(session, row["number"], row["issue_date"], spec.issue_date, now)
     taken = credit_of(creditable(session, invoice_id), spec)
     made = _document(written(session, [row])[0], taken, spec.id or new_id(now), reason, day, now)
     was_open = row["paid"] + row["credited"] < row["total"]
     too_much = row["paid"] + row["credited"] + taken.total - row["total"]
-    freed = free(session, row, too_much, day, now) if too_much > 0 else 0
+    freed = withdraw_from_invoice(session, row, too_much, day, now) if too_much > 0 else 0
     number_documents(session, [made], day, now)
-    store(session, [made])
+    store_documents(session, [made])
     credited = update(Invoice).where(Invoice.id == invoice_id).values(credited=Invoice.credited + taken.total)
     session.execute(credited.execution_options(synchronize_session=False))
     if was_open:
-        tell_paid(session, [invoice_id], now)
+        enqueue_invoices_paid(session, [invoice_id], now)
     note = made.invoice
     record(session, actor, now, "credit_note.issued", "invoice", note["id"], _told(note, row, freed))
     return note["id"], True
 
 
-def credit_date(session: Session, number: str, invoice_date: date, issue_date: date | None, now: datetime) -> date:
+def resolve_credit_note_date(
+    session: Session, number: str, invoice_date: date, issue_date: date | None, now: datetime
+) -> date:
     """Return the date of a credit note for an invoice: `issue_date`, or today.
 
     Raises Invalid for a day that no credit note of this invoice may have, so that a preview refuses it as well.

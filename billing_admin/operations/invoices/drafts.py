@@ -19,15 +19,15 @@ from billing_admin.domain.invoices import reason_to_leave_out
 from billing_admin.domain.lifecycle import editable
 from billing_admin.domain.master_data import DraftFields, check_new_texts, checked
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
-from billing_admin.operations.audit import changes, record
-from billing_admin.operations.charges.charges import book, lock_accounts
-from billing_admin.operations.invoices.invoice_rows import claim, draft, store
-from billing_admin.operations.invoices.invoices import buyer, buyers, locked, seller
+from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
+from billing_admin.operations.invoices.invoices import customer_fields, load_customers, lock_invoice, seller_fields
+from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.queries.billing.preview import Prepared, Scope, prepare
 from billing_admin.queries.master_data.organisation import organisation
 
 FIELDS = ("note", "purchase_order", "due_date")
-REFUSED = {
+REFUSAL_MESSAGES = {
     "zero_total": "The total would be zero: an invoice must ask for money.",
     "negative_total": "The total would be negative: an invoice must ask for money.",
     "too_large": "An amount would be too large for an invoice.",
@@ -44,7 +44,7 @@ def change(
     row = _locked(session, invoice_id, version)
     given = checked(fields)
     check_new_texts(given, row)
-    changed = changes({name: row[name] for name in FIELDS}, given)
+    changed = changed_fields({name: row[name] for name in FIELDS}, given)
     if changed:
         _update(session, row, given)
         told = {name: [_plain(value) for value in pair] for name, pair in changed.items()}
@@ -79,8 +79,8 @@ def move_charges(
         return 0
     made = _remake(session, row, (on_it.keys() - off.keys()) | on.keys(), now)
     account = row["customer_id"], row["currency"]
-    book(session, ((*account, None, "pending", amount) for amount in off.values()))
-    book(session, ((*account, "pending", "billed", amount) for amount in on.values()))
+    update_totals(session, (StatusChange(*account, None, "pending", amount) for amount in off.values()))
+    update_totals(session, (StatusChange(*account, "pending", "billed", amount) for amount in on.values()))
     details = {"added": [str(id) for id in on], "removed": [str(id) for id in off]}
     total = [row["total"], made.document.total]
     record(session, actor, now, "invoice.charges_moved", "invoice", invoice_id, details | {"total": total})
@@ -88,7 +88,7 @@ def move_charges(
 
 
 def _locked(session: Session, invoice_id: UUID, version: int | None) -> Row:
-    row = locked(session, invoice_id)
+    row = lock_invoice(session, invoice_id)
     editable(row["status"], row["number"], "changed")
     if version is not None and version != row["version"]:
         raise Stale("stale", "This draft was changed by somebody else meanwhile.")
@@ -129,12 +129,12 @@ def _refusal(row: Row, place: int, id: UUID, charge: Record | None) -> DomainErr
 
 def _remake(session: Session, row: Row, ids: Collection[UUID], now: datetime) -> Prepared:
     """Set every charge of the draft free, and bill exactly these anew, on the same document."""
-    set_free(session, row["id"], "pending")
+    detach_charges(session, row["id"], "pending")
     for table in (InvoiceLine, InvoiceTax):
         session.execute(delete(table).where(table.invoice_id == row["id"]))
     scope = _scope(row, ids)
     one = _prepared(session, scope)
-    made = draft(row["run_id"], one, {}, now)
+    made = build_draft(row["run_id"], one, {}, now)
     amounts = {name: made.invoice[name] for name in ("net", "tax", "total", "period_from", "period_to")}
     _update(session, row, amounts)
     anew = Written(
@@ -142,11 +142,11 @@ def _remake(session: Session, row: Row, ids: Collection[UUID], now: datetime) ->
     )
     insert_many(session, InvoiceLine, anew.lines)
     insert_many(session, InvoiceTax, anew.taxes)
-    claim(session, scope, [one], [anew], may_look_alike_since(now))
+    claim_charges(session, scope, [one], [anew], may_look_alike_since(now))
     return one
 
 
-def set_free(session: Session, invoice_id: UUID, status: str, reason: str | None = None) -> None:
+def detach_charges(session: Session, invoice_id: UUID, status: str, reason: str | None = None) -> None:
     """Take every charge off an invoice; the caller books it."""
     lines = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
     free = update(Charge).where(Charge.invoice_line_id.in_(lines))
@@ -154,20 +154,23 @@ def set_free(session: Session, invoice_id: UUID, status: str, reason: str | None
     session.execute(free.values(**values).execution_options(synchronize_session=False))
 
 
-def begin_again(session: Session, void: Row, ids: Collection[UUID], now: datetime) -> UUID:
+def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: datetime) -> UUID:
     """Make a draft of pending charges in place of a void invoice, whose note and order number it takes over; returns its id.
 
     The caller holds the lock of their account. Raises Conflict when they make no invoice any more.
     """
     scope = _scope(void, ids)
     one = _prepared(session, scope)
-    customer = buyers(session, {void["customer_id"]})[void["customer_id"]]
-    made = draft(None, one, seller(organisation(session)) | buyer(customer), now)
+    customer = load_customers(session, {void["customer_id"]})[void["customer_id"]]
+    made = build_draft(None, one, seller_fields(organisation(session)) | customer_fields(customer), now)
     made.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
-    store(session, [made])
+    store_documents(session, [made])
     amounts = session.scalars(select(Charge.amount).where(among(session, Charge.id, ids))).all()
-    claim(session, scope, [one], [made], may_look_alike_since(now))
-    book(session, ((void["customer_id"], void["currency"], "pending", "billed", amount) for amount in amounts))
+    claim_charges(session, scope, [one], [made], may_look_alike_since(now))
+    update_totals(
+        session,
+        (StatusChange(void["customer_id"], void["currency"], "pending", "billed", amount) for amount in amounts),
+    )
     id: UUID = made.invoice["id"]
     return id
 
@@ -183,5 +186,5 @@ def _prepared(session: Session, scope: Scope) -> Prepared:
         raise Conflict("empty_draft", "Nothing would be left on this draft: discard it instead.", "remove")
     reason = reason_to_leave_out(found[0].document)  # a missing tax ID stops only the issue
     if reason is not None:
-        raise Conflict(reason, REFUSED[reason], "remove")
+        raise Conflict(reason, REFUSAL_MESSAGES[reason], "remove")
     return found[0]

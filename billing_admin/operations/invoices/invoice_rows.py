@@ -16,7 +16,7 @@ from billing_admin.queries.billing.preview import Prepared, Scope
 from billing_admin.queries.master_data.tax_rates import same_tax
 
 
-def draft(
+def build_draft(
     run_id: UUID | None, one: Prepared, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
 ) -> Written:
     """The rows of a document as a draft; `copied` is what it says of seller and buyer. Who makes many hands in their keys."""
@@ -92,10 +92,10 @@ def draft(
     return Written(invoice, lines, taxes)
 
 
-def store(session: Session, documents: Sequence[Written]) -> None:
+def store_documents(session: Session, documents: Sequence[Written]) -> None:
     """Store each row once, numbered already if it is to be: an update afterwards would write every invoice twice."""
     store_invoices(session, documents)
-    store_parts(session, documents)
+    store_lines_and_taxes(session, documents)
 
 
 def store_invoices(session: Session, documents: Sequence[Written]) -> None:
@@ -103,13 +103,13 @@ def store_invoices(session: Session, documents: Sequence[Written]) -> None:
     insert_many(session, Invoice, [one.invoice for one in documents])
 
 
-def store_parts(session: Session, documents: Sequence[Written]) -> None:
+def store_lines_and_taxes(session: Session, documents: Sequence[Written]) -> None:
     """Store lines and taxes."""
     insert_many(session, InvoiceLine, [line for one in documents for line in one.lines])
     insert_many(session, InvoiceTax, [tax for one in documents for tax in one.taxes])
 
 
-def invoices_may_come_last(session: Session) -> bool:
+def defer_invoice_checks(session: Session) -> bool:
     """Let lines and taxes come before their invoice, which the commit checks. False where that is not to be had."""
     if session.get_bind().dialect.name != "postgresql":
         return False
@@ -129,7 +129,7 @@ _claim_alone = UpdateMany(
 )
 
 
-def claim(
+def claim_charges(
     session: Session, scope: Scope, billed: Sequence[Prepared], drafts: Sequence[Written], alike_since: datetime
 ) -> None:
     """Put the scope's pending charges on their lines: those that stand alone one by one, all others in one set-based update.

@@ -19,9 +19,9 @@ from billing_admin.domain.lifecycle import due_date, editable, may_issue
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, refusal, shortcomings
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
 from billing_admin.operations.audit import record
-from billing_admin.operations.charges.charges import book, lock_accounts
-from billing_admin.operations.master_data.periods import check_issue_date, open_books
-from billing_admin.operations.webhooks.outbox import tell_issued
+from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
+from billing_admin.operations.master_data.periods import check_issue_date, require_open_day
+from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.invoices.document_rows import written
 from billing_admin.queries.invoices.numbers import current_series
 from billing_admin.queries.master_data.organisation import number_format, today
@@ -33,13 +33,13 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
     Raises NotFound, Conflict for a void invoice, and Invalid for a date after today, before the last one of its series or in a
     locked period, and when `domain.readiness` finds something missing.
     """
-    row = locked(session, invoice_id)
+    row = lock_invoice(session, invoice_id)
     if not may_issue(row["status"], row["number"]):
         return False
     documents = written(session, [row])
     number_documents(session, documents, issue_date or today(session, now), now)
     _issue(session, [row])
-    tell_issued(session, documents, now)
+    enqueue_invoices_issued(session, documents, now)
     record(session, actor, now, "invoice.issued", "invoice", invoice_id, {"number": row["number"]})
     return True
 
@@ -58,7 +58,7 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     documents = written(session, drafts)
     number_documents(session, documents, issue_date, now)
     _issue(session, drafts)
-    tell_issued(session, documents, now)
+    enqueue_invoices_issued(session, documents, now)
     details = {
         "first": drafts[0]["number"],
         "last": drafts[-1]["number"],
@@ -68,7 +68,7 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     return len(drafts)
 
 
-def locked(session: Session, invoice_id: UUID) -> Row:
+def lock_invoice(session: Session, invoice_id: UUID) -> Row:
     """Lock one invoice and read it, or raise NotFound."""
     query = select(Invoice.__table__).where(Invoice.id == invoice_id).with_for_update()
     row = session.execute(query).mappings().one_or_none()
@@ -85,7 +85,7 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
     series or in a locked period, and when `domain.readiness` finds something missing; and Conflict when the format makes a
     number that another document has.
     """
-    house = open_books(session, calendar_day(issue_date, "issue_date"), now, "issue_date")
+    house = require_open_day(session, calendar_day(issue_date, "issue_date"), now, "issue_date")
     contents = _freeze_all(session, house, documents, issue_date, now)
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
@@ -112,7 +112,7 @@ def _refuse_taken(session: Session, numbers: Sequence[str]) -> None:
 _TAKEN = select(Invoice.number).where(among_named(Invoice.number, "numbers")).limit(1)
 
 
-def buyers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
+def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
     """The rows of customers by id."""
     rows = session.connection().execute(_BUYERS, {"ids": ids})
     return {row.id: row for row in rows}
@@ -129,11 +129,11 @@ def _freeze_all(
     Raises Invalid when one would be due before its day, and for an invoice on which something is missing. A credit note is not
     stopped: it corrects an invoice that was issued.
     """
-    people = buyers(session, {one.invoice["customer_id"] for one in documents})
-    own = seller(house)
+    people = load_customers(session, {one.invoice["customer_id"] for one in documents})
+    own = seller_fields(house)
     for one in documents:
         customer = people[one.invoice["customer_id"]]
-        one.invoice.update(own | buyer(customer))
+        one.invoice.update(own | customer_fields(customer))
         terms = house.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(one.invoice, terms, issue_date, now)
     missing = [
@@ -166,7 +166,7 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["issued_at"] = now
 
 
-def seller(house: Organisation) -> Row:
+def seller_fields(house: Organisation) -> Row:
     """What a document says of the seller, as it stands today."""
     return {
         "seller_name": house.legal_name,
@@ -176,7 +176,7 @@ def seller(house: Organisation) -> Row:
     }
 
 
-def buyer(customer: Record) -> Row:
+def customer_fields(customer: Record) -> Row:
     """What a document says of the customer, as it stands today."""
     return {
         "customer_reference": customer.reference,
@@ -214,7 +214,7 @@ _issue = UpdateMany(
 
 def discard(session: Session, invoice_id: UUID, actor: Actor, now: datetime) -> None:
     """Throw a draft away: its charges are pending again. Raises NotFound, and Conflict unless it is a draft."""
-    row = locked(session, invoice_id)
+    row = lock_invoice(session, invoice_id)
     editable(row["status"], row["number"], "discarded")
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     on_draft = Charge.invoice_line_id.in_(select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id))
@@ -225,7 +225,9 @@ def discard(session: Session, invoice_id: UUID, actor: Actor, now: datetime) -> 
         .values(status="pending", invoice_line_id=None)
         .execution_options(synchronize_session=False)
     )
-    book(session, ((row["customer_id"], row["currency"], None, "pending", amount) for amount in amounts))
+    update_totals(
+        session, (StatusChange(row["customer_id"], row["currency"], None, "pending", amount) for amount in amounts)
+    )
     for table in (InvoiceLine, InvoiceTax):
         session.execute(delete(table).where(table.invoice_id == invoice_id))
     session.execute(delete(Invoice).where(Invoice.id == invoice_id))

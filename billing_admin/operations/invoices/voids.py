@@ -17,18 +17,18 @@ from billing_admin.domain.periods import refuse_locked
 from billing_admin.domain.text import named
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.operations.audit import record
-from billing_admin.operations.charges.charges import book, lock_accounts
-from billing_admin.operations.invoices.drafts import begin_again, set_free
-from billing_admin.operations.invoices.invoices import locked
-from billing_admin.operations.master_data.periods import hold_period_lock
-from billing_admin.operations.webhooks.outbox import tell_voided
+from billing_admin.operations.invoices.drafts import create_replacement, detach_charges
+from billing_admin.operations.invoices.invoices import lock_invoice
+from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
+from billing_admin.operations.master_data.periods import lock_organisation
+from billing_admin.operations.webhooks.outbox import enqueue_invoice_voided
 from billing_admin.queries.master_data.organisation import day_of
 
 # What becomes of the charges: pending again, cancelled for good, or at once on a draft in the invoice's place.
-FATES: Final = ("pending", "cancelled", "billed_again")
+CHARGE_OUTCOMES: Final = ("pending", "cancelled", "billed_again")
 
 
-def void(
+def void_invoice(
     session: Session, invoice_id: UUID, reason: str, charges: str, actor: Actor, now: datetime
 ) -> tuple[bool, UUID | None]:
     """Make an issued invoice void as of today, or as of its issue date if that is later; `charges` is one of FATES.
@@ -37,24 +37,24 @@ def void(
     Conflict for a draft, a credit note, and what is paid or credited even in part, and Invalid without a reason or when
     that day lies in a locked period.
     """
-    if charges not in FATES:
-        raise Invalid("not_a_choice", f"Use one of {', '.join(FATES)}.", "charges")
-    row = locked(session, invoice_id)
+    if charges not in CHARGE_OUTCOMES:
+        raise Invalid("not_a_choice", f"Use one of {', '.join(CHARGE_OUTCOMES)}.", "charges")
+    row = lock_invoice(session, invoice_id)
     if not may_void(row):
         return False, None
     said = named(reason, "reason", longest=500)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
-    organisation = hold_period_lock(session)
+    organisation = lock_organisation(session)
     day = void_date(day_of(now, organisation.time_zone), row["issue_date"])
     refuse_locked(day, organisation.locked_through, "voided_on")
     freed = _remember(session, invoice_id)
     to = "cancelled" if charges == "cancelled" else "pending"
-    set_free(session, invoice_id, to, said if charges == "cancelled" else None)
-    book(session, ((row["customer_id"], row["currency"], None, to, amount) for _, amount in freed))
+    detach_charges(session, invoice_id, to, said if charges == "cancelled" else None)
+    update_totals(session, (StatusChange(row["customer_id"], row["currency"], None, to, amount) for _, amount in freed))
     values = {"status": "void", "voided_on": day, "reason": said, "version": row["version"] + 1}
     session.execute(update(Invoice).where(Invoice.id == invoice_id).values(**values))
-    draft_id = begin_again(session, row, [id for id, _ in freed], now) if charges == "billed_again" else None
-    tell_voided(session, invoice_id, draft_id, now)
+    draft_id = create_replacement(session, row, [id for id, _ in freed], now) if charges == "billed_again" else None
+    enqueue_invoice_voided(session, invoice_id, draft_id, now)
     record(
         session, actor, now, "invoice.voided", "invoice", invoice_id, _told(row, said, charges, len(freed), draft_id)
     )

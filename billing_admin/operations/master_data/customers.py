@@ -15,8 +15,8 @@ from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import CustomerFields, check_new_texts, checked, differing
 from billing_admin.domain.text import folded
 from billing_admin.models import Account, Customer
-from billing_admin.operations.audit import changes, record
-from billing_admin.operations.charges.charges import open_accounts
+from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.master_data.accounts import open_accounts
 
 _OWN_REFERENCE = re.compile("C-([0-9]+)")  # SQLite's LIKE takes c-0007 for one, too
 FIELDS = ("reference", "name", "email", "address", "tax_id", "tax_treatment", "currency", "payment_terms_days", "notes")
@@ -108,7 +108,7 @@ def update(
     check_new_texts(given, before)
     for field, value in given.items():
         setattr(customer, field, value)
-    changed = changes(before, _facts(customer))
+    changed = changed_fields(before, _facts(customer))
     if changed:
         _index(customer)
         session.flush()

@@ -10,7 +10,7 @@ from billing_admin.domain.errors import Stale
 from billing_admin.domain.journal import ACCOUNTS, Accounts, checked_accounts
 from billing_admin.domain.master_data import check_new_texts
 from billing_admin.models import Organisation
-from billing_admin.operations.audit import changes, record
+from billing_admin.operations.audit import changed_fields, record
 
 
 def update(
@@ -24,7 +24,7 @@ def update(
     before = Accounts.of(house.journal_accounts).names
     check_new_texts(named, before)
     after = {**before, **checked_accounts(named)}
-    changed = changes(before, after)
+    changed = changed_fields(before, after)
     if changed:
         house.journal_accounts = {key: value for key, value in after.items() if value != ACCOUNTS[key]}
         session.flush()

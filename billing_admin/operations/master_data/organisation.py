@@ -11,8 +11,8 @@ from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import OrganisationFields, check_new_texts, checked
 from billing_admin.domain.text import cannot_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
-from billing_admin.operations.audit import changes, record
-from billing_admin.operations.master_data.number_series import begin_with_new_formats
+from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.master_data.number_series import start_new_series
 from billing_admin.queries.master_data.organisation import day_of
 
 FIELDS = [
@@ -52,12 +52,12 @@ def update(
     _check_formats(house)
     if "default_tax_rate" in given:
         house.default_tax_rate = _rate(session, given["default_tax_rate"])
-    changed = changes(before, _facts(house))
+    changed = changed_fields(before, _facts(house))
     if "base_currency" in changed and session.scalar(select(Invoice.id).limit(1)) is not None:
         raise Conflict("currency_locked", "The base currency is fixed once an invoice exists.", "base_currency")
     if changed:
         session.flush()
-        new_series = begin_with_new_formats(session, changed, day_of(now, house.time_zone), now)
+        new_series = start_new_series(session, changed, day_of(now, house.time_zone), now)
         record(session, actor, now, "organisation.changed", "organisation", None, changed | new_series)
     return house
 

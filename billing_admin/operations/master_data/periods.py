@@ -15,18 +15,18 @@ from billing_admin.queries.invoices.numbers import last_document
 from billing_admin.queries.master_data.organisation import day_of
 
 
-def open_books(session: Session, day: date, now: datetime, field: str) -> Organisation:
+def require_open_day(session: Session, day: date, now: datetime, field: str) -> Organisation:
     """Return the organisation for a write dated on `day`; until it commits nobody can lock that day.
 
     Raises Invalid for a day after today and for a locked day.
     """
-    organisation = hold_period_lock(session)
+    organisation = lock_organisation(session)
     refuse_future(day, day_of(now, organisation.time_zone), field)
     refuse_locked(day, organisation.locked_through, field)
     return organisation
 
 
-def hold_period_lock(session: Session) -> Organisation:
+def lock_organisation(session: Session) -> Organisation:
     """Return the organisation; its settings and its period lock stay as they are until the caller commits."""
     query = select(Organisation).with_for_update(read=True, of=Organisation)
     return session.scalars(query.execution_options(populate_existing=True)).one()
@@ -38,7 +38,7 @@ def check_issue_date(session: Session, organisation: Organisation, kind: str, da
     check_document_date(day, today, organisation.locked_through, last_document(session, kind, day.year), "issue_date")
 
 
-def lock(session: Session, through: date | None, reason: str, actor: Actor, now: datetime) -> bool:
+def set_period_lock(session: Session, through: date | None, reason: str, actor: Actor, now: datetime) -> bool:
     """Lock the books through a day, or open them all with None. Returns False when that is how they are.
 
     Raises Invalid for a day to come, and for a day before the locked one, or none, without a reason.

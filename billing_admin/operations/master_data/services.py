@@ -16,7 +16,7 @@ from billing_admin.domain.master_data import ServiceFields, check_new_texts, che
 from billing_admin.domain.money import plain
 from billing_admin.domain.text import folded
 from billing_admin.models import Service, ServicePrice, TaxRate
-from billing_admin.operations.audit import changes, record
+from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import organisation
 
 
@@ -156,7 +156,7 @@ def update(
     if "tax_rate" in given:
         service.tax_rate = _rate(session, given["tax_rate"])
     _set_prices(service, given)
-    changed = changes(_plain(before), _plain(_facts(service)))
+    changed = changed_fields(_plain(before), _plain(_facts(service)))
     if changed:
         _index(service)
         service.version += 1  # prices live in a table of their own: they count as a change of the service

@@ -16,13 +16,13 @@ from billing_admin.domain.master_data import TaxRateFields, check_new_texts, che
 from billing_admin.domain.money import plain
 from billing_admin.domain.tax import MAY_LACK_NOTE, USUAL_NOTES
 from billing_admin.models import TaxRate, TaxRateChange
-from billing_admin.operations.audit import changes, record
+from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import tax_rate, today
 
 TAXED = "S"
 
 
-def add(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
+def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
     """Add a tax rate. Without a note, one that charges no tax gets the usual words of its category.
 
     Raises Conflict when its code is taken, and Invalid for a percentage in a category that charges no tax.
@@ -59,7 +59,7 @@ def update(
     before = {"name": rate.name, "note": rate.note}
     check_new_texts(given, before)
     rate.name, rate.note = name, note
-    changed = changes(before, given)
+    changed = changed_fields(before, given)
     if changed:
         session.flush()
         record(session, actor, now, "tax_rate.changed", "tax_rate", rate.id, changed)

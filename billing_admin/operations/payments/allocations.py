@@ -21,11 +21,11 @@ from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import Part
 from billing_admin.models import Account, Allocation, Invoice, Payment
-from billing_admin.operations.charges.charges import AccountKey, lock_accounts, open_accounts
+from billing_admin.operations.master_data.accounts import AccountKey, lock_accounts, open_accounts
 from billing_admin.queries.payments.payments import is_open
 
 
-def lock_money(session: Session, key: AccountKey, invoices: Sequence[UUID] | None = None) -> None:
+def lock_account_and_invoices(session: Session, key: AccountKey, invoices: Sequence[UUID] | None = None) -> None:
     """Lock these invoices, or all open ones of the account, in the order of their keys, and then the account."""
     customer_id, currency = key
     of_account = (Invoice.customer_id == customer_id, Invoice.currency == currency, is_open())
@@ -37,14 +37,14 @@ def lock_money(session: Session, key: AccountKey, invoices: Sequence[UUID] | Non
     lock_accounts(session, [key])
 
 
-def standing(session: Session, condition: ColumnElement[bool]) -> Sequence[Record]:
+def load_active_allocations(session: Session, condition: ColumnElement[bool]) -> Sequence[Record]:
     """Allocations that are not withdrawn, the latest first."""
     query = select(Allocation.__table__).where(Allocation.withdrawn_on.is_(None), condition)
     return session.execute(query.order_by(Allocation.made_on.desc(), Allocation.id.desc())).all()
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PlannedAllocation:
     """A part of a payment about to be allocated: so many minor units to an invoice, from a day on."""
 
     invoice_id: UUID
@@ -53,7 +53,7 @@ class Claim:
     made_on: date
 
 
-def claims(session: Session, key: AccountKey, parts: Sequence[Part], day: date) -> list[Claim]:
+def plan_allocations(session: Session, key: AccountKey, parts: Sequence[Part], day: date) -> list[PlannedAllocation]:
     """What parts make of an account's invoices: each counts from the day, or from the invoice's issue date if that is later.
 
     The caller has locked the money. Raises Invalid for what is no invoice of the account, and Conflict for one that is not
@@ -63,7 +63,9 @@ def claims(session: Session, key: AccountKey, parts: Sequence[Part], day: date) 
     invoices = {row.id: row for row in found}
     for place, (invoice_id, amount) in enumerate(parts):
         _check(invoices[invoice_id], key, amount, place)
-    return [Claim(id, invoices[id].number, amount, max(day, invoices[id].issue_date)) for id, amount in parts]
+    return [
+        PlannedAllocation(id, invoices[id].number, amount, max(day, invoices[id].issue_date)) for id, amount in parts
+    ]
 
 
 def _check(invoice: Record, key: AccountKey, amount: int, place: int) -> None:
@@ -80,7 +82,9 @@ def _check(invoice: Record, key: AccountKey, amount: int, place: int) -> None:
         raise Conflict("above_balance", said, "allocate", place, "amount")
 
 
-def make(session: Session, payment_id: UUID, key: AccountKey, claims: Sequence[Claim], now: datetime) -> None:
+def store_allocations(
+    session: Session, payment_id: UUID, key: AccountKey, claims: Sequence[PlannedAllocation], now: datetime
+) -> None:
     """Allocate; the caller has checked what is left of the payment."""
     rows: list[dict[str, Any]] = [
         {
@@ -99,7 +103,7 @@ def make(session: Session, payment_id: UUID, key: AccountKey, claims: Sequence[C
     _book(session, [(payment_id, claim.invoice_id, claim.amount) for claim in claims])
 
 
-def take_back(session: Session, allocations: Sequence[Record], day: date) -> None:
+def withdraw_allocations(session: Session, allocations: Sequence[Record], day: date) -> None:
     """Withdraw allocations on a day, or on the day they were made if that is later: they then count on no day at all."""
     if not allocations:
         return

@@ -35,19 +35,26 @@ from billing_admin.domain.payments import (
 from billing_admin.domain.text import named, refuse_unprintable, text
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
-from billing_admin.operations.charges.charges import AccountKey
-from billing_admin.operations.master_data.periods import open_books
-from billing_admin.operations.payments.allocations import Claim, claims, lock_money, make, standing, take_back
-from billing_admin.operations.webhooks.outbox import tell_paid
+from billing_admin.operations.master_data.accounts import AccountKey
+from billing_admin.operations.master_data.periods import require_open_day
+from billing_admin.operations.payments.allocations import (
+    PlannedAllocation,
+    load_active_allocations,
+    lock_account_and_invoices,
+    plan_allocations,
+    store_allocations,
+    withdraw_allocations,
+)
+from billing_admin.operations.webhooks.outbox import enqueue_invoices_paid
 from billing_admin.queries.master_data import organisation
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.payments.payments import open_invoices
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedPayment:
     """The payment's id, and whether it was made just now."""
 
     id: UUID
@@ -66,7 +73,7 @@ class _Paid:
     reason: str = ""
 
 
-def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> Recorded:
+def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> RecordedPayment:
     """Store a payment and allocate it as asked; an identical repeat under its id answers with the original.
 
     Raises Invalid for what is wrong in itself, such as parts above the whole, and Conflict for what contradicts the invoices as
@@ -86,10 +93,10 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
     if not isinstance(asked, str) and sum(part for _, part in asked) > amount:
         raise Invalid("above_payment", "Allocate at most the payment's amount.", "allocate")
     paid = _Paid((buyer.id, currency), amount, received_on, spec.method, spec.reference or "")
-    lock_money(session, paid.key, None if isinstance(asked, str) else [id for id, _ in asked])
+    lock_account_and_invoices(session, paid.key, None if isinstance(asked, str) else [id for id, _ in asked])
     id = spec.id or new_id(now)
     _store(session, id, paid, asked, buyer.reference, actor, now)
-    return Recorded(id, True)
+    return RecordedPayment(id, True)
 
 
 def _buyer(session: Session, name: str) -> Customer:
@@ -108,12 +115,12 @@ def _stored(session: Session, id: UUID | None) -> Record | None:
 _SAID = {"customer_id": "customer", "asked": "allocate"}
 
 
-def _replayed(stored: Record, same: Mapping[str, object]) -> Recorded:
+def _replayed(stored: Record, same: Mapping[str, object]) -> RecordedPayment:
     differs = [_SAID.get(name, name) for name in differences(same, stored)]
     if differs:
         said = f"Payment {stored.id} is stored already, with another {', '.join(differs)}."
         raise Conflict("id_conflict", said, "id", differs=differs)
-    return Recorded(stored.id, False)
+    return RecordedPayment(stored.id, False)
 
 
 def _asked(session: Session, allocate: Allocate, currency: str) -> Literal["oldest"] | tuple[Part, ...]:
@@ -140,7 +147,7 @@ def _spelt(name: str) -> str:
 def _day(session: Session, day: date | None, now: datetime, field: str) -> date:
     """The day given, or today. Raises Invalid for one to come, or in the locked period."""
     counted_on = day or organisation.today(session, now)
-    open_books(session, counted_on, now, field)
+    require_open_day(session, counted_on, now, field)
     return counted_on
 
 
@@ -155,7 +162,7 @@ def _store(
 ) -> None:
     """Insert a payment and its allocations, beside their event. The caller has locked the money."""
     parts = oldest_first(open_invoices(session, *paid.key), paid.amount) if isinstance(asked, str) else asked
-    made = claims(session, paid.key, parts, paid.received_on)
+    made = plan_allocations(session, paid.key, parts, paid.received_on)
     details = {
         "customer": reference,
         "amount": _said(paid.amount, paid.key),
@@ -185,18 +192,18 @@ def _store(
     _pay(session, id, paid.key, made, now)
 
 
-def _pay(session: Session, payment_id: UUID, key: AccountKey, made: Sequence[Claim], now: datetime) -> None:
+def _pay(session: Session, payment_id: UUID, key: AccountKey, made: Sequence[PlannedAllocation], now: datetime) -> None:
     """Allocate parts of a payment, and tell of the invoices on which nothing is left now."""
-    make(session, payment_id, key, made, now)
+    store_allocations(session, payment_id, key, made, now)
     if made:
-        tell_paid(session, [claim.invoice_id for claim in made], now)
+        enqueue_invoices_paid(session, [claim.invoice_id for claim in made], now)
 
 
 def _said(minor: int, key: AccountKey) -> str:
     return f"{Money(minor, key[1])} {key[1]}"
 
 
-def _told(made: Sequence[Claim], key: AccountKey) -> dict[str, dict[str, str]]:
+def _told(made: Sequence[PlannedAllocation], key: AccountKey) -> dict[str, dict[str, str]]:
     """For the audit log: what each invoice got."""
     return {"allocated": {claim.number: _said(claim.amount, key) for claim in made}}
 
@@ -213,7 +220,7 @@ def allocate(
     key = payment.customer_id, payment.currency
     today = _day(session, None, now, "allocate")
     asked = _asked(session, spec, payment.currency)
-    lock_money(session, key, None if isinstance(asked, str) else [id for id, _ in asked])
+    lock_account_and_invoices(session, key, None if isinstance(asked, str) else [id for id, _ in asked])
     payment = _payment(session, payment_id)
     if payment.status == "reversed":
         raise Conflict("payment_reversed", "This payment is reversed: there is nothing left of it.", "status")
@@ -226,7 +233,7 @@ def allocate(
         said = f"{_said(left, key)} of this payment are left: allocate that much at most."
         raise Conflict("above_payment", said, "allocate")
     if parts:
-        made = claims(session, key, parts, today)
+        made = plan_allocations(session, key, parts, today)
         audit.record(session, actor, now, "payment.allocated", "payment", payment_id, _told(made, key))
         _pay(session, payment_id, key, made, now)
     return amount
@@ -239,12 +246,14 @@ def _payment(session: Session, id: UUID) -> Record:
     return found
 
 
-def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, reason: str, actor: Actor, now: datetime) -> bool:
+def withdraw_allocation(
+    session: Session, payment_id: UUID, allocation_id: UUID, reason: str, actor: Actor, now: datetime
+) -> bool:
     """Take one allocation back as of today: its money is the customer's credit. Returns False when that was done before.
 
     Raises NotFound for an allocation that this payment does not have. The reason may be left empty.
     """
-    text(reason, "reason", longest=LONGEST_REASON, stored=True)
+    text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     one = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
@@ -252,18 +261,18 @@ def withdraw(session: Session, payment_id: UUID, allocation_id: UUID, reason: st
     if found is None:
         raise NotFound("unknown_allocation", f"This payment has no allocation {allocation_id}.", "id")
     today = _day(session, None, now, "withdrawn_on")
-    lock_money(session, key, [found.invoice_id])
-    taken = standing(session, one)
+    lock_account_and_invoices(session, key, [found.invoice_id])
+    taken = load_active_allocations(session, one)
     if taken:
         refuse_unprintable(reason, "reason")
     for allocation in taken:
         details = {"invoice": found.number, "amount": _said(allocation.amount, key), "reason": reason}
         audit.record(session, actor, now, "payment.allocation_withdrawn", "payment", payment_id, details)
-    take_back(session, taken, today)
+    withdraw_allocations(session, taken, today)
     return bool(taken)
 
 
-def free(session: Session, invoice: Row, amount: int, on: date, now: datetime) -> int:
+def withdraw_from_invoice(session: Session, invoice: Row, amount: int, on: date, now: datetime) -> int:
     """Withdraw an invoice's allocations on a day, the latest first, until `amount` minor units are free; returns how many are.
 
     The money is the customer's credit from then on. Of the last one only a part may be needed: it is withdrawn whole, and the
@@ -271,14 +280,14 @@ def free(session: Session, invoice: Row, amount: int, on: date, now: datetime) -
     """
     key = invoice["customer_id"], invoice["currency"]
     freed = 0
-    for allocation in standing(session, Allocation.invoice_id == invoice["id"]):
+    for allocation in load_active_allocations(session, Allocation.invoice_id == invoice["id"]):
         if freed >= amount:
             break
-        take_back(session, [allocation], on)
+        withdraw_allocations(session, [allocation], on)
         rest = max(0, allocation.amount - (amount - freed))
         if rest:
-            kept = Claim(invoice["id"], invoice["number"], rest, max(on, allocation.made_on))
-            make(session, allocation.payment_id, key, [kept], now)
+            kept = PlannedAllocation(invoice["id"], invoice["number"], rest, max(on, allocation.made_on))
+            store_allocations(session, allocation.payment_id, key, [kept], now)
         freed += allocation.amount - rest
     invoice["paid"] -= freed
     return freed
@@ -291,11 +300,11 @@ def reverse(
 
     Raises Invalid for a day in the locked period, before the receipt, or before the last day on which an allocation of it stood.
     """
-    named(reason, "reason", longest=LONGEST_REASON, stored=True)
+    named(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     of_payment = Allocation.payment_id == payment_id
-    lock_money(session, key, [row.invoice_id for row in standing(session, of_payment)])
+    lock_account_and_invoices(session, key, [row.invoice_id for row in load_active_allocations(session, of_payment)])
     payment = _payment(session, payment_id)
     if payment.status == "reversed":
         return False
@@ -306,26 +315,26 @@ def reverse(
     if day < earliest:
         said = f"Use {earliest.isoformat()} or later: until then the payment counted."
         raise Invalid("before_last_change", said, "reversed_on")
-    take_back(session, standing(session, of_payment), day)
+    withdraw_allocations(session, load_active_allocations(session, of_payment), day)
     after = {"status": "reversed", "reversed_on": day, "reversal_reason": reason}
     session.execute(
         update(Payment).where(Payment.id == payment_id).values(after).execution_options(synchronize_session=False)
     )
-    told = audit.changes({"status": payment.status}, {"status": "reversed", "reversed_on": day.isoformat()})
+    told = audit.changed_fields({"status": payment.status}, {"status": "reversed", "reversed_on": day.isoformat()})
     audit.record(session, actor, now, "payment.reversed", "payment", payment_id, told | {"reason": reason})
     return True
 
 
 def write_off(
     session: Session, invoice_id: UUID, amount: Decimal, reason: str, id: UUID | None, actor: Actor, now: datetime
-) -> Recorded:
+) -> RecordedPayment:
     """Give up what an invoice still owes, as of today: a payment of method `write_off` over the whole open balance.
 
     `amount` must name that balance, so that nobody gives up more than they have seen. Raises NotFound, Invalid for an invoice
     dated in the future, and Conflict when nothing is open or the balance is another one; reversing the payment opens the
     invoice again.
     """
-    named(reason, "reason", longest=LONGEST_REASON, stored=True)
+    named(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
         raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
@@ -337,7 +346,7 @@ def write_off(
         return _replayed(stored, {"method": WRITE_OFF, "amount": minor, "reason": reason, "asked": asked})
     refuse_unprintable(reason, "reason")
     today = _day(session, None, now, "amount")
-    lock_money(session, key, [invoice_id])
+    lock_account_and_invoices(session, key, [invoice_id])
     still = next((one for one in open_invoices(session, *key) if one.id == invoice_id), None)
     if still is None:
         raise Conflict("nothing_open", "Nothing is open on this invoice: there is nothing to write off.", "amount")
@@ -349,4 +358,4 @@ def write_off(
     made = id or new_id(now)
     paid = _Paid(key, minor, today, WRITE_OFF, reason=reason)
     _store(session, made, paid, ((invoice_id, minor),), invoice.customer_reference, actor, now)
-    return Recorded(made, True)
+    return RecordedPayment(made, True)

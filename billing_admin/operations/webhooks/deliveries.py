@@ -1,7 +1,7 @@
 """Deliveries are taken by one sender at a time, and what became of each attempt is noted. Sending itself happens in between.
 
 A sender holds an endpoint, not a delivery: what waits for one receiver therefore goes out in its order, one after the other, and
-never twice at once. One that is silent for `HOLD` has lost it. What a killed sender was at is sent again: at least once.
+never twice at once. One that is silent for `LEASE` has lost it. What a killed sender was at is sent again: at least once.
 """
 
 import random
@@ -18,18 +18,18 @@ from billing_admin.domain.webhooks import JITTER, KEPT_FOR, fingerprint, rest, s
 from billing_admin.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing_admin.queries.webhooks.endpoints import is_due, is_free
 
-HOLD = timedelta(seconds=60)  # longer than looking a name up and an attempt take together
-AT_ONCE = 1000
+LEASE = timedelta(seconds=60)  # longer than looking a name up and an attempt take together
+DELETE_BATCH = 1000
 # Answers that speak of the receiver as a whole, not of what was sent: it is left alone for a while.
 OVERLOADED = frozenset({429, 502, 503, 504})
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """Another sender has the endpoint by now, or it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueDelivery:
     """One attempt that is to be made. Without `secrets` there is none to sign with: the installation's key has changed."""
 
     id: UUID
@@ -41,7 +41,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """What came of an attempt: a status code, or why there was none; the beginning of the answer."""
 
     at: datetime
@@ -61,7 +61,7 @@ class Outcome:
         return self.status is None or self.status in OVERLOADED
 
 
-def take(session: Session, endpoint_id: UUID, worker: str, key: str, now: datetime) -> Due | None:
+def claim_next(session: Session, endpoint_id: UUID, worker: str, key: str, now: datetime) -> DueDelivery | None:
     """Hold an endpoint and take what is to be sent to it first; None when there is nothing, or somebody else holds it."""
     query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, is_free(now))
     locked = query.with_for_update(skip_locked=True, key_share=True).execution_options(populate_existing=True)
@@ -69,7 +69,9 @@ def take(session: Session, endpoint_id: UUID, worker: str, key: str, now: dateti
     return None if found is None else _next(session, found, worker, key, now)
 
 
-def note(session: Session, due: Due, outcome: Outcome, worker: str, key: str, now: datetime) -> Due | None:
+def record_attempt(
+    session: Session, due: DueDelivery, outcome: AttemptOutcome, worker: str, key: str, now: datetime
+) -> DueDelivery | None:
     """Note what became of an attempt, and take what comes next; None gives the endpoint back. Raises Lost."""
     found = _held(session, due.endpoint_id, worker)
     sent = session.get_one(WebhookDelivery, due.id, populate_existing=True, with_for_update=True)
@@ -80,7 +82,7 @@ def note(session: Session, due: Due, outcome: Outcome, worker: str, key: str, no
     return _next(session, found, worker, key, now)
 
 
-def release(session: Session, endpoint_id: UUID, worker: str) -> None:
+def release_endpoint(session: Session, endpoint_id: UUID, worker: str) -> None:
     """Give an endpoint back with what is left to send. Nothing to do when somebody else has it."""
     mine = update(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, WebhookEndpoint.worker == worker)
     session.execute(mine.values(worker=None, held_until=None).execution_options(synchronize_session=False))
@@ -90,21 +92,21 @@ def _held(session: Session, endpoint_id: UUID, worker: str) -> WebhookEndpoint:
     query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, WebhookEndpoint.worker == worker)
     found = session.scalar(query.with_for_update(key_share=True).execution_options(populate_existing=True))
     if found is None:
-        raise Lost
+        raise LeaseLost
     return found
 
 
-def _next(session: Session, found: WebhookEndpoint, worker: str, key: str, now: datetime) -> Due | None:
+def _next(session: Session, found: WebhookEndpoint, worker: str, key: str, now: datetime) -> DueDelivery | None:
     """Hold the endpoint for what is due first, or give it back."""
     resting = found.rest_until is not None and found.rest_until > now
     query = select(WebhookDelivery).where(is_due(found.id, now))
     query = query.order_by(WebhookDelivery.created_at, WebhookDelivery.id).limit(1)
     due = None if resting or found.state != "active" else session.scalar(query)
-    found.worker, found.held_until = (None, None) if due is None else (worker, now + HOLD)
+    found.worker, found.held_until = (None, None) if due is None else (worker, now + LEASE)
     session.flush()
     if due is None:
         return None
-    return Due(due.id, found.id, found.url, due.event, due.body, _secrets(found, key, now))
+    return DueDelivery(due.id, found.id, found.url, due.event, due.body, _secrets(found, key, now))
 
 
 def _secrets(found: WebhookEndpoint, key: str, now: datetime) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def _secrets(found: WebhookEndpoint, key: str, now: datetime) -> tuple[str, ...]
     return current, secret(key, found.previous_salt)
 
 
-def _log(session: Session, delivery_id: UUID, outcome: Outcome) -> None:
+def _log(session: Session, delivery_id: UUID, outcome: AttemptOutcome) -> None:
     last = select(func.max(WebhookAttempt.number)).where(WebhookAttempt.delivery_id == delivery_id)
     attempt = {
         "delivery_id": delivery_id,
@@ -131,7 +133,9 @@ def _log(session: Session, delivery_id: UUID, outcome: Outcome) -> None:
     insert_many(session, WebhookAttempt, [attempt])
 
 
-def _settle(session: Session, found: WebhookEndpoint, sent: WebhookDelivery, outcome: Outcome, now: datetime) -> None:
+def _settle(
+    session: Session, found: WebhookEndpoint, sent: WebhookDelivery, outcome: AttemptOutcome, now: datetime
+) -> None:
     """Delivered; or to be tried again after a while; or given up. The receiver's own state follows."""
     if outcome.arrived:
         _finish(sent, "delivered", now)
@@ -176,21 +180,21 @@ def _waiting(found: WebhookEndpoint) -> Update:
     return update(WebhookDelivery).where(WebhookDelivery.endpoint_id == found.id, WebhookDelivery.state == "waiting")
 
 
-def forget_all(transact: Callable[..., int], now: datetime) -> int:
+def delete_all_expired(transact: Callable[..., int], now: datetime) -> int:
     """Delete what was delivered more than 30 days ago, with its attempts. `transact` is `database.transaction`, handed in."""
-    gone = latest = transact(forget, now)
-    while latest == AT_ONCE:
-        latest = transact(forget, now)
+    gone = latest = transact(delete_expired, now)
+    while latest == DELETE_BATCH:
+        latest = transact(delete_expired, now)
         gone += latest
     return gone
 
 
-def forget(session: Session, now: datetime) -> int:
+def delete_expired(session: Session, now: datetime) -> int:
     """Delete a part of it. Returns how many."""
     old = (
         select(WebhookDelivery.id)
         .where(WebhookDelivery.state == "delivered", WebhookDelivery.finished_at < now - KEPT_FOR)
-        .limit(AT_ONCE)
+        .limit(DELETE_BATCH)
     )
     return session.connection().execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(old))).rowcount
 

@@ -21,11 +21,11 @@ from billing_admin.domain.text import text
 from billing_admin.domain.webhook_addresses import Rules, target
 from billing_admin.domain.webhooks import EVENTS, OLD_SECRET_SIGNS_FOR, PING, fingerprint, secret
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
-from billing_admin.operations.audit import changes, record
-from billing_admin.operations.webhooks.outbox import rows
+from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.webhooks.outbox import delivery_rows
 from billing_admin.queries.webhooks.endpoints import delivery, endpoint
 
-LONGEST_DESCRIPTION = 200
+MAX_DESCRIPTION_LENGTH = 200
 FIELDS = ("url", "description", "events")
 
 
@@ -40,7 +40,7 @@ class EndpointSpec:
     def checked(self, rules: Rules) -> dict[str, Any]:
         """The values to store, or raise Invalid."""
         target(self.url, rules)
-        text(self.description, "description", longest=LONGEST_DESCRIPTION, stored=True)
+        text(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
         unknown = [event for event in self.events if event not in EVENTS]
         if unknown or not self.events:
             raise Invalid("no_event", f"Choose at least one of {', '.join(EVENTS)}.", "events")
@@ -93,7 +93,7 @@ def change(
     check_new_texts(values, before)
     for name, value in values.items():
         setattr(found, name, value)
-    changed = changes(before, _facts(found))
+    changed = changed_fields(before, _facts(found))
     if changed:
         found.version += 1
         _wake(found)
@@ -143,7 +143,7 @@ def archive(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     record(session, actor, now, "webhook.archived", "webhook", id, told)
 
 
-def rotate(session: Session, id: UUID, key: str, version: int | None, actor: Actor, now: datetime) -> str:
+def rotate_secret(session: Session, id: UUID, key: str, version: int | None, actor: Actor, now: datetime) -> str:
     """Give it another secret and return it, to be shown once. For a day the one before signs as well.
 
     Raises Stale when it was changed or rotated since `version` was read, so that a form sent twice rotates once.
@@ -169,13 +169,13 @@ def ping(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
         raise Conflict("webhook_paused", "This webhook is paused: resume it first.")
     _wake(found)
     session.flush()
-    (made,) = rows([id], PING, [("", {"webhook": str(id), "events": found.events})], now)
+    (made,) = delivery_rows([id], PING, [("", {"webhook": str(id), "events": found.events})], now)
     insert_many(session, WebhookDelivery, [made])
     record(session, actor, now, "webhook.pinged", "webhook", id, {"delivery": str(made["id"])})
     return UUID(str(made["id"]))
 
 
-def send_again(session: Session, delivery_id: UUID, actor: Actor, now: datetime) -> None:
+def resend_delivery(session: Session, delivery_id: UUID, actor: Actor, now: datetime) -> None:
     """Send a delivery once more, the same bytes, whatever became of it; one that waits is sent now. Raises NotFound."""
     found = endpoint(session, delivery(session, delivery_id).endpoint_id, lock=True)
     again = delivery(session, delivery_id, lock=True)

@@ -21,17 +21,19 @@ from billing_admin.queries.webhooks.endpoints import listening
 from billing_admin.queries.webhooks.payloads import charges_told, document, invoices_told, settled
 
 # What happened to one thing: what it is called, and how the API shows it.
-Told = tuple[str, dict[str, Any]]
+EventData = tuple[str, dict[str, Any]]
 
 
-def tell(session: Session, event: str, happened: Callable[[], Iterable[Told]], now: datetime) -> None:
+def enqueue_event(session: Session, event: str, happened: Callable[[], Iterable[EventData]], now: datetime) -> None:
     """Write down for every endpoint that listens what happened. `happened` is asked only if there is one."""
     endpoints = listening(session, event)
     if endpoints:
-        insert_many(session, WebhookDelivery, rows(endpoints, event, happened(), now))
+        insert_many(session, WebhookDelivery, delivery_rows(endpoints, event, happened(), now))
 
 
-def rows(endpoints: Sequence[UUID], event: str, happened: Iterable[Told], now: datetime) -> list[dict[str, Any]]:
+def delivery_rows(
+    endpoints: Sequence[UUID], event: str, happened: Iterable[EventData], now: datetime
+) -> list[dict[str, Any]]:
     """The deliveries: each event has one id, whoever is told."""
     keys = new_ids(now)
     waiting = {"state": "waiting", "tries": 0, "finished_at": None}
@@ -44,19 +46,19 @@ def rows(endpoints: Sequence[UUID], event: str, happened: Iterable[Told], now: d
     return made
 
 
-def tell_issued(session: Session, documents: Sequence[Written], now: datetime) -> None:
+def enqueue_invoices_issued(session: Session, documents: Sequence[Written], now: datetime) -> None:
     """Tell of invoices that just got their numbers."""
-    tell(session, "invoice.issued", lambda: _invoices(session, documents, now), now)
+    enqueue_event(session, "invoice.issued", lambda: _invoices(session, documents, now), now)
 
 
-def tell_paid(session: Session, invoice_ids: Sequence[UUID], now: datetime) -> None:
+def enqueue_invoices_paid(session: Session, invoice_ids: Sequence[UUID], now: datetime) -> None:
     """Tell of those invoices on which nothing is left to pay; each had something left before."""
-    tell(session, "invoice.paid", lambda: _invoices(session, settled(session, invoice_ids), now), now)
+    enqueue_event(session, "invoice.paid", lambda: _invoices(session, settled(session, invoice_ids), now), now)
 
 
-def tell_voided(session: Session, invoice_id: UUID, replaced_by: UUID | None, now: datetime) -> None:
+def enqueue_invoice_voided(session: Session, invoice_id: UUID, replaced_by: UUID | None, now: datetime) -> None:
     """Tell of an invoice that just became void."""
-    tell(
+    enqueue_event(
         session,
         "invoice.voided",
         lambda: _invoices(session, [document(session, invoice_id)], now, replaced_by),
@@ -64,17 +66,17 @@ def tell_voided(session: Session, invoice_id: UUID, replaced_by: UUID | None, no
     )
 
 
-def tell_held(session: Session, charge_ids: Sequence[UUID], now: datetime) -> None:
+def enqueue_charges_held(session: Session, charge_ids: Sequence[UUID], now: datetime) -> None:
     """Tell of charges that are held from now on."""
     if charge_ids:
-        tell(session, "charge.held", lambda: _charges(session, charge_ids), now)
+        enqueue_event(session, "charge.held", lambda: _charges(session, charge_ids), now)
 
 
 def _invoices(
     session: Session, documents: Sequence[Written], now: datetime, replaced_by: UUID | None = None
-) -> list[Told]:
+) -> list[EventData]:
     return [(told["number"], told) for told in invoices_told(session, documents, today(session, now), replaced_by)]
 
 
-def _charges(session: Session, ids: Sequence[UUID]) -> list[Told]:
+def _charges(session: Session, ids: Sequence[UUID]) -> list[EventData]:
     return [(f"{told['customer']}: {told['description']}", told) for told in charges_told(session, ids)]

@@ -40,7 +40,7 @@ def _proven(form: PasswordForm, me: SignedIn) -> bool:
     """Whether it is really them, who typed the same twice; else the fields get their errors."""
     if form.password.data != form.again.data:
         form.again.errors = ["The two new passwords differ. Enter the same twice."]
-    elif operations.prove(credentials(db.session(), me.email), form.current.data) is None:
+    elif operations.verify_password(credentials(db.session(), me.email), form.current.data) is None:
         form.current.errors = ["This is not your password. Check it and try again."]
     return not form.errors
 

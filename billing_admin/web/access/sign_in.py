@@ -106,7 +106,7 @@ def _sent_form() -> str:
 
 
 def _token(email: str, password: str) -> str | None:
-    proof = users.prove(credentials(db.session(), email), password)
+    proof = users.verify_password(credentials(db.session(), email), password)
     return transaction(users.sign_in, email, proof, _network(), g.request_id, now())
 
 

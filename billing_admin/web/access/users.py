@@ -47,7 +47,7 @@ def new() -> ResponseReturnValue:
     form = NewForm()
     if form.validate_on_submit():
         with refusals_on(form):
-            password = operations.random_password()
+            password = operations.generate_password()
             user = transaction(operations.create_user, form.email.data, password, form.role.data, actor(), now())
             return _shown(user.email, password), 201
     return form_page("users/form.html", form)
@@ -75,7 +75,7 @@ def password(id: UUID) -> ResponseReturnValue:
     """Give somebody who lost it a new password, shown once."""
     form, email = Form(), queries.user(db.session(), id).email
     if form.validate_on_submit():
-        made = operations.random_password()
+        made = operations.generate_password()
         transaction(operations.set_password, id, made, actor(), now())
         return _shown(email, made)
     return form_page("users/new_password.html", form, email=email)

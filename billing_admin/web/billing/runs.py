@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, RadioField, SelectField
 
-from billing_admin.background import ring
+from billing_admin.background import wake_worker
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.lifecycle import usual_cut_off
@@ -69,7 +69,7 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         spec = _spec_of(form)
         try:
-            operations.scope_of(db.session(), spec, now())
+            operations.resolve_scope(db.session(), spec, now())
         except Invalid as refusal:
             apply(form, refusal)
         else:
@@ -160,7 +160,7 @@ def confirm() -> ResponseReturnValue:
         run_id, created = transaction(operations.start_in_background, spec, actor(), now())
     except DomainError as refusal:
         return _refused(spec, form, refusal)
-    ring()
+    wake_worker()
     if created:
         flash(_outcome(run_id), "success")
     return redirect(url_for("billing_runs.show", id=run_id), 303)
@@ -185,7 +185,7 @@ def _choose_again(refusal: DomainError) -> ResponseReturnValue:
 def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
     session = db.session()
     try:
-        found = billing.preview(session, operations.scope_of(session, spec, now()))
+        found = billing.preview(session, operations.resolve_scope(session, spec, now()))
     except Invalid as refusal:
         return _choose_again(refusal)
     form.digest.data = found.digest
@@ -236,7 +236,7 @@ def show(id: UUID) -> ResponseReturnValue:
 def go_on(id: UUID) -> ResponseReturnValue:
     """Go on with a run that stopped. One that is done is left as it is."""
     transaction(operations.start_in_background, _spec_stored(queries.report(db.session(), id).run), actor(), now())
-    ring()
+    wake_worker()
     return redirect(url_for("billing_runs.show", id=id), 303)
 
 

@@ -66,7 +66,7 @@ def correct(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         with refusals_on(form, NAMES):
             new_id, is_new = transaction(
-                operations.correct, id, form.fields(), form.id.data, form.reason.data, actor(), now()
+                operations.correct_charge, id, form.fields(), form.id.data, form.reason.data, actor(), now()
             )
             flash("Charge corrected." if is_new else "This charge was corrected already. It is stored once.", "success")
             return redirect(url_for("charges.show", id=new_id), 303)

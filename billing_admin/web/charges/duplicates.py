@@ -38,7 +38,7 @@ class Decision:
 
 DECISIONS: Final[Mapping[str, Decision]] = {
     "keep": Decision(
-        duplicates.keep,
+        duplicates.keep_duplicates,
         "Keep",
         "kept",
         "They are charges of their own. Those held for looking alike are pending again and go on the next invoice.",

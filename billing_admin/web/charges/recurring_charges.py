@@ -14,7 +14,7 @@ from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.recurring_charges import DAY, LONGEST_DESCRIPTION, RecurringSpec
 from billing_admin.operations.charges import recurring_charges as operations
-from billing_admin.operations.charges.recurring_posting import post_due
+from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
 from billing_admin.queries.master_data import customers, services
 from billing_admin.web.charges.charges import service_choices
@@ -253,7 +253,7 @@ def post_now(id: UUID) -> ResponseReturnValue:
     row = queries.recurring_charge(db.session(), id)
     form = ReasonForm()
     with refusals_on(form):
-        posted = transaction(post_due, [row.id], today(), actor(), now())
+        posted = transaction(post_due_charges, [row.id], today(), actor(), now())
         flash(f"{counted(posted, 'charge')} posted." if posted else "Nothing was due.", "success" if posted else "info")
         return redirect(url_for("recurring_charges.show", id=id), 303)
     return form_page("recurring_charges/move.html", form, row=row, move="post", **words())

@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.background import ring
-from billing_admin.background.exports import EXPORT
+from billing_admin.background import wake_worker
+from billing_admin.background.exports import JOB_KIND
 from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import Stream, db, transaction
 from billing_admin.domain.errors import NotFound
@@ -205,8 +205,8 @@ def prepare(kind: str, format: str) -> ResponseReturnValue:
     wanted = _wanted(kind, format)
     export.check(db.session(), wanted)
     asked = {"kind": kind, "format": format, "filters": stated(wanted.filters)}
-    job = transaction(enqueue, EXPORT, new_id(now()), "billing:write", actor(), now(), asked)
-    ring()
+    job = transaction(enqueue, JOB_KIND, new_id(now()), "billing:write", actor(), now(), asked)
+    wake_worker()
     return redirect(url_for("jobs.show", id=job), 303)
 
 
@@ -214,7 +214,7 @@ def prepare(kind: str, format: str) -> ResponseReturnValue:
 def download_prepared(id: UUID) -> ResponseReturnValue:
     """The file of an export that a worker made."""
     job = latest(db.session(), id)
-    if job is None or job.kind != EXPORT or not job.result:
+    if job is None or job.kind != JOB_KIND or not job.result:
         raise NotFound("not_made", "This job has made no file.")
     actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
     found = file(db.session(), UUID(job.result["file"]))

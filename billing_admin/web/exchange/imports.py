@@ -11,8 +11,8 @@ from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
-from billing_admin.background import ring
-from billing_admin.background.imports import stored
+from billing_admin.background import wake_worker
+from billing_admin.background.imports import open_file
 from billing_admin.db.transactions import Session, Stream, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
@@ -80,7 +80,7 @@ def show(id: UUID) -> ResponseReturnValue:
         live=job is not None and job.state in {"queued", "running"},
         promised=promised,
         made=Tally.of_data(one.made) if one.made else None,
-        errors=import_errors.first(stored(session, one.errors_id), SHOWN_ERRORS) if one.errors_id else [],
+        errors=import_errors.first(open_file(session, one.errors_id), SHOWN_ERRORS) if one.errors_id else [],
         before=queries.earlier(session, one),
         may_write=may(KINDS[one.kind].permission),
     )
@@ -130,10 +130,10 @@ def _look_at(brought: FileStorage) -> None:
 
 
 def _store(kind: str, brought: FileStorage) -> UUID:
-    parts = iter(lambda: brought.stream.read(files.PART), b"")
+    parts = iter(lambda: brought.stream.read(files.PART_BYTES), b"")
     name = "".join(c for c in brought.filename or "" if c.isprintable())[-200:]
     file_id = files.store(transaction, parts, name, "text/csv", actor(), now())
-    id: UUID = transaction(imports.begin, kind, file_id, actor(), now())
+    id: UUID = transaction(imports.create, kind, file_id, actor(), now())
     return id
 
 
@@ -148,7 +148,7 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     encoding = _encoding(one)
     try:
         delimiter = _delimiter(one, encoding)
-        header, first = csv_reader.sample(stored(db.session(), _file_id(one)), encoding, delimiter)
+        header, first = csv_reader.sample(open_file(db.session(), _file_id(one)), encoding, delimiter)
     except Invalid as refusal:
         return _unreadable(one, encoding, refusal)
     plan = _plan(one, header, encoding, delimiter)
@@ -160,7 +160,7 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
         if not form.errors:
             with refusals_on(form):
                 transaction(_check, id, said, actor(), now())
-                ring()
+                wake_worker()
                 return redirect(url_for("imports.show", id=id), 303)
     return _mapping_page(one, form, first)
 
@@ -191,7 +191,7 @@ def _unreadable(one: Import, encoding: str, refusal: Invalid) -> ResponseReturnV
 def _encoding(one: Import) -> str:
     """What the address asks for, or what was chosen before, or what the file says of itself."""
     kept = Plan.of_data(one.plan).encoding if one.plan else ""
-    begins = stored(db.session(), _file_id(one)).read(4)
+    begins = open_file(db.session(), _file_id(one)).read(4)
     return given_choice("encoding", ENCODINGS) or kept or csv_reader.guess_encoding(begins)
 
 
@@ -199,7 +199,7 @@ def _delimiter(one: Import, encoding: str) -> str:
     """Likewise; else what makes most columns. Raises Invalid for a file that cannot be read."""
     kept = Plan.of_data(one.plan).delimiter if one.plan else ""
     asked, file_id = given_choice("delimiter", DELIMITERS), _file_id(one)
-    return asked or kept or csv_reader.guess_delimiter(lambda: stored(db.session(), file_id), encoding)
+    return asked or kept or csv_reader.guess_delimiter(lambda: open_file(db.session(), file_id), encoding)
 
 
 def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> Plan:
@@ -214,21 +214,21 @@ def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -
 
 
 def _check(session: Session, id: UUID, plan: Plan, who: Actor, at: datetime) -> None:
-    imports.plan(session, id, plan, who, at)
-    imports.ask_check(session, id, who, at)
+    imports.set_plan(session, id, plan, who, at)
+    imports.request_check(session, id, who, at)
 
 
 def check(kind: str, id: UUID) -> ResponseReturnValue:
     """Check the file again: what it refers to may have been mended."""
-    transaction(imports.ask_check, _of_kind(kind, id).id, actor(), now())
-    ring()
+    transaction(imports.request_check, _of_kind(kind, id).id, actor(), now())
+    wake_worker()
     return redirect(url_for("imports.show", id=id), 303)
 
 
 def start(kind: str, id: UUID) -> ResponseReturnValue:
     """Take the file in, or go on."""
-    transaction(imports.ask_import, _of_kind(kind, id).id, actor(), now())
-    ring()
+    transaction(imports.request_import, _of_kind(kind, id).id, actor(), now())
+    wake_worker()
     return redirect(url_for("imports.show", id=id), 303)
 
 

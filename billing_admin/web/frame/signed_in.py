@@ -127,7 +127,7 @@ def _load(token: str) -> SignedIn | None:
         _if_possible(users.end_session, token, owner, moment, "user.session_expired")
         return None
     if moment - found.last_seen_at >= SEEN_EVERY:
-        _if_possible(users.see_session, token, moment)
+        _if_possible(users.record_session_use, token, moment)
     return signed_in
 
 

@@ -95,7 +95,7 @@ def void(id: UUID) -> ResponseReturnValue:
     form = VoidForm()
     if form.validate_on_submit():
         with refusals_on(form):
-            is_new, draft = transaction(voids.void, id, form.reason.data, form.charges.data, actor(), now())
+            is_new, draft = transaction(voids.void_invoice, id, form.reason.data, form.charges.data, actor(), now())
             number = _invoice(id).number
             flash(f"{number} is void." if is_new else f"{number} is void already.", "success" if is_new else "info")
             return redirect(url_for("invoices.show", id=draft or id), 303)
@@ -146,7 +146,7 @@ def _credit_form(whole: Creditable) -> CreditForm:
 
 def _confirmation(form: CreditForm, invoice: Invoice, whole: Creditable) -> ResponseReturnValue:
     assert invoice.issue_date is not None  # noqa: S101 - it is issued
-    credit_notes.credit_date(db.session(), whole.number, invoice.issue_date, form.issue_date.data, now())
+    credit_notes.resolve_credit_note_date(db.session(), whole.number, invoice.issue_date, form.issue_date.data, now())
     taken = crediting.credit_of(whole, form.spec())
     given = [(name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "shown"}]
     return form_page(
@@ -163,7 +163,7 @@ def _confirmation(form: CreditForm, invoice: Invoice, whole: Creditable) -> Resp
 
 def _confirmed(session: Session, id: UUID, spec: CreditSpec, shown: str, who: Actor, at: datetime) -> UUID:
     """Credit what was shown, or nothing."""
-    note_id, _ = credit_notes.credit(session, id, spec, who, at)
+    note_id, _ = credit_notes.credit_invoice(session, id, spec, who, at)
     if str(queries.invoice(session, str(note_id)).total) != shown:
         raise Conflict("credit_changed", "The invoice was credited meanwhile. Look at the new amounts.")
     return note_id

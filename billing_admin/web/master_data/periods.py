@@ -39,7 +39,7 @@ def edit() -> ResponseReturnValue:
         left = queries.unfinished(session, through) if through and (locked is None or through > locked) else None
         if not left or form.warned.data == through.isoformat():
             with refusals_on(form):
-                changed = transaction(operations.lock, through, form.reason.data, actor(), now())
+                changed = transaction(operations.set_period_lock, through, form.reason.data, actor(), now())
                 done = f"The books are locked through {written_day(through)}." if through else "The books are open."
                 flash(done, "success" if changed else "info")
                 return redirect(url_for("settings.index"), 303)

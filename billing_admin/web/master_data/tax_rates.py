@@ -88,7 +88,7 @@ def new() -> ResponseReturnValue:
     form = TaxRateForm()
     if form.validate_on_submit():
         with refusals_on(form):
-            rate = transaction(operations.add, form.fields(), actor(), now())
+            rate = transaction(operations.create, form.fields(), actor(), now())
             flash(f"The tax rate {rate.name} was added.", "success")
             return redirect(url_for("settings.index"), 303)
     return form_page("tax_rates/new.html", form, usual_notes=USUAL_NOTES)

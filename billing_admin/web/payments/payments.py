@@ -220,7 +220,7 @@ def _allocated(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnV
 @pages.post("/<uuid:id>/allocations/<uuid:allocation_id>/withdraw")
 def withdraw(id: UUID, allocation_id: UUID) -> ResponseReturnValue:
     """Take an allocation back; it can be made again."""
-    done = transaction(operations.withdraw, id, allocation_id, "", actor(), now())
+    done = transaction(operations.withdraw_allocation, id, allocation_id, "", actor(), now())
     said = "Allocation withdrawn. Its money is unallocated." if done else "This allocation is withdrawn already."
     flash(said, "success" if done else "info")
     return redirect(url_for("payments.show", id=id), 303)
@@ -230,7 +230,7 @@ class ReverseForm(Form):
     """A reversed payment does not come back."""
 
     reversed_on = DayField("Reversed on", needed="Enter the day, such as 2026-11-22.")
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=operations.LONGEST_REASON)
+    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=operations.MAX_REASON_LENGTH)
 
 
 @pages.route("/<uuid:id>/reverse", methods=["GET", "POST"])
@@ -253,7 +253,7 @@ class WriteOffForm(Form):
 
     id = KeyField()
     amount = AmountField("Amount to write off", needed="Enter what is open, as it stands above.")
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=operations.LONGEST_REASON)
+    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=operations.MAX_REASON_LENGTH)
 
 
 @pages.route("/write-off/<uuid:invoice_id>", methods=["GET", "POST"])

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.background import ring
+from billing_admin.background import wake_worker
 from billing_admin.db.transactions import db, transaction
 from billing_admin.models import Job
 from billing_admin.models.job import JOB_STATES
@@ -62,7 +62,7 @@ def show(id: UUID) -> ResponseReturnValue:
         kind=kind,
         subject_url=url_for(kind.endpoint, id=job.subject_id),
         may_touch=may("jobs:write") and may(job.permission),
-        may_stop=job.kind not in operations.NEVER_STOPPED,
+        may_stop=job.kind not in operations.NOT_CANCELLABLE,
         live=_alive(job),
     )
 
@@ -83,6 +83,6 @@ def cancel(id: UUID) -> ResponseReturnValue:
 @pages.post("/<uuid:id>/again")
 def again(id: UUID) -> ResponseReturnValue:
     """Try a job again, where it stopped."""
-    transaction(operations.again, id, actor(), now())
-    ring()
+    transaction(operations.retry, id, actor(), now())
+    wake_worker()
     return redirect(url_for("jobs.show", id=id), 303)

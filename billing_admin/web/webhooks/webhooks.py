@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import SelectMultipleField
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from billing_admin.background.sending import rules
+from billing_admin.background.sending import address_rules
 from billing_admin.config import Settings
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.errors import Conflict, Invalid, Stale
@@ -17,7 +17,7 @@ from billing_admin.domain.webhooks import EVENTS, PING, WORTH_A_WARNING
 from billing_admin.models import WebhookEndpoint
 from billing_admin.models.webhook import DELIVERY_STATES
 from billing_admin.operations.webhooks import endpoints as operations
-from billing_admin.operations.webhooks.endpoints import LONGEST_DESCRIPTION, EndpointSpec
+from billing_admin.operations.webhooks.endpoints import MAX_DESCRIPTION_LENGTH, EndpointSpec
 from billing_admin.queries.webhooks import endpoints as queries
 from billing_admin.web.frame.editing import VersionField, differences
 from billing_admin.web.frame.forms import Form, KeyField, TextField, apply, form_page, refusals_on
@@ -37,7 +37,7 @@ class EndpointForm(Form):
     """Where to send, what it is for, which events."""
 
     url = TextField("URL", needed="Enter a URL such as https://example.com/billing-events.", longest=LONGEST_URL)
-    description = TextField("Description", longest=LONGEST_DESCRIPTION)
+    description = TextField("Description", longest=MAX_DESCRIPTION_LENGTH)
     events = SelectMultipleField(
         "Events",
         choices={event: f"{event} — {sentence}." for event, sentence in EVENTS.items()},
@@ -91,7 +91,7 @@ def new() -> ResponseReturnValue:
     """Add an endpoint. The answer itself shows the secret; sent again, it adds no second one."""
     form = NewEndpointForm()
     if form.validate_on_submit():
-        key, allowed = _settings().secret_key, rules(_settings())
+        key, allowed = _settings().secret_key, address_rules(_settings())
         try:
             return _shown(*transaction(operations.add, form.spec(), allowed, key, form.id.data, actor(), now()))
         except Conflict as refusal:
@@ -143,7 +143,9 @@ def edit(id: UUID) -> ResponseReturnValue:
     form = EditEndpointForm(obj=endpoint)
     if form.validate_on_submit():
         with refusals_on(form):
-            transaction(operations.change, id, form.spec(), rules(_settings()), form.version.data, actor(), now())
+            transaction(
+                operations.change, id, form.spec(), address_rules(_settings()), form.version.data, actor(), now()
+            )
             flash("The webhook was saved.", "success")
             return redirect(url_for("webhooks.show", id=id), 303)
         endpoint = queries.endpoint(db.session(), id)
@@ -158,7 +160,9 @@ def rotate(id: UUID) -> ResponseReturnValue:
     form = RotateForm(obj=endpoint)
     if form.validate_on_submit():
         try:
-            secret = transaction(operations.rotate, id, _settings().secret_key, form.version.data, actor(), now())
+            secret = transaction(
+                operations.rotate_secret, id, _settings().secret_key, form.version.data, actor(), now()
+            )
         except Stale as refusal:
             flash(refusal.message, "warning")
             return redirect(url_for("webhooks.show", id=id), 303)
@@ -229,5 +233,5 @@ def delivery(id: UUID) -> ResponseReturnValue:
 @pages.post("/deliveries/<uuid:id>/again")
 def send_again(id: UUID) -> ResponseReturnValue:
     """Send a delivery once more."""
-    transaction(operations.send_again, id, actor(), now())
+    transaction(operations.resend_delivery, id, actor(), now())
     return redirect(url_for("webhooks.delivery", id=id), 303)
