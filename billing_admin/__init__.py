@@ -15,11 +15,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Make the application, step by step; without `settings` they are read from the environment."""
     from billing_admin import cli, web  # noqa: PLC0415
     from billing_admin.api import init_api  # noqa: PLC0415
+    from billing_admin.api.frame import problems  # noqa: PLC0415
     from billing_admin.background import init_background  # noqa: PLC0415
     from billing_admin.background.audit_sealing import AuditSealing  # noqa: PLC0415
     from billing_admin.db.transactions import init_database  # noqa: PLC0415
+    from billing_admin.http.errors import init_errors  # noqa: PLC0415
+    from billing_admin.http.security import init_security  # noqa: PLC0415
     from billing_admin.http.url_converters import init_url_converters  # noqa: PLC0415
     from billing_admin.logs import init_logs  # noqa: PLC0415
+    from billing_admin.web.frame.errors import error_page  # noqa: PLC0415
 
     settings = settings or _settings()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
@@ -28,6 +32,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_url_converters(app)
     init_database(app, settings)
     init_background(app, settings)
+    init_security(app, settings)
+    init_errors(app, page=error_page, api=problems.answer)
     web.init_web(app, settings)
     init_api(app, settings)
     AuditSealing(app)

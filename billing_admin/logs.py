@@ -1,18 +1,48 @@
-"""The log: one JSON object a line on standard error, in UTC. No local variables are shown, so no secret can slip in with them."""
+"""The log: one JSON object a line on standard error, in UTC.
 
+Loggers of structlog and of the standard library write the same lines. A traceback never shows local variables, which may hold
+secrets. gunicorn writes its own lines.
+"""
+
+import logging
 import sys
+from typing import TextIO
 
 import structlog
 
+_SHARED_PROCESSORS: list[structlog.typing.Processor] = [
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+
 
 def init_logs() -> None:
-    """Set the log up for this process."""
+    """Configure structlog, and route the standard library's loggers through it."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*_SHARED_PROCESSORS, structlog.processors.JSONRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    root = logging.getLogger()
+    if not any(isinstance(handler, _StandardError) for handler in root.handlers):
+        root.addHandler(_StandardError())
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Write records as JSON to the standard error of the moment: a server may replace it after the set-up."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+        self.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED_PROCESSORS],
+                processors=[
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.JSONRenderer(),
+                ],
+            )
+        )
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr

@@ -12,6 +12,7 @@ from billing_admin.api.frame.rate_limits import init_limiting
 from billing_admin.api.frame.routing import blueprint
 from billing_admin.api.routes.charges import init_posting
 from billing_admin.config import VERSION, Settings
+from billing_admin.http.api_document import init_api_document
 
 SUBJECTS: Final = (
     "health",
@@ -39,13 +40,9 @@ for _subject in SUBJECTS:
 
 
 def init_api(app: Flask, settings: Settings) -> None:
-    """Add the API's routes. Errors outside of them, below /api/, are answered by `billing_api_errors`.
-
-    A page shows `billing_api_document`.
-    """
+    """Add the API's routes and its OpenAPI document."""
     init_bearers(app)
     init_limiting(app, settings)
     init_posting(app)
-    app.extensions["billing_api_errors"] = problems.answer
-    app.extensions["billing_api_document"] = lambda: json.dumps(openapi.document(VERSION))
+    init_api_document(app, lambda: json.dumps(openapi.document(VERSION)))
     app.register_blueprint(blueprint)

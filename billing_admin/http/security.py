@@ -1,14 +1,13 @@
 """What holds for every request and every answer: secret, cookies, sizes, hosts, proxies, request id, headers."""
 
-from uuid import uuid4
-
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from billing_admin.config import Settings
 from billing_admin.http.body_limits import init_body_limits
+from billing_admin.http.request_ids import init_request_ids
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none';"
@@ -24,7 +23,7 @@ def init_security(app: Flask, settings: Settings) -> None:
     app.secret_key = settings.secret_key
     _set_cookies(app, settings)
     _trust_hosts_and_proxies(app, settings)
-    _name_requests(app)
+    init_request_ids(app)
     init_body_limits(app, settings)
     _send_headers(app, settings)
     _require_tokens(app)
@@ -57,14 +56,6 @@ def _trust_hosts_and_proxies(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
 
 
-def _name_requests(app: Flask) -> None:
-    """`g.request_id` is new for each request; it goes into the answer's header, audit events, error pages and the log."""
-
-    @app.before_request
-    def name_request() -> None:
-        g.request_id = str(uuid4())
-
-
 def _send_headers(app: Flask, settings: Settings) -> None:
     fixed = {
         "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -77,7 +68,6 @@ def _send_headers(app: Flask, settings: Settings) -> None:
     @app.after_request
     def send_headers(response: Response) -> Response:
         response.headers.update(fixed)
-        response.headers["X-Request-Id"] = g.request_id
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         return response

@@ -9,7 +9,6 @@ from types import ModuleType
 from flask import Flask
 
 from billing_admin.config import Settings
-from billing_admin.http.security import init_security
 from billing_admin.web.access import account, sign_in, tokens, users
 from billing_admin.web.billing import runs
 from billing_admin.web.charges import (
@@ -22,7 +21,6 @@ from billing_admin.web.charges import (
 )
 from billing_admin.web.exchange import exports, imports, journal, verify
 from billing_admin.web.frame.context import init_context
-from billing_admin.web.frame.errors import init_errors
 from billing_admin.web.frame.guard import init_guard
 from billing_admin.web.frame.signed_in import init_people
 from billing_admin.web.frame.template_filters import init_filters
@@ -71,10 +69,8 @@ SUBJECTS: tuple[ModuleType, ...] = (
 
 def init_web(app: Flask, config: Settings) -> None:
     """Add the pages; what guards them comes before any page."""
-    init_security(app, config)
     init_people(app, config)
     init_guard(app)
-    init_errors(app)
     init_filters(app)
     init_context(app)
     for subject in SUBJECTS:

@@ -1,6 +1,5 @@
 """How often one may call: per token, per address without one, over all workers; and never at the price of a charge."""
 
-import logging
 import os
 import shutil
 import socket
@@ -19,6 +18,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from billing_admin.api.frame.rate_limits import Limiting
 from billing_admin.config import Settings
@@ -99,13 +99,12 @@ def test_a_storage_that_fails_stops_nobody(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     storage: str,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "file").touch()
     limit(app, monkeypatch, rate_limit="1/minute", rate_limit_storage=storage.format(folder=tmp_path))
-    with caplog.at_level(logging.WARNING, "billing_admin.api.frame.rate_limits"):
+    with capture_logs() as log:
         assert [script.get("/charges").status_code for _ in range(3)] == [200] * 3
-    assert [record.message.partition(":")[0] for record in caplog.records] == ["Calls are not limited for 5 s"]
+    assert [(entry["event"], entry["unlimited_seconds"]) for entry in log] == [("rate_limit_storage_unavailable", 5)]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Issue 12, point 4: the values that answered 500, and the reference of a 500 in the log."""
 
-import logging
 from typing import Any
 
 import pytest
@@ -134,12 +133,14 @@ def test_the_reference_of_a_page_that_failed_is_in_the_log_with_the_traceback(
 
 
 def test_the_reference_of_an_api_call_that_failed_is_in_the_log_with_the_traceback(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "organisation", fail)
-    with caplog.at_level(logging.ERROR):
+    with capture_logs() as log:
         answer = client.get("/api/v1/health")
     assert (answer.status_code, answer.json and answer.json["instance"]) == (500, answer.headers["X-Request-Id"])
-    (record,) = [record for record in caplog.records if answer.headers["X-Request-Id"] in record.getMessage()]
-    assert record.exc_info
-    assert str(record.exc_info[1]) == "a bug"
+    (entry,) = [entry for entry in log if entry.get("request_id") == answer.headers["X-Request-Id"]]
+    line = structlog.processors.format_exc_info(None, "error", entry)
+    assert (entry["event"], entry["path"]) == ("request_failed", "/api/v1/health")
+    assert "RuntimeError: a bug" in line["exception"]
+    assert "Traceback" in line["exception"]

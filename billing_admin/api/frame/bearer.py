@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import uuid4
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 
 from billing_admin.clock import now
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.errors import NotAuthenticated
 from billing_admin.domain.tokens import digest
+from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access.tokens import record_use
 from billing_admin.queries.access.tokens import USE_IS_FRESH, Bearer, bad_token, by_secret
 
@@ -28,13 +28,6 @@ class Seen:
 def init_bearers(app: Flask) -> None:
     """Remember who was seen, by the digests of their tokens."""
     app.extensions["billing_bearers"] = {}
-
-
-def request_id() -> str:
-    """By what this request is found in the log, in the audit trail, and in a problem's `instance`."""
-    if "request_id" not in g:
-        g.request_id = str(uuid4())
-    return str(g.request_id)
 
 
 def bearer() -> Bearer:

@@ -1,7 +1,6 @@
 """Errors as RFC 9457 says: one mapping from what was raised to what a script is told."""
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,11 +9,10 @@ from flask import Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from billing_admin.api.frame.bearer import request_id
 from billing_admin.api.frame.rate_limits import TooMany
 from billing_admin.api.frame.strict_json import NotJson
 from billing_admin.api.frame.versions import VersionNeeded
-from billing_admin.db.errors import RETRY_AFTER_SECONDS, cause, unavailable
+from billing_admin.db.errors import RETRY_AFTER_SECONDS, unavailable
 from billing_admin.domain.errors import (
     Conflict,
     Denied,
@@ -27,6 +25,8 @@ from billing_admin.domain.errors import (
     Stale,
 )
 from billing_admin.domain.money import exact
+from billing_admin.http.errors import log_failure, log_unavailable
+from billing_admin.http.request_ids import request_id
 
 MEDIA_TYPE = "application/problem+json"
 MOST_PROBLEMS = 1000
@@ -50,20 +50,18 @@ _HTTP_WORDS = {
     413: "The body is too large.",
 }
 
-log = logging.getLogger(__name__)
-
 
 def answer(error: Exception) -> Response:
     """Say what went wrong, whatever it was; only what is our own fault becomes a 500."""
     if isinstance(error, DomainError):
         return _refusal(error)
     if reason := unavailable(error):
-        log.error("Request %s: %s %s", request_id(), reason.detail, cause(error))
+        log_unavailable(error, reason)
         detail = f"{reason.detail} Try again in a moment; sending the same id again is safe."
         return problem(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, HTTPException):
         return _http(error)
-    log.error("Request %s failed.", request_id(), exc_info=error)
+    log_failure(error)
     return problem(500, "unexpected", "Something went wrong on our side; the request id tells us what.")
 
 

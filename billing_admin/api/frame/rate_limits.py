@@ -1,17 +1,18 @@
 """How often a token, or an address without one, may call. A storage that fails lets everybody in: billing must not stop."""
 
-import logging
 import math
 import time
 from functools import cached_property
 from pathlib import Path
 
+import structlog
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import RedisStorage, SlidingWindowCounterSupport
 
 from billing_admin.config import Settings
+from billing_admin.db.errors import cause
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.sign_in import network_of
@@ -20,7 +21,7 @@ from billing_admin.http.rate_limit_storage import CallCounts
 ANSWER_SECONDS = 0.25  # for a Redis that is far away
 LEAVE_ALONE_SECONDS = 5
 
-log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class TooMany(DomainError):
@@ -62,9 +63,7 @@ class Limiting:
             seconds = self._seconds_to_wait(limit, key)
         except StorageError as error:
             self._away_until = time.monotonic() + LEAVE_ALONE_SECONDS
-            log.warning(
-                "Calls are not limited for %s s: the storage of the limits failed: %s", LEAVE_ALONE_SECONDS, error
-            )
+            _log.warning("rate_limit_storage_unavailable", unlimited_seconds=LEAVE_ALONE_SECONDS, error=cause(error))
             return
         raise TooMany(f"More than {limit} for this {kind}: wait {seconds} s, then go on.", seconds)
 

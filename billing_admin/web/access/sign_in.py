@@ -3,7 +3,7 @@
 import json
 from http import HTTPStatus
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms import HiddenField
@@ -12,6 +12,7 @@ from wtforms.widgets import EmailInput
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, folded_email, network_of
 from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
+from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import csrf
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import credentials, throttled
@@ -107,7 +108,7 @@ def _sent_form() -> str:
 
 def _token(email: str, password: str) -> str | None:
     proof = users.verify_password(credentials(db.session(), email), password)
-    return transaction(users.sign_in, email, proof, _network(), g.request_id, now())
+    return transaction(users.sign_in, email, proof, _network(), request_id(), now())
 
 
 def _network() -> str:

@@ -1,16 +1,18 @@
 """What a person sees when something is refused or fails: what happened, the next step, and a reference to quote."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, cause, unavailable
+from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
 from billing_admin.http.body_limits import advice
+from billing_admin.http.errors import log_unavailable
+from billing_admin.http.request_ids import request_id
 from billing_admin.web.frame.local_urls import this_address
 from billing_admin.web.frame.signed_in import house, person
 
@@ -37,25 +39,19 @@ _WAIT = "Wait a few seconds, then try again. If you were saving something, check
 _STALE = "Somebody else changed this meanwhile"
 
 
-def init_errors(app: Flask) -> None:
-    """Answer for every error there is; those under /api/ are answered by the API."""
-    app.log_exception = _log_failure  # type: ignore[method-assign]
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(DomainError, _domain)
-    app.register_error_handler(Exception, _unexpected)
-
-
-def _log_failure(exc_info: Any) -> None:
-    """Log the traceback of a 500 with the request id that the answer shows. Flask's own line does not have it."""
-    _log.error("request_failed", request_id=g.request_id, method=request.method, path=request.path, exc_info=exc_info)
+def error_page(error: Exception) -> Response:
+    """Return the page for an error of a page's request; see `http.errors`."""
+    if isinstance(error, HTTPException):
+        return _http(error)
+    if isinstance(error, DomainError):
+        return _domain(error)
+    reason = unavailable(error)
+    if reason is None:
+        raise error
+    return _unavailable(error, reason)
 
 
 def _http(error: HTTPException) -> Response:
-    original = getattr(error, "original_exception", None)  # of a 500, raised after the view
-    if isinstance(original, Exception) and (reason := unavailable(original)):
-        return _unavailable(original, reason)
-    if _is_api():
-        return _api_answer(error)
     if isinstance(error, SecurityError):  # an unknown host: no address can be made for it, so no page either
         return Response("This host name is not one of ours.\n", 400, mimetype="text/plain")
     if error.response is not None:
@@ -69,8 +65,6 @@ def _http(error: HTTPException) -> Response:
 
 
 def _domain(error: DomainError) -> Response:
-    if _is_api():
-        return _api_answer(error)
     if isinstance(error, Denied):
         _log.warning("denied", method=request.method, path=request.path, needs=error.extra.get("permission"))
     code = _STATUS.get(type(error), 422)
@@ -78,30 +72,11 @@ def _domain(error: DomainError) -> Response:
     return _page(code, title, error.message)
 
 
-def _unexpected(error: Exception) -> Response:
-    reason = unavailable(error)
-    if reason is None:
-        raise error  # a bug: Flask logs it and asks for the page of a 500
-    return _unavailable(error, reason)
-
-
 def _unavailable(error: Exception, reason: Unavailable) -> Response:
-    if _is_api():
-        return _api_answer(error)
-    _log.error(reason.code, request_id=g.request_id, error=cause(error))
+    log_unavailable(error, reason)
     response = _page(503, reason.title, f"{reason.detail} {_WAIT}")
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
-
-
-def _is_api() -> bool:
-    return request.path.startswith("/api/") and request.blueprint != "api_docs"
-
-
-def _api_answer(error: Exception) -> Response:
-    """The API's own words for it."""
-    answer: Response = current_app.extensions["billing_api_errors"](error)
-    return answer
 
 
 def _words(code: int) -> tuple[str, str]:
@@ -129,7 +104,7 @@ def _page(code: int, title: str, message: str) -> Response:
         message=message,
         next_url=this_address() if again else "/",
         next_label="Try again" if again else "Go to the dashboard",
-        request_id=g.request_id,
+        request_id=request_id(),
         in_shell=known,
     )
     return make_response(page, code)

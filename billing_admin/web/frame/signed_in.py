@@ -14,6 +14,7 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import db, transaction
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.sign_in import SEEN_EVERY, Lifetime
+from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import open_session
 from billing_admin.queries.master_data.organisation import day_of, organisation
@@ -71,7 +72,7 @@ def actor() -> Actor:
     found = person()
     if found is None:
         raise RuntimeError("A page that acts must be behind the guard.")
-    return found.actor(g.request_id)
+    return found.actor(request_id())
 
 
 def now() -> datetime:
@@ -105,7 +106,7 @@ def leave() -> None:
     """End this browser's session here and in the database. A copy of its cookie is worth nothing from now on."""
     found = person()
     if found is not None:
-        transaction(users.end_session, found.token, found.actor(g.request_id), now())
+        transaction(users.end_session, found.token, found.actor(request_id()), now())
     flask_login.logout_user()
     session.clear()
 
@@ -123,7 +124,7 @@ def _load(token: str) -> SignedIn | None:
     signed_in = SignedIn(found.user_id, found.email, found.role, token)
     lifetime: Lifetime = current_app.extensions["billing_lifetime"]
     if not lifetime.covers(found.created_at, found.last_seen_at, moment):
-        owner = signed_in.actor(g.request_id)
+        owner = signed_in.actor(request_id())
         _if_possible(users.end_session, token, owner, moment, "user.session_expired")
         return None
     if moment - found.last_seen_at >= SEEN_EVERY:

@@ -1,8 +1,9 @@
 """The API's documentation for people: read, and tried with a token of one's own, as the API takes no session."""
 
-from flask import Response, current_app, render_template
+from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
+from billing_admin.http.api_document import api_document
 from billing_admin.web.frame.guard import subject
 from billing_admin.web.frame.signed_in import actor
 
@@ -18,5 +19,4 @@ def index() -> ResponseReturnValue:
 @pages.get("/openapi.json")
 def document() -> Response:
     """The OpenAPI document, for the page: scripts read it from the API itself."""
-    text: str = current_app.extensions["billing_api_document"]()
-    return Response(text, content_type="application/json")
+    return Response(api_document(), content_type="application/json")

@@ -1,0 +1,58 @@
+"""Error dispatch: the API answers errors below /api/, pages answer all others; both log failures in the same way."""
+
+from collections.abc import Callable
+from types import TracebackType
+
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from billing_admin.db.errors import Unavailable, cause, unavailable
+from billing_admin.domain.errors import DomainError
+from billing_admin.http.request_ids import request_id
+
+API_PATHS = "/api/"
+DOCUMENTATION = "api_docs"  # the blueprint of the pages below /api/
+
+ErrorResponder = Callable[[Exception], Response]
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+_log = structlog.get_logger(__name__)
+
+
+def init_errors(app: Flask, *, page: ErrorResponder, api: ErrorResponder) -> None:
+    """Register the responders for errors of pages and of the API.
+
+    They receive a DomainError, an HTTPException, or an error that means that the database is unavailable.
+    """
+
+    def respond(error: Exception) -> Response:
+        return api(error) if _is_api_request() else page(error)
+
+    def respond_to_http(error: HTTPException) -> Response:
+        original = getattr(error, "original_exception", None)  # of a 500, raised after the view
+        return respond(original if isinstance(original, Exception) and unavailable(original) else error)
+
+    def respond_to_unexpected(error: Exception) -> Response:
+        if unavailable(error) is None:
+            raise error  # a bug: Flask logs it, then asks for the response to a 500
+        return respond(error)
+
+    app.log_exception = log_failure  # type: ignore[method-assign]
+    app.register_error_handler(HTTPException, respond_to_http)
+    app.register_error_handler(DomainError, respond)
+    app.register_error_handler(Exception, respond_to_unexpected)
+
+
+def log_failure(exc_info: ExceptionInfo | Exception) -> None:
+    """Log the traceback of a 500 with the request id that its response shows; Flask's own line does not have the id."""
+    _log.error("request_failed", request_id=request_id(), method=request.method, path=request.path, exc_info=exc_info)
+
+
+def log_unavailable(error: Exception, reason: Unavailable) -> None:
+    """Log that a request was refused because the database is unavailable."""
+    _log.error(reason.code, request_id=request_id(), error=cause(error))
+
+
+def _is_api_request() -> bool:
+    return request.path.startswith(API_PATHS) and request.blueprint != DOCUMENTATION
