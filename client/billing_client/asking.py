@@ -159,6 +159,7 @@ class ServiceChanges(TypedDict, total=False):
     unit: str
     tax_rate: str
     line_per_charge: bool
+    revenue_account: str
     prices: Mapping[str, Number]
     prices_include_tax: Sequence[str]
     archived: bool
@@ -176,6 +177,7 @@ class NewService(_ServiceNeeds, total=False):
     unit: str
     tax_rate: str
     line_per_charge: bool
+    revenue_account: str
     prices: Mapping[str, Number]
     prices_include_tax: Sequence[str]
 

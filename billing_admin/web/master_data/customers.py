@@ -129,6 +129,7 @@ def index() -> ResponseReturnValue:
         today=today(),
         summary=counted(customers.count(session, filters), "customer"),
         filters=filters,
+        chips=filter_chips(filters),
         show=given_choice("show", ARCHIVED),
         currencies=customers.currencies(session),
         clear_url=bare(),

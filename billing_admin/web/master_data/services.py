@@ -174,6 +174,7 @@ def index() -> ResponseReturnValue:
         uses=services.uses(session, [service.id for service in page.rows]),
         summary=counted(services.count(session, filters), "service"),
         filters=filters,
+        chips=filter_chips(filters),
         show=given_choice("show", ARCHIVED),
         clear_url=bare(),
         export_url=address("exports.service_files"),

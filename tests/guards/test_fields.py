@@ -1,0 +1,228 @@
+"""A field of a customer or a service is in every place that shows, reads or writes it, and so is a filter of a list.
+
+Each test names the place that a new field or filter still lacks (docs/development.md, "Add a field").
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields as fields_of
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from billing_client import answers, asking
+from flask import Flask
+from sqlalchemy.orm import Session
+from wtforms.fields.core import UnboundField
+
+from billing_admin.api.frame import openapi
+from billing_admin.api.routes import catalogue as catalogue_routes, customers as customer_routes
+from billing_admin.domain.imports.fields import KINDS
+from billing_admin.domain.master_data import CustomerFields, ServiceFields
+from billing_admin.models import Customer, Service
+from billing_admin.queries.exports import catalogue as exports
+from billing_admin.web.frame.forms import Form
+from billing_admin.web.master_data.customers import CustomerForm
+from billing_admin.web.master_data.services import ServiceForm
+from tests.making import make_customer, make_service
+from tests.people import signed_in
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+PAGING = {"limit", "after"}
+
+
+def _columns(model: type[Any], *others: str) -> set[str]:
+    """Return the columns of a model that people fill in, without keys and bookkeeping."""
+    bookkeeping = {"id", "search", "archived_at", "created_at", "version", *others}
+    return {column.key for column in model.__table__.columns} - bookkeeping
+
+
+def _form(form: type[Form]) -> set[str]:
+    names = {name for name in dir(form) if isinstance(getattr(form, name), UnboundField)}
+    return names - {"csrf_token"}
+
+
+def _client(name: str) -> set[str]:
+    return set(get_type_hints(getattr(asking, name))) - {"id", "archived"}
+
+
+def _answer(answer: type[Any]) -> set[str]:
+    return {field.name for field in fields_of(answer)} - {"id", "archived", "created_at", "etag", "replayed"}
+
+
+def _import(kind: str) -> set[str]:
+    return set(KINDS[kind].fields) - {"id", "archived"}
+
+
+def _in_template(path: str, pattern: str) -> set[str]:
+    return set(re.findall(pattern, (TEMPLATES / path).read_text(encoding="utf-8")))
+
+
+CUSTOMER_PLACES: Mapping[str, Callable[[], set[str]]] = {
+    "models.customer.Customer": lambda: _columns(Customer),
+    "web.master_data.customers.CustomerForm": lambda: _form(CustomerForm),
+    "templates/customers/form.html": lambda: _in_template("customers/form.html", r"field\(\s*form\.(\w+)"),
+    "api CustomerIn": lambda: set(customer_routes.CustomerIn.model_fields) - {"id"},
+    "api CustomerChanges": lambda: set(customer_routes.CustomerChanges.model_fields) - {"archived"},
+    "api CustomerOut": lambda: set(customer_routes.CustomerOut.model_fields) - {"id", "archived", "created_at"},
+    "queries.exports.catalogue.CUSTOMERS": lambda: {column.name for column in exports.CUSTOMERS} - {"id", "archived"},
+    "domain.imports.fields, customers": lambda: _import("customers"),
+    "client NewCustomer": lambda: _client("NewCustomer"),
+    "client CustomerChanges": lambda: _client("CustomerChanges"),
+    "client Customer": lambda: _answer(answers.Customer),
+}
+SERVICE_PLACES: Mapping[str, Callable[[], set[str]]] = {
+    # Prices are rows of their own; the rate is stored by its id and named by its code.
+    "models.service.Service": lambda: _columns(Service, "tax_rate_id") | {"tax_rate", "prices", "prices_include_tax"},
+    # Whether a price includes tax is asked beside each price.
+    "web.master_data.services.ServiceForm": lambda: _form(ServiceForm) | {"prices_include_tax"},
+    "templates/services/form.html": lambda: (
+        _in_template("services/form.html", r"(?:field\(|in )\s*form\.(\w+)") | {"prices", "prices_include_tax"}
+    ),
+    "api ServiceIn": lambda: set(catalogue_routes.ServiceIn.model_fields) - {"id"},
+    "api ServiceChanges": lambda: set(catalogue_routes.ServiceChanges.model_fields) - {"archived"},
+    "api ServiceOut": lambda: set(catalogue_routes.ServiceOut.model_fields) - {"id", "archived", "created_at"},
+    "queries.exports.catalogue.SERVICES": lambda: _price_columns(column.name for column in exports.SERVICES),
+    "domain.imports.fields, services": lambda: _price_columns(_import("services")),
+    "client NewService": lambda: _client("NewService"),
+    "client ServiceChanges": lambda: _client("ServiceChanges"),
+    "client Service": lambda: _answer(answers.Service),
+}
+
+
+def _price_columns(names: Collection[str] | Any) -> set[str]:
+    """Return the fields that the columns of a file stand for: a row holds one price, with its currency and tax."""
+    columns = set(names) - {"id", "archived"}
+    assert columns >= {"currency", "unit_price", "includes_tax"}
+    return (columns - {"currency", "unit_price", "includes_tax"}) | {"prices", "prices_include_tax"}
+
+
+@pytest.mark.parametrize("place", CUSTOMER_PLACES)
+def test_each_field_of_a_customer_is_in(place: str) -> None:
+    assert CUSTOMER_PLACES[place]() == set(CustomerFields.__annotations__)
+
+
+@pytest.mark.parametrize("place", SERVICE_PLACES)
+def test_each_field_of_a_service_is_in(place: str) -> None:
+    assert SERVICE_PLACES[place]() == set(ServiceFields.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        ("customers/show.html", set(CustomerFields.__annotations__) - {"reference", "name", "currency"}),
+        ("services/show.html", set(ServiceFields.__annotations__) - {"code", "name", "prices_include_tax"}),
+    ],
+)
+def test_each_field_is_shown_on_the_page(page: str, shown: set[str]) -> None:
+    """What is left out is in the header, in the balance, or beside each price."""
+    assert shown - _in_template(page, r"(?:customer|service)\.(\w+)") == set()
+
+
+@pytest.mark.parametrize(
+    ("document", "fields"),
+    [
+        ("docs/files.md", {*CustomerFields.__annotations__, *ServiceFields.__annotations__}),
+        ("docs/importing.md", {*CustomerFields.__annotations__, *ServiceFields.__annotations__}),
+    ],
+)
+def test_each_column_is_documented(document: str, fields: set[str]) -> None:
+    named = set(re.findall(r"`(\w+)`", (ROOT / document).read_text(encoding="utf-8")))
+    assert fields - {"prices", "prices_include_tax"} - named == set()
+
+
+@dataclass(frozen=True)
+class ListFilters:
+    """The filters of a list: the client's type for them, and for each of the API's its query on the page.
+
+    `elsewhere` says how the page offers the others.
+    """
+
+    client: str
+    queries: Mapping[str, str]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+
+CUSTOMER = {"customer": "customer=ACME"}
+CURRENCY = {"currency": "currency=EUR"}
+DAYS = {"from": "from=2026-01-01", "to": "to=2026-12-31"}
+DUE = {"due_from": "due_from=2026-01-01", "due_to": "due_to=2026-12-31"}
+ISSUED = {"issued_from": "issued_from=2026-01-01", "issued_to": "issued_to=2026-12-31"}
+SEARCH = {"q": "q=ACME"}
+LISTS = {
+    "/customers": ListFilters("CustomerFilter", {**SEARCH, **CURRENCY, "archived": "show=archived"}),
+    "/services": ListFilters("ServiceFilter", {**SEARCH, "archived": "show=archived"}),
+    "/charges": ListFilters(
+        "ChargeFilter",
+        {
+            **CUSTOMER,
+            **CURRENCY,
+            **DAYS,
+            "service": "service=hosting",
+            "status": "status=held",
+            "invoice": "invoice=INV-2026-00001",
+            "possible_duplicate": "likely_duplicates=1",
+        },
+        {"line": "each line of an invoice opens into its charges"},
+    ),
+    "/recurring-charges": ListFilters(
+        "RecurringFilter", {**CUSTOMER, **CURRENCY, "service": "service=hosting", "status": "status=paused"}
+    ),
+    "/invoices": ListFilters(
+        "InvoiceFilter",
+        {
+            **CUSTOMER,
+            **CURRENCY,
+            **ISSUED,
+            **DUE,
+            "kind": "kind=credit_note",
+            "run": "run=3135f216-5533-4c18-882a-f96c09cfc73c",
+        },
+        {"status": "tabs", "overdue": "the tab of overdue invoices"},
+    ),
+    "/payments": ListFilters(
+        "PaymentFilter",
+        {**CUSTOMER, **CURRENCY, **DAYS, "method": "method=card", "reference": "reference=x"},
+        {"status": "tabs"},
+    ),
+    "/audit-events": ListFilters(
+        "AuditFilter", {**DAYS, "actor": "actor=someone", "object": "object=3135f216-5533-4c18-882a-f96c09cfc73c"}
+    ),
+}
+PAGES = {"/recurring-charges": "/recurring-charges", "/audit-events": "/audit"}
+
+
+def _api_filters(path: str) -> set[str]:
+    operation = openapi.document("test")["paths"][f"/api/v1{path}"]["get"]
+    return {parameter["name"] for parameter in operation["parameters"] if parameter.get("in") == "query"} - PAGING
+
+
+def test_each_list_is_known() -> None:
+    paths = openapi.document("test")["paths"]
+    lists = {
+        path.removeprefix("/api/v1")
+        for path, operations in paths.items()
+        if "{" not in path and any(parameter.get("name") == "after" for parameter in _parameters(operations))
+    }
+    assert lists == LISTS.keys() | {"/billing-runs"}  # which has no filters
+
+
+def _parameters(operations: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(operations.get("get", {}).get("parameters", []))
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_each_filter_is_in_the_client(path: str) -> None:
+    assert {name.rstrip("_") for name in get_type_hints(getattr(asking, LISTS[path].client))} == _api_filters(path)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_each_filter_is_on_the_page(app: Flask, session: Session, path: str) -> None:
+    """A filter in force is named above the list, with a link that removes it."""
+    make_customer(reference="ACME", currency="EUR")
+    make_service(code="hosting")
+    filters, browser, page = LISTS[path], signed_in(app), PAGES.get(path, path)
+    assert filters.queries.keys() | filters.elsewhere.keys() == _api_filters(path)
+    for query in filters.queries.values():
+        assert browser.get(f"{page}?{query}").text.count("Remove filter") == 1, query
