@@ -11,7 +11,7 @@ from sqlalchemy import text
 from benchmarks.harness import Row, measure
 from benchmarks.load import Server, serving
 from benchmarks.places import SECRET, Place, another, fill_catalogue, fill_charges, token
-from billing_admin.api.frame.fields import cursor
+from billing_admin.api.frame.fields import encode_cursor
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import db
 from billing_admin.queries.charges import unbilled
@@ -67,7 +67,7 @@ def _path(place: Place, left: int) -> str:
         id = text(f"charges.id <= {place.id('0d00', str(left))}")
         place_of = page(session, charges(session, ChargeFilter()).where(id), 1).next
     assert place_of
-    return "/api/v1/charges?" + urlencode({"limit": 50, "after": cursor(place_of)})
+    return "/api/v1/charges?" + urlencode({"limit": 50, "after": encode_cursor(place_of)})
 
 
 def _per_second(server: Server, path: str) -> float:

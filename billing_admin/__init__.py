@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_database(app, settings)
     init_background(app, settings)
     init_security(app, settings)
-    init_errors(app, page=error_page, api=problems.answer)
+    init_errors(app, page=error_page, api=problems.error_response)
     web.init_web(app, settings)
     init_api(app, settings)
     AuditSealing(app)

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
-SHORTEST_SECRET = 32
+MIN_SECRET_LENGTH = 32
 FONT_FILES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 
 
@@ -130,9 +130,9 @@ class Settings(BaseSettings):
         return self
 
     def _refuse_weak_production(self) -> None:
-        if len(self.secret_key) < SHORTEST_SECRET or len(set(self.secret_key)) < SHORTEST_SECRET // 4:
+        if len(self.secret_key) < MIN_SECRET_LENGTH or len(set(self.secret_key)) < MIN_SECRET_LENGTH // 4:
             raise ValueError(
-                f"Set BILLING_SECRET_KEY to at least {SHORTEST_SECRET} random characters, for example the output of:"
+                f"Set BILLING_SECRET_KEY to at least {MIN_SECRET_LENGTH} random characters, for example the output of:"
                 " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
         if self.debug or os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:

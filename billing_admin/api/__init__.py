@@ -7,8 +7,8 @@ from typing import Final
 from flask import Flask
 
 from billing_admin.api.frame import openapi, problems
-from billing_admin.api.frame.bearer import init_bearers
-from billing_admin.api.frame.rate_limits import init_limiting
+from billing_admin.api.frame.bearer import init_token_cache
+from billing_admin.api.frame.rate_limits import init_rate_limits
 from billing_admin.api.frame.routing import blueprint
 from billing_admin.api.routes.charges import init_posting
 from billing_admin.config import VERSION, Settings
@@ -34,15 +34,15 @@ SUBJECTS: Final = (
     "pdf",
 )
 
-blueprint.register_error_handler(Exception, problems.answer)
+blueprint.register_error_handler(Exception, problems.error_response)
 for _subject in SUBJECTS:
     import_module(f"{__name__}.routes.{_subject}")
 
 
 def init_api(app: Flask, settings: Settings) -> None:
     """Add the API's routes and its OpenAPI document."""
-    init_bearers(app)
-    init_limiting(app, settings)
+    init_token_cache(app)
+    init_rate_limits(app, settings)
     init_posting(app)
     init_api_document(app, lambda: json.dumps(openapi.document(VERSION)))
     app.register_blueprint(blueprint)

@@ -14,7 +14,7 @@ from billing_admin.http.requests import Request
 
 KIB, MIB = 1024, 1024 * 1024
 FORM_BYTES = 256 * KIB
-MOST_PARAMETERS = 500  # behind the question mark of an address
+MAX_PARAMETERS = 500  # behind the question mark of an address
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -54,7 +54,7 @@ def body_limit(limit: BodyLimit) -> Callable[[View], View]:
     return declare
 
 
-def limit_of(app: Flask, endpoint: str | None) -> BodyLimit:
+def endpoint_limit(app: Flask, endpoint: str | None) -> BodyLimit:
     """The limit that an endpoint's view declares, or FORM."""
     limit: BodyLimit = getattr(app.view_functions.get(endpoint or ""), "body_limit", FORM)
     return limit
@@ -65,9 +65,9 @@ def open_body() -> None:
     cast("Request", request).is_sealed = False
 
 
-def advice() -> str:
+def describe_limit() -> str:
     """Say what this request's route accepts, for somebody who sent too much."""
-    limit = limit_of(current_app, request.endpoint)
+    limit = endpoint_limit(current_app, request.endpoint)
     size = f"{limit.bytes // MIB:,} MB" if limit.bytes >= MIB else f"{limit.bytes // KIB:,} KB"
     return (
         f"This page accepts {size} and {limit.fields:,} fields at a time."
@@ -87,12 +87,12 @@ def init_body_limits(app: Flask, settings: Settings) -> None:
 
 
 def _set_limits() -> None:
-    limit = limit_of(current_app, request.endpoint)
+    limit = endpoint_limit(current_app, request.endpoint)
     cast("Request", request).is_sealed = True
     request.max_content_length = limit.bytes
     request.max_form_parts = limit.fields
     request.max_form_memory_size = limit.text_bytes
-    if request.query_string.count(b"&") >= MOST_PARAMETERS:
+    if request.query_string.count(b"&") >= MAX_PARAMETERS:
         raise RequestURITooLarge
 
 

@@ -7,8 +7,8 @@ from threading import Lock
 
 from limits.storage import SlidingWindowCounterSupport
 
-BUSY_SECONDS = 1
-TIDY_EVERY = 10_000
+LOCK_TIMEOUT_SECONDS = 1
+CLEANUP_EVERY = 10_000
 
 _OPEN = """
 PRAGMA journal_mode = WAL;
@@ -34,7 +34,7 @@ RETURNING 1
 """.format(age="((:now - w.started) / :expiry)")
 
 
-class CallCounts(SlidingWindowCounterSupport):
+class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
     """A storage of the library `limits`: an SQLite file that nobody misses, hence never synchronised with the disk.
 
     Two windows are counted per key, and the earlier weighs by how much of it lies within the last `expiry` seconds. A hit is one
@@ -57,7 +57,7 @@ class CallCounts(SlidingWindowCounterSupport):
         with self._lock:
             connection = self._opened()
             self._hits += 1
-            if self._hits % TIDY_EVERY == 0:
+            if self._hits % CLEANUP_EVERY == 0:
                 connection.execute("DELETE FROM windows WHERE started < ? - 2 * expiry", (now,))
             return bool(connection.execute(_HIT, values).fetchall())
 
@@ -83,7 +83,7 @@ class CallCounts(SlidingWindowCounterSupport):
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
-                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self._path, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
             )
             connection.executescript(_OPEN)
             self._connection = connection

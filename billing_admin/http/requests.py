@@ -16,7 +16,7 @@ from werkzeug.wsgi import LimitedStream, get_input_stream
 if TYPE_CHECKING:
     from werkzeug.formparser import t_parse_result
 
-LONGEST_COOKIES = 8_192  # bytes; browsers and proxies send less in all
+MAX_COOKIE_BYTES = 8_192  # bytes; browsers and proxies send less in all
 
 
 @contextmanager
@@ -88,6 +88,6 @@ class Request(flask.Request):
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """The cookies; none when their header is longer than any browser's."""
-        if sum(map(len, self.headers.getlist("Cookie"))) > LONGEST_COOKIES:
+        if sum(map(len, self.headers.getlist("Cookie"))) > MAX_COOKIE_BYTES:
             return ImmutableMultiDict()
         return super().cookies

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from billing_admin.api.frame.rate_limits import Limiting
+from billing_admin.api.frame.rate_limits import RateLimiter
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.api.routes import health
 from billing_admin.formats.export import FORMATS
@@ -261,7 +261,7 @@ def _limited(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _called_too_often(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings = app.extensions["billing_settings"].model_copy(update={"rate_limit": "1/minute"})
     with monkeypatch.context() as patched:
-        patched.setitem(app.extensions, "billing_limiting", Limiting(settings))
+        patched.setitem(app.extensions, "billing_rate_limiter", RateLimiter(settings))
         yield
 
 

@@ -220,10 +220,10 @@ def test_a_bearer_is_remembered_for_a_minute_and_not_beyond_the_tokens_end(
 def test_no_more_bearers_are_remembered_than_fit(
     app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bearer, "MOST_SEEN", 3)
+    monkeypatch.setattr(bearer, "MAX_CACHED_TOKENS", 3)
     for _ in range(7):
         assert client.get(f"{BASE}/charges", headers={"Authorization": f"Bearer {make_token()}"}).status_code == 200
-        assert len(app.extensions["billing_bearers"]) <= 3
+        assert len(app.extensions["billing_token_cache"]) <= 3
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from billing_admin.api.frame.rate_limits import Limiting
+from billing_admin.api.frame.rate_limits import RateLimiter
 from billing_admin.config import Settings
 from tests.api.conftest import BASE, MakeToken, Script, code
 from tests.browser.server import serving
@@ -31,7 +31,7 @@ START = 1_790_000_000.0
 def limit(app: Flask, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
     """Give the application other limits for the time of a test."""
     config: Settings = app.extensions["billing_settings"]
-    monkeypatch.setitem(app.extensions, "billing_limiting", Limiting(config.model_copy(update=settings)))
+    monkeypatch.setitem(app.extensions, "billing_rate_limiter", RateLimiter(config.model_copy(update=settings)))
 
 
 def test_a_token_that_comes_too_often_is_told_when_to_come_again(

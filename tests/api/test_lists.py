@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing_admin.api.frame.fields import Paging, cursor
+from billing_admin.api.frame.fields import Paging, encode_cursor
 from billing_admin.api.frame.routing import ROUTES
 from tests.api.conftest import BASE, Script, code, pointers
 
@@ -62,7 +62,7 @@ def test_the_newest_stands_first_and_the_link_is_relative(script: Script) -> Non
 )
 @pytest.mark.parametrize("path", LISTS)
 def test_a_cursor_of_somebody_else_is_refused(script: Script, path: str, place: str) -> None:
-    for after in (place, cursor(place), cursor(place)[1:], cursor(place) + "="):
+    for after in (place, encode_cursor(place), encode_cursor(place)[1:], encode_cursor(place) + "="):
         response = script.get(path, query_string={"after": after})
         assert (response.status_code, code(response), pointers(response)) == (422, "bad_cursor", ["/after"])
 

@@ -77,12 +77,12 @@ NOT_JSON = [
 @pytest.mark.parametrize("body", NOT_JSON, ids=lambda body: f"{len(body)} bytes {body[:20]!r}")
 def test_what_is_not_json_is_told_so(body: bytes) -> None:
     with pytest.raises(strict_json.NotJson):
-        strict_json.read(body)
+        strict_json.read_json(body)
 
 
 def test_the_place_of_a_number_that_is_none() -> None:
     with pytest.raises(strict_json.NotJson) as caught:
-        strict_json.read(b'{"charges": [{}, {"quantity": -Infinity}]}')
+        strict_json.read_json(b'{"charges": [{}, {"quantity": -Infinity}]}')
     assert caught.value.field == ("charges", 1, "quantity")
 
 
@@ -100,22 +100,22 @@ def test_the_place_of_a_number_that_is_none() -> None:
     ],
 )
 def test_numbers_come_as_they_are_written(text: str, value: Decimal | int) -> None:
-    found = strict_json.read(text.encode())
+    found = strict_json.read_json(text.encode())
     assert found == value
     assert str(found) == str(value)
 
 
 def test_minus_zero_stays_minus_zero() -> None:
-    assert str(strict_json.read(b"-0")) == "-0"
+    assert str(strict_json.read_json(b"-0")) == "-0"
 
 
 def test_text_comes_as_it_is_written() -> None:
     text = 'Ünïcödé \U0001f600 \u202e \x7f \\ " /'
-    assert strict_json.read(json.dumps(text).encode()) == text
-    assert strict_json.read(json.dumps(text, ensure_ascii=False).encode()) == text
+    assert strict_json.read_json(json.dumps(text).encode()) == text
+    assert strict_json.read_json(json.dumps(text, ensure_ascii=False).encode()) == text
 
 
 def test_many_problems_are_cut_at_a_thousand() -> None:
     with pytest.raises(Invalid) as caught:
-        strict_json.read(json.dumps(["\0"] * 5000).encode())
+        strict_json.read_json(json.dumps(["\0"] * 5000).encode())
     assert len(caught.value.problems) == 1000

@@ -63,7 +63,7 @@ def test_every_answer_of_the_server_is_read_whole() -> None:
     known = [fields_of(kind) for kind in vars(answers).values() if dataclasses.is_dataclass(kind)]
     known.append(fields_of(answers.Preview) | fields_of(answers.BillingRun))  # one answer of the API
     for route in ROUTES:
-        if not isinstance(route.answer, str):
-            for kind in route.answer.__pydantic_generic_metadata__["args"] or (route.answer,):
+        if not isinstance(route.response, str):
+            for kind in route.response.__pydantic_generic_metadata__["args"] or (route.response,):
                 names = {name.rstrip("_") for name in kind.model_fields}
                 assert any(names <= fields for fields in known), f"no class of the client holds {sorted(names)}"

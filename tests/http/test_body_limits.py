@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin.api.frame.routing import PUBLIC as PUBLIC_SCOPE, ROUTES
 from billing_admin.domain.access import ROLES
-from billing_admin.http.body_limits import FORM_BYTES, KIB, MIB, MOST_PARAMETERS, limit_of
+from billing_admin.http.body_limits import FORM_BYTES, KIB, MAX_PARAMETERS, MIB, endpoint_limit
 from billing_admin.web.frame.guard import PUBLIC, WRITING, is_api, permission_for
 from tests.api.conftest import MakeToken, make_token
 from tests.guards.test_routes import address
@@ -127,7 +127,7 @@ def test_no_page_reads_more_than_it_declares(app: Flask) -> None:
     token = csrf_token(admin)
     for rule, method in writing(app, api=False):
         with app.test_request_context():
-            limit = limit_of(app, rule.endpoint)
+            limit = endpoint_limit(app, rule.endpoint)
             most = limit.bytes
         if most > LARGE:
             continue  # files, of which `BILLING_MAX_UPLOAD_MB` is read
@@ -141,7 +141,7 @@ def test_no_page_takes_more_fields_than_it_declares(app: Flask) -> None:
     admin = signed_in(app)
     headers = {"X-CSRFToken": csrf_token(admin)}
     for rule, method in writing(app, api=False):
-        fields = limit_of(app, rule.endpoint).fields
+        fields = endpoint_limit(app, rule.endpoint).fields
         bodies = {
             URLENCODED: b"a=&" * fields + b"a=",
             CONTENT_TYPES[0]: b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * (fields + 1)
@@ -157,9 +157,9 @@ def test_no_page_takes_more_fields_than_it_declares(app: Flask) -> None:
 def test_only_a_few_routes_declare_more_than_an_ordinary_form(app: Flask) -> None:
     with app.test_request_context():
         larger = {
-            rule.endpoint: limit_of(app, rule.endpoint).bytes
+            rule.endpoint: endpoint_limit(app, rule.endpoint).bytes
             for rule, _ in writing(app, api=False)
-            if limit_of(app, rule.endpoint).bytes > FORM_BYTES
+            if endpoint_limit(app, rule.endpoint).bytes > FORM_BYTES
         }
     uploads = {
         "verify_file.verify",
@@ -171,8 +171,8 @@ def test_only_a_few_routes_declare_more_than_an_ordinary_form(app: Flask) -> Non
 
 def test_parameters_of_an_address_are_counted(app: Flask) -> None:
     client = app.test_client()
-    assert client.get("/sign-in?" + "a&" * (MOST_PARAMETERS - 1)).status_code == 200
-    refused = client.get("/sign-in?" + "a&" * MOST_PARAMETERS)
+    assert client.get("/sign-in?" + "a&" * (MAX_PARAMETERS - 1)).status_code == 200
+    refused = client.get("/sign-in?" + "a&" * MAX_PARAMETERS)
     assert (refused.status_code, "This address is too long" in refused.text) == (414, True)
-    refused = client.get("/api/v1/customers?" + "a&" * MOST_PARAMETERS)
+    refused = client.get("/api/v1/customers?" + "a&" * MAX_PARAMETERS)
     assert (refused.status_code, refused.content_type) == (414, "application/problem+json")

@@ -1,4 +1,4 @@
-"""Who is calling? A bearer token, and nothing else, says so: no cookie, no query parameter."""
+"""Authentication of API requests by bearer token; cookies and query parameters are never read."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,44 +14,50 @@ from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access.tokens import record_use
 from billing_admin.queries.access.tokens import USE_IS_FRESH, Bearer, bad_token, by_secret
 
-MOST_SEEN = 1000
+MAX_CACHED_TOKENS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A bearer whose token was good lately, and when."""
+class CachedToken:
+    """The bearer of a token, and the moment at which the database confirmed it."""
 
     bearer: Bearer
-    at: datetime
+    confirmed_at: datetime
 
 
-def init_bearers(app: Flask) -> None:
-    """Remember who was seen, by the digests of their tokens."""
-    app.extensions["billing_bearers"] = {}
+def init_token_cache(app: Flask) -> None:
+    """Create the cache of confirmed tokens, by their digests."""
+    app.extensions["billing_token_cache"] = {}
 
 
-def bearer() -> Bearer:
-    """The bearer of the request's token. Raises NotAuthenticated."""
+def authenticate() -> Bearer:
+    """Return the bearer of this request's token, and cache it. Raises NotAuthenticated."""
     secret, at = _secret(), now()
     if secret is None:
-        raise NotAuthenticated("no_token", "Send the header “Authorization: Bearer” with an API token.")
-    found = by_secret(db.engine, secret, at, request_id())
-    if found is None:
+        raise NotAuthenticated("no_token", "Send an API token in the header “Authorization: Bearer <token>”.")
+    bearer = by_secret(db.engine, secret, at, request_id())
+    if bearer is None:
         raise bad_token()
-    seen = _all_seen()
-    if len(seen) >= MOST_SEEN:
-        seen.clear()
-    seen[digest(secret)] = Seen(found, at)
-    return found
+    cache = _cache()
+    if len(cache) >= MAX_CACHED_TOKENS:
+        cache.clear()
+    cache[digest(secret)] = CachedToken(bearer, at)
+    return bearer
 
 
-def seen_lately() -> Bearer | None:
-    """The bearer of the request's token, if it was good within the last minute: whether it still is must be proven."""
+def cached_bearer() -> Bearer | None:
+    """Return the bearer of this request's token if it was confirmed within `USE_IS_FRESH`.
+
+    The token may have been revoked since: the caller must verify it in its transaction.
+    """
     secret, at = _secret(), now()
-    found = _all_seen().get(digest(secret)) if secret else None
-    if found is None or not found.at <= at < min(found.at + USE_IS_FRESH, found.bearer.expires_at):
+    cached = _cache().get(digest(secret)) if secret else None
+    if cached is None:
         return None
-    return replace(found.bearer, actor=replace(found.bearer.actor, request_id=request_id()))
+    expires_at = min(cached.confirmed_at + USE_IS_FRESH, cached.bearer.expires_at)
+    if not cached.confirmed_at <= at < expires_at:
+        return None
+    return replace(cached.bearer, actor=replace(cached.bearer.actor, request_id=request_id()))
 
 
 def _secret() -> str | None:
@@ -59,22 +65,22 @@ def _secret() -> str | None:
     return secret.strip() if scheme.lower() == "bearer" else None
 
 
-def _all_seen() -> dict[str, Seen]:
-    found: dict[str, Seen] = current_app.extensions["billing_bearers"]
-    return found
+def _cache() -> dict[str, CachedToken]:
+    cache: dict[str, CachedToken] = current_app.extensions["billing_token_cache"]
+    return cache
 
 
-def note_later(found: Bearer, response: Response) -> None:
-    """Write the token's use down once the answer is sent; that it could not be written harms nobody."""
-    token_id = found.actor.id
-    if found.fresh or token_id is None:
+def record_use_later(bearer: Bearer, response: Response) -> None:
+    """Store when the token was used, once the response is sent. A failure to store it is only logged."""
+    token_id = bearer.actor.id
+    if bearer.fresh or token_id is None:
         return
-    seen, key = _all_seen(), digest(_secret() or "")
-    if key in seen:
-        seen[key] = replace(seen[key], bearer=replace(found, fresh=True))
+    cache, key = _cache(), digest(_secret() or "")
+    if key in cache:
+        cache[key] = replace(cache[key], bearer=replace(bearer, fresh=True))
     app, at = current_app._get_current_object(), now()  # type: ignore[attr-defined]
 
     @response.call_on_close
-    def note() -> None:
-        with app.app_context(), LogIfUnavailable("token_use_not_noted", token=str(token_id)):
+    def store_use() -> None:
+        with app.app_context(), LogIfUnavailable("token_use_not_stored", token=str(token_id)):
             transaction(record_use, token_id, at)

@@ -134,9 +134,9 @@ def many_lines(longest: int) -> WithJsonSchema:
 
 # Texts that the domain judges: here only the OpenAPI document is told what it will say.
 Name = Annotated[str, one_line(named=True)]
-Line = Annotated[str, one_line()]
-Why = Annotated[str, one_line(500, named=True)]
-PerhapsWhy = Annotated[str, one_line(500)]
+ShortText = Annotated[str, one_line()]
+ReasonText = Annotated[str, one_line(500, named=True)]
+OptionalReasonText = Annotated[str, one_line(500)]
 CurrencyCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 
 # What stands in an address is always text.
@@ -157,13 +157,13 @@ Flag = Annotated[
         "not_a_choice", "Use true or false.", _text_then("^(true|false)$", bool_schema(strict=False)), type="boolean"
     ),
 ]
-One = Annotated[
+Switch = Annotated[
     bool, *_kind("not_a_choice", "Use 1, or leave it out.", _text_then("^1$", bool_schema(strict=False)), enum=["1"])
 ]
 
 
 # The value of what was left out. Its type does not say so, hence null is refused where nothing else allows it.
-LEFT_OUT: Any = None
+OMITTED: Any = None
 
 
 def _without_null_defaults(schema: dict[str, Any]) -> None:
@@ -177,9 +177,9 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_without_null_defaults)
 
-    def given(self, *but: str) -> dict[str, Any]:
+    def provided(self, *excluded: str) -> dict[str, Any]:
         """The fields that the caller gave, whatever their value."""
-        return {name: getattr(self, name) for name in self.model_fields_set.difference(but)}
+        return {name: getattr(self, name) for name in self.model_fields_set.difference(excluded)}
 
 
 class Parameters(BaseModel):
@@ -195,7 +195,7 @@ class Parameters(BaseModel):
 _FORM = frozenset({"limit", "after", "excel", "totals"})
 
 
-def cursor(place: str) -> str:
+def encode_cursor(place: str) -> str:
     """A place in a list as scripts are told it: opaque, and safe in an address without being quoted."""
     return urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
@@ -222,21 +222,21 @@ class Paging(Parameters):
     after: Annotated[str, AfterValidator(_place), WithJsonSchema(_CURSOR)] | None = None
 
 
-def words(*known: str) -> WithJsonSchema:
+def enumeration(*known: str) -> WithJsonSchema:
     """Note the words that an answer's text is one of; the database has made sure of it."""
     return WithJsonSchema({"type": "string", "enum": list(known)})
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """What is answered. Made of rows and views by their attributes."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-T = TypeVar("T", bound=Answer)
+T = TypeVar("T", bound=ResponseModel)
 
 
-class Listing(Answer, Generic[T]):
+class Listing(ResponseModel, Generic[T]):
     """One page of a list; `next` is the cursor behind it."""
 
     data: list[T]

@@ -14,7 +14,13 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from billing_admin.api.frame import routing
 from billing_admin.api.frame.fields import Parameters
-from billing_admin.api.frame.openapi_answers import COMPONENTS, REFERENCE, answers, examples, refusals
+from billing_admin.api.frame.openapi_responses import (
+    COMPONENTS,
+    REFERENCE,
+    error_responses,
+    recorded_example,
+    success_responses,
+)
 from billing_admin.api.frame.routing import PUBLIC, ROUTES, Route
 from billing_admin.domain.access import SCOPES
 
@@ -90,7 +96,7 @@ def _schemas() -> tuple[Schemas, JsonObject]:
     for route in ROUTES:
         if route.body is not None:
             wanted.append((route.body, "validation"))
-        wanted += [(model, "serialization") for model in (route.answer, route.or_json) if isinstance(model, type)]
+        wanted += [(model, "serialization") for model in (route.response, route.or_json) if isinstance(model, type)]
     found, shared = models_json_schema(list(dict.fromkeys(wanted)), ref_template=REFERENCE)
     return {(model, mode): dict(found[model, mode]) for model, mode in wanted}, shared.get("$defs", {})
 
@@ -98,14 +104,14 @@ def _schemas() -> tuple[Schemas, JsonObject]:
 def _operation(route: Route, schemas: Schemas) -> JsonObject:
     summary, _, more = cleandoc(route.view.__doc__ or "").partition("\n")
     needs = "Needs no token." if route.scope == PUBLIC else f"Needs the scope `{route.scope}`."
-    shown = examples(route)
+    shown = recorded_example(route)
     operation: JsonObject = {
         "operationId": route.name,
         "summary": summary,
         "description": f"{more.strip()}\n\n{needs}".strip(),
         "tags": [route.path.split("/")[1].partition(".")[0]],
         "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
-        "responses": answers(route, schemas) | refusals(route),
+        "responses": success_responses(route, schemas) | error_responses(route),
         "security": [] if route.scope == PUBLIC else [{"token": [route.scope]}],
     }
     for parameter in operation[

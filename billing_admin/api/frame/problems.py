@@ -9,7 +9,7 @@ from flask import Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from billing_admin.api.frame.rate_limits import TooMany
+from billing_admin.api.frame.rate_limits import TooManyRequests
 from billing_admin.api.frame.strict_json import NotJson
 from billing_admin.api.frame.versions import VersionNeeded
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, unavailable
@@ -29,10 +29,10 @@ from billing_admin.http.errors import log_failure, log_unavailable
 from billing_admin.http.request_ids import request_id
 
 MEDIA_TYPE = "application/problem+json"
-MOST_PROBLEMS = 1000
-LONGEST_POINTER_PART = 200  # characters of an unknown field's name
+MAX_PROBLEMS = 1000
+MAX_POINTER_PART = 200  # characters of an unknown field's name
 
-STATUS: Final[Mapping[type[DomainError], int]] = {
+STATUS_CODES: Final[Mapping[type[DomainError], int]] = {
     Invalid: 422,
     NotFound: 404,
     Conflict: 409,
@@ -41,7 +41,7 @@ STATUS: Final[Mapping[type[DomainError], int]] = {
     NotJson: 400,
     NotAuthenticated: 401,
     VersionNeeded: 428,
-    TooMany: 429,
+    TooManyRequests: 429,
 }
 
 _HTTP_WORDS = {
@@ -51,21 +51,21 @@ _HTTP_WORDS = {
 }
 
 
-def answer(error: Exception) -> Response:
+def error_response(error: Exception) -> Response:
     """Say what went wrong, whatever it was; only what is our own fault becomes a 500."""
     if isinstance(error, DomainError):
         return _refusal(error)
     if reason := unavailable(error):
         log_unavailable(error, reason)
         detail = f"{reason.detail} Try again in a moment; sending the same id again is safe."
-        return problem(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return problem_response(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, HTTPException):
         return _http(error)
     log_failure(error)
-    return problem(500, "unexpected", "Something went wrong on our side; the request id tells us what.")
+    return problem_response(500, "unexpected", "Something went wrong on our side; the request id tells us what.")
 
 
-def problem(
+def problem_response(
     status: int,
     code: str,
     detail: str,
@@ -82,7 +82,7 @@ def problem(
         "instance": request_id(),
         "code": code,
         "errors": [
-            {"pointer": pointer(e.field), "code": e.code, "detail": e.message}
+            {"pointer": json_pointer(e.field), "code": e.code, "detail": e.message}
             | ({"differs": e.differs} if e.differs else {})
             for e in errors
         ],
@@ -90,25 +90,25 @@ def problem(
     return Response(json.dumps(content | extra), status, headers, content_type=MEDIA_TYPE)
 
 
-def pointer(place: Field) -> str:
+def json_pointer(place: Field) -> str:
     """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part)[:LONGEST_POINTER_PART].replace("~", "~0").replace("/", "~1") for part in place)
+    return "".join("/" + str(part)[:MAX_POINTER_PART].replace("~", "~0").replace("/", "~1") for part in place)
 
 
 def _refusal(error: DomainError) -> Response:
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if isinstance(error, TooMany):
+    if isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(error.retry_after)
     placed = [one for one in error.problems if one.field]
-    return problem(status, error.code, error.message, placed, headers, **error.extra)
+    return problem_response(status, error.code, error.message, placed, headers, **error.extra)
 
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
     code = HTTPStatus(status).name.lower()
-    return problem(
+    return problem_response(
         status, code, _HTTP_WORDS.get(status) or error.description or HTTPStatus(status).phrase, headers=headers
     )
 
@@ -129,20 +129,20 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def refused(error: ValidationError) -> Invalid:
+def as_invalid(error: ValidationError) -> Invalid:
     """What pydantic found, as one of our own refusals."""
-    return merged(worded(error))
+    return combine_problems(validation_problems(error))
 
 
-def merged(problems: Sequence[Problem]) -> Invalid:
+def combine_problems(problems: Sequence[Problem]) -> Invalid:
     """One refusal of problems in the order of their rows, the first thousand of them named."""
     ordered = sorted(problems, key=lambda one: [part for part in one.field if isinstance(part, int)])
-    refusal = Invalid.of(ordered[:MOST_PROBLEMS], len(ordered))
+    refusal = Invalid.of(ordered[:MAX_PROBLEMS], len(ordered))
     assert isinstance(refusal, Invalid)  # noqa: S101 - `of` makes one of its own class
     return refusal
 
 
-def worded(error: ValidationError, *place: str | int) -> list[Problem]:
+def validation_problems(error: ValidationError, *place: str | int) -> list[Problem]:
     """What pydantic found, in our own words; `place` is where the validated part stands."""
     return [_worded(one, place) for one in error.errors(include_url=False)]
 

@@ -16,15 +16,15 @@ from billing_admin.db.errors import cause
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.sign_in import network_of
-from billing_admin.http.rate_limit_storage import CallCounts
+from billing_admin.http.rate_limit_storage import SQLiteRateLimitStorage
 
-ANSWER_SECONDS = 0.25  # for a Redis that is far away
-LEAVE_ALONE_SECONDS = 5
+REDIS_TIMEOUT_SECONDS = 0.25  # for a Redis that is far away
+RETRY_STORAGE_SECONDS = 5
 
 _log = structlog.get_logger(__name__)
 
 
-class TooMany(DomainError):
+class TooManyRequests(DomainError):
     """The caller comes too often; `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
@@ -32,7 +32,7 @@ class TooMany(DomainError):
         self.retry_after = retry_after
 
 
-class Limiting:
+class RateLimiter:
     """The two limits of an application and the storage that its workers share."""
 
     def __init__(self, settings: Settings) -> None:
@@ -44,12 +44,12 @@ class Limiting:
     @cached_property
     def _counts(self) -> SlidingWindowCounterSupport:
         if "://" not in self._where:
-            return CallCounts(Path(self._where))
+            return SQLiteRateLimitStorage(Path(self._where))
         return RedisStorage(
             self._where,
             wrap_exceptions=True,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
         )
 
     def count(self, limit: RateLimitItem, kind: str, *who: str) -> None:
@@ -62,10 +62,10 @@ class Limiting:
                 return
             seconds = self._seconds_to_wait(limit, key)
         except StorageError as error:
-            self._away_until = time.monotonic() + LEAVE_ALONE_SECONDS
-            _log.warning("rate_limit_storage_unavailable", unlimited_seconds=LEAVE_ALONE_SECONDS, error=cause(error))
+            self._away_until = time.monotonic() + RETRY_STORAGE_SECONDS
+            _log.warning("rate_limit_storage_unavailable", unlimited_seconds=RETRY_STORAGE_SECONDS, error=cause(error))
             return
-        raise TooMany(f"More than {limit} for this {kind}: wait {seconds} s, then go on.", seconds)
+        raise TooManyRequests(f"More than {limit} for this {kind}: wait {seconds} s, then go on.", seconds)
 
     def _seconds_to_wait(self, limit: RateLimitItem, key: str) -> int:
         """After how many whole seconds there is room for one more."""
@@ -78,9 +78,9 @@ class Limiting:
         return max(1, math.ceil(wait))
 
 
-def init_limiting(app: Flask, settings: Settings) -> None:
+def init_rate_limits(app: Flask, settings: Settings) -> None:
     """Hand the limits to the application."""
-    app.extensions["billing_limiting"] = Limiting(settings)
+    app.extensions["billing_rate_limiter"] = RateLimiter(settings)
 
 
 def count_token(actor: Actor) -> None:
@@ -95,6 +95,6 @@ def count_address(purpose: str) -> None:
     limiting.count(limiting.per_address, "address", network_of(request.remote_addr or ""), purpose)
 
 
-def _limiting() -> Limiting:
-    found: Limiting = current_app.extensions["billing_limiting"]
+def _limiting() -> RateLimiter:
+    found: RateLimiter = current_app.extensions["billing_rate_limiter"]
     return found

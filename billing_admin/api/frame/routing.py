@@ -1,7 +1,7 @@
-"""Every route of the API is made here, so that none forgets its scope, its strict reader, or its place in the OpenAPI document.
+"""Registration of API routes: each route declares its scope, its strict reader and its part of the OpenAPI document.
 
-`scope` must be said; PUBLIC is a word of its own. A view gets what it needs by name: the parts of its path, `body`, `query`,
-and, if it changes anything, `actor`, or `bearer` if it proves the token itself.
+A view receives by name the parts of its path, `body` and `query`. A view that changes data also receives `actor`, or
+`bearer` if it verifies the token itself.
 """
 
 import re
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from billing_admin.api.frame import bearer, problems, rate_limits, strict_json
-from billing_admin.api.frame.fields import Answer, Body, Listing, Parameters, cursor
+from billing_admin.api.frame.fields import Body, Listing, Parameters, ResponseModel, encode_cursor
 from billing_admin.db.lookup import as_id
 from billing_admin.db.paging import Page
 from billing_admin.domain.errors import Denied, DomainError, Invalid, NotAuthenticated, NotFound, Problem
@@ -27,17 +27,17 @@ BASE = "/api/v1"
 PUBLIC: Final = "public"
 MEDIA_TYPE = "application/json"
 REPLAYED: Final = {"Idempotent-Replayed": "true"}
-MOST_UNPROVEN = 64 * KIB
+MAX_UNPROVEN_BODY = 64 * KIB  # bytes
 
 blueprint = Blueprint("api", __name__, url_prefix=BASE)
 
-A = TypeVar("A", bound=Answer)
+Model = TypeVar("Model", bound=ResponseModel)
 View = TypeVar("View", bound=Callable[..., "Reply | Response"])
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a view answers."""
+    """The content, status and headers that a view returns."""
 
     content: BaseModel
     status: int = 200
@@ -46,7 +46,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """All there is to know of a route; the OpenAPI document is written from it."""
+    """A route; the OpenAPI document is written from these fields."""
 
     method: str
     path: str
@@ -55,7 +55,7 @@ class Route:
     body: type[Body] | None
     body_optional: bool
     query: type[Parameters]
-    answer: type[BaseModel] | str
+    response: type[BaseModel] | str
     or_json: type[BaseModel] | None
     statuses: tuple[int, ...]
     versioned: bool
@@ -63,7 +63,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        """The endpoint's and operation's name: that of the view."""
+        """The name of the view, which names the endpoint and the operation."""
         return str(self.view.__name__)
 
 
@@ -75,7 +75,7 @@ def route(
     path: str,
     *,
     scope: str,
-    answer: type[BaseModel] | str,
+    response: type[BaseModel] | str,
     body: type[Body] | None = None,
     body_optional: bool = False,
     query: type[Parameters] = Parameters,
@@ -84,14 +84,15 @@ def route(
     versioned: bool = False,
     proves_bearer: bool = False,
 ) -> Callable[[View], View]:
-    """Make a view a route. `answer` is a model, or the media type of a file, which a parameter may turn into `or_json`.
+    """Register a view as a route.
 
-    `statuses` are those of success; what is `versioned` answers with an ETag. A view that `proves_bearer` finds out in its own
-    transaction whether a token that was good a moment ago still is, which spares a question of each request.
+    `scope` is a token's scope or PUBLIC. `response` is a model, or the media type of a file for which a query parameter may ask
+    as `or_json` instead. `statuses` are the statuses of success. A `versioned` route sends an ETag. A view that `proves_bearer`
+    checks in its own transaction that a cached token is still good, which saves a query.
     """
 
     def register(view: View) -> View:
-        made = Route(
+        new_route = Route(
             method=method,
             path=path,
             scope=scope,
@@ -99,96 +100,101 @@ def route(
             body=body,
             body_optional=body_optional,
             query=query,
-            answer=answer,
+            response=response,
             or_json=or_json,
             statuses=statuses,
             versioned=versioned,
             proves_bearer=proves_bearer,
         )
-        ROUTES.append(made)
-        rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # these names may hold a slash
+        ROUTES.append(new_route)
+        rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # references and codes may contain slashes
         rule = re.sub(r"{(\w+)}", r"<\1>", rule)
-        endpoint = body_limit(JSON)(_endpoint(made))
+        endpoint = body_limit(JSON)(_endpoint(new_route))
         blueprint.add_url_rule(rule, view.__name__, endpoint, methods=[method], provide_automatic_options=False)
         return view
 
     return register
 
 
-def _endpoint(made: Route) -> Callable[..., Response]:
+def _endpoint(route: Route) -> Callable[..., Response]:
     def endpoint(**names: str) -> Response:
-        if made.scope == PUBLIC:
-            rate_limits.count_address(made.name)
-            return _response(made.view(**names, **_asked(made)))
-        seen = bearer.seen_lately() if made.proves_bearer and _body_is_small() else None
-        if seen is None:
-            return _answer(made, _counted(_bearer()), names)
+        if route.scope == PUBLIC:
+            rate_limits.count_address(route.name)
+            return _response(route.view(**names, **_arguments(route)))
+        cached = bearer.cached_bearer() if route.proves_bearer and _body_is_small() else None
+        if cached is None:
+            return _respond(route, _counted(_authenticate()), names)
         try:
-            return _answer(made, _counted(seen), names)
+            return _respond(route, _counted(cached), names)
         except (DomainError, HTTPException) as error:
-            found = _bearer()
-            found.actor.require(made.scope)  # goes before whatever else is wrong
+            caller = _authenticate()
+            caller.actor.require(route.scope)  # a missing scope is reported before any other error
             if not isinstance(error, NotAuthenticated | Denied):
                 raise
-        return _answer(made, found, names)
+        return _respond(route, caller, names)
 
     return endpoint
 
 
 def _body_is_small() -> bool:
-    """Whether the body may be read for a token that is proven only with it: the token may be revoked by now."""
+    """Return whether the body may be read before the token is verified: a cached token may have been revoked."""
     length = request.content_length
-    return length is not None and length <= MOST_UNPROVEN
+    return length is not None and length <= MAX_UNPROVEN_BODY
 
 
-def _answer(made: Route, found: Bearer, names: Mapping[str, str]) -> Response:
-    found.actor.require(made.scope)
+def _respond(route: Route, caller: Bearer, names: Mapping[str, str]) -> Response:
+    caller.actor.require(route.scope)
     open_body()
-    who: dict[str, Any] = {}
-    if made.method != "GET":
-        who = {"bearer": found} if made.proves_bearer else {"actor": found.actor}
-    response = _response(made.view(**who, **names, **_asked(made)))
-    bearer.note_later(found, response)
+    identity: dict[str, Any] = {}
+    if route.method != "GET":
+        identity = {"bearer": caller} if route.proves_bearer else {"actor": caller.actor}
+    response = _response(route.view(**identity, **names, **_arguments(route)))
+    bearer.record_use_later(caller, response)
     return response
 
 
-def _bearer() -> Bearer:
-    """Who calls. One who brings no good token is counted by address."""
+def _authenticate() -> Bearer:
+    """Return the bearer of the token. Count a request without a good token by its address."""
     try:
-        return bearer.bearer()
+        return bearer.authenticate()
     except NotAuthenticated:
         rate_limits.count_address("token")
         raise
 
 
-def _counted(found: Bearer) -> Bearer:
-    rate_limits.count_token(found.actor)
-    return found
+def _counted(caller: Bearer) -> Bearer:
+    rate_limits.count_token(caller.actor)
+    return caller
 
 
-def _asked(made: Route) -> dict[str, Any]:
-    query = _read_query(made.query)
-    asked: dict[str, Any] = {} if made.query is Parameters else {"query": query}
-    if made.body is not None:
-        content = request.get_data(cache=made.proves_bearer)  # it may have to be read again
-        asked["body"] = _read_body(content, made.body, made.body_optional)
-    return asked
+def _arguments(route: Route) -> dict[str, Any]:
+    """Return the query and the body as a view's arguments. Raises Invalid, NotJson and UnsupportedMediaType."""
+    query = _read_query(route.query)
+    arguments: dict[str, Any] = {} if route.query is Parameters else {"query": query}
+    if route.body is not None:
+        content = request.get_data(cache=route.proves_bearer)  # the view may run a second time with a verified token
+        arguments["body"] = _read_body(content, route.body, route.body_optional)
+    return arguments
 
 
 def _read_query(model: type[Parameters]) -> Parameters:
-    given = request.args.to_dict(flat=False)
-    wrong = [Problem("duplicate_parameter", "Give it once.", (name,)) for name, values in given.items() if values[1:]]
-    wrong += [
-        Problem("unprintable", "Leave out NUL.", (name.replace("\0", ""),))
-        for name, values in given.items()
+    parameters = request.args.to_dict(flat=False)
+    invalid = [
+        Problem("duplicate_parameter", "Send this parameter only once.", (name,))
+        for name, values in parameters.items()
+        if values[1:]
+    ]
+    invalid += [
+        Problem("unprintable", "Remove the NUL character.", (name.replace("\0", ""),))
+        for name, values in parameters.items()
         if "\0" in name + values[0]
     ]
-    if wrong:
-        raise Invalid.of(wrong)
+    if invalid:
+        raise Invalid.of(invalid)
     try:
-        return model.model_validate({name: values[0] for name, values in given.items()})
+        return model.model_validate({name: values[0] for name, values in parameters.items()})
     except ValidationError as error:
-        raise problems.refused(error) from None
+        raise problems.as_invalid(error) from None
 
 
 def _read_body(content: bytes, model: type[Body], optional: bool) -> Body:
@@ -196,23 +202,23 @@ def _read_body(content: bytes, model: type[Body], optional: bool) -> Body:
         return model()
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != MEDIA_TYPE or charset not in {"utf-8", "utf8"}:
-        raise UnsupportedMediaType(f"Send {MEDIA_TYPE} in UTF-8.")
+        raise UnsupportedMediaType(f"Send the body as {MEDIA_TYPE} in UTF-8.")
     try:
-        return model.model_validate(strict_json.read(content))
+        return model.model_validate(strict_json.read_json(content))
     except ValidationError as error:
-        raise problems.refused(error) from None
+        raise problems.as_invalid(error) from None
 
 
-def created(content: BaseModel, is_new: bool, **headers: str) -> Reply:
-    """What was made just now, or the original when the same was asked before."""
+def created_reply(content: BaseModel, is_new: bool, **headers: str) -> Reply:
+    """Return the reply with a new object (201), or with the original of a repeated request (200)."""
     return Reply(content, 201, headers) if is_new else Reply(content, 200, headers | REPLAYED)
 
 
-def found_id(name: str) -> UUID:
-    """The id in an address of what has no other name. Raises NotFound."""
+def parse_id(name: str) -> UUID:
+    """Return the id in a URL. Raises NotFound."""
     id = as_id(name)
     if id is None:
-        raise NotFound("not_found", f"“{name[:80]}” is not an id: there is nothing at this address.")
+        raise NotFound("not_found", f"“{name[:80]}” is not a valid id. Use a UUID.")
     return id
 
 
@@ -222,11 +228,14 @@ def _response(reply: Reply | Response) -> Response:
     return Response(reply.content.model_dump_json(by_alias=True), reply.status, reply.headers, content_type=MEDIA_TYPE)
 
 
-def listing(found: Page[Any], make: Callable[[Any], A]) -> Reply:
-    """One page of a list, and the address of the next: a relative one, since a Host header is not to be trusted."""
-    rows, following = [make(row) for row in found.rows], None if found.next is None else cursor(found.next)
-    content = Listing[A](data=rows, has_more=following is not None, next=following)
-    if following is None:
+def list_reply(page: Page[Any], to_model: Callable[[Any], Model]) -> Reply:
+    """Return one page of a list with a link to the next page.
+
+    The link is relative, because the Host header cannot be trusted.
+    """
+    rows, after = [to_model(row) for row in page.rows], None if page.next is None else encode_cursor(page.next)
+    content = Listing[Model](data=rows, has_more=after is not None, next=after)
+    if after is None:
         return Reply(content)
-    address = request.path + "?" + urlencode(request.args.to_dict() | {"after": following})
+    address = request.path + "?" + urlencode(request.args.to_dict() | {"after": after})
     return Reply(content, headers={"Link": f'<{address}>; rel="next"'})

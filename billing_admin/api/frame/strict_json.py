@@ -13,8 +13,8 @@ from billing_admin.domain.errors import DomainError, Field, Invalid, Problem
 # How a text could have got a NUL, or half of a surrogate pair, into it: as bytes both are refused by the decoders.
 _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-MOST_PROBLEMS = 1000
-MOST_KEYS = 1000
+MAX_PROBLEMS = 1000
+MAX_KEYS = 1000
 _LONGEST_INT = 19
 _TOO_LARGE = Decimal("1e999999")
 
@@ -39,7 +39,7 @@ class _Constant(str):
     __slots__ = ()
 
 
-def read(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
     """Read one JSON text in UTF-8. Whole numbers come as int, all others as Decimal, digit for digit.
 
     Raises NotJson for what is not JSON. Raises Invalid, with the places, for repeated keys, far too many keys, NUL and lone
@@ -63,7 +63,7 @@ def _read(text: str) -> Any:
         with suppress(_Suspect):
             return _FAST.decode(text)
     content = _CAREFUL.decode(text)
-    problems = list(islice(_problems(content), MOST_PROBLEMS))
+    problems = list(islice(_problems(content), MAX_PROBLEMS))
     if problems:
         kind = NotJson if any(problem.code == "not_a_number" for problem in problems) else Invalid
         raise kind.of(problems)
@@ -100,8 +100,8 @@ def _own_problems(place: Field, value: Any) -> Iterator[Problem]:
 def _key_problems(place: Field, value: dict[str, Any]) -> Iterator[Problem]:
     if isinstance(value, _Doubled):
         yield Problem("duplicate_key", "This key stands here twice.", (*place, value.repeated))
-    if len(value) > MOST_KEYS:
-        yield Problem("too_many_keys", f"Use at most {MOST_KEYS:,} keys in one object.", place)
+    if len(value) > MAX_KEYS:
+        yield Problem("too_many_keys", f"Use at most {MAX_KEYS:,} keys in one object.", place)
     if any(_UNSTORABLE.search(key) for key in value):
         yield Problem("unprintable", "Leave NUL and halves of surrogate pairs out of the keys here.", place)
 
@@ -124,7 +124,7 @@ def _refuse(_name: str) -> NoReturn:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) != len(pairs) or len(found) > MOST_KEYS:
+    if len(found) != len(pairs) or len(found) > MAX_KEYS:
         raise _Suspect
     return found
 

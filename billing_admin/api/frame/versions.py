@@ -14,7 +14,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def check_match(version: int) -> None:
+def check_if_match(version: int) -> None:
     """Raise VersionNeeded without `If-Match`, and Stale when it names another version than this.
 
     A weak tag will do: proxies that compress make every tag a weak one.

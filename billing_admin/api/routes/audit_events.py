@@ -6,28 +6,28 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_admin.api.frame.fields import Answer, Day, Key, Listing, Paging, Parameters
-from billing_admin.api.frame.routing import Reply, listing, route
+from billing_admin.api.frame.fields import Day, Key, Listing, Paging, Parameters, ResponseModel
+from billing_admin.api.frame.routing import Reply, list_reply, route
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import db
 from billing_admin.queries.audit import AuditFilter, events
 
 
-class ActorOut(Answer):
+class ActorOut(ResponseModel):
     """Who acted: a person, a token, or the command line, by the name they had then."""
 
     kind: str
     name: str
 
 
-class ObjectOut(Answer):
+class ObjectOut(ResponseModel):
     """What was acted on; a batch of charges has no id of its own."""
 
     type: str
     id: UUID | None
 
 
-class AuditEventOut(Answer):
+class AuditEventOut(ResponseModel):
     """One write. `details` holds before and after of what changed, or the facts of what was made."""
 
     id: UUID
@@ -64,9 +64,9 @@ def _event_out(row: Any) -> AuditEventOut:
     )
 
 
-@route("GET", "/audit-events", scope="read", query=AuditQuery, answer=Listing[AuditEventOut])
+@route("GET", "/audit-events", scope="read", query=AuditQuery, response=Listing[AuditEventOut])
 def list_audit_events(query: AuditQuery) -> Reply:
     """List what happened, newest first."""
     session = db.session()
     found = events(session, AuditFilter(**query.filters()))
-    return listing(page(session, found, query.limit, query.after), _event_out)
+    return list_reply(page(session, found, query.limit, query.after), _event_out)

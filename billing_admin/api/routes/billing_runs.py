@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from billing_admin.api.frame.fields import (
-    LEFT_OUT,
-    Answer,
+    OMITTED,
     Body,
     CurrencyCode,
     Day,
@@ -17,9 +16,10 @@ from billing_admin.api.frame.fields import (
     Listing,
     Name,
     Paging,
-    words,
+    ResponseModel,
+    enumeration,
 )
-from billing_admin.api.frame.routing import BASE, REPLAYED, Reply, created, found_id, listing, route
+from billing_admin.api.frame.routing import BASE, REPLAYED, Reply, created_reply, list_reply, parse_id, route
 from billing_admin.api.routes.invoices import DocumentOut, document_out
 from billing_admin.background import wake_worker
 from billing_admin.clock import now
@@ -33,19 +33,19 @@ from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, previe
 from billing_admin.queries.billing.runs import RunReport, report, runs
 from billing_admin.queries.master_data.organisation import today
 
-MOST_CUSTOMERS = 10_000
+MAX_CUSTOMERS = 10_000
 
 
 class RunIn(Body):
     """What to bill. `confirmed` is the `digest` of a preview: the run is refused when the preview is another by now."""
 
-    id: Key = LEFT_OUT
+    id: Key = OMITTED
     through: Day
-    customers: Annotated[list[Name], Field(min_length=1, max_length=MOST_CUSTOMERS)] = LEFT_OUT
-    currency: CurrencyCode = LEFT_OUT
-    issue: bool = LEFT_OUT
-    issue_date: Day = LEFT_OUT
-    confirmed: str = LEFT_OUT
+    customers: Annotated[list[Name], Field(min_length=1, max_length=MAX_CUSTOMERS)] = OMITTED
+    currency: CurrencyCode = OMITTED
+    issue: bool = OMITTED
+    issue_date: Day = OMITTED
+    confirmed: str = OMITTED
     dry_run: bool = False
     background: bool = False
 
@@ -62,7 +62,7 @@ class RunIn(Body):
         )
 
 
-class TotalOut(Answer):
+class TotalOut(ResponseModel):
     """The sum of documents in one currency."""
 
     currency: str
@@ -72,7 +72,7 @@ class TotalOut(Answer):
     total: str
 
 
-class LeftOutOut(Answer):
+class LeftOutOut(ResponseModel):
     """Charges that got on no invoice, their exact sum, and why."""
 
     customer: str
@@ -82,18 +82,18 @@ class LeftOutOut(Answer):
     reason: str
 
 
-class ProgressOut(Answer):
+class ProgressOut(ResponseModel):
     """How many of a run's accounts are settled."""
 
     done: int
     of: int
 
 
-class RunOut(Answer):
+class RunOut(ResponseModel):
     """A billing run; what a preview has no value for is null."""
 
     id: UUID | None
-    state: Annotated[str, words("preview", "running", "done", "failed")]
+    state: Annotated[str, enumeration("preview", "running", "done", "failed")]
     through: date
     issue: bool
     issue_date: date
@@ -152,7 +152,7 @@ def _out(found: RunReport) -> RunOut:
     )
 
 
-@route("POST", "/billing-runs", scope="billing:write", body=RunIn, answer=RunOut, statuses=(201, 200, 202))
+@route("POST", "/billing-runs", scope="billing:write", body=RunIn, response=RunOut, statuses=(201, 200, 202))
 def post_billing_run(actor: Actor, body: RunIn) -> Reply:
     """Bill the charges up to a day; with `dry_run`, only show what that would make."""
     if body.dry_run:
@@ -161,7 +161,7 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
     if body.background:
         return _in_background(body.spec(), actor, at)
     run_id, is_new = operations.run_billing(transaction, body.spec(), actor, at)
-    return created(_report(run_id), is_new)
+    return created_reply(_report(run_id), is_new)
 
 
 def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
@@ -170,7 +170,7 @@ def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
     wake_worker()
     found = _report(run_id)
     if not is_new and found.state != "running":
-        return created(found, is_new)
+        return created_reply(found, is_new)
     return Reply(found, 202, {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED))
 
 
@@ -198,14 +198,14 @@ def _report(run_id: UUID) -> RunOut:
     return _out(report(session, run_id))
 
 
-@route("GET", "/billing-runs", scope="read", query=Paging, answer=Listing[RunOut])
+@route("GET", "/billing-runs", scope="read", query=Paging, response=Listing[RunOut])
 def list_billing_runs(query: Paging) -> Reply:
     """List billing runs, newest first."""
     session = db.session()
-    return listing(page(session, runs(), query.limit, query.after), lambda run: _out(report(session, run.id)))
+    return list_reply(page(session, runs(), query.limit, query.after), lambda run: _out(report(session, run.id)))
 
 
-@route("GET", "/billing-runs/{id}", scope="read", answer=RunOut)
+@route("GET", "/billing-runs/{id}", scope="read", response=RunOut)
 def get_billing_run(id: str) -> Reply:
     """Read one billing run: how far it is, what it made, what it left out and why."""
-    return Reply(_out(report(db.session(), found_id(id))))
+    return Reply(_out(report(db.session(), parse_id(id))))

@@ -5,23 +5,23 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from billing_admin.api.frame.fields import (
-    LEFT_OUT,
-    Answer,
+    OMITTED,
     Body,
     CurrencyCode,
     Exact,
     Flag,
     Key,
-    Line,
     Listing,
     Name,
     Number,
     Paging,
     Parameters,
-    words,
+    ResponseModel,
+    ShortText,
+    enumeration,
 )
-from billing_admin.api.frame.routing import Reply, created, listing, route
-from billing_admin.api.frame.versions import check_match, etag
+from billing_admin.api.frame.routing import Reply, created_reply, list_reply, route
+from billing_admin.api.frame.versions import check_if_match, etag
 from billing_admin.clock import now
 from billing_admin.db.paging import Page, page
 from billing_admin.db.transactions import Session, db, transaction
@@ -40,32 +40,32 @@ class ServiceChanges(Body):
     `prices_include_tax`, when given, names all the currencies whose price includes tax.
     """
 
-    code: Name = LEFT_OUT
-    name: Name = LEFT_OUT
-    unit: Line = LEFT_OUT
-    tax_rate: Name = LEFT_OUT
-    line_per_charge: bool = LEFT_OUT
-    revenue_account: str = LEFT_OUT
-    prices: dict[CurrencyCode, Number] = LEFT_OUT
-    prices_include_tax: list[CurrencyCode] = LEFT_OUT
-    archived: bool = LEFT_OUT
+    code: Name = OMITTED
+    name: Name = OMITTED
+    unit: ShortText = OMITTED
+    tax_rate: Name = OMITTED
+    line_per_charge: bool = OMITTED
+    revenue_account: str = OMITTED
+    prices: dict[CurrencyCode, Number] = OMITTED
+    prices_include_tax: list[CurrencyCode] = OMITTED
+    archived: bool = OMITTED
 
 
 class ServiceIn(Body):
     """A new service. Its name defaults to its code, its tax rate (a code) to the organisation's."""
 
-    id: Key = LEFT_OUT
+    id: Key = OMITTED
     code: Name
-    name: Name = LEFT_OUT
-    unit: Line = LEFT_OUT
-    tax_rate: Name = LEFT_OUT
-    line_per_charge: bool = LEFT_OUT
-    revenue_account: str = LEFT_OUT
-    prices: dict[CurrencyCode, Number] = LEFT_OUT
-    prices_include_tax: list[CurrencyCode] = LEFT_OUT
+    name: Name = OMITTED
+    unit: ShortText = OMITTED
+    tax_rate: Name = OMITTED
+    line_per_charge: bool = OMITTED
+    revenue_account: str = OMITTED
+    prices: dict[CurrencyCode, Number] = OMITTED
+    prices_include_tax: list[CurrencyCode] = OMITTED
 
 
-class ServiceOut(Answer):
+class ServiceOut(ResponseModel):
     """A service; `prices` are unit prices by currency."""
 
     id: UUID
@@ -92,14 +92,14 @@ class ServiceQuery(ServiceFilters, Paging):
     """A page of services."""
 
 
-class TaxRateChangeOut(Answer):
+class TaxRateChangeOut(ResponseModel):
     """The percentage for charges incurred from a day on."""
 
     valid_from: date
     percent: Exact
 
 
-class TaxRateOut(Answer):
+class TaxRateOut(ResponseModel):
     """A rate as EN 16931 names it: a category code and a percentage, which holds before the first of its changes.
 
     `note` is the reason that invoices print where no tax is charged.
@@ -108,7 +108,7 @@ class TaxRateOut(Answer):
     id: UUID
     code: str
     name: str
-    category: Annotated[str, words(*TAX_CATEGORIES)]
+    category: Annotated[str, enumeration(*TAX_CATEGORIES)]
     percent: Exact
     note: str
     changes: list[TaxRateChangeOut]
@@ -130,14 +130,14 @@ def _out(row: Any) -> ServiceOut:
     )
 
 
-@route("GET", "/services", scope="read", query=ServiceQuery, answer=Listing[ServiceOut])
+@route("GET", "/services", scope="read", query=ServiceQuery, response=Listing[ServiceOut])
 def list_services(query: ServiceQuery) -> Reply:
     """List services, newest first."""
     found = newest_first(services(ServiceFilter(**query.filters())), Service)
-    return listing(page(db.session(), found, query.limit, query.after), _out)
+    return list_reply(page(db.session(), found, query.limit, query.after), _out)
 
 
-@route("GET", "/services/{code}", scope="read", answer=ServiceOut, versioned=True)
+@route("GET", "/services/{code}", scope="read", response=ServiceOut, versioned=True)
 def get_service(code: str) -> Reply:
     """Read one service, by id or code."""
     row = service(db.session(), code)
@@ -145,20 +145,26 @@ def get_service(code: str) -> Reply:
 
 
 @route(
-    "POST", "/services", scope="catalogue:write", body=ServiceIn, answer=ServiceOut, statuses=(201, 200), versioned=True
+    "POST",
+    "/services",
+    scope="catalogue:write",
+    body=ServiceIn,
+    response=ServiceOut,
+    statuses=(201, 200),
+    versioned=True,
 )
 def post_service(actor: Actor, body: ServiceIn) -> Reply:
     """Add a service."""
     content, is_new, version = transaction(_create, body, actor, now())
-    return created(content, is_new, ETag=etag(version))
+    return created_reply(content, is_new, ETag=etag(version))
 
 
 def _create(session: Session, body: ServiceIn, actor: Actor, at: datetime) -> tuple[ServiceOut, bool, int]:
-    row, is_new = operations.create(session, cast("ServiceFields", body.given("id")), body.id, actor, at)
+    row, is_new = operations.create(session, cast("ServiceFields", body.provided("id")), body.id, actor, at)
     return _out(row), is_new, row.version
 
 
-@route("PATCH", "/services/{code}", scope="catalogue:write", body=ServiceChanges, answer=ServiceOut, versioned=True)
+@route("PATCH", "/services/{code}", scope="catalogue:write", body=ServiceChanges, response=ServiceOut, versioned=True)
 def patch_service(actor: Actor, code: str, body: ServiceChanges) -> Reply:
     """Change the fields given."""
     content, version = transaction(_change, code, body, actor, now())
@@ -167,8 +173,8 @@ def patch_service(actor: Actor, code: str, body: ServiceChanges) -> Reply:
 
 def _change(session: Session, code: str, body: ServiceChanges, actor: Actor, at: datetime) -> tuple[ServiceOut, int]:
     row = service(session, code)
-    check_match(row.version)
-    row = operations.update(session, row.id, cast("ServiceFields", body.given("archived")), row.version, actor, at)
+    check_if_match(row.version)
+    row = operations.update(session, row.id, cast("ServiceFields", body.provided("archived")), row.version, actor, at)
     if "archived" in body.model_fields_set:
         move = operations.archive if body.archived else operations.restore
         move(session, row.id, actor, at)
@@ -176,7 +182,7 @@ def _change(session: Session, code: str, body: ServiceChanges, actor: Actor, at:
     return _out(row), row.version
 
 
-@route("GET", "/tax-rates", scope="read", answer=Listing[TaxRateOut])
+@route("GET", "/tax-rates", scope="read", response=Listing[TaxRateOut])
 def list_tax_rates() -> Reply:
     """List every tax rate, by code."""
-    return listing(Page(tax_rates(db.session()), None, None), TaxRateOut.model_validate)
+    return list_reply(Page(tax_rates(db.session()), None, None), TaxRateOut.model_validate)

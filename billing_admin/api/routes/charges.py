@@ -14,8 +14,7 @@ from pydantic_core import CoreSchema
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
 
 from billing_admin.api.frame.fields import (
-    LEFT_OUT,
-    Answer,
+    OMITTED,
     Body,
     Currency,
     CurrencyCode,
@@ -26,16 +25,17 @@ from billing_admin.api.frame.fields import (
     Listing,
     Name,
     Number,
+    OptionalReasonText,
     Paging,
     Parameters,
-    PerhapsWhy,
-    Why,
+    ReasonText,
+    ResponseModel,
+    enumeration,
     many_lines,
     one_line,
-    words,
 )
-from billing_admin.api.frame.problems import MOST_PROBLEMS, merged, worded
-from billing_admin.api.frame.routing import Reply, created, found_id, listing, route
+from billing_admin.api.frame.problems import MAX_PROBLEMS, combine_problems, validation_problems
+from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
 from billing_admin.clock import now
 from billing_admin.concurrency.group_commit import GroupCommit
 from billing_admin.db.paging import page
@@ -68,16 +68,16 @@ class ChargeIn(Body):
     # None is what is left out; null is refused. `__dict__` therefore holds just what a ChargeSpec is made of.
 
     customer: Name
-    service: Name = LEFT_OUT
-    description: Description = LEFT_OUT
-    quantity: Number = LEFT_OUT
-    unit_price: Number = LEFT_OUT
-    amount: Number = LEFT_OUT
-    currency: CurrencyCode = LEFT_OUT
-    incurred_on: Day = LEFT_OUT
-    metadata: Metadata = LEFT_OUT
-    tax_included: bool = LEFT_OUT
-    id: Key = LEFT_OUT
+    service: Name = OMITTED
+    description: Description = OMITTED
+    quantity: Number = OMITTED
+    unit_price: Number = OMITTED
+    amount: Number = OMITTED
+    currency: CurrencyCode = OMITTED
+    incurred_on: Day = OMITTED
+    metadata: Metadata = OMITTED
+    tax_included: bool = OMITTED
+    id: Key = OMITTED
 
 
 _ONE = TypeAdapter(ChargeIn)
@@ -112,11 +112,11 @@ class ChargeRows:
         return rows
 
     def _try(self, place: int, row: Any) -> None:
-        if len(self.problems) < MOST_PROBLEMS:
+        if len(self.problems) < MAX_PROBLEMS:
             try:
                 self._add(place, _ONE.validate_python(row))
             except ValidationError as error:
-                self.problems.extend(worded(error, "charges", place))
+                self.problems.extend(validation_problems(error, "charges", place))
 
     def _add(self, place: int, charge_in: ChargeIn) -> None:
         try:
@@ -132,7 +132,7 @@ class ChargeBatch(Body):
     charges: ChargeRows
 
 
-class ChargeOut(Answer):
+class ChargeOut(ResponseModel):
     """A charge with everything filled in."""
 
     id: UUID
@@ -146,7 +146,7 @@ class ChargeOut(Answer):
     currency: str
     incurred_on: date
     metadata: dict[str, str]
-    status: Annotated[str, words("pending", "held", "billed", "cancelled")]
+    status: Annotated[str, enumeration("pending", "held", "billed", "cancelled")]
     created_at: datetime
     created_by: str
     invoice: str | None
@@ -156,7 +156,7 @@ class ChargeOut(Answer):
     possible_duplicate_of: list[UUID]
 
 
-class BatchOut(Answer):
+class BatchOut(ResponseModel):
     """What became of a batch; `ids` are in the order of its charges."""
 
     created: int
@@ -168,30 +168,30 @@ class BatchOut(Answer):
 class Reason(Body):
     """Why."""
 
-    reason: Why
+    reason: ReasonText
 
 
 class PerhapsReason(Body):
     """Why, if there is something to say."""
 
-    reason: PerhapsWhy = ""
+    reason: OptionalReasonText = ""
 
 
 class Correction(Body):
     """What a charge's replacement says otherwise, and why; all other fields are taken over. `id` is the replacement's."""
 
-    reason: Why
-    id: Key = LEFT_OUT
-    customer: Name = LEFT_OUT
-    service: Name = LEFT_OUT
-    description: Description = LEFT_OUT
-    quantity: Number = LEFT_OUT
-    unit_price: Number = LEFT_OUT
-    amount: Number = LEFT_OUT
-    tax_included: bool = LEFT_OUT
-    currency: CurrencyCode = LEFT_OUT
-    incurred_on: Day = LEFT_OUT
-    metadata: Metadata = LEFT_OUT
+    reason: ReasonText
+    id: Key = OMITTED
+    customer: Name = OMITTED
+    service: Name = OMITTED
+    description: Description = OMITTED
+    quantity: Number = OMITTED
+    unit_price: Number = OMITTED
+    amount: Number = OMITTED
+    tax_included: bool = OMITTED
+    currency: CurrencyCode = OMITTED
+    incurred_on: Day = OMITTED
+    metadata: Metadata = OMITTED
 
 
 class ChargeFilters(Parameters):
@@ -210,7 +210,7 @@ class ChargeFilters(Parameters):
     likely_duplicates: Flag | None = Field(None, alias="possible_duplicate")
     line: Key | None = None
 
-    def wanted(self) -> ChargeFilter:
+    def to_filter(self) -> ChargeFilter:
         """The filter of the queries."""
         return ChargeFilter(**self.filters())
 
@@ -249,7 +249,7 @@ def charge_out(row: Any) -> ChargeOut:
     "/charges",
     scope="charges:write",
     body=ChargeIn,
-    answer=ChargeOut,
+    response=ChargeOut,
     statuses=(201, 200),
     proves_bearer=True,
 )
@@ -257,8 +257,8 @@ def post_charge(bearer: Bearer, body: ChargeIn) -> Reply:
     """Post one charge."""
     posted = _post_one(ChargeSpec(**body.__dict__), bearer)
     if posted.rows:
-        return created(_new_charge(posted.rows[0], posted.known, bearer.actor), True)
-    return created(charge_out(charge(db.session(), posted.ids[0])), False)
+        return created_reply(_new_charge(posted.rows[0], posted.known, bearer.actor), True)
+    return created_reply(charge_out(charge(db.session(), posted.ids[0])), False)
 
 
 def _post_one(spec: ChargeSpec, bearer: Bearer) -> posting.Posted:
@@ -311,14 +311,14 @@ def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:
     return charge_out(SimpleNamespace(**row, **names))
 
 
-@route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, answer=BatchOut, statuses=(201, 200))
+@route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, response=BatchOut, statuses=(201, 200))
 def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
     """Post 1 to 10,000 charges, all or nothing."""
     posted = transaction(_post_rows, body.charges, actor, now())
     content = BatchOut(
         created=posted.created, replayed=posted.replayed, possible_duplicates=posted.duplicates, ids=posted.ids
     )
-    return created(content, posted.created > 0)
+    return created_reply(content, posted.created > 0)
 
 
 def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> posting.Posted:
@@ -329,9 +329,9 @@ def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -
         error.problems = tuple(_placed(one, rows.places) for one in error.problems)
         if not rows.problems:
             raise
-        raise merged([*rows.problems, *error.problems]) from error
+        raise combine_problems([*rows.problems, *error.problems]) from error
     if rows.problems:
-        raise merged(rows.problems)
+        raise combine_problems(rows.problems)
     return posted
 
 
@@ -341,46 +341,46 @@ def _placed(problem: Problem, places: Sequence[int]) -> Problem:
     return replace(problem, field=("charges", places[int(row)], *rest))
 
 
-@route("GET", "/charges", scope="read", query=ChargeQuery, answer=Listing[ChargeOut])
+@route("GET", "/charges", scope="read", query=ChargeQuery, response=Listing[ChargeOut])
 def list_charges(query: ChargeQuery) -> Reply:
     """List charges, newest first."""
     session = db.session()
-    return listing(page(session, charges(session, query.wanted()), query.limit, query.after), charge_out)
+    return list_reply(page(session, charges(session, query.to_filter()), query.limit, query.after), charge_out)
 
 
-@route("GET", "/charges/{id}", scope="read", answer=ChargeOut)
+@route("GET", "/charges/{id}", scope="read", response=ChargeOut)
 def get_charge(id: str) -> Reply:
     """Read one charge."""
-    return Reply(charge_out(charge(db.session(), found_id(id))))
+    return Reply(charge_out(charge(db.session(), parse_id(id))))
 
 
-@route("POST", "/charges/{id}/cancel", scope="charges:write", body=Reason, answer=ChargeOut)
+@route("POST", "/charges/{id}/cancel", scope="charges:write", body=Reason, response=ChargeOut)
 def cancel_charge(actor: Actor, id: str, body: Reason) -> Reply:
     """Cancel a charge that is not billed."""
-    return Reply(transaction(_move, operations.cancel, found_id(id), body.reason, actor, now()))
+    return Reply(transaction(_move, operations.cancel, parse_id(id), body.reason, actor, now()))
 
 
-@route("POST", "/charges/{id}/hold", scope="charges:write", body=Reason, answer=ChargeOut)
+@route("POST", "/charges/{id}/hold", scope="charges:write", body=Reason, response=ChargeOut)
 def hold_charge(actor: Actor, id: str, body: Reason) -> Reply:
     """Keep a charge off the next invoice."""
-    return Reply(transaction(_move, operations.hold, found_id(id), body.reason, actor, now()))
+    return Reply(transaction(_move, operations.hold, parse_id(id), body.reason, actor, now()))
 
 
-@route("POST", "/charges/{id}/release", scope="charges:write", body=Reason, answer=ChargeOut)
+@route("POST", "/charges/{id}/release", scope="charges:write", body=Reason, response=ChargeOut)
 def release_charge(actor: Actor, id: str, body: Reason) -> Reply:
     """Let a held charge be billed again."""
-    return Reply(transaction(_move, operations.release, found_id(id), body.reason, actor, now()))
+    return Reply(transaction(_move, operations.release, parse_id(id), body.reason, actor, now()))
 
 
-@route("POST", "/charges/{id}/correct", scope="charges:write", body=Correction, answer=ChargeOut, statuses=(201, 200))
+@route("POST", "/charges/{id}/correct", scope="charges:write", body=Correction, response=ChargeOut, statuses=(201, 200))
 def correct_charge(actor: Actor, id: str, body: Correction) -> Reply:
     """Cancel a charge that is not billed and add its replacement, in one step; answers with the replacement."""
-    replacement, is_new = transaction(_correct, found_id(id), body, actor, now())
-    return created(replacement, is_new)
+    replacement, is_new = transaction(_correct, parse_id(id), body, actor, now())
+    return created_reply(replacement, is_new)
 
 
 def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: datetime) -> tuple[ChargeOut, bool]:
-    fields = body.given("id", "reason")
+    fields = body.provided("id", "reason")
     new_id, is_new = corrections.correct_charge(session, id, fields, body.id, body.reason, actor, at)
     return charge_out(charge(session, new_id)), is_new
 
@@ -391,11 +391,11 @@ def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: dat
     scope="charges:write",
     body=PerhapsReason,
     body_optional=True,
-    answer=ChargeOut,
+    response=ChargeOut,
 )
 def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
     """Decide that a likely duplicate is a charge of its own; one held for looking alike is pending again."""
-    return Reply(transaction(_keep, found_id(id), body.reason, actor, now()))
+    return Reply(transaction(_keep, parse_id(id), body.reason, actor, now()))
 
 
 def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:

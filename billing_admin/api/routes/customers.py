@@ -7,23 +7,23 @@ from uuid import UUID
 from pydantic import WithJsonSchema
 
 from billing_admin.api.frame.fields import (
-    LEFT_OUT,
-    Answer,
+    OMITTED,
     Body,
     Currency,
     CurrencyCode,
     Flag,
     Key,
-    Line,
     Listing,
     Name,
     Paging,
     Parameters,
+    ResponseModel,
+    ShortText,
+    enumeration,
     many_lines,
-    words,
 )
-from billing_admin.api.frame.routing import Reply, created, listing, route
-from billing_admin.api.frame.versions import check_match, etag
+from billing_admin.api.frame.routing import Reply, created_reply, list_reply, route
+from billing_admin.api.frame.versions import check_if_match, etag
 from billing_admin.clock import now
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, db, transaction
@@ -37,40 +37,40 @@ from billing_admin.queries.master_data.customers import CustomerFilter, customer
 
 Lines = Annotated[str, many_lines(500)]
 Days = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 365})]
-Treatment = Annotated[str, words(*TREATMENTS)]
+Treatment = Annotated[str, enumeration(*TREATMENTS)]
 
 
 class CustomerChanges(Body):
     """What may be changed of a customer; `payment_terms_days` may be null: the organisation's terms."""
 
-    reference: Name = LEFT_OUT
-    name: Name = LEFT_OUT
-    email: Line = LEFT_OUT
-    address: Lines = LEFT_OUT
-    tax_id: Line = LEFT_OUT
-    tax_treatment: Treatment = LEFT_OUT
-    currency: CurrencyCode = LEFT_OUT
-    payment_terms_days: Days | None = LEFT_OUT
-    notes: Lines = LEFT_OUT
-    archived: bool = LEFT_OUT
+    reference: Name = OMITTED
+    name: Name = OMITTED
+    email: ShortText = OMITTED
+    address: Lines = OMITTED
+    tax_id: ShortText = OMITTED
+    tax_treatment: Treatment = OMITTED
+    currency: CurrencyCode = OMITTED
+    payment_terms_days: Days | None = OMITTED
+    notes: Lines = OMITTED
+    archived: bool = OMITTED
 
 
 class CustomerIn(Body):
     """A new customer. Without a reference the next free one such as C-0007 is taken."""
 
-    id: Key = LEFT_OUT
-    reference: Name = LEFT_OUT
+    id: Key = OMITTED
+    reference: Name = OMITTED
     name: Name
-    email: Line = LEFT_OUT
-    address: Lines = LEFT_OUT
-    tax_id: Line = LEFT_OUT
-    tax_treatment: Treatment = LEFT_OUT
+    email: ShortText = OMITTED
+    address: Lines = OMITTED
+    tax_id: ShortText = OMITTED
+    tax_treatment: Treatment = OMITTED
     currency: CurrencyCode
-    payment_terms_days: Days | None = LEFT_OUT
-    notes: Lines = LEFT_OUT
+    payment_terms_days: Days | None = OMITTED
+    notes: Lines = OMITTED
 
 
-class CustomerOut(Answer):
+class CustomerOut(ResponseModel):
     """A customer."""
 
     id: UUID
@@ -116,14 +116,14 @@ def _out(row: Any) -> CustomerOut:
     )
 
 
-@route("GET", "/customers", scope="read", query=CustomerQuery, answer=Listing[CustomerOut])
+@route("GET", "/customers", scope="read", query=CustomerQuery, response=Listing[CustomerOut])
 def list_customers(query: CustomerQuery) -> Reply:
     """List customers, newest first."""
     found = newest_first(customers(CustomerFilter(**query.filters())), Customer)
-    return listing(page(db.session(), found, query.limit, query.after), _out)
+    return list_reply(page(db.session(), found, query.limit, query.after), _out)
 
 
-@route("GET", "/customers/{ref}", scope="read", answer=CustomerOut, versioned=True)
+@route("GET", "/customers/{ref}", scope="read", response=CustomerOut, versioned=True)
 def get_customer(ref: str) -> Reply:
     """Read one customer, by id or reference."""
     row = customer(db.session(), ref)
@@ -135,18 +135,18 @@ def get_customer(ref: str) -> Reply:
     "/customers",
     scope="customers:write",
     body=CustomerIn,
-    answer=CustomerOut,
+    response=CustomerOut,
     statuses=(201, 200),
     versioned=True,
 )
 def post_customer(actor: Actor, body: CustomerIn) -> Reply:
     """Add a customer."""
-    fields = cast("CustomerFields", body.given("id"))
+    fields = cast("CustomerFields", body.provided("id"))
     row, is_new = transaction(operations.create, fields, body.id, actor, now())
-    return created(_out(row), is_new, ETag=etag(row.version))
+    return created_reply(_out(row), is_new, ETag=etag(row.version))
 
 
-@route("PATCH", "/customers/{ref}", scope="customers:write", body=CustomerChanges, answer=CustomerOut, versioned=True)
+@route("PATCH", "/customers/{ref}", scope="customers:write", body=CustomerChanges, response=CustomerOut, versioned=True)
 def patch_customer(actor: Actor, ref: str, body: CustomerChanges) -> Reply:
     """Change the fields given."""
     row = transaction(_change, ref, body, actor, now())
@@ -155,8 +155,8 @@ def patch_customer(actor: Actor, ref: str, body: CustomerChanges) -> Reply:
 
 def _change(session: Session, ref: str, body: CustomerChanges, actor: Actor, at: datetime) -> Customer:
     row = customer(session, ref)
-    check_match(row.version)
-    row = operations.update(session, row.id, cast("CustomerFields", body.given("archived")), row.version, actor, at)
+    check_if_match(row.version)
+    row = operations.update(session, row.id, cast("CustomerFields", body.provided("archived")), row.version, actor, at)
     if "archived" in body.model_fields_set:
         move = operations.archive if body.archived else operations.restore
         move(session, row.id, actor, at)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from billing_admin.api.frame.fields import Answer, Exact
+from billing_admin.api.frame.fields import Exact, ResponseModel
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.db.transactions import db
 from billing_admin.domain.explanation import Explanation, Figure
@@ -12,14 +12,14 @@ from billing_admin.queries.invoices.explanation import explanation
 from billing_admin.queries.invoices.invoices import invoice
 
 
-class FigureOut(Answer):
+class FigureOut(ResponseModel):
     """A number as it is stored, and as it comes out when it is computed anew."""
 
     stored: str
     computed: str
 
 
-class LineStepOut(Answer):
+class LineStepOut(ResponseModel):
     """How a line came about: its charges' `exact_sum`, `rounded` once, and `net` of the tax where prices include it.
 
     `GET /charges?line={id}` lists its charges.
@@ -35,7 +35,7 @@ class LineStepOut(Answer):
     adds_up: bool
 
 
-class TaxStepOut(Answer):
+class TaxStepOut(ResponseModel):
     """How the tax at one rate came about: of `amount`, the nets of its lines, or their grosses where prices include it."""
 
     category: str
@@ -48,7 +48,7 @@ class TaxStepOut(Answer):
     adds_up: bool
 
 
-class ExplanationOut(Answer):
+class ExplanationOut(ResponseModel):
     """How the numbers of an invoice came about, each computed anew from the charges up."""
 
     number: str | None
@@ -61,7 +61,7 @@ class ExplanationOut(Answer):
     taxes: list[TaxStepOut]
 
 
-@route("GET", "/invoices/{number}/explain", scope="read", answer=ExplanationOut)
+@route("GET", "/invoices/{number}/explain", scope="read", response=ExplanationOut)
 def explain_invoice(number: str) -> Reply:
     """Tell how each number of an invoice came about."""
     row = invoice(db.session(), number)

@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import Response
 
-from billing_admin.api.frame.bearer import bearer
-from billing_admin.api.frame.fields import Answer, One, Parameters
+from billing_admin.api.frame.bearer import authenticate
+from billing_admin.api.frame.fields import Parameters, ResponseModel, Switch
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.api.routes.audit_events import AuditFilters
 from billing_admin.api.routes.catalogue import ServiceFilters
@@ -28,8 +28,8 @@ from billing_admin.queries.master_data.services import ServiceFilter
 class File(Parameters):
     """`excel=1` adds a BOM to a CSV; `totals=1` answers, as JSON, what the whole file must add up to."""
 
-    excel: One = False
-    totals: One = False
+    excel: Switch = False
+    totals: Switch = False
 
 
 class InvoiceFile(InvoiceFilters, File):
@@ -56,7 +56,7 @@ class AuditFile(AuditFilters, File):
     """A file of audit events."""
 
 
-class Totals(Answer):
+class Totals(ResponseModel):
     """What a `.meta.json` says of a file: what it is of and when it was asked for, how many rows it has, what they add up to per
     currency, and the SHA-256 of its bytes.
     """
@@ -77,12 +77,12 @@ class Totals(Answer):
 
 
 Filtering = Callable[[Any], Filters]
-KINDS: tuple[tuple[str, str, type[Parameters], Filtering], ...] = (
-    ("invoices", "invoices", InvoiceFile, lambda query: query.wanted(today(db.session(), now()))),
-    ("invoice-lines", "the lines of invoices", InvoiceFile, lambda query: query.wanted(today(db.session(), now()))),
-    ("charges", "charges", ChargeFile, lambda query: query.wanted()),
-    ("payments", "payments", PaymentFile, lambda query: query.wanted()),
-    ("allocations", "the allocations of payments", PaymentFile, lambda query: query.wanted()),
+EXPORTS: tuple[tuple[str, str, type[Parameters], Filtering], ...] = (
+    ("invoices", "invoices", InvoiceFile, lambda query: query.to_filter(today(db.session(), now()))),
+    ("invoice-lines", "the lines of invoices", InvoiceFile, lambda query: query.to_filter(today(db.session(), now()))),
+    ("charges", "charges", ChargeFile, lambda query: query.to_filter()),
+    ("payments", "payments", PaymentFile, lambda query: query.to_filter()),
+    ("allocations", "the allocations of payments", PaymentFile, lambda query: query.to_filter()),
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
     ("services", "services, a row for each price", ServiceFile, lambda query: ServiceFilter(**query.filters())),
     ("audit-events", "audit events", AuditFile, lambda query: AuditFilter(**query.filters())),
@@ -95,10 +95,10 @@ def _add_route(kind: str, what: str, query: type[Parameters], filtering: Filteri
 
     view.__name__ = f"get_{kind.replace('-', '_')}_{format if format != 'csv' else 'file'}"
     view.__doc__ = f"Export {what}, as {'a workbook' if format == 'xlsx' else 'CSV'}."
-    route("GET", f"/{kind}.{format}", scope="read", query=query, answer=FORMATS[format], or_json=Totals)(view)
+    route("GET", f"/{kind}.{format}", scope="read", query=query, response=FORMATS[format], or_json=Totals)(view)
 
 
-for _kind in KINDS:
+for _kind in EXPORTS:
     for _format in FORMATS:
         _add_route(*_kind, _format)
 
@@ -107,7 +107,7 @@ def _file(wanted: Wanted, totals: bool) -> Reply | Response:
     session, name = db.session(), f"{wanted.kind}.{wanted.format}"
     if totals:
         made = export.control_totals(session, wanted)
-        about = export.about(wanted, name, made, now(), bearer().actor.name)
+        about = export.about(wanted, name, made, now(), authenticate().actor.name)
         return Reply(Totals(**about))
     export.check(session, wanted)  # what is refused is refused before anything is sent
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}

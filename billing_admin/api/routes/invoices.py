@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from billing_admin.api.frame.fields import (
-    LEFT_OUT,
-    Answer,
+    OMITTED,
     Body,
     Currency,
     Day,
@@ -17,9 +16,10 @@ from billing_admin.api.frame.fields import (
     Listing,
     Paging,
     Parameters,
-    words,
+    ResponseModel,
+    enumeration,
 )
-from billing_admin.api.frame.routing import Reply, listing, route
+from billing_admin.api.frame.routing import Reply, list_reply, route
 from billing_admin.api.frame.versions import etag
 from billing_admin.clock import now
 from billing_admin.db.paging import page
@@ -37,7 +37,7 @@ from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
 
 
-class PendingLineOut(Answer):
+class PendingLineOut(ResponseModel):
     """A line of what is not billed yet. `gross` is what `net` was taken out of where prices include tax, else null."""
 
     position: int
@@ -58,7 +58,7 @@ class LineOut(PendingLineOut):
     id: UUID
 
 
-class TaxOut(Answer):
+class TaxOut(ResponseModel):
     """The tax at one rate; `included` in prices, or added. `note` is the reason where none is charged."""
 
     category: str
@@ -69,14 +69,14 @@ class TaxOut(Answer):
     note: str
 
 
-class InvoiceOut(Answer):
+class InvoiceOut(ResponseModel):
     """An invoice or a credit note, whole. `reason` says why it is void, or why it credits."""
 
     id: UUID
     number: str | None
-    kind: Annotated[str, words("invoice", "credit_note")]
-    status: Annotated[str, words("draft", "issued", "void")]
-    payment_status: Annotated[str, words("unpaid", "part_paid", "paid", "credited", "overdue")] | None
+    kind: Annotated[str, enumeration("invoice", "credit_note")]
+    status: Annotated[str, enumeration("draft", "issued", "void")]
+    payment_status: Annotated[str, enumeration("unpaid", "part_paid", "paid", "credited", "overdue")] | None
     customer: str
     currency: str
     issue_date: date | None
@@ -102,7 +102,7 @@ class InvoiceOut(Answer):
     taxes: list[TaxOut]
 
 
-class DocumentOut(Answer):
+class DocumentOut(ResponseModel):
     """What pending charges would make. `left_out` says why no invoice would be made of them."""
 
     customer: str
@@ -132,7 +132,7 @@ class InvoiceFilters(Parameters):
     overdue: Flag | None = None
     run: Key | None = None
 
-    def wanted(self, day: date) -> InvoiceFilter:
+    def to_filter(self, day: date) -> InvoiceFilter:
         """The filter of the queries; what is overdue depends on the day."""
         return InvoiceFilter(**self.filters() | {"run": str(self.run or ""), "today": day})
 
@@ -151,7 +151,7 @@ class CurrentQuery(Parameters):
 class IssueIn(Body):
     """On which day; today if left out."""
 
-    issue_date: Day = LEFT_OUT
+    issue_date: Day = OMITTED
 
 
 def invoice_out(row: Invoice, day: date) -> InvoiceOut:
@@ -279,22 +279,22 @@ def _nothing(reference: str, currency: str) -> DocumentOut:
     )
 
 
-@route("GET", "/invoices", scope="read", query=InvoiceQuery, answer=Listing[InvoiceOut])
+@route("GET", "/invoices", scope="read", query=InvoiceQuery, response=Listing[InvoiceOut])
 def list_invoices(query: InvoiceQuery) -> Reply:
     """List invoices, newest first."""
     session = db.session()
     day = today(session, now())
-    found = with_lines(invoices(session, query.wanted(day)))
-    return listing(page(session, found, query.limit, query.after), lambda row: invoice_out(row, day))
+    found = with_lines(invoices(session, query.to_filter(day)))
+    return list_reply(page(session, found, query.limit, query.after), lambda row: invoice_out(row, day))
 
 
-@route("GET", "/invoices/{number}", scope="read", answer=InvoiceOut, versioned=True)
+@route("GET", "/invoices/{number}", scope="read", response=InvoiceOut, versioned=True)
 def get_invoice(number: str) -> Reply:
     """Read one invoice, by id or number. The ETag is for changing a draft."""
-    return answered(db.session(), number, now())
+    return invoice_reply(db.session(), number, now())
 
 
-def answered(session: Session, name: str, at: datetime) -> Reply:
+def invoice_reply(session: Session, name: str, at: datetime) -> Reply:
     """One invoice as it is now, with its version."""
     row = invoice(session, name)
     return Reply(invoice_out(row, today(session, at)), headers={"ETag": etag(row.version)})
@@ -306,7 +306,7 @@ def answered(session: Session, name: str, at: datetime) -> Reply:
     scope="billing:write",
     body=IssueIn,
     body_optional=True,
-    answer=InvoiceOut,
+    response=InvoiceOut,
     versioned=True,
 )
 def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
@@ -317,10 +317,10 @@ def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
 def _issue(session: Session, name: str, issue_date: date | None, actor: Actor, at: datetime) -> Reply:
     id = invoice_id(session, name)
     operations.issue(session, id, issue_date, actor, at)
-    return answered(session, str(id), at)
+    return invoice_reply(session, str(id), at)
 
 
-@route("GET", "/customers/{ref}/current-invoice", scope="read", query=CurrentQuery, answer=DocumentOut)
+@route("GET", "/customers/{ref}/current-invoice", scope="read", query=CurrentQuery, response=DocumentOut)
 def get_current_invoice(ref: str, query: CurrentQuery) -> Reply:
     """Show what a customer's pending charges would make if billed now."""
     session = db.session()

@@ -3,8 +3,8 @@
 from flask import Response
 from pydantic import Field
 
-from billing_admin.api.frame.bearer import bearer
-from billing_admin.api.frame.fields import Answer, FigureDay, One, Parameters
+from billing_admin.api.frame.bearer import authenticate
+from billing_admin.api.frame.fields import FigureDay, Parameters, ResponseModel, Switch
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.db.transactions import Stream, db
@@ -20,11 +20,11 @@ class JournalQuery(Parameters):
 
     from_: FigureDay | None = Field(None, alias="from")
     to: FigureDay | None = None
-    opening: One = False
-    totals: One = False
+    opening: Switch = False
+    totals: Switch = False
 
 
-class JournalTotals(Answer):
+class JournalTotals(ResponseModel):
     """What the `.meta.json` of a journal says: debits and credits per currency are equal; `rows` counts postings."""
 
     name: str
@@ -42,13 +42,13 @@ class JournalTotals(Answer):
     version: str
 
 
-@route("GET", "/journal.hledger", scope="read", query=JournalQuery, answer=FORMATS["hledger"], or_json=JournalTotals)
+@route("GET", "/journal.hledger", scope="read", query=JournalQuery, response=FORMATS["hledger"], or_json=JournalTotals)
 def get_journal(query: JournalQuery) -> Reply | Response:
     """Export the journal of a period, for hledger and ledger."""
     return _file(query, "hledger")
 
 
-@route("GET", "/journal.csv", scope="read", query=JournalQuery, answer=FORMATS["csv"], or_json=JournalTotals)
+@route("GET", "/journal.csv", scope="read", query=JournalQuery, response=FORMATS["csv"], or_json=JournalTotals)
 def get_journal_file(query: JournalQuery) -> Reply | Response:
     """Export the journal of a period, as CSV with a row for each posting."""
     return _file(query, "csv")
@@ -58,7 +58,7 @@ def _file(query: JournalQuery, format: str) -> Reply | Response:
     wanted = Journal(Period(query.from_, query.to), format, query.opening)
     if query.totals:
         made = journal.made(db.session(), wanted)
-        return Reply(JournalTotals(**journal.about(wanted, wanted.name, made, now(), bearer().actor.name)))
+        return Reply(JournalTotals(**journal.about(wanted, wanted.name, made, now(), authenticate().actor.name)))
     headers = {"Content-Disposition": f'attachment; filename="{wanted.name}"'}
     return Response(
         Stream(lambda session: journal.parts(session, wanted)), headers=headers, content_type=FORMATS[format]

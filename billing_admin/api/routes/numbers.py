@@ -3,27 +3,27 @@
 from datetime import date
 from typing import Annotated
 
-from billing_admin.api.frame.fields import Answer, words
+from billing_admin.api.frame.fields import ResponseModel, enumeration
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.db.transactions import db
 from billing_admin.queries.invoices import numbers
 from billing_admin.queries.master_data.organisation import organisation
 
 
-class GapOut(Answer):
+class GapOut(ResponseModel):
     """Numbers of a series that no document has, by their order in it."""
 
     first: int
     last: int
 
 
-class SeriesOut(Answer):
+class SeriesOut(ResponseModel):
     """A kind of document in a year: the numbers given out, those of void documents among them, and the next one.
 
     `part` is 2 for a second series that was begun within a year.
     """
 
-    kind: Annotated[str, words(*numbers.KINDS)]
+    kind: Annotated[str, enumeration(*numbers.KINDS)]
     year: int
     part: int
     given: int
@@ -33,26 +33,26 @@ class SeriesOut(Answer):
     gaps: list[GapOut]
 
 
-class RegisterOut(Answer):
+class RegisterOut(ResponseModel):
     """Every series, the latest year first; `gaps` should be empty in each."""
 
     data: list[SeriesOut]
 
 
-class PeriodLockOut(Answer):
+class PeriodLockOut(ResponseModel):
     """Nothing may be dated on or before this day; null while the books are open."""
 
     locked_through: date | None
 
 
-@route("GET", "/number-series", scope="read", answer=RegisterOut)
+@route("GET", "/number-series", scope="read", response=RegisterOut)
 def list_number_series() -> Reply:
     """List the number series."""
     found = numbers.all_series(db.session())
     return Reply(RegisterOut(data=[SeriesOut.model_validate(one) for one in found]))
 
 
-@route("GET", "/period-lock", scope="read", answer=PeriodLockOut)
+@route("GET", "/period-lock", scope="read", response=PeriodLockOut)
 def get_period_lock() -> Reply:
     """Read how far the books are locked. Locking and unlocking them is for people, in the settings."""
     return Reply(PeriodLockOut(locked_through=organisation(db.session()).locked_through))

@@ -11,23 +11,23 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
 
 from billing_admin.api.frame.fields import (
-    LEFT_OUT,
-    Answer,
+    OMITTED,
     Body,
     Currency,
     Day,
     Key,
-    Line,
     Listing,
     Name,
     Number,
+    OptionalReasonText,
     Paging,
     Parameters,
-    PerhapsWhy,
-    Why,
-    words,
+    ReasonText,
+    ResponseModel,
+    ShortText,
+    enumeration,
 )
-from billing_admin.api.frame.routing import Reply, created, found_id, listing, route
+from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
 from billing_admin.clock import now
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, db, transaction
@@ -39,7 +39,7 @@ from billing_admin.operations.payments.payments import RecordedPayment
 from billing_admin.queries.invoices.invoices import invoice_id
 from billing_admin.queries.payments.payments import PaymentFilter, allocations, payment, payments, same_reference
 
-MOST_ALLOCATIONS = 1000
+MAX_ALLOCATIONS = 1000
 
 
 class AllocationIn(Body):
@@ -59,7 +59,7 @@ def _oldest_or(value: Any, rows: ValidatorFunctionWrapHandler) -> Any:
 
 
 def _word_or_rows(_source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-    rows = handler.generate_schema(Annotated[list[AllocationIn], Field(max_length=MOST_ALLOCATIONS)])
+    rows = handler.generate_schema(Annotated[list[AllocationIn], Field(max_length=MAX_ALLOCATIONS)])
     return no_info_wrap_validator_function(_oldest_or, rows)
 
 
@@ -73,13 +73,13 @@ Allocations = Annotated[Literal["oldest"] | list[AllocationIn], GetPydanticSchem
 class PaymentIn(Body):
     """A payment. `allocate` says where the money goes: to the oldest invoices, to these, or, when empty, to none."""
 
-    id: Key = LEFT_OUT
+    id: Key = OMITTED
     customer: Name
     amount: Number
-    currency: Currency = LEFT_OUT
-    received_on: Day = LEFT_OUT
-    method: Annotated[str, words(*METHODS)]
-    reference: Line = LEFT_OUT
+    currency: Currency = OMITTED
+    received_on: Day = OMITTED
+    method: Annotated[str, enumeration(*METHODS)]
+    reference: ShortText = OMITTED
     allocate: Allocations
 
     def spec(self) -> PaymentSpec:
@@ -96,25 +96,25 @@ class AllocateIn(Body):
 class ReverseIn(Body):
     """Why, and on which day; today if left out."""
 
-    reason: Why
-    reversed_on: Day = LEFT_OUT
+    reason: ReasonText
+    reversed_on: Day = OMITTED
 
 
 class WithdrawIn(Body):
     """Why, if there is something to say."""
 
-    reason: PerhapsWhy = ""
+    reason: OptionalReasonText = ""
 
 
 class WriteOffIn(Body):
     """`amount` must name what is open on the invoice, all of it."""
 
-    id: Key = LEFT_OUT
+    id: Key = OMITTED
     amount: Number
-    reason: Why
+    reason: ReasonText
 
 
-class AllocationOut(Answer):
+class AllocationOut(ResponseModel):
     """What stands allocated to one invoice, since which day."""
 
     id: UUID
@@ -123,7 +123,7 @@ class AllocationOut(Answer):
     made_on: date
 
 
-class PaymentOut(Answer):
+class PaymentOut(ResponseModel):
     """A payment; `allocations` are those that stand."""
 
     id: UUID
@@ -131,9 +131,9 @@ class PaymentOut(Answer):
     amount: str
     currency: str
     received_on: date
-    method: Annotated[str, words(*METHODS, WRITE_OFF)]
+    method: Annotated[str, enumeration(*METHODS, WRITE_OFF)]
     reference: str
-    status: Annotated[str, words("recorded", "reversed")]
+    status: Annotated[str, enumeration("recorded", "reversed")]
     reason: str
     reversed_on: date | None
     reversal_reason: str
@@ -155,7 +155,7 @@ class PaymentFilters(Parameters):
     to: Day | None = None
     reference: str = ""
 
-    def wanted(self) -> PaymentFilter:
+    def to_filter(self) -> PaymentFilter:
         """The filter of the queries."""
         return PaymentFilter(**self.filters())
 
@@ -202,11 +202,11 @@ def _read(session: Session, id: UUID) -> PaymentOut:
     return _out(payment(session, id), allocations(session, [id])[id], same_reference(session, [id])[id])
 
 
-@route("POST", "/payments", scope="payments:write", body=PaymentIn, answer=PaymentOut, statuses=(201, 200))
+@route("POST", "/payments", scope="payments:write", body=PaymentIn, response=PaymentOut, statuses=(201, 200))
 def post_payment(actor: Actor, body: PaymentIn) -> Reply:
     """Record a payment and allocate it. A repeated reference is told, not refused."""
     stored, is_new = transaction(_record, body.spec(), actor, now())
-    return created(stored, is_new)
+    return created_reply(stored, is_new)
 
 
 def _record(session: Session, spec: PaymentSpec, actor: Actor, at: datetime) -> tuple[PaymentOut, bool]:
@@ -217,26 +217,26 @@ def _answered(session: Session, recorded: RecordedPayment) -> tuple[PaymentOut, 
     return _read(session, recorded.id), recorded.created
 
 
-@route("GET", "/payments", scope="read", query=PaymentQuery, answer=Listing[PaymentOut])
+@route("GET", "/payments", scope="read", query=PaymentQuery, response=Listing[PaymentOut])
 def list_payments(query: PaymentQuery) -> Reply:
     """List payments, the last recorded first."""
     session = db.session()
-    found = page(session, payments(session, query.wanted()), query.limit, query.after)
+    found = page(session, payments(session, query.to_filter()), query.limit, query.after)
     ids = [row.id for row in found.rows]
     made, duplicates = allocations(session, ids), same_reference(session, ids)
-    return listing(found, lambda row: _out(row, made[row.id], duplicates[row.id]))
+    return list_reply(found, lambda row: _out(row, made[row.id], duplicates[row.id]))
 
 
-@route("GET", "/payments/{id}", scope="read", answer=PaymentOut)
+@route("GET", "/payments/{id}", scope="read", response=PaymentOut)
 def get_payment(id: str) -> Reply:
     """Read one payment."""
-    return Reply(_read(db.session(), found_id(id)))
+    return Reply(_read(db.session(), parse_id(id)))
 
 
-@route("POST", "/payments/{id}/allocations", scope="payments:write", body=AllocateIn, answer=PaymentOut)
+@route("POST", "/payments/{id}/allocations", scope="payments:write", body=AllocateIn, response=PaymentOut)
 def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
     """Allocate what is left of a payment, or parts of it, as of today."""
-    return Reply(transaction(_act, operations.allocate, found_id(id), _asked(body.allocate), actor, now()))
+    return Reply(transaction(_act, operations.allocate, parse_id(id), _asked(body.allocate), actor, now()))
 
 
 @route(
@@ -245,19 +245,19 @@ def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
     scope="payments:write",
     body=WithdrawIn,
     body_optional=True,
-    answer=PaymentOut,
+    response=PaymentOut,
 )
 def withdraw_allocation(actor: Actor, id: str, allocation: str, body: WithdrawIn) -> Reply:
     """Take an allocation back as of today: its money is unallocated again."""
     return Reply(
-        transaction(_act, operations.withdraw_allocation, found_id(id), found_id(allocation), body.reason, actor, now())
+        transaction(_act, operations.withdraw_allocation, parse_id(id), parse_id(allocation), body.reason, actor, now())
     )
 
 
-@route("POST", "/payments/{id}/reverse", scope="payments:write", body=ReverseIn, answer=PaymentOut)
+@route("POST", "/payments/{id}/reverse", scope="payments:write", body=ReverseIn, response=PaymentOut)
 def reverse_payment(actor: Actor, id: str, body: ReverseIn) -> Reply:
     """Take a payment back, with all its allocations."""
-    return Reply(transaction(_act, operations.reverse, found_id(id), body.reason, body.reversed_on, actor, now()))
+    return Reply(transaction(_act, operations.reverse, parse_id(id), body.reason, body.reversed_on, actor, now()))
 
 
 def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
@@ -270,13 +270,13 @@ def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
     "/invoices/{number}/write-off",
     scope="payments:write",
     body=WriteOffIn,
-    answer=PaymentOut,
+    response=PaymentOut,
     statuses=(201, 200),
 )
 def write_off_invoice(actor: Actor, number: str, body: WriteOffIn) -> Reply:
     """Give up what an invoice still owes: a payment of the method `write_off`."""
     stored, is_new = transaction(_write_off, number, body, actor, now())
-    return created(stored, is_new)
+    return created_reply(stored, is_new)
 
 
 def _write_off(session: Session, name: str, body: WriteOffIn, actor: Actor, at: datetime) -> tuple[PaymentOut, bool]:

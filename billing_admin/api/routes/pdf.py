@@ -11,7 +11,7 @@ from billing_admin.queries.invoices.invoices import invoice
 MEDIA_TYPE = "application/pdf"
 
 
-@route("GET", "/invoices/{number}/pdf", scope="read", answer=MEDIA_TYPE)
+@route("GET", "/invoices/{number}/pdf", scope="read", response=MEDIA_TYPE)
 def get_invoice_pdf(number: str) -> Response:
     """Read an issued invoice or credit note as PDF; a draft has none."""
     found = invoice(db.session(), number)

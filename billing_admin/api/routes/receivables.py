@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_admin.api.frame.fields import Answer, Currency, Exact, FigureDay, Parameters, words
+from billing_admin.api.frame.fields import Currency, Exact, FigureDay, Parameters, ResponseModel, enumeration
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.db.transactions import db
@@ -17,7 +17,7 @@ from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.payments.receivables import positions, statements
 
 
-class BalanceOut(Answer):
+class BalanceOut(ResponseModel):
     """One currency: invoiced − credited − paid − unallocated = balance; `ageing` is what is open by days overdue.
 
     `unbilled` is the exact sum of the charges that are pending now, whatever the day.
@@ -34,7 +34,7 @@ class BalanceOut(Answer):
     ageing: dict[str, str]
 
 
-class BalancesOut(Answer):
+class BalancesOut(ResponseModel):
     """A customer's balances, per currency; without `as_of` everything counts that is booked."""
 
     customer: str
@@ -42,18 +42,18 @@ class BalancesOut(Answer):
     balances: list[BalanceOut]
 
 
-class EntryOut(Answer):
+class EntryOut(ResponseModel):
     """One dated change of what is owed, and the balance after it; `number` is a document's number or a payment's reference."""
 
     date: date
-    kind: Annotated[str, words(*KINDS)]
+    kind: Annotated[str, enumeration(*KINDS)]
     id: UUID
     number: str
     amount: str
     balance: str
 
 
-class StatementOut(Answer):
+class StatementOut(ResponseModel):
     """A statement in one currency."""
 
     currency: str
@@ -62,7 +62,7 @@ class StatementOut(Answer):
     closing: str
 
 
-class StatementsOut(Answer):
+class StatementsOut(ResponseModel):
     """A customer's statements, one per currency."""
 
     customer: str
@@ -102,7 +102,7 @@ def _balance(currency: str, position: Position, waiting: Unbilled | None) -> Bal
     )
 
 
-@route("GET", "/customers/{ref}/balance", scope="read", query=BalanceQuery, answer=BalancesOut)
+@route("GET", "/customers/{ref}/balance", scope="read", query=BalanceQuery, response=BalancesOut)
 def get_balance(ref: str, query: BalanceQuery) -> Reply:
     """Show what a customer owes, and for how long, now or on a past day."""
     session = db.session()
@@ -117,7 +117,7 @@ def get_balance(ref: str, query: BalanceQuery) -> Reply:
     return Reply(BalancesOut(customer=who.reference, as_of=query.as_of, balances=rows))
 
 
-@route("GET", "/customers/{ref}/statement", scope="read", query=StatementQuery, answer=StatementsOut)
+@route("GET", "/customers/{ref}/statement", scope="read", query=StatementQuery, response=StatementsOut)
 def get_statement(ref: str, query: StatementQuery) -> Reply:
     """Show the opening balance, each document with the running balance, and the closing balance."""
     session = db.session()

@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from billing_admin.api.frame.fields import (
-    LEFT_OUT,
-    Answer,
+    OMITTED,
     Body,
     Currency,
     CurrencyCode,
@@ -18,12 +17,13 @@ from billing_admin.api.frame.fields import (
     Listing,
     Name,
     Number,
+    OptionalReasonText,
     Paging,
-    PerhapsWhy,
+    ResponseModel,
+    enumeration,
     one_line,
-    words,
 )
-from billing_admin.api.frame.routing import Reply, created, found_id, listing, route
+from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
 from billing_admin.api.routes.charges import PerhapsReason
 from billing_admin.clock import now
 from billing_admin.db.paging import page
@@ -43,48 +43,48 @@ from billing_admin.queries.master_data.organisation import today
 
 WRITE = "charges:write"
 Description = Annotated[str, one_line(LONGEST_DESCRIPTION, named=True)]
-Interval = Annotated[str, words(*INTERVALS)]
+Interval = Annotated[str, enumeration(*INTERVALS)]
 
 
 class RecurringIn(Body):
     """What comes again. Without `unit_price` the list price of the day of posting counts; `ends_on` is included."""
 
-    id: Key = LEFT_OUT
+    id: Key = OMITTED
     customer: Name
     service: Name
-    description: Description = LEFT_OUT
-    quantity: Number = LEFT_OUT
-    unit_price: Number = LEFT_OUT
-    currency: CurrencyCode = LEFT_OUT
+    description: Description = OMITTED
+    quantity: Number = OMITTED
+    unit_price: Number = OMITTED
+    currency: CurrencyCode = OMITTED
     interval: Interval
-    anchor_on: Day = LEFT_OUT
+    anchor_on: Day = OMITTED
     starts_on: Day
-    ends_on: Day = LEFT_OUT
+    ends_on: Day = OMITTED
 
 
 class Ending(Body):
     """The last day, included; what was posted beyond it is taken back by day."""
 
     ends_on: Day
-    reason: PerhapsWhy = ""
+    reason: OptionalReasonText = ""
 
 
 class Change(Body):
     """From which day, and what is then otherwise. `id` is that of the recurring charge which follows."""
 
-    id: Key = LEFT_OUT
+    id: Key = OMITTED
     from_: Day = Field(alias="from")
-    reason: PerhapsWhy = ""
-    service: Name = LEFT_OUT
-    description: Description = LEFT_OUT
-    quantity: Number = LEFT_OUT
-    unit_price: Number = LEFT_OUT
-    interval: Interval = LEFT_OUT
-    anchor_on: Day = LEFT_OUT
-    ends_on: Day = LEFT_OUT
+    reason: OptionalReasonText = ""
+    service: Name = OMITTED
+    description: Description = OMITTED
+    quantity: Number = OMITTED
+    unit_price: Number = OMITTED
+    interval: Interval = OMITTED
+    anchor_on: Day = OMITTED
+    ends_on: Day = OMITTED
 
 
-class ComingOut(Answer):
+class ComingOut(ResponseModel):
     """A charge to come, at today's price; both days are included.
 
     A partial period is a plain amount: `quantity` is 1 and `unit_price` null.
@@ -97,7 +97,7 @@ class ComingOut(Answer):
     amount: Exact | None
 
 
-class RecurringOut(Answer):
+class RecurringOut(ResponseModel):
     """A recurring charge; `unit_price` is null where the list price counts. `next` are the three charges to come."""
 
     id: UUID
@@ -107,11 +107,11 @@ class RecurringOut(Answer):
     quantity: Exact
     unit_price: Exact | None
     currency: str
-    interval: Annotated[str, words(*INTERVALS)]
+    interval: Annotated[str, enumeration(*INTERVALS)]
     anchor_on: date
     starts_on: date
     ends_on: date | None
-    status: Annotated[str, words(*STATES)]
+    status: Annotated[str, enumeration(*STATES)]
     paused_on: date | None
     posted_through: date | None
     follows: UUID | None
@@ -156,25 +156,25 @@ def _read(session: Session, id: UUID) -> RecurringOut:
     return _out(recurring_charge(session, id), today(session, now()))
 
 
-@route("GET", "/recurring-charges", scope="read", query=RecurringQuery, answer=Listing[RecurringOut])
+@route("GET", "/recurring-charges", scope="read", query=RecurringQuery, response=Listing[RecurringOut])
 def list_recurring_charges(query: RecurringQuery) -> Reply:
     """List recurring charges, newest first."""
     session = db.session()
     day = today(session, now())
     found = recurring_charges(session, RecurringFilter(day, **query.filters()))
-    return listing(page(session, found, query.limit, query.after), lambda row: _out(row, day))
+    return list_reply(page(session, found, query.limit, query.after), lambda row: _out(row, day))
 
 
-@route("GET", "/recurring-charges/{id}", scope="read", answer=RecurringOut)
+@route("GET", "/recurring-charges/{id}", scope="read", response=RecurringOut)
 def get_recurring_charge(id: str) -> Reply:
     """Read one recurring charge."""
-    return Reply(_read(db.session(), found_id(id)))
+    return Reply(_read(db.session(), parse_id(id)))
 
 
-@route("POST", "/recurring-charges", scope=WRITE, body=RecurringIn, answer=RecurringOut, statuses=(201, 200))
+@route("POST", "/recurring-charges", scope=WRITE, body=RecurringIn, response=RecurringOut, statuses=(201, 200))
 def post_recurring_charge(actor: Actor, body: RecurringIn) -> Reply:
     """Add a recurring charge. Its charges are posted as they fall due, by the daily command."""
-    return created(*transaction(_create, RecurringSpec(**body.__dict__), actor, now()))
+    return created_reply(*transaction(_create, RecurringSpec(**body.__dict__), actor, now()))
 
 
 def _create(session: Session, spec: RecurringSpec, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:
@@ -183,25 +183,25 @@ def _create(session: Session, spec: RecurringSpec, actor: Actor, at: datetime) -
 
 
 @route(
-    "POST", "/recurring-charges/{id}/pause", scope=WRITE, body=PerhapsReason, body_optional=True, answer=RecurringOut
+    "POST", "/recurring-charges/{id}/pause", scope=WRITE, body=PerhapsReason, body_optional=True, response=RecurringOut
 )
 def pause_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
     """Post nothing that begins from today on, until it is resumed."""
-    return Reply(transaction(_move, operations.pause, found_id(id), (body.reason,), actor, now()))
+    return Reply(transaction(_move, operations.pause, parse_id(id), (body.reason,), actor, now()))
 
 
 @route(
-    "POST", "/recurring-charges/{id}/resume", scope=WRITE, body=PerhapsReason, body_optional=True, answer=RecurringOut
+    "POST", "/recurring-charges/{id}/resume", scope=WRITE, body=PerhapsReason, body_optional=True, response=RecurringOut
 )
 def resume_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
     """Go on with the first period that begins today or later; those that began during the pause are skipped."""
-    return Reply(transaction(_move, operations.resume, found_id(id), (body.reason,), actor, now()))
+    return Reply(transaction(_move, operations.resume, parse_id(id), (body.reason,), actor, now()))
 
 
-@route("POST", "/recurring-charges/{id}/end", scope=WRITE, body=Ending, answer=RecurringOut)
+@route("POST", "/recurring-charges/{id}/end", scope=WRITE, body=Ending, response=RecurringOut)
 def end_recurring_charge(actor: Actor, id: str, body: Ending) -> Reply:
     """Let it end with a day; days after it that were posted are taken back."""
-    return Reply(transaction(_move, operations.end, found_id(id), (body.ends_on, body.reason), actor, now()))
+    return Reply(transaction(_move, operations.end, parse_id(id), (body.ends_on, body.reason), actor, now()))
 
 
 def _move(
@@ -211,13 +211,13 @@ def _move(
     return _read(session, id)
 
 
-@route("POST", "/recurring-charges/{id}/change", scope=WRITE, body=Change, answer=RecurringOut, statuses=(201, 200))
+@route("POST", "/recurring-charges/{id}/change", scope=WRITE, body=Change, response=RecurringOut, statuses=(201, 200))
 def change_recurring_charge(actor: Actor, id: str, body: Change) -> Reply:
     """End it the day before, and let another follow that is otherwise; answers with the one that follows."""
-    return created(*transaction(_change, found_id(id), body, actor, now()))
+    return created_reply(*transaction(_change, parse_id(id), body, actor, now()))
 
 
 def _change(session: Session, id: UUID, body: Change, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:
-    fields = body.given("id", "from_", "reason")
+    fields = body.provided("id", "from_", "reason")
     row, is_new = operations.change(session, id, body.from_, fields, body.id, body.reason, actor, at)
     return _read(session, row.id), is_new

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from billing_admin.api.frame.fields import LEFT_OUT, Body, Day, Key, Number, Why
+from billing_admin.api.frame.fields import OMITTED, Body, Day, Key, Number, ReasonText
 from billing_admin.api.frame.routing import REPLAYED, Reply, route
-from billing_admin.api.routes.invoices import InvoiceOut, answered
+from billing_admin.api.routes.invoices import InvoiceOut, invoice_reply
 from billing_admin.clock import now
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
@@ -17,7 +17,7 @@ from billing_admin.queries.invoices.invoices import invoice_id
 class VoidIn(Body):
     """Why, and what becomes of the charges: `billed_again` puts them on a draft, which the answer names as `replaced_by`."""
 
-    reason: Why
+    reason: ReasonText
     charges: Literal["pending", "cancelled", "billed_again"] = "pending"
 
 
@@ -31,11 +31,11 @@ class CreditLineIn(Body):
 class CreditIn(Body):
     """Why, and either an `amount` with the tax in it, or `lines`. The date is today if left out."""
 
-    id: Key = LEFT_OUT
-    reason: Why
-    amount: Number = LEFT_OUT
-    lines: list[CreditLineIn] = LEFT_OUT
-    issue_date: Day = LEFT_OUT
+    id: Key = OMITTED
+    reason: ReasonText
+    amount: Number = OMITTED
+    lines: list[CreditLineIn] = OMITTED
+    issue_date: Day = OMITTED
 
     def spec(self) -> CreditSpec:
         """What the operation is asked for."""
@@ -43,7 +43,7 @@ class CreditIn(Body):
         return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id)
 
 
-@route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, answer=InvoiceOut, versioned=True)
+@route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, response=InvoiceOut, versioned=True)
 def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
     """Make an invoice void that nobody paid and nothing credits: its number stays."""
     return transaction(_void, number, body, actor, now())
@@ -52,7 +52,7 @@ def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
 def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime) -> Reply:
     id = invoice_id(session, name)
     voids.void_invoice(session, id, body.reason, body.charges, actor, at)
-    return answered(session, str(id), at)
+    return invoice_reply(session, str(id), at)
 
 
 @route(
@@ -60,7 +60,7 @@ def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime)
     "/invoices/{number}/credit",
     scope="billing:write",
     body=CreditIn,
-    answer=InvoiceOut,
+    response=InvoiceOut,
     statuses=(201, 200),
     versioned=True,
 )
@@ -71,5 +71,5 @@ def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
 
 def _credit(session: Session, name: str, spec: CreditSpec, actor: Actor, at: datetime) -> Reply:
     note_id, is_new = credit_notes.credit_invoice(session, invoice_id(session, name), spec, actor, at)
-    reply = answered(session, str(note_id), at)
+    reply = invoice_reply(session, str(note_id), at)
     return Reply(reply.content, 201 if is_new else 200, {**reply.headers, **({} if is_new else REPLAYED)})

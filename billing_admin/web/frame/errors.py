@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
-from billing_admin.http.body_limits import advice
+from billing_admin.http.body_limits import describe_limit
 from billing_admin.http.errors import log_unavailable
 from billing_admin.http.request_ids import request_id
 from billing_admin.web.frame.local_urls import this_address
@@ -58,7 +58,7 @@ def _http(error: HTTPException) -> Response:
         return make_response(error.get_response())
     code = error.code or 500
     title, message = _OLD_PAGE if isinstance(error, CSRFError) else _words(code)
-    response = _page(code, title, advice() if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else message)
+    response = _page(code, title, describe_limit() if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else message)
     if code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return response

@@ -108,12 +108,12 @@ def _recorded() -> JsonObject:
     return content
 
 
-def examples(route: Route) -> Example:
+def recorded_example(route: Route) -> Example:
     """What was recorded of a route; nothing, for one that is newer than the recording."""
     return Example(**_recorded()["routes"].get(route.name, {}))
 
 
-def answers(route: Route, schemas: Mapping[tuple[type[BaseModel], str], JsonObject]) -> JsonObject:
+def success_responses(route: Route, schemas: Mapping[tuple[type[BaseModel], str], JsonObject]) -> JsonObject:
     """How a route answers when all is well."""
     return {
         str(status): {
@@ -128,12 +128,12 @@ def answers(route: Route, schemas: Mapping[tuple[type[BaseModel], str], JsonObje
 def _content(
     route: Route, status: int, schemas: Mapping[tuple[type[BaseModel], str], JsonObject]
 ) -> Mapping[str, JsonObject]:
-    shown = examples(route).answers
+    shown = recorded_example(route).answers
     example = {"example": shown[str(status)]} if str(status) in shown else {}
-    if not isinstance(route.answer, str):
-        return {routing.MEDIA_TYPE: {"schema": schemas[route.answer, "serialization"]} | example}
-    schema = {"type": "object" if route.answer == routing.MEDIA_TYPE else "string"}
-    content: dict[str, JsonObject] = {route.answer: {"schema": schema} | example}
+    if not isinstance(route.response, str):
+        return {routing.MEDIA_TYPE: {"schema": schemas[route.response, "serialization"]} | example}
+    schema = {"type": "object" if route.response == routing.MEDIA_TYPE else "string"}
+    content: dict[str, JsonObject] = {route.response: {"schema": schema} | example}
     if route.or_json is not None:
         content[routing.MEDIA_TYPE] = {"schema": schemas[route.or_json, "serialization"]}
     return content
@@ -143,13 +143,13 @@ def _headers(route: Route, status: int) -> list[str]:
     names = ["X-Request-Id"]
     if route.versioned:
         names.append("ETag")
-    if isinstance(route.answer, type) and issubclass(route.answer, Listing):
+    if isinstance(route.response, type) and issubclass(route.response, Listing):
         names.append("Link")
     if status != 201 and 201 in route.statuses:
         names.append("Idempotent-Replayed")
     if status == 202:
         names.append("Location")
-    if isinstance(route.answer, str) and route.answer != routing.MEDIA_TYPE:
+    if isinstance(route.response, str) and route.response != routing.MEDIA_TYPE:
         names.append("Content-Disposition")
     return names
 
@@ -158,7 +158,7 @@ def _named(headers: list[str]) -> JsonObject:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
 
 
-def refusals(route: Route) -> JsonObject:
+def error_responses(route: Route) -> JsonObject:
     """What a route may refuse, and how."""
     statuses = {422, 429, 503}
     if route.scope != PUBLIC:
