@@ -4,6 +4,9 @@ BIN := .venv/bin
 CODE := $(wildcard billing_admin wsgi.py migrations tests benchmarks client requirements)
 TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/install.py)
 
+# Every start compiles the program anew where this is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api audit bench bench-full client screenshots texts lock clean
 

@@ -26,10 +26,15 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from tests.databases import SERVER, plain, postgresql_database, postgresql_server
+from tests.databases import MEMORY, SERVER, plain, postgresql_database, postgresql_server
 from tests.levels import mark_levels
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Compiled modules are kept, whatever the environment says: the suite starts the program a hundred times, and compiling
+# doubles the start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # "ci" tries the same examples each time; HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile(
@@ -87,7 +92,9 @@ class Database:
         from billing_admin import create_app  # noqa: PLC0415 - pytest-cov measures what is imported after it starts
         from billing_admin.config import Settings  # noqa: PLC0415
         from billing_admin.db.transactions import db  # noqa: PLC0415
+        from tests.people import hash_cheaply  # noqa: PLC0415
 
+        hash_cheaply()
         self.db = db
         self.app = create_app(
             Settings(
@@ -99,9 +106,8 @@ class Database:
             )
         )
         self.app.testing = True
-        self.app.extensions[
-            "billing_sealing"
-        ].due = math.inf  # else it would depend on the time what a test finds sealed
+        # Otherwise the time of day would decide which events a test finds sealed.
+        self.app.extensions["billing_sealing"].due = math.inf
         self.app.test_client_class = Client
         with self.app.app_context():
             flask_migrate.upgrade(str(ROOT / "migrations"))
@@ -168,7 +174,10 @@ class PostgreSQL(Database):
 @pytest.fixture(scope="session")
 def sqlite() -> Iterator[SQLite]:
     """This worker's SQLite database."""
-    with tempfile.TemporaryDirectory(prefix="billing-") as folder, closing(SQLite(Path(folder))) as database:
+    with (
+        tempfile.TemporaryDirectory(prefix="billing-", dir=MEMORY) as folder,
+        closing(SQLite(Path(folder))) as database,
+    ):
         yield database
 
 
@@ -177,7 +186,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     """This worker's PostgreSQL database."""
     server, name = make_url(os.environ[SERVER]), f"billing_test_{os.getpid()}"
     with (
-        tempfile.TemporaryDirectory(prefix="billing-") as folder,
+        tempfile.TemporaryDirectory(prefix="billing-", dir=MEMORY) as folder,
         postgresql_database(server, name) as url,
         closing(PostgreSQL(url, Path(folder))) as database,
     ):

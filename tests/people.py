@@ -4,6 +4,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any
 
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
@@ -15,6 +16,12 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.access import users
 
 PASSWORD = "violet-anchor-meadow-37"
+PRODUCTION_HASHER = users._HASHER
+
+
+def hash_cheaply() -> None:
+    """Hash passwords in a thousandth of the time for the rest of the run; tests of hashing put PRODUCTION_HASHER back."""
+    setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))  # noqa: B010 - a Final name
 
 
 def person(app: Flask, role: str = "admin", email: str | None = None) -> str:

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 import time_machine
+from argon2 import PasswordHasher
 from flask import Blueprint, Flask, render_template_string, request, session as cookie_session
 from flask.testing import FlaskClient
 from markupsafe import escape
@@ -32,7 +33,7 @@ from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, TOO_MANY_ATTEMP
 from billing_admin.web.frame.forms import AmountField, Form, refusals_on
 from billing_admin.web.frame.guard import subject
 from billing_admin.web.frame.signed_in import actor
-from tests.people import PASSWORD, csrf_token, person, send, sign_in, signed_in
+from tests.people import PASSWORD, PRODUCTION_HASHER, csrf_token, person, send, sign_in, signed_in
 from tests.web.pages import field
 
 WRONG = "violet-anchor-meadow-38"
@@ -279,8 +280,15 @@ def test_success_forgets_ones_own_failures_only(app: Flask, client: FlaskClient,
     assert count(session, SignInFailure) == 9
 
 
-def test_unknown_accounts_take_as_long() -> None:
-    hasher = users._HASHER
+@pytest.fixture
+def production_hasher(monkeypatch: pytest.MonkeyPatch) -> PasswordHasher:
+    """Return the hasher of production, in force during the test."""
+    monkeypatch.setattr(users, "_HASHER", PRODUCTION_HASHER)
+    return PRODUCTION_HASHER
+
+
+def test_unknown_accounts_take_as_long(production_hasher: PasswordHasher) -> None:
+    hasher = production_hasher
     assert (hasher.memory_cost, hasher.time_cost, hasher.parallelism) == (19 * 1024, 2, 1)
     assert not hasher.check_needs_rehash(users._DECOY)
     with patch.object(type(hasher), "verify", return_value=True) as verify:
@@ -410,9 +418,11 @@ def test_passwords_typed_in_another_unicode_form_are_the_same(app: Flask, client
     assert sign_in(client, "a@example.com", "caf\u00e9 fjord tuba 7").status_code == HTTPStatus.SEE_OTHER
 
 
-def test_a_weaker_hash_is_replaced_at_sign_in(app: Flask, client: FlaskClient, session: Session) -> None:
+def test_a_weaker_hash_is_replaced_at_sign_in(
+    app: Flask, client: FlaskClient, session: Session, production_hasher: PasswordHasher
+) -> None:
     email = person(app)
-    weak = type(users._HASHER)(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
+    weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
 
     def weaken(session: Session) -> None:
         session.scalars(select(User)).one().password_hash = weak
@@ -421,7 +431,7 @@ def test_a_weaker_hash_is_replaced_at_sign_in(app: Flask, client: FlaskClient, s
     assert sign_in(client, email).status_code == HTTPStatus.SEE_OTHER
     session.rollback()
     stored = session.scalars(select(User.password_hash)).one()
-    assert not users._HASHER.check_needs_rehash(stored)
+    assert not production_hasher.check_needs_rehash(stored)
     assert sign_in(app.test_client(), email).status_code == HTTPStatus.SEE_OTHER
 
 
