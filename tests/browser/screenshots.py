@@ -229,7 +229,7 @@ def _shots(app: Flask) -> list[Shot]:
         Shot("people", "/users"),
         Shot("person-new", "/users/new"),
         Shot("person-role", "/users", lambda page: page.get_by_role("link", name="Change role").first.click()),
-        Shot("person-close", "/users", lambda page: page.get_by_role("link", name="Close account").last.click()),
+        Shot("person-close", "/users", lambda page: page.get_by_role("link", name="Deactivate").last.click()),
         Shot("password", "/account/password"),
         Shot("settings", "/settings"),
         Shot("audit", "/audit"),
@@ -246,7 +246,7 @@ def _shots(app: Flask) -> list[Shot]:
 
 def _show_credit(page: Page) -> None:
     page.get_by_label("Reason").fill("The last week was not delivered")
-    _press(page, "Show credit note")
+    _press(page, "Review credit note")
 
 
 def _press(page: Page, button: str) -> None:
@@ -275,7 +275,7 @@ _EXPORTED = ("/exports/payments.csv", "/exports/payments.csv.meta.json")
 
 def _suggest(page: Page) -> None:
     page.get_by_label("Amount received").fill("50,000.00")
-    _press(page, "Suggest the oldest first")
+    _press(page, "Allocate to oldest first")
 
 
 def _overpay(page: Page) -> None:

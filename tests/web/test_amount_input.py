@@ -108,7 +108,7 @@ def _places(world: World) -> dict[str, Place]:
         "PaymentForm.amount": Place("/payments/new?customer=acme", "amount", payment),
         "PaymentForm.part": Place("/payments/new?customer=acme", part, payment | {"amount": "500"}),
         "AllocateForm.part": Place(
-            f"/payments/{world.payment}/allocate", part, {"left": Money.rounded(Decimal(50), world.currency).minor}
+            f"/payments/{world.payment}/allocate", part, {"remainder": Money.rounded(Decimal(50), world.currency).minor}
         ),
         "WriteOffForm.amount": Place(f"/payments/write-off/{invoice.id}", "amount", {"reason": "Small"}),
         "CreditForm.amount": Place(f"/invoices/{invoice.id}/credit", "amount", credit | {"way": "amount"}),
@@ -118,7 +118,7 @@ def _places(world: World) -> dict[str, Place]:
             credit | {"way": "lines", "lines-0-line": str(invoice.lines[0].id)},
         ),
         "TaxRateForm.percent": Place("/settings/tax-rates/new", "percent", rate, False),
-        "ChangeForm.percent": Place(
+        "ChangePercentForm.percent": Place(
             f"/settings/tax-rates/{world.tax_rate}/change", "percent", {"valid_from": "2027-01-01", "version": 1}, False
         ),
     }
@@ -283,7 +283,7 @@ def test_a_payment_of_ten_million_is_allocated(browser: FlaskClient, session: Se
     invoice = make_invoice(customer, "30,000,000.00".replace(",", ""))
     payment = pay(make_payment_spec("acme", "20000000.00", ()))
     url, part = f"/payments/{payment}/allocate", f"part_{invoice.id.hex}"
-    done = send(browser, url, left="2000000000", **{part: "20,000,000.00"})
+    done = send(browser, url, remainder="2000000000", **{part: "20,000,000.00"})
     assert "20,000,000.00 EUR allocated." in words(browser.get(done.location))
 
 

@@ -173,7 +173,7 @@ def test_same_name_is_asked_about_once(admin: FlaskClient, session: Session) -> 
     sent = fields(name="acme inc", notes="kept")
     response = send(admin, "/customers/new", **sent)
     assert response.status_code == 422
-    assert "There is a customer of this name already" in response.text
+    assert "A customer with this name already exists" in response.text
     assert f"/customers/{first.id}" in response.text
     assert "kept" in response.text
     assert hidden(response.text, "id") == sent["id"]
@@ -221,7 +221,7 @@ def test_page_shows_the_balance_as_an_equation(admin: FlaskClient, session: Sess
     assert "Invoiced 100.00 USD − minus Paid 0.00 USD − minus Credited 0.00 USD = equals Balance 100.00 USD" in text
     assert "Overdue Nothing Unbilled Nothing" in text
     assert "Nothing to bill up to 2 Apr 2026" in text
-    assert "30 days, as for everyone" in text
+    assert "30 days (default)" in text
 
 
 def test_page_shows_the_current_invoice_per_currency(admin: FlaskClient, session: Session) -> None:
@@ -263,7 +263,7 @@ def test_tabs_are_addresses(admin: FlaskClient, session: Session) -> None:
     pay(make_payment_spec(make_customer(), "7", reference="Another's"))
     text = words(admin.get(f"/customers/{customer.id}/payments").text)
     assert "Bank transfer Bank 7 120.00 USD 20.00 USD Recorded" in text
-    assert "1 payment in USD, what is reversed not added 120.00 USD 20.00 USD" in text
+    assert "1 payment in USD, without reversed payments 120.00 USD 20.00 USD" in text
     assert "Another's" not in text
     assert admin.get(f"/customers/{uuid4()}/charges").status_code == 404
 
@@ -329,7 +329,7 @@ def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"reference": ""}, "Enter the customer&#39;s reference."),
+        ({"reference": ""}, "Enter the customer&#39;s reference, such as C-0007."),
         ({"reference": "TAKEN"}, "TAKEN is the reference of Another."),
         ({"version": ""}, "The form&#39;s version was lost. Open the page again."),
         ({"name": ""}, "Enter the customer&#39;s name."),
@@ -355,7 +355,7 @@ def test_edit_of_nobody(admin: FlaskClient) -> None:
 
 def test_archives_after_asking_and_restores(admin: FlaskClient, session: Session) -> None:
     customer = make_customer(name="ACME Inc")
-    assert "can be restored at any time" in admin.get(f"/customers/{customer.id}/archive").text
+    assert "You can restore it at any time" in admin.get(f"/customers/{customer.id}/archive").text
     for _ in range(2):
         assert send(admin, f"/customers/{customer.id}/archive").location == f"/customers/{customer.id}"
     page = admin.get(f"/customers/{customer.id}").text

@@ -96,7 +96,7 @@ def test_the_register_shows_what_blocks_a_series_and_the_series_begun_instead(br
     before = words(browser.get("/numbers"))
     for name, kind in (("INV-2026-00001", "invoice"), ("CN-2026-00001", "credit note")):
         assert f"{name} is dated in the future Its date is 28 Nov 2026." in before
-        assert f"no other {kind} can be issued in this series before that day" in before
+        assert f"you cannot issue another {kind} in this series before that day" in before
     refused = send(browser, f"/invoices/{draft.id}/issue", issue_date="2026-04-02")
     assert refused.status_code == 422
     assert "INV-2026-00001 is dated 2026-11-28" in words(refused)
@@ -130,7 +130,7 @@ def test_a_run_shows_who_is_left_out_for_a_missing_tax_id(browser: FlaskClient, 
         assert link(page, "Open the customer") == f"/customers/{vienna.id}"
     assert [one.customer_reference for one in all_invoices()] == ["other"]
     shown = words(browser.get(f"/customers/{vienna.id}"))
-    assert "billing runs leave this customer out and no draft can be issued" in shown
+    assert "billing runs leave this customer out and its drafts cannot be issued" in shown
     assert "the customer's tax ID is missing, so no invoice would be made" in shown
 
 

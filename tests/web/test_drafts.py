@@ -85,12 +85,12 @@ def test_takes_charges_off_and_puts_others_on(browser: FlaskClient, draft: Invoi
     training = session.scalars(select(Charge.id).where(Charge.description == "Training")).one()
     done = send(browser, at, version=field(page, "version"), id=str(training))
     page = browser.get(done.location)
-    assert "1 charge taken off. The draft's total is 10.00 USD." in words(page)
+    assert "1 charge removed. The draft's total is now 10.00 USD." in words(page)
     waiting = browser.get(link(page, "Pending 2"))
     ids = fields(waiting, "id")
     assert len(ids) == 2
     done = send(browser, f"{at}?show=pending", version=field(waiting, "version"), id=ids)
-    assert "2 charges put on. The draft's total is 22.00 USD." in words(browser.get(done.location))
+    assert "2 charges added. The draft's total is now 22.00 USD." in words(browser.get(done.location))
     assert "No pending charges" in words(browser.get(f"{at}?show=pending"))
 
 
@@ -98,7 +98,7 @@ def test_refuses_to_empty_a_draft_and_keeps_the_ticks(browser: FlaskClient, draf
     at = f"/invoices/{draft.id}/charges"
     page = browser.get(at)
     nothing = send(browser, at, version=field(page, "version"))
-    assert (nothing.status_code, "Tick at least one charge." in words(nothing)) == (422, True)
+    assert (nothing.status_code, "Select at least one charge." in words(nothing)) == (422, True)
     refused = send(browser, at, version=field(page, "version"), id=fields(page, "id"))
     assert refused.status_code == 422
     assert "Nothing would be left on this draft: discard it instead." in words(refused)
@@ -113,7 +113,7 @@ def test_issues_the_drafts_of_a_filter_together(browser: FlaskClient, draft: Inv
     at = link(browser.get("/invoices?status=draft"), "Issue these drafts")
     page = browser.get(at)
     assert "Issue 2 invoices, 40.00 EUR and 17.00 USD" in words(page)
-    assert "First number to come INV-2026-00002" in words(page)
+    assert "First number INV-2026-00002" in words(page)
     one = browser.get("/invoices/issue?customer=acme")
     assert "Issue 1 invoice, 17.00 USD" in words(one)
     done = send(browser, at, issue_date="2026-04-02", shown=field(page, "shown"))

@@ -164,7 +164,7 @@ def test_shows_the_whole_document(browser: FlaskClient, document: Invoice) -> No
     assert str(document.hash)[:12] in text
     assert "DRAFT" not in text
     assert not has_link(page, "Issue invoice")
-    assert browser.get(link(page, "Show the run")).status_code == 200
+    assert browser.get(link(page, "Show billing run")).status_code == 200
 
 
 def test_a_line_opens_its_charges_and_the_rounding(browser: FlaskClient, document: Invoice) -> None:
@@ -207,7 +207,7 @@ def test_a_draft_says_so(browser: FlaskClient, draft: Invoice) -> None:
 def test_issues_after_a_confirmation(browser: FlaskClient, draft: Invoice) -> None:
     at = f"/invoices/{draft.id}"
     page = browser.get(link(browser.get(at), "Issue invoice"))
-    assert "Number to come INV-2026-00002, unless another is issued first" in words(page)
+    assert "Number INV-2026-00002, unless another invoice is issued first" in words(page)
     assert "Issue invoice, 10.00 USD" in words(page)
     assert all_invoices()[1].status == "draft"
     done = send(browser, f"{at}/issue", issue_date="2026-05-01")
@@ -216,7 +216,7 @@ def test_issues_after_a_confirmation(browser: FlaskClient, draft: Invoice) -> No
     assert "INV-2026-00002 was issued." in issued
     assert "Due 15 May 2026" in issued
     again = send(browser, f"{at}/issue", issue_date="2026-05-01")
-    assert "INV-2026-00002 is issued already." in words(browser.get(again.location))
+    assert "INV-2026-00002 was already issued." in words(browser.get(again.location))
     assert browser.get(f"{at}/issue").location == at
 
 
@@ -234,13 +234,13 @@ def test_says_how_to_mend_the_issue_date(browser: FlaskClient, draft: Invoice, d
 
 def test_discards_after_a_confirmation(browser: FlaskClient, draft: Invoice, session: Session) -> None:
     at = f"/invoices/{draft.id}/discard"
-    assert "Pending again 1 charge" in words(browser.get(at))
+    assert "Charges that become pending 1 charge" in words(browser.get(at))
     done = send(browser, at)
     assert (done.status_code, done.location) == (303, "/invoices?status=draft")
     assert "The draft for ACME Inc was discarded. 1 charge pending again." in words(browser.get(done.location))
     assert statuses(session) == {"billed", "pending"}
     again = send(browser, at)
-    assert "discarded already" in words(browser.get(again.location))
+    assert "already discarded" in words(browser.get(again.location))
 
 
 def test_an_issued_invoice_is_not_discarded(browser: FlaskClient, document: Invoice, session: Session) -> None:

@@ -69,4 +69,4 @@ def test_accounts_are_named(browser: FlaskClient) -> None:
     assert all(name in text for name in ("account Debtors:acme", "account Erlöse", "account Giro 1"))
     stale = send(browser, "/journal/accounts", revenue="Other", version="1")
     assert "The settings were changed by somebody else meanwhile." in words(stale)
-    assert "As named" in words(browser.get("/settings"))
+    assert "Account names Custom" in words(browser.get("/settings"))

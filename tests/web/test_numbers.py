@@ -56,7 +56,7 @@ def test_every_series_and_every_number(browser: FlaskClient, documents: None) ->
     assert "Invoices 2026 2 1 0 2 Apr 2026 R2026/003" in words(page)
     assert "Credit notes 2026 1 0 0 2 Apr 2026 CN-2026-00002" in words(page)
     of_2026 = browser.get(link(page, "Invoices 2026"))
-    assert "Void Void since 2 Apr 2026: Wrong address. Billed again as Draft" in words(of_2026)
+    assert "Void Voided on 2 Apr 2026: Wrong address. Billed again on Draft" in words(of_2026)
     assert "4.00 USD credited" in words(of_2026)
     notes = browser.get(link(page, "Credit notes 2026"))
     assert "Credits INV-2026-00001 : Agreed" in words(notes)
@@ -110,7 +110,9 @@ def test_locks_and_warns_of_what_is_unfinished(browser: FlaskClient, session: Se
     assert field(browser.get(at), "through") == "2026-03-31"
     warned = send(browser, at, through="2026-03-31", reason="")
     assert warned.status_code == 200
-    assert "1 draft and 1 unbilled charge can then only be billed with a later date." in words(warned)
+    assert "1 draft and 1 unbilled charge can only be billed with a later date once the books are locked." in words(
+        warned
+    )
     assert locked(session) is None
     done = send(browser, at, through="2026-03-31", reason="", warned=field(warned, "warned"))
     assert done.status_code == 303
@@ -137,6 +139,6 @@ def test_unlocking_needs_a_reason(browser: FlaskClient, session: Session) -> Non
 def test_a_viewer_sees_the_lock_and_leaves_it(app: Flask, session: Session) -> None:
     viewer = signed_in(app, "viewer")
     page = viewer.get("/settings")
-    assert "Locked through Nothing is locked" in words(page)
+    assert "Locked through Not locked" in words(page)
     assert not has_link(page, "Change: Period lock")
     assert send(viewer, "/settings/period-lock", through="2026-03-31").status_code == 403

@@ -89,9 +89,9 @@ def test_from_an_invoice_its_balance_is_filled_in(browser: FlaskClient, session:
 def test_with_nothing_entered_the_oldest_first_are_suggested(browser: FlaskClient, session: Session) -> None:
     page = record(browser, amount="1,025.00")
     assert page.status_code == 200
-    assert "The oldest invoices first" in words(page)
+    assert "Suggested: oldest invoices first" in words(page)
     assert [field(page, part(n)) for n in range(3)] == ["10.00", "20.00", "30.00"]
-    assert "Left for the customer's credit 965.00 USD" in words(page)
+    assert "Customer's credit 965.00 USD" in words(page)
     assert stored(session) == []
     changed = record(browser, amount="25", then="suggest", **{part(2): "25"})
     assert [field(changed, part(n)) for n in range(3)] == ["10.00", "15.00", ""]
@@ -100,7 +100,7 @@ def test_with_nothing_entered_the_oldest_first_are_suggested(browser: FlaskClien
 def test_what_is_left_takes_a_tick(browser: FlaskClient, session: Session) -> None:
     refused = record(browser, amount="70", **{part(0): "10"})
     assert refused.status_code == 422
-    assert "60.00 USD are left. Tick this to keep them, or allocate them." in words(refused)
+    assert "60.00 USD is not allocated. Allocate it, or select this box to keep it as credit." in words(refused)
     assert (field(refused, "amount"), field(refused, part(0))) == ("70", "10")
     assert stored(session) == []
     response = record(browser, amount="70", keep="y", **{part(0): "10"})
@@ -119,7 +119,7 @@ def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:
         ({"amount": ""}, "Enter the amount, such as 1,234.50."),
         ({"amount": "12,5x"}, "is not a number"),
         ({"amount": "0", "keep": "y"}, "Enter an amount above zero."),
-        ({"amount": "-5", "keep": "y"}, "more are allocated than received"),
+        ({"amount": "-5", "keep": "y"}, "more than you received"),
         ({"amount": "1.001", "keep": "y"}, "USD has 2 digits after the point."),
         ({"amount": "5 EUR", "keep": "y"}, "The amount is in EUR; enter it in USD."),
         ({"received_on": "2026-04-03", "keep": "y"}, "this day is still to come"),
@@ -138,7 +138,7 @@ def test_what_is_wrong_is_said_at_its_field(
 
 def test_more_than_was_received_or_is_open_is_said(browser: FlaskClient, session: Session) -> None:
     above = record(browser, amount="20", **{part(0): "10", part(1): "11"})
-    assert "1.00 USD more are allocated than received. Change one of them." in words(above)
+    assert "You allocated 1.00 USD more than you received. Correct one of the amounts." in words(above)
     response = record(browser, amount="20", **{part(1): "1", part(0): "19"})
     assert response.status_code == 422
     error = re.search(rf'id="{part(0)}-error".*?</p>', response.text, re.DOTALL)
@@ -153,7 +153,7 @@ def test_a_double_click_records_once(browser: FlaskClient, session: Session) -> 
     assert first.location == second.location
     assert len(stored(session)) == 1
     other = record(browser, **fields | {"amount": "10.01", "keep": "y"})
-    assert "This form was recorded already, with other values." in words(other)
+    assert "This form was already recorded with other values." in words(other)
     assert field(other, "id") != fields["id"]
 
 
@@ -161,18 +161,18 @@ def test_a_repeated_reference_is_asked_about(browser: FlaskClient, session: Sess
     record(browser, reference="R-1", **{part(0): "10"})
     asked = record(browser, reference="R-1", **{part(1): "10"})
     assert asked.status_code == 422
-    assert "This reference was recorded before" in words(asked)
+    assert "This payment may be a duplicate" in words(asked)
     assert has_link(asked, "Payment 1")
     assert len(stored(session)) == 1
     response = record(browser, reference="R-1", anyway="y", **{part(1): "10"})
-    assert "The same reference stands on another payment" in words(browser.get(response.location))
+    assert "This payment may be a duplicate" in words(browser.get(response.location))
     assert len(stored(session)) == 2
 
 
 def test_a_payment_in_another_currency(browser: FlaskClient, session: Session) -> None:
     url = "/payments/new?customer=ACME&currency=JPY"
     page = browser.get(url)
-    assert "Nothing is open in JPY" in words(page)
+    assert "No open invoices in JPY" in words(page)
     fields = {"id": field(page, "id"), "amount": "500", "received_on": "2026-04-01", "method": "cash", "keep": "y"}
     response = browser.post(url, data=fields | {"csrf_token": csrf_token(browser)})
     assert "Unallocated 500 JPY" in words(browser.get(response.location))
@@ -180,24 +180,24 @@ def test_a_payment_in_another_currency(browser: FlaskClient, session: Session) -
 
 def test_the_rest_is_allocated_later(browser: FlaskClient, acme: Customer, session: Session) -> None:
     id = pay(make_payment_spec(acme, "25", ()))
-    url = link(browser.get(f"/payments/{id}"), "Allocate the rest")
+    url = link(browser.get(f"/payments/{id}"), "Allocate")
     page = browser.get(url)
     assert [field(page, part(n)) for n in range(3)] == ["10.00", "15.00", ""]
-    assert "Enter an amount for at least one invoice." in words(send(browser, url, left=2500))
-    above = send(browser, url, left=2500, **{part(2): "25.01"})
+    assert "Enter an amount for at least one invoice." in words(send(browser, url, remainder=2500))
+    above = send(browser, url, remainder=2500, **{part(2): "25.01"})
     assert "25.00 USD of this payment are left" in words(above)
-    assert "has 10.00 USD left to pay" in words(send(browser, url, left=2500, **{part(0): "11"}))
-    assert send(browser, url, left=2500, **{part(2): "4"}).status_code == 303
-    again = send(browser, url, left=2500, **{part(2): "4"})
+    assert "has 10.00 USD left to pay" in words(send(browser, url, remainder=2500, **{part(0): "11"}))
+    assert send(browser, url, remainder=2500, **{part(2): "4"}).status_code == 303
+    again = send(browser, url, remainder=2500, **{part(2): "4"})
     assert (again.status_code, "21.00 USD are left by now" in words(again)) == (422, True)
     assert [payment.allocated for payment in stored(session)] == [400]
 
 
 def test_nothing_left_or_nothing_open_is_said(browser: FlaskClient, acme: Customer) -> None:
     spent = pay(make_payment_spec(acme, "60"))
-    assert "Nothing is left of this payment." in words(browser.get(f"/payments/{spent}/allocate"))
+    assert "This payment is fully allocated." in words(browser.get(f"/payments/{spent}/allocate"))
     kept = pay(make_payment_spec(acme, "5", ()))
-    assert "No invoice of this customer is open in USD." in words(browser.get(f"/payments/{kept}/allocate"))
+    assert "This customer has no open invoices in USD." in words(browser.get(f"/payments/{kept}/allocate"))
 
 
 def test_an_allocation_is_withdrawn(browser: FlaskClient, acme: Customer, session: Session) -> None:
@@ -205,9 +205,9 @@ def test_an_allocation_is_withdrawn(browser: FlaskClient, acme: Customer, sessio
     allocation = session.scalar(select(Allocation.id))
     url = f"/payments/{id}/allocations/{allocation}/withdraw"
     page = browser.get(send(browser, url).location)
-    assert "Allocation withdrawn. Its money is unallocated." in page.text
+    assert "Allocation withdrawn. The money is unallocated." in page.text
     assert "Withdrawn" in words(page)
-    assert "This allocation is withdrawn already." in browser.get(send(browser, url).location).text
+    assert "This allocation was already withdrawn." in browser.get(send(browser, url).location).text
     assert send(browser, f"/payments/{id}/allocations/{UUID(int=1)}/withdraw").status_code == 404
 
 
@@ -218,41 +218,41 @@ def test_reversing_is_confirmed(browser: FlaskClient, acme: Customer, session: S
     for said in ("ACME Inc (ACME)", "25.00 USD", "INV-2026-00001: 10.00 USD", "Reverse payment, 25.00 USD"):
         assert said in text
     for fields, said in (
-        ({"reversed_on": "2026-04-02", "reason": ""}, "Say why"),
+        ({"reversed_on": "2026-04-02", "reason": ""}, "Enter a reason for the reversal."),
         ({"reversed_on": "2026-03-31", "reason": "Bounced"}, "Use 2026-04-01 or later"),
-        ({"reversed_on": "", "reason": "Bounced"}, "Enter the day"),
+        ({"reversed_on": "", "reason": "Bounced"}, "Enter the date of the reversal"),
     ):
         refused = send(browser, url, **fields)
         assert (refused.status_code, said in words(refused)) == (422, True)
     fields = {"reversed_on": "2026-04-02", "reason": "Bounced"}
     text = words(browser.get(send(browser, url, **fields).location))
-    assert "Reversed because Bounced" in text
-    assert "Nothing to do: the payment was reversed already." in browser.get(send(browser, url, **fields).location).text
+    assert "Reason for the reversal Bounced" in text
+    assert "This payment was already reversed." in browser.get(send(browser, url, **fields).location).text
     assert [payment.allocated for payment in stored(session)] == [0]
 
 
 def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, session: Session) -> None:
     pay(make_payment_spec(acme, "9.98"))
     first = all_invoices()[0]
-    url = link(browser.get(f"/invoices/{first.id}"), "Write off the rest")
+    url = link(browser.get(f"/invoices/{first.id}"), "Write off balance")
     page = browser.get(url)
     assert "Write off 0.02 USD" in words(page)
     key = field(page, "id")
     wrong = send(browser, url, id=key, amount="0.03", reason="Fee")
     assert (wrong.status_code, "enter exactly that to write it off" in words(wrong)) == (422, True)
-    assert "Say why" in words(send(browser, url, id=key, amount="0.02"))
+    assert "Enter a reason for the write-off." in words(send(browser, url, id=key, amount="0.02"))
     assert "enter it in USD" in words(send(browser, url, id=key, amount="0.02 EUR", reason="Fee"))
     page = browser.get(send(browser, url, id=key, amount="0.02", reason="Fee").location)
-    assert "0.02 USD of INV-2026-00001 were written off." in page.text
+    assert "0.02 USD of INV-2026-00001 was written off." in page.text
     assert "Written off" in words(page)
-    assert "Nothing is open on INV-2026-00001" in words(browser.get(url))
+    assert "No balance on INV-2026-00001" in words(browser.get(url))
     assert [payment.method for payment in stored(session)] == ["bank_transfer", "write_off"]
 
 
 def test_a_draft_has_no_payments(browser: FlaskClient, acme: Customer) -> None:
     draft = make_invoice(acme, "5", issue=False)
     assert "Record payment" not in words(browser.get(f"/invoices/{draft.id}"))
-    assert "Nothing is open on this draft" in words(browser.get(f"/payments/write-off/{draft.id}"))
+    assert "No balance on this draft" in words(browser.get(f"/payments/write-off/{draft.id}"))
 
 
 def test_the_list_adds_up_its_whole_filter(browser: FlaskClient, acme: Customer) -> None:
@@ -260,8 +260,8 @@ def test_the_list_adds_up_its_whole_filter(browser: FlaskClient, acme: Customer)
     pay(make_payment_spec(acme, "50", ()))
     pay(make_payment_spec(acme, "7", (), currency="JPY", method="cash"))
     text = words(browser.get("/payments"))
-    assert "2 payments in USD, what is reversed not added 75.00 USD 50.00 USD" in text
-    assert "1 payment in JPY, what is reversed not added 7 JPY 7 JPY" in text
+    assert "2 payments in USD, without reversed payments 75.00 USD 50.00 USD" in text
+    assert "1 payment in JPY, without reversed payments 7 JPY 7 JPY" in text
     for query, count in (
         ("q=r-1", 1),
         ("q=acme", 3),
@@ -297,7 +297,7 @@ def test_a_viewer_sees_and_changes_nothing(app: Flask, browser: FlaskClient, acm
     viewer = signed_in(app, "viewer")
     page = viewer.get(f"/payments/{id}")
     assert page.status_code == 200
-    assert not has_link(page, "Allocate the rest")
+    assert not has_link(page, "Allocate")
     for url in ("/payments/new?customer=ACME", f"/payments/{id}/allocate", f"/payments/{id}/reverse"):
         assert viewer.get(url).status_code == 403
     assert not has_link(viewer.get(f"/invoices/{all_invoices()[0].id}"), "Record payment")

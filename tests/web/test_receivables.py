@@ -73,8 +73,8 @@ def test_ageing_leads_to_the_invoices_that_make_it(browser: FlaskClient) -> None
 def test_ageing_on_a_past_day(browser: FlaskClient) -> None:
     text = words(browser.get("/ageing?as_of=2026-04-19"))
     assert "=ACME Inc 100.00 USD – none – none – none – none – none 100.00 USD" in text
-    assert "Nothing was owed on 1 Apr 2026" in words(browser.get("/ageing?as_of=2026-04-01"))
-    assert "Nothing is owed" in words(browser.get("/ageing?currency=EUR"))
+    assert "No balances on 1 Apr 2026" in words(browser.get("/ageing?as_of=2026-04-01"))
+    assert "No balances" in words(browser.get("/ageing?currency=EUR"))
     assert "as at 10 May 2026" in words(browser.get("/ageing?as_of=yesterday"))
 
 
@@ -95,9 +95,9 @@ def test_the_ageing_file_has_every_account(browser: FlaskClient) -> None:
 
 def test_nothing_owed_says_what_belongs_here(app: Flask, session: Session) -> None:
     browser = signed_in(app)
-    assert "Nothing is owed" in words(browser.get("/ageing"))
+    assert "No balances" in words(browser.get("/ageing"))
     customer = make_customer()
-    assert "Nothing booked yet" in words(browser.get(f"/customers/{customer.id}/statement"))
+    assert "No movements yet" in words(browser.get(f"/customers/{customer.id}/statement"))
     assert "Ageing" not in words(browser.get(f"/customers/{customer.id}")).partition("Balance")[0]
 
 

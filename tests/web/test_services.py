@@ -98,12 +98,12 @@ def test_use_counts_billed_and_unbilled_charges_once(admin: FlaskClient, session
     service, customer = make_service(), make_customer()
 
     def used() -> str:
-        return next(f for f in ("No charge", "1 charge", "2 charges") if f"Used by {f}" in page())
+        return next(f for f in ("No charges", "1 charge", "2 charges") if f"Used by {f}" in page())
 
     def page() -> str:
         return words(admin.get(f"/services/{service.id}").text)
 
-    assert used() == "No charge"
+    assert used() == "No charges"
     _, second = post(make_spec(customer, service=service), make_spec(customer, service=service, quantity="2")).ids
     assert used() == "2 charges"
     bill(issue=False)
@@ -145,7 +145,7 @@ def test_adds_with_prices(admin: FlaskClient, session: Session) -> None:
 def test_new_form_shows_three_blank_rows(admin: FlaskClient) -> None:
     text = admin.get("/services/new").text
     assert [f"prices-{row}-unit_price" in text for row in range(4)] == [True, True, True, False]
-    assert "Price changes never alter charges already posted." in words(text)
+    assert "Price changes do not affect charges already posted." in words(text)
 
 
 def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
@@ -161,14 +161,14 @@ def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
         ([], {"code": ""}, "Enter a code, such as GenericCompute."),
         ([], {"code": "TAKEN"}, "TAKEN is another service."),
         ([], {"tax_rate": "nothing"}, "Choose one from the list."),
-        ([("USD", "")], {}, "Enter the unit price in USD, or choose no currency."),
+        ([("USD", "")], {}, "Enter the unit price in USD, or clear the currency."),
         ([("", "2")], {}, "Choose the currency of this price."),
         ([("XXX", "2")], {}, "Choose one from the list."),
         ([("USD", "-2")], {}, "A list price is zero or more."),
         ([("USD", "1.234,50")], {}, "write 1234.50 if that is what you mean."),
         ([("USD", "12 3x")], {}, "“12 3x” is not a number such as 1,234.50."),
         ([("USD", "EUR 2")], {}, "The amount is in EUR; enter it in USD."),
-        ([("USD", "2"), ("USD", "3")], {}, "USD has a price above. Keep one of them."),
+        ([("USD", "2"), ("USD", "3")], {}, "There is another price in USD above. Remove one of them."),
     ],
 )
 def test_refusals_stand_at_their_field(
@@ -202,7 +202,7 @@ def test_edit_changes_prices_and_no_charge(admin: FlaskClient, session: Session)
     assert (now.code, now.name, prices(now)) == ("New", "Name", {"JPY": Decimal(300), "USD": Decimal(9)})
     (charge,) = fresh(session, select(Charge))
     assert charge.amount == Decimal("7.5")
-    assert "Price changes count for charges from now on." in admin.get(response.location).text
+    assert "Price changes apply to new charges only." in admin.get(response.location).text
 
 
 def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, session: Session) -> None:
@@ -236,7 +236,7 @@ def test_archives_and_restores(admin: FlaskClient, session: Session) -> None:
     for _ in range(2):
         assert send(admin, f"/services/{service.id}/archive").status_code == 303
     page = admin.get(f"/services/{service.id}").text
-    assert "was archived: it can no longer be charged." in page
+    assert "was archived. You can no longer add charges for it." in page
     assert "/charges/new" not in page
     assert stored(session)[0].archived_at is not None
     for _ in range(2):

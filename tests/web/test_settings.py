@@ -51,11 +51,11 @@ def house(session: Session) -> Organisation:
 
 
 def test_shows_the_next_number(admin: FlaskClient, session: Session) -> None:
-    assert "Next number INV-2026-00001" in words(admin.get("/settings").text)
+    assert "Next invoice number INV-2026-00001" in words(admin.get("/settings").text)
     make_invoice()
     text = words(admin.get("/settings").text)
-    assert "Next number INV-2026-00002" in text
-    assert "They apply to future invoices only." in text
+    assert "Next invoice number INV-2026-00002" in text
+    assert "Changes apply to future invoices." in text
     assert "Next number: INV-2026-00002" in words(admin.get(EDIT).text)
 
 
@@ -71,21 +71,21 @@ def test_saves(admin: FlaskClient, session: Session) -> None:
     )
     text = words(admin.get("/settings").text)
     assert "The settings were saved. They apply to future invoices." in text
-    assert "Next number NB-2026-0001" in text
-    assert "Held until somebody decides" in text
+    assert "Next invoice number NB-2026-0001" in text
+    assert "Likely duplicates Held for review" in text
 
 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"legal_name": ""}, "Enter the name of your company."),
+        ({"legal_name": ""}, "Enter the legal name of your organisation."),
         ({"email": "nobody"}, "Use an address such as billing@example.com."),
         ({"time_zone": "Mars/Base"}, "Choose one from the list."),
         ({"payment_terms_days": ""}, "Enter the days that customers have to pay, such as 30."),
         ({"payment_terms_days": "999"}, "Use 0 to 365 days."),
         ({"invoice_format": "A-{number}"}, "Use letters, digits and - . / _ with {year} and {number:5} in them"),
         ({"credit_note_format": "{year}{number}"}, "Put something between the parts"),
-        ({"exempt_note": ""}, "Enter the reason that is printed."),
+        ({"exempt_note": ""}, "Enter the reason to print on invoices."),
         ({"export_note": "x" * 201}, "Use at most 200 characters."),
         ({"default_tax_rate": "x"}, "Choose one from the list."),
         ({"version": "x"}, "Enter a whole number such as 30."),
@@ -106,7 +106,7 @@ def test_stale_shows_both_values(admin: FlaskClient, session: Session) -> None:
     text = words(response.text)
     assert "The settings were changed by somebody else meanwhile." in text
     assert "Legal name Theirs Nimbus" in text
-    assert "Hold likely duplicates until somebody decides no yes" in text
+    assert "Hold likely duplicates for review no yes" in text
     assert send(admin, EDIT, **GOOD | {"version": hidden(response.text, "version")}).status_code == 303
     assert house(session).legal_name == "Nimbus"
 
@@ -116,7 +116,7 @@ def test_currency_is_locked_once_an_invoice_exists(admin: FlaskClient, session: 
     make_invoice()
     page = admin.get(EDIT).text
     assert 'name="base_currency"' not in page
-    assert "EUR: fixed, as invoices exist" in words(page)
+    assert "EUR (cannot be changed because invoices exist)" in words(page)
     assert send(admin, EDIT, **GOOD).status_code == 303
     assert (house(session).legal_name, house(session).base_currency) == ("Nimbus", "EUR")
 

@@ -604,8 +604,8 @@ def test_what_a_form_sent_survives_an_expired_session(app: Flask, clock: time_ma
         headers={"Referer": "http://localhost/shelf?page=2"},
     )
     assert response.status_code == HTTPStatus.UNAUTHORIZED
-    assert "What you entered is kept." in response.text
-    fields = {"next": "/shelf?page=2", "kept": '["/shelf/new", [["name", "<a>"], ["name", "b"]]]'}
+    assert "Your input was kept." in response.text
+    fields = {"next": "/shelf?page=2", "saved_form": '["/shelf/new", [["name", "<a>"], ["name", "b"]]]'}
     assert all(f'value="{escape(value)}"' in response.text for value in fields.values())
     assert WRONG_CREDENTIALS in sign_in(client, "admin@example.com", WRONG, **fields).text
     response = sign_in(client, "admin@example.com", **fields)
@@ -621,10 +621,10 @@ def test_the_grid_with_all_its_rows_survives_an_expired_session(app: Flask, cloc
     clock.shift(timedelta(hours=2))
     fields = {f"rows-{row}-{name}": "Bürö" for row in range(300) for name in ("a", "b", "c", "d", "e", "f", "g")}
     response = client.post("/charges/many", data=fields | {"csrf_token": csrf_token(client)})
-    assert "What you entered is kept." in response.text
-    kept = field(response, "kept")
+    assert "Your input was kept." in response.text
+    kept = field(response, "saved_form")
     assert 70_000 < len(kept) < MAX_KEPT
-    response = sign_in(client, "admin@example.com", kept=kept, next="/charges/many")
+    response = sign_in(client, "admin@example.com", saved_form=kept, next="/charges/many")
     assert response.text.count('value="Bürö"') == len(fields)
     sent_again = send(client, "/charges/many", **fields)
     assert sent_again.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
@@ -645,13 +645,13 @@ def test_only_what_can_be_kept_is_read_after_an_expired_session(
             else {"CONTENT_LENGTH": "2000000"}
         )
         response = client.post("/verify-file", content_type=content_type, environ_overrides=environ)
-        assert (response.status_code, field(response, "kept")) == (HTTPStatus.UNAUTHORIZED, "")
+        assert (response.status_code, field(response, "saved_form")) == (HTTPStatus.UNAUTHORIZED, "")
         assert body.tell() <= (MAX_SENT + 1 if chunked else 0)
 
 
 @pytest.mark.parametrize("kept", ["[", "{}", "[1, 2]", "[[1]]", "null", "[" * 100_000])
 def test_kept_fields_that_are_none(app: Flask, client: FlaskClient, kept: str) -> None:
-    assert sign_in(client, person(app), kept=kept, next="/shelf").location == "/shelf"
+    assert sign_in(client, person(app), saved_form=kept, next="/shelf").location == "/shelf"
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -42,7 +42,7 @@ def test_a_customers_treatment_is_chosen_and_a_missing_tax_id_is_pointed_out(
     made = send(admin, "/customers/new", id=uuid4(), **fields)
     assert made.status_code == 303
     shown = words(admin.get(made.location).text)
-    assert "Tax Reverse charge" in shown
+    assert "Tax treatment Reverse charge" in shown
     assert "The tax ID is missing" in shown
     [customer] = fresh(session, select(Customer))
     assert customer.tax_treatment == "reverse_charge"
@@ -157,7 +157,7 @@ def test_every_number_opens_into_what_it_was_made_of(admin: FlaskClient, mixed: 
     page = admin.get(f"/invoices/{mixed.id}")
     for amount, anchor in (("0.67 USD", "line-1"), ("1.23 USD", "net"), ("1.47 USD", "total")):
         assert link(page, amount).endswith(f"/explain#{anchor}")
-    shown = admin.get(link(page, "Explain the numbers"))
+    shown = admin.get(link(page, "Show calculation"))
     text = words(shown.text)
     assert "Everything adds up" in text
     assert "Net 1.23 USD + plus Tax 0.24 USD = equals Total 1.47 USD Adds up" in text
@@ -170,7 +170,7 @@ def test_every_number_opens_into_what_it_was_made_of(admin: FlaskClient, mixed: 
         assert f'id="{anchor}"' in shown.text
     line = words(admin.get(link(shown, "2. b")).text)
     assert "Exact sum of the charges 0.333 USD → → Rounded once, half up, to 2 digits 0.33 USD" in line
-    assert "Net, without the 19 % tax in its price 0.28 USD" in line
+    assert "Net, without the 19 % tax included in the price 0.28 USD" in line
 
 
 def _change(session: Session, line_id: Any) -> None:
@@ -190,7 +190,7 @@ def test_a_draft_is_explained_as_well(admin: FlaskClient, session: Session) -> N
     post(make_spec(make_customer(), "10"))
     bill(issue=False)
     [draft] = all_invoices()
-    assert "is the one on the draft" in words(admin.get(f"/invoices/{draft.id}/explain").text)
+    assert "matches the draft" in words(admin.get(f"/invoices/{draft.id}/explain").text)
 
 
 def test_explaining_takes_as_many_statements_for_many_charges_as_for_one(app: Flask, admin: FlaskClient) -> None:
@@ -211,7 +211,7 @@ def test_explaining_takes_as_many_statements_for_many_charges_as_for_one(app: Fl
 
 def test_a_viewer_may_ask_how(app: Flask, mixed: Invoice) -> None:
     viewer = signed_in(app, "viewer")
-    assert has_link(viewer.get(f"/invoices/{mixed.id}"), "Explain the numbers")
+    assert has_link(viewer.get(f"/invoices/{mixed.id}"), "Show calculation")
     assert viewer.get(f"/invoices/{mixed.id}/explain").status_code == 200
 
 

@@ -54,9 +54,9 @@ def test_settings_lead_to_each_rate_with_its_percentage_of_today(admin: FlaskCli
     page = admin.get("/settings")
     assert "vat vat Taxed (S) 20 %" in words(page.text)
     shown = words(admin.get(link(page, "vat")).text)
-    assert "The beginning 19 % Past" in shown
-    assert "2 Apr 2026 20 % Now" in shown
-    assert "Usual tax rate" in words(page.text)
+    assert "Start 19 % Past" in shown
+    assert "2 Apr 2026 20 % Current" in shown
+    assert "Default tax rate" in words(page.text)
 
 
 def test_a_reason_is_taken_from_the_category(admin: FlaskClient, session: Session) -> None:
@@ -111,12 +111,12 @@ def test_words_saved_over_a_colleagues_are_shown_beside_them(
 
 def test_changes_and_takes_back(admin: FlaskClient, session: Session, vat: TaxRate) -> None:
     page, url = f"/settings/tax-rates/{vat.id}", f"/settings/tax-rates/{vat.id}/change"
-    assert "What is on an invoice or a draft already stays as it is" in words(admin.get(url).text)
+    assert "Existing invoices and drafts do not change." in words(admin.get(url).text)
     response = send(admin, url, valid_from=TOMORROW, percent="20", version="1")
     assert (response.status_code, changes(session, vat)) == (303, [(TOMORROW, Decimal(20))])
     shown = admin.get(page).text
-    assert "vat changes on 3 Apr 2026. What is issued stays as it is." in words(shown)
-    assert "3 Apr 2026 20 % To come Take back" in words(shown)
+    assert "vat changes on 3 Apr 2026. Issued documents do not change." in words(shown)
+    assert "3 Apr 2026 20 % Future Cancel change" in words(shown)
     assert send(admin, f"{page}/take-back", valid_from=TOMORROW).status_code == 303
     assert changes(session, vat) == []
 
@@ -124,7 +124,7 @@ def test_changes_and_takes_back(admin: FlaskClient, session: Session, vat: TaxRa
 def test_what_has_begun_is_not_taken_back(admin: FlaskClient, session: Session, vat: TaxRate) -> None:
     change_tax(vat, NOW.date(), "20")
     page = f"/settings/tax-rates/{vat.id}"
-    assert "Take back" not in admin.get(page).text
+    assert "Cancel change" not in admin.get(page).text
     assert send(admin, f"{page}/take-back", valid_from=TODAY).status_code == 409
     assert send(admin, f"{page}/take-back", valid_from=TOMORROW).status_code == 404
     assert changes(session, vat) == [(TODAY, Decimal(20))]

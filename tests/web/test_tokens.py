@@ -127,7 +127,7 @@ def test_double_submit_makes_one(admin: FlaskClient, session: Session) -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"name": ""}, "Enter what the token is for, such as nightly import."),
+        ({"name": ""}, "Enter a name for the token, such as nightly import."),
         ({"name": "n" * 101}, "Use at most 100 characters."),
         ({"scopes": []}, "Choose at least one scope."),
         ({"expires_in_days": ""}, "Enter a number of days, such as 365."),

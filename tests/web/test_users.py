@@ -87,7 +87,7 @@ def test_another_role_counts_at_once_and_ends_sessions(app: Flask, browser: Flas
     page = browser.get(at(session, "viewer@example.com", "role"))
     assert "Sees everything, changes nothing." in words(page)
     done = send(browser, at(session, "viewer@example.com", "role"), role="admin")
-    assert "viewer@example.com is admin now" in words(browser.get(done.location))
+    assert "viewer@example.com now has the role admin" in words(browser.get(done.location))
     assert viewer.get("/").status_code == 303
     send(browser, at(session, "viewer@example.com", "role"), role="admin")
     assert actions(session) == ["user.created", "user.role_changed"]
@@ -104,21 +104,25 @@ def test_the_last_admin_stays(browser: FlaskClient, session: Session) -> None:
 
 def test_an_account_is_closed_and_opened_again(app: Flask, browser: FlaskClient, session: Session) -> None:
     viewer = signed_in(app, "viewer")
-    assert "They are signed out everywhere" in words(browser.get(at(session, "viewer@example.com", "deactivate")))
+    assert "This person will be signed out on all devices" in words(
+        browser.get(at(session, "viewer@example.com", "deactivate"))
+    )
     send(browser, at(session, "viewer@example.com", "deactivate"))
     assert viewer.get("/").status_code == 303
     assert sign_in(app.test_client(), "viewer@example.com").status_code == 422
     assert "viewer@example.com Viewer" in words(browser.get("/users"))
     opened = send(browser, at(session, "viewer@example.com", "activate"))
     send(browser, at(session, "viewer@example.com", "activate"))
-    assert "can sign in again" in words(browser.get(opened.location))
+    assert "viewer@example.com was activated" in words(browser.get(opened.location))
     assert sign_in(app.test_client(), "viewer@example.com").status_code == 303
     assert actions(session) == ["user.created", "user.deactivated", "user.sign_in_failed", "user.activated"]
 
 
 def test_who_lost_the_password_gets_another(app: Flask, browser: FlaskClient, session: Session) -> None:
     viewer = signed_in(app, "viewer")
-    assert "You see the new one once" in words(browser.get(at(session, "viewer@example.com", "password")))
+    assert "The next page shows the new password, once." in words(
+        browser.get(at(session, "viewer@example.com", "password"))
+    )
     shown = send(browser, at(session, "viewer@example.com", "password"))
     assert viewer.get("/").status_code == 303
     assert sign_in(app.test_client(), "viewer@example.com").status_code == 422
@@ -159,9 +163,9 @@ def test_everybody_changes_their_own_password(app: Flask, session: Session, role
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"current": "", "password": OTHER, "again": OTHER}, "Enter the password that you sign in with."),
-        ({"current": "not mine at all", "password": OTHER, "again": OTHER}, "This is not your password."),
-        ({"current": PASSWORD, "password": OTHER, "again": OTHER + "x"}, "The two new passwords differ."),
+        ({"current": "", "password": OTHER, "again": OTHER}, "Enter your current password."),
+        ({"current": "not mine at all", "password": OTHER, "again": OTHER}, "This is not your current password."),
+        ({"current": PASSWORD, "password": OTHER, "again": OTHER + "x"}, "The new passwords do not match."),
         ({"current": PASSWORD, "password": "short", "again": "short"}, "at least 15 characters"),
     ],
 )
@@ -181,5 +185,5 @@ def test_ones_own_new_password_has_a_longest(browser: FlaskClient, session: Sess
         refused = send(browser, "/account/password", current=PASSWORD, password=long, again=long)
         assert (refused.status_code, "Use at most 1,000 characters." in words(refused)) == (422, True)
         refused = send(browser, "/account/password", current=long, password=OTHER, again=OTHER)
-        assert (refused.status_code, "This is not your password." in words(refused)) == (422, True)
+        assert (refused.status_code, "This is not your current password." in words(refused)) == (422, True)
     assert actions(session) == []

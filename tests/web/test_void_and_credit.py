@@ -68,23 +68,23 @@ def test_voids_after_a_confirmation(browser: FlaskClient, invoice: Invoice, sess
     assert "Void INV-2026-00001?" in text
     assert "Customer ACME Inc (acme)" in text
     assert "Total 172.50 USD" in text
-    assert "On it 2 charges" in text
+    assert "Charges 2 charges" in text
     assert "This cannot be undone" in text
     assert "Void invoice INV-2026-00001" in text
     refused = send(browser, f"{at}/void", charges="pending", reason="")
     assert refused.status_code == 422
-    assert "Say why, for whoever looks at it later." in words(refused)
+    assert "Enter a reason for voiding the invoice." in words(refused)
     assert statuses(session) == {"billed"}
     done = send(browser, f"{at}/void", charges="pending", reason="Wrong customer")
     assert (done.status_code, done.location) == (303, at)
     shown = words(browser.get(at))
-    assert "INV-2026-00001 is void." in shown
-    assert "This invoice is void Since 2 Apr 2026: Wrong customer." in shown
+    assert "INV-2026-00001 was voided." in shown
+    assert "This invoice is void Voided on 2 Apr 2026: Wrong customer." in shown
     assert 'data-mark="VOID"' in browser.get(at).text
     assert "Balance due" not in shown
     assert statuses(session) == {"pending"}
     again = send(browser, f"{at}/void", charges="cancelled", reason="Again")
-    assert "INV-2026-00001 is void already." in words(browser.get(again.location))
+    assert "INV-2026-00001 was already void." in words(browser.get(again.location))
     assert statuses(session) == {"pending"}
 
 
@@ -92,7 +92,7 @@ def test_void_and_bill_again_lead_to_each_other(browser: FlaskClient, invoice: I
     at = f"/invoices/{invoice.id}"
     done = send(browser, f"{at}/void", charges="billed_again", reason="Wrong address")
     draft = browser.get(done.location)
-    assert "It bills again what stood on INV-2026-00001, which is void." in words(draft)
+    assert "It bills the charges of INV-2026-00001 again, which is void." in words(draft)
     assert link(draft, "INV-2026-00001") == at
     assert "Its charges are billed again on Draft." in words(browser.get(at))
     assert link(browser.get(at), "Draft") == done.location
@@ -123,7 +123,7 @@ def test_what_is_paid_offers_no_void(browser: FlaskClient, invoice: Invoice) -> 
     pay(make_payment_spec("acme", "1"))
     at = f"/invoices/{invoice.id}"
     assert not has_link(browser.get(at), "Void")
-    assert "This cannot be voided" in words(browser.get(f"{at}/void"))
+    assert "This document cannot be voided" in words(browser.get(f"{at}/void"))
     refused = send(browser, f"{at}/void", charges="pending", reason="Wrong")
     assert refused.status_code == 422
     assert "is paid in part or in full: it cannot be voided. Credit what is left of it." in words(refused)
@@ -133,7 +133,7 @@ def test_a_draft_is_neither_voided_nor_credited(browser: FlaskClient) -> None:
     draft = make_invoice(issue=False)
     for act in ("void", "credit"):
         page = browser.get(f"/invoices/{draft.id}/{act}", follow_redirects=True)
-        assert "This is draft: change or discard it instead." in words(page)
+        assert "This invoice is a draft. Edit or discard it instead." in words(page)
 
 
 # --- credit ----------------------------------------------------------------------------------------------------------
@@ -164,11 +164,11 @@ def test_credits_an_amount_after_a_confirmation(browser: FlaskClient, invoice: I
     text = words(page)
     assert page.status_code == 200
     assert "Credit 86.25 USD of INV-2026-00001?" in text
-    assert "Number to come CN-2026-00001" in text
+    assert "Number CN-2026-00001" in text
     assert "Net 75.00 USD" in text
     assert "Tax 19 % (S) on 50.00 USD 9.50 USD" in text
-    assert "Less is owed by 22.50 USD" in text
-    assert "Owed afterwards 0.00 USD" in text
+    assert "Reduces the balance by 22.50 USD" in text
+    assert "New balance 0.00 USD" in text
     assert "Becomes the customer’s credit 63.75 USD" in text
     assert len(all_invoices()) == 1
     done = confirm(browser, page, at)
@@ -177,7 +177,7 @@ def test_credits_an_amount_after_a_confirmation(browser: FlaskClient, invoice: I
     assert confirm(browser, page, at).location == done.location
     assert len(all_invoices()) == 2
     shown = browser.get(done.location)
-    assert "CN-2026-00001 credits INV-2026-00001." in words(shown)
+    assert "CN-2026-00001 was issued and credits INV-2026-00001." in words(shown)
     assert "Corrects INV-2026-00001 of 2 Apr 2026" in words(shown)
     assert "Total credited 86.25 USD" in words(shown)
     assert "Reason: Half was not delivered" in words(shown)
@@ -215,7 +215,7 @@ def test_credits_lines(browser: FlaskClient, invoice: Invoice) -> None:
         ({"amount": "172.51"}, "At most 172.50 USD can be credited: no more is left of INV-2026-00001."),
         ({"amount": ""}, "Give either an amount, or lines with their net amounts."),
         ({"amount": "1.234,5"}, "1234.5"),
-        ({"reason": ""}, "Say why: it is printed on the credit note."),
+        ({"reason": ""}, "Enter a reason. It is printed on the credit note."),
         ({"issue_date": "2026-04-01"}, "Use 2026-04-02 or later: that is the date of INV-2026-00001."),
         ({"way": "lines", "lines-0-line": "x", "lines-0-amount": "1"}, "This line is not on INV-2026-00001."),
         ({"way": "lines"}, "Give either an amount, or lines with their net amounts."),

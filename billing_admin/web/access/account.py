@@ -1,4 +1,4 @@
-"""One's own account: another password."""
+"""The signed-in person's account: changing the password."""
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -17,36 +17,36 @@ pages = subject("account", __name__, "/account", write=WRITE, read=WRITE)
 
 
 class PasswordForm(Form):
-    """The one that is known, and twice the one that is to be."""
+    """The current password, and the new password twice."""
 
-    current = SecretField("Password now", needed="Enter the password that you sign in with.")
+    current = SecretField("Current password", needed="Enter your current password.")
     password = SecretField("New password", needed="Enter a new password.")
-    again = SecretField("New password again", needed="Enter the new password a second time.")
+    again = SecretField("Repeat new password", needed="Enter the new password again.")
 
 
 @pages.route("/password", methods=["GET", "POST"])
 def password() -> ResponseReturnValue:
-    """Change one's own password; one's other sessions end."""
-    form, me = PasswordForm(), person()
-    if me is not None and form.validate_on_submit() and _proven(form, me):
+    """Change the signed-in person's password and end their other sessions."""
+    form, user = PasswordForm(), person()
+    if user is not None and form.validate_on_submit() and _check_passwords(form, user):
         with refusals_on(form):
-            transaction(_change, me, form.password.data)
-            flash("Your password was changed. Wherever else you were signed in, you are no longer.", "success")
+            transaction(_change_password, user, form.password.data)
+            flash("Your password was changed. You were signed out on all other devices.", "success")
             return redirect(url_for("dashboard.home"), 303)
     return form_page("account/password.html", form)
 
 
-def _proven(form: PasswordForm, me: SignedIn) -> bool:
-    """Whether it is really them, who typed the same twice; else the fields get their errors."""
+def _check_passwords(form: PasswordForm, user: SignedIn) -> bool:
+    """Return whether the current password is right and the new ones match; otherwise set field errors."""
     if form.password.data != form.again.data:
-        form.again.errors = ["The two new passwords differ. Enter the same twice."]
-    elif operations.verify_password(credentials(db.session(), me.email), form.current.data) is None:
-        form.current.errors = ["This is not your password. Check it and try again."]
+        form.again.errors = ["The new passwords do not match. Enter the same password twice."]
+    elif operations.verify_password(credentials(db.session(), user.email), form.current.data) is None:
+        form.current.errors = ["This is not your current password. Check it and try again."]
     return not form.errors
 
 
-def _change(session: Session, me: SignedIn, password: str) -> None:
-    """What was proved must still hold when it is changed."""
-    if credentials(session, me.email) is None:
-        raise Conflict("account_closed", "Your account was closed meanwhile.")
-    operations.set_password(session, me.id, password, actor(), now(), keep=me.token)
+def _change_password(session: Session, user: SignedIn, password: str) -> None:
+    # The account may have been deactivated since the password was checked outside of this transaction.
+    if credentials(session, user.email) is None:
+        raise Conflict("account_closed", "Your account was deactivated. Ask an administrator to activate it.")
+    operations.set_password(session, user.id, password, actor(), now(), keep=user.token)

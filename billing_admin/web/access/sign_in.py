@@ -1,4 +1,4 @@
-"""Sign in and out. After an expired session, what a form had sent is kept and can be sent again."""
+"""Signing in and out. A form sent after its session expired is kept and can be sent again."""
 
 import json
 from http import HTTPStatus
@@ -21,48 +21,48 @@ from billing_admin.web.frame.local_urls import came_from, local, this_address
 from billing_admin.web.frame.signed_in import enter as enter_session, has_expired, leave as leave_session, now, person
 
 MAX_KEPT = 100_000
-MAX_SENT = 3 * MAX_KEPT  # bytes: a form encodes a character of the kept text in three at most
+MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
 BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
 WRONG_CREDENTIALS = "The e-mail address and the password do not match an account. Check both and try again."
-TOO_MANY_ATTEMPTS = f"Too many attempts failed. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
+TOO_MANY_ATTEMPTS = f"Too many failed attempts. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
 
 pages = Blueprint("sign_in", __name__)
 
 
 class AccountEmailField(TextField):
-    """The e-mail address of an account, as it is typed."""
+    """The e-mail address of an account, in the spelling typed."""
 
     def read(self, typed: str) -> str:
-        """Refuse a text that is longer than any account's address once its spelling is folded."""
+        """Return the text typed; refuse it if its folded form is longer than an account's address may be."""
         folded_email(super().read(typed))
         return typed
 
 
 class SignInForm(Form):
-    """`kept` holds the fields of a form that was sent after its session had ended."""
+    """E-mail address and password; `saved_form` holds the fields of a form sent after its session expired."""
 
     email = AccountEmailField(
         "E-mail address", needed="Enter your e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput()
     )
     password = SecretField("Password", needed="Enter your password.")
     next = HiddenField()
-    kept = HiddenField()
+    saved_form = HiddenField()
 
 
 @pages.route("/sign-in", methods=["GET", "POST"])
 @body_limit(BODY)
 def sign_in() -> ResponseReturnValue:
-    """Sign in, and go on to where the person was going."""
+    """Sign in, then redirect to the page that was requested."""
     form = SignInForm(next=request.args.get("next"))
     if form.validate_on_submit():
         if throttled(db.session(), form.email.data, _network(), now()):
             form.form_errors.append(TOO_MANY_ATTEMPTS)
             page, status = _page(form, HTTPStatus.TOO_MANY_REQUESTS)
             return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}
-        token = _token(form.email.data, form.password.data)
+        token = _open_session(form.email.data, form.password.data)
         if token is not None:
             enter_session(token)
-            return _go_on(form)
+            return _continue(form)
         form.form_errors.append(WRONG_CREDENTIALS)
     elif person() is not None:
         return redirect(local(form.next.data), 303)
@@ -72,7 +72,7 @@ def sign_in() -> ResponseReturnValue:
 @pages.post("/sign-out")
 @body_limit(BodyLimit(16 * KIB, fields=20))
 def sign_out() -> ResponseReturnValue:
-    """Sign out, and have the browser forget what it kept."""
+    """Sign out, and have the browser clear cookies and storage."""
     leave_session()
     response = redirect(url_for("sign_in.sign_in"), 303)
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
@@ -80,21 +80,21 @@ def sign_out() -> ResponseReturnValue:
 
 
 def sign_in_url(next_address: str) -> str:
-    """The sign-in page that goes on to `next_address`."""
+    """Return the URL of the sign-in page that then redirects to `next_address`."""
     return url_for("sign_in.sign_in", next=None if next_address == "/" else next_address)
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
-    """Ask to sign in first. The page keeps the fields of a form that was sent after its session had expired.
+    """Return the sign-in page; it keeps the fields of a form that was sent after its session expired.
 
-    Nobody else's body is read. Files are not kept.
+    The body of any other request is not read. Files are not kept.
     """
-    form = SignInForm(formdata=None, next=came_from(), kept=_sent_form() if has_expired() else "")
+    form = SignInForm(formdata=None, next=came_from(), saved_form=_sent_form() if has_expired() else "")
     return _page(form, HTTPStatus.UNAUTHORIZED)
 
 
 def _sent_form() -> str:
-    """Return the form that was sent as JSON, or nothing if it is too long to keep."""
+    """Return the form that was sent, as JSON; empty if it is too long to keep."""
     request.max_content_length = MAX_SENT
     open_body()
     try:
@@ -102,11 +102,12 @@ def _sent_form() -> str:
     except RequestEntityTooLarge:
         return ""
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
-    kept = json.dumps([this_address(), fields])
-    return kept if len(kept) <= MAX_KEPT else ""
+    saved_form = json.dumps([this_address(), fields])
+    return saved_form if len(saved_form) <= MAX_KEPT else ""
 
 
-def _token(email: str, password: str) -> str | None:
+def _open_session(email: str, password: str) -> str | None:
+    """Check the password; return the token of a new session, or None if it is wrong."""
     proof = users.verify_password(credentials(db.session(), email), password)
     return transaction(users.sign_in, email, proof, _network(), request_id(), now())
 
@@ -115,19 +116,20 @@ def _network() -> str:
     return network_of(request.remote_addr or "")
 
 
-def _go_on(form: SignInForm) -> ResponseReturnValue:
-    target, kept = local(form.next.data), _kept(form.kept.data)
-    if kept is None:
+def _continue(form: SignInForm) -> ResponseReturnValue:
+    """Redirect to the requested page, or offer to send the kept form again."""
+    target, saved_form = local(form.next.data), _read_saved_form(form.saved_form.data)
+    if saved_form is None:
         return redirect(target, 303)
-    to, fields = kept
-    return render_template("sign_in/send_again.html", to=to, fields=fields, target=target)
+    action, fields = saved_form
+    return render_template("sign_in/send_again.html", action=action, fields=fields, target=target)
 
 
-def _kept(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
-    """Where a form was sent, and its fields; None if nothing, or nonsense, was kept."""
+def _read_saved_form(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
+    """Return address and fields of the kept form; None if there is none or the text is not valid."""
     try:
-        to, fields = json.loads(text or "null")
-        return local(str(to)), [(str(name), str(value)) for name, value in fields]
+        action, fields = json.loads(text or "null")
+        return local(str(action)), [(str(name), str(value)) for name, value in fields]
     except (TypeError, ValueError, RecursionError):
         return None
 

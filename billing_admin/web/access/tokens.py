@@ -1,4 +1,4 @@
-"""API tokens: the list, making one, whose secret is shown once, and revoking."""
+"""API tokens: the list, creating a token, whose secret is shown once, and revoking."""
 
 import json
 import shlex
@@ -23,18 +23,18 @@ from billing_admin.web.frame.guard import subject
 from billing_admin.web.frame.signed_in import actor, now, person
 
 WRITE = "tokens:write"
-USUAL_DAYS = 365
+DEFAULT_DAYS = 365
 
 pages = subject("tokens", __name__, "/tokens", write=WRITE, read=WRITE)
 
 
 class TokenForm(Form):
-    """`id` makes a second click make nothing."""
+    """Name, scopes and lifetime of a new token; `id` prevents a second token on a double click."""
 
     id = KeyField()
-    name = TextField("Name", needed="Enter what the token is for, such as nightly import.", longest=100)
+    name = TextField("Name", needed="Enter a name for the token, such as nightly import.", longest=100)
     scopes = SelectMultipleField(
-        "What it may do",
+        "Scopes",
         choices={scope: f"{scope} — {sentence}." for scope, sentence in SCOPES.items()},
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
@@ -44,28 +44,28 @@ class TokenForm(Form):
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Every token, newest first; never its secret."""
-    moment, found = now(), queries.tokens(db.session())
-    states = {token.id: queries.state(token, moment) for token in found}
-    return render_template("tokens/list.html", tokens=found, states=states)
+    """List all tokens, newest first, without their secrets."""
+    moment, tokens = now(), queries.tokens(db.session())
+    states = {token.id: queries.state(token, moment) for token in tokens}
+    return render_template("tokens/list.html", tokens=tokens, states=states)
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Make a token. The answer itself shows the secret, as it is kept nowhere; sent again, it makes no second one."""
-    form = TokenForm(expires_in_days=USUAL_DAYS)
+    """Create a token. The response shows the secret, which is not stored; a repeated request creates no second one."""
+    form = TokenForm(expires_in_days=DEFAULT_DAYS)
     if form.validate_on_submit():
         try:
-            return _make(form)
+            return _create(form)
         except Conflict as refusal:
-            flash(f"{refusal.message} If it was not kept, revoke it and make another.", "warning")
+            flash(f"{refusal.message} If you did not copy the token, revoke it and create another one.", "warning")
             return redirect(url_for("tokens.index"), 303)
         except (Denied, Invalid) as refusal:
             apply(form, refusal)
     return form_page("tokens/form.html", form)
 
 
-def _make(form: TokenForm) -> ResponseReturnValue:
+def _create(form: TokenForm) -> ResponseReturnValue:
     owner = person()
     token, secret = transaction(
         operations.create,
@@ -77,37 +77,38 @@ def _make(form: TokenForm) -> ResponseReturnValue:
         actor=actor(),
         now=now(),
     )
-    command = curl(secret, token.scopes)
+    command = curl_command(secret, token.scopes)
     return render_template("tokens/made.html", token=token, secret=secret, curl=command, sentences=SCOPES), 201
 
 
-def curl(secret: str, scopes: Collection[str]) -> str:
-    """A command line that can be pasted: it posts a charge where the token may, and else lists customers."""
+def curl_command(secret: str, scopes: Collection[str]) -> str:
+    """Return a command to try the token: it posts a charge if the scopes allow it, or lists customers."""
     parts = ["curl", "--header", f"Authorization: Bearer {secret}"]
     if "charges:write" not in scopes:
-        return shlex.join([*parts, _address("customers")])
-    parts += ["--header", "Content-Type: application/json", "--data", json.dumps(_sample(), ensure_ascii=False)]
-    return shlex.join([*parts, _address("charges")])
+        return shlex.join([*parts, _api_url("customers")])
+    body = json.dumps(_sample_charge(), ensure_ascii=False)
+    parts += ["--header", "Content-Type: application/json", "--data", body]
+    return shlex.join([*parts, _api_url("charges")])
 
 
-def _sample() -> dict[str, str]:
-    first = paging.page(db.session(), customers.by_name(CustomerFilter()), 1).rows
-    reference = first[0].reference if first else "C-0001"
+def _sample_charge() -> dict[str, str]:
+    first_customers = paging.page(db.session(), customers.by_name(CustomerFilter()), 1).rows
+    reference = first_customers[0].reference if first_customers else "C-0001"
     return {"customer": reference, "description": "Setup, one hour", "amount": "120.00"}
 
 
-def _address(resource: str) -> str:
-    home: str = url_for("dashboard.home", _external=True)
-    return f"{home}api/v1/{resource}"
+def _api_url(resource: str) -> str:
+    home_url: str = url_for("dashboard.home", _external=True)
+    return f"{home_url}api/v1/{resource}"
 
 
 @pages.route("/<uuid:id>/revoke", methods=["GET", "POST"])
 def revoke(id: UUID) -> ResponseReturnValue:
-    """Say what will stop working, then end the token for good."""
+    """Ask for confirmation, then revoke the token for good."""
     token, form = queries.token(db.session(), id), Form()
     if form.validate_on_submit():
         name = token.name
         revoked = transaction(operations.revoke, id, actor(), now())
-        flash(f"The token {name} was revoked." if revoked else f"The token {name} is revoked already.", "success")
+        flash(f"The token {name} was revoked." if revoked else f"The token {name} was already revoked.", "success")
         return redirect(url_for("tokens.index"), 303)
     return form_page("tokens/revoke.html", form, token=token, state=queries.state(token, now()))

@@ -1,4 +1,4 @@
-"""People who may sign in: the list with the roles, adding one, another role or password, closing an account."""
+"""People who can sign in: the list with the roles, adding, changing role or password, deactivating."""
 
 from uuid import UUID
 
@@ -22,81 +22,81 @@ pages = subject("users", __name__, "/users", write=WRITE, read=WRITE)
 
 
 class RoleForm(Form):
-    """What somebody may do."""
+    """The role of a person."""
 
     role = RadioField(
         "Role", choices={role: f"{role.capitalize()} — {sentence}" for role, sentence in ROLE_SENTENCES.items()}
     )
 
 
-class NewForm(RoleForm):
-    """Whom to let in. The password is made here, and shown once."""
+class NewPersonForm(RoleForm):
+    """E-mail address and role of a new person."""
 
     email = TextField("E-mail address", needed="Enter an e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput())
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Everybody, and what each role may do."""
+    """List all people, and the permissions of each role."""
     return render_template("users/list.html", users=queries.people(db.session()), permissions=PERMISSIONS, roles=ROLES)
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Add a person. The answer itself shows the password, as it is kept nowhere; sent again, it adds nobody."""
-    form = NewForm()
+    """Add a person. The response shows the password, which is not stored; a repeated request adds no second person."""
+    form = NewPersonForm()
     if form.validate_on_submit():
         with refusals_on(form):
             password = operations.generate_password()
             user = transaction(operations.create_user, form.email.data, password, form.role.data, actor(), now())
-            return _shown(user.email, password), 201
+            return _password_page(user.email, password), 201
     return form_page("users/form.html", form)
 
 
-def _shown(email: str, password: str) -> str:
+def _password_page(email: str, password: str) -> str:
     return render_template("users/password.html", email=email, password=password)
 
 
 @pages.route("/<uuid:id>/role", methods=["GET", "POST"])
 def role(id: UUID) -> ResponseReturnValue:
-    """Give somebody another role."""
+    """Change the role of a person."""
     user = queries.user(db.session(), id)
     form, email = RoleForm(role=user.role), user.email
     if form.validate_on_submit():
         with refusals_on(form):
             transaction(operations.change_role, id, form.role.data, actor(), now())
-            flash(f"{email} is {form.role.data} now, and has to sign in again.", "success")
+            flash(f"{email} now has the role {form.role.data} and must sign in again.", "success")
             return redirect(url_for("users.index"), 303)
     return form_page("users/role.html", form, user=queries.user(db.session(), id))
 
 
 @pages.route("/<uuid:id>/password", methods=["GET", "POST"])
 def password(id: UUID) -> ResponseReturnValue:
-    """Give somebody who lost it a new password, shown once."""
+    """Set a new random password for a person and show it once."""
     form, email = Form(), queries.user(db.session(), id).email
     if form.validate_on_submit():
-        made = operations.generate_password()
-        transaction(operations.set_password, id, made, actor(), now())
-        return _shown(email, made)
+        new_password = operations.generate_password()
+        transaction(operations.set_password, id, new_password, actor(), now())
+        return _password_page(email, new_password)
     return form_page("users/new_password.html", form, email=email)
 
 
 @pages.route("/<uuid:id>/deactivate", methods=["GET", "POST"])
 def deactivate(id: UUID) -> ResponseReturnValue:
-    """Ask first, then close an account."""
+    """Ask for confirmation, then deactivate a person."""
     form, email = Form(), queries.user(db.session(), id).email
     if form.validate_on_submit():
         with refusals_on(form):
             transaction(operations.deactivate, id, actor(), now())
-            flash(f"The account of {email} was closed.", "success")
+            flash(f"{email} was deactivated.", "success")
             return redirect(url_for("users.index"), 303)
     return form_page("users/deactivate.html", form, email=email)
 
 
 @pages.post("/<uuid:id>/activate")
 def activate(id: UUID) -> ResponseReturnValue:
-    """Open a closed account again."""
+    """Activate a deactivated person."""
     email = queries.user(db.session(), id).email
     transaction(operations.activate, id, actor(), now())
-    flash(f"{email} can sign in again, with the password of before.", "success")
+    flash(f"{email} was activated and can sign in with the same password as before.", "success")
     return redirect(url_for("users.index"), 303)

@@ -1,4 +1,4 @@
-"""Drafts: what they say, the charges on them, and issuing many at once."""
+"""Drafts: editing their details, moving charges on and off, and issuing many at once."""
 
 from dataclasses import replace
 from datetime import date, datetime
@@ -36,26 +36,26 @@ from billing_admin.web.invoices.invoices import (
 
 pages = subject("drafts", __name__, "/invoices", write=WRITE)
 
-MAX_NOTE = 1000
+MAX_NOTE_LENGTH = 1000
 
 
 class DraftForm(Form):
-    """What a person says on a draft."""
+    """The details of a draft that can be edited."""
 
     purchase_order = TextField("Purchase order number")
     due_date = DayField("Due date")
-    note = LinesField("Note", longest=MAX_NOTE, render_kw={"rows": 4})
+    note = LinesField("Note", longest=MAX_NOTE_LENGTH, render_kw={"rows": 4})
     version = VersionField()
 
 
 class MoveChargesForm(Form):
-    """Which charges, by their ticks; of which version of the draft."""
+    """The version of the draft; the selected charges are sent as tick boxes outside of the form."""
 
     version = VersionField()
 
 
 class IssueDraftsForm(Form):
-    """The day that stands on the invoices, and a digest of the drafts that were shown."""
+    """Issue date of all drafts; `shown` is a digest of the drafts on the confirmation page."""
 
     issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
     shown = HiddenField()
@@ -63,55 +63,55 @@ class IssueDraftsForm(Form):
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Change what a draft says; what somebody else changed meanwhile is shown beside it."""
-    draft = _draft(id)
-    form, meanwhile = DraftForm(obj=draft), list[Difference]()
+    """Edit a draft; when another person saved it first, show both versions."""
+    draft = _load_draft(id)
+    form, conflicts = DraftForm(obj=draft), list[Difference]()
     if form.validate_on_submit():
         fields = {name: form[name].data for name in operations.FIELDS}
         with refusals_on(form):
             transaction(operations.change, id, fields, form.version.data, actor(), now())  # type: ignore[arg-type]
             flash("The draft was saved.", "success")
             return redirect(url_for("invoices.show", id=id), 303)
-        draft = _draft(id)
-        meanwhile = differences(form, DraftForm(formdata=None, obj=draft), draft.version)
+        draft = _load_draft(id)
+        conflicts = differences(form, DraftForm(formdata=None, obj=draft), draft.version)
     unready = unready_drafts(db.session(), [id])
-    return form_page("drafts/edit.html", form, draft=draft, meanwhile=meanwhile, unready=unready)
+    return form_page("drafts/edit.html", form, draft=draft, conflicts=conflicts, unready=unready)
 
 
 @pages.route("/<uuid:id>/charges", methods=["GET", "POST"])
 def charges(id: UUID) -> ResponseReturnValue:
-    """The charges on a draft, to take off, or those that wait, to put on."""
-    draft, adding = _draft(id), given_choice("show", ("pending",)) == "pending"
-    form, chosen = MoveChargesForm(obj=draft), ticked()
+    """List the charges on a draft to remove some, or the pending charges to add some."""
+    draft, adding = _load_draft(id), given_choice("show", ("pending",)) == "pending"
+    form, selected = MoveChargesForm(obj=draft), ticked()
     if form.validate_on_submit():
-        if not chosen:
-            form.form_errors.append("Tick at least one charge.")
-        add, remove = (chosen, []) if adding else ([], chosen)
+        if not selected:
+            form.form_errors.append("Select at least one charge.")
+        add, remove = (selected, []) if adding else ([], selected)
         with refusals_on(form):
-            if chosen:
+            if selected:
                 moved = transaction(operations.move_charges, id, add, remove, form.version.data, actor(), now())
-                draft = _draft(id)
-                what = "put on" if adding else "taken off"
+                draft = _load_draft(id)
+                act = "added" if adding else "removed"
                 total = money(draft.total, draft.currency)
-                flash(f"{counted(moved, 'charge')} {what}. The draft's total is {total}.", "success")
+                flash(f"{counted(moved, 'charge')} {act}. The draft's total is now {total}.", "success")
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
-        draft = _draft(id)
+        draft = _load_draft(id)
         form.version.renew(draft.version)
-    waiting = unbilled.Waiting(draft.customer_id, draft.currency, status="pending")
+    pending_filter = unbilled.Waiting(draft.customer_id, draft.currency, status="pending")
     session = db.session()
     return form_page(
         "drafts/charges.html",
         form,
         draft=draft,
         adding=adding,
-        on_it=queries.charge_count(draft),
-        pending=unbilled.waiting_sum(session, waiting)[0],
-        page=rows(unbilled.waiting(session, waiting) if adding else queries.charges_of(id)),
-        chosen=chosen,
+        billed=queries.charge_count(draft),
+        pending=unbilled.waiting_sum(session, pending_filter)[0],
+        page=rows(unbilled.waiting(session, pending_filter) if adding else queries.charges_of(id)),
+        selected=selected,
     )
 
 
-def _draft(id: UUID) -> Invoice:
+def _load_draft(id: UUID) -> Invoice:
     draft = queries.invoice(db.session(), str(id))
     editable(draft.status, draft.number, "changed")
     return draft
@@ -119,10 +119,10 @@ def _draft(id: UUID) -> Invoice:
 
 @pages.route("/issue", methods=["GET", "POST"])
 def issue() -> ResponseReturnValue:
-    """Say what issuing the drafts of a filter means; once that is confirmed, issue exactly those."""
+    """Show the drafts that match the filter; once confirmed, issue exactly those."""
     filters = resolve_customer(replace(read_filters(), status="draft"))
     form = IssueDraftsForm(issue_date=today())
-    back = address("invoices.index", status="draft")
+    drafts_url = address("invoices.index", status="draft")
     if form.validate_on_submit():
         with refusals_on(form):
             count = transaction(_issue, filters, form.shown.data or "", form.issue_date.data, actor(), now())
@@ -131,28 +131,28 @@ def issue() -> ResponseReturnValue:
     drafts = queries.drafts(db.session(), filters)
     if not drafts.ids:
         flash("There are no drafts to issue.", "info")
-        return redirect(back, 303)
+        return redirect(drafts_url, 303)
     form.shown.data = drafts.digest
     number = next_number(db.session(), form.issue_date.data or today())
-    button = f"Issue {counted(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
+    button_label = f"Issue {counted(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
     return form_page(
         "drafts/issue.html",
         form,
         drafts=drafts,
         number=number,
-        button=button,
+        button_label=button_label,
         chips=filter_chips(filters),
-        back=back,
+        drafts_url=drafts_url,
         unprintable=unprintable_of_drafts(drafts.ids),
         unready=unready_drafts(db.session(), drafts.ids),
     )
 
 
 def _issue(
-    session: Session, filters: queries.InvoiceFilter, shown: str, issue_date: date, who: Actor, at: datetime
+    session: Session, filters: queries.InvoiceFilter, shown: str, issue_date: date, actor: Actor, now: datetime
 ) -> int:
-    """Issue exactly what was shown."""
+    """Issue the drafts that were shown. Raises Conflict if they changed since."""
     drafts = queries.drafts(session, filters)
     if drafts.digest != shown:
-        raise Conflict("drafts_changed", "The drafts have changed since you saw them. Look at the new sums below.")
-    return issue_many(session, drafts.ids, issue_date, who, at)
+        raise Conflict("drafts_changed", "The drafts have changed since you saw them. Check the new totals below.")
+    return issue_many(session, drafts.ids, issue_date, actor, now)

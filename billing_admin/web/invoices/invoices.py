@@ -1,4 +1,4 @@
-"""Invoices: the list, the document, the charges behind each line, issuing and discarding a draft."""
+"""Invoices: the list, the document, the charges of each line, issuing and discarding a draft."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -51,13 +51,13 @@ pages = subject("invoices", __name__, "/invoices", write=WRITE)
 
 
 class IssueForm(Form):
-    """The day that stands on the invoice."""
+    """Issue date of one invoice."""
 
     issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
 
 
 def read_filters() -> queries.InvoiceFilter:
-    """The filter that the URL states."""
+    """Return the list filter in the URL."""
     run = given_id("run")
     return queries.InvoiceFilter(
         today(),
@@ -75,14 +75,18 @@ def read_filters() -> queries.InvoiceFilter:
 
 
 def resolve_customer(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
-    """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
+    """Return the filter with the customer's reference in place of the text typed.
+
+    Raises:
+        NotFound: if no single customer matches the text.
+    """
     if not filters.customer:
         return filters
     return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
 
 
 def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
-    """The filter in words; the status has its tabs."""
+    """Return a removable chip for each condition of the filter, except status, which has tabs."""
     return chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
@@ -98,21 +102,21 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """The invoices that the filter lets through, newest first, with the filter's sums."""
-    session, filters, unknown = db.session(), read_filters(), None
+    """List the invoices that match the filter, newest first, with their sums."""
+    session, filters, unknown_customer = db.session(), read_filters(), None
     try:
         filters = resolve_customer(filters)
     except NotFound as refusal:
-        unknown = refusal.message
+        unknown_customer = refusal.message
     return render_template(
         "invoices/list.html",
         filters=filters,
-        tabs=[] if unknown else _tabs(filters),
+        tabs=[] if unknown_customer else _tabs(filters),
         chips=filter_chips(filters),
         clear_url=bare(),
-        unknown=unknown,
-        page=None if unknown else rows(queries.invoices(session, filters)),
-        sums=[] if unknown else queries.sums(session, filters),
+        unknown_customer=unknown_customer,
+        page=None if unknown_customer else rows(queries.invoices(session, filters)),
+        sums=[] if unknown_customer else queries.sums(session, filters),
         kinds=list(KIND_LABELS.items()),
         currencies=[(code, code) for code in customers.currencies(session)],
         issue_url=address("drafts.issue", status=None),
@@ -136,16 +140,16 @@ def _tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """The document."""
-    invoice = _invoice(id)
+    """Show one document."""
+    invoice = _load_invoice(id)
     return render_template(
         "invoices/show.html",
         invoice=invoice,
         state=invoice_state(invoice, today()),
-        owed=balance(invoice),
-        terms=_terms(invoice),
+        balance=balance(invoice),
+        terms=_payment_terms(invoice),
         late=late.on_lines(db.session(), id),
-        **_acts(invoice),
+        **_permitted_acts(invoice),
         payments=of_invoice(db.session(), id),
         unprintable=_unprintable(invoice),
         unready=unready_drafts(db.session(), [id]) if invoice.status == "draft" else [],
@@ -153,21 +157,21 @@ def show(id: UUID) -> ResponseReturnValue:
     )
 
 
-def _acts(invoice: Invoice) -> dict[str, bool]:
-    """What the person may do with it as it stands."""
-    may_write, draft = may(WRITE), invoice.status == "draft"
-    stands = may_write and invoice.status == "issued" and invoice.kind == "invoice"
+def _permitted_acts(invoice: Invoice) -> dict[str, bool]:
+    """Return the acts that the person's role and the state of the document allow."""
+    may_write = may(WRITE)
+    correctable = may_write and invoice.status == "issued" and invoice.kind == "invoice"
     return {
-        "may_change": may_write and draft,
-        "may_void": stands and not (invoice.paid or invoice.credited),
-        "may_credit": stands and invoice.credited != invoice.total,
+        "may_change": may_write and invoice.status == "draft",
+        "may_void": correctable and not (invoice.paid or invoice.credited),
+        "may_credit": correctable and invoice.credited != invoice.total,
     }
 
 
 @pages.get("/<uuid:id>/explain")
 def explain(id: UUID) -> ResponseReturnValue:
-    """How each number came about: its total of net and tax, these of its lines, and these of their charges."""
-    invoice = _invoice(id)
+    """Show how total, tax and net were calculated from the lines, and the lines from their charges."""
+    invoice = _load_invoice(id)
     return render_template(
         "invoices/explain.html",
         invoice=invoice,
@@ -179,16 +183,16 @@ def explain(id: UUID) -> ResponseReturnValue:
 
 @pages.get("/<uuid:id>/lines/<uuid:line_id>")
 def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
-    """The charges that one line sums up, and where it was rounded."""
-    invoice = _invoice(id)
-    place = next((place for place, one in enumerate(invoice.lines) if one.id == line_id), None)
-    if place is None:
-        raise NotFound("unknown_line", "There is no such line on this invoice.", "line_id")
+    """List the charges of one line, and show where their sum was rounded."""
+    invoice = _load_invoice(id)
+    index = next((index for index, candidate in enumerate(invoice.lines) if candidate.id == line_id), None)
+    if index is None:
+        raise NotFound("unknown_line", "This line is not on the invoice. Choose a line from the invoice.", "line_id")
     return render_template(
         "invoices/line.html",
         invoice=invoice,
-        line=invoice.lines[place],
-        step=explanation(db.session(), invoice).lines[place] if invoice.kind == "invoice" else None,
+        line=invoice.lines[index],
+        step=explanation(db.session(), invoice).lines[index] if invoice.kind == "invoice" else None,
         page=rows(queries.charges_of_line(line_id)),
         rounding=rounding(invoice.currency),
     )
@@ -196,27 +200,26 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
 
 @pages.get("/<uuid:id>/pdf")
 def download_pdf(id: UUID) -> ResponseReturnValue:
-    """The issued document as PDF."""
-    invoice = _invoice(id)
+    """Send the issued document as PDF."""
+    invoice = _load_invoice(id)
     headers = {"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"'}
     return Response(pdf(invoice, _glyphs()), headers=headers, content_type="application/pdf")
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])
 def issue(id: UUID) -> ResponseReturnValue:
-    """Say what issuing means; once that is confirmed, do it."""
+    """Ask for confirmation and the issue date, then issue the draft."""
     form = IssueForm(issue_date=today())
     if form.validate_on_submit():
         with refusals_on(form):
             issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())
-            number = _invoice(id).number
-            flash(
-                f"{number} was issued." if issued else f"{number} is issued already.", "success" if issued else "info"
-            )
+            number = _load_invoice(id).number
+            message = f"{number} was issued." if issued else f"{number} was already issued."
+            flash(message, "success" if issued else "info")
             return redirect(url_for("invoices.show", id=id), 303)
-    invoice = _invoice(id)
+    invoice = _load_invoice(id)
     if invoice.status != "draft" and not form.errors:
-        flash(f"{invoice.number} is {invoice.status} already.", "info")
+        flash(f"{invoice.number} is already {invoice.status}.", "info")
         return redirect(url_for("invoices.show", id=id), 303)
     number = next_number(db.session(), form.issue_date.data or today())
     return form_page(
@@ -224,8 +227,8 @@ def issue(id: UUID) -> ResponseReturnValue:
         form,
         invoice=invoice,
         number=number,
-        terms=_terms(invoice),
-        charges=_charges(invoice),
+        terms=_payment_terms(invoice),
+        charges=_count_charges(invoice),
         unprintable=unprintable_of_drafts([id]),
         unready=unready_drafts(db.session(), [id]),
     )
@@ -233,32 +236,33 @@ def issue(id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/discard", methods=["GET", "POST"])
 def discard(id: UUID) -> ResponseReturnValue:
-    """Say what discarding means; once that is confirmed, do it."""
+    """Ask for confirmation, then discard the draft."""
     form = Form()
     if form.validate_on_submit():
         try:
-            invoice = _invoice(id)
-            done = f"The draft for {invoice.customer_name} was discarded. {_charges(invoice)} pending again."
+            invoice = _load_invoice(id)
+            message = f"The draft for {invoice.customer_name} was discarded. {_count_charges(invoice)} pending again."
             transaction(operations.discard, id, actor(), now())
-            flash(done, "success")
+            flash(message, "success")
         except NotFound:
-            flash("This draft is discarded already.", "info")
+            flash("This draft was already discarded.", "info")
         return redirect(url_for("invoices.index", status="draft"), 303)
-    return form_page("invoices/discard.html", form, invoice=_draft(id), charges=_charges(_draft(id)))
+    draft = _load_draft(id)
+    return form_page("invoices/discard.html", form, invoice=draft, charges=_count_charges(draft))
 
 
-def _draft(id: UUID) -> Invoice:
-    invoice = _invoice(id)
+def _load_draft(id: UUID) -> Invoice:
+    invoice = _load_invoice(id)
     editable(invoice.status, invoice.number, "discarded")
     return invoice
 
 
-def _invoice(id: UUID) -> Invoice:
+def _load_invoice(id: UUID) -> Invoice:
     return queries.invoice(db.session(), str(id))
 
 
 def unprintable_of_drafts(ids: Collection[UUID]) -> str:
-    """Name the characters that the PDFs of these drafts could not print; an empty text if there are none."""
+    """Return a sentence naming the characters that the PDFs could not print; empty if there are none."""
     return missing_glyphs_sentence(_glyphs().missing(texts_of_drafts(db.session(), ids)))
 
 
@@ -272,12 +276,12 @@ def _glyphs() -> Glyphs:
     return load_glyphs(current_app.extensions["billing_settings"].fonts)
 
 
-def _charges(invoice: Invoice) -> str:
+def _count_charges(invoice: Invoice) -> str:
     return counted(queries.charge_count(invoice), "charge")
 
 
-def _terms(invoice: Invoice) -> int:
-    """Days to pay, as a draft would get them today."""
+def _payment_terms(invoice: Invoice) -> int:
+    """Return the days to pay that a draft would get if it were issued today."""
     customer: Customer = customers.customer(db.session(), str(invoice.customer_id))
-    own = customer.payment_terms_days
-    return organisation(db.session()).payment_terms_days if own is None else own
+    customer_terms = customer.payment_terms_days
+    return organisation(db.session()).payment_terms_days if customer_terms is None else customer_terms

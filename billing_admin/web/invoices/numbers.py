@@ -1,4 +1,4 @@
-"""The number register: each series, each of its numbers and what became of it, and the numbers that are missing."""
+"""The number register: each series, each of its numbers with its document, and missing numbers."""
 
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
@@ -11,44 +11,49 @@ from billing_admin.web.frame.guard import subject
 from billing_admin.web.frame.list_params import given, rows
 from billing_admin.web.frame.signed_in import today
 
-LONGEST_PART = 5  # digits
+MAX_SERIES_DIGITS = 5
 
 pages = subject("numbers", __name__, "/numbers", write="settings:write")
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Every series, and the numbers that come next."""
+    """List every series, with the next numbers."""
     session, day = db.session(), today()
-    coming = {kind: queries.next_number(session, day, kind) for kind in queries.KINDS}
+    next_numbers = {kind: queries.next_number(session, day, kind) for kind in queries.KINDS}
     return render_template(
-        "numbers/list.html", series=queries.all_series(session), coming=coming, blocked=queries.blocked(session, day)
+        "numbers/list.html",
+        series=queries.all_series(session),
+        next_numbers=next_numbers,
+        blocked=queries.blocked(session, day),
     )
 
 
 @pages.get("/<any(invoice, credit_note):kind>/<int:year>")
 def show(kind: str, year: int) -> ResponseReturnValue:
-    """Each number of one series, the last first."""
-    session, which = db.session(), SeriesFilter(kind, year, _part())
-    series = queries.series(session, which)
-    return render_template("numbers/show.html", series=series, page=rows(queries.register(which)), today=today())
+    """List the numbers of one series, newest first."""
+    session, series_filter = db.session(), SeriesFilter(kind, year, _series_part())
+    series = queries.series(session, series_filter)
+    page = rows(queries.register(series_filter))
+    return render_template("numbers/show.html", series=series, page=page, today=today())
 
 
 @pages.get("/<any(invoice, credit_note):kind>/<int:year>.csv")
 def download(kind: str, year: int) -> ResponseReturnValue:
-    """The series as a file, in the order of its numbers."""
-    which = SeriesFilter(kind, year, _part())
-    queries.series(db.session(), which)  # what is refused is refused before anything is sent
+    """Send the series as a CSV file, in the order of its numbers."""
+    series_filter = SeriesFilter(kind, year, _series_part())
+    queries.series(db.session(), series_filter)  # raises before the response begins
     excel = given("excel") == "1"
-    name = f"{kind.replace('_', '-')}-numbers-{year}{f'-series-{which.part}' if which.part else ''}.csv"
+    suffix = f"-series-{series_filter.part}" if series_filter.part else ""
+    name = f"{kind.replace('_', '-')}-numbers-{year}{suffix}.csv"
     return Response(
-        Stream(lambda session: csv_writer.export(session, "numbers", which, excel=excel)),
+        Stream(lambda session: csv_writer.export(session, "numbers", series_filter, excel=excel)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _part() -> int | None:
-    """The part of the year that the URL names; None, which stands for the first, if it names no whole number."""
-    typed = given("series")
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < LONGEST_PART else None
+def _series_part() -> int | None:
+    """Return the series within the year that the URL names; None, the first, if it is not a number."""
+    text = given("series")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_SERIES_DIGITS else None

@@ -1,4 +1,4 @@
-"""Issued invoices corrected: made void, or credited. Each says what it means before it is done."""
+"""Voiding and crediting issued invoices, each with a confirmation page."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import credit_notes, voids
-from billing_admin.queries.invoices import credit_notes as crediting, invoices as queries
+from billing_admin.queries.invoices import credit_notes as credit_note_queries, invoices as queries
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.web.frame.forms import AmountField, DayField, Form, KeyField, TextField, form_page, refusals_on
@@ -32,26 +32,26 @@ pages = subject("corrections", __name__, "/invoices", write=WRITE)
 
 LONGEST_REASON = 500
 CHARGE_OUTCOMES = {
-    "pending": "Pending again — They go on the customer's next invoice.",
-    "billed_again": "Billed again at once — A draft with the same charges is made now, to look at and issue.",
+    "pending": "Pending again — They will go on the customer's next invoice.",
+    "billed_again": "Billed again — A draft with the same charges is made for you to review and issue.",
     "cancelled": "Cancelled — They will never be billed.",
 }
-UNKNOWN_LINE_ID = UUID(int=0)
+UNKNOWN_LINE_ID = UUID(int=0)  # no line has this id: a line sent without a valid id is refused as unknown
 CREDIT_MODES = {"amount": "An amount with its tax", "lines": "Net amounts of lines"}
 
 
 class VoidForm(Form):
-    """Why, and what becomes of the charges."""
+    """The reason for voiding, and the new state of the charges."""
 
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=LONGEST_REASON)
-    charges = RadioField("Its charges", choices=CHARGE_OUTCOMES, default="pending")
+    reason = TextField("Reason", needed="Enter a reason for voiding the invoice.", longest=LONGEST_REASON)
+    charges = RadioField("Charges after voiding", choices=CHARGE_OUTCOMES, default="pending")
 
 
 class CreditLineForm(Form):
-    """The net to take back of one line."""
+    """The net amount to credit of one line."""
 
     class Meta(Form.Meta):
-        """The whole form has the token."""
+        """CSRF is off: the form around it has the token."""
 
         csrf = False
 
@@ -59,49 +59,55 @@ class CreditLineForm(Form):
     amount = AmountField("Net to credit")
 
 
-def _line_fields(most: int = 1) -> Any:
-    """Return the list of lines; a request that sends more than `most` makes no more fields of them."""
-    return FieldList(FormField(CreditLineForm), max_entries=most)
+def _line_fields(max_lines: int = 1) -> Any:
+    """Return the list of lines; a request that sends more than `max_lines` gets no further fields."""
+    return FieldList(FormField(CreditLineForm), max_entries=max_lines)
 
 
 class CreditForm(Form):
-    """How much, and why. `id` makes a second click credit nothing; `shown` is the total that was confirmed."""
+    """Amount and reason of a credit note.
+
+    `id` prevents a second credit note on a double click; `shown` is the total on the confirmation page.
+    """
 
     id = KeyField()
-    reason = TextField("Reason", needed="Say why: it is printed on the credit note.", longest=LONGEST_REASON)
+    reason = TextField("Reason", needed="Enter a reason. It is printed on the credit note.", longest=LONGEST_REASON)
     way = RadioField("Credit", choices=CREDIT_MODES, default="amount")
     amount = AmountField("Amount with tax")
     lines = _line_fields()
-    issue_date = DayField("Date of the credit note", needed="Enter a day such as 2026-11-30.")
+    issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
     shown = HiddenField()
 
     def expect_currency(self, currency: str) -> None:
-        """Take and write the amounts, those of lines as well, in this currency."""
-        for part in (self, *(one.form for one in self.lines)):
-            part.amount.currency, part.amount.digits = currency, MINOR_DIGITS[currency]
-            part.amount.flags.optional = False  # which of them is needed depends on the way that is chosen
+        """Read and show all amounts, including those of the lines, in this currency."""
+        for form in (self, *(entry.form for entry in self.lines)):
+            form.amount.currency, form.amount.digits = currency, MINOR_DIGITS[currency]
+            form.amount.flags.optional = False  # the selected mode decides which amounts are required
 
     def spec(self) -> CreditSpec:
-        """What was entered, by the way that was chosen."""
+        """Return the values entered for the selected mode."""
         if self.way.data == "amount":
             return CreditSpec(self.reason.data, self.amount.data, (), self.issue_date.data, self.id.data)
-        asked = [(as_id(one.line.data) or UNKNOWN_LINE_ID, one.amount.data) for one in self.lines if one.amount.data]
-        return CreditSpec(self.reason.data, None, asked, self.issue_date.data, self.id.data)
+        lines = [
+            (as_id(entry.line.data) or UNKNOWN_LINE_ID, entry.amount.data) for entry in self.lines if entry.amount.data
+        ]
+        return CreditSpec(self.reason.data, None, lines, self.issue_date.data, self.id.data)
 
 
 @pages.route("/<uuid:id>/void", methods=["GET", "POST"])
 def void(id: UUID) -> ResponseReturnValue:
-    """Say what voiding means; once that is confirmed, do it."""
+    """Ask for the reason and the new state of the charges, then void the invoice."""
     form = VoidForm()
     if form.validate_on_submit():
         with refusals_on(form):
             is_new, draft = transaction(voids.void_invoice, id, form.reason.data, form.charges.data, actor(), now())
-            number = _invoice(id).number
-            flash(f"{number} is void." if is_new else f"{number} is void already.", "success" if is_new else "info")
+            number = _load_invoice(id).number
+            message = f"{number} was voided." if is_new else f"{number} was already void."
+            flash(message, "success" if is_new else "info")
             return redirect(url_for("invoices.show", id=draft or id), 303)
-    invoice = _invoice(id)
+    invoice = _load_invoice(id)
     if invoice.status != "issued" and not form.errors:
-        return _nothing_to_do(invoice)
+        return _redirect_uncorrectable(invoice)
     return form_page(
         "corrections/void.html",
         form,
@@ -114,68 +120,78 @@ def void(id: UUID) -> ResponseReturnValue:
 @pages.route("/<uuid:id>/credit", methods=["GET", "POST"])
 @body_limit(BodyLimit(4 * MIB, fields=25_000))  # two fields for each line of the invoice
 def credit(id: UUID) -> ResponseReturnValue:
-    """Ask how much and why; show what it means; once that is confirmed, issue the credit note."""
-    invoice = _invoice(id)
+    """Ask for amount and reason, show the effect for confirmation, then issue the credit note."""
+    invoice = _load_invoice(id)
     if invoice.status != "issued" or invoice.kind != "invoice":
-        return _nothing_to_do(invoice)
-    whole = crediting.creditable(db.session(), id)
-    form = _credit_form(whole)
+        return _redirect_uncorrectable(invoice)
+    creditable = credit_note_queries.creditable(db.session(), id)
+    form = _credit_form(creditable)
     if form.validate_on_submit() and "change" not in request.form:
         with refusals_on(form, {"line": "", "amount": "" if form.way.data == "lines" else "amount", "lines": ""}):
             if form.shown.data:
-                note_id = transaction(_confirmed, id, form.spec(), form.shown.data, actor(), now())
-                flash(f"{_invoice(note_id).number} credits {whole.number}.", "success")
+                note_id = transaction(_credit_as_shown, id, form.spec(), form.shown.data, actor(), now())
+                flash(f"{_load_invoice(note_id).number} was issued and credits {creditable.number}.", "success")
                 return redirect(url_for("invoices.show", id=note_id), 303)
-            return _confirmation(form, invoice, whole)
+            return _confirmation_page(form, invoice, creditable)
     form.shown.data = ""
-    return form_page("corrections/credit.html", form, invoice=invoice, whole=whole, owed=balance(invoice))
+    return form_page("corrections/credit.html", form, invoice=invoice, creditable=creditable, balance=balance(invoice))
 
 
-def _credit_form(whole: Creditable) -> CreditForm:
-    """The rest is filled in: of the amount, and of each line."""
+def _credit_form(creditable: Creditable) -> CreditForm:
+    """Return the form, filled with all that can still be credited, as an amount and by line."""
 
     def major(minor: int) -> Decimal:
-        return Money(minor, whole.currency).decimal
+        return Money(minor, creditable.currency).decimal
 
-    lines = [{"line": str(line.id), "amount": major(line.left)} for line in whole.lines]
-    bounded = type("BoundedForm", (CreditForm,), {"lines": _line_fields(max(len(lines), 1))})
-    form: CreditForm = bounded(amount=major(whole.left), issue_date=today(), lines=lines)
-    form.expect_currency(whole.currency)
+    lines = [{"line": str(line.id), "amount": major(line.left)} for line in creditable.lines]
+    bounded_form = type("BoundedForm", (CreditForm,), {"lines": _line_fields(max(len(lines), 1))})
+    form: CreditForm = bounded_form(amount=major(creditable.left), issue_date=today(), lines=lines)
+    form.expect_currency(creditable.currency)
     return form
 
 
-def _confirmation(form: CreditForm, invoice: Invoice, whole: Creditable) -> ResponseReturnValue:
+def _confirmation_page(form: CreditForm, invoice: Invoice, creditable: Creditable) -> ResponseReturnValue:
     assert invoice.issue_date is not None  # noqa: S101 - it is issued
-    credit_notes.resolve_credit_note_date(db.session(), whole.number, invoice.issue_date, form.issue_date.data, now())
-    taken = crediting.credit_of(whole, form.spec())
-    given = [(name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "shown"}]
+    credit_notes.resolve_credit_note_date(
+        db.session(), creditable.number, invoice.issue_date, form.issue_date.data, now()
+    )
+    credit = credit_note_queries.credit_of(creditable, form.spec())
+    sent_fields = [
+        (name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "shown"}
+    ]
     return form_page(
         "corrections/confirm_credit.html",
         form,
         invoice=invoice,
-        whole=whole,
-        taken=taken,
-        after=consequence(balance(invoice), taken.total),
+        creditable=creditable,
+        credit=credit,
+        after=consequence(balance(invoice), credit.total),
         number=next_number(db.session(), form.issue_date.data, "credit_note"),
-        given=given,
+        sent_fields=sent_fields,
     )
 
 
-def _confirmed(session: Session, id: UUID, spec: CreditSpec, shown: str, who: Actor, at: datetime) -> UUID:
-    """Credit what was shown, or nothing."""
-    note_id, _ = credit_notes.credit_invoice(session, id, spec, who, at)
+def _credit_as_shown(session: Session, id: UUID, spec: CreditSpec, shown: str, actor: Actor, now: datetime) -> UUID:
+    """Issue the credit note. Raises Conflict if its total is not the one on the confirmation page."""
+    note_id, _ = credit_notes.credit_invoice(session, id, spec, actor, now)
     if str(queries.invoice(session, str(note_id)).total) != shown:
-        raise Conflict("credit_changed", "The invoice was credited meanwhile. Look at the new amounts.")
+        raise Conflict(
+            "credit_changed", "Another credit note for this invoice was issued first. Check the new amounts below."
+        )
     return note_id
 
 
-def _nothing_to_do(invoice: Invoice) -> ResponseReturnValue:
-    what = "a credit note" if invoice.kind == "credit_note" else invoice.status
-    name = invoice.number or "This"
-    hint = ": change or discard it instead" if invoice.status == "draft" else ""
-    flash(f"{name} is {what}{hint}.", "info")
+def _redirect_uncorrectable(invoice: Invoice) -> ResponseReturnValue:
+    """Return to the document, with a message that says why it cannot be voided or credited."""
+    if invoice.status == "draft":
+        message = "This invoice is a draft. Edit or discard it instead."
+    elif invoice.kind == "credit_note":
+        message = f"{invoice.number} is a credit note and cannot be corrected here."
+    else:
+        message = f"{invoice.number} is {invoice.status}."
+    flash(message, "info")
     return redirect(url_for("invoices.show", id=invoice.id), 303)
 
 
-def _invoice(id: UUID) -> Invoice:
+def _load_invoice(id: UUID) -> Invoice:
     return queries.invoice(db.session(), str(id))

@@ -1,4 +1,4 @@
-"""Customers: the list, one customer with what is open and unbilled, adding, changing, archiving."""
+"""Customers: the list, one customer with its balances, adding, editing, archiving."""
 
 from typing import Any
 from uuid import UUID
@@ -46,29 +46,29 @@ from billing_admin.web.frame.signed_in import actor, house, now, today
 
 WRITE = "customers:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
-FEW = 5
-MOST_LINES = 12
-LONGEST_ADDRESS = 500
+RECENT_ROWS = 5  # charges and invoices on the overview
+MAX_PREVIEW_LINES = 12  # of the current invoice
+MAX_ADDRESS_LENGTH = 500
 
 pages = subject("customers", __name__, "/customers", write=WRITE)
 
 
 class CustomerForm(Form):
-    """Only name and currency are needed."""
+    """Customer details; only name and currency are required."""
 
     name = TextField("Name", needed="Enter the customer's name.")
     currency = SelectField("Currency", choices=CURRENCIES)
     reference = CodeField("Reference")
     email = TextField("E-mail address", widget=EmailInput())
-    address = LinesField("Address", longest=LONGEST_ADDRESS, render_kw={"rows": 4})
+    address = LinesField("Address", longest=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
     tax_id = TextField("Tax ID")
-    tax_treatment = SelectField("Tax", choices=TREATMENTS, default="standard")
-    payment_terms_days = WholeField("Days to pay")
-    notes = LinesField("Notes", longest=LONGEST_ADDRESS)
+    tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
+    payment_terms_days = WholeField("Payment terms in days")
+    notes = LinesField("Notes", longest=MAX_ADDRESS_LENGTH)
 
     def fields(self) -> CustomerFields:
-        """What was entered. Without a reference the customer gets the next free one."""
-        given: CustomerFields = {
+        """Return the values entered; without a reference the customer gets the next free one."""
+        fields: CustomerFields = {
             "name": self.name.data,
             "currency": self.currency.data,
             "email": self.email.data,
@@ -79,18 +79,18 @@ class CustomerForm(Form):
             "notes": self.notes.data,
         }
         if self.reference.data:
-            given["reference"] = self.reference.data
-        return given
+            fields["reference"] = self.reference.data
+        return fields
 
 
 class NewCustomerForm(CustomerForm):
-    """`id` makes a second click add nothing."""
+    """Details of a new customer; `id` prevents a second customer on a double click."""
 
     id = KeyField()
 
 
 class EditCustomerForm(CustomerForm):
-    """A customer that exists has a reference."""
+    """Details of an existing customer, whose reference is required."""
 
     version = VersionField()
 
@@ -99,33 +99,33 @@ class EditCustomerForm(CustomerForm):
         self.reference.flags.optional = False
 
     def validate_reference(self, field: CodeField) -> None:
-        """Not to be left blank."""
+        """Raise ValidationError if the reference is blank."""
         if not field.data and not field.errors:
-            raise ValidationError("Enter the customer's reference.")
+            raise ValidationError("Enter the customer's reference, such as C-0007.")
 
 
 def read_filters() -> CustomerFilter:
-    """The filter that the URL states; a currency is one that some customer has."""
-    known = customers.currencies(db.session())
-    return CustomerFilter(given("q"), given_choice("currency", known), ARCHIVED[given_choice("show", ARCHIVED)])
+    """Return the list filter in the URL; ignore a currency that no customer has."""
+    currencies = customers.currencies(db.session())
+    return CustomerFilter(given("q"), given_choice("currency", currencies), ARCHIVED[given_choice("show", ARCHIVED)])
 
 
 def filter_chips(filters: CustomerFilter) -> list[Any]:
-    """The filter in words; customers in use are what is shown if nothing else is asked for."""
+    """Return a removable chip for each condition of the filter; by default, only customers in use are listed."""
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Customers by name, with what each owes and has unbilled."""
+    """List customers by name, with balance and unbilled charges of each."""
     session = db.session()
     filters = read_filters()
     page = rows(customers.by_name(filters))
     return render_template(
         "customers/list.html",
         page=page,
-        standing=standings(session, [customer.id for customer in page.rows], today()),
+        balances=standings(session, [customer.id for customer in page.rows], today()),
         today=today(),
         summary=counted(customers.count(session, filters), "customer"),
         filters=filters,
@@ -140,7 +140,7 @@ def index() -> ResponseReturnValue:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Add a customer; a name that exists already is asked about once."""
+    """Add a customer; ask for confirmation if another customer has the same name."""
     form = NewCustomerForm(currency=house().base_currency)
     namesake = None
     if form.validate_on_submit():
@@ -149,15 +149,17 @@ def new() -> ResponseReturnValue:
             namesake = None
             with refusals_on(form):
                 customer, is_new = transaction(operations.create, form.fields(), form.id.data, actor(), now())
-                flash(
-                    f"{customer.name} was added as {customer.reference}." if is_new else f"{customer.name} is added.",
-                    "success",
+                message = (
+                    f"{customer.name} was added as {customer.reference}."
+                    if is_new
+                    else f"{customer.name} was already added."
                 )
-                return redirect(_after_adding(customer), 303)
+                flash(message, "success")
+                return redirect(_url_after_adding(customer), 303)
     return _form_page(form, namesake=namesake), 422 if namesake or form.errors else 200
 
 
-def _after_adding(customer: Customer) -> str:
+def _url_after_adding(customer: Customer) -> str:
     if request.form.get("then") == "charge":
         return url_for("charges.new", customer=customer.reference)
     return url_for("customers.show", id=customer.id)
@@ -165,55 +167,61 @@ def _after_adding(customer: Customer) -> str:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """One customer: balance, current invoice, and the latest charges and invoices."""
+    """Show one customer: balances, current invoice, and recent charges and invoices."""
     session, day = db.session(), today()
-    customer = _customer(id)
-    standing = standings(session, [id], day)[id]
-    current = prepare(session, Scope(day, [id]))
+    customer = _load_customer(id)
+    balances = standings(session, [id], day)[id]
+    current_invoices = prepare(session, Scope(day, [id]))
     overdue = invoices.sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
     return render_template(
         "customers/show.html",
         customer=customer,
         tab="overview",
-        standing=standing,
-        aged={one.currency: one.position for one in standing if any(one.position.open) or one.position.unallocated},
+        balances=balances,
+        positions={
+            balance.currency: balance.position
+            for balance in balances
+            if any(balance.position.open) or balance.position.unallocated
+        },
         overdue=overdue,
-        current=current,
-        most_lines=MOST_LINES,
+        current_invoices=current_invoices,
+        max_lines=MAX_PREVIEW_LINES,
         today=day,
-        charges=paging.page(session, charges.charges(session, ChargeFilter(customer=str(id))), FEW).rows,
-        invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), FEW).rows,
+        charges=paging.page(session, charges.charges(session, ChargeFilter(customer=str(id))), RECENT_ROWS).rows,
+        invoices=paging.page(
+            session, invoices.invoices(session, InvoiceFilter(day, customer=str(id))), RECENT_ROWS
+        ).rows,
         default_terms=organisation.organisation(session).payment_terms_days,
         treatments=TREATMENTS,
         lacks_tax_id=lacks_tax_id(customer.tax_id, customer.tax_treatment)
-        or any(prepared.missing for prepared in current),
-        **_rights(),
+        or any(prepared.missing for prepared in current_invoices),
+        **_permissions(),
     )
 
 
 @pages.get("/<uuid:id>/charges")
 def charge_list(id: UUID) -> ResponseReturnValue:
-    """Every charge of a customer, newest first."""
-    session, customer = db.session(), _customer(id)
+    """List all charges of a customer, newest first."""
+    session, customer = db.session(), _load_customer(id)
     page = rows(charges.charges(session, ChargeFilter(customer=str(id))))
-    return render_template("customers/charges.html", customer=customer, tab="charges", page=page, **_rights())
+    return render_template("customers/charges.html", customer=customer, tab="charges", page=page, **_permissions())
 
 
 @pages.get("/<uuid:id>/recurring")
 def recurring_list(id: UUID) -> ResponseReturnValue:
-    """Every recurring charge of a customer, newest first."""
-    session, customer = db.session(), _customer(id)
+    """List all recurring charges of a customer, newest first."""
+    session, customer = db.session(), _load_customer(id)
     filters = recurring_charges.RecurringFilter(today(), customer=str(id))
     page = rows(recurring_charges.recurring_charges(session, filters))
     return render_template(
-        "customers/recurring.html", customer=customer, tab="recurring", page=page, **recurring_words(), **_rights()
+        "customers/recurring.html", customer=customer, tab="recurring", page=page, **recurring_words(), **_permissions()
     )
 
 
 @pages.get("/<uuid:id>/invoices")
 def invoice_list(id: UUID) -> ResponseReturnValue:
-    """Every invoice of a customer, newest first, and their sums."""
-    session, customer, filters = db.session(), _customer(id), InvoiceFilter(today(), customer=str(id))
+    """List all invoices of a customer, newest first, with their sums."""
+    session, customer, filters = db.session(), _load_customer(id), InvoiceFilter(today(), customer=str(id))
     return render_template(
         "customers/invoices.html",
         customer=customer,
@@ -221,31 +229,33 @@ def invoice_list(id: UUID) -> ResponseReturnValue:
         page=rows(invoices.invoices(session, filters)),
         sums=invoices.sums(session, filters),
         today=filters.today,
-        **_rights(),
+        **_permissions(),
     )
 
 
 @pages.get("/<uuid:id>/payments")
 def payment_list(id: UUID) -> ResponseReturnValue:
-    """Every payment of a customer, the last recorded first, and their sums."""
-    session, customer, filters = db.session(), _customer(id), PaymentFilter(customer=str(id))
+    """List all payments of a customer, newest first, with their sums."""
+    session, customer, filters = db.session(), _load_customer(id), PaymentFilter(customer=str(id))
     return render_template(
         "customers/payments.html",
         customer=customer,
         tab="payments",
         page=rows(payments.payments(session, filters)),
         sums=payments.sums(session, filters),
-        **_rights(),
+        **_permissions(),
     )
 
 
 @pages.get("/<uuid:id>/current/<currency>")
 def current(id: UUID, currency: str) -> ResponseReturnValue:
-    """How the numbers of the current invoice come about, as computed just now."""
-    customer, day = _customer(id), today()
+    """Show how the amounts of the current invoice are calculated."""
+    customer, day = _load_customer(id), today()
     document = current_invoice(db.session(), id, currency, day)
     if document is None:
-        raise NotFound("no_charges", f"{customer.name} has nothing to bill in {currency[:3]} up to today.", "currency")
+        raise NotFound(
+            "no_charges", f"{customer.name} has no charges in {currency[:3]} to bill up to today.", "currency"
+        )
     return render_template(
         "customers/explain.html",
         customer=customer,
@@ -258,23 +268,23 @@ def current(id: UUID, currency: str) -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Change a customer; what somebody else changed meanwhile is shown beside it."""
-    customer = _customer(id)
-    form, meanwhile = EditCustomerForm(obj=customer), []
+    """Edit a customer; when another person saved it first, show both versions."""
+    customer = _load_customer(id)
+    form, conflicts = EditCustomerForm(obj=customer), []
     if form.validate_on_submit():
         with refusals_on(form):
             customer = transaction(operations.update, id, form.fields(), form.version.data, actor(), now())
             flash(f"{customer.name} was saved.", "success")
             return redirect(url_for("customers.show", id=id), 303)
-        customer = _customer(id)
-        meanwhile = differences(form, EditCustomerForm(formdata=None, obj=customer), customer.version)
-    return _form_page(form, customer=customer, meanwhile=meanwhile), 422 if form.errors else 200
+        customer = _load_customer(id)
+        conflicts = differences(form, EditCustomerForm(formdata=None, obj=customer), customer.version)
+    return _form_page(form, customer=customer, conflicts=conflicts), 422 if form.errors else 200
 
 
 @pages.route("/<uuid:id>/archive", methods=["GET", "POST"])
 def archive(id: UUID) -> ResponseReturnValue:
-    """Ask first, then take the customer out of use."""
-    customer, form = _customer(id), Form()
+    """Ask for confirmation, then archive the customer."""
+    customer, form = _load_customer(id), Form()
     name = customer.name
     if form.validate_on_submit():
         with refusals_on(form):
@@ -286,8 +296,8 @@ def archive(id: UUID) -> ResponseReturnValue:
 
 @pages.post("/<uuid:id>/restore")
 def restore(id: UUID) -> ResponseReturnValue:
-    """Bring an archived customer back."""
-    name = _customer(id).name
+    """Restore an archived customer."""
+    name = _load_customer(id).name
     transaction(operations.restore, id, actor(), now())
     flash(f"{name} was restored.", "success")
     return redirect(url_for("customers.show", id=id), 303)
@@ -295,19 +305,19 @@ def restore(id: UUID) -> ResponseReturnValue:
 
 @pages.get("/<name:reference>")
 def by_reference(reference: str) -> ResponseReturnValue:
-    """The page of the customer with this reference, whatever characters it has."""
+    """Redirect to the customer with this reference, which may contain any characters."""
     return redirect(url_for("customers.show", id=customers.customer(db.session(), reference).id), 303)
 
 
-def _customer(id: UUID) -> Customer:
+def _load_customer(id: UUID) -> Customer:
     return customers.customer(db.session(), str(id))
 
 
-def _rights() -> dict[str, bool]:
+def _permissions() -> dict[str, bool]:
     return {"may_write": may(WRITE), "may_charge": may("charges:write"), "may_pay": may("payments:write")}
 
 
 def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> str:
     terms = organisation.organisation(db.session()).payment_terms_days
-    extras = {"namesake": None, "meanwhile": []} | context
-    return render_template("customers/form.html", form=form, customer=customer, default_terms=terms, **extras)
+    context = {"namesake": None, "conflicts": []} | context
+    return render_template("customers/form.html", form=form, customer=customer, default_terms=terms, **context)

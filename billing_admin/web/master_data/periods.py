@@ -1,4 +1,4 @@
-"""The period lock: through which day the books are closed."""
+"""The period lock: the day through which the books are locked."""
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -16,32 +16,34 @@ from billing_admin.web.frame.template_filters import day as written_day
 
 pages = subject("periods", __name__, "/settings/period-lock", write="settings:write")
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 
 
 class LockForm(Form):
-    """Through which day, none to open the books; `warned` is the day for which the warning was shown."""
+    """The last locked day, or blank to unlock the books; `warned` is the day that a warning was shown for."""
 
     through = DayField("Lock the books through")
-    reason = TextField("Reason", longest=LONGEST_REASON)
+    reason = TextField("Reason", longest=MAX_REASON_LENGTH)
     warned = HiddenField()
 
 
 @pages.route("", methods=["GET", "POST"])
 def edit() -> ResponseReturnValue:
-    """Lock the books, or open them again; what is left unfinished before the day is said once."""
+    """Lock or unlock the books; warn once if drafts or charges up to the day are not billed."""
     session = db.session()
     locked = organisation(session).locked_through
     form = LockForm(through=max(locked or usual_cut_off(today()), usual_cut_off(today())))
-    left = None
+    unbilled = None
     if form.validate_on_submit():
         through = form.through.data
-        left = queries.unfinished(session, through) if through and (locked is None or through > locked) else None
-        if not left or form.warned.data == through.isoformat():
+        unbilled = queries.unfinished(session, through) if through and (locked is None or through > locked) else None
+        if not unbilled or form.warned.data == through.isoformat():
             with refusals_on(form):
                 changed = transaction(operations.set_period_lock, through, form.reason.data, actor(), now())
-                done = f"The books are locked through {written_day(through)}." if through else "The books are open."
-                flash(done, "success" if changed else "info")
+                message = (
+                    f"The books are locked through {written_day(through)}." if through else "The books are unlocked."
+                )
+                flash(message, "success" if changed else "info")
                 return redirect(url_for("settings.index"), 303)
         form.warned.data = through.isoformat() if through else ""
-    return form_page("settings/period_lock.html", form, locked=locked, left=left)
+    return form_page("settings/period_lock.html", form, locked=locked, unbilled=unbilled)

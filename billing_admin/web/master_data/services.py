@@ -1,4 +1,4 @@
-"""Services: the catalogue, one service with its prices, adding, changing, archiving."""
+"""Services: the catalogue, one service with its prices, adding, editing, archiving."""
 
 from decimal import Decimal
 from typing import Any
@@ -33,14 +33,14 @@ pages = subject("services", __name__, "/services", write=WRITE)
 
 
 class PriceForm(wtforms.Form):
-    """One row of the price grid; left blank it says nothing."""
+    """One row of the price grid; a blank row is ignored."""
 
     currency = SelectField("Currency", choices={"": "–"} | CURRENCIES)
     unit_price = AmountField("Unit price")
     includes_tax = BooleanField("Includes tax")
 
     class Meta(Form.Meta):
-        """The form around it has the token."""
+        """CSRF is off: the form around it has the token."""
 
         csrf = False
 
@@ -51,22 +51,25 @@ class PriceForm(wtforms.Form):
 
     @property
     def price(self) -> tuple[str, Decimal] | None:
-        """Currency and price, or None for a blank row."""
+        """Currency and unit price, or None for a blank row."""
         currency, unit_price = self.currency.data or self.unit_price.currency, self.unit_price.data
         return (currency, unit_price) if currency and unit_price is not None else None
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Both or neither, and a price that a service may have. A code or sign of one currency chooses that currency."""
+        """Return whether the row is blank or has a currency and a valid price.
+
+        A currency code or sign typed with the price selects that currency.
+        """
         typed = self.unit_price.typed
         self.unit_price.currency = self.currency.data or (typed and typed.currency) or ""
         if super().validate(extra_validators):
-            self._check_both()
+            self._check_complete()
         return not self.errors
 
-    def _check_both(self) -> None:
+    def _check_complete(self) -> None:
         currency, amount = self.currency, self.unit_price
         if currency.data and amount.data is None:
-            amount.errors = [f"Enter the unit price in {currency.data}, or choose no currency."]
+            amount.errors = [f"Enter the unit price in {currency.data}, or clear the currency."]
         elif amount.typed is not None and not amount.currency:
             currency.errors = ["Choose the currency of this price."]
         elif self.price is not None:
@@ -77,44 +80,44 @@ class PriceForm(wtforms.Form):
 
 
 class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exist only in its stubs
-    """The price grid."""
+    """The price grid, with one row for each currency."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.type = "FieldList"  # as the macros know it
+        self.type = "FieldList"  # the form macros select fields by type
 
     def pairs(self) -> list[tuple[str, Decimal]]:
-        """The prices that were entered."""
+        """Return the prices entered, each with its currency."""
         return [entry.form.price for entry in self if entry.form.price is not None]
 
     def inclusive(self) -> list[str]:
-        """The currencies whose price includes tax."""
+        """Return the currencies whose price includes tax."""
         rows = (entry.form for entry in self)
         return [row.price[0] for row in rows if row.price is not None and row.includes_tax.data]
 
     def validate(self, form: Any, extra_validators: Any = ()) -> bool:
-        """One price a currency."""
+        """Return whether all rows are valid and each currency has at most one price."""
         super().validate(form, extra_validators)
-        seen: set[str] = set()
+        currencies: set[str] = set()
         for entry in self:
             currency = entry.form.price[0] if entry.form.price else None
-            if currency in seen:
-                entry.form.currency.errors = [f"{currency} has a price above. Keep one of them."]
+            if currency in currencies:
+                entry.form.currency.errors = [f"There is another price in {currency} above. Remove one of them."]
             elif currency is not None:
-                seen.add(currency)
-        found = [entry.form.errors for entry in self]
-        self.errors = found if any(found) else []
+                currencies.add(currency)
+        errors = [entry.form.errors for entry in self]
+        self.errors = errors if any(errors) else []
         return not self.errors
 
 
 class ServiceForm(Form):
-    """The code is needed; the name defaults to it."""
+    """Service details; only the code is required, and the name defaults to it."""
 
     code = CodeField("Code", needed="Enter a code, such as GenericCompute.")
     name = TextField("Name")
     unit = TextField("Unit")
     tax_rate = SelectField("Tax rate")
-    line_per_charge = BooleanField("A line of its own on the invoice for each charge")
+    line_per_charge = BooleanField("Show each charge on its own invoice line")
     revenue_account = TextField("Revenue account", longest=LONGEST)
     prices = PricesField(FormField(PriceForm), "Prices")
 
@@ -127,7 +130,7 @@ class ServiceForm(Form):
                 self.prices.append_entry()
 
     def fields(self) -> ServiceFields:
-        """What was entered."""
+        """Return the values entered."""
         return {
             "code": self.code.data,
             "name": self.name.data or self.code.data,
@@ -141,31 +144,31 @@ class ServiceForm(Form):
 
 
 class NewServiceForm(ServiceForm):
-    """`id` makes a second click add nothing."""
+    """Details of a new service; `id` prevents a second service on a double click."""
 
     id = KeyField()
 
 
 class EditServiceForm(ServiceForm):
-    """Changes the version that was read."""
+    """Details of an existing service, with the version that the form was filled with."""
 
     version = VersionField()
 
 
 def read_filters() -> ServiceFilter:
-    """The filter that the URL states."""
+    """Return the list filter in the URL."""
     return ServiceFilter(given("q"), ARCHIVED[given_choice("show", ARCHIVED)])
 
 
 def filter_chips(filters: ServiceFilter) -> list[Any]:
-    """The filter in words; services in use are what is shown if nothing else is asked for."""
+    """Return a removable chip for each condition of the filter; by default, only services in use are listed."""
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return chips(("q", "Search", filters.q), ("show", "Show", show))
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """The catalogue by code."""
+    """List the services by code."""
     session, filters = db.session(), read_filters()
     page = rows(services.by_code(filters))
     return render_template(
@@ -184,8 +187,8 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """One service."""
-    service, uses = _service(id), services.uses(db.session(), [id])[id]
+    """Show one service with its prices."""
+    service, uses = _load_service(id), services.uses(db.session(), [id])[id]
     return render_template(
         "services/show.html", service=service, uses=uses, may_write=may(WRITE), may_charge=may("charges:write")
     )
@@ -200,54 +203,54 @@ def new() -> ResponseReturnValue:
             service, _ = transaction(operations.create, form.fields(), form.id.data, actor(), now())
             flash(f"{service.code} was added.", "success")
             return redirect(url_for("services.show", id=service.id), 303)
-    return form_page("services/form.html", form, service=None, meanwhile=[], uses=0)
+    return form_page("services/form.html", form, service=None, conflicts=[], uses=0)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Change a service; what was charged keeps its price."""
-    service, meanwhile = _service(id), []
-    form = EditServiceForm(data=_stored(service))
+    """Edit a service; charges already posted keep their price."""
+    service, conflicts = _load_service(id), []
+    form = EditServiceForm(data=_stored_values(service))
     if form.validate_on_submit():
         with refusals_on(form):
             code = transaction(operations.update, id, form.fields(), form.version.data, actor(), now()).code
-            flash(f"{code} was saved. Price changes count for charges from now on.", "success")
+            flash(f"{code} was saved. Price changes apply to new charges only.", "success")
             return redirect(url_for("services.show", id=id), 303)
-        service = _service(id)
-        meanwhile = differences(form, EditServiceForm(formdata=None, data=_stored(service)), service.version)
+        service = _load_service(id)
+        conflicts = differences(form, EditServiceForm(formdata=None, data=_stored_values(service)), service.version)
     uses = services.uses(db.session(), [id])[id]
-    return form_page("services/form.html", form, service=service, meanwhile=meanwhile, uses=uses)
+    return form_page("services/form.html", form, service=service, conflicts=conflicts, uses=uses)
 
 
-def _stored(service: Service) -> dict[str, Any]:
+def _stored_values(service: Service) -> dict[str, Any]:
     prices = [
         {"currency": price.currency, "unit_price": price.unit_price, "includes_tax": price.includes_tax}
         for price in service.prices
     ]
-    named = {
+    values = {
         name: getattr(service, name)
         for name in ("code", "name", "unit", "line_per_charge", "revenue_account", "version")
     }
-    return named | {"tax_rate": service.tax_rate.code, "prices": prices}
+    return values | {"tax_rate": service.tax_rate.code, "prices": prices}
 
 
 @pages.post("/<uuid:id>/archive")
 def archive(id: UUID) -> ResponseReturnValue:
-    """Take a service out of the catalogue; it can be restored at any time."""
-    code = _service(id).code
+    """Archive a service, so that it takes no new charges."""
+    code = _load_service(id).code
     transaction(operations.archive, id, actor(), now())
-    flash(f"{code} was archived: it can no longer be charged.", "success")
+    flash(f"{code} was archived. You can no longer add charges for it.", "success")
     return redirect(url_for("services.show", id=id), 303)
 
 
 @pages.post("/<uuid:id>/restore")
 def restore(id: UUID) -> ResponseReturnValue:
-    """Bring an archived service back."""
-    code = _service(id).code
+    """Restore an archived service."""
+    code = _load_service(id).code
     transaction(operations.restore, id, actor(), now())
     flash(f"{code} was restored.", "success")
     return redirect(url_for("services.show", id=id), 303)
 
 
-def _service(id: UUID) -> Service:
+def _load_service(id: UUID) -> Service:
     return services.service(db.session(), str(id))

@@ -1,4 +1,4 @@
-"""Settings: the organisation, and a list of the tax rates."""
+"""Settings: the organisation's details and the list of tax rates."""
 
 from typing import Any
 from zoneinfo import available_timezones
@@ -24,29 +24,29 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.master_data.tax_rates import CATEGORIES
 
 WRITE = "settings:write"
-LONGEST_ADDRESS = 500
+MAX_ADDRESS_LENGTH = 500
 
 pages = subject("settings", __name__, "/settings", write=WRITE)
 
 
 class OrganisationForm(Form):
-    """Who bills, and on what terms."""
+    """Details of the organisation and its defaults for documents and charges."""
 
-    legal_name = TextField("Legal name", needed="Enter the name of your company.")
-    address = LinesField("Address", longest=LONGEST_ADDRESS, render_kw={"rows": 4})
+    legal_name = TextField("Legal name", needed="Enter the legal name of your organisation.")
+    address = LinesField("Address", longest=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
     tax_id = TextField("Tax ID")
     email = TextField("E-mail address", widget=EmailInput())
-    invoice_footer = LinesField("Footer of invoices", longest=LONGEST_ADDRESS)
+    invoice_footer = LinesField("Invoice footer", longest=MAX_ADDRESS_LENGTH)
     time_zone = SelectField("Time zone")
     base_currency = SelectField("Base currency", choices=CURRENCIES)
-    payment_terms_days = WholeField("Days to pay", needed="Enter the days that customers have to pay, such as 30.")
-    invoice_format = TextField("Numbers of invoices", needed="Enter a format, such as INV-{year}-{number:5}.")
-    credit_note_format = TextField("Numbers of credit notes", needed="Enter a format, such as CN-{year}-{number:5}.")
-    default_tax_rate = SelectField("Usual tax rate")
-    exempt_note = TextField("For customers who are exempt", needed="Enter the reason that is printed.")
-    reverse_charge_note = TextField("For reverse charge", needed="Enter the reason that is printed.")
-    export_note = TextField("For exports", needed="Enter the reason that is printed.")
-    hold_likely_duplicates = BooleanField("Hold likely duplicates until somebody decides")
+    payment_terms_days = WholeField("Payment terms", needed="Enter the days that customers have to pay, such as 30.")
+    invoice_format = TextField("Invoice number format", needed="Enter a format, such as INV-{year}-{number:5}.")
+    credit_note_format = TextField("Credit note number format", needed="Enter a format, such as CN-{year}-{number:5}.")
+    default_tax_rate = SelectField("Default tax rate")
+    exempt_note = TextField("For exempt customers", needed="Enter the reason to print on invoices.")
+    reverse_charge_note = TextField("For reverse charge", needed="Enter the reason to print on invoices.")
+    export_note = TextField("For exports", needed="Enter the reason to print on invoices.")
+    hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
     version = VersionField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -56,37 +56,37 @@ class OrganisationForm(Form):
         self.time_zone.choices = {zone: zone.replace("_", " ") for zone in sorted(available_timezones())}
 
     def fields(self, currency_locked: bool) -> OrganisationFields:
-        """What was entered. A locked currency is not asked for."""
-        given: OrganisationFields = {
+        """Return the values entered, without the base currency if it is locked."""
+        fields: OrganisationFields = {
             name: value for name, value in self.data.items() if name not in {"version", "csrf_token"}
         }  # type: ignore[assignment]  # the form's fields are named as the organisation's
         if currency_locked:
-            given.pop("base_currency")
-        return given
+            fields.pop("base_currency")
+        return fields
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """The settings as they are."""
+    """Show the settings and the tax rates."""
     session = db.session()
     rates = queries.tax_rates(session)
     return render_template(
         "settings/show.html",
-        house=queries.organisation(session),
+        settings=queries.organisation(session),
         rates=rates,
         categories=CATEGORIES,
         percents={rate.id: percent_on(today(), rate.percent, rate.changes) for rate in rates},
-        **_coming(),
+        **_next_numbers(),
         may_write=may(WRITE),
     )
 
 
 @pages.route("/organisation", methods=["GET", "POST"])
 def edit() -> ResponseReturnValue:
-    """Change the organisation; what is issued keeps what it says."""
-    session, meanwhile = db.session(), []
+    """Edit the organisation; issued documents do not change."""
+    session, conflicts = db.session(), []
     locked = queries.currency_is_locked(session)
-    form = OrganisationForm(data=_stored(queries.organisation(session)))
+    form = OrganisationForm(data=_stored_values(queries.organisation(session)))
     if locked:
         form.base_currency.data = queries.organisation(session).base_currency
     if form.validate_on_submit():
@@ -94,12 +94,12 @@ def edit() -> ResponseReturnValue:
             transaction(operations.update, form.fields(locked), form.version.data, actor(), now())
             flash("The settings were saved. They apply to future invoices.", "success")
             return redirect(url_for("settings.index"), 303)
-        house = queries.organisation(session)
-        meanwhile = differences(form, OrganisationForm(formdata=None, data=_stored(house)), house.version)
-    return form_page("settings/form.html", form, locked=locked, meanwhile=meanwhile, **_coming())
+        stored = queries.organisation(session)
+        conflicts = differences(form, OrganisationForm(formdata=None, data=_stored_values(stored)), stored.version)
+    return form_page("settings/form.html", form, locked=locked, conflicts=conflicts, **_next_numbers())
 
 
-def _coming() -> dict[str, str]:
+def _next_numbers() -> dict[str, str]:
     session, day = db.session(), today()
     return {
         "next_number": next_number(session, day),
@@ -107,7 +107,7 @@ def _coming() -> dict[str, str]:
     }
 
 
-def _stored(house: Organisation) -> dict[str, Any]:
-    return {name: getattr(house, name) for name in (*operations.FIELDS, "version")} | {
-        "default_tax_rate": house.default_tax_rate.code
+def _stored_values(organisation: Organisation) -> dict[str, Any]:
+    return {name: getattr(organisation, name) for name in (*operations.FIELDS, "version")} | {
+        "default_tax_rate": organisation.default_tax_rate.code
     }

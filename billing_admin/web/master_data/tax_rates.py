@@ -1,4 +1,4 @@
-"""Tax rates: one rate with its percentages over time, adding, rewording, and changing the percentage from a day on."""
+"""Tax rates: one rate with its percentages over time, adding, editing, and changing the percentage."""
 
 from datetime import date
 from typing import Any
@@ -28,7 +28,7 @@ pages = subject("tax_rates", __name__, "/settings/tax-rates", write=WRITE)
 
 
 class TaxRateForm(Form):
-    """A new rate. Its code and category stay as they are: scripts and invoices know it by them."""
+    """A new tax rate. Its code and category cannot be changed: scripts and invoices refer to them."""
 
     code = CodeField("Code", needed="Enter a code, such as vat-19.")
     name = TextField("Name", needed="Enter a name, such as VAT 19%.")
@@ -37,7 +37,7 @@ class TaxRateForm(Form):
     note = TextField("Reason for no tax")
 
     def fields(self) -> TaxRateFields:
-        """What was entered."""
+        """Return the values entered."""
         return {
             "code": self.code.data,
             "name": self.name.data,
@@ -48,7 +48,7 @@ class TaxRateForm(Form):
 
 
 class EditTaxRateForm(Form):
-    """How a rate is called, and what is printed for it."""
+    """Name of a tax rate, and the reason printed when it charges no tax."""
 
     name = TextField("Name", needed="Enter a name, such as VAT 19%.")
     note = TextField("Reason for no tax")
@@ -56,13 +56,13 @@ class EditTaxRateForm(Form):
 
 
 class ValidFromForm(Form):
-    """The day from which a percentage holds."""
+    """The first day of a percentage."""
 
     valid_from = DayField("From", needed="Enter the first day of the new percentage, such as 2027-01-01.")
 
 
 class ChangePercentForm(ValidFromForm):
-    """Another percentage from a day on."""
+    """A new percentage and its first day."""
 
     percent = ExactField("Percent", needed="Enter the percentage, such as 19.", noun="percentage")
     version = VersionField()
@@ -70,8 +70,8 @@ class ChangePercentForm(ValidFromForm):
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """One rate: what it is called, and its percentages over time."""
-    rate = _rate(id)
+    """Show one tax rate with its percentages over time."""
+    rate = _load_rate(id)
     return render_template(
         "tax_rates/show.html",
         rate=rate,
@@ -96,50 +96,51 @@ def new() -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Reword a rate; what is issued keeps its words."""
-    rate, meanwhile = _rate(id), []
+    """Edit the name and reason of a tax rate; issued documents do not change."""
+    rate, conflicts = _load_rate(id), []
     form = EditTaxRateForm(obj=rate)
     if form.validate_on_submit():
         with refusals_on(form):
             transaction(operations.update, id, form.name.data, form.note.data, form.version.data, actor(), now())
-            flash(f"{form.name.data} was saved. It counts for future documents.", "success")
+            flash(f"{form.name.data} was saved. The change applies to future documents.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
-        rate = _rate(id)
-        meanwhile = differences(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
-    return form_page("tax_rates/edit.html", form, rate=rate, meanwhile=meanwhile, untaxed=rate.category in USUAL_NOTES)
+        rate = _load_rate(id)
+        conflicts = differences(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
+    return form_page("tax_rates/edit.html", form, rate=rate, conflicts=conflicts, untaxed=rate.category in USUAL_NOTES)
 
 
 @pages.route("/<uuid:id>/change", methods=["GET", "POST"])
 def change(id: UUID) -> ResponseReturnValue:
-    """Set another percentage from a day on."""
-    rate, meanwhile = _rate(id), []
+    """Set a new percentage from a day on."""
+    rate, conflicts = _load_rate(id), []
     name, form = rate.name, ChangePercentForm(version=rate.version)
     if form.validate_on_submit():
-        asked = (form.valid_from.data, form.percent.data)
+        day, percent = form.valid_from.data, form.percent.data
         with refusals_on(form):
-            transaction(operations.change_percent, id, *asked, form.version.data, actor(), now())
-            flash(f"{name} changes on {written_day(asked[0])}. What is issued stays as it is.", "success")
+            transaction(operations.change_percent, id, day, percent, form.version.data, actor(), now())
+            flash(f"{name} changes on {written_day(day)}. Issued documents do not change.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
-        rate = _rate(id)
-        meanwhile = differences(form, ChangePercentForm(formdata=None, data=_saved(rate, asked[0])), rate.version)
-    return form_page("tax_rates/change.html", form, rate=rate, meanwhile=meanwhile)
+        rate = _load_rate(id)
+        stored_form = ChangePercentForm(formdata=None, data=_stored_values(rate, day))
+        conflicts = differences(form, stored_form, rate.version)
+    return form_page("tax_rates/change.html", form, rate=rate, conflicts=conflicts)
 
 
-def _saved(rate: TaxRate, day: date) -> dict[str, Any]:
-    """What is stored of the day that a change is asked for."""
+def _stored_values(rate: TaxRate, day: date) -> dict[str, Any]:
+    """Return the stored percentage of a day, as values of the form."""
     return {"valid_from": day, "percent": percent_on(day, rate.percent, rate.changes), "version": rate.version}
 
 
 @pages.post("/<uuid:id>/take-back")
 def cancel_change(id: UUID) -> ResponseReturnValue:
-    """Take back a change that is still to come."""
-    rate, form = _rate(id), ValidFromForm()
+    """Cancel a future change of the percentage."""
+    rate, form = _load_rate(id), ValidFromForm()
     if form.validate_on_submit():
         name = rate.name
         transaction(operations.remove_change, id, form.valid_from.data, actor(), now())
-        flash(f"{name} does not change on {written_day(form.valid_from.data)}.", "success")
+        flash(f"The change of {name} on {written_day(form.valid_from.data)} was cancelled.", "success")
     return redirect(url_for("tax_rates.show", id=id), 303)
 
 
-def _rate(id: UUID) -> TaxRate:
+def _load_rate(id: UUID) -> TaxRate:
     return queries.tax_rate(db.session(), id)

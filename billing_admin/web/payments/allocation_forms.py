@@ -1,4 +1,4 @@
-"""The forms that divide money over open invoices: one amount per invoice, the oldest first suggested, and what is left said."""
+"""Forms that allocate money to open invoices: one amount per invoice, suggested oldest first."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,105 +23,114 @@ from billing_admin.web.frame.signed_in import today
 from billing_admin.web.frame.template_filters import exact
 
 MAX_INVOICES = 100
-_PART, _HEX = "part_", re.compile("[0-9a-f]{32}")
+_FIELD_PREFIX, _HEX_ID = "part_", re.compile("[0-9a-f]{32}")
 
 
 class PaymentForm(Form):
-    """What came in. One amount per open invoice is added to it (`add_allocation_fields`)."""
+    """A payment received. `add_allocation_fields` adds one amount per open invoice."""
 
     id = KeyField()
     amount = AmountField("Amount received", needed="Enter the amount, such as 1,234.50.")
     received_on = DayField("Received on", needed="Enter the day it was received, such as 2026-11-22.")
     method = SelectField("Method", choices=dict(METHODS), default="bank_transfer")
     reference = TextField("Reference")
-    keep = BooleanField("Keep what is left as the customer's credit")
-    anyway = BooleanField("Record it anyway")
+    keep = BooleanField("Keep the remainder as the customer's credit")
+    anyway = BooleanField("Record the payment anyway")
 
 
 class RemainderField(WholeField):
-    """How many minor units were left when the form was filled."""
+    """Unallocated minor units of the payment when the form was shown."""
 
     widget = HiddenInput()
     most_digits = 19
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("Left", needed="The form's amounts were lost. Open the page again.", **kwargs)
-        self.type = "HiddenField"  # as the macros know it
+        super().__init__("Remainder", needed="The form is incomplete. Reload the page and try again.", **kwargs)
+        self.type = "HiddenField"  # the form macros select fields by type
 
 
 class AllocateForm(Form):
-    """What is left of a payment, for the open invoices."""
+    """The remainder of a payment, to allocate to open invoices."""
 
-    left = RemainderField()
+    remainder = RemainderField()
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentAccount:
-    """Whose money it is, in which currency, and what is open: the oldest invoices first, at most so many as a page can hold."""
+    """Customer, currency and open invoices, oldest first, at most `MAX_INVOICES` of them."""
 
     customer: Any
     currency: str
     invoices: Sequence[Any]
-    more: int
+    hidden_invoices: int  # how many more are open
 
     def major(self, minor: int) -> Decimal:
-        """In the currency's own unit, as forms hold it."""
+        """Convert minor units to the currency's major unit, which forms use."""
         return Money(minor, self.currency).decimal
 
-    def suggested(self, amount: int) -> dict[str, Decimal]:
-        """The amounts of the oldest invoices first, by field."""
-        return {_name(id): self.major(part) for id, part in oldest_first(self.invoices, amount)}
+    def suggest(self, amount: int) -> dict[str, Decimal]:
+        """Divide an amount in minor units over the invoices, oldest first; return major units by field."""
+        return {_field_name(id): self.major(part) for id, part in oldest_first(self.invoices, amount)}
 
 
 def load_account(customer: Any, currency: str) -> PaymentAccount:
-    """What is open, and what the form has amounts for: an invoice may have been paid meanwhile, perhaps by this very form."""
-    named = given("invoice")
-    found = queries.open_invoices(db.session(), customer.id, currency, _entered())
-    found = sorted(
-        found, key=lambda one: str(one.id) != named
-    )  # the one that the link names is on the page in any case
-    return PaymentAccount(customer, currency, found[:MAX_INVOICES], len(found[MAX_INVOICES:]))
+    """Return the open invoices, and those that the form has amounts for.
+
+    An invoice with an amount may have been paid since the form was shown, even by this form.
+    """
+    linked_id = given("invoice")
+    open_invoices = queries.open_invoices(db.session(), customer.id, currency, _entered_invoice_ids())
+    # The invoice that the link names comes first, so that it is always on the page.
+    invoices = sorted(open_invoices, key=lambda invoice: str(invoice.id) != linked_id)
+    return PaymentAccount(customer, currency, invoices[:MAX_INVOICES], len(invoices[MAX_INVOICES:]))
 
 
-def _entered() -> list[UUID]:
-    given = ((name.removeprefix(_PART), value) for name, value in request.form.items() if name.startswith(_PART))
-    return [UUID(id) for id, value in given if value.strip() and _HEX.fullmatch(id)]
+def _entered_invoice_ids() -> list[UUID]:
+    amounts = (
+        (name.removeprefix(_FIELD_PREFIX), value)
+        for name, value in request.form.items()
+        if name.startswith(_FIELD_PREFIX)
+    )
+    return [UUID(id) for id, value in amounts if value.strip() and _HEX_ID.fullmatch(id)]
 
 
-def _name(invoice_id: UUID) -> str:
-    return f"{_PART}{invoice_id.hex}"
+def _field_name(invoice_id: UUID) -> str:
+    return f"{_FIELD_PREFIX}{invoice_id.hex}"
 
 
-def add_allocation_fields(kind: type[Form], account: PaymentAccount, data: Mapping[str, Any]) -> Any:
+def add_allocation_fields(form_class: type[Form], account: PaymentAccount, data: Mapping[str, Any]) -> Any:
     """Return the form with one amount per open invoice, all in the currency of the account."""
-    made = type(kind.__name__, (kind,), {})
+    extended_class = type(form_class.__name__, (form_class,), {})
     for invoice in account.invoices:
-        setattr(made, _name(invoice.id), AmountField(f"Amount for {invoice.number}"))
-    form = made(data=data)
+        setattr(extended_class, _field_name(invoice.id), AmountField(f"Amount for {invoice.number}"))
+    form = extended_class(data=data)
     form.expect_currency(account.currency)
     return form
 
 
 def initial_values(account: PaymentAccount) -> dict[str, Any]:
-    """From an invoice's page: its whole balance."""
+    """Return today's date and, if the URL names an invoice, its whole balance."""
     values: dict[str, Any] = {"received_on": today()}
-    named = next((one for one in account.invoices if str(one.id) == given("invoice")), None)
-    if named is not None:
-        owed = account.major(balance(named))
-        values |= {"amount": owed, _name(named.id): owed}
+    linked_invoice = next((invoice for invoice in account.invoices if str(invoice.id) == given("invoice")), None)
+    if linked_invoice is not None:
+        amount = account.major(balance(linked_invoice))
+        values |= {"amount": amount, _field_name(linked_invoice.id): amount}
     return values
 
 
 def entered_allocations(form: Form, account: PaymentAccount) -> dict[UUID, Decimal]:
-    """The amounts that were entered, by invoice."""
-    fields = ((one.id, form[_name(one.id)].data) for one in account.invoices)
-    return {id: amount for id, amount in fields if amount}
+    """Return the amounts entered, by invoice."""
+    amounts = ((invoice.id, form[_field_name(invoice.id)].data) for invoice in account.invoices)
+    return {id: amount for id, amount in amounts if amount}
 
 
 def suggest_allocations(form: Form, account: PaymentAccount) -> bool:
-    """Fill in the oldest first, when that is asked for, or nothing was entered and no credit is meant."""
-    wanted = request.form.get("then") == "suggest"
-    if not wanted and (form.keep.data or entered_allocations(form, account) or not account.invoices):
+    """Fill in amounts, oldest invoice first, if requested or if nothing was entered and no credit chosen.
+
+    Return whether amounts were filled in.
+    """
+    requested = request.form.get("then") == "suggest"
+    if not requested and (form.keep.data or entered_allocations(form, account) or not account.invoices):
         return False
     with refusals_on(form):
         fill_allocations(form, account, Money.exactly(form.amount.data, account.currency, "amount").minor)
@@ -129,37 +138,42 @@ def suggest_allocations(form: Form, account: PaymentAccount) -> bool:
 
 
 def fill_allocations(form: Form, account: PaymentAccount, amount: int) -> None:
-    values = account.suggested(amount)
+    """Divide an amount in minor units over the fields of the invoices, oldest first."""
+    values = account.suggest(amount)
     for invoice in account.invoices:
-        field = form[_name(invoice.id)]
+        field = form[_field_name(invoice.id)]
         field.raw_data, field.data, field.digits = None, values.get(field.name), MINOR_DIGITS[account.currency]
 
 
 def compute_split(form: Form, account: PaymentAccount) -> Split:
-    """What the foot of the table says."""
+    """Return the amounts received, allocated and left, for the foot of the table."""
     return Split(form.amount.data or ZERO, exact_sum(entered_allocations(form, account).values()))
 
 
 def check_remainder(form: Form, account: PaymentAccount) -> bool:
-    """Received = allocated + unapplied; that something is left must be said."""
-    left = compute_split(form, account).left
-    if left > 0 and not form.keep.data:
-        form.keep.errors = [f"{exact(left, account.currency)} are left. Tick this to keep them, or allocate them."]
-    if left < 0:
-        more = exact(-left, account.currency)
-        form.amount.errors = [f"{more} more are allocated than received. Change one of them."]
+    """Return whether the whole amount is allocated or kept as credit; otherwise set field errors."""
+    remainder = compute_split(form, account).left
+    if remainder > 0 and not form.keep.data:
+        amount = exact(remainder, account.currency)
+        form.keep.errors = [f"{amount} is not allocated. Allocate it, or select this box to keep it as credit."]
+    if remainder < 0:
+        excess = exact(-remainder, account.currency)
+        form.amount.errors = [f"You allocated {excess} more than you received. Correct one of the amounts."]
     return not form.errors
 
 
-def allocation_specs(parts: Mapping[UUID, Decimal]) -> tuple[AllocationSpec, ...]:
-    return tuple(AllocationSpec(str(id), amount) for id, amount in parts.items())
+def allocation_specs(amounts: Mapping[UUID, Decimal]) -> tuple[AllocationSpec, ...]:
+    """Return the allocations for the operations, in major units."""
+    return tuple(AllocationSpec(str(id), amount) for id, amount in amounts.items())
 
 
-def move_errors_to_invoices(refusal: DomainError, parts: Mapping[UUID, Decimal]) -> DomainError:
-    """A problem with the n-th part, put at the field of its invoice."""
-    names = [_name(id) for id in parts]
-    refusal.problems = tuple(
-        replace(one, field=(names[one.field[1]],)) if len(one.field) > 1 and isinstance(one.field[1], int) else one
-        for one in refusal.problems
+def move_errors_to_invoices(error: DomainError, amounts: Mapping[UUID, Decimal]) -> DomainError:
+    """Point each problem with the n-th allocation at the form field of its invoice; return the error."""
+    field_names = [_field_name(id) for id in amounts]
+    error.problems = tuple(
+        replace(problem, field=(field_names[problem.field[1]],))
+        if len(problem.field) > 1 and isinstance(problem.field[1], int)
+        else problem
+        for problem in error.problems
     )
-    return refusal
+    return error

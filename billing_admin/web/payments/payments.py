@@ -1,4 +1,4 @@
-"""Payments: the list, one payment, recording and allocating it, withdrawing, reversing; writing a remainder off."""
+"""Payments: the list, one payment, recording, allocating, withdrawing, reversing and writing off."""
 
 from dataclasses import replace
 from typing import Any
@@ -48,7 +48,7 @@ pages = subject("payments", __name__, "/payments", write=WRITE)
 
 
 def read_filters() -> queries.PaymentFilter:
-    """The filter that the URL states."""
+    """Return the list filter in the URL."""
     return queries.PaymentFilter(
         q=given("q"),
         customer=given("customer"),
@@ -62,14 +62,18 @@ def read_filters() -> queries.PaymentFilter:
 
 
 def resolve_customer(filters: queries.PaymentFilter) -> queries.PaymentFilter:
-    """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
+    """Return the filter with the customer's reference in place of the text typed.
+
+    Raises:
+        NotFound: if no single customer matches the text.
+    """
     if not filters.customer:
         return filters
     return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
 
 
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
-    """The filter in words; the status has its tabs."""
+    """Return a removable chip for each condition of the filter, except status, which has tabs."""
     return chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
@@ -83,14 +87,15 @@ def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """The payments that the filter lets through, the last recorded first, with the filter's sums."""
-    session, filters, unknown = db.session(), read_filters(), None
+    """List the payments that match the filter, newest first, with their sums."""
+    session, filters, unknown_customer = db.session(), read_filters(), None
     try:
         filters = resolve_customer(filters)
     except NotFound as refusal:
-        unknown = refusal.message
+        unknown_customer = refusal.message
     tabs = [
-        {"label": one.capitalize() or "All", "url": here(status=one), "active": one == filters.status} for one in TABS
+        {"label": status.capitalize() or "All", "url": here(status=status), "active": status == filters.status}
+        for status in TABS
     ]
     return render_template(
         "payments/list.html",
@@ -98,9 +103,9 @@ def index() -> ResponseReturnValue:
         tabs=tabs,
         chips=filter_chips(filters),
         clear_url=bare(),
-        unknown=unknown,
-        page=None if unknown else rows(queries.payments(session, filters)),
-        sums=[] if unknown else queries.sums(session, filters),
+        unknown_customer=unknown_customer,
+        page=None if unknown_customer else rows(queries.payments(session, filters)),
+        sums=[] if unknown_customer else queries.sums(session, filters),
         methods=PAYMENT_METHODS,
         currencies=[(code, code) for code in customers.currencies(session)],
         export_url=address("exports.payment_files"),
@@ -110,7 +115,7 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """One payment, and what became of it."""
+    """Show one payment with its allocations."""
     session = db.session()
     return render_template(
         "payments/show.html",
@@ -126,49 +131,60 @@ def show(id: UUID) -> ResponseReturnValue:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Choose a customer; then record what came in, and which invoices it pays."""
+    """Choose a customer, then record a payment with its allocations."""
     session = db.session()
     try:
         customer = customers.customer(session, given("customer"))
     except NotFound:
-        return _choose()
+        return _choose_customer()
     account = load_account(customer, given_choice("currency", MINOR_DIGITS) or customer.currency)
     form = add_allocation_fields(PaymentForm, account, initial_values(account))
     suggested, duplicates = False, []
     if form.validate_on_submit():
         suggested = suggest_allocations(form, account)
         if not suggested and check_remainder(form, account):
-            duplicates = _duplicates(form, customer.id)
+            duplicates = _check_duplicates(form, customer.id)
             if not duplicates:
                 with refusals_on(form):
-                    return _recorded(form, account)
-    told = {"account": account, "suggested": suggested, "duplicates": duplicates, "split": compute_split(form, account)}
-    return form_page("payments/form.html", form, **told)
+                    return _record(form, account)
+    return form_page(
+        "payments/form.html",
+        form,
+        account=account,
+        suggested=suggested,
+        duplicates=duplicates,
+        split=compute_split(form, account),
+    )
 
 
-def _duplicates(form: Form, customer_id: UUID) -> list[UUID]:
-    """Other payments with this reference, unless they were told before; the form then asks whether it is meant."""
+def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
+    """Return the customer's other payments with this reference, and ask for confirmation.
+
+    Empty if the person has confirmed that the payment is not a duplicate.
+    """
     if form.anyway.data:
         return []
-    found = queries.with_reference(db.session(), customer_id, form.reference.data, form.id.data)
-    if found:
-        form.anyway.errors = ["A payment with this reference is recorded already. Tick this if it is another one."]
-    return found
+    duplicates = queries.with_reference(db.session(), customer_id, form.reference.data, form.id.data)
+    if duplicates:
+        form.anyway.errors = [
+            "A payment with this reference is already recorded. If this is a different payment, select this box."
+        ]
+    return duplicates
 
 
-def _choose() -> ResponseReturnValue:
-    people = customers.choices(db.session())
-    options = [(reference, f"{name} ({reference})") for reference, name, _ in people]
+def _choose_customer() -> ResponseReturnValue:
+    choices = customers.choices(db.session())
+    options = [(reference, f"{name} ({reference})") for reference, name, _ in choices]
     return render_template("payments/choose.html", customers=options, currencies=sorted(MINOR_DIGITS))
 
 
-def _recorded(form: Form, account: PaymentAccount) -> ResponseReturnValue:
-    parts = entered_allocations(form, account)
+def _record(form: Form, account: PaymentAccount) -> ResponseReturnValue:
+    amounts = entered_allocations(form, account)
     spec = PaymentSpec(
         customer=str(account.customer.id),
         amount=form.amount.data,
         method=form.method.data,
-        allocate=allocation_specs(parts),
+        allocate=allocation_specs(amounts),
         currency=account.currency,
         received_on=form.received_on.data,
         reference=form.reference.data,
@@ -179,96 +195,111 @@ def _recorded(form: Form, account: PaymentAccount) -> ResponseReturnValue:
     except (Conflict, Invalid) as refusal:
         if refusal.code == "id_conflict":
             form.id.data = uuid4()
-            said = "This form was recorded already, with other values. Send it again to record a second payment."
-            raise Conflict("recorded_before", said) from refusal
-        raise move_errors_to_invoices(refusal, parts) from refusal
-    flash(
-        "Payment recorded." if recorded.created else "This payment was recorded already. It is stored once.", "success"
-    )
+            raise Conflict(
+                "recorded_before",
+                "This form was already recorded with other values. To record a second payment, send it again.",
+            ) from refusal
+        raise move_errors_to_invoices(refusal, amounts) from refusal
+    flash("Payment recorded." if recorded.created else "This payment was already recorded. It counts once.", "success")
     return redirect(url_for("payments.show", id=recorded.id), 303)
 
 
 @pages.route("/<uuid:id>/allocate", methods=["GET", "POST"])
 def allocate(id: UUID) -> ResponseReturnValue:
-    """Allocate what is left of a payment: the oldest first is suggested."""
+    """Allocate the remainder of a payment; suggest the oldest invoices first."""
     payment = queries.payment(db.session(), id)
     account = load_account(customers.customer(db.session(), str(payment.customer_id)), payment.currency)
-    form = add_allocation_fields(AllocateForm, account, {"left": payment.left})
+    form = add_allocation_fields(AllocateForm, account, {"remainder": payment.left})
     if request.method == "GET":
         fill_allocations(form, account, payment.left)
     if form.validate_on_submit():
         with refusals_on(form):
-            return _allocated(form, account, id)
+            return _allocate(form, account, id)
     return form_page("payments/allocate.html", form, payment=payment, account=account)
 
 
-def _allocated(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnValue:
-    parts = entered_allocations(form, account)
-    if not parts:
+def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnValue:
+    amounts = entered_allocations(form, account)
+    if not amounts:
         raise Invalid("nothing_entered", "Enter an amount for at least one invoice.")
     try:
-        minor = transaction(operations.allocate, id, allocation_specs(parts), actor(), now(), form.left.data)
+        minor = transaction(operations.allocate, id, allocation_specs(amounts), actor(), now(), form.remainder.data)
     except (Conflict, Invalid) as refusal:
-        raise move_errors_to_invoices(refusal, parts) from refusal
+        raise move_errors_to_invoices(refusal, amounts) from refusal
     flash(f"{money(minor, account.currency)} allocated.", "success")
     return redirect(url_for("payments.show", id=id), 303)
 
 
-# --- taking back ------------------------------------------------------------------------------------------------------
+# --- withdrawing, reversing, writing off ------------------------------------------------------------------------------
 
 
 @pages.post("/<uuid:id>/allocations/<uuid:allocation_id>/withdraw")
 def withdraw(id: UUID, allocation_id: UUID) -> ResponseReturnValue:
-    """Take an allocation back; it can be made again."""
-    done = transaction(operations.withdraw_allocation, id, allocation_id, "", actor(), now())
-    said = "Allocation withdrawn. Its money is unallocated." if done else "This allocation is withdrawn already."
-    flash(said, "success" if done else "info")
+    """Withdraw an allocation; its money can be allocated again."""
+    withdrawn = transaction(operations.withdraw_allocation, id, allocation_id, "", actor(), now())
+    message = (
+        "Allocation withdrawn. The money is unallocated." if withdrawn else "This allocation was already withdrawn."
+    )
+    flash(message, "success" if withdrawn else "info")
     return redirect(url_for("payments.show", id=id), 303)
 
 
 class ReverseForm(Form):
-    """A reversed payment does not come back."""
+    """Date and reason of a reversal."""
 
-    reversed_on = DayField("Reversed on", needed="Enter the day, such as 2026-11-22.")
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=operations.MAX_REASON_LENGTH)
+    reversed_on = DayField("Reversed on", needed="Enter the date of the reversal, such as 2026-11-22.")
+    reason = TextField("Reason", needed="Enter a reason for the reversal.", longest=operations.MAX_REASON_LENGTH)
 
 
 @pages.route("/<uuid:id>/reverse", methods=["GET", "POST"])
 def reverse(id: UUID) -> ResponseReturnValue:
-    """Say what reversing means; once that is confirmed, do it."""
+    """Ask for confirmation, date and reason, then reverse the payment."""
     form = ReverseForm(reversed_on=today())
     if form.validate_on_submit():
         with refusals_on(form):
-            done = transaction(operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now())
-            said = "Payment reversed." if done else "Nothing to do: the payment was reversed already."
-            flash(said, "success" if done else "info")
+            reversed_now = transaction(operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now())
+            message = "Payment reversed." if reversed_now else "This payment was already reversed."
+            flash(message, "success" if reversed_now else "info")
             return redirect(url_for("payments.show", id=id), 303)
     session = db.session()
-    standing = [one for one in queries.allocations(session, [id])[id] if one.withdrawn_on is None]
-    return form_page("payments/reverse.html", form, payment=queries.payment(session, id), standing=standing)
+    allocations = [
+        allocation for allocation in queries.allocations(session, [id])[id] if allocation.withdrawn_on is None
+    ]
+    return form_page("payments/reverse.html", form, payment=queries.payment(session, id), allocations=allocations)
 
 
 class WriteOffForm(Form):
-    """The amount is typed, so that nobody gives up more than they have seen."""
+    """The person types the amount, so that they cannot write off more than they have seen."""
 
     id = KeyField()
-    amount = AmountField("Amount to write off", needed="Enter what is open, as it stands above.")
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=operations.MAX_REASON_LENGTH)
+    amount = AmountField("Amount to write off", needed="Enter the balance shown above.")
+    reason = TextField("Reason", needed="Enter a reason for the write-off.", longest=operations.MAX_REASON_LENGTH)
 
 
 @pages.route("/write-off/<uuid:invoice_id>", methods=["GET", "POST"])
 def write_off(invoice_id: UUID) -> ResponseReturnValue:
-    """Say what writing off means; once the amount is typed, do it."""
+    """Ask for the amount and a reason, then write off the balance of an invoice."""
     form, invoice = WriteOffForm(), invoices.invoice(db.session(), str(invoice_id))
-    owed, number, currency = balance(invoice), invoice.number, invoice.currency
+    open_amount, number, currency = balance(invoice), invoice.number, invoice.currency
     form.expect_currency(currency)
     if form.validate_on_submit():
         with refusals_on(form):
-            what = (invoice_id, form.amount.data, form.reason.data, form.id.data)
-            transaction(operations.write_off, *what, actor(), now())
-            flash(
-                f"{money(owed, currency)} of {number} were written off." if owed else "This is written off.", "success"
+            transaction(
+                operations.write_off,
+                invoice_id,
+                form.amount.data,
+                form.reason.data,
+                form.id.data,
+                actor(),
+                now(),
             )
+            # A repeated request finds no balance: the first one wrote it off.
+            message = (
+                f"{money(open_amount, currency)} of {number} was written off."
+                if open_amount
+                else "This balance was already written off."
+            )
+            flash(message, "success")
             return redirect(url_for("invoices.show", id=invoice_id), 303)
     invoice = invoices.invoice(db.session(), str(invoice_id))
-    return form_page("payments/write_off.html", form, invoice=invoice, owed=balance(invoice))
+    return form_page("payments/write_off.html", form, invoice=invoice, balance=balance(invoice))

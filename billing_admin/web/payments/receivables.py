@@ -1,4 +1,4 @@
-"""What is owed: the ageing of all customers on any day, and a customer's statement."""
+"""Receivables: the ageing of all customers on any day, and a customer's statement."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.transactions import db
 from billing_admin.domain.money import MINOR_DIGITS, Money
-from billing_admin.domain.receivables import BUCKETS, NOTHING, Position, StatementRow, buckets
+from billing_admin.domain.receivables import BUCKETS, Position, StatementRow, buckets
 from billing_admin.formats import csv_tables
 from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
@@ -22,24 +22,24 @@ from billing_admin.web.frame.signed_in import today
 from billing_admin.web.master_data.customers import pages as of_customers
 
 WRITE = "payments:write"
-MOST_ROWS = 500
+MAX_ROWS = 500
 
 pages = subject("receivables", __name__, None, write=WRITE)
 
 
 @pages.get("/ageing")
 def ageing() -> ResponseReturnValue:
-    """What each customer owes, by how long it is due; now, or as of a day."""
+    """List the balance of each customer by days overdue, now or at the end of a day."""
     as_of, currency = day_of_figures("as_of"), given_choice("currency", MINOR_DIGITS)
-    found = receivables.aged(db.session(), today(), as_of, currency)
+    balances = receivables.aged(db.session(), today(), as_of, currency)
     return render_template(
         "receivables/ageing.html",
         day=as_of or today(),
         as_of=as_of,
         currency=currency,
-        rows=found[:MOST_ROWS],
-        count=len(found),
-        totals=receivables.totals((row.key, row.position) for row in found),
+        rows=balances[:MAX_ROWS],
+        count=len(balances),
+        totals=receivables.totals((row.key, row.position) for row in balances),
         buckets=buckets(as_of or today()),
         currencies=[(code, code) for code in customers.currencies(db.session())],
         csv_url=address("receivables.ageing_file"),
@@ -49,58 +49,63 @@ def ageing() -> ResponseReturnValue:
 
 @pages.get("/ageing.csv")
 def ageing_file() -> ResponseReturnValue:
-    """The same as a file, whole."""
+    """Send the ageing as a CSV file, without a limit of rows."""
     as_of = day_of_figures("as_of")
-    found = receivables.aged(db.session(), today(), as_of, given_choice("currency", MINOR_DIGITS))
+    balances = receivables.aged(db.session(), today(), as_of, given_choice("currency", MINOR_DIGITS))
     numbers = ("balance", *BUCKETS, "unallocated")
     columns = ("customer", "customer_name", "currency", *numbers, "as_of")
     lines = (
-        (row.reference, row.name, row.currency, *_amounts(row.position, row.currency), (as_of or today()).isoformat())
-        for row in found
+        (
+            row.reference,
+            row.name,
+            row.currency,
+            *_position_amounts(row.position, row.currency),
+            (as_of or today()).isoformat(),
+        )
+        for row in balances
     )
-    return _file("ageing", as_of, csv_tables.written(columns, lines, numbers))
+    return _csv_response("ageing", as_of, csv_tables.written(columns, lines, numbers))
 
 
-def _amounts(position: Position, currency: str) -> Iterable[str]:
+def _position_amounts(position: Position, currency: str) -> Iterable[str]:
     return (str(Money(minor, currency)) for minor in (position.balance, *position.open, position.unallocated))
 
 
-def _file(name: str, day: date | None, content: bytes) -> Response:
+def _csv_response(name: str, day: date | None, content: bytes) -> Response:
     disposition = f'attachment; filename="{name}-{(day or today()).isoformat()}.csv"'
     return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
 
 
 def _presets(day: date) -> list[tuple[str, date | None, date | None]]:
-    """Label, first and last day."""
-    month, year = day.replace(day=1), day.replace(month=1, day=1)
-    before_month, before_year = month - timedelta(1), year - timedelta(1)
+    """Return periods to choose from: label, first and last day."""
+    month_start, year_start = day.replace(day=1), day.replace(month=1, day=1)
+    last_month_end, last_year_end = month_start - timedelta(1), year_start - timedelta(1)
     return [
-        ("Everything", None, None),
-        ("This month", month, day),
-        ("Last month", before_month.replace(day=1), before_month),
-        ("This year", year, day),
-        ("Last year", before_year.replace(month=1, day=1), before_year),
+        ("All", None, None),
+        ("This month", month_start, day),
+        ("Last month", last_month_end.replace(day=1), last_month_end),
+        ("This year", year_start, day),
+        ("Last year", last_year_end.replace(month=1, day=1), last_year_end),
     ]
 
 
 @of_customers.get("/<uuid:id>/statement")
 def statement(id: UUID) -> ResponseReturnValue:
-    """Opening balance, each document with the running balance, closing balance; and how old what is open is by then."""
-    session, customer, (first, last) = db.session(), _customer(id), _days()
-    aged = receivables.positions(session, today(), last, [id])
+    """Show a customer's movements in a period, and the ageing at its end."""
+    session, customer, (first, last) = db.session(), _load_customer(id), _period()
+    positions = receivables.positions(session, today(), last, [id])
     return render_template(
         "customers/statement.html",
         customer=customer,
         tab="statement",
         seller=organisation(session),
         statements=receivables.statements(session, id, first, last),
-        positions={currency: position for (_, currency), position in aged.items()},
-        nothing=NOTHING,
+        positions={currency: position for (_, currency), position in positions.items()},
         first=first,
         last=last,
         day=last or today(),
         presets=[
-            {"label": label, "url": here(**_range(start, end)), "active": (start, end) == (first, last)}
+            {"label": label, "url": here(**_period_parameters(start, end)), "active": (start, end) == (first, last)}
             for label, start, end in _presets(today())
         ],
         csv_url=address("customers.statement_file", id=id),
@@ -110,23 +115,23 @@ def statement(id: UUID) -> ResponseReturnValue:
     )
 
 
-def _days() -> tuple[date | None, date | None]:
-    """The first and the last day that the URL asks for, in their order."""
+def _period() -> tuple[date | None, date | None]:
+    """Return the first and last day in the URL, swapped if they are in the wrong order."""
     first, last = day_of_figures("from"), day_of_figures("to")
     return (last, first) if first and last and first > last else (first, last)
 
 
-def _range(first: date | None, last: date | None) -> dict[str, Any]:
+def _period_parameters(first: date | None, last: date | None) -> dict[str, Any]:
     return {"from": first.isoformat() if first else None, "to": last.isoformat() if last else None}
 
 
 @of_customers.get("/<uuid:id>/statement.csv")
 def statement_file(id: UUID) -> ResponseReturnValue:
-    """The entries of a statement as a file."""
-    customer, numbers = _customer(id), ("amount", "balance")
+    """Send the movements of a statement as a CSV file."""
+    customer, numbers = _load_customer(id), ("amount", "balance")
     columns = ("customer", "currency", "date", "kind", "number", *numbers)
-    first, last = _days()
-    found = receivables.statements(db.session(), id, first, last)
+    first, last = _period()
+    statements = receivables.statements(db.session(), id, first, last)
     lines = (
         (
             customer.reference,
@@ -134,17 +139,17 @@ def statement_file(id: UUID) -> ResponseReturnValue:
             row.entry.on.isoformat(),
             row.entry.kind,
             row.entry.number,
-            *_told(row, currency),
+            *_movement_amounts(row, currency),
         )
-        for currency, told in found.items()
-        for row in told.rows
+        for currency, statement in statements.items()
+        for row in statement.rows
     )
-    return _file(f"statement-{id}", last, csv_tables.written(columns, lines, numbers))
+    return _csv_response(f"statement-{id}", last, csv_tables.written(columns, lines, numbers))
 
 
-def _told(row: StatementRow, currency: str) -> Iterable[str]:
+def _movement_amounts(row: StatementRow, currency: str) -> Iterable[str]:
     return (str(Money(minor, currency)) for minor in (row.entry.amount, row.balance))
 
 
-def _customer(id: UUID) -> Customer:
+def _load_customer(id: UUID) -> Customer:
     return customers.customer(db.session(), str(id))
