@@ -22,7 +22,7 @@ from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRa
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
-from billing_admin.operations.charges.posting import Posted
+from billing_admin.operations.charges.posting import PostingResult
 from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.operations.master_data import customers, organisation, services, tax_rates
 from billing_admin.operations.payments import payments
@@ -92,7 +92,7 @@ def make_spec(
     )
 
 
-def post(*specs: ChargeSpec, now: datetime = NOW) -> Posted:
+def post(*specs: ChargeSpec, now: datetime = NOW) -> PostingResult:
     """Post charges in one go."""
     return transaction(posting.post, specs, SYSTEM, now)
 

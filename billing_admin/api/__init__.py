@@ -10,7 +10,7 @@ from billing_admin.api.frame import openapi, problems
 from billing_admin.api.frame.bearer import init_token_cache
 from billing_admin.api.frame.rate_limits import init_rate_limits
 from billing_admin.api.frame.routing import blueprint
-from billing_admin.api.routes.charges import init_posting
+from billing_admin.api.routes.charge_poster import init_charge_poster
 from billing_admin.config import VERSION, Settings
 from billing_admin.http.api_document import init_api_document
 
@@ -43,6 +43,6 @@ def init_api(app: Flask, settings: Settings) -> None:
     """Add the API's routes and its OpenAPI document."""
     init_token_cache(app)
     init_rate_limits(app, settings)
-    init_posting(app)
+    init_charge_poster(app)
     init_api_document(app, lambda: json.dumps(openapi.document(VERSION)))
     app.register_blueprint(blueprint)

@@ -54,6 +54,10 @@ class RevisionMismatch(Exception):
         self.is_newer = is_newer
 
 
+class AccountsLocked(Exception):
+    """Another transaction holds the lock of a customer's account, and was not waited for any longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """Why the database cannot be used: a stable code, a title for a page, and a sentence."""
@@ -64,6 +68,11 @@ class Unavailable:
 
 
 AWAY: Final = Unavailable("database_away", "The database is unavailable", "The database does not answer.")
+LOCKED: Final = Unavailable(
+    "database_away",
+    "The customer’s account is in use",
+    "Another process, such as a billing run, is using the customer’s account.",
+)
 
 
 def unavailable(error: BaseException | None) -> Unavailable | None:
@@ -73,6 +82,8 @@ def unavailable(error: BaseException | None) -> Unavailable | None:
     of others after all retries, count as unavailable: the same request may succeed later.
     """
     while error is not None:
+        if isinstance(error, AccountsLocked):
+            return LOCKED
         if isinstance(error, RevisionMismatch):
             return Unavailable("database_revision", "The program and the database do not match", str(error))
         if _is_away(error):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from billing_admin.domain.days import calendar_day
@@ -15,6 +15,7 @@ from billing_admin.domain.text import named, refuse_unprintable, text
 
 ONE = Decimal(1)
 LIKELY_DUPLICATE_HOURS = 24
+AccountKey: TypeAlias = tuple[UUID, str]  # customer id and currency
 
 # Why a likely duplicate is held where the organisation wants it so; whoever keeps it lets go of a charge held for this.
 LIKELY_DUPLICATE = "Likely duplicate"
@@ -83,6 +84,7 @@ class CustomerTerms:
     id: UUID
     reference: str
     currency: str
+    archived: bool = False
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class ServiceTerms:
     name: str
     prices: Mapping[str, Decimal]
     inclusive: Collection[str] = frozenset()
+    archived: bool = False
     key: str = field(init=False)
 
     def __post_init__(self) -> None:

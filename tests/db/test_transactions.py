@@ -27,7 +27,7 @@ from billing_admin.models import (
     TaxRateChange,
 )
 from billing_admin.models.charge import is_unbilled
-from billing_admin.queries.charges.posting import _ALIKE_PROBED
+from billing_admin.queries.charges.posting import _RECENT_BY_PROBE
 from tests.books import contents
 from tests.databases import without_triggers
 from tests.making import NOW, make_customer, make_invoice, make_service, make_spec, post
@@ -347,13 +347,13 @@ def test_postgresql_looks_each_fingerprint_up_though_it_knows_nothing_of_today(s
         if day != NOW:
             session.rollback()
             transaction(lambda writing: writing.execute(text("ANALYZE charges")))
-    (form,) = _ALIKE_PROBED._make_forms(db.engine.dialect)
+    (form,) = _RECENT_BY_PROBE._make_forms(db.engine.dialect)
     values = {"fingerprint": [1, 2, 3], "yesterday": NOW.date() - timedelta(days=1), "today": NOW.date()}
     driver: Any = session.connection().connection.driver_connection
     plan = psycopg.RawCursor(driver).execute(f"EXPLAIN {form._sql}".encode(), form._said(values)).fetchall()
     probed = [line for (line,) in plan if "Index Cond" in line]
     assert len(probed) == 2
-    assert all("fingerprint = given" in line for line in probed), plan
+    assert all("fingerprint = requested" in line for line in probed), plan
 
 
 @POSTGRESQL

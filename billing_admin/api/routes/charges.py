@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from flask import Flask, current_app
+from flask import current_app
 from pydantic import Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler, no_info_wrap_validator_function
@@ -36,18 +35,19 @@ from billing_admin.api.frame.fields import (
 )
 from billing_admin.api.frame.problems import MAX_PROBLEMS, combine_problems, validation_problems
 from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
+from billing_admin.api.routes.charge_poster import ChargePoster, ChargeRequest
 from billing_admin.clock import now
-from billing_admin.concurrency.group_commit import GroupCommit
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, db, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import DomainError, Problem
+from billing_admin.domain.posting import PostingContext
 from billing_admin.domain.text import named, text
-from billing_admin.operations.charges import charges as operations, corrections, duplicates, posting
+from billing_admin.operations.charges import charges as operations, corrections, duplicates
+from billing_admin.operations.charges.posting import PostingResult, post
 from billing_admin.queries.access.tokens import Bearer
 from billing_admin.queries.charges.charges import ChargeFilter, charge, charges
-from billing_admin.queries.charges.posting import Known
 
 MOST_CHARGES = 10_000
 Description = Annotated[str, one_line(1000, named=True)]
@@ -255,54 +255,27 @@ def charge_out(row: Any) -> ChargeOut:
 )
 def post_charge(bearer: Bearer, body: ChargeIn) -> Reply:
     """Post one charge."""
-    posted = _post_one(ChargeSpec(**body.__dict__), bearer)
-    if posted.rows:
-        return created_reply(_new_charge(posted.rows[0], posted.known, bearer.actor), True)
-    return created_reply(charge_out(charge(db.session(), posted.ids[0])), False)
+    result = _post_one(ChargeSpec(**body.__dict__), bearer)
+    if result.rows:
+        return created_reply(_new_charge(result.rows[0], result.context, bearer.actor), True)
+    return created_reply(charge_out(charge(db.session(), result.ids[0])), False)
 
 
-def _post_one(spec: ChargeSpec, bearer: Bearer) -> posting.Posted:
-    lanes: Lanes = current_app.extensions["billing_posting"]
+def _post_one(spec: ChargeSpec, bearer: Bearer) -> PostingResult:
+    post_one: ChargePoster = current_app.extensions["billing_charge_poster"]
     try:
-        return lanes(posting.Posting([spec], bearer.actor, bearer))
+        return post_one(ChargeRequest(spec, bearer))
     except DomainError as error:
-        error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
+        error.problems = tuple(replace(problem, field=problem.field[1:]) for problem in error.problems)
         raise
 
 
-class Lanes:
-    """Those who post a charge at the same moment share a transaction: in one lane, which waits for nobody's lock; those whose
-    account is locked, by a billing run perhaps, go on in a second one, and keep only each other waiting.
-    """
-
-    def __init__(self) -> None:
-        self._quick = GroupCommit(partial(self._post, waits=False), transaction)
-        self._patient = GroupCommit(partial(self._post, waits=True), transaction)
-
-    def __call__(self, asked: posting.Posting) -> posting.Posted:
-        """Post it, or raise the refusal."""
-        posted = self._quick(asked) or self._patient(asked)
-        assert posted is not None  # noqa: S101 - it has waited
-        return posted
-
-    @staticmethod
-    def _post(
-        session: Session, asked: Sequence[posting.Posting], waits: bool
-    ) -> list[posting.Posted | DomainError | None]:
-        return posting.post_each(session, asked, now(), waits)
-
-
-def init_posting(app: Flask) -> None:
-    """Let those who post a charge at the same moment share a transaction."""
-    app.extensions["billing_posting"] = Lanes()
-
-
-def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:
-    """A charge that was stored just now, without reading it back."""
+def _new_charge(row: dict[str, Any], context: PostingContext, actor: Actor) -> ChargeOut:
+    """Return a charge that was stored just now, without reading it back."""
     service_id = row["service_id"]
     names = {
-        "customer_reference": known.customers[str(row["customer_id"])][0].reference,
-        "service_code": known.services[str(service_id)][0].code if service_id else None,
+        "customer_reference": context.customers[str(row["customer_id"])].reference,
+        "service_code": context.services[str(service_id)].code if service_id else None,
         "created_by": actor.name,
         "invoice_number": None,
         "replaced_by_id": None,
@@ -314,17 +287,17 @@ def _new_charge(row: dict[str, Any], known: Known, actor: Actor) -> ChargeOut:
 @route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, response=BatchOut, statuses=(201, 200))
 def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
     """Post 1 to 10,000 charges, all or nothing."""
-    posted = transaction(_post_rows, body.charges, actor, now())
+    result = transaction(_post_rows, body.charges, actor, now())
     content = BatchOut(
-        created=posted.created, replayed=posted.replayed, possible_duplicates=posted.duplicates, ids=posted.ids
+        created=result.created, replayed=result.replayed, possible_duplicates=result.duplicates, ids=result.ids
     )
-    return created_reply(content, posted.created > 0)
+    return created_reply(content, result.created > 0)
 
 
-def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> posting.Posted:
+def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> PostingResult:
     """Name every wrong row: the right ones are posted as well, to hear what the operation says of them, and rolled back."""
     try:
-        posted = posting.post(session, rows.specs, actor, at)
+        result = post(session, rows.specs, actor, at)
     except DomainError as error:
         error.problems = tuple(_placed(one, rows.places) for one in error.problems)
         if not rows.problems:
@@ -332,7 +305,7 @@ def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -
         raise combine_problems([*rows.problems, *error.problems]) from error
     if rows.problems:
         raise combine_problems(rows.problems)
-    return posted
+    return result
 
 
 def _placed(problem: Problem, places: Sequence[int]) -> Problem:

@@ -17,7 +17,7 @@ from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.domain.text import named, refuse_unprintable
 from billing_admin.models import Charge, Customer
 from billing_admin.operations.audit import changed_fields, record
-from billing_admin.operations.charges.posting import post_untold
+from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.webhooks.outbox import enqueue_charges_held
 
@@ -95,7 +95,7 @@ def _is_stored(session: Session, new_id: UUID, id: UUID) -> bool:
 
 def _posted(session: Session, spec: ChargeSpec, actor: Actor, now: datetime) -> UUID:
     try:
-        return post_untold(session, [spec], actor, now).ids[0]
+        return post(session, [spec], actor, now, webhooks=False).ids[0]
     except DomainError as error:  # one charge has no place in a list
         error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
         raise

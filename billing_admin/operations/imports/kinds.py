@@ -15,12 +15,14 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
 from billing_admin.domain.imports.fields import Plan
 from billing_admin.domain.imports.rows import Asked
 from billing_admin.domain.imports.tally import Made, Outcome
+from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Customer, Payment, Service
-from billing_admin.operations.charges import charges, posting
-from billing_admin.operations.charges.posting import Judged
+from billing_admin.operations.charges import charges
+from billing_admin.operations.charges.posting import Posting, store
 from billing_admin.operations.master_data import customers, services
 from billing_admin.operations.payments import payments
+from billing_admin.queries.charges.posting import load_context
 
 UPDATE = "To change it, choose “Update what exists”."
 
@@ -49,49 +51,50 @@ def check_rows(
 ) -> Sequence[RowResult]:
     """What `import_rows` would tell. The caller takes the transaction back; of charges nothing is even written in it."""
     if kind == "charges":
-        return _of_charges(_judged(session, asked, now))
+        return _of_charges(*_assess(session, asked, now))
     return import_rows(session, kind, plan, asked, actor, now)
 
 
 def _take_charges(session: Session, asked: Sequence[Asked], actor: Actor, now: datetime) -> Sequence[RowResult]:
-    judged = _judged(session, asked, now)
-    if not judged.refusals:
-        posting.keep(session, judged, actor, now)
-        _hold(session, asked, judged, actor, now)
-    return _of_charges(judged)
+    context, assessment = _assess(session, asked, now)
+    if not assessment.refusals:
+        store(session, [Posting(assessment, actor)], context, now)
+        _hold(session, asked, assessment, actor, now)
+    return _of_charges(context, assessment)
 
 
-def _judged(session: Session, asked: Sequence[Asked], now: datetime) -> Judged:
+def _assess(session: Session, asked: Sequence[Asked], now: datetime) -> tuple[PostingContext, Assessment]:
     """Assess charges, and the reasons for which new ones are to be held."""
-    judged = posting.judge(session, [row.spec for row in asked], now)
+    context = load_context(session, [row.spec for row in asked], now)
+    assessment = assess(context.candidates, context)
     for index, row in enumerate(asked):
-        if row.beside is not None and row.spec.id in judged.fresh:
+        if row.beside is not None and row.spec.id in assessment.new:
             try:
                 refuse_unprintable(row.beside, "status_reason")
             except Invalid as error:
-                judged.refusals.append((index, error))
-    return judged
+                assessment.refusals.append((index, error))
+    return context, assessment
 
 
-def _of_charges(judged: Judged) -> Sequence[RowResult]:
-    refused = {index: RefusedRow(error.problems) for index, error in judged.refusals}
-    return [refused.get(index) or _charge(judged, id) for index, id in enumerate(judged.ids)]
+def _of_charges(context: PostingContext, assessment: Assessment) -> Sequence[RowResult]:
+    refusals = {index: RefusedRow(error.problems) for index, error in assessment.refusals}
+    return [refusals.get(index) or _charge(context, assessment, id) for index, id in enumerate(assessment.ids)]
 
 
-def _charge(judged: Judged, id: UUID) -> Made:
-    fresh = judged.fresh.get(id)
-    if fresh is not None:
-        return Made(Outcome.NEW, fresh.currency, fresh.amount)
-    stored = judged.known.stored[id]
+def _charge(context: PostingContext, assessment: Assessment, id: UUID) -> Made:
+    new = assessment.new.get(id)
+    if new is not None:
+        return Made(Outcome.NEW, new.charge.currency, new.charge.amount)
+    stored = context.stored[id]
     return Made(Outcome.UNCHANGED, stored.currency, stored.amount)
 
 
-def _hold(session: Session, asked: Sequence[Asked], judged: Judged, actor: Actor, now: datetime) -> None:
-    """Charges that the file calls held are held, by reason; those that were there stay as they are."""
+def _hold(session: Session, asked: Sequence[Asked], assessment: Assessment, actor: Actor, now: datetime) -> None:
+    """Hold new charges that the file calls held, by reason; stored charges stay as they are."""
     held: dict[str, list[UUID]] = defaultdict(list)
-    for one in asked:
-        if one.beside is not None and one.spec.id in judged.fresh:
-            held[one.beside].append(one.spec.id)
+    for row in asked:
+        if row.beside is not None and row.spec.id in assessment.new:
+            held[row.beside].append(row.spec.id)
     for reason, ids in held.items():
         charges.hold(session, ids, reason, actor, now)
 

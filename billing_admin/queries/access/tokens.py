@@ -1,5 +1,6 @@
 """Whose token is this, and what may it do?"""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Engine, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from billing_admin.db.lookup import Several, is_among
 from billing_admin.db.prepared import Statement, alone
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import NotAuthenticated, NotFound
@@ -60,6 +62,20 @@ def by_secret(engine: Engine, secret: str, now: datetime, request_id: str | None
         fresh = last_used_at is not None and now - last_used_at < USE_IS_FRESH
         return Bearer(Actor("token", id, name, permissions, request_id), role, expires_at, fresh)
     return None
+
+
+_ROLES_BY_TOKEN = Statement(
+    good_tokens(_TOKEN.id, _USER.role).where(is_among(_TOKEN.id, bindparam("ids", type_=Several())))
+)
+
+
+def valid_tokens(session: Session, bearers: Collection[Bearer]) -> set[Bearer]:
+    """Return the bearers whose tokens are not revoked, and whose owners are active and have the role that they had.
+
+    Tokens do not change their scopes or expiry, so that a token that was good a moment ago is good if this holds.
+    """
+    roles: dict[UUID, str | None] = dict(_ROLES_BY_TOKEN(session, {"ids": {bearer.actor.id for bearer in bearers}}))
+    return {bearer for bearer in bearers if bearer.actor.id in roles and roles[bearer.actor.id] == bearer.role}
 
 
 def bad_token() -> NotAuthenticated:

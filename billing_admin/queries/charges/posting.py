@@ -1,11 +1,13 @@
-"""What a posting needs to know, asked in one question: customers, services, the organisation's choices, ids that are taken."""
+"""The stored data that a posting needs: customers, services, settings, taken ids and recent look-alikes.
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+Names are looked up in one round trip, which locks the accounts as well.
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -26,271 +28,256 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import Several, among_named, array_of, as_id
-from billing_admin.db.paging import Record
 from billing_admin.db.prepared import SEVERAL, Rows, Statement, in_place, in_places
 from billing_admin.domain.charges import ChargeSpec, CustomerTerms, ServiceTerms, may_look_alike_since
-from billing_admin.models import Account, ApiToken, Charge, Customer, Organisation, Service, ServicePrice, User
-from billing_admin.queries.access.tokens import Bearer, good_tokens
+from billing_admin.domain.posting import PostingContext
+from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
+from billing_admin.queries.master_data.organisation import day_of
 
-AccountKey = tuple[UUID, str]
 
+class _ContextRow(NamedTuple):
+    """A row of the lookup, all as text: what it describes, then the columns that this has. Flags are 'yes' or None.
 
-@dataclass(slots=True)
-class Known:
-    """What was found. Customers and services stand under their ids, as text, and their own names; True: archived.
-
-    `accounts` are locked, each with the day that it is billed through; `stored` holds the charges whose ids are asked for.
-    The customers in `busy` have accounts that others had locked, which were not waited for.
-    `tokens` are those asked for that are not revoked, and whose owner, if any, is active: with the owner's role.
+    A customer: id, reference, archived_at, currency, its account's currency and billed_through, whether that is locked.
+    A service: id, code, archived_at, name, a price's currency and value, whether that includes tax.
+    The organisation: only name (time zone) and value (whether likely duplicates are held). A stored charge: only its id.
     """
 
-    customers: dict[str, tuple[CustomerTerms, bool]] = field(default_factory=dict)
-    services: dict[str, tuple[ServiceTerms, bool]] = field(default_factory=dict)
-    accounts: dict[AccountKey, date | None] = field(default_factory=dict)
-    stored: Mapping[UUID, Record] = field(default_factory=dict)
-    busy: set[str] = field(default_factory=set)
-    tokens: dict[UUID, str | None] = field(default_factory=dict)
-    time_zone: str = ""
-    hold_likely_duplicates: bool = False
-
-    def note_customer(
-        self,
-        key: str,
-        name: str,
-        archived: str | None,
-        label: str,
-        currency: str | None,
-        billed: str | None,
-        busy: str | None,
-    ) -> None:
-        """Note a customer, and the account on the same row, if there is one."""
-        terms = CustomerTerms(UUID(key), name, label)
-        self.customers[name] = self.customers[key] = (terms, archived is not None)
-        if busy is not None:
-            self.busy |= {name, key}
-        elif currency is not None:
-            self.accounts[terms.id, currency] = date.fromisoformat(billed) if billed else None
-
-    def note_service(
-        self,
-        key: str,
-        name: str,
-        archived: str | None,
-        label: str,
-        currency: str | None,
-        price: str,
-        inclusive: str | None,
-    ) -> None:
-        """Note a service with the price on the same row, if there is one; its other prices may stand there already."""
-        before = self.services.get(key)
-        prices, with_tax = (dict(before[0].prices), set(before[0].inclusive)) if before else ({}, set[str]())
-        if currency is not None:
-            prices[currency] = Decimal(price)
-        if currency is not None and inclusive is not None:
-            with_tax.add(currency)
-        service = ServiceTerms(UUID(key), name, label, prices, with_tax)
-        self.services[name] = self.services[key] = (service, archived is not None)
-
-    def proves(self, bearer: Bearer) -> bool:
-        """Whether a token that was good, and has not expired, still is, with what it may do."""
-        id = bearer.actor.id
-        return id in self.tokens and self.tokens[id] == bearer.role
+    kind: str
+    id: str
+    name: str
+    archived_at: str | None
+    label: str
+    currency: str | None
+    value: str | None
+    flag: str | None
 
 
-def known(session: Session, specs: Sequence[ChargeSpec], bearers: Collection[Bearer] = (), waits: bool = True) -> Known:
-    """Look everything up that the specs name, and lock the customers' accounts, in the order of their keys.
+def load_context(
+    session: Session, specs: Sequence[ChargeSpec], now: datetime, *, skip_locked: bool = False
+) -> PostingContext:
+    """Load all that decides about the requested charges, and lock their customers' accounts, in the order of their keys.
 
-    Whether it waits for accounts that others have locked is for the caller to say.
+    With `skip_locked`, accounts that another transaction has locked are not waited for, but named in the context.
     """
-    tokens: list[Any] = list(dict.fromkeys(bearer.actor.id for bearer in bearers))
-    look = _lookup_several if 0 < len(specs) <= SEVERAL else _lookup_many
-    found, taken = Known(), []
-    for kind, *row in look(session, specs, tokens, waits):
-        match kind:
+    context, stored_ids = PostingContext(), list[UUID]()
+    look_up = _look_up_few if 0 < len(specs) <= SEVERAL else _look_up_many
+    for row in map(_ContextRow._make, look_up(session, specs, skip_locked)):
+        match row.kind:
             case "customer":
-                found.note_customer(*row)
+                _add_customer(context, row)
             case "service":
-                found.note_service(*row)
-            case "house":
-                found.time_zone, found.hold_likely_duplicates = row[1], row[5] is not None
-            case "token":
-                found.tokens[UUID(row[0])] = row[1]
+                _add_service(context, row)
+            case "organisation":
+                context.today = day_of(now, row.name)
+                context.hold_likely_duplicates = row.value is not None
             case _:
-                taken.append(UUID(row[0]))
-    if taken:
-        originals = session.connection().execute(_STORED, {"ids": taken})
-        found.stored = {row.id: row for row in originals}
-    return found
+                stored_ids.append(UUID(row.id))
+    if stored_ids:
+        context.stored = {
+            charge.id: charge for charge in session.connection().execute(_STORED_CHARGES, {"ids": stored_ids})
+        }
+    context.add_candidates(specs, new_ids(now))
+    if fingerprints := context.fingerprints():
+        context.recent = load_recent(session, fingerprints, now)
+    return context
 
 
-def _lookup_several(session: Session, specs: Sequence[ChargeSpec], tokens: list[Any], waits: bool) -> Rows:
-    """Each name has its place once: those left over stay empty, and find nothing."""
+def _add_customer(context: PostingContext, row: _ContextRow) -> None:
+    """Add a customer, and its account in one currency, if it has one."""
+    customer = CustomerTerms(UUID(row.id), row.name, row.label, archived=row.archived_at is not None)
+    context.customers[row.name] = context.customers[row.id] = customer
+    if row.flag is not None:
+        context.locked_by_others |= {row.name, row.id}
+    elif row.currency is not None:
+        context.accounts[customer.id, row.currency] = date.fromisoformat(row.value) if row.value else None
+
+
+def _add_service(context: PostingContext, row: _ContextRow) -> None:
+    """Add a service with the price of one currency; earlier rows may have added its other prices."""
+    prices, inclusive = dict[str, Decimal](), set[str]()
+    if service := context.services.get(row.id):
+        prices, inclusive = dict(service.prices), set(service.inclusive)
+    if row.currency is not None:
+        prices[row.currency] = Decimal(row.value or "")
+        if row.flag is not None:
+            inclusive.add(row.currency)
+    archived = row.archived_at is not None
+    service = ServiceTerms(UUID(row.id), row.name, row.label, prices, inclusive, archived=archived)
+    context.services[row.name] = context.services[row.id] = service
+
+
+def _look_up_few(session: Session, specs: Sequence[ChargeSpec], skip_locked: bool) -> Rows:
+    """Look each name up by itself; places without a name are NULL, which matches nothing."""
     customers = list(dict.fromkeys(spec.customer for spec in specs))
     services = list(dict.fromkeys(spec.service for spec in specs if spec.service is not None))
     charges = list(dict.fromkeys(spec.id for spec in specs if spec.id is not None))
     customer_ids, service_ids = _ids(customers), _ids(services)
-    named: dict[str, list[Any]] = {"customer": customers, "service": services, "charge": charges}
-    named |= {"customer_id": customer_ids, "service_id": service_ids, "token": tokens}
-    asked: dict[str, Any] = {}
-    for name, values in named.items():
-        asked |= in_places(name, [*values, *[None] * (len(specs) - len(values))])
-    return _lookup(len(specs), bool(customer_ids), bool(service_ids), bool(tokens), waits)(session, asked)
+    names: dict[str, list[Any]] = {"customer": customers, "service": services, "charge": charges}
+    names |= {"customer_id": customer_ids, "service_id": service_ids}
+    parameters: dict[str, Any] = {}
+    for name, values in names.items():
+        parameters |= in_places(name, [*values, *[None] * (len(specs) - len(values))])
+    return _lookup(len(specs), bool(customer_ids), bool(service_ids), skip_locked)(session, parameters)
 
 
-def _lookup_many(session: Session, specs: Sequence[ChargeSpec], tokens: list[Any], waits: bool) -> Rows:
+def _look_up_many(session: Session, specs: Sequence[ChargeSpec], skip_locked: bool) -> Rows:
     customers = {spec.customer for spec in specs}
     services = {spec.service for spec in specs if spec.service is not None}
-    asked = {
+    parameters = {
         "customer": customers,
         "customer_id": _ids(customers),
         "service": services,
         "service_id": _ids(services),
         "charge": {spec.id for spec in specs if spec.id is not None},
-        "token": tokens,
     }
-    return _lookup(None, customer_ids=True, service_ids=True, tokens=True, waits=waits)(session, asked, many=True)
+    statement = _lookup(None, customer_ids=True, service_ids=True, skip_locked=skip_locked)
+    return statement(session, parameters, many=True)
 
 
-def earlier(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
-    """Of the last 24 hours, the earliest charge that looks alike, by fingerprint. What was cancelled does not count."""
+def load_recent(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
+    """Return the earliest charge of the last 24 hours by fingerprint; cancelled charges do not count."""
     since = may_look_alike_since(now)
-    asked = {
-        "yesterday": since.date(),
-        "today": now.astimezone(UTC).date(),
-    }
+    parameters: dict[str, Any] = {"yesterday": since.date(), "today": now.astimezone(UTC).date()}
     if len(fingerprints) <= SEVERAL:
-        alike = _alike(len(fingerprints))(session, {**asked, **in_places("fingerprint", fingerprints)})
+        rows = _recent(len(fingerprints))(session, parameters | in_places("fingerprint", fingerprints))
     else:
-        statement = _ALIKE_PROBED if session.get_bind().dialect.name == "postgresql" else _alike(None)
-        alike = statement(session, {**asked, "fingerprint": fingerprints})
-    latest_first = sorted((at, id, fingerprint) for fingerprint, id, at, status in alike if status != "cancelled")[::-1]
-    return {fingerprint: id for at, id, fingerprint in latest_first if at >= since}
+        statement = _RECENT_BY_PROBE if session.get_bind().dialect.name == "postgresql" else _recent(None)
+        rows = statement(session, parameters | {"fingerprint": fingerprints})
+    latest_first = sorted(
+        ((created_at, id, fingerprint) for fingerprint, id, created_at, status in rows if status != "cancelled"),
+        reverse=True,
+    )
+    return {fingerprint: id for created_at, id, fingerprint in latest_first if created_at >= since}
 
 
 def _ids(names: Collection[str]) -> list[UUID]:
     return [id for id in map(as_id, names) if id is not None]
 
 
-def _word(value: object) -> ColumnElement[str]:
+def _text(value: object) -> ColumnElement[str]:
     return cast(value, Text)
 
 
-def _yes(condition: Any) -> ColumnElement[str]:
-    return case((condition, literal_column("'yes'")), else_=_word(null()))
+def _flag(condition: Any) -> ColumnElement[str]:
+    return case((condition, literal_column("'yes'")), else_=_text(null()))
 
 
-# For "by its name or by its id" PostgreSQL would read a whole small table: each is asked for by itself, and put together.
-# Of a list of values a plan that is kept expects ten, and reads a small table from end to end, which a new table is for a while.
-# What is asked for a few charges therefore compares with one value at a time.
-def _each(
+def _by_value(
     query: Select[Any], attribute: InstrumentedAttribute[Any], name: str, places: int | None
 ) -> list[Select[Any]]:
-    """The query for what is in that many places by itself, or for what is in a list of any length."""
+    """Return one query for each of a few values, or one for a list of any length if `places` is None.
+
+    PostgreSQL's cached plan for a list expects ten values and scans a small table, which a new table is for a while.
+    For "name or id" it would scan as well, so that names and ids are separate queries in a union.
+    """
     if places is None:
         return [query.where(among_named(attribute, name))]
-    return [query.where(_is(attribute, in_place(name, place))) for place in range(places)]
+    return [query.where(_equals(attribute, in_place(name, place))) for place in range(places)]
 
 
-def _is(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+def _equals(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
     return attribute == bindparam(name, type_=attribute.type)
 
 
 @cache
-def _lookup(places: int | None, customer_ids: bool, service_ids: bool, tokens: bool, waits: bool) -> Statement:
-    """One kind of row each: kind, key, name, archived, a word of its own, currency, value, and one thing that it may be.
+def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_locked: bool) -> Statement:
+    """Return the statement that yields the `_ContextRow`s, for so many names of a kind, or for lists if `places` is None.
 
-    An account may be busy, a price may include tax. It looks for the things' own names, and for their ids, and for tokens, if
-    those are asked for.
+    Names that look like ids are looked up as ids as well if `customer_ids` and `service_ids` say so.
     """
     customer: Any = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
-    wanted = union_all(
-        *_each(customer, Customer.reference, "customer", places),
-        *(_each(customer, Customer.id, "customer_id", places) if customer_ids else ()),
-    ).cte("wanted")
-    # PostgreSQL locks these before it reads them; on SQLite whoever writes is alone.
+    named = union_all(
+        *_by_value(customer, Customer.reference, "customer", places),
+        *(_by_value(customer, Customer.id, "customer_id", places) if customer_ids else ()),
+    ).cte("named")
+    # PostgreSQL locks these before it reads them. SQLite has one writer at a time.
     locked = (
         select(Account.customer_id, Account.currency, Account.billed_through)
-        .join(wanted, wanted.c.id == Account.customer_id)
+        .join(named, named.c.id == Account.customer_id)
         .order_by(Account.customer_id, Account.currency)
-        .with_for_update(key_share=True, of=Account, skip_locked=not waits)
+        .with_for_update(key_share=True, of=Account, skip_locked=skip_locked)
         .cte("locked")
     )
     customers = select(
         literal_column("'customer'"),
-        _word(wanted.c.id),
-        wanted.c.reference,
-        _word(wanted.c.archived_at),
-        wanted.c.currency,
+        _text(named.c.id),
+        named.c.reference,
+        _text(named.c.archived_at),
+        named.c.currency,
         Account.currency,
-        _word(locked.c.billed_through),
-        _yes(and_(Account.currency.is_not(None), locked.c.currency.is_(None))),
+        _text(locked.c.billed_through),
+        _flag(and_(Account.currency.is_not(None), locked.c.currency.is_(None))),
     )
-    with_accounts = wanted.outerjoin(Account, Account.customer_id == wanted.c.id).outerjoin(
+    with_accounts = named.outerjoin(Account, Account.customer_id == named.c.id).outerjoin(
         locked, and_(locked.c.customer_id == Account.customer_id, locked.c.currency == Account.currency)
     )
     return Statement(
         union_all(
             customers.select_from(with_accounts),
-            *_each(_SERVICE, Service.code, "service", places),
-            *(_each(_SERVICE, Service.id, "service_id", places) if service_ids else ()),
-            _HOUSE,
-            *_each(_CHARGE, Charge.id, "charge", places),
-            *(_each(_GOOD_TOKEN, ApiToken.id, "token", places) if tokens else ()),
+            *_by_value(_SERVICE, Service.code, "service", places),
+            *(_by_value(_SERVICE, Service.id, "service_id", places) if service_ids else ()),
+            _ORGANISATION,
+            *_by_value(_CHARGE, Charge.id, "charge", places),
         )
     )
 
 
-_NOTHING = _word(null())
+_NO_VALUE = _text(null())
 _SERVICE: Any = select(
     literal_column("'service'"),
-    _word(Service.id),
+    _text(Service.id),
     Service.code,
-    _word(Service.archived_at),
+    _text(Service.archived_at),
     Service.name,
     ServicePrice.currency,
-    _word(ServicePrice.unit_price),
-    _yes(ServicePrice.includes_tax),
+    _text(ServicePrice.unit_price),
+    _flag(ServicePrice.includes_tax),
 ).outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
-_HOUSE: Any = select(
-    literal_column("'house'"),
-    _NOTHING,
+_ORGANISATION: Any = select(
+    literal_column("'organisation'"),
+    _NO_VALUE,
     Organisation.time_zone,
-    _NOTHING,
-    _NOTHING,
-    _NOTHING,
-    _yes(Organisation.hold_likely_duplicates),
-    _NOTHING,
+    _NO_VALUE,
+    _NO_VALUE,
+    _NO_VALUE,
+    _flag(Organisation.hold_likely_duplicates),
+    _NO_VALUE,
 )
-_CHARGE: Any = select(literal_column("'charge'"), _word(Charge.id), *[_NOTHING] * 6)
-_GOOD_TOKEN: Any = good_tokens(literal_column("'token'"), _word(ApiToken.id), User.role, *[_NOTHING] * 5)
-_STORED = select(Charge.__table__).where(among_named(Charge.id, "ids"))
+_CHARGE: Any = select(literal_column("'charge'"), _text(Charge.id), *[_NO_VALUE] * 6)
+_STORED_CHARGES = select(Charge.__table__).where(among_named(Charge.id, "ids"))
 
 
 @cache
-def _alike(places: int | None) -> Statement:
-    """Whatever else is asked of them is asked afterwards: of today's charges PostgreSQL has no statistics yet, takes them for
-    few, and would rather read them all by another index.
+def _recent(places: int | None) -> Statement:
+    """Return the statement that yields fingerprint, id, created_at and status of the charges of two days.
+
+    It has no further condition: without statistics of today's charges PostgreSQL would choose another index and read
+    them all.
     """
     charge: Any = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
-    days = [charge.where(_is(Charge.created_on, day)) for day in ("yesterday", "today")]
-    return Statement(union_all(*(one for day in days for one in _each(day, Charge.fingerprint, "fingerprint", places))))
+    days = [charge.where(_equals(Charge.created_on, day)) for day in ("yesterday", "today")]
+    queries = [query for day in days for query in _by_value(day, Charge.fingerprint, "fingerprint", places)]
+    return Statement(union_all(*queries))
 
 
-def _alike_probed() -> Statement:
-    """The same of any number on PostgreSQL, which would read all of today for a list: a lateral query with an offset is run for
-    each value by itself.
+def _recent_by_probe() -> Statement:
+    """Return the same statement for PostgreSQL and any number of fingerprints.
+
+    For a list it would read all of today's charges. A lateral query with an offset runs for each value by itself.
     """
     values = array_of(bindparam("fingerprint", type_=Several()), Charge.fingerprint.type)
-    given = func.unnest(values).table_valued(column("value", Charge.fingerprint.type)).render_derived("given")
+    requested = func.unnest(values).table_valued(column("value", Charge.fingerprint.type)).render_derived("requested")
     charge = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
     probes = [
-        charge.where(_is(Charge.created_on, day), Charge.fingerprint == given.c.value)
+        charge.where(_equals(Charge.created_on, day), Charge.fingerprint == requested.c.value)
         .offset(literal_column("0"))
         .lateral(day)
         for day in ("yesterday", "today")
     ]
-    return Statement(union_all(*(select(*probe.c).select_from(given).join(probe, true()) for probe in probes)))
+    return Statement(union_all(*(select(*probe.c).select_from(requested).join(probe, true()) for probe in probes)))
 
 
-_ALIKE_PROBED = _alike_probed()
+_RECENT_BY_PROBE = _recent_by_probe()

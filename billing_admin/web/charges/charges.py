@@ -210,7 +210,7 @@ def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _post(form: ChargeForm) -> posting.Posted:
+def _post(form: ChargeForm) -> posting.PostingResult:
     try:
         return transaction(posting.post, [_spec(form)], actor(), now())
     except Conflict as refusal:
@@ -247,7 +247,7 @@ def _tax_included(form: ChargeForm) -> bool | None:
     return form.tax_included.data if own else None
 
 
-def _saved(form: ChargeForm, posted: posting.Posted) -> ResponseReturnValue:
+def _saved(form: ChargeForm, posted: posting.PostingResult) -> ResponseReturnValue:
     id = posted.ids[0]
     flash("Charge saved." if posted.created else "This charge was saved already. It is stored once.", "success")
     if request.form.get("then") == "another":

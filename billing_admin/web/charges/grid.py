@@ -151,7 +151,7 @@ def _one_line(cell: str) -> str:
     return " ".join(cell.split())
 
 
-def _post(form: ManyForm, dry: bool) -> posting.Posted | None:
+def _post(form: ManyForm, dry: bool) -> posting.PostingResult | None:
     """Save the rows, or only find out whether they could be saved. None if the form has errors, which stand at their fields."""
     for entry in form.rows:
         entry.form.expect_currency(_customer_of(form, entry.form).currency)
@@ -255,7 +255,7 @@ def _number_errors(form: ManyForm) -> None:
     _gather_errors(form)
 
 
-def _sums(posted: posting.Posted) -> str:
+def _sums(posted: posting.PostingResult) -> str:
     """`20 charges of 120.00 EUR, 7.50 USD`: those that are new."""
     amounts: dict[str, list[Decimal]] = defaultdict(list)
     for row in posted.rows:
@@ -264,7 +264,7 @@ def _sums(posted: posting.Posted) -> str:
     return f"{counted(posted.created, 'charge')} of {sums}" if sums else "No new charge"
 
 
-def _saved(form: ManyForm, posted: posting.Posted) -> ResponseReturnValue:
+def _saved(form: ManyForm, posted: posting.PostingResult) -> ResponseReturnValue:
     saved = f"{_sums(posted)} saved." if posted.created else "These charges were saved already. Each is stored once."
     alike = counted(len(posted.duplicates), "likely duplicate")
     flash(f"{saved} Among them: {alike}, to be reviewed." if posted.duplicates else saved, "success")

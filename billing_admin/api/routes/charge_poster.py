@@ -1,0 +1,76 @@
+"""Post single charges that arrive at the same moment in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from flask import Flask
+
+from billing_admin.clock import now
+from billing_admin.concurrency.group_commit import Failure, GroupCommit, Result, Success
+from billing_admin.db.errors import AccountsLocked
+from billing_admin.db.transactions import Session, transaction
+from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.posting import assess
+from billing_admin.operations.charges.posting import Posting, PostingResult, store
+from billing_admin.queries.access.tokens import Bearer, bad_token, valid_tokens
+from billing_admin.queries.charges.posting import load_context
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """One charge to post, and the bearer of the token whose validity the transaction must prove."""
+
+    spec: ChargeSpec
+    bearer: Bearer
+
+
+class ChargePoster:
+    """Posts single charges: those to free accounts in groups, those to locked accounts apart.
+
+    A group does not wait for accounts that other transactions have locked, such as a billing run's.
+    """
+
+    def __init__(self) -> None:
+        self._group = GroupCommit(partial(post_group, skip_locked=True), transaction)
+        self._waiting_group = GroupCommit(partial(post_group, skip_locked=False), transaction)
+
+    def __call__(self, request: ChargeRequest) -> PostingResult:
+        """Post the charge, or raise the refusal."""
+        try:
+            return self._group(request)
+        except AccountsLocked:
+            return self._waiting_group(request)
+
+
+def init_charge_poster(app: Flask) -> None:
+    """Give the application its poster, which all threads of a process share."""
+    app.extensions["billing_charge_poster"] = ChargePoster()
+
+
+def post_group(
+    session: Session, requests: Sequence[ChargeRequest], *, skip_locked: bool
+) -> list[Result[PostingResult]]:
+    """Post each request's charge as if it came alone, in their order, and return a result for each.
+
+    A request whose token is no longer valid fails, and with `skip_locked` so does one whose account is locked.
+    """
+    at = now()
+    context = load_context(session, [request.spec for request in requests], at, skip_locked=skip_locked)
+    valid = valid_tokens(session, {request.bearer for request in requests})
+    postings, results = list[Posting](), list[Result[PostingResult] | None]()
+    for request, candidate in zip(requests, context.candidates, strict=True):
+        failure: Exception | None
+        if request.bearer not in valid:
+            failure = bad_token()
+        elif context.is_locked(request.spec):
+            failure = AccountsLocked()
+        else:
+            assessment = assess([candidate], context)
+            failure = assessment.refusal()
+            if failure is None:
+                postings.append(Posting(assessment, request.bearer.actor))
+                context.add_stored(assessment.new)
+        results.append(Failure(failure) if failure else None)
+    stored = iter(store(session, postings, context, at))
+    return [result or Success(next(stored)) for result in results]

@@ -1,0 +1,194 @@
+"""The decision about each posted charge: store it, replay it, or refuse it.
+
+`queries.charges.posting.load_context` loads the stored data that decides, `assess` decides, and
+`operations.charges.posting.store` writes the new charges.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+from billing_admin.domain.charges import (
+    AccountKey,
+    ChargeFacts,
+    ChargeSpec,
+    CustomerTerms,
+    PricedCharge,
+    ServiceTerms,
+    differences,
+    price,
+)
+from billing_admin.domain.errors import Conflict, DomainError, Invalid
+
+MOST_PROBLEMS = 1000
+
+
+class Candidate(NamedTuple):
+    """A requested charge: its id, and its price or the error that prevents one.
+
+    `priced` is None where a charge is stored under the id: the request repeats or contradicts it.
+    """
+
+    spec: ChargeSpec
+    id: UUID
+    priced: PricedCharge | DomainError | None
+
+
+class NewCharge(NamedTuple):
+    """A charge to store. It is late if its day was billed, and a likely duplicate if it names another charge."""
+
+    charge: PricedCharge
+    late: bool
+    duplicate_of_id: UUID | None
+    held: bool
+
+
+@dataclass(slots=True)
+class PostingContext:
+    """Stored data that decides about requested charges, and the candidates made of them.
+
+    `customers` and `services` are keyed by the id as text and by their own name. `accounts` holds the day through which
+    each account is billed, or None. `stored` holds the charges that exist under the requested ids. `recent` maps a
+    fingerprint to the earliest charge that has it, of the last 24 hours. `locked_by_others` names the customers with an
+    account that another transaction has locked, if the lock was not waited for.
+    """
+
+    today: date = date.min
+    hold_likely_duplicates: bool = False
+    customers: dict[str, CustomerTerms] = field(default_factory=dict)
+    services: dict[str, ServiceTerms] = field(default_factory=dict)
+    accounts: dict[AccountKey, date | None] = field(default_factory=dict)
+    stored: dict[UUID, ChargeFacts] = field(default_factory=dict)
+    recent: dict[int, UUID] = field(default_factory=dict)
+    locked_by_others: set[str] = field(default_factory=set)
+    candidates: list[Candidate] = field(default_factory=list)
+
+    def customer_of(self, spec: ChargeSpec) -> CustomerTerms:
+        """Return the customer that a request names. Raises Invalid for an unknown one."""
+        customer = self.customers.get(spec.customer) or self.customers.get(id_key(spec.customer))
+        if customer is None:
+            raise Invalid("unknown_customer", f"There is no customer “{spec.customer[:80]}”.", "customer")
+        return customer
+
+    def service_of(self, spec: ChargeSpec) -> ServiceTerms | None:
+        """Return the service that a request names, or None. Raises Invalid for an unknown one."""
+        if spec.service is None:
+            return None
+        service = self.services.get(spec.service) or self.services.get(id_key(spec.service))
+        if service is None:
+            raise Invalid("unknown_service", f"There is no service “{spec.service[:80]}”.", "service")
+        return service
+
+    def is_locked(self, spec: ChargeSpec) -> bool:
+        """Whether another transaction has locked an account of the charge's customer."""
+        return bool(self.locked_by_others) and not self.locked_by_others.isdisjoint(
+            {spec.customer, id_key(spec.customer)}
+        )
+
+    def add_candidates(self, specs: Iterable[ChargeSpec], new_ids: Iterator[UUID]) -> None:
+        """Price the requested charges that are not stored; `new_ids` are for those whose caller chose no id."""
+        for spec in specs:
+            id = spec.id or next(new_ids)
+            priced: PricedCharge | DomainError | None
+            try:
+                priced = None if id in self.stored else self._price(spec, id)
+            except DomainError as error:
+                priced = error
+            self.candidates.append(Candidate(spec, id, priced))
+
+    def _price(self, spec: ChargeSpec, id: UUID) -> PricedCharge:
+        customer = self.customer_of(spec)
+        if customer.archived:
+            raise Invalid("archived_customer", f"Customer “{spec.customer}” is archived: restore it first.", "customer")
+        service = self.service_of(spec)
+        if service is not None and service.archived:
+            raise Invalid("archived_service", f"Service “{spec.service}” is archived: restore it first.", "service")
+        return price(spec, id, customer, service, self.today)
+
+    def fingerprints(self) -> set[int]:
+        """Return the fingerprints of the candidates that have a price."""
+        return {
+            candidate.priced.fingerprint for candidate in self.candidates if isinstance(candidate.priced, PricedCharge)
+        }
+
+    def add_stored(self, new: Mapping[UUID, NewCharge]) -> None:
+        """Count new charges as stored, for the requests that follow in the same transaction."""
+        for id, assessed in new.items():
+            self.stored[id] = assessed.charge
+            self.recent.setdefault(assessed.charge.fingerprint, id)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The decision on the charges of one request: the id of each, the new ones by id, and the errors by index."""
+
+    ids: list[UUID]
+    new: dict[UUID, NewCharge]
+    refusals: list[tuple[int, DomainError]]
+
+    def refusal(self) -> DomainError | None:
+        """Return the errors as one, up to 1,000 of them, or None; each problem's field begins with the charge's index."""
+        if not self.refusals:
+            return None
+        problems = [
+            replace(error.problems[0], field=(index, *error.field)) for index, error in self.refusals[:MOST_PROBLEMS]
+        ]
+        kind = Conflict if all(isinstance(error, Conflict) for _, error in self.refusals) else Invalid
+        refusal = kind.of(problems, len(self.refusals))
+        refusal.extra = dict(self.refusals[0][1].extra) if len(self.refusals) == 1 else {}
+        return refusal
+
+
+def assess(candidates: Sequence[Candidate], context: PostingContext) -> Assessment:
+    """Decide which charges of a request are new, which repeat a stored one, and which are refused.
+
+    An id that is stored, or that an earlier charge of the request has, is replayed if all fields agree and refused
+    otherwise. A new charge is a likely duplicate if its fingerprint is recent, or is that of an earlier charge of the
+    request; it is held if the organisation holds likely duplicates.
+    """
+    ids, new, refusals = list[UUID](), dict[UUID, NewCharge](), list[tuple[int, DomainError]]()
+    first_ids: dict[int, UUID] = {}  # of this request, by fingerprint
+    for index, (spec, id, priced) in enumerate(candidates):
+        ids.append(id)
+        repeated = new.get(id)
+        original = repeated.charge if repeated else context.stored.get(id)
+        if original is not None:
+            error = _conflict(spec, id, original, context)
+            if error is not None:
+                refusals.append((index, error))
+        elif isinstance(priced, PricedCharge):
+            billed_through = context.accounts.get((priced.customer_id, priced.currency))
+            first = first_ids.setdefault(priced.fingerprint, context.recent.get(priced.fingerprint, id))
+            duplicate = first != id
+            new[id] = NewCharge(
+                priced,
+                late=billed_through is not None and priced.incurred_on <= billed_through,
+                duplicate_of_id=first if duplicate else None,
+                held=duplicate and context.hold_likely_duplicates,
+            )
+        elif priced is not None:
+            refusals.append((index, priced))
+    return Assessment(ids, new, refusals)
+
+
+def _conflict(spec: ChargeSpec, id: UUID, original: ChargeFacts, context: PostingContext) -> DomainError | None:
+    """Return why a request may not repeat a charge, or None."""
+    try:
+        service = context.service_of(spec)
+        fields = differences(spec, context.customer_of(spec).id, service.id if service else None, original)
+    except Invalid as error:
+        return error
+    if not fields:
+        return None
+    listed = ", ".join(fields)
+    return Conflict("id_conflict", f"Charge {id} is stored already, with another {listed}.", "id", differs=fields)
+
+
+def id_key(name: str) -> str:
+    """Return a UUID in the spelling that keys the context, or any other name as it is."""
+    try:
+        return str(UUID(name)) if len(name) == len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") else name
+    except ValueError:
+        return name

@@ -1,0 +1,176 @@
+"""Single charges that arrive together: one transaction, and for each its own event, answer and error."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.orm import Session
+
+from billing_admin import clock
+from billing_admin.api.routes.charge_poster import ChargePoster, ChargeRequest, post_group
+from billing_admin.concurrency.group_commit import Success
+from billing_admin.db.errors import AccountsLocked
+from billing_admin.db.transactions import db, transaction, write_options
+from billing_admin.domain.access import SYSTEM, Actor
+from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.errors import Conflict, Invalid, NotAuthenticated
+from billing_admin.models import Account, AuditEvent, Charge, Customer
+from billing_admin.operations.access import tokens
+from billing_admin.operations.charges.posting import PostingResult
+from billing_admin.queries.access.tokens import Bearer
+from tests.books import assert_books_balance
+from tests.making import MARCH_END, make_customer, make_service, make_spec, post
+
+A, B = UUID(int=0xA), UUID(int=0xB)
+
+
+def make_bearer(name: str) -> Bearer:
+    """Return the bearer of a new token."""
+    token, _ = transaction(tokens.create, name, ["charges:write"], actor=SYSTEM, now=clock.now())
+    actor = Actor("token", token.id, name, frozenset({"charges:write"}), f"request of {name}")
+    return Bearer(actor, None, datetime(2099, 1, 1, tzinfo=UTC), True)
+
+
+def post_together(*requests: ChargeRequest, skip_locked: bool = False) -> list[PostingResult | BaseException]:
+    """Post requests in one transaction, and return each one's value or error."""
+    results = transaction(post_group, requests, skip_locked=skip_locked)
+    return [result.value if isinstance(result, Success) else result.error for result in results]
+
+
+def is_created(result: PostingResult | BaseException) -> bool:
+    """Whether a request stored its charge."""
+    return isinstance(result, PostingResult) and result.created == 1
+
+
+def test_requests_of_one_transaction_keep_their_own_events_and_answers(session: Session) -> None:
+    """The same id twice, another value under it, an unknown customer, a likely duplicate: as if each came alone."""
+    customer = make_customer()
+    specs = {
+        "first": make_spec(customer, "2.50", id=A),
+        "repeat": make_spec(customer, "2.50", id=A),
+        "other value": make_spec(customer, "9.99", id=A),
+        "unknown customer": make_spec("nobody", "1.00"),
+        "duplicate": make_spec(customer, "2.50", id=B),
+    }
+    requests = [ChargeRequest(spec, make_bearer(name)) for name, spec in specs.items()]
+    first, repeat, other_value, unknown_customer, duplicate = post_together(*requests)
+    assert isinstance(first, PostingResult)
+    assert isinstance(repeat, PostingResult)
+    assert isinstance(duplicate, PostingResult)
+    assert [result.created for result in (first, repeat, duplicate)] == [1, 0, 1]
+    assert (repeat.ids, duplicate.duplicates) == ([A], [B])
+    assert isinstance(other_value, Conflict)
+    assert other_value.extra["differs"] == ["amount"]
+    assert isinstance(unknown_customer, Invalid)
+    assert unknown_customer.code == "unknown_customer"
+    events = {
+        id: (event.actor_name, event.request_id, event.object_id)
+        for id, event in session.execute(
+            select(Charge.id, AuditEvent).join(AuditEvent, AuditEvent.id == Charge.event_id)
+        )
+    }
+    assert events == {A: ("first", "request of first", A), B: ("duplicate", "request of duplicate", B)}
+    posted = select(func.count()).where(AuditEvent.action == "charge.posted")
+    assert session.scalar(posted) == 2
+    assert_books_balance(session)
+
+
+def test_a_revoked_token_is_refused_and_its_charge_is_not_stored(session: Session) -> None:
+    customer = make_customer()
+    valid, revoked = make_bearer("valid"), make_bearer("revoked")
+    assert revoked.actor.id is not None
+    transaction(tokens.revoke, revoked.actor.id, SYSTEM, clock.now())
+    spec = make_spec(customer, "2.50")
+    refused, stored = post_together(ChargeRequest(spec, revoked), ChargeRequest(spec, valid))
+    assert isinstance(refused, NotAuthenticated)
+    assert isinstance(stored, PostingResult)
+    assert (stored.created, stored.duplicates) == (1, [])
+    assert session.scalar(select(func.count(Charge.id))) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 30])
+def test_a_group_may_have_any_size(session: Session, count: int) -> None:
+    """Few requests take one statement, many are written as a batch; both find customers by name and by id."""
+    customers, service = [make_customer(), make_customer()], make_service()
+    specs = [
+        make_spec(
+            str(customers[n % 2].id) if n % 3 else customers[n % 2].reference,
+            service=str(service.id) if n % 2 else service.code,
+            quantity=f"{n + 1}",
+        )
+        for n in range(count)
+    ]
+    bearer = make_bearer("script")
+    results = post_together(*(ChargeRequest(spec, bearer) for spec in specs))
+    assert [is_created(result) for result in results] == [True] * count
+    assert session.scalar(select(func.count(Charge.id))) == count
+    assert_books_balance(session)
+
+
+@contextmanager
+def callers(app: Flask) -> Iterator[Callable[[ChargeSpec], Future[Any]]]:
+    """Post each charge in a thread of its own."""
+    poster: ChargePoster = app.extensions["billing_charge_poster"]
+    bearer = make_bearer("script")
+
+    def call(spec: ChargeSpec) -> PostingResult:
+        with app.app_context():
+            return poster(ChargeRequest(spec, bearer))
+
+    with ThreadPoolExecutor(16) as threads:
+        yield lambda spec: threads.submit(call, spec)
+
+
+@pytest.fixture
+def locked(app: Flask, session: Session) -> Iterator[tuple[Customer, Customer, Connection]]:
+    """Two customers with accounts, and the connection that has locked the first one's, as a billing run does."""
+    busy, free = make_customer(), make_customer()
+    post(*(make_spec(customer, "1.00") for customer in (busy, free)))
+    with db.engine.connect().execution_options(**write_options(db.engine)) as billing:
+        billing.execute(select(Account.currency).where(Account.customer_id == busy.id).with_for_update()).one()
+        yield busy, free, billing
+
+
+on_postgresql = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+
+
+@on_postgresql
+@pytest.mark.parametrize("others", [1, 9])
+def test_a_group_skips_locked_accounts(
+    session: Session, locked: tuple[Customer, Customer, Connection], others: int
+) -> None:
+    busy, free, billing = locked
+    bearer = make_bearer("script")
+    requests = [ChargeRequest(make_spec(busy, "2.00"), bearer)]
+    requests += [ChargeRequest(make_spec(free, f"{n}.00"), bearer) for n in range(2, 2 + others)]
+    skipped, *stored = post_together(*requests, skip_locked=True)
+    assert isinstance(skipped, AccountsLocked)
+    assert [is_created(result) for result in stored] == [True] * others
+    billing.rollback()
+    (result,) = post_together(requests[0], skip_locked=True)
+    assert is_created(result)
+    assert_books_balance(session)
+
+
+@on_postgresql
+def test_a_post_that_waits_for_a_locked_account_delays_no_other_customer(
+    app: Flask, session: Session, locked: tuple[Customer, Customer, Connection]
+) -> None:
+    busy, free, billing = locked
+    with callers(app) as call:
+        waiting = [call(make_spec(busy, f"{n}.50")) for n in range(3)]
+        for n in range(3):
+            others = [call(make_spec(free, f"{n}.{m}0")) for m in range(1, 3)]
+            assert [future.result(5).created for future in others] == [1, 1]
+        assert not any(future.done() for future in waiting)
+        billing.execute(update(Account).where(Account.customer_id == busy.id).values(billed_through=MARCH_END))
+        billing.commit()
+        assert [future.result(20).rows[0]["late"] for future in waiting] == [True] * 3
+    session.rollback()
+    assert_books_balance(session)
