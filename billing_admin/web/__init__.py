@@ -22,7 +22,7 @@ from billing_admin.web.charges import (
 from billing_admin.web.exchange import exports, imports, journal, verify
 from billing_admin.web.frame.context import init_context
 from billing_admin.web.frame.guard import init_guard
-from billing_admin.web.frame.signed_in import init_people
+from billing_admin.web.frame.signed_in import init_sign_in
 from billing_admin.web.frame.template_filters import init_filters
 from billing_admin.web.invoices import drafts, invoices, numbers, void_and_credit
 from billing_admin.web.master_data import customers, periods, services, settings, tax_rates
@@ -30,7 +30,7 @@ from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
 
-# Each has a blueprint `pages`, made by `guard.subject`.
+# Each has a blueprint `pages`, made by `guard.page_blueprint`.
 SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
     dashboard,
@@ -69,7 +69,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
 
 def init_web(app: Flask, config: Settings) -> None:
     """Add the pages; what guards them comes before any page."""
-    init_people(app, config)
+    init_sign_in(app, config)
     init_guard(app)
     init_filters(app)
     init_context(app)

@@ -26,7 +26,7 @@ from billing_admin.domain.money import currency_code, exact, refuse_inexact
 from billing_admin.formats.exported_csv import read_content
 from billing_admin.queries.exports import KINDS
 from billing_admin.queries.master_data.customers import CustomerFilter, by_name
-from billing_admin.web.frame.forms import AmountField, DayField, WholeField
+from billing_admin.web.frame.forms import AmountField, DayField, WholeNumberField
 from tests.making import make_customer, make_service
 from tests.people import send, signed_in
 
@@ -52,9 +52,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "currency_code": currency_code,
     "clipboard": rows_of,
     "json": _json_number,
-    "amount field": lambda text: object.__new__(AmountField).read(text),
-    "whole field": lambda text: object.__new__(WholeField).read(text),
-    "day field": lambda text: object.__new__(DayField).read(text),
+    "amount field": lambda text: object.__new__(AmountField).parse(text),
+    "whole field": lambda text: object.__new__(WholeNumberField).parse(text),
+    "day field": lambda text: object.__new__(DayField).parse(text),
     "api cursor": fields._place,
     **{
         f"api {name}": TypeAdapter(kind).validate_python

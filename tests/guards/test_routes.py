@@ -11,8 +11,15 @@ from werkzeug.routing import Rule
 
 from billing_admin.domain.access import PERMISSIONS, ROLES, Actor
 from billing_admin.models import AuditEvent
-from billing_admin.web.frame.guard import PUBLIC, WRITING, Subject, is_api, is_public, permission_for
-from billing_admin.web.frame.navigation import MENU, menu
+from billing_admin.web.frame.guard import (
+    PUBLIC_ENDPOINTS,
+    WRITING_METHODS,
+    PageBlueprint,
+    is_api,
+    is_public,
+    permission_for,
+)
+from billing_admin.web.frame.navigation import MENU, build_menu
 from tests.people import send, signed_in
 
 SAMPLES = {
@@ -40,8 +47,8 @@ def address(app: Flask, rule: Rule) -> str:
 
 
 def test_the_public_list_is_short_and_true(app: Flask) -> None:
-    assert sorted(PUBLIC) == ["sign_in.sign_in", "sign_in.sign_out", "static"]
-    assert set(app.view_functions) >= PUBLIC
+    assert sorted(PUBLIC_ENDPOINTS) == ["sign_in.sign_in", "sign_in.sign_out", "static"]
+    assert set(app.view_functions) >= PUBLIC_ENDPOINTS
 
 
 def test_every_other_route_states_a_permission_that_exists(app: Flask) -> None:
@@ -52,7 +59,7 @@ def test_every_other_route_states_a_permission_that_exists(app: Flask) -> None:
 def test_what_takes_a_form_needs_more_than_reading(app: Flask) -> None:
     """Tokens and people are shown only to those who may make them; a password is everybody's own."""
     for name, blueprint in app.blueprints.items():
-        if isinstance(blueprint, Subject):
+        if isinstance(blueprint, PageBlueprint):
             own = dict.fromkeys(("tokens", "users", "account"), blueprint.write_permission)
             expected = (own | {"audit": "audit:read"}).get(name, "read")
             assert (blueprint.read_permission, blueprint.write_permission in {"read", "audit:read"}) == (
@@ -66,7 +73,7 @@ def test_nobody_gets_in_signed_out(app: Flask) -> None:
         for method in rule.methods or ():
             client = app.test_client()
             response = send(client, address(app, rule), method)
-            expected = 401 if method in WRITING else 303
+            expected = 401 if method in WRITING_METHODS else 303
             assert response.status_code == expected, f"{method} {rule}"
             assert expected == 401 or response.location.startswith("/sign-in"), f"{method} {rule}"
 
@@ -74,7 +81,7 @@ def test_nobody_gets_in_signed_out(app: Flask) -> None:
 def test_nothing_is_sent_without_a_csrf_token(app: Flask) -> None:
     client = signed_in(app)
     for rule in app.url_map.iter_rules():
-        for method in () if is_api(rule.endpoint) else WRITING & (rule.methods or set()):
+        for method in () if is_api(rule.endpoint) else WRITING_METHODS & (rule.methods or set()):
             response = client.open(address(app, rule), method=method, data={"name": "x"})
             assert response.status_code == 400, f"{method} {rule}"
 
@@ -107,5 +114,5 @@ def test_every_role_has_its_menu(app: Flask) -> None:
     for role in ROLES:
         client = signed_in(app, role)
         with app.test_request_context():
-            urls = [item.url for item in menu(Actor("person", None, role, ROLES[role]))]
+            urls = [item.url for item in build_menu(Actor("person", None, role, ROLES[role]))]
         assert [client.get(url).status_code for url in urls] == [200] * len(urls)

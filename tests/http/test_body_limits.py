@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from billing_admin.api.frame.routing import PUBLIC as PUBLIC_SCOPE, ROUTES
 from billing_admin.domain.access import ROLES
 from billing_admin.http.body_limits import FORM_BYTES, KIB, MAX_PARAMETERS, MIB, endpoint_limit
-from billing_admin.web.frame.guard import PUBLIC, WRITING, is_api, permission_for
+from billing_admin.web.frame.guard import PUBLIC_ENDPOINTS, WRITING_METHODS, is_api, permission_for
 from tests.api.conftest import MakeToken, make_token
 from tests.guards.test_routes import address
 from tests.people import csrf_token, signed_in
@@ -64,7 +64,7 @@ def writing(app: Flask, api: bool) -> Iterator[tuple[Rule, str]]:
     """The rules that take a body, with their methods."""
     for rule in app.url_map.iter_rules():
         if is_api(rule.endpoint) == api:
-            for method in sorted(WRITING & (rule.methods or set())):
+            for method in sorted(WRITING_METHODS & (rule.methods or set())):
                 yield rule, method
 
 
@@ -72,7 +72,7 @@ def test_nothing_is_read_of_a_page_for_whom_it_is_not_meant(app: Flask) -> None:
     viewer = signed_in(app, "viewer")
     token, count = csrf_token(viewer), 0
     for rule, method in writing(app, api=False):
-        if rule.endpoint in PUBLIC:
+        if rule.endpoint in PUBLIC_ENDPOINTS:
             continue
         callers = [(app.test_client(), 401)]
         if permission_for(app, rule) not in ROLES["viewer"]:

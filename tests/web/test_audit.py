@@ -26,7 +26,7 @@ from billing_admin.operations.master_data import customers
 from billing_admin.queries.audit import head
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.web.frame import list_params
-from billing_admin.web.frame.labels import told
+from billing_admin.web.frame.labels import event_details
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post, void
 from tests.people import signed_in
 from tests.web.pages import has_link, link, words
@@ -109,7 +109,7 @@ def test_what_matches_nothing_says_so(viewer: FlaskClient) -> None:
 
 
 def test_pages_by_key(acme: UUID, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_params.rows, "__defaults__", (2,))
+    monkeypatch.setattr(list_params.load_page, "__defaults__", (2,))
     for number in range(3):
         transaction(audit.record, SYSTEM, NOW + timedelta(days=9000 + number), f"customer.tried_{number}", "customer")
     first = viewer.get("/audit?type=customer")
@@ -148,7 +148,7 @@ def test_of_many_charges_their_number_is_told(session: Session, viewer: FlaskCli
 
 def test_values_in_words() -> None:
     details = {"a_b": [None, True], "c": False, "d": {"EUR": "1.5", "USD": []}, "e": ["x", "y", "z"], "f": ["", 0]}
-    assert told(details) == [
+    assert event_details(details) == [
         ("A b", "nothing", "yes"),
         ("C", None, "no"),
         ("D", None, "EUR: 1.5, USD: nothing"),

@@ -86,7 +86,7 @@ def test_form_knows_prices_currencies_and_what_the_address_says(browser: FlaskCl
 def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
     browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(customer_field, "MOST", 1)
+    monkeypatch.setattr(customer_field, "MAX_OPTIONS", 1)
     make_customer(reference="foo", name="Föö Ltd", currency="EUR")
     make_customer(reference="bar", name="Bar Ltd", currency="EUR")
     page = browser.get("/charges/new")
@@ -273,7 +273,7 @@ def test_what_the_url_says_wrongly_is_left_out_or_named(browser: FlaskClient) ->
 
 
 def test_pages_keep_the_filter_and_show_each_charge_once(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_params.rows, "__defaults__", (2,))
+    monkeypatch.setattr(list_params.load_page, "__defaults__", (2,))
     post(*(make_spec("acme", str(number)) for number in range(1, 6)))
     post(make_spec("acme", "99", description="Other", service="GenericCompute"))
     url, seen = "/charges?to=2026-03-31&service=", []

@@ -13,30 +13,30 @@ from billing_admin.domain.errors import Conflict, Denied, Invalid, Problem
 from billing_admin.web.frame import template_filters
 from billing_admin.web.frame.forms import (
     AmountField,
-    CodeField,
     DayField,
     ExactField,
     Form,
-    KeyField,
-    LinesField,
+    MultilineField,
+    NewIdField,
+    ReferenceField,
     TextField,
-    WholeField,
-    apply,
-    form_page,
-    refusals_on,
+    WholeNumberField,
+    add_errors,
+    errors_on,
+    render_form,
 )
 
 
 class Order(Form):
     """One field of each kind."""
 
-    id = KeyField()
-    name = TextField("Name", needed="Enter a name.", longest=5)
-    address = LinesField("Address")
-    code = CodeField("Code")
-    quantity = ExactField("Quantity", needed="Enter a quantity.", noun="quantity")
+    id = NewIdField()
+    name = TextField("Name", blank_message="Enter a name.", max_length=5)
+    address = MultilineField("Address")
+    code = ReferenceField("Code")
+    quantity = ExactField("Quantity", blank_message="Enter a quantity.", noun="quantity")
     price = AmountField("Price")
-    terms = WholeField("Days to pay")
+    terms = WholeNumberField("Days to pay")
     day = DayField("Day")
 
 
@@ -155,7 +155,7 @@ def test_problems_go_to_their_fields(app: Flask) -> None:
         Problem("d", "No field."),
         Problem("e", "The key.", ("id",)),
     ]
-    apply(form, Invalid.of(problems), {"reference": "code"})
+    add_errors(form, Invalid.of(problems), {"reference": "code"})
     assert form.errors == {
         "quantity": ["Too many."],
         "code": ["Unknown."],
@@ -165,17 +165,17 @@ def test_problems_go_to_their_fields(app: Flask) -> None:
 
 def test_only_what_can_be_mended_comes_back_to_the_form(app: Flask) -> None:
     form = sent(app)
-    with refusals_on(form):
+    with errors_on(form):
         raise Conflict("taken", "The name is taken.", "name")
     assert form.errors == {"name": ["The name is taken."]}
-    with pytest.raises(Denied), refusals_on(form):
+    with pytest.raises(Denied), errors_on(form):
         raise Denied("no", "No.")
 
 
 def test_a_form_with_errors_is_422(app: Flask) -> None:
     for form, status in ((sent(app), 200), (sent(app, name=""), 422)):
         with app.test_request_context():
-            assert form_page("errors/error.html", form, code="", title="", message="")[1] == status  # type: ignore[index]
+            assert render_form("errors/error.html", form, code="", title="", message="")[1] == status  # type: ignore[index]
 
 
 # --- filters ---------------------------------------------------------------------------------------------------------
@@ -190,10 +190,10 @@ def test_how_values_are_written(app: Flask) -> None:
     assert template_filters.exact(Decimal("-0.5"), "EUR") == "−0.50 EUR"
     assert template_filters.exact(Decimal(1234), "JPY") == "1,234 JPY"
     assert template_filters.exact(Decimal(0), "BHD") == "0.000 BHD"
-    assert template_filters.about(Decimal("57744.6825"), "EUR") == "≈ 57,744.68 EUR"
-    assert template_filters.about(Decimal("-1.005"), "EUR") == "≈ −1.01 EUR"
-    assert template_filters.about(Decimal("5.5"), "EUR") == "5.50 EUR"
-    assert template_filters.about(Decimal("0.0000008"), "EUR") == "0.0000008 EUR"
+    assert template_filters.approximate(Decimal("57744.6825"), "EUR") == "≈ 57,744.68 EUR"
+    assert template_filters.approximate(Decimal("-1.005"), "EUR") == "≈ −1.01 EUR"
+    assert template_filters.approximate(Decimal("5.5"), "EUR") == "5.50 EUR"
+    assert template_filters.approximate(Decimal("0.0000008"), "EUR") == "0.0000008 EUR"
     assert template_filters.number(Decimal("-1500.50")) == "−1,500.5"
     assert template_filters.day(date(2026, 11, 2)) == "2 Nov 2026"
     with app.test_request_context():

@@ -26,7 +26,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from billing_admin import models
+from billing_admin import models, web
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.recurring_charges import RecurringSpec
@@ -53,7 +53,7 @@ from tests.making import (
 from tests.people import csrf_token, person, send, signed_in
 from tests.web.pages import words
 
-WEB = Path(list_params.__file__).parent
+WEB = Path(web.__file__).parent
 # Values for blank fields of a form, so that a hostile value in another field gets further.
 GOOD = {
     "amount": "1",
@@ -213,8 +213,14 @@ class Filled:
         return self.browser.get(path)
 
 
-# The readers of `web.lists`, and the kind of their parameters.
-KINDS = {"day_of_figures": "day", "given": "text", "given_choice": "word", "given_day": "day", "given_id": "id"}
+# The readers of `list_params`, and the kind of their parameters.
+KINDS = {
+    "strict_day_param": "day",
+    "text_param": "text",
+    "choice_param": "word",
+    "day_param": "day",
+    "id_param": "id",
+}
 
 
 @pytest.fixture
@@ -224,11 +230,11 @@ def filled(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Fil
 
     def note(name: object) -> None:
         reader = sys._getframe(2).f_code.co_name
-        by = sys._getframe(3).f_code.co_name if reader == "given" else reader
+        by = sys._getframe(3).f_code.co_name if reader == "text_param" else reader
         read[str(name)] = KINDS.get(by, "text")
 
     class Recording(ImmutableMultiDict[str, str]):
-        """Parameters, or a form, that note which names are asked for, and by which reader of `web.lists`."""
+        """Parameters, or a form, that note which names are asked for, and by which reader of `list_params`."""
 
         def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
             note(key)
@@ -243,7 +249,7 @@ def filled(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Fil
             return super().__contains__(key)
 
     monkeypatch.setattr(Request, "parameter_storage_class", Recording)
-    monkeypatch.setattr(list_params.rows, "__defaults__", (1,))
+    monkeypatch.setattr(list_params.load_page, "__defaults__", (1,))
     return Filled(app, session, read)
 
 

@@ -97,7 +97,7 @@ def test_chips_keep_the_rest_and_what_is_unknown_is_named(browser: FlaskClient) 
 
 
 def test_pages_keep_the_filter(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_params.rows, "__defaults__", (2,))
+    monkeypatch.setattr(list_params.load_page, "__defaults__", (2,))
     acme = make_customer(reference="acme")
     for _ in range(5):
         make_invoice(acme)

@@ -30,8 +30,8 @@ from billing_admin.operations.access import users
 from billing_admin.queries.access.users import token_key
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, TOO_MANY_ATTEMPTS, WRONG_CREDENTIALS
-from billing_admin.web.frame.forms import AmountField, Form, refusals_on
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.forms import AmountField, Form, errors_on
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor
 from tests.people import PASSWORD, PRODUCTION_HASHER, csrf_token, person, send, sign_in, signed_in
 from tests.web.pages import field
@@ -567,7 +567,7 @@ def page(app: Flask) -> Iterator[Any]:
     def show() -> Any:
         return views["view"]()
 
-    shelf = subject("shelf", __name__, "/shelf", write="customers:write")
+    shelf = page_blueprint("shelf", __name__, "/shelf", write="customers:write")
     silent = Blueprint("silent", __name__)
     shelf.add_url_rule("", "index", show)
     shelf.add_url_rule("/new", "new", show, methods=["GET", "POST"])
@@ -716,13 +716,13 @@ def test_the_frame_of_a_page(app: Flask, page: Any, session: Session) -> None:
     """The frame renders with what every page is given, says who is there, and shows a form's refusals."""
 
     class ShelfForm(Form):
-        width = AmountField("Width", needed="Enter a width.")
+        width = AmountField("Width", blank_message="Enter a width.")
 
     def show() -> Any:
         form = ShelfForm()
         form.expect_currency("EUR")
         if form.validate_on_submit():
-            with refusals_on(form):
+            with errors_on(form):
                 raise Conflict("taken", f"{actor().name} has a shelf of {form.width.data}.", "width")
         return render_template_string(SHELF_PAGE, form=form), 422 if form.errors else 200
 

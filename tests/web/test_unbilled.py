@@ -162,7 +162,7 @@ def test_a_move_needs_a_reason(browser: FlaskClient, acme: Customer, session: Se
 def test_select_all_reaches_across_pages_and_asks_again_when_more_came(
     browser: FlaskClient, acme: Customer, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_params.rows, "__defaults__", (2,))
+    monkeypatch.setattr(list_params.load_page, "__defaults__", (2,))
     post(*(make_spec(acme, str(number)) for number in range(1, 6)))
     page = browser.get(account(acme))
     ticked = browser.get(link(page, "Select all 5"))

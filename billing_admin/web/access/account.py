@@ -7,36 +7,36 @@ from billing_admin.db.transactions import Session, db, transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access.users import credentials
-from billing_admin.web.frame.forms import Form, SecretField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.signed_in import SignedIn, actor, now, person
+from billing_admin.web.frame.forms import Form, PasswordField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.signed_in import SignedInPerson, actor, current_person, now
 
 WRITE = "password:write"
 
-pages = subject("account", __name__, "/account", write=WRITE, read=WRITE)
+pages = page_blueprint("account", __name__, "/account", write=WRITE, read=WRITE)
 
 
 class PasswordForm(Form):
     """The current password, and the new password twice."""
 
-    current = SecretField("Current password", needed="Enter your current password.")
-    password = SecretField("New password", needed="Enter a new password.")
-    again = SecretField("Repeat new password", needed="Enter the new password again.")
+    current = PasswordField("Current password", blank_message="Enter your current password.")
+    password = PasswordField("New password", blank_message="Enter a new password.")
+    again = PasswordField("Repeat new password", blank_message="Enter the new password again.")
 
 
 @pages.route("/password", methods=["GET", "POST"])
 def password() -> ResponseReturnValue:
     """Change the signed-in person's password and end their other sessions."""
-    form, user = PasswordForm(), person()
+    form, user = PasswordForm(), current_person()
     if user is not None and form.validate_on_submit() and _check_passwords(form, user):
-        with refusals_on(form):
+        with errors_on(form):
             transaction(_change_password, user, form.password.data)
             flash("Your password was changed. You were signed out on all other devices.", "success")
             return redirect(url_for("dashboard.home"), 303)
-    return form_page("account/password.html", form)
+    return render_form("account/password.html", form)
 
 
-def _check_passwords(form: PasswordForm, user: SignedIn) -> bool:
+def _check_passwords(form: PasswordForm, user: SignedInPerson) -> bool:
     """Return whether the current password is right and the new ones match; otherwise set field errors."""
     if form.password.data != form.again.data:
         form.again.errors = ["The new passwords do not match. Enter the same password twice."]
@@ -45,7 +45,7 @@ def _check_passwords(form: PasswordForm, user: SignedIn) -> bool:
     return not form.errors
 
 
-def _change_password(session: Session, user: SignedIn, password: str) -> None:
+def _change_password(session: Session, user: SignedInPerson, password: str) -> None:
     # The account may have been deactivated since the password was checked outside of this transaction.
     if credentials(session, user.email) is None:
         raise Conflict("account_closed", "Your account was deactivated. Ask an administrator to activate it.")

@@ -16,9 +16,15 @@ from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import csrf
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import credentials, throttled
-from billing_admin.web.frame.forms import Form, SecretField, TextField
-from billing_admin.web.frame.local_urls import came_from, local, this_address
-from billing_admin.web.frame.signed_in import enter as enter_session, has_expired, leave as leave_session, now, person
+from billing_admin.web.frame.forms import Form, PasswordField, TextField
+from billing_admin.web.frame.local_urls import referring_url, requested_url, safe_local_url
+from billing_admin.web.frame.signed_in import (
+    begin_session as enter_session,
+    current_person,
+    end_session as leave_session,
+    now,
+    session_has_expired,
+)
 
 MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
@@ -32,9 +38,9 @@ pages = Blueprint("sign_in", __name__)
 class AccountEmailField(TextField):
     """The e-mail address of an account, in the spelling typed."""
 
-    def read(self, typed: str) -> str:
+    def parse(self, typed: str) -> str:
         """Return the text typed; refuse it if its folded form is longer than an account's address may be."""
-        folded_email(super().read(typed))
+        folded_email(super().parse(typed))
         return typed
 
 
@@ -42,9 +48,9 @@ class SignInForm(Form):
     """E-mail address and password; `saved_form` holds the fields of a form sent after its session expired."""
 
     email = AccountEmailField(
-        "E-mail address", needed="Enter your e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput()
+        "E-mail address", blank_message="Enter your e-mail address.", max_length=LONGEST_EMAIL, widget=EmailInput()
     )
-    password = SecretField("Password", needed="Enter your password.")
+    password = PasswordField("Password", blank_message="Enter your password.")
     next = HiddenField()
     saved_form = HiddenField()
 
@@ -64,8 +70,8 @@ def sign_in() -> ResponseReturnValue:
             enter_session(token)
             return _continue(form)
         form.form_errors.append(WRONG_CREDENTIALS)
-    elif person() is not None:
-        return redirect(local(form.next.data), 303)
+    elif current_person() is not None:
+        return redirect(safe_local_url(form.next.data), 303)
     return _page(form, HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
 
 
@@ -89,7 +95,7 @@ def ask_to_sign_in() -> ResponseReturnValue:
 
     The body of any other request is not read. Files are not kept.
     """
-    form = SignInForm(formdata=None, next=came_from(), saved_form=_sent_form() if has_expired() else "")
+    form = SignInForm(formdata=None, next=referring_url(), saved_form=_sent_form() if session_has_expired() else "")
     return _page(form, HTTPStatus.UNAUTHORIZED)
 
 
@@ -102,7 +108,7 @@ def _sent_form() -> str:
     except RequestEntityTooLarge:
         return ""
     fields = [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
-    saved_form = json.dumps([this_address(), fields])
+    saved_form = json.dumps([requested_url(), fields])
     return saved_form if len(saved_form) <= MAX_KEPT else ""
 
 
@@ -118,7 +124,7 @@ def _network() -> str:
 
 def _continue(form: SignInForm) -> ResponseReturnValue:
     """Redirect to the requested page, or offer to send the kept form again."""
-    target, saved_form = local(form.next.data), _read_saved_form(form.saved_form.data)
+    target, saved_form = safe_local_url(form.next.data), _read_saved_form(form.saved_form.data)
     if saved_form is None:
         return redirect(target, 303)
     action, fields = saved_form
@@ -129,10 +135,10 @@ def _read_saved_form(text: str | None) -> tuple[str, list[tuple[str, str]]] | No
     """Return address and fields of the kept form; None if there is none or the text is not valid."""
     try:
         action, fields = json.loads(text or "null")
-        return local(str(action)), [(str(name), str(value)) for name, value in fields]
+        return safe_local_url(str(action)), [(str(name), str(value)) for name, value in fields]
     except (TypeError, ValueError, RecursionError):
         return None
 
 
 def _page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
-    return render_template("sign_in/form.html", form=form, expired=has_expired()), status
+    return render_template("sign_in/form.html", form=form, expired=session_has_expired()), status

@@ -18,28 +18,28 @@ from billing_admin.operations.access import tokens as operations
 from billing_admin.queries.access import tokens as queries
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.customers import CustomerFilter
-from billing_admin.web.frame.forms import Form, KeyField, TextField, WholeField, apply, form_page
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.signed_in import actor, now, person
+from billing_admin.web.frame.forms import Form, NewIdField, TextField, WholeNumberField, add_errors, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.signed_in import actor, current_person, now
 
 WRITE = "tokens:write"
 DEFAULT_DAYS = 365
 
-pages = subject("tokens", __name__, "/tokens", write=WRITE, read=WRITE)
+pages = page_blueprint("tokens", __name__, "/tokens", write=WRITE, read=WRITE)
 
 
 class TokenForm(Form):
     """Name, scopes and lifetime of a new token; `id` prevents a second token on a double click."""
 
-    id = KeyField()
-    name = TextField("Name", needed="Enter a name for the token, such as nightly import.", longest=100)
+    id = NewIdField()
+    name = TextField("Name", blank_message="Enter a name for the token, such as nightly import.", max_length=100)
     scopes = SelectMultipleField(
         "Scopes",
         choices={scope: f"{scope} — {sentence}." for scope, sentence in SCOPES.items()},
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
-    expires_in_days = WholeField("Days until it expires", needed="Enter a number of days, such as 365.")
+    expires_in_days = WholeNumberField("Days until it expires", blank_message="Enter a number of days, such as 365.")
 
 
 @pages.get("")
@@ -61,12 +61,12 @@ def new() -> ResponseReturnValue:
             flash(f"{refusal.message} If you did not copy the token, revoke it and create another one.", "warning")
             return redirect(url_for("tokens.index"), 303)
         except (Denied, Invalid) as refusal:
-            apply(form, refusal)
-    return form_page("tokens/form.html", form)
+            add_errors(form, refusal)
+    return render_form("tokens/form.html", form)
 
 
 def _create(form: TokenForm) -> ResponseReturnValue:
-    owner = person()
+    owner = current_person()
     token, secret = transaction(
         operations.create,
         form.name.data,
@@ -111,4 +111,4 @@ def revoke(id: UUID) -> ResponseReturnValue:
         revoked = transaction(operations.revoke, id, actor(), now())
         flash(f"The token {name} was revoked." if revoked else f"The token {name} was already revoked.", "success")
         return redirect(url_for("tokens.index"), 303)
-    return form_page("tokens/revoke.html", form, token=token, state=queries.state(token, now()))
+    return render_form("tokens/revoke.html", form, token=token, state=queries.state(token, now()))

@@ -12,13 +12,13 @@ from billing_admin.domain.access import PERMISSIONS, ROLE_SENTENCES, ROLES
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access import users as queries
-from billing_admin.web.frame.forms import Form, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now
 
 WRITE = "users:write"
 
-pages = subject("users", __name__, "/users", write=WRITE, read=WRITE)
+pages = page_blueprint("users", __name__, "/users", write=WRITE, read=WRITE)
 
 
 class RoleForm(Form):
@@ -32,7 +32,9 @@ class RoleForm(Form):
 class NewPersonForm(RoleForm):
     """E-mail address and role of a new person."""
 
-    email = TextField("E-mail address", needed="Enter an e-mail address.", longest=LONGEST_EMAIL, widget=EmailInput())
+    email = TextField(
+        "E-mail address", blank_message="Enter an e-mail address.", max_length=LONGEST_EMAIL, widget=EmailInput()
+    )
 
 
 @pages.get("")
@@ -46,11 +48,11 @@ def new() -> ResponseReturnValue:
     """Add a person. The response shows the password, which is not stored; a repeated request adds no second person."""
     form = NewPersonForm()
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             password = operations.generate_password()
             user = transaction(operations.create_user, form.email.data, password, form.role.data, actor(), now())
             return _password_page(user.email, password), 201
-    return form_page("users/form.html", form)
+    return render_form("users/form.html", form)
 
 
 def _password_page(email: str, password: str) -> str:
@@ -63,11 +65,11 @@ def role(id: UUID) -> ResponseReturnValue:
     user = queries.user(db.session(), id)
     form, email = RoleForm(role=user.role), user.email
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.change_role, id, form.role.data, actor(), now())
             flash(f"{email} now has the role {form.role.data} and must sign in again.", "success")
             return redirect(url_for("users.index"), 303)
-    return form_page("users/role.html", form, user=queries.user(db.session(), id))
+    return render_form("users/role.html", form, user=queries.user(db.session(), id))
 
 
 @pages.route("/<uuid:id>/password", methods=["GET", "POST"])
@@ -78,7 +80,7 @@ def password(id: UUID) -> ResponseReturnValue:
         new_password = operations.generate_password()
         transaction(operations.set_password, id, new_password, actor(), now())
         return _password_page(email, new_password)
-    return form_page("users/new_password.html", form, email=email)
+    return render_form("users/new_password.html", form, email=email)
 
 
 @pages.route("/<uuid:id>/deactivate", methods=["GET", "POST"])
@@ -86,11 +88,11 @@ def deactivate(id: UUID) -> ResponseReturnValue:
     """Ask for confirmation, then deactivate a person."""
     form, email = Form(), queries.user(db.session(), id).email
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.deactivate, id, actor(), now())
             flash(f"{email} was deactivated.", "success")
             return redirect(url_for("users.index"), 303)
-    return form_page("users/deactivate.html", form, email=email)
+    return render_form("users/deactivate.html", form, email=email)
 
 
 @pages.post("/<uuid:id>/activate")

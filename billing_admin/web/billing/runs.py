@@ -20,10 +20,18 @@ from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
 from billing_admin.queries.charges import late
 from billing_admin.queries.master_data import customers
-from billing_admin.web.frame.forms import DayField, Form, KeyField, LinesField, apply, form_page
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted
-from billing_admin.web.frame.list_params import day_of_figures, given, given_choice, given_day, given_names, may, rows
+from billing_admin.web.frame.forms import DayField, Form, MultilineField, NewIdField, add_errors, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.list_params import (
+    choice_param,
+    day_param,
+    has_permission,
+    load_page,
+    name_params,
+    strict_day_param,
+    text_param,
+)
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
 
@@ -34,15 +42,15 @@ CHOICES = {
     "drafts": "Leave drafts — Look at each one first; issue or discard it later.",
 }
 
-pages = subject("billing_runs", __name__, "/billing-runs", write=WRITE)
+pages = page_blueprint("billing_runs", __name__, "/billing-runs", write=WRITE)
 
 
 class RunForm(Form):
     """What to bill."""
 
-    through = DayField("Charges up to", needed="Enter the last day to bill, such as 2026-11-30.")
+    through = DayField("Charges up to", blank_message="Enter the last day to bill, such as 2026-11-30.")
     currency = SelectField("Currency", default="")
-    customers = LinesField("Customers", longest=10_000)  # one on each line: no reference has a line end in it
+    customers = MultilineField("Customers", max_length=10_000)  # one on each line: no reference has a line end in it
     make = RadioField("What to make", choices=CHOICES)
     issue_date = DayField("Issue date")
 
@@ -50,16 +58,16 @@ class RunForm(Form):
 class ConfirmForm(Form):
     """Says yes to a preview. `id` is the run's, made when the preview was shown; `digest` is what was shown."""
 
-    id = KeyField()
+    id = NewIdField()
     digest = HiddenField()
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """Every run, newest first."""
-    found = rows(queries.runs())
+    found = load_page(queries.runs())
     made = queries.invoiced(db.session(), {run.id for run in found.rows})
-    return render_template("billing_runs/list.html", page=found, made=made, may_write=may(WRITE))
+    return render_template("billing_runs/list.html", page=found, made=made, may_write=has_permission(WRITE))
 
 
 @pages.route("/new", methods=["GET", "POST"])
@@ -71,21 +79,21 @@ def new() -> ResponseReturnValue:
         try:
             operations.resolve_scope(db.session(), spec, now())
         except Invalid as refusal:
-            apply(form, refusal)
+            add_errors(form, refusal)
         else:
             return redirect(url_for("billing_runs.preview", **_address(spec)), 303)
-    return form_page("billing_runs/form.html", form)
+    return render_form("billing_runs/form.html", form)
 
 
 def _chosen_form(**how: Any) -> RunForm:
     day = today()
     form = RunForm(
         **how,
-        through=given_day("through") or usual_cut_off(day),
-        currency=given_choice("currency", MINOR_DIGITS),
+        through=day_param("through") or usual_cut_off(day),
+        currency=choice_param("currency", MINOR_DIGITS),
         customers="\n".join(_names_given()),
-        make=given_choice("make", ("issue", "drafts")) or "issue",
-        issue_date=given_day("issue_date") or day,
+        make=choice_param("make", ("issue", "drafts")) or "issue",
+        issue_date=day_param("issue_date") or day,
     )
     known = customers.currencies(db.session())
     form.currency.choices = {"": "Every currency"} | {code: code for code in known}
@@ -119,20 +127,20 @@ def _names_given() -> list[str]:
     `customers` is of URLs that were kept from an earlier version, which put several names into one value, with commas between.
     It is read as one name, as names may hold commas: where it was several, the page says that there is no such customer.
     """
-    return given_names("customer", "customers")
+    return name_params("customer", "customers")
 
 
 def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | None:
     """What the URL asks for; None without a last day."""
-    through = day_of_figures("through")
+    through = strict_day_param("through")
     if through is None:
         return None
     return RunSpec(
         through=through,
         customers=tuple(_names_given()) or None,
-        currency=given_choice("currency", MINOR_DIGITS) or None,
-        issue=given("make") != "drafts",
-        issue_date=day_of_figures("issue_date") or today(),
+        currency=choice_param("currency", MINOR_DIGITS) or None,
+        issue=text_param("make") != "drafts",
+        issue_date=strict_day_param("issue_date") or today(),
         confirmed=digest,
         id=id,
     )
@@ -171,15 +179,15 @@ def _refused(spec: RunSpec, form: ConfirmForm, refusal: DomainError) -> Response
     if isinstance(refusal, Conflict):
         if refusal.code == "id_conflict":
             form.id.data = uuid4()
-        apply(form, refusal)
+        add_errors(form, refusal)
         return _preview(spec, form)
     return _choose_again(refusal)
 
 
 def _choose_again(refusal: DomainError) -> ResponseReturnValue:
     form = _chosen_form(formdata=None)
-    apply(form, refusal)
-    return form_page("billing_runs/form.html", form)
+    add_errors(form, refusal)
+    return render_form("billing_runs/form.html", form)
 
 
 def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
@@ -190,7 +198,7 @@ def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         return _choose_again(refusal)
     form.digest.data = found.digest
     shown = found.documents[:MOST_SHOWN]
-    return form_page(
+    return render_form(
         "billing_runs/preview.html",
         form,
         spec=spec,
@@ -200,15 +208,15 @@ def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         button=_button(spec, found),
         change_url=url_for("billing_runs.new", **_address(spec)),
         confirm_url=url_for("billing_runs.confirm", **_address(spec)),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
 def _button(spec: RunSpec, found: billing.Preview) -> str:
     count = len(found.documents)
     if not spec.issue:
-        return f"Make {counted(count, 'draft')}"
-    return f"Issue {counted(count, 'invoice')}, {amounts(found.totals)}"
+        return f"Make {pluralise(count, 'draft')}"
+    return f"Issue {pluralise(count, 'invoice')}, {amounts(found.totals)}"
 
 
 def _outcome(run_id: UUID) -> str:
@@ -216,7 +224,7 @@ def _outcome(run_id: UUID) -> str:
     if found.run.state != "done":
         return "The billing run was started."
     noun = "invoice" if found.run.issue else "draft"
-    return f"{counted(found.invoices, noun)} {'issued' if found.run.issue else 'made'}, {amounts(found.totals)}."
+    return f"{pluralise(found.invoices, noun)} {'issued' if found.run.issue else 'made'}, {amounts(found.totals)}."
 
 
 @pages.get("/<uuid:id>")
@@ -228,7 +236,7 @@ def show(id: UUID) -> ResponseReturnValue:
         report=queries.report(db.session(), id),
         job=job,
         live=job is not None and job.state in {"queued", "running"},
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 

@@ -18,28 +18,28 @@ from billing_admin.operations.charges import charges as operations, posting
 from billing_admin.queries.charges import charges as queries, unbilled
 from billing_admin.queries.charges.recurring_charges import poster_of
 from billing_admin.queries.master_data import customers, services
-from billing_admin.web.frame.customer_field import CustomerField, choices
+from billing_admin.web.frame.customer_field import CustomerField, customer_options
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
     ExactField,
     Form,
-    KeyField,
+    NewIdField,
     TextField,
-    form_page,
-    refusals_on,
+    errors_on,
+    render_form,
 )
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import (
-    address,
-    bare,
-    chips,
-    given,
-    given_choice,
-    given_day,
-    given_id,
-    may,
-    rows,
+    build_chips,
+    choice_param,
+    day_param,
+    filtered_url,
+    has_permission,
+    id_param,
+    load_page,
+    text_param,
+    unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import day as written_day
@@ -47,20 +47,20 @@ from billing_admin.web.frame.template_filters import day as written_day
 WRITE = "charges:write"
 NAMES = {"incurred_on": "day"}
 
-pages = subject("charges", __name__, "/charges", write=WRITE)
+pages = page_blueprint("charges", __name__, "/charges", write=WRITE)
 
 
 class ChargeForm(Form):
     """Six fields and, on demand, three more. Without a price the service's list price counts."""
 
-    id = KeyField()
+    id = NewIdField()
     customer = CustomerField()
     service = SelectField("Service", default="")
     quantity = ExactField("Quantity", noun="quantity")
     unit_price = AmountField("Unit price")
     tax_included = BooleanField("This price includes tax")
-    day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
-    description = TextField("Description", longest=1000)
+    day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
+    description = TextField("Description", max_length=1000)
     amount = AmountField("Plain amount")
     currency = SelectField("Currency", default="")
 
@@ -68,20 +68,20 @@ class ChargeForm(Form):
 class MoveForm(Form):
     """Why a charge is held, released or cancelled."""
 
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
+    reason = TextField("Reason", blank_message="Say why, for whoever looks at it later.", max_length=500)
 
 
 def read_filters() -> queries.ChargeFilter:
     """The filter that the URL states."""
     return queries.ChargeFilter(
-        customer=given("customer"),
-        service=given("service"),
-        status=given_choice("status", CHARGE_STATUSES),
-        currency=given_choice("currency", MINOR_DIGITS),
-        from_=given_day("from"),
-        to=given_day("to"),
-        invoice=given("invoice"),
-        likely_duplicates=True if given("likely_duplicates") == "1" else None,
+        customer=text_param("customer"),
+        service=text_param("service"),
+        status=choice_param("status", CHARGE_STATUSES),
+        currency=choice_param("currency", MINOR_DIGITS),
+        from_=day_param("from"),
+        to=day_param("to"),
+        invoice=text_param("invoice"),
+        likely_duplicates=True if text_param("likely_duplicates") == "1" else None,
     )
 
 
@@ -94,7 +94,7 @@ def resolve_customer(filters: queries.ChargeFilter) -> queries.ChargeFilter:
 
 def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
     """The filter in words."""
-    return chips(
+    return build_chips(
         ("customer", "Customer", filters.customer),
         ("service", "Service", filters.service),
         ("status", "Status", filters.status.capitalize()),
@@ -114,7 +114,7 @@ def index() -> ResponseReturnValue:
     sums: Sequence[queries.ChargeSum] = ()
     try:
         filters = resolve_customer(filters)
-        found = rows(queries.charges(session, filters))
+        found = load_page(queries.charges(session, filters))
         large, sums = _totals(filters)
     except NotFound as refusal:
         unknown = refusal.message
@@ -122,15 +122,15 @@ def index() -> ResponseReturnValue:
         "charges/list.html",
         filters=filters,
         chips=filter_chips(filters),
-        clear_url=bare(),
+        clear_url=unfiltered_url(),
         unknown=unknown,
         page=found,
         large=large,
         sums=sums,
         currencies=[(code, code) for code in customers.currencies(session)],
         services=[(service.code, service.code) for service in services.choices(session)],
-        export_url=address("exports.charge_files"),
-        may_write=may(WRITE),
+        export_url=filtered_url("exports.charge_files"),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -162,7 +162,7 @@ def show(id: UUID) -> ResponseReturnValue:
         charge=queries.charge(session, id),
         poster=poster_of(session, id),
         void=queries.void_invoices(session, id),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -173,20 +173,20 @@ def new() -> ResponseReturnValue:
     catalogue = services.choices(session)
     form = _form(catalogue)
     if form.validate_on_submit():
-        with refusals_on(form, NAMES):
+        with errors_on(form, NAMES):
             return _saved(form, _post(form))
-    last = given_id("last")
-    return form_page(
+    last = id_param("last")
+    return render_form(
         "charges/form.html",
         form,
         prices=list_prices(catalogue),
-        people=choices(form.customer),
+        customers=customer_options(form.customer),
         last=queries.charge(session, last) if last and request.method == "GET" else None,
     )
 
 
 def _form(catalogue: Sequence[Any]) -> ChargeForm:
-    form = ChargeForm(customer=given("customer"), service=given("service"), day=given_day("day") or today())
+    form = ChargeForm(customer=text_param("customer"), service=text_param("service"), day=day_param("day") or today())
     form.service.choices = {"": "None: describe it"} | service_choices(catalogue)
     form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
     form.expect_currency(form.currency.data or form.customer.currency)
@@ -270,11 +270,11 @@ def move(id: UUID, move: str) -> ResponseReturnValue:
     operation, done = MOVES[move]
     form = MoveForm()
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             moved = transaction(operation, [id], form.reason.data, actor(), now())
             flash(
                 done if moved else "Nothing to do: the charge was in that state already.",
                 "success" if moved else "info",
             )
             return redirect(url_for("charges.show", id=id), 303)
-    return form_page("charges/move.html", form, charge=queries.charge(db.session(), id), move=move)
+    return render_form("charges/move.html", form, charge=queries.charge(db.session(), id), move=move)

@@ -13,36 +13,36 @@ from billing_admin.operations.charges import corrections as operations
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.master_data import services
 from billing_admin.web.charges.charges import NAMES, service_choices
-from billing_admin.web.frame.customer_field import CustomerField, choices
+from billing_admin.web.frame.customer_field import CustomerField, customer_options
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
     ExactField,
     Form,
-    KeyField,
+    NewIdField,
     TextField,
-    form_page,
-    refusals_on,
+    errors_on,
+    render_form,
 )
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now
 
-pages = subject("charge_corrections", __name__, "/charges", write="charges:write")
+pages = page_blueprint("charge_corrections", __name__, "/charges", write="charges:write")
 
 
 class CorrectForm(Form):
     """What the charge should have said, and why; `id` is the replacement's."""
 
-    id = KeyField()
+    id = NewIdField()
     customer = CustomerField()
     service = SelectField("Service", default="")
-    description = TextField("Description", needed="Enter what the charge is for.", longest=1000)
-    quantity = ExactField("Quantity", needed="Enter a quantity, such as 1.", noun="quantity")
+    description = TextField("Description", blank_message="Enter what the charge is for.", max_length=1000)
+    quantity = ExactField("Quantity", blank_message="Enter a quantity, such as 1.", noun="quantity")
     unit_price = AmountField("Unit price")
     amount = AmountField("Plain amount")
     tax_included = BooleanField("This price includes tax")
-    day = DayField("Day", needed="Enter the day of the charge, such as 2026-11-22.")
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
+    day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
+    reason = TextField("Reason", blank_message="Say why, for whoever looks at it later.", max_length=500)
 
     def fields(self) -> dict[str, Any]:
         """The facts of the replacement. A price that is left blank is taken over, unless the other kind is given."""
@@ -64,17 +64,17 @@ def correct(id: UUID) -> ResponseReturnValue:
     charge, catalogue = queries.charge(session, id), services.choices(session)
     form = _form(charge, catalogue)
     if form.validate_on_submit():
-        with refusals_on(form, NAMES):
+        with errors_on(form, NAMES):
             new_id, is_new = transaction(
                 operations.correct_charge, id, form.fields(), form.id.data, form.reason.data, actor(), now()
             )
             flash("Charge corrected." if is_new else "This charge was corrected already. It is stored once.", "success")
             return redirect(url_for("charges.show", id=new_id), 303)
-    return form_page(
+    return render_form(
         "charges/correct.html",
         form,
         charge=queries.charge(db.session(), id),
-        people=choices(form.customer),
+        customers=customer_options(form.customer),
     )
 
 

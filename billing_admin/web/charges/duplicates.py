@@ -13,16 +13,16 @@ from billing_admin.domain.errors import Conflict
 from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.charges.charges import ChargeFilter
-from billing_admin.web.frame.forms import Form, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted
-from billing_admin.web.frame.list_params import may, rows
+from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.list_params import has_permission, load_page
 from billing_admin.web.frame.signed_in import actor, now
 
 WRITE = "charges:write"
 EVERY = ChargeFilter(likely_duplicates=True)
 
-pages = subject("duplicates", __name__, "/charges/duplicates", write=WRITE)
+pages = page_blueprint("duplicates", __name__, "/charges/duplicates", write=WRITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +56,20 @@ DECISIONS: Final[Mapping[str, Decision]] = {
 class DecisionForm(Form):
     """Why they are kept or cancelled."""
 
-    reason = TextField("Reason", longest=500)
+    reason = TextField("Reason", max_length=500)
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """Those on which nobody has decided, newest first, each with the earlier charge."""
     session = db.session()
-    page = rows(queries.charges(session, EVERY))
+    page = load_page(queries.charges(session, EVERY))
     return render_template(
         "duplicates/list.html",
         page=page,
         earlier=queries.by_ids(session, {row.duplicate_of_id for row in page.rows}),
         sums=queries.sums(session, EVERY),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -84,7 +84,7 @@ def show(id: UUID) -> ResponseReturnValue:
         "duplicates/show.html",
         charge=charge,
         earlier=queries.charge(session, charge.duplicate_of_id),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -97,17 +97,19 @@ def move(move: str) -> ResponseReturnValue:
         flash("Tick some charges first.", "warning")
         return redirect(url_for("duplicates.index"), 303)
     form = DecisionForm() if "reason" in request.form else DecisionForm(formdata=None)
-    form.reason.needed = doing.reason_needed
+    form.reason.blank_message = doing.reason_needed
     form.reason.flags.optional = doing.reason_needed is None
     if "reason" in request.form:
         form.process(request.form)
         if form.validate():
-            with refusals_on(form):
+            with errors_on(form):
                 done = transaction(doing.operation, ids, form.reason.data, actor(), now())
-                words = f"{counted(done, 'charge')} {doing.done}." if done else "Nothing to do: it was done before."
+                words = f"{pluralise(done, 'charge')} {doing.done}." if done else "Nothing to do: it was done before."
                 flash(words, "success" if done else "info")
                 return redirect(url_for("duplicates.index"), 303)
-    return form_page("duplicates/move.html", form, doing=doing, move=move, ids=ids, sums=queries.sums_of(session, ids))
+    return render_form(
+        "duplicates/move.html", form, doing=doing, move=move, ids=ids, sums=queries.sums_of(session, ids)
+    )
 
 
 def _id(text: str) -> UUID | None:

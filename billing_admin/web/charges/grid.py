@@ -22,26 +22,26 @@ from billing_admin.models import Service
 from billing_admin.operations.charges import posting
 from billing_admin.queries.master_data import services
 from billing_admin.web.charges.charges import NAMES, WRITE, list_prices, saved_before, service_choices
-from billing_admin.web.frame.customer_field import NAMED, CustomerField, choices
+from billing_admin.web.frame.customer_field import MAX_NAMED, CustomerField, customer_options
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
     ExactField,
     Form,
-    KeyField,
-    LinesField,
+    MultilineField,
+    NewIdField,
     TextField,
-    form_page,
+    render_form,
 )
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted
-from billing_admin.web.frame.list_params import given, given_day
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.list_params import day_param, text_param
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import exact
 
 MORE_ROWS, MOST_ROWS = 10, 300
 
-pages = subject("many_charges", __name__, "/charges/many", write=WRITE)
+pages = page_blueprint("many_charges", __name__, "/charges/many", write=WRITE)
 
 
 class RowForm(Form):
@@ -52,13 +52,13 @@ class RowForm(Form):
 
         csrf = False
 
-    id = KeyField()
-    customer = CustomerField(needed=None)
+    id = NewIdField()
+    customer = CustomerField(blank_message=None)
     service = TextField("Service", render_kw={"list": "services", "autocomplete": "off"})
     quantity = ExactField("Quantity", noun="quantity")
     unit_price = AmountField("Unit price")
     day = DayField("Day", widget=TextInput())  # a browser's own field for days takes no pasted text
-    description = TextField("Description", longest=1000)
+    description = TextField("Description", max_length=1000)
 
     @property
     def columns(self) -> list[Any]:
@@ -74,18 +74,18 @@ class RowForm(Form):
 class ManyForm(Form):
     """What counts where a row says nothing else, and the rows."""
 
-    customer = CustomerField(needed=None)
-    day = DayField("Day", needed="Enter the day of the charges, such as 2026-11-22.")
+    customer = CustomerField(blank_message=None)
+    day = DayField("Day", blank_message="Enter the day of the charges, such as 2026-11-22.")
     tax_included = BooleanField("Unit prices include tax")
     rows = FieldList(FormField(RowForm), min_entries=MORE_ROWS, max_entries=MOST_ROWS)
-    pasted = LinesField("Lines from a spreadsheet", longest=100_000)
+    pasted = MultilineField("Lines from a spreadsheet", max_length=100_000)
 
 
 @pages.route("", methods=["GET", "POST"])
 @body_limit(BodyLimit(4 * MIB, fields=2_500))  # MOST_ROWS rows of seven fields
 def new() -> ResponseReturnValue:
     """Add many charges: all or none."""
-    form = ManyForm(customer=given("customer"), day=given_day("day") or today())
+    form = ManyForm(customer=text_param("customer"), day=day_param("day") or today())
     then = request.form.get("then", "save")
     posted = None
     if request.method == "POST":
@@ -99,12 +99,12 @@ def new() -> ResponseReturnValue:
         for field in entry.form.columns:
             field.label.text = f"{field.label.text}, row {number}"
     catalogue = services.choices(db.session())
-    return form_page(
+    return render_form(
         "charges/many.html",
         form,
         prices=list_prices(catalogue),
         services=list(service_choices(catalogue).items()),
-        people=choices(form.customer),
+        customers=customer_options(form.customer),
         checked=_sums(posted) if posted else None,
         most=MOST_ROWS,
         signs={sign: sorted(currencies) for sign, currencies in SIGNS.items()},
@@ -141,7 +141,7 @@ def _spread(form: ManyForm, pasted: str) -> None:
         last.raw_data = [_one_line(" ".join(cells[len(firsts) :]))]  # what is too much stays with the description
     form.pasted.raw_data = ["\n".join("\t".join(cells) for cells in lines[len(blank) :])]
     if len(lines) > len(blank):
-        left = counted(len(lines) - len(blank), "line")
+        left = pluralise(len(lines) - len(blank), "line")
         form.pasted.errors = [
             f"Only {MOST_ROWS} rows fit. Cut these {left} out, and paste them again once the rows are saved."
         ]
@@ -231,7 +231,7 @@ def _service(typed: str, catalogue: Sequence[Service]) -> str:
     if not found:
         raise Invalid("unknown_service", f"No service is called “{typed[:80]}”. Choose one from the list.")
     if found[1:]:
-        named = ", ".join(one.code for one in found[:NAMED])
+        named = ", ".join(one.code for one in found[:MAX_NAMED])
         raise Invalid("several_services", f"Several services are called so: {named}. Enter the code of one.")
     return found[0].code
 
@@ -261,11 +261,11 @@ def _sums(posted: posting.PostingResult) -> str:
     for row in posted.rows:
         amounts[row["currency"]].append(row["amount"])
     sums = ", ".join(exact(exact_sum(amounts[currency]), currency) for currency in sorted(amounts))
-    return f"{counted(posted.created, 'charge')} of {sums}" if sums else "No new charge"
+    return f"{pluralise(posted.created, 'charge')} of {sums}" if sums else "No new charge"
 
 
 def _saved(form: ManyForm, posted: posting.PostingResult) -> ResponseReturnValue:
     saved = f"{_sums(posted)} saved." if posted.created else "These charges were saved already. Each is stored once."
-    alike = counted(len(posted.duplicates), "likely duplicate")
+    alike = pluralise(len(posted.duplicates), "likely duplicate")
     flash(f"{saved} Among them: {alike}, to be reviewed." if posted.duplicates else saved, "success")
     return redirect(url_for("charges.index", customer=form.customer.data or None), 303)

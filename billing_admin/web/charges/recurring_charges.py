@@ -18,38 +18,45 @@ from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
 from billing_admin.queries.master_data import customers, services
 from billing_admin.web.charges.charges import service_choices
-from billing_admin.web.frame.customer_field import CustomerField, choices
+from billing_admin.web.frame.customer_field import CustomerField, customer_options
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
     ExactField,
     Form,
-    KeyField,
+    NewIdField,
     TextField,
-    form_page,
-    refusals_on,
+    errors_on,
+    render_form,
 )
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted
-from billing_admin.web.frame.list_params import bare, chips, given, given_choice, may, rows
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.list_params import (
+    build_chips,
+    choice_param,
+    has_permission,
+    load_page,
+    text_param,
+    unfiltered_url,
+)
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
 INTERVALS = {"monthly": "Every month", "quarterly": "Every quarter", "yearly": "Every year"}
 
-pages = subject("recurring_charges", __name__, "/recurring-charges", write=WRITE)
+pages = page_blueprint("recurring_charges", __name__, "/recurring-charges", write=WRITE)
 
 
 class TermsForm(Form):
     """What comes again, and how often; `id` makes a second click add nothing."""
 
-    id = KeyField()
+    id = NewIdField()
     service = SelectField("Service", default="")
     quantity = ExactField("Quantity", noun="quantity")
     unit_price = AmountField("Unit price")
     interval = SelectField("How often", choices=INTERVALS)
     ends_on = DayField("Last day")
-    description = TextField("Description", longest=LONGEST_DESCRIPTION)
+    description = TextField("Description", max_length=LONGEST_DESCRIPTION)
     anchor_on = DayField("Periods begin on the day of")
 
     def terms(self) -> dict[str, Any]:
@@ -70,26 +77,26 @@ class NewForm(TermsForm):
 
     customer = CustomerField()
     currency = SelectField("Currency", default="")
-    starts_on = DayField("First day", needed="Enter the first day, such as 2026-12-01.")
+    starts_on = DayField("First day", blank_message="Enter the first day, such as 2026-12-01.")
 
 
 class ChangeForm(TermsForm):
     """From when on it is otherwise."""
 
-    from_ = DayField("From", needed="Enter the first day of the change, such as 2026-12-01.", name="from")
-    reason = TextField("Reason", longest=500)
+    from_ = DayField("From", blank_message="Enter the first day of the change, such as 2026-12-01.", name="from")
+    reason = TextField("Reason", max_length=500)
 
 
 class ReasonForm(Form):
     """Why it pauses or goes on."""
 
-    reason = TextField("Reason", longest=500)
+    reason = TextField("Reason", max_length=500)
 
 
 class EndForm(ReasonForm):
     """Its last day."""
 
-    ends_on = DayField("Last day", needed="Enter the last day, such as 2026-11-30.")
+    ends_on = DayField("Last day", blank_message="Enter the last day, such as 2026-11-30.")
 
 
 @pages.get("")
@@ -98,30 +105,30 @@ def index() -> ResponseReturnValue:
     session, unknown, found = db.session(), None, None
     filters = queries.RecurringFilter(
         today(),
-        customer=given("customer"),
-        service=given("service"),
-        status=given_choice("status", queries.STATES),
-        currency=given_choice("currency", MINOR_DIGITS),
+        customer=text_param("customer"),
+        service=text_param("service"),
+        status=choice_param("status", queries.STATES),
+        currency=choice_param("currency", MINOR_DIGITS),
     )
     try:
-        found = rows(queries.recurring_charges(session, filters))
+        found = load_page(queries.recurring_charges(session, filters))
     except NotFound as refusal:
         unknown = refusal.message
     return render_template(
         "recurring_charges/list.html",
         filters=filters,
-        chips=chips(
+        chips=build_chips(
             ("customer", "Customer", filters.customer),
             ("service", "Service", filters.service),
             ("status", "Status", filters.status.capitalize()),
             ("currency", "Currency", filters.currency),
         ),
-        clear_url=bare(),
+        clear_url=unfiltered_url(),
         unknown=unknown,
         page=found,
         services=[(one.code, one.code) for one in services.choices(session)],
         currencies=[(code, code) for code in customers.currencies(session)],
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
         **words(),
     )
 
@@ -139,8 +146,8 @@ def show(id: UUID) -> ResponseReturnValue:
         "recurring_charges/show.html",
         row=queries.recurring_charge(session, id),
         due=len(queries.schedule_of(queries.recurring_charge(session, id)).due(today())),
-        page=rows(queries.postings(id)),
-        may_write=may(WRITE),
+        page=load_page(queries.postings(id)),
+        may_write=has_permission(WRITE),
         **words(),
     )
 
@@ -149,16 +156,16 @@ def show(id: UUID) -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """Add a recurring charge."""
     catalogue = services.choices(db.session())
-    form = NewForm(customer=given("customer"), starts_on=today())
+    form = NewForm(customer=text_param("customer"), starts_on=today())
     form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
     form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
     form.expect_currency(form.currency.data or form.customer.currency)
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             row, is_new = transaction(operations.create, _spec(form), actor(), now())
             flash("Recurring charge saved." if is_new else "It was saved already. It is stored once.", "success")
             return redirect(url_for("recurring_charges.show", id=row.id), 303)
-    return form_page("recurring_charges/form.html", form, people=choices(form.customer))
+    return render_form("recurring_charges/form.html", form, customers=customer_options(form.customer))
 
 
 def _spec(form: NewForm) -> RecurringSpec:
@@ -178,13 +185,13 @@ def change(id: UUID) -> ResponseReturnValue:
     row, catalogue = queries.recurring_charge(session, id), services.choices(session)
     form = _change_form(row, catalogue)
     if form.validate_on_submit():
-        with refusals_on(form, {"from": "from_"}):
+        with errors_on(form, {"from": "from_"}):
             following, is_new = transaction(
                 operations.change, id, form.from_.data, _changes(form), form.id.data, form.reason.data, actor(), now()
             )
             flash("Recurring charge changed." if is_new else "It was changed already.", "success")
             return redirect(url_for("recurring_charges.show", id=following.id), 303)
-    return form_page(
+    return render_form(
         "recurring_charges/change.html",
         form,
         row=queries.recurring_charge(db.session(), id),
@@ -226,11 +233,11 @@ def move(id: UUID, move: str) -> ResponseReturnValue:
     form = form_class(data={"ends_on": row.ends_on or _last_day(row)})
     if form.validate_on_submit():
         days = [form["ends_on"].data] if move == "end" else []
-        with refusals_on(form):
+        with errors_on(form):
             transaction(_move, operation, id, days, form.reason.data)
             flash(done, "success")
             return redirect(url_for("recurring_charges.show", id=id), 303)
-    return form_page(
+    return render_form(
         "recurring_charges/move.html", form, row=queries.recurring_charge(db.session(), id), move=move, **words()
     )
 
@@ -252,8 +259,10 @@ def post_now(id: UUID) -> ResponseReturnValue:
     """Post what is due, without waiting for the daily command."""
     row = queries.recurring_charge(db.session(), id)
     form = ReasonForm()
-    with refusals_on(form):
+    with errors_on(form):
         posted = transaction(post_due_charges, [row.id], today(), actor(), now())
-        flash(f"{counted(posted, 'charge')} posted." if posted else "Nothing was due.", "success" if posted else "info")
+        flash(
+            f"{pluralise(posted, 'charge')} posted." if posted else "Nothing was due.", "success" if posted else "info"
+        )
         return redirect(url_for("recurring_charges.show", id=id), 303)
-    return form_page("recurring_charges/move.html", form, row=row, move="post", **words())
+    return render_form("recurring_charges/move.html", form, row=row, move="post", **words())

@@ -17,26 +17,26 @@ from billing_admin.domain.money import MINOR_DIGITS, plain
 from billing_admin.operations.charges import charges as operations
 from billing_admin.queries.charges import unbilled as queries
 from billing_admin.queries.master_data import customers
-from billing_admin.web.frame.forms import Form, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted
+from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
-    address,
-    bare,
-    chips,
-    day_of_figures,
-    given,
-    given_choice,
-    may,
-    rows,
-    ticked,
+    build_chips,
+    choice_param,
+    filtered_url,
+    has_permission,
+    load_page,
+    selected_ids,
+    strict_day_param,
+    text_param,
+    unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import day as written_day
 
 WRITE = "charges:write"
 
-pages = subject("unbilled", __name__, "/unbilled", write=WRITE)
+pages = page_blueprint("unbilled", __name__, "/unbilled", write=WRITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ MOVES: Final[Mapping[str, Move]] = {
 class MoveForm(Form):
     """Confirms a move: `count` and `amount` are what was shown."""
 
-    reason = TextField("Reason", needed="Say why, for whoever looks at it later.", longest=500)
+    reason = TextField("Reason", blank_message="Say why, for whoever looks at it later.", max_length=500)
     count = HiddenField()
     amount = HiddenField()
 
@@ -79,26 +79,28 @@ class MoveForm(Form):
 def index() -> ResponseReturnValue:
     """The accounts with something unbilled, by customer."""
     session = db.session()
-    filters = queries.UnbilledFilter(given("q"), given_choice("currency", MINOR_DIGITS), day_of_figures("through"))
-    found = rows(queries.accounts(filters))
+    filters = queries.UnbilledFilter(
+        text_param("q"), choice_param("currency", MINOR_DIGITS), strict_day_param("through")
+    )
+    found = load_page(queries.accounts(filters))
     through = filters.through
     due = queries.due(session, {row.customer_id for row in found.rows}, through, through or today())
     return render_template(
         "unbilled/list.html",
         filters=filters,
-        chips=chips(
+        chips=build_chips(
             ("q", "Customer", filters.q),
             ("currency", "Currency", filters.currency),
             ("through", "Up to", written_day(through) if through else ""),
         ),
-        clear_url=bare(),
+        clear_url=unfiltered_url(),
         page=found,
         due=due,
         aged_on=through or today(),
         totals=queries.totals(session, filters),
         due_totals=queries.due_totals(session, through, filters) if through else None,
         currencies=[(code, code) for code in customers.currencies(session)],
-        may_bill=may("billing:write"),
+        may_bill=has_permission("billing:write"),
     )
 
 
@@ -111,13 +113,13 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
         "unbilled/show.html",
         customer=customer,
         which=which,
-        page=rows(queries.waiting(session, which)),
+        page=load_page(queries.waiting(session, which)),
         sums=queries.waiting_sums(session, which),
         count=queries.waiting_sum(session, which)[0],
-        every=given("all") == "1",
+        every=text_param("all") == "1",
         today=today(),
-        may_write=may(WRITE),
-        may_bill=may("billing:write"),
+        may_write=has_permission(WRITE),
+        may_bill=has_permission("billing:write"),
     )
 
 
@@ -126,7 +128,7 @@ def _which(customer_id: UUID, currency: str) -> queries.Waiting:
     if currency not in MINOR_DIGITS:
         raise NotFound("unknown_account", "There is no account in this currency.", "currency")
     return queries.Waiting(
-        customer_id, currency, day_of_figures("through"), given_choice("status", ("pending", "held"))
+        customer_id, currency, strict_day_param("through"), choice_param("status", ("pending", "held"))
     )
 
 
@@ -136,16 +138,16 @@ def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
     session, doing = db.session(), MOVES[move]
     customer = customers.customer(session, str(customer_id))
     which = _chosen(_which(customer_id, currency), doing)
-    back = address("unbilled.show", customer_id=customer_id, currency=currency)
+    back = filtered_url("unbilled.show", customer_id=customer_id, currency=currency)
     form = MoveForm()
     confirmed = bool(form.count.data)
     if confirmed:
         form.process(request.form)
         if form.validate():
-            with refusals_on(form):
+            with errors_on(form):
                 moved = transaction(_move, doing, which, _shown(form), form.reason.data, actor(), now())
                 flash(
-                    f"{counted(moved, 'charge')} {doing.done}." if moved else "Nothing to do: it was done before.",
+                    f"{pluralise(moved, 'charge')} {doing.done}." if moved else "Nothing to do: it was done before.",
                     "success" if moved else "info",
                 )
                 return redirect(back, 303)
@@ -157,7 +159,7 @@ def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
         )
         return redirect(back, 303)
     form.count.data, form.amount.data = str(count), plain(amount)
-    return form_page(
+    return render_form(
         "unbilled/move.html", form, customer=customer, currency=currency, doing=doing, move=move,
         count=count, amount=amount, ids=which.ids, back=back,
     )  # fmt: skip
@@ -168,7 +170,7 @@ def _chosen(which: queries.Waiting, doing: Move) -> queries.Waiting:
     chosen = replace(which, status=which.status if not doing.applies_to else doing.applies_to)
     if request.form.get("all") == "1":
         return chosen
-    return replace(chosen, ids=tuple(ticked()))
+    return replace(chosen, ids=tuple(selected_ids()))
 
 
 def _shown(form: MoveForm) -> tuple[str, str]:

@@ -22,15 +22,15 @@ from billing_admin.queries.jobs import latest
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.web.charges import charges
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import address, bare, chips, given, may
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import build_chips, filtered_url, has_permission, text_param, unfiltered_url
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import customers, services
 from billing_admin.web.payments import payments
 from billing_admin.web.system import audit
 
-pages = subject("exports", __name__, "/exports", write="billing:write")
+pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ EXPORT_KINDS = {
 def invoice_files() -> ResponseReturnValue:
     """The files of an invoice list."""
     filters = invoices.read_filters()
-    state = chips(("status", "Status", filters.status.capitalize()))
+    state = build_chips(("status", "Status", filters.status.capitalize()))
     return _page("Invoices", "invoices.index", state + invoices.filter_chips(filters), ["invoices", "invoice-lines"])
 
 
@@ -73,7 +73,7 @@ def charge_files() -> ResponseReturnValue:
 def payment_files() -> ResponseReturnValue:
     """The files of a payment list."""
     filters = payments.read_filters()
-    state = chips(("status", "Status", filters.status.capitalize()))
+    state = build_chips(("status", "Status", filters.status.capitalize()))
     return _page("Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"])
 
 
@@ -109,12 +109,12 @@ def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseRet
         "exports/list.html",
         title=title,
         subtitle=_subtitle(wanted[0].filters, bool(in_force)),
-        back_url=address(back),
+        back_url=filtered_url(back),
         chips=in_force,
-        clear_url=bare(),
+        clear_url=unfiltered_url(),
         files=files,
         moment=now(),
-        may_write=may("billing:write"),
+        may_write=has_permission("billing:write"),
     )
 
 
@@ -136,20 +136,20 @@ def _subtitle(filters: Filters, is_filtered: bool) -> str:
 
 def _urls(kind: str) -> dict[str, str]:
     return {
-        "csv": address("exports.download", kind=kind, format="csv"),
-        "excel": address("exports.download", kind=kind, format="csv", excel=1),
-        "xlsx": address("exports.download", kind=kind, format="xlsx"),
-        "csv_zip": address("exports.bundle", kind=kind, format="csv"),
-        "xlsx_zip": address("exports.bundle", kind=kind, format="xlsx"),
-        "meta": address("exports.meta", kind=kind, format="csv"),
-        "later": address("exports.prepare", kind=kind, format="csv"),
+        "csv": filtered_url("exports.download", kind=kind, format="csv"),
+        "excel": filtered_url("exports.download", kind=kind, format="csv", excel=1),
+        "xlsx": filtered_url("exports.download", kind=kind, format="xlsx"),
+        "csv_zip": filtered_url("exports.bundle", kind=kind, format="csv"),
+        "xlsx_zip": filtered_url("exports.bundle", kind=kind, format="xlsx"),
+        "meta": filtered_url("exports.meta", kind=kind, format="csv"),
+        "later": filtered_url("exports.prepare", kind=kind, format="csv"),
     }
 
 
 def _wanted(kind: str, format: str) -> Wanted:
     """Exactly what the list is filtered by. Raises NotFound for what does not exist, Denied for what the person may not see."""
     actor().require(EXPORT_KINDS[kind].needs)
-    return Wanted(kind, _filters(kind), format, excel=format == "csv" and given("excel") == "1")
+    return Wanted(kind, _filters(kind), format, excel=format == "csv" and text_param("excel") == "1")
 
 
 def _filters(kind: str) -> Filters:

@@ -25,27 +25,27 @@ from billing_admin.operations import files
 from billing_admin.operations.imports import imports
 from billing_admin.queries import files as file_queries, imports as queries, jobs
 from billing_admin.web.exchange.import_forms import FileFormatForm, MappingForm, UploadForm, mapping_form, read_plan
-from billing_admin.web.frame.forms import apply, form_page, refusals_on
-from billing_admin.web.frame.guard import Subject, subject
-from billing_admin.web.frame.list_params import given_choice, here, may, rows
+from billing_admin.web.frame.forms import add_errors, errors_on, render_form
+from billing_admin.web.frame.guard import PageBlueprint, page_blueprint
+from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page
 from billing_admin.web.frame.signed_in import actor, now
 
 SHOWN_ERRORS = 100
 # What another encoding or delimiter may mend: it is said where these are chosen.
 FIXED_BY_SETTINGS = {"other_encoding", "not_text"}
 
-pages = subject("imports", __name__, "/imports", write="charges:write")  # only reads; each kind states its own
+pages = page_blueprint("imports", __name__, "/imports", write="charges:write")  # only reads; each kind states its own
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """All imports, newest first."""
-    kind = given_choice("kind", KINDS)
-    tabs = [{"label": "All", "url": here(kind=None), "active": not kind}]
-    tabs += [{"label": one.title, "url": here(kind=name), "active": name == kind} for name, one in KINDS.items()]
-    page = rows(queries.imports(kind))
+    kind = choice_param("kind", KINDS)
+    tabs = [{"label": "All", "url": current_url(kind=None), "active": not kind}]
+    tabs += [{"label": one.title, "url": current_url(kind=name), "active": name == kind} for name, one in KINDS.items()]
+    page = load_page(queries.imports(kind))
     tallies = {one.id: Tally.of_data(one.made or one.promised) for one in page.rows}
-    allowed = [(name, one) for name, one in KINDS.items() if may(one.permission)]
+    allowed = [(name, one) for name, one in KINDS.items() if has_permission(one.permission)]
     return render_template(
         "imports/list.html", page=page, kind=kind, tabs=tabs, kinds=KINDS, tallies=tallies, allowed=allowed
     )
@@ -82,7 +82,7 @@ def show(id: UUID) -> ResponseReturnValue:
         made=Tally.of_data(one.made) if one.made else None,
         errors=import_errors.first(open_file(session, one.errors_id), SHOWN_ERRORS) if one.errors_id else [],
         before=queries.earlier(session, one),
-        may_write=may(KINDS[one.kind].permission),
+        may_write=has_permission(KINDS[one.kind].permission),
     )
 
 
@@ -115,7 +115,7 @@ def new(kind: str) -> ResponseReturnValue:
             form.file.errors = [refusal.message]
         else:
             return redirect(url_for(f"imports.{kind}.columns", id=_store(kind, brought)), 303)
-    return form_page("imports/upload.html", form, kind=KINDS[kind], name=kind)
+    return render_form("imports/upload.html", form, kind=KINDS[kind], name=kind)
 
 
 def _look_at(brought: FileStorage) -> None:
@@ -156,9 +156,9 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         said = read_plan(form, header, form.encoding.data, form.delimiter.data)
         if said.encoding != encoding or said.delimiter != delimiter:
-            return redirect(here(encoding=said.encoding, delimiter=said.delimiter), 303)
+            return redirect(current_url(encoding=said.encoding, delimiter=said.delimiter), 303)
         if not form.errors:
-            with refusals_on(form):
+            with errors_on(form):
                 transaction(_check, id, said, actor(), now())
                 wake_worker()
                 return redirect(url_for("imports.show", id=id), 303)
@@ -170,7 +170,7 @@ def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnV
         [row.cells[place] if place < len(row.cells) else "" for row in first] for place in range(len(form.columns()))
     ]
     beside = [form[name] for name in ("existing", "settled", "method", "allocate") if name in form]
-    return form_page(
+    return render_form(
         "imports/columns.html",
         form,
         one=one,
@@ -182,23 +182,23 @@ def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnV
 
 
 def _unreadable(one: Import, encoding: str, refusal: Invalid) -> ResponseReturnValue:
-    form = FileFormatForm(formdata=None, encoding=encoding, delimiter=given_choice("delimiter", DELIMITERS))
+    form = FileFormatForm(formdata=None, encoding=encoding, delimiter=choice_param("delimiter", DELIMITERS))
     form.delimiter.choices = {"": "What makes most columns"} | {name: name.capitalize() for name in DELIMITERS}
-    apply(form, Invalid(refusal.code, refusal.message, "encoding"))
-    return form_page("imports/columns.html", form, one=one, kind=KINDS[one.kind], columns=[], beside=[], before=None)
+    add_errors(form, Invalid(refusal.code, refusal.message, "encoding"))
+    return render_form("imports/columns.html", form, one=one, kind=KINDS[one.kind], columns=[], beside=[], before=None)
 
 
 def _encoding(one: Import) -> str:
     """What the address asks for, or what was chosen before, or what the file says of itself."""
     kept = Plan.of_data(one.plan).encoding if one.plan else ""
     begins = open_file(db.session(), _file_id(one)).read(4)
-    return given_choice("encoding", ENCODINGS) or kept or csv_reader.guess_encoding(begins)
+    return choice_param("encoding", ENCODINGS) or kept or csv_reader.guess_encoding(begins)
 
 
 def _delimiter(one: Import, encoding: str) -> str:
     """Likewise; else what makes most columns. Raises Invalid for a file that cannot be read."""
     kept = Plan.of_data(one.plan).delimiter if one.plan else ""
-    asked, file_id = given_choice("delimiter", DELIMITERS), _file_id(one)
+    asked, file_id = choice_param("delimiter", DELIMITERS), _file_id(one)
     return asked or kept or csv_reader.guess_delimiter(lambda: open_file(db.session(), file_id), encoding)
 
 
@@ -246,9 +246,9 @@ def _file_id(one: Import) -> UUID:
     return one.file_id
 
 
-def _pages_of(kind: str) -> Subject:
+def _pages_of(kind: str) -> PageBlueprint:
     """The pages that change something, under the permission of their kind."""
-    made = subject(kind, __name__, f"/{kind}", write=KINDS[kind].permission)
+    made = page_blueprint(kind, __name__, f"/{kind}", write=KINDS[kind].permission)
     made.add_url_rule("/new", "new", body_limit(UPLOAD)(partial(new, kind)), methods=["GET", "POST"])
     made.add_url_rule("/<uuid:id>/columns", "columns", partial(columns, kind), methods=["GET", "POST"])
     made.add_url_rule("/<uuid:id>/check", "check", partial(check, kind), methods=["POST"])

@@ -16,14 +16,14 @@ from billing_admin.operations.master_data import journal_accounts as operations
 from billing_admin.queries.journal import Period, accounts
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.editing import VersionField
-from billing_admin.web.frame.forms import Form, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import address, day_of_figures, given, may
+from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import filtered_url, has_permission, strict_day_param, text_param
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "settings:write"
 
-pages = subject("journal", __name__, "/journal", write=WRITE)
+pages = page_blueprint("journal", __name__, "/journal", write=WRITE)
 
 LABELS = {
     "receivable": "Receivables",
@@ -51,33 +51,33 @@ class AccountsForm(Form):
 
 
 for _key, _label in LABELS.items():
-    setattr(AccountsForm, _key, TextField(_label, longest=LONGEST))
+    setattr(AccountsForm, _key, TextField(_label, max_length=LONGEST))
 
 
 def _wanted(format: str = "hledger") -> Journal:
     """The journal that the URL asks for; raises Invalid where the first day comes after the last."""
-    return Journal(Period(day_of_figures("from"), day_of_figures("to")), format, given("opening") == "1")
+    return Journal(Period(strict_day_param("from"), strict_day_param("to")), format, text_param("opening") == "1")
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """Choose the days; then what the journal adds up to, and its files. The month before this one is offered first."""
     last = date(today().year, today().month, 1)
-    first, wrong, files = day_of_figures("from"), None, []
+    first, wrong, files = strict_day_param("from"), None, []
     try:
-        files = [_file(format) for format in FORMATS] if first or day_of_figures("to") or given("whole") else []
+        files = [_file(format) for format in FORMATS] if first or strict_day_param("to") or text_param("whole") else []
     except Invalid as refusal:
         wrong = refusal.message
     return render_template(
         "journal/show.html",
         first=first,
-        last=day_of_figures("to"),
-        opening=given("opening") == "1",
+        last=strict_day_param("to"),
+        opening=text_param("opening") == "1",
         month=_month_before(last),
         wrong=wrong,
         files=files,
         moment=now(),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -93,8 +93,8 @@ def _file(format: str) -> dict[str, Any]:
         "format": format,
         "totals": made.totals,
         "sha256": made.sha256,
-        "url": address("journal.download", format=format),
-        "meta_url": address("journal.meta", format=format),
+        "url": filtered_url("journal.download", format=format),
+        "meta_url": filtered_url("journal.meta", format=format),
     }
 
 
@@ -128,8 +128,8 @@ def edit_accounts() -> ResponseReturnValue:
     house = organisation(session)
     form = AccountsForm(data={**accounts(session).names, "version": house.version})
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.update, form.names(), form.version.data, actor(), now())
             flash("The accounts were saved. Each journal that is written from now on has these names.", "success")
             return redirect(url_for("journal.index"), 303)
-    return form_page("journal/accounts.html", form, keys=list(ACCOUNTS), usual=ACCOUNTS)
+    return render_form("journal/accounts.html", form, keys=list(ACCOUNTS), usual=ACCOUNTS)

@@ -12,12 +12,12 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.formats.verify import LARGEST_META, Meta, read_meta, verify as compare
 from billing_admin.http.body_limits import UPLOAD, body_limit
 from billing_admin.web.exchange.exports import EXPORT_KINDS
-from billing_admin.web.frame.forms import Form, form_page
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import may
+from billing_admin.web.frame.forms import Form, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import now, today
 
-pages = subject("verify_file", __name__, "/verify-file", write="billing:write")
+pages = page_blueprint("verify_file", __name__, "/verify-file", write="billing:write")
 
 
 class VerifyForm(Form):
@@ -52,7 +52,10 @@ def verify() -> ResponseReturnValue:
             form.totals.errors = [f"{refusal.message} It lies beside the file, or in the same ZIP."]
         else:
             file = form.file.data
-            seen = {kind for kind, about in EXPORT_KINDS.items() if may(about.needs)} | {"journal", "numbers"}
+            seen = {kind for kind, about in EXPORT_KINDS.items() if has_permission(about.needs)} | {
+                "journal",
+                "numbers",
+            }
             found = compare(db.session(), file.stream, meta, today(), seen)
             return render_template(
                 "exports/verified.html",
@@ -61,4 +64,4 @@ def verify() -> ResponseReturnValue:
                 title=EXPORT_KINDS[found.kind].title if found.kind in EXPORT_KINDS else None,
                 moment=now(),
             )
-    return form_page("exports/verify.html", form)
+    return render_form("exports/verify.html", form)

@@ -7,8 +7,8 @@ from flask import Flask, g, url_for
 from jinja2 import StrictUndefined
 
 from billing_admin.config import VERSION
-from billing_admin.web.frame.navigation import menu
-from billing_admin.web.frame.signed_in import actor, house, now, person
+from billing_admin.web.frame.navigation import build_menu
+from billing_admin.web.frame.signed_in import actor, current_organisation, current_person, now
 
 
 def init_context(app: Flask) -> None:
@@ -28,11 +28,11 @@ def _context() -> dict[str, Any]:
     context: dict[str, Any] = {"version": VERSION}
     if g.get("failing"):
         return context
-    found, where = person(), house()
+    found, where = current_person(), current_organisation()
     return context | {
         "organisation": where,
         "banner": "Demo data: nothing here is real." if where.is_demo else None,
         "current_user": found,
-        "navigation": menu(actor()) if found else [],
+        "navigation": build_menu(actor()) if found else [],
         "as_at": now(),
     }

@@ -11,10 +11,10 @@ from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
 from billing_admin.web.frame.forms import TextField
 
-MOST = 200
-NAMED = 5
-LIST = "customers"
-NEEDED = "Enter a customer: the reference, or a part of the name."
+MAX_OPTIONS = 200
+MAX_NAMED = 5
+DATALIST_ID = "customers"
+BLANK_MESSAGE = "Enter a customer: the reference, or a part of the name."
 
 
 class CustomerField(TextField):
@@ -22,8 +22,8 @@ class CustomerField(TextField):
 
     currency = ""
 
-    def __init__(self, label: str = "Customer", needed: str | None = NEEDED, **kwargs: Any) -> None:
-        super().__init__(label, needed, render_kw={"list": LIST, "autocomplete": "off"}, **kwargs)
+    def __init__(self, label: str = "Customer", blank_message: str | None = BLANK_MESSAGE, **kwargs: Any) -> None:
+        super().__init__(label, blank_message, render_kw={"list": DATALIST_ID, "autocomplete": "off"}, **kwargs)
 
     def process_formdata(self, valuelist: Any) -> None:
         """What was found is shown by its reference from here on."""
@@ -31,9 +31,9 @@ class CustomerField(TextField):
         if self.currency:
             self.raw_data = [self.data]
 
-    def read(self, typed: str) -> str:
+    def parse(self, typed: str) -> str:
         """Refuse what no customer is called, and what several are."""
-        words = super().read(typed)
+        words = super().parse(typed)
         read = g.setdefault("customers_read", {})  # a grid names the same one again and again
         if words not in read:
             read[words] = _found(words)
@@ -55,30 +55,30 @@ def _found(words: str) -> Customer | Invalid:
 
 
 def _only(words: str) -> Customer:
-    found = customers.matching(db.session(), words, NAMED + 1)
+    found = customers.matching(db.session(), words, MAX_NAMED + 1)
     if not found:
         raise Invalid(
             "unknown_customer", f"No customer is called “{words[:80]}”. Enter a reference, or a part of the name."
         )
     if found[1:]:
-        named = ", ".join(f"{one.name} ({one.reference})" for one in found[:NAMED])
-        more = " and others" if len(found) > NAMED else ""
+        named = ", ".join(f"{one.name} ({one.reference})" for one in found[:MAX_NAMED])
+        more = " and others" if len(found) > MAX_NAMED else ""
         raise Invalid("several_customers", f"Several are called so: {named}{more}. Enter the reference of one.")
     return found[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class CustomerOptions:
     """Some customers to pick from: reference and name; and in which currency each is billed."""
 
-    listed: list[tuple[str, str]]
+    options: list[tuple[str, str]]
     currencies: dict[str, str]
 
 
-def choices(chosen: CustomerField) -> Choices:
+def customer_options(chosen: CustomerField) -> CustomerOptions:
     """The first customers by name, and the one that is chosen already."""
-    some = customers.choices(db.session(), MOST)
+    some = customers.choices(db.session(), MAX_OPTIONS)
     billed_in = {reference: currency for reference, _, currency in some}
     if chosen.currency:
         billed_in[chosen.data] = chosen.currency
-    return Choices([(reference, name) for reference, name, _ in some], billed_in)
+    return CustomerOptions([(reference, name) for reference, name, _ in some], billed_in)

@@ -8,45 +8,45 @@ from wtforms import BooleanField, Field, FieldList, SelectField
 from wtforms.widgets import HiddenInput
 
 from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.web.frame.forms import Form, TypedField, WholeField
+from billing_admin.web.frame.forms import Form, ParsedField, WholeNumberField
 
 CURRENCIES = {code: code for code in sorted(MINOR_DIGITS)}
 
 
-class VersionField(WholeField):
+class VersionField(WholeNumberField):
     """The version of what the form was filled with."""
 
     widget = HiddenInput()
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("Version", needed="The form's version was lost. Open the page again.", **kwargs)
+        super().__init__("Version", blank_message="The form's version was lost. Open the page again.", **kwargs)
         self.type = "HiddenField"  # as the macros know it
 
-    def renew(self, version: int) -> None:
+    def set_version(self, version: int) -> None:
         """From now on the form answers to this version."""
         self.data, self.raw_data = version, None
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldConflict:
     """A field that has one value in the database and another in the form."""
 
     label: str
     saved: str
-    yours: str
+    entered: str
 
 
-def differences(form: Form, saved: Form, version: int) -> list[Difference]:
+def find_conflicts(form: Form, saved: Form, version: int) -> list[FieldConflict]:
     """What somebody else saved otherwise since the form was filled; the form may then be sent again, knowingly.
 
     Empty when the form is not stale.
     """
     if form.version.data in {None, version}:
         return []
-    form.version.renew(version)
+    form.version.set_version(version)
     theirs = _shown_values(saved)
     return [
-        Difference(label, theirs[label], yours)
+        FieldConflict(label, theirs[label], yours)
         for label, yours in _shown_values(form).items()
         if yours != theirs[label]
     ]
@@ -71,6 +71,6 @@ def _shown(field: Field) -> str:
         return "yes" if field.data else "no"
     if isinstance(field, SelectField):
         return next((str(label) for value, label, *_ in field.iter_choices() if value == field.data), "")
-    if isinstance(field, TypedField):
-        return "" if field.data is None else field.written(field.data)
+    if isinstance(field, ParsedField):
+        return "" if field.data is None else field.format(field.data)
     return str(field.data or "")

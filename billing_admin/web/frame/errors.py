@@ -13,8 +13,8 @@ from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, 
 from billing_admin.http.body_limits import describe_limit
 from billing_admin.http.errors import log_unavailable
 from billing_admin.http.request_ids import request_id
-from billing_admin.web.frame.local_urls import this_address
-from billing_admin.web.frame.signed_in import house, person
+from billing_admin.web.frame.local_urls import requested_url
+from billing_admin.web.frame.signed_in import current_organisation, current_person
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ def _words(code: int) -> tuple[str, str]:
 def _is_known() -> bool:
     """Return whether somebody is signed in and the database answers: then the page has its usual frame."""
     try:
-        return person() is not None and bool(house())
+        return current_person() is not None and bool(current_organisation())
     except Exception as error:
         if unavailable(error):
             return False
@@ -102,7 +102,7 @@ def _page(code: int, title: str, message: str) -> Response:
         code=code,
         title=title,
         message=message,
-        next_url=this_address() if again else "/",
+        next_url=requested_url() if again else "/",
         next_label="Try again" if again else "Go to the dashboard",
         request_id=request_id(),
         in_shell=known,

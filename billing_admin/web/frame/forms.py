@@ -24,7 +24,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]+")
 
 
-class _Sentences:
+class _Messages:
     """What WTForms says in its own words, said as how to mend it."""
 
     sentences: ClassVar[Mapping[str, str]] = {
@@ -49,9 +49,9 @@ class Form(FlaskForm):  # type: ignore[misc]  # published without types
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         """How its fields speak."""
 
-        def get_translations(self, _form: object) -> _Sentences:
+        def get_translations(self, _form: object) -> _Messages:
             """Flask-WTF would look for another language."""
-            return _Sentences()
+            return _Messages()
 
     def expect_currency(self, currency: str) -> None:
         """Take amounts in this currency only. Call it before the form is validated; see `AmountField.currency`."""
@@ -60,7 +60,7 @@ class Form(FlaskForm):  # type: ignore[misc]  # published without types
                 field.currency = currency
 
 
-class TypedField(Field):
+class ParsedField(Field):
     """What was typed is kept for showing again, right or wrong; `data` is what was read, or None.
 
     Blank is refused with the sentence `needed`, or is fine when there is none.
@@ -69,76 +69,76 @@ class TypedField(Field):
     widget: Any = TextInput()
     blank: ClassVar[Any] = None
 
-    def __init__(self, label: str, needed: str | None = None, longest: int = 200, **kwargs: Any) -> None:
+    def __init__(self, label: str, blank_message: str | None = None, max_length: int = 200, **kwargs: Any) -> None:
         super().__init__(label, **kwargs)
-        self.needed = needed
-        self.longest = longest
-        self.flags.optional = needed is None
+        self.blank_message = blank_message
+        self.max_length = max_length
+        self.flags.optional = blank_message is None
 
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
         """Read the first value, unless it is too long; a refusal becomes the field's error."""
-        typed = self.trimmed(str(valuelist[0]) if valuelist else "")
+        typed = self.trim(str(valuelist[0]) if valuelist else "")
         self.data = self.blank
         if typed:
             try:
-                check_length(typed, self.longest)
-                self.data = self.read(typed)
+                check_length(typed, self.max_length)
+                self.data = self.parse(typed)
             except Invalid as refusal:
                 raise ValueError(refusal.message) from refusal
-        elif self.needed:
-            raise ValueError(self.needed)
+        elif self.blank_message:
+            raise ValueError(self.blank_message)
 
-    def trimmed(self, typed: str) -> str:
+    def trim(self, typed: str) -> str:
         """Return what was typed without the spaces around it."""
         return typed.strip()
 
-    def read(self, typed: str) -> Any:
+    def parse(self, typed: str) -> Any:
         """Make the value of what was typed; raise Invalid with a sentence that says how to mend it."""
         raise NotImplementedError
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """Write a value into the field."""
         return str(value)
 
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
-        return "" if self.data is None else self.written(self.data)
+        return "" if self.data is None else self.format(self.data)
 
 
-class TextField(TypedField):
+class TextField(ParsedField):
     """One line of text, without the spaces around it."""
 
     blank = ""
 
-    def read(self, typed: str) -> str:
+    def parse(self, typed: str) -> str:
         """Refuse what no stored text has; the operation checks new text."""
-        return text(typed, longest=self.longest, stored=True)
+        return text(typed, longest=self.max_length, stored=True)
 
 
-class LinesField(TextField):
+class MultilineField(TextField):
     """Text of several lines, such as an address."""
 
     widget: Any = TextArea()
 
-    def trimmed(self, typed: str) -> str:
+    def trim(self, typed: str) -> str:
         """Browsers end lines with CR LF; we keep LF."""
-        return super().trimmed(typed).replace("\r\n", "\n").replace("\r", "\n")
+        return super().trim(typed).replace("\r\n", "\n").replace("\r", "\n")
 
-    def read(self, typed: str) -> str:
+    def parse(self, typed: str) -> str:
         """Refuse what no stored text has; the operation checks new text."""
-        return text(typed, longest=self.longest, lines=True, stored=True)
+        return text(typed, longest=self.max_length, lines=True, stored=True)
 
 
-class CodeField(TextField):
+class ReferenceField(TextField):
     """What a thing is called by: a reference, a code."""
 
-    def read(self, typed: str) -> str:
+    def parse(self, typed: str) -> str:
         """Not to be taken for an id."""
         return reference(typed, stored=True)
 
 
-class SecretField(TypedField):
+class PasswordField(ParsedField):
     """A password, exactly as typed; never shown again."""
 
     widget = PasswordInput(hide_value=True)
@@ -147,11 +147,11 @@ class SecretField(TypedField):
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
         """Spaces belong to it. `domain.signing_in` checks its length, so that a long one at sign-in counts as an attempt."""
         self.data = str(valuelist[0]) if valuelist else ""
-        if not self.data and self.needed:
-            raise ValueError(self.needed)
+        if not self.data and self.blank_message:
+            raise ValueError(self.blank_message)
 
 
-class ExactField(TypedField):
+class ExactField(ParsedField):
     """An exact decimal without a currency, such as a quantity. People may type separators of thousands.
 
     `data` is None until the form is validated, so that no amount is used before its currency is checked.
@@ -161,11 +161,11 @@ class ExactField(TypedField):
     digits = 0
     """How many digits after the point are written at least."""
 
-    def __init__(self, label: str, needed: str | None = None, noun: str = "number", **kwargs: Any) -> None:
-        super().__init__(label, needed, **kwargs)
+    def __init__(self, label: str, blank_message: str | None = None, noun: str = "number", **kwargs: Any) -> None:
+        super().__init__(label, blank_message, **kwargs)
         self.noun = noun
 
-    def read(self, typed: str) -> None:
+    def parse(self, typed: str) -> None:
         """Refuse what can be read in two ways, and keep the rest until `pre_validate`."""
         self.typed = typed_amount(typed)
 
@@ -181,7 +181,7 @@ class ExactField(TypedField):
         """Return the number; raise Invalid if a currency was typed."""
         return typed.without_currency(self.noun)
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """Plainly, as the API writes it, with at least as many digits as the currency has."""
         return padded(value, self.digits)
 
@@ -202,24 +202,24 @@ class AmountField(ExactField):
         return typed.in_currency(self.currency) if self.currency else None
 
 
-class WholeField(TypedField):
+class WholeNumberField(ParsedField):
     """A whole number, such as days."""
 
-    most_digits = 9
+    max_digits = 9
 
-    def read(self, typed: str) -> int:
+    def parse(self, typed: str) -> int:
         """ASCII digits only."""
-        if len(typed.removeprefix("-")) > self.most_digits or not _WHOLE.fullmatch(typed):
+        if len(typed.removeprefix("-")) > self.max_digits or not _WHOLE.fullmatch(typed):
             raise Invalid("not_a_whole_number", "Enter a whole number such as 30.")
         return int(typed)
 
 
-class DayField(TypedField):
+class DayField(ParsedField):
     """A day: the browser's own date field, ISO in between."""
 
     widget = DateInput()
 
-    def read(self, typed: str) -> date:
+    def parse(self, typed: str) -> date:
         """Only YYYY-MM-DD, and only days that exist, in the calendar."""
         try:
             day = date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
@@ -227,12 +227,12 @@ class DayField(TypedField):
             raise Invalid("not_a_day", "Enter a day such as 2026-11-22.") from error
         return calendar_day(day)
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """As browsers want it."""
         return str(value.isoformat())
 
 
-class KeyField(Field):
+class NewIdField(Field):
     """The id of what the form will make, chosen when it is first shown: sent twice, it makes one thing."""
 
     widget = HiddenInput()
@@ -253,7 +253,7 @@ class KeyField(Field):
         return str(self.data)
 
 
-def apply(form: Form, error: DomainError, names: Mapping[str, str] | None = None) -> None:
+def add_errors(form: Form, error: DomainError, names: Mapping[str, str] | None = None) -> None:
     """Put each problem onto the form's field that it names, or above the form.
 
     A problem's field is its last word, such as `quantity`; `names` maps words that the form calls otherwise.
@@ -267,7 +267,7 @@ def apply(form: Form, error: DomainError, names: Mapping[str, str] | None = None
             field.errors = [*field.errors, problem.message]
 
 
-class refusals_on:  # noqa: N801 - reads as a word: `with refusals_on(form):`
+class errors_on:  # noqa: N801 - reads as a word: `with errors_on(form):`
     """Put what the business refuses inside the block onto the form; the block then ends, and the view shows the form again."""
 
     def __init__(self, form: Form, names: Mapping[str, str] | None = None) -> None:
@@ -279,11 +279,11 @@ class refusals_on:  # noqa: N801 - reads as a word: `with refusals_on(form):`
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
         if not isinstance(error, Invalid | Conflict | Stale):
             return False
-        apply(self.form, error, self.names)
+        add_errors(self.form, error, self.names)
         return True
 
 
-def form_page(template: str, form: Form, **context: Any) -> ResponseReturnValue:
+def render_form(template: str, form: Form, **context: Any) -> ResponseReturnValue:
     """Show a form: 422 if it has errors."""
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render_template(template, form=form, **context), status

@@ -42,12 +42,12 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
 
 
-def counted(number: int, noun: str) -> str:
+def pluralise(number: int, noun: str) -> str:
     """`1 charge`, `2,000 charges`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def ranges(numbers: Sequence[int]) -> str:
+def number_ranges(numbers: Sequence[int]) -> str:
     """`1–3, 7`: numbers in rising order."""
     runs: list[list[int]] = []
     for number in numbers:
@@ -61,7 +61,7 @@ def ranges(numbers: Sequence[int]) -> str:
 def rounding(currency: str) -> str:
     """What amounts of a currency are rounded to: `2 digits`, `whole units`."""
     digits = MINOR_DIGITS[currency]
-    return counted(digits, "digit") if digits else "whole units"
+    return pluralise(digits, "digit") if digits else "whole units"
 
 
 def tax_rate(rate: RateLike, on: date) -> str:
@@ -75,7 +75,7 @@ def left_out_reason(reason: str) -> str:
     return LEFT_OUT_REASONS.get(reason, reason)
 
 
-def wordy(name: str) -> str:
+def humanise(name: str) -> str:
     """`Billing run started`, of `billing_run.started`."""
     return name.replace("_", " ").replace(".", " ").capitalize()
 
@@ -84,7 +84,7 @@ def wordy(name: str) -> str:
 COUNTED = {"charges", "invoices", "added", "removed"}
 
 
-def told(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
+def event_details(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
     """An audit event's details: what, its value before where it changed, and its value."""
     return [_told(name, value) for name, value in details.items()]
 
@@ -92,10 +92,10 @@ def told(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
 def _told(name: str, value: Any) -> tuple[str, str | None, str]:
     """A change is a pair. Lists of ids are told by their length: each could hold ten thousand."""
     if isinstance(value, list) and name in COUNTED:
-        return wordy(name), None, f"{len(value):,}"
+        return humanise(name), None, f"{len(value):,}"
     if isinstance(value, list) and len(value) == 2:
-        return wordy(name), _said(value[0]), _said(value[1])
-    return wordy(name), None, _said(value)
+        return humanise(name), _said(value[0]), _said(value[1])
+    return humanise(name), None, _said(value)
 
 
 def _said(value: Any) -> str:

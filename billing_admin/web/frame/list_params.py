@@ -17,22 +17,22 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import without_controls
 from billing_admin.web.frame.signed_in import actor
 
-ROWS = 100
-LONGEST = 200
-PLACE = "after"
+ROWS_PER_PAGE = 100
+MAX_FILTER_LENGTH = 200
+CURSOR_PARAM = "after"
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_OURS = {PLACE, "endpoint", "all", "last"}  # what is no filter
+_NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last"}  # what is no filter
 
 
-def given(name: str) -> str:
+def text_param(name: str) -> str:
     """What the URL says of a filter, or nothing.
 
     Only control characters are left out: a name may hold any other, such as a no-break space or a joiner.
     """
-    return without_controls(request.args.get(name, "")).strip()[:LONGEST]
+    return without_controls(request.args.get(name, "")).strip()[:MAX_FILTER_LENGTH]
 
 
-def given_names(*parameters: str) -> list[str]:
+def name_params(*parameters: str) -> list[str]:
     """Return every value of repeated parameters, each of which is one name, whatever is in it.
 
     A name that cannot exist is not left out, as a list without it could mean everything.
@@ -41,65 +41,67 @@ def given_names(*parameters: str) -> list[str]:
     return [value.replace("\0", "\ufffd").strip() for value in values if value.strip()]
 
 
-def given_choice(name: str, options: Collection[str]) -> str:
+def choice_param(name: str, options: Collection[str]) -> str:
     """One of a few words, or nothing."""
-    value = given(name)
+    value = text_param(name)
     return value if value in options else ""
 
 
-def given_day(name: str) -> date | None:
+def day_param(name: str) -> date | None:
     """A day, or None."""
-    value = given(name)
+    value = text_param(name)
     try:
         return date.fromisoformat(value) if _DAY.fullmatch(value) else None
     except ValueError:
         return None
 
 
-def day_of_figures(name: str) -> date | None:
+def strict_day_param(name: str) -> date | None:
     """Return the day that the figures of a page depend on; None if the URL gives none.
 
     Raises Invalid for a day outside of the calendar: the figures of another day must not be shown instead.
     """
-    day = given_day(name)
+    day = day_param(name)
     if day is not None and not FIRST_DAY <= day <= LAST_DAY:
         message = f"{day} is out of range for “{name}”. Use a day between {FIRST_DAY.year} and {LAST_DAY.year}."
         raise Invalid("out_of_range", message, name)
     return day
 
 
-def given_id(name: str) -> UUID | None:
+def id_param(name: str) -> UUID | None:
     """An id, or None."""
     try:
-        return UUID(given(name))
+        return UUID(text_param(name))
     except ValueError:
         return None
 
 
-def ticked() -> list[UUID]:
+def selected_ids() -> list[UUID]:
     """The ids whose rows were ticked in the form that was sent."""
     return [id for id in map(as_id, request.form.getlist("id")) if id is not None]
 
 
-def address(endpoint: str, **values: Any) -> str:
+def filtered_url(endpoint: str, **values: Any) -> str:
     """Another page's address with this page's filters."""
-    kept = {name: value for name, value in request.args.items() if not name.startswith("_") and name not in _OURS}
+    kept = {
+        name: value for name, value in request.args.items() if not name.startswith("_") and name not in _NOT_FILTERS
+    }
     asked = kept | values
     return url_for(endpoint, **{name: value for name, value in asked.items() if value not in {"", None}})
 
 
-def here(**changes: Any) -> str:
+def current_url(**changes: Any) -> str:
     """This page's address with other filters; it begins at the first page again."""
-    return address(str(request.endpoint), **(request.view_args or {}), **changes)
+    return filtered_url(str(request.endpoint), **(request.view_args or {}), **changes)
 
 
-def bare() -> str:
+def unfiltered_url() -> str:
     """This page's address without any filter."""
     return url_for(str(request.endpoint), **(request.view_args or {}))
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class FilterChip:
     """One filter in force, in words."""
 
     label: str
@@ -107,13 +109,13 @@ class Chip:
     remove_url: str
 
 
-def chips(*filters: tuple[str, str, str]) -> list[Chip]:
+def build_chips(*filters: tuple[str, str, str]) -> list[FilterChip]:
     """The filters in force, of (name in the URL, label, value in words); those without a value are not."""
-    return [Chip(label, value, here(**{name: None})) for name, label, value in filters if value]
+    return [FilterChip(label, value, current_url(**{name: None})) for name, label, value in filters if value]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ListPage:
     """The rows of a page and the addresses of those beside it."""
 
     rows: Sequence[Any]
@@ -122,21 +124,21 @@ class Rows:
     next_url: str | None
 
 
-def rows(query: Any, limit: int = ROWS) -> Rows:
+def load_page(query: Any, limit: int = ROWS_PER_PAGE) -> ListPage:
     """The page of the query that the URL asks for; the first one when it asks for none of ours."""
-    session, place = db.session(), request.args.get(PLACE)
+    session, place = db.session(), request.args.get(CURSOR_PARAM)
     try:
         found = paging.page(session, query, limit, place)
     except Invalid:
         found = paging.page(session, query, limit)
-    return Rows(
+    return ListPage(
         found.rows,
-        here(),
-        here(after=found.previous) if found.previous else None,
-        here(after=found.next) if found.next else None,
+        current_url(),
+        current_url(after=found.previous) if found.previous else None,
+        current_url(after=found.next) if found.next else None,
     )
 
 
-def may(permission: str) -> bool:
+def has_permission(permission: str) -> bool:
     """Whether the person holds a permission: pages leave out what they may not do."""
     return permission in actor().permissions

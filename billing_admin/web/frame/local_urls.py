@@ -9,18 +9,22 @@ _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _SAFE = "/:@!$&'()*+,;=~-._"
 
 
-def local(target: str | None) -> str:
+def safe_local_url(target: str | None) -> str:
     """Return `target` if it is a path of this site, with its query; home for anything a browser might take elsewhere."""
     return target if target and _LOCAL.fullmatch(target) else "/"
 
 
-def this_address() -> str:
+def requested_url() -> str:
     """The path and query that were asked for."""
     query = request.query_string.decode("ascii", "replace")
     return quote(request.path, safe=_SAFE) + (f"?{query}" if query else "")
 
 
-def came_from() -> str:
+def referring_url() -> str:
     """The page of ours that the request was sent from, or home."""
     page = urlsplit(request.referrer or "")
-    return local(page._replace(scheme="", netloc="", fragment="").geturl()) if page.netloc == request.host else "/"
+    return (
+        safe_local_url(page._replace(scheme="", netloc="", fragment="").geturl())
+        if page.netloc == request.host
+        else "/"
+    )

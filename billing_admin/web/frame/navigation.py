@@ -31,7 +31,7 @@ MENU = (
     ("Set-up", "Settings", "settings", "settings.index"),
 )
 # Pages of a subject that have a blueprint of their own.
-PART_OF = {
+PARENT_SECTION = {
     "drafts": "invoices",
     "corrections": "invoices",
     "charge_corrections": "charges",
@@ -48,7 +48,7 @@ PART_OF = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class MenuItem:
     """One line of the menu."""
 
     endpoint: str
@@ -59,11 +59,11 @@ class Item:
     active: bool
 
 
-def menu(reader: Actor) -> list[Item]:
+def build_menu(reader: Actor) -> list[MenuItem]:
     """The lines whose page exists and which the reader may open."""
-    here = PART_OF.get(request.blueprint or "", request.blueprint)
+    here = PARENT_SECTION.get(request.blueprint or "", request.blueprint)
     return [
-        Item(endpoint, group, label, icon, url_for(endpoint), _subject(endpoint) == here)
+        MenuItem(endpoint, group, label, icon, url_for(endpoint), _subject(endpoint) == here)
         for group, label, icon, endpoint in MENU
         if _may_open(endpoint, reader)
     ]

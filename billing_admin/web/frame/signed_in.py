@@ -21,7 +21,7 @@ from billing_admin.queries.master_data.organisation import day_of, organisation
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedInPerson:
     """The person of this request: a plain value, as rows expire when a transaction begins."""
 
     id: UUID
@@ -43,7 +43,7 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class OrganisationProfile:
     """What pages say of the organisation."""
 
     name: str
@@ -52,7 +52,7 @@ class House:
     is_demo: bool
 
 
-def init_people(app: Flask, settings: Settings) -> None:
+def init_sign_in(app: Flask, settings: Settings) -> None:
     """Let Flask-Login find the person by the session's token. It asks the database on first use, at most once a request."""
     app.extensions["billing_lifetime"] = Lifetime(settings.session_hours, settings.session_idle_minutes)
     manager = flask_login.LoginManager()
@@ -61,7 +61,7 @@ def init_people(app: Flask, settings: Settings) -> None:
     manager.user_loader(_load)
 
 
-def person() -> SignedIn | None:
+def current_person() -> SignedInPerson | None:
     """Whoever is signed in, or None."""
     found = flask_login.current_user
     return found._get_current_object() if found.is_authenticated else None
@@ -69,7 +69,7 @@ def person() -> SignedIn | None:
 
 def actor() -> Actor:
     """The signed-in person as the actor of this request; only for pages behind the guard."""
-    found = person()
+    found = current_person()
     if found is None:
         raise RuntimeError("A page that acts must be behind the guard.")
     return found.actor(request_id())
@@ -82,19 +82,19 @@ def now() -> datetime:
 
 def today() -> date:
     """The calendar day where the organisation is."""
-    return day_of(now(), house().time_zone)
+    return day_of(now(), current_organisation().time_zone)
 
 
-def house() -> House:
+def current_organisation() -> OrganisationProfile:
     """The organisation, read once a request."""
     if "house" not in g:
         row = organisation(db.session())
-        g.house = House(row.legal_name, row.time_zone, row.base_currency, row.is_demo)
-    found: House = g.house
+        g.house = OrganisationProfile(row.legal_name, row.time_zone, row.base_currency, row.is_demo)
+    found: OrganisationProfile = g.house
     return found
 
 
-def enter(token: str) -> None:
+def begin_session(token: str) -> None:
     """Begin a session in this browser, and leave nothing of an earlier one, its CSRF token included."""
     session.clear()
     found = _load(token)
@@ -102,37 +102,37 @@ def enter(token: str) -> None:
         flask_login.login_user(found)
 
 
-def leave() -> None:
+def end_session() -> None:
     """End this browser's session here and in the database. A copy of its cookie is worth nothing from now on."""
-    found = person()
+    found = current_person()
     if found is not None:
         transaction(users.end_session, found.token, found.actor(request_id()), now())
     flask_login.logout_user()
     session.clear()
 
 
-def has_expired() -> bool:
+def session_has_expired() -> bool:
     """Whether this browser was signed in, and is no longer."""
-    return "_user_id" in session and person() is None
+    return "_user_id" in session and current_person() is None
 
 
-def _load(token: str) -> SignedIn | None:
+def _load(token: str) -> SignedInPerson | None:
     found = open_session(db.session(), token)
     if found is None:
         return None
     moment = now()
-    signed_in = SignedIn(found.user_id, found.email, found.role, token)
+    signed_in = SignedInPerson(found.user_id, found.email, found.role, token)
     lifetime: Lifetime = current_app.extensions["billing_lifetime"]
     if not lifetime.covers(found.created_at, found.last_seen_at, moment):
         owner = signed_in.actor(request_id())
-        _if_possible(users.end_session, token, owner, moment, "user.session_expired")
+        _write_if_possible(users.end_session, token, owner, moment, "user.session_expired")
         return None
     if moment - found.last_seen_at >= SEEN_EVERY:
-        _if_possible(users.record_session_use, token, moment)
+        _write_if_possible(users.record_session_use, token, moment)
     return signed_in
 
 
-def _if_possible(work: Callable[..., None], *args: object) -> None:
+def _write_if_possible(work: Callable[..., None], *args: object) -> None:
     """Keep the books of sessions, but let people read on while nothing can be written."""
     with LogIfUnavailable("session_not_updated"):
         transaction(work, *args)

@@ -23,15 +23,15 @@ from billing_admin.domain.money import MINOR_DIGITS, Money, plain
 from billing_admin.queries.billing.preview import CurrencyTotal
 from billing_admin.web.frame.labels import (
     RateLike,
-    counted,
     invoice_state,
     left_out_reason,
+    number_ranges,
     payment_method,
+    pluralise,
     quoted,
-    ranges,
     tax_rate as tax_rate_on,
 )
-from billing_admin.web.frame.signed_in import house, today
+from billing_admin.web.frame.signed_in import current_organisation, today
 
 # Some of them are for the views, too.
 __all__ = ["amounts", "day", "exact", "init_filters", "moment", "money", "number"]
@@ -41,12 +41,12 @@ _SIX_PLACES = Decimal("1E-6")
 
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
-    of_values = (money, amounts, exact, unrounded, about, number, plain, day, moment)
+    of_values = (money, amounts, exact, unrounded, approximate, number, plain, day, moment)
     of_words = (
-        counted,
+        pluralise,
         percent,
         quoted,
-        ranges,
+        number_ranges,
         invoice_state,
         payment_method,
         left_out_reason,
@@ -72,7 +72,7 @@ def unrounded(minor: Decimal, currency: str) -> str:
     return f"{grouped(amount)}{'' if shown == minor else '…'} {currency}"
 
 
-def about(amount: Decimal, currency: str) -> str:
+def approximate(amount: Decimal, currency: str) -> str:
     """`≈ 57,744.68 EUR`, to read beside the exact amount; exact where rounding leaves out no digit, or nothing but zero."""
     rounded = Money.rounded(amount, currency).decimal
     return f"≈ {grouped(rounded)} {currency}" if rounded and rounded != amount else exact(amount, currency)
@@ -85,5 +85,5 @@ def tax_rate(rate: RateLike) -> str:
 
 def moment(value: datetime) -> str:
     """`22 Nov 2026, 14:05 CET`: where the organisation is, always with the zone."""
-    there = value.astimezone(ZoneInfo(house().time_zone))
+    there = value.astimezone(ZoneInfo(current_organisation().time_zone))
     return f"{day(there)}, {there:%H:%M %Z}"

@@ -19,11 +19,11 @@ from billing_admin.queries.charges import unbilled
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import unready_drafts
-from billing_admin.web.frame.editing import Difference, VersionField, differences
-from billing_admin.web.frame.forms import DayField, Form, LinesField, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted
-from billing_admin.web.frame.list_params import address, given_choice, rows, ticked
+from billing_admin.web.frame.editing import FieldConflict, VersionField, find_conflicts
+from billing_admin.web.frame.forms import DayField, Form, MultilineField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.list_params import choice_param, filtered_url, load_page, selected_ids
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts, money
 from billing_admin.web.invoices.invoices import (
@@ -34,7 +34,7 @@ from billing_admin.web.invoices.invoices import (
     unprintable_of_drafts,
 )
 
-pages = subject("drafts", __name__, "/invoices", write=WRITE)
+pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 
 MAX_NOTE_LENGTH = 1000
 
@@ -44,7 +44,7 @@ class DraftForm(Form):
 
     purchase_order = TextField("Purchase order number")
     due_date = DayField("Due date")
-    note = LinesField("Note", longest=MAX_NOTE_LENGTH, render_kw={"rows": 4})
+    note = MultilineField("Note", max_length=MAX_NOTE_LENGTH, render_kw={"rows": 4})
     version = VersionField()
 
 
@@ -57,7 +57,7 @@ class MoveChargesForm(Form):
 class IssueDraftsForm(Form):
     """Issue date of all drafts; `shown` is a digest of the drafts on the confirmation page."""
 
-    issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
+    issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
     shown = HiddenField()
 
 
@@ -65,48 +65,48 @@ class IssueDraftsForm(Form):
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit a draft; when another person saved it first, show both versions."""
     draft = _load_draft(id)
-    form, conflicts = DraftForm(obj=draft), list[Difference]()
+    form, conflicts = DraftForm(obj=draft), list[FieldConflict]()
     if form.validate_on_submit():
         fields = {name: form[name].data for name in operations.FIELDS}
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.change, id, fields, form.version.data, actor(), now())  # type: ignore[arg-type]
             flash("The draft was saved.", "success")
             return redirect(url_for("invoices.show", id=id), 303)
         draft = _load_draft(id)
-        conflicts = differences(form, DraftForm(formdata=None, obj=draft), draft.version)
+        conflicts = find_conflicts(form, DraftForm(formdata=None, obj=draft), draft.version)
     unready = unready_drafts(db.session(), [id])
-    return form_page("drafts/edit.html", form, draft=draft, conflicts=conflicts, unready=unready)
+    return render_form("drafts/edit.html", form, draft=draft, conflicts=conflicts, unready=unready)
 
 
 @pages.route("/<uuid:id>/charges", methods=["GET", "POST"])
 def charges(id: UUID) -> ResponseReturnValue:
     """List the charges on a draft to remove some, or the pending charges to add some."""
-    draft, adding = _load_draft(id), given_choice("show", ("pending",)) == "pending"
-    form, selected = MoveChargesForm(obj=draft), ticked()
+    draft, adding = _load_draft(id), choice_param("show", ("pending",)) == "pending"
+    form, selected = MoveChargesForm(obj=draft), selected_ids()
     if form.validate_on_submit():
         if not selected:
             form.form_errors.append("Select at least one charge.")
         add, remove = (selected, []) if adding else ([], selected)
-        with refusals_on(form):
+        with errors_on(form):
             if selected:
                 moved = transaction(operations.move_charges, id, add, remove, form.version.data, actor(), now())
                 draft = _load_draft(id)
                 act = "added" if adding else "removed"
                 total = money(draft.total, draft.currency)
-                flash(f"{counted(moved, 'charge')} {act}. The draft's total is now {total}.", "success")
+                flash(f"{pluralise(moved, 'charge')} {act}. The draft's total is now {total}.", "success")
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
         draft = _load_draft(id)
-        form.version.renew(draft.version)
+        form.version.set_version(draft.version)
     pending_filter = unbilled.Waiting(draft.customer_id, draft.currency, status="pending")
     session = db.session()
-    return form_page(
+    return render_form(
         "drafts/charges.html",
         form,
         draft=draft,
         adding=adding,
         billed=queries.charge_count(draft),
         pending=unbilled.waiting_sum(session, pending_filter)[0],
-        page=rows(unbilled.waiting(session, pending_filter) if adding else queries.charges_of(id)),
+        page=load_page(unbilled.waiting(session, pending_filter) if adding else queries.charges_of(id)),
         selected=selected,
     )
 
@@ -122,20 +122,20 @@ def issue() -> ResponseReturnValue:
     """Show the drafts that match the filter; once confirmed, issue exactly those."""
     filters = resolve_customer(replace(read_filters(), status="draft"))
     form = IssueDraftsForm(issue_date=today())
-    drafts_url = address("invoices.index", status="draft")
+    drafts_url = filtered_url("invoices.index", status="draft")
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             count = transaction(_issue, filters, form.shown.data or "", form.issue_date.data, actor(), now())
-            flash(f"{counted(count, 'invoice')} issued.", "success")
-            return redirect(address("invoices.index", status="open"), 303)
+            flash(f"{pluralise(count, 'invoice')} issued.", "success")
+            return redirect(filtered_url("invoices.index", status="open"), 303)
     drafts = queries.drafts(db.session(), filters)
     if not drafts.ids:
         flash("There are no drafts to issue.", "info")
         return redirect(drafts_url, 303)
     form.shown.data = drafts.digest
     number = next_number(db.session(), form.issue_date.data or today())
-    button_label = f"Issue {counted(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
-    return form_page(
+    button_label = f"Issue {pluralise(len(drafts.ids), 'invoice')}, {amounts(drafts.totals)}"
+    return render_form(
         "drafts/issue.html",
         form,
         drafts=drafts,

@@ -25,20 +25,20 @@ from billing_admin.queries.invoices.readiness import unready_drafts
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.payments import of_invoice
-from billing_admin.web.frame.forms import DayField, Form, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted, invoice_state, rounding
+from billing_admin.web.frame.forms import DayField, Form, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import invoice_state, pluralise, rounding
 from billing_admin.web.frame.list_params import (
-    address,
-    bare,
-    chips,
-    given,
-    given_choice,
-    given_day,
-    given_id,
-    here,
-    may,
-    rows,
+    build_chips,
+    choice_param,
+    current_url,
+    day_param,
+    filtered_url,
+    has_permission,
+    id_param,
+    load_page,
+    text_param,
+    unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import day as written_day
@@ -47,29 +47,29 @@ WRITE = "billing:write"
 TABS = ("", *queries.STATES)
 KIND_LABELS = {"invoice": "Invoices", "credit_note": "Credit notes"}
 
-pages = subject("invoices", __name__, "/invoices", write=WRITE)
+pages = page_blueprint("invoices", __name__, "/invoices", write=WRITE)
 
 
 class IssueForm(Form):
     """Issue date of one invoice."""
 
-    issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
+    issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
 
 
 def read_filters() -> queries.InvoiceFilter:
     """Return the list filter in the URL."""
-    run = given_id("run")
+    run = id_param("run")
     return queries.InvoiceFilter(
         today(),
-        q=given("q"),
-        customer=given("customer"),
-        status=given_choice("status", queries.STATES),
-        kind=given_choice("kind", KIND_LABELS),
-        currency=given_choice("currency", MINOR_DIGITS),
-        issued_from=given_day("issued_from"),
-        issued_to=given_day("issued_to"),
-        due_from=given_day("due_from"),
-        due_to=given_day("due_to"),
+        q=text_param("q"),
+        customer=text_param("customer"),
+        status=choice_param("status", queries.STATES),
+        kind=choice_param("kind", KIND_LABELS),
+        currency=choice_param("currency", MINOR_DIGITS),
+        issued_from=day_param("issued_from"),
+        issued_to=day_param("issued_to"),
+        due_from=day_param("due_from"),
+        due_to=day_param("due_to"),
         run=str(run) if run else "",
     )
 
@@ -87,7 +87,7 @@ def resolve_customer(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
 
 def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter, except status, which has tabs."""
-    return chips(
+    return build_chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
         ("kind", "Kind", KIND_LABELS.get(filters.kind, "")),
@@ -113,15 +113,15 @@ def index() -> ResponseReturnValue:
         filters=filters,
         tabs=[] if unknown_customer else _tabs(filters),
         chips=filter_chips(filters),
-        clear_url=bare(),
+        clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else rows(queries.invoices(session, filters)),
+        page=None if unknown_customer else load_page(queries.invoices(session, filters)),
         sums=[] if unknown_customer else queries.sums(session, filters),
         kinds=list(KIND_LABELS.items()),
         currencies=[(code, code) for code in customers.currencies(session)],
-        issue_url=address("drafts.issue", status=None),
-        export_url=address("exports.invoice_files"),
-        may_write=may(WRITE),
+        issue_url=filtered_url("drafts.issue", status=None),
+        export_url=filtered_url("exports.invoice_files"),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -130,7 +130,7 @@ def _tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
     return [
         {
             "label": state.capitalize() or "All",
-            "url": here(status=state),
+            "url": current_url(status=state),
             "count": counts[state],
             "active": state == filters.status,
         }
@@ -153,13 +153,13 @@ def show(id: UUID) -> ResponseReturnValue:
         payments=of_invoice(db.session(), id),
         unprintable=_unprintable(invoice),
         unready=unready_drafts(db.session(), [id]) if invoice.status == "draft" else [],
-        may_pay=may("payments:write"),
+        may_pay=has_permission("payments:write"),
     )
 
 
 def _permitted_acts(invoice: Invoice) -> dict[str, bool]:
     """Return the acts that the person's role and the state of the document allow."""
-    may_write = may(WRITE)
+    may_write = has_permission(WRITE)
     correctable = may_write and invoice.status == "issued" and invoice.kind == "invoice"
     return {
         "may_change": may_write and invoice.status == "draft",
@@ -193,7 +193,7 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
         invoice=invoice,
         line=invoice.lines[index],
         step=explanation(db.session(), invoice).lines[index] if invoice.kind == "invoice" else None,
-        page=rows(queries.charges_of_line(line_id)),
+        page=load_page(queries.charges_of_line(line_id)),
         rounding=rounding(invoice.currency),
     )
 
@@ -211,7 +211,7 @@ def issue(id: UUID) -> ResponseReturnValue:
     """Ask for confirmation and the issue date, then issue the draft."""
     form = IssueForm(issue_date=today())
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             issued = transaction(operations.issue, id, form.issue_date.data, actor(), now())
             number = _load_invoice(id).number
             message = f"{number} was issued." if issued else f"{number} was already issued."
@@ -222,7 +222,7 @@ def issue(id: UUID) -> ResponseReturnValue:
         flash(f"{invoice.number} is already {invoice.status}.", "info")
         return redirect(url_for("invoices.show", id=id), 303)
     number = next_number(db.session(), form.issue_date.data or today())
-    return form_page(
+    return render_form(
         "invoices/issue.html",
         form,
         invoice=invoice,
@@ -248,7 +248,7 @@ def discard(id: UUID) -> ResponseReturnValue:
             flash("This draft was already discarded.", "info")
         return redirect(url_for("invoices.index", status="draft"), 303)
     draft = _load_draft(id)
-    return form_page("invoices/discard.html", form, invoice=draft, charges=_count_charges(draft))
+    return render_form("invoices/discard.html", form, invoice=draft, charges=_count_charges(draft))
 
 
 def _load_draft(id: UUID) -> Invoice:
@@ -277,7 +277,7 @@ def _glyphs() -> Glyphs:
 
 
 def _count_charges(invoice: Invoice) -> str:
-    return counted(queries.charge_count(invoice), "charge")
+    return pluralise(queries.charge_count(invoice), "charge")
 
 
 def _payment_terms(invoice: Invoice) -> int:

@@ -7,13 +7,13 @@ from billing_admin.db.transactions import Stream, db
 from billing_admin.formats import csv_writer
 from billing_admin.queries.invoices import numbers as queries
 from billing_admin.queries.invoices.numbers import SeriesFilter
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import given, rows
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import load_page, text_param
 from billing_admin.web.frame.signed_in import today
 
 MAX_SERIES_DIGITS = 5
 
-pages = subject("numbers", __name__, "/numbers", write="settings:write")
+pages = page_blueprint("numbers", __name__, "/numbers", write="settings:write")
 
 
 @pages.get("")
@@ -34,7 +34,7 @@ def show(kind: str, year: int) -> ResponseReturnValue:
     """List the numbers of one series, newest first."""
     session, series_filter = db.session(), SeriesFilter(kind, year, _series_part())
     series = queries.series(session, series_filter)
-    page = rows(queries.register(series_filter))
+    page = load_page(queries.register(series_filter))
     return render_template("numbers/show.html", series=series, page=page, today=today())
 
 
@@ -43,7 +43,7 @@ def download(kind: str, year: int) -> ResponseReturnValue:
     """Send the series as a CSV file, in the order of its numbers."""
     series_filter = SeriesFilter(kind, year, _series_part())
     queries.series(db.session(), series_filter)  # raises before the response begins
-    excel = given("excel") == "1"
+    excel = text_param("excel") == "1"
     suffix = f"-series-{series_filter.part}" if series_filter.part else ""
     name = f"{kind.replace('_', '-')}-numbers-{year}{suffix}.csv"
     return Response(
@@ -55,5 +55,5 @@ def download(kind: str, year: int) -> ResponseReturnValue:
 
 def _series_part() -> int | None:
     """Return the series within the year that the URL names; None, the first, if it is not a number."""
-    text = given("series")
+    text = text_param("series")
     return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_SERIES_DIGITS else None

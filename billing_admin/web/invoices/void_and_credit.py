@@ -22,13 +22,13 @@ from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.queries.invoices import credit_notes as credit_note_queries, invoices as queries
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.queries.invoices.numbers import next_number
-from billing_admin.web.frame.forms import AmountField, DayField, Form, KeyField, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted
+from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices.invoices import WRITE
 
-pages = subject("corrections", __name__, "/invoices", write=WRITE)
+pages = page_blueprint("corrections", __name__, "/invoices", write=WRITE)
 
 LONGEST_REASON = 500
 CHARGE_OUTCOMES = {
@@ -43,7 +43,7 @@ CREDIT_MODES = {"amount": "An amount with its tax", "lines": "Net amounts of lin
 class VoidForm(Form):
     """The reason for voiding, and the new state of the charges."""
 
-    reason = TextField("Reason", needed="Enter a reason for voiding the invoice.", longest=LONGEST_REASON)
+    reason = TextField("Reason", blank_message="Enter a reason for voiding the invoice.", max_length=LONGEST_REASON)
     charges = RadioField("Charges after voiding", choices=CHARGE_OUTCOMES, default="pending")
 
 
@@ -70,12 +70,14 @@ class CreditForm(Form):
     `id` prevents a second credit note on a double click; `shown` is the total on the confirmation page.
     """
 
-    id = KeyField()
-    reason = TextField("Reason", needed="Enter a reason. It is printed on the credit note.", longest=LONGEST_REASON)
+    id = NewIdField()
+    reason = TextField(
+        "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=LONGEST_REASON
+    )
     way = RadioField("Credit", choices=CREDIT_MODES, default="amount")
     amount = AmountField("Amount with tax")
     lines = _line_fields()
-    issue_date = DayField("Issue date", needed="Enter the issue date, such as 2026-11-30.")
+    issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
     shown = HiddenField()
 
     def expect_currency(self, currency: str) -> None:
@@ -99,7 +101,7 @@ def void(id: UUID) -> ResponseReturnValue:
     """Ask for the reason and the new state of the charges, then void the invoice."""
     form = VoidForm()
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             is_new, draft = transaction(voids.void_invoice, id, form.reason.data, form.charges.data, actor(), now())
             number = _load_invoice(id).number
             message = f"{number} was voided." if is_new else f"{number} was already void."
@@ -108,11 +110,11 @@ def void(id: UUID) -> ResponseReturnValue:
     invoice = _load_invoice(id)
     if invoice.status != "issued" and not form.errors:
         return _redirect_uncorrectable(invoice)
-    return form_page(
+    return render_form(
         "corrections/void.html",
         form,
         invoice=invoice,
-        charges=counted(queries.charge_count(invoice), "charge"),
+        charges=pluralise(queries.charge_count(invoice), "charge"),
         corrected=invoice.paid or invoice.credited or invoice.kind != "invoice",
     )
 
@@ -127,14 +129,16 @@ def credit(id: UUID) -> ResponseReturnValue:
     creditable = credit_note_queries.creditable(db.session(), id)
     form = _credit_form(creditable)
     if form.validate_on_submit() and "change" not in request.form:
-        with refusals_on(form, {"line": "", "amount": "" if form.way.data == "lines" else "amount", "lines": ""}):
+        with errors_on(form, {"line": "", "amount": "" if form.way.data == "lines" else "amount", "lines": ""}):
             if form.shown.data:
                 note_id = transaction(_credit_as_shown, id, form.spec(), form.shown.data, actor(), now())
                 flash(f"{_load_invoice(note_id).number} was issued and credits {creditable.number}.", "success")
                 return redirect(url_for("invoices.show", id=note_id), 303)
             return _confirmation_page(form, invoice, creditable)
     form.shown.data = ""
-    return form_page("corrections/credit.html", form, invoice=invoice, creditable=creditable, balance=balance(invoice))
+    return render_form(
+        "corrections/credit.html", form, invoice=invoice, creditable=creditable, balance=balance(invoice)
+    )
 
 
 def _credit_form(creditable: Creditable) -> CreditForm:
@@ -159,7 +163,7 @@ def _confirmation_page(form: CreditForm, invoice: Invoice, creditable: Creditabl
     sent_fields = [
         (name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "shown"}
     ]
-    return form_page(
+    return render_form(
         "corrections/confirm_credit.html",
         form,
         invoice=invoice,

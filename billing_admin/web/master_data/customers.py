@@ -28,21 +28,29 @@ from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import standings
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.web.charges.recurring_charges import words as recurring_words
-from billing_admin.web.frame.editing import CURRENCIES, VersionField, differences
+from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
 from billing_admin.web.frame.forms import (
-    CodeField,
     Form,
-    KeyField,
-    LinesField,
+    MultilineField,
+    NewIdField,
+    ReferenceField,
     TextField,
-    WholeField,
-    form_page,
-    refusals_on,
+    WholeNumberField,
+    errors_on,
+    render_form,
 )
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted, rounding
-from billing_admin.web.frame.list_params import address, bare, chips, given, given_choice, may, rows
-from billing_admin.web.frame.signed_in import actor, house, now, today
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise, rounding
+from billing_admin.web.frame.list_params import (
+    build_chips,
+    choice_param,
+    filtered_url,
+    has_permission,
+    load_page,
+    text_param,
+    unfiltered_url,
+)
+from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 
 WRITE = "customers:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
@@ -50,21 +58,21 @@ RECENT_ROWS = 5  # charges and invoices on the overview
 MAX_PREVIEW_LINES = 12  # of the current invoice
 MAX_ADDRESS_LENGTH = 500
 
-pages = subject("customers", __name__, "/customers", write=WRITE)
+pages = page_blueprint("customers", __name__, "/customers", write=WRITE)
 
 
 class CustomerForm(Form):
     """Customer details; only name and currency are required."""
 
-    name = TextField("Name", needed="Enter the customer's name.")
+    name = TextField("Name", blank_message="Enter the customer's name.")
     currency = SelectField("Currency", choices=CURRENCIES)
-    reference = CodeField("Reference")
+    reference = ReferenceField("Reference")
     email = TextField("E-mail address", widget=EmailInput())
-    address = LinesField("Address", longest=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
+    address = MultilineField("Address", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
     tax_id = TextField("Tax ID")
     tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
-    payment_terms_days = WholeField("Payment terms in days")
-    notes = LinesField("Notes", longest=MAX_ADDRESS_LENGTH)
+    payment_terms_days = WholeNumberField("Payment terms in days")
+    notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
 
     def fields(self) -> CustomerFields:
         """Return the values entered; without a reference the customer gets the next free one."""
@@ -86,7 +94,7 @@ class CustomerForm(Form):
 class NewCustomerForm(CustomerForm):
     """Details of a new customer; `id` prevents a second customer on a double click."""
 
-    id = KeyField()
+    id = NewIdField()
 
 
 class EditCustomerForm(CustomerForm):
@@ -98,7 +106,7 @@ class EditCustomerForm(CustomerForm):
         super().__init__(*args, **kwargs)
         self.reference.flags.optional = False
 
-    def validate_reference(self, field: CodeField) -> None:
+    def validate_reference(self, field: ReferenceField) -> None:
         """Raise ValidationError if the reference is blank."""
         if not field.data and not field.errors:
             raise ValidationError("Enter the customer's reference, such as C-0007.")
@@ -107,13 +115,15 @@ class EditCustomerForm(CustomerForm):
 def read_filters() -> CustomerFilter:
     """Return the list filter in the URL; ignore a currency that no customer has."""
     currencies = customers.currencies(db.session())
-    return CustomerFilter(given("q"), given_choice("currency", currencies), ARCHIVED[given_choice("show", ARCHIVED)])
+    return CustomerFilter(
+        text_param("q"), choice_param("currency", currencies), ARCHIVED[choice_param("show", ARCHIVED)]
+    )
 
 
 def filter_chips(filters: CustomerFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter; by default, only customers in use are listed."""
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
-    return chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
+    return build_chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
 
 
 @pages.get("")
@@ -121,33 +131,33 @@ def index() -> ResponseReturnValue:
     """List customers by name, with balance and unbilled charges of each."""
     session = db.session()
     filters = read_filters()
-    page = rows(customers.by_name(filters))
+    page = load_page(customers.by_name(filters))
     return render_template(
         "customers/list.html",
         page=page,
         balances=standings(session, [customer.id for customer in page.rows], today()),
         today=today(),
-        summary=counted(customers.count(session, filters), "customer"),
+        summary=pluralise(customers.count(session, filters), "customer"),
         filters=filters,
         chips=filter_chips(filters),
-        show=given_choice("show", ARCHIVED),
+        show=choice_param("show", ARCHIVED),
         currencies=customers.currencies(session),
-        clear_url=bare(),
-        export_url=address("exports.customer_files"),
-        may_write=may(WRITE),
+        clear_url=unfiltered_url(),
+        export_url=filtered_url("exports.customer_files"),
+        may_write=has_permission(WRITE),
     )
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
     """Add a customer; ask for confirmation if another customer has the same name."""
-    form = NewCustomerForm(currency=house().base_currency)
+    form = NewCustomerForm(currency=current_organisation().base_currency)
     namesake = None
     if form.validate_on_submit():
         namesake = customers.same_name(db.session(), form.name.data, but=form.id.data)
         if namesake is None or request.form.get("anyway") == form.name.data:
             namesake = None
-            with refusals_on(form):
+            with errors_on(form):
                 customer, is_new = transaction(operations.create, form.fields(), form.id.data, actor(), now())
                 message = (
                     f"{customer.name} was added as {customer.reference}."
@@ -203,7 +213,7 @@ def show(id: UUID) -> ResponseReturnValue:
 def charge_list(id: UUID) -> ResponseReturnValue:
     """List all charges of a customer, newest first."""
     session, customer = db.session(), _load_customer(id)
-    page = rows(charges.charges(session, ChargeFilter(customer=str(id))))
+    page = load_page(charges.charges(session, ChargeFilter(customer=str(id))))
     return render_template("customers/charges.html", customer=customer, tab="charges", page=page, **_permissions())
 
 
@@ -212,7 +222,7 @@ def recurring_list(id: UUID) -> ResponseReturnValue:
     """List all recurring charges of a customer, newest first."""
     session, customer = db.session(), _load_customer(id)
     filters = recurring_charges.RecurringFilter(today(), customer=str(id))
-    page = rows(recurring_charges.recurring_charges(session, filters))
+    page = load_page(recurring_charges.recurring_charges(session, filters))
     return render_template(
         "customers/recurring.html", customer=customer, tab="recurring", page=page, **recurring_words(), **_permissions()
     )
@@ -226,7 +236,7 @@ def invoice_list(id: UUID) -> ResponseReturnValue:
         "customers/invoices.html",
         customer=customer,
         tab="invoices",
-        page=rows(invoices.invoices(session, filters)),
+        page=load_page(invoices.invoices(session, filters)),
         sums=invoices.sums(session, filters),
         today=filters.today,
         **_permissions(),
@@ -241,7 +251,7 @@ def payment_list(id: UUID) -> ResponseReturnValue:
         "customers/payments.html",
         customer=customer,
         tab="payments",
-        page=rows(payments.payments(session, filters)),
+        page=load_page(payments.payments(session, filters)),
         sums=payments.sums(session, filters),
         **_permissions(),
     )
@@ -272,12 +282,12 @@ def edit(id: UUID) -> ResponseReturnValue:
     customer = _load_customer(id)
     form, conflicts = EditCustomerForm(obj=customer), []
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             customer = transaction(operations.update, id, form.fields(), form.version.data, actor(), now())
             flash(f"{customer.name} was saved.", "success")
             return redirect(url_for("customers.show", id=id), 303)
         customer = _load_customer(id)
-        conflicts = differences(form, EditCustomerForm(formdata=None, obj=customer), customer.version)
+        conflicts = find_conflicts(form, EditCustomerForm(formdata=None, obj=customer), customer.version)
     return _form_page(form, customer=customer, conflicts=conflicts), 422 if form.errors else 200
 
 
@@ -287,11 +297,11 @@ def archive(id: UUID) -> ResponseReturnValue:
     customer, form = _load_customer(id), Form()
     name = customer.name
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.archive, id, actor(), now())
             flash(f"{name} was archived.", "success")
             return redirect(url_for("customers.show", id=id), 303)
-    return form_page("customers/archive.html", form, customer=customer)
+    return render_form("customers/archive.html", form, customer=customer)
 
 
 @pages.post("/<uuid:id>/restore")
@@ -314,7 +324,11 @@ def _load_customer(id: UUID) -> Customer:
 
 
 def _permissions() -> dict[str, bool]:
-    return {"may_write": may(WRITE), "may_charge": may("charges:write"), "may_pay": may("payments:write")}
+    return {
+        "may_write": has_permission(WRITE),
+        "may_charge": has_permission("charges:write"),
+        "may_pay": has_permission("payments:write"),
+    }
 
 
 def _form_page(form: Form, customer: Customer | None = None, **context: Any) -> str:

@@ -9,12 +9,12 @@ from billing_admin.domain.lifecycle import usual_cut_off
 from billing_admin.operations.master_data import periods as operations
 from billing_admin.queries.master_data import periods as queries
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.web.frame.forms import DayField, Form, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.forms import DayField, Form, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import day as written_day
 
-pages = subject("periods", __name__, "/settings/period-lock", write="settings:write")
+pages = page_blueprint("periods", __name__, "/settings/period-lock", write="settings:write")
 
 MAX_REASON_LENGTH = 500
 
@@ -23,7 +23,7 @@ class LockForm(Form):
     """The last locked day, or blank to unlock the books; `warned` is the day that a warning was shown for."""
 
     through = DayField("Lock the books through")
-    reason = TextField("Reason", longest=MAX_REASON_LENGTH)
+    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
     warned = HiddenField()
 
 
@@ -38,7 +38,7 @@ def edit() -> ResponseReturnValue:
         through = form.through.data
         unbilled = queries.unfinished(session, through) if through and (locked is None or through > locked) else None
         if not unbilled or form.warned.data == through.isoformat():
-            with refusals_on(form):
+            with errors_on(form):
                 changed = transaction(operations.set_period_lock, through, form.reason.data, actor(), now())
                 message = (
                     f"The books are locked through {written_day(through)}." if through else "The books are unlocked."
@@ -46,4 +46,4 @@ def edit() -> ResponseReturnValue:
                 flash(message, "success" if changed else "info")
                 return redirect(url_for("settings.index"), 303)
         form.warned.data = through.isoformat() if through else ""
-    return form_page("settings/period_lock.html", form, locked=locked, unbilled=unbilled)
+    return render_form("settings/period_lock.html", form, locked=locked, unbilled=unbilled)

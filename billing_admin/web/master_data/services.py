@@ -18,18 +18,34 @@ from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
 from billing_admin.queries.master_data import organisation, services
 from billing_admin.queries.master_data.services import ServiceFilter
-from billing_admin.web.frame.editing import CURRENCIES, VersionField, differences
-from billing_admin.web.frame.forms import AmountField, CodeField, Form, KeyField, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import counted, tax_rate as rate_words
-from billing_admin.web.frame.list_params import address, bare, chips, given, given_choice, may, rows
+from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
+from billing_admin.web.frame.forms import (
+    AmountField,
+    Form,
+    NewIdField,
+    ReferenceField,
+    TextField,
+    errors_on,
+    render_form,
+)
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import pluralise, tax_rate as rate_words
+from billing_admin.web.frame.list_params import (
+    build_chips,
+    choice_param,
+    filtered_url,
+    has_permission,
+    load_page,
+    text_param,
+    unfiltered_url,
+)
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "catalogue:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
 BLANK_ROWS = 3
 
-pages = subject("services", __name__, "/services", write=WRITE)
+pages = page_blueprint("services", __name__, "/services", write=WRITE)
 
 
 class PriceForm(wtforms.Form):
@@ -113,12 +129,12 @@ class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exis
 class ServiceForm(Form):
     """Service details; only the code is required, and the name defaults to it."""
 
-    code = CodeField("Code", needed="Enter a code, such as GenericCompute.")
+    code = ReferenceField("Code", blank_message="Enter a code, such as GenericCompute.")
     name = TextField("Name")
     unit = TextField("Unit")
     tax_rate = SelectField("Tax rate")
     line_per_charge = BooleanField("Show each charge on its own invoice line")
-    revenue_account = TextField("Revenue account", longest=LONGEST)
+    revenue_account = TextField("Revenue account", max_length=LONGEST)
     prices = PricesField(FormField(PriceForm), "Prices")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -146,7 +162,7 @@ class ServiceForm(Form):
 class NewServiceForm(ServiceForm):
     """Details of a new service; `id` prevents a second service on a double click."""
 
-    id = KeyField()
+    id = NewIdField()
 
 
 class EditServiceForm(ServiceForm):
@@ -157,31 +173,31 @@ class EditServiceForm(ServiceForm):
 
 def read_filters() -> ServiceFilter:
     """Return the list filter in the URL."""
-    return ServiceFilter(given("q"), ARCHIVED[given_choice("show", ARCHIVED)])
+    return ServiceFilter(text_param("q"), ARCHIVED[choice_param("show", ARCHIVED)])
 
 
 def filter_chips(filters: ServiceFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter; by default, only services in use are listed."""
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
-    return chips(("q", "Search", filters.q), ("show", "Show", show))
+    return build_chips(("q", "Search", filters.q), ("show", "Show", show))
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List the services by code."""
     session, filters = db.session(), read_filters()
-    page = rows(services.by_code(filters))
+    page = load_page(services.by_code(filters))
     return render_template(
         "services/list.html",
         page=page,
         uses=services.uses(session, [service.id for service in page.rows]),
-        summary=counted(services.count(session, filters), "service"),
+        summary=pluralise(services.count(session, filters), "service"),
         filters=filters,
         chips=filter_chips(filters),
-        show=given_choice("show", ARCHIVED),
-        clear_url=bare(),
-        export_url=address("exports.service_files"),
-        may_write=may(WRITE),
+        show=choice_param("show", ARCHIVED),
+        clear_url=unfiltered_url(),
+        export_url=filtered_url("exports.service_files"),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -190,7 +206,11 @@ def show(id: UUID) -> ResponseReturnValue:
     """Show one service with its prices."""
     service, uses = _load_service(id), services.uses(db.session(), [id])[id]
     return render_template(
-        "services/show.html", service=service, uses=uses, may_write=may(WRITE), may_charge=may("charges:write")
+        "services/show.html",
+        service=service,
+        uses=uses,
+        may_write=has_permission(WRITE),
+        may_charge=has_permission("charges:write"),
     )
 
 
@@ -199,11 +219,11 @@ def new() -> ResponseReturnValue:
     """Add a service."""
     form = NewServiceForm(tax_rate=organisation.organisation(db.session()).default_tax_rate.code)
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             service, _ = transaction(operations.create, form.fields(), form.id.data, actor(), now())
             flash(f"{service.code} was added.", "success")
             return redirect(url_for("services.show", id=service.id), 303)
-    return form_page("services/form.html", form, service=None, conflicts=[], uses=0)
+    return render_form("services/form.html", form, service=None, conflicts=[], uses=0)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -212,14 +232,14 @@ def edit(id: UUID) -> ResponseReturnValue:
     service, conflicts = _load_service(id), []
     form = EditServiceForm(data=_stored_values(service))
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             code = transaction(operations.update, id, form.fields(), form.version.data, actor(), now()).code
             flash(f"{code} was saved. Price changes apply to new charges only.", "success")
             return redirect(url_for("services.show", id=id), 303)
         service = _load_service(id)
-        conflicts = differences(form, EditServiceForm(formdata=None, data=_stored_values(service)), service.version)
+        conflicts = find_conflicts(form, EditServiceForm(formdata=None, data=_stored_values(service)), service.version)
     uses = services.uses(db.session(), [id])[id]
-    return form_page("services/form.html", form, service=service, conflicts=conflicts, uses=uses)
+    return render_form("services/form.html", form, service=service, conflicts=conflicts, uses=uses)
 
 
 def _stored_values(service: Service) -> dict[str, Any]:

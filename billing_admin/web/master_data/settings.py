@@ -15,37 +15,41 @@ from billing_admin.models import Organisation
 from billing_admin.operations.master_data import organisation as operations
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.master_data import organisation as queries
-from billing_admin.web.frame.editing import CURRENCIES, VersionField, differences
-from billing_admin.web.frame.forms import Form, LinesField, TextField, WholeField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
+from billing_admin.web.frame.forms import Form, MultilineField, TextField, WholeNumberField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
-from billing_admin.web.frame.list_params import may
+from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.master_data.tax_rates import CATEGORIES
 
 WRITE = "settings:write"
 MAX_ADDRESS_LENGTH = 500
 
-pages = subject("settings", __name__, "/settings", write=WRITE)
+pages = page_blueprint("settings", __name__, "/settings", write=WRITE)
 
 
 class OrganisationForm(Form):
     """Details of the organisation and its defaults for documents and charges."""
 
-    legal_name = TextField("Legal name", needed="Enter the legal name of your organisation.")
-    address = LinesField("Address", longest=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
+    legal_name = TextField("Legal name", blank_message="Enter the legal name of your organisation.")
+    address = MultilineField("Address", max_length=MAX_ADDRESS_LENGTH, render_kw={"rows": 4})
     tax_id = TextField("Tax ID")
     email = TextField("E-mail address", widget=EmailInput())
-    invoice_footer = LinesField("Invoice footer", longest=MAX_ADDRESS_LENGTH)
+    invoice_footer = MultilineField("Invoice footer", max_length=MAX_ADDRESS_LENGTH)
     time_zone = SelectField("Time zone")
     base_currency = SelectField("Base currency", choices=CURRENCIES)
-    payment_terms_days = WholeField("Payment terms", needed="Enter the days that customers have to pay, such as 30.")
-    invoice_format = TextField("Invoice number format", needed="Enter a format, such as INV-{year}-{number:5}.")
-    credit_note_format = TextField("Credit note number format", needed="Enter a format, such as CN-{year}-{number:5}.")
+    payment_terms_days = WholeNumberField(
+        "Payment terms", blank_message="Enter the days that customers have to pay, such as 30."
+    )
+    invoice_format = TextField("Invoice number format", blank_message="Enter a format, such as INV-{year}-{number:5}.")
+    credit_note_format = TextField(
+        "Credit note number format", blank_message="Enter a format, such as CN-{year}-{number:5}."
+    )
     default_tax_rate = SelectField("Default tax rate")
-    exempt_note = TextField("For exempt customers", needed="Enter the reason to print on invoices.")
-    reverse_charge_note = TextField("For reverse charge", needed="Enter the reason to print on invoices.")
-    export_note = TextField("For exports", needed="Enter the reason to print on invoices.")
+    exempt_note = TextField("For exempt customers", blank_message="Enter the reason to print on invoices.")
+    reverse_charge_note = TextField("For reverse charge", blank_message="Enter the reason to print on invoices.")
+    export_note = TextField("For exports", blank_message="Enter the reason to print on invoices.")
     hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
     version = VersionField()
 
@@ -77,7 +81,7 @@ def index() -> ResponseReturnValue:
         categories=CATEGORIES,
         percents={rate.id: percent_on(today(), rate.percent, rate.changes) for rate in rates},
         **_next_numbers(),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -90,13 +94,13 @@ def edit() -> ResponseReturnValue:
     if locked:
         form.base_currency.data = queries.organisation(session).base_currency
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.update, form.fields(locked), form.version.data, actor(), now())
             flash("The settings were saved. They apply to future invoices.", "success")
             return redirect(url_for("settings.index"), 303)
         stored = queries.organisation(session)
-        conflicts = differences(form, OrganisationForm(formdata=None, data=_stored_values(stored)), stored.version)
-    return form_page("settings/form.html", form, locked=locked, conflicts=conflicts, **_next_numbers())
+        conflicts = find_conflicts(form, OrganisationForm(formdata=None, data=_stored_values(stored)), stored.version)
+    return render_form("settings/form.html", form, locked=locked, conflicts=conflicts, **_next_numbers())
 
 
 def _next_numbers() -> dict[str, str]:

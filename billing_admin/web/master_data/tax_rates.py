@@ -14,26 +14,26 @@ from billing_admin.domain.tax import USUAL_NOTES, percent_on
 from billing_admin.models import TaxRate
 from billing_admin.operations.master_data import tax_rates as operations
 from billing_admin.queries.master_data import organisation as queries
-from billing_admin.web.frame.editing import VersionField, differences
-from billing_admin.web.frame.forms import CodeField, DayField, ExactField, Form, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import may
+from billing_admin.web.frame.editing import VersionField, find_conflicts
+from billing_admin.web.frame.forms import DayField, ExactField, Form, ReferenceField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import day as written_day
 
 WRITE = "settings:write"
 CATEGORIES = {code: f"{words} ({code})" for code, words in TAX_CATEGORIES.items()}
 
-pages = subject("tax_rates", __name__, "/settings/tax-rates", write=WRITE)
+pages = page_blueprint("tax_rates", __name__, "/settings/tax-rates", write=WRITE)
 
 
 class TaxRateForm(Form):
     """A new tax rate. Its code and category cannot be changed: scripts and invoices refer to them."""
 
-    code = CodeField("Code", needed="Enter a code, such as vat-19.")
-    name = TextField("Name", needed="Enter a name, such as VAT 19%.")
+    code = ReferenceField("Code", blank_message="Enter a code, such as vat-19.")
+    name = TextField("Name", blank_message="Enter a name, such as VAT 19%.")
     category = SelectField("Category", choices=CATEGORIES)
-    percent = ExactField("Percent", needed="Enter the percentage, such as 19.", noun="percentage")
+    percent = ExactField("Percent", blank_message="Enter the percentage, such as 19.", noun="percentage")
     note = TextField("Reason for no tax")
 
     def fields(self) -> TaxRateFields:
@@ -50,7 +50,7 @@ class TaxRateForm(Form):
 class EditTaxRateForm(Form):
     """Name of a tax rate, and the reason printed when it charges no tax."""
 
-    name = TextField("Name", needed="Enter a name, such as VAT 19%.")
+    name = TextField("Name", blank_message="Enter a name, such as VAT 19%.")
     note = TextField("Reason for no tax")
     version = VersionField()
 
@@ -58,13 +58,13 @@ class EditTaxRateForm(Form):
 class ValidFromForm(Form):
     """The first day of a percentage."""
 
-    valid_from = DayField("From", needed="Enter the first day of the new percentage, such as 2027-01-01.")
+    valid_from = DayField("From", blank_message="Enter the first day of the new percentage, such as 2027-01-01.")
 
 
 class ChangePercentForm(ValidFromForm):
     """A new percentage and its first day."""
 
-    percent = ExactField("Percent", needed="Enter the percentage, such as 19.", noun="percentage")
+    percent = ExactField("Percent", blank_message="Enter the percentage, such as 19.", noun="percentage")
     version = VersionField()
 
 
@@ -78,7 +78,7 @@ def show(id: UUID) -> ResponseReturnValue:
         percent=percent_on(today(), rate.percent, rate.changes),
         categories=CATEGORIES,
         today=today(),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -87,11 +87,11 @@ def new() -> ResponseReturnValue:
     """Add a tax rate."""
     form = TaxRateForm()
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             rate = transaction(operations.create, form.fields(), actor(), now())
             flash(f"The tax rate {rate.name} was added.", "success")
             return redirect(url_for("settings.index"), 303)
-    return form_page("tax_rates/new.html", form, usual_notes=USUAL_NOTES)
+    return render_form("tax_rates/new.html", form, usual_notes=USUAL_NOTES)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -100,13 +100,15 @@ def edit(id: UUID) -> ResponseReturnValue:
     rate, conflicts = _load_rate(id), []
     form = EditTaxRateForm(obj=rate)
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.update, id, form.name.data, form.note.data, form.version.data, actor(), now())
             flash(f"{form.name.data} was saved. The change applies to future documents.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
         rate = _load_rate(id)
-        conflicts = differences(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
-    return form_page("tax_rates/edit.html", form, rate=rate, conflicts=conflicts, untaxed=rate.category in USUAL_NOTES)
+        conflicts = find_conflicts(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
+    return render_form(
+        "tax_rates/edit.html", form, rate=rate, conflicts=conflicts, untaxed=rate.category in USUAL_NOTES
+    )
 
 
 @pages.route("/<uuid:id>/change", methods=["GET", "POST"])
@@ -116,14 +118,14 @@ def change(id: UUID) -> ResponseReturnValue:
     name, form = rate.name, ChangePercentForm(version=rate.version)
     if form.validate_on_submit():
         day, percent = form.valid_from.data, form.percent.data
-        with refusals_on(form):
+        with errors_on(form):
             transaction(operations.change_percent, id, day, percent, form.version.data, actor(), now())
             flash(f"{name} changes on {written_day(day)}. Issued documents do not change.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
         rate = _load_rate(id)
         stored_form = ChangePercentForm(formdata=None, data=_stored_values(rate, day))
-        conflicts = differences(form, stored_form, rate.version)
-    return form_page("tax_rates/change.html", form, rate=rate, conflicts=conflicts)
+        conflicts = find_conflicts(form, stored_form, rate.version)
+    return render_form("tax_rates/change.html", form, rate=rate, conflicts=conflicts)
 
 
 def _stored_values(rate: TaxRate, day: date) -> dict[str, Any]:

@@ -17,8 +17,16 @@ from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, ZERO, Money, exact_sum
 from billing_admin.domain.payments import METHODS, AllocationSpec, Split, oldest_first
 from billing_admin.queries.payments import payments as queries
-from billing_admin.web.frame.forms import AmountField, DayField, Form, KeyField, TextField, WholeField, refusals_on
-from billing_admin.web.frame.list_params import given
+from billing_admin.web.frame.forms import (
+    AmountField,
+    DayField,
+    Form,
+    NewIdField,
+    TextField,
+    WholeNumberField,
+    errors_on,
+)
+from billing_admin.web.frame.list_params import text_param
 from billing_admin.web.frame.signed_in import today
 from billing_admin.web.frame.template_filters import exact
 
@@ -29,23 +37,23 @@ _FIELD_PREFIX, _HEX_ID = "part_", re.compile("[0-9a-f]{32}")
 class PaymentForm(Form):
     """A payment received. `add_allocation_fields` adds one amount per open invoice."""
 
-    id = KeyField()
-    amount = AmountField("Amount received", needed="Enter the amount, such as 1,234.50.")
-    received_on = DayField("Received on", needed="Enter the day it was received, such as 2026-11-22.")
+    id = NewIdField()
+    amount = AmountField("Amount received", blank_message="Enter the amount, such as 1,234.50.")
+    received_on = DayField("Received on", blank_message="Enter the day it was received, such as 2026-11-22.")
     method = SelectField("Method", choices=dict(METHODS), default="bank_transfer")
     reference = TextField("Reference")
     keep = BooleanField("Keep the remainder as the customer's credit")
     anyway = BooleanField("Record the payment anyway")
 
 
-class RemainderField(WholeField):
+class RemainderField(WholeNumberField):
     """Unallocated minor units of the payment when the form was shown."""
 
     widget = HiddenInput()
-    most_digits = 19
+    max_digits = 19
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("Remainder", needed="The form is incomplete. Reload the page and try again.", **kwargs)
+        super().__init__("Remainder", blank_message="The form is incomplete. Reload the page and try again.", **kwargs)
         self.type = "HiddenField"  # the form macros select fields by type
 
 
@@ -78,7 +86,7 @@ def load_account(customer: Any, currency: str) -> PaymentAccount:
 
     An invoice with an amount may have been paid since the form was shown, even by this form.
     """
-    linked_id = given("invoice")
+    linked_id = text_param("invoice")
     open_invoices = queries.open_invoices(db.session(), customer.id, currency, _entered_invoice_ids())
     # The invoice that the link names comes first, so that it is always on the page.
     invoices = sorted(open_invoices, key=lambda invoice: str(invoice.id) != linked_id)
@@ -111,7 +119,7 @@ def add_allocation_fields(form_class: type[Form], account: PaymentAccount, data:
 def initial_values(account: PaymentAccount) -> dict[str, Any]:
     """Return today's date and, if the URL names an invoice, its whole balance."""
     values: dict[str, Any] = {"received_on": today()}
-    linked_invoice = next((invoice for invoice in account.invoices if str(invoice.id) == given("invoice")), None)
+    linked_invoice = next((invoice for invoice in account.invoices if str(invoice.id) == text_param("invoice")), None)
     if linked_invoice is not None:
         amount = account.major(balance(linked_invoice))
         values |= {"amount": amount, _field_name(linked_invoice.id): amount}
@@ -132,7 +140,7 @@ def suggest_allocations(form: Form, account: PaymentAccount) -> bool:
     requested = request.form.get("then") == "suggest"
     if not requested and (form.keep.data or entered_allocations(form, account) or not account.invoices):
         return False
-    with refusals_on(form):
+    with errors_on(form):
         fill_allocations(form, account, Money.exactly(form.amount.data, account.currency, "amount").minor)
     return True
 

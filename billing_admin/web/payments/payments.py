@@ -16,10 +16,20 @@ from billing_admin.operations.payments import payments as operations
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.payments import payments as queries
-from billing_admin.web.frame.forms import AmountField, DayField, Form, KeyField, TextField, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import PAYMENT_METHODS
-from billing_admin.web.frame.list_params import address, bare, chips, given, given_choice, given_day, here, may, rows
+from billing_admin.web.frame.list_params import (
+    build_chips,
+    choice_param,
+    current_url,
+    day_param,
+    filtered_url,
+    has_permission,
+    load_page,
+    text_param,
+    unfiltered_url,
+)
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import day as written_day, money
 from billing_admin.web.payments.allocation_forms import (
@@ -41,7 +51,7 @@ from billing_admin.web.payments.allocation_forms import (
 WRITE = "payments:write"
 TABS = ("", *queries.STATES)
 
-pages = subject("payments", __name__, "/payments", write=WRITE)
+pages = page_blueprint("payments", __name__, "/payments", write=WRITE)
 
 
 # --- the list and one payment -----------------------------------------------------------------------------------------
@@ -50,14 +60,14 @@ pages = subject("payments", __name__, "/payments", write=WRITE)
 def read_filters() -> queries.PaymentFilter:
     """Return the list filter in the URL."""
     return queries.PaymentFilter(
-        q=given("q"),
-        customer=given("customer"),
-        currency=given_choice("currency", MINOR_DIGITS),
-        status=given_choice("status", queries.STATES),
-        method=given_choice("method", PAYMENT_METHODS),
-        from_=given_day("from"),
-        to=given_day("to"),
-        reference=given("reference"),
+        q=text_param("q"),
+        customer=text_param("customer"),
+        currency=choice_param("currency", MINOR_DIGITS),
+        status=choice_param("status", queries.STATES),
+        method=choice_param("method", PAYMENT_METHODS),
+        from_=day_param("from"),
+        to=day_param("to"),
+        reference=text_param("reference"),
     )
 
 
@@ -74,7 +84,7 @@ def resolve_customer(filters: queries.PaymentFilter) -> queries.PaymentFilter:
 
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter, except status, which has tabs."""
-    return chips(
+    return build_chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
         ("currency", "Currency", filters.currency),
@@ -94,7 +104,7 @@ def index() -> ResponseReturnValue:
     except NotFound as refusal:
         unknown_customer = refusal.message
     tabs = [
-        {"label": status.capitalize() or "All", "url": here(status=status), "active": status == filters.status}
+        {"label": status.capitalize() or "All", "url": current_url(status=status), "active": status == filters.status}
         for status in TABS
     ]
     return render_template(
@@ -102,14 +112,14 @@ def index() -> ResponseReturnValue:
         filters=filters,
         tabs=tabs,
         chips=filter_chips(filters),
-        clear_url=bare(),
+        clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
-        page=None if unknown_customer else rows(queries.payments(session, filters)),
+        page=None if unknown_customer else load_page(queries.payments(session, filters)),
         sums=[] if unknown_customer else queries.sums(session, filters),
         methods=PAYMENT_METHODS,
         currencies=[(code, code) for code in customers.currencies(session)],
-        export_url=address("exports.payment_files"),
-        may_write=may(WRITE),
+        export_url=filtered_url("exports.payment_files"),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -122,7 +132,7 @@ def show(id: UUID) -> ResponseReturnValue:
         payment=queries.payment(session, id),
         allocations=queries.allocations(session, [id])[id],
         duplicates=queries.same_reference(session, [id])[id],
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -134,10 +144,10 @@ def new() -> ResponseReturnValue:
     """Choose a customer, then record a payment with its allocations."""
     session = db.session()
     try:
-        customer = customers.customer(session, given("customer"))
+        customer = customers.customer(session, text_param("customer"))
     except NotFound:
         return _choose_customer()
-    account = load_account(customer, given_choice("currency", MINOR_DIGITS) or customer.currency)
+    account = load_account(customer, choice_param("currency", MINOR_DIGITS) or customer.currency)
     form = add_allocation_fields(PaymentForm, account, initial_values(account))
     suggested, duplicates = False, []
     if form.validate_on_submit():
@@ -145,9 +155,9 @@ def new() -> ResponseReturnValue:
         if not suggested and check_remainder(form, account):
             duplicates = _check_duplicates(form, customer.id)
             if not duplicates:
-                with refusals_on(form):
+                with errors_on(form):
                     return _record(form, account)
-    return form_page(
+    return render_form(
         "payments/form.html",
         form,
         account=account,
@@ -213,9 +223,9 @@ def allocate(id: UUID) -> ResponseReturnValue:
     if request.method == "GET":
         fill_allocations(form, account, payment.left)
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             return _allocate(form, account, id)
-    return form_page("payments/allocate.html", form, payment=payment, account=account)
+    return render_form("payments/allocate.html", form, payment=payment, account=account)
 
 
 def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnValue:
@@ -247,8 +257,10 @@ def withdraw(id: UUID, allocation_id: UUID) -> ResponseReturnValue:
 class ReverseForm(Form):
     """Date and reason of a reversal."""
 
-    reversed_on = DayField("Reversed on", needed="Enter the date of the reversal, such as 2026-11-22.")
-    reason = TextField("Reason", needed="Enter a reason for the reversal.", longest=operations.MAX_REASON_LENGTH)
+    reversed_on = DayField("Reversed on", blank_message="Enter the date of the reversal, such as 2026-11-22.")
+    reason = TextField(
+        "Reason", blank_message="Enter a reason for the reversal.", max_length=operations.MAX_REASON_LENGTH
+    )
 
 
 @pages.route("/<uuid:id>/reverse", methods=["GET", "POST"])
@@ -256,7 +268,7 @@ def reverse(id: UUID) -> ResponseReturnValue:
     """Ask for confirmation, date and reason, then reverse the payment."""
     form = ReverseForm(reversed_on=today())
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             reversed_now = transaction(operations.reverse, id, form.reason.data, form.reversed_on.data, actor(), now())
             message = "Payment reversed." if reversed_now else "This payment was already reversed."
             flash(message, "success" if reversed_now else "info")
@@ -265,15 +277,17 @@ def reverse(id: UUID) -> ResponseReturnValue:
     allocations = [
         allocation for allocation in queries.allocations(session, [id])[id] if allocation.withdrawn_on is None
     ]
-    return form_page("payments/reverse.html", form, payment=queries.payment(session, id), allocations=allocations)
+    return render_form("payments/reverse.html", form, payment=queries.payment(session, id), allocations=allocations)
 
 
 class WriteOffForm(Form):
     """The person types the amount, so that they cannot write off more than they have seen."""
 
-    id = KeyField()
-    amount = AmountField("Amount to write off", needed="Enter the balance shown above.")
-    reason = TextField("Reason", needed="Enter a reason for the write-off.", longest=operations.MAX_REASON_LENGTH)
+    id = NewIdField()
+    amount = AmountField("Amount to write off", blank_message="Enter the balance shown above.")
+    reason = TextField(
+        "Reason", blank_message="Enter a reason for the write-off.", max_length=operations.MAX_REASON_LENGTH
+    )
 
 
 @pages.route("/write-off/<uuid:invoice_id>", methods=["GET", "POST"])
@@ -283,7 +297,7 @@ def write_off(invoice_id: UUID) -> ResponseReturnValue:
     open_amount, number, currency = balance(invoice), invoice.number, invoice.currency
     form.expect_currency(currency)
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(
                 operations.write_off,
                 invoice_id,
@@ -302,4 +316,4 @@ def write_off(invoice_id: UUID) -> ResponseReturnValue:
             flash(message, "success")
             return redirect(url_for("invoices.show", id=invoice_id), 303)
     invoice = invoices.invoice(db.session(), str(invoice_id))
-    return form_page("payments/write_off.html", form, invoice=invoice, balance=balance(invoice))
+    return render_form("payments/write_off.html", form, invoice=invoice, balance=balance(invoice))

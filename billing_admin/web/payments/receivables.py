@@ -16,21 +16,28 @@ from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments import receivables
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import address, bare, day_of_figures, given_choice, here, may
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import (
+    choice_param,
+    current_url,
+    filtered_url,
+    has_permission,
+    strict_day_param,
+    unfiltered_url,
+)
 from billing_admin.web.frame.signed_in import today
 from billing_admin.web.master_data.customers import pages as of_customers
 
 WRITE = "payments:write"
 MAX_ROWS = 500
 
-pages = subject("receivables", __name__, None, write=WRITE)
+pages = page_blueprint("receivables", __name__, None, write=WRITE)
 
 
 @pages.get("/ageing")
 def ageing() -> ResponseReturnValue:
     """List the balance of each customer by days overdue, now or at the end of a day."""
-    as_of, currency = day_of_figures("as_of"), given_choice("currency", MINOR_DIGITS)
+    as_of, currency = strict_day_param("as_of"), choice_param("currency", MINOR_DIGITS)
     balances = receivables.aged(db.session(), today(), as_of, currency)
     return render_template(
         "receivables/ageing.html",
@@ -42,16 +49,16 @@ def ageing() -> ResponseReturnValue:
         totals=receivables.totals((row.key, row.position) for row in balances),
         buckets=buckets(as_of or today()),
         currencies=[(code, code) for code in customers.currencies(db.session())],
-        csv_url=address("receivables.ageing_file"),
-        clear_url=bare(),
+        csv_url=filtered_url("receivables.ageing_file"),
+        clear_url=unfiltered_url(),
     )
 
 
 @pages.get("/ageing.csv")
 def ageing_file() -> ResponseReturnValue:
     """Send the ageing as a CSV file, without a limit of rows."""
-    as_of = day_of_figures("as_of")
-    balances = receivables.aged(db.session(), today(), as_of, given_choice("currency", MINOR_DIGITS))
+    as_of = strict_day_param("as_of")
+    balances = receivables.aged(db.session(), today(), as_of, choice_param("currency", MINOR_DIGITS))
     numbers = ("balance", *BUCKETS, "unallocated")
     columns = ("customer", "customer_name", "currency", *numbers, "as_of")
     lines = (
@@ -105,19 +112,23 @@ def statement(id: UUID) -> ResponseReturnValue:
         last=last,
         day=last or today(),
         presets=[
-            {"label": label, "url": here(**_period_parameters(start, end)), "active": (start, end) == (first, last)}
+            {
+                "label": label,
+                "url": current_url(**_period_parameters(start, end)),
+                "active": (start, end) == (first, last),
+            }
             for label, start, end in _presets(today())
         ],
-        csv_url=address("customers.statement_file", id=id),
-        may_write=may("customers:write"),
-        may_charge=may("charges:write"),
-        may_pay=may(WRITE),
+        csv_url=filtered_url("customers.statement_file", id=id),
+        may_write=has_permission("customers:write"),
+        may_charge=has_permission("charges:write"),
+        may_pay=has_permission(WRITE),
     )
 
 
 def _period() -> tuple[date | None, date | None]:
     """Return the first and last day in the URL, swapped if they are in the wrong order."""
-    first, last = day_of_figures("from"), day_of_figures("to")
+    first, last = strict_day_param("from"), strict_day_param("to")
     return (last, first) if first and last and first > last else (first, last)
 
 

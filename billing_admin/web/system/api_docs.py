@@ -4,10 +4,10 @@ from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
 from billing_admin.http.api_document import api_document
-from billing_admin.web.frame.guard import subject
+from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor
 
-pages = subject("api_docs", __name__, "/api/docs", write="tokens:write")
+pages = page_blueprint("api_docs", __name__, "/api/docs", write="tokens:write")
 
 
 @pages.get("")

@@ -12,24 +12,24 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.transactions import db
 from billing_admin.domain.audit import readable
 from billing_admin.queries import audit as queries
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.labels import told, wordy
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.labels import event_details, humanise
 from billing_admin.web.frame.list_params import (
-    address,
-    bare,
-    chips,
-    given,
-    given_choice,
-    given_day,
-    given_id,
-    here,
-    rows,
+    build_chips,
+    choice_param,
+    current_url,
+    day_param,
+    filtered_url,
+    id_param,
+    load_page,
+    text_param,
+    unfiltered_url,
 )
 from billing_admin.web.frame.template_filters import day as written_day
 
 READ = "audit:read"
 # Nobody writes here: whoever tried would need what nobody may lack who changes settings.
-pages = subject("audit", __name__, "/audit", write="settings:write", read=READ)
+pages = page_blueprint("audit", __name__, "/audit", write="settings:write", read=READ)
 
 # Where an object's page is; whoever is not there is named without a link.
 PLACES: Final[Mapping[str, str]] = {
@@ -67,12 +67,12 @@ class Line:
 def read_filters() -> queries.AuditFilter:
     """The filter that the URL states."""
     return queries.AuditFilter(
-        actor=given("actor"),
-        type=given_choice("type", queries.OBJECT_TYPES),
-        action=given("action"),
-        object=given_id("object"),
-        from_=given_day("from"),
-        to=given_day("to"),
+        actor=text_param("actor"),
+        type=choice_param("type", queries.OBJECT_TYPES),
+        action=text_param("action"),
+        object=id_param("object"),
+        from_=day_param("from"),
+        to=day_param("to"),
     )
 
 
@@ -80,17 +80,17 @@ def read_filters() -> queries.AuditFilter:
 def index() -> ResponseReturnValue:
     """What the filter lets through, newest first, and how far the chain covers it."""
     session, filters = db.session(), read_filters()
-    found = rows(queries.shown_events(session, filters))
+    found = load_page(queries.shown_events(session, filters))
     named = queries.names(session, found.rows)
     return render_template(
         "audit/list.html",
         filters=filters,
         chips=filter_chips(filters),
-        clear_url=bare(),
-        export_url=address("exports.audit_files"),
+        clear_url=unfiltered_url(),
+        export_url=filtered_url("exports.audit_files"),
         page=found,
         lines=[_line(event, named) for event in found.rows],
-        types=[(kind, wordy(kind)) for kind in queries.OBJECT_TYPES],
+        types=[(kind, humanise(kind)) for kind in queries.OBJECT_TYPES],
         head=queries.head(session),
         unsealed=queries.count_unsealed(session),
     )
@@ -98,10 +98,10 @@ def index() -> ResponseReturnValue:
 
 def filter_chips(filters: queries.AuditFilter) -> list[Any]:
     """The filter in words."""
-    return chips(
+    return build_chips(
         ("actor", "Who", filters.actor),
-        ("type", "What", wordy(filters.type)),
-        ("action", "Action", wordy(filters.action)),
+        ("type", "What", humanise(filters.type)),
+        ("action", "Action", humanise(filters.action)),
         ("object", "Object", str(filters.object or "")),
         ("from", "From", written_day(filters.from_) if filters.from_ else ""),
         ("to", "To", written_day(filters.to) if filters.to else ""),
@@ -112,13 +112,13 @@ def _line(event: Any, named: Mapping[UUID, Any]) -> Line:
     id = event.object_id
     return Line(
         event=event,
-        what=wordy(event.action),
-        what_url=here(action=event.action),
-        who_url=here(actor=event.actor_name),
-        object=_called(named.get(id)) if id in named else wordy(event.object_type),
+        what=humanise(event.action),
+        what_url=current_url(action=event.action),
+        who_url=current_url(actor=event.actor_name),
+        object=_called(named.get(id)) if id in named else humanise(event.object_type),
         url=_url(event.object_type, id, named),
-        history_url=here(object=id) if id else None,
-        facts=told(readable(event.action, event.details, event.currency)),
+        history_url=current_url(object=id) if id else None,
+        facts=event_details(readable(event.action, event.details, event.currency)),
     )
 
 

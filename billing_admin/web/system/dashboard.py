@@ -18,13 +18,13 @@ from billing_admin.queries.master_data.setup import Setup, setup
 from billing_admin.queries.payments import payments, receivables
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.queries.webhooks import endpoints
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import may
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import today
 
 RECENT = 5
 
-pages = subject("dashboard", __name__, None, write="settings:write")
+pages = page_blueprint("dashboard", __name__, None, write="settings:write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def home() -> ResponseReturnValue:
         made=runs.invoiced(session, {run.id for run in recent}),
         troubled=endpoints.troubled(session),
         today=day,
-        may_bill=may("billing:write"),
-        may_charge=may("charges:write"),
+        may_bill=has_permission("billing:write"),
+        may_charge=has_permission("charges:write"),
     )
 
 
@@ -85,4 +85,4 @@ def _steps(found: Setup) -> list[Step]:
 
 
 def _where(endpoint: str, permission: str) -> Any:
-    return url_for(endpoint) if may(permission) else ""
+    return url_for(endpoint) if has_permission(permission) else ""

@@ -12,11 +12,11 @@ from billing_admin.models import Job
 from billing_admin.models.job import JOB_STATES
 from billing_admin.operations import jobs as operations
 from billing_admin.queries import jobs as queries
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import given_choice, here, may, rows
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page
 from billing_admin.web.frame.signed_in import actor, now
 
-pages = subject("jobs", __name__, "/jobs", write="jobs:write")
+pages = page_blueprint("jobs", __name__, "/jobs", write="jobs:write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ KINDS = {
 @pages.get("")
 def index() -> ResponseReturnValue:
     """All jobs, newest first."""
-    state = given_choice("state", JOB_STATES)
+    state = choice_param("state", JOB_STATES)
     tabs = [
-        {"label": one.capitalize() or "All", "url": here(state=one), "active": one == state}
+        {"label": one.capitalize() or "All", "url": current_url(state=one), "active": one == state}
         for one in ("", *JOB_STATES)
     ]
-    found = rows(queries.jobs(state))
+    found = load_page(queries.jobs(state))
     return render_template("jobs/list.html", page=found, state=state, tabs=tabs, kinds=KINDS, live=_alive(*found.rows))
 
 
@@ -61,7 +61,7 @@ def show(id: UUID) -> ResponseReturnValue:
         job=job,
         kind=kind,
         subject_url=url_for(kind.endpoint, id=job.subject_id),
-        may_touch=may("jobs:write") and may(job.permission),
+        may_touch=has_permission("jobs:write") and has_permission(job.permission),
         may_stop=job.kind not in operations.NOT_CANCELLABLE,
         live=_alive(job),
     )

@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.transactions import db
 from billing_admin.queries import search
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import given
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import text_param
 from billing_admin.web.frame.signed_in import today
 
 FEW = 10
@@ -19,13 +19,13 @@ PAGES = {
     "payment": "payments.show",
 }
 
-pages = subject("search", __name__, "/search", write="settings:write")
+pages = page_blueprint("search", __name__, "/search", write="settings:write")
 
 
 @pages.get("")
 def results() -> ResponseReturnValue:
     """One exact match is its page; everything else is a choice."""
-    text, session = given("q"), db.session()
+    text, session = text_param("q"), db.session()
     match = search.exact_match(session, text) if text else None
     if match is not None:
         kind, id = match

@@ -19,10 +19,10 @@ from billing_admin.models.webhook import DELIVERY_STATES
 from billing_admin.operations.webhooks import endpoints as operations
 from billing_admin.operations.webhooks.endpoints import MAX_DESCRIPTION_LENGTH, EndpointSpec
 from billing_admin.queries.webhooks import endpoints as queries
-from billing_admin.web.frame.editing import VersionField, differences
-from billing_admin.web.frame.forms import Form, KeyField, TextField, apply, form_page, refusals_on
-from billing_admin.web.frame.guard import subject
-from billing_admin.web.frame.list_params import given_choice, here, may, rows
+from billing_admin.web.frame.editing import VersionField, find_conflicts
+from billing_admin.web.frame.forms import Form, NewIdField, TextField, add_errors, errors_on, render_form
+from billing_admin.web.frame.guard import page_blueprint
+from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page
 from billing_admin.web.frame.signed_in import actor, now
 
 WRITE = "webhooks:write"
@@ -30,14 +30,16 @@ WRITE = "webhooks:write"
 # Where what an event tells of has its page.
 _PAGES = {"invoice": "invoices.show", "charge": "charges.show"}
 
-pages = subject("webhooks", __name__, "/webhooks", write=WRITE)
+pages = page_blueprint("webhooks", __name__, "/webhooks", write=WRITE)
 
 
 class EndpointForm(Form):
     """Where to send, what it is for, which events."""
 
-    url = TextField("URL", needed="Enter a URL such as https://example.com/billing-events.", longest=LONGEST_URL)
-    description = TextField("Description", longest=MAX_DESCRIPTION_LENGTH)
+    url = TextField(
+        "URL", blank_message="Enter a URL such as https://example.com/billing-events.", max_length=LONGEST_URL
+    )
+    description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
     events = SelectMultipleField(
         "Events",
         choices={event: f"{event} — {sentence}." for event, sentence in EVENTS.items()},
@@ -53,7 +55,7 @@ class EndpointForm(Form):
 class NewEndpointForm(EndpointForm):
     """`id` makes a second click add nothing."""
 
-    id = KeyField()
+    id = NewIdField()
 
 
 class EditEndpointForm(EndpointForm):
@@ -82,7 +84,7 @@ def index() -> ResponseReturnValue:
         endpoints=queries.endpoints(session),
         latest=queries.latest(session),
         worrying=WORTH_A_WARNING,
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
@@ -98,8 +100,8 @@ def new() -> ResponseReturnValue:
             flash(f"{refusal.message} If it was not kept, rotate it.", "warning")
             return redirect(url_for("webhooks.index"), 303)
         except Invalid as refusal:
-            apply(form, refusal)
-    return form_page("webhooks/form.html", form, endpoint=None, meanwhile=[])
+            add_errors(form, refusal)
+    return render_form("webhooks/form.html", form, endpoint=None, conflicts=[])
 
 
 def _shown(endpoint: WebhookEndpoint, secret: str, rotated: bool = False) -> ResponseReturnValue:
@@ -112,11 +114,11 @@ def show(id: UUID) -> ResponseReturnValue:
     """One endpoint, and what it was told."""
     session = db.session()
     endpoint, counts = queries.endpoint(session, id), queries.counts(session, id)
-    state, event = given_choice("state", DELIVERY_STATES), given_choice("event", (*EVENTS, PING))
+    state, event = choice_param("state", DELIVERY_STATES), choice_param("event", (*EVENTS, PING))
     tabs = [
         {
             "label": one.replace("_", " ").capitalize() or "All",
-            "url": here(state=one),
+            "url": current_url(state=one),
             "active": one == state,
             "count": counts[one],
         }
@@ -125,32 +127,32 @@ def show(id: UUID) -> ResponseReturnValue:
     return render_template(
         "webhooks/show.html",
         endpoint=endpoint,
-        page=rows(queries.deliveries(id, state, event)),
+        page=load_page(queries.deliveries(id, state, event)),
         tabs=tabs,
         state=state,
         event=event,
         events=[("", "All"), *((one, one) for one in (*EVENTS, PING))],
         worrying=WORTH_A_WARNING,
         now=now(),
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Change an endpoint; its secret stays."""
-    endpoint, meanwhile = queries.endpoint(db.session(), id), []
+    endpoint, conflicts = queries.endpoint(db.session(), id), []
     form = EditEndpointForm(obj=endpoint)
     if form.validate_on_submit():
-        with refusals_on(form):
+        with errors_on(form):
             transaction(
                 operations.change, id, form.spec(), address_rules(_settings()), form.version.data, actor(), now()
             )
             flash("The webhook was saved.", "success")
             return redirect(url_for("webhooks.show", id=id), 303)
         endpoint = queries.endpoint(db.session(), id)
-        meanwhile = differences(form, EditEndpointForm(formdata=None, obj=endpoint), endpoint.version)
-    return form_page("webhooks/form.html", form, endpoint=endpoint, meanwhile=meanwhile)
+        conflicts = find_conflicts(form, EditEndpointForm(formdata=None, obj=endpoint), endpoint.version)
+    return render_form("webhooks/form.html", form, endpoint=endpoint, conflicts=conflicts)
 
 
 @pages.route("/<uuid:id>/rotate", methods=["GET", "POST"])
@@ -167,7 +169,7 @@ def rotate(id: UUID) -> ResponseReturnValue:
             flash(refusal.message, "warning")
             return redirect(url_for("webhooks.show", id=id), 303)
         return _shown(queries.endpoint(db.session(), id), secret, rotated=True)
-    return form_page("webhooks/rotate.html", form, endpoint=endpoint)
+    return render_form("webhooks/rotate.html", form, endpoint=endpoint)
 
 
 @pages.route("/<uuid:id>/archive", methods=["GET", "POST"])
@@ -180,7 +182,7 @@ def archive(id: UUID) -> ResponseReturnValue:
         flash(f"{url} is told nothing more.", "success")
         return redirect(url_for("webhooks.index"), 303)
     waiting = queries.counts(db.session(), id)["waiting"]
-    return form_page("webhooks/archive.html", form, endpoint=endpoint, waiting=waiting)
+    return render_form("webhooks/archive.html", form, endpoint=endpoint, waiting=waiting)
 
 
 @pages.post("/<uuid:id>/pause")
@@ -226,7 +228,7 @@ def delivery(id: UUID) -> ResponseReturnValue:
         about_url=url_for(page, id=told["data"]["id"]) if page else None,
         body=json.dumps(told, ensure_ascii=False, indent=2),
         live=due and endpoint.state == "active",
-        may_write=may(WRITE),
+        may_write=has_permission(WRITE),
     )
 
 
