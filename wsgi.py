@@ -1,4 +1,4 @@
-"""What a WSGI server runs: `wsgi:app`."""
+"""The entry point of WSGI servers: `wsgi:app`."""
 
 from billing_admin import create_app, tune_gc
 from billing_admin.cli.serving import check_server

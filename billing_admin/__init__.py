@@ -12,7 +12,7 @@ __version__ = VERSION
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application, step by step; without `settings` they are read from the environment."""
+    """Return the application. Settings default to the environment."""
     from billing_admin import cli, web  # noqa: PLC0415
     from billing_admin.api import init_api  # noqa: PLC0415
     from billing_admin.api.frame import problems  # noqa: PLC0415
@@ -42,13 +42,16 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def tune_gc() -> None:
-    """Exempt what is loaded by now from garbage collection, and collect less often: a request makes many short-lived objects."""
+    """Exempt the loaded modules from garbage collection, and collect less often.
+
+    Requests create many short-lived objects, which reference counting frees.
+    """
     gc.freeze()
     gc.set_threshold(5_000, 10, 10)
 
 
 def _settings() -> Settings:
-    """Read the environment; what is wrong stops the start with a sentence that says what to set."""
+    """Return the settings of the environment, or exit with a message that says which variable to set."""
     try:
         return Settings()
     except ValidationError as error:

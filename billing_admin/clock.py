@@ -1,8 +1,8 @@
-"""The only place that reads the clock."""
+"""The clock: the only module that reads the current time."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

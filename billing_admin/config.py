@@ -1,4 +1,4 @@
-"""Typed settings from `BILLING_…` variables. In production a weak start is refused with a sentence that says what to set."""
+"""Typed settings from the environment variables `BILLING_…`. Production refuses to start with unsafe settings."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ FONT_FILES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 
 
 class Settings(BaseSettings):
-    """What can be set; `README.md` lists the same names."""
+    """The settings of the application; `README.md` lists their variables."""
 
     model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore")
 
@@ -36,120 +36,122 @@ class Settings(BaseSettings):
     job_threads: int = Field(default=2, ge=1, le=32)
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     webhook_allow_http: bool = False
-    fonts: Path | None = None  # a folder with more fonts for the PDF
+    fonts: Path | None = None  # a folder with additional fonts for PDF files
     pool_size: int = Field(default=8, ge=1, le=100)
     pool_timeout: int = Field(default=5, ge=1, le=60)
     rate_limit: str = "6000/minute"  # per token
-    rate_limit_address: str = "300/minute"  # per address, of calls without a good token
-    rate_limit_storage: str = Field(default="", repr=False)  # redis://…, or a file; by itself beside the database
+    rate_limit_address: str = "300/minute"  # per address, for requests without a valid token
+    rate_limit_storage: str = Field(default="", repr=False)  # redis://… or a file; by default next to the database
 
     @field_validator("trusted_hosts", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_hosts(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("webhook_allowed_networks", mode="before")
     @classmethod
-    def _networks(cls, value: object) -> object:
+    def _parse_networks(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         try:
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         except ValueError as error:
             raise ValueError(
-                f"BILLING_WEBHOOK_ALLOWED_NETWORKS must hold networks such as 10.20.0.0/16, with commas between: {error}."
+                f"Set BILLING_WEBHOOK_ALLOWED_NETWORKS to networks such as 10.20.0.0/16, with commas between: {error}."
             ) from None
 
     @field_validator("database_url")
     @classmethod
-    def _known_database(cls, value: str) -> str:
+    def _check_database_url(cls, value: str) -> str:
         if value.startswith("postgresql://"):
             value = value.replace("postgresql://", "postgresql+psycopg://", 1)
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("BILLING_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+            raise ValueError("Set BILLING_DATABASE_URL to a URL that begins with sqlite:/// or postgresql+psycopg://.")
         return value
 
     @field_validator("queue_url")
     @classmethod
-    def _known_queue(cls, value: str) -> str:
+    def _check_queue_url(cls, value: str) -> str:
         if not value.startswith(("sqlite:///", "postgresql://", "redis://", "rediss://")) and value not in {
             "",
             "immediate:",
         }:
             raise ValueError(
-                "BILLING_QUEUE_URL must begin with sqlite:///, postgresql://, redis:// or rediss://, or be immediate:"
+                "Set BILLING_QUEUE_URL to immediate: or to a URL that begins with sqlite:///, postgresql://, redis:// or rediss://."
             )
         return value
 
     @field_validator("fonts", mode="before")
     @classmethod
-    def _font_folder(cls, value: object) -> object:
+    def _check_font_folder(cls, value: object) -> object:
         if not value:
             return None
         folder = Path(str(value)).resolve()
         if not folder.is_dir():
-            raise ValueError(f"BILLING_FONTS must name a folder with fonts: there is no folder {folder}.")
+            raise ValueError(f"Set BILLING_FONTS to a folder with fonts: {folder} is not a folder.")
         if not any(path.suffix.lower() in FONT_FILES for path in folder.rglob("*")):
             raise ValueError(
-                f"BILLING_FONTS must name a folder with .ttf, .otf, .ttc or .otc files: {folder} has none."
+                f"Set BILLING_FONTS to a folder with .ttf, .otf, .ttc or .otc files: {folder} contains none."
             )
         return folder
 
     @field_validator("rate_limit", "rate_limit_address")
     @classmethod
-    def _known_limit(cls, value: str, info: ValidationInfo) -> str:
+    def _check_rate_limit(cls, value: str, info: ValidationInfo) -> str:
         try:
             amount = parse(value).amount
         except ValueError:
             amount = 0
         if amount < 1:
-            raise ValueError(f"BILLING_{str(info.field_name).upper()} must be such as 6000/minute or 100/second.")
+            raise ValueError(
+                f"Set BILLING_{str(info.field_name).upper()} to a limit such as 6000/minute or 100/second."
+            )
         return value
 
     @field_validator("rate_limit_storage")
     @classmethod
-    def _known_storage(cls, value: str) -> str:
+    def _check_rate_limit_storage(cls, value: str) -> str:
         if "://" in value and not value.startswith(("redis://", "rediss://", "redis+unix://")):
-            raise ValueError("BILLING_RATE_LIMIT_STORAGE must be a redis:// address, or the path of a file.")
+            raise ValueError("Set BILLING_RATE_LIMIT_STORAGE to a redis:// URL or the path of a file.")
         return value
 
     @model_validator(mode="after")
-    def _beside_the_database(self) -> "Settings":
-        scheme, _, rest = self.database_url.partition(":///")
-        database = rest.partition("?")[0] if scheme == "sqlite" else ""
+    def _set_default_rate_limit_storage(self) -> "Settings":
+        scheme, _, path = self.database_url.partition(":///")
+        database = path.partition("?")[0] if scheme == "sqlite" else ""
         self.rate_limit_storage = self.rate_limit_storage or f"{database or INSTANCE / 'billing'}.limits"
         return self
 
     @model_validator(mode="after")
-    def _safe(self) -> "Settings":
+    def _check_environment(self) -> "Settings":
         if self.env == "production":
-            self._refuse_weak_production()
+            self._check_production()
         else:
-            self.secret_key = self.secret_key or _kept_secret()
+            self.secret_key = self.secret_key or _development_secret()
             self.trusted_hosts = self.trusted_hosts or ("127.0.0.1", "localhost")
         return self
 
-    def _refuse_weak_production(self) -> None:
+    def _check_production(self) -> None:
         if len(self.secret_key) < MIN_SECRET_LENGTH or len(set(self.secret_key)) < MIN_SECRET_LENGTH // 4:
             raise ValueError(
                 f"Set BILLING_SECRET_KEY to at least {MIN_SECRET_LENGTH} random characters, for example the output of:"
                 " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
         if self.debug or os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
-            raise ValueError("Unset BILLING_DEBUG and FLASK_DEBUG: debugging is not for production.")
+            raise ValueError("Unset BILLING_DEBUG and FLASK_DEBUG: production does not allow debugging.")
         if not self.trusted_hosts:
             raise ValueError(
-                "Set BILLING_TRUSTED_HOSTS to the host names people use, separated by commas, such as billing.example.com."
+                "Set BILLING_TRUSTED_HOSTS to the host names of this service, separated by commas, such as billing.example.com."
             )
 
     @property
     def production(self) -> bool:
-        """Whether cookies must be Secure and the start strict."""
+        """Whether cookies must be Secure and unsafe settings are refused."""
         return self.env == "production"
 
 
-def _kept_secret() -> str:
-    """Make a secret on the first development start, and keep it where only this user reads it."""
+def _development_secret() -> str:
+    """Return the secret key of development, made on first use in a file that only this user can read."""
     INSTANCE.mkdir(exist_ok=True)
     path = INSTANCE / "secret_key"
     if not path.exists():

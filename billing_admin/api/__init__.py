@@ -1,4 +1,4 @@
-"""The JSON API for scripts: one file a subject, each with its schemas and its routes."""
+"""The JSON API for scripts: `frame` holds the shared parts, `routes` one module for each subject."""
 
 import json
 from importlib import import_module

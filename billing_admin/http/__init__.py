@@ -1,1 +1,1 @@
-"""Request handling that pages and API share."""
+"""Request handling that pages and the API share."""

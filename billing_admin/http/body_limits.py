@@ -1,4 +1,4 @@
-"""How much each route reads, and when: limits are declared beside the route, and no body is read before `open_body()`."""
+"""Limits of request bodies: each view declares its limit, and no body is read before `open_body()`."""
 
 import gc
 from collections.abc import Callable
@@ -14,38 +14,38 @@ from billing_admin.http.requests import Request
 
 KIB, MIB = 1024, 1024 * 1024
 FORM_BYTES = 256 * KIB
-MAX_PARAMETERS = 500  # behind the question mark of an address
+MAX_PARAMETERS = 500  # of a query string
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
-    """The bytes of a body, or the name of the setting that holds them; the fields and files of a form."""
+    """The limits of a request body."""
 
-    size: int | str
-    fields: int
+    size: int | str  # bytes, or the name of the setting that holds them
+    fields: int  # of a form, files included
 
     @property
     def bytes(self) -> int:
-        """The limit in bytes; BILLING_MAX_BODY_MB bounds every body that is not a file."""
+        """The limit in bytes. BILLING_MAX_BODY_MB is the maximum for every body except uploads."""
         if isinstance(self.size, str):
             return int(current_app.config[self.size])
         return int(min(self.size, current_app.config["MAX_CONTENT_LENGTH"]))
 
     @property
     def text_bytes(self) -> int:
-        """The limit of one part of a multipart form that is not a file."""
+        """The limit of one text field of a multipart form, in bytes."""
         return FORM_BYTES if isinstance(self.size, str) else self.bytes
 
 
-FORM: Final = BodyLimit(FORM_BYTES, fields=1_000)  # every route that declares nothing else
+FORM: Final = BodyLimit(FORM_BYTES, fields=1_000)  # for routes that declare no limit
 UPLOAD: Final = BodyLimit("MAX_UPLOAD_LENGTH", fields=20)
 JSON: Final = BodyLimit("MAX_CONTENT_LENGTH", fields=0)
 
 
 def body_limit(limit: BodyLimit) -> Callable[[View], View]:
-    """Declare how much a view reads; write it below the route's own decorator."""
+    """Declare the body limit of a view. Place this decorator below the route's decorator."""
 
     def declare(view: View) -> View:
         view.body_limit = limit  # type: ignore[attr-defined]
@@ -55,18 +55,18 @@ def body_limit(limit: BodyLimit) -> Callable[[View], View]:
 
 
 def endpoint_limit(app: Flask, endpoint: str | None) -> BodyLimit:
-    """The limit that an endpoint's view declares, or FORM."""
+    """Return the limit that an endpoint's view declares, or FORM."""
     limit: BodyLimit = getattr(app.view_functions.get(endpoint or ""), "body_limit", FORM)
     return limit
 
 
 def open_body() -> None:
-    """Allow this request's body to be read. Call it once the caller's permission is known."""
+    """Allow this request's body to be read. Call it after the permission check."""
     cast("Request", request).is_sealed = False
 
 
 def describe_limit() -> str:
-    """Say what this request's route accepts, for somebody who sent too much."""
+    """Return a sentence with the limits of this request's route, for a request that exceeds them."""
     limit = endpoint_limit(current_app, request.endpoint)
     size = f"{limit.bytes // MIB:,} MB" if limit.bytes >= MIB else f"{limit.bytes // KIB:,} KB"
     return (
@@ -76,14 +76,14 @@ def describe_limit() -> str:
 
 
 def init_body_limits(app: Flask, settings: Settings) -> None:
-    """Seal every request's body, and set its route's limits. Comes before any other code that could read a body."""
+    """Seal the body of every request and set the limits of its route. Call it before code that could read a body."""
     app.request_class = Request
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_mb * MIB,
         MAX_UPLOAD_LENGTH=settings.max_upload_mb * MIB,
     )
     app.before_request(_set_limits)
-    app.after_request(_free_cut_off_body)
+    app.after_request(_free_refused_body)
 
 
 def _set_limits() -> None:
@@ -96,10 +96,10 @@ def _set_limits() -> None:
         raise RequestURITooLarge
 
 
-def _free_cut_off_body(response: Response) -> Response:
-    """Free a large body that was cut off: gunicorn's reader of chunks is a reference cycle that holds it.
+def _free_refused_body(response: Response) -> Response:
+    """Free the memory of a large chunked body that was refused: a reference cycle in gunicorn's reader keeps it.
 
-    Only where much can have been read: a full collection costs more than refusing a small body.
+    Small bodies are not worth a full garbage collection.
     """
     is_chunked = response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and request.content_length is None
     if is_chunked and (request.max_content_length or 0) >= MIB:

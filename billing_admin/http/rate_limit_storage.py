@@ -1,4 +1,4 @@
-"""How often each has come lately, kept in one file that the processes of a machine share."""
+"""A storage for rate limits: one SQLite file that the processes of a host share."""
 
 import sqlite3
 import time
@@ -8,7 +8,7 @@ from threading import Lock
 from limits.storage import SlidingWindowCounterSupport
 
 LOCK_TIMEOUT_SECONDS = 1
-CLEANUP_EVERY = 10_000
+CLEANUP_EVERY = 10_000  # hits
 
 _OPEN = """
 PRAGMA journal_mode = WAL;
@@ -17,8 +17,9 @@ CREATE TABLE IF NOT EXISTS windows (
     key TEXT PRIMARY KEY, expiry INTEGER NOT NULL, started REAL NOT NULL, current INTEGER NOT NULL, previous INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
-# A window begins with the first to come. `age` is how far it is through, in windows: from 1 on the next one has begun, from 2
-# on nothing of it counts. A little less than none is a clock read just before another's; a whole window less, one set back.
+# A window begins with the first request. `age` is the time since then, in windows: from 1 on the next window has begun, from 2
+# on the row no longer counts. A small negative age means that another process read the clock just before this one; below -1 the
+# clock was set back, and the window begins again.
 _HIT = """
 INSERT INTO windows AS w (key, expiry, started, current, previous) SELECT :key, :expiry, :now, :amount, 0 WHERE :amount <= :limit
 ON CONFLICT (key) DO UPDATE SET
@@ -35,10 +36,10 @@ RETURNING 1
 
 
 class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
-    """A storage of the library `limits`: an SQLite file that nobody misses, hence never synchronised with the disk.
+    """A storage for the library `limits` in an SQLite file. Losing it is harmless, so it is never synchronised with the disk.
 
-    Two windows are counted per key, and the earlier weighs by how much of it lies within the last `expiry` seconds. A hit is one
-    statement, so that no two processes can both take the last place. Raises StorageError when the file cannot be used.
+    A key has two windows. The previous one counts in proportion to its part within the last `expiry` seconds. A hit is one
+    statement, so that two processes cannot both take the last place. Raises StorageError when the file is unusable.
     """
 
     base_exceptions = sqlite3.Error, OSError
@@ -51,21 +52,21 @@ class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
         self._hits = 0
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count `amount` if that stays within `limit`, and say whether it did."""
+        """Count `amount` if the total stays within `limit`. Return whether it was counted."""
         now = time.time()
         values = {"key": key, "limit": limit, "expiry": expiry, "amount": amount, "now": now}
         with self._lock:
-            connection = self._opened()
+            connection = self._open()
             self._hits += 1
             if self._hits % CLEANUP_EVERY == 0:
                 connection.execute("DELETE FROM windows WHERE started < ? - 2 * expiry", (now,))
             return bool(connection.execute(_HIT, values).fetchall())
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """Tell the earlier window's count, for how long it still weighs, the present one's count, and the seconds left."""
+        """Return previous count, seconds until it expires, current count, and seconds left in the current window."""
         with self._lock:
-            found = self._opened().execute("SELECT started, current, previous FROM windows WHERE key = ?", (key,))
-            started, current, previous = found.fetchone() or (0.0, 0, 0)
+            cursor = self._open().execute("SELECT started, current, previous FROM windows WHERE key = ?", (key,))
+            started, current, previous = cursor.fetchone() or (0.0, 0, 0)
         age = max(time.time() - started, 0.0)
         if age >= 2 * expiry:
             return 0, 0.0, 0, 0.0
@@ -73,13 +74,13 @@ class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
             return current, 2 * expiry - age, 0, 2 * expiry - age
         return previous, expiry - age, current, expiry - age
 
-    def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - other storages need it
-        """Forget that anybody came."""
+    def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - part of the interface
+        """Delete the counts of a key."""
         with self._lock:
-            self._opened().execute("DELETE FROM windows WHERE key = ?", (key,))
+            self._open().execute("DELETE FROM windows WHERE key = ?", (key,))
 
-    def _opened(self) -> sqlite3.Connection:
-        """Open at the first use: not before a server has divided itself into its workers."""
+    def _open(self) -> sqlite3.Connection:
+        """Return the connection, opened on first use: a connection must not cross the fork of a server's workers."""
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(

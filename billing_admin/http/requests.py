@@ -1,4 +1,4 @@
-"""The application's request class: bounds every body, form and cookie header before anything is parsed."""
+"""The application's request class: it limits bodies, forms and cookies before they are parsed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ from werkzeug.wsgi import LimitedStream, get_input_stream
 if TYPE_CHECKING:
     from werkzeug.formparser import t_parse_result
 
-MAX_COOKIE_BYTES = 8_192  # bytes; browsers and proxies send less in all
+MAX_COOKIE_BYTES = 8_192  # browsers and proxies send less in total
 
 
 @contextmanager
-def _malformed_is_a_bad_request() -> Iterator[None]:
+def _malformed_as_bad_request() -> Iterator[None]:
     try:
         yield
     except (ParseException, OSError) as error:
@@ -28,19 +28,19 @@ def _malformed_is_a_bad_request() -> Iterator[None]:
 
 
 class BodyStream(LimitedStream):
-    """A body that may have `limit` bytes. Reading further raises RequestEntityTooLarge, with or without a Content-Length."""
+    """A body of at most `limit` bytes. Reading more raises RequestEntityTooLarge, with or without a Content-Length."""
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         super().__init__(stream, limit, is_max=True)
 
     def readinto(self, buffer: bytearray) -> int | None:  # type: ignore[override]
-        """Read a piece. Raises BadRequest for chunks that the server cannot tell apart."""
-        with _malformed_is_a_bad_request():
+        """Read bytes into the buffer. Raises BadRequest for malformed chunks."""
+        with _malformed_as_bad_request():
             return super().readinto(buffer)
 
     def on_exhausted(self) -> None:
         """Allow a body that ends exactly at the limit."""
-        with _malformed_is_a_bad_request():
+        with _malformed_as_bad_request():
             if self._stream.read(1):
                 raise RequestEntityTooLarge
 
@@ -53,7 +53,7 @@ class BodyStream(LimitedStream):
 
 
 class FormParser(FormDataParser):
-    """Count the fields of a urlencoded form before they are built; werkzeug counts only the parts of a multipart form."""
+    """A form parser that counts the fields of a urlencoded form first; werkzeug limits multipart forms only."""
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
@@ -68,26 +68,26 @@ class FormParser(FormDataParser):
 
 
 class Request(flask.Request):
-    """A request whose body can only be read while it is not sealed, up to the limits that are set on it."""
+    """A request whose body can be read only after it is unsealed, and only up to its limits."""
 
     form_data_parser_class = FormParser
     is_sealed = False
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body. Raises RequestEntityTooLarge when its announced length is above `max_content_length`."""
+        """The body. Raises RequestEntityTooLarge if its Content-Length exceeds `max_content_length`."""
         if self.is_sealed:
             raise RuntimeError("Check the caller's permission and call open_body() before reading the body.")
         limit = self.max_content_length
         if limit is None:
-            raise RuntimeError("Set MAX_CONTENT_LENGTH: a request without a limit is not read.")
+            raise RuntimeError("Set MAX_CONTENT_LENGTH: a body without a limit is not read.")
         if self.content_length is not None and self.content_length > limit:
             raise RequestEntityTooLarge
         return BodyStream(get_input_stream(self.environ), limit)  # type: ignore[return-value]
 
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
-        """The cookies; none when their header is longer than any browser's."""
+        """The cookies; empty if their header exceeds `MAX_COOKIE_BYTES`."""
         if sum(map(len, self.headers.getlist("Cookie"))) > MAX_COOKIE_BYTES:
             return ImmutableMultiDict()
         return super().cookies

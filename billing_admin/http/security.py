@@ -1,4 +1,4 @@
-"""What holds for every request and every answer: secret, cookies, sizes, hosts, proxies, request id, headers."""
+"""The security set-up of all requests and responses: secret key, cookies, body limits, hosts, proxies, headers, CSRF."""
 
 from flask import Flask, Request, Response, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -13,32 +13,32 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none';"
     " form-action 'self'"
 )
-TWO_YEARS = 2 * 365 * 24 * 60 * 60
+TWO_YEARS = 2 * 365 * 24 * 60 * 60  # seconds
 
 csrf = CSRFProtect()
 
 
 def init_security(app: Flask, settings: Settings) -> None:
-    """Set up what no page has to think of."""
+    """Configure the security of all requests and responses."""
     app.secret_key = settings.secret_key
     _set_cookies(app, settings)
     _trust_hosts_and_proxies(app, settings)
     init_request_ids(app)
     init_body_limits(app, settings)
     _send_headers(app, settings)
-    _require_tokens(app)
+    _init_csrf(app)
 
 
-class PagesSession(SecureCookieSessionInterface):
-    """The session of pages. A script's request has none, and does not pay for reading and signing one."""
+class PageSessionInterface(SecureCookieSessionInterface):
+    """The session of pages. API requests have no session, which saves reading and signing a cookie."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Read the cookie; below `/api/v1/` no cookie counts."""
+        """Return the session of the cookie, or None below `/api/v1/`."""
         return None if request.path.startswith("/api/v1/") else super().open_session(app, request)
 
 
 def _set_cookies(app: Flask, settings: Settings) -> None:
-    app.session_interface = PagesSession()
+    app.session_interface = PageSessionInterface()
     app.config.update(
         SESSION_COOKIE_NAME="__Host-billing" if settings.production else "billing",
         SESSION_COOKIE_SECURE=settings.production,
@@ -49,7 +49,7 @@ def _set_cookies(app: Flask, settings: Settings) -> None:
 
 
 def _trust_hosts_and_proxies(app: Flask, settings: Settings) -> None:
-    """X-Forwarded-* count only as far as our own proxies wrote them."""
+    """Accept X-Forwarded-* headers only from the configured number of proxies."""
     app.config["TRUSTED_HOSTS"] = list(settings.trusted_hosts)
     count = settings.proxies
     if count > 0:
@@ -57,23 +57,23 @@ def _trust_hosts_and_proxies(app: Flask, settings: Settings) -> None:
 
 
 def _send_headers(app: Flask, settings: Settings) -> None:
-    fixed = {
+    headers = {
         "Content-Security-Policy": CONTENT_SECURITY_POLICY,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
     }
     if settings.production:
-        fixed["Strict-Transport-Security"] = f"max-age={TWO_YEARS}; includeSubDomains"
+        headers["Strict-Transport-Security"] = f"max-age={TWO_YEARS}; includeSubDomains"
 
     @app.after_request
     def send_headers(response: Response) -> Response:
-        response.headers.update(fixed)
+        response.headers.update(headers)
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         return response
 
 
-def _require_tokens(app: Flask) -> None:
-    """The guard asks for the token (`csrf.protect`) wherever it asks who is there; a token lives as long as its session."""
+def _init_csrf(app: Flask) -> None:
+    """Leave the check of the CSRF token to the guard, after its permission check. A token is valid as long as its session."""
     app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
     csrf.init_app(app)

@@ -1,31 +1,31 @@
-"""Addresses that hold a thing's own name: whatever it is called, a slash at its beginning included."""
+"""URL converters for references, codes and numbers, which may contain slashes, even as their first character."""
 
 from flask import Flask
 from werkzeug.routing import BaseConverter, PathConverter, UnicodeConverter, ValidationError
 
 
 class WithoutNul(BaseConverter):
-    """Any text but one with a NUL: nothing is called so, and PostgreSQL refuses to look for it."""
+    """A converter that refuses NUL: no stored text contains it, and PostgreSQL refuses it in queries."""
 
     def to_python(self, value: str) -> str:
-        """Return the text, or say that the address is none of the rule's."""
+        """Return the text. Raises ValidationError, so that the rule does not match, if it contains NUL."""
         if "\0" in value:
             raise ValidationError
         return value
 
 
 class Text(WithoutNul, UnicodeConverter):
-    """A part of an address."""
+    """One segment of a path."""
 
 
 class Name(WithoutNul, PathConverter):
-    """A name as people choose them: `/subscriptions/64e3`, `a//b`."""
+    """A reference, code or number, such as `/subscriptions/64e3` or `a//b`."""
 
     regex = ".+?"
-    part_isolating = False  # it may go over several parts of the address
+    part_isolating = False  # it may span several segments
 
 
 def init_url_converters(app: Flask) -> None:
-    """Offer `<name:…>` to every rule, and take slashes as they come. Comes before any rule."""
+    """Register `<name:…>` for all rules and keep repeated slashes. Call it before the first rule is added."""
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"default": Text, "string": Text, "name": Name}

@@ -166,7 +166,7 @@ def test_four_workers_let_exactly_so_many_through(
     ],
 )
 def test_a_limit_that_is_none_stops_the_start(name: str, value: str) -> None:
-    with pytest.raises(ValidationError, match=f"BILLING_{name.upper()} must be"):
+    with pytest.raises(ValidationError, match=f"Set BILLING_{name.upper()} to"):
         Settings.model_validate({name: value})
 
 

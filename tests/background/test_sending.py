@@ -311,5 +311,5 @@ def test_what_may_be_sent_to_is_read_from_the_environment(monkeypatch: pytest.Mo
         (ip_network("10.20.0.0/16"), ip_network("fd12::/48")), http=True
     )
     monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.1/16")
-    with pytest.raises(ValueError, match="BILLING_WEBHOOK_ALLOWED_NETWORKS must hold networks such as"):
+    with pytest.raises(ValueError, match="Set BILLING_WEBHOOK_ALLOWED_NETWORKS to networks such as"):
         Settings(secret_key=KEY)

@@ -55,7 +55,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "amount field": lambda text: object.__new__(AmountField).parse(text),
     "whole field": lambda text: object.__new__(WholeNumberField).parse(text),
     "day field": lambda text: object.__new__(DayField).parse(text),
-    "api cursor": fields._place,
+    "api cursor": fields._decode_cursor,
     **{
         f"api {name}": TypeAdapter(kind).validate_python
         for name, kind in (

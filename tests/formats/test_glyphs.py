@@ -290,12 +290,10 @@ def test_a_font_folder_that_is_missing_or_empty_is_refused_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BILLING_FONTS", str(tmp_path / "nowhere"))
-    with pytest.raises(
-        SystemExit, match=r"BILLING_FONTS must name a folder with fonts: there is no folder .*nowhere\."
-    ):
+    with pytest.raises(SystemExit, match=r"Set BILLING_FONTS to a folder with fonts: .*nowhere is not a folder\."):
         create_app()
     (tmp_path / "readme.txt").write_text("no font")
-    with pytest.raises(ValidationError, match=r"BILLING_FONTS must name a folder with \.ttf, \.otf"):
+    with pytest.raises(ValidationError, match=r"Set BILLING_FONTS to a folder with \.ttf, \.otf"):
         Settings(fonts=tmp_path)
     make_font(tmp_path / "hangul.ttf", "Hangul Test", "한")
     assert Settings(fonts=tmp_path).fonts == tmp_path

@@ -91,7 +91,7 @@ def test_what_is_over_is_tidied_away(
     clock.move_to(START + 121)
     monkeypatch.setattr(rate_limit_storage, "CLEANUP_EVERY", 2)
     hits(counts, 1, key="new")
-    assert [key for (key,) in counts._opened().execute("SELECT key FROM windows")] == ["new"]
+    assert [key for (key,) in counts._open().execute("SELECT key FROM windows")] == ["new"]
 
 
 def test_a_file_that_cannot_be_is_a_storage_error(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ UNPLAIN_WORDS = frozenset(
     "anew beside besides bell brought crew gone hand house invalid lane lately let lets meanwhile mend mended mends"
     " nobody ours perhaps please required somebody stand stands stranger theirs thereof told untold whoever whom".split()
 )
-# Hands of data over, and standing orders, are terms.
-TERMS = re.compile(r"\bby hand\b|\bhand over\b|\bon hand\b|\brequired\b(?= by)", re.IGNORECASE)
+# These are terms, and names of exceptions.
+TERMS = re.compile(r"\bRaises \w+|\bby hand\b|\bhand over\b|\bon hand\b|\brequired\b(?= by)", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 # A sentence that begins with a pronoun and asks nothing has no subject.
 SUBJECTLESS = re.compile(r"^(who|whoever|what|whatever|those who|else)\b(?!.*\?$)", re.IGNORECASE)

@@ -1,6 +1,6 @@
-"""The kinds of value that go in and out, each read in one strict way.
+"""The value types of requests and responses, each read in one strict way.
 
-The reading runs in pydantic's compiled core, without a Python function per value: a batch has 10,000 charges.
+Validation runs in pydantic's compiled core, without a Python function for each value: a batch has up to 10,000 charges.
 """
 
 import re
@@ -32,25 +32,26 @@ from billing_admin.domain.money import plain
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_PLACE = re.compile(r">dt:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.+]{8,21}~uuid:[0-9a-f-]{36}", re.ASCII)
-# Characters that no text may have. New text may not have C1 controls, private-use characters and noncharacters either, but a
-# repeat of stored text may, so a pattern cannot express that rule (docs/api.md).
+_POSITION = re.compile(r">dt:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.+]{8,21}~uuid:[0-9a-f-]{36}", re.ASCII)
+# Characters that no text may contain. C1 controls, private-use characters and noncharacters are refused in new text only, since
+# a repeated request may still send stored text, so a pattern cannot express that rule (docs/api.md).
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _IN_LINE = rf"[^{_CONTROLS}\n\r]"
 _NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{1,12})?$"
 
 
-def _text_then(pattern: str, schema: CoreSchema) -> CoreSchema:
+def _matching_text(pattern: str, schema: CoreSchema) -> CoreSchema:
     return chain_schema([str_schema(pattern=pattern, strict=True), schema])
 
 
-def _or_say(code: str, words: str, schema: CoreSchema) -> Callable[[Any, Any], CoreSchema]:
-    named = custom_error_schema(schema, custom_error_type=code, custom_error_message=words)
-    return lambda _source, _handler: named
+def _with_error(code: str, message: str, schema: CoreSchema) -> Callable[[Any, Any], CoreSchema]:
+    validated = custom_error_schema(schema, custom_error_type=code, custom_error_message=message)
+    return lambda _source, _handler: validated
 
 
-def _kind(code: str, words: str, schema: CoreSchema, **json_schema: object) -> tuple[Any, Any]:
-    return GetPydanticSchema(_or_say(code, words, schema)), WithJsonSchema(json_schema)
+def _value_type(code: str, message: str, schema: CoreSchema, **json_schema: object) -> tuple[Any, Any]:
+    """Return the annotations of a type that reports every refused value with one code and message."""
+    return GetPydanticSchema(_with_error(code, message, schema)), WithJsonSchema(json_schema)
 
 
 def _in_calendar(day: date) -> date:
@@ -62,25 +63,25 @@ def _in_calendar(day: date) -> date:
 
 Key = Annotated[
     UUID,
-    *_kind(
+    *_value_type(
         "not_a_uuid",
         "Use a UUID such as 3135f216-5533-4c18-882a-f96c09cfc73c.",
-        _text_then(_UUID, uuid_schema(strict=False)),
+        _matching_text(_UUID, uuid_schema(strict=False)),
         type="string",
         format="uuid",
     ),
 ]
 Day = Annotated[
     date,
-    *_kind(
+    *_value_type(
         "not_a_date",
         "Use a date such as 2026-11-22.",
-        _text_then(_DAY, date_schema(strict=False)),
+        _matching_text(_DAY, date_schema(strict=False)),
         type="string",
         format="date",
     ),
 ]
-# A day that figures are computed for.
+# A day for which balances and totals are computed.
 FigureDay = Annotated[
     Day,
     AfterValidator(_in_calendar),
@@ -88,7 +89,7 @@ FigureDay = Annotated[
 ]
 Currency = Annotated[
     str,
-    *_kind(
+    *_value_type(
         "unknown_currency",
         "Use an ISO 4217 currency code such as EUR.",
         str_schema(pattern="^[A-Z]{3}$", strict=True),
@@ -96,15 +97,15 @@ Currency = Annotated[
         pattern="^[A-Z]{3}$",
     ),
 ]
-# Text or a JSON number, exactly as written; signs, ranges and −0 are judged by the domain.
+# A string or a JSON number, without rounding; the domain checks sign, range and −0.
 Number = Annotated[
     Decimal,
-    *_kind(
+    *_value_type(
         "not_a_decimal",
         'Use a decimal such as "19.99".',
         union_schema(
             [
-                _text_then(_NUMBER, decimal_schema(strict=False)),
+                _matching_text(_NUMBER, decimal_schema(strict=False)),
                 decimal_schema(strict=True),
                 chain_schema([int_schema(strict=True), decimal_schema(strict=False)]),
             ],
@@ -122,30 +123,30 @@ Exact = Annotated[
 
 
 def one_line(longest: int = 200, *, named: bool = False) -> WithJsonSchema:
-    """Note what `domain.text` asks of a text: no line ends, no controls, and, if `named`, something that is no space."""
+    """Document the rule of `domain.text` for one line of text; if `named`, it is more than spaces."""
     pattern = rf"^{_IN_LINE}*[^{_CONTROLS}\s]{_IN_LINE}*$" if named else f"^{_IN_LINE}*$"
     return WithJsonSchema({"type": "string", "pattern": pattern, "minLength": int(named), "maxLength": longest})
 
 
 def many_lines(longest: int) -> WithJsonSchema:
-    """Note what `domain.text` asks of a text that may have lines."""
+    """Document the rule of `domain.text` for text of several lines."""
     return WithJsonSchema({"type": "string", "pattern": rf"^[^{_CONTROLS}]*$", "maxLength": longest})
 
 
-# Texts that the domain judges: here only the OpenAPI document is told what it will say.
+# The domain validates these texts; the annotations only describe its rules in the OpenAPI document.
 Name = Annotated[str, one_line(named=True)]
 ShortText = Annotated[str, one_line()]
 ReasonText = Annotated[str, one_line(500, named=True)]
 OptionalReasonText = Annotated[str, one_line(500)]
 CurrencyCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 
-# What stands in an address is always text.
+# Query parameters always arrive as text.
 Limit = Annotated[
     int,
-    *_kind(
+    *_value_type(
         "out_of_range",
-        "Use 1 to 100.",
-        _text_then("^[0-9]{1,3}$", int_schema(ge=1, le=100, strict=False)),
+        "Use a number from 1 to 100.",
+        _matching_text("^[0-9]{1,3}$", int_schema(ge=1, le=100, strict=False)),
         type="integer",
         minimum=1,
         maximum=100,
@@ -153,82 +154,88 @@ Limit = Annotated[
 ]
 Flag = Annotated[
     bool,
-    *_kind(
-        "not_a_choice", "Use true or false.", _text_then("^(true|false)$", bool_schema(strict=False)), type="boolean"
+    *_value_type(
+        "not_a_choice",
+        "Use true or false.",
+        _matching_text("^(true|false)$", bool_schema(strict=False)),
+        type="boolean",
     ),
 ]
 Switch = Annotated[
-    bool, *_kind("not_a_choice", "Use 1, or leave it out.", _text_then("^1$", bool_schema(strict=False)), enum=["1"])
+    bool,
+    *_value_type(
+        "not_a_choice", "Use 1, or omit the parameter.", _matching_text("^1$", bool_schema(strict=False)), enum=["1"]
+    ),
 ]
 
 
-# The value of what was left out. Its type does not say so, hence null is refused where nothing else allows it.
+# The default of optional fields. Their types do not include None, so an explicit null is refused.
 OMITTED: Any = None
 
 
 def _without_null_defaults(schema: dict[str, Any]) -> None:
-    for part in schema.get("properties", {}).values():
-        if part.get("default", "") is None:
-            del part["default"]
+    for property in schema.get("properties", {}).values():
+        if property.get("default", "") is None:
+            del property["default"]
 
 
 class Body(BaseModel):
-    """What a request brings: nothing unknown, nothing converted. What is left out is not in `model_fields_set`."""
+    """A request body. Unknown fields and other types are refused; `model_fields_set` holds the fields that were sent."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_without_null_defaults)
 
     def provided(self, *excluded: str) -> dict[str, Any]:
-        """The fields that the caller gave, whatever their value."""
+        """Return the values of the fields that the caller sent, except those in `excluded`."""
         return {name: getattr(self, name) for name in self.model_fields_set.difference(excluded)}
 
 
 class Parameters(BaseModel):
-    """What may stand behind the question mark."""
+    """The query parameters of a route."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     def filters(self) -> dict[str, Any]:
-        """Everything but the page and the form of the answer."""
-        return {name: value for name, value in self.__dict__.items() if name not in _FORM}
+        """Return the parameters that select rows."""
+        return {name: value for name, value in self.__dict__.items() if name not in _NOT_FILTERS}
 
 
-_FORM = frozenset({"limit", "after", "excel", "totals"})
+_NOT_FILTERS = frozenset({"limit", "after", "excel", "totals"})
 
 
-def encode_cursor(place: str) -> str:
-    """A place in a list as scripts are told it: opaque, and safe in an address without being quoted."""
-    return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+def encode_cursor(position: str) -> str:
+    """Return a position in a list as an opaque cursor that needs no quoting in a URL."""
+    return urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
-_LONGEST_CURSOR: Final = 200
-_CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "The `next` of the page before."}
+_MAX_CURSOR_LENGTH: Final = 200
+_CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "The `next` of the previous page."}
 
 
-def _place(cursor: str) -> str:
-    """Read a cursor of ours; every list is ordered by moment and id."""
-    place = ""
-    if len(cursor) <= _LONGEST_CURSOR:
+def _decode_cursor(cursor: str) -> str:
+    """Return the position that a cursor holds: a timestamp and an id, by which every list is ordered."""
+    position = ""
+    if len(cursor) <= _MAX_CURSOR_LENGTH:
         with suppress(ValueError):
-            place = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    if not _PLACE.fullmatch(place):
-        raise PydanticCustomError("bad_cursor", "This cursor is not one of ours: begin again without it.")
-    return place
+            position = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    if not _POSITION.fullmatch(position):
+        raise PydanticCustomError("bad_cursor", "This cursor is not valid. Start again without `after`.")
+    return position
 
 
 class Paging(Parameters):
-    """The parameters of every list."""
+    """The query parameters of every list."""
 
     limit: Limit = 50
-    after: Annotated[str, AfterValidator(_place), WithJsonSchema(_CURSOR)] | None = None
+    after: Annotated[str, AfterValidator(_decode_cursor), WithJsonSchema(_CURSOR)] | None = None
 
 
-def enumeration(*known: str) -> WithJsonSchema:
-    """Note the words that an answer's text is one of; the database has made sure of it."""
-    return WithJsonSchema({"type": "string", "enum": list(known)})
+def enumeration(*values: str) -> WithJsonSchema:
+    """Document the values of a text in a response; the database enforces them."""
+    return WithJsonSchema({"type": "string", "enum": list(values)})
 
 
 class ResponseModel(BaseModel):
-    """What is answered. Made of rows and views by their attributes."""
+    """The content of a response, made from the attributes of a row or view."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -237,7 +244,7 @@ T = TypeVar("T", bound=ResponseModel)
 
 
 class Listing(ResponseModel, Generic[T]):
-    """One page of a list; `next` is the cursor behind it."""
+    """One page of a list. `next` is the cursor of the following page."""
 
     data: list[T]
     has_more: bool

@@ -1,6 +1,6 @@
-"""The OpenAPI document, written from the routes themselves, so that it describes exactly those that exist.
+"""The OpenAPI document, generated from the registered routes.
 
-Its examples are requests that were sent and answers that came: `tests/api/test_examples.py` records them in `examples.json`.
+Its examples are recorded requests and responses: `RECORD=1` makes `tests/api/test_examples.py` write them to `examples.json`.
 """
 
 import re
@@ -28,35 +28,38 @@ JsonObject = dict[str, Any]
 Schemas = Mapping[tuple[type[BaseModel], str], JsonObject]
 
 _ABOUT: Final = """\
-Money, prices and quantities are strings on the way out; on the way in text or a JSON number, read as it is written.
+Responses contain money, prices and quantities as strings. Requests may contain them as strings or JSON numbers; both are exact.
 
-Lists are paged: pass `next` as `after` until `has_more` is false, or follow the `Link` header. Creating twice is safe: the same
-`id` with the same fields answers 200 with `Idempotent-Replayed: true` and the original, with other fields 409. Unknown fields,
-repeated keys and wrong types are refused, each named by a JSON pointer.
+Lists are paged: pass `next` as `after` until `has_more` is false, or follow the `Link` header.
+
+You can safely repeat a request that creates an object. The same `id` with the same fields returns the original with status 200
+and `Idempotent-Replayed: true`; the same `id` with other fields is refused with status 409.
+
+Unknown fields, repeated keys and wrong types are refused. The error names each of them with a JSON pointer.
 """
 _TAGS: Final[Mapping[str, str]] = {
-    "charges": "What customers are charged for",
-    "recurring-charges": "What they are charged each month, quarter or year",
-    "customers": "Who is billed, and what they owe",
-    "services": "The catalogue and its prices",
-    "tax-rates": "What services may be taxed at",
-    "billing-runs": "From charges to invoices",
+    "charges": "Amounts that customers owe",
+    "recurring-charges": "Charges that are posted every month, quarter or year",
+    "customers": "Customers, their balances and statements",
+    "services": "The catalogue: services and their prices",
+    "tax-rates": "Tax rates for services",
+    "billing-runs": "Turn pending charges into invoices",
     "invoices": "Drafts, invoices and credit notes",
-    "invoice-lines": "Their lines",
-    "payments": "Money that came in",
-    "allocations": "Which invoices it went to",
-    "journal": "The accounting journal",
-    "audit-events": "Who did what",
-    "number-series": "The numbers given out",
-    "period-lock": "How far the books are closed",
+    "invoice-lines": "Lines of invoices and credit notes",
+    "payments": "Money received from customers",
+    "allocations": "Amounts of payments that are assigned to invoices",
+    "journal": "Double-entry bookings of a period",
+    "audit-events": "The audit trail",
+    "number-series": "The numbers of invoices and credit notes",
+    "period-lock": "The day through which the books are locked",
     "openapi": "This document",
-    "health": "For whoever watches the service",
+    "health": "For monitoring",
 }
-_NAMES: Final[Mapping[str, str]] = {
-    "id": "Its id.",
-    "allocation": "The allocation's id.",
-    "ref": "The customer's id or reference; slashes in it stand as they are.",
-    "code": "The service's id or code; slashes in it stand as they are.",
+_PATH_PARAMETERS: Final[Mapping[str, str]] = {
+    "id": "The id of the object.",
+    "allocation": "The id of the allocation.",
+    "ref": "The customer's id or reference. Do not encode slashes.",
+    "code": "The service's id or code. Do not encode slashes.",
     "number": "The invoice's id or number.",
 }
 _IF_MATCH: Final[JsonObject] = {
@@ -64,14 +67,14 @@ _IF_MATCH: Final[JsonObject] = {
     "in": "header",
     "required": True,
     "schema": {"type": "string", "pattern": '^(W/)?"[0-9]+"$'},
-    "description": "The ETag of what was read",
+    "description": "The ETag of the version that you change.",
     "example": '"1"',
 }
 
 
 @cache
 def document(version: str) -> JsonObject:
-    """The whole document, as plain JSON objects."""
+    """Return the document as plain JSON objects."""
     schemas, shared = _schemas()
     paths: JsonObject = {}
     for route in ROUTES:
@@ -81,46 +84,45 @@ def document(version: str) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": {"title": "billing-admin", "version": version, "description": _ABOUT},
-        "tags": [{"name": name, "description": what} for name, what in _TAGS.items()],
+        "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "paths": paths,
         "components": components,
     }
 
 
 def _scopes() -> str:
-    return "An API token. Scopes: " + "; ".join(f"`{scope}`: {what}" for scope, what in SCOPES.items()) + "."
+    return "An API token. Scopes: " + "; ".join(f"`{scope}`: {label}" for scope, label in SCOPES.items()) + "."
 
 
 def _schemas() -> tuple[Schemas, JsonObject]:
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = []
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = []
     for route in ROUTES:
         if route.body is not None:
-            wanted.append((route.body, "validation"))
-        wanted += [(model, "serialization") for model in (route.response, route.or_json) if isinstance(model, type)]
-    found, shared = models_json_schema(list(dict.fromkeys(wanted)), ref_template=REFERENCE)
-    return {(model, mode): dict(found[model, mode]) for model, mode in wanted}, shared.get("$defs", {})
+            models.append((route.body, "validation"))
+        models += [(model, "serialization") for model in (route.response, route.or_json) if isinstance(model, type)]
+    schemas, shared = models_json_schema(list(dict.fromkeys(models)), ref_template=REFERENCE)
+    return {(model, mode): dict(schemas[model, mode]) for model, mode in models}, shared.get("$defs", {})
 
 
 def _operation(route: Route, schemas: Schemas) -> JsonObject:
-    summary, _, more = cleandoc(route.view.__doc__ or "").partition("\n")
-    needs = "Needs no token." if route.scope == PUBLIC else f"Needs the scope `{route.scope}`."
-    shown = recorded_example(route)
+    summary, _, details = cleandoc(route.view.__doc__ or "").partition("\n")
+    authorisation = "Needs no token." if route.scope == PUBLIC else f"Needs the scope `{route.scope}`."
+    example = recorded_example(route)
     operation: JsonObject = {
         "operationId": route.name,
         "summary": summary,
-        "description": f"{more.strip()}\n\n{needs}".strip(),
+        "description": f"{details.strip()}\n\n{authorisation}".strip(),
         "tags": [route.path.split("/")[1].partition(".")[0]],
         "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
         "responses": success_responses(route, schemas) | error_responses(route),
         "security": [] if route.scope == PUBLIC else [{"token": [route.scope]}],
     }
-    for parameter in operation[
-        "parameters"
-    ]:  # a filter has none: whoever tries a list would narrow it without noticing
-        if parameter["in"] == "path" and parameter["name"] in shown.parameters:
-            parameter["example"] = shown.parameters[parameter["name"]]
+    # Filters have no examples: the documentation's forms would fill them in and narrow the list.
+    for parameter in operation["parameters"]:
+        if parameter["in"] == "path" and parameter["name"] in example.parameters:
+            parameter["example"] = example.parameters[parameter["name"]]
     if route.body is not None:
-        content = {"schema": schemas[route.body, "validation"], "example": shown.body}
+        content = {"schema": schemas[route.body, "validation"], "example": example.body}
         operation["requestBody"] = {"required": not route.body_optional, "content": {routing.MEDIA_TYPE: content}}
     return operation
 
@@ -132,7 +134,7 @@ def _path_parameters(route: Route) -> list[JsonObject]:
             "in": "path",
             "required": True,
             "schema": {"type": "string"} | ({"format": "uuid"} if name in {"id", "allocation"} else {"minLength": 1}),
-            "description": _NAMES[name],
+            "description": _PATH_PARAMETERS[name],
         }
         for name in re.findall(r"{(\w+)}", route.path)
     ]
@@ -142,16 +144,16 @@ def _query_parameters(model: type[Parameters]) -> list[JsonObject]:
     schema = model.model_json_schema(ref_template=REFERENCE)
     required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": _without_null(part)}
-        for name, part in schema.get("properties", {}).items()
+        {"name": name, "in": "query", "required": name in required, "schema": _without_null(property)}
+        for name, property in schema.get("properties", {}).items()
     ]
 
 
 def _without_null(schema: JsonObject) -> JsonObject:
-    """A parameter is left out, never null."""
-    kept = {name: value for name, value in schema.items() if name != "title" and (name, value) != ("default", None)}
-    choices = [one for one in kept.pop("anyOf", []) if one != {"type": "null"}]
-    return kept | choices[0] if len(choices) == 1 else kept | ({"anyOf": choices} if choices else {})
+    """Return a parameter's schema without null: a parameter is omitted, never null."""
+    schema = {name: value for name, value in schema.items() if name != "title" and (name, value) != ("default", None)}
+    choices = [choice for choice in schema.pop("anyOf", []) if choice != {"type": "null"}]
+    return schema | choices[0] if len(choices) == 1 else schema | ({"anyOf": choices} if choices else {})
 
 
 def _header_parameters(route: Route) -> list[JsonObject]:

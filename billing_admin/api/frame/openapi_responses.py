@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of answers: their content, headers and examples, and everything that may be refused."""
+"""The responses in the OpenAPI document: content, headers and examples of success, and the problems of errors."""
 
 import json
 from collections.abc import Mapping
@@ -17,35 +17,35 @@ JsonObject = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{model}"
 _EXAMPLES: Final = "examples.json"
-_SUCCESS: Final[Mapping[int, str]] = {200: "Done", 201: "Created", 202: "Begun"}
+_SUCCESS: Final[Mapping[int, str]] = {200: "OK", 201: "Created", 202: "Accepted"}
 _ERRORS: Final[Mapping[int, str]] = {
-    400: "Not JSON",
-    401: "No token, or one unknown, expired or revoked",
+    400: "The body is not JSON",
+    401: "The token is missing, unknown, expired or revoked",
     403: "The token lacks the scope",
-    404: "There is no such thing",
-    409: "It contradicts what is stored",
-    412: "Somebody else changed it meanwhile",
+    404: "The object does not exist",
+    409: "The request conflicts with stored data",
+    412: "The object has changed since it was read",
     413: "The body is too large",
-    415: "Not JSON content",
-    422: "Understood, but wrong",
-    428: "Send If-Match",
-    429: "Too many calls of this token, or of this address without one: wait",
-    503: "The database is away: try again later",
+    415: "The content type is not JSON",
+    422: "A value is not valid",
+    428: "The header If-Match is missing",
+    429: "The token, or the address without a token, has exceeded its rate limit",
+    503: "The database is unavailable",
 }
 _PROBLEM: Final[JsonObject] = {
     "type": "object",
-    "description": "What went wrong (RFC 9457).",
+    "description": "An error (RFC 9457).",
     "required": ["type", "title", "status", "detail", "instance", "code", "errors"],
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "A sentence for people"},
+        "detail": {"type": "string", "description": "The error and how to fix it, for people"},
         "instance": {"type": "string", "description": "The request id, as in the header X-Request-Id"},
-        "code": {"type": "string", "description": "Stable: for programs"},
+        "code": {"type": "string", "description": "A stable code, for programs"},
         "errors": {
             "type": "array",
-            "description": "What is wrong where: up to 1,000 places",
+            "description": "The fields that are not valid, up to 1,000",
             "items": {
                 "type": "object",
                 "required": ["pointer", "code", "detail"],
@@ -53,7 +53,7 @@ _PROBLEM: Final[JsonObject] = {
                     "pointer": {
                         "type": "string",
                         "format": "json-pointer",
-                        "description": "The place in the body, or the name of a parameter behind a slash",
+                        "description": "The location in the body, or the name of a query parameter after a slash",
                     },
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
@@ -64,7 +64,7 @@ _PROBLEM: Final[JsonObject] = {
         "differs": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "With the code `id_conflict`: the fields in which the repeat differs from what is stored",
+            "description": "With the code `id_conflict`: the fields that differ from the stored object",
         },
     },
 }
@@ -75,18 +75,20 @@ def _header(description: str, required: bool = False, **schema: object) -> JsonO
 
 
 _HEADERS: Final[JsonObject] = {
-    "X-Request-Id": _header("Names this request in the log and in the audit trail.", required=True, format="uuid"),
+    "X-Request-Id": _header("The id of this request in the log and the audit trail.", required=True, format="uuid"),
     "ETag": _header(
-        "The version that is shown: send it as If-Match to change it.", pattern='^"[0-9]+"$', required=True
+        "The version of the object. Send it as If-Match with a change.", pattern='^"[0-9]+"$', required=True
     ),
-    "Link": _header('The next page: `<…>; rel="next"`. Absent on the last.'),
-    "Idempotent-Replayed": _header("`true` when this was asked before: nothing was done again.", enum=["true"]),
-    "Location": _header("Where to ask how far it is.", required=True),
+    "Link": _header('The URL of the next page: `<…>; rel="next"`. The last page has no such header.'),
+    "Idempotent-Replayed": _header(
+        "`true` for a repeated request: it returned the original and changed nothing.", enum=["true"]
+    ),
+    "Location": _header("The URL that shows the progress.", required=True),
     "WWW-Authenticate": _header("`Bearer`", enum=["Bearer"], required=True),
-    "Retry-After": _header("After how many seconds to try again.", type="integer", minimum=1, required=True),
-    "Content-Disposition": _header("The file's name."),
+    "Retry-After": _header("The number of seconds after which to try again.", type="integer", minimum=1, required=True),
+    "Content-Disposition": _header("The name of the file."),
 }
-_HEADERS_OF_ERRORS: Final[Mapping[int, tuple[str, ...]]] = {
+_ERROR_HEADERS: Final[Mapping[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
     429: ("Retry-After",),
     503: ("Retry-After",),
@@ -95,8 +97,9 @@ _HEADERS_OF_ERRORS: Final[Mapping[int, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request that was sent, and the answers that came, by status."""
+    """A recorded request, and the content of its responses by status."""
 
+    # The names are keys of examples.json.
     parameters: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
     answers: Mapping[str, Any] = field(default_factory=dict)
@@ -109,16 +112,16 @@ def _recorded() -> JsonObject:
 
 
 def recorded_example(route: Route) -> Example:
-    """What was recorded of a route; nothing, for one that is newer than the recording."""
+    """Return the recorded example of a route, empty if the route is newer than the recording."""
     return Example(**_recorded()["routes"].get(route.name, {}))
 
 
 def success_responses(route: Route, schemas: Mapping[tuple[type[BaseModel], str], JsonObject]) -> JsonObject:
-    """How a route answers when all is well."""
+    """Return the responses of success, by status."""
     return {
         str(status): {
             "description": _SUCCESS[status],
-            "headers": _named(_headers(route, status)),
+            "headers": _references(_headers(route, status)),
             "content": _content(route, status, schemas),
         }
         for status in route.statuses
@@ -128,8 +131,8 @@ def success_responses(route: Route, schemas: Mapping[tuple[type[BaseModel], str]
 def _content(
     route: Route, status: int, schemas: Mapping[tuple[type[BaseModel], str], JsonObject]
 ) -> Mapping[str, JsonObject]:
-    shown = recorded_example(route).answers
-    example = {"example": shown[str(status)]} if str(status) in shown else {}
+    recorded = recorded_example(route).answers
+    example = {"example": recorded[str(status)]} if str(status) in recorded else {}
     if not isinstance(route.response, str):
         return {routing.MEDIA_TYPE: {"schema": schemas[route.response, "serialization"]} | example}
     schema = {"type": "object" if route.response == routing.MEDIA_TYPE else "string"}
@@ -154,12 +157,12 @@ def _headers(route: Route, status: int) -> list[str]:
     return names
 
 
-def _named(headers: list[str]) -> JsonObject:
+def _references(headers: list[str]) -> JsonObject:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
 
 
 def error_responses(route: Route) -> JsonObject:
-    """What a route may refuse, and how."""
+    """Return the error responses of a route, by status."""
     statuses = {422, 429, 503}
     if route.scope != PUBLIC:
         statuses |= {401, 403}
@@ -172,12 +175,12 @@ def error_responses(route: Route) -> JsonObject:
     return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 
-def _refusal(status: int) -> JsonObject:
+def _error_response(status: int) -> JsonObject:
     recorded = _recorded()["problems"].get(str(status))
     content = {"schema": {"$ref": REFERENCE.format(model="Problem")}} | ({"example": recorded} if recorded else {})
     return {
         "description": _ERRORS[status],
-        "headers": _named(["X-Request-Id", *_HEADERS_OF_ERRORS.get(status, ())]),
+        "headers": _references(["X-Request-Id", *_ERROR_HEADERS.get(status, ())]),
         "content": {problems.MEDIA_TYPE: content},
     }
 
@@ -185,5 +188,5 @@ def _refusal(status: int) -> JsonObject:
 COMPONENTS: Final[JsonObject] = {
     "schemas": {"Problem": _PROBLEM},
     "headers": _HEADERS,
-    "responses": {str(status): _refusal(status) for status in _ERRORS},
+    "responses": {str(status): _error_response(status) for status in _ERRORS},
 }

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 says: one mapping from what was raised to what a script is told."""
+"""The one mapping from errors to problem documents (RFC 9457)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -44,25 +44,25 @@ STATUS_CODES: Final[Mapping[type[DomainError], int]] = {
     TooManyRequests: 429,
 }
 
-_HTTP_WORDS = {
-    404: "There is nothing at this address.",
-    405: "This address does not take this method.",
-    413: "The body is too large.",
+_HTTP_DETAILS = {
+    404: "The API has no such URL. Check the path.",
+    405: "This URL does not support this method. See the header Allow.",
+    413: "The body is too large. Send less at a time.",
 }
 
 
 def error_response(error: Exception) -> Response:
-    """Say what went wrong, whatever it was; only what is our own fault becomes a 500."""
+    """Return the problem document for any error; only an error that is a bug becomes a 500."""
     if isinstance(error, DomainError):
-        return _refusal(error)
+        return _domain_response(error)
     if reason := unavailable(error):
         log_unavailable(error, reason)
-        detail = f"{reason.detail} Try again in a moment; sending the same id again is safe."
+        detail = f"{reason.detail} Try again in a few seconds. You can safely repeat a request with the same id."
         return problem_response(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, HTTPException):
-        return _http(error)
+        return _http_response(error)
     log_failure(error)
-    return problem_response(500, "unexpected", "Something went wrong on our side; the request id tells us what.")
+    return problem_response(500, "unexpected", "An unexpected error occurred. Quote the request id if you report it.")
 
 
 def problem_response(
@@ -73,7 +73,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **extra: object,
 ) -> Response:
-    """One problem document."""
+    """Return a problem document."""
     content = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -82,83 +82,83 @@ def problem_response(
         "instance": request_id(),
         "code": code,
         "errors": [
-            {"pointer": json_pointer(e.field), "code": e.code, "detail": e.message}
-            | ({"differs": e.differs} if e.differs else {})
-            for e in errors
+            {"pointer": json_pointer(error.field), "code": error.code, "detail": error.message}
+            | ({"differs": error.differs} if error.differs else {})
+            for error in errors
         ],
     }
     return Response(json.dumps(content | extra), status, headers, content_type=MEDIA_TYPE)
 
 
-def json_pointer(place: Field) -> str:
-    """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part)[:MAX_POINTER_PART].replace("~", "~0").replace("/", "~1") for part in place)
+def json_pointer(location: Field) -> str:
+    """Return the JSON pointer (RFC 6901) of a location."""
+    return "".join("/" + str(part)[:MAX_POINTER_PART].replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def _refusal(error: DomainError) -> Response:
+def _domain_response(error: DomainError) -> Response:
     status = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(error.retry_after)
-    placed = [one for one in error.problems if one.field]
-    return problem_response(status, error.code, error.message, placed, headers, **error.extra)
+    with_location = [item for item in error.problems if item.field]
+    return problem_response(status, error.code, error.message, with_location, headers, **error.extra)
 
 
-def _http(error: HTTPException) -> Response:
+def _http_response(error: HTTPException) -> Response:
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
     code = HTTPStatus(status).name.lower()
     return problem_response(
-        status, code, _HTTP_WORDS.get(status) or error.description or HTTPStatus(status).phrase, headers=headers
+        status, code, _HTTP_DETAILS.get(status) or error.description or HTTPStatus(status).phrase, headers=headers
     )
 
 
-# pydantic's error types, and what we say instead; `{…}` are members of the error's context.
-_WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "missing": ("required", "This is required."),
-    "extra_forbidden": ("unknown_field", "There is no such field."),
-    "string_type": ("wrong_type", "Use text, in quotes."),
+# Code and message for pydantic's error types; `{…}` are members of the error's context.
+_VALIDATION_MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "missing": ("required", "Send this field."),
+    "extra_forbidden": ("unknown_field", "This field does not exist. Check its name, or remove it."),
+    "string_type": ("wrong_type", "Use a string."),
     "bool_type": ("wrong_type", "Use true or false."),
     "int_type": ("wrong_type", "Use a whole number."),
     "dict_type": ("wrong_type", "Use a JSON object."),
     "model_type": ("wrong_type", "Use a JSON object."),
     "list_type": ("wrong_type", "Use a JSON array."),
-    "too_short": ("too_short", "Give at least {min_length}."),
-    "too_long": ("too_long", "Give at most {max_length}."),
+    "too_short": ("too_short", "Send at least {min_length}."),
+    "too_long": ("too_long", "Send at most {max_length}."),
     "literal_error": ("not_a_choice", "Use {expected}."),
 }
 
 
 def as_invalid(error: ValidationError) -> Invalid:
-    """What pydantic found, as one of our own refusals."""
+    """Return pydantic's errors as a domain error."""
     return combine_problems(validation_problems(error))
 
 
 def combine_problems(problems: Sequence[Problem]) -> Invalid:
-    """One refusal of problems in the order of their rows, the first thousand of them named."""
-    ordered = sorted(problems, key=lambda one: [part for part in one.field if isinstance(part, int)])
-    refusal = Invalid.of(ordered[:MAX_PROBLEMS], len(ordered))
-    assert isinstance(refusal, Invalid)  # noqa: S101 - `of` makes one of its own class
-    return refusal
+    """Return one error with the first `MAX_PROBLEMS` problems, ordered by row."""
+    ordered = sorted(problems, key=lambda item: [part for part in item.field if isinstance(part, int)])
+    error = Invalid.of(ordered[:MAX_PROBLEMS], len(ordered))
+    assert isinstance(error, Invalid)  # noqa: S101 - `of` returns an instance of its class
+    return error
 
 
-def validation_problems(error: ValidationError, *place: str | int) -> list[Problem]:
-    """What pydantic found, in our own words; `place` is where the validated part stands."""
-    return [_worded(one, place) for one in error.errors(include_url=False)]
+def validation_problems(error: ValidationError, *location: str | int) -> list[Problem]:
+    """Return pydantic's errors as problems; `location` is that of the validated part in the body."""
+    return [_validation_problem(item, location) for item in error.errors(include_url=False)]
 
 
-def _worded(error: Mapping[str, Any], place: Field) -> Problem:
-    field = (*place, *error["loc"])
+def _validation_problem(error: Mapping[str, Any], location: Field) -> Problem:
+    field = (*location, *error["loc"])
     if error["input"] is None and error["loc"] and error["type"] not in {"missing", "extra_forbidden"}:
-        return Problem("wrong_type", "Leave it out instead of sending null.", field)
+        return Problem("wrong_type", "Omit the field instead of sending null.", field)
     if error["type"] == "not_a_decimal":
-        return _decimal(error["input"], field)
-    code, words = _WORDS.get(error["type"], (error["type"], error["msg"]))
-    return Problem(code, words.format(**error.get("ctx", {})), field)
+        return _decimal_problem(error["input"], field)
+    code, message = _VALIDATION_MESSAGES.get(error["type"], (error["type"], error["msg"]))
+    return Problem(code, message.format(**error.get("ctx", {})), field)
 
 
-def _decimal(value: object, field: Field) -> Problem:
-    """Ask the domain what is wrong with a number: it has the words."""
+def _decimal_problem(value: object, field: Field) -> Problem:
+    """Return the domain's message for a number that is not valid."""
     if isinstance(value, str):
         try:
             exact(value)

@@ -1,4 +1,4 @@
-"""Bytes to Python, exactly as written: nothing is repaired, nothing is guessed, and no number goes through a float."""
+"""A strict JSON reader: it repairs nothing, and no number passes through a float."""
 
 import json
 import re
@@ -10,57 +10,57 @@ from typing import Any, NoReturn
 
 from billing_admin.domain.errors import DomainError, Field, Invalid, Problem
 
-# How a text could have got a NUL, or half of a surrogate pair, into it: as bytes both are refused by the decoders.
+# Escapes of NUL and of halves of surrogate pairs. As plain bytes both are refused by the decoders.
 _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 MAX_PROBLEMS = 1000
 MAX_KEYS = 1000
-_LONGEST_INT = 19
+_MAX_INT_LENGTH = 19  # with the sign; more digits do not fit into 64 bits
 _TOO_LARGE = Decimal("1e999999")
 
 
 class NotJson(DomainError):
-    """The body is not JSON at all."""
+    """The body is not JSON."""
 
 
-class _Suspect(Exception):
-    """Something is wrong inside: read again, with care, to name the place."""
+class _NeedsCheck(Exception):
+    """The fast decoder met a problem; the careful decoder finds its location."""
 
 
-class _Doubled(dict[str, Any]):
-    """An object that named a key twice."""
+class _ObjectWithDuplicate(dict[str, Any]):
+    """A JSON object in which a key is repeated."""
 
     repeated: str
 
 
 class _Constant(str):
-    """NaN or Infinity: Python knows them, JSON does not."""
+    """NaN or Infinity, which Python reads although JSON does not have them."""
 
     __slots__ = ()
 
 
 def read_json(body: bytes) -> Any:
-    """Read one JSON text in UTF-8. Whole numbers come as int, all others as Decimal, digit for digit.
+    """Return the content of a JSON text in UTF-8: whole numbers as int, other numbers as exact Decimal.
 
-    Raises NotJson for what is not JSON. Raises Invalid, with the places, for repeated keys, far too many keys, NUL and lone
-    surrogates.
+    Raises NotJson if the body is not JSON. Raises Invalid with the location of repeated keys, objects of more than `MAX_KEYS`
+    keys, NUL characters and lone surrogates.
     """
     if not body:
-        raise NotJson("empty_body", "The body is empty: send a JSON object.")
+        raise NotJson("empty_body", "The body is empty. Send a JSON object.")
     try:
         return _read(body.decode())
     except UnicodeDecodeError as error:
-        raise NotJson("not_utf8", f"The body is not UTF-8: see byte {error.start}.") from None
+        raise NotJson("not_utf8", f"The body is not UTF-8. Check byte {error.start}.") from None
     except RecursionError:
-        raise NotJson("nested_too_deeply", "The body is nested too deeply.") from None
+        raise NotJson("nested_too_deeply", "The body is nested too deeply. Send fewer levels.") from None
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise NotJson("not_json", f"The body is not JSON: {error.msg} ({place}).") from None
+        location = f"line {error.lineno}, column {error.colno}"
+        raise NotJson("not_json", f"The body is not JSON: {error.msg} ({location}).") from None
 
 
 def _read(text: str) -> Any:
     if not _SUSPECT_ESCAPE.search(text):
-        with suppress(_Suspect):
+        with suppress(_NeedsCheck):
             return _FAST.decode(text)
     content = _CAREFUL.decode(text)
     problems = list(islice(_problems(content), MAX_PROBLEMS))
@@ -71,75 +71,79 @@ def _read(text: str) -> Any:
 
 
 def _problems(content: Any) -> Iterator[Problem]:
-    """Walk without recursion: the content may be as deep as the reader allows, and as wide as a body may be long."""
-    waiting: list[Iterator[tuple[Field, Any]]] = [iter([((), content)])]
-    while waiting:
-        for place, value in waiting[-1]:
-            yield from _own_problems(place, value)
+    """Yield the problems of all values. An explicit stack replaces recursion, as the content may be nested deeply."""
+    stack: list[Iterator[tuple[Field, Any]]] = [iter([((), content)])]
+    while stack:
+        for location, value in stack[-1]:
+            yield from _value_problems(location, value)
             if isinstance(value, dict | list):
-                waiting.append(_inside(place, value))
+                stack.append(_children(location, value))
                 break
         else:
-            waiting.pop()
+            stack.pop()
 
 
-def _inside(place: Field, value: dict[str, Any] | list[Any]) -> Iterator[tuple[Field, Any]]:
-    named = value.items() if isinstance(value, dict) else enumerate(value)
-    return (((*place, name), item) for name, item in named)
+def _children(location: Field, value: dict[str, Any] | list[Any]) -> Iterator[tuple[Field, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return (((*location, name), item) for name, item in items)
 
 
-def _own_problems(place: Field, value: Any) -> Iterator[Problem]:
+def _value_problems(location: Field, value: Any) -> Iterator[Problem]:
     if isinstance(value, _Constant):
-        yield Problem("not_a_number", f"{value} is not JSON: write a number.", place)
+        yield Problem("not_a_number", f"{value} is not JSON. Use a number.", location)
     elif isinstance(value, str) and _UNSTORABLE.search(value):
-        yield Problem("unprintable", "Leave out NUL and halves of surrogate pairs.", place)
+        yield Problem("unprintable", "Remove NUL characters and lone surrogates.", location)
     elif isinstance(value, dict):
-        yield from _key_problems(place, value)
+        yield from _key_problems(location, value)
 
 
-def _key_problems(place: Field, value: dict[str, Any]) -> Iterator[Problem]:
-    if isinstance(value, _Doubled):
-        yield Problem("duplicate_key", "This key stands here twice.", (*place, value.repeated))
+def _key_problems(location: Field, value: dict[str, Any]) -> Iterator[Problem]:
+    if isinstance(value, _ObjectWithDuplicate):
+        yield Problem("duplicate_key", "Use each key only once in an object.", (*location, value.repeated))
     if len(value) > MAX_KEYS:
-        yield Problem("too_many_keys", f"Use at most {MAX_KEYS:,} keys in one object.", place)
+        yield Problem("too_many_keys", f"Use at most {MAX_KEYS:,} keys in one object.", location)
     if any(_UNSTORABLE.search(key) for key in value):
-        yield Problem("unprintable", "Leave NUL and halves of surrogate pairs out of the keys here.", place)
+        yield Problem(
+            "unprintable", "Remove NUL characters and lone surrogates from the keys of this object.", location
+        )
 
 
 def _integer(digits: str) -> int | Decimal:
-    """Keep −0 and what is too long for a whole number as they are written: whoever reads them refuses them by name."""
-    return int(digits) if len(digits) <= _LONGEST_INT and digits != "-0" else Decimal(digits)
+    """Keep −0 and numbers of more than 19 characters as Decimal: the domain refuses them with a message of its own."""
+    return int(digits) if len(digits) <= _MAX_INT_LENGTH and digits != "-0" else Decimal(digits)
 
 
 def _decimal(digits: str) -> Decimal:
     try:
         return Decimal(digits)
-    except InvalidOperation:  # an exponent beyond even Decimal's range
+    except InvalidOperation:  # the exponent is outside of Decimal's range
         return _TOO_LARGE
 
 
-def _refuse(_name: str) -> NoReturn:
-    raise _Suspect
+def _reject_constant(_name: str) -> NoReturn:
+    raise _NeedsCheck
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs) or len(found) > MAX_KEYS:
-        raise _Suspect
-    return found
+    content = dict(pairs)
+    if len(content) != len(pairs) or len(content) > MAX_KEYS:
+        raise _NeedsCheck
+    return content
 
 
-def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    doubled = _Doubled(found)
-    seen: set[str] = set()
-    doubled.repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    return doubled
+def _with_duplicate(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) == len(pairs):
+        return content
+    duplicate = _ObjectWithDuplicate(content)
+    keys: set[str] = set()
+    duplicate.repeated = next(key for key, _ in pairs if key in keys or keys.add(key))  # type: ignore[func-returns-value]
+    return duplicate
 
 
-_FAST = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_decimal, parse_constant=_refuse)
+_FAST = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_float=_decimal, parse_constant=_reject_constant
+)
 _CAREFUL = json.JSONDecoder(
-    object_pairs_hook=_marked, parse_int=_integer, parse_float=_decimal, parse_constant=_Constant
+    object_pairs_hook=_with_duplicate, parse_int=_integer, parse_float=_decimal, parse_constant=_Constant
 )

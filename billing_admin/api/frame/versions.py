@@ -1,4 +1,4 @@
-"""Changing only what was read: `ETag` says which version an answer shows, `If-Match` which one a change is meant for."""
+"""Optimistic locking: `ETag` names the version of a response, `If-Match` the version that a change applies to."""
 
 from flask import request
 
@@ -6,20 +6,22 @@ from billing_admin.domain.errors import DomainError, Stale
 
 
 class VersionNeeded(DomainError):
-    """The request does not say which version it changes."""
+    """The request has no `If-Match` header."""
 
 
 def etag(version: int) -> str:
-    """The tag of one version of a thing."""
+    """Return the ETag of a row's version."""
     return f'"{version}"'
 
 
 def check_if_match(version: int) -> None:
-    """Raise VersionNeeded without `If-Match`, and Stale when it names another version than this.
+    """Check that `If-Match` names this version. Raises VersionNeeded without the header, and Stale for another version.
 
-    A weak tag will do: proxies that compress make every tag a weak one.
+    Weak tags are accepted, because proxies that compress responses weaken every tag.
     """
     if not request.if_match:
-        raise VersionNeeded("version_needed", "Send If-Match with the ETag of what you read.")
+        raise VersionNeeded("version_needed", "Send the ETag of the version you read in the header If-Match.")
     if not request.if_match.contains_weak(str(version)):
-        raise Stale("stale", "Somebody else changed this since you read it: read it again.")
+        raise Stale(
+            "stale", "Another request has changed this since you read it. Read it again, then repeat your change."
+        )
