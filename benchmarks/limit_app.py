@@ -12,8 +12,8 @@ from flask import Flask, request
 from benchmarks.limits import COLUMNS, TABLE
 from benchmarks.places import SERVICES
 from billing_admin.clock import now
+from billing_admin.db.engine import CHECKPOINT_PAGES, WRITE_CACHE_KIB
 from billing_admin.db.ids import new_id
-from billing_admin.db.transactions import CHECKPOINT_PAGES, WRITE_CACHE_KIB
 
 DATABASE = os.environ["LIMIT_DATABASE"]
 ON_SQLITE = DATABASE.startswith("/")

@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from benchmarks.harness import Row
 from benchmarks.places import Place, another
 from billing_admin import clock, demo
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.pdf import pdf
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoices

@@ -13,7 +13,8 @@ from sqlalchemy import URL, Connection, text
 
 from billing_admin import clock, create_app
 from billing_admin.config import Settings
-from billing_admin.db.transactions import db, transaction, write_options
+from billing_admin.db.engine import db, write_options
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.access import tokens
 from tests.databases import PostgreSQL, plain, postgresql_database

@@ -12,8 +12,8 @@ from benchmarks.harness import Row, measure
 from benchmarks.load import Server, serving
 from benchmarks.places import SECRET, Place, another, fill_catalogue, fill_charges, token
 from billing_admin.api.frame.fields import encode_cursor
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import db
 from billing_admin.queries.charges import unbilled
 from billing_admin.queries.charges.charges import ChargeFilter, charges
 
@@ -43,7 +43,7 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
             pair.ratio >= 1 / 1.5,
         )
         with large.app.app_context():
-            taken = _median(lambda: unbilled.totals(db.session()))
+            taken = _median(lambda: unbilled.unbilled_totals(db.session()))
         yield Row(
             f"totals of {many:,} unbilled charges",
             place.kind,

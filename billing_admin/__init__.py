@@ -18,7 +18,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from billing_admin.api.frame import problems  # noqa: PLC0415
     from billing_admin.background import init_background  # noqa: PLC0415
     from billing_admin.background.audit_sealing import AuditSealing  # noqa: PLC0415
-    from billing_admin.db.transactions import init_database  # noqa: PLC0415
+    from billing_admin.db.engine import init_database  # noqa: PLC0415
     from billing_admin.http.errors import init_errors  # noqa: PLC0415
     from billing_admin.http.security import init_security  # noqa: PLC0415
     from billing_admin.http.url_converters import init_url_converters  # noqa: PLC0415

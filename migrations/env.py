@@ -4,10 +4,10 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, text
 
-from billing_admin.db.transactions import db, migration_options
-from billing_admin.models.base import Base, Data, Exact, Key, Moment, Words
+from billing_admin.db.engine import db, migration_options
+from billing_admin.models.base import Base, ByteOrderedText, ExactDecimal, JsonData, UtcDateTime, UuidKey
 
-SHARED = {id(Words): "Words", id(Data): "Data"}
+SHARED = {id(ByteOrderedText): "ByteOrderedText", id(JsonData): "JsonData"}
 MIGRATION_LOCK = 7_245_001
 
 
@@ -15,7 +15,9 @@ def render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
     """Write our column types by their short names."""
     if kind != "type":
         return False
-    name = SHARED.get(id(item), type(item).__name__ + "()" if isinstance(item, Key | Exact | Moment) else "")
+    name = SHARED.get(
+        id(item), type(item).__name__ + "()" if isinstance(item, UuidKey | ExactDecimal | UtcDateTime) else ""
+    )
     if name:
         autogen.imports.add(f"from billing_admin.models.base import {name.removesuffix('()')}")
     return name or False

@@ -91,7 +91,7 @@ class Database:
     def __init__(self, url: URL, folder: Path) -> None:
         from billing_admin import create_app  # noqa: PLC0415 - pytest-cov measures what is imported after it starts
         from billing_admin.config import Settings  # noqa: PLC0415
-        from billing_admin.db.transactions import db  # noqa: PLC0415
+        from billing_admin.db.engine import db  # noqa: PLC0415
         from tests.people import hash_cheaply  # noqa: PLC0415
 
         hash_cheaply()
@@ -210,7 +210,7 @@ def app(backend: str, request: pytest.FixtureRequest) -> Flask:
 @pytest.fixture
 def session(app: Flask) -> Iterator[Session]:
     """The session of an application context around the test; what others commit shows after `session.rollback()`."""
-    from billing_admin.db.transactions import db  # noqa: PLC0415
+    from billing_admin.db.engine import db  # noqa: PLC0415
 
     with app.app_context():
         yield db.session()

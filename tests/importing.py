@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from billing_admin.background.imports import check_file, import_file, open_file
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.imports.fields import Plan, guess
 from billing_admin.domain.imports.rows import RowError
@@ -15,7 +16,7 @@ from billing_admin.formats import csv_reader, import_errors
 from billing_admin.models import Import
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
-from billing_admin.queries.imports import one_import
+from billing_admin.queries.imports import import_by_id
 from tests.making import NOW
 
 
@@ -54,7 +55,7 @@ def take_in(kind: str, text: str | bytes, **how: Any) -> Import:
 
 def as_it_is(id: UUID) -> Import:
     """An import as it is stored now; it stays as it is when the session moves on."""
-    found = one_import(db.session(), id)
+    found = import_by_id(db.session(), id)
     db.session.expunge(found)
     return found
 

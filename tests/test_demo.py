@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin import demo
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import (
     AuditEvent,
@@ -21,9 +22,9 @@ from billing_admin.models import (
     Payment,
     Service,
 )
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.queries.payments.receivables import open_by_bucket
+from billing_admin.queries.payments.receivables import open_amounts_by_bucket
 from tests.conftest import Database, PostgreSQL, SQLite
 from tests.making import make_customer
 
@@ -35,7 +36,7 @@ def filled(database: Database, now: datetime) -> dict[str, list[Any]]:
     database.reset()
     with database.app.app_context():
         transaction(demo.fill, now)
-        assert {result.check.name for result in examine(db.session(), now) if result.found} == set()
+        assert {result.check.name for result in run_checks(db.session(), now) if result.found} == set()
         return {name: list(db.session.execute(query).all()) for name, query in _TOLD.items()}
 
 
@@ -143,7 +144,7 @@ def test_it_has_something_of_everything(session: Session) -> None:
     again = (Invoice.replaces_id.is_not(None)) & (Invoice.status == "issued") & (Invoice.purchase_order == "PO-2207-B")
     assert _count(session, Invoice.status == "void") == _count(session, again) == 1
     today = TODAY.date()
-    aged = open_by_bucket(session, today)
+    aged = open_amounts_by_bucket(session, today)
     assert all(amount for amounts in zip(*aged.values(), strict=True) for amount in [sum(amounts)])
     assert session.scalar(select(func.min(Invoice.issue_date))) == date(2025, 11, 1)
 

@@ -14,13 +14,14 @@ from flask import Flask
 
 from billing_admin import clock
 from billing_admin.background.runner import Progress, ShuttingDown, handler, shutting_down
+from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.jobs import actor_of
-from billing_admin.queries.billing.runs import job_to_join, report, settled
+from billing_admin.queries.billing.runs import job_to_join, run_progress, run_report
 
 JOIN_POLL_SECONDS = 1.0  # seconds between two looks for a run to join
 _log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ def run_billing_job(job: Job, progress: Progress) -> None:
     """Bill the run's chunks until none waits."""
 
     def count() -> tuple[int, int]:
-        return settled(db.session(), job.subject_id)
+        return run_progress(db.session(), job.subject_id)
 
     def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
         made = transaction(work, *args, **how)
@@ -42,7 +43,7 @@ def run_billing_job(job: Job, progress: Progress) -> None:
     transact(runs.resume, job.subject_id, actor_of(job), clock.now())
     runs.bill_chunks(transact, job.subject_id, actor_of(job), clock.now())
     progress.beat(count, at_once=True)
-    run = report(db.session(), job.subject_id).run
+    run = run_report(db.session(), job.subject_id).run
     if run.failure:
         raise Conflict("run_failed", run.failure)
 

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin import clock
 from billing_admin.background.runner import Progress, handler
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.formats import meta_filters
 from billing_admin.formats.export import Wanted, bundle
 from billing_admin.models import Job

@@ -12,7 +12,8 @@ from uuid import UUID
 from billing_admin import clock
 from billing_admin.background.import_key_index import KeyIndex, open_key_index
 from billing_admin.background.runner import Progress, handler
-from billing_admin.db.transactions import Session, db, rehearsal, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, dry_run, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.imports.fields import Plan
@@ -25,7 +26,7 @@ from billing_admin.operations.imports import imports
 from billing_admin.operations.imports.kinds import RefusedRow, check_rows
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries import imports as queries
-from billing_admin.queries.files import Reading
+from billing_admin.queries.files import StoredFileReader
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -38,7 +39,7 @@ ReportProgress = Callable[[Callable[[], tuple[int, int | None]]], None]
 ReportErrors = Callable[[Sequence[RowError]], None]
 
 
-class _Counted(Reading):
+class _Counted(StoredFileReader):
     """A stored file that knows how much of it was read."""
 
     count = 0
@@ -124,7 +125,7 @@ def _examine_chunk(
     errors = [_twice(reader, one, again[one.record.line]) for one in found if one.record.line in again]
     asked = [one for one in found if one.record.line not in again]
     for one, made in zip(
-        asked, rehearsal(check_rows, reader.kind, reader.plan, asked, actor, clock.now()) if asked else [], strict=True
+        asked, dry_run(check_rows, reader.kind, reader.plan, asked, actor, clock.now()) if asked else [], strict=True
     ):
         if isinstance(made, RefusedRow):
             errors += reader.errors(one.record, made.problems)
@@ -142,7 +143,7 @@ def _twice(reader: Reader, asked: Asked, line: int) -> RowError:
 
 
 def _planned(id: UUID) -> Import:
-    one = queries.one_import(db.session(), id)
+    one = queries.import_by_id(db.session(), id)
     if one.plan is None:
         raise Conflict("not_mapped", "Say first which column is which.")
     return one
@@ -165,7 +166,7 @@ def _buffered(raw: io.RawIOBase) -> BinaryIO:
 
 def open_file(session: Session, id: UUID) -> BinaryIO:
     """A stored file, to be read from its beginning."""
-    return _buffered(Reading(session, id))
+    return _buffered(StoredFileReader(session, id))
 
 
 def _units(reader: Reader, file: BinaryIO) -> Iterator[list[Record]]:

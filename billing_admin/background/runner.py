@@ -10,7 +10,7 @@ import structlog
 from flask import Flask
 
 from billing_admin import clock
-from billing_admin.db.errors import LogIfUnavailable, unavailable
+from billing_admin.db.errors import LogIfUnavailable, explain_unavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
@@ -102,7 +102,7 @@ def _close(job: Job, worker: str) -> None:
     except jobs.LeaseLost:
         raise
     except Exception as error:
-        if unavailable(error):
+        if explain_unavailable(error):
             raise  # the job stays for the next worker
         _log.exception("job_failed", job=str(id))
         transaction(

@@ -15,10 +15,11 @@ from billing_admin import clock
 from billing_admin.background.runner import shutting_down
 from billing_admin.background.sending import address_rules, attempt_delivery
 from billing_admin.config import Settings
+from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.operations.webhooks import deliveries
-from billing_admin.queries.webhooks.endpoints import due
+from billing_admin.queries.webhooks.endpoints import endpoint_ids_due
 
 POLL_SECONDS = 1.0  # seconds
 MAX_PARALLEL = 8  # receivers that are sent to at once
@@ -46,7 +47,7 @@ class WebhookSender(Thread):
 def due_endpoints(app: Flask) -> list[UUID]:
     """The endpoints for which something is due; none while the database is away."""
     with app.app_context(), LogIfUnavailable("webhooks_not_looked_for"):
-        return due(db.session(), clock.now())
+        return endpoint_ids_due(db.session(), clock.now())
     return []
 
 

@@ -17,7 +17,7 @@ from billing_admin.cli.start import start
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
 from billing_admin.cli.worker import worker
 from billing_admin.config import ROOT
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 
 COMMANDS = (
     audit_head,

@@ -10,14 +10,15 @@ import click
 from billing_admin import clock
 from billing_admin.cli.commands import REJECTED, Day, command, say
 from billing_admin.cli.output import as_json, table
+from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain
 from billing_admin.operations.billing.runs import RunSpec, resolve_scope, run_billing
 from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
-from billing_admin.queries.billing.runs import RunReport, report
+from billing_admin.queries.billing.runs import RunReport, run_report
 
 
 @command("billing-run", writes=True)
@@ -64,7 +65,7 @@ def billing_run(
 
 def _stored(id: UUID) -> RunSpec:
     """What was asked of a run, so that it goes on as it began. Raises NotFound."""
-    stored = report(db.session(), id).run
+    stored = run_report(db.session(), id).run
     return RunSpec(
         through=stored.through,
         customers=None if stored.customers is None else tuple(stored.customers),
@@ -87,7 +88,7 @@ def _rehearse(spec: RunSpec, wants_json: bool) -> None:
 def _run(ctx: click.Context, spec: RunSpec, wants_json: bool) -> None:
     say(f"Billing run {spec.id}. Should it be interrupted: flask --app wsgi billing-run --id {spec.id}")
     run_id, _ = run_billing(transaction, spec, SYSTEM, clock.now())
-    made = report(db.session(), run_id)
+    made = run_report(db.session(), run_id)
     _show(_facts(made), made.totals, made.left_out, wants_json)
     if made.run.state == "failed":
         say(f"The run stopped: {made.run.failure} To go on: flask --app wsgi billing-run --id {run_id}")

@@ -11,7 +11,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 from billing_admin import clock
-from billing_admin.db.errors import AWAY, Unavailable, cause, unavailable
+from billing_admin.db.errors import DATABASE_UNAVAILABLE, Unavailable, driver_message, explain_unavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import DomainError, Invalid, NotFound
@@ -31,7 +31,7 @@ def explained_errors() -> Iterator[None]:
     except DomainError as error:
         _refused(error)
     except Exception as error:
-        reason = unavailable(error) or (AWAY if _is_without_tables(error) else None)
+        reason = explain_unavailable(error) or (DATABASE_UNAVAILABLE if _is_without_tables(error) else None)
         if reason is None:
             raise
         _unavailable(error, reason)
@@ -75,12 +75,12 @@ def _refused(error: DomainError) -> NoReturn:
 
 def _is_without_tables(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and (
-        getattr(error.orig, "sqlstate", None) == NO_TABLE[0] or NO_TABLE[1] in cause(error)
+        getattr(error.orig, "sqlstate", None) == NO_TABLE[0] or NO_TABLE[1] in driver_message(error)
     )
 
 
 def _unavailable(error: Exception, reason: Unavailable) -> NoReturn:
-    say(f"The database cannot be used: {cause(error)}" if reason is AWAY else reason.detail)
+    say(f"The database cannot be used: {driver_message(error)}" if reason is DATABASE_UNAVAILABLE else reason.detail)
     if _is_without_tables(error):
         say("If it is new: flask --app wsgi db upgrade")
     raise click.exceptions.Exit(UNAVAILABLE)

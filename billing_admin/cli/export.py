@@ -12,7 +12,7 @@ import click
 
 from billing_admin import clock
 from billing_admin.cli.commands import Day, command
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.access import SYSTEM
 from billing_admin.formats import export as exporting, journal
 from billing_admin.formats.export import FORMATS, META, Wanted

@@ -17,7 +17,8 @@ from billing_admin import clock
 from billing_admin.background.imports import check_all_rows, check_file, import_file, open_file
 from billing_admin.cli.commands import REJECTED, command, say
 from billing_admin.cli.output import as_json
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import Format
@@ -28,7 +29,7 @@ from billing_admin.domain.payments import METHODS, OLDEST
 from billing_admin.formats import csv_reader, import_errors
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
-from billing_admin.queries.imports import earlier, one_import
+from billing_admin.queries.imports import earlier_import, import_by_id
 
 BLOCK = 1 << 20
 
@@ -137,19 +138,19 @@ def _import(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
         file_id = files.store(transaction, parts, file.name, "text/csv", SYSTEM, clock.now())
     id = transaction(imports.create, kind, file_id, SYSTEM, clock.now())
     transaction(imports.set_plan, id, plan, SYSTEM, clock.now())
-    before = earlier(db.session(), one_import(db.session(), id))
+    before = earlier_import(db.session(), import_by_id(db.session(), id))
     if before is not None:
         say(
             f"This very file was imported {before.created_at:%Y-%m-%d} by {before.created_by}: what is in stays as it is."
         )
     check_file(id, SYSTEM, lambda _count: None)
-    checked = one_import(db.session(), id)
+    checked = import_by_id(db.session(), id)
     if checked.state != "checked":
         _show_errors(checked.errors_id)
         return Tally.of_data(checked.promised), checked.failure
     transaction(imports.start, id, SYSTEM, clock.now())
     import_file(id, SYSTEM, lambda _count: None)
-    return Tally.of_data(one_import(db.session(), id).made), None
+    return Tally.of_data(import_by_id(db.session(), id).made), None
 
 
 def _show_errors(errors_id: UUID | None) -> None:

@@ -7,14 +7,15 @@ import click
 from billing_admin import clock
 from billing_admin.cli.commands import REJECTED, Day, command, say
 from billing_admin.cli.output import as_json, table
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain, plain_or_none
 from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, check_through, post_all_due_charges
 from billing_admin.operations.webhooks.deliveries import delete_all_expired
-from billing_admin.queries.charges.recurring_charges import due
+from billing_admin.queries.charges.recurring_charges import due_charges
 from billing_admin.queries.master_data.organisation import today
 
 _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amount", "currency")
@@ -76,7 +77,7 @@ def _rehearse(through: date, wants_json: bool) -> None:
             "amount": plain_or_none(coming.amount),
             "currency": row.currency,
         }
-        for row, coming in due(db.session(), through)
+        for row, coming in due_charges(db.session(), through)
     ]
     if wants_json:
         as_json({"state": "preview", "through": through.isoformat(), "charges": rows})

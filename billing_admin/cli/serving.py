@@ -8,8 +8,9 @@ import structlog
 from flask import Flask
 
 from billing_admin.cli.commands import say
-from billing_admin.db.errors import RevisionMismatch, cause, unavailable
-from billing_admin.db.transactions import check_database, db
+from billing_admin.db.engine import db
+from billing_admin.db.errors import RevisionMismatch, driver_message, explain_unavailable
+from billing_admin.db.transactions import check_database
 
 # gunicorn ends when a worker ends with this code while it starts; with another one it would start the worker again forever.
 BOOT_ERROR: Final = 3
@@ -23,9 +24,9 @@ def check_at_start() -> None:
     except RevisionMismatch:
         raise
     except Exception as error:
-        if not unavailable(error):
+        if not explain_unavailable(error):
             raise
-        _log.warning("started_without_database", error=cause(error))
+        _log.warning("started_without_database", error=driver_message(error))
 
 
 def check_server(app: Flask) -> None:

@@ -18,8 +18,9 @@ from billing_admin import clock, demo
 from billing_admin.cli.commands import UNAVAILABLE, command, say
 from billing_admin.cli.supervisor import keep_running
 from billing_admin.config import INSTANCE, ROOT, Settings
+from billing_admin.db.engine import db
 from billing_admin.db.errors import RevisionMismatch
-from billing_admin.db.transactions import check_database, db, transaction
+from billing_admin.db.transactions import check_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import User
 from billing_admin.operations.access import users

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 from billing_admin import clock, demo as demo_data
 from billing_admin.cli.commands import command, say
 from billing_admin.cli.output import as_json
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.formats.glyphs import load_glyphs, shown
 from billing_admin.operations.audit import seal_all_events
-from billing_admin.queries.audit import Head, count_unsealed, head
-from billing_admin.queries.doctor import MOST_ROWS, Result, anchored, examine
+from billing_admin.queries.audit import ChainHead, chain_head, count_unsealed
+from billing_admin.queries.doctor import MAX_ROWS, Result, check_anchors, run_checks
 from billing_admin.queries.invoices.printing import texts_of_issued
 
 _ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
@@ -47,7 +48,7 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     """
     session = db.session()
     heads = _heads(anchor) if anchor else []
-    results = [*examine(session, clock.now()), *([anchored(session, heads)] if heads else [])]
+    results = [*run_checks(session, clock.now()), *([check_anchors(session, heads)] if heads else [])]
     broken, unsealed = [result for result in results if result.found], count_unsealed(session)
     unprintable = _unprintable(session)
     if wants_json:
@@ -77,18 +78,18 @@ def audit_head() -> None:
 
     Keep it where nobody of this machine can change it: doctor --anchor proves later that nothing was cut off before it.
     """
-    found = head(db.session())
+    found = chain_head(db.session())
     click.echo(f"{found.sequence}\t{found.hash}")
 
 
-def _heads(file: TextIO) -> list[Head]:
+def _heads(file: TextIO) -> list[ChainHead]:
     lines = [line.strip() for line in file if line.strip()]
     read = [_ANCHOR.fullmatch(line) for line in lines]
     if not lines or not all(read):
         raise click.BadParameter(
             "It must hold lines as audit-head prints them: a number and a hash.", param_hint="--anchor"
         )
-    return [Head(int(found[1]), found[2]) for found in read if found]
+    return [ChainHead(int(found[1]), found[2]) for found in read if found]
 
 
 def _unprintable(session: Session) -> dict[str, list[str]]:
@@ -102,7 +103,7 @@ def _unprintable(session: Session) -> dict[str, list[str]]:
 
 
 def _say_unprintable(unprintable: dict[str, list[str]]) -> None:
-    for number, characters in islice(unprintable.items(), MOST_ROWS):
+    for number, characters in islice(unprintable.items(), MAX_ROWS):
         say(f"{number}: the PDF cannot print {', '.join(characters)}.")
     say(
         f"Documents with characters that cannot be printed: {len(unprintable):,}."

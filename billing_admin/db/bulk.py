@@ -11,25 +11,25 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from billing_admin.db.errors import driver_errors
-from billing_admin.db.lookup import Several, array_of
-from billing_admin.db.prepared import Statement, each_once, in_place
+from billing_admin.db.lookup import ValueList, array_of
+from billing_admin.db.prepared import PreparedQuery, convert_distinct, numbered_name
 from billing_admin.models import Base
-from billing_admin.models.base import Exact, Key
+from billing_admin.models.base import ExactDecimal, UuidKey
 
 # Below this, one INSERT is quicker than starting a COPY.
-FEW = 5
-SLICE = 100  # rows that are sent at once: about what the driver gathers, too
+MAX_SINGLE_INSERTS = 5
+COPY_CHUNK_ROWS = 100  # rows that are sent at once: about what the driver gathers, too
 
-Given: TypeAlias = Mapping[str, ColumnElement[Any]]
+ValuesByColumn: TypeAlias = Mapping[str, ColumnElement[Any]]
 
 
 def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that name every column. A key that exists already raises SQLAlchemy's IntegrityError, as always."""
     if not rows:
         return
-    if len(rows) <= FEW:
+    if len(rows) <= MAX_SINGLE_INSERTS:
         for row in rows:
-            inserting(model)(session, row)
+            insert_query(model)(session, row)
     else:
         insert_stream(session, model, rows)
 
@@ -42,21 +42,24 @@ def insert_stream(session: Session, model: type[Base], rows: Iterable[Mapping[st
         _execute_many(session, model.__table__, list(rows))
 
 
-def insert_several(model: type[Base], prefix: str, rows: int) -> Insert:
+def numbered_insert(model: type[Base], prefix: str, rows: int) -> Insert:
     """The insert of as many rows, each in its place, to be one statement with others; the prefix is its parameters'."""
     columns = list(model.__table__.c)
     return insert(model).values(
         [
-            {column.name: bindparam(in_place(prefix + column.name, place), type_=column.type) for column in columns}
+            {
+                column.name: bindparam(numbered_name(prefix + column.name, place), type_=column.type)
+                for column in columns
+            }
             for place in range(rows)
         ]
     )
 
 
 @cache
-def inserting(model: type[Base]) -> Statement:
+def insert_query(model: type[Base]) -> PreparedQuery:
     """The statement that inserts one row which names every column."""
-    return Statement(insert(model))
+    return PreparedQuery(insert(model))
 
 
 def _copy(session: Session, table: FromClause, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -64,7 +67,7 @@ def _copy(session: Session, table: FromClause, rows: Iterable[Mapping[str, Any]]
     remaining = iter(rows)
     statement = f"COPY {table.description} ({', '.join(names)}) FROM STDIN"
     with driver_errors(session.connection()) as driver, driver.cursor().copy(statement) as copy:
-        while some := list(islice(remaining, SLICE)):
+        while some := list(islice(remaining, COPY_CHUNK_ROWS)):
             for row in _converted(session, table, names, some):
                 copy.write_row(row)
 
@@ -87,15 +90,15 @@ def _converted(
 def _as_taken(type: TypeEngine[Any], dialect: Dialect, values: list[Any]) -> list[Any]:
     """A column's values as the driver takes them; those of our own types on a short way (see `models.base`)."""
     process: Callable[[Any], Any] | None
-    if isinstance(type, Key):
+    if isinstance(type, UuidKey):
         process = type.as_text
     elif isinstance(type, TypeDecorator) and dialect.name == "postgresql":
         process = None
-    elif isinstance(type, Exact):
+    elif isinstance(type, ExactDecimal):
         process = type.as_text
     else:
         process = type.dialect_impl(dialect).bind_processor(dialect)
-    return each_once(process, values)
+    return convert_distinct(process, values)
 
 
 class UpdateMany:
@@ -105,19 +108,19 @@ class UpdateMany:
     joined with: let the join be on a whole key.
     """
 
-    def __init__(self, columns: Iterable[ColumnElement[Any]], statement: Callable[[Given], Update]) -> None:
+    def __init__(self, columns: Iterable[ColumnElement[Any]], statement: Callable[[ValuesByColumn], Update]) -> None:
         self._types = types = {column.key or "": column.type for column in columns}
         self._statement = statement
-        arrays = [array_of(bindparam(f"given_{name}", type_=Several()), type) for name, type in types.items()]
+        arrays = [array_of(bindparam(f"given_{name}", type_=ValueList()), type) for name, type in types.items()]
         rows = func.unnest(*arrays).table_valued(*(column(name, type) for name, type in types.items()))
         self._names = list(types)
         self._joined = statement(dict(rows.render_derived("given").c))
         one = {name: bindparam(f"given_{name}", type_=type) for name, type in types.items()}
-        self._one_by_one = Statement(statement(one))
+        self._one_by_one = PreparedQuery(statement(one))
 
     def clause(self, prefix: str, place: int) -> Update:
         """The update of the row in one of several places, to be one statement with others; the prefix is its parameters'."""
-        names = {name: in_place(prefix + name, place) for name in self._types}
+        names = {name: numbered_name(prefix + name, place) for name in self._types}
         return self._statement({name: bindparam(names[name], type_=type) for name, type in self._types.items()})
 
     def __call__(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -131,7 +134,7 @@ class UpdateMany:
 
 
 @contextmanager
-def joined_by_hash(session: Session) -> Iterator[None]:
+def hash_joins_only(session: Session) -> Iterator[None]:
     """Have PostgreSQL join two large sides by hash: without fresh statistics it takes one for a single row, and loops."""
     if session.get_bind().dialect.name != "postgresql":
         yield

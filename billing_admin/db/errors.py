@@ -67,7 +67,9 @@ class Unavailable:
     detail: str
 
 
-AWAY: Final = Unavailable("database_away", "The database is unavailable", "The database does not answer.")
+DATABASE_UNAVAILABLE: Final = Unavailable(
+    "database_away", "The database is unavailable", "The database does not answer."
+)
 LOCKED: Final = Unavailable(
     "database_away",
     "The customer’s account is in use",
@@ -75,7 +77,7 @@ LOCKED: Final = Unavailable(
 )
 
 
-def unavailable(error: BaseException | None) -> Unavailable | None:
+def explain_unavailable(error: BaseException | None) -> Unavailable | None:
     """Return why the database is unavailable, or None when the error means something else, such as a bug.
 
     Looks at the error and at its causes. A lock that could not be had in time, and a transaction that was rolled back in favour
@@ -87,7 +89,7 @@ def unavailable(error: BaseException | None) -> Unavailable | None:
         if isinstance(error, RevisionMismatch):
             return Unavailable("database_revision", "The program and the database do not match", str(error))
         if _is_away(error):
-            return AWAY
+            return DATABASE_UNAVAILABLE
         error = error.__cause__
     return None
 
@@ -124,13 +126,13 @@ class LogIfUnavailable:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
-        if error is None or unavailable(error) is None:
+        if error is None or explain_unavailable(error) is None:
             return False
-        _log.warning(self._event, **self._fields, error=cause(error))
+        _log.warning(self._event, **self._fields, error=driver_message(error))
         return True
 
 
-def cause(error: BaseException) -> str:
+def driver_message(error: BaseException) -> str:
     """Return the first line of the driver's message, without SQL."""
     driver_error = error.orig if isinstance(error, DBAPIError) else error
     return str(driver_error).strip().partition("\n")[0] or type(driver_error).__name__
@@ -147,10 +149,10 @@ def driver_errors(connection: Connection) -> Iterator[Any]:
         if broken:
             connection.invalidate(error)
             connection.engine.dispose()
-        raise as_sqlalchemy(dialect, error, broken) from error
+        raise as_sqlalchemy_error(dialect, error, broken) from error
 
 
-def as_sqlalchemy(dialect: Dialect, error: Any, broken: bool = False) -> BaseException:
+def as_sqlalchemy_error(dialect: Dialect, error: Any, broken: bool = False) -> BaseException:
     """Return the driver's error as the one that SQLAlchemy would raise."""
     wrapped: BaseException = DBAPIError.instance(
         None,

@@ -7,15 +7,15 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
-from billing_admin.models.base import spelled
+from billing_admin.models.base import uuid_text
 
 
-class Several(TypeDecorator[list[Any]]):
+class ValueList(TypeDecorator[list[Any]]):
     """Many values as one text: that of an array on PostgreSQL, whose driver takes far longer to write it, JSON on SQLite."""
 
     impl = Text
@@ -34,7 +34,7 @@ class Several(TypeDecorator[list[Any]]):
 def _element(value: Any) -> str:
     """An element of an array as PostgreSQL reads it."""
     if isinstance(value, UUID):
-        return spelled(value)
+        return uuid_text(value)
     if value is None:
         return "NULL"
     if not isinstance(value, str):
@@ -43,7 +43,7 @@ def _element(value: Any) -> str:
 
 
 class array_of(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
-    """The values of a parameter of the type `Several` as PostgreSQL's array of a type."""
+    """The values of a parameter of the type `ValueList` as PostgreSQL's array of a type."""
 
     inherit_cache = True
 
@@ -58,8 +58,8 @@ def _array_on_postgresql(element: array_of, compiler: SQLCompiler, **options: An
     return f"{compiler.process(values, **options)}::{compiler.dialect.type_compiler_instance.process(element.type)}"
 
 
-class is_among(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
-    """`column IN (values)`, the values being one parameter of the type `Several`.
+class list_contains(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
+    """`column IN (values)`, the values being one parameter of the type `ValueList`.
 
     It has no type: of a Boolean SQLAlchemy asks SQLite `(…) = 1`, for which no index serves.
     """
@@ -68,31 +68,31 @@ class is_among(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in
     inherit_cache = True
 
 
-@compiles(is_among, "postgresql")
-def _among_on_postgresql(element: is_among, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(list_contains, "postgresql")
+def _among_on_postgresql(element: list_contains, compiler: SQLCompiler, **options: Any) -> str:
     item, values = element.clauses
     array = compiler.dialect.type_compiler_instance.process(ARRAY(item.type))
     return f"({compiler.process(item, **options)} = ANY ({compiler.process(values, **options)}::{array}))"
 
 
-@compiles(is_among, "sqlite")
-def _among_on_sqlite(element: is_among, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(list_contains, "sqlite")
+def _among_on_sqlite(element: list_contains, compiler: SQLCompiler, **options: Any) -> str:
     item, values = element.clauses
     listed = f"SELECT value FROM json_each({compiler.process(values, **options)})"  # noqa: S608 - compiled by SQLAlchemy
     return f"({compiler.process(item, **options)} IN ({listed}))"
 
 
-def among_named(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+def is_any_of_named(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
     """`attribute IN (values)`; the values come by name when the statement, built once, is run."""
-    return is_among(attribute, bindparam(name, type_=Several()))
+    return list_contains(attribute, bindparam(name, type_=ValueList()))
 
 
-def among(_session: Session, attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """`attribute IN (values)` as one parameter, however many values there are."""
-    return is_among(attribute, bindparam(None, list(values), Several(), unique=True))
+    return list_contains(attribute, bindparam(None, list(values), ValueList(), unique=True))
 
 
-def as_id(name: str) -> UUID | None:
+def parse_uuid(name: str) -> UUID | None:
     """Read a UUID in its usual spelling, or None: the name is then a thing's own."""
     if len(name) != len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"):
         return None
@@ -102,7 +102,7 @@ def as_id(name: str) -> UUID | None:
         return None
 
 
-def named(key: InstrumentedAttribute[UUID], own: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+def has_id_or_name(key: InstrumentedAttribute[UUID], own: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
     """The condition that finds one thing by id or by its own name."""
-    id = as_id(name)
+    id = parse_uuid(name)
     return own == name if id is None else key == id

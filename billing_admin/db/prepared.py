@@ -12,33 +12,33 @@ from sqlalchemy import Connection, Dialect, Engine, SelectBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session
 
-from billing_admin.db.errors import as_sqlalchemy, driver_errors, unavailable
+from billing_admin.db.errors import as_sqlalchemy_error, driver_errors, explain_unavailable
 from billing_admin.db.schema_revision import check_stored_revision
 
-Process = Callable[[Any], Any] | None
+Converter = Callable[[Any], Any] | None
 Rows = list[tuple[Any, ...]]
 
 # Where a session notes the connection that it writes on: to ask SQLAlchemy for it costs more than a statement.
-CONNECTION = "connection"
+CONNECTION_KEY = "connection"
 # PostgreSQL's own way to name parameters, which psycopg passes on as it is.
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 # Up to so many things alike have a place each in a statement of its own; of more, lists are made.
-SEVERAL = 8
+MAX_NUMBERED = 8
 
 
-def in_place(name: str, place: int) -> str:
+def numbered_name(name: str, place: int) -> str:
     """The name of a parameter in one of several places."""
     return f"{name}_{place}"
 
 
-def in_places(name: str, values: Iterable[Any]) -> dict[str, Any]:
+def numbered_values(name: str, values: Iterable[Any]) -> dict[str, Any]:
     """The values by their parameters' names."""
-    return {in_place(name, place): value for place, value in enumerate(values)}
+    return {numbered_name(name, place): value for place, value in enumerate(values)}
 
 
-def each_once(process: Process, values: list[Any]) -> list[Any]:
+def convert_distinct(process: Converter, values: list[Any]) -> list[Any]:
     """The values processed, each object once: keys and days come again and again. While they live, its identity stands for it."""
     if process is None:
         return values
@@ -48,7 +48,7 @@ def each_once(process: Process, values: list[Any]) -> list[Any]:
     return [made[identity] for identity in identities]
 
 
-class Statement:
+class PreparedQuery:
     """A statement with named parameters. It may not have lists that SQLAlchemy would write out (see `queries.lookup.Several`).
 
     Several writes are one statement on PostgreSQL, and each goes through or none; their parameters must differ in name.
@@ -102,11 +102,11 @@ class _Form:
         binds: Mapping[str, Callable[[Any], Any]] = compiled._bind_processors
         self._sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
-        self._parameters: list[tuple[str, Process]] = [(name, binds.get(name)) for name in compiled.positiontup or ()]
+        self._parameters: list[tuple[str, Converter]] = [(name, binds.get(name)) for name in compiled.positiontup or ()]
         self._answers = isinstance(clause, SelectBase)
         columns: Iterable[Any] = clause.selected_columns if self._answers else ()
         results = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-        self._results: list[Process] = results if any(results) else []
+        self._results: list[Converter] = results if any(results) else []
         self._on_postgresql = dialect.name == "postgresql"
 
     def _said(self, values: Mapping[str, Any]) -> list[Any]:
@@ -117,7 +117,7 @@ class _Form:
         cursor = psycopg.RawCursor(driver) if self._on_postgresql else driver.cursor()
         rows = len(next(iter(columns.values())))
         given = {name: [value] * rows for name, value in self._constants.items()} | columns
-        said = [each_once(process, given[name]) for name, process in self._parameters]
+        said = [convert_distinct(process, given[name]) for name, process in self._parameters]
         cursor.executemany(self._sql, list(zip(*said, strict=True)))
         changed: int = cursor.rowcount
         return changed
@@ -140,10 +140,10 @@ class _Form:
 
 
 def _connection(session: Session) -> Connection:
-    return session.info.get(CONNECTION) or session.connection()
+    return session.info.get(CONNECTION_KEY) or session.connection()
 
 
-def alone(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
+def run_without_transaction(engine: Engine, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
     """Run one statement that reads, by itself: without a session, and without a transaction to begin and end.
 
     Raises as a session does. After an error nobody else gets the connection. As there is no transaction that would check the
@@ -158,15 +158,15 @@ def alone(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Ro
                 pooled.invalidate(error)
                 raise
     except dialect.loaded_dbapi.Error as error:
-        if unavailable(error):
+        if explain_unavailable(error):
             engine.dispose()  # the pool's other connections have probably broken as well
-        raise as_sqlalchemy(dialect, error) from error
+        raise as_sqlalchemy_error(dialect, error) from error
 
 
-def _run_checked(driver: Any, dialect: Dialect, statement: Statement, values: Mapping[str, Any]) -> Rows:
+def _run_checked(driver: Any, dialect: Dialect, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
     try:
         return statement.run(driver, dialect, values)
     except dialect.loaded_dbapi.Error as error:
-        if not unavailable(error):
+        if not explain_unavailable(error):
             check_stored_revision(driver)
         raise

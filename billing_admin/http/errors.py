@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from billing_admin.db.errors import Unavailable, cause, unavailable
+from billing_admin.db.errors import Unavailable, driver_message, explain_unavailable
 from billing_admin.domain.errors import DomainError
 from billing_admin.http.request_ids import request_id
 
@@ -31,10 +31,10 @@ def init_errors(app: Flask, *, page: ErrorResponder, api: ErrorResponder) -> Non
 
     def respond_to_http(error: HTTPException) -> Response:
         original = getattr(error, "original_exception", None)  # of a 500, raised after the view
-        return respond(original if isinstance(original, Exception) and unavailable(original) else error)
+        return respond(original if isinstance(original, Exception) and explain_unavailable(original) else error)
 
     def respond_to_unexpected(error: Exception) -> Response:
-        if unavailable(error) is None:
+        if explain_unavailable(error) is None:
             raise error  # a bug: Flask logs it, then asks for the response to a 500
         return respond(error)
 
@@ -51,7 +51,7 @@ def log_failure(exc_info: ExceptionInfo | Exception) -> None:
 
 def log_unavailable(error: Exception, reason: Unavailable) -> None:
     """Log that a request was refused because the database is unavailable."""
-    _log.error(reason.code, request_id=request_id(), error=cause(error))
+    _log.error(reason.code, request_id=request_id(), error=driver_message(error))
 
 
 def _is_api_request() -> bool:

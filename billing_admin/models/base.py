@@ -1,4 +1,4 @@
-"""The declarative base, and the column types that keep keys, exact decimals and moments the same on both databases."""
+"""The declarative base, and column types with which both databases store and return the same values."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -40,39 +40,42 @@ NAMING = {
 }
 
 
-# The same few keys come again and again: on each row of a join, in each table that an invoice is written to.
-_parsed = lru_cache(maxsize=4096)(UUID)
-spelled = lru_cache(maxsize=4096)(UUID.__str__)
+# Cached because few distinct keys recur often: on each row of a join, in each table of an invoice.
+_parse_uuid = lru_cache(maxsize=4096)(UUID)
+uuid_text = lru_cache(maxsize=4096)(UUID.__str__)
 
 
-class Key(TypeDecorator[UUID]):
-    """A UUID: native on PostgreSQL, its usual text with dashes on SQLite, so that a row reads the same everywhere."""
+class UuidKey(TypeDecorator[UUID]):
+    """A UUID: native on PostgreSQL, its text with dashes on SQLite, so that both show a row alike."""
 
     impl = Uuid
     cache_ok = True
-    as_text = staticmethod(spelled)
+    as_text = staticmethod(uuid_text)
 
     @property
     def python_type(self) -> type[UUID]:
-        """The type of the values, which a TypeDecorator does not take from its `impl`."""
+        """The type of the values; a TypeDecorator does not take it from its `impl`."""
         return UUID
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Uuid() if dialect.name == "postgresql" else String(36))
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name == "postgresql" else spelled(value)
+        return value if value is None or dialect.name == "postgresql" else uuid_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        return value if value is None or isinstance(value, UUID) else _parsed(value)
+        return value if value is None or isinstance(value, UUID) else _parse_uuid(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """On PostgreSQL the driver knows them."""
+        """Return None on PostgreSQL, whose driver returns the type itself."""
         return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
-class Exact(TypeDecorator[Decimal]):
-    """An exact decimal: on PostgreSQL a NUMERIC that holds any sum, on SQLite its one plain spelling, so that equal is equal."""
+class ExactDecimal(TypeDecorator[Decimal]):
+    """An exact decimal: a NUMERIC on PostgreSQL that holds any sum, plain text on SQLite.
+
+    Each number has one plain text (`domain.money.plain`), so that equal numbers compare equal as text.
+    """
 
     impl = Numeric
     cache_ok = True
@@ -80,7 +83,7 @@ class Exact(TypeDecorator[Decimal]):
 
     @property
     def python_type(self) -> type[Decimal]:
-        """The type of the values, which a TypeDecorator does not take from its `impl`."""
+        """The type of the values; a TypeDecorator does not take it from its `impl`."""
         return Decimal
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
@@ -93,19 +96,19 @@ class Exact(TypeDecorator[Decimal]):
         return value if value is None or isinstance(value, Decimal) else Decimal(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """On PostgreSQL the driver knows them."""
+        """Return None on PostgreSQL, whose driver returns the type itself."""
         return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
-class Moment(TypeDecorator[datetime]):
-    """A moment in UTC, with microseconds."""
+class UtcDateTime(TypeDecorator[datetime]):
+    """A date and time in UTC, with microseconds."""
 
     impl = DateTime
     cache_ok = True
 
     @property
     def python_type(self) -> type[datetime]:
-        """The type of the values, which a TypeDecorator does not take from its `impl`."""
+        """The type of the values; a TypeDecorator does not take it from its `impl`."""
         return datetime
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
@@ -123,15 +126,15 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# Bytes order text on both databases; a locale's order would differ between them, and be slower.
-Words = Text().with_variant(Text(collation="C"), "postgresql")
-Data = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# Both databases order text by its bytes: an order by locale would differ between them and be slower.
+ByteOrderedText = Text().with_variant(Text(collation="C"), "postgresql")
+JsonData = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class exact_sum(GenericFunction[Decimal]):  # noqa: N801 - SQL functions are named in lower case
-    """The exact sum of an `Exact` column: SUM on PostgreSQL, our own aggregate on SQLite (see `database`)."""
+    """The exact sum of an `ExactDecimal` column: SUM on PostgreSQL, an aggregate in `db.engine` on SQLite."""
 
-    type = Exact()
+    type = ExactDecimal()
     inherit_cache = True
 
 
@@ -141,13 +144,16 @@ def _sum_on_postgresql(element: exact_sum, compiler: SQLCompiler, **options: Any
 
 
 class exact_add(GenericFunction[Decimal]):  # noqa: N801
-    """The exact sum of two `Exact` values. A bare Decimal is bound as one, too: left to itself SQLite would get a float."""
+    """The exact sum of two `ExactDecimal` values.
 
-    type = Exact()
+    A plain Decimal is bound as ExactDecimal as well: SQLAlchemy would send it to SQLite as a float.
+    """
+
+    type = ExactDecimal()
     inherit_cache = True
 
     def __init__(self, *values: Any) -> None:
-        super().__init__(*(literal(value, Exact()) if isinstance(value, Decimal) else value for value in values))
+        super().__init__(*(literal(value, ExactDecimal()) if isinstance(value, Decimal) else value for value in values))
 
 
 @compiles(exact_add, "postgresql")
@@ -157,9 +163,9 @@ def _add_on_postgresql(element: exact_add, compiler: SQLCompiler, **options: Any
 
 
 class json_text(GenericFunction[str]):  # noqa: N801
-    """A `Data` column as text, spelled alike on both databases: as PostgreSQL writes JSONB (see `domain.jsontext`)."""
+    """A `JsonData` column as text, written as PostgreSQL writes JSONB (see `domain.json_text`)."""
 
-    type = Words
+    type = ByteOrderedText
     inherit_cache = True
 
     def __init__(self, value: Any) -> None:
@@ -173,38 +179,38 @@ def _json_text_on_postgresql(element: json_text, compiler: SQLCompiler, **option
 
 @compiles(json_text, "sqlite")
 def _json_text_on_sqlite(element: json_text, compiler: SQLCompiler, **options: Any) -> str:
-    """The way into Python is long: what has one name at most, and nothing escaped as a code point, is spelled so already."""
+    # A call into Python is slow. Text with at most one name and no \u escape is in PostgreSQL's form already.
     value = compiler.process(*element.clauses, **options)
-    spelled = f"instr({value}, ',') = 0 AND instr({value}, '\\u') = 0"
-    return f"CASE WHEN {value} IS NULL OR ({spelled}) THEN {value} ELSE json_text({value}) END"
+    is_same_text = f"instr({value}, ',') = 0 AND instr({value}, '\\u') = 0"
+    return f"CASE WHEN {value} IS NULL OR ({is_same_text}) THEN {value} ELSE json_text({value}) END"
 
 
 class Base(DeclarativeBase):
-    """Every table of ours."""
+    """The base of every table."""
 
     registry = registry(
         metadata=MetaData(naming_convention=NAMING),
         type_annotation_map={
-            UUID: Key,
-            Decimal: Exact,
-            datetime: Moment,
+            UUID: UuidKey,
+            Decimal: ExactDecimal,
+            datetime: UtcDateTime,
             date: Date,
             int: BigInteger,
-            str: Words,
-            dict[str, Any]: Data,
-            list[str]: Data,
+            str: ByteOrderedText,
+            dict[str, Any]: JsonData,
+            list[str]: JsonData,
         },
     )
 
 
-def one_of(column: str, *words: str) -> CheckConstraint:
-    """A column that holds one of a few words."""
-    listed = ", ".join(f"'{word}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+def value_check(column: str, *values: str) -> CheckConstraint:
+    """Return the constraint that a column holds one of these values."""
+    literals = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({literals})", name=f"{column}_known")
 
 
 def exact_checks(*columns: str) -> tuple[CheckConstraint, ...]:
-    """PostgreSQL accepts NaN as a number, SQLite any text: refuse both in the database itself."""
+    """Return constraints that columns hold numbers: PostgreSQL would accept NaN, SQLite any text."""
     return tuple(
         check
         for column in columns
@@ -215,3 +221,7 @@ def exact_checks(*columns: str) -> tuple[CheckConstraint, ...]:
             ).ddl_if(dialect="sqlite"),
         )
     )
+
+
+# Released migrations import these names.
+Key, Exact, Moment, Words, Data = UuidKey, ExactDecimal, UtcDateTime, ByteOrderedText, JsonData

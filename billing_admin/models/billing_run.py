@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, exact_checks, one_of
+from billing_admin.models.base import Base, exact_checks, value_check
 
 RUN_STATES = ("running", "done", "failed")
 _WAITING = text("state = 'waiting'")
@@ -19,7 +19,7 @@ class BillingRun(Base):
     """
 
     __tablename__ = "billing_runs"
-    __table_args__ = (one_of("state", *RUN_STATES), Index(None, "created_at", "id"))
+    __table_args__ = (value_check("state", *RUN_STATES), Index(None, "created_at", "id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     state: Mapped[str]
@@ -45,8 +45,8 @@ class BillingRunItem(Base):
     __tablename__ = "billing_run_items"
     __table_args__ = (
         ForeignKeyConstraint(["customer_id", "currency"], ["accounts.customer_id", "accounts.currency"]),
-        one_of("part", "due", "later", "held"),
-        one_of("state", "waiting", "billed", "left_out"),
+        value_check("part", "due", "later", "held"),
+        value_check("state", "waiting", "billed", "left_out"),
         CheckConstraint("(state = 'billed') = (invoice_id IS NOT NULL)", name="billed_has_invoice"),
         CheckConstraint("(state = 'left_out') = (reason IS NOT NULL)", name="left_out_has_reason"),
         *exact_checks("amount"),

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, ForeignKeyCon
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.models.audit import AuditEvent
-from billing_admin.models.base import Base, exact_checks, one_of
+from billing_admin.models.base import Base, exact_checks, value_check
 from billing_admin.models.service import Service
 
 CHARGE_STATUSES = ("pending", "held", "billed", "cancelled")
@@ -36,7 +36,7 @@ class Charge(Base):
             ["invoice_line_id", "customer_id", "currency"],
             ["invoice_lines.id", "invoice_lines.customer_id", "invoice_lines.currency"],
         ),
-        one_of("status", *CHARGE_STATUSES),
+        value_check("status", *CHARGE_STATUSES),
         CheckConstraint("(status = 'billed') = (invoice_line_id IS NOT NULL)", name="billed_is_on_a_line"),
         *exact_checks("quantity", "unit_price", "amount"),
         Index(None, "created_at", "id"),

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, exact_checks, one_of
+from billing_admin.models.base import Base, exact_checks, value_check
 
 TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export")
 
@@ -16,7 +16,7 @@ class Customer(Base):
     """Who is billed. `search` holds the folded reference, name and e-mail."""
 
     __tablename__ = "customers"
-    __table_args__ = (one_of("tax_treatment", *TAX_TREATMENTS), Index(None, "created_at", "id"))
+    __table_args__ = (value_check("tax_treatment", *TAX_TREATMENTS), Index(None, "created_at", "id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(unique=True)

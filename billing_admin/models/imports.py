@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, Data, one_of
+from billing_admin.models.base import Base, JsonData, value_check
 from billing_admin.models.job import StoredFile
 
 IMPORT_KINDS = ("customers", "services", "charges", "payments")
@@ -24,8 +24,8 @@ class Import(Base):
 
     __tablename__ = "imports"
     __table_args__ = (
-        one_of("kind", *IMPORT_KINDS),
-        one_of("state", *IMPORT_STATES),
+        value_check("kind", *IMPORT_KINDS),
+        value_check("state", *IMPORT_STATES),
         CheckConstraint("done >= 0", name="done_not_negative"),
         CheckConstraint("(state = 'done') = (finished_at IS NOT NULL)", name="done_has_moment"),
         Index(None, "created_at", "id"),
@@ -41,10 +41,10 @@ class Import(Base):
     size: Mapped[int]
     sha256: Mapped[str]
     header_key: Mapped[str | None]
-    plan: Mapped[dict[str, Any] | None] = mapped_column(Data)
-    promised: Mapped[dict[str, Any] | None] = mapped_column(Data)
+    plan: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
+    promised: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
     errors_id: Mapped[UUID | None] = mapped_column(ForeignKey(StoredFile.id, ondelete="SET NULL"))
-    made: Mapped[dict[str, Any] | None] = mapped_column(Data)
+    made: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
     done: Mapped[int]
     failure: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.models.base import Base, exact_checks, one_of
+from billing_admin.models.base import Base, exact_checks, value_check
 from billing_admin.models.customer import Customer
 from billing_admin.models.organisation import NumberSeries
 from billing_admin.models.service import Service
@@ -29,8 +29,8 @@ class Invoice(Base):
 
     __tablename__ = "invoices"
     __table_args__ = (
-        one_of("status", *INVOICE_STATUSES),
-        one_of("kind", "invoice", "credit_note"),
+        value_check("status", *INVOICE_STATUSES),
+        value_check("kind", "invoice", "credit_note"),
         CheckConstraint("total = net + tax", name="adds_up"),
         CheckConstraint(
             "(status = 'draft') = (number IS NULL) AND (number IS NULL) = (sequence IS NULL)"

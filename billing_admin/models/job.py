@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, Data, one_of
+from billing_admin.models.base import Base, JsonData, value_check
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 _ALIVE = text("state IN ('queued', 'running')")
@@ -23,7 +23,7 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        one_of("state", *JOB_STATES),
+        value_check("state", *JOB_STATES),
         CheckConstraint("(state = 'running') = (worker IS NOT NULL)", name="running_has_worker"),
         CheckConstraint("(state = 'failed') = (failure IS NOT NULL)", name="failed_has_failure"),
         Index(None, "created_at", "id"),
@@ -35,12 +35,12 @@ class Job(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]
     subject_id: Mapped[UUID]
-    asked: Mapped[dict[str, Any]] = mapped_column(Data)
+    asked: Mapped[dict[str, Any]] = mapped_column(JsonData)
     permission: Mapped[str]
     state: Mapped[str]
     done: Mapped[int]
     of: Mapped[int | None]
-    result: Mapped[dict[str, Any] | None] = mapped_column(Data)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JsonData)
     failure: Mapped[str | None]
     attempts: Mapped[int]
     worker: Mapped[str | None]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.models.base import Base, exact_checks, one_of
+from billing_admin.models.base import Base, exact_checks, value_check
 
 TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
 
@@ -20,7 +20,7 @@ class TaxRate(Base):
     """
 
     __tablename__ = "tax_rates"
-    __table_args__ = (one_of("category", *TAX_CATEGORIES), *exact_checks("percent"))
+    __table_args__ = (value_check("category", *TAX_CATEGORIES), *exact_checks("percent"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(unique=True)

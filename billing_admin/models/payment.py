@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.models.audit import AuditEvent
-from billing_admin.models.base import Base, one_of
+from billing_admin.models.base import Base, value_check
 
 PAYMENT_METHODS = (*METHODS, WRITE_OFF)
 
@@ -25,8 +25,8 @@ class Payment(Base):
     __table_args__ = (
         ForeignKeyConstraint(["customer_id", "currency"], ["accounts.customer_id", "accounts.currency"]),
         UniqueConstraint("id", "customer_id", "currency"),
-        one_of("status", "recorded", "reversed"),
-        one_of("method", *PAYMENT_METHODS),
+        value_check("status", "recorded", "reversed"),
+        value_check("method", *PAYMENT_METHODS),
         CheckConstraint("amount > 0 AND allocated >= 0 AND allocated <= amount", name="not_over_allocated"),
         CheckConstraint("(status = 'reversed') = (reversed_on IS NOT NULL)", name="reversed_has_day"),
         CheckConstraint("status = 'recorded' OR allocated = 0", name="reversed_pays_nothing"),

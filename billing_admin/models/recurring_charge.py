@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing_admin.models.base import Base, exact_checks, one_of
+from billing_admin.models.base import Base, exact_checks, value_check
 from billing_admin.models.charge import Charge
 from billing_admin.models.service import Service
 
@@ -25,7 +25,7 @@ class RecurringCharge(Base):
     __tablename__ = "recurring_charges"
     __table_args__ = (
         ForeignKeyConstraint(["customer_id", "currency"], ["accounts.customer_id", "accounts.currency"]),
-        one_of("interval", *INTERVALS),
+        value_check("interval", *INTERVALS),
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         *exact_checks("quantity", "unit_price"),
         Index(None, "customer_id"),

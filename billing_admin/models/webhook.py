@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.models.base import Base, one_of
+from billing_admin.models.base import Base, value_check
 
 ENDPOINT_STATES = ("active", "paused", "archived")
 DELIVERY_STATES = ("waiting", "delivered", "given_up")
@@ -22,7 +22,7 @@ class WebhookEndpoint(Base):
 
     __tablename__ = "webhook_endpoints"
     __table_args__ = (
-        one_of("state", *ENDPOINT_STATES),
+        value_check("state", *ENDPOINT_STATES),
         CheckConstraint("(previous_salt IS NULL) = (previous_until IS NULL)", name="previous_ends"),
         CheckConstraint("(worker IS NULL) = (held_until IS NULL)", name="held_by_worker"),
     )
@@ -54,7 +54,7 @@ class WebhookDelivery(Base):
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
-        one_of("state", *DELIVERY_STATES),
+        value_check("state", *DELIVERY_STATES),
         CheckConstraint("(state = 'waiting') = (next_attempt_at IS NOT NULL)", name="waiting_is_due"),
         CheckConstraint("(state = 'waiting') = (finished_at IS NULL)", name="waiting_is_not_finished"),
         Index(None, "endpoint_id", "created_at", "id"),

@@ -13,7 +13,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.audit import chained, content
 from billing_admin.models import AuditEvent, AuditSeal
-from billing_admin.queries.audit import head, horizon, unsealed
+from billing_admin.queries.audit import chain_head, seal_search_start, unsealed_events
 
 SEAL_BATCH = 2000
 SEAL_LOCK = 7_245_002
@@ -70,9 +70,9 @@ def seal_events(session: Session, now: datetime, limit: int = SEAL_BATCH, whole:
     a little older than the last sealed are looked for; `whole` looks through the whole log.
     """
     _lock_chain(session)
-    last = head(session)
+    last = chain_head(session)
     sequence, hash, seals = last.sequence, last.hash, []
-    for event in unsealed(session, None if whole else horizon(session, now), limit):
+    for event in unsealed_events(session, None if whole else seal_search_start(session, now), limit):
         sequence, hash = sequence + 1, chained(hash, content(event))
         seals.append({"sequence": sequence, "event_id": UUID(event["id"]), "hash": hash})
     insert_many(session, AuditSeal, seals)

@@ -18,7 +18,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
 from billing_admin.operations.audit import record
-from billing_admin.queries.jobs import alive, job
+from billing_admin.queries.jobs import job, unfinished_job
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
@@ -43,7 +43,7 @@ def enqueue(
     asked: Mapping[str, Any] | None = None,
 ) -> UUID:
     """Ask for a job; one that is waiting or running for the same subject is the one that was asked for."""
-    existing = alive(session, kind, subject_id)
+    existing = unfinished_job(session, kind, subject_id)
     if existing is not None:
         return existing.id
     made = Job(
@@ -162,7 +162,7 @@ def retry(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
         return
     if found.state == "done":
         raise Conflict("job_done", "This job is done.")
-    if alive(session, found.kind, found.subject_id) is not None:
+    if unfinished_job(session, found.kind, found.subject_id) is not None:
         raise Conflict("job_alive", "Another job does the same already.")
     found.state, found.failure, found.finished_at = "queued", None, None
     found.cancel_asked, found.attempts = False, 0

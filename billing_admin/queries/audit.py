@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from billing_admin.db.lookup import among, as_id
+from billing_admin.db.lookup import is_any_of, parse_uuid
 from billing_admin.domain.audit import BEGINNING, EXACT_AMOUNTS, MINOR_UNITS
 from billing_admin.models import (
     ApiToken,
@@ -32,36 +32,38 @@ from billing_admin.models.audit import BULK_MOVES
 from billing_admin.queries.master_data.organisation import organisation
 
 # By how much a transaction may end late and its event still be found at once.
-LATE = timedelta(minutes=1)
+COMMIT_DELAY = timedelta(minutes=1)
 # Each column as the database itself writes it: also what somebody spoiled can be read so, and hashed.
-TEXTS: Final = tuple(cast(column, Text).label(column.name) for column in AuditEvent.__table__.c)
+COLUMNS_AS_TEXT: Final = tuple(cast(column, Text).label(column.name) for column in AuditEvent.__table__.c)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """A place in the chain, and the hash there, which covers everything before it."""
 
     sequence: int
     hash: str
 
 
-def head(session: Session) -> Head:
+def chain_head(session: Session) -> ChainHead:
     """The end of the chain."""
     query = select(AuditSeal.sequence, AuditSeal.hash).order_by(AuditSeal.sequence.desc()).limit(1)
     last = session.execute(query).one_or_none()
-    return Head(*last) if last else Head(0, BEGINNING)
+    return ChainHead(*last) if last else ChainHead(0, BEGINNING)
 
 
-def horizon(session: Session, now: datetime) -> datetime | None:
+def seal_search_start(session: Session, now: datetime) -> datetime | None:
     """From when on unsealed events are looked for: a little before the last sealed one; None before the first."""
     query = select(AuditEvent.at).join(AuditSeal, AuditSeal.event_id == AuditEvent.id)
     last = session.scalar(query.order_by(AuditSeal.sequence.desc()).limit(1))
-    return None if last is None else min(last, now) - LATE
+    return None if last is None else min(last, now) - COMMIT_DELAY
 
 
-def unsealed(session: Session, since: datetime | None, limit: int) -> Iterator[Mapping[str, Any]]:
+def unsealed_events(session: Session, since: datetime | None, limit: int) -> Iterator[Mapping[str, Any]]:
     """The oldest events without a seal, each column as text."""
-    query = select(*TEXTS).where(~select(AuditSeal.sequence).where(AuditSeal.event_id == AuditEvent.id).exists())
+    query = select(*COLUMNS_AS_TEXT).where(
+        ~select(AuditSeal.sequence).where(AuditSeal.event_id == AuditEvent.id).exists()
+    )
     if since is not None:
         query = query.where(AuditEvent.at >= since)
     return (dict(row) for row in session.execute(query.order_by(AuditEvent.at, AuditEvent.id).limit(limit)).mappings())
@@ -69,7 +71,7 @@ def unsealed(session: Session, since: datetime | None, limit: int) -> Iterator[M
 
 def count_unsealed(session: Session) -> int:
     """How many events have no seal yet; the chain has no gap, so its head says how many have one."""
-    return max(0, (session.scalar(select(func.count(AuditEvent.id))) or 0) - head(session).sequence)
+    return max(0, (session.scalar(select(func.count(AuditEvent.id))) or 0) - chain_head(session).sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def events(session: Session, filters: AuditFilter) -> Select[Any]:
 
 def shown_events(session: Session, filters: AuditFilter) -> Select[Any]:
     """The events that a filter lets through, each with `currency`, that of the amounts in its details; for `paging.page`."""
-    return events(session, filters).add_columns(CURRENCY.label("currency"))
+    return events(session, filters).add_columns(AMOUNT_CURRENCY.label("currency"))
 
 
 _Discarded = aliased(AuditEvent)
@@ -126,13 +128,13 @@ def _is_one_of(actions: Iterable[str]) -> ColumnElement[bool]:
 
 
 # The currency of the amounts in an event's details that are written without one; null where there are none.
-CURRENCY: Final[ColumnElement[Any]] = case(
+AMOUNT_CURRENCY: Final[ColumnElement[Any]] = case(
     (_is_one_of(MINOR_UNITS), _INVOICE_CURRENCY),
     (_is_one_of(EXACT_AMOUNTS), _EXACT_CURRENCY),
 )
 
 
-def minor_units(name: str, place: int | None = None) -> ColumnElement[Any]:
+def minor_units_column(name: str, place: int | None = None) -> ColumnElement[Any]:
     """An amount in an event's details, in minor units; of a change, that before (place 0) or after (1).
 
     Null where the action has no such amount, its currency is unknown, or it is no whole number.
@@ -149,7 +151,7 @@ def minor_units(name: str, place: int | None = None) -> ColumnElement[Any]:
 
 
 def _by(actor: str) -> ColumnElement[bool]:
-    id = as_id(actor)
+    id = parse_uuid(actor)
     return func.lower(AuditEvent.actor_name) == actor.lower() if id is None else AuditEvent.actor_id == id
 
 
@@ -190,7 +192,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
 OBJECT_TYPES: Final = (*sorted([*_NAMES, "organisation"]),)
 
 
-def names(session: Session, found: Iterable[Any]) -> dict[UUID, Any]:
+def load_object_names(session: Session, found: Iterable[Any]) -> dict[UUID, Any]:
     """What the objects of some events are called today, by id; what is no longer there has no name."""
     ids: dict[str, set[UUID]] = defaultdict(set)
     for event in found:
@@ -199,5 +201,5 @@ def names(session: Session, found: Iterable[Any]) -> dict[UUID, Any]:
     called: dict[UUID, Any] = {}
     for kind, some in ids.items():
         id, name = _NAMES[kind]
-        called.update((row[0], row[1]) for row in session.execute(select(id, name).where(among(session, id, some))))
+        called.update((row[0], row[1]) for row in session.execute(select(id, name).where(is_any_of(id, some))))
     return called

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-def file(session: Session, id: UUID) -> StoredFile:
+def stored_file(session: Session, id: UUID) -> StoredFile:
     """A whole file. Raises NotFound for one that is not there, not whole, or deleted since."""
     found = session.get(StoredFile, id, populate_existing=True)
     if found is None or found.sha256 is None:
@@ -27,9 +27,9 @@ def _gone(id: UUID) -> NotFound:
     return NotFound("unknown_file", f"There is no file {id}; files are kept for thirty days.", "id")
 
 
-def parts(session: Session, id: UUID) -> Iterator[bytes]:
+def file_chunks(session: Session, id: UUID) -> Iterator[bytes]:
     """The bytes of a file. Raises NotFound, at the end of what is there, when it is not all there: it was forgotten meanwhile."""
-    left = file(session, id).size or 0
+    left = stored_file(session, id).size or 0
     number = 0
     while left:
         data = session.scalar(select(FilePart.data).where(FilePart.file_id == id, FilePart.number == number))
@@ -40,11 +40,11 @@ def parts(session: Session, id: UUID) -> Iterator[bytes]:
         number += 1
 
 
-class Reading(io.RawIOBase):
+class StoredFileReader(io.RawIOBase):
     """A stored file as something to read from: `io.BufferedReader(Reading(session, id))`."""
 
     def __init__(self, session: Session, id: UUID) -> None:
-        self._parts = parts(session, id)
+        self._parts = file_chunks(session, id)
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:

@@ -17,7 +17,7 @@ def imports(kind: str = "") -> Select[Import]:
     return query.where(Import.kind == kind) if kind else query
 
 
-def one_import(session: Session, id: UUID, lock: bool = False) -> Import:
+def import_by_id(session: Session, id: UUID, lock: bool = False) -> Import:
     """One import, as it is now. Raises NotFound."""
     found = session.get(Import, id, populate_existing=True, with_for_update=lock or None)
     if found is None:
@@ -25,7 +25,7 @@ def one_import(session: Session, id: UUID, lock: bool = False) -> Import:
     return found
 
 
-def earlier(session: Session, one: Import) -> Import | None:
+def earlier_import(session: Session, one: Import) -> Import | None:
     """The last import of the same bytes as the same kind that came in, in whole or in part."""
     same = (Import.sha256 == one.sha256, Import.kind == one.kind, Import.id != one.id)
     begun = Import.state.in_(("importing", "done"))
@@ -34,7 +34,7 @@ def earlier(session: Session, one: Import) -> Import | None:
     )
 
 
-def remembered(session: Session, header_key: str) -> Mapping[str, Any] | None:
+def last_plan(session: Session, header_key: str) -> Mapping[str, Any] | None:
     """How the last file with this header row was read."""
     query = select(Import.plan).where(Import.header_key == header_key)
     return session.scalar(query.order_by(Import.created_at.desc(), Import.id.desc()).limit(1))

@@ -23,14 +23,14 @@ def job(session: Session, id: UUID, lock: bool = False) -> Job:
     return found
 
 
-def alive(session: Session, kind: str, subject_id: UUID) -> Job | None:
+def unfinished_job(session: Session, kind: str, subject_id: UUID) -> Job | None:
     """The job of this kind that waits or runs for the subject."""
     return session.scalar(
         select(Job).where(Job.kind == kind, Job.subject_id == subject_id, Job.state.in_(("queued", "running")))
     )
 
 
-def latest(session: Session, subject_id: UUID) -> Job | None:
+def latest_job(session: Session, subject_id: UUID) -> Job | None:
     """The last job that was asked for the subject."""
     query = select(Job).where(Job.subject_id == subject_id).order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
     return session.scalar(query.execution_options(populate_existing=True))

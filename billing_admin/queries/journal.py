@@ -20,14 +20,14 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import Accounts, Posting, Transaction, merged
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Service
-from billing_admin.models.base import Exact, Words
+from billing_admin.models.base import ByteOrderedText, ExactDecimal
 from billing_admin.queries.master_data.organisation import organisation
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
-AT_ONCE = 2_000
+FETCH_SIZE = 2_000
 # Within a day, in this order.
-KINDS = ("invoice", "credit_note", "void", "payment", "write_off", "allocation", "withdrawal", "reversal")
+TRANSACTION_KINDS = ("invoice", "credit_note", "void", "payment", "write_off", "allocation", "withdrawal", "reversal")
 OPENING = "opening"
 
 
@@ -55,13 +55,15 @@ def transactions(session: Session, period: Period, opening: bool = False) -> Ite
         before = merged(_opening(session, names, period.first))
         if before:
             yield Transaction(period.first, OPENING, "", "", "", None, before)
-    with session.execute(_ordered(period).execution_options(yield_per=AT_ONCE)) as found:
+    with session.execute(_ordered(period).execution_options(yield_per=FETCH_SIZE)) as found:
         for (on, rank, id), rows in groupby(found, key=lambda row: (row.on, row.rank, row.id)):
             own = list(rows)
             postings = merged(_posting(names, row, int(row.minor)) for row in own)
             if postings:
                 first = own[0]
-                yield Transaction(on, KINDS[rank], first.number, first.customer, first.customer_name, id, postings)
+                yield Transaction(
+                    on, TRANSACTION_KINDS[rank], first.number, first.customer, first.customer_name, id, postings
+                )
 
 
 def _opening(session: Session, names: Accounts, first: date) -> Iterator[Posting]:
@@ -100,7 +102,7 @@ def _ordered(period: Period) -> CompoundSelect[*tuple[Any, ...]]:
 
 
 def _rank(kind: str) -> int:
-    return KINDS.index(kind)
+    return TRANSACTION_KINDS.index(kind)
 
 
 def _entry(
@@ -117,9 +119,9 @@ def _entry(
         Customer.name.label("customer_name"),
         about.currency.label("currency"),
         literal(part).label("part"),
-        more.get("word", literal("", Words)).label("word"),
-        more.get("own", cast(null(), Words)).label("own"),
-        more.get("percent", cast(null(), Exact)).label("percent"),
+        more.get("word", literal("", ByteOrderedText)).label("word"),
+        more.get("own", cast(null(), ByteOrderedText)).label("own"),
+        more.get("percent", cast(null(), ExactDecimal)).label("percent"),
         minor.label("minor"),
     ).join_from(about, Customer, Customer.id == about.customer_id)
 

@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing_admin.db.lookup import as_id
+from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.amount_input import TypedAmount, possible_amounts
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Service
-from billing_admin.queries.master_data.customers import CustomerFilter, by_name
-from billing_admin.queries.master_data.services import ServiceFilter, by_code
+from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
+from billing_admin.queries.master_data.services import ServiceFilter, services_by_code
 
 _OWN_NAMES: tuple[tuple[str, InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ...] = (
     ("invoice", Invoice.id, Invoice.number),
@@ -33,7 +33,7 @@ _IDS: tuple[tuple[str, InstrumentedAttribute[UUID]], ...] = (
 
 def exact_match(session: Session, text: str) -> tuple[str, UUID] | None:
     """The one thing that has this id, number, reference or code, as (kind, id); None if none has, or several have."""
-    id = as_id(text)
+    id = parse_uuid(text)
     found = _by_own_name(session, text) if id is None else _by_id(session, id)
     return found[0] if len(found) == 1 else None
 
@@ -53,7 +53,7 @@ def _by_id(session: Session, id: UUID) -> list[tuple[str, UUID]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
+class SearchHits:
     """The first few of each kind."""
 
     customers: list[Customer]
@@ -64,13 +64,13 @@ class Hits:
         return bool(self.customers or self.invoices or self.services)
 
 
-def hits(session: Session, text: str, limit: int) -> Hits:
+def search_hits(session: Session, text: str, limit: int) -> SearchHits:
     """Customers and services whose names hold the text, case and accents aside; invoices by number, customer or total."""
     invoices = select(Invoice).where(or_(*_invoice_conditions(text)))
-    return Hits(
-        list(session.scalars(by_name(CustomerFilter(q=text, archived=None)).limit(limit))),
+    return SearchHits(
+        list(session.scalars(customers_by_name(CustomerFilter(q=text, archived=None)).limit(limit))),
         list(session.scalars(invoices.order_by(Invoice.created_at.desc(), Invoice.id.desc()).limit(limit))),
-        list(session.scalars(by_code(ServiceFilter(q=text, archived=None)).limit(limit))),
+        list(session.scalars(services_by_code(ServiceFilter(q=text, archived=None)).limit(limit))),
     )
 
 

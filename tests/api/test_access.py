@@ -14,15 +14,16 @@ from sqlalchemy import Engine, func, select, update
 from billing_admin.api.frame import bearer
 from billing_admin.api.frame.routing import BASE, PUBLIC, ROUTES, Route
 from billing_admin.clock import now
-from billing_admin.db.prepared import Rows, Statement, alone
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.prepared import PreparedQuery, Rows, run_without_transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, SCOPES, SYSTEM, Actor
 from billing_admin.domain.errors import Denied, DomainError, Invalid, NotFound
 from billing_admin.domain.tokens import seal, well_formed
 from billing_admin.models import ApiToken, AuditEvent, Charge, User
 from billing_admin.operations.access import tokens
 from billing_admin.queries.access import tokens as token_queries
-from billing_admin.queries.access.tokens import by_secret
+from billing_admin.queries.access.tokens import bearer_of_secret
 from tests.api.conftest import MakeToken, Script, code
 
 GUARDED = [route for route in ROUTES if route.scope != PUBLIC]
@@ -51,7 +52,7 @@ def test_no_route_answers_without_a_good_token(client: FlaskClient, make_token: 
     good = make_token()
     revoked = make_token()
     with app.app_context():
-        found = by_secret(db.engine, revoked, now())
+        found = bearer_of_secret(db.engine, revoked, now())
         assert found
         assert found.actor.id
         transaction(tokens.revoke, found.actor.id, SYSTEM, now())
@@ -184,11 +185,11 @@ def test_a_request_is_read_again_when_what_is_remembered_was_wrong_for_a_moment(
 
     def active_again(*asked: Any) -> Any:
         transaction(lambda session: session.execute(update(User).values(active=True)))
-        return by_secret(*asked)
+        return bearer_of_secret(*asked)
 
     with app.app_context():
         transaction(lambda session: session.execute(update(User).values(active=False)))
-    monkeypatch.setattr(bearer, "by_secret", active_again)
+    monkeypatch.setattr(bearer, "bearer_of_secret", active_again)
     assert script.post("/charges", CHARGE | {"quantity": "7"}).json["quantity"] == "7"  # type: ignore[index]
 
 
@@ -203,11 +204,11 @@ def test_a_bearer_is_remembered_for_a_minute_and_not_beyond_the_tokens_end(
 ) -> None:
     asked: list[object] = []
 
-    def counted(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
+    def counted(engine: Engine, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
         asked.append(statement)
-        return alone(engine, statement, values)
+        return run_without_transaction(engine, statement, values)
 
-    monkeypatch.setattr(token_queries, "alone", counted)
+    monkeypatch.setattr(token_queries, "run_without_transaction", counted)
     with app.app_context():
         end = db.session().scalars(select(ApiToken.expires_at)).one()
     with time_machine.travel(end - timedelta(seconds=70), tick=False) as clock:
@@ -271,16 +272,16 @@ def test_garbage_never_reaches_the_database_and_a_token_takes_one_query(
     asked: list[object] = []
     secret = make_token()
 
-    def counted(engine: Engine, statement: Statement, values: Mapping[str, Any]) -> Rows:
+    def counted(engine: Engine, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
         asked.append(statement)
-        return alone(engine, statement, values)
+        return run_without_transaction(engine, statement, values)
 
-    monkeypatch.setattr(token_queries, "alone", counted)
+    monkeypatch.setattr(token_queries, "run_without_transaction", counted)
     with app.app_context():
-        assert by_secret(db.engine, secret[:-1] + "é", now()) is None
-        assert by_secret(db.engine, "bil_" + "0" * 28, now()) is None
+        assert bearer_of_secret(db.engine, secret[:-1] + "é", now()) is None
+        assert bearer_of_secret(db.engine, "bil_" + "0" * 28, now()) is None
         assert asked == []
-        assert by_secret(db.engine, secret, now())
+        assert bearer_of_secret(db.engine, secret, now())
         assert len(asked) == 1
 
 

@@ -8,10 +8,11 @@ from sqlalchemy.exc import OperationalError
 
 from billing_admin.background import audit_sealing
 from billing_admin.background.audit_sealing import AuditSealing
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.audit import record
-from billing_admin.queries.audit import count_unsealed, head
+from billing_admin.queries.audit import chain_head, count_unsealed
 from tests.api.conftest import Script, code, pointers
 from tests.making import NOW
 
@@ -86,5 +87,5 @@ def test_what_a_write_did_is_sealed_once_it_is_answered(script: Script, app: Fla
     for _ in range(2):
         script.post("/charges", {"customer": "ACME", "service": "hosting"})
     with app.app_context():
-        assert head(db.session()).sequence > 0
+        assert chain_head(db.session()).sequence > 0
         assert count_unsealed(db.session()) == 1  # not again so soon

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from billing_admin import clock
 from billing_admin.api.routes.charge_poster import ChargePoster, ChargeRequest, post_group
 from billing_admin.concurrency.group_commit import Success
+from billing_admin.db.engine import db, write_options
 from billing_admin.db.errors import AccountsLocked
-from billing_admin.db.transactions import db, transaction, write_options
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, Invalid, NotAuthenticated

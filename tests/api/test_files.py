@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from tests.api.conftest import Script, pointers
 
 FIRST = {

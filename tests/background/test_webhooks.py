@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from billing_admin import clock
 from billing_admin.background import webhooks
 from billing_admin.background.webhooks import WebhookSender, due_endpoints, send_due
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import WebhookEndpoint
 from billing_admin.operations.charges import charges

@@ -72,7 +72,7 @@ def seeded(request: pytest.FixtureRequest) -> Iterator[Seeded]:
     """A product on SQLite with customers, 130 invoices, some overdue, and people; tests add to it."""
     from billing_admin import create_app  # noqa: PLC0415
     from billing_admin.config import Settings  # noqa: PLC0415
-    from billing_admin.db.transactions import db  # noqa: PLC0415
+    from billing_admin.db.engine import db  # noqa: PLC0415
 
     migrated: Path = request.getfixturevalue("sqlite").migrated
     with tempfile.TemporaryDirectory(prefix="billing-") as folder:

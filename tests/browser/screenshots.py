@@ -54,7 +54,8 @@ def demo() -> Iterator[tuple[Flask, str]]:
     """An application on a temporary database with the demo data, an admin and a viewer."""
     from billing_admin import clock, create_app, demo as demo_data  # noqa: PLC0415
     from billing_admin.config import Settings  # noqa: PLC0415
-    from billing_admin.db.transactions import db, transaction  # noqa: PLC0415
+    from billing_admin.db.engine import db  # noqa: PLC0415
+    from billing_admin.db.transactions import transaction  # noqa: PLC0415
     from tests.people import person  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="billing-") as folder:
@@ -73,7 +74,7 @@ def demo() -> Iterator[tuple[Flask, str]]:
 def _shots(app: Flask) -> list[Shot]:
     """Every page, with the ids that this demo has."""
     from billing_admin import clock  # noqa: PLC0415
-    from billing_admin.db.transactions import db  # noqa: PLC0415
+    from billing_admin.db.engine import db  # noqa: PLC0415
     from billing_admin.models import (  # noqa: PLC0415
         BillingRun,
         Charge,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Select, func, select
 
 from billing_admin import clock
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.models import BillingRun, Invoice
 from tests.browser.conftest import Seeded, Visit
 from tests.browser.visitor import Visitor

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import func, select
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.models import Charge, Customer
 from tests.browser.conftest import Seeded, Visit
 from tests.browser.visitor import Visitor, paste

@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 from billing_admin import clock, demo
 from billing_admin.cli import upkeep
 from billing_admin.cli.export import KINDS
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain import tokens as shape
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
@@ -364,7 +365,7 @@ def test_a_database_that_is_away_is_exit_code_6(
     def away(*_: object) -> None:
         raise OperationalError("SELECT 1", {}, Exception("connection refused\nmore of it"))
 
-    monkeypatch.setattr(upkeep, "examine", away)
+    monkeypatch.setattr(upkeep, "run_checks", away)
     result = flask("doctor")
     assert (result.exit_code, result.stdout) == (6, "")
     assert result.stderr == "The database cannot be used: connection refused\n"

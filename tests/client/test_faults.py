@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import Charge
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
 from tests.client.proxy import FATES, Proxy
 from tests.conftest import ROOT
@@ -62,7 +62,7 @@ def assert_stored(session: Session, expected: list[Decimal]) -> None:
     assert exact_sum(stored) == exact_sum(expected)
     assert sorted(stored) == sorted(expected)
     assert_books_balance(session)
-    assert [result for result in examine(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.found] == []
 
 
 @pytest.mark.deep

@@ -21,7 +21,14 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from billing_admin.db.errors import AWAY, SQLITE_WRITE_BEGIN, LogIfUnavailable, RevisionMismatch, cause, unavailable
+from billing_admin.db.errors import (
+    DATABASE_UNAVAILABLE,
+    SQLITE_WRITE_BEGIN,
+    LogIfUnavailable,
+    RevisionMismatch,
+    driver_message,
+    explain_unavailable,
+)
 from billing_admin.models import Organisation
 
 
@@ -81,22 +88,22 @@ BUGS = [
 
 @pytest.mark.parametrize("error", AWAY_ERRORS, ids=repr)
 def test_an_error_of_a_database_that_is_away(error: Exception) -> None:
-    assert unavailable(error) == AWAY
-    assert unavailable(raised_from(error)) == AWAY
+    assert explain_unavailable(error) == DATABASE_UNAVAILABLE
+    assert explain_unavailable(raised_from(error)) == DATABASE_UNAVAILABLE
     if isinstance(error, psycopg.Error):
-        assert unavailable(wrapped(error)) == AWAY
+        assert explain_unavailable(wrapped(error)) == DATABASE_UNAVAILABLE
 
 
 @pytest.mark.parametrize("error", BUGS, ids=repr)
 def test_a_bug_is_not_taken_for_a_database_that_is_away(error: Exception) -> None:
-    assert unavailable(error) is None
-    assert unavailable(raised_from(error)) is None
+    assert explain_unavailable(error) is None
+    assert explain_unavailable(raised_from(error)) is None
     if isinstance(error, psycopg.Error | sqlite3.Error):
-        assert unavailable(wrapped(error)) is None
+        assert explain_unavailable(wrapped(error)) is None
 
 
 def test_another_revision_is_named() -> None:
-    reason = unavailable(raised_from(RevisionMismatch("The database is at revision 7.", is_newer=True)))
+    reason = explain_unavailable(raised_from(RevisionMismatch("The database is at revision 7.", is_newer=True)))
     assert reason is not None
     assert (reason.code, reason.detail) == ("database_revision", "The database is at revision 7.")
 
@@ -142,21 +149,21 @@ def _full(path: Path) -> None:
 def test_sqlite_says_that_its_file_cannot_be_used(tmp_path: Path, fail: Callable[[Path], None]) -> None:
     with pytest.raises(sqlite3.Error) as raised:
         fail(tmp_path)
-    assert unavailable(raised.value) == AWAY
-    assert unavailable(wrapped(raised.value)) == AWAY
+    assert explain_unavailable(raised.value) == DATABASE_UNAVAILABLE
+    assert explain_unavailable(wrapped(raised.value)) == DATABASE_UNAVAILABLE
 
 
 @pytest.mark.parametrize("statement", ["SELECT * FROM nothing", "SELECT nothing FROM customers", "SELEKT 1"])
 def test_a_statement_that_is_wrong_is_a_bug(session: Session, statement: str) -> None:
     with pytest.raises(DBAPIError) as raised:
         session.execute(text(statement))
-    assert unavailable(raised.value) is None
+    assert explain_unavailable(raised.value) is None
 
 
 def test_a_stray_write_is_a_bug(session: Session) -> None:
     with pytest.raises(DBAPIError) as raised:
         session.execute(update(Organisation).values(legal_name="Mine"))
-    assert unavailable(raised.value) is None
+    assert explain_unavailable(raised.value) is None
 
 
 def test_only_an_unavailable_database_is_passed_over() -> None:
@@ -169,5 +176,5 @@ def test_only_an_unavailable_database_is_passed_over() -> None:
 
 def test_the_cause_is_one_line_without_sql() -> None:
     error = OperationalError("SELECT secret", {}, Exception("connection refused\nIs the server running?"))
-    assert cause(error) == "connection refused"
-    assert cause(RuntimeError()) == "RuntimeError"
+    assert driver_message(error) == "connection refused"
+    assert driver_message(RuntimeError()) == "RuntimeError"

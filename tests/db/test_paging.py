@@ -13,7 +13,7 @@ from billing_admin.db.paging import page
 from billing_admin.domain.errors import Invalid
 from billing_admin.queries.charges import unbilled
 from billing_admin.queries.charges.charges import ChargeFilter, charges
-from billing_admin.queries.invoices.numbers import SeriesFilter, register
+from billing_admin.queries.invoices.numbers import SeriesFilter, number_register
 from billing_admin.queries.master_data import customers, services
 from billing_admin.queries.master_data.customers import CustomerFilter
 from tests.hostile import CURSOR_PARTS, cursors
@@ -26,11 +26,11 @@ FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_sco
 def queries(session: Session) -> dict[str, Select[Any]]:
     """Return lists with the different kinds of order."""
     return {
-        "text": services.by_code(services.ServiceFilter()),
-        "text made by the database": customers.by_name(CustomerFilter()),
-        "texts": unbilled.accounts(),
+        "text": services.services_by_code(services.ServiceFilter()),
+        "text made by the database": customers.customers_by_name(CustomerFilter()),
+        "texts": unbilled.unbilled_accounts(),
         "moment": charges(session, ChargeFilter()),
-        "number": register(SeriesFilter("invoice", 2026)),
+        "number": number_register(SeriesFilter("invoice", 2026)),
     }
 
 

@@ -12,8 +12,9 @@ from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
-from billing_admin.db.prepared import Statement, alone
-from billing_admin.db.transactions import ATTEMPTS, db, transaction, write_options
+from billing_admin.db.engine import db, write_options
+from billing_admin.db.prepared import PreparedQuery, run_without_transaction
+from billing_admin.db.transactions import MAX_ATTEMPTS, transaction
 from billing_admin.models import (
     Account,
     Base,
@@ -26,6 +27,7 @@ from billing_admin.models import (
     TaxRate,
     TaxRateChange,
 )
+from billing_admin.models.base import ExactDecimal
 from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.charges.posting import _RECENT_BY_PROBE
 from tests.books import contents
@@ -198,7 +200,7 @@ def test_every_exact_column_is_among_those_tried() -> None:
         (table.name, column.name)
         for table in Base.metadata.sorted_tables
         for column in table.c
-        if type(column.type).__name__ == "Exact"
+        if isinstance(column.type, ExactDecimal)
     }
     assert found == set(EXACT_COLUMNS)
 
@@ -279,9 +281,9 @@ class Failing:
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
 def test_a_serialization_failure_or_deadlock_is_tried_again(session: Session, sqlstate: str) -> None:
-    work = Failing(ATTEMPTS - 1, sqlstate)
+    work = Failing(MAX_ATTEMPTS - 1, sqlstate)
     assert transaction(work) == "done"
-    assert work.calls == ATTEMPTS
+    assert work.calls == MAX_ATTEMPTS
 
 
 def test_a_unique_violation_is_tried_again(session: Session) -> None:
@@ -292,7 +294,7 @@ def test_a_unique_violation_is_tried_again(session: Session) -> None:
 @pytest.mark.parametrize(
     ("times", "sqlstate", "kind", "calls"),
     [
-        (ATTEMPTS, "40001", OperationalError, ATTEMPTS),
+        (MAX_ATTEMPTS, "40001", OperationalError, MAX_ATTEMPTS),
         (1, "23503", IntegrityError, 1),
         (1, "23514", IntegrityError, 1),
         (1, "57014", OperationalError, 1),
@@ -319,14 +321,14 @@ def test_a_connection_on_which_a_lone_statement_failed_serves_nobody_else(
         used.append(driver)
         raise error
 
-    statement = Statement(select(Organisation.id))
+    statement = PreparedQuery(select(Organisation.id))
     monkeypatch.setattr(statement, "run", fails)
     expected = OperationalError if isinstance(error, psycopg.Error) else type(error)
     with pytest.raises(expected):
-        alone(db.engine, statement, {})
+        run_without_transaction(db.engine, statement, {})
     assert [driver.closed for driver in used] == [True]
     monkeypatch.undo()
-    assert len(alone(db.engine, statement, {})) == 1
+    assert len(run_without_transaction(db.engine, statement, {})) == 1
 
 
 @SQLITE
@@ -358,8 +360,8 @@ def test_postgresql_looks_each_fingerprint_up_though_it_knows_nothing_of_today(s
 
 @POSTGRESQL
 def test_postgresql_keeps_the_plan_of_a_statement_unless_it_has_many_values(session: Session) -> None:
-    kept = Statement(select(Organisation.id).where(Organisation.legal_name == bindparam("name")))
-    planned_anew = Statement(select(Organisation.id).where(Organisation.email == bindparam("email")))
+    kept = PreparedQuery(select(Organisation.id).where(Organisation.legal_name == bindparam("name")))
+    planned_anew = PreparedQuery(select(Organisation.id).where(Organisation.email == bindparam("email")))
     for _ in range(3):
         kept(session, {"name": "Your company"})
         planned_anew(session, {"email": ""}, many=True)

@@ -13,7 +13,8 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from billing_admin import clock
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import (
     Allocation,

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.models import Account, AuditEvent, BillingRun, BillingRunItem, Charge, Customer, Invoice
 from billing_admin.operations.billing.runs import RunSpec
-from billing_admin.queries.billing.runs import left_out
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.billing.runs import left_out_of_run
+from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
 from tests.faults import worker
 from tests.levels import rounds
@@ -50,7 +50,7 @@ def customers_with_charges(customers: int, charges: int) -> list[Customer]:
 def assert_each_charge_is_billed_once(session: Session, customers: int) -> None:
     """Every charge on a line, one invoice a customer, numbers without a gap."""
     assert_books_balance(session)
-    assert [result for result in examine(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.found] == []
     assert set(session.scalars(select(Charge.status))) == {"billed"}
     made = all_invoices()
     assert sorted(invoice.sequence or 0 for invoice in made) == list(range(1, customers + 1))
@@ -125,7 +125,7 @@ def test_processes_that_share_a_run_leave_out_reverse_charge_without_a_tax_id(se
         post(make_spec(make_customer(reference=f"P-{number:02d}", tax_treatment="reverse_charge", tax_id=tax_id), "5"))
     worker.race(url, *[(worker.bill, RunSpec(MARCH_END, issue=True, id=A), 2)] * 2)
     session.rollback()
-    assert [(row.reference, row.reason) for row in left_out(session, A)] == [
+    assert [(row.reference, row.reason) for row in left_out_of_run(session, A)] == [
         (f"P-{number:02d}", "customer_tax_id_missing") for number in range(0, 30, 3)
     ]
     billed = sorted(invoice.customer_reference for invoice in all_invoices())
@@ -230,7 +230,7 @@ def test_eight_credits_at_once_never_exceed_the_invoice(session: Session, url: s
     answers = worker.race(url, *[(worker.correct, invoice.id, "credit", "3")] * 8)
     assert Counter(answers) == {"done": 3, "above_remaining": 5}
     assert_books_balance(session)
-    assert [result for result in examine(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.found] == []
 
 
 @pytest.mark.parametrize("round", rounds(ROUNDS))
@@ -260,7 +260,7 @@ def test_of_racing_voids_credits_and_payments_one_kind_wins(session: Session, ur
     }
     assert set(answers.values()) <= known
     assert_books_balance(session)
-    assert [result for result in examine(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.found] == []
 
 
 def test_a_draft_is_issued_once_and_credited_only_afterwards(session: Session, url: str) -> None:

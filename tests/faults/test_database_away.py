@@ -22,8 +22,8 @@ from werkzeug.test import TestResponse
 
 from billing_admin.background.runner import run_jobs
 from billing_admin.background.webhooks import due_endpoints
-from billing_admin.db.errors import RETRY_AFTER_SECONDS, unavailable
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
+from billing_admin.db.errors import RETRY_AFTER_SECONDS, explain_unavailable
 from tests.conftest import Database
 from tests.databases import PostgreSQL
 from tests.faults.routes import WRITING, Everything
@@ -153,7 +153,7 @@ def statuses(everything: Everything, cut: Cut, method: str, url: str) -> list[in
         with cut.before(statement):
             response, error = outcome(everything, method, url)
         if response is None:
-            assert unavailable(error), (method, url, statement)
+            assert explain_unavailable(error), (method, url, statement)
         elif response.status_code == 503:
             assert_unavailable(response, method, url)
         codes.append(response.status_code if response else 0)
@@ -352,7 +352,7 @@ SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_an_sqlite_file_that_is_locked_or_damaged_is_503(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("billing_admin.db.transactions.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("billing_admin.db.engine.BUSY_SECONDS", 0.1)
     everything = Everything(app, monkeypatch)
     monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
     file = Path(str(db.engine.url.database))

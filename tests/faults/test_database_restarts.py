@@ -25,13 +25,14 @@ from billing_admin import clock
 from billing_admin.background.queue import Queue
 from billing_admin.clock import now
 from billing_admin.config import Settings
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import Charge, Job
 from billing_admin.operations.access import tokens
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.doctor import run_checks
 from tests.browser.server import serving
 from tests.conftest import ROOT, Database
 from tests.databases import PostgreSQL, plain
@@ -158,7 +159,7 @@ def test_restarts_under_load_answer_503_and_lose_nothing(server: PostgreSQL, ses
     stored = set(db.session.scalars(select(Charge.id)))
     assert load.acknowledged
     assert load.acknowledged <= stored
-    assert [result for result in examine(db.session()) if result.found] == []
+    assert [result for result in run_checks(db.session()) if result.found] == []
 
 
 def environment(server: PostgreSQL) -> dict[str, str]:

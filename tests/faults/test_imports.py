@@ -13,8 +13,8 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.models import Charge, Import
 from billing_admin.operations.imports import imports
-from billing_admin.queries.doctor import examine
-from billing_admin.queries.imports import one_import
+from billing_admin.queries.doctor import run_checks
+from billing_admin.queries.imports import import_by_id
 from tests.books import assert_books_balance
 from tests.faults.test_jobs import Place, place, silence, until
 from tests.importing import bring, planned
@@ -45,7 +45,7 @@ def test_an_import_whose_workers_are_killed_is_finished_by_the_next_one(session:
     id = bring("charges", content)
     transaction(imports.set_plan, id, planned("charges", content), SYSTEM, now())
     check_file(id, SYSTEM, lambda _count: None)
-    promised = Tally.of_data(one_import(session, id).promised)
+    promised = Tally.of_data(import_by_id(session, id).promised)
     assert (promised.new, charges(session)) == (ROWS, 0)
     transaction(imports.request_import, id, SYSTEM, now())
     seen = [0]
@@ -55,15 +55,15 @@ def test_an_import_whose_workers_are_killed_is_finished_by_the_next_one(session:
             process.kill()
             process.wait()
         seen.append(charges(session))
-        assert seen[-1] == one_import(session, id).done  # a chunk and its count, both or neither
+        assert seen[-1] == import_by_id(session, id).done  # a chunk and its count, both or neither
         silence(session)
     assert len(set(seen)) == KILLS + 1
     with place.worker():
         until(session, lambda: state(session) == "done")
-    done = one_import(session, id)
+    done = import_by_id(session, id)
     assert (done.made, done.done, charges(session)) == (done.promised, ROWS, ROWS)
     assert promised.sums == {
         "USD": sum((Decimal(f"{n % 97 + 1}.25") * Decimal("2.5") for n in range(ROWS)), Decimal(0))
     }
-    assert [result for result in examine(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.found] == []
     assert_books_balance(session)

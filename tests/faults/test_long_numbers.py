@@ -25,7 +25,7 @@ from billing_admin.domain.imports.cells import Cell, Format
 from billing_admin.domain.money import currency_code, exact, refuse_inexact
 from billing_admin.formats.exported_csv import read_content
 from billing_admin.queries.exports import KINDS
-from billing_admin.queries.master_data.customers import CustomerFilter, by_name
+from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
 from billing_admin.web.frame.forms import AmountField, DayField, WholeNumberField
 from tests.making import make_customer, make_service
 from tests.people import send, signed_in
@@ -196,7 +196,7 @@ def test_a_file_to_verify_with_a_long_number_is_a_problem_and_no_crash() -> None
 def test_a_long_cursor_is_refused(session: Session) -> None:
     for unit in (">s:a~", "1", "~", "\\n", '"'):
         with at_once(unit), pytest.raises(Invalid, match="not one of ours"):
-            page(session, by_name(CustomerFilter()), 10, f">i:{unit * LONG}")
+            page(session, customers_by_name(CustomerFilter()), 10, f">i:{unit * LONG}")
 
 
 def test_the_pages_refuse_long_numbers_at_once(session: Session, client: FlaskClient) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.money import exact
 from billing_admin.domain.payments import AllocationSpec
 from billing_admin.models import Allocation, Invoice, Payment
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
 from tests.faults import worker
 from tests.making import make_customer, make_invoice, make_payment_spec, pay
@@ -26,7 +26,7 @@ def url(app: Flask, session: Session) -> str:
 
 def assert_sound(session: Session) -> None:
     assert_books_balance(session)
-    assert [result for result in examine(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.found] == []
 
 
 def test_eight_payments_of_sixty_on_an_invoice_of_a_hundred(session: Session, url: str) -> None:

@@ -20,9 +20,10 @@ from werkzeug.test import TestResponse
 from billing_admin.background.runner import run_jobs
 from billing_admin.background.webhooks import due_endpoints
 from billing_admin.clock import now
+from billing_admin.db.engine import db, migration_options, write_options
 from billing_admin.db.errors import RevisionMismatch
 from billing_admin.db.schema_revision import needed_revision
-from billing_admin.db.transactions import check_database, db, migration_options, transaction, write_options
+from billing_admin.db.transactions import check_database, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.models import Base
 from billing_admin.operations.billing import runs

@@ -17,7 +17,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, configure_mappers
 
 from billing_admin.config import Settings
-from billing_admin.db.transactions import db, init_database, transaction
+from billing_admin.db.engine import db, init_database
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError

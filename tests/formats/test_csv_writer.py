@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.imports.cells import guarded, unguarded

@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin import demo
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import ACCOUNTS, Accounts, Posting, account_name, checked_accounts, merged, part

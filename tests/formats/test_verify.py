@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
 from billing_admin.formats import export, journal, meta_filters
 from billing_admin.formats.export import META, Wanted

@@ -22,7 +22,8 @@ from sqlalchemy import URL, select
 
 from billing_admin import clock, create_app, demo
 from billing_admin.config import Settings
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, RecurringCharge, Service
 from billing_admin.operations.access import tokens

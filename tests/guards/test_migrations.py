@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.models import Base
 from tests.databases import SERVER, postgresql_database
 

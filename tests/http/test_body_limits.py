@@ -105,7 +105,8 @@ def test_nothing_is_read_of_the_api_for_whom_it_is_not_meant(app: Flask, make_to
 def test_a_revoked_tokens_large_body_is_not_read(app: Flask, make_token: MakeToken) -> None:
     """A process remembers for a minute which tokens were good; only a small body is read on that."""
     from billing_admin.clock import now  # noqa: PLC0415
-    from billing_admin.db.transactions import db, transaction  # noqa: PLC0415
+    from billing_admin.db.engine import db  # noqa: PLC0415
+    from billing_admin.db.transactions import transaction  # noqa: PLC0415
     from billing_admin.domain.access import SYSTEM  # noqa: PLC0415
     from billing_admin.models import ApiToken  # noqa: PLC0415
     from billing_admin.operations.access import tokens  # noqa: PLC0415

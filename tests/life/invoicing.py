@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 from sqlalchemy import func, select
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
@@ -16,7 +17,7 @@ from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import credit_notes, drafts, invoices, voids
 from billing_admin.operations.master_data import customers
-from billing_admin.queries.billing.preview import Scope, preview
+from billing_admin.queries.billing.preview import BillingScope, preview
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from tests.life.charging import Charging
 from tests.life.model import UNTAXED, Charge, Document, rounded, totals
@@ -47,7 +48,7 @@ class Invoicing(Charging):
         refusals |= self.books.refuse_number("invoice", day, self.today) if issue else set()
         due = self.books.due(through)
         db.session.rollback()
-        shown = preview(db.session(), Scope(through))
+        shown = preview(db.session(), BillingScope(through))
         given = None if on is None else day
         spec = RunSpec(through, None, None, issue, given, shown.digest, self.new_id())
         if self.expect(refusals, lambda: runs.run_billing(transaction, spec, SYSTEM, self.now)) is None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from sqlalchemy import select
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.payments import Allocate, AllocationSpec, PaymentSpec
 from billing_admin.models import Allocation as StoredAllocation
 from billing_admin.operations.master_data import periods

@@ -13,12 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import DomainError
 from billing_admin.models import Account as StoredAccount, AuditEvent, Charge, Customer, Invoice, Payment
 from billing_admin.operations.master_data import customers, organisation, services, tax_rates
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.payments import receivables
 from tests.conftest import Database
 from tests.life.model import DIGITS, PERCENT, TERMS, UNTAXED, Account, Books
@@ -119,7 +120,7 @@ class Sequence(RuleBasedStateMachine):
         self.agree_on_documents()
         self.agree_on_payments()
         names = {id: reference for reference, id in self.customers.items()}
-        booked = receivables.booked(db.session())
+        booked = receivables.booked_balances(db.session())
         assert {(names[id], currency): owed for (id, currency), owed in booked.items() if owed} == self.books.balances()
         events = db.session.scalar(select(func.count()).select_from(AuditEvent)) or 0
         assert events == self.events if self.refused else events >= self.events
@@ -166,7 +167,7 @@ class Sequence(RuleBasedStateMachine):
         try:
             db.session.rollback()
             session = db.session()
-            assert [row for result in examine(session, self.now) for row in result.rows] == []
+            assert [row for result in run_checks(session, self.now) for row in result.rows] == []
             for position in receivables.positions(session, self.today).values():
                 assert sum(position.open) - position.unallocated == position.balance
             self.still_frozen()

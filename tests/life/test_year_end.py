@@ -13,8 +13,8 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.models import Charge, Customer, Invoice
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import periods
-from billing_admin.queries.doctor import examine
-from billing_admin.queries.payments.receivables import aged, statements
+from billing_admin.queries.doctor import run_checks
+from billing_admin.queries.payments.receivables import aged_accounts, statements
 from tests.making import bill, credit, make_payment_spec, make_spec, pay, post
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
@@ -34,7 +34,7 @@ def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(
     ).first()
     assert old is not None
     buyer = session.get_one(Customer, old.customer_id)
-    ageing, statement = aged(session, TODAY, LOCKED), statements(session, buyer.id, None, LOCKED)
+    ageing, statement = aged_accounts(session, TODAY, LOCKED), statements(session, buyer.id, None, LOCKED)
     assert any(statement[old.currency].rows)
 
     late = post(make_spec(buyer, "12.34", currency=old.currency, incurred_on=LOCKED - timedelta(5)), now=NOW).ids[0]
@@ -61,6 +61,6 @@ def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(
         assert refusal.value.code in {"period_locked", "before_last_issue"}
 
     session.rollback()
-    assert aged(session, TODAY, LOCKED) == ageing
+    assert aged_accounts(session, TODAY, LOCKED) == ageing
     assert statements(session, buyer.id, None, LOCKED) == statement
-    assert [row for result in examine(session, NOW) for row in result.rows] == []
+    assert [row for result in run_checks(session, NOW) for row in result.rows] == []

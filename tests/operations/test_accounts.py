@@ -105,7 +105,7 @@ def test_accounts_hold_what_their_charges_add_up_to(session: Session, seed: int)
     for _ in range(ACTS):
         life.act()
         assert_books_balance(session)
-    totals = {total.currency: total for total in unbilled.totals(session)}
+    totals = {total.currency: total for total in unbilled.unbilled_totals(session)}
     for currency, total in totals.items():
         pending = session.scalars(select(Charge.amount).where(Charge.status == "pending", Charge.currency == currency))
         assert total.pending_amount == sum(pending)

@@ -15,8 +15,8 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.audit import BEGINNING, chained, content
 from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.operations import audit
-from billing_admin.queries.audit import Head, count_unsealed, head
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.audit import ChainHead, chain_head, count_unsealed
+from billing_admin.queries.doctor import run_checks
 from tests.making import NOW
 
 SECOND = timedelta(seconds=1)
@@ -38,15 +38,15 @@ def order(session: Session) -> Sequence[datetime]:
 
 def is_sound(session: Session) -> bool:
     session.rollback()
-    return not any(result.found for result in examine(session))
+    return not any(result.found for result in run_checks(session))
 
 
 def test_the_oldest_is_sealed_first_and_each_hash_covers_the_one_before(session: Session) -> None:
     happened(NOW + SECOND, NOW)
-    assert head(session) == Head(0, BEGINNING)
+    assert chain_head(session) == ChainHead(0, BEGINNING)
     assert transaction(audit.seal_events, NOW) == 2
     assert order(session) == [NOW, NOW + SECOND]
-    assert (head(session).sequence, count_unsealed(session)) == (2, 0)
+    assert (chain_head(session).sequence, count_unsealed(session)) == (2, 0)
     assert is_sound(session)
 
 

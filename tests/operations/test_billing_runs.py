@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoices import Document
@@ -26,8 +27,8 @@ from billing_admin.operations.charges import charges
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import services
 from billing_admin.queries.billing import preview as billing
-from billing_admin.queries.billing.preview import Scope
-from billing_admin.queries.billing.runs import left_out, report
+from billing_admin.queries.billing.preview import BillingScope
+from billing_admin.queries.billing.runs import left_out_of_run, run_report
 from tests.books import assert_books_balance, contents, rows
 from tests.conftest import Database
 from tests.making import (
@@ -56,7 +57,7 @@ def counted(session: Session) -> Counter[str]:
 
 def shown(session: Session, through: date = MARCH_END) -> billing.Preview:
     session.rollback()
-    return billing.preview(session, Scope(through))
+    return billing.preview(session, BillingScope(through))
 
 
 def said(document: Document) -> list[Any]:
@@ -127,19 +128,19 @@ def test_a_run_makes_what_the_preview_shows(session: Session, issue: bool) -> No
     run_id = bill(issue=issue, confirmed=preview.digest)
     made = {(invoice.customer_id, invoice.currency): stored(invoice) for invoice in all_invoices()}
     assert made == {(one.customer_id, one.document.currency): said(one.document) for one in preview.documents}
-    assert left_out(session, run_id) == preview.left_out
-    summary = report(session, run_id)
+    assert left_out_of_run(session, run_id) == preview.left_out
+    summary = run_report(session, run_id)
     assert (summary.run.state, summary.run.failure) == ("done", None)
     assert summary.totals == preview.totals
     assert (summary.invoices, summary.charges) == (len(preview.documents), preview.charges)
-    assert summary.accounts == summary.settled
+    assert summary.accounts == summary.processed
     assert_books_balance(session)
 
 
 def test_what_is_left_out_is_named_with_its_reason_and_stays_pending(session: Session) -> None:
     a_mixed_month()
     run_id = bill()
-    named = [(row.reference, row.charges, plain(row.amount), row.reason) for row in left_out(session, run_id)]
+    named = [(row.reference, row.charges, plain(row.amount), row.reason) for row in left_out_of_run(session, run_id)]
     assert named == [
         ("M-1", 1, "9", "after_cut_off"),
         ("M-2", 1, "77", "held"),
@@ -165,7 +166,8 @@ def test_what_is_later_is_left_out_per_account_whatever_else_is_on_it(
     before = shown(session)
     run_id = bill()
     named = [
-        (row.reference, row.currency, row.charges, plain(row.amount), row.reason) for row in left_out(session, run_id)
+        (row.reference, row.currency, row.charges, plain(row.amount), row.reason)
+        for row in left_out_of_run(session, run_id)
     ]
     assert named == [
         ("BOTH", "EUR", 1, "-7", "after_cut_off"),
@@ -173,9 +175,9 @@ def test_what_is_later_is_left_out_per_account_whatever_else_is_on_it(
         ("HELD", "USD", 2, "11", "held"),
         ("LATER", "USD", 1, "4", "after_cut_off"),
     ]
-    assert left_out(session, run_id) == before.left_out
-    summary = report(session, run_id)
-    assert (summary.accounts, summary.settled, summary.invoices, summary.charges) == (3, 3, 2, 2)
+    assert left_out_of_run(session, run_id) == before.left_out
+    summary = run_report(session, run_id)
+    assert (summary.accounts, summary.processed, summary.invoices, summary.charges) == (3, 3, 2, 2)
     assert_books_balance(session)
 
 
@@ -244,8 +246,8 @@ def test_a_second_run_makes_nothing(session: Session) -> None:
     before = len(all_invoices())
     again = bill()
     assert len(all_invoices()) == before
-    assert report(session, again).invoices == 0
-    assert {row.reason for row in left_out(session, again)} == {
+    assert run_report(session, again).invoices == 0
+    assert {row.reason for row in left_out_of_run(session, again)} == {
         "after_cut_off",
         "held",
         "zero_total",
@@ -256,7 +258,7 @@ def test_a_second_run_makes_nothing(session: Session) -> None:
 
 def test_a_run_over_nothing_is_done(session: Session) -> None:
     run_id = bill()
-    assert report(session, run_id).run.state == "done"
+    assert run_report(session, run_id).run.state == "done"
 
 
 def test_a_run_keeps_to_its_customers_and_currency(session: Session) -> None:
@@ -403,7 +405,7 @@ def test_an_account_that_changes_during_a_confirmed_run_is_left_out(
     run_id = bill(confirmed=digest)
     assert meddled == [1]
     assert [invoice.customer_reference for invoice in all_invoices()] == ["P-0", "P-1", "P-2"]
-    (row,) = left_out(session, run_id)
+    (row,) = left_out_of_run(session, run_id)
     assert (row.reference, row.reason, row.charges, row.amount) == ("P-3", "changed", 2, Decimal(15))
     assert_books_balance(session)
 
@@ -573,7 +575,7 @@ def test_a_later_invoice_between_two_chunks_stops_the_run_with_its_reason(
     tomorrow = RunSpec(MARCH_END, customers=("P-3",), issue=True, issue_date=NOW.date() + timedelta(days=1))
     _between_chunks(monkeypatch, lambda: runs.run_billing(transaction, tomorrow, SYSTEM, NOW + timedelta(days=1)))
     run_id = bill()
-    run = report(session, run_id).run
+    run = run_report(session, run_id).run
     assert run.state == "failed"
     assert str(run.failure).startswith("INV-2026-00003 is dated 2026-04-03, which is after today (2026-04-02)")
     assert counted(session) == {"billed": 3, "pending": 1}
@@ -709,11 +711,11 @@ def test_a_run_that_was_started_by_an_earlier_version_goes_on(session: Session) 
 
     transaction(as_before)
     assert runs.run_billing(transaction, spec, SYSTEM, NOW) == (A, False)
-    assert Counter((row.charges, plain(row.amount), row.reason) for row in left_out(session, A)) == {
+    assert Counter((row.charges, plain(row.amount), row.reason) for row in left_out_of_run(session, A)) == {
         (1, "2", "after_cut_off"): 1,
         (1, "3", "after_cut_off"): 1,
     }
-    assert report(session, A).run.state == "done"
+    assert run_report(session, A).run.state == "done"
     assert_books_balance(session)
 
 

@@ -213,11 +213,11 @@ def test_currencies_without_and_with_three_digits(session: Session, currency: st
 def test_the_hash_covers_reason_and_what_is_corrected(session: Session, invoice: Invoice) -> None:
     """`assert_books_balance` recomputes it: here, that it is not the same without them."""
     from billing_admin.domain.document_hash import content  # noqa: PLC0415
-    from billing_admin.queries.invoices.document_rows import written  # noqa: PLC0415
+    from billing_admin.queries.invoices.document_rows import load_document_rows  # noqa: PLC0415
 
     note = credit(invoice, "1", reason="Agreed on the phone")
     row = dict(session.execute(select(Invoice.__table__).where(Invoice.id == note.id)).mappings().one())
-    [whole] = written(session, [row])
+    [whole] = load_document_rows(session, [row])
     said = content(whole)
     assert "Agreed on the phone" in str(said)
     assert str(invoice.id) in str(said)

@@ -19,7 +19,7 @@ from billing_admin.operations.charges import charges
 from billing_admin.operations.webhooks import deliveries, endpoints
 from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
 from billing_admin.operations.webhooks.endpoints import EndpointSpec
-from billing_admin.queries.webhooks.endpoints import due, troubled
+from billing_admin.queries.webhooks.endpoints import endpoint_ids_due, failing_endpoints
 from tests.background.hooks import RULES, key_of, make_endpoint, stored, told
 from tests.making import NOW, make_customer, make_spec, post
 
@@ -73,18 +73,18 @@ def test_oldest_first_one_after_the_other(endpoint: UUID, session: Session) -> N
         one = note(one, OK)
     assert sent == [str(id) for id in held]
     assert {(one.state, one.finished_at, len(one.attempts)) for one in told(session)} == {("delivered", NOW, 1)}
-    assert (stored(session, endpoint).worker, due(session, NOW)) == (None, [])
+    assert (stored(session, endpoint).worker, endpoint_ids_due(session, NOW)) == (None, [])
 
 
 def test_one_sender_at_a_time_until_it_is_silent_too_long(endpoint: UUID, session: Session) -> None:
     happen(2)
-    assert due(session, NOW) == [endpoint]
+    assert endpoint_ids_due(session, NOW) == [endpoint]
     one = take(endpoint)
     assert take(endpoint, "other") is None
     session.rollback()
-    assert due(session, NOW) == []
+    assert endpoint_ids_due(session, NOW) == []
     later = NOW + deliveries.LEASE + timedelta(seconds=1)
-    assert due(session, later) == [endpoint]
+    assert endpoint_ids_due(session, later) == [endpoint]
     again = take(endpoint, "other", later)
     assert about(again) == about(one)
     with pytest.raises(deliveries.LeaseLost):
@@ -109,8 +109,8 @@ def test_what_is_refused_is_tried_again_and_holds_nothing_up(endpoint: UUID, ses
     assert note(second, OK) is None
     first, _ = told(session)
     assert (first.state, first.tries, first.next_attempt_at) == ("waiting", 1, NOW + WAITS[0])
-    assert due(session, NOW + WAITS[0] - timedelta(seconds=1)) == []
-    assert due(session, NOW + WAITS[0]) == [endpoint]
+    assert endpoint_ids_due(session, NOW + WAITS[0] - timedelta(seconds=1)) == []
+    assert endpoint_ids_due(session, NOW + WAITS[0]) == [endpoint]
 
 
 def test_after_the_last_try_it_is_given_up(endpoint: UUID, session: Session) -> None:
@@ -122,13 +122,13 @@ def test_after_the_last_try_it_is_given_up(endpoint: UUID, session: Session) -> 
     (one,) = told(session)
     assert (one.state, one.tries, one.finished_at, len(one.attempts)) == ("given_up", MOST_TRIES, now, MOST_TRIES)
     assert now - NOW == sum(WAITS, timedelta())
-    assert due(session, now + timedelta(days=9)) == []
+    assert endpoint_ids_due(session, now + timedelta(days=9)) == []
 
 
 def test_a_receiver_that_is_away_rests_and_keeps_the_order(endpoint: UUID, session: Session) -> None:
     held = happen(2)
     assert note(take(endpoint), AWAY) is None
-    assert due(session, NOW + WAITS[0] / 2) == []
+    assert endpoint_ids_due(session, NOW + WAITS[0] / 2) == []
     now = NOW + WAITS[0]
     assert note(take(endpoint, now=now), AWAY, now) is None
     assert (stored(session, endpoint).silent, stored(session, endpoint).rest_until) == (2, now + WAITS[1])
@@ -166,7 +166,7 @@ def test_a_receiver_that_stays_away_is_given_up_with_all_that_waited_as_long(end
     assert len(set(finished[:10])) == 1
     assert NOW + timedelta(days=1.5) < finished[0] < finished[10] < NOW + timedelta(days=5)
     assert tried < 24 * 5 + 10
-    assert [one.id for one in troubled(session)] == [endpoint]
+    assert [one.id for one in failing_endpoints(session)] == [endpoint]
 
 
 def _make_troubled(session: Session, id: UUID) -> None:
@@ -176,12 +176,12 @@ def _make_troubled(session: Session, id: UUID) -> None:
 def test_one_that_arrives_ends_the_warning(endpoint: UUID, session: Session) -> None:
     (charge,) = happen()
     transaction(_make_troubled, endpoint)
-    assert [one.id for one in troubled(session)] == [endpoint]
+    assert [one.id for one in failing_endpoints(session)] == [endpoint]
     one = take(endpoint)
     assert about(one) == str(charge)
     note(one, OK)
     session.rollback()
-    assert troubled(session) == []
+    assert failing_endpoints(session) == []
 
 
 def test_sent_again_from_the_first_wait_on(endpoint: UUID, session: Session) -> None:
@@ -203,7 +203,7 @@ def test_paused_it_waits(endpoint: UUID, session: Session) -> None:
     for _ in range(2):
         transaction(endpoints.pause, endpoint, SYSTEM, NOW)
     held = happen()
-    assert (due(session, NOW), take(endpoint)) == ([], None)
+    assert (endpoint_ids_due(session, NOW), take(endpoint)) == ([], None)
     with pytest.raises(Conflict, match="paused"):
         transaction(endpoints.ping, endpoint, SYSTEM, NOW)
     for _ in range(2):

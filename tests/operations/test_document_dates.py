@@ -17,10 +17,10 @@ from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import credit_notes, invoices
 from billing_admin.operations.master_data import periods
 from billing_admin.operations.payments import payments
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.invoices.invoices import invoice as find_invoice
 from billing_admin.queries.invoices.numbers import all_series, next_number
-from billing_admin.queries.payments.receivables import booked
+from billing_admin.queries.payments.receivables import booked_balances
 from tests.books import assert_books_balance, contents
 from tests.making import (
     MARCH_END,
@@ -50,7 +50,7 @@ def stored(invoice: Invoice) -> Invoice:
 def findings(session: Session, now: datetime = NOW) -> list[tuple[str, str]]:
     session.rollback()
     session.expire_all()
-    return [(result.check.name, row.wrong) for result in examine(session, now) for row in result.rows]
+    return [(result.check.name, row.wrong) for result in run_checks(session, now) for row in result.rows]
 
 
 @pytest.mark.parametrize("day", [TOMORROW, date(2026, 5, 2), date(2199, 4, 2)])
@@ -159,7 +159,7 @@ def test_a_void_of_an_invoice_dated_in_the_future_counts_from_its_own_issue_date
     assert stored(usual).voided_on == MISTYPED + timedelta(days=1)
     for days in (-1, 0, 1):
         session.rollback()
-        assert booked(session, MISTYPED + timedelta(days)).get((ahead.customer_id, "USD"), 0) == 0
+        assert booked_balances(session, MISTYPED + timedelta(days)).get((ahead.customer_id, "USD"), 0) == 0
     assert_books_balance(session)
 
 

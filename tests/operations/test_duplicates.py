@@ -14,7 +14,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.operations.charges import charges, duplicates
-from billing_admin.queries.charges.charges import ChargeFilter, matching_ids
+from billing_admin.queries.charges.charges import ChargeFilter, charge_ids
 from tests.books import assert_books_balance
 from tests.making import NOW, bill, change_settings, make_customer, make_spec, post
 
@@ -42,7 +42,7 @@ def stored(session: Session, id: UUID) -> Any:
 
 def to_review(session: Session) -> set[UUID]:
     session.rollback()
-    return set(matching_ids(session, ChargeFilter(likely_duplicates=True)))
+    return set(charge_ids(session, ChargeFilter(likely_duplicates=True)))
 
 
 def test_one_that_is_kept_need_not_be_looked_at_again(alike: Session) -> None:
@@ -70,7 +70,7 @@ def test_one_that_is_cancelled_is_decided_on(alike: Session) -> None:
 
 
 def test_all_others_can_be_asked_for(alike: Session) -> None:
-    assert matching_ids(alike, ChargeFilter(likely_duplicates=False)) == [A]
+    assert charge_ids(alike, ChargeFilter(likely_duplicates=False)) == [A]
 
 
 def test_one_held_for_looking_alike_is_pending_again(session: Session) -> None:

@@ -15,7 +15,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import FilePart, StoredFile
 from billing_admin.operations import files
-from billing_admin.queries.files import Reading, file, parts
+from billing_admin.queries.files import StoredFileReader, file_chunks, stored_file
 from tests.making import NOW
 
 
@@ -30,16 +30,18 @@ def store(content: bytes, *, chunk: int = 70_001) -> UUID:
 def test_what_goes_in_comes_out(session: Session, size: int) -> None:
     content = random.Random(size).randbytes(size)
     id = store(content)
-    found = file(session, id)
+    found = stored_file(session, id)
     assert (found.name, found.size, found.sha256) == ("charges.csv", size, hashlib.sha256(content).hexdigest())
-    assert b"".join(parts(session, id)) == content
-    assert all(len(part) <= files.PART_BYTES for part in parts(session, id))
-    assert io.BufferedReader(Reading(session, id)).read() == content
+    assert b"".join(file_chunks(session, id)) == content
+    assert all(len(part) <= files.PART_BYTES for part in file_chunks(session, id))
+    assert io.BufferedReader(StoredFileReader(session, id)).read() == content
 
 
 def test_it_reads_as_text(session: Session) -> None:
     content = "Zürich;1,50\r\n" * 200_000
-    reading = io.TextIOWrapper(io.BufferedReader(Reading(session, store(content.encode()))), "utf-8", newline="")
+    reading = io.TextIOWrapper(
+        io.BufferedReader(StoredFileReader(session, store(content.encode()))), "utf-8", newline=""
+    )
     assert sum(line == "Zürich;1,50\r\n" for line in reading) == 200_000
 
 
@@ -47,7 +49,7 @@ def test_half_a_file_is_no_file(session: Session) -> None:
     id = transaction(files.create, "half", "text/csv", SYSTEM, NOW)
     transaction(files.append_part, id, 0, b"half")
     with pytest.raises(NotFound):
-        file(session, id)
+        stored_file(session, id)
 
 
 def test_a_part_may_be_written_again(session: Session) -> None:
@@ -55,7 +57,7 @@ def test_a_part_may_be_written_again(session: Session) -> None:
     for text in (b"one", b"two"):
         transaction(files.append_part, id, 0, text)
     transaction(files.complete, id, 3, hashlib.sha256(b"two").hexdigest())
-    assert b"".join(parts(session, id)) == b"two"
+    assert b"".join(file_chunks(session, id)) == b"two"
 
 
 def test_old_files_are_forgotten_with_their_bytes(session: Session) -> None:
@@ -65,4 +67,4 @@ def test_old_files_are_forgotten_with_their_bytes(session: Session) -> None:
     assert session.scalars(select(StoredFile.id)).all() == [new]
     assert session.scalar(select(func.count()).select_from(FilePart)) == 1
     with pytest.raises(NotFound):
-        file(session, old)
+        stored_file(session, old)

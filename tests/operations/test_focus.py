@@ -20,10 +20,10 @@ from billing_admin.domain.money import Money, exact, exact_sum, plain
 from billing_admin.models import Account, Charge, Invoice
 from billing_admin.operations.master_data import customers, services
 from billing_admin.queries.billing import preview as billing
-from billing_admin.queries.billing.preview import Scope
-from billing_admin.queries.billing.runs import left_out, report
+from billing_admin.queries.billing.preview import BillingScope
+from billing_admin.queries.billing.runs import left_out_of_run, run_report
 from billing_admin.queries.charges import charges, unbilled
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
 from tests.making import NOW, all_invoices, bill, post
 
@@ -82,16 +82,16 @@ def test_posted_twice_a_thousand_are_created_then_replayed(session: Session, spe
     assert (first.created, first.replayed) == (1000, 0)
     assert (second.created, second.replayed) == (0, 1000)
     assert first.ids == second.ids == [spec.id for spec in specs]
-    (stored,) = charges.sums(session, charges.ChargeFilter())
+    (stored,) = charges.charge_sums(session, charges.ChargeFilter())
     assert (stored.currency, stored.charges, plain(stored.amount)) == ("USD", 1000, "20.52022672899")
-    (total,) = unbilled.totals(session)
+    (total,) = unbilled.unbilled_totals(session)
     assert (total.pending_charges, plain(total.pending_amount)) == (1000, "20.52022672899")
     assert_books_balance(session)
 
 
 def test_each_group_rounded_once_makes_20_53(session: Session, specs: Sequence[ChargeSpec]) -> None:
     post(*specs)
-    prepared = billing.prepare(session, Scope(THROUGH))
+    prepared = billing.prepare_documents(session, BillingScope(THROUGH))
     lines = [line for one in prepared for line in one.document.lines]
     assert len(lines) == 220
     assert str(Money(sum(line.net for line in lines), "USD")) == "20.53"
@@ -99,7 +99,7 @@ def test_each_group_rounded_once_makes_20_53(session: Session, specs: Sequence[C
 
 def test_billed_and_issued_every_figure_of_the_readme_holds(session: Session, specs: Sequence[ChargeSpec]) -> None:
     post(*specs)
-    preview = billing.preview(session, Scope(THROUGH))
+    preview = billing.preview(session, BillingScope(THROUGH))
     run_id = bill(THROUGH, confirmed=preview.digest)
 
     made = all_invoices()
@@ -108,7 +108,7 @@ def test_billed_and_issued_every_figure_of_the_readme_holds(session: Session, sp
     assert str(Money(sum(invoice.net for invoice in made), "USD")) == "20.53"
     assert {invoice.tax for invoice in made} == {0}
 
-    rest = left_out(session, run_id)
+    rest = left_out_of_run(session, run_id)
     assert rest == preview.left_out
     assert {row.reason for row in rest} <= {"zero_total", "negative_total"}
     assert (len(rest), sum(row.charges for row in rest)) == (27, 116)
@@ -117,9 +117,9 @@ def test_billed_and_issued_every_figure_of_the_readme_holds(session: Session, sp
     billed = exact_sum(line.amount for invoice in made for line in invoice.lines)
     pending = exact_sum(session.scalars(select(Account.pending_amount)))
     assert plain(exact_sum([billed, pending])) == "20.52022672899"
-    assert report(session, run_id).charges == 1000 - 116
+    assert run_report(session, run_id).charges == 1000 - 116
     assert_books_balance(session)
-    assert [result for result in examine(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.found] == []
 
 
 def test_a_second_run_makes_nothing(session: Session, specs: Sequence[ChargeSpec]) -> None:
@@ -129,4 +129,4 @@ def test_a_second_run_makes_nothing(session: Session, specs: Sequence[ChargeSpec
     session.rollback()
     assert session.scalar(select(func.count()).select_from(Invoice)) == 46
     assert session.scalar(select(func.count()).where(Charge.status == "pending")) == 116
-    assert report(session, again).invoices == 0
+    assert run_report(session, again).invoices == 0

@@ -21,8 +21,8 @@ from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, 
 from billing_admin.operations import files, jobs
 from billing_admin.operations.imports import imports
 from billing_admin.operations.master_data import customers
-from billing_admin.queries.imports import earlier, one_import
-from billing_admin.queries.jobs import latest
+from billing_admin.queries.imports import earlier_import, import_by_id
+from billing_admin.queries.jobs import latest_job
 from tests.importing import bring, check, counted, errors, planned, take_in, told
 from tests.making import NOW, make_customer, make_invoice, make_service, make_spec, post
 from tests.web.reading import fresh
@@ -78,7 +78,7 @@ def test_the_same_file_again_changes_nothing(session: Session) -> None:
     assert counted(again).sums == counted(first).sums
     assert count(session, Charge) == 2
     session.rollback()
-    found = earlier(session, again)
+    found = earlier_import(session, again)
     assert found is not None
     assert found.id == first.id
 
@@ -232,13 +232,13 @@ def test_what_changed_since_the_check_stops_with_the_line(session: Session, monk
     transaction(imports.start, one.id, SYSTEM, NOW)
     with pytest.raises(Conflict, match=r"Line 3: Customer “late” is archived"):
         import_file(one.id, SYSTEM, lambda _count: None)
-    stopped = one_import(session, one.id)
+    stopped = import_by_id(session, one.id)
     assert (stopped.state, stopped.done, Tally.of_data(stopped.made).new) == ("importing", 1, 1)
     assert stopped.failure is not None
     transaction(customers.restore, late.id, SYSTEM, NOW)
     transaction(imports.start, one.id, SYSTEM, NOW)
     import_file(one.id, SYSTEM, lambda _count: None)
-    done = one_import(session, one.id)
+    done = import_by_id(session, one.id)
     assert (done.state, done.made, done.failure) == ("done", done.promised, None)
     assert count(session, Charge) == 3
 
@@ -258,9 +258,9 @@ def test_one_that_somebody_stops_goes_on_where_it_stood(session: Session, monkey
         with pytest.raises(Cancelled):
             import_file(one.id, SYSTEM, stop)
     assert seen == [(2, 5), (4, 5)]
-    assert (one_import(session, one.id).done, count(session, Charge)) == (4, 4)
+    assert (import_by_id(session, one.id).done, count(session, Charge)) == (4, 4)
     import_file(one.id, SYSTEM, lambda _count: None)
-    done = one_import(session, one.id)
+    done = import_by_id(session, one.id)
     assert (done.state, done.made, count(session, Charge)) == ("done", done.promised, 5)
     import_file(one.id, SYSTEM, lambda _count: None)  # once more: it is done, and stays so
     assert count(session, Charge) == 5
@@ -274,7 +274,7 @@ def test_the_first_chunk_is_told_at_once(session: Session, monkeypatch: pytest.M
     job = transaction(jobs.claim_next, "a worker", SYSTEM, now())
     assert job is not None
     HANDLERS[imports.IMPORT_JOB](job, Progress(job.id, "a worker", 0, None))
-    told = latest(session, one.id)
+    told = latest_job(session, one.id)
     assert told is not None
     assert (told.done, told.of) == (2, 5)  # of three chunks, within less than the seconds between two beats
 
@@ -329,7 +329,7 @@ def test_begun_means_begun(session: Session) -> None:
     with pytest.raises(Conflict, match="has begun"):
         transaction(imports.set_plan, one.id, planned("charges", b"customer\nacme\n"), SYSTEM, NOW)
     transaction(imports.request_import, one.id, SYSTEM, NOW)
-    assert one_import(session, one.id).state == "done"
+    assert import_by_id(session, one.id).state == "done"
     assert session.scalars(select(Import.id)).all() == [one.id]
 
 
@@ -359,7 +359,7 @@ def test_a_file_that_is_forgotten_meanwhile_stops_the_import(
     transaction(imports.start, one.id, SYSTEM, NOW)
     with pytest.raises(NotFound, match="kept for thirty days"):
         import_file(one.id, SYSTEM, lambda _count: _forget_files())
-    stopped = one_import(session, one.id)
+    stopped = import_by_id(session, one.id)
     assert (stopped.state, stopped.done) == ("importing", count(session, Charge))
     assert stopped.done < 60
     assert set(session.scalars(select(func.length(Charge.description)))) == {width - 8}
@@ -374,5 +374,5 @@ def test_the_check_of_a_mapping_that_is_another_by_now_counts_no_more(session: S
     transaction(
         imports.record_check, id, planned("charges", content, settled=True), Tally(rows=7), None, None, SYSTEM, NOW
     )
-    found = one_import(session, id)
+    found = import_by_id(session, id)
     assert (found.state, found.promised) == ("checking", None)

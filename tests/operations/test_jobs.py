@@ -12,7 +12,7 @@ from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Conflict, Denied, NotFound
 from billing_admin.models import AuditEvent, Job
 from billing_admin.operations import jobs
-from billing_admin.queries.jobs import job, latest
+from billing_admin.queries.jobs import job, latest_job
 from tests.making import NOW
 
 SUBJECT = UUID(int=7)
@@ -65,7 +65,7 @@ def test_one_is_alive_for_a_subject_and_kind(session: Session) -> None:
     transaction(jobs.finish, first, "a", None, SYSTEM, NOW)
     again = ask()
     assert again != first
-    found = latest(session, SUBJECT)
+    found = latest_job(session, SUBJECT)
     assert found
     assert found.kind in {"import", "export"}
 

@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Allocation, Invoice, WebhookDelivery
@@ -21,7 +22,7 @@ from billing_admin.operations.charges import charges, corrections
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.payments import payments
 from billing_admin.operations.webhooks import outbox
-from billing_admin.queries.webhooks.endpoints import listening
+from billing_admin.queries.webhooks.endpoints import listening_endpoint_ids
 from tests.background.hooks import make_endpoint, summary, told
 from tests.making import (
     MARCH_END,
@@ -239,10 +240,10 @@ def test_with_nobody_to_tell_it_costs_one_look(app: Flask, session: Session, mon
 
     def look(session: Session, event: str) -> list[UUID]:
         looks.append(event)
-        return listening(session, event)
+        return listening_endpoint_ids(session, event)
 
-    monkeypatch.setattr(outbox, "listening", look)
-    monkeypatch.setattr(outbox, "invoices_told", None)  # nothing is read or made
+    monkeypatch.setattr(outbox, "listening_endpoint_ids", look)
+    monkeypatch.setattr(outbox, "invoice_payloads", None)  # nothing is read or made
     post(*(make_spec(make_customer(reference=f"C{number}"), "10") for number in range(20)))
     bill()
     assert looks == ["invoice.issued"]

@@ -16,8 +16,8 @@ from billing_admin.operations.billing.chunks import bill_chunk
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import customers
-from billing_admin.queries.billing.preview import Scope, prepare_current, preview
-from billing_admin.queries.billing.runs import left_out
+from billing_admin.queries.billing.preview import BillingScope, prepare_current_document, preview
+from billing_admin.queries.billing.runs import left_out_of_run
 from billing_admin.queries.invoices.readiness import unready_drafts
 from tests.books import assert_books_balance, contents
 from tests.making import (
@@ -49,7 +49,7 @@ def reverse_charged(tax_id: str = "", reference: str = "VIENNA") -> Customer:
 
 def left_out_of(session: Session, run_id: object) -> list[tuple[str, int, str]]:
     session.rollback()
-    return [(row.reference, row.charges, row.reason) for row in left_out(session, run_id)]  # type: ignore[arg-type]
+    return [(row.reference, row.charges, row.reason) for row in left_out_of_run(session, run_id)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("tax_id", BLANK)
@@ -57,7 +57,7 @@ def left_out_of(session: Session, run_id: object) -> list[tuple[str, int, str]]:
 def test_a_run_leaves_out_reverse_charge_without_a_tax_id(session: Session, tax_id: str, issue: bool) -> None:
     vienna, paris = reverse_charged(tax_id), reverse_charged("FR1", "PARIS")
     post(make_spec(vienna, "5"), make_spec(vienna, "6"), make_spec(paris, "7"), make_spec(make_customer(), "8"))
-    shown = preview(session, Scope(MARCH_END))
+    shown = preview(session, BillingScope(MARCH_END))
     assert [(row.reference, row.charges, row.reason) for row in shown.left_out] == [("VIENNA", 2, REASON)]
     run_id = bill(issue=issue, confirmed=shown.digest)
     assert left_out_of(session, run_id) == [("VIENNA", 2, REASON)]
@@ -83,7 +83,7 @@ def test_a_run_leaves_out_lines_of_the_reverse_charge_category(session: Session)
 def test_the_current_invoice_gives_the_reason(session: Session) -> None:
     vienna = reverse_charged()
     post(make_spec(vienna, "5"))
-    prepared = prepare_current(session, vienna.id, "USD", MARCH_END)
+    prepared = prepare_current_document(session, vienna.id, "USD", MARCH_END)
     assert prepared is not None
     assert (prepared.reason, prepared.document.total) == (REASON, 500)
 
@@ -96,10 +96,10 @@ def test_a_total_that_makes_no_invoice_is_told_first(session: Session) -> None:
 def test_a_confirmed_preview_is_shown_again_once_the_tax_id_is_there(session: Session) -> None:
     vienna = reverse_charged()
     post(make_spec(vienna, "5"), make_spec(make_customer(), "8"))
-    before = preview(session, Scope(MARCH_END))
+    before = preview(session, BillingScope(MARCH_END))
     session.rollback()
     update_customer(vienna, {"tax_id": "ATU1"})
-    assert preview(session, Scope(MARCH_END)).digest != before.digest
+    assert preview(session, BillingScope(MARCH_END)).digest != before.digest
 
 
 @pytest.mark.parametrize("tax_id", BLANK)

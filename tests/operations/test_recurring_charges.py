@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
@@ -27,7 +28,7 @@ from billing_admin.operations.master_data import customers, services
 from billing_admin.queries.charges.recurring_charges import (
     STATES,
     RecurringFilter,
-    due,
+    due_charges,
     recurring_charges as listed,
     schedule_of,
 )
@@ -220,7 +221,7 @@ def test_a_partial_period_without_a_list_price_is_refused(hosting: Session) -> N
     transaction(services.update, row.service_id, {"prices": {}}, None, SYSTEM, NOW)
     with pytest.raises(Invalid, match="has no price in USD"):
         post(NOVEMBER_6)
-    assert [coming.amount for _, coming in due(hosting, NOVEMBER_26)] == [None]
+    assert [coming.amount for _, coming in due_charges(hosting, NOVEMBER_26)] == [None]
 
 
 def test_a_partial_period_posted_before_with_a_cut_quantity_stays_and_is_not_posted_again(hosting: Session) -> None:
@@ -330,7 +331,7 @@ def test_a_day_far_ahead_is_a_slip_of_the_pen(hosting: Session) -> None:
 def test_the_rehearsal_names_what_is_posted_then(hosting: Session) -> None:
     create(starts_on=date(2026, 3, 16))
     create(id=B, starts_on=date(2026, 5, 1))
-    rehearsed = [(row.id, coming.period_from, coming.amount) for row, coming in due(hosting, TODAY)]
+    rehearsed = [(row.id, coming.period_from, coming.amount) for row, coming in due_charges(hosting, TODAY)]
     assert post(TODAY, A, B) == 1
     assert [(A, charge.incurred_on, charge.amount) for charge in posted(hosting)] == rehearsed
 

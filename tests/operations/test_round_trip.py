@@ -10,7 +10,8 @@ import time_machine
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.charges import charges
 from billing_admin.operations.master_data import customers, services

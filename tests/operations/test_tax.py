@@ -12,8 +12,8 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import plain
 from billing_admin.models import Invoice, Service
 from billing_admin.operations.master_data import services
-from billing_admin.queries.billing.preview import Scope, preview
-from billing_admin.queries.doctor import examine
+from billing_admin.queries.billing.preview import BillingScope, preview
+from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
 from tests.making import (
     MARCH_END,
@@ -45,12 +45,12 @@ def taxed(code: str = "compute", *, inclusive: bool = False, rate: str = "VAT19"
 
 def billed(session: Session) -> Invoice:
     """The one invoice of what is pending, as the preview said; all books balance."""
-    shown = preview(session, Scope(MARCH_END))
+    shown = preview(session, BillingScope(MARCH_END))
     bill(confirmed=shown.digest)
     [invoice] = all_invoices()
     assert [(one.document.net, one.document.tax) for one in shown.documents] == [(invoice.net, invoice.tax)]
     assert_books_balance(session)
-    assert [result.check.name for result in examine(session) if result.found] == []
+    assert [result.check.name for result in run_checks(session) if result.found] == []
     return invoice
 
 

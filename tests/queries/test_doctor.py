@@ -9,14 +9,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from billing_admin.db.transactions import db, transaction, write_options
+from billing_admin.db.engine import db, write_options
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.audit import BEGINNING
 from billing_admin.operations.audit import record, seal_all_events, seal_events
 from billing_admin.operations.charges import charges
 from billing_admin.queries import doctor
-from billing_admin.queries.audit import Head, head
-from billing_admin.queries.doctor import CHECKS, Finding, Result, anchored, examine, recurring
+from billing_admin.queries.audit import ChainHead, chain_head
+from billing_admin.queries.doctor import CHECKS, Finding, Result, check_anchors, recurring, run_checks
 from tests.databases import without_triggers
 from tests.making import (
     NOW,
@@ -133,7 +134,7 @@ def without_defences(session: Session) -> Iterator[Session]:
 
 def found(session: Session) -> dict[str, list[Finding]]:
     session.expire_all()
-    return {result.check.name: result.rows for result in examine(session) if result.found}
+    return {result.check.name: result.rows for result in run_checks(session) if result.found}
 
 
 def test_sound_data(billed: Session) -> None:
@@ -142,7 +143,7 @@ def test_sound_data(billed: Session) -> None:
 
 
 def test_empty_database(session: Session) -> None:
-    assert [result.found for result in examine(session)] == [0] * len(CHECKS)
+    assert [result.found for result in run_checks(session)] == [0] * len(CHECKS)
 
 
 NOBODY = "00000000-0000-7000-8000-00000000dead"
@@ -637,7 +638,7 @@ def test_what_lies_in_the_future_is_told_by_the_day_of_the_organisation(billed: 
         change_settings(time_zone=zone)
         billed.rollback()
         billed.expire_all()
-        results = {result.check.name: result for result in examine(billed, datetime.fromisoformat(now))}
+        results = {result.check.name: result for result in run_checks(billed, datetime.fromisoformat(now))}
         wrong = [finding.wrong.partition(":")[0] for finding in results["future_date"].rows]
         assert sorted(wrong) == sorted(names), (zone, now)
 
@@ -651,9 +652,9 @@ def test_a_changed_hash_names_the_row_itself_and_the_next(defenceless: Session) 
 
 
 def test_all_are_counted_and_the_first_are_carried(defenceless: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "MOST_ROWS", 2)
+    monkeypatch.setattr(doctor, "MAX_ROWS", 2)
     defenceless.connection().execute(text("UPDATE invoice_lines SET net = net + 1"))
-    result: dict[str, Result] = {result.check.name: result for result in examine(defenceless)}
+    result: dict[str, Result] = {result.check.name: result for result in run_checks(defenceless)}
     assert (result["line_net"].found, len(result["line_net"].rows)) == (14, 2)
 
 
@@ -674,26 +675,28 @@ def test_audit_events_that_changed_places_are_named(defenceless: Session) -> Non
 
 
 def audit_rows(session: Session) -> list[Finding]:
-    return next(result.rows for result in examine(session) if result.check.name == "audit_chain")
+    return next(result.rows for result in run_checks(session) if result.check.name == "audit_chain")
 
 
 def test_a_tail_that_was_cut_off_shows_by_the_head_exported_before(defenceless: Session) -> None:
     """The chain that is left is sound; only who kept its head knows better."""
-    end = head(defenceless)
-    assert anchored(defenceless, [Head(0, BEGINNING), end]).found == 0
+    end = chain_head(defenceless)
+    assert check_anchors(defenceless, [ChainHead(0, BEGINNING), end]).found == 0
     defenceless.connection().execute(
         text("DELETE FROM audit_events WHERE id IN (SELECT event_id FROM audit_seals WHERE sequence > 5)")
     )
     defenceless.connection().execute(text("DELETE FROM audit_seals WHERE sequence > 5"))
     assert audit_rows(defenceless) == []
-    [finding] = anchored(defenceless, [end]).rows
+    [finding] = check_anchors(defenceless, [end]).rows
     assert (finding.id, finding.wrong) == (str(end.sequence), "is not there: the chain was cut off")
 
 
 def test_a_chain_that_was_made_anew_shows_by_the_head_exported_before(defenceless: Session) -> None:
-    end = head(defenceless)
+    end = chain_head(defenceless)
     defenceless.connection().execute(text(f"UPDATE audit_events SET actor_name = 'Nobody' WHERE id = {SEALED}"))
     defenceless.connection().execute(text("DELETE FROM audit_seals"))
     seal_events(defenceless, NOW, whole=True)
     assert audit_rows(defenceless) == []
-    assert [row.wrong for row in anchored(defenceless, [end]).rows] == ["has another hash: the chain was made anew"]
+    assert [row.wrong for row in check_anchors(defenceless, [end]).rows] == [
+        "has another hash: the chain was made anew"
+    ]

@@ -12,7 +12,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import exact
 from billing_admin.domain.recurring_charges import RecurringSpec
 from billing_admin.operations.charges import corrections, recurring_charges, recurring_posting
-from billing_admin.queries.doctor import examine, recurring
+from billing_admin.queries.doctor import recurring, run_checks
 from tests.making import NOW, make_customer, make_service, make_spec, post
 from tests.queries.test_doctor import found, without_defences
 
@@ -74,7 +74,7 @@ def defenceless(agreed: Session) -> Iterator[Session]:
 
 def test_sound_data(agreed: Session) -> None:
     agreed.rollback()
-    assert [result.found for result in examine(agreed) if result.found] == []
+    assert [result.found for result in run_checks(agreed) if result.found] == []
 
 
 @pytest.mark.parametrize(("check", "sql", "wrong"), BREAKS.values(), ids=BREAKS)

@@ -18,8 +18,8 @@ from billing_admin.domain.money import Money, exact
 from billing_admin.domain.receivables import Position
 from billing_admin.models import Allocation, Customer, Invoice
 from billing_admin.operations.payments import payments
-from billing_admin.queries.doctor import examine
-from billing_admin.queries.payments.receivables import positions, statements, totals
+from billing_admin.queries.doctor import run_checks
+from billing_admin.queries.payments.receivables import positions, positions_by_currency, statements
 from tests.making import all_invoices, make_customer, make_invoice, make_payment_spec, pay
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "receivables.md"
@@ -116,7 +116,7 @@ def written(position: Position) -> list[str]:
 def as_of(session: Session, day: date | None) -> Position:
     """The one customer's position in USD."""
     session.rollback()
-    return totals(positions(session, TODAY, day).items()).get("USD", Position(0, 0, 0, 0, (0,) * 5))
+    return positions_by_currency(positions(session, TODAY, day).items()).get("USD", Position(0, 0, 0, 0, (0,) * 5))
 
 
 def test_the_cases_are_there() -> None:
@@ -133,7 +133,7 @@ def test_a_case_of_the_page_holds(session: Session, case: Case) -> None:
         assert written(as_of(session, date.fromisoformat(day))) == amounts, day
     last = case.figures[-1][0]
     assert written(as_of(session, None))[:5] == written(as_of(session, date.fromisoformat(last)))[:5]
-    assert [result.check.name for result in examine(session) if result.found] == []
+    assert [result.check.name for result in run_checks(session) if result.found] == []
 
 
 # --- credit notes and voids, which other operations make ---------------------------------------------------------------

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 
 
 def words(response: TestResponse) -> str:

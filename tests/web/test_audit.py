@@ -23,7 +23,7 @@ from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import charges, corrections, recurring_charges
 from billing_admin.operations.invoices import credit_notes, drafts, invoices
 from billing_admin.operations.master_data import customers
-from billing_admin.queries.audit import head
+from billing_admin.queries.audit import chain_head
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.web.frame import list_params
 from billing_admin.web.frame.labels import event_details
@@ -122,7 +122,7 @@ def test_pages_by_key(acme: UUID, viewer: FlaskClient, monkeypatch: pytest.Monke
 def test_says_how_far_it_is_sealed(acme: UUID, viewer: FlaskClient, session: Session) -> None:
     assert "Sealed 0 events Not sealed yet 4 events" in words(viewer.get("/audit"))
     audit.seal_all_events(transaction, NOW, whole=True)
-    assert f"Not sealed yet 0 events Head {head(session).hash[:12]}…" in words(viewer.get("/audit"))
+    assert f"Not sealed yet 0 events Head {chain_head(session).hash[:12]}…" in words(viewer.get("/audit"))
 
 
 def test_takes_no_more_statements_for_more_events(acme: UUID, viewer: FlaskClient, app: Flask) -> None:
@@ -186,7 +186,7 @@ def test_the_file_has_what_the_page_shows_and_no_formulas(session: Session, view
     assert int(row["seal"]) > 0
     everything = viewer.get("/exports/audit-events.csv?excel=1")
     assert everything.data.startswith(b"\xef\xbb\xbfid,at,actor_kind")
-    assert everything.text.count("\r\n") == 1 + head(session).sequence
+    assert everything.text.count("\r\n") == 1 + chain_head(session).sequence
 
 
 def test_the_file_of_one_charge_has_its_history(session: Session, viewer: FlaskClient) -> None:

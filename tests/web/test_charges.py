@@ -292,7 +292,7 @@ def test_pages_keep_the_filter_and_show_each_charge_once(browser: FlaskClient, m
 
 
 def test_too_many_to_add_up_says_so(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charge_queries, "MANY", 1)
+    monkeypatch.setattr(charge_queries, "LARGE_RESULT", 1)
     post(make_spec("acme", "1"), make_spec("acme", "2"))
     assert "10,000+ charges" in words(browser.get("/charges"))
     assert "2 charges in USD 3.00 USD" in words(browser.get("/charges?status=pending"))

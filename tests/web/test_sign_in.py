@@ -27,7 +27,7 @@ from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, 
 from billing_admin.http.security import CONTENT_SECURITY_POLICY, init_security
 from billing_admin.models import AuditEvent, SignInFailure, User, UserSession
 from billing_admin.operations.access import users
-from billing_admin.queries.access.users import token_key
+from billing_admin.queries.access.users import session_token_hash
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, TOO_MANY_ATTEMPTS, WRONG_CREDENTIALS
 from billing_admin.web.frame.forms import AmountField, Form, errors_on
@@ -112,7 +112,7 @@ def test_only_a_hash_of_the_token_is_stored_and_each_sign_in_has_its_own(app: Fl
     assert len(set(tokens)) == 2
     assert all(len(token) >= 43 for token in tokens)
     stored = set(session.scalars(select(UserSession.token_hash)))
-    assert {token_key(token) for token in tokens} <= stored
+    assert {session_token_hash(token) for token in tokens} <= stored
     assert not stored & set(tokens)
 
 

@@ -79,7 +79,7 @@ def test_totals_equal_those_kept(browser: FlaskClient, acme: Customer, session: 
     post(make_spec(acme, "0.1"), make_spec(acme, "0.2"))
     bill()
     post(make_spec(acme, "0.7"))
-    [kept] = unbilled.totals(session)
+    [kept] = unbilled.unbilled_totals(session)
     assert f"Pending in USD {kept.pending_amount.normalize()}0 USD" in words(browser.get("/unbilled"))
     assert f"1 charge in USD {kept.pending_amount.normalize()}0 USD" in words(browser.get("/charges?status=pending"))
 

@@ -6,13 +6,14 @@ from datetime import datetime
 from flask import Flask, Response, current_app, request
 
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotAuthenticated
 from billing_admin.domain.tokens import digest
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access.tokens import record_use
-from billing_admin.queries.access.tokens import USE_IS_FRESH, Bearer, bad_token, by_secret
+from billing_admin.queries.access.tokens import USE_STAYS_FRESH, Bearer, bad_token_error, bearer_of_secret
 
 MAX_CACHED_TOKENS = 1000
 
@@ -35,9 +36,9 @@ def authenticate() -> Bearer:
     secret, at = _secret(), now()
     if secret is None:
         raise NotAuthenticated("no_token", "Send an API token in the header “Authorization: Bearer <token>”.")
-    bearer = by_secret(db.engine, secret, at, request_id())
+    bearer = bearer_of_secret(db.engine, secret, at, request_id())
     if bearer is None:
-        raise bad_token()
+        raise bad_token_error()
     cache = _cache()
     if len(cache) >= MAX_CACHED_TOKENS:
         cache.clear()
@@ -54,7 +55,7 @@ def cached_bearer() -> Bearer | None:
     cached = _cache().get(digest(secret)) if secret else None
     if cached is None:
         return None
-    expires_at = min(cached.confirmed_at + USE_IS_FRESH, cached.bearer.expires_at)
+    expires_at = min(cached.confirmed_at + USE_STAYS_FRESH, cached.bearer.expires_at)
     if not cached.confirmed_at <= at < expires_at:
         return None
     return replace(cached.bearer, actor=replace(cached.bearer.actor, request_id=request_id()))

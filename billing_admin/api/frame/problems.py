@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from billing_admin.api.frame.rate_limits import TooManyRequests
 from billing_admin.api.frame.strict_json import NotJson
 from billing_admin.api.frame.versions import VersionNeeded
-from billing_admin.db.errors import RETRY_AFTER_SECONDS, unavailable
+from billing_admin.db.errors import RETRY_AFTER_SECONDS, explain_unavailable
 from billing_admin.domain.errors import (
     Conflict,
     Denied,
@@ -55,7 +55,7 @@ def error_response(error: Exception) -> Response:
     """Return the problem document for any error; only an error that is a bug becomes a 500."""
     if isinstance(error, DomainError):
         return _domain_response(error)
-    if reason := unavailable(error):
+    if reason := explain_unavailable(error):
         log_unavailable(error, reason)
         detail = f"{reason.detail} Try again in a few seconds. You can safely repeat a request with the same id."
         return problem_response(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

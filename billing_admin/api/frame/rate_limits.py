@@ -15,7 +15,7 @@ from limits.errors import StorageError
 from limits.storage import RedisStorage, SlidingWindowCounterSupport
 
 from billing_admin.config import Settings
-from billing_admin.db.errors import cause
+from billing_admin.db.errors import driver_message
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.sign_in import network_of
@@ -66,7 +66,9 @@ class RateLimiter:
             seconds = self._seconds_to_wait(limit, key)
         except StorageError as error:
             self._unavailable_until = time.monotonic() + RETRY_STORAGE_SECONDS
-            _log.warning("rate_limit_storage_unavailable", unlimited_seconds=RETRY_STORAGE_SECONDS, error=cause(error))
+            _log.warning(
+                "rate_limit_storage_unavailable", unlimited_seconds=RETRY_STORAGE_SECONDS, error=driver_message(error)
+            )
             return
         raise TooManyRequests(
             f"This {kind} has exceeded its limit of {limit}. Wait {seconds} s, then repeat the request.", seconds

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from billing_admin.api.frame import bearer, problems, rate_limits, strict_json
 from billing_admin.api.frame.fields import Body, Listing, Parameters, ResponseModel, encode_cursor
-from billing_admin.db.lookup import as_id
+from billing_admin.db.lookup import parse_uuid
 from billing_admin.db.paging import Page
 from billing_admin.domain.errors import Denied, DomainError, Invalid, NotAuthenticated, NotFound, Problem
 from billing_admin.http.body_limits import JSON, KIB, body_limit, open_body
@@ -216,7 +216,7 @@ def created_reply(content: BaseModel, is_new: bool, **headers: str) -> Reply:
 
 def parse_id(name: str) -> UUID:
     """Return the id in a URL. Raises NotFound."""
-    id = as_id(name)
+    id = parse_uuid(name)
     if id is None:
         raise NotFound("not_found", f"“{name[:80]}” is not a valid id. Use a UUID.")
     return id

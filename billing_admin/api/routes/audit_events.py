@@ -8,8 +8,8 @@ from pydantic import Field
 
 from billing_admin.api.frame.fields import Day, Key, Listing, Paging, Parameters, ResponseModel
 from billing_admin.api.frame.routing import Reply, list_reply, route
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import db
 from billing_admin.queries.audit import AuditFilter, events
 
 

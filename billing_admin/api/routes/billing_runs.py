@@ -23,14 +23,15 @@ from billing_admin.api.frame.routing import BASE, REPLAYED, Reply, created_reply
 from billing_admin.api.routes.invoices import DocumentOut, document_out
 from billing_admin.background import wake_worker
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
-from billing_admin.queries.billing.runs import RunReport, report, runs
+from billing_admin.queries.billing.runs import RunReport, run_report, runs
 from billing_admin.queries.master_data.organisation import today
 
 MAX_CUSTOMERS = 10_000
@@ -144,7 +145,7 @@ def _out(found: RunReport) -> RunOut:
         charges=found.charges,
         totals=_totals(found.totals),
         left_out=_left_out(found.left_out),
-        progress=ProgressOut(done=found.settled, of=found.accounts),
+        progress=ProgressOut(done=found.processed, of=found.accounts),
         failure=run.failure,
         created_at=run.created_at,
         created_by=run.created_by,
@@ -195,17 +196,17 @@ def _report(run_id: UUID) -> RunOut:
     """Read the run again: the chunks were billed behind the session's back."""
     session = db.session()
     session.expire_all()
-    return _out(report(session, run_id))
+    return _out(run_report(session, run_id))
 
 
 @route("GET", "/billing-runs", scope="read", query=Paging, response=Listing[RunOut])
 def list_billing_runs(query: Paging) -> Reply:
     """List billing runs, newest first."""
     session = db.session()
-    return list_reply(page(session, runs(), query.limit, query.after), lambda run: _out(report(session, run.id)))
+    return list_reply(page(session, runs(), query.limit, query.after), lambda run: _out(run_report(session, run.id)))
 
 
 @route("GET", "/billing-runs/{id}", scope="read", response=RunOut)
 def get_billing_run(id: str) -> Reply:
     """Read one billing run: how far it is, what it made, what it left out and why."""
-    return Reply(_out(report(db.session(), parse_id(id))))
+    return Reply(_out(run_report(db.session(), parse_id(id))))

@@ -13,7 +13,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.posting import assess
 from billing_admin.operations.charges.posting import Posting, PostingResult, store
-from billing_admin.queries.access.tokens import Bearer, bad_token, valid_tokens
+from billing_admin.queries.access.tokens import Bearer, bad_token_error, valid_tokens
 from billing_admin.queries.charges.posting import load_context
 
 
@@ -62,7 +62,7 @@ def post_group(
     for request, candidate in zip(requests, context.candidates, strict=True):
         failure: Exception | None
         if request.bearer not in valid:
-            failure = bad_token()
+            failure = bad_token_error()
         elif context.is_locked(request.spec):
             failure = AccountsLocked()
         else:

@@ -37,8 +37,9 @@ from billing_admin.api.frame.problems import MAX_PROBLEMS, combine_problems, val
 from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
 from billing_admin.api.routes.charge_poster import ChargePoster, ChargeRequest
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import DomainError, Problem

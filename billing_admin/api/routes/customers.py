@@ -25,8 +25,9 @@ from billing_admin.api.frame.fields import (
 from billing_admin.api.frame.routing import Reply, created_reply, list_reply, route
 from billing_admin.api.frame.versions import check_if_match, etag
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.domain.tax import TREATMENTS

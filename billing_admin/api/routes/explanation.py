@@ -4,11 +4,11 @@ from uuid import UUID
 
 from billing_admin.api.frame.fields import Exact, ResponseModel
 from billing_admin.api.frame.routing import Reply, route
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.explanation import Explanation, Figure
 from billing_admin.domain.money import Money
 from billing_admin.models import Invoice
-from billing_admin.queries.invoices.explanation import explanation
+from billing_admin.queries.invoices.explanation import load_explanation
 from billing_admin.queries.invoices.invoices import invoice
 
 
@@ -65,7 +65,7 @@ class ExplanationOut(ResponseModel):
 def explain_invoice(number: str) -> Reply:
     """Tell how each number of an invoice came about."""
     row = invoice(db.session(), number)
-    return Reply(_explained(row, explanation(db.session(), row)))
+    return Reply(_explained(row, load_explanation(db.session(), row)))
 
 
 def _explained(row: Invoice, told: Explanation) -> ExplanationOut:

@@ -15,7 +15,8 @@ from billing_admin.api.routes.customers import CustomerFilters
 from billing_admin.api.routes.invoices import InvoiceFilters
 from billing_admin.api.routes.payments import PaymentFilters
 from billing_admin.clock import now
-from billing_admin.db.transactions import Stream, db
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Stream
 from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, Wanted
 from billing_admin.queries.audit import AuditFilter

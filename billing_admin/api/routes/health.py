@@ -8,7 +8,7 @@ from billing_admin.api.frame import openapi
 from billing_admin.api.frame.fields import ResponseModel
 from billing_admin.api.frame.routing import MEDIA_TYPE, PUBLIC, Reply, route
 from billing_admin.config import VERSION
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.queries.master_data.organisation import organisation
 
 

@@ -22,15 +22,16 @@ from billing_admin.api.frame.fields import (
 from billing_admin.api.frame.routing import Reply, list_reply, route
 from billing_admin.api.frame.versions import etag
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.invoices import Document
 from billing_admin.domain.lifecycle import balance, payment_status
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices as operations
-from billing_admin.queries.billing.preview import prepare_current
+from billing_admin.queries.billing.preview import prepare_current_document
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoice_id, invoices
 from billing_admin.queries.listing import with_lines
 from billing_admin.queries.master_data.customers import customer
@@ -326,7 +327,7 @@ def get_current_invoice(ref: str, query: CurrentQuery) -> Reply:
     session = db.session()
     who = customer(session, ref)
     currency = query.currency or who.currency
-    prepared = prepare_current(session, who.id, currency, query.through or today(session, now()))
+    prepared = prepare_current_document(session, who.id, currency, query.through or today(session, now()))
     if prepared is None:
         return Reply(_nothing(who.reference, currency_code(currency)))
     return Reply(document_out(who.reference, prepared.document, prepared.reason))

@@ -7,7 +7,8 @@ from billing_admin.api.frame.bearer import authenticate
 from billing_admin.api.frame.fields import FigureDay, Parameters, ResponseModel, Switch
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.clock import now
-from billing_admin.db.transactions import Stream, db
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Stream
 from billing_admin.formats import journal
 from billing_admin.formats.journal import FORMATS, Journal
 from billing_admin.queries.journal import Period

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from billing_admin.api.frame.fields import ResponseModel, enumeration
 from billing_admin.api.frame.routing import Reply, route
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.queries.invoices import numbers
 from billing_admin.queries.master_data.organisation import organisation
 
@@ -23,7 +23,7 @@ class SeriesOut(ResponseModel):
     `part` is 2 for a second series that was begun within a year.
     """
 
-    kind: Annotated[str, enumeration(*numbers.KINDS)]
+    kind: Annotated[str, enumeration(*numbers.DOCUMENT_KINDS)]
     year: int
     part: int
     given: int

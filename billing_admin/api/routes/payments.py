@@ -29,15 +29,22 @@ from billing_admin.api.frame.fields import (
 )
 from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, Allocate, AllocationSpec, PaymentSpec
 from billing_admin.operations.payments import payments as operations
 from billing_admin.operations.payments.payments import RecordedPayment
 from billing_admin.queries.invoices.invoices import invoice_id
-from billing_admin.queries.payments.payments import PaymentFilter, allocations, payment, payments, same_reference
+from billing_admin.queries.payments.payments import (
+    PaymentFilter,
+    allocations,
+    payment,
+    payments,
+    payments_with_same_reference,
+)
 
 MAX_ALLOCATIONS = 1000
 
@@ -199,7 +206,7 @@ def _out(row: Any, made: Sequence[Any], duplicates: list[UUID]) -> PaymentOut:
 
 
 def _read(session: Session, id: UUID) -> PaymentOut:
-    return _out(payment(session, id), allocations(session, [id])[id], same_reference(session, [id])[id])
+    return _out(payment(session, id), allocations(session, [id])[id], payments_with_same_reference(session, [id])[id])
 
 
 @route("POST", "/payments", scope="payments:write", body=PaymentIn, response=PaymentOut, statuses=(201, 200))
@@ -223,7 +230,7 @@ def list_payments(query: PaymentQuery) -> Reply:
     session = db.session()
     found = page(session, payments(session, query.to_filter()), query.limit, query.after)
     ids = [row.id for row in found.rows]
-    made, duplicates = allocations(session, ids), same_reference(session, ids)
+    made, duplicates = allocations(session, ids), payments_with_same_reference(session, ids)
     return list_reply(found, lambda row: _out(row, made[row.id], duplicates[row.id]))
 
 

@@ -3,7 +3,7 @@
 from flask import Response, current_app
 
 from billing_admin.api.frame.routing import route
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.pdf import pdf
 from billing_admin.queries.invoices.invoices import invoice

@@ -9,10 +9,10 @@ from pydantic import Field
 from billing_admin.api.frame.fields import Currency, Exact, FigureDay, Parameters, ResponseModel, enumeration
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.clock import now
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.money import ZERO, Money
 from billing_admin.domain.receivables import BUCKETS, KINDS, NOTHING, Position, Statement
-from billing_admin.queries.master_data.customers import Unbilled, customer, unbilled
+from billing_admin.queries.master_data.customers import UnbilledAmounts, customer, unbilled_by_customer
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.payments.receivables import positions, statements
 
@@ -85,7 +85,7 @@ class StatementQuery(Parameters):
     currency: Currency = ""
 
 
-def _balance(currency: str, position: Position, waiting: Unbilled | None) -> BalanceOut:
+def _balance(currency: str, position: Position, waiting: UnbilledAmounts | None) -> BalanceOut:
     def money(minor: int) -> str:
         return str(Money(minor, currency))
 
@@ -109,7 +109,7 @@ def get_balance(ref: str, query: BalanceQuery) -> Reply:
     who = customer(session, ref)
     found = positions(session, today(session, now()), query.as_of, [who.id])
     by_currency = {currency: position for (_, currency), position in found.items()}
-    waiting = {one.currency: one for one in unbilled(session, [who.id]).get(who.id, [])}
+    waiting = {one.currency: one for one in unbilled_by_customer(session, [who.id]).get(who.id, [])}
     rows = [
         _balance(currency, by_currency.get(currency, NOTHING), waiting.get(currency))
         for currency in sorted(by_currency.keys() | waiting.keys())

@@ -26,8 +26,9 @@ from billing_admin.api.frame.fields import (
 from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
 from billing_admin.api.routes.charges import PerhapsReason
 from billing_admin.clock import now
+from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.recurring_charges import INTERVALS, LONGEST_DESCRIPTION, RecurringSpec
 from billing_admin.operations.charges import recurring_charges as operations
@@ -37,7 +38,7 @@ from billing_admin.queries.charges.recurring_charges import (
     recurring_charge,
     recurring_charges,
     schedule_of,
-    upcoming,
+    upcoming_charges,
 )
 from billing_admin.queries.master_data.organisation import today
 
@@ -148,7 +149,7 @@ def _out(row: Any, day: date) -> RecurringOut:
         follows=row.follows_id,
         followed_by=row.followed_by_id,
         created_at=row.created_at,
-        next=[ComingOut.model_validate(coming) for coming in upcoming(row)],
+        next=[ComingOut.model_validate(coming) for coming in upcoming_charges(row)],
     )
 
 

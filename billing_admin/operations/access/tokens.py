@@ -15,7 +15,7 @@ from billing_admin.domain.text import named
 from billing_admin.domain.tokens import ALPHABET, RANDOM_CHARACTERS, digest, seal, shown
 from billing_admin.models import ApiToken
 from billing_admin.operations.audit import record
-from billing_admin.queries.access.tokens import USE_IS_FRESH
+from billing_admin.queries.access.tokens import USE_STAYS_FRESH
 
 MAX_LIFETIME_DAYS = 3650
 
@@ -93,7 +93,7 @@ def record_use(session: Session, token_id: UUID, now: datetime) -> None:
         update(ApiToken)
         .where(
             ApiToken.id == token_id,
-            or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < now - USE_IS_FRESH),
+            or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < now - USE_STAYS_FRESH),
         )
         .values(last_used_at=now)
         .execution_options(synchronize_session=False)

@@ -24,7 +24,7 @@ from billing_admin.domain.sign_in import (
 )
 from billing_admin.models import SignInFailure, User, UserSession
 from billing_admin.operations.audit import changed_fields, record
-from billing_admin.queries.access.users import Credentials, throttled, token_key
+from billing_admin.queries.access.users import Credentials, is_sign_in_throttled, session_token_hash
 
 TOKEN_BYTES = 32
 MAX_SESSION_AGE = timedelta(hours=24)
@@ -132,7 +132,7 @@ def sign_in(
 
     Nothing is stored for an attempt that is throttled: what an attacker can write is bounded.
     """
-    if throttled(session, email, network, now):
+    if is_sign_in_throttled(session, email, network, now):
         return None
     user = _proven(session, proof)
     if proof is None or user is None:
@@ -145,7 +145,7 @@ def sign_in(
     token = secrets.token_urlsafe(TOKEN_BYTES)
     session.execute(
         insert(UserSession),
-        [{"token_hash": token_key(token), "user_id": user.id, "created_at": now, "last_seen_at": now}],
+        [{"token_hash": session_token_hash(token), "user_id": user.id, "created_at": now, "last_seen_at": now}],
     )
     person = Actor("person", user.id, user.email, ROLES[user.role], request_id)
     record(session, person, now, "user.signed_in", "user", user.id, {"address": network})
@@ -155,7 +155,7 @@ def sign_in(
 def end_session(session: Session, token: str, actor: Actor, now: datetime, action: str = "user.signed_out") -> None:
     """Forget a session: its cookie is worth nothing from here on. Ending one that has ended is fine."""
     ended = session.scalars(
-        delete(UserSession).where(UserSession.token_hash == token_key(token)).returning(UserSession.user_id)
+        delete(UserSession).where(UserSession.token_hash == session_token_hash(token)).returning(UserSession.user_id)
     ).one_or_none()
     if ended is not None:
         record(session, actor, now, action, "user", ended)
@@ -163,7 +163,9 @@ def end_session(session: Session, token: str, actor: Actor, now: datetime, actio
 
 def record_session_use(session: Session, token: str, now: datetime) -> None:
     """Note that a session is in use. This alone has no audit event: it is no act."""
-    session.execute(update(UserSession).where(UserSession.token_hash == token_key(token)).values(last_seen_at=now))
+    session.execute(
+        update(UserSession).where(UserSession.token_hash == session_token_hash(token)).values(last_seen_at=now)
+    )
 
 
 def _user(session: Session, user_id: UUID) -> User:
@@ -193,7 +195,7 @@ def _refuse_last_admin(session: Session, user: User) -> None:
 
 def _end_sessions(session: Session, user_id: UUID, keep: str | None = None) -> None:
     ended = delete(UserSession).where(UserSession.user_id == user_id)
-    session.execute(ended.where(UserSession.token_hash != token_key(keep)) if keep else ended)
+    session.execute(ended.where(UserSession.token_hash != session_token_hash(keep)) if keep else ended)
 
 
 def _proven(session: Session, proof: VerifiedPassword | None) -> User | None:

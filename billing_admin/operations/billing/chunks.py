@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import UpdateMany, insert_many
 from billing_admin.db.ids import new_ids
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import may_look_alike_since
 from billing_admin.domain.document_hash import Row, Written
@@ -30,7 +30,7 @@ from billing_admin.operations.invoices.invoice_rows import (
 from billing_admin.operations.invoices.invoices import customer_fields, load_customers, number_documents, seller_fields
 from billing_admin.operations.master_data.accounts import AccountKey, lock_and_read_accounts
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
-from billing_admin.queries.billing.preview import LATER, Prepared, Scope, prepare
+from billing_admin.queries.billing.preview import AFTER_CUT_OFF, BillingScope, PreparedDocument, prepare_documents
 from billing_admin.queries.master_data.organisation import organisation
 
 CHUNK = 500
@@ -78,7 +78,7 @@ class Chunk:
 
     places: Mapping[AccountKey, int]
     accounts: Mapping[AccountKey, Any]
-    due: Sequence[Prepared]
+    due: Sequence[PreparedDocument]
     reasons: Sequence[str | None]
     drafts: Sequence[Written]
 
@@ -107,8 +107,8 @@ def _chunk(session: Session, run: BillingRun, now: datetime, items: Sequence[Any
     places = {(item.customer_id, item.currency): item.position for item in items}
     expected = {(item.customer_id, item.currency): item.expected for item in items}
     accounts = lock_and_read_accounts(session, places)
-    scope = Scope(run.through, {item.customer_id for item in items}, run.currency)
-    due = [one for one in prepare(session, scope) if (one.customer_id, one.document.currency) in places]
+    scope = BillingScope(run.through, {item.customer_id for item in items}, run.currency)
+    due = [one for one in prepare_documents(session, scope) if (one.customer_id, one.document.currency) in places]
     reasons = [_reason(run, one, expected[one.customer_id, one.document.currency]) for one in due]
     billed = [one for one, reason in zip(due, reasons, strict=True) if reason is None]
     drafts = _make_drafts(session, run, billed, now) if billed else []
@@ -125,13 +125,13 @@ def _items(session: Session, run: BillingRun, wait: bool) -> Sequence[Any]:
     return session.execute(waiting.with_for_update(of=BillingRunItem, skip_locked=not wait)).all()
 
 
-def _reason(run: BillingRun, one: Prepared, expected: str | None) -> str | None:
+def _reason(run: BillingRun, one: PreparedDocument, expected: str | None) -> str | None:
     if one.reason is None and run.confirmed is not None and one.document.digest() != expected:
         return "changed"
     return one.reason
 
 
-def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], now: datetime) -> list[Written]:
+def _make_drafts(session: Session, run: BillingRun, billed: Sequence[PreparedDocument], now: datetime) -> list[Written]:
     """Make the documents' rows. Those to be issued get their copies with their number."""
     keys = new_ids(now)
     if run.issue:
@@ -142,14 +142,14 @@ def _make_drafts(session: Session, run: BillingRun, billed: Sequence[Prepared], 
 
 
 def _store(
-    session: Session, run: BillingRun, billed: Sequence[Prepared], drafts: Sequence[Written], now: datetime
+    session: Session, run: BillingRun, billed: Sequence[PreparedDocument], drafts: Sequence[Written], now: datetime
 ) -> None:
     """Store the documents, numbered if the run issues them, and claim their charges.
 
     Only one worker at a time holds the lock of the number series. Where several may bill at once (PostgreSQL), the
     invoices are therefore stored last.
     """
-    scope = Scope(run.through, {one.customer_id for one in billed}, run.currency)
+    scope = BillingScope(run.through, {one.customer_id for one in billed}, run.currency)
     if defer_invoice_checks(session):
         store_lines_and_taxes(session, drafts)
         claim_charges(session, scope, billed, drafts, may_look_alike_since(now))
@@ -223,7 +223,7 @@ def _leave_later(session: Session, run: BillingRun, chunk: Chunk) -> None:
             "currency": currency,
             "part": "later" if document else "due",
         }
-        outcome = {"state": "left_out", "charges": more, "amount": rest, "reason": LATER, "invoice_id": None}
+        outcome = {"state": "left_out", "charges": more, "amount": rest, "reason": AFTER_CUT_OFF, "invoice_id": None}
         (besides if document else instead).append(item | outcome | {"position": place, "expected": None})
         nothing.discard(key)
     _note_outcome(session, instead)
@@ -238,7 +238,7 @@ def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey], par
         session.execute(
             delete(BillingRunItem).where(
                 BillingRunItem.run_id == run.id,
-                among(session, BillingRunItem.customer_id, ids),
+                is_any_of(BillingRunItem.customer_id, ids),
                 BillingRunItem.currency == currency,
                 BillingRunItem.part == part,
             )

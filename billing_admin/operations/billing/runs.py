@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, literal, null, select, union_all, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
-from billing_admin.db.lookup import named
+from billing_admin.db.lookup import has_id_or_name
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
@@ -25,7 +25,7 @@ from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
-from billing_admin.queries.billing.preview import HELD, Scope, preview
+from billing_admin.queries.billing.preview import HELD, BillingScope, preview
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
 
 JOB_KIND = "billing_run"
@@ -48,21 +48,21 @@ class RunSpec:
     id: UUID | None = None
 
 
-def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> Scope:
+def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScope:
     """What a run would look at. Raises Invalid for all that a run refuses, so that a preview refuses it as well."""
     calendar_day(spec.through, "through")
     _check_issue_date(session, spec, now)
     if spec.currency is not None:
         currency_code(spec.currency)
     if spec.customers is None:
-        return Scope(spec.through, None, spec.currency)
+        return BillingScope(spec.through, None, spec.currency)
     ids = []
     for index, name in enumerate(spec.customers):
-        id = session.scalar(select(Customer.id).where(named(Customer.id, Customer.reference, name)))
+        id = session.scalar(select(Customer.id).where(has_id_or_name(Customer.id, Customer.reference, name)))
         if id is None:
             raise Invalid("unknown_customer", f"There is no customer “{name[:80]}”.", "customers", index)
         ids.append(id)
-    return Scope(spec.through, ids, spec.currency)
+    return BillingScope(spec.through, ids, spec.currency)
 
 
 def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
@@ -149,7 +149,7 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
         check_issue_date(session, settings, "invoice", issue_date, now)
 
 
-def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:
+def _list_work(session: Session, run_id: UUID, scope: BillingScope) -> None:
     """What the accounts keep as pending waits, and is held against the cut-off when its turn comes; what is held is left out."""
     run = literal(run_id, BillingRunItem.run_id.type)
     place = func.row_number().over(order_by=(Customer.reference, Account.currency))
@@ -159,7 +159,7 @@ def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:
         *(
             select(run, Account.customer_id, Account.currency, part, state, charges, amount, reason, place)
             .join(Customer, Customer.id == Account.customer_id)
-            .where(charges > 0, *scope.reaches(session))
+            .where(charges > 0, *scope.account_conditions())
             for part, state, charges, amount, reason in (pending, held)
         )
     )
@@ -167,7 +167,7 @@ def _list_work(session: Session, run_id: UUID, scope: Scope) -> None:
     session.execute(insert(BillingRunItem).from_select(names, listed))
 
 
-def _expect(session: Session, run_id: UUID, scope: Scope, confirmed: str) -> None:
+def _expect(session: Session, run_id: UUID, scope: BillingScope, confirmed: str) -> None:
     """Note on each waiting account the document that was shown. Raises Conflict when the preview is another by now."""
     shown = preview(session, scope)
     if shown.digest != confirmed:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.text import refuse_unprintable
@@ -52,7 +52,7 @@ def _change_status(
     lock_accounts_of_charges(session, ids)
     rows = session.execute(
         select(Charge.id, Charge.customer_id, Charge.currency, Charge.status, Charge.amount).where(
-            among(session, Charge.id, ids)
+            is_any_of(Charge.id, ids)
         )
     ).all()
     if len(rows) != len(set(ids)):
@@ -70,7 +70,7 @@ def _change_status(
     changed_ids = [row.id for row in changing]
     session.execute(
         update(Charge)
-        .where(among(session, Charge.id, changed_ids))
+        .where(is_any_of(Charge.id, changed_ids))
         .values(status=status, status_reason=reason or None)
         .execution_options(synchronize_session=False)
     )
@@ -87,6 +87,6 @@ def _change_status(
 def lock_accounts_of_charges(session: Session, charge_ids: Sequence[UUID]) -> None:
     """Lock the accounts of the charges, so that no other transaction posts to them, bills them or changes their charges."""
     keys = session.execute(
-        select(Charge.customer_id, Charge.currency).where(among(session, Charge.id, charge_ids)).distinct()
+        select(Charge.customer_id, Charge.currency).where(is_any_of(Charge.id, charge_ids)).distinct()
     )
     lock_accounts(session, [(row.customer_id, row.currency) for row in keys])

@@ -71,7 +71,9 @@ def _lock(session: Session, id: UUID, customer: str | None) -> None:
     query = select(Charge.customer_id, Charge.currency).where(Charge.id == id)
     keys = [(row.customer_id, row.currency) for row in session.execute(query)]
     if customer is not None:
-        other = select(Customer.id, Customer.currency).where(lookup.named(Customer.id, Customer.reference, customer))
+        other = select(Customer.id, Customer.currency).where(
+            lookup.has_id_or_name(Customer.id, Customer.reference, customer)
+        )
         keys += [(row.id, row.currency) for row in session.execute(other)]
     lock_accounts(session, keys)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import LIKELY_DUPLICATE
 from billing_admin.domain.errors import Conflict, NotFound
@@ -26,7 +26,7 @@ def keep_duplicates(session: Session, ids: Sequence[UUID], reason: str, actor: A
     Conflict for one that is cancelled or looks like no other; then nothing is kept.
     """
     lock_accounts_of_charges(session, ids)
-    rows = session.execute(select(*Charge.__table__.c).where(among(session, Charge.id, ids))).all()
+    rows = session.execute(select(*Charge.__table__.c).where(is_any_of(Charge.id, ids))).all()
     if missing := set(ids) - {row.id for row in rows}:
         raise NotFound("unknown_charge", f"There is no charge {min(missing)}.", "id")
     for row in rows:
@@ -37,7 +37,7 @@ def keep_duplicates(session: Session, ids: Sequence[UUID], reason: str, actor: A
     refuse_unprintable(reason, "reason")
     session.execute(
         update(Charge)
-        .where(among(session, Charge.id, [row.id for row in keeping]))
+        .where(is_any_of(Charge.id, [row.id for row in keeping]))
         .values(
             duplicate_kept_at=now,
             status=case((_HELD_FOR_IT, "pending"), else_=Charge.status),

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from billing_admin.db.bulk import insert_many, insert_several, insert_stream
+from billing_admin.db.bulk import insert_many, insert_stream, numbered_insert
 from billing_admin.db.errors import AccountsLocked
-from billing_admin.db.prepared import SEVERAL, Statement, in_place
+from billing_admin.db.prepared import MAX_NUMBERED, PreparedQuery, numbered_name
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec
 from billing_admin.domain.posting import Assessment, NewCharge, PostingContext, assess
@@ -145,7 +145,7 @@ def _insert(
     open_accounts(session, keys - context.accounts.keys())
     totals = AccountTotals()
     rows = _counted(streams, totals)
-    if len(new) <= SEVERAL:
+    if len(new) <= MAX_NUMBERED:
         charges = list(rows)
         accounts = totals.rows()
         values = _parameters("event_", events) | _parameters("account_", accounts) | _parameters("charge_", charges)
@@ -171,13 +171,13 @@ def _parameters(prefix: str, rows: Sequence[Row]) -> Row:
 
 @cache
 def _name(prefix: str, name: str, place: int) -> str:
-    return in_place(prefix + name, place)
+    return numbered_name(prefix + name, place)
 
 
 @cache
-def _insert_few(events: int, accounts: int, charges: int) -> Statement:
-    return Statement(
-        insert_several(AuditEvent, "event_", events),
+def _insert_few(events: int, accounts: int, charges: int) -> PreparedQuery:
+    return PreparedQuery(
+        numbered_insert(AuditEvent, "event_", events),
         *(add_totals.clause("account_", place) for place in range(accounts)),
-        insert_several(Charge, "charge_", charges),
+        numbered_insert(Charge, "charge_", charges),
     )

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid
@@ -24,12 +24,12 @@ from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.queries.charges.recurring_charges import (
     PostedPeriod,
-    due_ids,
-    existing_charges,
+    charges_of_schedules,
+    due_recurring_charge_ids,
+    existing_charge_ids,
     list_prices,
-    posted_beyond,
+    periods_posted_beyond,
     schedule_of,
-    stored_charges,
 )
 from billing_admin.queries.master_data.organisation import today
 
@@ -56,7 +56,7 @@ def post_all_due_charges(
     than a year ahead.
     """
     check_through(session, through, now)
-    outcome, waiting = PostingOutcome(), due_ids(session, through)
+    outcome, waiting = PostingOutcome(), due_recurring_charge_ids(session, through)
     for start in range(0, len(waiting), BATCH_SIZE):
         ids = waiting[start : start + BATCH_SIZE]
         try:
@@ -88,14 +88,14 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
     due = [(row, period) for row in rows for period in schedule_of(row).due(through)]
     if not due:
         return 0
-    existing = existing_charges(session, [charge_id(row.id, period.owed_from) for row, period in due])
+    existing = existing_charge_ids(session, [charge_id(row.id, period.owed_from) for row, period in due])
     prices = list_prices(session, [row.service_id for row, period in due if period.is_partial])
     specs = [
         _identity(row, period) if charge_id(row.id, period.owed_from) in existing else _spec(row, period, prices)
         for row, period in due
     ]
     posted = post(session, specs, actor, now)
-    known = stored_charges(session, posted.ids)
+    known = charges_of_schedules(session, posted.ids)
     _note(
         session,
         (
@@ -112,7 +112,7 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
 
 def lock_schedules(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:
     """Lock the accounts of some schedules: from here on nobody posts or changes them but us."""
-    wanted = among(session, RecurringCharge.id, ids)
+    wanted = is_any_of(RecurringCharge.id, ids)
     keys = session.execute(select(RecurringCharge.customer_id, RecurringCharge.currency).where(wanted).distinct())
     lock_accounts(session, [(row.customer_id, row.currency) for row in keys])
     query = select(RecurringCharge).where(wanted).order_by(RecurringCharge.id)
@@ -166,7 +166,7 @@ def post_adjustments(session: Session, row: RecurringCharge, last_day: date, act
     """
     cuts = [
         (period, spec)
-        for period in posted_beyond(session, row.id, last_day)
+        for period in periods_posted_beyond(session, row.id, last_day)
         if (spec := _cut(session, row, period, last_day)) is not None
     ]
     if not cuts:

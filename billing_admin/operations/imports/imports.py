@@ -21,9 +21,9 @@ from billing_admin.models import Import
 from billing_admin.operations.audit import record
 from billing_admin.operations.imports.kinds import RefusedRow, import_rows
 from billing_admin.operations.jobs import enqueue
-from billing_admin.queries.files import file
-from billing_admin.queries.imports import one_import
-from billing_admin.queries.jobs import alive
+from billing_admin.queries.files import stored_file
+from billing_admin.queries.imports import import_by_id
+from billing_admin.queries.jobs import unfinished_job
 
 CHECK_JOB: Final = "import_check"
 IMPORT_JOB: Final = "import"
@@ -32,7 +32,7 @@ IMPORT_JOB: Final = "import"
 def create(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetime) -> UUID:
     """Note a file that was brought, to be imported as a kind. Raises NotFound for one that is not whole."""
     actor.require(KINDS[kind].permission)
-    brought = file(session, file_id)
+    brought = stored_file(session, file_id)
     made = Import(
         id=new_id(now),
         kind=kind,
@@ -57,12 +57,12 @@ def set_plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime)
 
     Raises Invalid for a plan by which nothing could be read, and Conflict while it is checked, and once rows of it are in.
     """
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     actor.require(KINDS[found.kind].permission)
     check_plan(found.kind, how)
     if found.state in {"importing", "done"}:
         raise Conflict("import_begun", "This import has begun: how the file is read stands. Bring the file again.")
-    if alive(session, CHECK_JOB, id) is not None:
+    if unfinished_job(session, CHECK_JOB, id) is not None:
         raise Conflict("being_checked", "The file is being checked as it was mapped before: wait, or stop that job.")
     found.plan, found.header_key = how.as_data(), header_key(found.kind, how.header)
     found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
@@ -72,7 +72,7 @@ def set_plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime)
 
 def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
     """Ask for the job that checks. Raises Conflict for an import without a plan, or one that has begun. Returns the job's id."""
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     actor.require(KINDS[found.kind].permission)
     if found.plan is None or found.state in {"uploaded", "importing", "done"}:
         raise Conflict("not_to_check", "There is nothing to check: map the columns of a new import.")
@@ -91,7 +91,7 @@ def record_check(
     now: datetime,
 ) -> None:
     """Note what the check by a plan found: without any error the import is offered. Of a plan that is another by now, nothing."""
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     if found.state != "checking" or found.plan != how.as_data():
         return
     found.state = "refused" if tally.errors or failure else "checked"
@@ -102,7 +102,7 @@ def record_check(
 
 def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     """Begin to take the file in, or go on where it stopped. Raises Conflict unless a check found it without error."""
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     actor.require(KINDS[found.kind].permission)
     if found.state not in {"checked", "importing"}:
         raise Conflict("not_checked", "Only a file that was checked, and is without error, is imported.")
@@ -114,7 +114,7 @@ def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
 
 def request_import(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     """Start, or go on, in the background. One that is done is left as it is."""
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     if found.state == "done":
         return
     start(session, id, actor, now)
@@ -126,7 +126,7 @@ def store_rows(session: Session, id: UUID, first: int, reads: Sequence[Read], ac
 
     Raises Conflict, naming the line, for a row that is refused: then none of these is stored.
     """
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     if found.state != "importing" or found.done != first:
         return
     assert found.plan is not None  # noqa: S101 - nothing is imported without one
@@ -150,7 +150,7 @@ def store_rows(session: Session, id: UUID, first: int, reads: Sequence[Read], ac
 
 def stop(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) -> None:
     """Note why an import stopped in the middle: what is in stays in, and going on is safe."""
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     if found.state != "importing":
         return
     found.failure = failure
@@ -160,7 +160,7 @@ def stop(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) 
 
 def finish(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     """Every row is in. Raises Conflict when that is not as many as the check counted."""
-    found = one_import(session, id, lock=True)
+    found = import_by_id(session, id, lock=True)
     if found.state != "importing":
         return
     promised = Tally.of_data(found.promised).rows

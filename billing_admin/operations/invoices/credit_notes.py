@@ -24,8 +24,8 @@ from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.operations.master_data.periods import check_issue_date
 from billing_admin.operations.payments.payments import withdraw_from_invoice
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_paid
-from billing_admin.queries.invoices.credit_notes import CreditSpec, credit_of, creditable, minor
-from billing_admin.queries.invoices.document_rows import written
+from billing_admin.queries.invoices.credit_notes import CreditSpec, compute_credit, creditable, to_minor_units
+from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.master_data.organisation import day_of, organisation
 
 ONE = Decimal(1)
@@ -49,8 +49,8 @@ def credit_invoice(
     may_credit(row)
     reason = named(spec.reason, "reason", longest=500)
     day = resolve_credit_note_date(session, row["number"], row["issue_date"], spec.issue_date, now)
-    taken = credit_of(creditable(session, invoice_id), spec)
-    made = _document(written(session, [row])[0], taken, spec.id or new_id(now), reason, day, now)
+    taken = compute_credit(creditable(session, invoice_id), spec)
+    made = _document(load_document_rows(session, [row])[0], taken, spec.id or new_id(now), reason, day, now)
     was_open = row["paid"] + row["credited"] < row["total"]
     too_much = row["paid"] + row["credited"] + taken.total - row["total"]
     freed = withdraw_from_invoice(session, row, too_much, day, now) if too_much > 0 else 0
@@ -85,7 +85,7 @@ def resolve_credit_note_date(
 
 def _existing(session: Session, id: UUID) -> Written | None:
     row = session.execute(select(Invoice.__table__).where(Invoice.id == id)).mappings().one_or_none()
-    return None if row is None else written(session, [dict(row)])[0]
+    return None if row is None else load_document_rows(session, [dict(row)])[0]
 
 
 def _check_same(existing: Written, row: Row, spec: CreditSpec) -> None:
@@ -98,10 +98,10 @@ def _check_same(existing: Written, row: Row, spec: CreditSpec) -> None:
     if spec.issue_date is not None:
         asked["issue_date"] = (spec.issue_date, note["issue_date"])
     if spec.amount is not None:
-        asked["amount"] = (minor(spec.amount, currency, "amount"), note["total"])
+        asked["amount"] = (to_minor_units(spec.amount, currency, "amount"), note["total"])
     if spec.lines:
         lines = {line["corrects_line_id"]: line["net"] for line in existing.lines}
-        asked["lines"] = ({id: minor(net, currency, "lines") for id, net in spec.lines}, lines)
+        asked["lines"] = ({id: to_minor_units(net, currency, "lines") for id, net in spec.lines}, lines)
     differs = [name for name, (given, kept) in asked.items() if given != kept]
     if differs:
         said = f"Credit note {note['id']} exists already, with another {', '.join(differs)}."

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import may_look_alike_since
@@ -23,7 +23,7 @@ from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
 from billing_admin.operations.invoices.invoices import customer_fields, load_customers, lock_invoice, seller_fields
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
-from billing_admin.queries.billing.preview import Prepared, Scope, prepare
+from billing_admin.queries.billing.preview import BillingScope, PreparedDocument, prepare_documents
 from billing_admin.queries.master_data.organisation import organisation
 
 FIELDS = ("note", "purchase_order", "due_date")
@@ -107,7 +107,7 @@ def _charges_on(invoice_id: UUID) -> Any:
 
 def _addable(session: Session, row: Row, ids: Sequence[UUID]) -> Sequence[Record]:
     columns = (Charge.id, Charge.customer_id, Charge.currency, Charge.status, Charge.amount)
-    found = {one.id: one for one in session.execute(select(*columns).where(among(session, Charge.id, ids)))}
+    found = {one.id: one for one in session.execute(select(*columns).where(is_any_of(Charge.id, ids)))}
     refusals = [refusal for place, id in enumerate(ids) if (refusal := _refusal(row, place, id, found.get(id)))]
     if refusals:
         kind = Conflict if all(isinstance(refusal, Conflict) for refusal in refusals) else Invalid
@@ -127,7 +127,7 @@ def _refusal(row: Row, place: int, id: UUID, charge: Record | None) -> DomainErr
     return None
 
 
-def _remake(session: Session, row: Row, ids: Collection[UUID], now: datetime) -> Prepared:
+def _remake(session: Session, row: Row, ids: Collection[UUID], now: datetime) -> PreparedDocument:
     """Set every charge of the draft free, and bill exactly these anew, on the same document."""
     detach_charges(session, row["id"], "pending")
     for table in (InvoiceLine, InvoiceTax):
@@ -165,7 +165,7 @@ def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: 
     made = build_draft(None, one, seller_fields(organisation(session)) | customer_fields(customer), now)
     made.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
     store_documents(session, [made])
-    amounts = session.scalars(select(Charge.amount).where(among(session, Charge.id, ids))).all()
+    amounts = session.scalars(select(Charge.amount).where(is_any_of(Charge.id, ids))).all()
     claim_charges(session, scope, [one], [made], may_look_alike_since(now))
     update_totals(
         session,
@@ -175,13 +175,13 @@ def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: 
     return id
 
 
-def _scope(row: Row, ids: Collection[UUID]) -> Scope:
+def _scope(row: Row, ids: Collection[UUID]) -> BillingScope:
     """Exactly these charges, whatever their day."""
-    return Scope(date.max, [row["customer_id"]], row["currency"], ids)
+    return BillingScope(date.max, [row["customer_id"]], row["currency"], ids)
 
 
-def _prepared(session: Session, scope: Scope) -> Prepared:
-    found = prepare(session, scope)
+def _prepared(session: Session, scope: BillingScope) -> PreparedDocument:
+    found = prepare_documents(session, scope)
     if not found:
         raise Conflict("empty_draft", "Nothing would be left on this draft: discard it instead.", "remove")
     reason = reason_to_leave_out(found[0].document)  # a missing tax ID stops only the issue

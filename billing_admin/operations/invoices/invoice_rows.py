@@ -7,17 +7,17 @@ from uuid import UUID
 from sqlalchemy import case, null, text, update
 from sqlalchemy.orm import Session
 
-from billing_admin.db.bulk import UpdateMany, insert_many, joined_by_hash
+from billing_admin.db.bulk import UpdateMany, hash_joins_only, insert_many
 from billing_admin.db.ids import new_ids
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_hash import Row, Written
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
-from billing_admin.queries.billing.preview import Prepared, Scope
-from billing_admin.queries.master_data.tax_rates import same_tax
+from billing_admin.queries.billing.preview import BillingScope, PreparedDocument
+from billing_admin.queries.master_data.tax_rates import matches_line_tax
 
 
 def build_draft(
-    run_id: UUID | None, one: Prepared, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
+    run_id: UUID | None, one: PreparedDocument, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
 ) -> Written:
     """The rows of a document as a draft; `copied` is what it says of seller and buyer. Who makes many hands in their keys."""
     keys = keys or new_ids(now)
@@ -130,7 +130,11 @@ _claim_alone = UpdateMany(
 
 
 def claim_charges(
-    session: Session, scope: Scope, billed: Sequence[Prepared], drafts: Sequence[Written], alike_since: datetime
+    session: Session,
+    scope: BillingScope,
+    billed: Sequence[PreparedDocument],
+    drafts: Sequence[Written],
+    alike_since: datetime,
 ) -> None:
     """Put the scope's pending charges on their lines: those that stand alone one by one, all others in one set-based update.
 
@@ -149,13 +153,13 @@ def claim_charges(
     gathered = (
         pending.where(
             # Said of the charges, too: else each chunk would read all that is unbilled.
-            *scope.covers(session),
-            among(session, InvoiceLine.invoice_id, [draft.invoice["id"] for draft in drafts]),
+            *scope.charge_conditions(),
+            is_any_of(InvoiceLine.invoice_id, [draft.invoice["id"] for draft in drafts]),
             Charge.customer_id == InvoiceLine.customer_id,
             Charge.currency == InvoiceLine.currency,
             Charge.service_id == InvoiceLine.service_id,
             Charge.unit_price.is_not_distinct_from(InvoiceLine.unit_price),
-            *same_tax(session),
+            *matches_line_tax(session),
             Charge.incurred_on <= scope.through,
         )
         .values(
@@ -163,7 +167,7 @@ def claim_charges(
         )
         .execution_options(synchronize_session=False)
     )
-    with joined_by_hash(session):
+    with hash_joins_only(session):
         claimed += session.connection().execute(gathered).rowcount
     expected = sum(one.document.charges for one in billed)
     if claimed != expected:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import UpdateMany
 from billing_admin.db.ids import new_id
-from billing_admin.db.lookup import among_named
+from billing_admin.db.lookup import is_any_of_named
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import calendar_day
@@ -22,7 +22,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.master_data.periods import check_issue_date, require_open_day
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
-from billing_admin.queries.invoices.document_rows import written
+from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
 from billing_admin.queries.master_data.organisation import number_format, today
 
@@ -36,7 +36,7 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
     row = lock_invoice(session, invoice_id)
     if not may_issue(row["status"], row["number"]):
         return False
-    documents = written(session, [row])
+    documents = load_document_rows(session, [row])
     number_documents(session, documents, issue_date or today(session, now), now)
     _issue(session, [row])
     enqueue_invoices_issued(session, documents, now)
@@ -49,13 +49,13 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
 
     Raises as `issue` does.
     """
-    query = select(Invoice.__table__).where(among_named(Invoice.id, "ids")).order_by(Invoice.id).with_for_update()
+    query = select(Invoice.__table__).where(is_any_of_named(Invoice.id, "ids")).order_by(Invoice.id).with_for_update()
     rows = [dict(row) for row in session.execute(query, {"ids": ids}).mappings()]
     drafts = [row for row in rows if may_issue(row["status"], row["number"])]
     if not drafts:
         return 0
     drafts.sort(key=lambda row: (row["customer_reference"], row["id"]))
-    documents = written(session, drafts)
+    documents = load_document_rows(session, drafts)
     number_documents(session, documents, issue_date, now)
     _issue(session, drafts)
     enqueue_invoices_issued(session, documents, now)
@@ -109,7 +109,7 @@ def _refuse_taken(session: Session, numbers: Sequence[str]) -> None:
         raise Conflict("number_taken", said, "issue_date")
 
 
-_TAKEN = select(Invoice.number).where(among_named(Invoice.number, "numbers")).limit(1)
+_TAKEN = select(Invoice.number).where(is_any_of_named(Invoice.number, "numbers")).limit(1)
 
 
 def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
@@ -118,7 +118,7 @@ def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record
     return {row.id: row for row in rows}
 
 
-_BUYERS = select(Customer.__table__).where(among_named(Customer.id, "ids"))
+_BUYERS = select(Customer.__table__).where(is_any_of_named(Customer.id, "ids"))
 
 
 def _freeze_all(

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import UpdateMany
-from billing_admin.db.lookup import among_named
+from billing_admin.db.lookup import is_any_of_named
 from billing_admin.domain.money import EXACT, ZERO
 from billing_admin.models import Account
 from billing_admin.models.base import exact_add
@@ -66,7 +66,7 @@ def lock_and_read_accounts(session: Session, keys: Collection[AccountKey]) -> di
 
 _LOCK_ACCOUNTS = (
     select(Account.customer_id, Account.currency, Account.pending_charges, Account.pending_amount)
-    .where(among_named(Account.customer_id, "ids"))
+    .where(is_any_of_named(Account.customer_id, "ids"))
     .order_by(Account.customer_id, Account.currency)
     .with_for_update(key_share=True)
 )

@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.models import NumberSeries
-from billing_admin.queries.invoices.numbers import KINDS
+from billing_admin.queries.invoices.numbers import DOCUMENT_KINDS
 
 
 def start_new_series(session: Session, changed: Collection[str], today: date, now: datetime) -> dict[str, Any]:
     """Begin new series for the kinds whose number format is among the `changed` settings; return them for the audit log."""
-    begun = {kind: _begin_where_blocked(session, kind, today, now) for kind in KINDS if f"{kind}_format" in changed}
+    begun = {
+        kind: _begin_where_blocked(session, kind, today, now) for kind in DOCUMENT_KINDS if f"{kind}_format" in changed
+    }
     return {f"new_{kind}_series": ", ".join(map(str, years)) for kind, years in begun.items() if years}
 
 

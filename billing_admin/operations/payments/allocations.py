@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import UpdateMany, insert_many
 from billing_admin.db.ids import new_id
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.money import Money
@@ -29,7 +29,7 @@ def lock_account_and_invoices(session: Session, key: AccountKey, invoices: Seque
     """Lock these invoices, or all open ones of the account, in the order of their keys, and then the account."""
     customer_id, currency = key
     of_account = (Invoice.customer_id == customer_id, Invoice.currency == currency, is_open())
-    wanted = of_account if invoices is None else (among(session, Invoice.id, invoices),)
+    wanted = of_account if invoices is None else (is_any_of(Invoice.id, invoices),)
     session.execute(select(Invoice.id).where(*wanted).order_by(Invoice.id).with_for_update(key_share=True))
     account = select(Account.currency).where(Account.customer_id == customer_id, Account.currency == currency)
     if session.scalar(account) is None:
@@ -59,7 +59,7 @@ def plan_allocations(session: Session, key: AccountKey, parts: Sequence[Part], d
     The caller has locked the money. Raises Invalid for what is no invoice of the account, and Conflict for one that is not
     issued, or owes less than its part.
     """
-    found = session.execute(select(Invoice.__table__).where(among(session, Invoice.id, [id for id, _ in parts])))
+    found = session.execute(select(Invoice.__table__).where(is_any_of(Invoice.id, [id for id, _ in parts])))
     invoices = {row.id: row for row in found}
     for place, (invoice_id, amount) in enumerate(parts):
         _check(invoices[invoice_id], key, amount, place)
@@ -109,7 +109,7 @@ def withdraw_allocations(session: Session, allocations: Sequence[Record], day: d
         return
     session.execute(
         update(Allocation)
-        .where(among(session, Allocation.id, [row.id for row in allocations]))
+        .where(is_any_of(Allocation.id, [row.id for row in allocations]))
         .values(withdrawn_on=case((Allocation.made_on > day, Allocation.made_on), else_=day))
         .execution_options(synchronize_session=False)
     )

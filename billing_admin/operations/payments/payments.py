@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
 from billing_admin.db.ids import new_id
-from billing_admin.db.lookup import among, as_id
+from billing_admin.db.lookup import is_any_of, parse_uuid
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row
@@ -128,10 +128,8 @@ def _asked(session: Session, allocate: Allocate, currency: str) -> Literal["olde
     if isinstance(allocate, str):
         return allocate
     names = [spec.invoice for spec in allocate]
-    ids = [id for id in map(as_id, names) if id is not None]
-    query = select(Invoice.id, Invoice.number).where(
-        or_(among(session, Invoice.id, ids), among(session, Invoice.number, names))
-    )
+    ids = [id for id in map(parse_uuid, names) if id is not None]
+    query = select(Invoice.id, Invoice.number).where(or_(is_any_of(Invoice.id, ids), is_any_of(Invoice.number, names)))
     found = {name: id for id, number in session.execute(query) for name in (str(id), number)}
     for place, name in enumerate(names):
         if _spelt(name) not in found:
@@ -140,7 +138,7 @@ def _asked(session: Session, allocate: Allocate, currency: str) -> Literal["olde
 
 
 def _spelt(name: str) -> str:
-    id = as_id(name)
+    id = parse_uuid(name)
     return name if id is None else str(id)
 
 

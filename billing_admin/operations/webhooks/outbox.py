@@ -17,8 +17,8 @@ from billing_admin.domain.document_hash import Written
 from billing_admin.domain.webhooks import body
 from billing_admin.models import WebhookDelivery
 from billing_admin.queries.master_data.organisation import today
-from billing_admin.queries.webhooks.endpoints import listening
-from billing_admin.queries.webhooks.payloads import charges_told, document, invoices_told, settled
+from billing_admin.queries.webhooks.endpoints import listening_endpoint_ids
+from billing_admin.queries.webhooks.payloads import charge_payloads, document_rows, invoice_payloads, paid_documents
 
 # What happened to one thing: what it is called, and how the API shows it.
 EventData = tuple[str, dict[str, Any]]
@@ -26,7 +26,7 @@ EventData = tuple[str, dict[str, Any]]
 
 def enqueue_event(session: Session, event: str, happened: Callable[[], Iterable[EventData]], now: datetime) -> None:
     """Write down for every endpoint that listens what happened. `happened` is asked only if there is one."""
-    endpoints = listening(session, event)
+    endpoints = listening_endpoint_ids(session, event)
     if endpoints:
         insert_many(session, WebhookDelivery, delivery_rows(endpoints, event, happened(), now))
 
@@ -53,7 +53,7 @@ def enqueue_invoices_issued(session: Session, documents: Sequence[Written], now:
 
 def enqueue_invoices_paid(session: Session, invoice_ids: Sequence[UUID], now: datetime) -> None:
     """Tell of those invoices on which nothing is left to pay; each had something left before."""
-    enqueue_event(session, "invoice.paid", lambda: _invoices(session, settled(session, invoice_ids), now), now)
+    enqueue_event(session, "invoice.paid", lambda: _invoices(session, paid_documents(session, invoice_ids), now), now)
 
 
 def enqueue_invoice_voided(session: Session, invoice_id: UUID, replaced_by: UUID | None, now: datetime) -> None:
@@ -61,7 +61,7 @@ def enqueue_invoice_voided(session: Session, invoice_id: UUID, replaced_by: UUID
     enqueue_event(
         session,
         "invoice.voided",
-        lambda: _invoices(session, [document(session, invoice_id)], now, replaced_by),
+        lambda: _invoices(session, [document_rows(session, invoice_id)], now, replaced_by),
         now,
     )
 
@@ -75,8 +75,8 @@ def enqueue_charges_held(session: Session, charge_ids: Sequence[UUID], now: date
 def _invoices(
     session: Session, documents: Sequence[Written], now: datetime, replaced_by: UUID | None = None
 ) -> list[EventData]:
-    return [(told["number"], told) for told in invoices_told(session, documents, today(session, now), replaced_by)]
+    return [(told["number"], told) for told in invoice_payloads(session, documents, today(session, now), replaced_by)]
 
 
 def _charges(session: Session, ids: Sequence[UUID]) -> list[EventData]:
-    return [(f"{told['customer']}: {told['description']}", told) for told in charges_told(session, ids)]
+    return [(f"{told['customer']}: {told['description']}", told) for told in charge_payloads(session, ids)]

@@ -9,19 +9,19 @@ from uuid import UUID
 from sqlalchemy import Engine, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import Several, is_among
-from billing_admin.db.prepared import Statement, alone
+from billing_admin.db.lookup import ValueList, list_contains
+from billing_admin.db.prepared import PreparedQuery, run_without_transaction
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import NotAuthenticated, NotFound
 from billing_admin.domain.tokens import digest, well_formed
 from billing_admin.models import ApiToken, User
 
-USE_IS_FRESH = timedelta(minutes=1)
+USE_STAYS_FRESH = timedelta(minutes=1)
 
 _TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
 
 
-def good_tokens(*columns: Any) -> Select[Any]:
+def usable_tokens(*columns: Any) -> Select[Any]:
     """These columns of the tokens, and of their owners, that are not revoked and have an active owner, or none."""
     with_owners = ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id)
     is_good = (_TOKEN.revoked_at.is_(None), or_(_TOKEN.user_id.is_(None), _USER.active))
@@ -29,8 +29,8 @@ def good_tokens(*columns: Any) -> Select[Any]:
 
 
 # Asked by every request, hence built once.
-_BY_HASH = Statement(
-    good_tokens(
+_BY_HASH = PreparedQuery(
+    usable_tokens(
         *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at, _USER.role)
     ).where(_TOKEN.token_hash == bindparam("hash"))
 )
@@ -46,26 +46,28 @@ class Bearer:
     fresh: bool
 
 
-def by_secret(engine: Engine, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
+def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
     """The bearer of a token, or None for one that is unknown, expired, revoked, or whose owner is deactivated.
 
     It may do what its scopes and its owner's role both allow. Made on the command line it has no owner: its scopes decide.
     """
     if not well_formed(secret):
         return None
-    for id, name, scopes, user_id, expires_at, last_used_at, role in alone(engine, _BY_HASH, {"hash": digest(secret)}):
+    for id, name, scopes, user_id, expires_at, last_used_at, role in run_without_transaction(
+        engine, _BY_HASH, {"hash": digest(secret)}
+    ):
         if expires_at <= now:
             return None
         permissions = frozenset(scopes)
         if user_id is not None:
             permissions &= ROLES.get(role, frozenset())
-        fresh = last_used_at is not None and now - last_used_at < USE_IS_FRESH
+        fresh = last_used_at is not None and now - last_used_at < USE_STAYS_FRESH
         return Bearer(Actor("token", id, name, permissions, request_id), role, expires_at, fresh)
     return None
 
 
-_ROLES_BY_TOKEN = Statement(
-    good_tokens(_TOKEN.id, _USER.role).where(is_among(_TOKEN.id, bindparam("ids", type_=Several())))
+_ROLES_BY_TOKEN = PreparedQuery(
+    usable_tokens(_TOKEN.id, _USER.role).where(list_contains(_TOKEN.id, bindparam("ids", type_=ValueList())))
 )
 
 
@@ -78,7 +80,7 @@ def valid_tokens(session: Session, bearers: Collection[Bearer]) -> set[Bearer]:
     return {bearer for bearer in bearers if bearer.actor.id in roles and roles[bearer.actor.id] == bearer.role}
 
 
-def bad_token() -> NotAuthenticated:
+def bad_token_error() -> NotAuthenticated:
     """What one is told whose token is not good, whatever is wrong with it."""
     return NotAuthenticated("bad_token", "This token is unknown, expired or revoked.")
 
@@ -96,7 +98,7 @@ def token(session: Session, id: UUID) -> ApiToken:
     return found
 
 
-def state(token: ApiToken, now: datetime) -> str:
+def token_state(token: ApiToken, now: datetime) -> str:
     """Read revoked, expired, inactive (its owner is deactivated) or active off a token."""
     if token.revoked_at is not None:
         return "revoked"

@@ -51,7 +51,7 @@ def user(session: Session, id: UUID) -> User:
     return found
 
 
-def token_key(token: str) -> str:
+def session_token_hash(token: str) -> str:
     """What is stored of a session's token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -69,12 +69,12 @@ def open_session(session: Session, token: str) -> OpenSession | None:
     found = session.execute(
         select(User.id, User.email, User.role, UserSession.created_at, UserSession.last_seen_at)
         .join(UserSession, UserSession.user_id == User.id)
-        .where(UserSession.token_hash == token_key(token), User.active)
+        .where(UserSession.token_hash == session_token_hash(token), User.active)
     ).one_or_none()
     return None if found is None else OpenSession(*found)
 
 
-def throttled(session: Session, email: str, network: str, now: datetime) -> bool:
+def is_sign_in_throttled(session: Session, email: str, network: str, now: datetime) -> bool:
     """Whether too many attempts failed: on this account from this network, or from this network at all."""
     of_account = func.count().filter(SignInFailure.email == folded_email(email))
     in_all, on_account = session.execute(

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_hash import sha256
 from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate, make_document, reason_to_leave_out
 from billing_admin.domain.money import plain
@@ -28,7 +28,7 @@ AccountKey = tuple[UUID, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class BillingScope:
     """Which pending charges billing looks at: up to a day, of some customers or all, in one currency or any; or only some."""
 
     through: date
@@ -36,29 +36,29 @@ class Scope:
     currency: str | None = None
     charge_ids: Collection[UUID] | None = None
 
-    def covers(self, session: Session) -> list[ColumnElement[bool]]:
+    def charge_conditions(self) -> list[ColumnElement[bool]]:
         """The conditions that hold for every unbilled charge of these customers, whatever its day."""
         conditions: list[ColumnElement[bool]] = [is_unbilled()]
         if self.customer_ids is not None:
-            conditions.append(among(session, Charge.customer_id, self.customer_ids))
+            conditions.append(is_any_of(Charge.customer_id, self.customer_ids))
         if self.currency is not None:
             conditions.append(Charge.currency == self.currency)
         if self.charge_ids is not None:
-            conditions.append(among(session, Charge.id, self.charge_ids))
+            conditions.append(is_any_of(Charge.id, self.charge_ids))
         return conditions
 
-    def reaches(self, session: Session) -> list[ColumnElement[bool]]:
+    def account_conditions(self) -> list[ColumnElement[bool]]:
         """The conditions of customers and currency, of accounts."""
         conditions: list[ColumnElement[bool]] = []
         if self.customer_ids is not None:
-            conditions.append(among(session, Account.customer_id, self.customer_ids))
+            conditions.append(is_any_of(Account.customer_id, self.customer_ids))
         if self.currency is not None:
             conditions.append(Account.currency == self.currency)
         return conditions
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedDocument:
     """One account's document as it would be made today, and what is missing before it may be issued."""
 
     customer_id: UUID
@@ -101,7 +101,7 @@ class CurrencyTotal:
 class Preview:
     """What a run would make and what it would leave out. `digest` changes when anything shown here does."""
 
-    documents: list[Prepared]
+    documents: list[PreparedDocument]
     left_out: list[LeftOut]
     digest: str
 
@@ -113,10 +113,12 @@ class Preview:
     @property
     def totals(self) -> list[CurrencyTotal]:
         """The documents' sums per currency."""
-        return totals((p.document.currency, p.document.net, p.document.tax, p.document.total) for p in self.documents)
+        return sum_by_currency(
+            (p.document.currency, p.document.net, p.document.tax, p.document.total) for p in self.documents
+        )
 
 
-def totals(amounts: Any) -> list[CurrencyTotal]:
+def sum_by_currency(amounts: Any) -> list[CurrencyTotal]:
     """Sum (currency, net, tax, total) per currency."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for currency, net, tax, total in amounts:
@@ -125,9 +127,9 @@ def totals(amounts: Any) -> list[CurrencyTotal]:
     return [CurrencyTotal(currency, *sums[currency]) for currency in sorted(sums)]
 
 
-def preview(session: Session, scope: Scope) -> Preview:
+def preview(session: Session, scope: BillingScope) -> Preview:
     """Show every document a run would make, and everything it would leave out and why."""
-    prepared = prepare(session, scope)
+    prepared = prepare_documents(session, scope)
     documents = [one for one in prepared if one.reason is None]
     left_out = [_left_out(one) for one in prepared if one.reason is not None] + _not_due(session, scope)
     left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
@@ -136,7 +138,7 @@ def preview(session: Session, scope: Scope) -> Preview:
     return Preview(documents, left_out, sha256([seen, rest]))
 
 
-def prepare(session: Session, scope: Scope) -> list[Prepared]:
+def prepare_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
     """Gather the charges due by the cut-off into one document per customer and currency, by customer reference."""
     groups = _groups(session, scope)
     people = _people(session, {customer_id for customer_id, _ in groups})
@@ -149,7 +151,7 @@ def prepare(session: Session, scope: Scope) -> list[Prepared]:
         taxed = own if rate is None else [untaxed(group, rate, notes[treatment]) for group in own]
         facts = IssueFacts(seller(house), buyer, treatment, {group.tax.category for group in taxed})
         document = make_document(currency, taxed)
-        prepared.append(Prepared(customer_id, reference, buyer.name, document, shortcomings(facts)))
+        prepared.append(PreparedDocument(customer_id, reference, buyer.name, document, shortcomings(facts)))
     return sorted(prepared, key=lambda one: (one.reference, one.document.currency))
 
 
@@ -157,11 +159,11 @@ def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, P
     """Reference, tax treatment and party of customers by id."""
     party = (Customer.name, Customer.address, Customer.tax_id)
     query = select(Customer.id, Customer.reference, Customer.tax_treatment, *party)
-    rows = session.execute(query.where(among(session, Customer.id, ids)))
+    rows = session.execute(query.where(is_any_of(Customer.id, ids)))
     return {id: (reference, treatment, Party(*party)) for id, reference, treatment, *party in rows}
 
 
-def _groups(session: Session, scope: Scope) -> dict[AccountKey, list[ChargeGroup]]:
+def _groups(session: Session, scope: BillingScope) -> dict[AccountKey, list[ChargeGroup]]:
     services, apart = _services(session)
     groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
     summed = session.connection().execute(_grouped(session, scope, apart)).all()  # to fetch row by row takes longer
@@ -207,7 +209,7 @@ def _services(session: Session) -> tuple[dict[UUID | None, tuple[str, str, TaxRa
     return known, apart
 
 
-def _grouped(session: Session, scope: Scope, apart: Sequence[UUID]) -> Select[Any]:
+def _grouped(session: Session, scope: BillingScope, apart: Sequence[UUID]) -> Select[Any]:
     """Sum the due charges in the database: by service, unit price and tax; alone where there is no service or it wants a
     line each.
     """
@@ -229,12 +231,12 @@ def _grouped(session: Session, scope: Scope, apart: Sequence[UUID]) -> Select[An
             func.min(Charge.description).label("first_description"),
             func.max(Charge.description).label("last_description"),
         )
-        .where(*scope.covers(session), Charge.status == "pending", Charge.incurred_on <= scope.through)
+        .where(*scope.charge_conditions(), Charge.status == "pending", Charge.incurred_on <= scope.through)
         .group_by(*by, *(() if percent is None else (percent,)))
     )
 
 
-def _left_out(one: Prepared) -> LeftOut:
+def _left_out(one: PreparedDocument) -> LeftOut:
     document = one.document
     return LeftOut(
         one.customer_id,
@@ -248,15 +250,15 @@ def _left_out(one: Prepared) -> LeftOut:
 
 
 # Why charges are left out that are not due: those of after the cut-off, and those that are held.
-LATER, HELD = "after_cut_off", "held"
+AFTER_CUT_OFF, HELD = "after_cut_off", "held"
 
 
-def _not_due(session: Session, scope: Scope) -> list[LeftOut]:
-    reason = case((Charge.status == "held", literal(HELD)), else_=literal(LATER)).label("reason")
+def _not_due(session: Session, scope: BillingScope) -> list[LeftOut]:
+    reason = case((Charge.status == "held", literal(HELD)), else_=literal(AFTER_CUT_OFF)).label("reason")
     by = (Charge.customer_id, Charge.currency, reason)
     parts = (
         select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
-        .where(*scope.covers(session), or_(Charge.status == "held", Charge.incurred_on > scope.through))
+        .where(*scope.charge_conditions(), or_(Charge.status == "held", Charge.incurred_on > scope.through))
         .group_by(*by)
         .subquery()
     )
@@ -274,10 +276,12 @@ def _not_due(session: Session, scope: Scope) -> list[LeftOut]:
 
 def current_invoice(session: Session, customer_id: UUID, currency: str, through: date) -> Document | None:
     """What a customer's pending charges would make if billed now, or None without any; computed, never stored."""
-    prepared = prepare_current(session, customer_id, currency, through)
+    prepared = prepare_current_document(session, customer_id, currency, through)
     return None if prepared is None else prepared.document
 
 
-def prepare_current(session: Session, customer_id: UUID, currency: str, through: date) -> Prepared | None:
+def prepare_current_document(
+    session: Session, customer_id: UUID, currency: str, through: date
+) -> PreparedDocument | None:
     """Return the current invoice with the reason for which a billing run would leave it out."""
-    return next(iter(prepare(session, Scope(through, [customer_id], currency))), None)
+    return next(iter(prepare_documents(session, BillingScope(through, [customer_id], currency))), None)

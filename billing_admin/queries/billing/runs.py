@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice, Job
@@ -16,11 +16,11 @@ from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A run with its counts. `accounts` and `settled` are its progress; money is in minor units."""
+    """A run with its counts. `processed` of `accounts` is its progress; money is in minor units."""
 
     run: BillingRun
     accounts: int
-    settled: int
+    processed: int
     invoices: int
     charges: int
     totals: list[CurrencyTotal]
@@ -32,7 +32,7 @@ def runs() -> Select[BillingRun]:
     return select(BillingRun).order_by(BillingRun.created_at.desc(), BillingRun.id.desc())
 
 
-def report(session: Session, run_id: UUID) -> RunReport:
+def run_report(session: Session, run_id: UUID) -> RunReport:
     """What became of a run, or raise NotFound."""
     run = session.get(BillingRun, run_id, populate_existing=True)
     if run is None:
@@ -41,11 +41,11 @@ def report(session: Session, run_id: UUID) -> RunReport:
     return RunReport(
         run=run,
         accounts=due.accounts,
-        settled=due.settled,
+        processed=due.processed,
         invoices=due.invoices,
         charges=int(due.charges or 0),
-        totals=invoiced(session, [run_id])[run_id],
-        left_out=left_out(session, run_id),
+        totals=run_totals(session, [run_id])[run_id],
+        left_out=left_out_of_run(session, run_id),
     )
 
 
@@ -66,10 +66,10 @@ def job_to_join(session: Session, accounts: int) -> Job | None:
     )
 
 
-def settled(session: Session, run_id: UUID) -> tuple[int, int]:
+def run_progress(session: Session, run_id: UUID) -> tuple[int, int]:
     """How many of the run's accounts are billed or left out, and of how many."""
     due = _due(session, run_id)
-    return due.settled, due.accounts
+    return due.processed, due.accounts
 
 
 def _due(session: Session, run_id: UUID) -> Record:
@@ -77,14 +77,14 @@ def _due(session: Session, run_id: UUID) -> Record:
     return session.execute(
         select(
             func.count().label("accounts"),
-            func.count().filter(BillingRunItem.state != "waiting").label("settled"),
+            func.count().filter(BillingRunItem.state != "waiting").label("processed"),
             func.count().filter(billed).label("invoices"),
             func.sum(BillingRunItem.charges).filter(billed).label("charges"),
         ).where(BillingRunItem.run_id == run_id, BillingRunItem.part == "due")
     ).one()
 
 
-def left_out(session: Session, run_id: UUID) -> list[LeftOut]:
+def left_out_of_run(session: Session, run_id: UUID) -> list[LeftOut]:
     """The charges that the run left out, and why, by customer reference."""
     item = BillingRunItem
     query = (
@@ -98,12 +98,12 @@ def left_out(session: Session, run_id: UUID) -> list[LeftOut]:
     return [LeftOut(*row[:6], row.reason or "") for row in session.execute(query)]
 
 
-def invoiced(session: Session, run_ids: Collection[UUID]) -> Mapping[UUID | None, list[CurrencyTotal]]:
+def run_totals(session: Session, run_ids: Collection[UUID]) -> Mapping[UUID | None, list[CurrencyTotal]]:
     """What each of these runs made, per currency; nothing for a run that made nothing."""
     sums = (func.sum(amount) for amount in (Invoice.net, Invoice.tax, Invoice.total))
     query = (
         select(Invoice.run_id, Invoice.currency, func.count(), *sums)
-        .where(among(session, Invoice.run_id, run_ids))
+        .where(is_any_of(Invoice.run_id, run_ids))
         .group_by(Invoice.run_id, Invoice.currency)
         .order_by(Invoice.currency)
     )

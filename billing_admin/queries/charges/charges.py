@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service, VoidedCharge
@@ -19,7 +19,7 @@ from billing_admin.queries.invoices.invoices import invoice_id
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.services import service
 
-MANY = 10_000
+LARGE_RESULT = 10_000
 # A likely duplicate on which nobody has decided: neither kept nor cancelled.
 TO_REVIEW = and_(Charge.duplicate_of_id.is_not(None), Charge.duplicate_kept_at.is_(None), Charge.status != "cancelled")
 _Replacement = aliased(Charge)
@@ -109,14 +109,14 @@ def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
     return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
 
 
-def views(*more: Any) -> Select[Any]:
+def charges_with(*more: Any) -> Select[Any]:
     """Charges with their names and, where more is joined, its columns."""
     return _VIEWS.add_columns(*more)
 
 
-def by_ids(session: Session, ids: Iterable[UUID]) -> dict[UUID, Record]:
+def charges_by_id(session: Session, ids: Iterable[UUID]) -> dict[UUID, Record]:
     """These charges with their names, by id; what is not there is left out."""
-    return {row.id: row for row in session.execute(_VIEWS.where(among(session, Charge.id, ids)))}
+    return {row.id: row for row in session.execute(_VIEWS.where(is_any_of(Charge.id, ids)))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class ChargeSum:
     amount: Decimal
 
 
-def sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
+def charge_sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
     """Count and sum the whole filter exactly, per currency."""
     query = (
         select(Charge.currency, func.count(), exact_sum(Charge.amount))
@@ -141,21 +141,21 @@ def sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
 
 def is_large(session: Session, filters: ChargeFilter) -> bool:
     """Whether the filter lets more than 10,000 charges through: too many to sum while somebody waits."""
-    some = select(Charge.id).where(*conditions(session, filters)).limit(MANY + 1).subquery()
-    return (session.scalar(select(func.count()).select_from(some)) or 0) > MANY
+    some = select(Charge.id).where(*conditions(session, filters)).limit(LARGE_RESULT + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(some)) or 0) > LARGE_RESULT
 
 
-def sums_of(session: Session, ids: Sequence[UUID]) -> list[ChargeSum]:
+def sums_by_id(session: Session, ids: Sequence[UUID]) -> list[ChargeSum]:
     """Count and sum some charges exactly, per currency."""
     query = (
         select(Charge.currency, func.count(), exact_sum(Charge.amount))
-        .where(among(session, Charge.id, ids))
+        .where(is_any_of(Charge.id, ids))
         .group_by(Charge.currency)
         .order_by(Charge.currency)
     )
     return [ChargeSum(currency, count, amount) for currency, count, amount in session.execute(query)]
 
 
-def matching_ids(session: Session, filters: ChargeFilter) -> list[UUID]:
+def charge_ids(session: Session, filters: ChargeFilter) -> list[UUID]:
     """The ids of every charge that the filter lets through."""
     return list(session.scalars(select(Charge.id).where(*conditions(session, filters))))

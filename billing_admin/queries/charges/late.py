@@ -7,17 +7,17 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.models import Charge, InvoiceLine
 from billing_admin.models.charge import is_unbilled
 
 
-def due(session: Session, customer_ids: Iterable[UUID], through: date) -> dict[tuple[UUID, str], int]:
+def count_pending_late(session: Session, customer_ids: Iterable[UUID], through: date) -> dict[tuple[UUID, str], int]:
     """How many late charges these customers have pending up to a day, by customer and currency; accounts without are left out."""
     query = (
         select(Charge.customer_id, Charge.currency, func.count())
         .where(
-            among(session, Charge.customer_id, customer_ids),
+            is_any_of(Charge.customer_id, customer_ids),
             is_unbilled(),  # lets the index serve
             Charge.status == "pending",
             Charge.incurred_on <= through,
@@ -28,7 +28,7 @@ def due(session: Session, customer_ids: Iterable[UUID], through: date) -> dict[t
     return {(customer_id, currency): count for customer_id, currency, count in session.execute(query)}
 
 
-def on_lines(session: Session, invoice_id: UUID) -> dict[UUID, int]:
+def count_late_by_line(session: Session, invoice_id: UUID) -> dict[UUID, int]:
     """How many late charges each line of an invoice has; lines without are left out."""
     lines = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
     query = (

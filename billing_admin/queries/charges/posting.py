@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.ids import new_ids
-from billing_admin.db.lookup import Several, among_named, array_of, as_id
-from billing_admin.db.prepared import SEVERAL, Rows, Statement, in_place, in_places
+from billing_admin.db.lookup import ValueList, array_of, is_any_of_named, parse_uuid
+from billing_admin.db.prepared import MAX_NUMBERED, PreparedQuery, Rows, numbered_name, numbered_values
 from billing_admin.domain.charges import ChargeSpec, CustomerTerms, ServiceTerms, may_look_alike_since
 from billing_admin.domain.posting import PostingContext
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
@@ -63,7 +63,7 @@ def load_context(
     With `skip_locked`, accounts that another transaction has locked are not waited for, but named in the context.
     """
     context, stored_ids = PostingContext(), list[UUID]()
-    look_up = _look_up_few if 0 < len(specs) <= SEVERAL else _look_up_many
+    look_up = _look_up_few if 0 < len(specs) <= MAX_NUMBERED else _look_up_many
     for row in map(_ContextRow._make, look_up(session, specs, skip_locked)):
         match row.kind:
             case "customer":
@@ -119,7 +119,7 @@ def _look_up_few(session: Session, specs: Sequence[ChargeSpec], skip_locked: boo
     names |= {"customer_id": customer_ids, "service_id": service_ids}
     parameters: dict[str, Any] = {}
     for name, values in names.items():
-        parameters |= in_places(name, [*values, *[None] * (len(specs) - len(values))])
+        parameters |= numbered_values(name, [*values, *[None] * (len(specs) - len(values))])
     return _lookup(len(specs), bool(customer_ids), bool(service_ids), skip_locked)(session, parameters)
 
 
@@ -141,8 +141,8 @@ def load_recent(session: Session, fingerprints: Collection[int], now: datetime) 
     """Return the earliest charge of the last 24 hours by fingerprint; cancelled charges do not count."""
     since = may_look_alike_since(now)
     parameters: dict[str, Any] = {"yesterday": since.date(), "today": now.astimezone(UTC).date()}
-    if len(fingerprints) <= SEVERAL:
-        rows = _recent(len(fingerprints))(session, parameters | in_places("fingerprint", fingerprints))
+    if len(fingerprints) <= MAX_NUMBERED:
+        rows = _recent(len(fingerprints))(session, parameters | numbered_values("fingerprint", fingerprints))
     else:
         statement = _RECENT_BY_PROBE if session.get_bind().dialect.name == "postgresql" else _recent(None)
         rows = statement(session, parameters | {"fingerprint": fingerprints})
@@ -154,7 +154,7 @@ def load_recent(session: Session, fingerprints: Collection[int], now: datetime) 
 
 
 def _ids(names: Collection[str]) -> list[UUID]:
-    return [id for id in map(as_id, names) if id is not None]
+    return [id for id in map(parse_uuid, names) if id is not None]
 
 
 def _text(value: object) -> ColumnElement[str]:
@@ -174,8 +174,8 @@ def _by_value(
     For "name or id" it would scan as well, so that names and ids are separate queries in a union.
     """
     if places is None:
-        return [query.where(among_named(attribute, name))]
-    return [query.where(_equals(attribute, in_place(name, place))) for place in range(places)]
+        return [query.where(is_any_of_named(attribute, name))]
+    return [query.where(_equals(attribute, numbered_name(name, place))) for place in range(places)]
 
 
 def _equals(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
@@ -183,7 +183,7 @@ def _equals(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[b
 
 
 @cache
-def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_locked: bool) -> Statement:
+def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_locked: bool) -> PreparedQuery:
     """Return the statement that yields the `_ContextRow`s, for so many names of a kind, or for lists if `places` is None.
 
     Names that look like ids are looked up as ids as well if `customer_ids` and `service_ids` say so.
@@ -214,7 +214,7 @@ def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_lock
     with_accounts = named.outerjoin(Account, Account.customer_id == named.c.id).outerjoin(
         locked, and_(locked.c.customer_id == Account.customer_id, locked.c.currency == Account.currency)
     )
-    return Statement(
+    return PreparedQuery(
         union_all(
             customers.select_from(with_accounts),
             *_by_value(_SERVICE, Service.code, "service", places),
@@ -247,11 +247,11 @@ _ORGANISATION: Any = select(
     _NO_VALUE,
 )
 _CHARGE: Any = select(literal_column("'charge'"), _text(Charge.id), *[_NO_VALUE] * 6)
-_STORED_CHARGES = select(Charge.__table__).where(among_named(Charge.id, "ids"))
+_STORED_CHARGES = select(Charge.__table__).where(is_any_of_named(Charge.id, "ids"))
 
 
 @cache
-def _recent(places: int | None) -> Statement:
+def _recent(places: int | None) -> PreparedQuery:
     """Return the statement that yields fingerprint, id, created_at and status of the charges of two days.
 
     It has no further condition: without statistics of today's charges PostgreSQL would choose another index and read
@@ -260,15 +260,15 @@ def _recent(places: int | None) -> Statement:
     charge: Any = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
     days = [charge.where(_equals(Charge.created_on, day)) for day in ("yesterday", "today")]
     queries = [query for day in days for query in _by_value(day, Charge.fingerprint, "fingerprint", places)]
-    return Statement(union_all(*queries))
+    return PreparedQuery(union_all(*queries))
 
 
-def _recent_by_probe() -> Statement:
+def _recent_by_probe() -> PreparedQuery:
     """Return the same statement for PostgreSQL and any number of fingerprints.
 
     For a list it would read all of today's charges. A lateral query with an offset runs for each value by itself.
     """
-    values = array_of(bindparam("fingerprint", type_=Several()), Charge.fingerprint.type)
+    values = array_of(bindparam("fingerprint", type_=ValueList()), Charge.fingerprint.type)
     requested = func.unnest(values).table_valued(column("value", Charge.fingerprint.type)).render_derived("requested")
     charge = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
     probes = [
@@ -277,7 +277,7 @@ def _recent_by_probe() -> Statement:
         .lateral(day)
         for day in ("yesterday", "today")
     ]
-    return Statement(union_all(*(select(*probe.c).select_from(requested).join(probe, true()) for probe in probes)))
+    return PreparedQuery(union_all(*(select(*probe.c).select_from(requested).join(probe, true()) for probe in probes)))
 
 
 _RECENT_BY_PROBE = _recent_by_probe()

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.charges import ONE
 from billing_admin.domain.errors import NotFound
@@ -23,7 +23,7 @@ from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.services import service
 
 STATES = ("active", "paused", "ended")
-NEXT = 3
+UPCOMING_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def schedule_of(row: Any) -> Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class UpcomingCharge:
     """A charge to come, at today's price; `amount` is None where there is no price.
 
     A partial period is a plain amount: quantity 1, no unit price, and `of_days`, the length of the whole period.
@@ -111,36 +111,36 @@ class Coming:
         return "" if self.of_days is None else f"{days_in(self.period_from, self.period_to)} of {self.of_days} days"
 
 
-def upcoming(row: Record, most: int = NEXT) -> list[Coming]:
+def upcoming_charges(row: Record, most: int = UPCOMING_SHOWN) -> list[UpcomingCharge]:
     """What will be posted next. Nothing while it is paused."""
     periods = () if row.paused_on else islice(schedule_of(row).periods(), most)
     return [_coming(row, period) for period in periods]
 
 
-def due(session: Session, through: date) -> list[tuple[Record, Coming]]:
+def due_charges(session: Session, through: date) -> list[tuple[Record, UpcomingCharge]]:
     """Everything that posting up to a day would post, in no transaction of its own: a rehearsal."""
     rows = session.execute(_VIEWS.where(*_perhaps_due(through)).order_by(Customer.reference, RecurringCharge.id))
     return [(row, _coming(row, period)) for row in rows for period in schedule_of(row).due(through)]
 
 
-def _coming(row: Record, period: Period) -> Coming:
+def _coming(row: Record, period: Period) -> UpcomingCharge:
     unit_price = row.list_price if row.unit_price is None else row.unit_price
     if period.is_partial:
         amount = None if unit_price is None else period.partial_amount(row.quantity, unit_price)
-        return Coming(period.owed_from, period.owed_to, ONE, None, amount, period.of_days)
+        return UpcomingCharge(period.owed_from, period.owed_to, ONE, None, amount, period.of_days)
     amount = None if unit_price is None else multiply(row.quantity, unit_price)
-    return Coming(period.owed_from, period.owed_to, row.quantity, unit_price, amount)
+    return UpcomingCharge(period.owed_from, period.owed_to, row.quantity, unit_price, amount)
 
 
 def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUID, str], tuple[Decimal, bool]]:
     """Return unit price, and whether it includes tax, by service and currency."""
     price = ServicePrice
     query = select(price.service_id, price.currency, price.unit_price, price.includes_tax)
-    rows = session.execute(query.where(among(session, price.service_id, service_ids)))
+    rows = session.execute(query.where(is_any_of(price.service_id, service_ids)))
     return {(row.service_id, row.currency): (row.unit_price, row.includes_tax) for row in rows}
 
 
-def due_ids(session: Session, through: date) -> list[UUID]:
+def due_recurring_charge_ids(session: Session, through: date) -> list[UUID]:
     """The ids of those of which something may be due, in their order."""
     query = select(RecurringCharge.id).where(*_perhaps_due(through))
     return list(session.scalars(query.order_by(RecurringCharge.id)))
@@ -156,18 +156,18 @@ def _perhaps_due(through: date) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def postings(id: UUID) -> Select[Any]:
+def posted_charges(id: UUID) -> Select[Any]:
     """The charges that a schedule posted, newest first, each with its names and the days it is for; for `paging.page`."""
     posting = RecurringPosting
     return (
-        charges.views(posting.period_from, posting.period_to, posting.takes_back)
+        charges.charges_with(posting.period_from, posting.period_to, posting.takes_back)
         .join(posting, posting.charge_id == Charge.id)
         .where(posting.recurring_charge_id == id)
         .order_by(posting.period_from.desc(), Charge.created_at.desc(), Charge.id.desc())
     )
 
 
-def poster_of(session: Session, charge_id: UUID) -> UUID | None:
+def recurring_charge_of(session: Session, charge_id: UUID) -> UUID | None:
     """The schedule that posted a charge, if one did."""
     query = select(RecurringPosting.recurring_charge_id).where(RecurringPosting.charge_id == charge_id)
     return session.scalar(query)
@@ -183,7 +183,7 @@ class PostedPeriod:
     charge_ids: list[UUID]
 
 
-def posted_beyond(session: Session, id: UUID, last_day: date) -> list[PostedPeriod]:
+def periods_posted_beyond(session: Session, id: UUID, last_day: date) -> list[PostedPeriod]:
     """The periods of a schedule that are charged for days after one."""
     query = select(RecurringPosting).where(RecurringPosting.recurring_charge_id == id)
     periods: dict[date, PostedPeriod] = {}
@@ -195,12 +195,12 @@ def posted_beyond(session: Session, id: UUID, last_day: date) -> list[PostedPeri
     return [period for period in periods.values() if period.charged_to > last_day and period.charged_to >= period.first]
 
 
-def existing_charges(session: Session, ids: Sequence[UUID]) -> set[UUID]:
+def existing_charge_ids(session: Session, ids: Sequence[UUID]) -> set[UUID]:
     """Return which of these ids are charges."""
-    return set(session.scalars(select(Charge.id).where(among(session, Charge.id, ids))))
+    return set(session.scalars(select(Charge.id).where(is_any_of(Charge.id, ids))))
 
 
-def stored_charges(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:
+def charges_of_schedules(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:
     """Which of these charges are known as posted by a schedule."""
-    query = select(RecurringPosting.charge_id).where(among(session, RecurringPosting.charge_id, charge_ids))
+    query = select(RecurringPosting.charge_id).where(is_any_of(RecurringPosting.charge_id, charge_ids))
     return set(session.scalars(query))

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.money import ZERO
 from billing_admin.domain.text import folded
@@ -44,7 +44,7 @@ class UnbilledFilter:
     through: date | None = None
 
 
-EVERYTHING = UnbilledFilter()
+NO_FILTER = UnbilledFilter()
 
 
 def _of(currency: Any, customer_id: Any, filters: UnbilledFilter) -> list[ColumnElement[bool]]:
@@ -57,7 +57,7 @@ def _of(currency: Any, customer_id: Any, filters: UnbilledFilter) -> list[Column
     return conditions
 
 
-def totals(session: Session, filters: UnbilledFilter = EVERYTHING) -> list[UnbilledTotal]:
+def unbilled_totals(session: Session, filters: UnbilledFilter = NO_FILTER) -> list[UnbilledTotal]:
     """What is unbilled in all, whatever its day, per currency."""
     query = (
         select(
@@ -78,7 +78,7 @@ def totals(session: Session, filters: UnbilledFilter = EVERYTHING) -> list[Unbil
     ]
 
 
-def accounts(filters: UnbilledFilter = EVERYTHING) -> Select[Any]:
+def unbilled_accounts(filters: UnbilledFilter = NO_FILTER) -> Select[Any]:
     """The accounts with something unbilled, by customer name, with the customer's names; for `paging.page`.
 
     With a last day, only those with something pending up to it.
@@ -101,7 +101,7 @@ def accounts(filters: UnbilledFilter = EVERYTHING) -> Select[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class PendingCharges:
     """What one account has pending up to a day: count, exact sum, oldest day, and the exact sums per age.
 
     `ages` has a sum for up to 30, 31 to 60, 61 to 90 and more than 90 days before that day.
@@ -113,9 +113,9 @@ class Due:
     ages: tuple[Decimal, ...]
 
 
-def due(
+def pending_by_account(
     session: Session, customer_ids: set[UUID], through: date | None, aged_on: date | None = None
-) -> dict[tuple[UUID, str], Due]:
+) -> dict[tuple[UUID, str], PendingCharges]:
     """What each of these customers' accounts has pending up to a day, by customer and currency.
 
     Without a last day it is everything pending, aged on `aged_on`; what is still to come then counts as new.
@@ -133,7 +133,7 @@ def due(
             func.min(Charge.incurred_on),
             *columns,
         )
-        .where(*_PENDING, among(session, Charge.customer_id, customer_ids))
+        .where(*_PENDING, is_any_of(Charge.customer_id, customer_ids))
         .group_by(Charge.customer_id, Charge.currency)
     )
     if through is not None:
@@ -149,11 +149,13 @@ def _age(bucket: int, aged_on: date) -> Any:
     return Charge.incurred_on <= newest if bucket == len(AGE_LIMITS) else Charge.incurred_on.between(oldest, newest)
 
 
-def _due(row: Record) -> Due:
-    return Due(row[2], row[3], row[4], tuple(ZERO if amount is None else amount for amount in row[5:]))
+def _due(row: Record) -> PendingCharges:
+    return PendingCharges(row[2], row[3], row[4], tuple(ZERO if amount is None else amount for amount in row[5:]))
 
 
-def due_totals(session: Session, through: date, filters: UnbilledFilter = EVERYTHING) -> list[tuple[str, int, Decimal]]:
+def pending_totals(
+    session: Session, through: date, filters: UnbilledFilter = NO_FILTER
+) -> list[tuple[str, int, Decimal]]:
     """Currency, count and exact sum of everything pending up to a day."""
     query = (
         select(Charge.currency, func.count(), exact_sum(Charge.amount))
@@ -165,7 +167,7 @@ def due_totals(session: Session, through: date, filters: UnbilledFilter = EVERYT
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class UnbilledSelection:
     """Which unbilled charges of one account: up to a day, of one status, among some ids; or all of them."""
 
     customer_id: UUID
@@ -175,7 +177,7 @@ class Waiting:
     ids: tuple[UUID, ...] | None = None
 
 
-def _waiting(session: Session, which: Waiting) -> list[ColumnElement[bool]]:
+def _waiting(which: UnbilledSelection) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
         Charge.customer_id == which.customer_id,
         Charge.currency == which.currency,
@@ -186,11 +188,11 @@ def _waiting(session: Session, which: Waiting) -> list[ColumnElement[bool]]:
     if which.status:
         conditions.append(Charge.status == which.status)
     if which.ids is not None:
-        conditions.append(among(session, Charge.id, which.ids))
+        conditions.append(is_any_of(Charge.id, which.ids))
     return conditions
 
 
-def waiting(session: Session, which: Waiting) -> Select[Any]:
+def selected_charges(which: UnbilledSelection) -> Select[Any]:
     """These charges, oldest day first, each with its service's code; for `paging.page`."""
     return (
         select(
@@ -200,26 +202,24 @@ def waiting(session: Session, which: Waiting) -> Select[Any]:
             TO_REVIEW.label("is_likely_duplicate"),
         )
         .outerjoin(Service, Service.id == Charge.service_id)
-        .where(*_waiting(session, which))
+        .where(*_waiting(which))
         .order_by(Charge.incurred_on, Charge.id)
     )
 
 
-def waiting_sums(session: Session, which: Waiting) -> dict[str, tuple[int, Decimal]]:
+def selected_sums_by_status(session: Session, which: UnbilledSelection) -> dict[str, tuple[int, Decimal]]:
     """Count and exact sum of these charges by status; nothing is 0 and 0."""
-    query = select(Charge.status, func.count(), exact_sum(Charge.amount)).where(*_waiting(session, which))
+    query = select(Charge.status, func.count(), exact_sum(Charge.amount)).where(*_waiting(which))
     found = {status: (count, amount) for status, count, amount in session.execute(query.group_by(Charge.status))}
     return {status: found.get(status, (0, ZERO)) for status in ("pending", "held")}
 
 
-def waiting_sum(session: Session, which: Waiting) -> tuple[int, Decimal]:
+def selected_sum(session: Session, which: UnbilledSelection) -> tuple[int, Decimal]:
     """Count and exact sum of all these charges."""
-    count, amount = session.execute(
-        select(func.count(), exact_sum(Charge.amount)).where(*_waiting(session, which))
-    ).one()
+    count, amount = session.execute(select(func.count(), exact_sum(Charge.amount)).where(*_waiting(which))).one()
     return count, amount if count else ZERO
 
 
-def waiting_ids(session: Session, which: Waiting) -> list[UUID]:
+def selected_ids(session: Session, which: UnbilledSelection) -> list[UUID]:
     """The ids of these charges."""
-    return list(session.scalars(select(Charge.id).where(*_waiting(session, which))))
+    return list(session.scalars(select(Charge.id).where(*_waiting(which))))

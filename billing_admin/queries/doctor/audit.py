@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.audit import BEGINNING, chained, content
 from billing_admin.models import AuditEvent, AuditSeal
-from billing_admin.queries.audit import TEXTS, Head
+from billing_admin.queries.audit import COLUMNS_AS_TEXT, ChainHead
 from billing_admin.queries.doctor.findings import Check, Finding, Result
 
 AT_A_TIME = 1000
@@ -20,21 +20,21 @@ CHECKS = (CHAIN,)
 def find(session: Session) -> Iterator[tuple[str, Finding]]:
     """Everything wrong, with the name of the check. What is not sealed yet is not wrong."""
     query = (
-        select(AuditSeal.sequence, AuditSeal.event_id.label("sealed_id"), AuditSeal.hash, *TEXTS)
+        select(AuditSeal.sequence, AuditSeal.event_id.label("sealed_id"), AuditSeal.hash, *COLUMNS_AS_TEXT)
         .outerjoin(AuditEvent, AuditEvent.id == AuditSeal.event_id)
         .order_by(AuditSeal.sequence)
     )
-    before = Head(0, BEGINNING)
+    before = ChainHead(0, BEGINNING)
     for row in session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings():
         event = dict(row)
-        seal, sealed_id = Head(event.pop("sequence"), event.pop("hash")), str(event.pop("sealed_id"))
+        seal, sealed_id = ChainHead(event.pop("sequence"), event.pop("hash")), str(event.pop("sealed_id"))
         finding = _wrong(before, seal, sealed_id, event)
         if finding:
             yield CHAIN.name, finding
         before = seal
 
 
-def _wrong(before: Head, seal: Head, event_id: str, event: dict[str, Any]) -> Finding | None:
+def _wrong(before: ChainHead, seal: ChainHead, event_id: str, event: dict[str, Any]) -> Finding | None:
     """Each event is compared with the hash stored before it, so that one altered event is one finding."""
     if event["id"] is None:
         return Finding("audit_events", event_id, f"is missing; it was sealed as number {seal.sequence}")
@@ -45,12 +45,12 @@ def _wrong(before: Head, seal: Head, event_id: str, event: dict[str, Any]) -> Fi
     return None
 
 
-def anchored(session: Session, anchors: Iterable[Head]) -> Result:
+def check_anchors(session: Session, anchors: Iterable[ChainHead]) -> Result:
     """Check that heads exported earlier are still in the chain: that nothing was cut off, and nothing made anew."""
     rows = []
     for anchor in anchors:
         hash = session.scalar(select(AuditSeal.hash).where(AuditSeal.sequence == anchor.sequence))
-        if anchor == Head(0, BEGINNING) or hash == anchor.hash:
+        if anchor == ChainHead(0, BEGINNING) or hash == anchor.hash:
             continue
         wrong = "is not there: the chain was cut off" if hash is None else "has another hash: the chain was made anew"
         rows.append(Finding("audit_seals", str(anchor.sequence), wrong))

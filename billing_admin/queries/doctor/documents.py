@@ -16,7 +16,7 @@ from billing_admin.domain.invoices import TaxRate, has_tax_within, included_tax_
 from billing_admin.domain.money import Money, plain, without_tax
 from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
-from billing_admin.queries.invoices.document_rows import written
+from billing_admin.queries.invoices.document_rows import load_document_rows
 
 AT_A_TIME = 1000
 
@@ -40,7 +40,7 @@ def _documents(session: Session) -> Iterator[Written]:
     query = select(Invoice.__table__).order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
     found = session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings()
     for invoices in found.partitions():
-        yield from written(session, [dict(row) for row in invoices])
+        yield from load_document_rows(session, [dict(row) for row in invoices])
 
 
 Problems = Callable[[Written, Row | None], Iterator[str]]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 from billing_admin.domain.formatting import money_or_units
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor.findings import Check, Finding
-from billing_admin.queries.payments.receivables import AccountKey, booked, positions
+from billing_admin.queries.payments.receivables import AccountKey, booked_balances, positions
 
 # The days of the ageing: the last on which anything was booked, and so many days before it.
 DAYS_BEFORE: Final = (0, 31, 92, 365)
@@ -116,7 +116,7 @@ def _balances(session: Session) -> Iterator[Finding]:
     for query in (owed, unallocated):
         for customer_id, currency, amount in session.execute(query):
             kept[customer_id, currency] = kept.get((customer_id, currency), 0) + int(amount)
-    yield from _differing(kept, booked(session), "invoices and payments keep {}, their entries make {}")
+    yield from _differing(kept, booked_balances(session), "invoices and payments keep {}, their entries make {}")
 
 
 def _differing(kept: dict[AccountKey, int], counted: dict[AccountKey, int], words: str) -> Iterator[Finding]:
@@ -133,7 +133,7 @@ def _ageing(session: Session) -> Iterator[Finding]:
             key: sum(position.open) - position.unallocated for key, position in positions(session, day, day).items()
         }
         words = f"on {day.isoformat()} its buckets less the unallocated make {{}}, its balance is {{}}"
-        yield from _differing(aged, booked(session, day), words)
+        yield from _differing(aged, booked_balances(session, day), words)
 
 
 def _days(session: Session) -> list[date]:

@@ -71,7 +71,7 @@ class Totals:
 def totals(session: Session, kind: str, filters: Filters) -> Totals:
     """Those of the file, in one question."""
     if isinstance(filters, ChargeFilter):  # without the names that the file has beside each charge
-        found = charge_queries.sums(session, filters)
+        found = charge_queries.charge_sums(session, filters)
         return Totals(sum(one.charges for one in found), {one.currency: one.amount for one in found})
     file = export(session, kind, filters)
     if KINDS[kind].summed is None:

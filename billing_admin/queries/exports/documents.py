@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from billing_admin.models import Invoice, InvoiceLine
 from billing_admin.queries.exports.columns import Column, Export, Kind, column
 from billing_admin.queries.invoices.invoices import InvoiceFilter, conditions
-from billing_admin.queries.invoices.numbers import SeriesFilter, numbered
+from billing_admin.queries.invoices.numbers import SeriesFilter, series_documents
 
 
 def invoices(session: Session, filters: InvoiceFilter) -> Export:
@@ -37,7 +37,7 @@ def lines(session: Session, filters: InvoiceFilter) -> Export:
 
 def numbers(_session: Session, filters: SeriesFilter) -> Export:
     """A number series, in its order."""
-    return Export(NUMBERS, numbered(filters).order_by(Invoice.sequence), Invoice.currency.expression)
+    return Export(NUMBERS, series_documents(filters).order_by(Invoice.sequence), Invoice.currency.expression)
 
 
 def _number_of(id: Any) -> ColumnElement[str | None]:

@@ -22,10 +22,10 @@ EVENTS = (
     column("object_id", Kind.WORD, AuditEvent.object_id),
     column("details", Kind.TEXT, json_text(AuditEvent.details)),
     column("seal", Kind.WHOLE, _SEAL),
-    column("currency", Kind.WORD, audit.CURRENCY),
-    column("total_before", Kind.MONEY, audit.minor_units("total", 0)),
-    column("total", Kind.MONEY, func.coalesce(audit.minor_units("total"), audit.minor_units("total", 1))),
-    column("became_credit", Kind.MONEY, audit.minor_units("became_credit")),
+    column("currency", Kind.WORD, audit.AMOUNT_CURRENCY),
+    column("total_before", Kind.MONEY, audit.minor_units_column("total", 0)),
+    column("total", Kind.MONEY, func.coalesce(audit.minor_units_column("total"), audit.minor_units_column("total", 1))),
+    column("became_credit", Kind.MONEY, audit.minor_units_column("became_credit")),
 )
 
 
@@ -35,4 +35,4 @@ def events(session: Session, filters: AuditFilter) -> Export:
     `details` is as it was sealed, with amounts of documents in minor units; the columns behind `seal` have them as money.
     """
     rows = audit.events(session, filters).with_only_columns(maintain_column_froms=True)
-    return Export(EVENTS, rows, audit.CURRENCY)
+    return Export(EVENTS, rows, audit.AMOUNT_CURRENCY)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.queries.exports.columns import Export, Kind, column
-from billing_admin.queries.payments.payments import PaymentFilter, conditions, left
+from billing_admin.queries.payments.payments import PaymentFilter, conditions, unallocated_amount
 
 
 def payments(session: Session, filters: PaymentFilter) -> Export:
@@ -41,7 +41,7 @@ PAYMENTS = (
     column("currency", Kind.WORD, Payment.currency),
     column("amount", Kind.MONEY, Payment.amount),
     column("allocated", Kind.MONEY, Payment.allocated),
-    column("unallocated", Kind.MONEY, left()),
+    column("unallocated", Kind.MONEY, unallocated_amount()),
     column("status", Kind.WORD, Payment.status),
     column("reversed_on", Kind.DAY, Payment.reversed_on),
     column("created_at", Kind.MOMENT, Payment.created_at),

@@ -77,19 +77,22 @@ def _taxes(session: Session, invoice_id: UUID) -> tuple[CreditableTax, ...]:
     )
 
 
-def credit_of(invoice: Creditable, spec: CreditSpec) -> Credit:
+def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
     """What a credit note would take back. Raises Invalid unless lines or an amount are given, and as `domain.crediting` does."""
     if (spec.amount is None) == (not spec.lines):
         raise Invalid("amount_or_lines", "Give either an amount, or lines with their net amounts.", "amount")
     if spec.amount is not None:
-        return by_amount(invoice, minor(spec.amount, invoice.currency, "amount"))
-    asked = [(id, minor(net, invoice.currency, "lines", place, "amount")) for place, (id, net) in enumerate(spec.lines)]
+        return by_amount(invoice, to_minor_units(spec.amount, invoice.currency, "amount"))
+    asked = [
+        (id, to_minor_units(net, invoice.currency, "lines", place, "amount"))
+        for place, (id, net) in enumerate(spec.lines)
+    ]
     if len(dict(asked)) != len(asked):
         raise Invalid("line_twice", "Name each line once.", "lines")
     return by_lines(invoice, dict(asked))
 
 
-def minor(amount: Decimal, currency: str, *field: str | int) -> int:
+def to_minor_units(amount: Decimal, currency: str, *field: str | int) -> int:
     """An amount in minor units. Raises Invalid when it has more digits than the currency."""
     return Money.exactly(exact(amount, *field), currency, *field).minor
 

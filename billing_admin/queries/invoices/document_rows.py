@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import FromClause, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_hash import Row, Written
 from billing_admin.models import InvoiceLine, InvoiceTax
 
 
-def written(session: Session, invoices: Sequence[Row]) -> list[Written]:
+def load_document_rows(session: Session, invoices: Sequence[Row]) -> list[Written]:
     """These invoices' rows, in their order, each with its lines and taxes."""
     ids = [row["id"] for row in invoices]
     lines = _parts(session, InvoiceLine.__table__, InvoiceLine.invoice_id, InvoiceLine.position, ids)
@@ -28,6 +28,6 @@ def _parts(
     position: InstrumentedAttribute[int],
     ids: Sequence[UUID],
 ) -> dict[UUID, list[Row]]:
-    query = select(table).where(among(session, invoice_id, ids)).order_by(invoice_id, position)
+    query = select(table).where(is_any_of(invoice_id, ids)).order_by(invoice_id, position)
     rows = map(dict, session.execute(query).mappings())
     return {id: list(parts) for id, parts in groupby(rows, itemgetter("invoice_id"))}

@@ -14,7 +14,7 @@ from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.models.base import exact_sum
 
 
-def explanation(session: Session, invoice: Invoice) -> Explanation:
+def load_explanation(session: Session, invoice: Invoice) -> Explanation:
     """Make the document anew of the charges on its lines, and set what is stored beside it.
 
     Raises NotFound for a credit note, which takes back parts of an invoice and has no charges.

@@ -9,18 +9,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import as_id, named
+from billing_admin.db.lookup import has_id_or_name, parse_uuid
 from billing_admin.domain.document_hash import sha256
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
-from billing_admin.queries.billing.preview import CurrencyTotal, totals
+from billing_admin.queries.billing.preview import CurrencyTotal, sum_by_currency
 from billing_admin.queries.listing import with_lines
 from billing_admin.queries.master_data.customers import customer
 
 
 def invoice_id(session: Session, name: str) -> UUID:
     """The id of an invoice named by id or number, or raise NotFound."""
-    found = session.scalar(select(Invoice.id).where(named(Invoice.id, Invoice.number, name)))
+    found = session.scalar(select(Invoice.id).where(has_id_or_name(Invoice.id, Invoice.number, name)))
     if found is None:
         raise NotFound("unknown_invoice", f"There is no invoice “{name[:80]}”.", "invoice")
     return found
@@ -91,7 +91,7 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
 
 
 def _run_id(text: str) -> UUID:
-    id = as_id(text)
+    id = parse_uuid(text)
     if id is None:
         raise Invalid("not_an_id", "A billing run is named by its id.", "run")
     return id
@@ -127,7 +127,7 @@ class InvoiceSum:
     balance: int
 
 
-def sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
+def invoice_sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
     """Add the whole filter up, per currency; invoices and credit notes apart."""
     owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
     kept = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
@@ -138,7 +138,7 @@ def sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
     return [InvoiceSum(row[0], row[1], *(int(value) for value in row[2:])) for row in found]
 
 
-def counts(session: Session, filters: InvoiceFilter) -> dict[str, int]:
+def count_by_state(session: Session, filters: InvoiceFilter) -> dict[str, int]:
     """How many invoices each state would show under the filter's other parts; the empty state is all of them."""
     rest = replace(filters, status="")
     base = conditions(session, rest)
@@ -159,14 +159,14 @@ def charges_of_line(line_id: UUID) -> Select[Charge]:
     return query.order_by(Charge.incurred_on, Charge.id)
 
 
-def charges_of(invoice_id: UUID) -> Select[Charge]:
+def charges_of_invoice(invoice_id: UUID) -> Select[Charge]:
     """The charges on an invoice, by day; for `paging.page`."""
     on_it = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
     return select(Charge).where(Charge.invoice_line_id.in_(on_it)).order_by(Charge.incurred_on, Charge.id)
 
 
 @dataclass(frozen=True, slots=True)
-class Drafts:
+class DraftSelection:
     """Drafts that are to be issued together: their ids, their sums, and a digest of what was shown of them."""
 
     ids: list[UUID]
@@ -174,16 +174,16 @@ class Drafts:
     digest: str
 
 
-def drafts(session: Session, filters: InvoiceFilter) -> Drafts:
+def draft_selection(session: Session, filters: InvoiceFilter) -> DraftSelection:
     """The drafts among what a filter lets through."""
     columns = (Invoice.id, Invoice.version, Invoice.currency, Invoice.net, Invoice.tax, Invoice.total)
     query = select(*columns).where(*conditions(session, replace(filters, status="draft"))).order_by(Invoice.id)
     rows = session.execute(query).all()
     seen = [[str(row.id), row.version, row.total] for row in rows]
-    return Drafts([row.id for row in rows], totals(tuple(row)[2:] for row in rows), sha256(seen))
+    return DraftSelection([row.id for row in rows], sum_by_currency(tuple(row)[2:] for row in rows), sha256(seen))
 
 
-def lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
+def invoice_lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
     """The lines of the invoices that a filter lets through, with their invoice's number and customer."""
     return (
         select(*InvoiceLine.__table__.c, Invoice.number, Invoice.customer_reference)

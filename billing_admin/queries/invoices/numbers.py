@@ -15,7 +15,7 @@ from billing_admin.domain.periods import LastDocument
 from billing_admin.models import Invoice, NumberSeries, Organisation
 from billing_admin.queries.master_data.organisation import number_format, organisation
 
-KINDS = ("invoice", "credit_note")
+DOCUMENT_KINDS = ("invoice", "credit_note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Series:
 
 def all_series(session: Session) -> list[Series]:
     """Every series, the latest year first, invoices before credit notes, the current part before ended ones."""
-    house, missing = organisation(session), gaps(session)
+    house, missing = organisation(session), find_gaps(session)
     query = (
         select(NumberSeries, func.count(Invoice.id), func.count(Invoice.id).filter(Invoice.status == "void"))
         .outerjoin(Invoice, Invoice.series_id == NumberSeries.id)
@@ -101,7 +101,7 @@ def last_document(session: Session, kind: str, year: int) -> LastDocument | None
     return LastDocument(kind, row.number or f"The last {kind.replace('_', ' ')}", row.last_issue_date)
 
 
-def blocked(session: Session, today: date) -> list[LastDocument]:
+def future_dated_documents(session: Session, today: date) -> list[LastDocument]:
     """The last documents of current series that are dated after today: no number follows them until their day."""
     query = select(NumberSeries).where(NumberSeries.last_issue_date > today)
     years = {(series.kind, series.year) for series in session.scalars(query)}
@@ -109,7 +109,7 @@ def blocked(session: Session, today: date) -> list[LastDocument]:
     return [document for document in documents if document is not None and document.issue_date > today]
 
 
-def gaps(session: Session) -> dict[UUID, list[Gap]]:
+def find_gaps(session: Session) -> dict[UUID, list[Gap]]:
     """What is missing by series, read off the documents: before each number, and up to where the series goes on."""
     before = func.lag(Invoice.sequence, 1, 0).over(partition_by=Invoice.series_id, order_by=Invoice.sequence)
     numbered = select(Invoice.series_id, before.label("before"), Invoice.sequence).where(Invoice.series_id.is_not(None))
@@ -147,18 +147,18 @@ def series(session: Session, which: SeriesFilter) -> Series:
     return found
 
 
-def numbered(which: SeriesFilter) -> Select[Any]:
+def series_documents(which: SeriesFilter) -> Select[Any]:
     """The documents of a series, in the order of their numbers; it selects nothing yet."""
     mine = (NumberSeries.kind == which.kind, NumberSeries.year == which.year, NumberSeries.part == (which.part or 1))
     joined = select().select_from(Invoice).join(NumberSeries, NumberSeries.id == Invoice.series_id)
     return joined.where(*mine).order_by(Invoice.sequence)
 
 
-def register(which: SeriesFilter) -> Select[Any]:
+def number_register(which: SeriesFilter) -> Select[Any]:
     """Each number of a series, the last first, with its document and what it corrects or is replaced by; for `paging.page`."""
     corrected, replacing = aliased(Invoice), aliased(Invoice)
     return (
-        numbered(which)
+        series_documents(which)
         .order_by(None)
         .add_columns(
             *Invoice.__table__.c,

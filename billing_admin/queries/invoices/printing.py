@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.models import Customer, Invoice, InvoiceLine, InvoiceTax, Organisation
 
 AT_A_TIME = 1000
@@ -48,7 +48,7 @@ def texts_of_issued(session: Session) -> Iterator[PrintedText]:
 
 def texts_of_drafts(session: Session, ids: Collection[UUID]) -> Iterator[str]:
     """Yield the texts that drafts would have if they were issued now, with today's names and addresses."""
-    drafts = among(session, Invoice.id, ids)
+    drafts = is_any_of(Invoice.id, ids)
     for query in (
         select(Invoice.purchase_order, Invoice.note).where(drafts),
         select(*_CUSTOMER).where(Customer.id.in_(select(Invoice.customer_id).where(drafts))),
@@ -64,7 +64,7 @@ def _parts(session: Session, ids: Collection[UUID]) -> dict[UUID, list[str]]:
     """The descriptions of lines and the notes of taxes, by document."""
 
     def of(invoice_id: InstrumentedAttribute[UUID], text: InstrumentedAttribute[str]) -> Select[UUID, str]:
-        return select(invoice_id.label("id"), text.label("text")).where(among(session, invoice_id, ids))
+        return select(invoice_id.label("id"), text.label("text")).where(is_any_of(invoice_id, ids))
 
     both = union_all(of(InvoiceLine.invoice_id, InvoiceLine.description), of(InvoiceTax.invoice_id, InvoiceTax.note))
     rows = session.execute(both.order_by("id"))

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, shortcomings
 from billing_admin.models import Customer, Invoice, InvoiceLine, Organisation
 from billing_admin.queries.master_data.organisation import organisation
@@ -32,12 +32,12 @@ def unready_drafts(session: Session, ids: Collection[UUID]) -> list[UnreadyDraft
     """Return the drafts among `ids` that cannot be issued yet, in the order of their customers' references."""
     categories: dict[UUID, set[str]] = defaultdict(set)
     lines = select(InvoiceLine.invoice_id, InvoiceLine.tax_category).distinct()
-    for invoice_id, category in session.execute(lines.where(among(session, InvoiceLine.invoice_id, ids))):
+    for invoice_id, category in session.execute(lines.where(is_any_of(InvoiceLine.invoice_id, ids))):
         categories[invoice_id].add(category)
     seller_party = seller(organisation(session))
     columns = (Customer.name, Customer.address, Customer.tax_id, Customer.tax_treatment)
     drafts = select(Invoice.id, Invoice.customer_id, *columns).join(Customer, Customer.id == Invoice.customer_id)
-    drafts = drafts.where(among(session, Invoice.id, ids), Invoice.status == "draft")
+    drafts = drafts.where(is_any_of(Invoice.id, ids), Invoice.status == "draft")
     unready = []
     for row in session.execute(drafts.order_by(Customer.reference, Invoice.id)):
         buyer = Party(row.name, row.address, row.tax_id)

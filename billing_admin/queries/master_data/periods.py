@@ -11,7 +11,7 @@ from billing_admin.models.charge import is_unbilled
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class UnissuedCounts:
     """How many drafts have charges of these days, and how many charges are pending or held."""
 
     drafts: int
@@ -21,8 +21,8 @@ class Unfinished:
         return bool(self.drafts or self.charges)
 
 
-def unfinished(session: Session, through: date) -> Unfinished:
+def count_unissued(session: Session, through: date) -> UnissuedCounts:
     """Count what is not on an issued invoice of charges up to a day: it could only be dated later."""
     drafts = select(func.count()).where(Invoice.status == "draft", Invoice.period_from <= through)
     unbilled = select(func.count()).where(is_unbilled(), Charge.incurred_on <= through)
-    return Unfinished(session.scalar(drafts) or 0, session.scalar(unbilled) or 0)
+    return UnissuedCounts(session.scalar(drafts) or 0, session.scalar(unbilled) or 0)

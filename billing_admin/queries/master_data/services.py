@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among, named
+from billing_admin.db.lookup import has_id_or_name, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import folded
 from billing_admin.models import Charge, Invoice, InvoiceLine, Service
@@ -16,7 +16,7 @@ from billing_admin.models.charge import is_unbilled
 
 def service(session: Session, name: str) -> Service:
     """One service by id or code, or raise NotFound."""
-    found = session.scalar(select(Service).where(named(Service.id, Service.code, name)))
+    found = session.scalar(select(Service).where(has_id_or_name(Service.id, Service.code, name)))
     if found is None:
         raise NotFound("unknown_service", f"There is no service “{name[:80]}”.", "service")
     return found
@@ -40,32 +40,32 @@ def services(filters: ServiceFilter) -> Select[Service]:
     return query
 
 
-def by_code(filters: ServiceFilter) -> Select[Service]:
+def services_by_code(filters: ServiceFilter) -> Select[Service]:
     """The services that a filter lets through, by code; for `paging.page`."""
     return services(filters).order_by(Service.code)
 
 
-def count(session: Session, filters: ServiceFilter) -> int:
+def count_services(session: Session, filters: ServiceFilter) -> int:
     """How many services a filter lets through."""
     return session.scalar(select(func.count()).select_from(services(filters).subquery())) or 0
 
 
-def choices(session: Session) -> list[Service]:
+def service_choices(session: Session) -> list[Service]:
     """Every service that can be charged, by code."""
     return list(session.scalars(select(Service).where(Service.archived_at.is_(None)).order_by(Service.code)))
 
 
-def uses(session: Session, service_ids: Sequence[UUID]) -> dict[UUID, int]:
+def count_charges_by_service(session: Session, service_ids: Sequence[UUID]) -> dict[UUID, int]:
     """How many charges name each service, cancelled ones aside. The billed are counted on their invoice lines, far fewer."""
     billed = (
         select(InvoiceLine.service_id, func.sum(InvoiceLine.charges).label("charges"))
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
-        .where(Invoice.status != "void", among(session, InvoiceLine.service_id, service_ids))
+        .where(Invoice.status != "void", is_any_of(InvoiceLine.service_id, service_ids))
         .group_by(InvoiceLine.service_id)
     )
     unbilled = (
         select(Charge.service_id, func.count().label("charges"))
-        .where(is_unbilled(), among(session, Charge.service_id, service_ids))
+        .where(is_unbilled(), is_any_of(Charge.service_id, service_ids))
         .group_by(Charge.service_id)
     )
     both = union_all(billed, unbilled).subquery()

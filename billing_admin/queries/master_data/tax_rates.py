@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.tax import UNTAXED
 from billing_admin.models import Charge, Customer, InvoiceLine, Service, TaxRate, TaxRateChange
-from billing_admin.models.base import Exact
+from billing_admin.models.base import ExactDecimal
 from billing_admin.queries.master_data.organisation import organisation
 
 
@@ -27,14 +27,14 @@ def percent_by_day(session: Session) -> ColumnElement[Decimal] | None:
         of_rate = Charge.service_id.in_(select(Service.id).where(Service.tax_rate_id == rate.id))
         own = or_(of_rate, Charge.service_id.is_(None)) if rate.id == usual else of_rate
         cases += [
-            (and_(own, Charge.incurred_on >= change.valid_from), literal(change.percent, Exact()))
+            (and_(own, Charge.incurred_on >= change.valid_from), literal(change.percent, ExactDecimal()))
             for change in reversed(rate.changes)
         ]
-        cases.append((own, literal(rate.percent, Exact())))
+        cases.append((own, literal(rate.percent, ExactDecimal())))
     return case(*cases, else_=null()).label("percent_by_day")
 
 
-def same_tax(session: Session) -> list[ColumnElement[bool]]:
+def matches_line_tax(session: Session) -> list[ColumnElement[bool]]:
     """That a charge belongs on a line of its service and unit price as far as tax goes."""
     conditions = [Charge.tax_included == InvoiceLine.gross.is_not(None)]
     percent = percent_by_day(session)

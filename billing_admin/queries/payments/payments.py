@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import Allocation, AuditEvent, Customer, Invoice, Payment
@@ -26,7 +26,7 @@ def is_open() -> ColumnElement[bool]:
 
 def open_invoices(session: Session, customer_id: UUID, currency: str, also: Sequence[UUID] = ()) -> Sequence[Record]:
     """A customer's invoices in a currency on which something is open, and some others of them; the oldest due first."""
-    wanted = or_(is_open(), among(session, Invoice.id, also)) if also else is_open()
+    wanted = or_(is_open(), is_any_of(Invoice.id, also)) if also else is_open()
     query = select(Invoice.__table__).where(Invoice.customer_id == customer_id, Invoice.currency == currency, wanted)
     return session.execute(query.order_by(Invoice.due_date, Invoice.number)).all()
 
@@ -79,7 +79,7 @@ def _search(q: str) -> ColumnElement[bool]:
     return or_(Payment.reference.icontains(words, autoescape=True), Payment.customer_id.in_(named))
 
 
-def left() -> ColumnElement[int]:
+def unallocated_amount() -> ColumnElement[int]:
     """What is left of a payment, to be allocated; nothing of a reversed one."""
     return case((Payment.status == "recorded", Payment.amount - Payment.allocated), else_=0)
 
@@ -87,7 +87,7 @@ def left() -> ColumnElement[int]:
 _VIEWS: Select[Any] = (
     select(
         *Payment.__table__.c,
-        left().label("left"),
+        unallocated_amount().label("left"),
         Customer.reference.label("customer_reference"),
         Customer.name.label("customer_name"),
         AuditEvent.actor_name.label("created_by"),
@@ -122,7 +122,7 @@ class PaymentSum:
     unallocated: int
 
 
-def sums(session: Session, filters: PaymentFilter) -> list[PaymentSum]:
+def payment_sums(session: Session, filters: PaymentFilter) -> list[PaymentSum]:
     """Add the whole filter up, per currency."""
     stands = Payment.status == "recorded"
     amounts = (Payment.amount, Payment.allocated, Payment.amount - Payment.allocated)
@@ -141,7 +141,7 @@ def allocations(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, lis
     query = (
         select(*Allocation.__table__.c, Invoice.number, Invoice.due_date)
         .join(Invoice, Invoice.id == Allocation.invoice_id)
-        .where(among(session, Allocation.payment_id, payment_ids))
+        .where(is_any_of(Allocation.payment_id, payment_ids))
         .order_by(Allocation.id)
     )
     found: dict[UUID, list[Record]] = {id: [] for id in payment_ids}
@@ -150,14 +150,14 @@ def allocations(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, lis
     return found
 
 
-def of_invoice(session: Session, invoice_id: UUID) -> Sequence[Record]:
+def allocations_of_invoice(session: Session, invoice_id: UUID) -> Sequence[Record]:
     """What paid an invoice: its allocations, withdrawn ones among them, each with its payment."""
     kept = (Payment.received_on, Payment.method, Payment.reference, Payment.status)
     query = select(*Allocation.__table__.c, *kept).join(Payment, Payment.id == Allocation.payment_id)
     return session.execute(query.where(Allocation.invoice_id == invoice_id).order_by(Allocation.id)).all()
 
 
-def same_reference(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+def payments_with_same_reference(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """For payments with a reference: the other payments of their customers with the same one, not reversed, oldest first."""
     first, other = Payment.__table__.alias("first"), Payment.__table__.alias("other")
     query = (
@@ -174,7 +174,7 @@ def same_reference(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, 
     return found
 
 
-def with_reference(session: Session, customer_id: UUID, reference: str, but: UUID) -> list[UUID]:
+def payment_ids_with_reference(session: Session, customer_id: UUID, reference: str, but: UUID) -> list[UUID]:
     """Payments of a customer that carry a reference and are not reversed, but for one id; none for an empty reference."""
     carries = (Payment.customer_id == customer_id, Payment.reference == reference, Payment.reference != "")
     query = select(Payment.id).where(*carries, Payment.status == "recorded", Payment.id != but)

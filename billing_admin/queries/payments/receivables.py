@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.domain.receivables import NOTHING, Entry, Position, Statement, buckets, statement
@@ -33,22 +33,22 @@ def positions(
     Without `as_of` everything counts that is booked, whatever its date, by how overdue it is today.
     """
     found: dict[AccountKey, Position] = {}
-    for row in session.execute(_owed(session, today, as_of, customer_ids)):
+    for row in session.execute(_owed(today, as_of, customer_ids)):
         customer_id, currency, oldest_due, *amounts = row
         invoiced, credited, allocated, excess, *open_ = (int(amount) for amount in amounts)
         found[customer_id, currency] = Position(
             invoiced, credited, allocated - excess, excess - allocated, tuple(open_), oldest_due
         )
-    for customer_id, currency, received in session.execute(_received(session, as_of, customer_ids)):
+    for customer_id, currency, received in session.execute(_received(as_of, customer_ids)):
         found[customer_id, currency] = found.get((customer_id, currency), NOTHING) + Position(
             0, 0, 0, int(received), NOTHING.open
         )
     return found
 
 
-def _owed(session: Session, today: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
+def _owed(today: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
     """Per account: the oldest due day, invoiced, credited, allocated, allocated in excess, and what is open in each bucket."""
-    items = _items(session, as_of, customer_ids).c
+    items = _items(as_of, customer_ids).c
     left = items.invoiced - items.credited - items.allocated
     return select(
         items.customer_id,
@@ -72,15 +72,15 @@ def within(day: ColumnElement[Any], first: date | None, last: date | None) -> li
     return conditions if last is None else [*conditions, day <= last]
 
 
-def _items(session: Session, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Subquery:
+def _items(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Subquery:
     """Each invoice with what it asks for, what is credited and what is allocated to it, now or on a day."""
     who = (Invoice.customer_id, Invoice.currency, Invoice.due_date)
-    conditions = [Invoice.kind == "invoice", *_of(session, Invoice.customer_id, customer_ids)]
+    conditions = [Invoice.kind == "invoice", *_of(Invoice.customer_id, customer_ids)]
     if as_of is None:
         stored = (Invoice.total.label("invoiced"), Invoice.credited, Invoice.paid.label("allocated"))
         return select(*who, *stored).where(Invoice.status == "issued", *conditions).subquery()
-    credits = _credits(session, as_of, customer_ids)
-    parts = _parts(session, as_of, customer_ids)
+    credits = _credits(as_of, customer_ids)
+    parts = _parts(as_of, customer_ids)
     asks = case((_stands(as_of), Invoice.total), else_=0)
     return (
         select(
@@ -96,10 +96,8 @@ def _items(session: Session, as_of: date | None, customer_ids: Sequence[UUID] | 
     )
 
 
-def _of(
-    session: Session, column: InstrumentedAttribute[UUID], customer_ids: Sequence[UUID] | None
-) -> list[ColumnElement[bool]]:
-    return [] if customer_ids is None else [among(session, column, customer_ids)]
+def _of(column: InstrumentedAttribute[UUID], customer_ids: Sequence[UUID] | None) -> list[ColumnElement[bool]]:
+    return [] if customer_ids is None else [is_any_of(column, customer_ids)]
 
 
 def _stands(as_of: date) -> ColumnElement[bool]:
@@ -107,7 +105,7 @@ def _stands(as_of: date) -> ColumnElement[bool]:
     return or_(Invoice.voided_on.is_(None), Invoice.voided_on > as_of)
 
 
-def _credits(session: Session, as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
+def _credits(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
     return (
         select(Invoice.corrects_id.label("invoice_id"), func.sum(Invoice.total).label("amount"))
         .where(
@@ -115,27 +113,27 @@ def _credits(session: Session, as_of: date, customer_ids: Sequence[UUID] | None)
             Invoice.status != "draft",
             Invoice.issue_date <= as_of,
             _stands(as_of),
-            *_of(session, Invoice.customer_id, customer_ids),
+            *_of(Invoice.customer_id, customer_ids),
         )
         .group_by(Invoice.corrects_id)
         .subquery()
     )
 
 
-def _parts(session: Session, as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
+def _parts(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
     return (
         select(Allocation.invoice_id, func.sum(Allocation.amount).label("amount"))
         .where(
             Allocation.made_on <= as_of,
             or_(Allocation.withdrawn_on.is_(None), Allocation.withdrawn_on > as_of),
-            *_of(session, Allocation.customer_id, customer_ids),
+            *_of(Allocation.customer_id, customer_ids),
         )
         .group_by(Allocation.invoice_id)
         .subquery()
     )
 
 
-def _received(session: Session, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
+def _received(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
     """Per account: all money received and written off, less what is reversed."""
     counts = (
         [Payment.status == "recorded"]
@@ -144,10 +142,10 @@ def _received(session: Session, as_of: date | None, customer_ids: Sequence[UUID]
     )
     account = (Payment.customer_id, Payment.currency)
     query: Rows = select(*account, func.sum(Payment.amount)).group_by(*account)
-    return query.where(*counts, *_of(session, Payment.customer_id, customer_ids))
+    return query.where(*counts, *_of(Payment.customer_id, customer_ids))
 
 
-def totals(found: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
+def positions_by_currency(found: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
     """Add accounts up, per currency."""
     added: dict[str, Position] = defaultdict(lambda: NOTHING)
     for (_, currency), position in found:
@@ -156,7 +154,7 @@ def totals(found: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
 
 
 @dataclass(frozen=True, slots=True)
-class Aged:
+class AgedAccount:
     """An account on which something is open or unallocated."""
 
     key: AccountKey
@@ -170,19 +168,19 @@ class Aged:
         return self.key[1]
 
 
-def aged(session: Session, today: date, as_of: date | None, currency: str = "") -> list[Aged]:
+def aged_accounts(session: Session, today: date, as_of: date | None, currency: str = "") -> list[AgedAccount]:
     """Every account on which something is open or unallocated, by currency, the largest balance first."""
     found = positions(session, today, as_of)
     people = {row.id: row for row in session.execute(select(Customer.id, Customer.reference, Customer.name))}
     rows = [
-        Aged(key, people[key[0]].reference, people[key[0]].name, position)
+        AgedAccount(key, people[key[0]].reference, people[key[0]].name, position)
         for key, position in found.items()
         if (any(position.open) or position.unallocated) and currency in {"", key[1]}
     ]
     return sorted(rows, key=lambda row: (row.currency, -row.position.balance, row.reference))
 
 
-def open_by_bucket(session: Session, today: date) -> dict[str, tuple[int, ...]]:
+def open_amounts_by_bucket(session: Session, today: date) -> dict[str, tuple[int, ...]]:
     """What is open now in each bucket, per currency; reads open invoices alone."""
     left = Invoice.total - Invoice.paid - Invoice.credited
     aged = [
@@ -244,7 +242,7 @@ _ENTRIES = (
 )
 
 
-def booked(session: Session, through: date | None = None) -> dict[AccountKey, int]:
+def booked_balances(session: Session, through: date | None = None) -> dict[AccountKey, int]:
     """What all entries up to a day, or all, add up to: each account's balance, counted without any stored sum."""
     every = union_all(*_ENTRIES).subquery().c
     account = (every.customer_id, every.currency)

@@ -9,17 +9,17 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, 
 from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from billing_admin.db.paging import Record
-from billing_admin.db.prepared import Statement
+from billing_admin.db.prepared import PreparedQuery
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.webhooks import WORTH_A_WARNING
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
 from billing_admin.models.webhook import DELIVERY_STATES
 
 _ENDPOINT = WebhookEndpoint.__table__.c
-_LISTENING = Statement(select(_ENDPOINT.id, _ENDPOINT.events).where(_ENDPOINT.state != literal("archived")))
+_LISTENING = PreparedQuery(select(_ENDPOINT.id, _ENDPOINT.events).where(_ENDPOINT.state != literal("archived")))
 
 
-def listening(session: Session, event: str) -> list[UUID]:
+def listening_endpoint_ids(session: Session, event: str) -> list[UUID]:
     """The endpoints that are to be told of an event, now or when they are resumed. Asked by each transaction that has one."""
     return [id for id, events in _LISTENING(session, {}) if event in events]
 
@@ -39,7 +39,7 @@ def endpoint(session: Session, id: UUID, lock: bool = False) -> WebhookEndpoint:
     return found
 
 
-def latest(session: Session) -> dict[UUID, Record]:
+def latest_deliveries(session: Session) -> dict[UUID, Record]:
     """By endpoint, state and moment of the delivery that was made last."""
     one = aliased(WebhookDelivery)
     newest = (
@@ -64,7 +64,7 @@ def deliveries(endpoint_id: UUID, state: str = "", event: str = "") -> Select[We
     return query.order_by(WebhookDelivery.created_at.desc(), WebhookDelivery.id.desc())
 
 
-def counts(session: Session, endpoint_id: UUID) -> dict[str, int]:
+def count_deliveries_by_state(session: Session, endpoint_id: UUID) -> dict[str, int]:
     """How many deliveries of an endpoint are in each state; the empty state is all of them."""
     query = select(WebhookDelivery.state, func.count()).where(WebhookDelivery.endpoint_id == endpoint_id)
     found = {row[0]: row[1] for row in session.execute(query.group_by(WebhookDelivery.state))}
@@ -79,7 +79,7 @@ def delivery(session: Session, id: UUID, lock: bool = False) -> WebhookDelivery:
     return found
 
 
-def troubled(session: Session) -> Sequence[WebhookEndpoint]:
+def failing_endpoints(session: Session) -> Sequence[WebhookEndpoint]:
     """Endpoints for which several deliveries in a row were given up."""
     query = select(WebhookEndpoint).where(
         WebhookEndpoint.state != "archived", WebhookEndpoint.given_up_in_a_row >= WORTH_A_WARNING
@@ -105,7 +105,7 @@ def is_due(endpoint_id: Any, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def due(session: Session, now: datetime) -> list[UUID]:
+def endpoint_ids_due(session: Session, now: datetime) -> list[UUID]:
     """The endpoints for which there is something to send, and nobody at it."""
     waiting = exists().where(is_due(WebhookEndpoint.id, now))
     return list(session.scalars(select(WebhookEndpoint.id).where(is_free(now), waiting)))

@@ -9,31 +9,33 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import among
+from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.document_hash import Written
 from billing_admin.domain.webhook_payloads import Beside, charge_told, invoice_told
 from billing_admin.models import Invoice
-from billing_admin.queries.charges.charges import by_ids
-from billing_admin.queries.invoices.document_rows import written
+from billing_admin.queries.charges.charges import charges_by_id
+from billing_admin.queries.invoices.document_rows import load_document_rows
 
 
-def settled(session: Session, invoice_ids: Collection[UUID]) -> list[Written]:
+def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[Written]:
     """Those of some invoices on which nothing is left to pay, by number."""
     query = select(Invoice.__table__).where(
-        among(session, Invoice.id, invoice_ids),
+        is_any_of(Invoice.id, invoice_ids),
         Invoice.status == "issued",
         Invoice.total == Invoice.paid + Invoice.credited,
     )
-    return written(session, [dict(row) for row in session.execute(query.order_by(Invoice.number)).mappings()])
+    return load_document_rows(
+        session, [dict(row) for row in session.execute(query.order_by(Invoice.number)).mappings()]
+    )
 
 
-def document(session: Session, invoice_id: UUID) -> Written:
+def document_rows(session: Session, invoice_id: UUID) -> Written:
     """One document as it is stored now."""
     row = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).mappings().one()
-    return written(session, [dict(row)])[0]
+    return load_document_rows(session, [dict(row)])[0]
 
 
-def invoices_told(
+def invoice_payloads(
     session: Session, documents: Sequence[Written], today: date, replaced_by: UUID | None = None
 ) -> list[dict[str, Any]]:
     """Documents as they are told, with the names of those beside them; `replaced_by` is the draft in a void one's place."""
@@ -60,7 +62,7 @@ def _numbers(session: Session, ids: Collection[UUID]) -> dict[Any, str | None]:
     """The numbers of documents by their id."""
     if not ids:
         return {}
-    found = session.execute(select(Invoice.id, Invoice.number).where(among(session, Invoice.id, ids)))
+    found = session.execute(select(Invoice.id, Invoice.number).where(is_any_of(Invoice.id, ids)))
     return {row.id: row.number for row in found}
 
 
@@ -68,13 +70,13 @@ def _notes(session: Session, ids: Sequence[UUID]) -> dict[Any, list[str]]:
     """The numbers of credit notes by their invoice, in their order."""
     found: dict[Any, list[str]] = defaultdict(list)
     if ids:
-        query = select(Invoice.corrects_id, Invoice.number).where(among(session, Invoice.corrects_id, ids))
+        query = select(Invoice.corrects_id, Invoice.number).where(is_any_of(Invoice.corrects_id, ids))
         for row in session.execute(query.order_by(Invoice.issue_date, Invoice.sequence)):
             found[row.corrects_id].append(str(row.number))
     return found
 
 
-def charges_told(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+def charge_payloads(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any]]:
     """Charges as they are told, in the order given."""
-    found = by_ids(session, ids)
+    found = charges_by_id(session, ids)
     return [charge_told(found[id]) for id in ids]

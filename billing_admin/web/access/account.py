@@ -3,7 +3,8 @@
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access.users import credentials

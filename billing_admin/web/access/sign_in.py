@@ -9,13 +9,14 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms import HiddenField
 from wtforms.widgets import EmailInput
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, folded_email, network_of
 from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
 from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import csrf
 from billing_admin.operations.access import users
-from billing_admin.queries.access.users import credentials, throttled
+from billing_admin.queries.access.users import credentials, is_sign_in_throttled
 from billing_admin.web.frame.forms import Form, PasswordField, TextField
 from billing_admin.web.frame.local_urls import referring_url, requested_url, safe_local_url
 from billing_admin.web.frame.signed_in import (
@@ -61,7 +62,7 @@ def sign_in() -> ResponseReturnValue:
     """Sign in, then redirect to the page that was requested."""
     form = SignInForm(next=request.args.get("next"))
     if form.validate_on_submit():
-        if throttled(db.session(), form.email.data, _network(), now()):
+        if is_sign_in_throttled(db.session(), form.email.data, _network(), now()):
             form.form_errors.append(TOO_MANY_ATTEMPTS)
             page, status = _page(form, HTTPStatus.TOO_MANY_REQUESTS)
             return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}

@@ -11,7 +11,8 @@ from wtforms import SelectMultipleField
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from billing_admin.db import paging
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES
 from billing_admin.domain.errors import Conflict, Denied, Invalid
 from billing_admin.operations.access import tokens as operations
@@ -46,7 +47,7 @@ class TokenForm(Form):
 def index() -> ResponseReturnValue:
     """List all tokens, newest first, without their secrets."""
     moment, tokens = now(), queries.tokens(db.session())
-    states = {token.id: queries.state(token, moment) for token in tokens}
+    states = {token.id: queries.token_state(token, moment) for token in tokens}
     return render_template("tokens/list.html", tokens=tokens, states=states)
 
 
@@ -92,7 +93,7 @@ def curl_command(secret: str, scopes: Collection[str]) -> str:
 
 
 def _sample_charge() -> dict[str, str]:
-    first_customers = paging.page(db.session(), customers.by_name(CustomerFilter()), 1).rows
+    first_customers = paging.page(db.session(), customers.customers_by_name(CustomerFilter()), 1).rows
     reference = first_customers[0].reference if first_customers else "C-0001"
     return {"customer": reference, "description": "Setup, one hour", "amount": "120.00"}
 
@@ -111,4 +112,4 @@ def revoke(id: UUID) -> ResponseReturnValue:
         revoked = transaction(operations.revoke, id, actor(), now())
         flash(f"The token {name} was revoked." if revoked else f"The token {name} was already revoked.", "success")
         return redirect(url_for("tokens.index"), 303)
-    return render_form("tokens/revoke.html", form, token=token, state=queries.state(token, now()))
+    return render_form("tokens/revoke.html", form, token=token, state=queries.token_state(token, now()))

@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import RadioField
 from wtforms.widgets import EmailInput
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import PERMISSIONS, ROLE_SENTENCES, ROLES
 from billing_admin.domain.sign_in import LONGEST_EMAIL
 from billing_admin.operations.access import users as operations

@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, RadioField, SelectField
 
 from billing_admin.background import wake_worker
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.lifecycle import usual_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
@@ -66,7 +67,7 @@ class ConfirmForm(Form):
 def index() -> ResponseReturnValue:
     """Every run, newest first."""
     found = load_page(queries.runs())
-    made = queries.invoiced(db.session(), {run.id for run in found.rows})
+    made = queries.run_totals(db.session(), {run.id for run in found.rows})
     return render_template("billing_runs/list.html", page=found, made=made, may_write=has_permission(WRITE))
 
 
@@ -95,7 +96,7 @@ def _chosen_form(**how: Any) -> RunForm:
         make=choice_param("make", ("issue", "drafts")) or "issue",
         issue_date=day_param("issue_date") or day,
     )
-    known = customers.currencies(db.session())
+    known = customers.account_currencies(db.session())
     form.currency.choices = {"": "Every currency"} | {code: code for code in known}
     return form
 
@@ -204,7 +205,7 @@ def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         spec=spec,
         found=found,
         shown=shown,
-        late=late.due(session, {one.customer_id for one in shown}, spec.through),
+        late=late.count_pending_late(session, {one.customer_id for one in shown}, spec.through),
         button=_button(spec, found),
         change_url=url_for("billing_runs.new", **_address(spec)),
         confirm_url=url_for("billing_runs.confirm", **_address(spec)),
@@ -220,7 +221,7 @@ def _button(spec: RunSpec, found: billing.Preview) -> str:
 
 
 def _outcome(run_id: UUID) -> str:
-    found = queries.report(db.session(), run_id)
+    found = queries.run_report(db.session(), run_id)
     if found.run.state != "done":
         return "The billing run was started."
     noun = "invoice" if found.run.issue else "draft"
@@ -230,10 +231,10 @@ def _outcome(run_id: UUID) -> str:
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
     """What became of a run: its permanent page."""
-    job = jobs.latest(db.session(), id)
+    job = jobs.latest_job(db.session(), id)
     return render_template(
         "billing_runs/show.html",
-        report=queries.report(db.session(), id),
+        report=queries.run_report(db.session(), id),
         job=job,
         live=job is not None and job.state in {"queued", "running"},
         may_write=has_permission(WRITE),
@@ -243,7 +244,7 @@ def show(id: UUID) -> ResponseReturnValue:
 @pages.post("/<uuid:id>/continue")
 def go_on(id: UUID) -> ResponseReturnValue:
     """Go on with a run that stopped. One that is done is left as it is."""
-    transaction(operations.start_in_background, _spec_stored(queries.report(db.session(), id).run), actor(), now())
+    transaction(operations.start_in_background, _spec_stored(queries.run_report(db.session(), id).run), actor(), now())
     wake_worker()
     return redirect(url_for("billing_runs.show", id=id), 303)
 

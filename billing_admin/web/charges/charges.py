@@ -9,14 +9,15 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.money import MINOR_DIGITS, plain
 from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.operations.charges import charges as operations, posting
 from billing_admin.queries.charges import charges as queries, unbilled
-from billing_admin.queries.charges.recurring_charges import poster_of
+from billing_admin.queries.charges.recurring_charges import recurring_charge_of
 from billing_admin.queries.master_data import customers, services
 from billing_admin.web.frame.customer_field import CustomerField, customer_options
 from billing_admin.web.frame.forms import (
@@ -89,7 +90,7 @@ def resolve_customer(filters: queries.ChargeFilter) -> queries.ChargeFilter:
     """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
     if not filters.customer:
         return filters
-    return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
+    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
 
 
 def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
@@ -127,8 +128,8 @@ def index() -> ResponseReturnValue:
         page=found,
         large=large,
         sums=sums,
-        currencies=[(code, code) for code in customers.currencies(session)],
-        services=[(service.code, service.code) for service in services.choices(session)],
+        currencies=[(code, code) for code in customers.account_currencies(session)],
+        services=[(service.code, service.code) for service in services.service_choices(session)],
         export_url=filtered_url("exports.charge_files"),
         may_write=has_permission(WRITE),
     )
@@ -140,11 +141,11 @@ def _totals(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.Charg
     if filters.status in {"pending", "held"} and filters == replace(
         queries.ChargeFilter(), status=filters.status, currency=filters.currency
     ):
-        kept = unbilled.totals(session, unbilled.UnbilledFilter(currency=filters.currency))
+        kept = unbilled.unbilled_totals(session, unbilled.UnbilledFilter(currency=filters.currency))
         return False, [found for found in (_kept(total, filters.status) for total in kept) if found.charges]
     if queries.is_large(session, filters):
         return True, []
-    return False, queries.sums(session, filters)
+    return False, queries.charge_sums(session, filters)
 
 
 def _kept(total: unbilled.UnbilledTotal, status: str) -> queries.ChargeSum:
@@ -160,7 +161,7 @@ def show(id: UUID) -> ResponseReturnValue:
     return render_template(
         "charges/show.html",
         charge=queries.charge(session, id),
-        poster=poster_of(session, id),
+        poster=recurring_charge_of(session, id),
         void=queries.void_invoices(session, id),
         may_write=has_permission(WRITE),
     )
@@ -170,7 +171,7 @@ def show(id: UUID) -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """Add a charge, and perhaps another of the same customer and day."""
     session = db.session()
-    catalogue = services.choices(session)
+    catalogue = services.service_choices(session)
     form = _form(catalogue)
     if form.validate_on_submit():
         with errors_on(form, NAMES):

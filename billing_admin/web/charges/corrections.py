@@ -7,7 +7,8 @@ from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.operations.charges import corrections as operations
 from billing_admin.queries.charges import charges as queries
@@ -61,7 +62,7 @@ class CorrectForm(Form):
 def correct(id: UUID) -> ResponseReturnValue:
     """Cancel a charge and add its replacement, in one step."""
     session = db.session()
-    charge, catalogue = queries.charge(session, id), services.choices(session)
+    charge, catalogue = queries.charge(session, id), services.service_choices(session)
     form = _form(charge, catalogue)
     if form.validate_on_submit():
         with errors_on(form, NAMES):

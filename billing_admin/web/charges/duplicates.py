@@ -8,7 +8,8 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict
 from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges import charges as queries
@@ -67,8 +68,8 @@ def index() -> ResponseReturnValue:
     return render_template(
         "duplicates/list.html",
         page=page,
-        earlier=queries.by_ids(session, {row.duplicate_of_id for row in page.rows}),
-        sums=queries.sums(session, EVERY),
+        earlier=queries.charges_by_id(session, {row.duplicate_of_id for row in page.rows}),
+        sums=queries.charge_sums(session, EVERY),
         may_write=has_permission(WRITE),
     )
 
@@ -108,7 +109,7 @@ def move(move: str) -> ResponseReturnValue:
                 flash(words, "success" if done else "info")
                 return redirect(url_for("duplicates.index"), 303)
     return render_form(
-        "duplicates/move.html", form, doing=doing, move=move, ids=ids, sums=queries.sums_of(session, ids)
+        "duplicates/move.html", form, doing=doing, move=move, ids=ids, sums=queries.sums_by_id(session, ids)
     )
 
 

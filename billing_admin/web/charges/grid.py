@@ -11,7 +11,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, FieldList, FormField
 from wtforms.widgets import HiddenInput, TextInput
 
-from billing_admin.db.transactions import db, rehearsal, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.clipboard import rows_of
 from billing_admin.domain.currency_signs import SIGNS
@@ -98,7 +99,7 @@ def new() -> ResponseReturnValue:
     for number, entry in enumerate(form.rows, 1):
         for field in entry.form.columns:
             field.label.text = f"{field.label.text}, row {number}"
-    catalogue = services.choices(db.session())
+    catalogue = services.service_choices(db.session())
     return render_form(
         "charges/many.html",
         form,
@@ -166,7 +167,7 @@ def _post(form: ManyForm, dry: bool) -> posting.PostingResult | None:
         form.form_errors.append("Enter a charge: a service and a quantity, or a description and a unit price.")
     if not form.errors:
         try:
-            return (rehearsal if dry else transaction)(posting.post, list(specs.values()), actor(), now())
+            return (dry_run if dry else transaction)(posting.post, list(specs.values()), actor(), now())
         except (Invalid, Conflict) as refusal:
             places = list(specs)
             for problem in refusal.problems:
@@ -182,7 +183,7 @@ def _gather_errors(form: ManyForm) -> None:
 
 def _specs(form: ManyForm) -> Iterator[tuple[int, ChargeSpec | None]]:
     """The rows that are written on, by their place; None where something is wrong, which is said at its field."""
-    catalogue = services.choices(db.session())
+    catalogue = services.service_choices(db.session())
     for place, entry in enumerate(form.rows):
         row = entry.form
         if row.is_blank:

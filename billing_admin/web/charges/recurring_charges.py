@@ -9,7 +9,8 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.recurring_charges import DAY, LONGEST_DESCRIPTION, RecurringSpec
@@ -126,8 +127,8 @@ def index() -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         unknown=unknown,
         page=found,
-        services=[(one.code, one.code) for one in services.choices(session)],
-        currencies=[(code, code) for code in customers.currencies(session)],
+        services=[(one.code, one.code) for one in services.service_choices(session)],
+        currencies=[(code, code) for code in customers.account_currencies(session)],
         may_write=has_permission(WRITE),
         **words(),
     )
@@ -135,7 +136,12 @@ def index() -> ResponseReturnValue:
 
 def words() -> dict[str, Any]:
     """What templates need to tell of recurring charges."""
-    return {"intervals": INTERVALS, "schedule_of": queries.schedule_of, "upcoming": queries.upcoming, "today": today()}
+    return {
+        "intervals": INTERVALS,
+        "schedule_of": queries.schedule_of,
+        "upcoming": queries.upcoming_charges,
+        "today": today(),
+    }
 
 
 @pages.get("/<uuid:id>")
@@ -146,7 +152,7 @@ def show(id: UUID) -> ResponseReturnValue:
         "recurring_charges/show.html",
         row=queries.recurring_charge(session, id),
         due=len(queries.schedule_of(queries.recurring_charge(session, id)).due(today())),
-        page=load_page(queries.postings(id)),
+        page=load_page(queries.posted_charges(id)),
         may_write=has_permission(WRITE),
         **words(),
     )
@@ -155,7 +161,7 @@ def show(id: UUID) -> ResponseReturnValue:
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
     """Add a recurring charge."""
-    catalogue = services.choices(db.session())
+    catalogue = services.service_choices(db.session())
     form = NewForm(customer=text_param("customer"), starts_on=today())
     form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
     form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
@@ -182,7 +188,7 @@ def _spec(form: NewForm) -> RecurringSpec:
 def change(id: UUID) -> ResponseReturnValue:
     """Let another follow from a day on; the broken period is split by day."""
     session = db.session()
-    row, catalogue = queries.recurring_charge(session, id), services.choices(session)
+    row, catalogue = queries.recurring_charge(session, id), services.service_choices(session)
     form = _change_form(row, catalogue)
     if form.validate_on_submit():
         with errors_on(form, {"from": "from_"}):
@@ -248,7 +254,7 @@ def _move(session: Session, operation: Any, id: UUID, days: Sequence[date], reas
 
 def _last_day(row: Any) -> date:
     """The last day before the next charge, so that nothing is split; today where none is posted, or the first day."""
-    coming = queries.upcoming(row, 1)
+    coming = queries.upcoming_charges(row, 1)
     return (
         coming[0].period_from - DAY if coming and coming[0].period_from > row.starts_on else max(today(), row.starts_on)
     )

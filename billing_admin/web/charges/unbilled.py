@@ -10,7 +10,8 @@ from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.money import MINOR_DIGITS, plain
@@ -82,9 +83,9 @@ def index() -> ResponseReturnValue:
     filters = queries.UnbilledFilter(
         text_param("q"), choice_param("currency", MINOR_DIGITS), strict_day_param("through")
     )
-    found = load_page(queries.accounts(filters))
+    found = load_page(queries.unbilled_accounts(filters))
     through = filters.through
-    due = queries.due(session, {row.customer_id for row in found.rows}, through, through or today())
+    due = queries.pending_by_account(session, {row.customer_id for row in found.rows}, through, through or today())
     return render_template(
         "unbilled/list.html",
         filters=filters,
@@ -97,9 +98,9 @@ def index() -> ResponseReturnValue:
         page=found,
         due=due,
         aged_on=through or today(),
-        totals=queries.totals(session, filters),
-        due_totals=queries.due_totals(session, through, filters) if through else None,
-        currencies=[(code, code) for code in customers.currencies(session)],
+        totals=queries.unbilled_totals(session, filters),
+        due_totals=queries.pending_totals(session, through, filters) if through else None,
+        currencies=[(code, code) for code in customers.account_currencies(session)],
         may_bill=has_permission("billing:write"),
     )
 
@@ -113,9 +114,9 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
         "unbilled/show.html",
         customer=customer,
         which=which,
-        page=load_page(queries.waiting(session, which)),
-        sums=queries.waiting_sums(session, which),
-        count=queries.waiting_sum(session, which)[0],
+        page=load_page(queries.selected_charges(which)),
+        sums=queries.selected_sums_by_status(session, which),
+        count=queries.selected_sum(session, which)[0],
         every=text_param("all") == "1",
         today=today(),
         may_write=has_permission(WRITE),
@@ -123,11 +124,11 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
     )
 
 
-def _which(customer_id: UUID, currency: str) -> queries.Waiting:
+def _which(customer_id: UUID, currency: str) -> queries.UnbilledSelection:
     """The account, or the part of it, that the URL states."""
     if currency not in MINOR_DIGITS:
         raise NotFound("unknown_account", "There is no account in this currency.", "currency")
-    return queries.Waiting(
+    return queries.UnbilledSelection(
         customer_id, currency, strict_day_param("through"), choice_param("status", ("pending", "held"))
     )
 
@@ -151,7 +152,7 @@ def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
                     "success" if moved else "info",
                 )
                 return redirect(back, 303)
-    count, amount = queries.waiting_sum(session, which)
+    count, amount = queries.selected_sum(session, which)
     if not count:
         flash(
             f"None of the ticked charges can be {doing.done}. Tick some that are {doing.applies_to or 'not billed'}.",
@@ -165,7 +166,7 @@ def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
     )  # fmt: skip
 
 
-def _chosen(which: queries.Waiting, doing: Move) -> queries.Waiting:
+def _chosen(which: queries.UnbilledSelection, doing: Move) -> queries.UnbilledSelection:
     """The ticked charges that the move applies to; all of the account, where all were ticked."""
     chosen = replace(which, status=which.status if not doing.applies_to else doing.applies_to)
     if request.form.get("all") == "1":
@@ -178,15 +179,21 @@ def _shown(form: MoveForm) -> tuple[str, str]:
 
 
 def _move(
-    session: Session, doing: Move, which: queries.Waiting, shown: tuple[str, str], reason: str, who: Actor, at: datetime
+    session: Session,
+    doing: Move,
+    which: queries.UnbilledSelection,
+    shown: tuple[str, str],
+    reason: str,
+    who: Actor,
+    at: datetime,
 ) -> int:
     """Move exactly what was shown; nothing when it is done already."""
-    count, amount = queries.waiting_sum(session, which)
+    count, amount = queries.selected_sum(session, which)
     if not count:
         return 0
     if (str(count), plain(amount)) != shown:
         raise Conflict(
             "selection_changed", "These charges have changed since you ticked them. Look at the new sum below."
         )
-    moved: int = doing.operation(session, queries.waiting_ids(session, which), reason, who, at)
+    moved: int = doing.operation(session, queries.selected_ids(session, which), reason, who, at)
     return moved

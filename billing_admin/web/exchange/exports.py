@@ -9,16 +9,17 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.background import wake_worker
 from billing_admin.background.exports import JOB_KIND
+from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
-from billing_admin.db.transactions import Stream, db, transaction
+from billing_admin.db.transactions import Stream, transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, META, Wanted
 from billing_admin.formats.meta_filters import stated
 from billing_admin.operations.jobs import enqueue
 from billing_admin.queries.exports import Filters, totals
-from billing_admin.queries.files import file, parts
-from billing_admin.queries.jobs import latest
+from billing_admin.queries.files import file_chunks, stored_file
+from billing_admin.queries.jobs import latest_job
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.web.charges import charges
@@ -213,12 +214,12 @@ def prepare(kind: str, format: str) -> ResponseReturnValue:
 @pages.get("/made/<uuid:id>")
 def download_prepared(id: UUID) -> ResponseReturnValue:
     """The file of an export that a worker made."""
-    job = latest(db.session(), id)
+    job = latest_job(db.session(), id)
     if job is None or job.kind != JOB_KIND or not job.result:
         raise NotFound("not_made", "This job has made no file.")
     actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
-    found = file(db.session(), UUID(job.result["file"]))
-    content = Stream(lambda session: parts(session, found.id))
+    found = stored_file(db.session(), UUID(job.result["file"]))
+    content = Stream(lambda session: file_chunks(session, found.id))
     response = _attached(content, found.name, found.media_type)
     response.content_length = found.size or 0  # so that whoever fetches it sees when it breaks off
     return response

@@ -13,7 +13,8 @@ from werkzeug.datastructures import FileStorage
 
 from billing_admin.background import wake_worker
 from billing_admin.background.imports import open_file
-from billing_admin.db.transactions import Session, Stream, db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, Stream, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, KINDS, Plan, guess, header_key
@@ -68,8 +69,8 @@ def example(kind: str) -> ResponseReturnValue:
 def show(id: UUID) -> ResponseReturnValue:
     """Where an import stands, and what became of it."""
     session = db.session()
-    one = queries.one_import(session, id)
-    job = jobs.latest(session, id)
+    one = queries.import_by_id(session, id)
+    job = jobs.latest_job(session, id)
     promised = Tally.of_data(one.promised) if one.promised else None
     return render_template(
         "imports/show.html",
@@ -81,7 +82,7 @@ def show(id: UUID) -> ResponseReturnValue:
         promised=promised,
         made=Tally.of_data(one.made) if one.made else None,
         errors=import_errors.first(open_file(session, one.errors_id), SHOWN_ERRORS) if one.errors_id else [],
-        before=queries.earlier(session, one),
+        before=queries.earlier_import(session, one),
         may_write=has_permission(KINDS[one.kind].permission),
     )
 
@@ -89,12 +90,12 @@ def show(id: UUID) -> ResponseReturnValue:
 @pages.get("/<uuid:id>/errors.csv")
 def errors(id: UUID) -> ResponseReturnValue:
     """Every error that the check found."""
-    one = queries.one_import(db.session(), id)
+    one = queries.import_by_id(db.session(), id)
     if one.errors_id is None:
         raise NotFound("no_errors", "No errors are kept for this import.", "id")
-    file_id = file_queries.file(db.session(), one.errors_id).id
+    file_id = file_queries.stored_file(db.session(), one.errors_id).id
     return Response(
-        Stream(lambda session: file_queries.parts(session, file_id)),
+        Stream(lambda session: file_queries.file_chunks(session, file_id)),
         mimetype=import_errors.MEDIA_TYPE,
         headers={"Content-Disposition": f'attachment; filename="import-errors-{id}.csv"'},
     )
@@ -177,7 +178,7 @@ def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnV
         kind=KINDS[one.kind],
         columns=list(zip(form.columns(), cells, strict=True)),
         beside=beside,
-        before=queries.earlier(db.session(), one),
+        before=queries.earlier_import(db.session(), one),
     )
 
 
@@ -206,7 +207,7 @@ def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -
     """What was decided for this file, or for the last one with this header, but for what changes things; else by names."""
     if one.plan and tuple(one.plan["header"]) == header:
         plan = Plan.of_data(one.plan)
-    elif kept := queries.remembered(db.session(), header_key(one.kind, header)):
+    elif kept := queries.last_plan(db.session(), header_key(one.kind, header)):
         plan = replace(Plan.of_data(kept), update=False, settled=False)
     else:
         plan = Plan(header, guess(one.kind, header))
@@ -234,7 +235,7 @@ def start(kind: str, id: UUID) -> ResponseReturnValue:
 
 def _of_kind(kind: str, id: UUID) -> Import:
     """The guard has asked for this kind's permission, so no other kind's import may be named here."""
-    one = queries.one_import(db.session(), id)
+    one = queries.import_by_id(db.session(), id)
     if one.kind != kind:
         raise NotFound("unknown_import", f"There is no import of {kind} {id}.", "id")
     return one

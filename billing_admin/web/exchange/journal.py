@@ -6,7 +6,8 @@ from typing import Any
 from flask import Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import Stream, db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Stream, transaction
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import ACCOUNTS, LONGEST
 from billing_admin.formats import export, journal as documents

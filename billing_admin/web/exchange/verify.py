@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField
 from wtforms import ValidationError
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
 from billing_admin.formats.verify import LARGEST_META, Meta, read_meta, verify as compare
 from billing_admin.http.body_limits import UPLOAD, body_limit

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import g
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
@@ -55,7 +55,7 @@ def _found(words: str) -> Customer | Invalid:
 
 
 def _only(words: str) -> Customer:
-    found = customers.matching(db.session(), words, MAX_NAMED + 1)
+    found = customers.matching_customers(db.session(), words, MAX_NAMED + 1)
     if not found:
         raise Invalid(
             "unknown_customer", f"No customer is called “{words[:80]}”. Enter a reference, or a part of the name."
@@ -77,7 +77,7 @@ class CustomerOptions:
 
 def customer_options(chosen: CustomerField) -> CustomerOptions:
     """The first customers by name, and the one that is chosen already."""
-    some = customers.choices(db.session(), MAX_OPTIONS)
+    some = customers.customer_choices(db.session(), MAX_OPTIONS)
     billed_in = {reference: currency for reference, _, currency in some}
     if chosen.currency:
         billed_in[chosen.data] = chosen.currency

@@ -8,7 +8,7 @@ from flask import Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, unavailable
+from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, explain_unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
 from billing_admin.http.body_limits import describe_limit
 from billing_admin.http.errors import log_unavailable
@@ -45,7 +45,7 @@ def error_page(error: Exception) -> Response:
         return _http(error)
     if isinstance(error, DomainError):
         return _domain(error)
-    reason = unavailable(error)
+    reason = explain_unavailable(error)
     if reason is None:
         raise error
     return _unavailable(error, reason)
@@ -88,7 +88,7 @@ def _is_known() -> bool:
     try:
         return current_person() is not None and bool(current_organisation())
     except Exception as error:
-        if unavailable(error):
+        if explain_unavailable(error):
             return False
         raise
 

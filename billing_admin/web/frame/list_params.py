@@ -10,8 +10,8 @@ from uuid import UUID
 from flask import request, url_for
 
 from billing_admin.db import paging
-from billing_admin.db.lookup import as_id
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
+from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import without_controls
@@ -78,7 +78,7 @@ def id_param(name: str) -> UUID | None:
 
 def selected_ids() -> list[UUID]:
     """The ids whose rows were ticked in the form that was sent."""
-    return [id for id in map(as_id, request.form.getlist("id")) if id is not None]
+    return [id for id in map(parse_uuid, request.form.getlist("id")) if id is not None]
 
 
 def filtered_url(endpoint: str, **values: Any) -> str:

@@ -10,8 +10,9 @@ from flask import Flask, current_app, g, session
 
 from billing_admin import clock
 from billing_admin.config import Settings
+from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.sign_in import SEEN_EVERY, Lifetime
 from billing_admin.http.request_ids import request_id

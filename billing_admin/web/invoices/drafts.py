@@ -8,7 +8,8 @@ from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.lifecycle import editable
@@ -97,7 +98,7 @@ def charges(id: UUID) -> ResponseReturnValue:
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
         draft = _load_draft(id)
         form.version.set_version(draft.version)
-    pending_filter = unbilled.Waiting(draft.customer_id, draft.currency, status="pending")
+    pending_filter = unbilled.UnbilledSelection(draft.customer_id, draft.currency, status="pending")
     session = db.session()
     return render_form(
         "drafts/charges.html",
@@ -105,8 +106,8 @@ def charges(id: UUID) -> ResponseReturnValue:
         draft=draft,
         adding=adding,
         billed=queries.charge_count(draft),
-        pending=unbilled.waiting_sum(session, pending_filter)[0],
-        page=load_page(unbilled.waiting(session, pending_filter) if adding else queries.charges_of(id)),
+        pending=unbilled.selected_sum(session, pending_filter)[0],
+        page=load_page(unbilled.selected_charges(pending_filter) if adding else queries.charges_of_invoice(id)),
         selected=selected,
     )
 
@@ -128,7 +129,7 @@ def issue() -> ResponseReturnValue:
             count = transaction(_issue, filters, form.shown.data or "", form.issue_date.data, actor(), now())
             flash(f"{pluralise(count, 'invoice')} issued.", "success")
             return redirect(filtered_url("invoices.index", status="open"), 303)
-    drafts = queries.drafts(db.session(), filters)
+    drafts = queries.draft_selection(db.session(), filters)
     if not drafts.ids:
         flash("There are no drafts to issue.", "info")
         return redirect(drafts_url, 303)
@@ -152,7 +153,7 @@ def _issue(
     session: Session, filters: queries.InvoiceFilter, shown: str, issue_date: date, actor: Actor, now: datetime
 ) -> int:
     """Issue the drafts that were shown. Raises Conflict if they changed since."""
-    drafts = queries.drafts(session, filters)
+    drafts = queries.draft_selection(session, filters)
     if drafts.digest != shown:
         raise Conflict("drafts_changed", "The drafts have changed since you saw them. Check the new totals below.")
     return issue_many(session, drafts.ids, issue_date, actor, now)

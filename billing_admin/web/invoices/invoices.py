@@ -8,7 +8,8 @@ from uuid import UUID
 from flask import Response, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.lifecycle import balance, editable
 from billing_admin.domain.money import MINOR_DIGITS
@@ -18,13 +19,13 @@ from billing_admin.models import Customer, Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.queries.charges import late
 from billing_admin.queries.invoices import invoices as queries
-from billing_admin.queries.invoices.explanation import explanation
+from billing_admin.queries.invoices.explanation import load_explanation
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.printing import texts_of_drafts
 from billing_admin.queries.invoices.readiness import unready_drafts
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.queries.payments.payments import of_invoice
+from billing_admin.queries.payments.payments import allocations_of_invoice
 from billing_admin.web.frame.forms import DayField, Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import invoice_state, pluralise, rounding
@@ -82,7 +83,7 @@ def resolve_customer(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
     """
     if not filters.customer:
         return filters
-    return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
+    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
 
 
 def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
@@ -116,9 +117,9 @@ def index() -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
         page=None if unknown_customer else load_page(queries.invoices(session, filters)),
-        sums=[] if unknown_customer else queries.sums(session, filters),
+        sums=[] if unknown_customer else queries.invoice_sums(session, filters),
         kinds=list(KIND_LABELS.items()),
-        currencies=[(code, code) for code in customers.currencies(session)],
+        currencies=[(code, code) for code in customers.account_currencies(session)],
         issue_url=filtered_url("drafts.issue", status=None),
         export_url=filtered_url("exports.invoice_files"),
         may_write=has_permission(WRITE),
@@ -126,7 +127,7 @@ def index() -> ResponseReturnValue:
 
 
 def _tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
-    counts = queries.counts(db.session(), filters)
+    counts = queries.count_by_state(db.session(), filters)
     return [
         {
             "label": state.capitalize() or "All",
@@ -148,9 +149,9 @@ def show(id: UUID) -> ResponseReturnValue:
         state=invoice_state(invoice, today()),
         balance=balance(invoice),
         terms=_payment_terms(invoice),
-        late=late.on_lines(db.session(), id),
+        late=late.count_late_by_line(db.session(), id),
         **_permitted_acts(invoice),
-        payments=of_invoice(db.session(), id),
+        payments=allocations_of_invoice(db.session(), id),
         unprintable=_unprintable(invoice),
         unready=unready_drafts(db.session(), [id]) if invoice.status == "draft" else [],
         may_pay=has_permission("payments:write"),
@@ -175,7 +176,7 @@ def explain(id: UUID) -> ResponseReturnValue:
     return render_template(
         "invoices/explain.html",
         invoice=invoice,
-        explanation=explanation(db.session(), invoice),
+        explanation=load_explanation(db.session(), invoice),
         rounding=rounding(invoice.currency),
         line_urls=[url_for("invoices.line", id=id, line_id=line.id) for line in invoice.lines],
     )
@@ -192,7 +193,7 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
         "invoices/line.html",
         invoice=invoice,
         line=invoice.lines[index],
-        step=explanation(db.session(), invoice).lines[index] if invoice.kind == "invoice" else None,
+        step=load_explanation(db.session(), invoice).lines[index] if invoice.kind == "invoice" else None,
         page=load_page(queries.charges_of_line(line_id)),
         rounding=rounding(invoice.currency),
     )

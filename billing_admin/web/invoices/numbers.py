@@ -3,7 +3,8 @@
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import Stream, db
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import Stream
 from billing_admin.formats import csv_writer
 from billing_admin.queries.invoices import numbers as queries
 from billing_admin.queries.invoices.numbers import SeriesFilter
@@ -20,12 +21,12 @@ pages = page_blueprint("numbers", __name__, "/numbers", write="settings:write")
 def index() -> ResponseReturnValue:
     """List every series, with the next numbers."""
     session, day = db.session(), today()
-    next_numbers = {kind: queries.next_number(session, day, kind) for kind in queries.KINDS}
+    next_numbers = {kind: queries.next_number(session, day, kind) for kind in queries.DOCUMENT_KINDS}
     return render_template(
         "numbers/list.html",
         series=queries.all_series(session),
         next_numbers=next_numbers,
-        blocked=queries.blocked(session, day),
+        blocked=queries.future_dated_documents(session, day),
     )
 
 
@@ -34,7 +35,7 @@ def show(kind: str, year: int) -> ResponseReturnValue:
     """List the numbers of one series, newest first."""
     session, series_filter = db.session(), SeriesFilter(kind, year, _series_part())
     series = queries.series(session, series_filter)
-    page = load_page(queries.register(series_filter))
+    page = load_page(queries.number_register(series_filter))
     return render_template("numbers/show.html", series=series, page=page, today=today())
 
 

@@ -9,8 +9,9 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import FieldList, FormField, HiddenField, RadioField
 
-from billing_admin.db.lookup import as_id
-from billing_admin.db.transactions import Session, db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.lookup import parse_uuid
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.credit_notes import Creditable, consequence
 from billing_admin.domain.errors import Conflict
@@ -91,7 +92,9 @@ class CreditForm(Form):
         if self.way.data == "amount":
             return CreditSpec(self.reason.data, self.amount.data, (), self.issue_date.data, self.id.data)
         lines = [
-            (as_id(entry.line.data) or UNKNOWN_LINE_ID, entry.amount.data) for entry in self.lines if entry.amount.data
+            (parse_uuid(entry.line.data) or UNKNOWN_LINE_ID, entry.amount.data)
+            for entry in self.lines
+            if entry.amount.data
         ]
         return CreditSpec(self.reason.data, None, lines, self.issue_date.data, self.id.data)
 
@@ -159,7 +162,7 @@ def _confirmation_page(form: CreditForm, invoice: Invoice, creditable: Creditabl
     credit_notes.resolve_credit_note_date(
         db.session(), creditable.number, invoice.issue_date, form.issue_date.data, now()
     )
-    credit = credit_note_queries.credit_of(creditable, form.spec())
+    credit = credit_note_queries.compute_credit(creditable, form.spec())
     sent_fields = [
         (name, value) for name, value in request.form.items(multi=True) if name not in {"csrf_token", "shown"}
     ]

@@ -9,7 +9,8 @@ from wtforms import SelectField, ValidationError
 from wtforms.widgets import EmailInput
 
 from billing_admin.db import paging
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.explanation import explain, unsaved
 from billing_admin.domain.master_data import CustomerFields
@@ -17,7 +18,7 @@ from billing_admin.domain.readiness import lacks_tax_id
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
-from billing_admin.queries.billing.preview import Scope, current_invoice, prepare
+from billing_admin.queries.billing.preview import BillingScope, current_invoice, prepare_documents
 from billing_admin.queries.charges import charges, recurring_charges
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.invoices import invoices
@@ -25,7 +26,7 @@ from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers, organisation
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.payments import payments
-from billing_admin.queries.payments.customer_balances import standings
+from billing_admin.queries.payments.customer_balances import customer_balances
 from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.web.charges.recurring_charges import words as recurring_words
 from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
@@ -114,7 +115,7 @@ class EditCustomerForm(CustomerForm):
 
 def read_filters() -> CustomerFilter:
     """Return the list filter in the URL; ignore a currency that no customer has."""
-    currencies = customers.currencies(db.session())
+    currencies = customers.account_currencies(db.session())
     return CustomerFilter(
         text_param("q"), choice_param("currency", currencies), ARCHIVED[choice_param("show", ARCHIVED)]
     )
@@ -131,17 +132,17 @@ def index() -> ResponseReturnValue:
     """List customers by name, with balance and unbilled charges of each."""
     session = db.session()
     filters = read_filters()
-    page = load_page(customers.by_name(filters))
+    page = load_page(customers.customers_by_name(filters))
     return render_template(
         "customers/list.html",
         page=page,
-        balances=standings(session, [customer.id for customer in page.rows], today()),
+        balances=customer_balances(session, [customer.id for customer in page.rows], today()),
         today=today(),
-        summary=pluralise(customers.count(session, filters), "customer"),
+        summary=pluralise(customers.count_customers(session, filters), "customer"),
         filters=filters,
         chips=filter_chips(filters),
         show=choice_param("show", ARCHIVED),
-        currencies=customers.currencies(session),
+        currencies=customers.account_currencies(session),
         clear_url=unfiltered_url(),
         export_url=filtered_url("exports.customer_files"),
         may_write=has_permission(WRITE),
@@ -154,7 +155,7 @@ def new() -> ResponseReturnValue:
     form = NewCustomerForm(currency=current_organisation().base_currency)
     namesake = None
     if form.validate_on_submit():
-        namesake = customers.same_name(db.session(), form.name.data, but=form.id.data)
+        namesake = customers.customer_of_same_name(db.session(), form.name.data, but=form.id.data)
         if namesake is None or request.form.get("anyway") == form.name.data:
             namesake = None
             with errors_on(form):
@@ -180,9 +181,9 @@ def show(id: UUID) -> ResponseReturnValue:
     """Show one customer: balances, current invoice, and recent charges and invoices."""
     session, day = db.session(), today()
     customer = _load_customer(id)
-    balances = standings(session, [id], day)[id]
-    current_invoices = prepare(session, Scope(day, [id]))
-    overdue = invoices.sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
+    balances = customer_balances(session, [id], day)[id]
+    current_invoices = prepare_documents(session, BillingScope(day, [id]))
+    overdue = invoices.invoice_sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
     return render_template(
         "customers/show.html",
         customer=customer,
@@ -237,7 +238,7 @@ def invoice_list(id: UUID) -> ResponseReturnValue:
         customer=customer,
         tab="invoices",
         page=load_page(invoices.invoices(session, filters)),
-        sums=invoices.sums(session, filters),
+        sums=invoices.invoice_sums(session, filters),
         today=filters.today,
         **_permissions(),
     )
@@ -252,7 +253,7 @@ def payment_list(id: UUID) -> ResponseReturnValue:
         customer=customer,
         tab="payments",
         page=load_page(payments.payments(session, filters)),
-        sums=payments.sums(session, filters),
+        sums=payments.payment_sums(session, filters),
         **_permissions(),
     )
 

@@ -4,7 +4,8 @@ from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.lifecycle import usual_cut_off
 from billing_admin.operations.master_data import periods as operations
 from billing_admin.queries.master_data import periods as queries
@@ -36,7 +37,9 @@ def edit() -> ResponseReturnValue:
     unbilled = None
     if form.validate_on_submit():
         through = form.through.data
-        unbilled = queries.unfinished(session, through) if through and (locked is None or through > locked) else None
+        unbilled = (
+            queries.count_unissued(session, through) if through and (locked is None or through > locked) else None
+        )
         if not unbilled or form.warned.data == through.isoformat():
             with errors_on(form):
                 changed = transaction(operations.set_period_lock, through, form.reason.data, actor(), now())

@@ -9,7 +9,8 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, FieldList, FormField, SelectField
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import LONGEST
 from billing_admin.domain.master_data import ServiceFields, checked
@@ -186,12 +187,12 @@ def filter_chips(filters: ServiceFilter) -> list[Any]:
 def index() -> ResponseReturnValue:
     """List the services by code."""
     session, filters = db.session(), read_filters()
-    page = load_page(services.by_code(filters))
+    page = load_page(services.services_by_code(filters))
     return render_template(
         "services/list.html",
         page=page,
-        uses=services.uses(session, [service.id for service in page.rows]),
-        summary=pluralise(services.count(session, filters), "service"),
+        uses=services.count_charges_by_service(session, [service.id for service in page.rows]),
+        summary=pluralise(services.count_services(session, filters), "service"),
         filters=filters,
         chips=filter_chips(filters),
         show=choice_param("show", ARCHIVED),
@@ -204,7 +205,7 @@ def index() -> ResponseReturnValue:
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
     """Show one service with its prices."""
-    service, uses = _load_service(id), services.uses(db.session(), [id])[id]
+    service, uses = _load_service(id), services.count_charges_by_service(db.session(), [id])[id]
     return render_template(
         "services/show.html",
         service=service,
@@ -238,7 +239,7 @@ def edit(id: UUID) -> ResponseReturnValue:
             return redirect(url_for("services.show", id=id), 303)
         service = _load_service(id)
         conflicts = find_conflicts(form, EditServiceForm(formdata=None, data=_stored_values(service)), service.version)
-    uses = services.uses(db.session(), [id])[id]
+    uses = services.count_charges_by_service(db.session(), [id])[id]
     return render_form("services/form.html", form, service=service, conflicts=conflicts, uses=uses)
 
 

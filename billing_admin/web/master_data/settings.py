@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 from wtforms.widgets import EmailInput
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.master_data import OrganisationFields
 from billing_admin.domain.tax import percent_on
 from billing_admin.models import Organisation

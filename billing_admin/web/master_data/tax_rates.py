@@ -8,7 +8,8 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.master_data import TAX_CATEGORIES, TaxRateFields
 from billing_admin.domain.tax import USUAL_NOTES, percent_on
 from billing_admin.models import TaxRate

@@ -11,7 +11,7 @@ from flask import request
 from wtforms import BooleanField, SelectField
 from wtforms.widgets import HiddenInput
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, ZERO, Money, exact_sum

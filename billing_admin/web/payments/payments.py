@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS
@@ -79,7 +80,7 @@ def resolve_customer(filters: queries.PaymentFilter) -> queries.PaymentFilter:
     """
     if not filters.customer:
         return filters
-    return replace(filters, customer=customers.likely(db.session(), filters.customer).reference)
+    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
 
 
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
@@ -115,9 +116,9 @@ def index() -> ResponseReturnValue:
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
         page=None if unknown_customer else load_page(queries.payments(session, filters)),
-        sums=[] if unknown_customer else queries.sums(session, filters),
+        sums=[] if unknown_customer else queries.payment_sums(session, filters),
         methods=PAYMENT_METHODS,
-        currencies=[(code, code) for code in customers.currencies(session)],
+        currencies=[(code, code) for code in customers.account_currencies(session)],
         export_url=filtered_url("exports.payment_files"),
         may_write=has_permission(WRITE),
     )
@@ -131,7 +132,7 @@ def show(id: UUID) -> ResponseReturnValue:
         "payments/show.html",
         payment=queries.payment(session, id),
         allocations=queries.allocations(session, [id])[id],
-        duplicates=queries.same_reference(session, [id])[id],
+        duplicates=queries.payments_with_same_reference(session, [id])[id],
         may_write=has_permission(WRITE),
     )
 
@@ -174,7 +175,7 @@ def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
     """
     if form.anyway.data:
         return []
-    duplicates = queries.with_reference(db.session(), customer_id, form.reference.data, form.id.data)
+    duplicates = queries.payment_ids_with_reference(db.session(), customer_id, form.reference.data, form.id.data)
     if duplicates:
         form.anyway.errors = [
             "A payment with this reference is already recorded. If this is a different payment, select this box."
@@ -183,7 +184,7 @@ def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
 
 
 def _choose_customer() -> ResponseReturnValue:
-    choices = customers.choices(db.session())
+    choices = customers.customer_choices(db.session())
     options = [(reference, f"{name} ({reference})") for reference, name, _ in choices]
     return render_template("payments/choose.html", customers=options, currencies=sorted(MINOR_DIGITS))
 

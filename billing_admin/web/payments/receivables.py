@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.domain.receivables import BUCKETS, Position, StatementRow, buckets
 from billing_admin.formats import csv_tables
@@ -38,7 +38,7 @@ pages = page_blueprint("receivables", __name__, None, write=WRITE)
 def ageing() -> ResponseReturnValue:
     """List the balance of each customer by days overdue, now or at the end of a day."""
     as_of, currency = strict_day_param("as_of"), choice_param("currency", MINOR_DIGITS)
-    balances = receivables.aged(db.session(), today(), as_of, currency)
+    balances = receivables.aged_accounts(db.session(), today(), as_of, currency)
     return render_template(
         "receivables/ageing.html",
         day=as_of or today(),
@@ -46,9 +46,9 @@ def ageing() -> ResponseReturnValue:
         currency=currency,
         rows=balances[:MAX_ROWS],
         count=len(balances),
-        totals=receivables.totals((row.key, row.position) for row in balances),
+        totals=receivables.positions_by_currency((row.key, row.position) for row in balances),
         buckets=buckets(as_of or today()),
-        currencies=[(code, code) for code in customers.currencies(db.session())],
+        currencies=[(code, code) for code in customers.account_currencies(db.session())],
         csv_url=filtered_url("receivables.ageing_file"),
         clear_url=unfiltered_url(),
     )
@@ -58,7 +58,7 @@ def ageing() -> ResponseReturnValue:
 def ageing_file() -> ResponseReturnValue:
     """Send the ageing as a CSV file, without a limit of rows."""
     as_of = strict_day_param("as_of")
-    balances = receivables.aged(db.session(), today(), as_of, choice_param("currency", MINOR_DIGITS))
+    balances = receivables.aged_accounts(db.session(), today(), as_of, choice_param("currency", MINOR_DIGITS))
     numbers = ("balance", *BUCKETS, "unallocated")
     columns = ("customer", "customer_name", "currency", *numbers, "as_of")
     lines = (

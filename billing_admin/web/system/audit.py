@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.audit import readable
 from billing_admin.queries import audit as queries
 from billing_admin.web.frame.guard import page_blueprint
@@ -81,7 +81,7 @@ def index() -> ResponseReturnValue:
     """What the filter lets through, newest first, and how far the chain covers it."""
     session, filters = db.session(), read_filters()
     found = load_page(queries.shown_events(session, filters))
-    named = queries.names(session, found.rows)
+    named = queries.load_object_names(session, found.rows)
     return render_template(
         "audit/list.html",
         filters=filters,
@@ -91,7 +91,7 @@ def index() -> ResponseReturnValue:
         page=found,
         lines=[_line(event, named) for event in found.rows],
         types=[(kind, humanise(kind)) for kind in queries.OBJECT_TYPES],
-        head=queries.head(session),
+        head=queries.chain_head(session),
         unsealed=queries.count_unsealed(session),
     )
 

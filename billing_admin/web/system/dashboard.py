@@ -7,7 +7,7 @@ from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db import paging
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.domain.receivables import buckets
 from billing_admin.queries.billing import runs
 from billing_admin.queries.charges import charges, unbilled
@@ -47,18 +47,19 @@ def home() -> ResponseReturnValue:
     return render_template(
         "dashboard/show.html",
         steps=[] if found.done else _steps(found),
-        unbilled=unbilled.totals(session),
+        unbilled=unbilled.unbilled_totals(session),
         due={
-            status: invoices.sums(session, InvoiceFilter(day, status=status)) for status in ("draft", "open", "overdue")
+            status: invoices.invoice_sums(session, InvoiceFilter(day, status=status))
+            for status in ("draft", "open", "overdue")
         },
-        aged=receivables.open_by_bucket(session, day),
+        aged=receivables.open_amounts_by_bucket(session, day),
         buckets=buckets(day),
-        unallocated=payments.sums(session, PaymentFilter(status="unallocated")),
-        duplicates=charges.sums(session, ChargeFilter(likely_duplicates=True)),
+        unallocated=payments.payment_sums(session, PaymentFilter(status="unallocated")),
+        duplicates=charges.charge_sums(session, ChargeFilter(likely_duplicates=True)),
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT).rows,
         runs=recent,
-        made=runs.invoiced(session, {run.id for run in recent}),
-        troubled=endpoints.troubled(session),
+        made=runs.run_totals(session, {run.id for run in recent}),
+        troubled=endpoints.failing_endpoints(session),
         today=day,
         may_bill=has_permission("billing:write"),
         may_charge=has_permission("charges:write"),

@@ -7,7 +7,8 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.background import wake_worker
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.models import Job
 from billing_admin.models.job import JOB_STATES
 from billing_admin.operations import jobs as operations

@@ -3,7 +3,7 @@
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from billing_admin.db.transactions import db
+from billing_admin.db.engine import db
 from billing_admin.queries import search
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import text_param
@@ -30,5 +30,5 @@ def results() -> ResponseReturnValue:
     if match is not None:
         kind, id = match
         return redirect(url_for(PAGES[kind], id=id), 303)
-    hits = search.hits(session, text, FEW) if text else None
+    hits = search.search_hits(session, text, FEW) if text else None
     return render_template("search/list.html", search_text=text, hits=hits, few=FEW, today=today())

@@ -10,7 +10,8 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from billing_admin.background.sending import address_rules
 from billing_admin.config import Settings
-from billing_admin.db.transactions import db, transaction
+from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.webhook_addresses import LONGEST_URL
 from billing_admin.domain.webhooks import EVENTS, PING, WORTH_A_WARNING
@@ -82,7 +83,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "webhooks/list.html",
         endpoints=queries.endpoints(session),
-        latest=queries.latest(session),
+        latest=queries.latest_deliveries(session),
         worrying=WORTH_A_WARNING,
         may_write=has_permission(WRITE),
     )
@@ -113,7 +114,7 @@ def _shown(endpoint: WebhookEndpoint, secret: str, rotated: bool = False) -> Res
 def show(id: UUID) -> ResponseReturnValue:
     """One endpoint, and what it was told."""
     session = db.session()
-    endpoint, counts = queries.endpoint(session, id), queries.counts(session, id)
+    endpoint, counts = queries.endpoint(session, id), queries.count_deliveries_by_state(session, id)
     state, event = choice_param("state", DELIVERY_STATES), choice_param("event", (*EVENTS, PING))
     tabs = [
         {
@@ -181,7 +182,7 @@ def archive(id: UUID) -> ResponseReturnValue:
         transaction(operations.archive, id, actor(), now())
         flash(f"{url} is told nothing more.", "success")
         return redirect(url_for("webhooks.index"), 303)
-    waiting = queries.counts(db.session(), id)["waiting"]
+    waiting = queries.count_deliveries_by_state(db.session(), id)["waiting"]
     return render_form("webhooks/archive.html", form, endpoint=endpoint, waiting=waiting)
 
 
