@@ -12,7 +12,7 @@ from billing_admin import clock, demo
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.formats.pdf import pdf
+from billing_admin.formats.pdf import render_pdf
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoices
 from tests.people import signed_in
 
@@ -49,7 +49,7 @@ def _papers(bench: Place, count: int) -> float:
         issued = InvoiceFilter(clock.now().date(), status="issued")
         for found in session.scalars(invoices(session, issued).limit(count)).all():
             started = time.perf_counter()
-            pdf(invoice(session, str(found.id)), load_glyphs())
+            render_pdf(invoice(session, str(found.id)), load_glyphs())
             taken.append(time.perf_counter() - started)
     return statistics.median(taken)
 

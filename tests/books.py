@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.document_hash import chained, content
+from billing_admin.domain.document_hash import canonical_content, chained_hash
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.models import Account, Base, Charge, Invoice, InvoiceLine, InvoiceTax, NumberSeries, VoidedCharge
 from billing_admin.queries.invoices.document_rows import load_document_rows
@@ -127,8 +127,8 @@ def _assert_numbers(session: Session) -> None:
             assert invoice["sequence"] == expected, "the numbers have a gap"
             assert invoice["number"].endswith(f"-{series.year}-{expected:05d}")
             assert invoice["issue_date"].year == series.year
-            assert invoice["hash"] == chained(
-                previous, invoice["number"], content(load_document_rows(session, [invoice])[0])
+            assert invoice["hash"] == chained_hash(
+                previous, invoice["number"], canonical_content(load_document_rows(session, [invoice])[0])
             )
             previous = invoice["hash"]
             dates.append(invoice["issue_date"])

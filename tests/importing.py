@@ -9,7 +9,7 @@ from billing_admin.background.imports import check_file, import_file, open_file
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.imports.fields import Plan, guess
+from billing_admin.domain.imports.fields import ImportPlan, guess_columns
 from billing_admin.domain.imports.rows import RowError
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_reader, import_errors
@@ -26,11 +26,11 @@ def bring(kind: str, content: bytes, name: str = "file.csv") -> UUID:
     return transaction(imports.create, kind, file_id, SYSTEM, NOW)
 
 
-def planned(kind: str, content: bytes, **how: Any) -> Plan:
+def planned(kind: str, content: bytes, **how: Any) -> ImportPlan:
     """The plan by the header's names, and what is chosen beside."""
     encoding, delimiter = how.get("encoding", "utf-8"), how.get("delimiter", "comma")
-    header = csv_reader.Rows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
-    return replace(Plan(header, guess(kind, header)), **how)
+    header = csv_reader.CsvRows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
+    return replace(ImportPlan(header, guess_columns(kind, header)), **how)
 
 
 def check(kind: str, text: str | bytes, **how: Any) -> Import:
@@ -62,7 +62,7 @@ def as_it_is(id: UUID) -> Import:
 
 def errors(one: Import, most: int = 100) -> list[RowError]:
     """The first errors that the check found."""
-    return import_errors.first(open_file(db.session(), one.errors_id), most) if one.errors_id else []
+    return import_errors.read_first_errors(open_file(db.session(), one.errors_id), most) if one.errors_id else []
 
 
 def told(one: Import) -> list[tuple[int, str, str]]:

@@ -17,8 +17,8 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.master_data import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
-from billing_admin.domain.money import exact
-from billing_admin.domain.payments import Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.money import exact_decimal
+from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -82,9 +82,9 @@ def make_spec(
         customer=customer if isinstance(customer, str) else customer.reference,
         service=service.code if isinstance(service, Service) else service,
         description="Work" if description is None and service is None else description,
-        quantity=None if quantity is None else exact(quantity),
-        unit_price=None if unit_price is None else exact(unit_price),
-        amount=None if amount is None else exact(amount),
+        quantity=None if quantity is None else exact_decimal(quantity),
+        unit_price=None if unit_price is None else exact_decimal(unit_price),
+        amount=None if amount is None else exact_decimal(amount),
         currency=currency,
         incurred_on=incurred_on,
         metadata=metadata,
@@ -156,8 +156,8 @@ def credit(
     now: datetime = NOW,
 ) -> Invoice:
     """Credit an amount of an invoice, or net amounts of its lines; returns the credit note."""
-    asked = [(line, exact(net)) for line, net in (lines or {}).items()]
-    spec = CreditSpec(reason, None if amount is None else exact(amount), asked, issue_date, id)
+    asked = [(line, exact_decimal(net)) for line, net in (lines or {}).items()]
+    spec = CreditSpec(reason, None if amount is None else exact_decimal(amount), asked, issue_date, id)
     made = transaction(credit_notes.credit_invoice, invoice.id, spec, SYSTEM, now)[0]
     return next(one for one in all_invoices() if one.id == made)
 
@@ -165,7 +165,7 @@ def credit(
 def make_payment_spec(
     customer: Customer | str,
     amount: str = "10",
-    allocate: Mapping[str, str] | Allocate = "oldest",
+    allocate: Mapping[str, str] | AllocationRequest = "oldest",
     *,
     currency: str | None = None,
     received_on: date | None = None,
@@ -177,7 +177,7 @@ def make_payment_spec(
     parts = allocate if isinstance(allocate, str | tuple) else _parts(allocate)
     return PaymentSpec(
         customer=customer if isinstance(customer, str) else customer.reference,
-        amount=exact(amount),
+        amount=exact_decimal(amount),
         method=method,
         allocate=parts,
         currency=currency,
@@ -188,7 +188,7 @@ def make_payment_spec(
 
 
 def _parts(allocate: Mapping[str, str]) -> tuple[AllocationSpec, ...]:
-    return tuple(AllocationSpec(invoice, exact(amount)) for invoice, amount in allocate.items())
+    return tuple(AllocationSpec(invoice, exact_decimal(amount)) for invoice, amount in allocate.items())
 
 
 def pay(spec: PaymentSpec, now: datetime = NOW) -> UUID:

@@ -10,7 +10,7 @@ from billing_admin.background.runner import Progress, handler
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.formats import meta_filters
-from billing_admin.formats.export import Wanted, bundle
+from billing_admin.formats.export import ExportRequest, zip_bundle
 from billing_admin.models import Job
 from billing_admin.operations import files
 from billing_admin.operations.jobs import actor_of
@@ -23,7 +23,9 @@ JOB_KIND = "export"
 def run_export(job: Job, progress: Progress) -> dict[str, Any]:
     """Write the file anew, whatever an earlier attempt has left; says which file it is."""
     asked, now = job.asked, clock.now()
-    wanted = Wanted(asked["kind"], meta_filters.read(asked["kind"], asked["filters"]), asked["format"])
+    wanted = ExportRequest(
+        asked["kind"], meta_filters.filters_from_json(asked["kind"], asked["filters"]), asked["format"]
+    )
     day = today(db.session(), now)
 
     def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
@@ -36,7 +38,7 @@ def run_export(job: Job, progress: Progress) -> dict[str, Any]:
 
         def parts() -> Any:
             nonlocal written
-            for part in bundle(lambda: reading, wanted, now, job.created_by, day):
+            for part in zip_bundle(lambda: reading, wanted, now, job.created_by, day):
                 written += len(part)
                 yield part
 

@@ -16,8 +16,8 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, dry_run, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
-from billing_admin.domain.imports.fields import Plan
-from billing_admin.domain.imports.rows import MOST_ROWS_OF_ONE, Asked, Read, Reader, Record, RowError
+from billing_admin.domain.imports.fields import ImportPlan
+from billing_admin.domain.imports.rows import MAX_ROWS_PER_SERVICE, ReadResult, Record, RowError, RowReader, RowRequest
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_reader, import_errors
 from billing_admin.models import Import, Job
@@ -97,7 +97,7 @@ def import_file(id: UUID, actor: Actor, beat: ReportProgress) -> None:
 
 
 def check_all_rows(
-    reader: Reader, file: BinaryIO, actor: Actor, tell: ReportErrors, beat: Callable[[], None], tally: Tally
+    reader: RowReader, file: BinaryIO, actor: Actor, tell: ReportErrors, beat: Callable[[], None], tally: Tally
 ) -> None:
     """Run every row of a file as the import would, take it all back, and count into `tally`; errors are told by line.
 
@@ -118,7 +118,7 @@ def check_all_rows(
 
 
 def _examine_chunk(
-    reader: Reader, reads: Sequence[Read], known: KeyIndex, actor: Actor, tally: Tally
+    reader: RowReader, reads: Sequence[ReadResult], known: KeyIndex, actor: Actor, tally: Tally
 ) -> list[RowError]:
     found = [read.asked for read in reads if read.asked is not None]
     again = known.again((one.key, one.record.line) for one in found if one.key)
@@ -134,7 +134,7 @@ def _examine_chunk(
     return errors
 
 
-def _twice(reader: Reader, asked: Asked, line: int) -> RowError:
+def _twice(reader: RowReader, asked: RowRequest, line: int) -> RowError:
     name = next(name for name in ("reference", "code", "key", "id") if name in reader.plan.columns)
     beside = " Rows of one service stand together." if reader.kind == "services" else ""
     said = f"Line {line} has the same: each row needs one of its own, and what is there twice is left out of the file.{beside}"
@@ -155,9 +155,9 @@ def _file_of(one: Import) -> UUID:
     return one.file_id
 
 
-def _reader(one: Import) -> Reader:
+def _reader(one: Import) -> RowReader:
     assert one.plan is not None  # noqa: S101 - looked at when it was read
-    return Reader(one.kind, Plan.of_data(one.plan), one.sha256)
+    return RowReader(one.kind, ImportPlan.of_data(one.plan), one.sha256)
 
 
 def _buffered(raw: io.RawIOBase) -> BinaryIO:
@@ -169,9 +169,9 @@ def open_file(session: Session, id: UUID) -> BinaryIO:
     return _buffered(StoredFileReader(session, id))
 
 
-def _units(reader: Reader, file: BinaryIO) -> Iterator[list[Record]]:
+def _units(reader: RowReader, file: BinaryIO) -> Iterator[list[Record]]:
     """The rows that are read together: one by one, but all of one service, which stand together."""
-    rows = csv_reader.rows(file, reader.plan)
+    rows = csv_reader.open_rows(file, reader.plan)
     try:
         if reader.kind == "services":
             yield from _grouped(rows, reader.plan.columns["code"])
@@ -183,7 +183,7 @@ def _units(reader: Reader, file: BinaryIO) -> Iterator[list[Record]]:
 
 def _grouped(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:
     for _, group in groupby(rows, lambda record: record.cells[place] if place < len(record.cells) else None):
-        while part := list(islice(group, MOST_ROWS_OF_ONE)):
+        while part := list(islice(group, MAX_ROWS_PER_SERVICE)):
             yield part
 
 
@@ -192,7 +192,7 @@ def _from(units: Iterable[list[Record]], first: int) -> Iterator[list[Record]]:
     return (unit for unit in units if unit[0].number >= first)
 
 
-def _chunks(units: Iterable[list[Record]], reader: Reader) -> Iterator[list[Read]]:
+def _chunks(units: Iterable[list[Record]], reader: RowReader) -> Iterator[list[ReadResult]]:
     waiting = iter(units)
     while chunk := [reader.read(unit) for unit in islice(waiting, CHUNK_ROWS[reader.kind])]:
         yield chunk
@@ -214,8 +214,8 @@ class _ErrorFile:
             return
         if self.id is None:
             self.id = transaction(files.create, "import-errors.csv", import_errors.MEDIA_TYPE, self.actor, clock.now())
-            self.rest += import_errors.header()
-        self.rest += import_errors.written(errors)
+            self.rest += import_errors.header_row()
+        self.rest += import_errors.error_rows(errors)
         while len(self.rest) >= files.PART_BYTES:
             self._append(files.PART_BYTES)
 

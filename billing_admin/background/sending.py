@@ -17,8 +17,8 @@ from threading import Event, Timer
 from billing_admin import clock
 from billing_admin.config import VERSION, Settings
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.webhook_addresses import Address, Rules, Target, refusal, target
-from billing_admin.domain.webhooks import signature
+from billing_admin.domain.webhook_addresses import Address, AddressRules, WebhookTarget, parse_target, refusal_reason
+from billing_admin.domain.webhooks import signature_header
 from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
 
 CONNECT_SECONDS = 5.0
@@ -40,9 +40,9 @@ class _Failed(Exception):
     """There is no answer; the text says why."""
 
 
-def address_rules(settings: Settings) -> Rules:
+def address_rules(settings: Settings) -> AddressRules:
     """Where the configuration lets webhooks be sent."""
-    return Rules(settings.webhook_allowed_networks, settings.webhook_allow_http)
+    return AddressRules(settings.webhook_allowed_networks, settings.webhook_allow_http)
 
 
 def resolve_host(host: str, port: int) -> list[Address]:
@@ -50,7 +50,7 @@ def resolve_host(host: str, port: int) -> list[Address]:
     return [ip_address(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def attempt_delivery(due: DueDelivery, rules: Rules, lookup: Lookup = resolve_host) -> AttemptOutcome:
+def attempt_delivery(due: DueDelivery, rules: AddressRules, lookup: Lookup = resolve_host) -> AttemptOutcome:
     """Make one attempt. It raises nothing that a receiver could cause."""
     at, began = clock.now(), time.monotonic()
     status, error, answer = None, None, ""
@@ -61,11 +61,11 @@ def attempt_delivery(due: DueDelivery, rules: Rules, lookup: Lookup = resolve_ho
     return AttemptOutcome(at, round((time.monotonic() - began) * 1000), status, error, answer)
 
 
-def _attempt(due: DueDelivery, rules: Rules, at: int, lookup: Lookup) -> tuple[int, str]:
+def _attempt(due: DueDelivery, rules: AddressRules, at: int, lookup: Lookup) -> tuple[int, str]:
     if not due.secrets:
         raise _Failed(KEY_CHANGED)
     try:
-        place = target(due.url, rules)
+        place = parse_target(due.url, rules)
     except Invalid as refused:
         raise _Failed(refused.message) from None
     until = time.monotonic() + TOTAL_SECONDS
@@ -76,14 +76,14 @@ def _attempt(due: DueDelivery, rules: Rules, at: int, lookup: Lookup) -> tuple[i
         "Content-Type": "application/json",
         "Billing-Event": due.event,
         "Billing-Delivery": str(due.id),
-        "Billing-Signature": signature(due.secrets, body, at),
+        "Billing-Signature": signature_header(due.secrets, body, at),
         "Connection": "close",
     }
     with closing(_connected(_addresses(place, rules, lookup), place.port)) as plain, _ended(plain, until) as late:
         return _exchanged(plain, place, body, headers, late)
 
 
-def _addresses(place: Target, rules: Rules, lookup: Lookup) -> Sequence[Address]:
+def _addresses(place: WebhookTarget, rules: AddressRules, lookup: Lookup) -> Sequence[Address]:
     """Where to connect: every address that the host has now, if all of them may be reached."""
     try:
         found = lookup(place.host, place.port)
@@ -91,7 +91,7 @@ def _addresses(place: Target, rules: Rules, lookup: Lookup) -> Sequence[Address]
         found = []
     if not found:
         raise _Failed(f"The name {place.host} could not be looked up.")
-    why = refusal(found, rules.networks)
+    why = refusal_reason(found, rules.networks)
     if why is not None:
         raise _Failed(f"Refused: {why}")
     return found
@@ -139,7 +139,7 @@ def _ended(plain: socket.socket, until: float) -> Iterator[Event]:
 
 
 def _exchanged(
-    plain: socket.socket, place: Target, body: bytes, headers: dict[str, str], late: Event
+    plain: socket.socket, place: WebhookTarget, body: bytes, headers: dict[str, str], late: Event
 ) -> tuple[int, str]:
     plain.settimeout(TOTAL_SECONDS)
     connection = HTTPConnection(place.host, place.port)

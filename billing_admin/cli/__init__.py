@@ -8,7 +8,7 @@ from flask import Flask
 from flask_migrate import Migrate
 
 from billing_admin.cli.billing import billing_run
-from billing_admin.cli.commands import House, MigrationCommands
+from billing_admin.cli.commands import BillingCommands, MigrationCommands
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
 from billing_admin.cli.people import create_token, create_user
@@ -38,7 +38,7 @@ COMMANDS = (
 
 def init_cli(app: Flask) -> None:
     """Add the migrations (`flask db upgrade`) and the house's own commands."""
-    app.cli = House(app.name)
+    app.cli = BillingCommands(app.name)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     app.cli.add_command(MigrationCommands.of(app.cli.commands["db"]))
     for command in COMMANDS:

@@ -8,24 +8,26 @@ from uuid import UUID
 import click
 
 from billing_admin import clock
-from billing_admin.cli.commands import REJECTED, Day, command, say
-from billing_admin.cli.output import as_json, table
+from billing_admin.cli.commands import REJECTED, DayType, command, print_message
+from billing_admin.cli.output import print_json, print_table
 from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
-from billing_admin.domain.money import Money, plain
+from billing_admin.domain.money import Money, plain_decimal
 from billing_admin.operations.billing.runs import RunSpec, resolve_scope, run_billing
 from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
 from billing_admin.queries.billing.runs import RunReport, run_report
 
 
 @command("billing-run", writes=True)
-@click.option("--through", type=Day(), help="Bill what was incurred up to this day. Needed, unless --id names a run.")
+@click.option(
+    "--through", type=DayType(), help="Bill what was incurred up to this day. Needed, unless --id names a run."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be billed, and store nothing.")
 @click.option("--issue", is_flag=True, help="Issue the invoices; without it they are drafts.")
-@click.option("--issue-date", type=Day(), help="The invoices' date; today if left out.")
+@click.option("--issue-date", type=DayType(), help="The invoices' date; today if left out.")
 @click.option("--customer", "customers", multiple=True, metavar="REF", help="Only this customer; may be repeated.")
 @click.option("--currency", help="Only charges in this currency.")
 @click.option("--id", type=click.UUID, help="The run's id. One that was interrupted goes on where it stopped.")
@@ -82,19 +84,19 @@ def _rehearse(spec: RunSpec, wants_json: bool) -> None:
     _show(
         counts | {"invoices": len(shown.documents), "charges": shown.charges}, shown.totals, shown.left_out, wants_json
     )
-    say("Nothing was stored. The same command without --dry-run bills it.")
+    print_message("Nothing was stored. The same command without --dry-run bills it.")
 
 
 def _run(ctx: click.Context, spec: RunSpec, wants_json: bool) -> None:
-    say(f"Billing run {spec.id}. Should it be interrupted: flask --app wsgi billing-run --id {spec.id}")
+    print_message(f"Billing run {spec.id}. Should it be interrupted: flask --app wsgi billing-run --id {spec.id}")
     run_id, _ = run_billing(transaction, spec, SYSTEM, clock.now())
     made = run_report(db.session(), run_id)
     _show(_facts(made), made.totals, made.left_out, wants_json)
     if made.run.state == "failed":
-        say(f"The run stopped: {made.run.failure} To go on: flask --app wsgi billing-run --id {run_id}")
+        print_message(f"The run stopped: {made.run.failure} To go on: flask --app wsgi billing-run --id {run_id}")
         ctx.exit(REJECTED)
     if not made.run.issue and made.invoices:
-        say("They are drafts: look at them in the browser, and issue them there.")
+        print_message("They are drafts: look at them in the browser, and issue them there.")
 
 
 def _facts(made: RunReport) -> dict[str, Any]:
@@ -109,15 +111,17 @@ def _show(
     sums = [_sums(total) for total in totals]
     rest = [_rest(row) for row in left_out]
     if wants_json:
-        as_json(facts | {"totals": sums, "left_out": rest})
+        print_json(facts | {"totals": sums, "left_out": rest})
         return
-    say(f"Up to {facts['through']}: invoices {facts['invoices']:,}, charges {facts['charges']:,} ({facts['state']}).")
-    table(["currency", "invoices", "net", "tax", "total"], [list(row.values()) for row in sums], _NUMBERS)
+    print_message(
+        f"Up to {facts['through']}: invoices {facts['invoices']:,}, charges {facts['charges']:,} ({facts['state']})."
+    )
+    print_table(["currency", "invoices", "net", "tax", "total"], [list(row.values()) for row in sums], _NUMBERS)
     if rest:
-        say("Left out:")
+        print_message("Left out:")
         columns = ["customer", "currency", "charges", "amount", "why"]
         rows = [[*list(row.values())[:-1], LEFT_OUT_REASONS[str(row["reason"])]] for row in rest]
-        table(columns, rows, _NUMBERS)
+        print_table(columns, rows, _NUMBERS)
 
 
 _NUMBERS = ("invoices", "net", "tax", "total", "charges", "amount")
@@ -129,7 +133,7 @@ def _sums(total: CurrencyTotal) -> dict[str, object]:
 
 
 def _rest(row: LeftOut) -> dict[str, object]:
-    amount = plain(row.amount)
+    amount = plain_decimal(row.amount)
     return {
         "customer": row.reference,
         "currency": row.currency,

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from billing_admin import clock
 from billing_admin.db.errors import DATABASE_UNAVAILABLE, Unavailable, driver_message, explain_unavailable
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import DomainError, Invalid, NotFound
 from billing_admin.operations.audit import seal_all_events
 
@@ -37,7 +37,7 @@ def explained_errors() -> Iterator[None]:
         _unavailable(error, reason)
 
 
-class Command(click.Command):
+class BillingCommand(click.Command):
     """A command of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -67,9 +67,9 @@ class MigrationCommands(AppGroup):
 
 
 def _refused(error: DomainError) -> NoReturn:
-    say(error.message)
+    print_message(error.message)
     for problem in error.problems[:SHOWN_PROBLEMS] if len(error.problems) > 1 else ():
-        say(f"  {'.'.join(map(str, problem.field))}: {problem.message}")
+        print_message(f"  {'.'.join(map(str, problem.field))}: {problem.message}")
     raise click.exceptions.Exit(NOT_FOUND if isinstance(error, NotFound) else REJECTED)
 
 
@@ -80,13 +80,15 @@ def _is_without_tables(error: Exception) -> bool:
 
 
 def _unavailable(error: Exception, reason: Unavailable) -> NoReturn:
-    say(f"The database cannot be used: {driver_message(error)}" if reason is DATABASE_UNAVAILABLE else reason.detail)
+    print_message(
+        f"The database cannot be used: {driver_message(error)}" if reason is DATABASE_UNAVAILABLE else reason.detail
+    )
     if _is_without_tables(error):
-        say("If it is new: flask --app wsgi db upgrade")
+        print_message("If it is new: flask --app wsgi db upgrade")
     raise click.exceptions.Exit(UNAVAILABLE)
 
 
-class House(AppGroup):
+class BillingCommands(AppGroup):
     """Our commands, among Flask's own. An unknown one is answered with those that are spelled alike."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -97,12 +99,12 @@ class House(AppGroup):
         return found
 
 
-def command(name: str, *, writes: bool = False) -> Callable[[Callable[..., Any]], Command]:
+def command(name: str, *, writes: bool = False) -> Callable[[Callable[..., Any]], BillingCommand]:
     """Make a command of a function; it runs in the application's context. One that writes seals the audit log at its end."""
 
-    def made(function: Callable[..., Any]) -> Command:
+    def made(function: Callable[..., Any]) -> BillingCommand:
         body = _sealing(function) if writes else function
-        return click.command(name, cls=Command, context_settings=SHORT_HELP)(with_appcontext(body))
+        return click.command(name, cls=BillingCommand, context_settings=SHORT_HELP)(with_appcontext(body))
 
     return made
 
@@ -116,20 +118,20 @@ def _sealing(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-class Day(click.ParamType[date]):
+class DayType(click.ParamType[date]):
     """A date as in 2026-11-30."""
 
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         try:
-            return calendar_day(date.fromisoformat(value))
+            return check_calendar_day(date.fromisoformat(value))
         except ValueError:
             self.fail(f"“{value}” is not a date such as 2026-11-30.", param, ctx)
         except Invalid as error:
             self.fail(f"“{value}” is out of range. {error.message}", param, ctx)
 
 
-def say(message: str) -> None:
+def print_message(message: str) -> None:
     """Tell the person; results go elsewhere."""
     click.echo(message, err=True)

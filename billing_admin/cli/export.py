@@ -11,13 +11,13 @@ from typing import Any, BinaryIO
 import click
 
 from billing_admin import clock
-from billing_admin.cli.commands import Day, command
+from billing_admin.cli.commands import DayType, command
 from billing_admin.db.engine import db
 from billing_admin.domain.access import SYSTEM
 from billing_admin.formats import export as exporting, journal
-from billing_admin.formats.export import FORMATS, META, Wanted
-from billing_admin.formats.journal import Journal
-from billing_admin.formats.meta_filters import everything
+from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
+from billing_admin.formats.journal import JournalRequest
+from billing_admin.formats.meta_filters import no_filters
 from billing_admin.queries.journal import Period
 from billing_admin.queries.master_data.organisation import today
 
@@ -31,8 +31,8 @@ JOURNAL = "journal"
 @click.option(
     "--format", type=click.Choice([*FORMATS, "hledger"]), help="csv, or what FILE ends in; hledger for a journal."
 )
-@click.option("--from", "first", type=Day(), help="A journal's first day.")
-@click.option("--to", "last", type=Day(), help="A journal's last day.")
+@click.option("--from", "first", type=DayType(), help="A journal's first day.")
+@click.option("--to", "last", type=DayType(), help="A journal's last day.")
 @click.option("--opening", is_flag=True, help="Begin a journal with the balances of all that came before.")
 def export(kind: str, file: Path, format: str | None, first: date | None, last: date | None, opening: bool) -> None:
     """Write everything of one kind to FILE, or to stdout if it is “-”, and its control totals to FILE.meta.json.
@@ -50,11 +50,11 @@ def export(kind: str, file: Path, format: str | None, first: date | None, last: 
     if asked not in (journal.FORMATS if kind == JOURNAL else FORMATS):
         raise click.UsageError(f"There is no {kind} in the format {asked}.")
     if kind == JOURNAL:
-        _write(file, Journal(Period(first, last), asked, opening))
+        _write(file, JournalRequest(Period(first, last), asked, opening))
     elif first or last or opening:
         raise click.UsageError("--from, --to and --opening are for a journal.")
     else:
-        _write(file, Wanted(kind, everything(kind, today(db.session(), clock.now())), asked))
+        _write(file, ExportRequest(kind, no_filters(kind, today(db.session(), clock.now())), asked))
 
 
 def _format(kind: str, file: Path) -> str:
@@ -62,17 +62,21 @@ def _format(kind: str, file: Path) -> str:
     return {".csv": "csv", ".xlsx": "xlsx"}.get(file.suffix, usual)
 
 
-def _write(file: Path, wanted: Wanted | Journal) -> None:
+def _write(file: Path, wanted: ExportRequest | JournalRequest) -> None:
     session, at = db.session(), clock.now()
     with _target(file) as target:
         about: dict[str, Any]
-        if isinstance(wanted, Journal):
-            about = journal.about(wanted, file.name, journal.write(session, wanted, target), at, SYSTEM.name)
+        if isinstance(wanted, JournalRequest):
+            about = journal.describe_journal(
+                wanted, file.name, journal.write_journal(session, wanted, target), at, SYSTEM.name
+            )
         else:
-            about = exporting.about(wanted, file.name, exporting.write(session, wanted, target), at, SYSTEM.name)
+            about = exporting.describe_export(
+                wanted, file.name, exporting.write_export(session, wanted, target), at, SYSTEM.name
+            )
     if str(file) != "-":
-        with _target(file.with_name(file.name + META)) as target:
-            target.write(exporting.as_json(about))
+        with _target(file.with_name(file.name + META_SUFFIX)) as target:
+            target.write(exporting.meta_json(about))
 
 
 @contextmanager

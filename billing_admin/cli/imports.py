@@ -15,15 +15,23 @@ import click
 
 from billing_admin import clock
 from billing_admin.background.imports import check_all_rows, check_file, import_file, open_file
-from billing_admin.cli.commands import REJECTED, command, say
-from billing_admin.cli.output import as_json
+from billing_admin.cli.commands import REJECTED, command, print_message
+from billing_admin.cli.output import print_json
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.cells import Format
-from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, KINDS, Plan, check_plan, column_name, guess
-from billing_admin.domain.imports.rows import Reader, RowError
+from billing_admin.domain.imports.cells import CellFormat
+from billing_admin.domain.imports.fields import (
+    DELIMITERS,
+    ENCODINGS,
+    IMPORT_KINDS,
+    ImportPlan,
+    check_plan,
+    column_name,
+    guess_columns,
+)
+from billing_admin.domain.imports.rows import RowError, RowReader
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.domain.payments import METHODS, OLDEST
 from billing_admin.formats import csv_reader, import_errors
@@ -35,7 +43,7 @@ BLOCK = 1 << 20
 
 
 @command("import", writes=True)
-@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("kind", type=click.Choice(list(IMPORT_KINDS)))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-n", "--dry-run", is_flag=True, help="Check the file, tell what would come of it, and store nothing.")
 @click.option("--encoding", type=click.Choice(list(ENCODINGS)), help="utf-8 if left out, or what the file's BOM says.")
@@ -70,27 +78,27 @@ def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_j
     else:
         tally, failure = _import(kind, file, plan)
     if wants_json:
-        as_json({"kind": kind, "stored": not (dry_run or tally.errors or failure), **tally.as_data()})
+        print_json({"kind": kind, "stored": not (dry_run or tally.errors or failure), **tally.as_data()})
     _tell(kind, tally)
     if failure:
-        say(failure)
+        print_message(failure)
     if tally.errors or failure:
-        say(f"Errors: {tally.errors:,}. Nothing was stored.")
+        print_message(f"Errors: {tally.errors:,}. Nothing was stored.")
         ctx.exit(REJECTED)
-    say("Nothing was stored. The same command without --dry-run imports it." if dry_run else "Imported.")
+    print_message("Nothing was stored. The same command without --dry-run imports it." if dry_run else "Imported.")
 
 
 def _plan(
     kind: str, file: Path, encoding: str | None, delimiter: str | None, columns: Sequence[str], **how: Any
-) -> Plan:
+) -> ImportPlan:
     """How to read the file. Raises Invalid for one that cannot be read, and for columns by which nothing could be."""
     with file.open("rb") as begins:
         encoding = encoding or csv_reader.guess_encoding(begins.read(4))
     with _opened(file) as first:
         delimiter = delimiter or csv_reader.guess_delimiter(lambda: _again(first), encoding)
-        header = csv_reader.Rows(_again(first), encoding, delimiter).header
-    plan = Plan(header, guess(kind, header) | dict(_named(kind, header, columns)), encoding, delimiter)
-    written = Format(how.pop("decimal_comma"), how.pop("day_first"))
+        header = csv_reader.CsvRows(_again(first), encoding, delimiter).header
+    plan = ImportPlan(header, guess_columns(kind, header) | dict(_named(kind, header, columns)), encoding, delimiter)
+    written = CellFormat(how.pop("decimal_comma"), how.pop("day_first"))
     plan = replace(plan, written=written, **how)
     check_plan(kind, plan)
     return plan
@@ -99,15 +107,15 @@ def _plan(
 def _again(file: BinaryIO) -> BinaryIO:
     """The beginning of a file, with its header row."""
     file.seek(0)
-    return io.BufferedReader(io.BytesIO(file.read(csv_reader.HEAD)))
+    return io.BufferedReader(io.BytesIO(file.read(csv_reader.HEADER_BYTES)))
 
 
 def _named(kind: str, header: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, int]]:
     places = {column_name(header, place): place for place in range(len(header))}
     for one in columns:
         field, _, column = one.partition("=")
-        if field not in KINDS[kind].fields:
-            known = ", ".join(KINDS[kind].fields)
+        if field not in IMPORT_KINDS[kind].fields:
+            known = ", ".join(IMPORT_KINDS[kind].fields)
             raise click.UsageError(f"“{field}” is no field of {kind}. Use one of {known}.")
         if column not in places:
             raise click.UsageError(f"The file has no column “{column}”. It has {', '.join(places)}.")
@@ -120,19 +128,19 @@ def _opened(file: Path) -> Iterator[io.BufferedReader]:
         yield opened
 
 
-def _rehearse(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
+def _rehearse(kind: str, file: Path, plan: ImportPlan) -> tuple[Tally, str | None]:
     with _opened(file) as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
     tally, failure, shown = Tally(), None, _Errors()
     with _opened(file) as rows:
         try:
-            check_all_rows(Reader(kind, plan, sha256), rows, SYSTEM, shown.show, lambda: None, tally)
+            check_all_rows(RowReader(kind, plan, sha256), rows, SYSTEM, shown.show, lambda: None, tally)
         except Invalid as refusal:
             failure = refusal.message
     return tally, failure
 
 
-def _import(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
+def _import(kind: str, file: Path, plan: ImportPlan) -> tuple[Tally, str | None]:
     with _opened(file) as whole:
         parts = iter(lambda: whole.read(BLOCK), b"")
         file_id = files.store(transaction, parts, file.name, "text/csv", SYSTEM, clock.now())
@@ -140,7 +148,7 @@ def _import(kind: str, file: Path, plan: Plan) -> tuple[Tally, str | None]:
     transaction(imports.set_plan, id, plan, SYSTEM, clock.now())
     before = earlier_import(db.session(), import_by_id(db.session(), id))
     if before is not None:
-        say(
+        print_message(
             f"This very file was imported {before.created_at:%Y-%m-%d} by {before.created_by}: what is in stays as it is."
         )
     check_file(id, SYSTEM, lambda _count: None)
@@ -168,13 +176,13 @@ class _Errors:
         if errors and not self.begun:
             csv.writer(sys.stdout).writerow(import_errors.COLUMNS)
             self.begun = True
-        sys.stdout.write(import_errors.written(errors).decode())
+        sys.stdout.write(import_errors.error_rows(errors).decode())
 
 
 def _tell(kind: str, tally: Tally) -> None:
-    say(
-        f"{KINDS[kind].title}: rows {tally.rows:,}; new {tally.new:,}, there already {tally.unchanged:,},"
+    print_message(
+        f"{IMPORT_KINDS[kind].title}: rows {tally.rows:,}; new {tally.new:,}, there already {tally.unchanged:,},"
         f" changed {tally.changed:,}, left out {tally.left_out:,}."
     )
     for currency, amount in tally.as_data()["sums"].items():
-        say(f"Sum: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")
+        print_message(f"Sum: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")

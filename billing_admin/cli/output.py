@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()) -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()) -> None:
     """Show rows under their columns; `numbers` are the columns that stand to the right."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
@@ -25,6 +25,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: Seq
     Console(highlight=False).print(shown)
 
 
-def as_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Write one JSON document."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))

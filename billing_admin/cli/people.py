@@ -5,7 +5,7 @@ import sys
 import click
 
 from billing_admin import clock
-from billing_admin.cli.commands import command, say
+from billing_admin.cli.commands import command, print_message
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLE_SENTENCES, ROLES, SCOPES, SYSTEM
 from billing_admin.domain.sign_in import LONGEST_TYPED_PASSWORD
@@ -31,7 +31,7 @@ def create_user(email: str, role: str, password_stdin: bool) -> None:
     """
     password = _password(from_stdin=password_stdin)
     user = transaction(users.create_user, email, password, role, SYSTEM, clock.now())
-    say(f"{user.email} can sign in now, as {user.role}.")
+    print_message(f"{user.email} can sign in now, as {user.role}.")
 
 
 def _password(*, from_stdin: bool) -> str:
@@ -62,5 +62,5 @@ def create_token(name: str, scopes: tuple[str, ...], days: int) -> None:
       flask --app wsgi create-token meter --scope charges:write --scope read > token.txt
     """
     token, secret = transaction(tokens.create, name, scopes, days, actor=SYSTEM, now=clock.now())
-    say(f"“{token.name}” may use {', '.join(token.scopes)} until {token.expires_at.date()}. Keep it safe:")
+    print_message(f"“{token.name}” may use {', '.join(token.scopes)} until {token.expires_at.date()}. Keep it safe:")
     click.echo(secret)

@@ -5,12 +5,12 @@ from datetime import date
 import click
 
 from billing_admin import clock
-from billing_admin.cli.commands import REJECTED, Day, command, say
-from billing_admin.cli.output import as_json, table
+from billing_admin.cli.commands import REJECTED, DayType, command, print_message
+from billing_admin.cli.output import print_json, print_table
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.money import plain, plain_or_none
+from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
 from billing_admin.operations import files
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.charges.recurring_posting import PostingOutcome, check_through, post_all_due_charges
@@ -22,7 +22,7 @@ _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amou
 
 
 @command("post-recurring", writes=True)
-@click.option("--through", type=Day(), help="Post periods that begin up to this day; today if left out.")
+@click.option("--through", type=DayType(), help="Post periods that begin up to this day; today if left out.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be posted, and store nothing.")
 @click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
 @click.pass_context
@@ -56,10 +56,10 @@ def daily(ctx: click.Context) -> None:
     last = today(db.session(), clock.now())
     outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
     _tell(last, outcome, wants_json=False)
-    say(f"Webhook deliveries forgotten: {delete_all_expired(transaction, clock.now()):,}.")
+    print_message(f"Webhook deliveries forgotten: {delete_all_expired(transaction, clock.now()):,}.")
     forgotten = transaction(files.delete_created_before, clock.now() - files.RETENTION)
-    say(f"Files that were older than {files.RETENTION.days} days, forgotten: {forgotten:,}.")
-    say(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
+    print_message(f"Files that were older than {files.RETENTION.days} days, forgotten: {forgotten:,}.")
+    print_message(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
     if outcome.refused:
         ctx.exit(REJECTED)
 
@@ -72,24 +72,24 @@ def _rehearse(through: date, wants_json: bool) -> None:
             "service": row.service_code,
             "from": coming.period_from.isoformat(),
             "to": coming.period_to.isoformat(),
-            "quantity": plain(coming.quantity),
-            "unit_price": plain_or_none(coming.unit_price),
-            "amount": plain_or_none(coming.amount),
+            "quantity": plain_decimal(coming.quantity),
+            "unit_price": plain_decimal_or_none(coming.unit_price),
+            "amount": plain_decimal_or_none(coming.amount),
             "currency": row.currency,
         }
         for row, coming in due_charges(db.session(), through)
     ]
     if wants_json:
-        as_json({"state": "preview", "through": through.isoformat(), "charges": rows})
+        print_json({"state": "preview", "through": through.isoformat(), "charges": rows})
     else:
-        table(_COLUMNS, [["" if cell is None else cell for cell in row.values()] for row in rows], _COLUMNS[4:7])
-    say(f"Up to {through.isoformat()}: charges {len(rows):,}. Nothing was stored.")
+        print_table(_COLUMNS, [["" if cell is None else cell for cell in row.values()] for row in rows], _COLUMNS[4:7])
+    print_message(f"Up to {through.isoformat()}: charges {len(rows):,}. Nothing was stored.")
 
 
 def _tell(through: date, outcome: PostingOutcome, wants_json: bool) -> None:
     if wants_json:
         refused = [{"id": str(id), "reason": reason} for id, reason in outcome.refused]
-        as_json({"through": through.isoformat(), "charges": outcome.charges, "refused": refused})
-    say(f"Recurring charges up to {through.isoformat()}: {outcome.charges:,} posted.")
+        print_json({"through": through.isoformat(), "charges": outcome.charges, "refused": refused})
+    print_message(f"Recurring charges up to {through.isoformat()}: {outcome.charges:,} posted.")
     for id, reason in outcome.refused:
-        say(f"  Not posted: recurring charge {id}: {reason}")
+        print_message(f"  Not posted: recurring charge {id}: {reason}")

@@ -7,7 +7,7 @@ import click
 import structlog
 from flask import Flask
 
-from billing_admin.cli.commands import say
+from billing_admin.cli.commands import print_message
 from billing_admin.db.engine import db
 from billing_admin.db.errors import RevisionMismatch, driver_message, explain_unavailable
 from billing_admin.db.transactions import check_database
@@ -37,7 +37,7 @@ def check_server(app: Flask) -> None:
         try:
             check_at_start()
         except RevisionMismatch as mismatch:
-            say(str(mismatch))
+            print_message(str(mismatch))
             sys.exit(BOOT_ERROR)
         finally:
             db.engine.dispose()  # no connection may cross the fork of a server that loads the application first

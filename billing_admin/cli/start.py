@@ -15,7 +15,7 @@ from sqlalchemy import make_url, select
 from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
-from billing_admin.cli.commands import UNAVAILABLE, command, say
+from billing_admin.cli.commands import UNAVAILABLE, command, print_message
 from billing_admin.cli.supervisor import keep_running
 from billing_admin.config import INSTANCE, ROOT, Settings
 from billing_admin.db.engine import db
@@ -66,7 +66,7 @@ def _refuse_taken(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            say(_why_not(host, port, error))
+            print_message(_why_not(host, port, error))
             raise click.exceptions.Exit(UNAVAILABLE) from None
 
 
@@ -102,12 +102,14 @@ def _without_people() -> bool:
 
 def _first_start(settings: Settings, address: str) -> None:
     if settings.production:
-        say("Nobody can sign in yet. Make the first user: flask --app wsgi create-user you@example.com --role admin")
+        print_message(
+            "Nobody can sign in yet. Make the first user: flask --app wsgi create-user you@example.com --role admin"
+        )
         return
     password = users.generate_password()
     note = _folder(settings) / NOTE
     _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
-    say("Making demo data…")
+    print_message("Making demo data…")
     transaction(_fill, password, clock.now())
     seal_all_events(transaction, clock.now(), whole=True)
     click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Kept in   {note}")

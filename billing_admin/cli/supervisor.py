@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-PATIENCE = 20.0  # seconds that a worker has to give back what it is at
-PAUSE = 1.0  # seconds before a worker that died is started again
+STOP_TIMEOUT = 20.0  # seconds that a worker has to give back what it is at
+RESTART_PAUSE = 1.0  # seconds before a worker that died is started again
 _PR_SET_PDEATHSIG = 1
 Process = subprocess.Popen[bytes]
 
@@ -20,13 +20,13 @@ def keep_running(server: list[str], worker: list[str]) -> int:
 
     Returns the server's exit code.
     """
-    running = Running(server, worker)
+    running = Supervisor(server, worker)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, running.on_signal)
     return running.wait()
 
 
-class Running:
+class Supervisor:
     """The two processes."""
 
     def __init__(self, server: list[str], worker: list[str]) -> None:
@@ -45,19 +45,19 @@ class Running:
         """Wait for the server's end, then for the worker's."""
         while self._server.poll() is None:
             if self._worker.poll() is not None and not self._stopping:
-                time.sleep(PAUSE)
+                time.sleep(RESTART_PAUSE)
                 self._worker = _started(self._command)
             _wait_for_one(self._server)
         self._worker.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._worker.wait(PATIENCE)
+            self._worker.wait(STOP_TIMEOUT)
         self._worker.kill()  # if it has not ended: jobs are made to survive that
         return self._server.returncode
 
 
 def _wait_for_one(process: Process) -> None:
     with suppress(subprocess.TimeoutExpired):
-        process.wait(PAUSE)
+        process.wait(RESTART_PAUSE)
 
 
 def _started(command: list[str]) -> Process:

@@ -9,11 +9,11 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo as demo_data
-from billing_admin.cli.commands import command, say
-from billing_admin.cli.output import as_json
+from billing_admin.cli.commands import command, print_message
+from billing_admin.cli.output import print_json
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.formats.glyphs import load_glyphs, shown
+from billing_admin.formats.glyphs import load_glyphs, readable_cluster
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.queries.audit import ChainHead, chain_head, count_unsealed
 from billing_admin.queries.doctor import MAX_ROWS, Result, check_anchors, run_checks
@@ -26,7 +26,7 @@ _ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
 def demo() -> None:
     """Fill an empty database with a fictional cloud provider's fourteen months. Refuses a database that is in use."""
     made = transaction(demo_data.fill, clock.now())
-    say(f"Made {made.customers} customers, {made.charges:,} charges and {made.invoices} invoices.")
+    print_message(f"Made {made.customers} customers, {made.charges:,} charges and {made.invoices} invoices.")
 
 
 @command("doctor")
@@ -54,22 +54,22 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     if wants_json:
         checks = [_as_data(result) for result in results]
         documents = [{"document": number, "characters": named} for number, named in unprintable.items()]
-        as_json({"ok": not broken, "unsealed_events": unsealed, "unprintable": documents, "checks": checks})
+        print_json({"ok": not broken, "unsealed_events": unsealed, "unprintable": documents, "checks": checks})
     else:
         for result in results:
             _tell(result)
     if unsealed:
-        say(f"Audit events not sealed yet: {unsealed:,}. To seal them: flask --app wsgi seal-audit")
+        print_message(f"Audit events not sealed yet: {unsealed:,}. To seal them: flask --app wsgi seal-audit")
     if unprintable:
         _say_unprintable(unprintable)
-    say(f"{len(broken)} of {len(results)} checks found something." if broken else "All is well.")
+    print_message(f"{len(broken)} of {len(results)} checks found something." if broken else "All is well.")
     ctx.exit(1 if broken else 0)
 
 
 @command("seal-audit")
 def seal_audit() -> None:
     """Seal every audit event that has no seal yet. Running it each night, or each hour, leaves no late one out."""
-    say(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
+    print_message(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
 
 
 @command("audit-head")
@@ -98,14 +98,14 @@ def _unprintable(session: Session) -> dict[str, list[str]]:
     missing: dict[str, dict[str, None]] = {}
     for invoice_id, number, text in texts_of_issued(session):
         for cluster in glyphs.missing([text]):
-            missing.setdefault(number or str(invoice_id), {})[shown(cluster)] = None
+            missing.setdefault(number or str(invoice_id), {})[readable_cluster(cluster)] = None
     return {number: list(characters) for number, characters in missing.items()}
 
 
 def _say_unprintable(unprintable: dict[str, list[str]]) -> None:
     for number, characters in islice(unprintable.items(), MAX_ROWS):
-        say(f"{number}: the PDF cannot print {', '.join(characters)}.")
-    say(
+        print_message(f"{number}: the PDF cannot print {', '.join(characters)}.")
+    print_message(
         f"Documents with characters that cannot be printed: {len(unprintable):,}."
         " Install fonts that have these characters and set BILLING_FONTS."
     )

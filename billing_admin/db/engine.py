@@ -27,8 +27,8 @@ from sqlalchemy import Connection, Engine, event
 from billing_admin.config import Settings
 from billing_admin.db.errors import SQLITE_WRITE_BEGIN, LogIfUnavailable, driver_errors
 from billing_admin.db.schema_revision import STORED_REVISION, check_revision, check_stored_revision
-from billing_admin.domain.json_text import json_text
-from billing_admin.domain.money import EXACT, ZERO, plain
+from billing_admin.domain.json_text import canonical_json
+from billing_admin.domain.money import EXACT, ZERO, plain_decimal
 from billing_admin.models import Base
 
 WRITE = {"billing_write": True}
@@ -145,7 +145,7 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
     connection.create_function("exact_add", 2, _exact_add, deterministic=True)
-    connection.create_function("json_text", 1, json_text, deterministic=True)
+    connection.create_function("json_text", 1, canonical_json, deterministic=True)
 
 
 def _begin_sqlite(connection: Connection, *, write: bool, checked: bool) -> None:
@@ -198,10 +198,10 @@ class _ExactSum:
 
     def finalize(self) -> str | None:
         """Return the sum as its plain text."""
-        return None if self.total is None else plain(self.total)
+        return None if self.total is None else plain_decimal(self.total)
 
 
 def _exact_add(left: object, right: object) -> str:
     if not (isinstance(left, str) and isinstance(right, str)):
         raise TypeError("an exact decimal is text on SQLite")
-    return plain(EXACT.add(Decimal(left), Decimal(right)))
+    return plain_decimal(EXACT.add(Decimal(left), Decimal(right)))

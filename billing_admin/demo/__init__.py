@@ -45,8 +45,8 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
-from billing_admin.domain.money import Money, exact
-from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.domain.money import Money, exact_decimal
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Service
 from billing_admin.operations import audit
 from billing_admin.operations.billing import runs
@@ -218,7 +218,9 @@ class _Story:
         """Recurring charges begin next month, when the daily command posts them."""
         for number, (reference, service, quantity, interval) in enumerate(AGREED):
             id = key("agreed", number)
-            spec = RecurringSpec(reference, service, interval, self.firsts[-1], quantity=exact(quantity), id=id)
+            spec = RecurringChargeSpec(
+                reference, service, interval, self.firsts[-1], quantity=exact_decimal(quantity), id=id
+            )
             self.do(recurring_charges.create, spec, SYSTEM, now)
         self.do(recurring_charges.pause, key("agreed", len(AGREED) - 1), "Waits for the new contract", SYSTEM, now)
 
@@ -229,7 +231,7 @@ def _months_later(first: date, count: int) -> date:
 
 
 def _prices(prices: tuple[str, str, str]) -> dict[str, Decimal]:
-    return {currency: exact(price) for currency, price in zip(CURRENCIES, prices, strict=True)}
+    return {currency: exact_decimal(price) for currency, price in zip(CURRENCIES, prices, strict=True)}
 
 
 def _service(code: str) -> UUID:

@@ -20,7 +20,7 @@ from billing_admin.demo.company import (
     Item,
 )
 from billing_admin.domain.charges import ChargeSpec
-from billing_admin.domain.money import exact
+from billing_admin.domain.money import exact_decimal
 
 MONTHS = 14
 CURRENT = MONTHS - 1
@@ -76,7 +76,7 @@ def _metered(buyer: Buyer, item: Item, month: int, first: date, count: int) -> C
         id=key("charges", buyer.reference, item.code, month, count),
         customer=buyer.reference,
         service=item.code,
-        quantity=Decimal(1) if item.unit == "month" else exact(str(quantity)),
+        quantity=Decimal(1) if item.unit == "month" else exact_decimal(str(quantity)),
         incurred_on=first if item.code in IN_ADVANCE else _day(random, first),
         metadata={"region": random.choice(REGIONS)} if item.charges > 1 else None,
     )
@@ -113,7 +113,9 @@ def _special(buyer: Buyer, month: int, first: date) -> Iterator[ChargeSpec]:
 
 
 def _goodwill(buyer: Buyer, id: UUID, description: str, amount: str, day: date) -> ChargeSpec:
-    return ChargeSpec(id=id, customer=buyer.reference, description=description, amount=exact(amount), incurred_on=day)
+    return ChargeSpec(
+        id=id, customer=buyer.reference, description=description, amount=exact_decimal(amount), incurred_on=day
+    )
 
 
 # Customer, what for, amount, and why a person holds it.
@@ -144,7 +146,7 @@ def sent_twice(today: date) -> list[ChargeSpec]:
             id=key("charges", reference, code, "again", count),
             customer=reference,
             service=code,
-            quantity=exact(quantity),
+            quantity=exact_decimal(quantity),
             incurred_on=today,
         )
         for reference, code, quantity in TWICE

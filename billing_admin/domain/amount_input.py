@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from billing_admin.domain.currency_signs import currencies_of
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import LONGEST_NUMBER, exact, plain
+from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal
 
 _EXAMPLE = "such as 1,234.50"
 # A space or an apostrophe can only separate thousands.
@@ -32,7 +32,7 @@ _SEPARATOR = re.compile(f"[.,]|{_GAP}")
 
 
 @dataclass(frozen=True, slots=True)
-class TypedAmount:
+class AmountInput:
     """A number as it was typed, and the currencies that the sign or code beside it can stand for; None if there was none.
 
     The number is reached through `in_currency` and `without_currency` only, so that no sign is passed over.
@@ -67,23 +67,23 @@ class TypedAmount:
         raise Invalid("other_currency", f"A {noun} has no currency: leave out {self.mark}.")
 
 
-def typed_amount(value: str) -> TypedAmount:
+def parse_amount(value: str) -> AmountInput:
     """Read `1,234.50`, `EUR 1 234.50` or `−12 €`. Raises Invalid for what can be read in two ways, naming both.
 
     A point is always the decimal point. A comma separates thousands only where it cannot be a decimal comma.
     """
     (number, *more), mark, currencies = _parse(value)
     if more:
-        spellings = [plain(number) for number in (number, *more)]
+        spellings = [plain_decimal(number) for number in (number, *more)]
         message = f"“{value.strip()}” can be read as {' or as '.join(spellings)}: write {' or '.join(spellings)}."
         raise Invalid("two_readings", message)
-    return TypedAmount(number, mark, currencies)
+    return AmountInput(number, mark, currencies)
 
 
-def possible_amounts(value: str) -> list[TypedAmount]:
+def possible_amounts(value: str) -> list[AmountInput]:
     """Return every reading of a text, two for `1,125`; for a search, where no reading does harm. Raises Invalid for none."""
     numbers, mark, currencies = _parse(value)
-    return [TypedAmount(number, mark, currencies) for number in numbers]
+    return [AmountInput(number, mark, currencies) for number in numbers]
 
 
 def _parse(value: str) -> tuple[list[Decimal], str, frozenset[str] | None]:
@@ -99,7 +99,7 @@ def _parse(value: str) -> tuple[list[Decimal], str, frozenset[str] | None]:
     readings = _readings(digits, minus, text)
     if digits.startswith(".") and currencies_of(f"{parts['before']}."):  # Rs.5 and kr.5
         readings.append(_plain_digits(digits[1:]))
-    numbers = [exact(reading) for reading in readings]
+    numbers = [exact_decimal(reading) for reading in readings]
     if minus:  # unlike `-number`, `copy_negate` never rounds
         numbers = [number.copy_negate() if number else number for number in numbers]
     return numbers, mark.upper() if _is_code(mark) else mark, currencies

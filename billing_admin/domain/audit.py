@@ -9,14 +9,14 @@ from hashlib import sha256
 from typing import Any, Final
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.formatting import exact, grouped, money_or_units
-from billing_admin.domain.money import MINOR_DIGITS, exact as read_exact
+from billing_admin.domain.formatting import format_exact, format_grouped, format_money_or_units
+from billing_admin.domain.money import MINOR_DIGITS, exact_decimal as read_exact
 
 # What the first seal covers in place of a hash before it.
-BEGINNING = "0" * 64
+FIRST_PREVIOUS_HASH = "0" * 64
 
 
-def content(event: Mapping[str, str | None]) -> bytes:
+def canonical_content(event: Mapping[str, str | None]) -> bytes:
     """An event's one spelling: plain JSON of all its columns, each handed over as the database writes it as text.
 
     Databases write moments and JSON differently, so these two are read first; what cannot be read counts as it stands.
@@ -25,7 +25,7 @@ def content(event: Mapping[str, str | None]) -> bytes:
     return json.dumps(spelled, sort_keys=True, separators=(",", ":")).encode()
 
 
-def chained(before: str, content: bytes) -> str:
+def chained_hash(before: str, content: bytes) -> str:
     """The hash of an event that is sealed after the hash before it."""
     return sha256(before.encode() + b"\n" + content).hexdigest()
 
@@ -75,7 +75,7 @@ AMOUNTS_WITH_CURRENCY: Final[Mapping[str, tuple[str, ...]]] = {
 _WITH_CURRENCY = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) ([A-Z]{3})", re.ASCII)
 
 
-def readable(action: str, details: Mapping[str, Any], currency: str | None) -> dict[str, Any]:
+def readable_details(action: str, details: Mapping[str, Any], currency: str | None) -> dict[str, Any]:
     """Return an event's details with each amount as people write it, such as `13,113.80 EUR`; all else stays.
 
     `currency` is that of the object that the event is about, None where it is unknown. A change, which is a pair of values,
@@ -83,7 +83,7 @@ def readable(action: str, details: Mapping[str, Any], currency: str | None) -> d
     """
     before, after = _currencies(details, currency)
     writers: list[tuple[Mapping[str, tuple[str, ...]], Callable[[Any, str | None], Any]]] = [
-        (MINOR_UNITS, money_or_units),
+        (MINOR_UNITS, format_money_or_units),
         (EXACT_AMOUNTS, _exact),
         (AMOUNTS_BY_CURRENCY, lambda value, _: _by_currency(value)),
         (AMOUNTS_WITH_CURRENCY, lambda value, _: _with_currency(value)),
@@ -118,7 +118,9 @@ def _unless_empty(write: Callable[[Any, str | None], Any], value: Any, currency:
 
 def _exact(value: Any, currency: str | None) -> Any:
     try:
-        return exact(read_exact(value), currency) if isinstance(value, str) and currency in MINOR_DIGITS else value
+        return (
+            format_exact(read_exact(value), currency) if isinstance(value, str) and currency in MINOR_DIGITS else value
+        )
     except Invalid:
         return value
 
@@ -133,4 +135,4 @@ def _with_currency(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _with_currency(amount) for name, amount in value.items()}
     written = _WITH_CURRENCY.fullmatch(value) if isinstance(value, str) else None
-    return f"{grouped(Decimal(written[1]))} {written[2]}" if written else value
+    return f"{format_grouped(Decimal(written[1]))} {written[2]}" if written else value

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import currency_code, multiply, plain, refuse_inexact
-from billing_admin.domain.text import named, refuse_unprintable, text
+from billing_admin.domain.money import currency_code, multiply, plain_decimal, refuse_inexact
+from billing_admin.domain.text import check_not_blank, check_text, refuse_unprintable
 
 ONE = Decimal(1)
 LIKELY_DUPLICATE_HOURS = 24
@@ -21,7 +21,7 @@ AccountKey: TypeAlias = tuple[UUID, str]  # customer id and currency
 LIKELY_DUPLICATE = "Likely duplicate"
 
 
-def may_look_alike_since(now: datetime) -> datetime:
+def duplicate_window_start(now: datetime) -> datetime:
     """When the earliest charge was stored, in UTC, that may still be the first of two likely duplicates."""
     return now.astimezone(UTC) - timedelta(hours=LIKELY_DUPLICATE_HOURS)
 
@@ -30,7 +30,7 @@ def may_look_alike_since(now: datetime) -> datetime:
 class ChargeSpec:
     """One charge as the caller asks for it; None means left out. Raises Invalid where the parts contradict each other.
 
-    `customer` and `service` are an id or the thing's own name. Numbers are exact decimals (see `money.exact`).
+    `customer` and `service` are an id or the thing's own name. Numbers are exact decimals (see `money.exact_decimal`).
     `tax_included` says whether a unit price or amount of the caller's own includes tax.
     `taken_over` names the texts that come from stored data: they are not checked as new ones.
     """
@@ -55,11 +55,11 @@ class ChargeSpec:
         if self.service is None and self.description is None:
             raise Invalid("nothing_named", "Give a service, or a description with a price.", "service")
         if self.description is not None:
-            named(self.description, "description", longest=1000, stored=True)
+            check_not_blank(self.description, "description", longest=1000, stored=True)
         if self.currency is not None:
             currency_code(self.currency)
         if self.incurred_on is not None:
-            calendar_day(self.incurred_on, "incurred_on")
+            check_calendar_day(self.incurred_on, "incurred_on")
         if self.metadata:
             _check_metadata(self.metadata)
 
@@ -73,8 +73,8 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
     if len(metadata) > 50:
         raise Invalid("too_long", "Use at most 50 entries.", "metadata")
     for key, value in metadata.items():
-        named(key, "metadata", key[:40], longest=40, stored=True)
-        text(value, "metadata", key, longest=500, lines=True, stored=True)
+        check_not_blank(key, "metadata", key[:40], longest=40, stored=True)
+        check_text(value, "metadata", key, longest=500, lines=True, stored=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class PricedCharge(NamedTuple):
     fingerprint: int
 
 
-def price(
+def price_charge(
     spec: ChargeSpec, id: UUID, customer: CustomerTerms, service: ServiceTerms | None, today: date
 ) -> PricedCharge:
     """Fill in what the caller left out and compute the exact amount.
@@ -173,9 +173,9 @@ def price(
         customer.key,
         service.key if service else "",
         description,
-        plain(quantity),
-        "" if unit_price is None else plain(unit_price),
-        plain(amount),
+        plain_decimal(quantity),
+        "" if unit_price is None else plain_decimal(unit_price),
+        plain_decimal(amount),
         currency,
         str(incurred_on),
         *(("tax included",) if tax_included else ()),
@@ -230,7 +230,9 @@ def _fingerprint(parts: tuple[str, ...]) -> int:
     return int.from_bytes(hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def differences(spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | None, stored: ChargeFacts) -> list[str]:
+def differing_fields(
+    spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | None, stored: ChargeFacts
+) -> list[str]:
     """Name the fields that a repeat under the same id gives another value; what it leaves out is not compared."""
     given = {
         "customer": (customer_id, stored.customer_id),
@@ -247,7 +249,7 @@ def differences(spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | N
     return [field for field, (asked, kept) in given.items() if asked is not None and asked != kept]
 
 
-def corrected(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) -> ChargeSpec:
+def corrected_spec(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) -> ChargeSpec:
     """What to post in a charge's place: its own facts, but for the fields given, named as in a ChargeSpec.
 
     A unit price given takes the place of a plain amount, and the other way round. Raises Invalid as ChargeSpec does.

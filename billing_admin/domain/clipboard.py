@@ -10,7 +10,7 @@ _QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"(?=[\t\r\n]|\Z)')
 _PLAIN = re.compile(r"[^\t\r\n]*")
 
 
-def rows_of(text: str) -> list[list[str]]:
+def parse_rows(text: str) -> list[list[str]]:
     """Return the rows of a copied text, each with its cells.
 
     Excel ends rows with CR LF and breaks the lines of a cell with LF, so where a text has both, no cell reaches over a CR LF.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoices import TaxRate
-from billing_admin.domain.money import EXACT, ROUNDING, Money, percentage, plain
+from billing_admin.domain.money import EXACT, ROUNDING, Money, percentage, plain_decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,13 @@ class Credit:
         within: dict[UUID, int] = {}
         for tax in self.taxes:
             if tax.included:
-                shares = spread(tax.tax, [self.lines[id] for id in tax.lines])
+                shares = split_by_weight(tax.tax, [self.lines[id] for id in tax.lines])
                 within |= dict(zip(tax.lines, shares, strict=True))
         return within
 
 
 @dataclass(frozen=True, slots=True)
-class Consequence:
+class CreditEffect:
     """What a credit does to an invoice: how far it reduces what is owed, and what becomes the customer's credit."""
 
     reduces: int
@@ -131,13 +131,13 @@ class Consequence:
     owed_after: int
 
 
-def consequence(owed: int, total: int) -> Consequence:
+def credit_effect(owed: int, total: int) -> CreditEffect:
     """What is owed is reduced first; what exceeds it was paid, and is the customer's from then on."""
     reduces = min(owed, total)
-    return Consequence(reduces, total - reduces, owed - reduces)
+    return CreditEffect(reduces, total - reduces, owed - reduces)
 
 
-def by_lines(invoice: Creditable, asked: Mapping[UUID, int]) -> Credit:
+def credit_lines(invoice: Creditable, asked: Mapping[UUID, int]) -> Credit:
     """Credit a net amount of some lines; the tax of each rate follows.
 
     Raises Invalid above what is left of a line, of a rate or of the invoice, naming the most that can be credited, and
@@ -162,7 +162,7 @@ def by_lines(invoice: Creditable, asked: Mapping[UUID, int]) -> Credit:
     return credit
 
 
-def by_amount(invoice: Creditable, amount: int) -> Credit:
+def credit_amount(invoice: Creditable, amount: int) -> Credit:
     """Credit an amount with tax in it, spread over the rates, then over their lines, by what is left of each.
 
     Raises Invalid above what is left of the invoice, naming it, and Conflict when nothing is left.
@@ -172,7 +172,7 @@ def by_amount(invoice: Creditable, amount: int) -> Credit:
         raise _not_within(amount, invoice, "amount")
     lines: dict[UUID, int] = {}
     taxes = []
-    for tax, gross in zip(invoice.taxes, spread(amount, [tax.left for tax in invoice.taxes]), strict=True):
+    for tax, gross in zip(invoice.taxes, split_by_weight(amount, [tax.left for tax in invoice.taxes]), strict=True):
         if gross:
             base = tax.net_in(gross)
             own = _over_lines(base, [line for line in invoice.lines if tax.has(line)])
@@ -201,7 +201,7 @@ def _check_line(line: CreditableLine, net: int, currency: str, place: int) -> No
 def _check_rate(tax: CreditableTax, base: int, currency: str) -> None:
     left, sign = tax.base - tax.credited_base, -1 if tax.base < 0 else 1
     if not 0 <= base * sign <= left * sign:
-        at = f"{tax.rate.category} {plain(tax.rate.percent)} %"
+        at = f"{tax.rate.category} {plain_decimal(tax.rate.percent)} %"
         said = f"At the tax rate {at} at most {Money(left, currency)} {currency} net can be credited."
         raise Invalid("above_rate", said, "lines")
 
@@ -223,11 +223,11 @@ def _net_within(gross: int, percent: Decimal) -> int:
 
 def _over_lines(base: int, lines: Sequence[CreditableLine]) -> dict[UUID, int]:
     """Where a step is so small that it is all tax, its first line says so, with a net of zero."""
-    shares = spread(base, [line.left for line in lines])
+    shares = split_by_weight(base, [line.left for line in lines])
     return {line.id: net for line, net in zip(lines, shares, strict=True) if net} or {lines[0].id: 0}
 
 
-def spread(amount: int, weights: Sequence[int]) -> list[int]:
+def split_by_weight(amount: int, weights: Sequence[int]) -> list[int]:
     """Split an amount by weights into whole units that add up to it: the largest remainders get the units left over."""
     total = sum(weights)
     if not total:

@@ -15,7 +15,7 @@ FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2199, 12, 31)
 
 
-def calendar_day(day: date, *field: str | int) -> date:
+def check_calendar_day(day: date, *field: str | int) -> date:
     """Return `day` if it is in the calendar. Raises Invalid, at `field`, if not."""
     if not FIRST_DAY <= day <= LAST_DAY:
         raise Invalid("out_of_range", f"Use a day between {FIRST_DAY.year} and {LAST_DAY.year}.", *field)

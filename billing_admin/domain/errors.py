@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Field = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Problem:
 
     code: str
     message: str
-    field: Field = ()
+    field: FieldPath = ()
     differs: tuple[str, ...] = ()
 
 
@@ -30,7 +30,7 @@ class DomainError(Exception):
         )
 
     @property
-    def field(self) -> Field:
+    def field(self) -> FieldPath:
         """The place of the first problem."""
         return self.problems[0].field
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing_admin.domain.invoices import Document, Line, TaxRate, TaxTotal, has_tax_within
+from billing_admin.domain.invoices import Document, Line, TaxRate, TaxTotal, includes_tax
 from billing_admin.domain.money import EXACT, unrounded_included_tax
 
 
@@ -86,7 +86,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredFigures:
     """What is stored of a document: its totals, and of its lines in their order (exact sum, gross, net)."""
 
     net: int
@@ -96,14 +96,14 @@ class Kept:
     taxes: Mapping[tuple[TaxRate, bool], TaxTotal]
 
 
-def unsaved(document: Document) -> Kept:
+def computed_figures(document: Document) -> StoredFigures:
     """What is computed and not stored is what it is."""
     lines = [(line.group.amount, line.gross, line.net) for line in document.lines]
     taxes = {(total.rate, total.included): total for total in document.taxes}
-    return Kept(document.net, document.tax, document.total, lines, taxes)
+    return StoredFigures(document.net, document.tax, document.total, lines, taxes)
 
 
-def explain(document: Document, kept: Kept) -> Explanation:
+def explain(document: Document, kept: StoredFigures) -> Explanation:
     """Set what is stored beside the document that its charges make now."""
     taxes = {(total.rate, total.included): total for total in document.taxes}
     nothing = TaxTotal(TaxRate("", Decimal(0)), 0, 0)
@@ -128,7 +128,7 @@ def _line(line: Line, amount: Decimal, gross: int | None, net: int) -> LineStep:
 def _tax(
     position: int, document: Document, computed: TaxTotal, stored: TaxTotal, rate: TaxRate, included: bool
 ) -> TaxStep:
-    own = [line for line in document.lines if (line.group.tax, has_tax_within(line.gross, rate)) == (rate, included)]
+    own = [line for line in document.lines if (line.group.tax, includes_tax(line.gross, rate)) == (rate, included)]
     amount = sum(line.gross or 0 if included else line.net for line in own)
     return TaxStep(
         position,

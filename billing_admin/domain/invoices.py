@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
-from billing_admin.domain.document_hash import sha256
+from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import (
     LARGEST_MINOR,
@@ -17,9 +17,9 @@ from billing_admin.domain.money import (
     exact_sum,
     included_tax,
     minor_units,
+    nets_without_tax,
     percentage,
-    plain,
-    without_tax,
+    plain_decimal,
 )
 
 
@@ -124,23 +124,28 @@ class Document:
             [
                 [
                     *(str(line.group.service_id), str(line.group.charge_id), line.group.description),
-                    None if line.group.unit_price is None else plain(line.group.unit_price),
-                    *(line.group.charges, plain(line.group.quantity), plain(line.group.amount), line.net),
-                    *(line.group.tax.category, plain(line.group.tax.percent), line.gross),
+                    None if line.group.unit_price is None else plain_decimal(line.group.unit_price),
+                    *(
+                        line.group.charges,
+                        plain_decimal(line.group.quantity),
+                        plain_decimal(line.group.amount),
+                        line.net,
+                    ),
+                    *(line.group.tax.category, plain_decimal(line.group.tax.percent), line.gross),
                     *(line.group.period_from.isoformat(), line.group.period_to.isoformat()),
                 ]
                 for line in self.lines
             ],
         ]
-        return sha256(seen)
+        return hash_data(seen)
 
 
 def make_document(currency: str, groups: Iterable[ChargeGroup]) -> Document:
     """Make an invoice of groups of one currency: each group's sum rounded once, tax per rate on the sum of its lines."""
-    return set_out(currency, sorted(groups, key=_line_order))
+    return make_document_in_order(currency, sorted(groups, key=_line_order))
 
 
-def set_out(currency: str, groups: Sequence[ChargeGroup]) -> Document:
+def make_document_in_order(currency: str, groups: Sequence[ChargeGroup]) -> Document:
     """Make an invoice with a line for each group, in the order they come in."""
     lines = _lines(currency, groups)
     taxes = _with_notes(_taxes(lines), groups)
@@ -161,17 +166,17 @@ def _split(lines: list[Line]) -> list[Line]:
         if line.group.included_percent is not None:
             priced[line.group.tax, line.group.included_percent].append(line)
     for (_, percent), inclusive in priced.items():
-        nets = without_tax([line.net for line in inclusive], percent)
+        nets = nets_without_tax([line.net for line in inclusive], percent)
         for line, net in zip(inclusive, nets, strict=True):
             lines[line.position - 1] = line._replace(net=net, gross=line.net)
     return lines
 
 
 def _taxes(lines: Sequence[Line]) -> list[TaxTotal]:
-    within = [line for line in lines if has_tax_within(line.gross, line.group.tax)]
+    within = [line for line in lines if includes_tax(line.gross, line.group.tax)]
     if not within:
         return tax_totals((line.group.tax, line.net) for line in lines)
-    added = (line for line in lines if not has_tax_within(line.gross, line.group.tax))
+    added = (line for line in lines if not includes_tax(line.gross, line.group.tax))
     totals = [
         *tax_totals((line.group.tax, line.net) for line in added),
         *included_tax_totals((line.group.tax, line.gross or 0) for line in within),
@@ -179,7 +184,7 @@ def _taxes(lines: Sequence[Line]) -> list[TaxTotal]:
     return sorted(totals, key=lambda total: (total.rate, total.included))
 
 
-def has_tax_within(gross: int | None, rate: TaxRate) -> bool:
+def includes_tax(gross: int | None, rate: TaxRate) -> bool:
     """Whether a line's tax is part of its gross. Who is charged no tax pays the net of such a price and nothing more."""
     return gross is not None and rate.percent != 0
 

@@ -13,11 +13,11 @@ from typing import Final
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid, Problem
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.payments import METHODS
 
 # Each account with its usual name. What stands in braces is put in: every customer, service and rate has an account.
-ACCOUNTS: Final[Mapping[str, str]] = {
+DEFAULT_ACCOUNTS: Final[Mapping[str, str]] = {
     "receivable": "Assets:Receivable:{customer}",
     "customer_credit": "Assets:Receivable:{customer}:Unallocated",
     "revenue": "Income:Sales:{service}",
@@ -30,27 +30,27 @@ ACCOUNTS: Final[Mapping[str, str]] = {
     "other": "Assets:Bank",
     "write_off": "Expenses:Write-offs",
 }
-NEEDED: Final[Mapping[str, str]] = {"receivable": "{customer}", "customer_credit": "{customer}"}
-ALLOWED: Final[Mapping[str, str]] = {**NEEDED, "revenue": "{service}", "tax": "{rate}"}
+REQUIRED_PLACEHOLDERS: Final[Mapping[str, str]] = {"receivable": "{customer}", "customer_credit": "{customer}"}
+ALLOWED_PLACEHOLDERS: Final[Mapping[str, str]] = {**REQUIRED_PLACEHOLDERS, "revenue": "{service}", "tax": "{rate}"}
 NO_SERVICE = "Other"
-LONGEST = 100
+MAX_ACCOUNT_LENGTH = 100
 
 _NAME = re.compile(r"[^\W\d_][^:;|{}\s]*( [^:;|{}\s]+)*(:[^:;|{}\s]+( [^:;|{}\s]+)*)*")
 # What would end an account's name or part it anew; and the percent sign, by which the others are written.
 _UNSAFE = re.compile(r"[%:;|\x00-\x1f\x7f-\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]| (?= )|^ | $")
 
-assert {*METHODS, "write_off"} <= ACCOUNTS.keys()  # noqa: S101 - every payment has an account
+assert {*METHODS, "write_off"} <= DEFAULT_ACCOUNTS.keys()  # noqa: S101 - every payment has an account
 
 
-def account_name(value: str, *field: str | int) -> str:
+def check_account_name(value: str, *field: str | int) -> str:
     """Return the name of an account as hledger takes it: words with single spaces, parts with colons. Raises Invalid."""
-    if len(value) > LONGEST or not _NAME.fullmatch(value):
+    if len(value) > MAX_ACCOUNT_LENGTH or not _NAME.fullmatch(value):
         said = "Begin with a letter and put colons between the parts, such as Income:Sales; no double spaces, ; or |."
         raise Invalid("not_an_account", said, *field)
     return value
 
 
-def checked_accounts(given: Mapping[str, str]) -> dict[str, str]:
+def check_accounts(given: Mapping[str, str]) -> dict[str, str]:
     """Return names of accounts that may be kept; raise Invalid with each that may not."""
     problems: list[Problem] = []
     for key, value in given.items():
@@ -64,16 +64,20 @@ def checked_accounts(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check(key: str, value: str) -> None:
-    if key not in ACCOUNTS:
+    if key not in DEFAULT_ACCOUNTS:
         raise Invalid("unknown_account", f"There is no account for “{key[:40]}”.", key)
-    if NEEDED.get(key, "") not in value:
-        raise Invalid("not_an_account", f"Put {NEEDED[key]} into it, so that each has an account of their own.", key)
-    account_name(
-        value.replace(ALLOWED.get(key, "{}"), "1"), key
+    if REQUIRED_PLACEHOLDERS.get(key, "") not in value:
+        raise Invalid(
+            "not_an_account",
+            f"Put {REQUIRED_PLACEHOLDERS[key]} into it, so that each has an account of their own.",
+            key,
+        )
+    check_account_name(
+        value.replace(ALLOWED_PLACEHOLDERS.get(key, "{}"), "1"), key
     )  # a letter of ours comes first, whatever a customer is called
 
 
-def part(value: str) -> str:
+def account_part(value: str) -> str:
     """A text as a part of an account's name; two texts never become the same part."""
     return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), value)
 
@@ -87,23 +91,23 @@ class Accounts:
     @classmethod
     def of(cls, names: Mapping[str, str]) -> "Accounts":
         """The names that were set."""
-        return cls({**ACCOUNTS, **names})
+        return cls({**DEFAULT_ACCOUNTS, **names})
 
     def receivable(self, customer: str) -> str:
         """What a customer owes on documents."""
-        return self.names["receivable"].replace("{customer}", part(customer))
+        return self.names["receivable"].replace("{customer}", account_part(customer))
 
     def credit(self, customer: str) -> str:
         """A customer's money that pays no document yet."""
-        return self.names["customer_credit"].replace("{customer}", part(customer))
+        return self.names["customer_credit"].replace("{customer}", account_part(customer))
 
     def revenue(self, service: str, own: str | None) -> str:
         """A service's own account, else the usual one."""
-        return own or self.names["revenue"].replace("{service}", part(service or NO_SERVICE))
+        return own or self.names["revenue"].replace("{service}", account_part(service or NO_SERVICE))
 
     def tax(self, category: str, percent: Decimal) -> str:
         """The tax at one rate."""
-        return self.names["tax"].replace("{rate}", part(f"{category} {plain(percent)}"))
+        return self.names["tax"].replace("{rate}", account_part(f"{category} {plain_decimal(percent)}"))
 
     def money(self, method: str) -> str:
         """Where a payment arrives, or what a write-off costs."""
@@ -132,7 +136,7 @@ class Transaction:
     postings: tuple[Posting, ...]
 
 
-def merged(postings: Iterable[Posting]) -> tuple[Posting, ...]:
+def merge_postings(postings: Iterable[Posting]) -> tuple[Posting, ...]:
     """Each account once, debits first, then by name; what comes to nothing is left out. Raises ValueError unless they balance."""
     added: dict[tuple[str, str], int] = defaultdict(int)
     balance: dict[str, int] = defaultdict(int)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 
-def json_text(text: str) -> str:
+def canonical_json(text: str) -> str:
     """Spell a JSON text anew: names in the order of their length, then of their bytes; nothing escaped that need not be."""
     return json.dumps(_ordered(json.loads(text)), ensure_ascii=False, allow_nan=False)
 

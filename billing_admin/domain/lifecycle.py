@@ -64,28 +64,28 @@ def refuse_before_issue_date(number: str, issue_date: date, today: date, *field:
         raise Invalid("before_invoice", message, *field)
 
 
-def usual_cut_off(today: date) -> date:
+def default_cut_off(today: date) -> date:
     """The month's end that is billed on this day: of this month in its last three days, else of the month before."""
     soon = today + timedelta(days=3)
     first_of_month = (soon if soon.month != today.month else today).replace(day=1)
     return first_of_month - timedelta(days=1)
 
 
-def may_issue(status: str, number: str | None) -> bool:
+def needs_issue(status: str, number: str | None) -> bool:
     """Whether there is something to do: True for a draft, False when it is issued already. Raises Conflict otherwise."""
     if status == "void":
         raise Conflict("already_void", f"{number} is void and cannot be issued.")
     return status == "draft"
 
 
-def editable(status: str, number: str | None, what: str) -> None:
+def check_editable(status: str, number: str | None, what: str) -> None:
     """Raise Conflict unless it is a draft; `what` is the deed, such as `changed`."""
     if status != "draft":
         said = f"{number} is {status}: only a draft can be {what}."
         raise Conflict("not_a_draft", f"{said} Credit it, or void it." if status == "issued" else said, "status")
 
 
-def may_void(invoice: Row) -> bool:
+def needs_void(invoice: Row) -> bool:
     """Whether there is something to do: True for an issued invoice, False when it is void already.
 
     Raises Conflict for a draft, for a credit note, and for what is paid or credited even in part.
@@ -106,7 +106,7 @@ def may_void(invoice: Row) -> bool:
     return True
 
 
-def may_credit(invoice: Row) -> None:
+def check_creditable(invoice: Row) -> None:
     """Raise Conflict unless it is an issued invoice."""
     if invoice["kind"] == "credit_note":
         raise Conflict("is_credit_note", f"{invoice['number']} is a credit note itself: it cannot be credited.")

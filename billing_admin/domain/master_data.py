@@ -7,12 +7,19 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid, Problem
-from billing_admin.domain.journal import account_name
-from billing_admin.domain.money import currency_code, exact
+from billing_admin.domain.journal import check_account_name
+from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.tax import TREATMENTS
-from billing_admin.domain.text import check_length, named, number_format, reference, refuse_unprintable, text
+from billing_admin.domain.text import (
+    check_length,
+    check_not_blank,
+    check_number_format,
+    check_reference,
+    check_text,
+    refuse_unprintable,
+)
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -87,30 +94,30 @@ class TaxRateFields(TypedDict, total=False):
 
 
 def _address(value: str, field: str) -> str:
-    return text(value, field, longest=500, lines=True, stored=True)
+    return check_text(value, field, longest=500, lines=True, stored=True)
 
 
 def _note(value: str, field: str) -> str:
-    return text(value, field, longest=1000, lines=True, stored=True)
+    return check_text(value, field, longest=1000, lines=True, stored=True)
 
 
 def _email(value: str, field: str) -> str:
     check_length(value, 200, field)
     if value and not ("@" in value[1:-1] and " " not in value):
         raise Invalid("not_an_email", "Use an address such as billing@example.com.", field)
-    return text(value, field, stored=True)
+    return check_text(value, field, stored=True)
 
 
 def _line(value: str, field: str) -> str:
-    return text(value, field, stored=True)
+    return check_text(value, field, stored=True)
 
 
 def _name(value: str, field: str) -> str:
-    return named(value, field, stored=True)
+    return check_not_blank(value, field, stored=True)
 
 
 def _reference(value: str, field: str) -> str:
-    return reference(value, field, stored=True)
+    return check_reference(value, field, stored=True)
 
 
 def _days(value: int | None, field: str) -> int | None:
@@ -120,7 +127,7 @@ def _days(value: int | None, field: str) -> int | None:
 
 
 def _day(value: date | None, field: str) -> date | None:
-    return value if value is None else calendar_day(value, field)
+    return value if value is None else check_calendar_day(value, field)
 
 
 def _time_zone(value: str, field: str) -> str:
@@ -137,7 +144,7 @@ def _currency(value: str, *field: str | int) -> str:
 
 
 def _percent(value: Decimal, field: str) -> Decimal:
-    if not 0 <= exact(value, field) <= 100:
+    if not 0 <= exact_decimal(value, field) <= 100:
         raise Invalid("out_of_range", "Use 0 to 100 percent.", field)
     return value
 
@@ -159,13 +166,13 @@ def _treatment(value: str, field: str) -> str:
 def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
     for currency, unit_price in prices.items():
         _currency(currency, field, currency)
-        if exact(unit_price, field, currency) < 0:
+        if exact_decimal(unit_price, field, currency) < 0:
             raise Invalid("out_of_range", "A list price is zero or more.", field, currency)
     return prices
 
 
 def _own_account(value: str, field: str) -> str:
-    return account_name(value, field) if value else value
+    return check_account_name(value, field) if value else value
 
 
 def _as_is(value: Any, _field: str) -> Any:
@@ -185,8 +192,8 @@ TAX_CATEGORIES = {
 _RULES: Mapping[str, Callable[[Any, str], Any]] = {
     "reference": _reference,
     "code": _reference,
-    "invoice_format": number_format,
-    "credit_note_format": number_format,
+    "invoice_format": check_number_format,
+    "credit_note_format": check_number_format,
     "name": _name,
     "legal_name": _name,
     "email": _email,
@@ -213,7 +220,7 @@ _RULES: Mapping[str, Callable[[Any, str], Any]] = {
 }
 
 
-def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+def check_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Check each field that is given by its rule; raise Invalid, with every problem, when any is wrong.
 
     The caller compares the texts with what is stored, and calls `check_new_texts` with those that it stores.
@@ -239,6 +246,6 @@ def _check(fields: Mapping[str, Any], rule: Callable[[str, Any], object]) -> Non
         raise Invalid.of(problems)
 
 
-def differing(given: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
+def differing_fields(given: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
     """Name the fields given that have another value than what is kept."""
     return [field for field, value in given.items() if kept[field] != value]

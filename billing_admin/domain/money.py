@@ -50,7 +50,7 @@ def currency_code(code: str) -> str:
     return code
 
 
-def exact(value: str | int | Decimal, *field: str | int) -> Decimal:
+def exact_decimal(value: str | int | Decimal, *field: str | int) -> Decimal:
     """Read an exact decimal as it is written: up to 18 digits before and 12 after the point.
 
     Text must be plain ASCII digits with at most one point. Raises Invalid for NaN, infinity, −0 and anything out of range.
@@ -96,7 +96,7 @@ def _trim(value: Decimal) -> Decimal:
     return EXACT.quantize(value, Decimal(1)) if "E+" in str(value) else value
 
 
-def plain(value: Decimal) -> str:
+def plain_decimal(value: Decimal) -> str:
     """Write an exact decimal: no exponent, no trailing zeros, `0` for zero."""
     text = str(value) if value else "0"
     if "E" in text:
@@ -104,9 +104,9 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def plain_or_none(value: Decimal | None) -> str | None:
+def plain_decimal_or_none(value: Decimal | None) -> str | None:
     """Write an exact decimal that may be left out."""
-    return None if value is None else plain(value)
+    return None if value is None else plain_decimal(value)
 
 
 def multiply(quantity: Decimal, unit_price: Decimal, *field: str | int) -> Decimal:
@@ -138,7 +138,7 @@ def unrounded_included_tax(gross: int, percent: Decimal) -> Decimal:
     return ROUNDING.divide(EXACT.multiply(Decimal(gross), percent), EXACT.add(Decimal(100), percent))
 
 
-def without_tax(grosses: Sequence[int], percent: Decimal) -> list[int]:
+def nets_without_tax(grosses: Sequence[int], percent: Decimal) -> list[int]:
     """The nets within gross amounts (minor units), which add up to their sum less the tax within it.
 
     Each is rounded down or up to a whole unit; those with the largest remainder go up, the first of equals first.

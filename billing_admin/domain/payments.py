@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
-from billing_admin.domain.days import LAST_DAY, calendar_day
+from billing_admin.domain.days import LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import EXACT, Money, currency_code, exact
-from billing_admin.domain.text import text
+from billing_admin.domain.money import EXACT, Money, currency_code, exact_decimal
+from billing_admin.domain.text import check_text
 
 # How money comes in; writing off is not among them, as it has an operation of its own.
 METHODS: Final[Mapping[str, str]] = {
@@ -34,7 +34,7 @@ class AllocationSpec:
 
 
 # The oldest invoices first, or these invoices, or, when empty, none: the money is the customer's credit.
-Allocate = Literal["oldest"] | tuple[AllocationSpec, ...]
+AllocationRequest = Literal["oldest"] | tuple[AllocationSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +47,35 @@ class PaymentSpec:
     customer: str
     amount: Decimal
     method: str
-    allocate: Allocate
+    allocate: AllocationRequest
     currency: str | None = None
     received_on: date | None = None
     reference: str | None = None
     id: UUID | None = None
 
     def __post_init__(self) -> None:
-        if exact(self.amount, "amount") <= 0:
+        if exact_decimal(self.amount, "amount") <= 0:
             raise Invalid("out_of_range", "Enter an amount above zero.", "amount")
         if self.method not in METHODS:
             raise Invalid("unknown_method", f"Use one of {', '.join(METHODS)}.", "method")
         if self.currency is not None:
             currency_code(self.currency)
         if self.received_on is not None:
-            calendar_day(self.received_on, "received_on")
-        text(self.reference or "", "reference", stored=True)
+            check_calendar_day(self.received_on, "received_on")
+        check_text(self.reference or "", "reference", stored=True)
 
 
-Part = tuple[UUID, int]
+AllocationPart = tuple[UUID, int]
 
 
-def parts_asked(allocate: Sequence[AllocationSpec], invoices: Sequence[UUID], currency: str) -> tuple[Part, ...]:
+def allocation_parts(
+    allocate: Sequence[AllocationSpec], invoices: Sequence[UUID], currency: str
+) -> tuple[AllocationPart, ...]:
     """The minor units asked for each invoice. Raises Invalid for an amount that is not above zero, or an invoice named twice."""
     parts: dict[UUID, int] = {}
     for index, (spec, invoice_id) in enumerate(zip(allocate, invoices, strict=True)):
         minor = Money.exactly(
-            exact(spec.amount, "allocate", index, "amount"), currency, "allocate", index, "amount"
+            exact_decimal(spec.amount, "allocate", index, "amount"), currency, "allocate", index, "amount"
         ).minor
         if minor <= 0:
             raise Invalid("out_of_range", "Enter an amount above zero.", "allocate", index, "amount")
@@ -85,12 +87,12 @@ def parts_asked(allocate: Sequence[AllocationSpec], invoices: Sequence[UUID], cu
     return tuple(parts.items())
 
 
-def written(asked: Literal["oldest"] | Sequence[Part]) -> str:
+def allocation_text(asked: Literal["oldest"] | Sequence[AllocationPart]) -> str:
     """How a payment was to be allocated, in the one spelling that a repeat under the same id is compared with."""
     return asked if isinstance(asked, str) else " ".join(sorted(f"{invoice_id}={minor}" for invoice_id, minor in asked))
 
 
-class Open(Protocol):
+class OpenInvoice(Protocol):
     """An invoice that is still to be paid."""
 
     @property
@@ -107,7 +109,7 @@ class Open(Protocol):
     def credited(self) -> int: ...
 
 
-def oldest_first(invoices: Iterable[Open], amount: int) -> list[Part]:
+def allocate_oldest_first(invoices: Iterable[OpenInvoice], amount: int) -> list[AllocationPart]:
     """Spread an amount over open invoices by due date, then number, each paid whole before the next; what is left stays over."""
     parts = []
     for invoice in sorted(invoices, key=lambda one: (one.due_date or LAST_DAY, one.number or "")):
@@ -118,13 +120,13 @@ def oldest_first(invoices: Iterable[Open], amount: int) -> list[Part]:
     return parts
 
 
-def differences(asked: Mapping[str, Any], stored: Any) -> list[str]:
+def differing_fields(asked: Mapping[str, Any], stored: Any) -> list[str]:
     """Name the fields in which a repeat differs from the payment stored under its id; what it leaves out is not compared."""
     return [name for name, value in asked.items() if value is not None and getattr(stored, name) != value]
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class PaymentSplit:
     """How a payment is about to be divided: received = allocated + left, in major units."""
 
     received: Decimal

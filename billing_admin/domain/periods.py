@@ -5,7 +5,7 @@ from datetime import date
 
 from billing_admin.domain.errors import Invalid
 
-KINDS = {"invoice": "an invoice", "credit_note": "a credit note"}
+DOCUMENT_NAMES = {"invoice": "an invoice", "credit_note": "a credit note"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def check_document_date(
 
 def _before_last(last: LastDocument, today: date) -> str:
     if last.issue_date <= today:
-        return f"Use {last.issue_date.isoformat()} or later: {KINDS[last.kind]} of that day is issued already."
+        return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} of that day is issued already."
     return (
         f"{last.number} is dated {last.issue_date.isoformat()}, which is after today ({today.isoformat()}), and numbers"
         f" follow the issue dates. Change the format of these numbers in the settings to begin a new number series,"

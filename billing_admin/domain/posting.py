@@ -17,8 +17,8 @@ from billing_admin.domain.charges import (
     CustomerTerms,
     PricedCharge,
     ServiceTerms,
-    differences,
-    price,
+    differing_fields,
+    price_charge,
 )
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 
@@ -105,7 +105,7 @@ class PostingContext:
         service = self.service_of(spec)
         if service is not None and service.archived:
             raise Invalid("archived_service", f"Service “{spec.service}” is archived: restore it first.", "service")
-        return price(spec, id, customer, service, self.today)
+        return price_charge(spec, id, customer, service, self.today)
 
     def fingerprints(self) -> set[int]:
         """Return the fingerprints of the candidates that have a price."""
@@ -177,7 +177,7 @@ def _conflict(spec: ChargeSpec, id: UUID, original: ChargeFacts, context: Postin
     """Return why a request may not repeat a charge, or None."""
     try:
         service = context.service_of(spec)
-        fields = differences(spec, context.customer_of(spec).id, service.id if service else None, original)
+        fields = differing_fields(spec, context.customer_of(spec).id, service.id if service else None, original)
     except Invalid as error:
         return error
     if not fields:

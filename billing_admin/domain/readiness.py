@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from billing_admin.domain.errors import Field, Invalid, Problem
+from billing_admin.domain.errors import FieldPath, Invalid, Problem
 
 # The EN 16931 category of a line under reverse charge.
 REVERSE_CHARGE = "AE"
@@ -23,7 +23,7 @@ class Party:
 class Shortcoming:
     """Something that is missing on a document: its place, a stable code, a sentence, and the page where it is added."""
 
-    field: Field
+    field: FieldPath
     code: str
     message: str
     page: str
@@ -39,7 +39,7 @@ class IssueFacts:
     tax_categories: Collection[str]
 
 
-def shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
+def find_shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
     """Return what stops a document from being issued; empty if it is ready."""
     if not lacks_tax_id(facts.buyer.tax_id, facts.tax_treatment, facts.tax_categories):
         return ()
@@ -55,7 +55,7 @@ def lacks_tax_id(tax_id: str, tax_treatment: str, tax_categories: Collection[str
     return is_reverse_charge and not any(character.isalnum() for character in tax_id)
 
 
-def refusal(missing: Collection[Shortcoming]) -> Invalid:
+def not_ready_error(missing: Collection[Shortcoming]) -> Invalid:
     """Return the error that refuses to issue documents with these shortcomings."""
     error = Invalid.of([Problem(item.code, item.message, item.field) for item in missing])
     assert isinstance(error, Invalid)  # noqa: S101 - `of` makes an error of its own class

@@ -10,8 +10,8 @@ from typing import Final
 from uuid import UUID
 
 # The last day after the due date of each bucket; what is later than the last has a bucket of its own.
-LIMITS: Final = (0, 30, 60, 90)
-BUCKETS: Final = ("not_due", "1_30", "31_60", "61_90", "over_90")
+BUCKET_LIMITS: Final = (0, 30, 60, 90)
+BUCKET_NAMES: Final = ("not_due", "1_30", "31_60", "61_90", "over_90")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Bucket:
     last: date | None
 
 
-def buckets(day: date) -> tuple[Bucket, ...]:
+def ageing_buckets(day: date) -> tuple[Bucket, ...]:
     """The buckets by due date, as they lie on a day: due that day or later is not overdue."""
-    starts = [*(day - timedelta(limit) for limit in LIMITS), None]
+    starts = [*(day - timedelta(limit) for limit in BUCKET_LIMITS), None]
     ends = [None, *(start - timedelta(1) for start in starts if start is not None)]
-    return tuple(Bucket(*one) for one in zip(BUCKETS, starts, ends, strict=True))
+    return tuple(Bucket(*one) for one in zip(BUCKET_NAMES, starts, ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,15 @@ class Position:
         )
 
 
-NOTHING: Final = Position(0, 0, 0, 0, (0,) * len(BUCKETS))
+ZERO_POSITION: Final = Position(0, 0, 0, 0, (0,) * len(BUCKET_NAMES))
 
 
 # In the order in which entries of one day stand on a statement.
-KINDS: Final = ("invoice", "void", "credit_note", "payment", "reversal", "write_off")
+ENTRY_KINDS: Final = ("invoice", "void", "credit_note", "payment", "reversal", "write_off")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StatementEntry:
     """One dated change of what a customer owes: above zero for an invoice, below it for money and credits.
 
     `id` is that of the invoice, credit note or payment; `number` the document's number or the payment's reference.
@@ -92,7 +92,7 @@ class Entry:
 class StatementRow:
     """An entry, and the balance after it."""
 
-    entry: Entry
+    entry: StatementEntry
     balance: int
 
 
@@ -105,9 +105,9 @@ class Statement:
     closing: int
 
 
-def statement(entries: Iterable[Entry], first: date | None) -> Statement:
+def make_statement(entries: Iterable[StatementEntry], first: date | None) -> Statement:
     """Run through the entries by day: those before the first day make the opening balance."""
-    ordered = sorted(entries, key=lambda entry: (entry.on, KINDS.index(entry.kind), entry.number, str(entry.id)))
+    ordered = sorted(entries, key=lambda entry: (entry.on, ENTRY_KINDS.index(entry.kind), entry.number, str(entry.id)))
     balance = opening = sum(entry.amount for entry in ordered if first is not None and entry.on < first)
     rows = []
     for entry in ordered:

@@ -11,10 +11,10 @@ from decimal import Decimal
 from itertools import count, takewhile
 from uuid import UUID, uuid5
 
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact
-from billing_admin.domain.text import named
+from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact_decimal
+from billing_admin.domain.text import check_not_blank
 
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
 INTERVALS = tuple(MONTHS)
@@ -25,7 +25,7 @@ _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 
 
 @dataclass(frozen=True, slots=True)
-class RecurringSpec:
+class RecurringChargeSpec:
     """What comes again, as the caller asks for it; None means left out. Raises Invalid where it makes no sense.
 
     Without a unit price the list price of the day of posting counts. Periods begin on the anchor's day; without an anchor, on
@@ -47,12 +47,12 @@ class RecurringSpec:
     def __post_init__(self) -> None:
         if self.interval not in MONTHS:
             raise Invalid("unknown_interval", f"Use one of {', '.join(INTERVALS)}.", "interval")
-        if self.quantity is not None and not exact(self.quantity, "quantity"):
+        if self.quantity is not None and not exact_decimal(self.quantity, "quantity"):
             raise Invalid("out_of_range", "Use a quantity other than zero.", "quantity")
         if self.unit_price is not None:
-            exact(self.unit_price, "unit_price")
+            exact_decimal(self.unit_price, "unit_price")
         if self.description is not None:
-            named(self.description, "description", longest=LONGEST_DESCRIPTION, stored=True)
+            check_not_blank(self.description, "description", longest=LONGEST_DESCRIPTION, stored=True)
         if self.currency is not None:
             currency_code(self.currency)
         self._check_days()
@@ -61,12 +61,12 @@ class RecurringSpec:
         for field in ("starts_on", "anchor_on", "ends_on"):
             day = getattr(self, field)
             if day is not None:
-                calendar_day(day, field)
+                check_calendar_day(day, field)
         if self.ends_on is not None and self.ends_on < self.starts_on:
             raise Invalid("out_of_range", "Let it end on the day it starts, or later.", "ends_on")
 
 
-def months_after(anchor: date, months: int) -> date:
+def add_months(anchor: date, months: int) -> date:
     """The anchor's day, months later; the last day of the month where that month is too short.
 
     Counted from the anchor each time: 31 January, 29 February, 31 March.
@@ -75,13 +75,13 @@ def months_after(anchor: date, months: int) -> date:
     return date(year, month + 1, min(anchor.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def prorated(amount: Decimal, days: int, of_days: int) -> Decimal:
+def prorate(amount: Decimal, days: int, of_days: int) -> Decimal:
     """Return amount × days ÷ of_days, rounded once, half up, to 12 places.
 
     `amount` is not rounded before: it may be the exact product of a quantity and a price, of up to 24 places.
     """
     share = ROUNDING.divide(EXACT.multiply(amount, Decimal(days)), Decimal(of_days))
-    return exact(ROUNDING.quantize(share, _STEP) or ZERO, "quantity")
+    return exact_decimal(ROUNDING.quantize(share, _STEP) or ZERO, "quantity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Period:
     @property
     def days(self) -> int:
         """How many days are owed."""
-        return days_in(self.owed_from, self.owed_to)
+        return count_days(self.owed_from, self.owed_to)
 
     @property
     def of_days(self) -> int:
@@ -110,7 +110,7 @@ class Period:
 
     def partial_amount(self, quantity: Decimal, unit_price: Decimal) -> Decimal:
         """Return the amount for the days that are owed."""
-        return prorated(EXACT.multiply(quantity, unit_price), self.days, self.of_days)
+        return prorate(EXACT.multiply(quantity, unit_price), self.days, self.of_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +150,13 @@ class Schedule:
 
     def _bounds(self, number: int, step: int) -> tuple[date, date]:
         """Return the first day of a period and the first day of the next one."""
-        return months_after(self.anchor_on, number * step), months_after(self.anchor_on, (number + 1) * step)
+        return add_months(self.anchor_on, number * step), add_months(self.anchor_on, (number + 1) * step)
 
     def _number(self, day: date, step: int) -> int:
         """Which period, counted from the anchor's, a day lies in."""
         months = (day.year - self.anchor_on.year) * 12 + day.month - self.anchor_on.month
         number = months // step
-        return number if months_after(self.anchor_on, number * step) <= day else number - 1
+        return number if add_months(self.anchor_on, number * step) <= day else number - 1
 
     def due(self, through: date) -> list[Period]:
         """The periods to post: begun up to a day, and not while it is paused."""
@@ -170,7 +170,7 @@ class Schedule:
         return "paused" if self.paused_on else "active"
 
 
-def days_in(first: date, last: date) -> int:
+def count_days(first: date, last: date) -> int:
     """How many days, both included; none where the last comes before the first."""
     return max(0, (last - first).days + 1)
 
@@ -182,14 +182,16 @@ def charge_id(schedule_id: UUID, first: date, cut_to: date | None = None) -> UUI
     )
 
 
-def described(description: str, first: date, last: date, of_days: int | None = None, taken_back: bool = False) -> str:
+def charge_description(
+    description: str, first: date, last: date, of_days: int | None = None, taken_back: bool = False
+) -> str:
     """Return a charge's description: `Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days`.
 
     `of_days` is the length of the whole period where the charge is for some of its days, or takes days back.
     """
     text = f"{description}, {_written(first)} to {_written(last)}"
     if of_days is not None:
-        text += f", {days_in(first, last)} of {of_days} days"
+        text += f", {count_days(first, last)} of {of_days} days"
     return f"{text} taken back" if taken_back else text
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import check_length, text
+from billing_admin.domain.text import check_length, check_text
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 15, 1000
 LONGEST_TYPED_PASSWORD = 4 * LONGEST_PASSWORD  # four characters compose into one at most
@@ -18,7 +18,7 @@ FAILURES_COUNT_FOR = timedelta(minutes=15)
 FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
 FAILURES_PER_ADDRESS = 50
 
-SEEN_EVERY = timedelta(minutes=1)
+LAST_SEEN_INTERVAL = timedelta(minutes=1)
 CLOCK_SLACK = timedelta(minutes=5)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
@@ -46,16 +46,16 @@ _COMMON = frozenset(
 _LEAST_CHARACTERS = 5
 
 
-def email_address(value: str, *field: str | int) -> str:
+def check_email(value: str, *field: str | int) -> str:
     """Return the one spelling under which an e-mail address is stored and compared; raise Invalid if it is none."""
-    spelled = folded_email(value, *field)
-    text(spelled, *field, longest=LONGEST_EMAIL)
+    spelled = fold_email(value, *field)
+    check_text(spelled, *field, longest=LONGEST_EMAIL)
     if not _EMAIL.fullmatch(spelled):
         raise Invalid("not_an_email", "Enter an e-mail address such as name@example.com.", *field)
     return spelled
 
 
-def folded_email(value: str, *field: str | int) -> str:
+def fold_email(value: str, *field: str | int) -> str:
     """Fold case and compatibility forms away: two spellings of one address are one account.
 
     Raises Invalid for a text that is longer than any account's address, as it is typed or folded.
@@ -67,7 +67,7 @@ def folded_email(value: str, *field: str | int) -> str:
     return spelled
 
 
-def spelled_password(value: str, *field: str | int) -> str:
+def normalise_password(value: str, *field: str | int) -> str:
     """Return one spelling of what keyboards compose in several ways; nothing is cut off. Raises Invalid for a longer text."""
     if len(value) > LONGEST_TYPED_PASSWORD:
         check_length(value, LONGEST_PASSWORD, *field)
@@ -76,12 +76,12 @@ def spelled_password(value: str, *field: str | int) -> str:
 
 def check_password(value: str, email: str, *field: str | int) -> None:
     """Raise Invalid unless the password is long and not easily guessed. Which kinds of characters it holds does not matter."""
-    spelled = spelled_password(value, *field)
+    spelled = normalise_password(value, *field)
     if len(spelled) < SHORTEST_PASSWORD:
         raise Invalid(
             "short_password", f"Use at least {SHORTEST_PASSWORD} characters; a few unrelated words do well.", *field
         )
-    text(spelled, *field, longest=LONGEST_PASSWORD)
+    check_text(spelled, *field, longest=LONGEST_PASSWORD)
     if _guessable(spelled, email):
         raise Invalid(
             "common_password", "Choose words that are harder to guess: this is among the first tried.", *field
@@ -107,7 +107,7 @@ def _made_of(password: str, words: tuple[str, ...]) -> bool:
     return len(password) in reached
 
 
-def network_of(address: str) -> str:
+def attempt_network(address: str) -> str:
     """The network that attempts are counted by: an IPv4 address, or the /64 that one IPv6 subscriber holds."""
     try:
         parsed = ip_address(address)
@@ -119,7 +119,7 @@ def network_of(address: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Lifetime:
+class SessionLifetime:
     """How long a session lives: in all, and without being used."""
 
     hours: int

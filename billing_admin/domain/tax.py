@@ -7,7 +7,7 @@ from typing import Protocol
 
 from billing_admin.domain.invoices import ChargeGroup, TaxRate
 
-NO_TAX = Decimal(0)
+ZERO_PERCENT = Decimal(0)
 
 # How a customer is taxed, in words; and for those who are charged no tax the rate that stands on their documents.
 TREATMENTS = {
@@ -16,14 +16,14 @@ TREATMENTS = {
     "reverse_charge": "Reverse charge",
     "export": "Export outside the EU",
 }
-UNTAXED = {
-    "exempt": TaxRate("E", NO_TAX),
-    "reverse_charge": TaxRate("AE", NO_TAX),
-    "export": TaxRate("G", NO_TAX),
+UNTAXED_RATES = {
+    "exempt": TaxRate("E", ZERO_PERCENT),
+    "reverse_charge": TaxRate("AE", ZERO_PERCENT),
+    "export": TaxRate("G", ZERO_PERCENT),
 }
 
 # The reasons that EN 16931 wants printed where no tax is charged; a zero rate (Z) needs none.
-USUAL_NOTES = {
+DEFAULT_TAX_NOTES = {
     "E": "Exempt from tax",
     "AE": "Reverse charge: the customer accounts for the tax",
     "O": "Not subject to tax",
@@ -31,10 +31,10 @@ USUAL_NOTES = {
     "K": "Intra-community supply: no tax is charged",
 }
 # Who is outside of the scope of tax altogether may say so or not.
-MAY_LACK_NOTE = frozenset({"S", "Z", "O"})
+CATEGORIES_WITHOUT_NOTE = frozenset({"S", "Z", "O"})
 
 
-class Change(Protocol):
+class RateChange(Protocol):
     """The percentage of a rate from a day on."""
 
     @property
@@ -43,12 +43,12 @@ class Change(Protocol):
     def percent(self) -> Decimal: ...
 
 
-def percent_on(day: date, first: Decimal, changes: Iterable[Change]) -> Decimal:
+def percent_on(day: date, first: Decimal, changes: Iterable[RateChange]) -> Decimal:
     """The percentage of a rate on a day: that of the last change up to it, else its first one."""
     begun = [change for change in changes if change.valid_from <= day]
     return max(begun, key=lambda change: change.valid_from).percent if begun else first
 
 
-def untaxed(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:
+def with_untaxed_rate(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:
     """The same charges of a customer who is charged no tax, and the reason to print."""
     return group._replace(tax=rate, tax_note=note)

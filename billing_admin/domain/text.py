@@ -32,7 +32,7 @@ def check_length(value: str, longest: int, *field: str | int) -> None:
         raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
 
 
-def text(value: str, *field: str | int, longest: int = 200, lines: bool = False, stored: bool = False) -> str:
+def check_text(value: str, *field: str | int, longest: int = 200, lines: bool = False, stored: bool = False) -> str:
     """Return `value` if it can be stored, shown and exported as it is; raise Invalid otherwise.
 
     With `stored`, characters that only stored text may have are accepted: the caller compares `value` with the stored text
@@ -45,7 +45,7 @@ def text(value: str, *field: str | int, longest: int = 200, lines: bool = False,
     return value
 
 
-def without_controls(value: str) -> str:
+def strip_controls(value: str) -> str:
     """Return one line of text without its control characters; every other character stays as it is."""
     return _NEVER_STORED.sub("", value).translate(_WHITE_CONTROLS)
 
@@ -68,20 +68,20 @@ def _kind(character: str) -> str:
     return kinds.get(unicodedata.category(character), "noncharacter")
 
 
-def named(value: str, *field: str | int, longest: int = 200, stored: bool = False) -> str:
-    """Return a text that must say something; see `text` for `stored`."""
+def check_not_blank(value: str, *field: str | int, longest: int = 200, stored: bool = False) -> str:
+    """Return a text that must say something; see `check_text` for `stored`."""
     check_length(value, longest, *field)
     if not value.strip():
         raise Invalid("blank", "Enter at least one character that is not a space.", *field)
-    return text(value, *field, longest=longest, stored=stored)
+    return check_text(value, *field, longest=longest, stored=stored)
 
 
-def reference(value: str, *field: str | int, stored: bool = False) -> str:
+def check_reference(value: str, *field: str | int, stored: bool = False) -> str:
     """Return a name that a thing is called by: one line, no space at its ends, and not to be taken for an id.
 
-    See `text` for `stored`.
+    See `check_text` for `stored`.
     """
-    named(value, *field, stored=stored)
+    check_not_blank(value, *field, stored=stored)
     if value != value.strip() or "\t" in value:
         raise Invalid("space_at_end", "Leave out tabs, and spaces before and after.", *field)
     if _ID.fullmatch(value):
@@ -89,7 +89,7 @@ def reference(value: str, *field: str | int, stored: bool = False) -> str:
     return value
 
 
-def number_format(value: str, *field: str | int) -> str:
+def check_number_format(value: str, *field: str | int) -> str:
     """Return the format of a number: `{year}` and `{number}` once each, `{month}` if wanted, digits at least as `{number:5}`.
 
     The year is needed, as each has its own series.
@@ -105,7 +105,7 @@ def number_format(value: str, *field: str | int) -> str:
     return value
 
 
-def cannot_collide(one: str, other: str) -> bool:
+def never_collide(one: str, other: str) -> bool:
     """Whether no number of one format is ever one of the other: they begin or end differently, whatever the digits."""
     ends = [(NUMBER_PART.split(format)[0], NUMBER_PART.split(format)[-1]) for format in (one, other)]
     (head, tail), (other_head, other_tail) = ends
@@ -114,7 +114,7 @@ def cannot_collide(one: str, other: str) -> bool:
     return not (same_heads and same_tails)
 
 
-def folded(value: str, *field: str | int) -> str:
+def fold_for_search(value: str, *field: str | int) -> str:
     """Fold case and accents away, for search: `Café Ångström` is found by `cafe ang`. Raises Invalid for a longer text."""
     check_length(value, LONGEST_FOLDED, *field)
     decomposed = unicodedata.normalize("NFKD", value.casefold())

@@ -11,21 +11,23 @@ import zlib
 PREFIX = "bil_"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_CHARACTERS = 22  # 62 to the 22nd is just under 2 to the 131st
-CHECK_CHARACTERS = 6
-SHOWN_CHARACTERS = 8
+CHECKSUM_CHARACTERS = 6
+VISIBLE_CHARACTERS = 8
 
-_SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM_CHARACTERS + CHECK_CHARACTERS}}}", re.ASCII)
+_SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM_CHARACTERS + CHECKSUM_CHARACTERS}}}", re.ASCII)
 
 
-def seal(random: str) -> str:
+def with_checksum(random: str) -> str:
     """The whole token of its random characters."""
     body = PREFIX + random
     return body + _check(body)
 
 
-def well_formed(secret: str) -> bool:
+def is_well_formed(secret: str) -> bool:
     """Whether this can be a token of ours at all; garbage is told without asking the database."""
-    return _SHAPE.fullmatch(secret) is not None and _check(secret[:-CHECK_CHARACTERS]) == secret[-CHECK_CHARACTERS:]
+    return (
+        _SHAPE.fullmatch(secret) is not None and _check(secret[:-CHECKSUM_CHARACTERS]) == secret[-CHECKSUM_CHARACTERS:]
+    )
 
 
 def digest(secret: str) -> str:
@@ -33,14 +35,14 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def shown(secret: str) -> str:
+def visible_prefix(secret: str) -> str:
     """The beginning, by which people tell their tokens apart."""
-    return secret[:SHOWN_CHARACTERS]
+    return secret[:VISIBLE_CHARACTERS]
 
 
 def _check(body: str) -> str:
     number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(CHECK_CHARACTERS):
+    for _ in range(CHECKSUM_CHARACTERS):
         number, digit = divmod(number, len(ALPHABET))
         digits = ALPHABET[digit] + digits
     return digits

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import named
+from billing_admin.domain.text import check_not_blank
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -29,7 +29,7 @@ _UNICAST: Final = IPv6Network("2000::/3")
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AddressRules:
     """What the configuration allows beyond https to public addresses."""
 
     networks: Sequence[Network] = ()
@@ -37,7 +37,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WebhookTarget:
     """A URL taken apart: host as it is looked up, `named` as it is told to the receiver, path with its query."""
 
     secure: bool
@@ -52,9 +52,9 @@ class Target:
         return host if self.port == _PORTS["https" if self.secure else "http"] else f"{host}:{self.port}"
 
 
-def target(url: str, rules: Rules) -> Target:
+def parse_target(url: str, rules: AddressRules) -> WebhookTarget:
     """Read a URL, or raise Invalid with what is wrong with it. No name is looked up."""
-    named(url, "url", longest=LONGEST_URL, stored=True)
+    check_not_blank(url, "url", longest=LONGEST_URL, stored=True)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -64,14 +64,14 @@ def target(url: str, rules: Rules) -> Target:
     if port == 0:
         raise _wrong("not_a_port", "Use a port from 1 to 65535.")
     host = _host((parts.hostname or "").removesuffix("."))
-    address = literal(host)
-    if address is not None and (why := refusal([address], rules.networks)):
+    address = parse_address(host)
+    if address is not None and (why := refusal_reason([address], rules.networks)):
         raise _wrong("receiver_refused", why)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme == "https", host, port or _PORTS[parts.scheme], path)
+    return WebhookTarget(parts.scheme == "https", host, port or _PORTS[parts.scheme], path)
 
 
-def _check_form(url: str, parts: SplitResult, rules: Rules) -> None:
+def _check_form(url: str, parts: SplitResult, rules: AddressRules) -> None:
     if parts.scheme == "http" and not rules.http:
         said = "Use https: without it anybody on the way reads what is sent. BILLING_WEBHOOK_ALLOW_HTTP=true would allow http."
         raise _wrong("not_https", said)
@@ -90,12 +90,12 @@ def _host(host: str) -> str:
         return host
     if not _HOST.fullmatch(host):
         raise _wrong("not_a_host", "Use a host name such as hooks.example.com.")
-    if _NUMERIC.fullmatch(host) and literal(host) is None:
+    if _NUMERIC.fullmatch(host) and parse_address(host) is None:
         raise _wrong("not_a_host", "Write the address with four numbers, such as 203.0.113.7, or use a name.")
     return host
 
 
-def literal(host: str) -> Address | None:
+def parse_address(host: str) -> Address | None:
     """The address that a host is in its usual spelling, or None for a name."""
     try:
         return ip_address(host)
@@ -103,7 +103,7 @@ def literal(host: str) -> Address | None:
         return None
 
 
-def refusal(addresses: Sequence[Address], allowed: Sequence[Network]) -> str | None:
+def refusal_reason(addresses: Sequence[Address], allowed: Sequence[Network]) -> str | None:
     """Why a receiver at these addresses is refused; None when each of them is public, or allowed. One bad one is enough."""
     for address in addresses:
         plain = _plain(address)

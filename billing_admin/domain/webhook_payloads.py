@@ -7,14 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from billing_admin.domain.document_hash import Row, Written
+from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.lifecycle import balance, payment_status
-from billing_admin.domain.money import Money, plain, plain_or_none
-from billing_admin.domain.webhooks import moment
+from billing_admin.domain.money import Money, plain_decimal, plain_decimal_or_none
+from billing_admin.domain.webhooks import format_moment
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class RelatedDocuments:
     """What is said of the documents beside one: numbers, and the id of a draft, which has none."""
 
     corrects: str | None = None
@@ -23,10 +23,10 @@ class Beside:
     replaced_by: UUID | None = None
 
 
-ALONE = Beside()
+NO_RELATED_DOCUMENTS = RelatedDocuments()
 
 
-def invoice_told(document: Written, beside: Beside, today: date) -> dict[str, Any]:
+def invoice_payload(document: DocumentRows, beside: RelatedDocuments, today: date) -> dict[str, Any]:
     """An invoice as `GET /invoices/{number}` shows it on this day."""
     row = document.invoice
     seen: Any = SimpleNamespace(**row)
@@ -57,12 +57,12 @@ def _line(line: Row, invoice: Row) -> dict[str, Any]:
         "position": line["position"],
         "service": line["service_code"] or None,
         "description": line["description"],
-        "quantity": plain(line["quantity"]),
-        "unit_price": plain_or_none(line["unit_price"]),
+        "quantity": plain_decimal(line["quantity"]),
+        "unit_price": plain_decimal_or_none(line["unit_price"]),
         "gross": None if line["gross"] is None else _money(line["gross"], invoice),
         "net": _money(line["net"], invoice),
         "tax_category": line["tax_category"],
-        "tax_percent": plain(line["tax_percent"]),
+        "tax_percent": plain_decimal(line["tax_percent"]),
         "charges": line["charges"],
         "id": str(line["id"]),
     }
@@ -71,7 +71,7 @@ def _line(line: Row, invoice: Row) -> dict[str, Any]:
 def _tax(tax: Row, invoice: Row) -> dict[str, Any]:
     return {
         "category": tax["category"],
-        "percent": plain(tax["percent"]),
+        "percent": plain_decimal(tax["percent"]),
         "included": tax["included"],
         "base": _money(tax["base"], invoice),
         "tax": _money(tax["tax"], invoice),
@@ -79,22 +79,22 @@ def _tax(tax: Row, invoice: Row) -> dict[str, Any]:
     }
 
 
-def charge_told(row: Any) -> dict[str, Any]:
+def charge_payload(row: Any) -> dict[str, Any]:
     """A charge, read with its names, as `GET /charges/{id}` shows it."""
     return {
         "id": str(row.id),
         "customer": row.customer_reference,
         "service": row.service_code,
         "description": row.description,
-        "quantity": plain(row.quantity),
-        "unit_price": plain_or_none(row.unit_price),
-        "amount": plain(row.amount),
+        "quantity": plain_decimal(row.quantity),
+        "unit_price": plain_decimal_or_none(row.unit_price),
+        "amount": plain_decimal(row.amount),
         "tax_included": row.tax_included,
         "currency": row.currency,
         "incurred_on": _day(row.incurred_on),
         "metadata": row.details or {},
         "status": row.status,
-        "created_at": moment(row.created_at),
+        "created_at": format_moment(row.created_at),
         "created_by": row.created_by,
         "invoice": row.invoice_number,
         "late": row.late,

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final, Protocol
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, Plan, check_header
+from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, ImportPlan, check_header
 from billing_admin.domain.imports.rows import Record
 
-LONGEST_ROW: Final = 1 << 20  # characters, whatever the csv module would take
-HEAD: Final = 4 * LONGEST_ROW + 4  # bytes in which a header row ends, whatever its encoding
+MAX_ROW_CHARACTERS: Final = 1 << 20  # characters, whatever the csv module would take
+HEADER_BYTES: Final = 4 * MAX_ROW_CHARACTERS + 4  # bytes in which a header row ends, whatever its encoding
 csv.field_size_limit(1 << 24)
 SAMPLE_ROWS: Final = 3
 _UTF_16, _UTF_8 = (b"\xff\xfe", b"\xfe\xff"), b"\xef\xbb\xbf"
@@ -33,7 +33,7 @@ class Opener(Protocol):
     def __call__(self) -> BinaryIO: ...
 
 
-class Rows:
+class CsvRows:
     """The header row, and an iterator over the rows below it. Blank rows are left out."""
 
     def __init__(self, file: BinaryIO, encoding: str, delimiter: str, any_header: bool = False) -> None:
@@ -88,7 +88,7 @@ class _Lines:
 
     def __next__(self) -> str:
         try:
-            line = self.text.readline(LONGEST_ROW + 1)
+            line = self.text.readline(MAX_ROW_CHARACTERS + 1)
         except UnicodeDecodeError as error:
             raise self._undecoded(error) from error
         except UnicodeError as error:  # UTF-16 that does not say in which order its bytes are
@@ -103,10 +103,10 @@ class _Lines:
                 f"Line {self._count} holds a NUL byte, which no text has. If the file is UTF-16, choose that; else save it as"
                 " CSV again.",
             )
-        if self._size > LONGEST_ROW:
+        if self._size > MAX_ROW_CHARACTERS:
             raise Invalid(
                 "too_long",
-                f"The row that begins on line {self._first} is longer than {LONGEST_ROW:,} characters."
+                f"The row that begins on line {self._first} is longer than {MAX_ROW_CHARACTERS:,} characters."
                 " Is a closing quote missing?",
             )
         return line
@@ -153,7 +153,7 @@ def guess_delimiter(open_file: Opener, encoding: str) -> str:
     refusal: Invalid | None = None
     for name in DELIMITERS:
         try:
-            headers[name] = Rows(open_file(), encoding, name, any_header=True).header
+            headers[name] = CsvRows(open_file(), encoding, name, any_header=True).header
         except Invalid as error:
             refusal = refusal or error
     if not headers:
@@ -164,17 +164,17 @@ def guess_delimiter(open_file: Opener, encoding: str) -> str:
     return best
 
 
-def rows(file: BinaryIO, plan: Plan) -> Rows:
+def open_rows(file: BinaryIO, plan: ImportPlan) -> CsvRows:
     """The rows by a plan. Raises Invalid when the header is not the one that the plan was made for."""
-    found = Rows(file, plan.encoding, plan.delimiter)
+    found = CsvRows(file, plan.encoding, plan.delimiter)
     if found.header != plan.header:
         raise Invalid("other_header", "The header row is another than the one that was mapped: map the columns again.")
     return found
 
 
-def sample(file: BinaryIO, encoding: str, delimiter: str) -> tuple[tuple[str, ...], list[Record]]:
+def read_sample(file: BinaryIO, encoding: str, delimiter: str) -> tuple[tuple[str, ...], list[Record]]:
     """The header and the first rows. Raises Invalid for a file without any row."""
-    found = Rows(file, encoding, delimiter)
+    found = CsvRows(file, encoding, delimiter)
     first = [record for record, _ in zip(found, range(SAMPLE_ROWS), strict=False)]
     if not first:
         raise Invalid("no_rows", "The file has a header row and nothing below it.")

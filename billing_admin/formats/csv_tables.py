@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from billing_admin.domain.imports.cells import guarded
+from billing_admin.domain.imports.cells import escape_formula
 
 
-def written(
+def write_csv(
     columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = (), header: bool = True
 ) -> bytes:
     """Write a file, or rows of it: RFC 4180, UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe.
@@ -20,5 +20,5 @@ def written(
     if header:
         writer.writerow(columns)
     for row in rows:
-        writer.writerow(cell if keep else guarded(cell) for cell, keep in zip(row, kept, strict=True))
+        writer.writerow(cell if keep else escape_formula(cell) for cell, keep in zip(row, kept, strict=True))
     return file.getvalue().encode()

@@ -25,15 +25,15 @@ FORMULA = tuple(map(ord, "=+-@\t\r"))
 Cell = ColumnElement[Any]
 
 
-def export(session: Session, kind: str, filters: Filters, excel: bool = False) -> Iterator[bytes]:
+def export_csv(session: Session, kind: str, filters: Filters, excel: bool = False) -> Iterator[bytes]:
     """Write a file of a kind (`queries.exports.KINDS`) in parts. `excel` begins it with a BOM.
 
     What goes wrong on the way is raised out of the iterator, so that nobody takes a part for the whole.
     """
-    yield from write(session, rows_of(session, kind, filters), excel)
+    yield from write_csv(session, rows_of(session, kind, filters), excel)
 
 
-def write(session: Session, asked: Export, excel: bool = False) -> Iterator[bytes]:
+def write_csv(session: Session, asked: Export, excel: bool = False) -> Iterator[bytes]:
     """Write any file in parts. The first part holds rows, so it exists only once the database has answered."""
     header = (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
     if session.get_bind().dialect.name == "postgresql":
@@ -44,7 +44,7 @@ def write(session: Session, asked: Export, excel: bool = False) -> Iterator[byte
     yield from parts
 
 
-def cells(session: Session, asked: Export) -> Iterator[Sequence[str | None]]:
+def text_rows(session: Session, asked: Export) -> Iterator[Sequence[str | None]]:
     """The rows of a file of another format: each cell as the CSV has it, but text as it is, without any apostrophe."""
     write = _on_postgresql if session.get_bind().dialect.name == "postgresql" else _on_sqlite
 

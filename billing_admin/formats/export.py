@@ -1,7 +1,7 @@
 """Whole files with their control totals: written to anything that takes bytes, by a page, a command or a job alike.
 
 A file and the totals that are made with it are of one moment, as long as the session is in one snapshot, as sessions that
-read are. `about` makes of them what lies beside the file as `.meta.json`.
+read are. `describe_export` makes of them what lies beside the file as `.meta.json`.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 from sqlalchemy.orm import Session
 
 from billing_admin.config import VERSION
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import plain_decimal
 from billing_admin.formats import csv_writer, xlsx
-from billing_admin.formats.meta_filters import stated
+from billing_admin.formats.meta_filters import filters_as_json
 from billing_admin.queries.exports import KINDS, Filters, export, totals
 
 FORMATS: Final[Mapping[str, str]] = {
@@ -27,12 +27,12 @@ FORMATS: Final[Mapping[str, str]] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 BLOCK_BYTES = 1 << 16
-LARGE = 200_000  # rows: to write more takes longer than anybody waits for a page
-META = ".meta.json"
+LARGE_EXPORT_ROWS = 200_000  # rows: to write more takes longer than anybody waits for a page
+META_SUFFIX = ".meta.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportRequest:
     """Which file: a kind of `queries.exports.KINDS`, its filters, a format; `excel` begins a CSV with a BOM."""
 
     kind: str
@@ -61,57 +61,57 @@ class Sink(Protocol):
         """Take them."""
 
 
-class Nowhere:
+class NullSink:
     """Where bytes go that are only counted."""
 
     def write(self, data: bytes, /) -> None:
         """Forget them."""
 
 
-def write(session: Session, wanted: Wanted, sink: Sink) -> ControlTotals:
+def write_export(session: Session, wanted: ExportRequest, sink: Sink) -> ControlTotals:
     """Write the file, and say what it must show. Raises as the list does, before anything is written."""
     added, digest = totals(session, wanted.kind, wanted.filters), hashlib.sha256()
-    for part in parts(session, wanted):
+    for part in export_parts(session, wanted):
         digest.update(part)
         sink.write(part)
     return ControlTotals(added.rows, added.sums, digest.hexdigest())
 
 
-def control_totals(session: Session, wanted: Wanted) -> ControlTotals:
-    """Those of the file that `write` would write from the same snapshot."""
-    return write(session, wanted, Nowhere())
+def control_totals(session: Session, wanted: ExportRequest) -> ControlTotals:
+    """Those of the file that `write_export` would write from the same snapshot."""
+    return write_export(session, wanted, NullSink())
 
 
-def parts(session: Session, wanted: Wanted) -> Iterator[bytes]:
+def export_parts(session: Session, wanted: ExportRequest) -> Iterator[bytes]:
     """The file in parts. A workbook is finished in a temporary file before its first part comes."""
     if wanted.format == "csv":
-        yield from csv_writer.export(session, wanted.kind, wanted.filters, wanted.excel)
+        yield from csv_writer.export_csv(session, wanted.kind, wanted.filters, wanted.excel)
         return
     with tempfile.TemporaryFile() as file:
-        xlsx.write(session, export(session, wanted.kind, wanted.filters), wanted.kind, cast("BinaryIO", file))
+        xlsx.write_workbook(session, export(session, wanted.kind, wanted.filters), wanted.kind, cast("BinaryIO", file))
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
             yield block
 
 
-def check(session: Session, wanted: Wanted) -> None:
+def check_export(session: Session, wanted: ExportRequest) -> None:
     """Raise what asking for the file raises, before anything of it is sent."""
     export(session, wanted.kind, wanted.filters)
 
 
-def about(wanted: Wanted, name: str, made: ControlTotals, at: datetime, by: str) -> dict[str, Any]:
+def describe_export(wanted: ExportRequest, name: str, made: ControlTotals, at: datetime, by: str) -> dict[str, Any]:
     """What the `.meta.json` of a file says: what it is of, when and by whom it was made, and what it must show."""
     file = KINDS[wanted.kind]
     return {
         "name": name,
         "kind": wanted.kind,
         "format": wanted.format,
-        "filters": stated(wanted.filters),
+        "filters": filters_as_json(wanted.filters),
         "made_at": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "made_by": by,
         "rows": made.rows,
         "sum_of": file.summed,
-        "sums": written_sums(wanted.kind, made.sums),
+        "sums": format_sums(wanted.kind, made.sums),
         "sha256": made.sha256,
         "columns": [column.name for column in file.columns],
         "product": "billing-admin",
@@ -119,12 +119,14 @@ def about(wanted: Wanted, name: str, made: ControlTotals, at: datetime, by: str)
     }
 
 
-def written_sums(kind: str, sums: Mapping[str, Decimal]) -> dict[str, str]:
+def format_sums(kind: str, sums: Mapping[str, Decimal]) -> dict[str, str]:
     """Exactly for charges; with the currency's own digits for documents and payments."""
-    return {currency: plain(amount) if kind == "charges" else f"{amount:f}" for currency, amount in sums.items()}
+    return {
+        currency: plain_decimal(amount) if kind == "charges" else f"{amount:f}" for currency, amount in sums.items()
+    }
 
 
-def as_json(about: Mapping[str, Any]) -> bytes:
+def meta_json(about: Mapping[str, Any]) -> bytes:
     """The bytes of a `.meta.json`."""
     return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()
 
@@ -147,19 +149,21 @@ class _Pipe:
         return taken
 
 
-def bundle(open_session: Callable[[], Session], wanted: Wanted, at: datetime, by: str, day: date) -> Iterator[bytes]:
+def zip_bundle(
+    open_session: Callable[[], Session], wanted: ExportRequest, at: datetime, by: str, day: date
+) -> Iterator[bytes]:
     """A zip file, in parts, of the file and its `.meta.json`, made in one pass: they always belong together."""
     session = open_session()
     name, added, digest = wanted.name(day), totals(session, wanted.kind, wanted.filters), hashlib.sha256()
     pipe = _Pipe()
     with zipfile.ZipFile(cast("BinaryIO", pipe), "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(_entry(name, at), "w", force_zip64=True) as file:
-            for part in parts(session, wanted):
+            for part in export_parts(session, wanted):
                 digest.update(part)
                 file.write(part)
                 yield pipe.take()
         made = ControlTotals(added.rows, added.sums, digest.hexdigest())
-        archive.writestr(_entry(name + META, at), as_json(about(wanted, name, made, at, by)))
+        archive.writestr(_entry(name + META_SUFFIX, at), meta_json(describe_export(wanted, name, made, at, by)))
     yield pipe.take()
 
 

@@ -28,7 +28,7 @@ _COMMA = re.compile(r"-?[0-9]{1,30}(,[0-9]{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
+class FileDigest:
     """What the bytes are: their number, their SHA-256, and that of what comes after a byte order mark, if there is one."""
 
     size: int
@@ -37,7 +37,7 @@ class Bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class CsvContent:
     """What a file of a kind shows: rows, sums per currency, how it is written where that is not our way, what is wrong."""
 
     kind: str
@@ -47,7 +47,7 @@ class Content:
     problems: tuple[str, ...]
 
 
-def read_bytes(file: BinaryIO) -> Bytes:
+def digest_file(file: BinaryIO) -> FileDigest:
     """Read the whole file once."""
     file.seek(0)
     block = file.read(BLOCK_BYTES)
@@ -58,10 +58,10 @@ def read_bytes(file: BinaryIO) -> Bytes:
         bare.update(block[len(BOM) :] if has_bom and not size else block)
         size += len(block)
         block = file.read(BLOCK_BYTES)
-    return Bytes(size, whole.hexdigest(), bare.hexdigest() if has_bom else None)
+    return FileDigest(size, whole.hexdigest(), bare.hexdigest() if has_bom else None)
 
 
-def read_content(file: BinaryIO) -> Content | None:
+def read_content(file: BinaryIO) -> CsvContent | None:
     """What the file shows, or None where it is none of ours: no header of a kind of file that is exported here."""
     encoding = _encoding(file)
     for delimiter in ",;\t":
@@ -133,7 +133,7 @@ def _kind(header: Sequence[str]) -> str | None:
 
 def _read(
     file: BinaryIO, kind: str, header: Sequence[str], rows: Iterator[list[str]], encoding: str, delimiter: str
-) -> Content:
+) -> CsvContent:
     summing = _Summing(header, KINDS[kind].summed)
     count = 0
     try:
@@ -143,7 +143,7 @@ def _read(
         summing.problems.append(f"Behind row {count} it cannot be read: {error}.")
     if not _ends(file):
         summing.problems.append("It does not end with the end of a line: it was cut off.")
-    return Content(
+    return CsvContent(
         kind, count, dict(sorted(summing.sums.items())), _written(file, encoding, delimiter), tuple(summing.problems)
     )
 

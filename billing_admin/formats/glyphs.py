@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 FOLDER = Path(__file__).with_name("fonts")
 BOX = "□"
-MOST_NAMED = 20
+MAX_NAMED_GLYPHS = 20
 
 # Families in the order in which a character is looked for; other shipped families follow by name, then BILLING_FONTS.
 _FIRST = ("Inter", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
@@ -109,8 +109,10 @@ def missing_glyphs_sentence(missing: list[str]) -> str:
     """Name the characters that cannot be printed and say what helps; an empty text if there are none."""
     if not missing:
         return ""
-    unnamed = len(missing) - MOST_NAMED
-    names = ", ".join(map(shown, missing[:MOST_NAMED])) + (f" and {unnamed:,} more" if unnamed > 0 else "")
+    unnamed = len(missing) - MAX_NAMED_GLYPHS
+    names = ", ".join(map(readable_cluster, missing[:MAX_NAMED_GLYPHS])) + (
+        f" and {unnamed:,} more" if unnamed > 0 else ""
+    )
     if len(missing) == 1:
         return (
             f"1 character cannot be printed in the PDF: {names}."
@@ -122,7 +124,7 @@ def missing_glyphs_sentence(missing: list[str]) -> str:
     )
 
 
-def shown(cluster: str) -> str:
+def readable_cluster(cluster: str) -> str:
     """Return a cluster as a person can read it: itself, or its code points where nothing of it can be seen."""
     if cluster.isprintable() or any(unicodedata.category(c)[0] in "LNPS" for c in cluster):
         return cluster

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from billing_admin.config import VERSION
 from billing_admin.domain.journal import JournalTotals, Transaction
 from billing_admin.domain.money import MINOR_DIGITS, Money
-from billing_admin.formats.csv_tables import written
-from billing_admin.formats.export import Nowhere, Sink
+from billing_admin.formats.csv_tables import write_csv
+from billing_admin.formats.export import NullSink, Sink
 from billing_admin.queries.journal import OPENING, Period, transactions
 
 FORMATS: Final[Mapping[str, str]] = {"hledger": "text/plain; charset=utf-8", "csv": "text/csv; charset=utf-8"}
@@ -49,7 +49,7 @@ _UNSAFE = re.compile(r"[;|()\s]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class JournalRequest:
     """Which journal: its days, its format, and whether it begins with the balances of all that came before."""
 
     period: Period
@@ -64,36 +64,36 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class JournalFile:
     """A journal that was written: what it adds up to, and the SHA-256 of its bytes."""
 
     totals: JournalTotals
     sha256: str
 
 
-def parts(session: Session, wanted: Journal) -> Iterator[bytes]:
+def journal_parts(session: Session, wanted: JournalRequest) -> Iterator[bytes]:
     """The file in parts."""
     found = transactions(session, wanted.period, wanted.opening)
     yield from _csv(found) if wanted.format == "csv" else _hledger(session, wanted, found)
 
 
-def write(session: Session, wanted: Journal, sink: Sink) -> Made:
+def write_journal(session: Session, wanted: JournalRequest, sink: Sink) -> JournalFile:
     """Write the file, and say what it adds up to."""
     digest, counted = hashlib.sha256(), JournalTotals.empty()
     for one in transactions(session, wanted.period, wanted.opening):
         counted.add(one)
-    for part in parts(session, wanted):
+    for part in journal_parts(session, wanted):
         digest.update(part)
         sink.write(part)
-    return Made(counted, digest.hexdigest())
+    return JournalFile(counted, digest.hexdigest())
 
 
-def made(session: Session, wanted: Journal) -> Made:
-    """What `write` would write from the same snapshot."""
-    return write(session, wanted, Nowhere())
+def journal_totals(session: Session, wanted: JournalRequest) -> JournalFile:
+    """What `write_journal` would write from the same snapshot."""
+    return write_journal(session, wanted, NullSink())
 
 
-def about(wanted: Journal, name: str, made: Made, at: datetime, by: str) -> dict[str, Any]:
+def describe_journal(wanted: JournalRequest, name: str, made: JournalFile, at: datetime, by: str) -> dict[str, Any]:
     """What the `.meta.json` of a journal says."""
     return {
         "name": name,
@@ -107,24 +107,24 @@ def about(wanted: Journal, name: str, made: Made, at: datetime, by: str) -> dict
         "made_by": by,
         "transactions": made.totals.transactions,
         "rows": made.totals.postings,
-        "debits": amounts(made.totals.debits),
-        "credits": amounts(made.totals.credits),
+        "debits": format_amounts(made.totals.debits),
+        "credits": format_amounts(made.totals.credits),
         "sha256": made.sha256,
         "product": "billing-admin",
         "version": VERSION,
     }
 
 
-def amounts(minor: Mapping[str, int]) -> dict[str, str]:
+def format_amounts(minor: Mapping[str, int]) -> dict[str, str]:
     """Minor units per currency as plain decimals."""
     return {currency: str(Money(amount, currency)) for currency, amount in sorted(minor.items())}
 
 
 def _csv(found: Iterable[Transaction]) -> Iterator[bytes]:
     """The first part holds a transaction, if there is any: by then the database has begun to answer."""
-    part = written(COLUMNS, [])
+    part = write_csv(COLUMNS, [])
     for number, one in enumerate(found, 1):
-        yield part + written(COLUMNS, _rows(number, one), NUMBERS, header=False)
+        yield part + write_csv(COLUMNS, _rows(number, one), NUMBERS, header=False)
         part = b""
     if part:
         yield part
@@ -148,7 +148,7 @@ def _rows(number: int, one: Transaction) -> Iterator[list[str]]:
         ]
 
 
-def _hledger(session: Session, wanted: Journal, found: Iterable[Transaction]) -> Iterator[bytes]:
+def _hledger(session: Session, wanted: JournalRequest, found: Iterable[Transaction]) -> Iterator[bytes]:
     yield _head(session, wanted).encode()
     block: list[str] = []
     for one in found:
@@ -159,7 +159,7 @@ def _hledger(session: Session, wanted: Journal, found: Iterable[Transaction]) ->
     yield "".join(block).encode()
 
 
-def _head(session: Session, wanted: Journal) -> str:
+def _head(session: Session, wanted: JournalRequest) -> str:
     """Every account and commodity is declared, so that `hledger check accounts commodities` finds a misspelled one."""
     used: set[tuple[str, str]] = set()
     for one in transactions(session, wanted.period, wanted.opening):

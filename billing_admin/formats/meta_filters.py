@@ -11,7 +11,7 @@ from billing_admin.queries.exports import KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 
 
-def stated(filters: Filters) -> dict[str, Any]:
+def filters_as_json(filters: Filters) -> dict[str, Any]:
     """The filter as plain JSON values."""
     given = {field.name: getattr(filters, field.name) for field in fields(filters)}
     return {name.rstrip("_"): _plain(value) for name, value in given.items() if value not in {None, ""}}
@@ -21,8 +21,8 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int) else str(value)
 
 
-def read(kind: str, given: Mapping[str, Any]) -> Filters:
-    """The filters of a kind of file, from what `stated` wrote. Raises Invalid for anything else."""
+def filters_from_json(kind: str, given: Mapping[str, Any]) -> Filters:
+    """The filters of a kind of file, from what `filters_as_json` wrote. Raises Invalid for anything else."""
     if kind not in KINDS:
         raise Invalid("unknown_kind", f"“{kind[:40]}” is not a kind of file that is exported here.", "kind")
     made = KINDS[kind].filters
@@ -69,6 +69,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def everything(kind: str, today: date) -> Filters:
+def no_filters(kind: str, today: date) -> Filters:
     """No filter at all: archived customers and services are let through as well."""
-    return read(kind, {"today": today.isoformat()} if KINDS[kind].filters is InvoiceFilter else {})
+    return filters_from_json(kind, {"today": today.isoformat()} if KINDS[kind].filters is InvoiceFilter else {})

@@ -12,12 +12,20 @@ import structlog
 import typst
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.formatting import day, exact, money, number, percent, reason_for_no_tax, tax_words
+from billing_admin.domain.formatting import (
+    format_day,
+    format_exact,
+    format_money,
+    format_number,
+    format_percent,
+    format_tax,
+    tax_note,
+)
 from billing_admin.formats.glyphs import Glyphs, breakable
 from billing_admin.models import Invoice, InvoiceLine
 
-HERE = Path(__file__).parent
-KINDS = {"invoice": "Invoice", "credit_note": "Credit note"}
+TEMPLATE_FOLDER = Path(__file__).parent
+DOCUMENT_TITLES = {"invoice": "Invoice", "credit_note": "Credit note"}
 DASH = "–"
 # From how many characters on a word may break anywhere: it would not fit into a column of text, or of figures.
 LONG_WORD = 24
@@ -27,7 +35,7 @@ WIDE_FACT = 40
 WIDE_FIGURES = 48
 
 
-def pdf(invoice: Invoice, glyphs: Glyphs) -> bytes:
+def render_pdf(invoice: Invoice, glyphs: Glyphs) -> bytes:
     """Return the document as PDF/A-3b, with □ for characters that no font has.
 
     Raises:
@@ -35,21 +43,21 @@ def pdf(invoice: Invoice, glyphs: Glyphs) -> bytes:
     """
     if invoice.issued_at is None:
         raise NotFound("not_issued", "A draft has no PDF: issue it first.", "invoice")
-    document, issued_at = contents(invoice), int(invoice.issued_at.timestamp())
+    document, issued_at = document_contents(invoice), int(invoice.issued_at.timestamp())
     try:
-        return compiled(document, glyphs.printable, glyphs, issued_at)
+        return compile_pdf(document, glyphs.printable, glyphs, issued_at)
     except typst.TypstError as error:
         # A font of BILLING_FONTS may promise a glyph that the PDF/A export then refuses: print without such fonts.
         structlog.get_logger(__name__).warning("pdf.printed_plainly", invoice=invoice.number, reason=error.message)
-        return compiled(document, glyphs.only_basic, glyphs, issued_at)
+        return compile_pdf(document, glyphs.only_basic, glyphs, issued_at)
 
 
 def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:
     """Return the characters of the document that its PDF cannot print."""
-    return glyphs.missing(_texts(contents(invoice)))
+    return glyphs.missing(_texts(document_contents(invoice)))
 
 
-def compiled(document: dict[str, Any], printable: Callable[[str], str], glyphs: Glyphs, issued_at: int) -> bytes:
+def compile_pdf(document: dict[str, Any], printable: Callable[[str], str], glyphs: Glyphs, issued_at: int) -> bytes:
     """Return the PDF of a document's contents, each text made `printable`, and long words made breakable."""
     texts = _each_text(document, printable)
     rows = texts.pop("rows")
@@ -62,8 +70,8 @@ def compiled(document: dict[str, Any], printable: Callable[[str], str], glyphs: 
         "wide_figures": sum(widest) > WIDE_FIGURES,
     }
     return typst.compile(
-        HERE.joinpath("invoice.typ"),
-        root=HERE,
+        TEMPLATE_FOLDER.joinpath("invoice.typ"),
+        root=TEMPLATE_FOLDER,
         font_paths=glyphs.fonts,
         format="pdf",
         sys_inputs={"document": json.dumps(data), "families": json.dumps(glyphs.families)},
@@ -91,11 +99,11 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
-def contents(invoice: Invoice) -> dict[str, Any]:
+def document_contents(invoice: Invoice) -> dict[str, Any]:
     """What stands on the paper, in words."""
     credits = invoice.kind == "credit_note"
     return {
-        "title": f"{KINDS[invoice.kind]} {invoice.number}",
+        "title": f"{DOCUMENT_TITLES[invoice.kind]} {invoice.number}",
         "mark": "VOID" if invoice.status == "void" else None,
         "seller": _party(invoice.seller_name, invoice.seller_address, invoice.seller_tax_id),
         "buyer": _party(
@@ -117,7 +125,7 @@ def _party(name: str, address: str, tax_id: str, reference: str = "") -> dict[st
 
 
 def _facts(invoice: Invoice) -> list[tuple[str, str]]:
-    facts = [(KINDS[invoice.kind], invoice.number or ""), ("Issued", _day(invoice.issue_date))]
+    facts = [(DOCUMENT_TITLES[invoice.kind], invoice.number or ""), ("Issued", _day(invoice.issue_date))]
     if invoice.corrected is not None:
         facts.append(("Corrects", f"{invoice.corrected.number} of {_day(invoice.corrected.issue_date)}"))
     else:
@@ -127,35 +135,39 @@ def _facts(invoice: Invoice) -> list[tuple[str, str]]:
 
 
 def _day(value: Any) -> str:
-    return day(value) if value else DASH
+    return format_day(value) if value else DASH
 
 
 def _days(invoice: Invoice) -> str:
     first, last = invoice.period_from, invoice.period_to
-    return day(first) if first == last else f"{day(first)} {DASH} {day(last)}"
+    return format_day(first) if first == last else f"{format_day(first)} {DASH} {format_day(last)}"
 
 
 def _row(line: InvoiceLine, credits: bool) -> list[str]:
-    tax, net = percent(line.tax_percent), money(line.net, line.currency)
+    tax, net = format_percent(line.tax_percent), format_money(line.net, line.currency)
     if line.included_percent is not None:
-        tax = f"{tax}, price with {percent(line.included_percent)}"
+        tax = f"{tax}, price with {format_percent(line.included_percent)}"
     if credits:
         return [line.description, tax, net]
-    price = DASH if line.unit_price is None else exact(line.unit_price, line.currency)
-    return [line.description, number(line.quantity), price, tax, net]
+    price = DASH if line.unit_price is None else format_exact(line.unit_price, line.currency)
+    return [line.description, format_number(line.quantity), price, tax, net]
 
 
 def _sums(invoice: Invoice) -> list[tuple[str, str, bool]]:
     cur = invoice.currency
     rates = [
-        (f"{tax_words(tax.category, tax.percent, tax.included)} on {money(tax.base, cur)}", money(tax.tax, cur), False)
+        (
+            f"{format_tax(tax.category, tax.percent, tax.included)} on {format_money(tax.base, cur)}",
+            format_money(tax.tax, cur),
+            False,
+        )
         for tax in invoice.taxes
     ]
     total = "Total credited" if invoice.kind == "credit_note" else "Total"
-    return [("Net", money(invoice.net, cur), False), *rates, (total, money(invoice.total, cur), True)]
+    return [("Net", format_money(invoice.net, cur), False), *rates, (total, format_money(invoice.total, cur), True)]
 
 
 def _notes(invoice: Invoice) -> list[list[str]]:
-    reasons = [reason_for_no_tax(tax) for tax in invoice.taxes]
+    reasons = [tax_note(tax) for tax in invoice.taxes]
     why = f"Reason: {invoice.reason}" if invoice.kind == "credit_note" else ""
     return [text.splitlines() for text in (*reasons, why, invoice.note, invoice.footer) if text]

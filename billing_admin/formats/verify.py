@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.money import EXACT
 from billing_admin.formats import export, journal, meta_filters as filters
-from billing_admin.formats.export import Wanted
-from billing_admin.formats.exported_csv import Bytes, Content, read_bytes, read_content
-from billing_admin.formats.journal import Journal
+from billing_admin.formats.export import ExportRequest
+from billing_admin.formats.exported_csv import CsvContent, FileDigest, digest_file, read_content
+from billing_admin.formats.journal import JournalRequest
 from billing_admin.queries.exports import KINDS, totals
 from billing_admin.queries.journal import Period
 
@@ -45,7 +45,7 @@ class Meta:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Figures:
     """Rows, and a sum per currency, as one of the three shows them."""
 
     rows: int
@@ -53,7 +53,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Comparison:
     """One figure as it stands in the file, in its `.meta.json`, and in the product now; None where nothing is known."""
 
     what: str
@@ -68,11 +68,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class Verification:
     """What was found; None is what could not be asked."""
 
-    bytes: Bytes
-    content: Content | None
+    bytes: FileDigest
+    content: CsvContent | None
     meta: Meta | None
     kind: str | None
     same_bytes: bool | None
@@ -84,7 +84,7 @@ class Verified:
     as_stated_now: bool | None
     """Whether the product would write what the `.meta.json` states: the data have not changed, whatever became of the file."""
     why_not_now: str
-    lines: list[Line]
+    lines: list[Comparison]
 
     @property
     def same_content(self) -> bool | None:
@@ -99,23 +99,23 @@ class Verified:
         return all(before == now for before, now in known) if known else None
 
 
-def verify(
+def verify_file(
     session: Session, file: BinaryIO, meta: Meta | None, today: date, seen: Collection[str] = ALL_KINDS
-) -> Verified:
+) -> Verification:
     """Compare a file with its `.meta.json`, if there is one, and with the data now, of the kinds that the reader may see.
 
     `file` can be read again and again.
     """
-    found = read_bytes(file)
+    found = digest_file(file)
     is_csv = meta is None or (meta.format == "csv" and meta.kind != "journal")
     content = read_content(file) if is_csv else None
     kind = meta.kind if meta else content.kind if content else None
     now, sha256, why_not = _now(session, kind, meta, today, seen)
     same = None if meta is None else meta.sha256 == found.sha256
     bare = {found.without_bom, found.sha256}
-    in_file = Shown(content.rows, content.sums) if content else None
-    stated = Shown(meta.rows, meta.sums) if meta else None
-    return Verified(
+    in_file = Figures(content.rows, content.sums) if content else None
+    stated = Figures(meta.rows, meta.sums) if meta else None
+    return Verification(
         bytes=found,
         content=content,
         meta=meta,
@@ -131,24 +131,24 @@ def verify(
 
 def _now(
     session: Session, kind: str | None, meta: Meta | None, today: date, seen: Collection[str]
-) -> tuple[Shown | None, str | None, str]:
+) -> tuple[Figures | None, str | None, str]:
     """Rows and sums that the same file would have now, its SHA-256, or why this cannot be said."""
     if kind is None or kind not in seen or kind == "numbers":
         return None, None, _why_not(kind, seen)
     try:
         if kind == "journal" and meta:
             return _journal_now(session, meta)
-        asked = filters.read(kind, meta.filters) if meta else filters.everything(kind, today)
+        asked = filters.filters_from_json(kind, meta.filters) if meta else filters.no_filters(kind, today)
         added = totals(session, kind, asked)
-        if added.rows > export.LARGE:
+        if added.rows > export.LARGE_EXPORT_ROWS:
             said = (
                 "It is too large to be written anew for a page: its rows and sums alone are compared with the data now."
             )
-            return Shown(added.rows, added.sums), None, said
-        made = export.control_totals(session, Wanted(kind, asked, meta.format if meta else "csv"))
+            return Figures(added.rows, added.sums), None, said
+        made = export.control_totals(session, ExportRequest(kind, asked, meta.format if meta else "csv"))
     except (Invalid, NotFound) as refusal:
         return None, None, refusal.message
-    return Shown(made.rows, made.sums), made.sha256, ""
+    return Figures(made.rows, made.sums), made.sha256, ""
 
 
 def _why_not(kind: str | None, seen: Collection[str]) -> str:
@@ -159,31 +159,31 @@ def _why_not(kind: str | None, seen: Collection[str]) -> str:
     return "It does not say of which year this number register is: compare it with its page."
 
 
-def _journal_now(session: Session, meta: Meta) -> tuple[Shown | None, str | None, str]:
+def _journal_now(session: Session, meta: Meta) -> tuple[Figures | None, str | None, str]:
     try:
         first, last = (_day(meta.filters.get(name)) for name in ("from", "to"))
     except (TypeError, ValueError) as error:
         raise Invalid("unknown_filter", "Its filters are not those of such a file.", "filters") from error
-    wanted = Journal(Period(first, last), meta.format, meta.filters.get("opening") is True)
-    made = journal.made(session, wanted)
-    return Shown(made.totals.postings, {}), made.sha256, ""
+    wanted = JournalRequest(Period(first, last), meta.format, meta.filters.get("opening") is True)
+    made = journal.journal_totals(session, wanted)
+    return Figures(made.totals.postings, {}), made.sha256, ""
 
 
 def _day(text: Any) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def _lines(*shown: Shown | None) -> list[Line]:
+def _lines(*shown: Figures | None) -> list[Comparison]:
     currencies = sorted({currency for one in shown if one for currency in one.sums})
     rows = [None if one is None else f"{one.rows:,}" for one in shown]
     sums = [
-        Line(
+        Comparison(
             currency,
             *(None if one is None else f"{one.sums.get(currency, Decimal(0)).normalize(EXACT):,f}" for one in shown),
         )
         for currency in currencies
     ]
-    return [Line("Rows", *rows), *sums]
+    return [Comparison("Rows", *rows), *sums]
 
 
 def read_meta(content: bytes) -> Meta:

@@ -15,7 +15,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from billing_admin.formats.csv_writer import cells
+from billing_admin.formats.csv_writer import text_rows
 from billing_admin.queries.exports import Column, Export, Kind
 
 EXCEL_ROWS = 1_048_576
@@ -40,13 +40,13 @@ KEY_WIDTH = 38
 KEYS = frozenset({"id", "payment", "invoice_id", "replaces", "actor_id", "object_id", "request_id"})
 
 
-def write(session: Session, asked: Export, title: str, sink: BinaryIO) -> None:
+def write_workbook(session: Session, asked: Export, title: str, sink: BinaryIO) -> None:
     """Write a workbook. What does not fit on one sheet goes on to the next, each with the header."""
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with Workbook(sink, options) as book:
         book.set_properties({"title": title, "created": CREATED})
         sheets = _Sheets(book, title, asked.columns)
-        for row in cells(session, asked):
+        for row in text_rows(session, asked):
             sheets.add(row)
 
 
@@ -91,10 +91,10 @@ class _Sheets:
         return kinds.get(column.kind, self._text)
 
     def _text(self, place: int, cell: str) -> None:
-        self.sheet.write_string(self.row, place, storable(cell))
+        self.sheet.write_string(self.row, place, cell_text(cell))
 
     def _number(self, place: int, cell: str) -> None:
-        if not fits(cell):
+        if not fits_double(cell):
             self._text(place, cell)
             return
         digits = len(cell.partition(".")[2])
@@ -123,12 +123,12 @@ def _width(column: Column) -> int:
     return KEY_WIDTH if column.name in KEYS else max(WIDTHS[column.kind], len(column.name) + 2)
 
 
-def fits(number: str) -> bool:
+def fits_double(number: str) -> bool:
     """Whether Excel holds a plain decimal exactly."""
     return len(number.lstrip("-").replace(".", "").lstrip("0")) <= EXACT_DIGITS
 
 
-def storable(text: str) -> str:
+def cell_text(text: str) -> str:
     """A text as a cell can hold it: not longer than Excel allows, and what looks like XlsxWriter's own mark-up escaped."""
     kept = text.translate(NONCHARACTERS)
     if 2 * len(kept) > EXCEL_TEXT and len(kept.encode("utf-16-le")) > 2 * EXCEL_TEXT:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.bulk import insert_many
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.audit import chained, content
+from billing_admin.domain.audit import canonical_content, chained_hash
 from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.queries.audit import chain_head, seal_search_start, unsealed_events
 
@@ -73,7 +73,7 @@ def seal_events(session: Session, now: datetime, limit: int = SEAL_BATCH, whole:
     last = chain_head(session)
     sequence, hash, seals = last.sequence, last.hash, []
     for event in unsealed_events(session, None if whole else seal_search_start(session, now), limit):
-        sequence, hash = sequence + 1, chained(hash, content(event))
+        sequence, hash = sequence + 1, chained_hash(hash, canonical_content(event))
         seals.append({"sequence": sequence, "event_id": UUID(event["id"]), "hash": hash})
     insert_many(session, AuditSeal, seals)
     return len(seals)

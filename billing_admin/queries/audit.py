@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, case, cast
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from billing_admin.db.lookup import is_any_of, parse_uuid
-from billing_admin.domain.audit import BEGINNING, EXACT_AMOUNTS, MINOR_UNITS
+from billing_admin.domain.audit import EXACT_AMOUNTS, FIRST_PREVIOUS_HASH, MINOR_UNITS
 from billing_admin.models import (
     ApiToken,
     AuditEvent,
@@ -49,7 +49,7 @@ def chain_head(session: Session) -> ChainHead:
     """The end of the chain."""
     query = select(AuditSeal.sequence, AuditSeal.hash).order_by(AuditSeal.sequence.desc()).limit(1)
     last = session.execute(query).one_or_none()
-    return ChainHead(*last) if last else ChainHead(0, BEGINNING)
+    return ChainHead(*last) if last else ChainHead(0, FIRST_PREVIOUS_HASH)
 
 
 def seal_search_start(session: Session, now: datetime) -> datetime | None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.journal import Accounts, Posting, Transaction, merged
+from billing_admin.domain.journal import Accounts, Posting, Transaction, merge_postings
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Service
 from billing_admin.models.base import ByteOrderedText, ExactDecimal
@@ -52,13 +52,13 @@ def transactions(session: Session, period: Period, opening: bool = False) -> Ite
     """The transactions of a period by day; before them, if wanted, one of what all that came before it adds up to."""
     names = accounts(session)
     if opening and period.first:
-        before = merged(_opening(session, names, period.first))
+        before = merge_postings(_opening(session, names, period.first))
         if before:
             yield Transaction(period.first, OPENING, "", "", "", None, before)
     with session.execute(_ordered(period).execution_options(yield_per=FETCH_SIZE)) as found:
         for (on, rank, id), rows in groupby(found, key=lambda row: (row.on, row.rank, row.id)):
             own = list(rows)
-            postings = merged(_posting(names, row, int(row.minor)) for row in own)
+            postings = merge_postings(_posting(names, row, int(row.minor)) for row in own)
             if postings:
                 first = own[0]
                 yield Transaction(

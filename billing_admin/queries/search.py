@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import parse_uuid
-from billing_admin.domain.amount_input import TypedAmount, possible_amounts
+from billing_admin.domain.amount_input import AmountInput, possible_amounts
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Service
@@ -82,14 +82,14 @@ def _invoice_conditions(text: str) -> Iterable[ColumnElement[bool]]:
         yield from _totals(amount)
 
 
-def _amounts(text: str) -> list[TypedAmount]:
+def _amounts(text: str) -> list[AmountInput]:
     try:
         return possible_amounts(text)
     except Invalid:
         return []
 
 
-def _totals(amount: TypedAmount) -> Iterable[ColumnElement[bool]]:
+def _totals(amount: AmountInput) -> Iterable[ColumnElement[bool]]:
     """The total as it is stored, in minor units, which differ in size by currency."""
     for digits in sorted(set(MINOR_DIGITS.values())):
         codes = [code for code, places in MINOR_DIGITS.items() if places == digits]

@@ -19,7 +19,7 @@ from billing_admin.db.prepared import PreparedQuery, Rows, run_without_transacti
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, SCOPES, SYSTEM, Actor
 from billing_admin.domain.errors import Denied, DomainError, Invalid, NotFound
-from billing_admin.domain.tokens import seal, well_formed
+from billing_admin.domain.tokens import is_well_formed, with_checksum
 from billing_admin.models import ApiToken, AuditEvent, Charge, User
 from billing_admin.operations.access import tokens
 from billing_admin.queries.access import tokens as token_queries
@@ -59,7 +59,7 @@ def test_no_route_answers_without_a_good_token(client: FlaskClient, make_token: 
     bad = {
         "missing": None,
         "garbled": good[:-1] + ("0" if good[-1] != "0" else "1"),
-        "unknown": seal("0" * 22),
+        "unknown": with_checksum("0" * 22),
         "expired": make_token(age=366),
         "revoked": revoked,
         "no text": "",
@@ -253,7 +253,7 @@ def test_a_token_that_cannot_be_is_not_made(
 def test_a_token_is_kept_as_a_hash_only_and_its_making_and_end_are_on_record(app: Flask) -> None:
     with app.app_context():
         token, secret = transaction(tokens.create, "nightly", ["read"], actor=SYSTEM, now=now())
-        assert well_formed(secret)
+        assert is_well_formed(secret)
         assert secret.startswith(token.prefix)
         assert len(secret) == 32
         assert transaction(tokens.revoke, token.id, SYSTEM, now())

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.background.webhooks import due_endpoints, send_due
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.webhook_addresses import Rules
+from billing_admin.domain.webhook_addresses import AddressRules
 from billing_admin.domain.webhooks import EVENTS
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
 from billing_admin.operations.webhooks import endpoints
@@ -22,7 +22,7 @@ from billing_admin.operations.webhooks.endpoints import EndpointSpec
 from tests.making import NOW
 
 LOOPBACK = ip_network("127.0.0.0/8")
-RULES = Rules([LOOPBACK], http=True)
+RULES = AddressRules([LOOPBACK], http=True)
 
 
 def allow_loopback(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from billing_admin import clock
 from billing_admin.background import sending
 from billing_admin.background.sending import KEPT, attempt_delivery
 from billing_admin.config import Settings
-from billing_admin.domain.webhook_addresses import Address, Rules
+from billing_admin.domain.webhook_addresses import Address, AddressRules
 from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
 from tests.background.hooks import RULES
 from tests.domain.test_webhooks import docs_check
@@ -42,7 +42,7 @@ def due(url: str, body: str = '{"name":"Zoë"}', secrets: tuple[str, ...] = SECR
     return DueDelivery(uuid4(), uuid4(), url, "invoice.issued", body, secrets)
 
 
-def trying(url: str, rules: Rules = RULES, **given: Any) -> AttemptOutcome:
+def trying(url: str, rules: AddressRules = RULES, **given: Any) -> AttemptOutcome:
     return attempt_delivery(due(url), rules, **given)
 
 
@@ -170,14 +170,16 @@ def test_without_a_secret_nothing_is_sent(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("name", ["localhost", "localhost.", "billing.localhost", "LOCALHOST"])
 def test_this_machine_by_name_is_refused(receiver: Receiver, name: str) -> None:
-    outcome = trying(f"http://{name}:{receiver.port}/", Rules(http=True), lookup=lambda *_: [ip_address("127.0.0.1")])
+    outcome = trying(
+        f"http://{name}:{receiver.port}/", AddressRules(http=True), lookup=lambda *_: [ip_address("127.0.0.1")]
+    )
     assert outcome.error is not None
     assert outcome.error.startswith("Refused: 127.0.0.1 is no public address.")
     assert receiver.requests == []
 
 
 def test_localhost_as_the_system_knows_it_is_refused(receiver: Receiver) -> None:
-    outcome = trying(f"http://localhost.:{receiver.port}/", Rules(http=True))
+    outcome = trying(f"http://localhost.:{receiver.port}/", AddressRules(http=True))
     assert (outcome.error or "").startswith("Refused: ")
     assert receiver.requests == []
 
@@ -189,7 +191,7 @@ def test_one_private_address_among_public_ones_is_refused(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
     monkeypatch.setattr(socket, "create_connection", None)
-    outcome = trying("https://example.com/", Rules(), lookup=lambda *_: [ip_address(one) for one in addresses])
+    outcome = trying("https://example.com/", AddressRules(), lookup=lambda *_: [ip_address(one) for one in addresses])
     assert "10.0.0.1 is no public address" in (outcome.error or "")
 
 
@@ -223,8 +225,8 @@ def test_the_next_address_is_tried(receiver: Receiver) -> None:
 
 def test_rules_are_asked_at_each_attempt(receiver: Receiver) -> None:
     assert trying(receiver.url).arrived
-    assert (trying(receiver.url, Rules(http=True)).error or "").startswith("127.0.0.1 is no public address.")
-    assert (trying(receiver.url, Rules(RULES.networks)).error or "").startswith("Use https")
+    assert (trying(receiver.url, AddressRules(http=True)).error or "").startswith("127.0.0.1 is no public address.")
+    assert (trying(receiver.url, AddressRules(RULES.networks)).error or "").startswith("Use https")
     assert len(receiver.requests) == 1
 
 
@@ -268,7 +270,7 @@ def secure(certificate: Path) -> Iterator[Receiver]:
 
 
 def to(secure: Receiver, host: str) -> AttemptOutcome:
-    local = Rules([ip_network("127.0.0.0/8")])
+    local = AddressRules([ip_network("127.0.0.0/8")])
     return trying(f"https://{host}:{secure.port}/", local, lookup=lambda *_: [ip_address("127.0.0.1")])
 
 
@@ -304,10 +306,10 @@ def test_tls_that_stalls() -> None:
 
 
 def test_what_may_be_sent_to_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sending.address_rules(Settings(secret_key=KEY)) == Rules((), http=False)
+    assert sending.address_rules(Settings(secret_key=KEY)) == AddressRules((), http=False)
     monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.0/16, fd12::/48")
     monkeypatch.setenv("BILLING_WEBHOOK_ALLOW_HTTP", "true")
-    assert sending.address_rules(Settings(secret_key=KEY)) == Rules(
+    assert sending.address_rules(Settings(secret_key=KEY)) == AddressRules(
         (ip_network("10.20.0.0/16"), ip_network("fd12::/48")), http=True
     )
     monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_NETWORKS", "10.20.0.1/16")

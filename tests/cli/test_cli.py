@@ -26,7 +26,7 @@ from billing_admin.domain import tokens as shape
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.formats import csv_writer
-from billing_admin.formats.verify import read_meta, verify
+from billing_admin.formats.verify import read_meta, verify_file
 from billing_admin.models import ApiToken, BillingRun, Invoice, User
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
@@ -130,7 +130,7 @@ def test_create_token_prints_the_token_alone(flask: Flask_, session: Session) ->
     result = flask("create-token", "meter", "--scope", "read", "--scope", "charges:write", "--days", "7")
     secret = result.stdout.removesuffix("\n")
     assert result.exit_code == 0
-    assert shape.well_formed(secret)
+    assert shape.is_well_formed(secret)
     assert secret not in result.stderr
     (token,) = rows(session, ApiToken)
     assert (token.token_hash, token.scopes, token.user_id) == (shape.digest(secret), ["read", "charges:write"], None)
@@ -414,7 +414,7 @@ def test_export_of_every_kind(flask: Flask_, unbilled: Session, tmp_path: Path, 
     file = tmp_path / f"a.{suffix}"
     assert flask("export", kind, str(file)).exit_code == 0
     with file.open("rb") as content:
-        found = verify(unbilled, content, read_meta(Path(f"{file}.meta.json").read_bytes()), clock.now().date())
+        found = verify_file(unbilled, content, read_meta(Path(f"{file}.meta.json").read_bytes()), clock.now().date())
     assert (found.same_bytes, found.same_now) == (True, True)
 
 
@@ -454,7 +454,7 @@ def test_an_export_that_breaks_off_leaves_what_was_there(
         yield b"id,"
         raise OperationalError("SELECT 1", {}, Exception("connection lost"))
 
-    monkeypatch.setattr(csv_writer, "export", broken)
+    monkeypatch.setattr(csv_writer, "export_csv", broken)
     assert flask("export", "charges", str(file)).exit_code == 6
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("charges.csv", "before")]
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin import clock
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import Charge
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.master_data import services
@@ -39,7 +39,7 @@ def flask(app: Flask, session: Session) -> Flask_:
 
 
 def agree(service: str) -> None:
-    spec = RecurringSpec("ACME", service, "monthly", TODAY)
+    spec = RecurringChargeSpec("ACME", service, "monthly", TODAY)
     transaction(recurring_charges.create, spec, SYSTEM, NOW)
 
 

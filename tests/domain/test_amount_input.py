@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from billing_admin.domain.amount_input import possible_amounts, typed_amount
+from billing_admin.domain import formatting
+from billing_admin.domain.amount_input import parse_amount, possible_amounts
 from billing_admin.domain.currency_signs import SIGNS
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import MINOR_DIGITS, plain
-from billing_admin.web.frame import template_filters
+from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ from billing_admin.web.frame import template_filters
     ],
 )
 def test_amounts_as_people_type_them(typed: str, amount: str, currency: str | None) -> None:
-    found = typed_amount(typed)
+    found = parse_amount(typed)
     assert found.currency == currency
     possible = found.currencies or {"EUR"}
-    assert {plain(found.in_currency(one)) for one in possible} == {amount}
+    assert {plain_decimal(found.in_currency(one)) for one in possible} == {amount}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_amounts_as_people_type_them(typed: str, amount: str, currency: str | No
 )
 def test_refuses_what_could_mean_something_else(typed: str, words: str) -> None:
     with pytest.raises(Invalid, match=words):
-        typed_amount(typed)
+        parse_amount(typed)
 
 
 EXACT = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**17), max_value=10**17, places=12)
@@ -80,21 +80,21 @@ EXACT = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**17), 
 
 @given(EXACT)
 def test_what_pages_write_can_be_typed_again(amount: Decimal) -> None:
-    for written in (plain(amount), template_filters.exact(amount, "USD")):
-        assert typed_amount(written).in_currency("USD") == amount
+    for written in (plain_decimal(amount), formatting.format_exact(amount, "USD")):
+        assert parse_amount(written).in_currency("USD") == amount
 
 
 @given(st.text(max_size=70) | st.text("0123456789.,'’ -−€$kr¥", max_size=70))
 def test_any_text_is_read_or_refused(typed: str) -> None:
     with suppress(Invalid):
-        found = typed_amount(typed)
+        found = parse_amount(typed)
         assert all(found.in_currency(one).is_finite() for one in found.currencies or {"EUR"})
 
 
 def test_no_digit_of_a_long_negative_number_is_lost() -> None:
     longest = "-123456789012345678.123456789012"
-    assert plain(typed_amount(longest).without_currency()) == longest
-    assert typed_amount("−123,456,789,012,345,678.123456789012").without_currency() == Decimal(longest)
+    assert plain_decimal(parse_amount(longest).without_currency()) == longest
+    assert parse_amount("−123,456,789,012,345,678.123456789012").without_currency() == Decimal(longest)
 
 
 @pytest.mark.parametrize(
@@ -117,15 +117,15 @@ def test_no_digit_of_a_long_negative_number_is_lost() -> None:
 )
 def test_two_readings_are_refused_and_both_are_named(typed: str, readings: list[str]) -> None:
     with pytest.raises(Invalid) as refusal:
-        typed_amount(typed)
+        parse_amount(typed)
     first, second = readings
     said = f"“{typed}” can be read as {first} or as {second}: write {first} or {second}."
     assert (refusal.value.code, refusal.value.message) == ("two_readings", said)
     assert [
-        plain(one.in_currency(next(iter(one.currencies or {"EUR"})))) for one in possible_amounts(typed)
+        plain_decimal(one.in_currency(next(iter(one.currencies or {"EUR"})))) for one in possible_amounts(typed)
     ] == readings
     for reading in readings:
-        assert plain(typed_amount(reading).without_currency()) == reading
+        assert plain_decimal(parse_amount(reading).without_currency()) == reading
 
 
 @pytest.mark.parametrize(
@@ -165,10 +165,10 @@ def test_two_readings_are_refused_and_both_are_named(typed: str, readings: list[
 )
 def test_separators(typed: str, amount: str | None) -> None:
     if amount is not None:
-        assert plain(typed_amount(typed).without_currency()) == amount
+        assert plain_decimal(parse_amount(typed).without_currency()) == amount
     else:
         with pytest.raises(Invalid):
-            typed_amount(typed)
+            parse_amount(typed)
 
 
 @given(st.integers(1, 10**18 - 1), st.text("0123456789", max_size=12))
@@ -177,12 +177,12 @@ def test_a_comma_is_read_as_a_separator_of_thousands_or_not_at_all(whole: int, d
     written = f"{whole:,}.{decimals}" if decimals else f"{whole:,}"
     if written.count(",") == 1 and not decimals:
         with pytest.raises(Invalid, match=f"or as {whole}: "):
-            typed_amount(written)
+            parse_amount(written)
     else:
-        assert typed_amount(written).without_currency() == meant
+        assert parse_amount(written).without_currency() == meant
     if decimals:
         with pytest.raises(Invalid):
-            typed_amount(written.translate(str.maketrans(",.", ".,")))
+            parse_amount(written.translate(str.maketrans(",.", ".,")))
 
 
 @pytest.mark.parametrize(
@@ -213,12 +213,12 @@ def test_a_comma_is_read_as_a_separator_of_thousands_or_not_at_all(whole: int, d
 def test_a_sign_is_taken_for_its_currencies_only(mark: str, currencies: str, others: str) -> None:
     for typed in (f"{mark} 100.00", f"100.00 {mark}", f"-{mark} 100.00", f"{mark} -100.00"):
         for currency in currencies.split():
-            assert abs(typed_amount(typed).in_currency(currency)) == 100
+            assert abs(parse_amount(typed).in_currency(currency)) == 100
         for currency in others.split():
             with pytest.raises(Invalid, match=f"{currency}|not a known sign|not a currency"):
-                typed_amount(typed).in_currency(currency)
+                parse_amount(typed).in_currency(currency)
         with pytest.raises(Invalid):
-            typed_amount(typed).without_currency()
+            parse_amount(typed).without_currency()
 
 
 def test_every_sign_stands_for_currencies_that_exist_and_can_be_typed() -> None:
@@ -226,4 +226,4 @@ def test_every_sign_stands_for_currencies_that_exist_and_can_be_typed() -> None:
         assert currencies
         assert currencies <= MINOR_DIGITS.keys()
         for typed in (f"{sign} 5", f"5 {sign}"):
-            assert typed_amount(typed).currencies == currencies
+            assert parse_amount(typed).currencies == currencies

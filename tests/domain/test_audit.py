@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from billing_admin.domain.audit import AMOUNTS_BY_CURRENCY, AMOUNTS_WITH_CURRENCY, EXACT_AMOUNTS, MINOR_UNITS, readable
+from billing_admin.domain.audit import (
+    AMOUNTS_BY_CURRENCY,
+    AMOUNTS_WITH_CURRENCY,
+    EXACT_AMOUNTS,
+    MINOR_UNITS,
+    readable_details,
+)
 
 ACTIONS = (*MINOR_UNITS, *EXACT_AMOUNTS, *AMOUNTS_BY_CURRENCY, *AMOUNTS_WITH_CURRENCY)
 NAMES = ("total", "became_credit", "unit_price", "amount", "sums", "prices", "allocated", "currency", "reason")
@@ -45,7 +51,7 @@ def test_amounts_are_shown_with_their_currency(
     action: str, details: dict[str, Any], currency: str | None, shown: dict[str, Any]
 ) -> None:
     before = repr(details)
-    assert readable(action, details, currency) == shown
+    assert readable_details(action, details, currency) == shown
     assert repr(details) == before
 
 
@@ -64,5 +70,5 @@ ANYTHING = st.recursive(
     st.sampled_from(ACTIONS), st.dictionaries(st.sampled_from(NAMES), ANYTHING), st.sampled_from([None, "EUR", "XXX"])
 )
 def test_details_of_any_shape_can_be_shown(action: str, details: dict[str, Any], currency: str | None) -> None:
-    shown = readable(action, details, currency)
+    shown = readable_details(action, details, currency)
     assert shown.keys() == details.keys()

@@ -10,9 +10,16 @@ from uuid import UUID
 import pytest
 from hypothesis import given, strategies as st
 
-from billing_admin.domain.charges import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, differences, price
+from billing_admin.domain.charges import (
+    ChargeSpec,
+    CustomerTerms,
+    PricedCharge,
+    ServiceTerms,
+    differing_fields,
+    price_charge,
+)
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import exact, multiply, plain
+from billing_admin.domain.money import exact_decimal, multiply, plain_decimal
 
 DAY, TODAY = date(2026, 3, 1), date(2026, 3, 31)
 ID = UUID(int=1)
@@ -21,7 +28,7 @@ COMPUTE = ServiceTerms(
     UUID(int=3),
     "compute",
     "Computing",
-    {"EUR": exact("0.000012"), "USD": exact("0.000013"), "JPY": exact("0")},
+    {"EUR": exact_decimal("0.000012"), "USD": exact_decimal("0.000013"), "JPY": exact_decimal("0")},
 )
 
 
@@ -35,7 +42,7 @@ def spec(**given: Any) -> ChargeSpec:
 
 
 def priced(asked: ChargeSpec, service: ServiceTerms | None = COMPUTE) -> PricedCharge:
-    return price(asked, ID, CUSTOMER, service, TODAY)
+    return price_charge(asked, ID, CUSTOMER, service, TODAY)
 
 
 RETAIL = replace(COMPUTE, inclusive={"EUR"})
@@ -64,8 +71,8 @@ def test_a_list_price_cannot_be_said_to_be_another() -> None:
 def test_net_and_inclusive_charges_do_not_look_alike_nor_are_they_the_same() -> None:
     net, inclusive = priced(spec(amount="2")), priced(spec(amount="2", tax_included=True))
     assert net.fingerprint != inclusive.fingerprint
-    assert differences(spec(amount="2", tax_included=True), CUSTOMER.id, COMPUTE.id, net) == ["tax_included"]
-    assert differences(spec(amount="2"), CUSTOMER.id, COMPUTE.id, inclusive) == []
+    assert differing_fields(spec(amount="2", tax_included=True), CUSTOMER.id, COMPUTE.id, net) == ["tax_included"]
+    assert differing_fields(spec(amount="2"), CUSTOMER.id, COMPUTE.id, inclusive) == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +181,7 @@ def test_an_amount_too_large_to_keep_is_refused_at_the_quantity() -> None:
 def test_the_amount_is_quantity_times_unit_price(quantity: Decimal, unit_price: Decimal) -> None:
     charge = priced(spec(quantity=quantity or Decimal(0), unit_price=unit_price or Decimal(0)))
     assert charge.amount == multiply(quantity, unit_price)
-    assert exact(charge.amount) == charge.amount
+    assert exact_decimal(charge.amount) == charge.amount
 
 
 GIVEN = spec(
@@ -189,7 +196,7 @@ STORED = priced(GIVEN)
 
 
 def differing(asked: ChargeSpec, customer: UUID = CUSTOMER.id, service: UUID | None = COMPUTE.id) -> list[str]:
-    return differences(asked, customer, service, STORED)
+    return differing_fields(asked, customer, service, STORED)
 
 
 def test_an_identical_repeat_differs_in_nothing() -> None:
@@ -207,7 +214,7 @@ def test_equal_numbers_are_the_same_however_they_are_written(quantity: str) -> N
 
 
 def test_the_amount_may_be_repeated_as_it_came_out() -> None:
-    assert differing(replace(GIVEN, unit_price=None, amount=exact("7.5"))) == []
+    assert differing(replace(GIVEN, unit_price=None, amount=exact_decimal("7.5"))) == []
 
 
 @pytest.mark.parametrize(
@@ -236,7 +243,7 @@ def test_another_customer_or_service_differs() -> None:
 
 def test_no_metadata_and_empty_metadata_are_the_same() -> None:
     bare = priced(spec())
-    assert differences(spec(metadata={}), CUSTOMER.id, COMPUTE.id, bare) == []
+    assert differing_fields(spec(metadata={}), CUSTOMER.id, COMPUTE.id, bare) == []
 
 
 def test_the_fingerprint_is_stable() -> None:
@@ -246,7 +253,7 @@ def test_the_fingerprint_is_stable() -> None:
 
 def test_the_fingerprint_looks_at_values_not_at_spelling_id_or_metadata() -> None:
     alike = replace(GIVEN, quantity=Decimal("2.5"), unit_price=Decimal("3.000"), metadata=None)
-    assert price(alike, UUID(int=77), CUSTOMER, COMPUTE, DAY).fingerprint == STORED.fingerprint
+    assert price_charge(alike, UUID(int=77), CUSTOMER, COMPUTE, DAY).fingerprint == STORED.fingerprint
     assert -(2**63) <= STORED.fingerprint < 2**63
 
 
@@ -268,12 +275,12 @@ def test_the_fingerprint_feels_each_field(change: Mapping[str, Any]) -> None:
 
 def test_the_fingerprint_feels_customer_and_service() -> None:
     other = CustomerTerms(UUID(int=99), "OTHER", "EUR")
-    assert price(GIVEN, ID, other, COMPUTE, TODAY).fingerprint != STORED.fingerprint
-    assert price(GIVEN, ID, CUSTOMER, replace(COMPUTE, id=UUID(int=99)), TODAY).fingerprint != STORED.fingerprint
-    assert price(GIVEN, ID, CUSTOMER, None, TODAY).fingerprint != STORED.fingerprint
+    assert price_charge(GIVEN, ID, other, COMPUTE, TODAY).fingerprint != STORED.fingerprint
+    assert price_charge(GIVEN, ID, CUSTOMER, replace(COMPUTE, id=UUID(int=99)), TODAY).fingerprint != STORED.fingerprint
+    assert price_charge(GIVEN, ID, CUSTOMER, None, TODAY).fingerprint != STORED.fingerprint
 
 
 def test_a_free_unit_price_and_no_unit_price_have_two_fingerprints() -> None:
     free, plain_amount = priced(spec(unit_price="0")), priced(spec(amount="0"))
-    assert plain(free.amount) == plain(plain_amount.amount) == "0"
+    assert plain_decimal(free.amount) == plain_decimal(plain_amount.amount) == "0"
     assert free.fingerprint != plain_amount.fingerprint

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from billing_admin.domain.clipboard import rows_of
+from billing_admin.domain.clipboard import parse_rows
 from tests.clipboard import COPIED, as_excel_writes, as_google_sheets_writes, as_libreoffice_writes
 
 QUOTED_ALL_OVER = st.text('"" a24', max_size=8)
@@ -43,12 +43,12 @@ def _closes(cell: str) -> bool:
 
 @pytest.mark.parametrize(("copied", "rows"), COPIED)
 def test_copied_cells(copied: str, rows: list[list[str]]) -> None:
-    assert rows_of(copied) == rows
+    assert parse_rows(copied) == rows
 
 
 def test_no_text_has_no_rows() -> None:
-    assert rows_of("") == []
-    assert rows_of("\r\n") == [[""]]
+    assert parse_rows("") == []
+    assert parse_rows("\r\n") == [[""]]
 
 
 @given(tables(QUOTED_ALL_OVER, IN_LINES, st.text(max_size=5).filter(lambda cell: not set(cell) & set("\r\n\t"))))
@@ -57,16 +57,16 @@ def test_cells_from_excel(rows: list[list[str]]) -> None:
     rows[0][0] += "\n"
     for row in rows:  # a row of `"a` and `b"` looks like a cell that holds a tab
         assume(not is_ambiguous([row]))
-    assert rows_of(as_excel_writes(rows)) == rows
+    assert parse_rows(as_excel_writes(rows)) == rows
 
 
 @given(tables(QUOTED_ALL_OVER, IN_LINES, WITH_TAB))
 def test_cells_from_each_spreadsheet(rows: list[list[str]]) -> None:
     assume(not is_ambiguous(rows) and rows[-1] != [""])
     for write in (as_excel_writes, as_libreoffice_writes, as_google_sheets_writes):
-        assert rows_of(write(rows)) == rows
+        assert parse_rows(write(rows)) == rows
         sent_by_a_browser = write(rows).replace("\r\n", "\n").replace("\n", "\r\n")
-        assert rows_of(sent_by_a_browser) == rows
+        assert parse_rows(sent_by_a_browser) == rows
 
 
 @given(tables(QUOTED_ALL_OVER))
@@ -75,17 +75,17 @@ def test_every_quote_stays_and_no_row_is_swallowed(rows: list[list[str]]) -> Non
     assume(len(rows[0]) > 1 and not any(is_ambiguous([row]) for row in rows))
     assume(not any(row[-1].startswith('"') and following[0].endswith('"') for row, following in pairwise(rows)))
     for write in (as_excel_writes, as_libreoffice_writes):
-        assert rows_of(write(rows)) == rows
+        assert parse_rows(write(rows)) == rows
 
 
 @given(st.text(st.sampled_from('"\t\r\na'), max_size=60))
 def test_any_text_is_read(text: str) -> None:
-    cells = [cell for row in rows_of(text) for cell in row]
+    cells = [cell for row in parse_rows(text) for cell in row]
     assert "".join(cells).count("a") == text.count("a")
 
 
 @pytest.mark.parametrize("unit", ['"', '"\t', '"a\n', '"x\ty\n"\n', '""a\t', '"a""\t', "\t", '"a\t""b\n'])
 def test_a_long_text_is_read_at_once(unit: str) -> None:
     start = time.process_time()
-    rows_of(unit * (200_000 // len(unit)))
+    parse_rows(unit * (200_000 // len(unit)))
     assert time.process_time() - start < 2

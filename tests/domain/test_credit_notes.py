@@ -13,9 +13,9 @@ from billing_admin.domain.credit_notes import (
     Creditable,
     CreditableLine,
     CreditableTax,
-    by_amount,
-    by_lines,
-    spread,
+    credit_amount,
+    credit_lines,
+    split_by_weight,
 )
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoices import TaxRate, tax_totals
@@ -53,14 +53,14 @@ def line(place: int) -> UUID:
 
 def test_half_of_two_rates() -> None:
     whole = invoice((VAT19, 10000), (VAT7, 5000))
-    half = by_amount(whole, 8625)
+    half = credit_amount(whole, 8625)
     assert half.lines == {line(1): 5000, line(2): 2500}
     assert [(tax.rate, tax.base, tax.tax) for tax in half.taxes] == [(VAT7, 2500, 175), (VAT19, 5000, 950)]
-    assert by_lines(whole, half.lines) == replace(half, lines=dict(half.lines))
+    assert credit_lines(whole, half.lines) == replace(half, lines=dict(half.lines))
 
 
 def test_a_line_is_credited_with_its_tax() -> None:
-    credit = by_lines(invoice((VAT19, 1003), (VAT7, 2005)), {line(2): 1000})
+    credit = credit_lines(invoice((VAT19, 1003), (VAT7, 2005)), {line(2): 1000})
     assert (credit.net, credit.tax, credit.total) == (1000, 70, 1070)
 
 
@@ -69,7 +69,7 @@ def test_steps_do_not_drift() -> None:
     left = invoice((VAT7, 15))
     taxes = []
     for _ in range(3):
-        credit = by_lines(left, {line(1): 5})
+        credit = credit_lines(left, {line(1): 5})
         taxes.append(credit.tax)
         left = after(left, credit)
     assert (taxes, left.left) == ([0, 1, 0], 0)
@@ -77,21 +77,21 @@ def test_steps_do_not_drift() -> None:
 
 def test_a_line_that_takes_money_off_is_credited_with_its_sign() -> None:
     whole = invoice((VAT19, 10000), (VAT19, -2000))
-    assert by_lines(whole, {line(1): 10000, line(2): -2000}).total == 9520
+    assert credit_lines(whole, {line(1): 10000, line(2): -2000}).total == 9520
     with pytest.raises(Invalid, match=r"At the tax rate S 19 % at most 80\.00 EUR net"):
-        by_lines(whole, {line(1): 10000})
+        credit_lines(whole, {line(1): 10000})
     with pytest.raises(Invalid, match=r"Of line 2 at most -20\.00 EUR net"):
-        by_lines(whole, {line(1): 10000, line(2): 2000})
+        credit_lines(whole, {line(1): 10000, line(2): 2000})
     with pytest.raises(Invalid, match="At the tax rate"):
-        by_lines(whole, {line(2): -2000})
+        credit_lines(whole, {line(2): -2000})
 
 
 def test_a_rate_that_takes_money_off_limits_the_whole() -> None:
     whole = invoice((VAT19, 10000), (FREE, -1000))
     with pytest.raises(Invalid, match=r"At most 109\.00 EUR can be credited") as refused:
-        by_lines(whole, {line(1): 10000})
+        credit_lines(whole, {line(1): 10000})
     assert refused.value.code == "above_remaining"
-    assert by_amount(whole, 10900).lines == {line(1): 10000, line(2): -1000}
+    assert credit_amount(whole, 10900).lines == {line(1): 10000, line(2): -1000}
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_a_rate_that_takes_money_off_limits_the_whole() -> None:
 )
 def test_an_amount_out_of_bounds_names_the_most(amount: int, code: str, sentence: str) -> None:
     with pytest.raises(Invalid) as refused:
-        by_amount(invoice((VAT19, 10000)), amount)
+        credit_amount(invoice((VAT19, 10000)), amount)
     assert (refused.value.code, refused.value.message, refused.value.field) == (code, sentence, ("amount",))
 
 
 def test_a_line_out_of_bounds_is_named() -> None:
-    whole = after(invoice((VAT19, 10000), (VAT7, 500)), by_lines(invoice((VAT19, 10000)), {line(1): 10000}))
+    whole = after(invoice((VAT19, 10000), (VAT7, 500)), credit_lines(invoice((VAT19, 10000)), {line(1): 10000}))
     for asked, sentence in (
         ({line(1): 1}, "Line 1 is credited in full: leave it out."),
         ({line(2): 501}, "Of line 2 at most 5.00 EUR net can be credited."),
@@ -117,23 +117,23 @@ def test_a_line_out_of_bounds_is_named() -> None:
         ({line(9): 1}, "This line is not on INV-1."),
     ):
         with pytest.raises(Invalid) as refused:
-            by_lines(whole, asked)
+            credit_lines(whole, asked)
         assert refused.value.message == sentence
 
 
 def test_when_nothing_is_left_it_says_so() -> None:
     whole = invoice((VAT19, 10000))
-    done = after(whole, by_amount(whole, 11900))
+    done = after(whole, credit_amount(whole, 11900))
     with pytest.raises(Conflict, match="INV-1 is credited in full"):
-        by_amount(done, 1)
+        credit_amount(done, 1)
     with pytest.raises(Conflict, match="INV-1 is credited in full"):
-        by_lines(done, {line(1): 1})
+        credit_lines(done, {line(1): 1})
 
 
 @pytest.mark.parametrize(("currency", "left"), [("JPY", "100 JPY"), ("BHD", "0.100 BHD")])
 def test_amounts_are_said_in_their_currency(currency: str, left: str) -> None:
     with pytest.raises(Invalid, match=f"At most {left}"):
-        by_amount(invoice((FREE, 100), currency=currency), 101)
+        credit_amount(invoice((FREE, 100), currency=currency), 101)
 
 
 NETS = st.integers(-300, 3000).filter(bool)
@@ -155,11 +155,11 @@ def test_credits_in_any_steps_take_back_exactly_the_invoice(
         if left.left <= 0:
             break
         if data.draw(st.booleans()):
-            credit = by_amount(left, min(step, left.left))
+            credit = credit_amount(left, min(step, left.left))
         else:
             one = data.draw(st.sampled_from(left.lines))
             try:
-                credit = by_lines(left, {one.id: max(-step, one.left) if one.net < 0 else min(step, one.left)})
+                credit = credit_lines(left, {one.id: max(-step, one.left) if one.net < 0 else min(step, one.left)})
             except Invalid:
                 continue
         assert credit.net == sum(tax.base for tax in credit.taxes)
@@ -170,7 +170,7 @@ def test_credits_in_any_steps_take_back_exactly_the_invoice(
             assert abs(tax.credited_base) <= abs(before.base)
             assert abs(tax.credited_tax) <= abs(before.tax)
     if left.left > 0:
-        left = after(left, by_amount(left, left.left))
+        left = after(left, credit_amount(left, left.left))
         assert [(tax.credited_base, tax.credited_tax) for tax in left.taxes] == [
             (tax.base, tax.tax) for tax in left.taxes
         ]
@@ -181,6 +181,6 @@ def test_credits_in_any_steps_take_back_exactly_the_invoice(
 def test_spread_adds_up_and_stays_within(amount: int, weights: list[int]) -> None:
     if amount > sum(weights):
         return
-    shares = spread(amount, weights)
+    shares = split_by_weight(amount, weights)
     assert sum(shares) == (amount if sum(weights) else 0)
     assert all(min(0, weight) <= share <= max(0, weight) for share, weight in zip(shares, weights, strict=True))

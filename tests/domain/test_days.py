@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import dates
 
-from billing_admin.domain.days import FIRST_DAY, LAST_DAY, calendar_day
+from billing_admin.domain.days import FIRST_DAY, LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.lifecycle import due_date, usual_cut_off
-from billing_admin.domain.receivables import buckets
-from billing_admin.domain.recurring_charges import MONTHS, months_after
+from billing_admin.domain.lifecycle import default_cut_off, due_date
+from billing_admin.domain.receivables import ageing_buckets
+from billing_admin.domain.recurring_charges import MONTHS, add_months
 
 
 @given(dates(FIRST_DAY, LAST_DAY))
 def test_every_day_of_the_calendar_can_be_computed_with(day: date) -> None:
-    assert calendar_day(day) == day
+    assert check_calendar_day(day) == day
     assert due_date(day, 365) - day == timedelta(365)
-    assert usual_cut_off(day) <= day + timedelta(3)
-    assert buckets(day)[0].first == day
-    assert all(months_after(day, months) > day for months in MONTHS.values())
+    assert default_cut_off(day) <= day + timedelta(3)
+    assert ageing_buckets(day)[0].first == day
+    assert all(add_months(day, months) > day for months in MONTHS.values())
     for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
         begins = datetime.combine(day, time(), ZoneInfo(zone))
         assert begins.astimezone(UTC).astimezone(ZoneInfo(zone)) == begins
@@ -29,5 +29,5 @@ def test_every_day_of_the_calendar_can_be_computed_with(day: date) -> None:
 @given(dates().filter(lambda day: not FIRST_DAY <= day <= LAST_DAY))
 def test_any_other_day_is_refused_at_its_field(day: date) -> None:
     with pytest.raises(Invalid, match="between 1970 and 2199") as refused:
-        calendar_day(day, "rows", 3, "day")
+        check_calendar_day(day, "rows", 3, "day")
     assert refused.value.problems[0].field == ("rows", 3, "day")

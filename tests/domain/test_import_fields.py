@@ -3,14 +3,22 @@
 import pytest
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.cells import Format
-from billing_admin.domain.imports.fields import KINDS, Plan, check_header, check_plan, column_name, guess, header_key
+from billing_admin.domain.imports.cells import CellFormat
+from billing_admin.domain.imports.fields import (
+    IMPORT_KINDS,
+    ImportPlan,
+    check_header,
+    check_plan,
+    column_name,
+    guess_columns,
+    header_key,
+)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", IMPORT_KINDS)
 def test_our_own_names_are_found(kind: str) -> None:
-    own = [name for name in KINDS[kind].fields if name != "key"]
-    assert guess(kind, own) == {name: place for place, name in enumerate(own)}
+    own = [name for name in IMPORT_KINDS[kind].fields if name != "key"]
+    assert guess_columns(kind, own) == {name: place for place, name in enumerate(own)}
 
 
 @pytest.mark.parametrize(
@@ -38,19 +46,21 @@ def test_our_own_names_are_found(kind: str) -> None:
     ],
 )
 def test_what_others_call_them(kind: str, header: list[str], found: dict[str, int]) -> None:
-    assert guess(kind, header) == found
+    assert guess_columns(kind, header) == found
 
 
 def test_a_plan_says_what_is_needed() -> None:
     with pytest.raises(Invalid) as refused:
-        check_plan("charges", Plan(("a",), {"id": 0, "key": 0}))
+        check_plan("charges", ImportPlan(("a",), {"id": 0, "key": 0}))
     assert [problem.field[0] for problem in refused.value.problems] == ["customer", "key"]
-    check_plan("charges", Plan(("a",), {"customer": 0}))
+    check_plan("charges", ImportPlan(("a",), {"customer": 0}))
 
 
 def test_a_plan_is_kept_as_it_is() -> None:
-    plan = Plan(("a", "b"), {"customer": 1}, "utf-16", "tab", Format(True, True), True, True, "card", "oldest")
-    assert Plan.of_data(plan.as_data()) == plan
+    plan = ImportPlan(
+        ("a", "b"), {"customer": 1}, "utf-16", "tab", CellFormat(True, True), True, True, "card", "oldest"
+    )
+    assert ImportPlan.of_data(plan.as_data()) == plan
     assert (plan.column("customer"), plan.column("id")) == ("b", "")
 
 

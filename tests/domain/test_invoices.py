@@ -13,7 +13,14 @@ from uuid import UUID
 import pytest
 from hypothesis import given, strategies as st
 
-from billing_admin.domain.document_hash import COPIES, Written, chained, content, document_number, sha256
+from billing_admin.domain.document_hash import (
+    COPIED_COLUMNS,
+    DocumentRows,
+    canonical_content,
+    chained_hash,
+    document_number,
+    hash_data,
+)
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoices import (
     ChargeGroup,
@@ -24,8 +31,16 @@ from billing_admin.domain.invoices import (
     reason_to_leave_out,
     tax_totals,
 )
-from billing_admin.domain.lifecycle import balance, due_date, may_issue, payment_status
-from billing_admin.domain.money import MINOR_DIGITS, Money, exact, exact_sum, included_tax, percentage, without_tax
+from billing_admin.domain.lifecycle import balance, due_date, needs_issue, payment_status
+from billing_admin.domain.money import (
+    MINOR_DIGITS,
+    Money,
+    exact_decimal,
+    exact_sum,
+    included_tax,
+    nets_without_tax,
+    percentage,
+)
 
 DAY = date(2026, 3, 1)
 STANDARD, REDUCED, EXEMPT = TaxRate("S", Decimal(19)), TaxRate("S", Decimal(7)), TaxRate("E", Decimal(0))
@@ -39,7 +54,7 @@ def group(amount: str = "10", tax: TaxRate = STANDARD, code: str = "compute", **
         "charge_id": None,
         "description": code.title(),
         "quantity": Decimal(1),
-        "amount": exact(amount),
+        "amount": exact_decimal(amount),
         "charges": 1,
         "period_from": DAY,
         "period_to": DAY,
@@ -48,7 +63,7 @@ def group(amount: str = "10", tax: TaxRate = STANDARD, code: str = "compute", **
     return ChargeGroup(**(given | fields))
 
 
-amounts = st.integers(-(10**15), 10**15).map(lambda steps: exact(Decimal(f"{steps}E-12")))
+amounts = st.integers(-(10**15), 10**15).map(lambda steps: exact_decimal(Decimal(f"{steps}E-12")))
 rates = st.sampled_from([STANDARD, REDUCED, EXEMPT, TaxRate("S", Decimal("8.1")), TaxRate("Z", Decimal(0))])
 currencies = st.sampled_from(sorted(MINOR_DIGITS))
 
@@ -124,16 +139,16 @@ def test_services_come_by_code_and_price_then_lone_charges_by_day() -> None:
         group(**lone, charge_id=UUID(int=4), period_from=date(2026, 3, 2), description="A"),
         group(code="b"),
         group(code="a"),
-        group(code="a", unit_price=exact("10")),
-        group(code="a", unit_price=exact("9.5")),
+        group(code="a", unit_price=exact_decimal("10")),
+        group(code="a", unit_price=exact_decimal("9.5")),
         group(code="B"),
     ]
     document = make_document("EUR", groups)
     assert [line.position for line in document.lines] == list(range(1, 9))
     assert [(line.group.service_code, line.group.unit_price) for line in document.lines[:5]] == [
         ("B", None),
-        ("a", exact("9.5")),
-        ("a", exact("10")),
+        ("a", exact_decimal("9.5")),
+        ("a", exact_decimal("10")),
         ("a", None),
         ("b", None),
     ]
@@ -206,20 +221,20 @@ def test_only_a_document_that_asks_for_money_is_made(amount: str, reason: str | 
     assert reason_to_leave_out(make_document("EUR", [group(amount, EXEMPT)])) == reason
 
 
-SHOWN = group("10", service_id=UUID(int=1), unit_price=exact("5"), quantity=Decimal(2))
+SHOWN = group("10", service_id=UUID(int=1), unit_price=exact_decimal("5"), quantity=Decimal(2))
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"service_id": UUID(int=2)},
-        {"unit_price": exact("2.5")},
+        {"unit_price": exact_decimal("2.5")},
         {"unit_price": None},
         {"charge_id": UUID(int=2)},
         {"description": "Storage"},
         {"quantity": Decimal(4)},
-        {"amount": exact("10.000000000001")},
-        {"amount": exact("11")},
+        {"amount": exact_decimal("10.000000000001")},
+        {"amount": exact_decimal("11")},
         {"charges": 2},
         {"period_from": DAY - timedelta(days=1)},
         {"period_to": DAY + timedelta(days=1)},
@@ -308,10 +323,10 @@ def test_the_due_date_follows_the_terms() -> None:
 
 
 def test_a_draft_is_issued_once_and_a_void_invoice_never() -> None:
-    assert may_issue("draft", None)
-    assert not may_issue("issued", "INV-2026-00001")
+    assert needs_issue("draft", None)
+    assert not needs_issue("issued", "INV-2026-00001")
     with pytest.raises(Conflict, match="INV-2026-00001 is void"):
-        may_issue("void", "INV-2026-00001")
+        needs_issue("void", "INV-2026-00001")
 
 
 @pytest.mark.parametrize(
@@ -326,8 +341,10 @@ def test_a_number_may_say_the_month() -> None:
 
 
 def test_each_hash_covers_the_number_the_content_and_the_hash_before() -> None:
-    assert chained("x", "INV-Ü", '["a"]') == sha256(["x", "INV-Ü", ["a"]])
-    hashes = {chained(*parts) for parts in [("", "N", "[1]"), ("x", "N", "[1]"), ("", "M", "[1]"), ("", "N", "[2]")]}
+    assert chained_hash("x", "INV-Ü", '["a"]') == hash_data(["x", "INV-Ü", ["a"]])
+    hashes = {
+        chained_hash(*parts) for parts in [("", "N", "[1]"), ("x", "N", "[1]"), ("", "M", "[1]"), ("", "N", "[2]")]
+    }
     assert len(hashes) == 4
 
 
@@ -336,7 +353,7 @@ def test_a_change_anywhere_in_the_chain_changes_its_end(contents: list[str], dat
     def end(documents: list[str]) -> str:
         previous = ""
         for number, said in enumerate(documents):
-            previous = chained(previous, str(number), said)
+            previous = chained_hash(previous, str(number), said)
         return previous
 
     position = data.draw(st.integers(0, len(contents) - 1))
@@ -386,7 +403,7 @@ def test_who_is_charged_no_tax_pays_the_net_of_prices_that_include_it(currency: 
 
 @given(st.lists(st.integers(-(10**6), 10**6), max_size=8), st.decimals(0, 100, places=3))
 def test_nets_are_spread_by_largest_remainder(grosses: list[int], percent: Decimal) -> None:
-    nets = without_tax(grosses, percent)
+    nets = nets_without_tax(grosses, percent)
     exactly = [Fraction(gross) * 100 / (100 + Fraction(percent)) for gross in grosses]
     assert sum(nets) == sum(grosses) - included_tax(sum(grosses), percent)
     raised = [one - net for one, net in zip(exactly, nets, strict=True) if net > one]
@@ -395,9 +412,9 @@ def test_nets_are_spread_by_largest_remainder(grosses: list[int], percent: Decim
 
 
 def test_the_first_of_equal_lines_gets_the_unit_that_is_left() -> None:
-    assert without_tax([100, 100, 100], Decimal(19)) == [84, 84, 84]
-    assert without_tax([1, 1, 1], Decimal(100)) == [1, 0, 0]
-    assert without_tax([-1, -1, -1], Decimal(100)) == [0, 0, -1]
+    assert nets_without_tax([100, 100, 100], Decimal(19)) == [84, 84, 84]
+    assert nets_without_tax([1, 1, 1], Decimal(100)) == [1, 0, 0]
+    assert nets_without_tax([-1, -1, -1], Decimal(100)) == [0, 0, -1]
 
 
 def test_taxes_within_prices_stand_beside_those_added() -> None:
@@ -431,12 +448,12 @@ def test_what_came_later_is_in_the_content_only_where_it_says_something() -> Non
         **dict.fromkeys(["quantity", "unit_price", "amount", "tax_percent", "included_percent"], Decimal(1)),
     }
     tax = {"category": "S", "percent": Decimal(1), "base": 1, "tax": 1, "included": True, "note": "Why"}
-    invoice: dict[str, Any] = dict.fromkeys(["id", "kind", "currency", "net", "tax", "total", *COPIES], "x")
+    invoice: dict[str, Any] = dict.fromkeys(["id", "kind", "currency", "net", "tax", "total", *COPIED_COLUMNS], "x")
     invoice |= dict.fromkeys(["issue_date", "due_date", "period_from", "period_to"], DAY)
     invoice |= dict.fromkeys(["note", "purchase_order", "corrects_id", "replaces_id"])
     plain_line, plain_tax = line | {"gross": None, "included_percent": None}, tax | {"included": False, "note": ""}
-    *_, new_lines, new_taxes = json.loads(content(Written(invoice, [line], [tax])))
-    *_, lines, taxes = json.loads(content(Written(invoice, [plain_line], [plain_tax])))
+    *_, new_lines, new_taxes = json.loads(canonical_content(DocumentRows(invoice, [line], [tax])))
+    *_, lines, taxes = json.loads(canonical_content(DocumentRows(invoice, [plain_line], [plain_tax])))
     assert new_lines[0] == [*lines[0], 1, "1"]
     assert new_taxes[0] == [*taxes[0], True, "Why"]
     assert (len(lines[0]), len(taxes[0])) == (10, 4)

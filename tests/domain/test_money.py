@@ -11,13 +11,22 @@ import pytest
 from hypothesis import given, strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import MINOR_DIGITS, Money, currency_code, exact, exact_sum, multiply, percentage, plain
+from billing_admin.domain.money import (
+    MINOR_DIGITS,
+    Money,
+    currency_code,
+    exact_decimal,
+    exact_sum,
+    multiply,
+    percentage,
+    plain_decimal,
+)
 
 PACKAGE = Path(__file__).resolve().parents[2] / "billing_admin"
 BIGGEST = "9" * 18 + "." + "9" * 12
 
-exact_decimals = st.integers(-(10**30) + 1, 10**30 - 1).map(lambda steps: exact(Decimal(f"{steps}E-12")))
-small_decimals = st.integers(-(10**15), 10**15).map(lambda steps: exact(Decimal(f"{steps}E-12")))
+exact_decimals = st.integers(-(10**30) + 1, 10**30 - 1).map(lambda steps: exact_decimal(Decimal(f"{steps}E-12")))
+small_decimals = st.integers(-(10**15), 10**15).map(lambda steps: exact_decimal(Decimal(f"{steps}E-12")))
 currencies = st.sampled_from(sorted(MINOR_DIGITS))
 minors = st.integers(-(10**15), 10**15)
 
@@ -42,7 +51,7 @@ def half_up(value: Fraction) -> int:
     ],
 )
 def test_a_plain_number_is_read_exactly(written: str, number: str) -> None:
-    assert plain(exact(written)) == number
+    assert plain_decimal(exact_decimal(written)) == number
 
 
 @pytest.mark.parametrize(
@@ -56,7 +65,7 @@ def test_a_plain_number_is_read_exactly(written: str, number: str) -> None:
 )
 def test_text_that_is_no_plain_number_is_refused(written: str) -> None:
     with pytest.raises(Invalid) as refused:
-        exact(written, "quantity")
+        exact_decimal(written, "quantity")
     assert refused.value.code == "not_a_number"
     assert refused.value.field == ("quantity",)
     assert len(refused.value.message) < 120
@@ -66,13 +75,13 @@ def test_text_that_is_no_plain_number_is_refused(written: str) -> None:
 def test_minus_zero_is_refused(written: str) -> None:
     for value in (written, Decimal(written)):
         with pytest.raises(Invalid, match="Write 0"):
-            exact(value)
+            exact_decimal(value)
 
 
 @pytest.mark.parametrize("value", ["NaN", "-NaN", "sNaN", "Infinity", "-Infinity"])
 def test_a_decimal_that_is_no_number_is_refused(value: str) -> None:
     with pytest.raises(Invalid) as refused:
-        exact(Decimal(value))
+        exact_decimal(Decimal(value))
     assert refused.value.code == "not_a_number"
 
 
@@ -81,7 +90,7 @@ def test_a_decimal_that_is_no_number_is_refused(value: str) -> None:
 )
 def test_a_decimal_out_of_range_is_refused(value: str) -> None:
     with pytest.raises(Invalid) as refused:
-        exact(Decimal(value))
+        exact_decimal(Decimal(value))
     assert refused.value.code == "out_of_range"
 
 
@@ -89,13 +98,13 @@ def test_a_decimal_out_of_range_is_refused(value: str) -> None:
     ("value", "number"), [(Decimal("1E3"), "1000"), (Decimal("1E-12"), "0.000000000001"), (7, "7")]
 )
 def test_a_decimal_in_range_is_spelled_plainly(value: Decimal | int, number: str) -> None:
-    assert plain(exact(value)) == number
+    assert plain_decimal(exact_decimal(value)) == number
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_read_as_it_stands_or_refused(written: str) -> None:
     try:
-        value = exact(written)
+        value = exact_decimal(written)
     except Invalid:
         return
     assert written.isascii()
@@ -104,14 +113,14 @@ def test_any_text_is_read_as_it_stands_or_refused(written: str) -> None:
 
 @given(exact_decimals)
 def test_writing_and_reading_is_a_round_trip(value: Decimal) -> None:
-    assert exact(plain(value)) == value
-    assert plain(exact(plain(value))) == plain(value)
+    assert exact_decimal(plain_decimal(value)) == value
+    assert plain_decimal(exact_decimal(plain_decimal(value))) == plain_decimal(value)
 
 
 @given(exact_decimals, st.integers(0, 12))
 def test_equal_numbers_are_written_alike(value: Decimal, zeros: int) -> None:
-    padded = plain(value) + ("" if "." in plain(value) else ".") + "0" * zeros
-    assert plain(Decimal(padded.rstrip("."))) == plain(value)
+    padded = plain_decimal(value) + ("" if "." in plain_decimal(value) else ".") + "0" * zeros
+    assert plain_decimal(Decimal(padded.rstrip("."))) == plain_decimal(value)
 
 
 @given(small_decimals, small_decimals)
@@ -123,21 +132,21 @@ def test_a_product_is_kept_to_twelve_places(quantity: Decimal, unit_price: Decim
 @given(small_decimals, small_decimals)
 def test_a_product_does_not_depend_on_the_order(quantity: Decimal, unit_price: Decimal) -> None:
     assert multiply(quantity, unit_price) == multiply(unit_price, quantity)
-    assert multiply(quantity, exact("1")) == quantity
+    assert multiply(quantity, exact_decimal("1")) == quantity
 
 
 @given(exact_decimals, exact_decimals)
 def test_a_product_is_an_exact_number_or_refused(quantity: Decimal, unit_price: Decimal) -> None:
     steps = half_up(Fraction(quantity) * Fraction(unit_price) * 10**12)
     if abs(steps) < 10**30:
-        assert Fraction(exact(multiply(quantity, unit_price))) == Fraction(steps, 10**12)
+        assert Fraction(exact_decimal(multiply(quantity, unit_price))) == Fraction(steps, 10**12)
     else:
         with pytest.raises(Invalid, match="more than 18 digits"):
             multiply(quantity, unit_price)
 
 
 def test_a_product_too_small_to_keep_is_zero_without_a_sign() -> None:
-    assert str(multiply(exact("-0.000000000001"), exact("0.1"))) == "0"
+    assert str(multiply(exact_decimal("-0.000000000001"), exact_decimal("0.1"))) == "0"
 
 
 @given(st.lists(exact_decimals, max_size=30), st.randoms(use_true_random=False), st.integers(0, 30))
@@ -153,11 +162,11 @@ def test_a_sum_depends_neither_on_order_nor_on_partition(
 
 def test_the_sum_of_nothing_and_of_opposites_is_zero_without_a_sign() -> None:
     assert str(exact_sum([])) == "0"
-    assert str(exact_sum([exact("-0.1"), exact("0.1")])) == "0"
+    assert str(exact_sum([exact_decimal("-0.1"), exact_decimal("0.1")])) == "0"
 
 
 def test_a_million_small_amounts_lose_nothing() -> None:
-    assert plain(exact_sum([exact("0.000000000001")] * 1_000_000)) == "0.000001"
+    assert plain_decimal(exact_sum([exact_decimal("0.000000000001")] * 1_000_000)) == "0.000001"
 
 
 @given(exact_decimals, currencies)
@@ -191,7 +200,7 @@ def test_rounding_is_symmetric_and_rounding_again_changes_nothing(amount: Decima
     ],
 )
 def test_rounding_by_example(amount: str, currency: str, shown: str) -> None:
-    assert str(Money.rounded(exact(amount), currency)) == shown
+    assert str(Money.rounded(exact_decimal(amount), currency)) == shown
 
 
 @given(minors, st.integers(0, 100 * 10**6))
@@ -211,9 +220,9 @@ def test_a_percentage_by_example(base: int, percent: str, tax: int) -> None:
 
 def test_money_with_more_digits_than_its_currency_is_refused_where_it_must_be_whole() -> None:
     with pytest.raises(Invalid) as refused:
-        Money.exactly(exact("1.005"), "EUR", "amount")
+        Money.exactly(exact_decimal("1.005"), "EUR", "amount")
     assert (refused.value.code, refused.value.field) == ("too_precise", ("amount",))
-    assert Money.exactly(exact("1.5"), "EUR").minor == 150
+    assert Money.exactly(exact_decimal("1.5"), "EUR").minor == 150
 
 
 @given(minors, minors, currencies)
@@ -233,7 +242,7 @@ def test_amounts_of_two_currencies_never_meet() -> None:
 
 def test_an_amount_for_a_document_is_one_that_every_database_holds() -> None:
     with pytest.raises(Invalid) as refused:
-        Money.exactly(exact("99999999999999999"), "EUR", "amount")
+        Money.exactly(exact_decimal("99999999999999999"), "EUR", "amount")
     assert (refused.value.code, refused.value.field) == ("out_of_range", ("amount",))
 
 
@@ -245,7 +254,7 @@ def test_money_is_a_whole_number(minor: object) -> None:
 
 @pytest.mark.parametrize("code", ["", "eur", "EURO", "XXX", "XAU", "DEM", "€", "EUR "])
 def test_an_unknown_currency_is_refused(code: str) -> None:
-    for make in (lambda: currency_code(code), lambda: Money(1, code), lambda: Money.rounded(exact("1"), code)):
+    for make in (lambda: currency_code(code), lambda: Money(1, code), lambda: Money.rounded(exact_decimal("1"), code)):
         with pytest.raises(Invalid) as refused:
             make()
         assert refused.value.code == "unknown_currency"
@@ -257,11 +266,11 @@ def test_the_currency_table_is_the_published_one() -> None:
 
 
 def test_the_callers_decimal_context_changes_nothing() -> None:
-    long, tiny = exact(BIGGEST), exact("0.000000000001")
+    long, tiny = exact_decimal(BIGGEST), exact_decimal("0.000000000001")
     with localcontext(prec=3, rounding="ROUND_DOWN"):
-        assert plain(exact_sum([long, -tiny])) == "9" * 18 + "." + "9" * 11 + "8"
-        assert plain(multiply(exact("123456.789"), exact("1.000001"))) == "123456.912456789"
-        assert str(Money.rounded(exact("1234.565"), "EUR")) == "1234.57"
+        assert plain_decimal(exact_sum([long, -tiny])) == "9" * 18 + "." + "9" * 11 + "8"
+        assert plain_decimal(multiply(exact_decimal("123456.789"), exact_decimal("1.000001"))) == "123456.912456789"
+        assert str(Money.rounded(exact_decimal("1234.565"), "EUR")) == "1234.57"
         assert percentage(123456, Decimal(19)) == 23457
 
 

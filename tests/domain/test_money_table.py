@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from billing_admin.domain.charges import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, price
+from billing_admin.domain.charges import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms, price_charge
 from billing_admin.domain.invoices import ChargeGroup, TaxRate, make_document
-from billing_admin.domain.money import Money, exact, exact_sum, plain
+from billing_admin.domain.money import Money, exact_decimal, exact_sum, plain_decimal
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "money.md"
 COLUMNS = [
@@ -60,11 +60,11 @@ def _price(charge: str, currency: str, service: ServiceTerms) -> PricedCharge:
     spec = ChargeSpec(
         customer="C",
         service=service.code,
-        quantity=exact(quantity) if times else None,
-        unit_price=exact(number) if times else None,
-        amount=None if times else exact(number),
+        quantity=exact_decimal(quantity) if times else None,
+        unit_price=exact_decimal(number) if times else None,
+        amount=None if times else exact_decimal(number),
     )
-    return price(spec, UUID(int=9), CustomerTerms(CUSTOMER, "ACME", currency), service, DAY)
+    return price_charge(spec, UUID(int=9), CustomerTerms(CUSTOMER, "ACME", currency), service, DAY)
 
 
 def _tax(words: str) -> tuple[TaxRate, Decimal | None]:
@@ -108,12 +108,12 @@ def test_a_row_of_the_table_holds(row: Row) -> None:
     for number, (charges, amounts, rate) in enumerate(zip(row.charges, row.amounts, row.rates, strict=True)):
         service = ServiceTerms(UUID(int=100 + number), f"service-{number}", f"Service {number}", {})
         priced = [_price(charge, row.currency, service) for charge in charges.split("; ")]
-        assert [plain(charge.amount) for charge in priced] == amounts.split("; ")
+        assert [plain_decimal(charge.amount) for charge in priced] == amounts.split("; ")
         groups.append(_group(priced, service, rate))
 
     document = make_document(row.currency, groups)
 
-    assert [plain(line.group.amount) for line in document.lines] == list(row.sums)
+    assert [plain_decimal(line.group.amount) for line in document.lines] == list(row.sums)
     assert [str(Money(line.net, row.currency)) for line in document.lines] == list(row.nets)
     assert [str(Money(total.tax, row.currency)) for total in document.taxes] == list(row.taxes)
     assert all(line.gross in {None, Money.rounded(line.group.amount, row.currency).minor} for line in document.lines)

@@ -7,9 +7,9 @@ from billing_admin.domain.readiness import (
     CUSTOMER_TAX_ID_MISSING,
     IssueFacts,
     Party,
+    find_shortcomings,
     lacks_tax_id,
-    refusal,
-    shortcomings,
+    not_ready_error,
 )
 
 SELLER = Party("Nimbus", "1 Cloud Way", "DE1")
@@ -27,12 +27,12 @@ def facts(tax_id: str, treatment: str = "standard", *categories: str) -> IssueFa
 def test_reverse_charge_without_a_tax_id_stops_the_issue(
     tax_id: str, treatment: str, categories: tuple[str, ...]
 ) -> None:
-    [found] = shortcomings(facts(tax_id, treatment, *categories))
+    [found] = find_shortcomings(facts(tax_id, treatment, *categories))
     assert (found.code, found.field, found.page) == (CUSTOMER_TAX_ID_MISSING, ("customer", "tax_id"), "customer")
     assert found.message == (
         "Add the tax ID of Acme on the customer's page: an invoice with reverse charge must name it."
     )
-    error = refusal([found])
+    error = not_ready_error([found])
     assert (error.code, error.field, error.message) == (found.code, found.field, found.message)
 
 
@@ -51,7 +51,7 @@ def test_reverse_charge_without_a_tax_id_stops_the_issue(
 def test_with_a_tax_id_or_without_reverse_charge_nothing_stops_it(
     tax_id: str, treatment: str, categories: tuple[str, ...]
 ) -> None:
-    assert shortcomings(facts(tax_id, treatment, *categories)) == ()
+    assert find_shortcomings(facts(tax_id, treatment, *categories)) == ()
     assert not lacks_tax_id(tax_id, treatment, categories)
 
 

@@ -14,12 +14,12 @@ from billing_admin.domain.sign_in import (
     LONGEST_EMAIL,
     LONGEST_PASSWORD,
     LONGEST_TYPED_PASSWORD,
-    Lifetime,
+    SessionLifetime,
+    attempt_network,
+    check_email,
     check_password,
-    email_address,
-    folded_email,
-    network_of,
-    spelled_password,
+    fold_email,
+    normalise_password,
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     ],
 )
 def test_attempts_are_counted_by_subscriber(address: str, network: str) -> None:
-    assert network_of(address) == network
+    assert attempt_network(address) == network
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,16 @@ def test_attempts_are_counted_by_subscriber(address: str, network: str) -> None:
     ],
 )
 def test_lifetime(age: timedelta, idle: timedelta, lives: bool) -> None:
-    assert Lifetime(hours=8, idle_minutes=60).covers(NOW - age, NOW - idle, NOW) is lives
+    assert SessionLifetime(hours=8, idle_minutes=60).covers(NOW - age, NOW - idle, NOW) is lives
 
 
 @pytest.mark.parametrize(
     "work",
     [
-        spelled_password,
+        normalise_password,
         lambda marks: check_password(marks, "a@example.com"),
-        folded_email,
-        email_address,
+        fold_email,
+        check_email,
     ],
 )
 def test_no_long_password_or_address_is_normalised(work: Callable[[str], Any]) -> None:
@@ -75,21 +75,21 @@ def test_no_long_password_or_address_is_normalised(work: Callable[[str], Any]) -
 
 @given(st.text(max_size=LONGEST_PASSWORD))
 def test_every_password_that_can_be_stored_can_be_typed_in_each_form(password: str) -> None:
-    spelled = spelled_password(password)
+    spelled = normalise_password(password)
     for form in ("NFC", "NFD"):
-        assert spelled_password(unicodedata.normalize(form, password)) == spelled
+        assert normalise_password(unicodedata.normalize(form, password)) == spelled
 
 
 def test_four_characters_may_compose_into_one() -> None:
     composed = "\u1f82" * LONGEST_PASSWORD
     typed = unicodedata.normalize("NFD", composed)
     assert len(typed) == LONGEST_TYPED_PASSWORD
-    assert spelled_password(typed) == composed
+    assert normalise_password(typed) == composed
 
 
 def test_an_address_that_is_too_long_once_it_is_folded_is_refused() -> None:
     ligature = "\ufdfa"  # eighteen characters in their plain form
-    assert len(folded_email(ligature * (LONGEST_EMAIL // 18))) <= LONGEST_EMAIL
+    assert len(fold_email(ligature * (LONGEST_EMAIL // 18))) <= LONGEST_EMAIL
     with pytest.raises(Invalid) as refused:
-        folded_email(ligature * LONGEST_EMAIL, "email")
+        fold_email(ligature * LONGEST_EMAIL, "email")
     assert (refused.value.code, refused.value.field) == ("too_long", ("email",))

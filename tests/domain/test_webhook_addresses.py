@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.webhook_addresses import Rules, is_public, refusal, target
+from billing_admin.domain.webhook_addresses import AddressRules, is_public, parse_target, refusal_reason
 
 PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700:4700::1111", "::ffff:1.1.1.1", "172.32.0.1", "100.128.0.1"]
 INWARD = [
@@ -22,13 +22,13 @@ INWARD = [
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public(address: str) -> None:
     assert is_public(ip_address(address))
-    assert refusal([ip_address(address)], []) is None
+    assert refusal_reason([ip_address(address)], []) is None
 
 
 @pytest.mark.parametrize("address", INWARD)
 def test_inward(address: str) -> None:
     assert not is_public(ip_address(address))
-    why = refusal([ip_address(address)], [])
+    why = refusal_reason([ip_address(address)], [])
     assert why is not None
     assert "BILLING_WEBHOOK_ALLOWED_NETWORKS" in why
 
@@ -36,14 +36,14 @@ def test_inward(address: str) -> None:
 def test_one_bad_address_is_enough() -> None:
     addresses = [ip_address("1.1.1.1"), ip_address("10.0.0.1")]
     for order in (addresses, addresses[::-1]):
-        assert "10.0.0.1 is no public address" in (refusal(order, []) or "")
-        assert refusal(order, [ip_network("10.0.0.0/8")]) is None
+        assert "10.0.0.1 is no public address" in (refusal_reason(order, []) or "")
+        assert refusal_reason(order, [ip_network("10.0.0.0/8")]) is None
 
 
 def test_what_is_allowed_is_allowed_in_any_dress() -> None:
     allowed = [ip_network("127.0.0.0/8"), ip_network("fd12::/48")]
-    assert refusal([ip_address("::ffff:127.0.0.1"), ip_address("fd12::7")], allowed) is None
-    assert refusal([ip_address("fd13::7")], allowed) is not None
+    assert refusal_reason([ip_address("::ffff:127.0.0.1"), ip_address("fd12::7")], allowed) is None
+    assert refusal_reason([ip_address("fd13::7")], allowed) is not None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_is_allowed_is_allowed_in_any_dress() -> None:
 )
 def test_refuses(url: str, code: str) -> None:
     with pytest.raises(Invalid) as refused:
-        target(url, Rules())
+        parse_target(url, AddressRules())
     assert (refused.value.code, refused.value.field) == (code, ("url",))
 
 
@@ -107,14 +107,14 @@ def test_refuses(url: str, code: str) -> None:
     ],
 )
 def test_takes_apart(url: str, host: str, port: int, path: str, named: str) -> None:
-    found = target(url, Rules())
+    found = parse_target(url, AddressRules())
     assert (found.secure, found.host, found.port, found.path, found.named) == (True, host, port, path, named)
 
 
 def test_http_and_networks_by_configuration() -> None:
-    rules = Rules([ip_network("127.0.0.0/8")], http=True)
-    found = target("http://127.0.0.1:8000/x", rules)
+    rules = AddressRules([ip_network("127.0.0.0/8")], http=True)
+    found = parse_target("http://127.0.0.1:8000/x", rules)
     assert (found.secure, found.named) == (False, "127.0.0.1:8000")
-    assert target("http://example.com/", rules).port == 80
+    assert parse_target("http://example.com/", rules).port == 80
     with pytest.raises(Invalid, match=r"10\.0\.0\.1 is no public address"):
-        target("http://10.0.0.1/", rules)
+        parse_target("http://10.0.0.1/", rules)

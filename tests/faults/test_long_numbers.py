@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 
 from billing_admin.api.frame import fields, strict_json
 from billing_admin.db.paging import page
-from billing_admin.domain.amount_input import possible_amounts, typed_amount
-from billing_admin.domain.clipboard import rows_of
+from billing_admin.domain.amount_input import parse_amount, possible_amounts
+from billing_admin.domain.clipboard import parse_rows
 from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.imports import cells
-from billing_admin.domain.imports.cells import Cell, Format
-from billing_admin.domain.money import currency_code, exact, refuse_inexact
+from billing_admin.domain.imports.cells import CellFormat, CellType
+from billing_admin.domain.money import currency_code, exact_decimal, refuse_inexact
 from billing_admin.formats.exported_csv import read_content
 from billing_admin.queries.exports import KINDS
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
@@ -31,26 +31,26 @@ from tests.making import make_customer, make_service
 from tests.people import send, signed_in
 
 LONG = 60_000
-FORMATS = (Format(), Format(decimal_comma=True), Format(day_first=True))
+FORMATS = (CellFormat(), CellFormat(decimal_comma=True), CellFormat(day_first=True))
 
 
 def _json_number(text: str) -> None:
     """Read a text as a number in a body, and let the domain judge it as an operation does."""
     number = strict_json.read_json(text.encode())
     if not isinstance(number, str | dict | list | bool | None):
-        exact(number, "amount")
+        exact_decimal(number, "amount")
 
 
-def _cell_reader(kind: Cell, written: Format) -> Callable[[str], Any]:
-    return lambda text: cells.read(kind, text, written)
+def _cell_reader(kind: CellType, written: CellFormat) -> Callable[[str], Any]:
+    return lambda text: cells.read_cell(kind, text, written)
 
 
 PARSERS: dict[str, Callable[[str], Any]] = {
-    "exact": exact,
-    "typed_amount": typed_amount,
+    "exact": exact_decimal,
+    "typed_amount": parse_amount,
     "possible_amounts": possible_amounts,
     "currency_code": currency_code,
-    "clipboard": rows_of,
+    "clipboard": parse_rows,
     "json": _json_number,
     "amount field": lambda text: object.__new__(AmountField).parse(text),
     "whole field": lambda text: object.__new__(WholeNumberField).parse(text),
@@ -69,9 +69,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     },
     **{
         f"cell {kind.name} {number}": _cell_reader(kind, written)
-        for kind in Cell
+        for kind in CellType
         for number, written in enumerate(FORMATS)
-        if kind in {Cell.NUMBER, Cell.DAY} or not number
+        if kind in {CellType.NUMBER, CellType.DAY} or not number
     },
 }
 UNITS = [
@@ -165,20 +165,20 @@ def test_a_refusal_quotes_the_beginning_only(text: str) -> None:
 def test_a_giant_exponent_costs_nothing(text: str) -> None:
     with at_once(text), suppress(Invalid):
         refuse_inexact(strict_json.read_json(text.encode()))
-        assert exact(strict_json.read_json(text.encode())) == 0
+        assert exact_decimal(strict_json.read_json(text.encode())) == 0
 
 
 def test_long_cells_are_not_kept() -> None:
     """Numbers are cached by their text, so a padded number must not be kept with its 100,000 spaces."""
-    for kind, text in ((Cell.NUMBER, "1.25"), (Cell.DAY, "2026-11-22")):
-        plain = cells.read(kind, text, FORMATS[0])
-        assert cells.read(kind, " " * LONG + text + " " * LONG, FORMATS[0]) == plain
+    for kind, text in ((CellType.NUMBER, "1.25"), (CellType.DAY, "2026-11-22")):
+        plain = cells.read_cell(kind, text, FORMATS[0])
+        assert cells.read_cell(kind, " " * LONG + text + " " * LONG, FORMATS[0]) == plain
     for cached in (cells._short_number, cells._short_day):
         before = cached.cache_info().currsize
         for number in range(50):
             with suppress(Invalid):
-                cells.read(Cell.NUMBER, f"{'0' * LONG}{number}", FORMATS[0])
-                cells.read(Cell.DAY, f"{'0' * LONG}{number}", FORMATS[0])
+                cells.read_cell(CellType.NUMBER, f"{'0' * LONG}{number}", FORMATS[0])
+                cells.read_cell(CellType.DAY, f"{'0' * LONG}{number}", FORMATS[0])
         assert cached.cache_info().currsize <= before + 1
 
 

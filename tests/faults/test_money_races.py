@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.money import exact
+from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationSpec
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor import run_checks
@@ -55,7 +55,7 @@ def test_eight_allocations_of_one_payment(session: Session, url: str) -> None:
     customer = make_customer()
     invoices = [make_invoice(customer, "100") for _ in range(8)]
     id = pay(make_payment_spec(customer, "100", ()))
-    parts = [(AllocationSpec(str(invoice.id), exact("60")),) for invoice in invoices]
+    parts = [(AllocationSpec(str(invoice.id), exact_decimal("60")),) for invoice in invoices]
     answers = worker.race(url, *[(worker.allocate, id, part) for part in parts])
     assert Counter(answers) == {"allocated": 1, "above_payment": 7}
     session.rollback()

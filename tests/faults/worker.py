@@ -22,8 +22,8 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError
-from billing_admin.domain.money import exact
-from billing_admin.domain.payments import Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.money import exact_decimal
+from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.models import Account, Invoice, Organisation
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -167,8 +167,8 @@ def correct(invoice_id: UUID, act: str, amount: str) -> str:
 
 def _pay(invoice_id: UUID, amount: str) -> bool:
     owner = db.session.scalars(select(Invoice.customer_reference).where(Invoice.id == invoice_id)).one()
-    part = AllocationSpec(str(invoice_id), exact(amount))
-    spec = PaymentSpec(customer=owner, amount=exact(amount), method="cash", allocate=(part,))
+    part = AllocationSpec(str(invoice_id), exact_decimal(amount))
+    spec = PaymentSpec(customer=owner, amount=exact_decimal(amount), method="cash", allocate=(part,))
     return transaction(payments.record, spec, SYSTEM, NOW).created
 
 
@@ -176,7 +176,7 @@ _ACTS: dict[str, Callable[[UUID, str], bool]] = {
     "issue": lambda id, _: issue(id),
     "void": lambda id, _: transaction(voids.void_invoice, id, "Wrong", "pending", SYSTEM, NOW)[0],
     "credit": lambda id, amount: transaction(
-        credit_notes.credit_invoice, id, CreditSpec("Why", exact(amount)), SYSTEM, NOW
+        credit_notes.credit_invoice, id, CreditSpec("Why", exact_decimal(amount)), SYSTEM, NOW
     )[1],
     "pay": _pay,
 }
@@ -191,7 +191,7 @@ def pay(spec: PaymentSpec) -> str:
     return "recorded"
 
 
-def allocate(payment_id: UUID, parts: Allocate) -> str:
+def allocate(payment_id: UUID, parts: AllocationRequest) -> str:
     """Allocate what is left of a payment; returns `allocated`, or the code of the refusal."""
     try:
         transaction(payments.allocate, payment_id, parts, SYSTEM, NOW)

@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.fields import Plan
-from billing_admin.formats.csv_reader import LONGEST_ROW, Rows, guess_delimiter, guess_encoding, rows, sample
-from billing_admin.formats.csv_tables import written
+from billing_admin.domain.imports.fields import ImportPlan
+from billing_admin.formats.csv_reader import (
+    MAX_ROW_CHARACTERS,
+    CsvRows,
+    guess_delimiter,
+    guess_encoding,
+    open_rows,
+    read_sample,
+)
+from billing_admin.formats.csv_tables import write_csv
 
 
 def opened(content: bytes) -> io.BufferedReader:
@@ -16,7 +23,7 @@ def opened(content: bytes) -> io.BufferedReader:
 
 
 def read(content: bytes, encoding: str = "utf-8", delimiter: str = "comma") -> list[tuple[int, list[str]]]:
-    found = Rows(opened(content), encoding, delimiter)
+    found = CsvRows(opened(content), encoding, delimiter)
     return [(1, list(found.header)), *((row.line, list(row.cells)) for row in found)]
 
 
@@ -40,7 +47,7 @@ def test_mixed_line_ends_and_quotes_with_lines_and_blank_rows() -> None:
 
 
 def test_rows_are_numbered_without_the_blank_ones() -> None:
-    assert [(row.line, row.number) for row in Rows(opened(b"a\n\n1\n\n2\n"), "utf-8", "comma")] == [(3, 0), (5, 1)]
+    assert [(row.line, row.number) for row in CsvRows(opened(b"a\n\n1\n\n2\n"), "utf-8", "comma")] == [(3, 0), (5, 1)]
 
 
 @pytest.mark.parametrize(
@@ -87,15 +94,15 @@ def test_a_wrong_byte_far_down_is_named_by_its_line() -> None:
 
 def test_a_header_alone_has_no_rows() -> None:
     with pytest.raises(Invalid, match="nothing below it"):
-        sample(opened(b"a,b\n"), "utf-8", "comma")
-    assert [row.cells for row in sample(opened(b"a\n1\n2\n3\n4\n"), "utf-8", "comma")[1]] == [["1"], ["2"], ["3"]]
+        read_sample(opened(b"a,b\n"), "utf-8", "comma")
+    assert [row.cells for row in read_sample(opened(b"a\n1\n2\n3\n4\n"), "utf-8", "comma")[1]] == [["1"], ["2"], ["3"]]
 
 
 def test_the_header_must_be_the_one_that_was_mapped() -> None:
-    plan = Plan(("a", "b"), {"name": 0})
-    assert rows(opened(b"a,b\n1,2\n"), plan).header == ("a", "b")
+    plan = ImportPlan(("a", "b"), {"name": 0})
+    assert open_rows(opened(b"a,b\n1,2\n"), plan).header == ("a", "b")
     with pytest.raises(Invalid, match="map the columns again"):
-        rows(opened(b"a,c\n1,2\n"), plan)
+        open_rows(opened(b"a,c\n1,2\n"), plan)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 @given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), min_size=1, max_size=5))
 def test_whatever_is_written_is_read(texts: list[list[str]]) -> None:
-    content = written(["a", "b"], texts, numbers=["a", "b"])
+    content = write_csv(["a", "b"], texts, numbers=["a", "b"])
     assert [cells for _, cells in read(content)[1:]] == texts
 
 
@@ -133,4 +140,4 @@ def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
             assert refused.message  # noqa: PT017 - either is fine
         else:
             assert len(found) <= len(content) + 1
-    assert LONGEST_ROW
+    assert MAX_ROW_CHARACTERS

@@ -20,10 +20,10 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.imports.cells import guarded, unguarded
+from billing_admin.domain.imports.cells import escape_formula, unescape_formula
 from billing_admin.domain.lifecycle import payment_status
-from billing_admin.formats.csv_writer import BOM, export
-from billing_admin.formats.export import ControlTotals, Wanted, control_totals as control_totals_of
+from billing_admin.formats.csv_writer import BOM, export_csv
+from billing_admin.formats.export import ControlTotals, ExportRequest, control_totals as control_totals_of
 from billing_admin.models import Charge, Invoice, InvoiceLine
 from billing_admin.operations.billing import runs
 from billing_admin.operations.charges import posting
@@ -78,11 +78,11 @@ def filters_of(kind: str) -> Filters:
 
 def written(session: Session, kind: str, filters: Filters | None = None, excel: bool = False) -> bytes:
     session.rollback()
-    return b"".join(export(session, kind, filters or filters_of(kind), excel=excel))
+    return b"".join(export_csv(session, kind, filters or filters_of(kind), excel=excel))
 
 
 def control_totals(session: Session, kind: str, filters: Filters) -> ControlTotals:
-    return control_totals_of(session, Wanted(kind, filters))
+    return control_totals_of(session, ExportRequest(kind, filters))
 
 
 def read(content: bytes) -> list[dict[str, str]]:
@@ -182,7 +182,7 @@ def test_minor_units_become_decimals_exactly(month: Session) -> None:
 
 def test_text_cells_are_guarded_and_numbers_are_not(month: Session) -> None:
     rows = read(written(month, "charges"))
-    assert {unguarded(row["description"]) for row in rows} >= set(TRICKY)
+    assert {unescape_formula(row["description"]) for row in rows} >= set(TRICKY)
     for row in rows:
         assert row["description"][0] not in "=+-@\t\r"
     assert next(row for row in rows if row["amount"] == "-12")
@@ -202,8 +202,8 @@ def test_any_text_comes_back(month: Session, texts: list[str]) -> None:
     transaction(rename)
     found = {row["id"]: row["description"] for row in read(written(month, "charges"))}
     for id, text in zip(ids, texts, strict=False):
-        assert found[id] == guarded(text)
-        assert unguarded(found[id]) == text
+        assert found[id] == escape_formula(text)
+        assert unescape_formula(found[id]) == text
         assert not found[id].startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
@@ -273,7 +273,7 @@ def test_control_totals(month: Session) -> None:
 def test_what_breaks_on_the_way_is_not_swallowed(month: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that sees the iterator end has the whole file."""
     monkeypatch.setattr("billing_admin.formats.csv_writer.BLOCK_ROWS", 1)
-    parts = export(month, "charges", EVERY)
+    parts = export_csv(month, "charges", EVERY)
     assert next(parts).startswith(b"id,")
     assert next(parts).endswith(b"\r\n")
     connection = month.connection().connection.driver_connection
@@ -289,7 +289,7 @@ def test_one_snapshot(month: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing_admin.formats.csv_writer.BLOCK_ROWS", 1)
     before = written(month, "charges")
     month.rollback()
-    parts = export(month, "charges", EVERY)
+    parts = export_csv(month, "charges", EVERY)
     seen = [next(parts), next(parts)]
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=False) as other:
         if db.engine.dialect.name == "sqlite":

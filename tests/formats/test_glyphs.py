@@ -19,8 +19,15 @@ from pydantic import ValidationError
 
 from billing_admin import create_app
 from billing_admin.config import Settings
-from billing_admin.formats.glyphs import FOLDER, Glyphs, breakable, load_glyphs, missing_glyphs_sentence, shown
-from billing_admin.formats.pdf import compiled
+from billing_admin.formats.glyphs import (
+    FOLDER,
+    Glyphs,
+    breakable,
+    load_glyphs,
+    missing_glyphs_sentence,
+    readable_cluster,
+)
+from billing_admin.formats.pdf import compile_pdf
 
 GLYPHS = load_glyphs()
 
@@ -42,7 +49,7 @@ def document(text: str, lines: int = 1) -> dict[str, Any]:
 
 
 def printed(text: str, glyphs: Glyphs = GLYPHS) -> bytes:
-    return compiled(document(text), glyphs.printable, glyphs, 0)
+    return compile_pdf(document(text), glyphs.printable, glyphs, 0)
 
 
 def make_font(path: Path, family: str, characters: str) -> Path:
@@ -62,13 +69,13 @@ def make_font(path: Path, family: str, characters: str) -> Path:
 def pictures(contents: dict[str, Any]) -> list[bytes]:
     """Draw the pages of a document as PNG, a pixel for each half millimetre."""
     as_pictures = {"format": "png", "ppi": 50.8, "pdf_standards": []}
-    compile_pdf = typst.compile
+    typst_compile = typst.compile
 
     def draw(*arguments: Any, **options: Any) -> Any:
-        return compile_pdf(*arguments, **options | as_pictures)
+        return typst_compile(*arguments, **options | as_pictures)
 
     with mock.patch.object(typst, "compile", draw):
-        pages: Any = compiled(contents, GLYPHS.printable, GLYPHS, 0)
+        pages: Any = compile_pdf(contents, GLYPHS.printable, GLYPHS, 0)
     return [pages] if isinstance(pages, bytes) else pages
 
 
@@ -233,7 +240,7 @@ def test_missing_characters_are_named_with_a_way_out(missing: list[str], sentenc
 
 @pytest.mark.parametrize(("cluster", "words"), [("한", "한"), ("\x96", "U+0096"), ("\uf0b7", "U+F0B7"), ("🇩🇪", "🇩🇪")])
 def test_a_character_is_named_so_that_it_can_be_read(cluster: str, words: str) -> None:
-    assert shown(cluster) == words
+    assert readable_cluster(cluster) == words
 
 
 def test_a_folder_adds_fonts_and_changes_nothing_else(tmp_path: Path) -> None:
@@ -260,7 +267,7 @@ def test_a_font_that_promises_more_than_it_has_does_not_stop_the_pdf(
     assert more.printable("한") == "한"
     with pytest.raises(typst.TypstError):
         printed("한", more)
-    assert compiled(document("한"), more.only_basic, more, 0).startswith(b"%PDF-")
+    assert compile_pdf(document("한"), more.only_basic, more, 0).startswith(b"%PDF-")
 
 
 IN_ANOTHER_PROCESS = """

@@ -19,9 +19,17 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.journal import ACCOUNTS, Accounts, Posting, account_name, checked_accounts, merged, part
+from billing_admin.domain.journal import (
+    DEFAULT_ACCOUNTS,
+    Accounts,
+    Posting,
+    account_part,
+    check_account_name,
+    check_accounts,
+    merge_postings,
+)
 from billing_admin.domain.money import Money
-from billing_admin.formats.journal import Journal, made, parts, write
+from billing_admin.formats.journal import JournalRequest, journal_parts, journal_totals, write_journal
 from billing_admin.models import Customer, Invoice, InvoiceTax
 from billing_admin.operations.master_data import journal_accounts
 from billing_admin.operations.payments import payments
@@ -56,7 +64,7 @@ def written(session: Session, **period: date | bool | str | None) -> bytes:
     """The journal of some days."""
     session.rollback()
     opening, format = bool(period.pop("opening", False)), str(period.pop("format", "hledger"))
-    return b"".join(parts(session, Journal(Period(**period), format, opening)))  # type: ignore[arg-type]
+    return b"".join(journal_parts(session, JournalRequest(Period(**period), format, opening)))  # type: ignore[arg-type]
 
 
 def hledger(file: bytes, folder: Path, *arguments: str) -> str:
@@ -219,7 +227,7 @@ def test_ledger_reads_it_too(life: Session, tmp_path: Path) -> None:
 
 
 def test_a_journal_of_nothing(session: Session, tmp_path: Path) -> None:
-    assert made(session, Journal(Period())).totals.transactions == 0
+    assert journal_totals(session, JournalRequest(Period())).totals.transactions == 0
     if shutil.which("hledger"):
         assert balances(written(session), tmp_path) == {}
 
@@ -248,7 +256,7 @@ def test_accounts_are_named(life: Session, tmp_path: Path) -> None:
 def test_the_csv_has_a_row_for_each_posting(life: Session) -> None:
     file = written(life, format="csv")
     rows = list(csv.DictReader(io.StringIO(file.decode(), newline="")))
-    totals = made(life, Journal(Period(), "csv")).totals
+    totals = journal_totals(life, JournalRequest(Period(), "csv")).totals
     assert len(rows) == totals.postings
     assert int(rows[-1]["transaction"]) == totals.transactions
     for currency, debit in totals.debits.items():
@@ -262,8 +270,8 @@ def test_the_csv_has_a_row_for_each_posting(life: Session) -> None:
 
 def test_the_same_data_make_the_same_bytes(life: Session) -> None:
     sink = io.BytesIO()
-    first = write(life, Journal(Period()), sink)
-    assert first == made(life, Journal(Period()))
+    first = write_journal(life, JournalRequest(Period()), sink)
+    assert first == journal_totals(life, JournalRequest(Period()))
     assert sink.getvalue() == written(life)
 
 
@@ -274,7 +282,7 @@ def test_days_out_of_order_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["Assets", "Assets:Bank 1:Giro", "Erlöse:1", "a:b"])
 def test_names_of_accounts(name: str) -> None:
-    assert account_name(name) == name
+    assert check_account_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -282,27 +290,27 @@ def test_names_of_accounts(name: str) -> None:
 )
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(Invalid):
-        account_name(name)
+        check_account_name(name)
 
 
 def test_names_that_would_mix_customers_are_refused() -> None:
     with pytest.raises(Invalid) as refusal:
-        checked_accounts({"receivable": "Assets:Receivable", "bank_transfer": "a  b", "tips": "Income:Tips"})
+        check_accounts({"receivable": "Assets:Receivable", "bank_transfer": "a  b", "tips": "Income:Tips"})
     assert [problem.field for problem in refusal.value.problems] == [("receivable",), ("bank_transfer",), ("tips",)]
     for key, name in (("receivable", "{customer}"), ("revenue", "{service}:Sales"), ("tax", "{rate}")):
         with pytest.raises(Invalid):  # a customer “(A)” or “! A” would be read as something else
-            checked_accounts({key: name})
-    assert checked_accounts(ACCOUNTS) == ACCOUNTS
+            check_accounts({key: name})
+    assert check_accounts(DEFAULT_ACCOUNTS) == DEFAULT_ACCOUNTS
 
 
 def test_parts_stay_apart() -> None:
     texts = ["A:B", "A%3AB", "A B", "A  B", "A\u00a0B", "A;B", " A", "A ", "A|B", "A\u3000 B"]
-    written_parts = [part(text) for text in texts]
+    written_parts = [account_part(text) for text in texts]
     assert len(set(written_parts)) == len(texts)
-    assert all(account_name(f"Assets:{one}") for one in written_parts)
+    assert all(check_account_name(f"Assets:{one}") for one in written_parts)
 
 
 def test_what_does_not_balance_is_never_written() -> None:
     with pytest.raises(ValueError, match="balance"):
-        merged([Posting("a", 1, "EUR"), Posting("b", -1, "USD")])
-    assert merged([Posting("a", 1, "EUR"), Posting("a", -1, "EUR")]) == ()
+        merge_postings([Posting("a", 1, "EUR"), Posting("b", -1, "USD")])
+    assert merge_postings([Posting("a", 1, "EUR"), Posting("a", -1, "EUR")]) == ()

@@ -15,7 +15,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import NotFound
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.formats.pdf import contents, pdf
+from billing_admin.formats.pdf import document_contents, render_pdf
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import voids
 from billing_admin.operations.payments import payments
@@ -52,7 +52,7 @@ def issued(session: Session) -> Invoice:
 
 def test_it_says_what_the_page_says(app: Flask, issued: Invoice) -> None:
     page = words(signed_in(app).get(f"/invoices/{issued.id}"))
-    said = contents(issued)
+    said = document_contents(issued)
     for text in [*(cell for row in said["rows"] for cell in row), *(part for row in said["sums"] for part in row[:2])]:
         assert text in page
     assert said["sums"][-1] == ("Total", "119.00 USD", True)
@@ -61,25 +61,25 @@ def test_it_says_what_the_page_says(app: Flask, issued: Invoice) -> None:
 
 
 def test_it_is_the_same_each_time_and_text_is_only_text(session: Session, issued: Invoice) -> None:
-    first = pdf(issued, GLYPHS)
+    first = render_pdf(issued, GLYPHS)
     assert first.startswith(b"%PDF-")
     time.sleep(1.1)  # what depends on the time would differ by now
     session.rollback()
-    assert pdf(invoice(session, str(issued.number)), GLYPHS) == first
+    assert render_pdf(invoice(session, str(issued.number)), GLYPHS) == first
 
 
 def test_what_is_paid_later_does_not_change_it(session: Session, issued: Invoice) -> None:
-    first = pdf(issued, GLYPHS)
+    first = render_pdf(issued, GLYPHS)
     transaction(payments.write_off, issued.id, Decimal(119), "Gone", None, SYSTEM, NOW)
     session.rollback()
-    assert pdf(invoice(session, str(issued.id)), GLYPHS) == first
+    assert render_pdf(invoice(session, str(issued.id)), GLYPHS) == first
 
 
 def test_a_void_one_says_so(session: Session, issued: Invoice) -> None:
-    assert contents(issued)["mark"] is None
+    assert document_contents(issued)["mark"] is None
     transaction(voids.void_invoice, issued.id, "Wrong customer", "cancelled", SYSTEM, NOW)
     session.rollback()
-    assert contents(invoice(session, str(issued.id)))["mark"] == "VOID"
+    assert document_contents(invoice(session, str(issued.id)))["mark"] == "VOID"
 
 
 def test_many_lines_make_many_pages(session: Session) -> None:
@@ -88,8 +88,8 @@ def test_many_lines_make_many_pages(session: Session) -> None:
     bill()
     (made,) = all_invoices()
     found = invoice(session, str(made.id))
-    assert len(contents(found)["rows"]) == 300
-    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf(found, GLYPHS))) > 3
+    assert len(document_contents(found)["rows"]) == 300
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", render_pdf(found, GLYPHS))) > 3
 
 
 def test_it_is_handed_out_to_people_and_scripts(app: Flask, issued: Invoice) -> None:
@@ -97,14 +97,14 @@ def test_it_is_handed_out_to_people_and_scripts(app: Flask, issued: Invoice) -> 
     response = browser.get(link(browser.get(f"/invoices/{issued.id}"), "PDF"))
     assert (response.status_code, response.content_type) == (200, "application/pdf")
     assert response.headers["Content-Disposition"] == f'attachment; filename="{issued.number}.pdf"'
-    assert response.data == pdf(issued, GLYPHS)
+    assert response.data == render_pdf(issued, GLYPHS)
 
 
 def test_a_draft_has_none(app: Flask, session: Session) -> None:
     draft = make_invoice(issue=False)
     with pytest.raises(NotFound):
-        pdf(invoice(session, str(draft.id)), GLYPHS)
+        render_pdf(invoice(session, str(draft.id)), GLYPHS)
     browser = signed_in(app)
     assert browser.get(f"/invoices/{draft.id}/pdf").status_code == 404
     assert browser.get(f"/invoices/{UUID(int=1)}/pdf").status_code == 404
-    assert json.dumps(contents(invoice(session, str(draft.id))))
+    assert json.dumps(document_contents(invoice(session, str(draft.id))))

@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
 from billing_admin.formats import export, journal, meta_filters
-from billing_admin.formats.export import META, Wanted
+from billing_admin.formats.export import META_SUFFIX, ExportRequest
 from billing_admin.formats.exported_csv import read_content
-from billing_admin.formats.journal import Journal
-from billing_admin.formats.verify import Meta, Verified, read_meta, verify
+from billing_admin.formats.journal import JournalRequest
+from billing_admin.formats.verify import Meta, Verification, read_meta, verify_file
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.exports import KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
@@ -28,7 +28,7 @@ from billing_admin.queries.journal import Period
 from tests.making import NOW, bill, make_customer, make_payment_spec, make_service, make_spec, pay, post
 
 TODAY = date(2026, 6, 1)
-USD = Wanted("charges", ChargeFilter(currency="USD"))
+USD = ExportRequest("charges", ChargeFilter(currency="USD"))
 
 
 @pytest.fixture
@@ -47,24 +47,24 @@ def month(session: Session) -> Session:
     return session
 
 
-def exported(session: Session, wanted: Wanted = USD) -> tuple[bytes, Meta]:
+def exported(session: Session, wanted: ExportRequest = USD) -> tuple[bytes, Meta]:
     """A file and its `.meta.json`."""
     session.rollback()
     sink = io.BytesIO()
-    made = export.write(session, wanted, sink)
-    about = export.about(wanted, "a.csv", made, NOW, "me")
-    return sink.getvalue(), read_meta(export.as_json(about))
+    made = export.write_export(session, wanted, sink)
+    about = export.describe_export(wanted, "a.csv", made, NOW, "me")
+    return sink.getvalue(), read_meta(export.meta_json(about))
 
 
-def brought(session: Session, content: bytes, meta: Meta | None) -> Verified:
+def brought(session: Session, content: bytes, meta: Meta | None) -> Verification:
     session.rollback()
-    return verify(session, io.BytesIO(content), meta, TODAY)
+    return verify_file(session, io.BytesIO(content), meta, TODAY)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "numbers"])
 @pytest.mark.parametrize("format", ["csv", "xlsx"])
 def test_unchanged(month: Session, kind: str, format: str) -> None:
-    content, meta = exported(month, Wanted(kind, meta_filters.everything(kind, TODAY), format))
+    content, meta = exported(month, ExportRequest(kind, meta_filters.no_filters(kind, TODAY), format))
     found = brought(month, content, meta)
     assert (found.same_bytes, found.same_now, found.same_totals_now, found.kind) == (True, True, True, kind)
     assert not any(line.differs for line in found.lines)
@@ -148,7 +148,7 @@ def test_the_data_went_on(month: Session) -> None:
 
 def test_something_else_went_on(month: Session) -> None:
     """A payment changes an invoice's state, but no total."""
-    content, meta = exported(month, Wanted("invoices", InvoiceFilter(TODAY)))
+    content, meta = exported(month, ExportRequest("invoices", InvoiceFilter(TODAY)))
     pay(make_payment_spec("acme", "1"))
     found = brought(month, content, meta)
     assert (found.same_bytes, found.same_now, found.same_totals_now) == (True, False, True)
@@ -168,9 +168,9 @@ def test_a_customer_that_is_gone(month: Session) -> None:
 
 
 def test_a_journal(month: Session) -> None:
-    wanted, sink = Journal(Period(date(2026, 3, 1), None), opening=True), io.BytesIO()
-    about = journal.about(wanted, wanted.name, journal.write(month, wanted, sink), NOW, "me")
-    meta = read_meta(export.as_json(about))
+    wanted, sink = JournalRequest(Period(date(2026, 3, 1), None), opening=True), io.BytesIO()
+    about = journal.describe_journal(wanted, wanted.name, journal.write_journal(month, wanted, sink), NOW, "me")
+    meta = read_meta(export.meta_json(about))
     found = brought(month, sink.getvalue(), meta)
     assert (found.same_bytes, found.same_now, found.content) == (True, True, None)
     assert brought(month, sink.getvalue() + b"\n", meta).same_bytes is False
@@ -179,12 +179,12 @@ def test_a_journal(month: Session) -> None:
 def test_the_zip_holds_what_belongs_together(month: Session) -> None:
     for format in ("csv", "xlsx"):
         wanted = replace(USD, format=format)
-        parts = export.bundle(db.session, wanted, NOW, "me", TODAY)
+        parts = export.zip_bundle(db.session, wanted, NOW, "me", TODAY)
         with zipfile.ZipFile(io.BytesIO(b"".join(parts))) as archive:
             assert archive.testzip() is None
             name = f"charges-2026-06-01.{format}"
-            assert archive.namelist() == [name, name + META]
-            meta = read_meta(archive.read(name + META))
+            assert archive.namelist() == [name, name + META_SUFFIX]
+            meta = read_meta(archive.read(name + META_SUFFIX))
             assert brought(month, archive.read(name), meta).same_bytes is True
 
 
@@ -215,15 +215,18 @@ def test_a_meta_file_that_is_none(wrong: dict[str, Any]) -> None:
 )
 def test_filters_that_are_none(given: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
-        meta_filters.read("charges", given)
+        meta_filters.filters_from_json("charges", given)
     with pytest.raises(Invalid):
-        meta_filters.read("payslips", {})
+        meta_filters.filters_from_json("payslips", {})
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "numbers"])
 def test_filters_come_back(kind: str) -> None:
-    everything: Filters = meta_filters.everything(kind, TODAY)
-    assert meta_filters.read(kind, json.loads(json.dumps(meta_filters.stated(everything)))) == everything
+    everything: Filters = meta_filters.no_filters(kind, TODAY)
+    assert (
+        meta_filters.filters_from_json(kind, json.loads(json.dumps(meta_filters.filters_as_json(everything))))
+        == everything
+    )
 
 
 def test_a_newer_file_has_more_columns_and_an_older_one_fewer(month: Session) -> None:
@@ -255,16 +258,16 @@ def test_behind_the_header_it_is_a_problem(month: Session) -> None:
 
 
 def test_of_what_one_may_not_see_nothing_is_counted(month: Session) -> None:
-    content, meta = exported(month, Wanted("audit-events", meta_filters.everything("audit-events", TODAY)))
+    content, meta = exported(month, ExportRequest("audit-events", meta_filters.no_filters("audit-events", TODAY)))
     month.rollback()
-    found = verify(month, io.BytesIO(content), meta, TODAY, {"charges"})
+    found = verify_file(month, io.BytesIO(content), meta, TODAY, {"charges"})
     assert (found.same_bytes, found.same_now, found.why_not_now) == (True, None, "You may not see what it is of.")
     assert [line.now for line in found.lines] == [None]
 
 
 def test_a_large_file_is_compared_by_its_sums(month: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     content, meta = exported(month, USD)
-    monkeypatch.setattr(export, "LARGE", 0)
+    monkeypatch.setattr(export, "LARGE_EXPORT_ROWS", 0)
     found = brought(month, content, meta)
     assert (found.same_bytes, found.same_now, found.same_totals_now) == (True, None, True)
     assert "too large" in found.why_not_now

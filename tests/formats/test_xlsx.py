@@ -16,15 +16,15 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.formats import xlsx
-from billing_admin.formats.export import Wanted, write
-from billing_admin.formats.xlsx import CUT, EXCEL_TEXT, fits, storable
+from billing_admin.formats.export import ExportRequest, write_export
+from billing_admin.formats.xlsx import CUT, EXCEL_TEXT, cell_text, fits_double
 from billing_admin.models import Charge
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
 from tests.making import MARCH, make_customer, make_spec, post
 
 SPACE = UUID("5f9ad4b5-9b0b-4f14-9c4a-5c80a0e5a3b1")
-EVERY = Wanted("charges", ChargeFilter(), "xlsx")
+EVERY = ExportRequest("charges", ChargeFilter(), "xlsx")
 TEXTS = [
     "=1+1",
     "'quoted'",
@@ -40,11 +40,11 @@ TEXTS = [
 ]
 
 
-def opened(session: Session, wanted: Wanted = EVERY) -> Workbook:
+def opened(session: Session, wanted: ExportRequest = EVERY) -> Workbook:
     """The file, as another program reads it."""
     session.rollback()
     sink = io.BytesIO()
-    write(session, wanted, sink)
+    write_export(session, wanted, sink)
     return load_workbook(sink)
 
 
@@ -101,7 +101,7 @@ def test_the_header_stays_and_columns_are_wide(charged: Session) -> None:
 
 def test_the_same_data_make_the_same_bytes(charged: Session) -> None:
     first, second = io.BytesIO(), io.BytesIO()
-    assert write(charged, EVERY, first) == write(charged, EVERY, second)
+    assert write_export(charged, EVERY, first) == write_export(charged, EVERY, second)
     assert first.getvalue() == second.getvalue()
 
 
@@ -114,7 +114,7 @@ def test_what_does_not_fit_goes_on_to_another_sheet(charged: Session, monkeypatc
 
 
 def test_nothing_is_a_header(session: Session) -> None:
-    [sheet] = opened(session, Wanted("customers", CustomerFilter(), "xlsx")).worksheets
+    [sheet] = opened(session, ExportRequest("customers", CustomerFilter(), "xlsx")).worksheets
     assert (sheet.max_row, sheet["A1"].value) == (1, "reference")
 
 
@@ -126,17 +126,17 @@ def test_a_text_that_is_too_long_says_so(charged: Session) -> None:
     [text] = {row["description"].value for row in rows(opened(charged))}
     assert text.endswith(CUT)
     assert len(text) < EXCEL_TEXT
-    assert storable("\ufffe") == "\ufffd"
+    assert cell_text("\ufffe") == "\ufffd"
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**9) + 1, max_value=10**9 - 1))
 def test_what_fits_comes_back_exactly(number: Decimal) -> None:
     """XlsxWriter writes 16 digits: of a decimal of 15, the same double, hence the same decimal, is read again."""
     text = f"{number:f}"
-    if fits(text):
+    if fits_double(text):
         assert Decimal(f"{float(f'{float(text):.16G}'):.15G}") == number
-    assert fits("0.000000000001")
-    assert not fits("1234567890123456")
+    assert fits_double("0.000000000001")
+    assert not fits_double("1234567890123456")
 
 
 def test_days_reach_far(session: Session) -> None:

@@ -17,7 +17,7 @@ from wtforms.fields.core import UnboundField
 
 from billing_admin.api.frame import openapi
 from billing_admin.api.routes import catalogue as catalogue_routes, customers as customer_routes
-from billing_admin.domain.imports.fields import KINDS
+from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.models import Customer, Service
 from billing_admin.queries.exports import catalogue as exports
@@ -52,7 +52,7 @@ def _answer(answer: type[Any]) -> set[str]:
 
 
 def _import(kind: str) -> set[str]:
-    return set(KINDS[kind].fields) - {"id", "archived"}
+    return set(IMPORT_KINDS[kind].fields) - {"id", "archived"}
 
 
 def _in_template(path: str, pattern: str) -> set[str]:

@@ -7,7 +7,7 @@ from hypothesis.stateful import precondition, rule
 from sqlalchemy import select
 
 from billing_admin.db.engine import db
-from billing_admin.domain.payments import Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.models import Allocation as StoredAllocation
 from billing_admin.operations.master_data import periods
 from billing_admin.operations.payments import payments
@@ -36,7 +36,7 @@ class Paying(Invoicing):
         refusals = {"above_payment"} if foreign or sum(part for _, part in parts) > left else set()
         return refusals.union(*(self.books.refuse_part(account, one, part) for one, part in parts))
 
-    def asked(self, parts: list[tuple[Document, int]]) -> Allocate:
+    def asked(self, parts: list[tuple[Document, int]]) -> AllocationRequest:
         return tuple(AllocationSpec(str(one.id), self.major(part, one.account)) for one, part in parts)
 
     @rule(
@@ -65,7 +65,7 @@ class Paying(Invoicing):
         day = self.day(on or 0)
         refusals = self.books.refuse_day(day) | ({"in_the_future"} if day > self.today else set())
         refusals |= self.refuse_parts(account, parts or [], amount)
-        asked: Allocate = "oldest" if parts is None else self.asked(parts)
+        asked: AllocationRequest = "oldest" if parts is None else self.asked(parts)
         spec = PaymentSpec(
             account[0],
             self.major(amount, account),
@@ -95,7 +95,7 @@ class Paying(Invoicing):
         else:
             refusals = set() if document is None else self.refuse_parts(payment.account, parts, left)
         refusals |= self.books.refuse_day(self.today)
-        asked: Allocate = "oldest" if document is None else self.asked(parts)
+        asked: AllocationRequest = "oldest" if document is None else self.asked(parts)
         if self.attempt(refusals, payments.allocate, payment.id, asked) is not None:
             self.books.allocate(payment, parts, self.today)
 

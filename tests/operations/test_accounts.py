@@ -14,7 +14,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import plain_decimal
 from billing_admin.models import Charge, Invoice
 from billing_admin.operations.charges import charges
 from billing_admin.operations.invoices import invoices
@@ -56,7 +56,7 @@ class Life:
         steps = self.chance.choice([1, 10**6, 10**10, 10**13])
         return make_spec(
             self.chance.choice(self.people),
-            plain(_exact(self.chance.randint(-steps, 3 * steps))),
+            plain_decimal(_exact(self.chance.randint(-steps, 3 * steps))),
             service=self.chance.choice([*self.services, None]),
             currency=self.chance.choice([None, None, "EUR"]),
             incurred_on=date(2026, 3, 1) + timedelta(days=self.chance.randint(0, 45)),

@@ -18,7 +18,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.invoices import Document
-from billing_admin.domain.money import exact, plain
+from billing_admin.domain.money import exact_decimal, plain_decimal
 from billing_admin.models import Account, AuditEvent, BillingRun, BillingRunItem, Charge, Invoice, NumberSeries, Service
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
@@ -91,9 +91,9 @@ def a_mixed_month() -> None:
     make_tax_rate("VAT19", "19")
     make_tax_rate("VAT7", "7")
     compute = make_service(
-        code="compute", tax_rate="VAT19", prices={"USD": exact("0.0000008"), "EUR": exact("0.0000007")}
+        code="compute", tax_rate="VAT19", prices={"USD": exact_decimal("0.0000008"), "EUR": exact_decimal("0.0000007")}
     )
-    support = make_service(code="support", tax_rate="VAT7", line_per_charge=True, prices={"USD": exact("80")})
+    support = make_service(code="support", tax_rate="VAT7", line_per_charge=True, prices={"USD": exact_decimal("80")})
     people = [make_customer(reference=f"M-{n}", currency="EUR" if n == 3 else "USD") for n in range(6)]
     specs = []
     for person in people[:4]:
@@ -140,7 +140,9 @@ def test_a_run_makes_what_the_preview_shows(session: Session, issue: bool) -> No
 def test_what_is_left_out_is_named_with_its_reason_and_stays_pending(session: Session) -> None:
     a_mixed_month()
     run_id = bill()
-    named = [(row.reference, row.charges, plain(row.amount), row.reason) for row in left_out_of_run(session, run_id)]
+    named = [
+        (row.reference, row.charges, plain_decimal(row.amount), row.reason) for row in left_out_of_run(session, run_id)
+    ]
     assert named == [
         ("M-1", 1, "9", "after_cut_off"),
         ("M-2", 1, "77", "held"),
@@ -166,7 +168,7 @@ def test_what_is_later_is_left_out_per_account_whatever_else_is_on_it(
     before = shown(session)
     run_id = bill()
     named = [
-        (row.reference, row.currency, row.charges, plain(row.amount), row.reason)
+        (row.reference, row.currency, row.charges, plain_decimal(row.amount), row.reason)
         for row in left_out_of_run(session, run_id)
     ]
     assert named == [
@@ -303,7 +305,7 @@ def test_charges_of_one_service_share_a_line_per_unit_price(session: Session) ->
     )
     bill()
     (invoice,) = all_invoices()
-    lines = [(line.unit_price, line.charges, plain(line.amount), line.net) for line in invoice.lines]
+    lines = [(line.unit_price, line.charges, plain_decimal(line.amount), line.net) for line in invoice.lines]
     assert lines == [
         (Decimal("2.5"), 5, "25", 2500),
         (Decimal(3), 1, "6", 600),
@@ -613,7 +615,7 @@ def _a_months_invoices(database: Database) -> list[tuple[Any, ...]]:
         people = [make_customer(reference=f"R-{n}", currency=("USD", "JPY", "BHD")[n % 3]) for n in range(9)]
         specs = []
         for number in range(400):
-            amount = plain(Decimal(f"{random_numbers.randint(-(10**12), 10**13)}E-12"))
+            amount = plain_decimal(Decimal(f"{random_numbers.randint(-(10**12), 10**13)}E-12"))
             priced: dict[str, Any] = random_numbers.choice(
                 [{"amount": amount}, {"unit_price": random_numbers.choice(["0.000012", "1.5"]), "quantity": amount}]
             )
@@ -711,7 +713,7 @@ def test_a_run_that_was_started_by_an_earlier_version_goes_on(session: Session) 
 
     transaction(as_before)
     assert runs.run_billing(transaction, spec, SYSTEM, NOW) == (A, False)
-    assert Counter((row.charges, plain(row.amount), row.reason) for row in left_out_of_run(session, A)) == {
+    assert Counter((row.charges, plain_decimal(row.amount), row.reason) for row in left_out_of_run(session, A)) == {
         (1, "2", "after_cut_off"): 1,
         (1, "3", "after_cut_off"): 1,
     }

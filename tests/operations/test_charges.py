@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.money import exact, plain
+from billing_admin.domain.money import exact_decimal, plain_decimal
 from billing_admin.models import Account, AuditEvent, Charge
 from billing_admin.operations.charges import charges
 from billing_admin.operations.master_data import customers, services
@@ -48,7 +48,11 @@ def test_a_charge_is_stored_as_asked_with_every_default_filled_in(session: Sessi
     row = stored(session, A)
     assert (posted.ids, posted.created, posted.replayed, posted.duplicates) == ([A], 1, 0, [])
     assert (row.customer_id, row.service_id, row.status, row.late) == (customer.id, service.id, "pending", False)
-    assert (plain(row.quantity), plain(row.unit_price), plain(row.amount)) == ("3", "2.5", "7.5")
+    assert (plain_decimal(row.quantity), plain_decimal(row.unit_price), plain_decimal(row.amount)) == (
+        "3",
+        "2.5",
+        "7.5",
+    )
     assert (row.description, row.details, row.incurred_on) == ("GenericCompute", {"host": "ä\n1"}, MARCH)
     assert (row.created_at, row.duplicate_of_id, row.invoice_line_id) == (NOW, None, None)
     assert_books_balance(session)
@@ -58,7 +62,7 @@ def test_the_smallest_and_the_largest_amount_are_stored_exactly(session: Session
     customer = make_customer()
     amounts = ["0.000000000001", "-0.000000000001", "9" * 18 + "." + "9" * 12, "0"]
     ids = post(*(make_spec(customer, amount, description=amount) for amount in amounts)).ids
-    assert [plain(stored(session, id).amount) for id in ids] == amounts
+    assert [plain_decimal(stored(session, id).amount) for id in ids] == amounts
     assert_books_balance(session)
 
 
@@ -88,7 +92,7 @@ def test_a_second_currency_opens_an_account(session: Session) -> None:
     customer = make_customer(currency="USD")
     post(make_spec(customer, "1"), make_spec(customer, "200", currency="JPY"), make_spec(customer, "3", currency="JPY"))
     accounts = session.scalars(select(Account).order_by(Account.currency)).all()
-    assert [(one.currency, one.pending_charges, plain(one.pending_amount)) for one in accounts] == [
+    assert [(one.currency, one.pending_charges, plain_decimal(one.pending_amount)) for one in accounts] == [
         ("JPY", 2, "203"),
         ("USD", 1, "1"),
     ]
@@ -116,7 +120,7 @@ def test_an_identical_repeat_answers_with_the_original_and_writes_nothing(sessio
     spec = make_spec(customer, "2.50", id=A)
     post(spec)
     before = contents(session)
-    again = post(replace(spec, amount=exact("2.5")), now=NOW + timedelta(days=400))
+    again = post(replace(spec, amount=exact_decimal("2.5")), now=NOW + timedelta(days=400))
     assert (again.ids, again.created, again.replayed) == ([A], 0, 1)
     assert contents(session) == before
 
@@ -131,9 +135,9 @@ def test_a_price_change_does_not_make_a_repeat_differ(session: Session) -> None:
     customer, service = make_customer(), make_service()
     spec = make_spec(customer, service=service, id=A)
     post(spec)
-    transaction(services.update, service.id, {"prices": {"USD": exact("9")}}, None, SYSTEM, NOW)
+    transaction(services.update, service.id, {"prices": {"USD": exact_decimal("9")}}, None, SYSTEM, NOW)
     assert post(spec).replayed == 1
-    assert plain(stored(session, A).amount) == "2.5"
+    assert plain_decimal(stored(session, A).amount) == "2.5"
 
 
 @pytest.mark.parametrize(
@@ -142,13 +146,13 @@ def test_a_price_change_does_not_make_a_repeat_differ(session: Session) -> None:
         ({"customer": "OTHER"}, ["customer"]),
         ({"service": "Storage"}, ["service"]),
         ({"description": "Day run"}, ["description"]),
-        ({"quantity": exact("3")}, ["quantity"]),
-        ({"unit_price": exact("2.51")}, ["unit_price"]),
-        ({"unit_price": None, "amount": exact("6")}, ["amount"]),
+        ({"quantity": exact_decimal("3")}, ["quantity"]),
+        ({"unit_price": exact_decimal("2.51")}, ["unit_price"]),
+        ({"unit_price": None, "amount": exact_decimal("6")}, ["amount"]),
         ({"currency": "EUR"}, ["currency"]),
         ({"incurred_on": date(2026, 3, 1)}, ["incurred_on"]),
         ({"metadata": {"host": "b"}}, ["metadata"]),
-        ({"quantity": exact("3"), "currency": "EUR"}, ["quantity", "currency"]),
+        ({"quantity": exact_decimal("3"), "currency": "EUR"}, ["quantity", "currency"]),
     ],
 )
 def test_another_value_under_the_same_id_is_refused_and_named(

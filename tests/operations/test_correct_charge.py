@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.money import exact, plain
+from billing_admin.domain.money import exact_decimal, plain_decimal
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.operations.charges import charges, corrections
 from tests.books import assert_books_balance
@@ -39,11 +39,15 @@ def count(session: Session) -> int:
 def test_the_charge_is_cancelled_and_its_replacement_names_it(session: Session) -> None:
     make_service()
     post(make_spec(make_customer(reference="ACME"), service="GenericCompute", metadata={"host": "7"}, id=A))
-    assert correct(A, B, quantity=exact("3")) == (B, True)
+    assert correct(A, B, quantity=exact_decimal("3")) == (B, True)
     old, new = stored(session, A), stored(session, B)
     assert (old.status, old.status_reason, old.replaces_id) == ("cancelled", "Wrong quantity", None)
     assert (new.status, new.replaces_id, new.duplicate_of_id) == ("pending", A, None)
-    assert (plain(new.quantity), plain(new.unit_price), plain(new.amount)) == ("3", "2.5", "7.5")
+    assert (plain_decimal(new.quantity), plain_decimal(new.unit_price), plain_decimal(new.amount)) == (
+        "3",
+        "2.5",
+        "7.5",
+    )
     for same in ("customer_id", "service_id", "description", "currency", "incurred_on", "details"):
         assert getattr(new, same) == getattr(old, same)
     assert_books_balance(session)
@@ -51,7 +55,7 @@ def test_the_charge_is_cancelled_and_its_replacement_names_it(session: Session) 
 
 def test_the_log_tells_why_and_what_changed(session: Session) -> None:
     post(make_spec(make_customer(), "5", id=A))
-    correct(A, B, amount=exact("6"), description="Two hours")
+    correct(A, B, amount=exact_decimal("6"), description="Two hours")
     session.rollback()
     [event] = session.scalars(select(AuditEvent).where(AuditEvent.action == "charge.corrected"))
     assert (event.object_id, event.details) == (
@@ -69,9 +73,9 @@ def test_the_log_tells_why_and_what_changed(session: Session) -> None:
 @pytest.mark.parametrize(
     ("first", "fields", "price"),
     [
-        ({"unit_price": "2", "quantity": "3"}, {"amount": exact("5")}, (None, "5")),
-        ({"amount": "5"}, {"unit_price": exact("2"), "quantity": exact("3")}, ("2", "6")),
-        ({"amount": "5"}, {"quantity": exact("3")}, (None, "5")),
+        ({"unit_price": "2", "quantity": "3"}, {"amount": exact_decimal("5")}, (None, "5")),
+        ({"amount": "5"}, {"unit_price": exact_decimal("2"), "quantity": exact_decimal("3")}, ("2", "6")),
+        ({"amount": "5"}, {"quantity": exact_decimal("3")}, (None, "5")),
     ],
 )
 def test_a_price_given_takes_the_place_of_the_other_kind(
@@ -80,12 +84,12 @@ def test_a_price_given_takes_the_place_of_the_other_kind(
     post(make_spec(make_customer(), id=A, **first))  # type: ignore[arg-type]
     correct(A, B, **fields)
     new = stored(session, B)
-    assert (None if new.unit_price is None else plain(new.unit_price), plain(new.amount)) == price
+    assert (None if new.unit_price is None else plain_decimal(new.unit_price), plain_decimal(new.amount)) == price
 
 
 def test_a_price_that_includes_tax_goes_on_doing_so(session: Session) -> None:
     post(replace(make_spec(make_customer(), "5", id=A), tax_included=True))
-    correct(A, B, quantity=exact("3"))
+    correct(A, B, quantity=exact_decimal("3"))
     assert stored(session, B).tax_included
     correct(B, C, tax_included=False)
     assert not stored(session, C).tax_included
@@ -102,10 +106,10 @@ def test_it_may_move_to_another_customer(session: Session) -> None:
 
 def test_sent_again_it_is_stored_once(session: Session) -> None:
     post(make_spec(make_customer(), "5", id=A))
-    correct(A, B, amount=exact("6"))
-    assert correct(A, B, amount=exact("6.00")) == (B, False)
+    correct(A, B, amount=exact_decimal("6"))
+    assert correct(A, B, amount=exact_decimal("6.00")) == (B, False)
     with pytest.raises(Conflict) as refusal:
-        correct(A, B, amount=exact("7"))
+        correct(A, B, amount=exact_decimal("7"))
     assert refusal.value.extra["differs"] == ["amount"]
     assert count(session) == 2
 
@@ -116,7 +120,7 @@ def test_of_many_at_once_one_corrects(app: Flask, session: Session) -> None:
     def run(number: int) -> bool:
         with app.app_context():
             try:
-                return correct(A, amount=exact(str(number)))[1]
+                return correct(A, amount=exact_decimal(str(number)))[1]
             except Conflict:
                 return False
 
@@ -130,17 +134,17 @@ def test_an_id_of_another_charge_is_refused(session: Session) -> None:
     customer = make_customer()
     post(make_spec(customer, "5", id=A), make_spec(customer, "6", id=B))
     with pytest.raises(Conflict, match="does not replace") as refusal:
-        correct(A, B, amount=exact("6"))
+        correct(A, B, amount=exact_decimal("6"))
     assert refusal.value.extra["differs"] == ["replaces"]
     assert stored(session, A).status == "pending"
 
 
 def test_a_correction_is_corrected_in_turn_and_the_first_names_the_second(session: Session) -> None:
     post(make_spec(make_customer(), "5", id=A))
-    correct(A, B, amount=exact("6"))
+    correct(A, B, amount=exact_decimal("6"))
     with pytest.raises(Conflict, match=f"correct its replacement {B}"):
-        correct(A, C, amount=exact("7"))
-    correct(B, C, amount=exact("7"))
+        correct(A, C, amount=exact_decimal("7"))
+    correct(B, C, amount=exact_decimal("7"))
     assert [stored(session, id).status for id in (A, B, C)] == ["cancelled", "cancelled", "pending"]
     assert_books_balance(session)
 
@@ -152,11 +156,11 @@ def test_what_is_billed_or_cancelled_is_left(session: Session) -> None:
     post(make_spec(customer, "6", id=B))
     transaction(charges.cancel, [B], "Never ordered", SYSTEM, NOW)
     with pytest.raises(Conflict, match="credit its invoice instead"):
-        correct(A, amount=exact("6"))
+        correct(A, amount=exact_decimal("6"))
     with pytest.raises(Conflict, match="add another instead"):
-        correct(B, amount=exact("7"))
+        correct(B, amount=exact_decimal("7"))
     with pytest.raises(NotFound):
-        correct(uuid4(), amount=exact("7"))
+        correct(uuid4(), amount=exact_decimal("7"))
     assert count(session) == 2
 
 
@@ -164,11 +168,11 @@ def test_what_is_billed_or_cancelled_is_left(session: Session) -> None:
     ("fields", "code", "field"),
     [
         ({}, "nothing_changed", ()),
-        ({"amount": exact("5.0")}, "nothing_changed", ()),
+        ({"amount": exact_decimal("5.0")}, "nothing_changed", ()),
         ({"customer": "NOBODY"}, "unknown_customer", ("customer",)),
         ({"service": "Nothing"}, "unknown_service", ("service",)),
-        ({"amount": exact("1"), "unit_price": exact("1")}, "two_prices", ("amount",)),
-        ({"reason": " ", "amount": exact("1")}, "blank", ("reason",)),
+        ({"amount": exact_decimal("1"), "unit_price": exact_decimal("1")}, "two_prices", ("amount",)),
+        ({"reason": " ", "amount": exact_decimal("1")}, "blank", ("reason",)),
     ],
 )
 def test_nothing_happens_when_it_is_refused(
@@ -185,7 +189,7 @@ def test_nothing_happens_when_it_is_refused(
 def test_who_corrects_a_held_charge_gets_a_held_one(session: Session) -> None:
     post(make_spec(make_customer(), "5", id=A))
     transaction(charges.hold, [A], "Disputed", SYSTEM, NOW)
-    correct(A, B, amount=exact("6"))
+    correct(A, B, amount=exact_decimal("6"))
     assert (stored(session, B).status, stored(session, B).status_reason) == ("held", "Disputed")
     assert_books_balance(session)
 
@@ -195,7 +199,7 @@ def test_one_held_for_looking_alike_is_looked_at_anew(session: Session) -> None:
     customer = make_customer()
     post(make_spec(customer, "5", id=A))
     post(make_spec(customer, "5", id=B))
-    correct(B, C, amount=exact("6"))
+    correct(B, C, amount=exact_decimal("6"))
     assert (stored(session, C).status, stored(session, C).duplicate_of_id) == ("pending", None)
     assert_books_balance(session)
 
@@ -205,5 +209,5 @@ def test_a_late_charge_stays_late(session: Session) -> None:
     post(make_spec(customer, "5"))
     bill()
     post(make_spec(customer, "6", incurred_on=MARCH, id=A))
-    correct(A, B, amount=exact("7"))
+    correct(A, B, amount=exact_decimal("7"))
     assert stored(session, B).late

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, NotFound
-from billing_admin.domain.money import exact
+from billing_admin.domain.money import exact_decimal
 from billing_admin.models import Allocation, AuditEvent, Invoice, Payment
 from billing_admin.operations.invoices import credit_notes
 from billing_admin.operations.master_data import periods
@@ -179,17 +179,17 @@ def test_what_cannot_be_credited_says_why(session: Session, invoice: Invoice) ->
         (voided.id, "is void: nothing is left"),
     ):
         with pytest.raises(Conflict, match=sentence):
-            transaction(credit_notes.credit_invoice, id, CreditSpec("Why", exact("1")), SYSTEM, NOW)
+            transaction(credit_notes.credit_invoice, id, CreditSpec("Why", exact_decimal("1")), SYSTEM, NOW)
     with pytest.raises(NotFound):
-        transaction(credit_notes.credit_invoice, A, CreditSpec("Why", exact("1")), SYSTEM, NOW)
+        transaction(credit_notes.credit_invoice, A, CreditSpec("Why", exact_decimal("1")), SYSTEM, NOW)
     line = invoice.lines[0].id
     for spec, code in (
-        (CreditSpec("", exact("1")), "blank"),
+        (CreditSpec("", exact_decimal("1")), "blank"),
         (CreditSpec("Why"), "amount_or_lines"),
-        (CreditSpec("Why", exact("1"), [(line, exact("1"))]), "amount_or_lines"),
-        (CreditSpec("Why", exact("0.001")), "too_precise"),
-        (CreditSpec("Why", None, [(line, exact("1")), (line, exact("2"))]), "line_twice"),
-        (CreditSpec("Why", None, [(A, exact("1"))]), "unknown_line"),
+        (CreditSpec("Why", exact_decimal("1"), [(line, exact_decimal("1"))]), "amount_or_lines"),
+        (CreditSpec("Why", exact_decimal("0.001")), "too_precise"),
+        (CreditSpec("Why", None, [(line, exact_decimal("1")), (line, exact_decimal("2"))]), "line_twice"),
+        (CreditSpec("Why", None, [(A, exact_decimal("1"))]), "unknown_line"),
     ):
         with pytest.raises(DomainError) as refused:
             transaction(credit_notes.credit_invoice, invoice.id, spec, SYSTEM, NOW)
@@ -212,13 +212,13 @@ def test_currencies_without_and_with_three_digits(session: Session, currency: st
 
 def test_the_hash_covers_reason_and_what_is_corrected(session: Session, invoice: Invoice) -> None:
     """`assert_books_balance` recomputes it: here, that it is not the same without them."""
-    from billing_admin.domain.document_hash import content  # noqa: PLC0415
+    from billing_admin.domain.document_hash import canonical_content  # noqa: PLC0415
     from billing_admin.queries.invoices.document_rows import load_document_rows  # noqa: PLC0415
 
     note = credit(invoice, "1", reason="Agreed on the phone")
     row = dict(session.execute(select(Invoice.__table__).where(Invoice.id == note.id)).mappings().one())
     [whole] = load_document_rows(session, [row])
-    said = content(whole)
+    said = canonical_content(whole)
     assert "Agreed on the phone" in str(said)
     assert str(invoice.id) in str(said)
     assert str(invoice.lines[0].id) in str(said)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
-from billing_admin.domain.webhooks import MOST_TRIES, WAITS
+from billing_admin.domain.webhooks import MAX_ATTEMPTS, RETRY_DELAYS
 from billing_admin.models import AuditEvent, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing_admin.operations.charges import charges
 from billing_admin.operations.webhooks import deliveries, endpoints
@@ -108,31 +108,31 @@ def test_what_is_refused_is_tried_again_and_holds_nothing_up(endpoint: UUID, ses
     assert about(second) == str(held[1])
     assert note(second, OK) is None
     first, _ = told(session)
-    assert (first.state, first.tries, first.next_attempt_at) == ("waiting", 1, NOW + WAITS[0])
-    assert endpoint_ids_due(session, NOW + WAITS[0] - timedelta(seconds=1)) == []
-    assert endpoint_ids_due(session, NOW + WAITS[0]) == [endpoint]
+    assert (first.state, first.tries, first.next_attempt_at) == ("waiting", 1, NOW + RETRY_DELAYS[0])
+    assert endpoint_ids_due(session, NOW + RETRY_DELAYS[0] - timedelta(seconds=1)) == []
+    assert endpoint_ids_due(session, NOW + RETRY_DELAYS[0]) == [endpoint]
 
 
 def test_after_the_last_try_it_is_given_up(endpoint: UUID, session: Session) -> None:
     happen()
     now = NOW
-    for tries in range(1, MOST_TRIES + 1):
+    for tries in range(1, MAX_ATTEMPTS + 1):
         assert note(take(endpoint, now=now), WRONG, now) is None
-        now += WAITS[tries - 1] if tries < MOST_TRIES else timedelta()
+        now += RETRY_DELAYS[tries - 1] if tries < MAX_ATTEMPTS else timedelta()
     (one,) = told(session)
-    assert (one.state, one.tries, one.finished_at, len(one.attempts)) == ("given_up", MOST_TRIES, now, MOST_TRIES)
-    assert now - NOW == sum(WAITS, timedelta())
+    assert (one.state, one.tries, one.finished_at, len(one.attempts)) == ("given_up", MAX_ATTEMPTS, now, MAX_ATTEMPTS)
+    assert now - NOW == sum(RETRY_DELAYS, timedelta())
     assert endpoint_ids_due(session, now + timedelta(days=9)) == []
 
 
 def test_a_receiver_that_is_away_rests_and_keeps_the_order(endpoint: UUID, session: Session) -> None:
     held = happen(2)
     assert note(take(endpoint), AWAY) is None
-    assert endpoint_ids_due(session, NOW + WAITS[0] / 2) == []
-    now = NOW + WAITS[0]
+    assert endpoint_ids_due(session, NOW + RETRY_DELAYS[0] / 2) == []
+    now = NOW + RETRY_DELAYS[0]
     assert note(take(endpoint, now=now), AWAY, now) is None
-    assert (stored(session, endpoint).silent, stored(session, endpoint).rest_until) == (2, now + WAITS[1])
-    now += WAITS[1]
+    assert (stored(session, endpoint).silent, stored(session, endpoint).rest_until) == (2, now + RETRY_DELAYS[1])
+    now += RETRY_DELAYS[1]
     one = take(endpoint, now=now)
     assert about(one) == str(held[0])
     assert about(note(one, OK, now)) == str(held[1])
@@ -195,7 +195,7 @@ def test_sent_again_from_the_first_wait_on(endpoint: UUID, session: Session) -> 
     assert (again.id, again.body) == (one.id, one.body)
     note(again, WRONG, later)
     (one,) = told(session)
-    assert (one.state, one.tries, one.next_attempt_at) == ("waiting", 1, later + WAITS[0])
+    assert (one.state, one.tries, one.next_attempt_at) == ("waiting", 1, later + RETRY_DELAYS[0])
     assert [attempt.number for attempt in one.attempts] == [1, 2]
 
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
-from billing_admin.domain.money import exact
-from billing_admin.domain.recurring_charges import DAY, RecurringSpec
+from billing_admin.domain.money import exact_decimal
+from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec
 from billing_admin.models import AuditEvent, User
 from billing_admin.operations.access import users
 from billing_admin.operations.charges import (
@@ -50,11 +50,13 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
     "keep": (lambda s: duplicates.keep_duplicates(s, [B], "x", ADA, LATER), ["charge.kept"]),
     # The replacement is posted like any other charge, and its original tells of the correction.
     "correct": (
-        lambda s: corrections.correct_charge(s, A, {"amount": exact("6")}, None, "x", ADA, LATER),
+        lambda s: corrections.correct_charge(s, A, {"amount": exact_decimal("6")}, None, "x", ADA, LATER),
         ["charge.posted", "charge.corrected"],
     ),
     "agree": (
-        lambda s: recurring_charges.create(s, RecurringSpec("ACME", "GenericCompute", "yearly", TODAY), ADA, LATER),
+        lambda s: recurring_charges.create(
+            s, RecurringChargeSpec("ACME", "GenericCompute", "yearly", TODAY), ADA, LATER
+        ),
         ["recurring_charge.created"],
     ),
     "post what is due": (
@@ -66,7 +68,9 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
     "resume what goes on": (lambda s: recurring_charges.resume(s, AGREED, "x", ADA, LATER), []),
     "end": (lambda s: recurring_charges.end(s, AGREED, TODAY, "x", ADA, LATER), ["recurring_charge.ended"]),
     "change": (
-        lambda s: recurring_charges.change(s, AGREED, TODAY + DAY, {"quantity": exact("2")}, None, "x", ADA, LATER),
+        lambda s: recurring_charges.change(
+            s, AGREED, TODAY + DAY, {"quantity": exact_decimal("2")}, None, "x", ADA, LATER
+        ),
         ["recurring_charge.changed", "recurring_charge.created"],
     ),
     "add a person": (lambda s: users.create_user(s, "b@example.com", PASSWORD, "viewer", ADA, LATER), ["user.created"]),
@@ -85,7 +89,7 @@ def house(session: Session) -> Session:
     make_service()
     post(make_spec("ACME", "5", id=A))
     post(make_spec("ACME", "5", id=B))
-    spec = RecurringSpec("ACME", "GenericCompute", "monthly", TODAY - DAY, id=AGREED)
+    spec = RecurringChargeSpec("ACME", "GenericCompute", "monthly", TODAY - DAY, id=AGREED)
     transaction(recurring_charges.create, spec, SYSTEM, NOW)
     transaction(recurring_posting.post_due_charges, [AGREED], TODAY, SYSTEM, NOW)
     transaction(users.create_user, "viewer@example.com", PASSWORD, "viewer", SYSTEM, NOW)

@@ -16,7 +16,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.master_data import CustomerFields
-from billing_admin.domain.money import Money, exact, exact_sum, plain
+from billing_admin.domain.money import Money, exact_decimal, exact_sum, plain_decimal
 from billing_admin.models import Account, Charge, Invoice
 from billing_admin.operations.master_data import customers, services
 from billing_admin.queries.billing import preview as billing
@@ -59,7 +59,7 @@ def specs(session: Session) -> Sequence[ChargeSpec]:
             customer=row["SubAccountId"],
             service=_code(row["ServiceName"]),
             description=row["ChargeDescription"] or None,
-            amount=exact(row["BilledCost"]),
+            amount=exact_decimal(row["BilledCost"]),
             currency=row["BillingCurrency"],
             incurred_on=date.fromisoformat(row["ChargePeriodStart"][:10]),
         )
@@ -68,9 +68,9 @@ def specs(session: Session) -> Sequence[ChargeSpec]:
 
 
 def test_the_sample_is_what_its_readme_says() -> None:
-    amounts = [exact(row["BilledCost"]) for row in _rows()]
+    amounts = [exact_decimal(row["BilledCost"]) for row in _rows()]
     cents = Decimal("0.01")
-    assert plain(exact_sum(amounts)) == "20.52022672899"
+    assert plain_decimal(exact_sum(amounts)) == "20.52022672899"
     assert sum(amount < 0 for amount in amounts) == 13
     assert sum(amount == 0 for amount in amounts) == 329
     assert sum(0 < abs(amount) < Decimal("0.005") for amount in amounts) == 520
@@ -83,9 +83,9 @@ def test_posted_twice_a_thousand_are_created_then_replayed(session: Session, spe
     assert (second.created, second.replayed) == (0, 1000)
     assert first.ids == second.ids == [spec.id for spec in specs]
     (stored,) = charges.charge_sums(session, charges.ChargeFilter())
-    assert (stored.currency, stored.charges, plain(stored.amount)) == ("USD", 1000, "20.52022672899")
+    assert (stored.currency, stored.charges, plain_decimal(stored.amount)) == ("USD", 1000, "20.52022672899")
     (total,) = unbilled.unbilled_totals(session)
-    assert (total.pending_charges, plain(total.pending_amount)) == (1000, "20.52022672899")
+    assert (total.pending_charges, plain_decimal(total.pending_amount)) == (1000, "20.52022672899")
     assert_books_balance(session)
 
 
@@ -112,11 +112,11 @@ def test_billed_and_issued_every_figure_of_the_readme_holds(session: Session, sp
     assert rest == preview.left_out
     assert {row.reason for row in rest} <= {"zero_total", "negative_total"}
     assert (len(rest), sum(row.charges for row in rest)) == (27, 116)
-    assert plain(exact_sum(row.amount for row in rest)) == "0.0194252927"
+    assert plain_decimal(exact_sum(row.amount for row in rest)) == "0.0194252927"
 
     billed = exact_sum(line.amount for invoice in made for line in invoice.lines)
     pending = exact_sum(session.scalars(select(Account.pending_amount)))
-    assert plain(exact_sum([billed, pending])) == "20.52022672899"
+    assert plain_decimal(exact_sum([billed, pending])) == "20.52022672899"
     assert run_report(session, run_id).charges == 1000 - 116
     assert_books_balance(session)
     assert [result for result in run_checks(session) if result.found] == []

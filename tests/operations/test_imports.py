@@ -15,7 +15,7 @@ from billing_admin.clock import now
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
-from billing_admin.domain.imports.cells import Format
+from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, Service
 from billing_admin.operations import files, jobs
@@ -209,7 +209,7 @@ def test_payments_are_allocated_as_the_file_says(session: Session) -> None:
         "acme,1,2026-04-01,write_off,no,,,5\n"
         "acme,1,2026-04-01,,no,,reversed,6\n"
     )
-    done = take_in("payments", text, written=Format(decimal_comma=True))
+    done = take_in("payments", text, written=CellFormat(decimal_comma=True))
     tally = counted(done)
     assert (tally.new, tally.left_out, tally.sums) == (4, 2, {"USD": Decimal("37.5")})
     rows = fresh(session, select(Payment).order_by(Payment.reference))
@@ -219,7 +219,7 @@ def test_payments_are_allocated_as_the_file_says(session: Session) -> None:
         ("y", 1550, 1250),
         ("z", 300, 300),
     ]
-    again = counted(take_in("payments", text, written=Format(decimal_comma=True)))
+    again = counted(take_in("payments", text, written=CellFormat(decimal_comma=True)))
     assert (again.new, again.unchanged) == (0, 4)
 
 

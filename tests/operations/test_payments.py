@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
-from billing_admin.domain.money import exact
+from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationSpec, PaymentSpec
 from billing_admin.models import Account, Allocation, AuditEvent, Customer, Invoice, Organisation, Payment
 from billing_admin.operations.payments import payments
@@ -200,8 +200,8 @@ def test_what_cannot_be_recorded(
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"amount": exact("0")}, "out_of_range"),
-        ({"amount": exact("-1")}, "out_of_range"),
+        ({"amount": exact_decimal("0")}, "out_of_range"),
+        ({"amount": exact_decimal("-1")}, "out_of_range"),
         ({"method": "write_off"}, "unknown_method"),
         ({"currency": "EURO"}, "unknown_currency"),
         ({"received_on": date(1969, 12, 31)}, "out_of_range"),
@@ -210,14 +210,17 @@ def test_what_cannot_be_recorded(
     ],
 )
 def test_what_no_payment_can_be(changed: dict[str, Any], code: str) -> None:
-    asked: dict[str, Any] = {"customer": "C", "amount": exact("1"), "method": "card", "allocate": ()}
+    asked: dict[str, Any] = {"customer": "C", "amount": exact_decimal("1"), "method": "card", "allocate": ()}
     with pytest.raises(Invalid) as caught:
         PaymentSpec(**asked | changed)
     assert caught.value.code == code
 
 
 def test_an_invoice_named_twice_is_refused(session: Session, acme: Customer) -> None:
-    twice = (AllocationSpec(number(1), exact("1")), AllocationSpec(str(all_invoices()[0].id), exact("1")))
+    twice = (
+        AllocationSpec(number(1), exact_decimal("1")),
+        AllocationSpec(str(all_invoices()[0].id), exact_decimal("1")),
+    )
     refusal = refused(session, Invalid, payments.record, make_payment_spec(acme, "10", twice), SYSTEM, NOW)
     assert (refusal.code, refusal.field) == ("invoice_twice", ("allocate", 1, "invoice"))
 
@@ -241,7 +244,7 @@ def test_nothing_is_dated_in_a_locked_period(session: Session, acme: Customer) -
     for work, *args in (
         (payments.withdraw_allocation, id, taken, ""),
         (payments.allocate, id, "oldest"),
-        (payments.write_off, all_invoices()[2].id, exact("30"), "Tiny", None),
+        (payments.write_off, all_invoices()[2].id, exact_decimal("30"), "Tiny", None),
     ):
         assert refused(session, Invalid, work, *args, SYSTEM, NOW).code == "period_locked"
 
@@ -251,7 +254,7 @@ def test_nothing_is_dated_in_a_locked_period(session: Session, acme: Customer) -
 
 def test_what_is_left_is_allocated_later_as_of_that_day(session: Session, acme: Customer) -> None:
     id = pay(make_payment_spec(acme, "25", ()))
-    parts = (AllocationSpec(number(3), exact("4")),)
+    parts = (AllocationSpec(number(3), exact_decimal("4")),)
     assert transaction(payments.allocate, id, parts, SYSTEM, LATER) == 400
     assert transaction(payments.allocate, id, "oldest", SYSTEM, LATER) == 2100
     day = date(2026, 4, 5)
@@ -269,7 +272,7 @@ def test_what_is_left_is_allocated_later_as_of_that_day(session: Session, acme: 
 
 def test_no_more_is_allocated_than_is_left(session: Session, acme: Customer) -> None:
     id = pay(make_payment_spec(acme, "15", {number(1): "10"}))
-    parts = (AllocationSpec(number(2), exact("5.01")),)
+    parts = (AllocationSpec(number(2), exact_decimal("5.01")),)
     refusal = refused(session, Conflict, payments.allocate, id, parts, SYSTEM, NOW)
     assert (refusal.code, refusal.message) == (
         "above_payment",
@@ -382,7 +385,7 @@ def test_a_reversal_is_not_dated_before_a_withdrawal(session: Session, acme: Cus
 
 
 def write_off(invoice: Invoice, amount: str, id: UUID | None = None) -> payments.RecordedPayment:
-    return transaction(payments.write_off, invoice.id, exact(amount), "Bank fee", id, SYSTEM, LATER)
+    return transaction(payments.write_off, invoice.id, exact_decimal(amount), "Bank fee", id, SYSTEM, LATER)
 
 
 def test_a_remainder_is_written_off_whole(session: Session, acme: Customer) -> None:
@@ -406,7 +409,7 @@ def test_only_the_open_balance_is_written_off(session: Session, acme: Customer) 
     first, second, _ = all_invoices()
 
     def asked(invoice: Invoice, amount: str, reason: str = "Fee") -> tuple[Any, ...]:
-        return payments.write_off, invoice.id, exact(amount), reason, None, SYSTEM, NOW
+        return payments.write_off, invoice.id, exact_decimal(amount), reason, None, SYSTEM, NOW
 
     assert refused(session, Conflict, *asked(first, "1")).code == "nothing_open"
     refusal = refused(session, Conflict, *asked(second, "19.99"))
@@ -416,9 +419,9 @@ def test_only_the_open_balance_is_written_off(session: Session, acme: Customer) 
     )
     assert refused(session, Invalid, *asked(second, "20", " ")).code == "blank"
     assert refused(session, Invalid, *asked(second, "20.001")).code == "too_precise"
-    unknown = (payments.write_off, A, exact("1"), "Fee", None, SYSTEM, NOW)
+    unknown = (payments.write_off, A, exact_decimal("1"), "Fee", None, SYSTEM, NOW)
     assert refused(session, NotFound, *unknown).code == "unknown_invoice"
     write_off(second, "20", B)
-    assert refused(session, Conflict, payments.write_off, second.id, exact("20"), "Other", B, SYSTEM, NOW).code == (
-        "id_conflict"
-    )
+    assert refused(
+        session, Conflict, payments.write_off, second.id, exact_decimal("20"), "Other", B, SYSTEM, NOW
+    ).code == ("id_conflict")

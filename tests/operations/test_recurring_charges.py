@@ -20,8 +20,8 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.master_data import ServiceFields
-from billing_admin.domain.money import EXACT, exact, plain
-from billing_admin.domain.recurring_charges import DAY, RecurringSpec, prorated
+from billing_admin.domain.money import EXACT, exact_decimal, plain_decimal
+from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec, prorate
 from billing_admin.models import AuditEvent, Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges import charges, corrections, posting, recurring_charges, recurring_posting
 from billing_admin.operations.master_data import customers, services
@@ -44,11 +44,11 @@ MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
 def hosting(session: Session) -> Session:
     """ACME in USD, and Hosting at 31 a month."""
     make_customer(reference="ACME")
-    make_service(code="Hosting", prices={"USD": exact("31")})
+    make_service(code="Hosting", prices={"USD": exact_decimal("31")})
     return session
 
 
-def spec(**fields: Any) -> RecurringSpec:
+def spec(**fields: Any) -> RecurringChargeSpec:
     given: dict[str, Any] = {
         "customer": "ACME",
         "service": "Hosting",
@@ -56,7 +56,7 @@ def spec(**fields: Any) -> RecurringSpec:
         "starts_on": MARCH,
         "id": A,
     }
-    return RecurringSpec(**(given | fields))
+    return RecurringChargeSpec(**(given | fields))
 
 
 def create(**fields: Any) -> RecurringCharge:
@@ -107,17 +107,17 @@ def actions(session: Session) -> list[str]:
 def test_what_is_left_out_is_filled_in_and_nothing_posted(hosting: Session) -> None:
     create()
     row = stored(hosting)
-    assert (row.description, plain(row.quantity), row.unit_price, row.currency) == ("Hosting", "1", None, "USD")
+    assert (row.description, plain_decimal(row.quantity), row.unit_price, row.currency) == ("Hosting", "1", None, "USD")
     assert (row.anchor_on, row.ends_on, row.posted_through, row.paused_on) == (MARCH, None, None, None)
     assert posted(hosting) == []
     assert actions(hosting) == ["recurring_charge.created"]
 
 
 def test_sent_again_it_is_stored_once(hosting: Session) -> None:
-    create(quantity=exact("2"))
+    create(quantity=exact_decimal("2"))
     assert transaction(recurring_charges.create, spec(), SYSTEM, NOW)[1] is False
     with pytest.raises(Conflict) as refusal:
-        create(quantity=exact("3"), interval="yearly")
+        create(quantity=exact_decimal("3"), interval="yearly")
     assert refusal.value.extra["differs"] == ["quantity", "interval"]
     assert actions(hosting) == ["recurring_charge.created"]
 
@@ -130,7 +130,7 @@ def test_sent_again_it_is_stored_once(hosting: Session) -> None:
         ({"currency": "EUR"}, "no_price", "unit_price"),
         ({"currency": "XXX"}, "unknown_currency", "currency"),
         ({"interval": "weekly"}, "unknown_interval", "interval"),
-        ({"quantity": exact("0")}, "out_of_range", "quantity"),
+        ({"quantity": exact_decimal("0")}, "out_of_range", "quantity"),
         ({"description": " "}, "blank", "description"),
         ({"ends_on": date(2026, 2, 28)}, "out_of_range", "ends_on"),
         ({"anchor_on": date(1969, 1, 1)}, "out_of_range", "anchor_on"),
@@ -158,11 +158,11 @@ def test_what_is_archived_is_not_agreed_on(hosting: Session) -> None:
 
 
 def test_posting_again_adds_nothing_and_ids_derive_from_schedule_and_day(hosting: Session) -> None:
-    create(unit_price=exact("0.0000008"), quantity=exact("3"))
+    create(unit_price=exact_decimal("0.0000008"), quantity=exact_decimal("3"))
     assert (post(), post(), post(TODAY + timedelta(days=27))) == (2, 0, 0)
     first, second = posted(hosting)
     assert (first.id, second.id) == (uuid5(A, "2026-03-01"), uuid5(A, "2026-04-01"))
-    assert (first.description, plain(first.amount)) == ("Hosting, 1 Mar 2026 to 31 Mar 2026", "0.0000024")
+    assert (first.description, plain_decimal(first.amount)) == ("Hosting, 1 Mar 2026 to 31 Mar 2026", "0.0000024")
     assert (first.incurred_on, first.status, stored(hosting).posted_through) == (MARCH, "pending", APRIL)
     assert_books_balance(hosting)
 
@@ -183,10 +183,10 @@ NOVEMBER, NOVEMBER_6, NOVEMBER_26 = date(2025, 11, 1), date(2025, 11, 6), date(2
 
 
 def test_a_partial_period_is_rounded_once_and_bills_the_right_cent(hosting: Session) -> None:
-    create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER, ends_on=date(2025, 11, 30), unit_price=exact("9.99"))
+    create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER, ends_on=date(2025, 11, 30), unit_price=exact_decimal("9.99"))
     assert post() == 1
     [charge] = posted(hosting)
-    assert (plain(charge.amount), charge.unit_price, plain(charge.quantity)) == ("8.325", None, "1")
+    assert (plain_decimal(charge.amount), charge.unit_price, plain_decimal(charge.quantity)) == ("8.325", None, "1")
     assert charge.description == "Hosting, 6 Nov 2025 to 30 Nov 2025, 25 of 30 days"
     bill(date(2025, 12, 31))
     [invoice] = all_invoices()
@@ -195,12 +195,12 @@ def test_a_partial_period_is_rounded_once_and_bills_the_right_cent(hosting: Sess
 
 
 def test_a_whole_period_and_the_days_taken_back_add_up_to_the_days_kept(hosting: Session) -> None:
-    create(starts_on=NOVEMBER, unit_price=exact("9.99"))
-    create(id=B, starts_on=NOVEMBER, ends_on=NOVEMBER_26 - DAY, unit_price=exact("9.99"))
+    create(starts_on=NOVEMBER, unit_price=exact_decimal("9.99"))
+    create(id=B, starts_on=NOVEMBER, ends_on=NOVEMBER_26 - DAY, unit_price=exact_decimal("9.99"))
     post(NOVEMBER, A, B)
     act(recurring_charges.end, NOVEMBER_26 - DAY)
     amounts = {charge.description: charge.amount for charge in posted(hosting)}
-    assert {text: plain(amount) for text, amount in amounts.items()} == {
+    assert {text: plain_decimal(amount) for text, amount in amounts.items()} == {
         "Hosting, 1 Nov 2025 to 30 Nov 2025": "9.99",
         "Hosting, 26 Nov 2025 to 30 Nov 2025, 5 of 30 days taken back": "-1.665",
         "Hosting, 1 Nov 2025 to 25 Nov 2025, 25 of 30 days": "8.325",
@@ -210,10 +210,10 @@ def test_a_whole_period_and_the_days_taken_back_add_up_to_the_days_kept(hosting:
 
 def test_a_partial_period_takes_a_list_price_that_includes_tax_as_such(hosting: Session) -> None:
     row = create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER, ends_on=date(2025, 11, 30))
-    dearer: ServiceFields = {"prices": {"USD": exact("9.99")}, "prices_include_tax": ["USD"]}
+    dearer: ServiceFields = {"prices": {"USD": exact_decimal("9.99")}, "prices_include_tax": ["USD"]}
     transaction(services.update, row.service_id, dearer, None, SYSTEM, NOW)
     post()
-    assert [(plain(charge.amount), charge.tax_included) for charge in posted(hosting)] == [("8.325", True)]
+    assert [(plain_decimal(charge.amount), charge.tax_included) for charge in posted(hosting)] == [("8.325", True)]
 
 
 def test_a_partial_period_without_a_list_price_is_refused(hosting: Session) -> None:
@@ -225,14 +225,14 @@ def test_a_partial_period_without_a_list_price_is_refused(hosting: Session) -> N
 
 
 def test_a_partial_period_posted_before_with_a_cut_quantity_stays_and_is_not_posted_again(hosting: Session) -> None:
-    create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER, unit_price=exact("9.99"))
+    create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER, unit_price=exact_decimal("9.99"))
     before = ChargeSpec(
         id=uuid5(A, "2025-11-06"),
         customer="ACME",
         service="Hosting",
         description="Hosting, 6 Nov 2025 to 30 Nov 2025",
-        quantity=exact("0.833333333333"),
-        unit_price=exact("9.99"),
+        quantity=exact_decimal("0.833333333333"),
+        unit_price=exact_decimal("9.99"),
         currency="USD",
         incurred_on=NOVEMBER_6,
     )
@@ -241,10 +241,10 @@ def test_a_partial_period_posted_before_with_a_cut_quantity_stays_and_is_not_pos
     transaction(lambda session: session.add(RecurringPosting(charge_id=before.id, recurring_charge_id=A, **note)))
     assert (post(NOVEMBER_26), post(NOVEMBER_26)) == (0, 0)
     [charge] = posted(hosting)
-    assert (plain(charge.quantity), plain(charge.amount)) == ("0.833333333333", "8.324999999997")
+    assert (plain_decimal(charge.quantity), plain_decimal(charge.amount)) == ("0.833333333333", "8.324999999997")
     act(recurring_charges.end, date(2025, 11, 10))
     amounts = [charge.amount for charge in posted(hosting)]
-    assert plain(sum(amounts, start=exact("0"))) == "1.665"
+    assert plain_decimal(sum(amounts, start=exact_decimal("0"))) == "1.665"
     assert_books_balance(hosting)
 
 
@@ -256,7 +256,7 @@ def test_a_list_price_that_moved_since_does_not_refuse_a_partial_period_that_is_
         session.get_one(RecurringCharge, A).posted_through = None
 
     transaction(forget)
-    transaction(services.update, row.service_id, {"prices": {"USD": exact("40")}}, None, SYSTEM, NOW)
+    transaction(services.update, row.service_id, {"prices": {"USD": exact_decimal("40")}}, None, SYSTEM, NOW)
     assert post(NOVEMBER_6) == 0
     assert len(posted(hosting)) == 1
 
@@ -275,7 +275,7 @@ DIGITS = st.decimals("-99999999", "99999999", places=12, allow_nan=False, allow_
 
 @given(DIGITS, DIGITS, st.integers(1, 366), st.integers(1, 366))
 def test_a_share_of_days_is_rounded_once_half_up(quantity: Decimal, price: Decimal, days: int, of_days: int) -> None:
-    share = prorated(EXACT.multiply(quantity, price), days, of_days)
+    share = prorate(EXACT.multiply(quantity, price), days, of_days)
     true = Fraction(quantity) * Fraction(price) * days / of_days
     error = abs(Fraction(share) - true) * 10**12
     assert error < Fraction(1, 2) or (error == Fraction(1, 2) and abs(Fraction(share)) > abs(true))
@@ -296,9 +296,9 @@ def test_many_runs_at_once_post_once(app: Flask, hosting: Session) -> None:
 def test_the_list_price_of_the_day_of_posting_counts(hosting: Session) -> None:
     row = create()
     post(MARCH)
-    transaction(services.update, row.service_id, {"prices": {"USD": exact("40")}}, None, SYSTEM, NOW)
+    transaction(services.update, row.service_id, {"prices": {"USD": exact_decimal("40")}}, None, SYSTEM, NOW)
     post()
-    assert [plain(charge.amount) for charge in posted(hosting)] == ["31", "40"]
+    assert [plain_decimal(charge.amount) for charge in posted(hosting)] == ["31", "40"]
 
 
 def test_days_that_were_billed_already_make_late_charges(hosting: Session) -> None:
@@ -312,7 +312,7 @@ def test_days_that_were_billed_already_make_late_charges(hosting: Session) -> No
 
 def test_one_that_cannot_be_posted_holds_up_no_other(hosting: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recurring_posting, "BATCH_SIZE", 2)
-    backup = make_service(code="Backup", prices={"USD": exact("1")})
+    backup = make_service(code="Backup", prices={"USD": exact_decimal("1")})
     ids = [UUID(int=number) for number in range(1, 6)]
     for id in ids:
         create(id=id, service="Backup" if id == ids[1] else "Hosting", description=str(id.int))
@@ -399,7 +399,7 @@ def test_it_ends_a_second_time_on_an_earlier_day(hosting: Session) -> None:
     act(recurring_charges.end, date(2026, 3, 10))
     act(recurring_charges.end, date(2026, 3, 10))
     amounts = [charge.amount for charge in posted(hosting)]
-    assert [plain(amount) for amount in amounts] == ["31", "-10", "-11"]
+    assert [plain_decimal(amount) for amount in amounts] == ["31", "-10", "-11"]
     assert (len(amounts), actions(hosting).count("recurring_charge.ended")) == (3, 2)
     with pytest.raises(Invalid, match="It ends on 2026-03-10 already"):
         act(recurring_charges.end, date(2026, 3, 11))
@@ -417,8 +417,8 @@ def test_what_was_cancelled_is_not_taken_back(hosting: Session) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"quantity": exact("2")}, ("1", None, "-42")),
-        ({"amount": exact("31.1")}, ("1", None, "-21.067741935484")),
+        ({"quantity": exact_decimal("2")}, ("1", None, "-42")),
+        ({"amount": exact_decimal("31.1")}, ("1", None, "-21.067741935484")),
     ],
 )
 def test_what_was_corrected_counts_as_it_is_now(
@@ -429,17 +429,17 @@ def test_what_was_corrected_counts_as_it_is_now(
     transaction(corrections.correct_charge, posted(hosting)[0].id, fields, None, "Agreed", SYSTEM, NOW)
     act(recurring_charges.end, date(2026, 3, 10))
     [taken] = [charge for charge in posted(hosting) if charge.amount < 0]
-    price = None if taken.unit_price is None else plain(taken.unit_price)
-    assert (plain(taken.quantity), price, plain(taken.amount)) == expected
+    price = None if taken.unit_price is None else plain_decimal(taken.unit_price)
+    assert (plain_decimal(taken.quantity), price, plain_decimal(taken.amount)) == expected
 
 
 def test_a_price_that_includes_tax_is_taken_back_as_such(hosting: Session) -> None:
     row = create()
-    dearer: ServiceFields = {"prices": {"USD": exact("62")}, "prices_include_tax": ["USD"]}
+    dearer: ServiceFields = {"prices": {"USD": exact_decimal("62")}, "prices_include_tax": ["USD"]}
     transaction(services.update, row.service_id, dearer, None, SYSTEM, NOW)
     post(MARCH)
     act(recurring_charges.end, date(2026, 3, 30))
-    assert [(plain(charge.amount), charge.tax_included) for charge in posted(hosting)] == [
+    assert [(plain_decimal(charge.amount), charge.tax_included) for charge in posted(hosting)] == [
         ("62", True),
         ("-2", True),
     ]
@@ -455,8 +455,8 @@ def test_a_billed_period_is_taken_back_on_the_next_invoice(hosting: Session) -> 
 
 
 def test_a_change_names_what_it_follows_and_keeps_the_rest(hosting: Session) -> None:
-    create(ends_on=date(2026, 12, 31), unit_price=exact("30"), description="Cluster 7")
-    following, is_new = change(date(2026, 3, 16), B, unit_price=exact("35"))
+    create(ends_on=date(2026, 12, 31), unit_price=exact_decimal("30"), description="Cluster 7")
+    following, is_new = change(date(2026, 3, 16), B, unit_price=exact_decimal("35"))
     assert (is_new, following.id, stored(hosting).ends_on) == (True, B, date(2026, 3, 15))
     row = stored(hosting, B)
     assert (row.follows_id, row.starts_on, row.anchor_on, row.ends_on) == (
@@ -465,29 +465,33 @@ def test_a_change_names_what_it_follows_and_keeps_the_rest(hosting: Session) -> 
         MARCH,
         date(2026, 12, 31),
     )
-    assert (row.description, plain(row.quantity), plain(row.unit_price or exact("0"))) == ("Cluster 7", "1", "35")
+    assert (row.description, plain_decimal(row.quantity), plain_decimal(row.unit_price or exact_decimal("0"))) == (
+        "Cluster 7",
+        "1",
+        "35",
+    )
     assert actions(hosting) == ["recurring_charge." + verb for verb in ("created", "changed", "created")]
-    assert change(date(2026, 3, 16), B, unit_price=exact("35.0"))[1] is False
+    assert change(date(2026, 3, 16), B, unit_price=exact_decimal("35.0"))[1] is False
     with pytest.raises(Conflict) as refusal:
-        change(date(2026, 3, 16), B, unit_price=exact("36"))
+        change(date(2026, 3, 16), B, unit_price=exact_decimal("36"))
     assert refusal.value.extra["differs"] == ["unit_price"]
 
 
 def test_another_service_brings_its_name_unless_it_was_described(hosting: Session) -> None:
-    make_service(code="Backup", prices={"USD": exact("1")})
+    make_service(code="Backup", prices={"USD": exact_decimal("1")})
     create()
-    assert change(TODAY, service="Backup", quantity=exact("4"))[0].description == "Backup"
+    assert change(TODAY, service="Backup", quantity=exact_decimal("4"))[0].description == "Backup"
 
 
 @pytest.mark.parametrize(
     ("from_", "fields", "code"),
     [
         (TODAY, {}, "nothing_changed"),
-        (TODAY, {"quantity": exact("1.0")}, "nothing_changed"),
-        (MARCH, {"quantity": exact("2")}, "out_of_range"),
-        (date(2026, 7, 1), {"quantity": exact("2")}, "out_of_range"),
+        (TODAY, {"quantity": exact_decimal("1.0")}, "nothing_changed"),
+        (MARCH, {"quantity": exact_decimal("2")}, "out_of_range"),
+        (date(2026, 7, 1), {"quantity": exact_decimal("2")}, "out_of_range"),
         (TODAY, {"service": "Nothing"}, "unknown_service"),
-        (TODAY, {"quantity": exact("0")}, "out_of_range"),
+        (TODAY, {"quantity": exact_decimal("0")}, "out_of_range"),
     ],
 )
 def test_a_change_that_is_refused_changes_nothing(
@@ -505,13 +509,13 @@ def test_what_has_ended_or_pauses_is_left(hosting: Session) -> None:
     create()
     act(recurring_charges.pause)
     with pytest.raises(Conflict, match="let it go on first"):
-        change(TODAY, quantity=exact("2"))
+        change(TODAY, quantity=exact_decimal("2"))
     act(recurring_charges.resume)
     act(recurring_charges.end, TODAY - DAY)
     with pytest.raises(Conflict, match="It ended on 2026-04-01"):
         act(recurring_charges.pause)
     with pytest.raises(Invalid, match="when it ends"):
-        change(TODAY, quantity=exact("2"))
+        change(TODAY, quantity=exact_decimal("2"))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.money import plain
-from billing_admin.domain.recurring_charges import DAY, RecurringSpec, described
+from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec, charge_description
 from billing_admin.models import Charge
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.charges.recurring_posting import post_due_charges
@@ -58,16 +58,16 @@ def _written(charge: Charge) -> Written:
     last = next(
         day
         for day in (charge.incurred_on + number * DAY for number in range(400))
-        if _DAYS.sub("", charge.description) == described("Hosting", charge.incurred_on, day)
+        if _DAYS.sub("", charge.description) == charge_description("Hosting", charge.incurred_on, day)
     )
     assert charge.description.endswith(" taken back") == (charge.amount < 0)
     assert (charge.unit_price is None) == (days is not None)
     parts = (
-        (plain(charge.quantity), plain(charge.unit_price), None)
+        (plain_decimal(charge.quantity), plain_decimal(charge.unit_price), None)
         if charge.unit_price is not None
         else (None, None, days and days[1])
     )
-    return charge.incurred_on.isoformat(), last.isoformat(), *parts, plain(charge.amount)
+    return charge.incurred_on.isoformat(), last.isoformat(), *parts, plain_decimal(charge.amount)
 
 
 def _product(cell: str) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def _day(cell: str) -> date | None:
     return date.fromisoformat(cell) if cell else None
 
 
-def _spec(**fields: Any) -> RecurringSpec:
+def _spec(**fields: Any) -> RecurringChargeSpec:
     make_customer(reference="ACME")
     make_service(code="Hosting")
-    return RecurringSpec(customer="ACME", service="Hosting", **fields)
+    return RecurringChargeSpec(customer="ACME", service="Hosting", **fields)
 
 
 def test_the_tables_are_there() -> None:

@@ -12,7 +12,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import ServiceFields
-from billing_admin.domain.money import exact, plain
+from billing_admin.domain.money import exact_decimal, plain_decimal
 from billing_admin.models import AuditEvent, Service
 from billing_admin.operations.master_data import services
 from tests.books import contents
@@ -23,7 +23,7 @@ COMPUTE: ServiceFields = {
     "code": "compute",
     "name": "Computing",
     "unit": "h",
-    "prices": {"USD": exact("2.50"), "EUR": exact("0.000000000001")},
+    "prices": {"USD": exact_decimal("2.50"), "EUR": exact_decimal("0.000000000001")},
 }
 
 
@@ -32,7 +32,7 @@ def create(fields: ServiceFields, id: UUID | None = None) -> tuple[Service, bool
 
 
 def prices(service: Service) -> dict[str, str]:
-    return {price.currency: plain(price.unit_price) for price in service.prices}
+    return {price.currency: plain_decimal(price.unit_price) for price in service.prices}
 
 
 def test_a_new_service_has_its_defaults(session: Session) -> None:
@@ -66,7 +66,7 @@ def test_an_identical_repeat_answers_with_the_original(session: Session) -> None
     ("change", "differs"),
     [
         ({"name": "Other"}, ["name"]),
-        ({"prices": {"USD": exact("2.5")}}, ["prices"]),
+        ({"prices": {"USD": exact_decimal("2.5")}}, ["prices"]),
         ({"tax_rate": "VAT19", "line_per_charge": True}, ["tax_rate", "line_per_charge"]),
     ],
 )
@@ -117,7 +117,12 @@ def test_a_wrong_field_is_refused_at_its_place(
 def test_a_change_of_prices_gives_all_prices_and_counts_as_a_change(session: Session) -> None:
     service, _ = create(COMPUTE)
     changed = transaction(
-        services.update, service.id, {"prices": {"USD": exact("3"), "JPY": exact("400")}}, 1, SYSTEM, NOW
+        services.update,
+        service.id,
+        {"prices": {"USD": exact_decimal("3"), "JPY": exact_decimal("400")}},
+        1,
+        SYSTEM,
+        NOW,
     )
     assert (prices(changed), changed.version) == ({"JPY": "400", "USD": "3"}, 2)
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "service.changed")).one()
@@ -142,7 +147,7 @@ def test_a_change_of_what_somebody_changed_meanwhile_is_refused(session: Session
     service, _ = create(COMPUTE)
     transaction(services.update, service.id, {"prices": {}}, 1, SYSTEM, NOW)
     with pytest.raises(Stale):
-        transaction(services.update, service.id, {"prices": {"USD": exact("1")}}, 1, SYSTEM, NOW)
+        transaction(services.update, service.id, {"prices": {"USD": exact_decimal("1")}}, 1, SYSTEM, NOW)
     session.rollback()
     assert prices(session.get_one(Service, service.id)) == {}
 

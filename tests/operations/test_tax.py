@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import plain_decimal
 from billing_admin.models import Invoice, Service
 from billing_admin.operations.master_data import services
 from billing_admin.queries.billing.preview import BillingScope, preview
@@ -55,11 +55,13 @@ def billed(session: Session) -> Invoice:
 
 
 def lines(invoice: Invoice) -> list[tuple[str, int, int]]:
-    return [(plain(line.tax_percent), line.charges, line.net) for line in invoice.lines]
+    return [(plain_decimal(line.tax_percent), line.charges, line.net) for line in invoice.lines]
 
 
 def taxes(invoice: Invoice) -> list[tuple[str, str, bool, int, int, str]]:
-    return [(tax.category, plain(tax.percent), tax.included, tax.base, tax.tax, tax.note) for tax in invoice.taxes]
+    return [
+        (tax.category, plain_decimal(tax.percent), tax.included, tax.base, tax.tax, tax.note) for tax in invoice.taxes
+    ]
 
 
 def test_charges_before_and_after_a_change_come_on_two_lines_with_two_rates(session: Session) -> None:

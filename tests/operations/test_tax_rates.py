@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound, Stale
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import plain_decimal
 from billing_admin.models import AuditEvent, TaxRate
 from billing_admin.operations.master_data import tax_rates
 from tests.books import contents
@@ -102,7 +102,7 @@ def test_changes_from_a_day_on(session: Session) -> None:
     rate = make_tax_rate()
     change_tax(rate, date(2027, 1, 1), "20")
     change_tax(rate, date(2026, 7, 1), "16")
-    assert [(one.valid_from.isoformat(), plain(one.percent)) for one in stored(session).changes] == [
+    assert [(one.valid_from.isoformat(), plain_decimal(one.percent)) for one in stored(session).changes] == [
         ("2026-07-01", "16"),
         ("2027-01-01", "20"),
     ]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.engine import db, write_options
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.audit import BEGINNING
+from billing_admin.domain.audit import FIRST_PREVIOUS_HASH
 from billing_admin.operations.audit import record, seal_all_events, seal_events
 from billing_admin.operations.charges import charges
 from billing_admin.queries import doctor
@@ -681,7 +681,7 @@ def audit_rows(session: Session) -> list[Finding]:
 def test_a_tail_that_was_cut_off_shows_by_the_head_exported_before(defenceless: Session) -> None:
     """The chain that is left is sound; only who kept its head knows better."""
     end = chain_head(defenceless)
-    assert check_anchors(defenceless, [ChainHead(0, BEGINNING), end]).found == 0
+    assert check_anchors(defenceless, [ChainHead(0, FIRST_PREVIOUS_HASH), end]).found == 0
     defenceless.connection().execute(
         text("DELETE FROM audit_events WHERE id IN (SELECT event_id FROM audit_seals WHERE sequence > 5)")
     )

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.money import exact
-from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.domain.money import exact_decimal
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.operations.charges import corrections, recurring_charges, recurring_posting
 from billing_admin.queries.doctor import recurring, run_checks
 from tests.making import NOW, make_customer, make_service, make_spec, post
@@ -56,12 +56,12 @@ def agreed(session: Session) -> Session:
     """Two months are posted, and the second is cut short; and a charge that was corrected."""
     make_customer(reference="ACME")
     make_service()
-    spec = RecurringSpec("ACME", "GenericCompute", "monthly", date(2026, 3, 1))
+    spec = RecurringChargeSpec("ACME", "GenericCompute", "monthly", date(2026, 3, 1))
     id = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0].id
     transaction(recurring_posting.post_due_charges, [id], date(2026, 4, 1), SYSTEM, NOW)
     transaction(recurring_charges.end, id, date(2026, 4, 10), "", SYSTEM, NOW)
     wrong = post(make_spec("ACME", "5")).ids[0]
-    transaction(corrections.correct_charge, wrong, {"amount": exact("6")}, None, "Misread", SYSTEM, NOW)
+    transaction(corrections.correct_charge, wrong, {"amount": exact_decimal("6")}, None, "Misread", SYSTEM, NOW)
     return session
 
 

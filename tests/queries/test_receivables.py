@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.money import Money, exact
+from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.receivables import Position
 from billing_admin.models import Allocation, Customer, Invoice
 from billing_admin.operations.payments import payments
@@ -82,7 +82,7 @@ class Book:
             "payment": lambda: pay(self._payment(amount, dated, parts), now),
             "reverse": lambda: self._do(payments.reverse, name, "Bounced", date.fromisoformat(dated), now=now),
             "allocate": lambda: self._do(payments.allocate, name, parts, now=now),
-            "write off": lambda: self._do(payments.write_off, name, exact(amount), "A cent", None, now=now),
+            "write off": lambda: self._do(payments.write_off, name, exact_decimal(amount), "A cent", None, now=now),
             "withdraw": lambda: self._do(
                 payments.withdraw_allocation, name, self._allocation(name, parts), "", now=now
             ),
@@ -216,7 +216,7 @@ def told(session: Session) -> Customer:
     transaction(payments.reverse, bounced, "Bounced", None, SYSTEM, at(date(2026, 1, 12)))
     void(second, date(2026, 1, 12))
     credit(first, 6998, date(2026, 1, 15))
-    transaction(payments.write_off, first.id, exact("0.02"), "Cents", None, SYSTEM, at(date(2026, 1, 20)))
+    transaction(payments.write_off, first.id, exact_decimal("0.02"), "Cents", None, SYSTEM, at(date(2026, 1, 20)))
     return customer
 
 

@@ -26,7 +26,7 @@ from billing_admin import web
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import Money
-from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import AuditEvent, Charge, Invoice, Payment, RecurringCharge, ServicePrice
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.web.frame.forms import ExactField
@@ -153,7 +153,7 @@ def make_world(session: Session) -> MakeWorld:
         payment = pay(make_payment_spec("acme", "50", ()))
         post(make_spec("acme", unit_price="3", id=CHARGE), make_spec("acme", unit_price="4", id=OTHER_CHARGE))
         rate = make_tax_rate("vat", "19")
-        spec = RecurringSpec("acme", "Hosting", "monthly", date(2026, 4, 1), id=RECURRING)
+        spec = RecurringChargeSpec("acme", "Hosting", "monthly", date(2026, 4, 1), id=RECURRING)
         transaction(recurring_charges.create, spec, SYSTEM, NOW)
         return World(currency, invoice, payment, rate.id)
 

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.master_data import CustomerFields
-from billing_admin.domain.money import exact
-from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.domain.money import exact_decimal
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import ApiToken, BillingRun, Charge, Customer, Invoice
 from billing_admin.operations import audit
 from billing_admin.operations.access import tokens
@@ -205,11 +205,11 @@ def money_moves(session: Session) -> dict[str, UUID]:
     void(voided, "cancelled")
     credited = make_invoice(yen, "1311380")
     ids["credited"] = credited.id
-    transaction(credit_notes.credit_invoice, ids["credited"], CreditSpec("Too much", exact("500")), SYSTEM, NOW)
+    transaction(credit_notes.credit_invoice, ids["credited"], CreditSpec("Too much", exact_decimal("500")), SYSTEM, NOW)
     post(make_spec(euro, "1000"))
     draft = make_invoice(euro, "250", issue=False)
     ids["discarded"] = draft.id
-    off = session.scalars(select(Charge.id).where(Charge.amount == exact("250"))).one()
+    off = session.scalars(select(Charge.id).where(Charge.amount == exact_decimal("250"))).one()
     transaction(drafts.move_charges, ids["discarded"], [], [off], None, SYSTEM, NOW)
     transaction(invoices.discard, ids["discarded"], SYSTEM, NOW)
     return ids
@@ -251,13 +251,13 @@ def test_the_file_has_totals_as_money_and_the_details_as_they_were_sealed(
 
 
 def test_exact_amounts_are_shown_with_the_currency_of_their_charge(session: Session, viewer: FlaskClient) -> None:
-    make_service(code="Hosting", prices={"EUR": exact("1234.5")})
+    make_service(code="Hosting", prices={"EUR": exact_decimal("1234.5")})
     euro = make_customer(reference="euro", currency="EUR")
     [charge] = post(make_spec(euro, "5")).ids
-    transaction(corrections.correct_charge, charge, {"amount": exact("6.5")}, None, "Misread", SYSTEM, NOW)
-    spec = RecurringSpec("euro", "Hosting", "monthly", NOW.date(), unit_price=exact("31"))
+    transaction(corrections.correct_charge, charge, {"amount": exact_decimal("6.5")}, None, "Misread", SYSTEM, NOW)
+    spec = RecurringChargeSpec("euro", "Hosting", "monthly", NOW.date(), unit_price=exact_decimal("31"))
     agreed = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0]
-    change = {"unit_price": exact("32")}
+    change = {"unit_price": exact_decimal("32")}
     transaction(recurring_charges.change, agreed.id, NOW.date() + timedelta(days=1), change, None, "", SYSTEM, NOW)
     page = words(viewer.get("/audit"))
     assert "Amount: 5.00 EUR → 6.50 EUR" in page

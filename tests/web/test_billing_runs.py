@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.lifecycle import usual_cut_off
+from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice
 from billing_admin.operations.billing import runs
 from billing_admin.operations.charges import charges
@@ -65,7 +65,7 @@ def count(session: Session, model: type) -> int:
 )
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_proposes_the_month_that_is_being_closed(app: Flask, today: str, expected: str) -> None:
-    assert usual_cut_off(date.fromisoformat(today)).isoformat() == expected
+    assert default_cut_off(date.fromisoformat(today)).isoformat() == expected
     with time_machine.travel(datetime.fromisoformat(f"{today}T12:00:00+00:00"), tick=False):
         page = signed_in(app).get("/billing-runs/new")
     assert (field(page, "through"), field(page, "issue_date")) == (expected, today)

@@ -155,7 +155,7 @@ def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClie
 
 
 def test_a_large_file_is_not_hashed_for_its_page(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "LARGE", 0)
+    monkeypatch.setattr(export, "LARGE_EXPORT_ROWS", 0)
     page = browser.get("/exports/charges")
     assert "Comes with the file" in words(page)
     assert "Rows 5 charges" in words(page)

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
+from billing_admin.domain import formatting
 from billing_admin.domain.errors import Conflict, Denied, Invalid, Problem
 from billing_admin.web.frame import template_filters
 from billing_admin.web.frame.forms import (
@@ -182,20 +183,20 @@ def test_a_form_with_errors_is_422(app: Flask) -> None:
 
 
 def test_how_values_are_written(app: Flask) -> None:
-    assert template_filters.money(1_000_000, "EUR") == "10,000.00 EUR"
-    assert template_filters.money(-5, "EUR") == "−0.05 EUR"
-    assert template_filters.money(1_234_567, "JPY") == "1,234,567 JPY"
-    assert template_filters.exact(Decimal("0.0000008"), "USD") == "0.0000008 USD"
-    assert template_filters.exact(Decimal("-1234.5"), "EUR") == "−1,234.50 EUR"
-    assert template_filters.exact(Decimal("-0.5"), "EUR") == "−0.50 EUR"
-    assert template_filters.exact(Decimal(1234), "JPY") == "1,234 JPY"
-    assert template_filters.exact(Decimal(0), "BHD") == "0.000 BHD"
+    assert formatting.format_money(1_000_000, "EUR") == "10,000.00 EUR"
+    assert formatting.format_money(-5, "EUR") == "−0.05 EUR"
+    assert formatting.format_money(1_234_567, "JPY") == "1,234,567 JPY"
+    assert formatting.format_exact(Decimal("0.0000008"), "USD") == "0.0000008 USD"
+    assert formatting.format_exact(Decimal("-1234.5"), "EUR") == "−1,234.50 EUR"
+    assert formatting.format_exact(Decimal("-0.5"), "EUR") == "−0.50 EUR"
+    assert formatting.format_exact(Decimal(1234), "JPY") == "1,234 JPY"
+    assert formatting.format_exact(Decimal(0), "BHD") == "0.000 BHD"
     assert template_filters.approximate(Decimal("57744.6825"), "EUR") == "≈ 57,744.68 EUR"
     assert template_filters.approximate(Decimal("-1.005"), "EUR") == "≈ −1.01 EUR"
     assert template_filters.approximate(Decimal("5.5"), "EUR") == "5.50 EUR"
     assert template_filters.approximate(Decimal("0.0000008"), "EUR") == "0.0000008 EUR"
-    assert template_filters.number(Decimal("-1500.50")) == "−1,500.5"
-    assert template_filters.day(date(2026, 11, 2)) == "2 Nov 2026"
+    assert formatting.format_number(Decimal("-1500.50")) == "−1,500.5"
+    assert formatting.format_day(date(2026, 11, 2)) == "2 Nov 2026"
     with app.test_request_context():
         zone = template_filters.moment(datetime(2026, 11, 22, 13, 5, tzinfo=UTC))
     assert zone.startswith("22 Nov 2026, ")

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from billing_admin.domain.imports.fields import KINDS
+from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.queries.exports import KINDS as EXPORTED
 from tests.hostile import Watch, share, values
 from tests.making import make_customer, make_spec, post
@@ -154,7 +154,7 @@ def test_verifying_with_a_hostile_meta(browser: FlaskClient, watch: Watch) -> No
 
 def test_importing_a_hostile_file(browser: FlaskClient, watch: Watch) -> None:
     """A file that is stored is shown with its columns."""
-    for kind in KINDS:
+    for kind in IMPORT_KINDS:
         for content in contents():
             sent = {"file": (content, "a\0\u202e\\..\\b.csv")}
             response = watch(f"{kind} {content[:30]!r}", partial(bring, browser, f"/imports/{kind}/new", sent))

@@ -29,7 +29,7 @@ from werkzeug.test import TestResponse
 from billing_admin import models, web
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.recurring_charges import RecurringSpec
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.operations.access import tokens
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.web.frame import list_params
@@ -160,7 +160,7 @@ class Filled:
         post(*(make_spec(acme, amount, service=service) for amount in ("1", "1", "1", "2")))
         for _ in range(2):
             check("charges", "id,customer,description,amount\n,ACME,Work,1\n")
-            transaction(recurring_charges.create, RecurringSpec("ACME", "other", "monthly", MARCH), SYSTEM, NOW)
+            transaction(recurring_charges.create, RecurringChargeSpec("ACME", "other", "monthly", MARCH), SYSTEM, NOW)
             transaction(tokens.create, "meter", ("read",), actor=SYSTEM, now=NOW)
             assert send(self.browser, "/exports/charges.csv/prepare").status_code == HTTPStatus.SEE_OTHER
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.config import Settings
-from billing_admin.domain.imports.fields import KINDS
+from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.models import Charge, Customer, Import, StoredFile
 from tests.making import make_customer, make_service
 from tests.people import csrf_token, send, signed_in
@@ -198,7 +198,7 @@ def test_changing_the_delimiter_reads_the_file_anew(browser: FlaskClient) -> Non
     assert mapping(browser.get(sent.location))["delimiter"] == "comma"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", IMPORT_KINDS)
 def test_the_example_file_of_each_kind_is_read(browser: FlaskClient, kind: str) -> None:
     make_customer(reference="ACME", currency="EUR")
     page = browser.get(link(browser.get(f"/imports/{kind}/new"), "Example file"))

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from billing_admin import clock
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import plain_decimal
 from billing_admin.models import Charge, RecurringCharge
 from billing_admin.operations.master_data import services
 from tests.making import NOW, make_customer, make_service
@@ -47,7 +47,7 @@ def stored(session: Session) -> list[RecurringCharge]:
 def charges(session: Session) -> list[str]:
     session.rollback()
     rows = session.scalars(select(Charge).order_by(Charge.incurred_on))
-    return [f"{row.incurred_on} {plain(row.amount)}" for row in rows]
+    return [f"{row.incurred_on} {plain_decimal(row.amount)}" for row in rows]
 
 
 def add(browser: FlaskClient, **changes: str) -> TestResponse:
@@ -180,7 +180,7 @@ def test_it_changes_from_a_day(browser: FlaskClient, session: Session) -> None:
     old = browser.get(at)
     assert "It was changed after 15 Apr 2026" in words(old)
     assert link(old, "another one") == response.location
-    assert [(row.starts_on, row.ends_on, plain(row.quantity)) for row in stored(session)] == [
+    assert [(row.starts_on, row.ends_on, plain_decimal(row.quantity)) for row in stored(session)] == [
         (date(2026, 3, 1), date(2026, 4, 15), "1"),
         (date(2026, 4, 16), None, "3"),
     ]

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES, SYSTEM
-from billing_admin.domain.tokens import digest, well_formed
+from billing_admin.domain.tokens import digest, is_well_formed
 from billing_admin.models import ApiToken
 from billing_admin.operations.access import tokens as operations
 from tests.making import NOW, make_customer
@@ -85,7 +85,7 @@ def test_creates_and_shows_the_secret_once(admin: FlaskClient, session: Session)
     assert response.status_code == 201
     assert response.headers["Cache-Control"] == "no-store"
     secret = secret_in(response.text)
-    assert well_formed(secret)
+    assert is_well_formed(secret)
     (token,) = stored(session)
     assert token.token_hash == digest(secret)
     assert (token.scopes, token.expires_at) == (["read", "charges:write"], NOW + timedelta(days=30))

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.webhooks import EVENTS, secret
+from billing_admin.domain.webhooks import EVENTS, endpoint_secret
 from billing_admin.models import WebhookEndpoint
 from billing_admin.operations.webhooks import endpoints as operations
 from tests.background.hooks import allow_loopback, deliver, key_of, make_endpoint, stored, told
@@ -70,7 +70,7 @@ def test_adds_and_shows_the_secret_once(app: Flask, admin: FlaskClient, session:
     (made,) = endpoints(session)
     assert (made.url, made.description, made.events) == (URL, "Ledger", ["invoice.paid", "charge.held"])
     shown = secret_in(response.text)
-    assert shown == secret(key_of(app), made.salt)
+    assert shown == endpoint_secret(key_of(app), made.salt)
     assert f'data-copy="{shown}"' in response.text
     for path in ("/webhooks", f"/webhooks/{made.id}", f"/webhooks/{made.id}/edit", f"/audit?object={made.id}"):
         assert "whsec_" not in admin.get(path).text
@@ -184,7 +184,7 @@ def test_rotates_once(app: Flask, admin: FlaskClient, session: Session, clock: t
     assert "Make a new secret?" in admin.get(path).text
     response = send(admin, path, version="1")
     assert response.status_code == 201
-    assert secret_in(response.text) == secret(key_of(app), stored(session, id).salt) != before
+    assert secret_in(response.text) == endpoint_secret(key_of(app), stored(session, id).salt) != before
     assert "Until 3 Apr 2026, 09:30 UTC the secret before it signs as well" in words(response.text)
     assert "Old secret signs until 3 Apr 2026, 09:30 UTC" in words(admin.get(f"/webhooks/{id}").text)
     again = send(admin, path, version="1")

@@ -26,9 +26,9 @@ from pydantic_core.core_schema import (
     uuid_schema,
 )
 
-from billing_admin.domain.days import FIRST_DAY, LAST_DAY, calendar_day
+from billing_admin.domain.days import FIRST_DAY, LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import plain
+from billing_admin.domain.money import plain_decimal
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -56,7 +56,7 @@ def _value_type(code: str, message: str, schema: CoreSchema, **json_schema: obje
 
 def _in_calendar(day: date) -> date:
     try:
-        return calendar_day(day)
+        return check_calendar_day(day)
     except Invalid as error:
         raise PydanticCustomError("out_of_range", "{message}", {"message": error.message}) from error
 
@@ -118,7 +118,7 @@ Number = Annotated[
     ),
 ]
 Exact = Annotated[
-    Decimal, PlainSerializer(plain, return_type=str), WithJsonSchema({"type": "string", "pattern": _NUMBER})
+    Decimal, PlainSerializer(plain_decimal, return_type=str), WithJsonSchema({"type": "string", "pattern": _NUMBER})
 ]
 
 

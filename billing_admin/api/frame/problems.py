@@ -17,14 +17,14 @@ from billing_admin.domain.errors import (
     Conflict,
     Denied,
     DomainError,
-    Field,
+    FieldPath,
     Invalid,
     NotAuthenticated,
     NotFound,
     Problem,
     Stale,
 )
-from billing_admin.domain.money import exact
+from billing_admin.domain.money import exact_decimal
 from billing_admin.http.errors import log_failure, log_unavailable
 from billing_admin.http.request_ids import request_id
 
@@ -90,7 +90,7 @@ def problem_response(
     return Response(json.dumps(content | extra), status, headers, content_type=MEDIA_TYPE)
 
 
-def json_pointer(location: Field) -> str:
+def json_pointer(location: FieldPath) -> str:
     """Return the JSON pointer (RFC 6901) of a location."""
     return "".join("/" + str(part)[:MAX_POINTER_PART].replace("~", "~0").replace("/", "~1") for part in location)
 
@@ -147,7 +147,7 @@ def validation_problems(error: ValidationError, *location: str | int) -> list[Pr
     return [_validation_problem(item, location) for item in error.errors(include_url=False)]
 
 
-def _validation_problem(error: Mapping[str, Any], location: Field) -> Problem:
+def _validation_problem(error: Mapping[str, Any], location: FieldPath) -> Problem:
     field = (*location, *error["loc"])
     if error["input"] is None and error["loc"] and error["type"] not in {"missing", "extra_forbidden"}:
         return Problem("wrong_type", "Omit the field instead of sending null.", field)
@@ -157,11 +157,11 @@ def _validation_problem(error: Mapping[str, Any], location: Field) -> Problem:
     return Problem(code, message.format(**error.get("ctx", {})), field)
 
 
-def _decimal_problem(value: object, field: Field) -> Problem:
+def _decimal_problem(value: object, field: FieldPath) -> Problem:
     """Return the domain's message for a number that is not valid."""
     if isinstance(value, str):
         try:
-            exact(value)
+            exact_decimal(value)
         except Invalid as error:
             return Problem(error.code, error.message, field)
     return Problem("wrong_type", 'Use a decimal such as "19.99".', field)

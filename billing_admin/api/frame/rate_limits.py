@@ -18,7 +18,7 @@ from billing_admin.config import Settings
 from billing_admin.db.errors import driver_message
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import DomainError
-from billing_admin.domain.sign_in import network_of
+from billing_admin.domain.sign_in import attempt_network
 from billing_admin.http.rate_limit_storage import SQLiteRateLimitStorage
 
 REDIS_TIMEOUT_SECONDS = 0.25  # a slow Redis must not delay requests
@@ -99,7 +99,7 @@ def count_token(actor: Actor) -> None:
 def count_address(purpose: str) -> None:
     """Count a request without a valid token by its network and purpose. Raises TooManyRequests."""
     limiter = _rate_limiter()
-    limiter.count(limiter.per_address, "address", network_of(request.remote_addr or ""), purpose)
+    limiter.count(limiter.per_address, "address", attempt_network(request.remote_addr or ""), purpose)
 
 
 def _rate_limiter() -> RateLimiter:

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any, NoReturn
 
-from billing_admin.domain.errors import DomainError, Field, Invalid, Problem
+from billing_admin.domain.errors import DomainError, FieldPath, Invalid, Problem
 
 # Escapes of NUL and of halves of surrogate pairs. As plain bytes both are refused by the decoders.
 _SUSPECT_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -72,7 +72,7 @@ def _read(text: str) -> Any:
 
 def _problems(content: Any) -> Iterator[Problem]:
     """Yield the problems of all values. An explicit stack replaces recursion, as the content may be nested deeply."""
-    stack: list[Iterator[tuple[Field, Any]]] = [iter([((), content)])]
+    stack: list[Iterator[tuple[FieldPath, Any]]] = [iter([((), content)])]
     while stack:
         for location, value in stack[-1]:
             yield from _value_problems(location, value)
@@ -83,12 +83,12 @@ def _problems(content: Any) -> Iterator[Problem]:
             stack.pop()
 
 
-def _children(location: Field, value: dict[str, Any] | list[Any]) -> Iterator[tuple[Field, Any]]:
+def _children(location: FieldPath, value: dict[str, Any] | list[Any]) -> Iterator[tuple[FieldPath, Any]]:
     items = value.items() if isinstance(value, dict) else enumerate(value)
     return (((*location, name), item) for name, item in items)
 
 
-def _value_problems(location: Field, value: Any) -> Iterator[Problem]:
+def _value_problems(location: FieldPath, value: Any) -> Iterator[Problem]:
     if isinstance(value, _Constant):
         yield Problem("not_a_number", f"{value} is not JSON. Use a number.", location)
     elif isinstance(value, str) and _UNSTORABLE.search(value):
@@ -97,7 +97,7 @@ def _value_problems(location: Field, value: Any) -> Iterator[Problem]:
         yield from _key_problems(location, value)
 
 
-def _key_problems(location: Field, value: dict[str, Any]) -> Iterator[Problem]:
+def _key_problems(location: FieldPath, value: dict[str, Any]) -> Iterator[Problem]:
     if isinstance(value, _ObjectWithDuplicate):
         yield Problem("duplicate_key", "Use each key only once in an object.", (*location, value.repeated))
     if len(value) > MAX_KEYS:

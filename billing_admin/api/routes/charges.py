@@ -44,7 +44,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import DomainError, Problem
 from billing_admin.domain.posting import PostingContext
-from billing_admin.domain.text import named, text
+from billing_admin.domain.text import check_not_blank, check_text
 from billing_admin.operations.charges import charges as operations, corrections, duplicates
 from billing_admin.operations.charges.posting import PostingResult, post
 from billing_admin.queries.access.tokens import Bearer
@@ -373,7 +373,7 @@ def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
 
 
 def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
-    text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=500, stored=True)
     duplicates.keep_duplicates(session, [id], reason, actor, at)
     return charge_out(charge(session, id))
 
@@ -382,6 +382,6 @@ Move = Callable[[Session, Sequence[UUID], str, Actor, datetime], int]
 
 
 def _move(session: Session, move: Move, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
-    named(reason, "reason", longest=500, stored=True)
+    check_not_blank(reason, "reason", longest=500, stored=True)
     move(session, [id], reason, actor, at)
     return charge_out(charge(session, id))

@@ -18,7 +18,7 @@ from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Stream
 from billing_admin.formats import export
-from billing_admin.formats.export import FORMATS, Wanted
+from billing_admin.formats.export import FORMATS, ExportRequest
 from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.master_data.customers import CustomerFilter
@@ -92,7 +92,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], Filtering], ...] = (
 
 def _add_route(kind: str, what: str, query: type[Parameters], filtering: Filtering, format: str) -> None:
     def view(query: Any) -> Reply | Response:
-        return _file(Wanted(kind, filtering(query), format, query.excel), query.totals)
+        return _file(ExportRequest(kind, filtering(query), format, query.excel), query.totals)
 
     view.__name__ = f"get_{kind.replace('-', '_')}_{format if format != 'csv' else 'file'}"
     view.__doc__ = f"Export {what}, as {'a workbook' if format == 'xlsx' else 'CSV'}."
@@ -104,13 +104,13 @@ for _kind in EXPORTS:
         _add_route(*_kind, _format)
 
 
-def _file(wanted: Wanted, totals: bool) -> Reply | Response:
+def _file(wanted: ExportRequest, totals: bool) -> Reply | Response:
     session, name = db.session(), f"{wanted.kind}.{wanted.format}"
     if totals:
         made = export.control_totals(session, wanted)
-        about = export.about(wanted, name, made, now(), authenticate().actor.name)
+        about = export.describe_export(wanted, name, made, now(), authenticate().actor.name)
         return Reply(Totals(**about))
-    export.check(session, wanted)  # what is refused is refused before anything is sent
+    export.check_export(session, wanted)  # what is refused is refused before anything is sent
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    parts = Stream(lambda session: export.parts(session, wanted))
+    parts = Stream(lambda session: export.export_parts(session, wanted))
     return Response(parts, headers=headers, content_type=FORMATS[wanted.format])

@@ -10,7 +10,7 @@ from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Stream
 from billing_admin.formats import journal
-from billing_admin.formats.journal import FORMATS, Journal
+from billing_admin.formats.journal import FORMATS, JournalRequest
 from billing_admin.queries.journal import Period
 
 
@@ -56,11 +56,13 @@ def get_journal_file(query: JournalQuery) -> Reply | Response:
 
 
 def _file(query: JournalQuery, format: str) -> Reply | Response:
-    wanted = Journal(Period(query.from_, query.to), format, query.opening)
+    wanted = JournalRequest(Period(query.from_, query.to), format, query.opening)
     if query.totals:
-        made = journal.made(db.session(), wanted)
-        return Reply(JournalTotals(**journal.about(wanted, wanted.name, made, now(), authenticate().actor.name)))
+        made = journal.journal_totals(db.session(), wanted)
+        return Reply(
+            JournalTotals(**journal.describe_journal(wanted, wanted.name, made, now(), authenticate().actor.name))
+        )
     headers = {"Content-Disposition": f'attachment; filename="{wanted.name}"'}
     return Response(
-        Stream(lambda session: journal.parts(session, wanted)), headers=headers, content_type=FORMATS[format]
+        Stream(lambda session: journal.journal_parts(session, wanted)), headers=headers, content_type=FORMATS[format]
     )

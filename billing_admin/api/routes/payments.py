@@ -34,7 +34,7 @@ from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
-from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.operations.payments import payments as operations
 from billing_admin.operations.payments.payments import RecordedPayment
 from billing_admin.queries.invoices.invoices import invoice_id
@@ -171,7 +171,7 @@ class PaymentQuery(PaymentFilters, Paging):
     """A page of payments."""
 
 
-def _asked(allocate: Literal["oldest"] | list[AllocationIn]) -> Allocate:
+def _asked(allocate: Literal["oldest"] | list[AllocationIn]) -> AllocationRequest:
     if isinstance(allocate, str):
         return allocate
     return tuple(AllocationSpec(one.invoice, one.amount) for one in allocate)

@@ -5,7 +5,7 @@ from flask import Response, current_app
 from billing_admin.api.frame.routing import route
 from billing_admin.db.engine import db
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.formats.pdf import pdf
+from billing_admin.formats.pdf import render_pdf
 from billing_admin.queries.invoices.invoices import invoice
 
 MEDIA_TYPE = "application/pdf"
@@ -17,4 +17,4 @@ def get_invoice_pdf(number: str) -> Response:
     found = invoice(db.session(), number)
     headers = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
-    return Response(pdf(found, glyphs), headers=headers, content_type=MEDIA_TYPE)
+    return Response(render_pdf(found, glyphs), headers=headers, content_type=MEDIA_TYPE)

@@ -11,7 +11,7 @@ from billing_admin.api.frame.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.domain.money import ZERO, Money
-from billing_admin.domain.receivables import BUCKETS, KINDS, NOTHING, Position, Statement
+from billing_admin.domain.receivables import BUCKET_NAMES, ENTRY_KINDS, ZERO_POSITION, Position, Statement
 from billing_admin.queries.master_data.customers import UnbilledAmounts, customer, unbilled_by_customer
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.payments.receivables import positions, statements
@@ -46,7 +46,7 @@ class EntryOut(ResponseModel):
     """One dated change of what is owed, and the balance after it; `number` is a document's number or a payment's reference."""
 
     date: date
-    kind: Annotated[str, enumeration(*KINDS)]
+    kind: Annotated[str, enumeration(*ENTRY_KINDS)]
     id: UUID
     number: str
     amount: str
@@ -98,7 +98,7 @@ def _balance(currency: str, position: Position, waiting: UnbilledAmounts | None)
         balance=money(position.balance),
         overdue=money(position.overdue),
         unbilled=waiting.pending_amount if waiting else ZERO,
-        ageing=dict(zip(BUCKETS, map(money, position.open), strict=True)),
+        ageing=dict(zip(BUCKET_NAMES, map(money, position.open), strict=True)),
     )
 
 
@@ -111,7 +111,7 @@ def get_balance(ref: str, query: BalanceQuery) -> Reply:
     by_currency = {currency: position for (_, currency), position in found.items()}
     waiting = {one.currency: one for one in unbilled_by_customer(session, [who.id]).get(who.id, [])}
     rows = [
-        _balance(currency, by_currency.get(currency, NOTHING), waiting.get(currency))
+        _balance(currency, by_currency.get(currency, ZERO_POSITION), waiting.get(currency))
         for currency in sorted(by_currency.keys() | waiting.keys())
     ]
     return Reply(BalancesOut(customer=who.reference, as_of=query.as_of, balances=rows))

@@ -30,7 +30,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.recurring_charges import INTERVALS, LONGEST_DESCRIPTION, RecurringSpec
+from billing_admin.domain.recurring_charges import INTERVALS, LONGEST_DESCRIPTION, RecurringChargeSpec
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.queries.charges.recurring_charges import (
     STATES,
@@ -175,10 +175,10 @@ def get_recurring_charge(id: str) -> Reply:
 @route("POST", "/recurring-charges", scope=WRITE, body=RecurringIn, response=RecurringOut, statuses=(201, 200))
 def post_recurring_charge(actor: Actor, body: RecurringIn) -> Reply:
     """Add a recurring charge. Its charges are posted as they fall due, by the daily command."""
-    return created_reply(*transaction(_create, RecurringSpec(**body.__dict__), actor, now()))
+    return created_reply(*transaction(_create, RecurringChargeSpec(**body.__dict__), actor, now()))
 
 
-def _create(session: Session, spec: RecurringSpec, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:
+def _create(session: Session, spec: RecurringChargeSpec, actor: Actor, at: datetime) -> tuple[RecurringOut, bool]:
     row, is_new = operations.create(session, spec, actor, at)
     return _read(session, row.id), is_new
 

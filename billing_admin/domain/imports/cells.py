@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import LONGEST_NUMBER, exact
+from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal
 
 # What an export puts one apostrophe in front of (docs/files.md).
 _GUARDED = re.compile("'+[=+\\-@\t\r]")
@@ -26,7 +26,7 @@ LONGEST_SHOWN = 40
 _LONGEST_DAY = 10
 
 
-class Cell(Enum):
+class CellType(Enum):
     """What a column holds."""
 
     TEXT = auto()
@@ -50,59 +50,59 @@ class Cell(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class CellFormat:
     """How numbers and days are written in a file."""
 
     decimal_comma: bool = False
     day_first: bool = False
 
 
-def read(what: Cell, cell: str, written: Format) -> Any:
+def read_cell(what: CellType, cell: str, written: CellFormat) -> Any:
     """The value of a cell, None for a blank one. Raises Invalid with a sentence that says how to mend it."""
     return None if not cell or cell.isspace() else _READERS[what](cell, written)
 
 
-def reading(what: Cell) -> Callable[[str, Format], Any]:
+def cell_reader(what: CellType) -> Callable[[str, CellFormat], Any]:
     """What reads a cell that is not blank: looked up once for a column, not for each row."""
     return _READERS[what]
 
 
-def guarded(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Put an apostrophe before what a spreadsheet would take for a formula, and before what begins as a guarded text does."""
     return f"'{text}" if _GUARDED.match(f"'{text}") else text
 
 
-def unguarded(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """Take off the apostrophe that an export puts before what a spreadsheet would take for a formula."""
     return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell
 
 
-def shown(cell: str) -> str:
+def shorten(cell: str) -> str:
     """A cell as a sentence may quote it."""
     return cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
 
 
-def _text(cell: str, _written: Format) -> str:
-    return unguarded(cell)
+def _text(cell: str, _written: CellFormat) -> str:
+    return unescape_formula(cell)
 
 
-def _lines(cell: str, _written: Format) -> str:
-    return unguarded(cell).replace("\r\n", "\n").replace("\r", "\n")
+def _lines(cell: str, _written: CellFormat) -> str:
+    return unescape_formula(cell).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _name(cell: str, _written: Format) -> str:
-    return unguarded(cell).strip()
+def _name(cell: str, _written: CellFormat) -> str:
+    return unescape_formula(cell).strip()
 
 
-def _word(cell: str, _written: Format) -> str:
+def _word(cell: str, _written: CellFormat) -> str:
     return cell.strip().lower()
 
 
-def _code(cell: str, _written: Format) -> str:
+def _code(cell: str, _written: CellFormat) -> str:
     return cell.strip().upper()
 
 
-def _number(cell: str, written: Format) -> Decimal:
+def _number(cell: str, written: CellFormat) -> Decimal:
     typed = cell.strip()
     if len(typed) > LONGEST_NUMBER:
         raise Invalid("not_a_number", "Use at most 18 digits before and 12 after the point, such as 1234.50.")
@@ -110,7 +110,7 @@ def _number(cell: str, written: Format) -> Decimal:
 
 
 @lru_cache(_KEPT)
-def _short_number(typed: str, written: Format) -> Decimal:
+def _short_number(typed: str, written: CellFormat) -> Decimal:
     if ("$" in typed or not typed.isascii()) and any(unicodedata.category(character) == "Sc" for character in typed):
         raise Invalid(
             "not_a_number",
@@ -121,32 +121,32 @@ def _short_number(typed: str, written: Format) -> Decimal:
         if "." in typed:
             raise Invalid(
                 "not_a_number",
-                f"“{shown(typed)}” has a point, but numbers have a decimal comma here: leave out separators of thousands,"
+                f"“{shorten(typed)}” has a point, but numbers have a decimal comma here: leave out separators of thousands,"
                 " or choose the decimal point.",
             )
         typed = typed.replace(",", ".", 1)
     elif "," in typed:
         raise Invalid(
             "not_a_number",
-            f"“{shown(typed)}” has a comma: leave out separators of thousands, or choose the decimal comma.",
+            f"“{shorten(typed)}” has a comma: leave out separators of thousands, or choose the decimal comma.",
         )
-    return exact(typed)
+    return exact_decimal(typed)
 
 
-def _whole(cell: str, _written: Format) -> int:
+def _whole(cell: str, _written: CellFormat) -> int:
     typed = cell.strip()
     if not _WHOLE.fullmatch(typed):
         raise Invalid("not_a_whole_number", "Use a whole number such as 30.")
     return int(typed)
 
 
-def _day(cell: str, written: Format) -> date:
+def _day(cell: str, written: CellFormat) -> date:
     typed = cell.strip()
     return _short_day(typed if len(typed) <= _LONGEST_DAY else "", written)
 
 
 @lru_cache(_KEPT)
-def _short_day(typed: str, written: Format) -> date:
+def _short_day(typed: str, written: CellFormat) -> date:
     try:
         if not written.day_first:
             return date.fromisoformat(typed if _ISO.fullmatch(typed) else "")
@@ -158,14 +158,14 @@ def _short_day(typed: str, written: Format) -> date:
         raise Invalid("not_a_day", f"Use a day such as {example}, or choose how days are written.") from error
 
 
-def _flag(cell: str, _written: Format) -> bool:
+def _flag(cell: str, _written: CellFormat) -> bool:
     found = _FLAGS.get(cell.strip().lower())
     if found is None:
         raise Invalid("not_a_choice", "Use true or false.")
     return found
 
 
-def _key(cell: str, _written: Format) -> UUID:
+def _key(cell: str, _written: CellFormat) -> UUID:
     try:
         return UUID(cell.strip() if len(cell.strip()) == 36 else "")
     except ValueError as error:
@@ -175,9 +175,9 @@ def _key(cell: str, _written: Format) -> UUID:
         ) from error
 
 
-def _entries(cell: str, _written: Format) -> dict[str, str]:
+def _entries(cell: str, _written: CellFormat) -> dict[str, str]:
     try:
-        found = json.loads(unguarded(cell), object_pairs_hook=_without_doubles)
+        found = json.loads(unescape_formula(cell), object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
@@ -192,16 +192,16 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_READERS: Final[Mapping[Cell, Callable[[str, Format], Any]]] = {
-    Cell.TEXT: _text,
-    Cell.LINES: _lines,
-    Cell.NAME: _name,
-    Cell.WORD: _word,
-    Cell.CODE: _code,
-    Cell.NUMBER: _number,
-    Cell.WHOLE: _whole,
-    Cell.DAY: _day,
-    Cell.FLAG: _flag,
-    Cell.KEY: _key,
-    Cell.ENTRIES: _entries,
+_READERS: Final[Mapping[CellType, Callable[[str, CellFormat], Any]]] = {
+    CellType.TEXT: _text,
+    CellType.LINES: _lines,
+    CellType.NAME: _name,
+    CellType.WORD: _word,
+    CellType.CODE: _code,
+    CellType.NUMBER: _number,
+    CellType.WHOLE: _whole,
+    CellType.DAY: _day,
+    CellType.FLAG: _flag,
+    CellType.KEY: _key,
+    CellType.ENTRIES: _entries,
 }

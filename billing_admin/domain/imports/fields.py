@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from billing_admin.domain.errors import Invalid, Problem
-from billing_admin.domain.imports.cells import Cell, Format
+from billing_admin.domain.imports.cells import CellFormat, CellType
 
 ENCODINGS: Final[Mapping[str, str]] = {
     "utf-8": "UTF-8",
@@ -16,7 +16,7 @@ ENCODINGS: Final[Mapping[str, str]] = {
     "windows-1252": "Windows-1252 (Western Europe)",
 }
 DELIMITERS: Final[Mapping[str, str]] = {"comma": ",", "semicolon": ";", "tab": "\t"}
-MOST_COLUMNS = 200
+MAX_COLUMNS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ImportField:
 
     name: str
     label: str
-    cell: Cell
+    cell: CellType
     names: tuple[str, ...] = ()
     required: bool = False
     said: bool = False
@@ -33,7 +33,7 @@ class ImportField:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ImportKind:
     """One kind of file: what it holds, who may import it, and the field that names a row within the file."""
 
     title: str
@@ -47,27 +47,27 @@ def _fields(*fields: ImportField) -> Mapping[str, ImportField]:
     return {one.name: one for one in fields}
 
 
-_ID = ImportField("id", "Id (UUID)", Cell.KEY, ("uuid",))
+_ID = ImportField("id", "Id (UUID)", CellType.KEY, ("uuid",))
 _KEY = ImportField(
     "key",
     "Key of your own",
-    Cell.NAME,
+    CellType.NAME,
     ("unique_charge_id", "charge_id", "unique_id", "external_id", "event_id", "transaction_id", "row_id"),
     example="usage-2026-11-01-0001",
 )
 _CUSTOMER = ImportField(
     "customer",
     "Customer",
-    Cell.NAME,
+    CellType.NAME,
     ("customer_id", "customer_reference", "customer_ref", "client", "client_id", "account", "customer_number"),
     required=True,
     example="ACME",
 )
-_CURRENCY = ImportField("currency", "Currency", Cell.CODE, ("currency_code", "ccy"), example="EUR")
-_ARCHIVED = ImportField("archived", "Archived", Cell.FLAG, ("inactive",), example="false")
+_CURRENCY = ImportField("currency", "Currency", CellType.CODE, ("currency_code", "ccy"), example="EUR")
+_ARCHIVED = ImportField("archived", "Archived", CellType.FLAG, ("inactive",), example="false")
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "customers": Kind(
+IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
+    "customers": ImportKind(
         "Customers",
         "customer",
         "customers:write",
@@ -75,107 +75,131 @@ KINDS: Final[Mapping[str, Kind]] = {
             ImportField(
                 "reference",
                 "Reference",
-                Cell.NAME,
+                CellType.NAME,
                 ("customer", "customer_id", "ref", "code", "customer_number", "account"),
                 required=True,
                 example="ACME",
             ),
             ImportField(
-                "name", "Name", Cell.TEXT, ("customer_name", "company", "company_name"), True, example="ACME Inc"
+                "name", "Name", CellType.TEXT, ("customer_name", "company", "company_name"), True, example="ACME Inc"
             ),
             replace(_CURRENCY, required=True),
             ImportField(
-                "email", "E-mail", Cell.TEXT, ("mail", "e_mail", "email_address"), said=True, example="pay@acme.example"
+                "email",
+                "E-mail",
+                CellType.TEXT,
+                ("mail", "e_mail", "email_address"),
+                said=True,
+                example="pay@acme.example",
             ),
             ImportField(
-                "address", "Address", Cell.LINES, ("billing_address",), said=True, example="1 Main Street\nSpringfield"
+                "address",
+                "Address",
+                CellType.LINES,
+                ("billing_address",),
+                said=True,
+                example="1 Main Street\nSpringfield",
             ),
-            ImportField("tax_id", "Tax id", Cell.TEXT, ("vat_id", "vat_number", "vat"), said=True),
-            ImportField("tax_treatment", "Tax treatment", Cell.WORD, example="standard"),
+            ImportField("tax_id", "Tax id", CellType.TEXT, ("vat_id", "vat_number", "vat"), said=True),
+            ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard"),
             ImportField(
                 "payment_terms_days",
                 "Payment terms, days",
-                Cell.WHOLE,
+                CellType.WHOLE,
                 ("payment_terms", "terms", "net_days"),
                 said=True,
                 example="30",
             ),
-            ImportField("notes", "Notes", Cell.LINES, ("note", "comment", "comments"), said=True),
+            ImportField("notes", "Notes", CellType.LINES, ("note", "comment", "comments"), said=True),
             _ARCHIVED,
             _ID,
         ),
         "reference",
     ),
-    "services": Kind(
+    "services": ImportKind(
         "Services",
         "service",
         "catalogue:write",
         _fields(
-            ImportField("code", "Code", Cell.NAME, ("service", "sku", "service_code"), True, example="GenericCompute"),
-            ImportField("name", "Name", Cell.TEXT, ("service_name", "title"), example="Generic compute"),
-            ImportField("unit", "Unit", Cell.TEXT, ("unit_of_measure", "uom"), said=True, example="hour"),
-            ImportField("tax_rate", "Tax rate", Cell.NAME, ("tax", "tax_code", "vat_rate")),
-            ImportField("line_per_charge", "A line for each charge", Cell.FLAG, example="false"),
+            ImportField(
+                "code", "Code", CellType.NAME, ("service", "sku", "service_code"), True, example="GenericCompute"
+            ),
+            ImportField("name", "Name", CellType.TEXT, ("service_name", "title"), example="Generic compute"),
+            ImportField("unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), said=True, example="hour"),
+            ImportField("tax_rate", "Tax rate", CellType.NAME, ("tax", "tax_code", "vat_rate")),
+            ImportField("line_per_charge", "A line for each charge", CellType.FLAG, example="false"),
             _CURRENCY,
-            ImportField("unit_price", "Unit price", Cell.NUMBER, ("price", "list_price", "rate"), example="2.50"),
-            ImportField("includes_tax", "Price includes tax", Cell.FLAG, ("tax_included", "gross"), example="false"),
-            ImportField("revenue_account", "Revenue account", Cell.TEXT, ("account",), said=True),
+            ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "list_price", "rate"), example="2.50"),
+            ImportField(
+                "includes_tax", "Price includes tax", CellType.FLAG, ("tax_included", "gross"), example="false"
+            ),
+            ImportField("revenue_account", "Revenue account", CellType.TEXT, ("account",), said=True),
             _ARCHIVED,
             _ID,
         ),
         "code",
     ),
-    "charges": Kind(
+    "charges": ImportKind(
         "Charges",
         "charge",
         "charges:write",
         _fields(
             _CUSTOMER,
             ImportField(
-                "service", "Service", Cell.NAME, ("service_code", "sku", "product", "item"), example="GenericCompute"
+                "service",
+                "Service",
+                CellType.NAME,
+                ("service_code", "sku", "product", "item"),
+                example="GenericCompute",
             ),
-            ImportField("description", "Description", Cell.TEXT, ("text", "name"), example="Compute in November"),
+            ImportField("description", "Description", CellType.TEXT, ("text", "name"), example="Compute in November"),
             ImportField(
-                "quantity", "Quantity", Cell.NUMBER, ("qty", "units", "units_consumed", "usage", "count"), example="3"
+                "quantity",
+                "Quantity",
+                CellType.NUMBER,
+                ("qty", "units", "units_consumed", "usage", "count"),
+                example="3",
             ),
-            ImportField("unit_price", "Unit price", Cell.NUMBER, ("price", "rate"), example="2.50"),
-            ImportField("amount", "Amount", Cell.NUMBER, ("total", "net", "value"), example="7.50"),
+            ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "rate"), example="2.50"),
+            ImportField("amount", "Amount", CellType.NUMBER, ("total", "net", "value"), example="7.50"),
             _CURRENCY,
             ImportField(
-                "incurred_on", "Day", Cell.DAY, ("day", "date", "usage_date", "charge_date"), example="2026-11-01"
+                "incurred_on", "Day", CellType.DAY, ("day", "date", "usage_date", "charge_date"), example="2026-11-01"
             ),
-            ImportField("tax_included", "Price includes tax", Cell.FLAG, ("includes_tax", "gross"), example="false"),
-            ImportField("metadata", "Metadata (JSON)", Cell.ENTRIES),
-            ImportField("status", "Status", Cell.WORD),
-            ImportField("status_reason", "Why it is held", Cell.TEXT),
+            ImportField(
+                "tax_included", "Price includes tax", CellType.FLAG, ("includes_tax", "gross"), example="false"
+            ),
+            ImportField("metadata", "Metadata (JSON)", CellType.ENTRIES),
+            ImportField("status", "Status", CellType.WORD),
+            ImportField("status_reason", "Why it is held", CellType.TEXT),
             _KEY,
             _ID,
         ),
         "id",
     ),
-    "payments": Kind(
+    "payments": ImportKind(
         "Payments",
         "payment",
         "payments:write",
         _fields(
             _CUSTOMER,
-            ImportField("amount", "Amount", Cell.NUMBER, ("value", "paid", "credit"), True, example="119.00"),
+            ImportField("amount", "Amount", CellType.NUMBER, ("value", "paid", "credit"), True, example="119.00"),
             _CURRENCY,
             ImportField(
                 "received_on",
                 "Received on",
-                Cell.DAY,
+                CellType.DAY,
                 ("date", "day", "value_date", "booking_date", "payment_date"),
                 example="2026-11-20",
             ),
-            ImportField("method", "Method", Cell.WORD, ("payment_method",), example="bank_transfer"),
+            ImportField("method", "Method", CellType.WORD, ("payment_method",), example="bank_transfer"),
             ImportField(
-                "reference", "Reference", Cell.TEXT, ("payment_reference", "purpose"), example="INV-2026-00001"
+                "reference", "Reference", CellType.TEXT, ("payment_reference", "purpose"), example="INV-2026-00001"
             ),
             ImportField(
-                "allocate", "Invoices to pay", Cell.NAME, ("invoice", "invoices", "invoice_number"), example=""
+                "allocate", "Invoices to pay", CellType.NAME, ("invoice", "invoices", "invoice_number"), example=""
             ),
-            ImportField("status", "Status", Cell.WORD),
+            ImportField("status", "Status", CellType.WORD),
             _KEY,
             _ID,
         ),
@@ -185,7 +209,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """How a file is read: what stands in its header row, which column (from 0) is which field, and what was chosen beside.
 
     `update`: what exists and differs is changed, else refused. `settled`: charges that the file calls billed come in as
@@ -196,7 +220,7 @@ class Plan:
     columns: Mapping[str, int]
     encoding: str = "utf-8"
     delimiter: str = "comma"
-    written: Format = field(default_factory=Format)
+    written: CellFormat = field(default_factory=CellFormat)
     update: bool = False
     settled: bool = False
     method: str = "bank_transfer"
@@ -207,9 +231,9 @@ class Plan:
         return asdict(self) | {"header": list(self.header), "columns": dict(self.columns)}
 
     @classmethod
-    def of_data(cls, data: Mapping[str, Any]) -> "Plan":
+    def of_data(cls, data: Mapping[str, Any]) -> "ImportPlan":
         """Of what `as_data` made."""
-        return cls(**{**data, "header": tuple(data["header"]), "written": Format(**data["written"])})
+        return cls(**{**data, "header": tuple(data["header"]), "written": CellFormat(**data["written"])})
 
     def column(self, name: str) -> str:
         """What the file calls the column of a field."""
@@ -228,8 +252,8 @@ def header_key(kind: str, header: Sequence[str]) -> str:
 
 def check_header(header: Sequence[str]) -> None:
     """Raise Invalid for a header row that no columns could be told apart by."""
-    if len(header) > MOST_COLUMNS:
-        raise Invalid("too_many_columns", f"The header has {len(header):,} columns; use at most {MOST_COLUMNS}.")
+    if len(header) > MAX_COLUMNS:
+        raise Invalid("too_many_columns", f"The header has {len(header):,} columns; use at most {MAX_COLUMNS}.")
     places: dict[str, int] = {}
     for place, name in enumerate(map(str.strip, header), 1):
         if name and places.setdefault(name, place) != place:
@@ -239,11 +263,11 @@ def check_header(header: Sequence[str]) -> None:
             )
 
 
-def guess(kind: str, header: Sequence[str]) -> dict[str, int]:
+def guess_columns(kind: str, header: Sequence[str]) -> dict[str, int]:
     """Which column is which field, by its name: our own names before those that others use, each field and column once."""
     spelt = [_spelling(name) for name in header]
     found: dict[str, int] = {}
-    fields = KINDS[kind].fields.values()
+    fields = IMPORT_KINDS[kind].fields.values()
     for names in ([(one.name,) for one in fields], [(_spelling(one.label), *one.names) for one in fields]):
         for one, known in zip(fields, names, strict=True):
             taken = set(found.values())
@@ -259,9 +283,9 @@ def _spelling(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
 
 
-def check_plan(kind: str, plan: Plan) -> None:
+def check_plan(kind: str, plan: ImportPlan) -> None:
     """Raise Invalid for a plan by which no row could be read; each problem's field is that of ours."""
-    fields = KINDS[kind].fields
+    fields = IMPORT_KINDS[kind].fields
     problems = [
         Problem("missing", f"Say which column is the {one.label.lower()}.", (one.name,))
         for one in fields.values()

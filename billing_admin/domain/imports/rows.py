@@ -13,14 +13,14 @@ from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import ONE, ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid, Problem
-from billing_admin.domain.imports.cells import Cell, read, reading, shown
-from billing_admin.domain.imports.fields import KINDS, ImportField, Plan
+from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, shorten
+from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField, ImportPlan
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
-from billing_admin.domain.money import multiply, plain
-from billing_admin.domain.payments import OLDEST, WRITE_OFF, Allocate, AllocationSpec, PaymentSpec
+from billing_admin.domain.money import multiply, plain_decimal
+from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 
-IDS: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
-MOST_ROWS_OF_ONE = 500  # rows that may together be one service
+IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
+MAX_ROWS_PER_SERVICE = 500  # rows that may together be one service
 _PRICE = ("currency", "unit_price", "includes_tax")
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
 _PAYMENT_STATES = ("recorded", "reversed")
@@ -46,7 +46,7 @@ class RowError:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RowRequest:
     """What one row, or the rows of one service, ask for.
 
     `key` must be the file's only one; it is empty where the row's number makes it so. `beside` is what the specification has no
@@ -61,53 +61,53 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadResult:
     """What came of a row: something asked for, or nothing because it is left out, or because of errors."""
 
     rows: int
-    asked: Asked | None
+    asked: RowRequest | None
     errors: Sequence[RowError] = ()
 
 
-class Reader:
+class RowReader:
     """Reads the rows of one file by its plan."""
 
-    def __init__(self, kind: str, plan: Plan, sha256: str) -> None:
+    def __init__(self, kind: str, plan: ImportPlan, sha256: str) -> None:
         self.kind, self.plan, self._sha256 = kind, plan, sha256
-        fields = KINDS[kind].fields
+        fields = IMPORT_KINDS[kind].fields
         self._columns = [
-            (plan.columns[name], one, reading(one.cell)) for name, one in fields.items() if name in plan.columns
+            (plan.columns[name], one, cell_reader(one.cell)) for name, one in fields.items() if name in plan.columns
         ]
         self._make = partial(_MAKERS[kind], self)
 
-    def read(self, records: Sequence[Record]) -> Read:
+    def read(self, records: Sequence[Record]) -> ReadResult:
         """One row; of services all rows of one code."""
         errors = [error for record in records if (error := self._ragged(record))]
         if not errors:
             try:
-                return Read(len(records), self._make(records))
+                return ReadResult(len(records), self._make(records))
             except _Wrong as wrong:
                 errors = wrong.errors
             except DomainError as refusal:
                 errors = self.errors(records[0], refusal.problems)
-        return Read(len(records), None, errors)
+        return ReadResult(len(records), None, errors)
 
     def _ragged(self, record: Record) -> RowError | None:
         cells, columns = len(record.cells), len(self.plan.header)
         if cells == columns:
             return None
         said = f"This row has {cells} cells where the header has {columns}. Put quotes around a cell that holds a delimiter."
-        return RowError(record.line, "", shown(record.cells[-1]), said)
+        return RowError(record.line, "", shorten(record.cells[-1]), said)
 
     def values(self, record: Record) -> dict[str, Any]:
         """The value of each field that has a column, None for a blank cell. Raises _Wrong with every cell that cannot be read."""
         values: dict[str, Any] = {}
         problems: list[Problem] = []
         written = self.plan.written
-        for place, field, read_cell in self._columns:
+        for place, field, read_value in self._columns:
             cell = record.cells[place]
             try:
-                values[field.name] = None if not cell or cell.isspace() else read_cell(cell, written)
+                values[field.name] = None if not cell or cell.isspace() else read_value(cell, written)
             except Invalid as refusal:
                 problems += [Problem(one.code, one.message, (field.name,)) for one in refusal.problems]
             else:
@@ -127,7 +127,7 @@ class Reader:
         if name is None:
             return RowError(record.line, "", "", problem.message)
         return RowError(
-            record.line, self.plan.column(name), shown(record.cells[self.plan.columns[name]]), problem.message
+            record.line, self.plan.column(name), shorten(record.cells[self.plan.columns[name]]), problem.message
         )
 
     def id(self, record: Record, values: dict[str, Any]) -> tuple[UUID, str]:
@@ -139,8 +139,8 @@ class Reader:
         if given is not None:
             return given, str(given)
         if key is not None:
-            return uuid5(IDS, f"{self.kind}/key/{key}"), key
-        return uuid5(IDS, f"{self.kind}/file/{self._sha256}/{record.number}"), ""
+            return uuid5(IMPORT_NAMESPACE, f"{self.kind}/key/{key}"), key
+        return uuid5(IMPORT_NAMESPACE, f"{self.kind}/file/{self._sha256}/{record.number}"), ""
 
 
 class _Wrong(Exception):
@@ -166,18 +166,18 @@ def _fields(values: Mapping[str, Any], fields: Mapping[str, ImportField]) -> dic
         if value is not None:
             said[name] = value
         elif fields[name].said:
-            said[name] = None if fields[name].cell is Cell.WHOLE else ""
+            said[name] = None if fields[name].cell is CellType.WHOLE else ""
     return said
 
 
-def _customer(reader: Reader, records: Sequence[Record]) -> Asked:
+def _customer(reader: RowReader, records: Sequence[Record]) -> RowRequest:
     (record,) = records
-    said = _fields(reader.values(record), KINDS["customers"].fields)
+    said = _fields(reader.values(record), IMPORT_KINDS["customers"].fields)
     beside = said.pop("id", None), said.pop("archived", None)
-    return Asked(record, 1, said["reference"], cast("CustomerFields", said), beside)
+    return RowRequest(record, 1, said["reference"], cast("CustomerFields", said), beside)
 
 
-def _service(reader: Reader, records: Sequence[Record]) -> Asked:
+def _service(reader: RowReader, records: Sequence[Record]) -> RowRequest:
     first, values, errors = records[0], [], []
     for record in records:
         try:
@@ -201,12 +201,16 @@ def _service(reader: Reader, records: Sequence[Record]) -> Asked:
         errors = reader.errors(records[twice], [Problem("price_twice", said, ("currency",))])
     if errors:
         raise _Wrong(errors)
-    said_of = _fields({name: one for name, one in values[0].items() if name not in _PRICE}, KINDS["services"].fields)
+    said_of = _fields(
+        {name: one for name, one in values[0].items() if name not in _PRICE}, IMPORT_KINDS["services"].fields
+    )
     beside = said_of.pop("id", None), said_of.pop("archived", None)
-    return Asked(first, len(records), said_of["code"], cast("ServiceFields", said_of | _prices(reader, values)), beside)
+    return RowRequest(
+        first, len(records), said_of["code"], cast("ServiceFields", said_of | _prices(reader, values)), beside
+    )
 
 
-def _price_errors(reader: Reader, record: Record, price: Mapping[str, Any]) -> list[RowError]:
+def _price_errors(reader: RowReader, record: Record, price: Mapping[str, Any]) -> list[RowError]:
     currency, unit_price = price.get("currency"), price.get("unit_price")
     if (currency is None) == (unit_price is None):
         return []
@@ -214,7 +218,7 @@ def _price_errors(reader: Reader, record: Record, price: Mapping[str, Any]) -> l
     return reader.errors(record, [Problem("missing", f"Enter {said}.", (name,))])
 
 
-def _prices(reader: Reader, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _prices(reader: RowReader, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     priced = [price for price in values if price.get("currency")]
     said: dict[str, Any] = {}
     if "unit_price" in reader.plan.columns:
@@ -224,7 +228,7 @@ def _prices(reader: Reader, values: Sequence[Mapping[str, Any]]) -> dict[str, An
     return said
 
 
-def _charge(reader: Reader, records: Sequence[Record]) -> Asked | None:
+def _charge(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
     (record,) = records
     values = reader.values(record)
     status, reason = _state(values, _CHARGE_STATES), values.pop("status_reason", None)
@@ -234,7 +238,7 @@ def _charge(reader: Reader, records: Sequence[Record]) -> Asked | None:
     if values.get("unit_price") is not None and values.get("amount") is not None:
         quantity = values.get("quantity")
         _check_amount(ONE if quantity is None else quantity, values["unit_price"], values.pop("amount"))
-    return Asked(
+    return RowRequest(
         record, 1, key, ChargeSpec(**values, id=id), (reason or "Held in the file") if status == "held" else None
     )
 
@@ -249,11 +253,13 @@ def _state(values: dict[str, Any], known: Sequence[str]) -> str:
 def _check_amount(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> None:
     product = multiply(quantity, unit_price, "quantity")
     if product != amount:
-        said = f"Quantity times unit price is {plain(product)}: mend it, or take in only one of the two columns."
+        said = (
+            f"Quantity times unit price is {plain_decimal(product)}: mend it, or take in only one of the two columns."
+        )
         raise Invalid("other_amount", said, "amount")
 
 
-def _payment(reader: Reader, records: Sequence[Record]) -> Asked | None:
+def _payment(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
     (record,) = records
     values = reader.values(record)
     status = _state(values, _PAYMENT_STATES)
@@ -263,10 +269,10 @@ def _payment(reader: Reader, records: Sequence[Record]) -> Asked | None:
     id, key = reader.id(record, values)
     said = values.pop("allocate", None) or reader.plan.allocate
     spec = PaymentSpec(**values, method=method, allocate=_allocate(said, values["amount"], reader), id=id)
-    return Asked(record, 1, key, spec)
+    return RowRequest(record, 1, key, spec)
 
 
-def _allocate(said: str, amount: Decimal, reader: Reader) -> Allocate:
+def _allocate(said: str, amount: Decimal, reader: RowReader) -> AllocationRequest:
     """`oldest`, `none`, an invoice that all of it is for, or `INV-1 = 100.00; INV-2 = 19.00`."""
     if said.lower() == OLDEST:
         return OLDEST
@@ -276,18 +282,20 @@ def _allocate(said: str, amount: Decimal, reader: Reader) -> Allocate:
     return tuple(_allocation(part, amount if len(parts) == 1 else None, reader) for part in parts)
 
 
-def _allocation(part: str, whole: Decimal | None, reader: Reader) -> AllocationSpec:
+def _allocation(part: str, whole: Decimal | None, reader: RowReader) -> AllocationSpec:
     invoice, equals, amount = (word.strip() for word in part.partition("="))
     try:
-        found = read(Cell.NUMBER, amount, reader.plan.written) if equals else whole
+        found = read_cell(CellType.NUMBER, amount, reader.plan.written) if equals else whole
     except Invalid as refusal:
         raise Invalid(refusal.code, refusal.message, "allocate") from None
     if found is None:
-        raise Invalid("missing", f"Say how much is for {shown(invoice)}, as in {shown(invoice)} = 100.00.", "allocate")
+        raise Invalid(
+            "missing", f"Say how much is for {shorten(invoice)}, as in {shorten(invoice)} = 100.00.", "allocate"
+        )
     return AllocationSpec(invoice, found)
 
 
-_MAKERS: Final[Mapping[str, Callable[[Reader, Sequence[Record]], Asked | None]]] = {
+_MAKERS: Final[Mapping[str, Callable[[RowReader, Sequence[Record]], RowRequest | None]]] = {
     "customers": _customer,
     "services": _service,
     "charges": _charge,

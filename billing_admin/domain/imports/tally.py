@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from billing_admin.domain.money import EXACT, ZERO, plain
+from billing_admin.domain.money import EXACT, ZERO, plain_decimal
 
 
 class Outcome(Enum):
@@ -18,7 +18,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class AcceptedRow:
     """One thing that rows asked for; money has an amount."""
 
     outcome: Outcome
@@ -43,7 +43,7 @@ class Tally:
     sums: dict[str, Decimal] = field(default_factory=dict)
     added: dict[str, Decimal] = field(default_factory=dict)
 
-    def note(self, made: Made) -> None:
+    def note(self, made: AcceptedRow) -> None:
         """Count one thing."""
         name = made.outcome.value
         setattr(self, name, getattr(self, name) + 1)
@@ -74,7 +74,7 @@ def _add(sums: dict[str, Decimal], currency: str, amount: Decimal) -> None:
 
 
 def _written(sums: Mapping[str, Decimal]) -> dict[str, str]:
-    return {currency: plain(sums[currency]) for currency in sorted(sums)}
+    return {currency: plain_decimal(sums[currency]) for currency in sorted(sums)}
 
 
 def _read(sums: Mapping[str, str]) -> dict[str, Decimal]:

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import SCOPES, Actor
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
-from billing_admin.domain.text import named
-from billing_admin.domain.tokens import ALPHABET, RANDOM_CHARACTERS, digest, seal, shown
+from billing_admin.domain.text import check_not_blank
+from billing_admin.domain.tokens import ALPHABET, RANDOM_CHARACTERS, digest, visible_prefix, with_checksum
 from billing_admin.models import ApiToken
 from billing_admin.operations.audit import record
 from billing_admin.queries.access.tokens import USE_STAYS_FRESH
@@ -39,11 +39,11 @@ def create(
     if id is not None and session.get(ApiToken, id) is not None:
         raise Conflict("token_exists", "This token was made already, and its secret is shown once.", "id")
     wanted = _checked(name, scopes, expires_in_days, actor)
-    secret = seal("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
+    secret = with_checksum("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
     token = ApiToken(
         id=id or new_id(now),
         name=name,
-        prefix=shown(secret),
+        prefix=visible_prefix(secret),
         token_hash=digest(secret),
         scopes=wanted,
         user_id=user_id,
@@ -60,7 +60,7 @@ def create(
 
 
 def _checked(name: str, scopes: Sequence[str], expires_in_days: int, actor: Actor) -> list[str]:
-    named(name, "name", longest=100)
+    check_not_blank(name, "name", longest=100)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise Invalid("unknown_scope", f"“{unknown[0][:80]}” is not a scope: use {', '.join(SCOPES)}.", "scopes")

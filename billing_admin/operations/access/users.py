@@ -15,13 +15,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.sign_in import (
-    FAILURES_COUNT_FOR,
-    check_password,
-    email_address,
-    folded_email,
-    spelled_password,
-)
+from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, check_email, check_password, fold_email, normalise_password
 from billing_admin.models import SignInFailure, User, UserSession
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.access.users import Credentials, is_sign_in_throttled, session_token_hash
@@ -44,7 +38,7 @@ class VerifiedPassword:
 
 def create_user(session: Session, email: str, password: str, role: str, actor: Actor, now: datetime) -> User:
     """Add a person. Raises Invalid for an address, password or role that will not do, Conflict for an address that is taken."""
-    spelled = email_address(email, "email")
+    spelled = check_email(email, "email")
     _check_role(role)
     check_password(password, spelled, "password")
     if session.scalars(select(User.id).where(User.email == spelled)).first() is not None:
@@ -113,7 +107,7 @@ def generate_password() -> str:
 def verify_password(known: Credentials | None, password: str) -> VerifiedPassword | None:
     """Check a password against what is stored, or against a decoy that takes as long. It is slow: do it outside a transaction."""
     try:
-        spelled = spelled_password(password)
+        spelled = normalise_password(password)
     except Invalid:
         return None  # no account's password is as long
     try:
@@ -181,7 +175,7 @@ def _check_role(role: str) -> None:
 
 
 def _hashed(password: str) -> str:
-    return _HASHER.hash(spelled_password(password))
+    return _HASHER.hash(normalise_password(password))
 
 
 def _refuse_last_admin(session: Session, user: User) -> None:
@@ -210,7 +204,7 @@ def _proven(session: Session, proof: VerifiedPassword | None) -> User | None:
 
 def _note_failure(session: Session, email: str, network: str, request_id: str | None, now: datetime) -> None:
     """Count it, and name the account in the audit log if there is one: else what was typed may well be a password."""
-    typed = folded_email(email)
+    typed = fold_email(email)
     known = session.scalars(select(User.id).where(User.email == typed)).one_or_none()
     session.execute(insert(SignInFailure), [{"id": new_id(now), "email": typed, "address": network, "at": now}])
     nobody = Actor("person", None, "not signed in", frozenset(), request_id)

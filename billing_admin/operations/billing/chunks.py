@@ -13,8 +13,8 @@ from billing_admin.db.bulk import UpdateMany, insert_many
 from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charges import may_look_alike_since
-from billing_admin.domain.document_hash import Row, Written
+from billing_admin.domain.charges import duplicate_window_start
+from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import EXACT
 from billing_admin.models import Account, BillingRun, BillingRunItem
@@ -80,7 +80,7 @@ class Chunk:
     accounts: Mapping[AccountKey, Any]
     due: Sequence[PreparedDocument]
     reasons: Sequence[str | None]
-    drafts: Sequence[Written]
+    drafts: Sequence[DocumentRows]
 
 
 def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait: bool = False) -> int:
@@ -131,7 +131,9 @@ def _reason(run: BillingRun, one: PreparedDocument, expected: str | None) -> str
     return one.reason
 
 
-def _make_drafts(session: Session, run: BillingRun, billed: Sequence[PreparedDocument], now: datetime) -> list[Written]:
+def _make_drafts(
+    session: Session, run: BillingRun, billed: Sequence[PreparedDocument], now: datetime
+) -> list[DocumentRows]:
     """Make the documents' rows. Those to be issued get their copies with their number."""
     keys = new_ids(now)
     if run.issue:
@@ -142,7 +144,7 @@ def _make_drafts(session: Session, run: BillingRun, billed: Sequence[PreparedDoc
 
 
 def _store(
-    session: Session, run: BillingRun, billed: Sequence[PreparedDocument], drafts: Sequence[Written], now: datetime
+    session: Session, run: BillingRun, billed: Sequence[PreparedDocument], drafts: Sequence[DocumentRows], now: datetime
 ) -> None:
     """Store the documents, numbered if the run issues them, and claim their charges.
 
@@ -152,15 +154,15 @@ def _store(
     scope = BillingScope(run.through, {one.customer_id for one in billed}, run.currency)
     if defer_invoice_checks(session):
         store_lines_and_taxes(session, drafts)
-        claim_charges(session, scope, billed, drafts, may_look_alike_since(now))
+        claim_charges(session, scope, billed, drafts, duplicate_window_start(now))
         _store_invoices(session, run, drafts, now)
     else:
         _store_invoices(session, run, drafts, now)
         store_lines_and_taxes(session, drafts)
-        claim_charges(session, scope, billed, drafts, may_look_alike_since(now))
+        claim_charges(session, scope, billed, drafts, duplicate_window_start(now))
 
 
-def _store_invoices(session: Session, run: BillingRun, drafts: Sequence[Written], now: datetime) -> None:
+def _store_invoices(session: Session, run: BillingRun, drafts: Sequence[DocumentRows], now: datetime) -> None:
     if run.issue:
         number_documents(session, drafts, run.issue_date, now)
         enqueue_invoices_issued(session, drafts, now)

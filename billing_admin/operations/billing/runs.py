@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import has_id_or_name
 from billing_admin.domain.access import Actor
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_future
@@ -50,7 +50,7 @@ class RunSpec:
 
 def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScope:
     """What a run would look at. Raises Invalid for all that a run refuses, so that a preview refuses it as well."""
-    calendar_day(spec.through, "through")
+    check_calendar_day(spec.through, "through")
     _check_issue_date(session, spec, now)
     if spec.currency is not None:
         currency_code(spec.currency)
@@ -143,7 +143,7 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
     """Refuse a date that the run's invoices could not have; a run that leaves drafts refuses only a date after today."""
     settings = organisation(session)
     current_day = day_of(now, settings.time_zone)
-    issue_date = calendar_day(spec.issue_date or current_day, "issue_date")
+    issue_date = check_calendar_day(spec.issue_date or current_day, "issue_date")
     refuse_future(issue_date, current_day, "issue_date")
     if spec.issue:
         check_issue_date(session, settings, "invoice", issue_date, now)

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db import lookup
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec, corrected
+from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec, corrected_spec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
-from billing_admin.domain.money import plain, plain_or_none
-from billing_admin.domain.text import named, refuse_unprintable
+from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
+from billing_admin.domain.text import check_not_blank, refuse_unprintable
 from billing_admin.models import Charge, Customer
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.posting import post
@@ -36,10 +36,10 @@ def correct_charge(
     `fields` are those of a ChargeSpec that change; all others are taken over. Who corrects a held charge gets a held one.
     Raises Invalid when nothing changes, Conflict for a charge that is billed or cancelled, or another one under the same id.
     """
-    named(reason, "reason", longest=500, stored=True)
+    check_not_blank(reason, "reason", longest=500, stored=True)
     _lock(session, id, fields.get("customer"))
     original = _row(session, id)
-    spec = corrected(original, fields, new_id)
+    spec = corrected_spec(original, fields, new_id)
     if new_id is not None and _is_stored(session, new_id, id):
         return _posted(session, spec, actor, now), False
     refuse_unprintable(reason, "reason")
@@ -128,9 +128,9 @@ def _facts(charge: Any) -> dict[str, Any]:
         "customer": str(charge.customer_id),
         "service": str(charge.service_id) if charge.service_id else None,
         "description": charge.description,
-        "quantity": plain(charge.quantity),
-        "unit_price": plain_or_none(charge.unit_price),
-        "amount": plain(charge.amount),
+        "quantity": plain_decimal(charge.quantity),
+        "unit_price": plain_decimal_or_none(charge.unit_price),
+        "amount": plain_decimal(charge.amount),
         "tax_included": charge.tax_included,
         "currency": charge.currency,
         "incurred_on": charge.incurred_on.isoformat(),

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ONE
-from billing_admin.domain.days import LAST_DAY, calendar_day
+from billing_admin.domain.days import LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.money import plain, plain_or_none
-from billing_admin.domain.recurring_charges import DAY, RecurringSpec
-from billing_admin.domain.text import refuse_unprintable, text
+from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
+from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec
+from billing_admin.domain.text import check_text, refuse_unprintable
 from billing_admin.models import Account, Customer, RecurringCharge, Service
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.recurring_posting import lock_schedules, post_adjustments, post_due_charges
@@ -32,7 +32,7 @@ from billing_admin.queries.master_data.services import service
 CHANGEABLE_FIELDS = ("service", "description", "quantity", "unit_price", "interval", "anchor_on", "ends_on")
 
 
-def create(session: Session, spec: RecurringSpec, actor: Actor, now: datetime) -> tuple[RecurringCharge, bool]:
+def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datetime) -> tuple[RecurringCharge, bool]:
     """Add a recurring charge; nothing is posted yet. Returns it, and whether it is new.
 
     Raises Invalid for an unknown or archived customer or service, or one without a price; Conflict for another one under the
@@ -52,7 +52,7 @@ def create(session: Session, spec: RecurringSpec, actor: Actor, now: datetime) -
 
 def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
     """From today on nothing is posted; what began before is. Raises Conflict for one that has ended."""
-    text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=500, stored=True)
     row, day = _locked(session, id), today(session, now)
     if row.paused_on is None:
         refuse_unprintable(reason, "reason")
@@ -64,7 +64,7 @@ def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) 
 
 def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
     """Go on from today: what began before the pause is posted, periods that began during it are skipped for good."""
-    text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=500, stored=True)
     row, day = _locked(session, id), today(session, now)
     if row.paused_on is not None:
         refuse_unprintable(reason, "reason")
@@ -82,7 +82,7 @@ def end(session: Session, id: UUID, ends_on: date, reason: str, actor: Actor, no
 
     Raises Invalid for a day before its start, or after the end that it has already.
     """
-    text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=500, stored=True)
     row = _locked(session, id)
     if ends_on != row.ends_on:
         refuse_unprintable(reason, "reason")
@@ -107,7 +107,7 @@ def change(
     The broken period is split by day, so that nothing is billed twice. Raises Invalid when nothing changes or the day is not
     within its run, Conflict while it is paused.
     """
-    text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=500, stored=True)
     row = _locked(session, id)
     spec = _changed(session, row, from_, fields, new_id)
     whom, what = _customer(session, spec.customer), _service(session, spec.service)
@@ -131,13 +131,13 @@ def change(
 
 def _changed(
     session: Session, row: RecurringCharge, from_: date, fields: Mapping[str, Any], new_id: UUID | None
-) -> RecurringSpec:
+) -> RecurringChargeSpec:
     """What follows: as before, but for the fields given. Where the description was the service's name, it is so again."""
     if not row.starts_on < from_ <= LAST_DAY:
         raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, when it starts.", "from")
     was = session.get_one(Service, row.service_id)
     return replace(
-        RecurringSpec(
+        RecurringChargeSpec(
             customer=str(row.customer_id),
             service=str(row.service_id),
             interval=row.interval,
@@ -165,7 +165,7 @@ def _refuse_change(row: RecurringCharge, from_: date, facts: Mapping[str, Any]) 
 
 def _cut(session: Session, row: RecurringCharge, last_day: date, field: str, actor: Actor, now: datetime) -> list[str]:
     """Let it end with a day; returns the ids of the charges that take days back."""
-    calendar_day(last_day, field)
+    check_calendar_day(last_day, field)
     if last_day < row.starts_on:
         raise Invalid("out_of_range", f"Use {row.starts_on.isoformat()}, when it starts, or a later day.", field)
     if row.ends_on is not None and last_day > row.ends_on:
@@ -211,7 +211,7 @@ def _refuse_archived(whom: Customer, what: Service) -> None:
         raise Invalid("archived_service", f"Service “{what.code}” is archived: restore it first.", "service")
 
 
-def _facts_of(spec: RecurringSpec, whom: Customer, what: Service) -> dict[str, Any]:
+def _facts_of(spec: RecurringChargeSpec, whom: Customer, what: Service) -> dict[str, Any]:
     """What would be stored, every default filled in."""
     return {
         "customer_id": whom.id,
@@ -230,7 +230,7 @@ def _facts_of(spec: RecurringSpec, whom: Customer, what: Service) -> dict[str, A
 _ASKED = {"customer_id": "customer", "service_id": "service", "follows_id": "follows"}
 
 
-def _check_same(stored: RecurringCharge, spec: RecurringSpec, facts: Mapping[str, Any]) -> None:
+def _check_same(stored: RecurringCharge, spec: RecurringChargeSpec, facts: Mapping[str, Any]) -> None:
     """What a repeat leaves out is not compared; nor is the end, which may have moved since."""
     names = {name: _ASKED.get(name, name) for name in facts if name != "ends_on"}
     differs = [
@@ -282,8 +282,8 @@ def _told(row: RecurringCharge) -> dict[str, Any]:
         "customer": str(row.customer_id),
         "service": str(row.service_id),
         "description": row.description,
-        "quantity": plain(row.quantity),
-        "unit_price": plain_or_none(row.unit_price),
+        "quantity": plain_decimal(row.quantity),
+        "unit_price": plain_decimal_or_none(row.unit_price),
         "currency": row.currency,
         "interval": row.interval,
         "anchor_on": row.anchor_on.isoformat(),

@@ -18,7 +18,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.money import EXACT, ZERO, exact_sum, multiply
-from billing_admin.domain.recurring_charges import DAY, Period, charge_id, days_in, described, prorated
+from billing_admin.domain.recurring_charges import DAY, Period, charge_description, charge_id, count_days, prorate
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import lock_accounts
@@ -137,11 +137,11 @@ def _identity(row: RecurringCharge, period: Period) -> ChargeSpec:
 
 def _spec(row: RecurringCharge, period: Period, prices: Mapping[tuple[UUID, str], tuple[Decimal, bool]]) -> ChargeSpec:
     if not period.is_partial:
-        description = described(row.description, period.owed_from, period.owed_to)
+        description = charge_description(row.description, period.owed_from, period.owed_to)
         return replace(
             _identity(row, period), description=description, quantity=row.quantity, unit_price=row.unit_price
         )
-    description = described(row.description, period.owed_from, period.owed_to, period.of_days)
+    description = charge_description(row.description, period.owed_from, period.owed_to, period.of_days)
     list_price = prices.get((row.service_id, row.currency))
     price = list_price if row.unit_price is None else (row.unit_price, False)
     if price is None:  # `post` refuses a charge without a price
@@ -193,7 +193,7 @@ def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day:
         id=charge_id(row.id, period.first, last_day),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        description=described(row.description, begin, period.charged_to, of_days, taken_back=True),
+        description=charge_description(row.description, begin, period.charged_to, of_days, taken_back=True),
         amount=amount,
         taken_over=["description"],
         tax_included=live.tax_included,
@@ -210,14 +210,14 @@ def _remaining(row: RecurringCharge, charge: Any, period: PostedPeriod, last_day
     """
     if charge is None:
         return ZERO
-    charged_days, kept_days = days_in(period.first, period.last), days_in(period.first, last_day)
+    charged_days, kept_days = count_days(period.first, period.last), count_days(period.first, last_day)
     unit_price = row.unit_price if charge.unit_price is None else charge.unit_price
     if unit_price is not None:
         whole = EXACT.multiply(row.quantity, unit_price)
-        cut_quantity = prorated(row.quantity, charged_days, of_days)
-        if charge.amount in {prorated(whole, charged_days, of_days), multiply(cut_quantity, unit_price)}:
-            return prorated(whole, kept_days, of_days)
-    return prorated(charge.amount, kept_days, charged_days)
+        cut_quantity = prorate(row.quantity, charged_days, of_days)
+        if charge.amount in {prorate(whole, charged_days, of_days), multiply(cut_quantity, unit_price)}:
+            return prorate(whole, kept_days, of_days)
+    return prorate(charge.amount, kept_days, charged_days)
 
 
 def _live(session: Session, id: UUID) -> Any:

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.imports.fields import KINDS, Plan, check_plan, header_key
-from billing_admin.domain.imports.rows import Read
+from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportPlan, check_plan, header_key
+from billing_admin.domain.imports.rows import ReadResult
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.models import Import
 from billing_admin.operations.audit import record
@@ -31,7 +31,7 @@ IMPORT_JOB: Final = "import"
 
 def create(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetime) -> UUID:
     """Note a file that was brought, to be imported as a kind. Raises NotFound for one that is not whole."""
-    actor.require(KINDS[kind].permission)
+    actor.require(IMPORT_KINDS[kind].permission)
     brought = stored_file(session, file_id)
     made = Import(
         id=new_id(now),
@@ -52,13 +52,13 @@ def create(session: Session, kind: str, file_id: UUID, actor: Actor, now: dateti
     return made.id
 
 
-def set_plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime) -> None:
+def set_plan(session: Session, id: UUID, how: ImportPlan, actor: Actor, now: datetime) -> None:
     """Decide how the file is read; what an earlier check found counts no more.
 
     Raises Invalid for a plan by which nothing could be read, and Conflict while it is checked, and once rows of it are in.
     """
     found = import_by_id(session, id, lock=True)
-    actor.require(KINDS[found.kind].permission)
+    actor.require(IMPORT_KINDS[found.kind].permission)
     check_plan(found.kind, how)
     if found.state in {"importing", "done"}:
         raise Conflict("import_begun", "This import has begun: how the file is read stands. Bring the file again.")
@@ -73,17 +73,17 @@ def set_plan(session: Session, id: UUID, how: Plan, actor: Actor, now: datetime)
 def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
     """Ask for the job that checks. Raises Conflict for an import without a plan, or one that has begun. Returns the job's id."""
     found = import_by_id(session, id, lock=True)
-    actor.require(KINDS[found.kind].permission)
+    actor.require(IMPORT_KINDS[found.kind].permission)
     if found.plan is None or found.state in {"uploaded", "importing", "done"}:
         raise Conflict("not_to_check", "There is nothing to check: map the columns of a new import.")
     found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
-    return enqueue(session, CHECK_JOB, id, KINDS[found.kind].permission, actor, now)
+    return enqueue(session, CHECK_JOB, id, IMPORT_KINDS[found.kind].permission, actor, now)
 
 
 def record_check(
     session: Session,
     id: UUID,
-    how: Plan,
+    how: ImportPlan,
     tally: Tally,
     errors_id: UUID | None,
     failure: str | None,
@@ -103,7 +103,7 @@ def record_check(
 def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     """Begin to take the file in, or go on where it stopped. Raises Conflict unless a check found it without error."""
     found = import_by_id(session, id, lock=True)
-    actor.require(KINDS[found.kind].permission)
+    actor.require(IMPORT_KINDS[found.kind].permission)
     if found.state not in {"checked", "importing"}:
         raise Conflict("not_checked", "Only a file that was checked, and is without error, is imported.")
     if found.state == "checked":
@@ -118,10 +118,12 @@ def request_import(session: Session, id: UUID, actor: Actor, now: datetime) -> N
     if found.state == "done":
         return
     start(session, id, actor, now)
-    enqueue(session, IMPORT_JOB, id, KINDS[found.kind].permission, actor, now)
+    enqueue(session, IMPORT_JOB, id, IMPORT_KINDS[found.kind].permission, actor, now)
 
 
-def store_rows(session: Session, id: UUID, first: int, reads: Sequence[Read], actor: Actor, now: datetime) -> None:
+def store_rows(
+    session: Session, id: UUID, first: int, reads: Sequence[ReadResult], actor: Actor, now: datetime
+) -> None:
     """Store the rows from number `first` on, and count them as in. Rows that are in already are left as they are.
 
     Raises Conflict, naming the line, for a row that is refused: then none of these is stored.
@@ -136,7 +138,7 @@ def store_rows(session: Session, id: UUID, first: int, reads: Sequence[Read], ac
     if wrong is not None:
         raise Conflict("import_stopped", f"Line {wrong.line}: {wrong.message}")
     for one, made in zip(
-        asked, import_rows(session, found.kind, Plan.of_data(found.plan), asked, actor, now), strict=True
+        asked, import_rows(session, found.kind, ImportPlan.of_data(found.plan), asked, actor, now), strict=True
     ):
         if isinstance(made, RefusedRow):
             raise Conflict("import_stopped", f"Line {one.record.line}: {made.problems[0].message}")

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
-from billing_admin.domain.imports.fields import Plan
-from billing_admin.domain.imports.rows import Asked
-from billing_admin.domain.imports.tally import Made, Outcome
+from billing_admin.domain.imports.fields import ImportPlan
+from billing_admin.domain.imports.rows import RowRequest
+from billing_admin.domain.imports.tally import AcceptedRow, Outcome
 from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Customer, Payment, Service
@@ -34,11 +34,11 @@ class RefusedRow:
     problems: Sequence[Problem]
 
 
-RowResult = Made | RefusedRow
+RowResult = AcceptedRow | RefusedRow
 
 
 def import_rows(
-    session: Session, kind: str, plan: Plan, asked: Sequence[Asked], actor: Actor, now: datetime
+    session: Session, kind: str, plan: ImportPlan, asked: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
     """Take rows in, and tell of each what became of it. With any refused, the caller takes the transaction back."""
     if kind == "charges":
@@ -47,7 +47,7 @@ def import_rows(
 
 
 def check_rows(
-    session: Session, kind: str, plan: Plan, asked: Sequence[Asked], actor: Actor, now: datetime
+    session: Session, kind: str, plan: ImportPlan, asked: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
     """What `import_rows` would tell. The caller takes the transaction back; of charges nothing is even written in it."""
     if kind == "charges":
@@ -55,7 +55,7 @@ def check_rows(
     return import_rows(session, kind, plan, asked, actor, now)
 
 
-def _take_charges(session: Session, asked: Sequence[Asked], actor: Actor, now: datetime) -> Sequence[RowResult]:
+def _take_charges(session: Session, asked: Sequence[RowRequest], actor: Actor, now: datetime) -> Sequence[RowResult]:
     context, assessment = _assess(session, asked, now)
     if not assessment.refusals:
         store(session, [Posting(assessment, actor)], context, now)
@@ -63,7 +63,7 @@ def _take_charges(session: Session, asked: Sequence[Asked], actor: Actor, now: d
     return _of_charges(context, assessment)
 
 
-def _assess(session: Session, asked: Sequence[Asked], now: datetime) -> tuple[PostingContext, Assessment]:
+def _assess(session: Session, asked: Sequence[RowRequest], now: datetime) -> tuple[PostingContext, Assessment]:
     """Assess charges, and the reasons for which new ones are to be held."""
     context = load_context(session, [row.spec for row in asked], now)
     assessment = assess(context.candidates, context)
@@ -81,15 +81,15 @@ def _of_charges(context: PostingContext, assessment: Assessment) -> Sequence[Row
     return [refusals.get(index) or _charge(context, assessment, id) for index, id in enumerate(assessment.ids)]
 
 
-def _charge(context: PostingContext, assessment: Assessment, id: UUID) -> Made:
+def _charge(context: PostingContext, assessment: Assessment, id: UUID) -> AcceptedRow:
     new = assessment.new.get(id)
     if new is not None:
-        return Made(Outcome.NEW, new.charge.currency, new.charge.amount)
+        return AcceptedRow(Outcome.NEW, new.charge.currency, new.charge.amount)
     stored = context.stored[id]
-    return Made(Outcome.UNCHANGED, stored.currency, stored.amount)
+    return AcceptedRow(Outcome.UNCHANGED, stored.currency, stored.amount)
 
 
-def _hold(session: Session, asked: Sequence[Asked], assessment: Assessment, actor: Actor, now: datetime) -> None:
+def _hold(session: Session, asked: Sequence[RowRequest], assessment: Assessment, actor: Actor, now: datetime) -> None:
     """Hold new charges that the file calls held, by reason; stored charges stay as they are."""
     held: dict[str, list[UUID]] = defaultdict(list)
     for row in asked:
@@ -99,10 +99,12 @@ def _hold(session: Session, asked: Sequence[Asked], assessment: Assessment, acto
         charges.hold(session, ids, reason, actor, now)
 
 
-RowImporter = Callable[[Session, Asked, Plan, Actor, datetime], Made]
+RowImporter = Callable[[Session, RowRequest, ImportPlan, Actor, datetime], RowResult]
 
 
-def _take_one(session: Session, work: RowImporter, plan: Plan, asked: Asked, actor: Actor, now: datetime) -> RowResult:
+def _take_one(
+    session: Session, work: RowImporter, plan: ImportPlan, asked: RowRequest, actor: Actor, now: datetime
+) -> RowResult:
     try:
         return work(session, asked, plan, actor, now)
     except DomainError as refusal:
@@ -117,7 +119,7 @@ def _remedied(problem: Problem) -> Problem:
 def _named(operations: Any, model: Any, own: Any) -> RowImporter:
     """Customers and services are created the same way, and changed, where that was chosen, when they exist and differ."""
 
-    def work(session: Session, asked: Asked, plan: Plan, actor: Actor, now: datetime) -> Made:
+    def work(session: Session, asked: RowRequest, plan: ImportPlan, actor: Actor, now: datetime) -> RowResult:
         id, archived = asked.beside
         try:
             row, created = operations.create(session, asked.spec, id, actor, now)
@@ -132,7 +134,7 @@ def _named(operations: Any, model: Any, own: Any) -> RowImporter:
             changed = False
         outcome = Outcome.NEW if created else Outcome.CHANGED if changed else Outcome.UNCHANGED
         moved = _move(session, operations, row, archived, created or plan.update, actor, now)
-        return Made(Outcome.CHANGED if moved and not created else outcome)
+        return AcceptedRow(Outcome.CHANGED if moved and not created else outcome)
 
     return work
 
@@ -153,10 +155,10 @@ def _move(
     return moved
 
 
-def _payment(session: Session, asked: Asked, _plan: Plan, actor: Actor, now: datetime) -> Made:
+def _payment(session: Session, asked: RowRequest, _plan: ImportPlan, actor: Actor, now: datetime) -> RowResult:
     recorded = payments.record(session, asked.spec, actor, now)
     currency = session.scalars(select(Payment.currency).where(Payment.id == recorded.id)).one()
-    return Made(Outcome.NEW if recorded.created else Outcome.UNCHANGED, currency, asked.spec.amount)
+    return AcceptedRow(Outcome.NEW if recorded.created else Outcome.UNCHANGED, currency, asked.spec.amount)
 
 
 _ONE: Final[Mapping[str, RowImporter]] = {

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.credit_notes import Credit
-from billing_admin.domain.document_hash import Row, Written
+from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.lifecycle import may_credit, refuse_before_issue_date
+from billing_admin.domain.lifecycle import check_creditable, refuse_before_issue_date
 from billing_admin.domain.money import Money
-from billing_admin.domain.text import named
+from billing_admin.domain.text import check_not_blank
 from billing_admin.models import Invoice
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.invoice_rows import store_documents
@@ -46,8 +46,8 @@ def credit_invoice(
     if spec.id is not None and (existing := _existing(session, spec.id)) is not None:
         _check_same(existing, row, spec)
         return spec.id, False
-    may_credit(row)
-    reason = named(spec.reason, "reason", longest=500)
+    check_creditable(row)
+    reason = check_not_blank(spec.reason, "reason", longest=500)
     day = resolve_credit_note_date(session, row["number"], row["issue_date"], spec.issue_date, now)
     taken = compute_credit(creditable(session, invoice_id), spec)
     made = _document(load_document_rows(session, [row])[0], taken, spec.id or new_id(now), reason, day, now)
@@ -83,12 +83,12 @@ def resolve_credit_note_date(
     return day
 
 
-def _existing(session: Session, id: UUID) -> Written | None:
+def _existing(session: Session, id: UUID) -> DocumentRows | None:
     row = session.execute(select(Invoice.__table__).where(Invoice.id == id)).mappings().one_or_none()
     return None if row is None else load_document_rows(session, [dict(row)])[0]
 
 
-def _check_same(existing: Written, row: Row, spec: CreditSpec) -> None:
+def _check_same(existing: DocumentRows, row: Row, spec: CreditSpec) -> None:
     """Compare what a repeat gives; raise Conflict, naming what differs."""
     note, currency = existing.invoice, row["currency"]
     asked: dict[str, tuple[Any, Any]] = {
@@ -108,7 +108,7 @@ def _check_same(existing: Written, row: Row, spec: CreditSpec) -> None:
         raise Conflict("id_conflict", said, "id", differs=differs)
 
 
-def _document(invoice: Written, taken: Credit, id: UUID, reason: str, day: date, now: datetime) -> Written:
+def _document(invoice: DocumentRows, taken: Credit, id: UUID, reason: str, day: date, now: datetime) -> DocumentRows:
     """The rows of a credit note: its invoice's, with what is taken back. It is due at once, as nobody has to pay it."""
     row = invoice.invoice | {
         "id": id,
@@ -140,7 +140,7 @@ def _document(invoice: Written, taken: Credit, id: UUID, reason: str, day: date,
         found = rates.get((tax["category"], tax["percent"], tax["included"]))
         if found is not None:
             taxes.append(tax | {"invoice_id": id, "position": len(taxes) + 1, "base": found[0], "tax": found[1]})
-    return Written(row, [line | {"position": place} for place, line in enumerate(lines, 1)], taxes)
+    return DocumentRows(row, [line | {"position": place} for place, line in enumerate(lines, 1)], taxes)
 
 
 def _line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Row:

@@ -12,12 +12,12 @@ from billing_admin.db.bulk import insert_many
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charges import may_look_alike_since
-from billing_admin.domain.document_hash import Row, Written
+from billing_admin.domain.charges import duplicate_window_start
+from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.invoices import reason_to_leave_out
-from billing_admin.domain.lifecycle import editable
-from billing_admin.domain.master_data import DraftFields, check_new_texts, checked
+from billing_admin.domain.lifecycle import check_editable
+from billing_admin.domain.master_data import DraftFields, check_fields, check_new_texts
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
@@ -42,7 +42,7 @@ def change(
     Raises NotFound, Conflict unless it is a draft, Stale when somebody changed it since, and Invalid.
     """
     row = _locked(session, invoice_id, version)
-    given = checked(fields)
+    given = check_fields(fields)
     check_new_texts(given, row)
     changed = changed_fields({name: row[name] for name in FIELDS}, given)
     if changed:
@@ -89,7 +89,7 @@ def move_charges(
 
 def _locked(session: Session, invoice_id: UUID, version: int | None) -> Row:
     row = lock_invoice(session, invoice_id)
-    editable(row["status"], row["number"], "changed")
+    check_editable(row["status"], row["number"], "changed")
     if version is not None and version != row["version"]:
         raise Stale("stale", "This draft was changed by somebody else meanwhile.")
     return row
@@ -137,12 +137,12 @@ def _remake(session: Session, row: Row, ids: Collection[UUID], now: datetime) ->
     made = build_draft(row["run_id"], one, {}, now)
     amounts = {name: made.invoice[name] for name in ("net", "tax", "total", "period_from", "period_to")}
     _update(session, row, amounts)
-    anew = Written(
+    anew = DocumentRows(
         row | amounts, *([part | {"invoice_id": row["id"]} for part in parts] for parts in (made.lines, made.taxes))
     )
     insert_many(session, InvoiceLine, anew.lines)
     insert_many(session, InvoiceTax, anew.taxes)
-    claim_charges(session, scope, [one], [anew], may_look_alike_since(now))
+    claim_charges(session, scope, [one], [anew], duplicate_window_start(now))
     return one
 
 
@@ -166,7 +166,7 @@ def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: 
     made.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
     store_documents(session, [made])
     amounts = session.scalars(select(Charge.amount).where(is_any_of(Charge.id, ids))).all()
-    claim_charges(session, scope, [one], [made], may_look_alike_since(now))
+    claim_charges(session, scope, [one], [made], duplicate_window_start(now))
     update_totals(
         session,
         (StatusChange(void["customer_id"], void["currency"], "pending", "billed", amount) for amount in amounts),

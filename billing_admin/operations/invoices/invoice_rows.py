@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.bulk import UpdateMany, hash_joins_only, insert_many
 from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import is_any_of
-from billing_admin.domain.document_hash import Row, Written
+from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.queries.billing.preview import BillingScope, PreparedDocument
 from billing_admin.queries.master_data.tax_rates import matches_line_tax
@@ -18,7 +18,7 @@ from billing_admin.queries.master_data.tax_rates import matches_line_tax
 
 def build_draft(
     run_id: UUID | None, one: PreparedDocument, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
-) -> Written:
+) -> DocumentRows:
     """The rows of a document as a draft; `copied` is what it says of seller and buyer. Who makes many hands in their keys."""
     keys = keys or new_ids(now)
     document, invoice_id = one.document, next(keys)
@@ -89,21 +89,21 @@ def build_draft(
         }
         for position, total in enumerate(document.taxes, 1)
     ]
-    return Written(invoice, lines, taxes)
+    return DocumentRows(invoice, lines, taxes)
 
 
-def store_documents(session: Session, documents: Sequence[Written]) -> None:
+def store_documents(session: Session, documents: Sequence[DocumentRows]) -> None:
     """Store each row once, numbered already if it is to be: an update afterwards would write every invoice twice."""
     store_invoices(session, documents)
     store_lines_and_taxes(session, documents)
 
 
-def store_invoices(session: Session, documents: Sequence[Written]) -> None:
+def store_invoices(session: Session, documents: Sequence[DocumentRows]) -> None:
     """Store the documents without their parts."""
     insert_many(session, Invoice, [one.invoice for one in documents])
 
 
-def store_lines_and_taxes(session: Session, documents: Sequence[Written]) -> None:
+def store_lines_and_taxes(session: Session, documents: Sequence[DocumentRows]) -> None:
     """Store lines and taxes."""
     insert_many(session, InvoiceLine, [line for one in documents for line in one.lines])
     insert_many(session, InvoiceTax, [tax for one in documents for tax in one.taxes])
@@ -133,7 +133,7 @@ def claim_charges(
     session: Session,
     scope: BillingScope,
     billed: Sequence[PreparedDocument],
-    drafts: Sequence[Written],
+    drafts: Sequence[DocumentRows],
     alike_since: datetime,
 ) -> None:
     """Put the scope's pending charges on their lines: those that stand alone one by one, all others in one set-based update.

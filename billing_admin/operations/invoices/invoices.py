@@ -12,11 +12,18 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import is_any_of_named
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
-from billing_admin.domain.days import calendar_day
-from billing_admin.domain.document_hash import COPIES, Row, Written, chained, content, document_number
+from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.document_hash import (
+    COPIED_COLUMNS,
+    DocumentRows,
+    Row,
+    canonical_content,
+    chained_hash,
+    document_number,
+)
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.lifecycle import due_date, editable, may_issue
-from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, refusal, shortcomings
+from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
+from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings, not_ready_error
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
@@ -34,7 +41,7 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
     locked period, and when `domain.readiness` finds something missing.
     """
     row = lock_invoice(session, invoice_id)
-    if not may_issue(row["status"], row["number"]):
+    if not needs_issue(row["status"], row["number"]):
         return False
     documents = load_document_rows(session, [row])
     number_documents(session, documents, issue_date or today(session, now), now)
@@ -51,7 +58,7 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     """
     query = select(Invoice.__table__).where(is_any_of_named(Invoice.id, "ids")).order_by(Invoice.id).with_for_update()
     rows = [dict(row) for row in session.execute(query, {"ids": ids}).mappings()]
-    drafts = [row for row in rows if may_issue(row["status"], row["number"])]
+    drafts = [row for row in rows if needs_issue(row["status"], row["number"])]
     if not drafts:
         return 0
     drafts.sort(key=lambda row: (row["customer_reference"], row["id"]))
@@ -77,7 +84,7 @@ def lock_invoice(session: Session, invoice_id: UUID) -> Row:
     return dict(row)
 
 
-def number_documents(session: Session, documents: Sequence[Written], issue_date: date, now: datetime) -> None:
+def number_documents(session: Session, documents: Sequence[DocumentRows], issue_date: date, now: datetime) -> None:
     """Issue documents of one kind in their order: freeze them, lock their series, then number and hash them.
 
     The lock of the series is the last of all locks, so that it is held as briefly as possible.
@@ -85,7 +92,7 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
     series or in a locked period, and when `domain.readiness` finds something missing; and Conflict when the format makes a
     number that another document has.
     """
-    house = require_open_day(session, calendar_day(issue_date, "issue_date"), now, "issue_date")
+    house = require_open_day(session, check_calendar_day(issue_date, "issue_date"), now, "issue_date")
     contents = _freeze_all(session, house, documents, issue_date, now)
     kind = documents[0].invoice["kind"]
     series = _locked_series(session, kind, issue_date, now)
@@ -94,7 +101,7 @@ def number_documents(session: Session, documents: Sequence[Written], issue_date:
     format, last_hash = number_format(house, kind), series.last_hash
     for sequence, (one, said) in enumerate(zip(documents, contents, strict=True), series.next_sequence):
         number = document_number(format, issue_date, sequence)
-        last_hash = chained(last_hash, number, said)
+        last_hash = chained_hash(last_hash, number, said)
         one.invoice.update(series_id=series.id, sequence=sequence, number=number, hash=last_hash)
     series.next_sequence, series.last_hash = series.next_sequence + len(documents), last_hash
     _refuse_taken(session, [one.invoice["number"] for one in documents])
@@ -122,7 +129,7 @@ _BUYERS = select(Customer.__table__).where(is_any_of_named(Customer.id, "ids"))
 
 
 def _freeze_all(
-    session: Session, house: Organisation, documents: Sequence[Written], issue_date: date, now: datetime
+    session: Session, house: Organisation, documents: Sequence[DocumentRows], issue_date: date, now: datetime
 ) -> list[str]:
     """Make drafts what they will be once numbered, their rows in memory; return the contents that their hashes will cover.
 
@@ -140,11 +147,11 @@ def _freeze_all(
         problem for document in documents for problem in _missing(document, people[document.invoice["customer_id"]])
     ]
     if missing:
-        raise refusal(missing)
-    return [content(one) for one in documents]
+        raise not_ready_error(missing)
+    return [canonical_content(one) for one in documents]
 
 
-def _missing(document: Written, customer: Record) -> Sequence[Shortcoming]:
+def _missing(document: DocumentRows, customer: Record) -> Sequence[Shortcoming]:
     """Name what stops an invoice from being issued, of the copies that are frozen on it."""
     row = document.invoice
     if row["kind"] == "credit_note":
@@ -153,7 +160,7 @@ def _missing(document: Written, customer: Record) -> Sequence[Shortcoming]:
         Party(*(row[f"{role}_{name}"] for name in ("name", "address", "tax_id"))) for role in ("seller", "customer")
     )
     categories = {line["tax_category"] for line in document.lines}
-    return shortcomings(IssueFacts(seller_party, buyer_party, customer.tax_treatment, categories))
+    return find_shortcomings(IssueFacts(seller_party, buyer_party, customer.tax_treatment, categories))
 
 
 def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
@@ -204,7 +211,7 @@ def _locked_series(session: Session, kind: str, issue_date: date, now: datetime)
     return series
 
 
-_ISSUED = ["status", "issue_date", "due_date", "issued_at", "series_id", "sequence", "number", "hash", *COPIES]
+_ISSUED = ["status", "issue_date", "due_date", "issued_at", "series_id", "sequence", "number", "hash", *COPIED_COLUMNS]
 _INVOICE = Invoice.__table__.c
 _issue = UpdateMany(
     [_INVOICE[name] for name in ("id", *_ISSUED)],
@@ -215,7 +222,7 @@ _issue = UpdateMany(
 def discard(session: Session, invoice_id: UUID, actor: Actor, now: datetime) -> None:
     """Throw a draft away: its charges are pending again. Raises NotFound, and Conflict unless it is a draft."""
     row = lock_invoice(session, invoice_id)
-    editable(row["status"], row["number"], "discarded")
+    check_editable(row["status"], row["number"], "discarded")
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     on_draft = Charge.invoice_line_id.in_(select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id))
     amounts = session.scalars(select(Charge.amount).where(on_draft)).all()

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.lifecycle import may_void, void_date
+from billing_admin.domain.lifecycle import needs_void, void_date
 from billing_admin.domain.periods import refuse_locked
-from billing_admin.domain.text import named
+from billing_admin.domain.text import check_not_blank
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.drafts import create_replacement, detach_charges
@@ -40,9 +40,9 @@ def void_invoice(
     if charges not in CHARGE_OUTCOMES:
         raise Invalid("not_a_choice", f"Use one of {', '.join(CHARGE_OUTCOMES)}.", "charges")
     row = lock_invoice(session, invoice_id)
-    if not may_void(row):
+    if not needs_void(row):
         return False, None
-    said = named(reason, "reason", longest=500)
+    said = check_not_blank(reason, "reason", longest=500)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     organisation = lock_organisation(session)
     day = void_date(day_of(now, organisation.time_zone), row["issue_date"])

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import CustomerFields, check_new_texts, checked, differing
-from billing_admin.domain.text import folded
+from billing_admin.domain.master_data import CustomerFields, check_fields, check_new_texts, differing_fields
+from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_accounts
@@ -39,7 +39,7 @@ def create(
     Name and currency are needed. Without a reference the next free one such as C-0007 is taken. Raises Conflict, naming
     what differs, when id or reference belong to a customer with other values.
     """
-    given = checked(fields)
+    given = check_fields(fields)
     existing = _existing(session, id, given.get("reference"))
     if existing is not None:
         _check_same(existing, given, id)
@@ -69,7 +69,7 @@ def _existing(session: Session, id: UUID | None, reference: str | None) -> Custo
 def _check_same(existing: Customer, given: dict[str, Any], id: UUID | None) -> None:
     if id is not None and existing.id != id:
         raise Conflict("reference_taken", f"{existing.reference} is another customer.", "reference", differs=["id"])
-    differs = differing(given, _facts(existing))
+    differs = differing_fields(given, _facts(existing))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -92,7 +92,7 @@ def _facts(customer: Customer) -> dict[str, Any]:
 
 
 def _index(customer: Customer) -> None:
-    customer.search = folded(f"{customer.reference} {customer.name} {customer.email}")
+    customer.search = fold_for_search(f"{customer.reference} {customer.name} {customer.email}")
 
 
 def update(
@@ -102,7 +102,7 @@ def update(
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if version is not None and version != customer.version:
         raise Stale("stale", f"{customer.reference} was changed by somebody else meanwhile.")
-    given = checked(fields)
+    given = check_fields(fields)
     _check_free(session, customer, given)
     before = _facts(customer)
     check_new_texts(given, before)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Stale
-from billing_admin.domain.journal import ACCOUNTS, Accounts, checked_accounts
+from billing_admin.domain.journal import DEFAULT_ACCOUNTS, Accounts, check_accounts
 from billing_admin.domain.master_data import check_new_texts
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import changed_fields, record
@@ -20,13 +20,13 @@ def update(
     house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != house.version:
         raise Stale("stale", "The settings were changed by somebody else meanwhile.")
-    named = {key: value or ACCOUNTS.get(key, "") for key, value in given.items()}
+    named = {key: value or DEFAULT_ACCOUNTS.get(key, "") for key, value in given.items()}
     before = Accounts.of(house.journal_accounts).names
     check_new_texts(named, before)
-    after = {**before, **checked_accounts(named)}
+    after = {**before, **check_accounts(named)}
     changed = changed_fields(before, after)
     if changed:
-        house.journal_accounts = {key: value for key, value in after.items() if value != ACCOUNTS[key]}
+        house.journal_accounts = {key: value for key, value in after.items() if value != DEFAULT_ACCOUNTS[key]}
         session.flush()
         record(session, actor, now, "organisation.changed", "organisation", None, changed)
     return house

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import OrganisationFields, check_new_texts, checked
-from billing_admin.domain.text import cannot_collide
+from billing_admin.domain.master_data import OrganisationFields, check_fields, check_new_texts
+from billing_admin.domain.text import never_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.number_series import start_new_series
@@ -43,7 +43,7 @@ def update(
     house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != house.version:
         raise Stale("stale", "The settings were changed by somebody else meanwhile.")
-    given = checked(fields)
+    given = check_fields(fields)
     before = _facts(house)
     check_new_texts(given, before)
     for field in FIELDS:
@@ -63,7 +63,7 @@ def update(
 
 
 def _check_formats(house: Organisation) -> None:
-    if not cannot_collide(house.invoice_format, house.credit_note_format):
+    if not never_collide(house.invoice_format, house.credit_note_format):
         said = "Let it begin with other letters than the numbers of invoices do, such as CN-{year}-{number:5}."
         raise Invalid("formats_collide", said, "credit_note_format")
 

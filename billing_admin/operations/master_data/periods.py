@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked
-from billing_admin.domain.text import named, text
+from billing_admin.domain.text import check_not_blank, check_text
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import record
 from billing_admin.queries.invoices.numbers import last_document
@@ -50,7 +50,7 @@ def set_period_lock(session: Session, through: date | None, reason: str, actor: 
     if through is not None and through > day_of(now, house.time_zone):
         raise Invalid("in_the_future", "Use today or a day before: what is to come cannot be closed.", "through")
     opens = before is not None and (through is None or through < before)
-    said = named(reason, "reason", longest=500) if opens else text(reason, "reason", longest=500)
+    said = check_not_blank(reason, "reason", longest=500) if opens else check_text(reason, "reason", longest=500)
     house.locked_through = through
     session.flush()
     days = [day.isoformat() if day else None for day in (before, through)]

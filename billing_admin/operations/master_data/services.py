@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import ServiceFields, check_new_texts, checked, differing
-from billing_admin.domain.money import plain
-from billing_admin.domain.text import folded
+from billing_admin.domain.master_data import ServiceFields, check_fields, check_new_texts, differing_fields
+from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Service, ServicePrice, TaxRate
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import organisation
@@ -56,7 +56,7 @@ def create(
 
 
 def _checked(fields: ServiceFields) -> dict[str, Any]:
-    given = checked(fields)
+    given = check_fields(fields)
     if "prices_include_tax" in given:
         given["prices_include_tax"] = sorted(set(given["prices_include_tax"]))
     return given
@@ -72,7 +72,7 @@ def _existing(session: Session, id: UUID | None, code: str | None) -> Service | 
 def _check_same(existing: Service, given: dict[str, Any], id: UUID | None) -> None:
     if id is not None and existing.id != id:
         raise Conflict("code_taken", f"{existing.code} is another service.", "code", differs=["id"])
-    differs = differing(given, _facts(existing))
+    differs = differing_fields(given, _facts(existing))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -132,11 +132,11 @@ def _facts(service: Service) -> dict[str, Any]:
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    return facts | {"prices": {currency: plain(price) for currency, price in facts["prices"].items()}}
+    return facts | {"prices": {currency: plain_decimal(price) for currency, price in facts["prices"].items()}}
 
 
 def _index(service: Service) -> None:
-    service.search = folded(f"{service.code} {service.name}")
+    service.search = fold_for_search(f"{service.code} {service.name}")
 
 
 def update(

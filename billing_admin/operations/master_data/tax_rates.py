@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
-from billing_admin.domain.master_data import TaxRateFields, check_new_texts, checked
-from billing_admin.domain.money import plain
-from billing_admin.domain.tax import MAY_LACK_NOTE, USUAL_NOTES
+from billing_admin.domain.master_data import TaxRateFields, check_fields, check_new_texts
+from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.tax import CATEGORIES_WITHOUT_NOTE, DEFAULT_TAX_NOTES
 from billing_admin.models import TaxRate, TaxRateChange
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import tax_rate, today
@@ -27,25 +27,27 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
 
     Raises Conflict when its code is taken, and Invalid for a percentage in a category that charges no tax.
     """
-    given = checked(fields)
+    given = check_fields(fields)
     check_new_texts(given)
     if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
         raise Conflict("code_taken", f"There is a tax rate “{given['code']}” already.", "code")
     if given["category"] != TAXED and given["percent"]:
         raise Invalid("charges_no_tax", f"Category {given['category']} charges no tax: use 0 percent.", "percent")
-    given["note"] = given.get("note", "") or USUAL_NOTES.get(given["category"], "")
+    given["note"] = given.get("note", "") or DEFAULT_TAX_NOTES.get(given["category"], "")
     _check_note(given["category"], given["note"])
     rate = TaxRate(id=new_id(now), **given)
     session.add(rate)
     session.flush()
-    record(session, actor, now, "tax_rate.created", "tax_rate", rate.id, given | {"percent": plain(rate.percent)})
+    record(
+        session, actor, now, "tax_rate.created", "tax_rate", rate.id, given | {"percent": plain_decimal(rate.percent)}
+    )
     return rate
 
 
 def _check_note(category: str, note: str) -> None:
-    if not note.strip() and category not in MAY_LACK_NOTE:
+    if not note.strip() and category not in CATEGORIES_WITHOUT_NOTE:
         raise Invalid("blank", "Enter the reason that is printed on invoices, as no tax is charged.", "note")
-    if note and category not in USUAL_NOTES:
+    if note and category not in DEFAULT_TAX_NOTES:
         raise Invalid("not_printed", f"Leave it blank: a rate of category {category} needs no reason.", "note")
 
 
@@ -54,7 +56,7 @@ def update(
 ) -> TaxRate:
     """Change how a rate is called, and the reason that future documents print. Raises Stale when somebody changed it since."""
     rate = _locked(session, rate_id, version)
-    given = checked({"name": name, "note": note})
+    given = check_fields({"name": name, "note": note})
     _check_note(rate.category, note)
     before = {"name": rate.name, "note": rate.note}
     check_new_texts(given, before)
@@ -82,8 +84,8 @@ def change_percent(
     rate = _locked(session, rate_id, version)
     if rate.category != TAXED:
         raise Conflict("charges_no_tax", f"{rate.name} charges no tax: its percentage stays 0.", "percent")
-    checked({"percent": percent})
-    calendar_day(valid_from, "valid_from")
+    check_fields({"percent": percent})
+    check_calendar_day(valid_from, "valid_from")
     known = {change.valid_from: change for change in rate.changes}
     before = known[valid_from].percent if valid_from in known else None
     if before != percent:
@@ -116,7 +118,7 @@ def _changed(
     rate.version += 1  # changes live in a table of their own: they count as a change of the rate
     session.flush()
     session.refresh(rate, ["changes"])
-    was, is_now = (None if percent is None else plain(percent) for percent in percents)
+    was, is_now = (None if percent is None else plain_decimal(percent) for percent in percents)
     details: dict[str, Any] = {"valid_from": valid_from.isoformat(), "percent": [was, is_now]}
     record(session, actor, now, "tax_rate.percent_changed", "tax_rate", rate.id, details)
 

@@ -19,7 +19,7 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.money import Money
-from billing_admin.domain.payments import Part
+from billing_admin.domain.payments import AllocationPart
 from billing_admin.models import Account, Allocation, Invoice, Payment
 from billing_admin.operations.master_data.accounts import AccountKey, lock_accounts, open_accounts
 from billing_admin.queries.payments.payments import is_open
@@ -53,7 +53,9 @@ class PlannedAllocation:
     made_on: date
 
 
-def plan_allocations(session: Session, key: AccountKey, parts: Sequence[Part], day: date) -> list[PlannedAllocation]:
+def plan_allocations(
+    session: Session, key: AccountKey, parts: Sequence[AllocationPart], day: date
+) -> list[PlannedAllocation]:
     """What parts make of an account's invoices: each counts from the day, or from the invoice's issue date if that is later.
 
     The caller has locked the money. Raises Invalid for what is no invoice of the account, and Conflict for one that is not

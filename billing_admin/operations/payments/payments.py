@@ -21,18 +21,18 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.lifecycle import refuse_before_issue_date
-from billing_admin.domain.money import Money, exact
+from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.payments import (
     WRITE_OFF,
-    Allocate,
-    Part,
+    AllocationPart,
+    AllocationRequest,
     PaymentSpec,
-    differences,
-    oldest_first,
-    parts_asked,
-    written,
+    allocate_oldest_first,
+    allocation_parts,
+    allocation_text,
+    differing_fields,
 )
-from billing_admin.domain.text import named, refuse_unprintable, text
+from billing_admin.domain.text import check_not_blank, check_text, refuse_unprintable
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
 from billing_admin.operations.master_data.accounts import AccountKey
@@ -86,7 +86,7 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
     asked = _asked(session, spec.allocate, currency)
     if stored is not None:
         same = {"customer_id": buyer.id, "currency": spec.currency, "amount": amount, "received_on": spec.received_on}
-        same |= {"method": spec.method, "reference": spec.reference, "asked": written(asked)}
+        same |= {"method": spec.method, "reference": spec.reference, "asked": allocation_text(asked)}
         return _replayed(stored, same)
     refuse_unprintable(spec.reference or "", "reference")
     received_on = _day(session, spec.received_on, now, "received_on")
@@ -116,14 +116,16 @@ _SAID = {"customer_id": "customer", "asked": "allocate"}
 
 
 def _replayed(stored: Record, same: Mapping[str, object]) -> RecordedPayment:
-    differs = [_SAID.get(name, name) for name in differences(same, stored)]
+    differs = [_SAID.get(name, name) for name in differing_fields(same, stored)]
     if differs:
         said = f"Payment {stored.id} is stored already, with another {', '.join(differs)}."
         raise Conflict("id_conflict", said, "id", differs=differs)
     return RecordedPayment(stored.id, False)
 
 
-def _asked(session: Session, allocate: Allocate, currency: str) -> Literal["oldest"] | tuple[Part, ...]:
+def _asked(
+    session: Session, allocate: AllocationRequest, currency: str
+) -> Literal["oldest"] | tuple[AllocationPart, ...]:
     """How to allocate, with the ids of the invoices that are named. Raises Invalid for one that does not exist."""
     if isinstance(allocate, str):
         return allocate
@@ -134,7 +136,7 @@ def _asked(session: Session, allocate: Allocate, currency: str) -> Literal["olde
     for place, name in enumerate(names):
         if _spelt(name) not in found:
             raise Invalid("unknown_invoice", f"There is no invoice “{name[:80]}”.", "allocate", place, "invoice")
-    return parts_asked(allocate, [found[_spelt(name)] for name in names], currency)
+    return allocation_parts(allocate, [found[_spelt(name)] for name in names], currency)
 
 
 def _spelt(name: str) -> str:
@@ -153,13 +155,13 @@ def _store(
     session: Session,
     id: UUID,
     paid: _Paid,
-    asked: Literal["oldest"] | Sequence[Part],
+    asked: Literal["oldest"] | Sequence[AllocationPart],
     reference: str,
     actor: Actor,
     now: datetime,
 ) -> None:
     """Insert a payment and its allocations, beside their event. The caller has locked the money."""
-    parts = oldest_first(open_invoices(session, *paid.key), paid.amount) if isinstance(asked, str) else asked
+    parts = allocate_oldest_first(open_invoices(session, *paid.key), paid.amount) if isinstance(asked, str) else asked
     made = plan_allocations(session, paid.key, parts, paid.received_on)
     details = {
         "customer": reference,
@@ -178,7 +180,7 @@ def _store(
         "received_on": paid.received_on,
         "method": paid.method,
         "reference": paid.reference,
-        "asked": written(asked),
+        "asked": allocation_text(asked),
         "status": "recorded",
         "reason": paid.reason,
         "reversed_on": None,
@@ -207,7 +209,12 @@ def _told(made: Sequence[PlannedAllocation], key: AccountKey) -> dict[str, dict[
 
 
 def allocate(
-    session: Session, payment_id: UUID, spec: Allocate, actor: Actor, now: datetime, expected: int | None = None
+    session: Session,
+    payment_id: UUID,
+    spec: AllocationRequest,
+    actor: Actor,
+    now: datetime,
+    expected: int | None = None,
 ) -> int:
     """Allocate what is left of a payment, or parts of it, as of today. Returns how many minor units.
 
@@ -225,7 +232,7 @@ def allocate(
     left = payment.amount - payment.allocated
     if expected not in {None, left}:
         raise Conflict("changed_meanwhile", f"{_said(left, key)} are left by now: look at the amounts again.", "left")
-    parts = oldest_first(open_invoices(session, *key), left) if isinstance(asked, str) else asked
+    parts = allocate_oldest_first(open_invoices(session, *key), left) if isinstance(asked, str) else asked
     amount = sum(part for _, part in parts)
     if amount > left:
         said = f"{_said(left, key)} of this payment are left: allocate that much at most."
@@ -251,7 +258,7 @@ def withdraw_allocation(
 
     Raises NotFound for an allocation that this payment does not have. The reason may be left empty.
     """
-    text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
+    check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     one = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
@@ -298,7 +305,7 @@ def reverse(
 
     Raises Invalid for a day in the locked period, before the receipt, or before the last day on which an allocation of it stood.
     """
-    named(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
+    check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     payment = _payment(session, payment_id)
     key = payment.customer_id, payment.currency
     of_payment = Allocation.payment_id == payment_id
@@ -332,15 +339,15 @@ def write_off(
     dated in the future, and Conflict when nothing is open or the balance is another one; reversing the payment opens the
     invoice again.
     """
-    named(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
+    check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
         raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
     key = invoice.customer_id, invoice.currency
-    minor = Money.exactly(exact(amount, "amount"), invoice.currency, "amount").minor
+    minor = Money.exactly(exact_decimal(amount, "amount"), invoice.currency, "amount").minor
     stored = _stored(session, id)
     if stored is not None:
-        asked = written([(invoice_id, minor)])
+        asked = allocation_text([(invoice_id, minor)])
         return _replayed(stored, {"method": WRITE_OFF, "amount": minor, "reason": reason, "asked": asked})
     refuse_unprintable(reason, "reason")
     today = _day(session, None, now, "amount")

@@ -14,7 +14,14 @@ from sqlalchemy import Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
-from billing_admin.domain.webhooks import JITTER, KEPT_FOR, fingerprint, rest, secret, wait
+from billing_admin.domain.webhooks import (
+    DELIVERY_RETENTION,
+    JITTER_PERCENT,
+    endpoint_secret,
+    pause_after_failures,
+    retry_delay,
+    secret_fingerprint,
+)
 from billing_admin.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing_admin.queries.webhooks.endpoints import is_due, is_free
 
@@ -111,12 +118,12 @@ def _next(session: Session, found: WebhookEndpoint, worker: str, key: str, now: 
 
 def _secrets(found: WebhookEndpoint, key: str, now: datetime) -> tuple[str, ...]:
     """The secrets that sign now, the newest first; none if the installation's key is another one by now."""
-    current = secret(key, found.salt)
-    if fingerprint(current) != found.secret_hash:
+    current = endpoint_secret(key, found.salt)
+    if secret_fingerprint(current) != found.secret_hash:
         return ()
     if found.previous_salt is None or found.previous_until is None or found.previous_until <= now:
         return (current,)
-    return current, secret(key, found.previous_salt)
+    return current, endpoint_secret(key, found.previous_salt)
 
 
 def _log(session: Session, delivery_id: UUID, outcome: AttemptOutcome) -> None:
@@ -144,7 +151,7 @@ def _settle(
             _hurry(session, found, now)
         return
     sent.tries += 1
-    pause = wait(sent.tries, _jitter())
+    pause = retry_delay(sent.tries, _jitter())
     if pause is None:
         _finish(sent, "given_up", now)
         found.given_up_in_a_row += 1
@@ -152,7 +159,7 @@ def _settle(
         sent.next_attempt_at = now + pause
     if outcome.silent:
         found.silent += 1
-        found.rest_until = now + rest(found.silent, _jitter())
+        found.rest_until = now + pause_after_failures(found.silent, _jitter())
         if pause is None:
             _give_up_as_old(session, found, sent, now)
 
@@ -193,11 +200,11 @@ def delete_expired(session: Session, now: datetime) -> int:
     """Delete a part of it. Returns how many."""
     old = (
         select(WebhookDelivery.id)
-        .where(WebhookDelivery.state == "delivered", WebhookDelivery.finished_at < now - KEPT_FOR)
+        .where(WebhookDelivery.state == "delivered", WebhookDelivery.finished_at < now - DELIVERY_RETENTION)
         .limit(DELETE_BATCH)
     )
     return session.connection().execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(old))).rowcount
 
 
 def _jitter() -> int:
-    return random.randint(-JITTER, JITTER)  # noqa: S311 - no secret
+    return random.randint(-JITTER_PERCENT, JITTER_PERCENT)  # noqa: S311 - no secret

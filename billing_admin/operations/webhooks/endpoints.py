@@ -17,9 +17,9 @@ from billing_admin.db.bulk import insert_many
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import check_new_texts
-from billing_admin.domain.text import text
-from billing_admin.domain.webhook_addresses import Rules, target
-from billing_admin.domain.webhooks import EVENTS, OLD_SECRET_SIGNS_FOR, PING, fingerprint, secret
+from billing_admin.domain.text import check_text
+from billing_admin.domain.webhook_addresses import AddressRules, parse_target
+from billing_admin.domain.webhooks import EVENTS, OLD_SECRET_VALIDITY, PING, endpoint_secret, secret_fingerprint
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.webhooks.outbox import delivery_rows
@@ -37,10 +37,10 @@ class EndpointSpec:
     description: str
     events: Sequence[str]
 
-    def checked(self, rules: Rules) -> dict[str, Any]:
+    def checked(self, rules: AddressRules) -> dict[str, Any]:
         """The values to store, or raise Invalid."""
-        target(self.url, rules)
-        text(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
+        parse_target(self.url, rules)
+        check_text(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
         unknown = [event for event in self.events if event not in EVENTS]
         if unknown or not self.events:
             raise Invalid("no_event", f"Choose at least one of {', '.join(EVENTS)}.", "events")
@@ -52,7 +52,7 @@ class EndpointSpec:
 
 
 def add(
-    session: Session, spec: EndpointSpec, rules: Rules, key: str, id: UUID, actor: Actor, now: datetime
+    session: Session, spec: EndpointSpec, rules: AddressRules, key: str, id: UUID, actor: Actor, now: datetime
 ) -> tuple[WebhookEndpoint, str]:
     """Add an endpoint. Returns it and its secret, which is shown this once; `key` is the installation's.
 
@@ -61,7 +61,7 @@ def add(
     if session.get(WebhookEndpoint, id) is not None:
         raise Conflict("webhook_exists", "This webhook was added already, and its secret is shown once.", "id")
     salt = secrets.token_hex(16)
-    shown = secret(key, salt)
+    shown = endpoint_secret(key, salt)
     values = spec.checked(rules)
     check_new_texts(values)
     made = WebhookEndpoint(
@@ -69,7 +69,7 @@ def add(
         **values,
         state="active",
         salt=salt,
-        secret_hash=fingerprint(shown),
+        secret_hash=secret_fingerprint(shown),
         given_up_in_a_row=0,
         silent=0,
         version=1,
@@ -83,7 +83,13 @@ def add(
 
 
 def change(
-    session: Session, id: UUID, spec: EndpointSpec, rules: Rules, version: int | None, actor: Actor, now: datetime
+    session: Session,
+    id: UUID,
+    spec: EndpointSpec,
+    rules: AddressRules,
+    version: int | None,
+    actor: Actor,
+    now: datetime,
 ) -> None:
     """Change where it is, what it is for, which events. Raises Stale when somebody changed it since `version` was read."""
     found = endpoint(session, id, lock=True)
@@ -151,10 +157,10 @@ def rotate_secret(session: Session, id: UUID, key: str, version: int | None, act
     found = endpoint(session, id, lock=True)
     if version is not None and version != found.version:
         raise Stale("stale", "This webhook was changed meanwhile. If its new secret was not kept, rotate it again.")
-    found.previous_salt, found.previous_until = found.salt, now + OLD_SECRET_SIGNS_FOR
+    found.previous_salt, found.previous_until = found.salt, now + OLD_SECRET_VALIDITY
     found.salt = secrets.token_hex(16)
-    shown = secret(key, found.salt)
-    found.secret_hash = fingerprint(shown)
+    shown = endpoint_secret(key, found.salt)
+    found.secret_hash = secret_fingerprint(shown)
     found.version += 1
     _wake(found)
     session.flush()

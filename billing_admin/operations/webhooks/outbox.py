@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many
 from billing_admin.db.ids import new_ids
-from billing_admin.domain.document_hash import Written
-from billing_admin.domain.webhooks import body
+from billing_admin.domain.document_hash import DocumentRows
+from billing_admin.domain.webhooks import event_body
 from billing_admin.models import WebhookDelivery
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.webhooks.endpoints import listening_endpoint_ids
@@ -41,12 +41,12 @@ def delivery_rows(
     made: list[dict[str, Any]] = []
     for about, data in happened:
         event_id = next(keys)
-        row = {"event_id": event_id, "event": event, "about": about, "body": body(event_id, event, now, data)}
+        row = {"event_id": event_id, "event": event, "about": about, "body": event_body(event_id, event, now, data)}
         made.extend({"id": next(keys), "endpoint_id": endpoint_id, **row, **waiting} for endpoint_id in endpoints)
     return made
 
 
-def enqueue_invoices_issued(session: Session, documents: Sequence[Written], now: datetime) -> None:
+def enqueue_invoices_issued(session: Session, documents: Sequence[DocumentRows], now: datetime) -> None:
     """Tell of invoices that just got their numbers."""
     enqueue_event(session, "invoice.issued", lambda: _invoices(session, documents, now), now)
 
@@ -73,7 +73,7 @@ def enqueue_charges_held(session: Session, charge_ids: Sequence[UUID], now: date
 
 
 def _invoices(
-    session: Session, documents: Sequence[Written], now: datetime, replaced_by: UUID | None = None
+    session: Session, documents: Sequence[DocumentRows], now: datetime, replaced_by: UUID | None = None
 ) -> list[EventData]:
     return [(told["number"], told) for told in invoice_payloads(session, documents, today(session, now), replaced_by)]
 

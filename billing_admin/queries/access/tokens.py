@@ -13,7 +13,7 @@ from billing_admin.db.lookup import ValueList, list_contains
 from billing_admin.db.prepared import PreparedQuery, run_without_transaction
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import NotAuthenticated, NotFound
-from billing_admin.domain.tokens import digest, well_formed
+from billing_admin.domain.tokens import digest, is_well_formed
 from billing_admin.models import ApiToken, User
 
 USE_STAYS_FRESH = timedelta(minutes=1)
@@ -51,7 +51,7 @@ def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str
 
     It may do what its scopes and its owner's role both allow. Made on the command line it has no owner: its scopes decide.
     """
-    if not well_formed(secret):
+    if not is_well_formed(secret):
         return None
     for id, name, scopes, user_id, expires_at, last_used_at, role in run_without_transaction(
         engine, _BY_HASH, {"hash": digest(secret)}

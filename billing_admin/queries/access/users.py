@@ -14,7 +14,7 @@ from billing_admin.domain.sign_in import (
     FAILURES_COUNT_FOR,
     FAILURES_PER_ACCOUNT_AND_ADDRESS,
     FAILURES_PER_ADDRESS,
-    folded_email,
+    fold_email,
 )
 from billing_admin.models import SignInFailure, User, UserSession
 
@@ -59,7 +59,7 @@ def session_token_hash(token: str) -> str:
 def credentials(session: Session, email: str) -> Credentials | None:
     """What an active person signs in with, or None."""
     found = session.execute(
-        select(User.id, User.password_hash).where(User.email == folded_email(email), User.active)
+        select(User.id, User.password_hash).where(User.email == fold_email(email), User.active)
     ).one_or_none()
     return None if found is None else Credentials(*found)
 
@@ -76,7 +76,7 @@ def open_session(session: Session, token: str) -> OpenSession | None:
 
 def is_sign_in_throttled(session: Session, email: str, network: str, now: datetime) -> bool:
     """Whether too many attempts failed: on this account from this network, or from this network at all."""
-    of_account = func.count().filter(SignInFailure.email == folded_email(email))
+    of_account = func.count().filter(SignInFailure.email == fold_email(email))
     in_all, on_account = session.execute(
         select(func.count(), of_account).where(
             SignInFailure.address == network, SignInFailure.at > now - FAILURES_COUNT_FOR

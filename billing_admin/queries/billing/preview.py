@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, se
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
-from billing_admin.domain.document_hash import sha256
+from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate, make_document, reason_to_leave_out
-from billing_admin.domain.money import plain
-from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, shortcomings
-from billing_admin.domain.tax import UNTAXED, untaxed
+from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
+from billing_admin.domain.tax import UNTAXED_RATES, with_untaxed_rate
 from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
@@ -134,8 +134,10 @@ def preview(session: Session, scope: BillingScope) -> Preview:
     left_out = [_left_out(one) for one in prepared if one.reason is not None] + _not_due(session, scope)
     left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
     seen = [[str(one.customer_id), one.document.digest()] for one in documents]
-    rest = [[str(row.customer_id), row.currency, row.charges, plain(row.amount), row.reason] for row in left_out]
-    return Preview(documents, left_out, sha256([seen, rest]))
+    rest = [
+        [str(row.customer_id), row.currency, row.charges, plain_decimal(row.amount), row.reason] for row in left_out
+    ]
+    return Preview(documents, left_out, hash_data([seen, rest]))
 
 
 def prepare_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
@@ -143,15 +145,15 @@ def prepare_documents(session: Session, scope: BillingScope) -> list[PreparedDoc
     groups = _groups(session, scope)
     people = _people(session, {customer_id for customer_id, _ in groups})
     house = organisation(session)
-    notes = {treatment: getattr(house, f"{treatment}_note") for treatment in UNTAXED}
+    notes = {treatment: getattr(house, f"{treatment}_note") for treatment in UNTAXED_RATES}
     prepared = []
     for (customer_id, currency), own in groups.items():
         reference, treatment, buyer = people[customer_id]
-        rate = UNTAXED.get(treatment)
-        taxed = own if rate is None else [untaxed(group, rate, notes[treatment]) for group in own]
+        rate = UNTAXED_RATES.get(treatment)
+        taxed = own if rate is None else [with_untaxed_rate(group, rate, notes[treatment]) for group in own]
         facts = IssueFacts(seller(house), buyer, treatment, {group.tax.category for group in taxed})
         document = make_document(currency, taxed)
-        prepared.append(PreparedDocument(customer_id, reference, buyer.name, document, shortcomings(facts)))
+        prepared.append(PreparedDocument(customer_id, reference, buyer.name, document, find_shortcomings(facts)))
     return sorted(prepared, key=lambda one: (one.reference, one.document.currency))
 
 

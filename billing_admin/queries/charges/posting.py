@@ -31,7 +31,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import ValueList, array_of, is_any_of_named, parse_uuid
 from billing_admin.db.prepared import MAX_NUMBERED, PreparedQuery, Rows, numbered_name, numbered_values
-from billing_admin.domain.charges import ChargeSpec, CustomerTerms, ServiceTerms, may_look_alike_since
+from billing_admin.domain.charges import ChargeSpec, CustomerTerms, ServiceTerms, duplicate_window_start
 from billing_admin.domain.posting import PostingContext
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
 from billing_admin.queries.master_data.organisation import day_of
@@ -139,7 +139,7 @@ def _look_up_many(session: Session, specs: Sequence[ChargeSpec], skip_locked: bo
 
 def load_recent(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
     """Return the earliest charge of the last 24 hours by fingerprint; cancelled charges do not count."""
-    since = may_look_alike_since(now)
+    since = duplicate_window_start(now)
     parameters: dict[str, Any] = {"yesterday": since.date(), "today": now.astimezone(UTC).date()}
     if len(fingerprints) <= MAX_NUMBERED:
         rows = _recent(len(fingerprints))(session, parameters | numbered_values("fingerprint", fingerprints))

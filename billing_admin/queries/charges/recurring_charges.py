@@ -16,7 +16,7 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.charges import ONE
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import multiply
-from billing_admin.domain.recurring_charges import Period, Schedule, days_in
+from billing_admin.domain.recurring_charges import Period, Schedule, count_days
 from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
 from billing_admin.queries.charges import charges
 from billing_admin.queries.master_data.customers import customer
@@ -108,7 +108,7 @@ class UpcomingCharge:
     @property
     def share(self) -> str:
         """`25 of 30 days` of a partial period, else nothing."""
-        return "" if self.of_days is None else f"{days_in(self.period_from, self.period_to)} of {self.of_days} days"
+        return "" if self.of_days is None else f"{count_days(self.period_from, self.period_to)} of {self.of_days} days"
 
 
 def upcoming_charges(row: Record, most: int = UPCOMING_SHOWN) -> list[UpcomingCharge]:

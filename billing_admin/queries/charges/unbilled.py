@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.money import ZERO
-from billing_admin.domain.text import folded
+from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Charge, Customer, Service
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
@@ -52,7 +52,7 @@ def _of(currency: Any, customer_id: Any, filters: UnbilledFilter) -> list[Column
     if filters.currency:
         conditions.append(currency == filters.currency)
     if filters.q:
-        found = select(Customer.id).where(Customer.search.contains(folded(filters.q, "q"), autoescape=True))
+        found = select(Customer.id).where(Customer.search.contains(fold_for_search(filters.q, "q"), autoescape=True))
         conditions.append(customer_id.in_(found))
     return conditions
 

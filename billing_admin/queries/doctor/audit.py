@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.audit import BEGINNING, chained, content
+from billing_admin.domain.audit import FIRST_PREVIOUS_HASH, canonical_content, chained_hash
 from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.queries.audit import COLUMNS_AS_TEXT, ChainHead
 from billing_admin.queries.doctor.findings import Check, Finding, Result
@@ -24,7 +24,7 @@ def find(session: Session) -> Iterator[tuple[str, Finding]]:
         .outerjoin(AuditEvent, AuditEvent.id == AuditSeal.event_id)
         .order_by(AuditSeal.sequence)
     )
-    before = ChainHead(0, BEGINNING)
+    before = ChainHead(0, FIRST_PREVIOUS_HASH)
     for row in session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings():
         event = dict(row)
         seal, sealed_id = ChainHead(event.pop("sequence"), event.pop("hash")), str(event.pop("sealed_id"))
@@ -40,7 +40,7 @@ def _wrong(before: ChainHead, seal: ChainHead, event_id: str, event: dict[str, A
         return Finding("audit_events", event_id, f"is missing; it was sealed as number {seal.sequence}")
     if seal.sequence != before.sequence + 1:
         return Finding("audit_seals", str(seal.sequence), f"follows {before.sequence}: what was between is missing")
-    if seal.hash != chained(before.hash, content(event)):
+    if seal.hash != chained_hash(before.hash, canonical_content(event)):
         return Finding("audit_events", event_id, f"does not match seal {seal.sequence}: altered, or not in its place")
     return None
 
@@ -50,7 +50,7 @@ def check_anchors(session: Session, anchors: Iterable[ChainHead]) -> Result:
     rows = []
     for anchor in anchors:
         hash = session.scalar(select(AuditSeal.hash).where(AuditSeal.sequence == anchor.sequence))
-        if anchor == ChainHead(0, BEGINNING) or hash == anchor.hash:
+        if anchor == ChainHead(0, FIRST_PREVIOUS_HASH) or hash == anchor.hash:
             continue
         wrong = "is not there: the chain was cut off" if hash is None else "has another hash: the chain was made anew"
         rows.append(Finding("audit_seals", str(anchor.sequence), wrong))

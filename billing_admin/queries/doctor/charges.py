@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Executable, Subquery, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.money import ZERO, exact_sum as sum_exactly, plain
+from billing_admin.domain.money import ZERO, exact_sum as sum_exactly, plain_decimal
 from billing_admin.models import Account, AuditEvent, Charge, Invoice, InvoiceLine
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import CHARGE_STATUSES
@@ -97,7 +97,7 @@ def _two(names: tuple[str, ...], values: list[Any], recomputed: str) -> str:
 
 
 def _said(value: Any) -> str:
-    return plain(value) if isinstance(value, Decimal) else str(value)
+    return plain_decimal(value) if isinstance(value, Decimal) else str(value)
 
 
 def _unbilled_sums() -> Subquery:

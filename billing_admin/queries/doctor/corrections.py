@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.domain.formatting import money_or_units
-from billing_admin.domain.money import plain
+from billing_admin.domain.formatting import format_money_or_units
+from billing_admin.domain.money import plain_decimal
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.base import exact_sum
 from billing_admin.queries.doctor.findings import Check, Finding
@@ -78,7 +78,7 @@ def _credited_lines(session: Session) -> Iterator[Finding]:
         .where(_beyond(sums.c.net, InvoiceLine.net))
     )
     for id, currency, *amounts in session.execute(query):
-        net, taken = (money_or_units(int(minor), currency) for minor in amounts)
+        net, taken = (format_money_or_units(int(minor), currency) for minor in amounts)
         yield Finding("invoice_lines", str(id), f"its net is {net}, credit notes take back {taken}")
 
 
@@ -109,8 +109,8 @@ def _credited_taxes(session: Session) -> Iterator[Finding]:
         .where(or_(_beyond(sums.c.base, base), _beyond(sums.c.tax, tax)))
     )
     for id, currency, category, percent, *amounts in session.execute(query):
-        base_of, base_back, tax_of, tax_back = (money_or_units(int(minor), currency) for minor in amounts)
-        at = f"at {category} {plain(percent)} %"
+        base_of, base_back, tax_of, tax_back = (format_money_or_units(int(minor), currency) for minor in amounts)
+        at = f"at {category} {plain_decimal(percent)} %"
         wrong = f"{at} base and tax are {base_of} and {tax_of}, credit notes take back {base_back} and {tax_back}"
         yield Finding("invoices", str(id), wrong)
 

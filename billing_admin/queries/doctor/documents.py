@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.document_hash import Row, Written, chained, content
+from billing_admin.domain.document_hash import DocumentRows, Row, canonical_content, chained_hash
 from billing_admin.domain.errors import DomainError
-from billing_admin.domain.formatting import money_or_units
-from billing_admin.domain.invoices import TaxRate, has_tax_within, included_tax_totals, tax_totals
-from billing_admin.domain.money import Money, plain, without_tax
+from billing_admin.domain.formatting import format_money_or_units
+from billing_admin.domain.invoices import TaxRate, included_tax_totals, includes_tax, tax_totals
+from billing_admin.domain.money import Money, nets_without_tax, plain_decimal
 from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.invoices.document_rows import load_document_rows
@@ -35,7 +35,7 @@ def find(session: Session) -> Iterator[tuple[str, Finding]]:
         yield SERIES.name, finding
 
 
-def _documents(session: Session) -> Iterator[Written]:
+def _documents(session: Session) -> Iterator[DocumentRows]:
     """Every document by series and number; drafts among them, by their ids."""
     query = select(Invoice.__table__).order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
     found = session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings()
@@ -43,10 +43,10 @@ def _documents(session: Session) -> Iterator[Written]:
         yield from load_document_rows(session, [dict(row) for row in invoices])
 
 
-Problems = Callable[[Written, Row | None], Iterator[str]]
+Problems = Callable[[DocumentRows, Row | None], Iterator[str]]
 
 
-def _safely(problems: Problems, document: Written, before: Row | None) -> Iterator[str]:
+def _safely(problems: Problems, document: DocumentRows, before: Row | None) -> Iterator[str]:
     """What a check says; a document so wrong that the domain refuses to compute with it is wrong, too."""
     try:
         yield from problems(document, before)
@@ -54,7 +54,7 @@ def _safely(problems: Problems, document: Written, before: Row | None) -> Iterat
         yield error.message
 
 
-def _one_currency(document: Written, _before: Row | None) -> Iterator[str]:
+def _one_currency(document: DocumentRows, _before: Row | None) -> Iterator[str]:
     row = document.invoice
     for line in document.lines:
         for field, what in (("currency", "in another currency"), ("customer_id", "another customer's")):
@@ -62,19 +62,19 @@ def _one_currency(document: Written, _before: Row | None) -> Iterator[str]:
                 yield f"line {line['position']} is {what}"
 
 
-def _rounded_once(document: Written, _before: Row | None) -> Iterator[str]:
+def _rounded_once(document: DocumentRows, _before: Row | None) -> Iterator[str]:
     currency = document.invoice["currency"]
     for line in document.lines:
         kind = "net" if line["gross"] is None else "gross"
         rounded = Money.rounded(line["amount"], currency).minor
         if line[kind] != rounded:
-            stored = money_or_units(line[kind], currency)
-            due = money_or_units(rounded, currency)
-            yield f"line {line['position']} has {kind} {stored}; {plain(line['amount'])} {currency} rounds to {due}"
+            stored = format_money_or_units(line[kind], currency)
+            due = format_money_or_units(rounded, currency)
+            yield f"line {line['position']} has {kind} {stored}; {plain_decimal(line['amount'])} {currency} rounds to {due}"
     yield from _split_once(document)
 
 
-def _split_once(document: Written) -> Iterator[str]:
+def _split_once(document: DocumentRows) -> Iterator[str]:
     inclusive = defaultdict(list)
     for line in document.lines if document.invoice["kind"] == "invoice" else ():
         if (line["gross"] is None) != (line["included_percent"] is None):
@@ -82,16 +82,17 @@ def _split_once(document: Written) -> Iterator[str]:
         elif line["gross"] is not None:
             inclusive[_rate_of(line), line["included_percent"]].append(line)
     for (_, percent), lines in inclusive.items():
-        nets = without_tax([line["gross"] for line in lines], percent)
+        nets = nets_without_tax([line["gross"] for line in lines], percent)
         for line, net in zip(lines, nets, strict=True):
             if line["net"] != net:
                 stored, gross, due = (
-                    money_or_units(amount, document.invoice["currency"]) for amount in (line["net"], line["gross"], net)
+                    format_money_or_units(amount, document.invoice["currency"])
+                    for amount in (line["net"], line["gross"], net)
                 )
                 yield f"line {line['position']} has net {stored}; without tax {gross} is {due}"
 
 
-def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
+def _adds_up(document: DocumentRows, _before: Row | None) -> Iterator[str]:
     row, lines, taxes = document.invoice, document.lines, document.taxes
     sums = (
         ("net", row["net"], "the lines", sum(line["net"] for line in lines)),
@@ -101,18 +102,18 @@ def _adds_up(document: Written, _before: Row | None) -> Iterator[str]:
     )
     for name, kept, parts, added in sums:
         if kept != added:
-            stored, computed = (money_or_units(amount, row["currency"]) for amount in (kept, added))
+            stored, computed = (format_money_or_units(amount, row["currency"]) for amount in (kept, added))
             yield f"{name} is {stored}, {parts} make {computed}"
 
 
-def _taxed(document: Written, _before: Row | None) -> Iterator[str]:
+def _taxed(document: DocumentRows, _before: Row | None) -> Iterator[str]:
     """What a credit note takes back of a rate depends on those before it: see `corrections`."""
     if document.invoice["kind"] == "credit_note":
         return
     rated = [(_rate_of(line), line) for line in document.lines]
     totals = [
-        *tax_totals((rate, line["net"]) for rate, line in rated if not has_tax_within(line["gross"], rate)),
-        *included_tax_totals((rate, line["gross"]) for rate, line in rated if has_tax_within(line["gross"], rate)),
+        *tax_totals((rate, line["net"]) for rate, line in rated if not includes_tax(line["gross"], rate)),
+        *included_tax_totals((rate, line["gross"]) for rate, line in rated if includes_tax(line["gross"], rate)),
     ]
     due = {(one.rate.category, one.rate.percent, one.included): (one.base, one.tax) for one in totals}
     kept = {(tax["category"], tax["percent"], tax["included"]): (tax["base"], tax["tax"]) for tax in document.taxes}
@@ -127,17 +128,17 @@ def _rate_of(line: Row) -> TaxRate:
 
 
 def _rate(category: str, percent: Decimal, included: bool) -> str:
-    return f"{category} {plain(percent)} %{', included' if included else ''}"
+    return f"{category} {plain_decimal(percent)} %{', included' if included else ''}"
 
 
 def _tax(base_and_tax: tuple[int, int] | None, currency: str) -> str:
     if base_and_tax is None:
         return "nothing"
-    base, tax = (money_or_units(amount, currency) for amount in base_and_tax)
+    base, tax = (format_money_or_units(amount, currency) for amount in base_and_tax)
     return f"{tax} on {base}"
 
 
-def _numbered(document: Written, before: Row | None) -> Iterator[str]:
+def _numbered(document: DocumentRows, before: Row | None) -> Iterator[str]:
     row = document.invoice
     if row["status"] == "draft":
         if row["number"] or row["sequence"] is not None or row["series_id"]:
@@ -159,11 +160,11 @@ def _follows(row: Row, before: Row | None) -> Iterator[str]:
         yield f"is dated {row['issue_date']}, before {before['number']} of {before['issue_date']}"
 
 
-def _hashed(document: Written, before: Row | None) -> Iterator[str]:
+def _hashed(document: DocumentRows, before: Row | None) -> Iterator[str]:
     row = document.invoice
     if row["status"] == "draft" or row["issue_date"] is None or row["due_date"] is None:
         return
-    if row["hash"] != chained(before["hash"] if before else "", row["number"], content(document)):
+    if row["hash"] != chained_hash(before["hash"] if before else "", row["number"], canonical_content(document)):
         yield "does not match the hash stored at issue, over itself and the document before it"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.domain.formatting import money_or_units
+from billing_admin.domain.formatting import format_money_or_units
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.payments.receivables import AccountKey, booked_balances, positions
@@ -70,7 +70,7 @@ def _payments(session: Session) -> Iterator[Finding]:
     )
     for row in session.execute(query):
         amount, allocated_part, standing = (
-            money_or_units(int(minor), row.currency) for minor in (row.amount, row.allocated, row.standing)
+            format_money_or_units(int(minor), row.currency) for minor in (row.amount, row.allocated, row.standing)
         )
         wrong = f"of {amount} {allocated_part} are allocated, its allocations make {standing}"
         yield Finding("payments", str(row.id), wrong)
@@ -100,7 +100,7 @@ def _invoices(session: Session) -> Iterator[Finding]:
     )
     for id, number, currency, *amounts in session.execute(query):
         words = "of {} paid {}, credited {}; its allocations make {}, its credit notes {}"
-        wrong = words.format(*(money_or_units(int(minor), currency) for minor in amounts))
+        wrong = words.format(*(format_money_or_units(int(minor), currency) for minor in amounts))
         yield Finding("invoices", str(id), f"{number or 'draft'}: {wrong}")
 
 
@@ -123,7 +123,7 @@ def _differing(kept: dict[AccountKey, int], counted: dict[AccountKey, int], word
     for customer_id, currency in sorted(kept.keys() | counted.keys(), key=str):
         one, other = kept.get((customer_id, currency), 0), counted.get((customer_id, currency), 0)
         if one != other:
-            wrong = words.format(money_or_units(one, currency), money_or_units(other, currency))
+            wrong = words.format(format_money_or_units(one, currency), format_money_or_units(other, currency))
             yield Finding("accounts", f"{customer_id} {currency}", wrong)
 
 

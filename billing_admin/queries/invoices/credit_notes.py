@@ -9,10 +9,17 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from billing_admin.domain.credit_notes import Credit, Creditable, CreditableLine, CreditableTax, by_amount, by_lines
+from billing_admin.domain.credit_notes import (
+    Credit,
+    Creditable,
+    CreditableLine,
+    CreditableTax,
+    credit_amount,
+    credit_lines,
+)
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.invoices import TaxRate
-from billing_admin.domain.money import Money, exact
+from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
 
 
@@ -82,19 +89,19 @@ def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
     if (spec.amount is None) == (not spec.lines):
         raise Invalid("amount_or_lines", "Give either an amount, or lines with their net amounts.", "amount")
     if spec.amount is not None:
-        return by_amount(invoice, to_minor_units(spec.amount, invoice.currency, "amount"))
+        return credit_amount(invoice, to_minor_units(spec.amount, invoice.currency, "amount"))
     asked = [
         (id, to_minor_units(net, invoice.currency, "lines", place, "amount"))
         for place, (id, net) in enumerate(spec.lines)
     ]
     if len(dict(asked)) != len(asked):
         raise Invalid("line_twice", "Name each line once.", "lines")
-    return by_lines(invoice, dict(asked))
+    return credit_lines(invoice, dict(asked))
 
 
 def to_minor_units(amount: Decimal, currency: str, *field: str | int) -> int:
     """An amount in minor units. Raises Invalid when it has more digits than the currency."""
-    return Money.exactly(exact(amount, *field), currency, *field).minor
+    return Money.exactly(exact_decimal(amount, *field), currency, *field).minor
 
 
 def credit_notes(session: Session, invoice_id: UUID) -> Sequence[Invoice]:

@@ -9,16 +9,16 @@ from sqlalchemy import FromClause, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import is_any_of
-from billing_admin.domain.document_hash import Row, Written
+from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.models import InvoiceLine, InvoiceTax
 
 
-def load_document_rows(session: Session, invoices: Sequence[Row]) -> list[Written]:
+def load_document_rows(session: Session, invoices: Sequence[Row]) -> list[DocumentRows]:
     """These invoices' rows, in their order, each with its lines and taxes."""
     ids = [row["id"] for row in invoices]
     lines = _parts(session, InvoiceLine.__table__, InvoiceLine.invoice_id, InvoiceLine.position, ids)
     taxes = _parts(session, InvoiceTax.__table__, InvoiceTax.invoice_id, InvoiceTax.position, ids)
-    return [Written(row, lines.get(row["id"], []), taxes.get(row["id"], [])) for row in invoices]
+    return [DocumentRows(row, lines.get(row["id"], []), taxes.get(row["id"], [])) for row in invoices]
 
 
 def _parts(

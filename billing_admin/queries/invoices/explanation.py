@@ -7,8 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.explanation import Explanation, Kept, explain
-from billing_admin.domain.invoices import ChargeGroup, TaxRate, TaxTotal, set_out
+from billing_admin.domain.explanation import Explanation, StoredFigures, explain
+from billing_admin.domain.invoices import ChargeGroup, TaxRate, TaxTotal, make_document_in_order
 from billing_admin.domain.money import ZERO
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.models.base import exact_sum
@@ -30,7 +30,10 @@ def load_explanation(session: Session, invoice: Invoice) -> Explanation:
         for tax in invoice.taxes
     }
     lines = [(line.amount, line.gross, line.net) for line in invoice.lines]
-    return explain(set_out(invoice.currency, groups), Kept(invoice.net, invoice.tax, invoice.total, lines, taxes))
+    return explain(
+        make_document_in_order(invoice.currency, groups),
+        StoredFigures(invoice.net, invoice.tax, invoice.total, lines, taxes),
+    )
 
 
 def _sums(session: Session, invoice: Invoice) -> dict[UUID, Decimal]:

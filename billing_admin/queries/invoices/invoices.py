@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import has_id_or_name, parse_uuid
-from billing_admin.domain.document_hash import sha256
+from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.queries.billing.preview import CurrencyTotal, sum_by_currency
@@ -180,7 +180,7 @@ def draft_selection(session: Session, filters: InvoiceFilter) -> DraftSelection:
     query = select(*columns).where(*conditions(session, replace(filters, status="draft"))).order_by(Invoice.id)
     rows = session.execute(query).all()
     seen = [[str(row.id), row.version, row.total] for row in rows]
-    return DraftSelection([row.id for row in rows], sum_by_currency(tuple(row)[2:] for row in rows), sha256(seen))
+    return DraftSelection([row.id for row in rows], sum_by_currency(tuple(row)[2:] for row in rows), hash_data(seen))
 
 
 def invoice_lines(session: Session, filters: InvoiceFilter) -> Select[Any]:

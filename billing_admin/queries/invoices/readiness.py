@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
-from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, shortcomings
+from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
 from billing_admin.models import Customer, Invoice, InvoiceLine, Organisation
 from billing_admin.queries.master_data.organisation import organisation
 
@@ -20,7 +20,7 @@ class UnreadyDraft:
 
     id: UUID
     customer_id: UUID
-    shortcomings: tuple[Shortcoming, ...]
+    find_shortcomings: tuple[Shortcoming, ...]
 
 
 def seller(settings: Organisation) -> Party:
@@ -41,7 +41,7 @@ def unready_drafts(session: Session, ids: Collection[UUID]) -> list[UnreadyDraft
     unready = []
     for row in session.execute(drafts.order_by(Customer.reference, Invoice.id)):
         buyer = Party(row.name, row.address, row.tax_id)
-        missing = shortcomings(IssueFacts(seller_party, buyer, row.tax_treatment, categories[row.id]))
+        missing = find_shortcomings(IssueFacts(seller_party, buyer, row.tax_treatment, categories[row.id]))
         if missing:
             unready.append(UnreadyDraft(row.id, row.customer_id, missing))
     return unready

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import has_id_or_name, is_any_of
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.text import folded
+from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer
 from billing_admin.models.base import ByteOrderedText
 
@@ -37,7 +37,7 @@ def customers(filters: CustomerFilter) -> Select[Customer]:
     """The customers that a filter lets through; `paging.page` orders them."""
     query = select(Customer)
     if filters.q:
-        query = query.where(Customer.search.contains(folded(filters.q, "q"), autoescape=True))
+        query = query.where(Customer.search.contains(fold_for_search(filters.q, "q"), autoescape=True))
     if filters.currency:
         query = query.where(Customer.currency == filters.currency)
     if filters.archived is not None:
@@ -109,9 +109,9 @@ def matching_customers(session: Session, words: str, most: int) -> Sequence[Cust
 def customer_of_same_name(session: Session, name: str, but: UUID | None = None) -> Customer | None:
     """Another customer of the same name, case and accents aside: perhaps the same one."""
     for found in session.scalars(
-        select(Customer).where(Customer.search.contains(folded(name), autoescape=True)).limit(20)
+        select(Customer).where(Customer.search.contains(fold_for_search(name), autoescape=True)).limit(20)
     ):
-        if folded(found.name.strip()) == folded(name.strip()) and found.id != but:
+        if fold_for_search(found.name.strip()) == fold_for_search(name.strip()) and found.id != but:
             return found
     return None
 

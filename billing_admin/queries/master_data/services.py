@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import has_id_or_name, is_any_of
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.text import folded
+from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Charge, Invoice, InvoiceLine, Service
 from billing_admin.models.charge import is_unbilled
 
@@ -34,7 +34,7 @@ def services(filters: ServiceFilter) -> Select[Service]:
     """The services that a filter lets through; `paging.page` orders them."""
     query = select(Service)
     if filters.q:
-        query = query.where(Service.search.contains(folded(filters.q, "q"), autoescape=True))
+        query = query.where(Service.search.contains(fold_for_search(filters.q, "q"), autoescape=True))
     if filters.archived is not None:
         query = query.where(Service.archived_at.is_not(None) if filters.archived else Service.archived_at.is_(None))
     return query

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, literal, null, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.tax import UNTAXED
+from billing_admin.domain.tax import UNTAXED_RATES
 from billing_admin.models import Charge, Customer, InvoiceLine, Service, TaxRate, TaxRateChange
 from billing_admin.models.base import ExactDecimal
 from billing_admin.queries.master_data.organisation import organisation
@@ -21,7 +21,7 @@ def percent_by_day(session: Session) -> ColumnElement[Decimal] | None:
     if not changing:
         return None
     usual = organisation(session).default_tax_rate_id
-    untaxed = Charge.customer_id.in_(select(Customer.id).where(Customer.tax_treatment.in_(UNTAXED)))
+    untaxed = Charge.customer_id.in_(select(Customer.id).where(Customer.tax_treatment.in_(UNTAXED_RATES)))
     cases: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [(and_(untaxed, ~Charge.tax_included), null())]
     for rate in changing:
         of_rate = Charge.service_id.in_(select(Service.id).where(Service.tax_rate_id == rate.id))

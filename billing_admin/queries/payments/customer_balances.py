@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.receivables import NOTHING, Position
+from billing_admin.domain.receivables import ZERO_POSITION, Position
 from billing_admin.queries.master_data.customers import UnbilledAmounts, unbilled_by_customer
 from billing_admin.queries.payments.receivables import positions
 
@@ -30,7 +30,7 @@ def customer_balances(session: Session, customer_ids: Sequence[UUID], today: dat
     }
     found: dict[UUID, list[CustomerBalance]] = {id: [] for id in customer_ids}
     for key in sorted(owed.keys() | waiting.keys(), key=lambda key: key[1]):
-        found[key[0]].append(_standing(key[1], owed.get(key, NOTHING), waiting.get(key), today))
+        found[key[0]].append(_standing(key[1], owed.get(key, ZERO_POSITION), waiting.get(key), today))
     return found
 
 

@@ -17,7 +17,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.payments import WRITE_OFF
-from billing_admin.domain.receivables import NOTHING, Entry, Position, Statement, buckets, statement
+from billing_admin.domain.receivables import (
+    ZERO_POSITION,
+    Position,
+    Statement,
+    StatementEntry,
+    ageing_buckets,
+    make_statement,
+)
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.queries.payments.payments import is_open
 
@@ -40,8 +47,8 @@ def positions(
             invoiced, credited, allocated - excess, excess - allocated, tuple(open_), oldest_due
         )
     for customer_id, currency, received in session.execute(_received(as_of, customer_ids)):
-        found[customer_id, currency] = found.get((customer_id, currency), NOTHING) + Position(
-            0, 0, 0, int(received), NOTHING.open
+        found[customer_id, currency] = found.get((customer_id, currency), ZERO_POSITION) + Position(
+            0, 0, 0, int(received), ZERO_POSITION.open
         )
     return found
 
@@ -61,7 +68,7 @@ def _owed(today: date, as_of: date | None, customer_ids: Sequence[UUID] | None) 
         func.sum(case((left < 0, -left), else_=0)),
         *(
             func.sum(case((and_(left > 0, *within(items.due_date, bucket.first, bucket.last)), left), else_=0))
-            for bucket in buckets(as_of or today)
+            for bucket in ageing_buckets(as_of or today)
         ),
     ).group_by(items.customer_id, items.currency)
 
@@ -147,7 +154,7 @@ def _received(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
 
 def positions_by_currency(found: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
     """Add accounts up, per currency."""
-    added: dict[str, Position] = defaultdict(lambda: NOTHING)
+    added: dict[str, Position] = defaultdict(lambda: ZERO_POSITION)
     for (_, currency), position in found:
         added[currency] += position
     return dict(sorted(added.items()))
@@ -185,21 +192,23 @@ def open_amounts_by_bucket(session: Session, today: date) -> dict[str, tuple[int
     left = Invoice.total - Invoice.paid - Invoice.credited
     aged = [
         func.sum(case((and_(*within(Invoice.due_date.expression, one.first, one.last)), left), else_=0))
-        for one in buckets(today)
+        for one in ageing_buckets(today)
     ]
     query: Rows = select(Invoice.currency, *aged).where(is_open()).group_by(Invoice.currency)
     found = session.execute(query.order_by(Invoice.currency))
     return {currency: tuple(int(amount) for amount in amounts) for currency, *amounts in found}
 
 
-def entries(session: Session, customer_id: UUID, through: date | None = None) -> dict[str, list[Entry]]:
+def entries(session: Session, customer_id: UUID, through: date | None = None) -> dict[str, list[StatementEntry]]:
     """Each dated change of what a customer owes, up to a day or all, by currency."""
-    found: dict[str, list[Entry]] = defaultdict(list)
+    found: dict[str, list[StatementEntry]] = defaultdict(list)
     for query in _ENTRIES:
         on = query.selected_columns["on"]
         own = query.where(query.selected_columns.customer_id == customer_id)
         for row in session.execute(own if through is None else own.where(on <= through)):
-            found[row.currency].append(Entry(row.on, row.kind, row.id, row.number, row.method, int(row.amount)))
+            found[row.currency].append(
+                StatementEntry(row.on, row.kind, row.id, row.number, row.method, int(row.amount))
+            )
     return dict(sorted(found.items()))
 
 
@@ -260,4 +269,4 @@ def statements(
     """
     if first is not None and last is not None and first > last:
         raise Invalid("out_of_order", "Let the first day come before the last.", "from")
-    return {currency: statement(own, first) for currency, own in entries(session, customer_id, last).items()}
+    return {currency: make_statement(own, first) for currency, own in entries(session, customer_id, last).items()}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased, defer, selectinload
 from billing_admin.db.paging import Record
 from billing_admin.db.prepared import PreparedQuery
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.webhooks import WORTH_A_WARNING
+from billing_admin.domain.webhooks import FAILURES_BEFORE_WARNING
 from billing_admin.models import WebhookDelivery, WebhookEndpoint
 from billing_admin.models.webhook import DELIVERY_STATES
 
@@ -82,7 +82,7 @@ def delivery(session: Session, id: UUID, lock: bool = False) -> WebhookDelivery:
 def failing_endpoints(session: Session) -> Sequence[WebhookEndpoint]:
     """Endpoints for which several deliveries in a row were given up."""
     query = select(WebhookEndpoint).where(
-        WebhookEndpoint.state != "archived", WebhookEndpoint.given_up_in_a_row >= WORTH_A_WARNING
+        WebhookEndpoint.state != "archived", WebhookEndpoint.given_up_in_a_row >= FAILURES_BEFORE_WARNING
     )
     return session.scalars(query.order_by(WebhookEndpoint.created_at, WebhookEndpoint.id)).all()
 

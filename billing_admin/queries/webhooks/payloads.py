@@ -10,14 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
-from billing_admin.domain.document_hash import Written
-from billing_admin.domain.webhook_payloads import Beside, charge_told, invoice_told
+from billing_admin.domain.document_hash import DocumentRows
+from billing_admin.domain.webhook_payloads import RelatedDocuments, charge_payload, invoice_payload
 from billing_admin.models import Invoice
 from billing_admin.queries.charges.charges import charges_by_id
 from billing_admin.queries.invoices.document_rows import load_document_rows
 
 
-def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[Written]:
+def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[DocumentRows]:
     """Those of some invoices on which nothing is left to pay, by number."""
     query = select(Invoice.__table__).where(
         is_any_of(Invoice.id, invoice_ids),
@@ -29,14 +29,14 @@ def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[Writ
     )
 
 
-def document_rows(session: Session, invoice_id: UUID) -> Written:
+def document_rows(session: Session, invoice_id: UUID) -> DocumentRows:
     """One document as it is stored now."""
     row = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).mappings().one()
     return load_document_rows(session, [dict(row)])[0]
 
 
 def invoice_payloads(
-    session: Session, documents: Sequence[Written], today: date, replaced_by: UUID | None = None
+    session: Session, documents: Sequence[DocumentRows], today: date, replaced_by: UUID | None = None
 ) -> list[dict[str, Any]]:
     """Documents as they are told, with the names of those beside them; `replaced_by` is the draft in a void one's place."""
     rows = [one.invoice for one in documents]
@@ -44,9 +44,9 @@ def invoice_payloads(
     numbers = _numbers(session, other)
     notes = _notes(session, [row["id"] for row in rows if row["credited"]])
     return [
-        invoice_told(
+        invoice_payload(
             one,
-            Beside(
+            RelatedDocuments(
                 corrects=numbers.get(one.invoice["corrects_id"]),
                 credit_notes=notes.get(one.invoice["id"], ()),
                 replaces=numbers.get(one.invoice["replaces_id"]),
@@ -79,4 +79,4 @@ def _notes(session: Session, ids: Sequence[UUID]) -> dict[Any, list[str]]:
 def charge_payloads(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any]]:
     """Charges as they are told, in the order given."""
     found = charges_by_id(session, ids)
-    return [charge_told(found[id]) for id in ids]
+    return [charge_payload(found[id]) for id in ids]

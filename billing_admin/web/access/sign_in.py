@@ -11,7 +11,7 @@ from wtforms.widgets import EmailInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, folded_email, network_of
+from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, attempt_network, fold_email
 from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
 from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import csrf
@@ -41,7 +41,7 @@ class AccountEmailField(TextField):
 
     def parse(self, typed: str) -> str:
         """Return the text typed; refuse it if its folded form is longer than an account's address may be."""
-        folded_email(super().parse(typed))
+        fold_email(super().parse(typed))
         return typed
 
 
@@ -120,7 +120,7 @@ def _open_session(email: str, password: str) -> str | None:
 
 
 def _network() -> str:
-    return network_of(request.remote_addr or "")
+    return attempt_network(request.remote_addr or "")
 
 
 def _continue(form: SignInForm) -> ResponseReturnValue:

@@ -12,7 +12,7 @@ from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
-from billing_admin.domain.lifecycle import usual_cut_off
+from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import BillingRun
 from billing_admin.operations.billing import runs as operations
@@ -90,7 +90,7 @@ def _chosen_form(**how: Any) -> RunForm:
     day = today()
     form = RunForm(
         **how,
-        through=day_param("through") or usual_cut_off(day),
+        through=day_param("through") or default_cut_off(day),
         currency=choice_param("currency", MINOR_DIGITS),
         customers="\n".join(_names_given()),
         make=choice_param("make", ("issue", "drafts")) or "issue",

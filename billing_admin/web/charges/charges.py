@@ -13,7 +13,8 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
-from billing_admin.domain.money import MINOR_DIGITS, plain
+from billing_admin.domain.formatting import format_day
+from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.operations.charges import charges as operations, posting
 from billing_admin.queries.charges import charges as queries, unbilled
@@ -43,7 +44,6 @@ from billing_admin.web.frame.list_params import (
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import day as written_day
 
 WRITE = "charges:write"
 NAMES = {"incurred_on": "day"}
@@ -100,8 +100,8 @@ def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
         ("service", "Service", filters.service),
         ("status", "Status", filters.status.capitalize()),
         ("currency", "Currency", filters.currency),
-        ("from", "From", written_day(filters.from_) if filters.from_ else ""),
-        ("to", "To", written_day(filters.to) if filters.to else ""),
+        ("from", "From", format_day(filters.from_) if filters.from_ else ""),
+        ("to", "To", format_day(filters.to) if filters.to else ""),
         ("invoice", "Invoice", filters.invoice),
         ("likely_duplicates", "Only", "likely duplicates" if filters.likely_duplicates else ""),
     )
@@ -204,7 +204,7 @@ def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
     return {
         one.code: {
             "unit": one.unit,
-            "prices": {price.currency: plain(price.unit_price) for price in one.prices},
+            "prices": {price.currency: plain_decimal(price.unit_price) for price in one.prices},
             "inclusive": [price.currency for price in one.prices if price.includes_tax],
         }
         for one in catalogue

@@ -14,9 +14,10 @@ from wtforms.widgets import HiddenInput, TextInput
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.charges import ChargeSpec
-from billing_admin.domain.clipboard import rows_of
+from billing_admin.domain.clipboard import parse_rows
 from billing_admin.domain.currency_signs import SIGNS
 from billing_admin.domain.errors import Conflict, Invalid, Problem
+from billing_admin.domain.formatting import format_exact
 from billing_admin.domain.money import exact_sum
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Service
@@ -38,7 +39,6 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import day_param, text_param
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import exact
 
 MORE_ROWS, MOST_ROWS = 10, 300
 
@@ -128,7 +128,7 @@ def _add_rows(form: ManyForm, more: int) -> None:
 
 def _spread(form: ManyForm, pasted: str) -> None:
     """Put lines into rows that are blank, from the first one on; the rest stays where it was pasted."""
-    lines = [list(map(_one_line, cells)) for cells in rows_of(pasted)]
+    lines = [list(map(_one_line, cells)) for cells in parse_rows(pasted)]
     lines = [cells for cells in lines if any(cells)]
     blank = [entry.form for entry in form.rows if entry.form.is_blank]
     missing = len(lines) - len(blank)
@@ -261,7 +261,7 @@ def _sums(posted: posting.PostingResult) -> str:
     amounts: dict[str, list[Decimal]] = defaultdict(list)
     for row in posted.rows:
         amounts[row["currency"]].append(row["amount"])
-    sums = ", ".join(exact(exact_sum(amounts[currency]), currency) for currency in sorted(amounts))
+    sums = ", ".join(format_exact(exact_sum(amounts[currency]), currency) for currency in sorted(amounts))
     return f"{pluralise(posted.created, 'charge')} of {sums}" if sums else "No new charge"
 
 

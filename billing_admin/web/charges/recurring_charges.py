@@ -13,7 +13,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.domain.recurring_charges import DAY, LONGEST_DESCRIPTION, RecurringSpec
+from billing_admin.domain.recurring_charges import DAY, LONGEST_DESCRIPTION, RecurringChargeSpec
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
@@ -174,8 +174,8 @@ def new() -> ResponseReturnValue:
     return render_form("recurring_charges/form.html", form, customers=customer_options(form.customer))
 
 
-def _spec(form: NewForm) -> RecurringSpec:
-    return RecurringSpec(
+def _spec(form: NewForm) -> RecurringChargeSpec:
+    return RecurringChargeSpec(
         **form.terms(),
         customer=form.customer.data,
         currency=form.currency.data or None,

@@ -14,7 +14,8 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, NotFound
-from billing_admin.domain.money import MINOR_DIGITS, plain
+from billing_admin.domain.formatting import format_day
+from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 from billing_admin.operations.charges import charges as operations
 from billing_admin.queries.charges import unbilled as queries
 from billing_admin.queries.master_data import customers
@@ -33,7 +34,6 @@ from billing_admin.web.frame.list_params import (
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import day as written_day
 
 WRITE = "charges:write"
 
@@ -92,7 +92,7 @@ def index() -> ResponseReturnValue:
         chips=build_chips(
             ("q", "Customer", filters.q),
             ("currency", "Currency", filters.currency),
-            ("through", "Up to", written_day(through) if through else ""),
+            ("through", "Up to", format_day(through) if through else ""),
         ),
         clear_url=unfiltered_url(),
         page=found,
@@ -159,7 +159,7 @@ def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
             "warning",
         )
         return redirect(back, 303)
-    form.count.data, form.amount.data = str(count), plain(amount)
+    form.count.data, form.amount.data = str(count), plain_decimal(amount)
     return render_form(
         "unbilled/move.html", form, customer=customer, currency=currency, doing=doing, move=move,
         count=count, amount=amount, ids=which.ids, back=back,
@@ -191,7 +191,7 @@ def _move(
     count, amount = queries.selected_sum(session, which)
     if not count:
         return 0
-    if (str(count), plain(amount)) != shown:
+    if (str(count), plain_decimal(amount)) != shown:
         raise Conflict(
             "selection_changed", "These charges have changed since you ticked them. Look at the new sum below."
         )

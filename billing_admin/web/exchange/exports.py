@@ -14,8 +14,8 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.transactions import Stream, transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.formats import export
-from billing_admin.formats.export import FORMATS, META, Wanted
-from billing_admin.formats.meta_filters import stated
+from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
+from billing_admin.formats.meta_filters import filters_as_json
 from billing_admin.operations.jobs import enqueue
 from billing_admin.queries.exports import Filters, totals
 from billing_admin.queries.files import file_chunks, stored_file
@@ -119,10 +119,10 @@ def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseRet
     )
 
 
-def _totals(wanted: Wanted) -> export.ControlTotals:
+def _totals(wanted: ExportRequest) -> export.ControlTotals:
     """What the file must show; to hash a large one would take longer than anybody waits for a page."""
     added = totals(db.session(), wanted.kind, wanted.filters)
-    if added.rows > export.LARGE:
+    if added.rows > export.LARGE_EXPORT_ROWS:
         return export.ControlTotals(added.rows, added.sums, "")
     return export.control_totals(db.session(), wanted)
 
@@ -147,10 +147,10 @@ def _urls(kind: str) -> dict[str, str]:
     }
 
 
-def _wanted(kind: str, format: str) -> Wanted:
+def _wanted(kind: str, format: str) -> ExportRequest:
     """Exactly what the list is filtered by. Raises NotFound for what does not exist, Denied for what the person may not see."""
     actor().require(EXPORT_KINDS[kind].needs)
-    return Wanted(kind, _filters(kind), format, excel=format == "csv" and text_param("excel") == "1")
+    return ExportRequest(kind, _filters(kind), format, excel=format == "csv" and text_param("excel") == "1")
 
 
 def _filters(kind: str) -> Filters:
@@ -176,36 +176,36 @@ _RULE = f"/<any({', '.join(map(repr, EXPORT_KINDS))}):kind>.<any({', '.join(FORM
 def download(kind: str, format: str) -> ResponseReturnValue:
     """The file itself, written while it is sent."""
     wanted = _wanted(kind, format)
-    export.check(db.session(), wanted)  # what is refused is refused before anything is sent
+    export.check_export(db.session(), wanted)  # what is refused is refused before anything is sent
     name = wanted.name(today())
-    return _attached(Stream(lambda session: export.parts(session, wanted)), name, FORMATS[format])
+    return _attached(Stream(lambda session: export.export_parts(session, wanted)), name, FORMATS[format])
 
 
 @pages.get(f"{_RULE}.zip")
 def bundle(kind: str, format: str) -> ResponseReturnValue:
     """The file together with its control totals, both made in one pass."""
     wanted, day = _wanted(kind, format), today()
-    export.check(db.session(), wanted)
+    export.check_export(db.session(), wanted)
     at, by = now(), actor().name
-    parts = Stream(lambda session: export.bundle(lambda: session, wanted, at, by, day))
+    parts = Stream(lambda session: export.zip_bundle(lambda: session, wanted, at, by, day))
     return _attached(parts, f"{wanted.name(day)}.zip", "application/zip")
 
 
-@pages.get(f"{_RULE}{META}")
+@pages.get(f"{_RULE}{META_SUFFIX}")
 def meta(kind: str, format: str) -> ResponseReturnValue:
     """The control totals of the file as it would be written now."""
     session, wanted = db.session(), _wanted(kind, format)
     made, name = export.control_totals(session, wanted), wanted.name(today())
-    about = export.about(wanted, name, made, now(), actor().name)
-    return _attached(export.as_json(about), name + META, "application/json")
+    about = export.describe_export(wanted, name, made, now(), actor().name)
+    return _attached(export.meta_json(about), name + META_SUFFIX, "application/json")
 
 
 @pages.post(f"{_RULE}/prepare")
 def prepare(kind: str, format: str) -> ResponseReturnValue:
     """Have a worker write the file with its control totals; it can be fetched for thirty days."""
     wanted = _wanted(kind, format)
-    export.check(db.session(), wanted)
-    asked = {"kind": kind, "format": format, "filters": stated(wanted.filters)}
+    export.check_export(db.session(), wanted)
+    asked = {"kind": kind, "format": format, "filters": filters_as_json(wanted.filters)}
     job = transaction(enqueue, JOB_KIND, new_id(now()), "billing:write", actor(), now(), asked)
     wake_worker()
     return redirect(url_for("jobs.show", id=job), 303)

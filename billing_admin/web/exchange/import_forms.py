@@ -6,8 +6,8 @@ from typing import Any
 
 from wtforms import BooleanField, FileField, RadioField, SelectField
 
-from billing_admin.domain.imports.cells import Format
-from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, KINDS, Plan, column_name
+from billing_admin.domain.imports.cells import CellFormat
+from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, IMPORT_KINDS, ImportPlan, column_name
 from billing_admin.domain.payments import METHODS
 from billing_admin.web.frame.forms import Form
 
@@ -77,10 +77,10 @@ _FORMS: Mapping[str, type[MappingForm]] = {
 }
 
 
-def mapping_form(kind: str, plan: Plan, **how: Any) -> MappingForm:
+def mapping_form(kind: str, plan: ImportPlan, **how: Any) -> MappingForm:
     """The form of a file with the plan's header, filled with the plan."""
     labels = {"": IGNORE_COLUMN} | {
-        one.name: one.label + (" (needed)" if one.required else "") for one in KINDS[kind].fields.values()
+        one.name: one.label + (" (needed)" if one.required else "") for one in IMPORT_KINDS[kind].fields.values()
     }
     fields = {
         f"column_{place}": SelectField(column_name(plan.header, place), choices=labels)
@@ -92,7 +92,7 @@ def mapping_form(kind: str, plan: Plan, **how: Any) -> MappingForm:
     return made(data=_data(plan) | filled, **how)
 
 
-def _data(plan: Plan) -> dict[str, Any]:
+def _data(plan: ImportPlan) -> dict[str, Any]:
     return {
         "encoding": plan.encoding,
         "delimiter": plan.delimiter,
@@ -105,13 +105,13 @@ def _data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def read_plan(form: MappingForm, header: Sequence[str], encoding: str, delimiter: str) -> Plan:
+def read_plan(form: MappingForm, header: Sequence[str], encoding: str, delimiter: str) -> ImportPlan:
     """What the form says."""
     said = form.data
-    plan = Plan(tuple(header), form.chosen(), encoding, delimiter)
+    plan = ImportPlan(tuple(header), form.chosen(), encoding, delimiter)
     return replace(
         plan,
-        written=Format(said["decimal"] == "comma", said["days"] == "day_first"),
+        written=CellFormat(said["decimal"] == "comma", said["days"] == "day_first"),
         update=said.get("existing") == "update",
         settled=bool(said.get("settled")),
         method=said.get("method") or plan.method,

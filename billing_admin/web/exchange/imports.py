@@ -17,7 +17,14 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, Stream, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, KINDS, Plan, guess, header_key
+from billing_admin.domain.imports.fields import (
+    DELIMITERS,
+    ENCODINGS,
+    IMPORT_KINDS,
+    ImportPlan,
+    guess_columns,
+    header_key,
+)
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_reader, csv_tables, import_errors
 from billing_admin.http.body_limits import UPLOAD, body_limit
@@ -41,23 +48,26 @@ pages = page_blueprint("imports", __name__, "/imports", write="charges:write")  
 @pages.get("")
 def index() -> ResponseReturnValue:
     """All imports, newest first."""
-    kind = choice_param("kind", KINDS)
+    kind = choice_param("kind", IMPORT_KINDS)
     tabs = [{"label": "All", "url": current_url(kind=None), "active": not kind}]
-    tabs += [{"label": one.title, "url": current_url(kind=name), "active": name == kind} for name, one in KINDS.items()]
+    tabs += [
+        {"label": one.title, "url": current_url(kind=name), "active": name == kind}
+        for name, one in IMPORT_KINDS.items()
+    ]
     page = load_page(queries.imports(kind))
     tallies = {one.id: Tally.of_data(one.made or one.promised) for one in page.rows}
-    allowed = [(name, one) for name, one in KINDS.items() if has_permission(one.permission)]
+    allowed = [(name, one) for name, one in IMPORT_KINDS.items() if has_permission(one.permission)]
     return render_template(
-        "imports/list.html", page=page, kind=kind, tabs=tabs, kinds=KINDS, tallies=tallies, allowed=allowed
+        "imports/list.html", page=page, kind=kind, tabs=tabs, kinds=IMPORT_KINDS, tallies=tallies, allowed=allowed
     )
 
 
 @pages.get("/example/<any('customers', 'services', 'charges', 'payments'):kind>.csv")
 def example(kind: str) -> ResponseReturnValue:
     """A small file of the kind, to fill in."""
-    fields = [one for one in KINDS[kind].fields.values() if one.example]
+    fields = [one for one in IMPORT_KINDS[kind].fields.values() if one.example]
     names, cells = [one.name for one in fields], [one.example for one in fields]
-    content = csv_tables.written(names, [cells], numbers=names)
+    content = csv_tables.write_csv(names, [cells], numbers=names)
     return Response(
         content,
         mimetype="text/csv",
@@ -75,15 +85,17 @@ def show(id: UUID) -> ResponseReturnValue:
     return render_template(
         "imports/show.html",
         one=one,
-        kind=KINDS[one.kind],
-        plan=Plan.of_data(one.plan) if one.plan else None,
+        kind=IMPORT_KINDS[one.kind],
+        plan=ImportPlan.of_data(one.plan) if one.plan else None,
         job=job,
         live=job is not None and job.state in {"queued", "running"},
         promised=promised,
         made=Tally.of_data(one.made) if one.made else None,
-        errors=import_errors.first(open_file(session, one.errors_id), SHOWN_ERRORS) if one.errors_id else [],
+        errors=import_errors.read_first_errors(open_file(session, one.errors_id), SHOWN_ERRORS)
+        if one.errors_id
+        else [],
         before=queries.earlier_import(session, one),
-        may_write=has_permission(KINDS[one.kind].permission),
+        may_write=has_permission(IMPORT_KINDS[one.kind].permission),
     )
 
 
@@ -116,12 +128,12 @@ def new(kind: str) -> ResponseReturnValue:
             form.file.errors = [refusal.message]
         else:
             return redirect(url_for(f"imports.{kind}.columns", id=_store(kind, brought)), 303)
-    return render_form("imports/upload.html", form, kind=KINDS[kind], name=kind)
+    return render_form("imports/upload.html", form, kind=IMPORT_KINDS[kind], name=kind)
 
 
 def _look_at(brought: FileStorage) -> None:
     """Refuse at once what no choice could make readable."""
-    head = brought.stream.read(csv_reader.HEAD)
+    head = brought.stream.read(csv_reader.HEADER_BYTES)
     brought.stream.seek(0)
     try:
         csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_reader.guess_encoding(head[:4]))
@@ -149,7 +161,7 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     encoding = _encoding(one)
     try:
         delimiter = _delimiter(one, encoding)
-        header, first = csv_reader.sample(open_file(db.session(), _file_id(one)), encoding, delimiter)
+        header, first = csv_reader.read_sample(open_file(db.session(), _file_id(one)), encoding, delimiter)
     except Invalid as refusal:
         return _unreadable(one, encoding, refusal)
     plan = _plan(one, header, encoding, delimiter)
@@ -175,7 +187,7 @@ def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnV
         "imports/columns.html",
         form,
         one=one,
-        kind=KINDS[one.kind],
+        kind=IMPORT_KINDS[one.kind],
         columns=list(zip(form.columns(), cells, strict=True)),
         beside=beside,
         before=queries.earlier_import(db.session(), one),
@@ -186,35 +198,37 @@ def _unreadable(one: Import, encoding: str, refusal: Invalid) -> ResponseReturnV
     form = FileFormatForm(formdata=None, encoding=encoding, delimiter=choice_param("delimiter", DELIMITERS))
     form.delimiter.choices = {"": "What makes most columns"} | {name: name.capitalize() for name in DELIMITERS}
     add_errors(form, Invalid(refusal.code, refusal.message, "encoding"))
-    return render_form("imports/columns.html", form, one=one, kind=KINDS[one.kind], columns=[], beside=[], before=None)
+    return render_form(
+        "imports/columns.html", form, one=one, kind=IMPORT_KINDS[one.kind], columns=[], beside=[], before=None
+    )
 
 
 def _encoding(one: Import) -> str:
     """What the address asks for, or what was chosen before, or what the file says of itself."""
-    kept = Plan.of_data(one.plan).encoding if one.plan else ""
+    kept = ImportPlan.of_data(one.plan).encoding if one.plan else ""
     begins = open_file(db.session(), _file_id(one)).read(4)
     return choice_param("encoding", ENCODINGS) or kept or csv_reader.guess_encoding(begins)
 
 
 def _delimiter(one: Import, encoding: str) -> str:
     """Likewise; else what makes most columns. Raises Invalid for a file that cannot be read."""
-    kept = Plan.of_data(one.plan).delimiter if one.plan else ""
+    kept = ImportPlan.of_data(one.plan).delimiter if one.plan else ""
     asked, file_id = choice_param("delimiter", DELIMITERS), _file_id(one)
     return asked or kept or csv_reader.guess_delimiter(lambda: open_file(db.session(), file_id), encoding)
 
 
-def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> Plan:
+def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> ImportPlan:
     """What was decided for this file, or for the last one with this header, but for what changes things; else by names."""
     if one.plan and tuple(one.plan["header"]) == header:
-        plan = Plan.of_data(one.plan)
+        plan = ImportPlan.of_data(one.plan)
     elif kept := queries.last_plan(db.session(), header_key(one.kind, header)):
-        plan = replace(Plan.of_data(kept), update=False, settled=False)
+        plan = replace(ImportPlan.of_data(kept), update=False, settled=False)
     else:
-        plan = Plan(header, guess(one.kind, header))
+        plan = ImportPlan(header, guess_columns(one.kind, header))
     return replace(plan, encoding=encoding, delimiter=delimiter)
 
 
-def _check(session: Session, id: UUID, plan: Plan, who: Actor, at: datetime) -> None:
+def _check(session: Session, id: UUID, plan: ImportPlan, who: Actor, at: datetime) -> None:
     imports.set_plan(session, id, plan, who, at)
     imports.request_check(session, id, who, at)
 
@@ -249,7 +263,7 @@ def _file_id(one: Import) -> UUID:
 
 def _pages_of(kind: str) -> PageBlueprint:
     """The pages that change something, under the permission of their kind."""
-    made = page_blueprint(kind, __name__, f"/{kind}", write=KINDS[kind].permission)
+    made = page_blueprint(kind, __name__, f"/{kind}", write=IMPORT_KINDS[kind].permission)
     made.add_url_rule("/new", "new", body_limit(UPLOAD)(partial(new, kind)), methods=["GET", "POST"])
     made.add_url_rule("/<uuid:id>/columns", "columns", partial(columns, kind), methods=["GET", "POST"])
     made.add_url_rule("/<uuid:id>/check", "check", partial(check, kind), methods=["POST"])
@@ -257,5 +271,5 @@ def _pages_of(kind: str) -> PageBlueprint:
     return made
 
 
-for _kind in KINDS:
+for _kind in IMPORT_KINDS:
     pages.register_blueprint(_pages_of(_kind))

@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Stream, transaction
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.journal import ACCOUNTS, LONGEST
+from billing_admin.domain.journal import DEFAULT_ACCOUNTS, MAX_ACCOUNT_LENGTH
 from billing_admin.formats import export, journal as documents
-from billing_admin.formats.export import META
-from billing_admin.formats.journal import FORMATS, Journal
+from billing_admin.formats.export import META_SUFFIX
+from billing_admin.formats.journal import FORMATS, JournalRequest
 from billing_admin.operations.master_data import journal_accounts as operations
 from billing_admin.queries.journal import Period, accounts
 from billing_admin.queries.master_data.organisation import organisation
@@ -48,16 +48,18 @@ class AccountsForm(Form):
 
     def names(self) -> dict[str, str]:
         """What was entered."""
-        return {key: self[key].data for key in ACCOUNTS}
+        return {key: self[key].data for key in DEFAULT_ACCOUNTS}
 
 
 for _key, _label in LABELS.items():
-    setattr(AccountsForm, _key, TextField(_label, max_length=LONGEST))
+    setattr(AccountsForm, _key, TextField(_label, max_length=MAX_ACCOUNT_LENGTH))
 
 
-def _wanted(format: str = "hledger") -> Journal:
+def _wanted(format: str = "hledger") -> JournalRequest:
     """The journal that the URL asks for; raises Invalid where the first day comes after the last."""
-    return Journal(Period(strict_day_param("from"), strict_day_param("to")), format, text_param("opening") == "1")
+    return JournalRequest(
+        Period(strict_day_param("from"), strict_day_param("to")), format, text_param("opening") == "1"
+    )
 
 
 @pages.get("")
@@ -89,7 +91,7 @@ def _month_before(day: date) -> tuple[date, date]:
 
 def _file(format: str) -> dict[str, Any]:
     wanted = _wanted(format)
-    made = documents.made(db.session(), wanted)
+    made = documents.journal_totals(db.session(), wanted)
     return {
         "format": format,
         "totals": made.totals,
@@ -106,15 +108,17 @@ _RULE = f"/file.<any({', '.join(FORMATS)}):format>"
 def download(format: str) -> ResponseReturnValue:
     """The journal, written while it is sent."""
     wanted = _wanted(format)
-    return _attached(Stream(lambda session: documents.parts(session, wanted)), wanted.name, FORMATS[format])
+    return _attached(Stream(lambda session: documents.journal_parts(session, wanted)), wanted.name, FORMATS[format])
 
 
-@pages.get(f"{_RULE}{META}")
+@pages.get(f"{_RULE}{META_SUFFIX}")
 def meta(format: str) -> ResponseReturnValue:
     """The control totals of the file as it would be written now."""
     wanted = _wanted(format)
-    about = documents.about(wanted, wanted.name, documents.made(db.session(), wanted), now(), actor().name)
-    return _attached(export.as_json(about), wanted.name + META, "application/json")
+    about = documents.describe_journal(
+        wanted, wanted.name, documents.journal_totals(db.session(), wanted), now(), actor().name
+    )
+    return _attached(export.meta_json(about), wanted.name + META_SUFFIX, "application/json")
 
 
 def _attached(content: Any, name: str, media_type: str) -> Response:
@@ -133,4 +137,4 @@ def edit_accounts() -> ResponseReturnValue:
             transaction(operations.update, form.names(), form.version.data, actor(), now())
             flash("The accounts were saved. Each journal that is written from now on has these names.", "success")
             return redirect(url_for("journal.index"), 303)
-    return render_form("journal/accounts.html", form, keys=list(ACCOUNTS), usual=ACCOUNTS)
+    return render_form("journal/accounts.html", form, keys=list(DEFAULT_ACCOUNTS), usual=DEFAULT_ACCOUNTS)

@@ -9,7 +9,7 @@ from wtforms import ValidationError
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid
-from billing_admin.formats.verify import LARGEST_META, Meta, read_meta, verify as compare
+from billing_admin.formats.verify import LARGEST_META, Meta, read_meta, verify_file as compare
 from billing_admin.http.body_limits import UPLOAD, body_limit
 from billing_admin.web.exchange.exports import EXPORT_KINDS
 from billing_admin.web.frame.forms import Form, render_form

@@ -14,11 +14,11 @@ from flask_wtf import FlaskForm
 from wtforms import Field, ValidationError
 from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, TextInput
 
-from billing_admin.domain.amount_input import TypedAmount, typed_amount
-from billing_admin.domain.days import calendar_day
+from billing_admin.domain.amount_input import AmountInput, parse_amount
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
-from billing_admin.domain.formatting import padded
-from billing_admin.domain.text import check_length, reference, text
+from billing_admin.domain.formatting import format_padded
+from billing_admin.domain.text import check_length, check_reference, check_text
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -113,7 +113,7 @@ class TextField(ParsedField):
 
     def parse(self, typed: str) -> str:
         """Refuse what no stored text has; the operation checks new text."""
-        return text(typed, longest=self.max_length, stored=True)
+        return check_text(typed, longest=self.max_length, stored=True)
 
 
 class MultilineField(TextField):
@@ -127,7 +127,7 @@ class MultilineField(TextField):
 
     def parse(self, typed: str) -> str:
         """Refuse what no stored text has; the operation checks new text."""
-        return text(typed, longest=self.max_length, lines=True, stored=True)
+        return check_text(typed, longest=self.max_length, lines=True, stored=True)
 
 
 class ReferenceField(TextField):
@@ -135,7 +135,7 @@ class ReferenceField(TextField):
 
     def parse(self, typed: str) -> str:
         """Not to be taken for an id."""
-        return reference(typed, stored=True)
+        return check_reference(typed, stored=True)
 
 
 class PasswordField(ParsedField):
@@ -157,7 +157,7 @@ class ExactField(ParsedField):
     `data` is None until the form is validated, so that no amount is used before its currency is checked.
     """
 
-    typed: TypedAmount | None = None
+    typed: AmountInput | None = None
     digits = 0
     """How many digits after the point are written at least."""
 
@@ -167,7 +167,7 @@ class ExactField(ParsedField):
 
     def parse(self, typed: str) -> None:
         """Refuse what can be read in two ways, and keep the rest until `pre_validate`."""
-        self.typed = typed_amount(typed)
+        self.typed = parse_amount(typed)
 
     def pre_validate(self, _form: object) -> None:
         """Set `data` to the number, or refuse the currency that was typed with it."""
@@ -177,13 +177,13 @@ class ExactField(ParsedField):
             except Invalid as refusal:
                 raise ValidationError(refusal.message) from refusal
 
-    def number(self, typed: TypedAmount) -> Decimal | None:
+    def number(self, typed: AmountInput) -> Decimal | None:
         """Return the number; raise Invalid if a currency was typed."""
         return typed.without_currency(self.noun)
 
     def format(self, value: Any) -> str:
         """Plainly, as the API writes it, with at least as many digits as the currency has."""
-        return padded(value, self.digits)
+        return format_padded(value, self.digits)
 
 
 class AmountField(ExactField):
@@ -195,7 +195,7 @@ class AmountField(ExactField):
 
     currency: str | None = None
 
-    def number(self, typed: TypedAmount) -> Decimal | None:
+    def number(self, typed: AmountInput) -> Decimal | None:
         """Return the amount; raise Invalid if it was typed in another currency."""
         if self.currency is None:
             return super().number(typed)
@@ -225,7 +225,7 @@ class DayField(ParsedField):
             day = date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
         except ValueError as error:
             raise Invalid("not_a_day", "Enter a day such as 2026-11-22.") from error
-        return calendar_day(day)
+        return check_calendar_day(day)
 
     def format(self, value: Any) -> str:
         """As browsers want it."""

@@ -5,12 +5,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
-from billing_admin.domain.formatting import percent
+from billing_admin.domain.formatting import format_percent
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.lifecycle import Receivable, payment_status
-from billing_admin.domain.money import MINOR_DIGITS, plain
+from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 from billing_admin.domain.payments import METHODS, WRITE_OFF
-from billing_admin.domain.tax import Change, percent_on
+from billing_admin.domain.tax import RateChange, percent_on
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
 
@@ -23,7 +23,7 @@ class RateLike(Protocol):
     @property
     def percent(self) -> Decimal: ...
     @property
-    def changes(self) -> Sequence[Change]: ...
+    def changes(self) -> Sequence[RateChange]: ...
 
 
 def invoice_state(invoice: Receivable, today: date) -> str:
@@ -67,7 +67,7 @@ def rounding(currency: str) -> str:
 def tax_rate(rate: RateLike, on: date) -> str:
     """A rate's name, with its percentage of a day where the name does not say it."""
     holds = percent_on(on, rate.percent, rate.changes)
-    return rate.name if plain(holds) in rate.name or not holds else f"{rate.name} ({percent(holds)})"
+    return rate.name if plain_decimal(holds) in rate.name or not holds else f"{rate.name} ({format_percent(holds)})"
 
 
 def left_out_reason(reason: str) -> str:

@@ -14,7 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import without_controls
+from billing_admin.domain.text import strip_controls
 from billing_admin.web.frame.signed_in import actor
 
 ROWS_PER_PAGE = 100
@@ -29,7 +29,7 @@ def text_param(name: str) -> str:
 
     Only control characters are left out: a name may hold any other, such as a no-break space or a joiner.
     """
-    return without_controls(request.args.get(name, "")).strip()[:MAX_FILTER_LENGTH]
+    return strip_controls(request.args.get(name, "")).strip()[:MAX_FILTER_LENGTH]
 
 
 def name_params(*parameters: str) -> list[str]:

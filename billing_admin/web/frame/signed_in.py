@@ -14,7 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, Actor
-from billing_admin.domain.sign_in import SEEN_EVERY, Lifetime
+from billing_admin.domain.sign_in import LAST_SEEN_INTERVAL, SessionLifetime
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import open_session
@@ -55,7 +55,7 @@ class OrganisationProfile:
 
 def init_sign_in(app: Flask, settings: Settings) -> None:
     """Let Flask-Login find the person by the session's token. It asks the database on first use, at most once a request."""
-    app.extensions["billing_lifetime"] = Lifetime(settings.session_hours, settings.session_idle_minutes)
+    app.extensions["billing_lifetime"] = SessionLifetime(settings.session_hours, settings.session_idle_minutes)
     manager = flask_login.LoginManager()
     manager.session_protection = None  # it would compare addresses, which change under honest people
     manager.init_app(app, add_context_processor=False)
@@ -123,12 +123,12 @@ def _load(token: str) -> SignedInPerson | None:
         return None
     moment = now()
     signed_in = SignedInPerson(found.user_id, found.email, found.role, token)
-    lifetime: Lifetime = current_app.extensions["billing_lifetime"]
+    lifetime: SessionLifetime = current_app.extensions["billing_lifetime"]
     if not lifetime.covers(found.created_at, found.last_seen_at, moment):
         owner = signed_in.actor(request_id())
         _write_if_possible(users.end_session, token, owner, moment, "user.session_expired")
         return None
-    if moment - found.last_seen_at >= SEEN_EVERY:
+    if moment - found.last_seen_at >= LAST_SEEN_INTERVAL:
         _write_if_possible(users.record_session_use, token, moment)
     return signed_in
 

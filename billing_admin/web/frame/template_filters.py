@@ -1,6 +1,6 @@
 """How pages write values: one filter for each kind."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from billing_admin.domain.formatting import (
-    day,
-    exact,
-    grouped,
-    money,
-    number,
-    padded,
-    percent,
-    reason_for_no_tax,
-    tax_words,
+    format_day,
+    format_exact,
+    format_grouped,
+    format_money,
+    format_number,
+    format_padded,
+    format_percent,
+    format_tax,
+    tax_note,
 )
 from billing_admin.domain.lifecycle import balance
-from billing_admin.domain.money import MINOR_DIGITS, Money, plain
+from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
 from billing_admin.queries.billing.preview import CurrencyTotal
 from billing_admin.web.frame.labels import (
     RateLike,
@@ -33,49 +33,56 @@ from billing_admin.web.frame.labels import (
 )
 from billing_admin.web.frame.signed_in import current_organisation, today
 
-# Some of them are for the views, too.
-__all__ = ["amounts", "day", "exact", "init_filters", "moment", "money", "number"]
-
 _SIX_PLACES = Decimal("1E-6")
 
 
 def init_filters(app: Flask) -> None:
     """Give the templates their filters."""
-    of_values = (money, amounts, exact, unrounded, approximate, number, plain, day, moment)
-    of_words = (
-        pluralise,
-        percent,
-        quoted,
-        number_ranges,
-        invoice_state,
-        payment_method,
-        left_out_reason,
-        reason_for_no_tax,
-        tax_rate,
-        tax_words,
-    )
-    for written in (*of_values, *of_words):
-        app.add_template_filter(written)
-    app.add_template_filter(balance, "invoice_balance")
+    filters: dict[str, Callable[..., object]] = {
+        "amounts": amounts,
+        "approximate": approximate,
+        "day": format_day,
+        "exact": format_exact,
+        "invoice_balance": balance,
+        "invoice_state": invoice_state,
+        "left_out_reason": left_out_reason,
+        "moment": moment,
+        "money": format_money,
+        "number": format_number,
+        "number_ranges": number_ranges,
+        "payment_method": payment_method,
+        "percent": format_percent,
+        "plain": plain_decimal,
+        "pluralise": pluralise,
+        "quoted": quoted,
+        "reason_for_no_tax": tax_note,
+        "tax_rate": tax_rate,
+        "tax_words": format_tax,
+        "unrounded": unrounded,
+    }
+    for name, template_filter in filters.items():
+        app.add_template_filter(template_filter, name)
 
 
 def amounts(totals: Collection[CurrencyTotal]) -> str:
     """`12,340.00 EUR and 5.00 USD`: the totals of some documents, per currency."""
-    *most, last = [money(total.total, total.currency) for total in totals] or ["nothing"]
+    *most, last = [format_money(total.total, total.currency) for total in totals] or ["nothing"]
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def unrounded(minor: Decimal, currency: str) -> str:
     """`1.4269 USD`, from minor units that were not rounded yet: at most six places of them, cut off with an ellipsis."""
     shown = minor.quantize(_SIX_PLACES, ROUND_DOWN)
-    amount = Decimal(padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
-    return f"{grouped(amount)}{'' if shown == minor else '…'} {currency}"
+    amount = Decimal(format_padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
+    return f"{format_grouped(amount)}{'' if shown == minor else '…'} {currency}"
 
 
 def approximate(amount: Decimal, currency: str) -> str:
     """`≈ 57,744.68 EUR`, to read beside the exact amount; exact where rounding leaves out no digit, or nothing but zero."""
     rounded = Money.rounded(amount, currency).decimal
-    return f"≈ {grouped(rounded)} {currency}" if rounded and rounded != amount else exact(amount, currency)
+    return (
+        f"≈ {format_grouped(rounded)} {currency}" if rounded and rounded != amount else format_exact(amount, currency)
+    )
 
 
 def tax_rate(rate: RateLike) -> str:
@@ -86,4 +93,4 @@ def tax_rate(rate: RateLike) -> str:
 def moment(value: datetime) -> str:
     """`22 Nov 2026, 14:05 CET`: where the organisation is, always with the zone."""
     there = value.astimezone(ZoneInfo(current_organisation().time_zone))
-    return f"{day(there)}, {there:%H:%M %Z}"
+    return f"{format_day(there)}, {there:%H:%M %Z}"

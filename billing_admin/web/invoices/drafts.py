@@ -12,7 +12,8 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.lifecycle import editable
+from billing_admin.domain.formatting import format_money
+from billing_admin.domain.lifecycle import check_editable
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
@@ -26,7 +27,7 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import choice_param, filtered_url, load_page, selected_ids
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import amounts, money
+from billing_admin.web.frame.template_filters import amounts
 from billing_admin.web.invoices.invoices import (
     WRITE,
     filter_chips,
@@ -93,7 +94,7 @@ def charges(id: UUID) -> ResponseReturnValue:
                 moved = transaction(operations.move_charges, id, add, remove, form.version.data, actor(), now())
                 draft = _load_draft(id)
                 act = "added" if adding else "removed"
-                total = money(draft.total, draft.currency)
+                total = format_money(draft.total, draft.currency)
                 flash(f"{pluralise(moved, 'charge')} {act}. The draft's total is now {total}.", "success")
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
         draft = _load_draft(id)
@@ -114,7 +115,7 @@ def charges(id: UUID) -> ResponseReturnValue:
 
 def _load_draft(id: UUID) -> Invoice:
     draft = queries.invoice(db.session(), str(id))
-    editable(draft.status, draft.number, "changed")
+    check_editable(draft.status, draft.number, "changed")
     return draft
 
 

@@ -11,10 +11,11 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.lifecycle import balance, editable
+from billing_admin.domain.formatting import format_day
+from billing_admin.domain.lifecycle import balance, check_editable
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
-from billing_admin.formats.pdf import missing_characters, pdf
+from billing_admin.formats.pdf import missing_characters, render_pdf
 from billing_admin.models import Customer, Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.queries.charges import late
@@ -42,7 +43,6 @@ from billing_admin.web.frame.list_params import (
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import day as written_day
 
 WRITE = "billing:write"
 TABS = ("", *queries.STATES)
@@ -93,10 +93,10 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
         ("customer", "Customer", filters.customer),
         ("kind", "Kind", KIND_LABELS.get(filters.kind, "")),
         ("currency", "Currency", filters.currency),
-        ("issued_from", "Issued from", written_day(filters.issued_from) if filters.issued_from else ""),
-        ("issued_to", "Issued to", written_day(filters.issued_to) if filters.issued_to else ""),
-        ("due_from", "Due from", written_day(filters.due_from) if filters.due_from else ""),
-        ("due_to", "Due to", written_day(filters.due_to) if filters.due_to else ""),
+        ("issued_from", "Issued from", format_day(filters.issued_from) if filters.issued_from else ""),
+        ("issued_to", "Issued to", format_day(filters.issued_to) if filters.issued_to else ""),
+        ("due_from", "Due from", format_day(filters.due_from) if filters.due_from else ""),
+        ("due_to", "Due to", format_day(filters.due_to) if filters.due_to else ""),
         ("run", "Billing run", filters.run),
     )
 
@@ -204,7 +204,7 @@ def download_pdf(id: UUID) -> ResponseReturnValue:
     """Send the issued document as PDF."""
     invoice = _load_invoice(id)
     headers = {"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"'}
-    return Response(pdf(invoice, _glyphs()), headers=headers, content_type="application/pdf")
+    return Response(render_pdf(invoice, _glyphs()), headers=headers, content_type="application/pdf")
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])
@@ -254,7 +254,7 @@ def discard(id: UUID) -> ResponseReturnValue:
 
 def _load_draft(id: UUID) -> Invoice:
     invoice = _load_invoice(id)
-    editable(invoice.status, invoice.number, "discarded")
+    check_editable(invoice.status, invoice.number, "discarded")
     return invoice
 
 

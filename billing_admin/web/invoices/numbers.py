@@ -48,7 +48,7 @@ def download(kind: str, year: int) -> ResponseReturnValue:
     suffix = f"-series-{series_filter.part}" if series_filter.part else ""
     name = f"{kind.replace('_', '-')}-numbers-{year}{suffix}.csv"
     return Response(
-        Stream(lambda session: csv_writer.export(session, "numbers", series_filter, excel=excel)),
+        Stream(lambda session: csv_writer.export_csv(session, "numbers", series_filter, excel=excel)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -13,7 +13,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.credit_notes import Creditable, consequence
+from billing_admin.domain.credit_notes import Creditable, credit_effect
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money
@@ -172,7 +172,7 @@ def _confirmation_page(form: CreditForm, invoice: Invoice, creditable: Creditabl
         invoice=invoice,
         creditable=creditable,
         credit=credit,
-        after=consequence(balance(invoice), credit.total),
+        after=credit_effect(balance(invoice), credit.total),
         number=next_number(db.session(), form.issue_date.data, "credit_note"),
         sent_fields=sent_fields,
     )

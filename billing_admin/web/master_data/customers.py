@@ -12,7 +12,7 @@ from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.explanation import explain, unsaved
+from billing_admin.domain.explanation import computed_figures, explain
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.domain.readiness import lacks_tax_id
 from billing_admin.domain.tax import TREATMENTS
@@ -270,7 +270,7 @@ def current(id: UUID, currency: str) -> ResponseReturnValue:
     return render_template(
         "customers/explain.html",
         customer=customer,
-        explanation=explain(document, unsaved(document)),
+        explanation=explain(document, computed_figures(document)),
         today=day,
         rounding=rounding(currency),
         line_urls=[url_for("unbilled.show", customer_id=id, currency=currency)] * len(document.lines),

@@ -6,14 +6,14 @@ from wtforms import HiddenField
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.lifecycle import usual_cut_off
+from billing_admin.domain.formatting import format_day
+from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.operations.master_data import periods as operations
 from billing_admin.queries.master_data import periods as queries
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.forms import DayField, Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import day as written_day
 
 pages = page_blueprint("periods", __name__, "/settings/period-lock", write="settings:write")
 
@@ -33,7 +33,7 @@ def edit() -> ResponseReturnValue:
     """Lock or unlock the books; warn once if drafts or charges up to the day are not billed."""
     session = db.session()
     locked = organisation(session).locked_through
-    form = LockForm(through=max(locked or usual_cut_off(today()), usual_cut_off(today())))
+    form = LockForm(through=max(locked or default_cut_off(today()), default_cut_off(today())))
     unbilled = None
     if form.validate_on_submit():
         through = form.through.data
@@ -44,7 +44,7 @@ def edit() -> ResponseReturnValue:
             with errors_on(form):
                 changed = transaction(operations.set_period_lock, through, form.reason.data, actor(), now())
                 message = (
-                    f"The books are locked through {written_day(through)}." if through else "The books are unlocked."
+                    f"The books are locked through {format_day(through)}." if through else "The books are unlocked."
                 )
                 flash(message, "success" if changed else "info")
                 return redirect(url_for("settings.index"), 303)

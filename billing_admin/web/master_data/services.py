@@ -12,8 +12,8 @@ from wtforms import BooleanField, FieldList, FormField, SelectField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.journal import LONGEST
-from billing_admin.domain.master_data import ServiceFields, checked
+from billing_admin.domain.journal import MAX_ACCOUNT_LENGTH
+from billing_admin.domain.master_data import ServiceFields, check_fields
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
@@ -91,7 +91,7 @@ class PriceForm(wtforms.Form):
             currency.errors = ["Choose the currency of this price."]
         elif self.price is not None:
             try:
-                checked({"prices": dict([self.price])})
+                check_fields({"prices": dict([self.price])})
             except Invalid as refusal:
                 amount.errors = [refusal.message]
 
@@ -135,7 +135,7 @@ class ServiceForm(Form):
     unit = TextField("Unit")
     tax_rate = SelectField("Tax rate")
     line_per_charge = BooleanField("Show each charge on its own invoice line")
-    revenue_account = TextField("Revenue account", max_length=LONGEST)
+    revenue_account = TextField("Revenue account", max_length=MAX_ACCOUNT_LENGTH)
     prices = PricesField(FormField(PriceForm), "Prices")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

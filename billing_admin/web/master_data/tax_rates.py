@@ -10,8 +10,9 @@ from wtforms import SelectField
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.master_data import TAX_CATEGORIES, TaxRateFields
-from billing_admin.domain.tax import USUAL_NOTES, percent_on
+from billing_admin.domain.tax import DEFAULT_TAX_NOTES, percent_on
 from billing_admin.models import TaxRate
 from billing_admin.operations.master_data import tax_rates as operations
 from billing_admin.queries.master_data import organisation as queries
@@ -20,7 +21,6 @@ from billing_admin.web.frame.forms import DayField, ExactField, Form, ReferenceF
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import day as written_day
 
 WRITE = "settings:write"
 CATEGORIES = {code: f"{words} ({code})" for code, words in TAX_CATEGORIES.items()}
@@ -92,7 +92,7 @@ def new() -> ResponseReturnValue:
             rate = transaction(operations.create, form.fields(), actor(), now())
             flash(f"The tax rate {rate.name} was added.", "success")
             return redirect(url_for("settings.index"), 303)
-    return render_form("tax_rates/new.html", form, usual_notes=USUAL_NOTES)
+    return render_form("tax_rates/new.html", form, usual_notes=DEFAULT_TAX_NOTES)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -108,7 +108,7 @@ def edit(id: UUID) -> ResponseReturnValue:
         rate = _load_rate(id)
         conflicts = find_conflicts(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
     return render_form(
-        "tax_rates/edit.html", form, rate=rate, conflicts=conflicts, untaxed=rate.category in USUAL_NOTES
+        "tax_rates/edit.html", form, rate=rate, conflicts=conflicts, untaxed=rate.category in DEFAULT_TAX_NOTES
     )
 
 
@@ -121,7 +121,7 @@ def change(id: UUID) -> ResponseReturnValue:
         day, percent = form.valid_from.data, form.percent.data
         with errors_on(form):
             transaction(operations.change_percent, id, day, percent, form.version.data, actor(), now())
-            flash(f"{name} changes on {written_day(day)}. Issued documents do not change.", "success")
+            flash(f"{name} changes on {format_day(day)}. Issued documents do not change.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
         rate = _load_rate(id)
         stored_form = ChangePercentForm(formdata=None, data=_stored_values(rate, day))
@@ -141,7 +141,7 @@ def cancel_change(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         name = rate.name
         transaction(operations.remove_change, id, form.valid_from.data, actor(), now())
-        flash(f"The change of {name} on {written_day(form.valid_from.data)} was cancelled.", "success")
+        flash(f"The change of {name} on {format_day(form.valid_from.data)} was cancelled.", "success")
     return redirect(url_for("tax_rates.show", id=id), 303)
 
 

@@ -13,9 +13,10 @@ from wtforms.widgets import HiddenInput
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import DomainError
+from billing_admin.domain.formatting import format_exact
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, ZERO, Money, exact_sum
-from billing_admin.domain.payments import METHODS, AllocationSpec, Split, oldest_first
+from billing_admin.domain.payments import METHODS, AllocationSpec, PaymentSplit, allocate_oldest_first
 from billing_admin.queries.payments import payments as queries
 from billing_admin.web.frame.forms import (
     AmountField,
@@ -28,7 +29,6 @@ from billing_admin.web.frame.forms import (
 )
 from billing_admin.web.frame.list_params import text_param
 from billing_admin.web.frame.signed_in import today
-from billing_admin.web.frame.template_filters import exact
 
 MAX_INVOICES = 100
 _FIELD_PREFIX, _HEX_ID = "part_", re.compile("[0-9a-f]{32}")
@@ -78,7 +78,7 @@ class PaymentAccount:
 
     def suggest(self, amount: int) -> dict[str, Decimal]:
         """Divide an amount in minor units over the invoices, oldest first; return major units by field."""
-        return {_field_name(id): self.major(part) for id, part in oldest_first(self.invoices, amount)}
+        return {_field_name(id): self.major(part) for id, part in allocate_oldest_first(self.invoices, amount)}
 
 
 def load_account(customer: Any, currency: str) -> PaymentAccount:
@@ -153,19 +153,19 @@ def fill_allocations(form: Form, account: PaymentAccount, amount: int) -> None:
         field.raw_data, field.data, field.digits = None, values.get(field.name), MINOR_DIGITS[account.currency]
 
 
-def compute_split(form: Form, account: PaymentAccount) -> Split:
+def compute_split(form: Form, account: PaymentAccount) -> PaymentSplit:
     """Return the amounts received, allocated and left, for the foot of the table."""
-    return Split(form.amount.data or ZERO, exact_sum(entered_allocations(form, account).values()))
+    return PaymentSplit(form.amount.data or ZERO, exact_sum(entered_allocations(form, account).values()))
 
 
 def check_remainder(form: Form, account: PaymentAccount) -> bool:
     """Return whether the whole amount is allocated or kept as credit; otherwise set field errors."""
     remainder = compute_split(form, account).left
     if remainder > 0 and not form.keep.data:
-        amount = exact(remainder, account.currency)
+        amount = format_exact(remainder, account.currency)
         form.keep.errors = [f"{amount} is not allocated. Allocate it, or select this box to keep it as credit."]
     if remainder < 0:
-        excess = exact(-remainder, account.currency)
+        excess = format_exact(-remainder, account.currency)
         form.amount.errors = [f"You allocated {excess} more than you received. Correct one of the amounts."]
     return not form.errors
 

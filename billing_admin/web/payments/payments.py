@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.formatting import format_day, format_money
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.payments import PaymentSpec
@@ -32,7 +33,6 @@ from billing_admin.web.frame.list_params import (
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
-from billing_admin.web.frame.template_filters import day as written_day, money
 from billing_admin.web.payments.allocation_forms import (
     AllocateForm,
     PaymentAccount,
@@ -90,8 +90,8 @@ def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
         ("customer", "Customer", filters.customer),
         ("currency", "Currency", filters.currency),
         ("method", "Method", PAYMENT_METHODS.get(filters.method, "")),
-        ("from", "Received from", written_day(filters.from_) if filters.from_ else ""),
-        ("to", "Received to", written_day(filters.to) if filters.to else ""),
+        ("from", "Received from", format_day(filters.from_) if filters.from_ else ""),
+        ("to", "Received to", format_day(filters.to) if filters.to else ""),
         ("reference", "Reference", filters.reference),
     )
 
@@ -237,7 +237,7 @@ def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnVa
         minor = transaction(operations.allocate, id, allocation_specs(amounts), actor(), now(), form.remainder.data)
     except (Conflict, Invalid) as refusal:
         raise move_errors_to_invoices(refusal, amounts) from refusal
-    flash(f"{money(minor, account.currency)} allocated.", "success")
+    flash(f"{format_money(minor, account.currency)} allocated.", "success")
     return redirect(url_for("payments.show", id=id), 303)
 
 
@@ -310,7 +310,7 @@ def write_off(invoice_id: UUID) -> ResponseReturnValue:
             )
             # A repeated request finds no balance: the first one wrote it off.
             message = (
-                f"{money(open_amount, currency)} of {number} was written off."
+                f"{format_money(open_amount, currency)} of {number} was written off."
                 if open_amount
                 else "This balance was already written off."
             )

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.domain.money import MINOR_DIGITS, Money
-from billing_admin.domain.receivables import BUCKETS, Position, StatementRow, buckets
+from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow, ageing_buckets
 from billing_admin.formats import csv_tables
 from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
@@ -47,7 +47,7 @@ def ageing() -> ResponseReturnValue:
         rows=balances[:MAX_ROWS],
         count=len(balances),
         totals=receivables.positions_by_currency((row.key, row.position) for row in balances),
-        buckets=buckets(as_of or today()),
+        buckets=ageing_buckets(as_of or today()),
         currencies=[(code, code) for code in customers.account_currencies(db.session())],
         csv_url=filtered_url("receivables.ageing_file"),
         clear_url=unfiltered_url(),
@@ -59,7 +59,7 @@ def ageing_file() -> ResponseReturnValue:
     """Send the ageing as a CSV file, without a limit of rows."""
     as_of = strict_day_param("as_of")
     balances = receivables.aged_accounts(db.session(), today(), as_of, choice_param("currency", MINOR_DIGITS))
-    numbers = ("balance", *BUCKETS, "unallocated")
+    numbers = ("balance", *BUCKET_NAMES, "unallocated")
     columns = ("customer", "customer_name", "currency", *numbers, "as_of")
     lines = (
         (
@@ -71,7 +71,7 @@ def ageing_file() -> ResponseReturnValue:
         )
         for row in balances
     )
-    return _csv_response("ageing", as_of, csv_tables.written(columns, lines, numbers))
+    return _csv_response("ageing", as_of, csv_tables.write_csv(columns, lines, numbers))
 
 
 def _position_amounts(position: Position, currency: str) -> Iterable[str]:
@@ -155,7 +155,7 @@ def statement_file(id: UUID) -> ResponseReturnValue:
         for currency, statement in statements.items()
         for row in statement.rows
     )
-    return _csv_response(f"statement-{id}", last, csv_tables.written(columns, lines, numbers))
+    return _csv_response(f"statement-{id}", last, csv_tables.write_csv(columns, lines, numbers))
 
 
 def _movement_amounts(row: StatementRow, currency: str) -> Iterable[str]:

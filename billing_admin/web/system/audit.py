@@ -10,7 +10,8 @@ from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.domain.audit import readable
+from billing_admin.domain.audit import readable_details
+from billing_admin.domain.formatting import format_day
 from billing_admin.queries import audit as queries
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import event_details, humanise
@@ -25,7 +26,6 @@ from billing_admin.web.frame.list_params import (
     text_param,
     unfiltered_url,
 )
-from billing_admin.web.frame.template_filters import day as written_day
 
 READ = "audit:read"
 # Nobody writes here: whoever tried would need what nobody may lack who changes settings.
@@ -103,8 +103,8 @@ def filter_chips(filters: queries.AuditFilter) -> list[Any]:
         ("type", "What", humanise(filters.type)),
         ("action", "Action", humanise(filters.action)),
         ("object", "Object", str(filters.object or "")),
-        ("from", "From", written_day(filters.from_) if filters.from_ else ""),
-        ("to", "To", written_day(filters.to) if filters.to else ""),
+        ("from", "From", format_day(filters.from_) if filters.from_ else ""),
+        ("to", "To", format_day(filters.to) if filters.to else ""),
     )
 
 
@@ -118,13 +118,13 @@ def _line(event: Any, named: Mapping[UUID, Any]) -> Line:
         object=_called(named.get(id)) if id in named else humanise(event.object_type),
         url=_url(event.object_type, id, named),
         history_url=current_url(object=id) if id else None,
-        facts=event_details(readable(event.action, event.details, event.currency)),
+        facts=event_details(readable_details(event.action, event.details, event.currency)),
     )
 
 
 def _called(name: Any) -> str:
     if isinstance(name, date):
-        return f"Up to {written_day(name)}"
+        return f"Up to {format_day(name)}"
     return str(name or "Draft")
 
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db import paging
 from billing_admin.db.engine import db
-from billing_admin.domain.receivables import buckets
+from billing_admin.domain.receivables import ageing_buckets
 from billing_admin.queries.billing import runs
 from billing_admin.queries.charges import charges, unbilled
 from billing_admin.queries.charges.charges import ChargeFilter
@@ -53,7 +53,7 @@ def home() -> ResponseReturnValue:
             for status in ("draft", "open", "overdue")
         },
         aged=receivables.open_amounts_by_bucket(session, day),
-        buckets=buckets(day),
+        buckets=ageing_buckets(day),
         unallocated=payments.payment_sums(session, PaymentFilter(status="unallocated")),
         duplicates=charges.charge_sums(session, ChargeFilter(likely_duplicates=True)),
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT).rows,

@@ -14,7 +14,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.webhook_addresses import LONGEST_URL
-from billing_admin.domain.webhooks import EVENTS, PING, WORTH_A_WARNING
+from billing_admin.domain.webhooks import EVENTS, FAILURES_BEFORE_WARNING, PING
 from billing_admin.models import WebhookEndpoint
 from billing_admin.models.webhook import DELIVERY_STATES
 from billing_admin.operations.webhooks import endpoints as operations
@@ -84,7 +84,7 @@ def index() -> ResponseReturnValue:
         "webhooks/list.html",
         endpoints=queries.endpoints(session),
         latest=queries.latest_deliveries(session),
-        worrying=WORTH_A_WARNING,
+        worrying=FAILURES_BEFORE_WARNING,
         may_write=has_permission(WRITE),
     )
 
@@ -133,7 +133,7 @@ def show(id: UUID) -> ResponseReturnValue:
         state=state,
         event=event,
         events=[("", "All"), *((one, one) for one in (*EVENTS, PING))],
-        worrying=WORTH_A_WARNING,
+        worrying=FAILURES_BEFORE_WARNING,
         now=now(),
         may_write=has_permission(WRITE),
     )
