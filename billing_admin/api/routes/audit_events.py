@@ -1,4 +1,4 @@
-"""The audit log: who did what to what, and when."""
+"""Audit events: listed."""
 
 from datetime import datetime
 from typing import Any
@@ -14,21 +14,21 @@ from billing_admin.queries.audit import AuditFilter, events
 
 
 class ActorOut(ResponseModel):
-    """Who acted: a person, a token, or the command line, by the name they had then."""
+    """The actor: a person, a token or the command line, with its name at that time."""
 
     kind: str
     name: str
 
 
 class ObjectOut(ResponseModel):
-    """What was acted on; a batch of charges has no id of its own."""
+    """The object of the act. `id` is null for a batch of charges."""
 
     type: str
     id: UUID | None
 
 
 class AuditEventOut(ResponseModel):
-    """One write. `details` holds before and after of what changed, or the facts of what was made."""
+    """A record of one act. `details` holds the values before and after a change, or the values of a new object."""
 
     id: UUID
     at: datetime
@@ -40,7 +40,7 @@ class AuditEventOut(ResponseModel):
 
 
 class AuditFilters(Parameters):
-    """Which events: `actor` is a name or an id, `from` and `to` are days where the organisation is, both included."""
+    """Filters of audit events. `actor` is a name or id. `from` and `to` are included days in the organisation's time zone."""
 
     object: Key | None = None
     actor: str = ""
@@ -66,7 +66,7 @@ def _event_out(row: Any) -> AuditEventOut:
 
 @route("GET", "/audit-events", scope="read", query=AuditQuery, response=Listing[AuditEventOut])
 def list_audit_events(query: AuditQuery) -> Reply:
-    """List what happened, newest first."""
+    """List audit events, newest first."""
     session = db.session()
-    found = events(session, AuditFilter(**query.filters()))
-    return list_reply(page(session, found, query.limit, query.after), _event_out)
+    rows = events(session, AuditFilter(**query.filters()))
+    return list_reply(page(session, rows, query.limit, query.after), _event_out)

@@ -1,4 +1,4 @@
-"""Billing runs: rehearsed, made, watched."""
+"""Billing runs: previewed, started, listed."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -38,7 +38,7 @@ MAX_CUSTOMERS = 10_000
 
 
 class RunIn(Body):
-    """What to bill. `confirmed` is the `digest` of a preview: the run is refused when the preview is another by now."""
+    """The charges to bill. `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since."""
 
     id: Key = OMITTED
     through: Day
@@ -51,7 +51,7 @@ class RunIn(Body):
     background: bool = False
 
     def spec(self) -> RunSpec:
-        """What the operation is asked."""
+        """Return the request as a spec."""
         return RunSpec(
             through=self.through,
             customers=tuple(self.customers) if "customers" in self.model_fields_set else None,
@@ -64,7 +64,7 @@ class RunIn(Body):
 
 
 class TotalOut(ResponseModel):
-    """The sum of documents in one currency."""
+    """The totals of the documents in one currency."""
 
     currency: str
     invoices: int
@@ -74,7 +74,7 @@ class TotalOut(ResponseModel):
 
 
 class LeftOutOut(ResponseModel):
-    """Charges that got on no invoice, their exact sum, and why."""
+    """The charges of one account that were not billed, their exact sum and the reason."""
 
     customer: str
     currency: str
@@ -84,14 +84,14 @@ class LeftOutOut(ResponseModel):
 
 
 class ProgressOut(ResponseModel):
-    """How many of a run's accounts are settled."""
+    """The progress of a run: `done` of its accounts are processed."""
 
     done: int
     of: int
 
 
 class RunOut(ResponseModel):
-    """A billing run; what a preview has no value for is null."""
+    """A billing run or a preview. Fields that a preview does not have are null."""
 
     id: UUID | None
     state: Annotated[str, enumeration("preview", "running", "done", "failed")]
@@ -114,13 +114,13 @@ class RunOut(ResponseModel):
 def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
     return [
         TotalOut(
-            currency=one.currency,
-            invoices=one.invoices,
-            net=str(Money(one.net, one.currency)),
-            tax=str(Money(one.tax, one.currency)),
-            total=str(Money(one.total, one.currency)),
+            currency=row.currency,
+            invoices=row.invoices,
+            net=str(Money(row.net, row.currency)),
+            tax=str(Money(row.tax, row.currency)),
+            total=str(Money(row.total, row.currency)),
         )
-        for one in sums
+        for row in sums
     ]
 
 
@@ -133,19 +133,19 @@ def _left_out(rows: list[LeftOut]) -> list[LeftOutOut]:
     ]
 
 
-def _out(found: RunReport) -> RunOut:
-    run = found.run
+def _out(report: RunReport) -> RunOut:
+    run = report.run
     return RunOut(
         id=run.id,
         state=run.state,
         through=run.through,
         issue=run.issue,
         issue_date=run.issue_date,
-        invoices=found.invoices,
-        charges=found.charges,
-        totals=_totals(found.totals),
-        left_out=_left_out(found.left_out),
-        progress=ProgressOut(done=found.processed, of=found.accounts),
+        invoices=report.invoices,
+        charges=report.charges,
+        totals=_totals(report.totals),
+        left_out=_left_out(report.left_out),
+        progress=ProgressOut(done=report.processed, of=report.accounts),
         failure=run.failure,
         created_at=run.created_at,
         created_by=run.created_by,
@@ -155,7 +155,7 @@ def _out(found: RunReport) -> RunOut:
 
 @route("POST", "/billing-runs", scope="billing:write", body=RunIn, response=RunOut, statuses=(201, 200, 202))
 def post_billing_run(actor: Actor, body: RunIn) -> Reply:
-    """Bill the charges up to a day; with `dry_run`, only show what that would make."""
+    """Run billing for the pending charges up to a day. With `dry_run`, return a preview and store nothing."""
     if body.dry_run:
         return Reply(_preview(db.session(), body.spec(), now()))
     at = now()
@@ -166,34 +166,34 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
 
 
 def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
-    """Leave it to a worker: 202 and where to look, unless it is done already."""
+    """Start the run in a worker and reply with 202 and its URL, or with 200 and the run if it is already over."""
     run_id, is_new = transaction(operations.start_in_background, spec, actor, at)
     wake_worker()
-    found = _report(run_id)
-    if not is_new and found.state != "running":
-        return created_reply(found, is_new)
-    return Reply(found, 202, {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED))
+    report = _report(run_id)
+    if not is_new and report.state != "running":
+        return created_reply(report, is_new)
+    return Reply(report, 202, {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED))
 
 
 def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
-    shown = preview(session, operations.resolve_scope(session, spec, at))
+    planned = preview(session, operations.resolve_scope(session, spec, at))
     return RunOut(
         id=spec.id,
         state="preview",
         through=spec.through,
         issue=bool(spec.issue),
         issue_date=spec.issue_date or today(session, at),
-        invoices=len(shown.documents),
-        charges=shown.charges,
-        totals=_totals(shown.totals),
-        left_out=_left_out(shown.left_out),
-        documents=[document_out(one.reference, one.document, one.reason) for one in shown.documents],
-        digest=shown.digest,
+        invoices=len(planned.documents),
+        charges=planned.charges,
+        totals=_totals(planned.totals),
+        left_out=_left_out(planned.left_out),
+        documents=[document_out(item.reference, item.document, item.reason) for item in planned.documents],
+        digest=planned.digest,
     )
 
 
 def _report(run_id: UUID) -> RunOut:
-    """Read the run again: the chunks were billed behind the session's back."""
+    """Return the run as stored now: its chunks were billed in other sessions."""
     session = db.session()
     session.expire_all()
     return _out(run_report(session, run_id))
@@ -208,5 +208,5 @@ def list_billing_runs(query: Paging) -> Reply:
 
 @route("GET", "/billing-runs/{id}", scope="read", response=RunOut)
 def get_billing_run(id: str) -> Reply:
-    """Read one billing run: how far it is, what it made, what it left out and why."""
+    """Read one billing run: its progress, totals, and the charges left out with reasons."""
     return Reply(_out(run_report(db.session(), parse_id(id))))

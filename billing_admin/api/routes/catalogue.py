@@ -1,4 +1,4 @@
-"""The catalogue: services with their prices, and the tax rates they may carry."""
+"""The catalogue: services with their prices, and tax rates."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, cast
@@ -36,10 +36,7 @@ from billing_admin.queries.master_data.services import ServiceFilter, service, s
 
 
 class ServiceChanges(Body):
-    """What may be changed of a service; `prices`, when given, are all the prices there are.
-
-    `prices_include_tax`, when given, names all the currencies whose price includes tax.
-    """
+    """Changes to a service. `prices` replaces all prices; `prices_include_tax` replaces all currencies of inclusive prices."""
 
     code: Name = OMITTED
     name: Name = OMITTED
@@ -53,7 +50,7 @@ class ServiceChanges(Body):
 
 
 class ServiceIn(Body):
-    """A new service. Its name defaults to its code, its tax rate (a code) to the organisation's."""
+    """A new service. `name` defaults to the code, `tax_rate` (a code) to the organisation's default tax rate."""
 
     id: Key = OMITTED
     code: Name
@@ -67,7 +64,7 @@ class ServiceIn(Body):
 
 
 class ServiceOut(ResponseModel):
-    """A service; `prices` are unit prices by currency."""
+    """A service. `prices` are unit prices by currency."""
 
     id: UUID
     code: str
@@ -83,7 +80,7 @@ class ServiceOut(ResponseModel):
 
 
 class ServiceFilters(Parameters):
-    """Which services: `q` is looked for in code and name."""
+    """Filters of services. `q` searches code and name."""
 
     q: str = ""
     archived: Flag | None = None
@@ -94,16 +91,16 @@ class ServiceQuery(ServiceFilters, Paging):
 
 
 class TaxRateChangeOut(ResponseModel):
-    """The percentage for charges incurred from a day on."""
+    """A percentage for charges incurred on or after a day."""
 
     valid_from: date
     percent: Exact
 
 
 class TaxRateOut(ResponseModel):
-    """A rate as EN 16931 names it: a category code and a percentage, which holds before the first of its changes.
+    """A tax rate: a category code of EN 16931 and a percentage, valid until the first of its changes.
 
-    `note` is the reason that invoices print where no tax is charged.
+    `note` is the reason that invoices show if no tax is charged.
     """
 
     id: UUID
@@ -134,13 +131,13 @@ def _out(row: Any) -> ServiceOut:
 @route("GET", "/services", scope="read", query=ServiceQuery, response=Listing[ServiceOut])
 def list_services(query: ServiceQuery) -> Reply:
     """List services, newest first."""
-    found = newest_first(services(ServiceFilter(**query.filters())), Service)
-    return list_reply(page(db.session(), found, query.limit, query.after), _out)
+    rows = newest_first(services(ServiceFilter(**query.filters())), Service)
+    return list_reply(page(db.session(), rows, query.limit, query.after), _out)
 
 
 @route("GET", "/services/{code}", scope="read", response=ServiceOut, versioned=True)
 def get_service(code: str) -> Reply:
-    """Read one service, by id or code."""
+    """Read one service by id or code."""
     row = service(db.session(), code)
     return Reply(_out(row), headers={"ETag": etag(row.version)})
 
@@ -167,7 +164,7 @@ def _create(session: Session, body: ServiceIn, actor: Actor, at: datetime) -> tu
 
 @route("PATCH", "/services/{code}", scope="catalogue:write", body=ServiceChanges, response=ServiceOut, versioned=True)
 def patch_service(actor: Actor, code: str, body: ServiceChanges) -> Reply:
-    """Change the fields given."""
+    """Change the fields that are sent."""
     content, version = transaction(_change, code, body, actor, now())
     return Reply(content, headers={"ETag": etag(version)})
 
@@ -177,13 +174,13 @@ def _change(session: Session, code: str, body: ServiceChanges, actor: Actor, at:
     check_if_match(row.version)
     row = operations.update(session, row.id, cast("ServiceFields", body.provided("archived")), row.version, actor, at)
     if "archived" in body.model_fields_set:
-        move = operations.archive if body.archived else operations.restore
-        move(session, row.id, actor, at)
+        change_state = operations.archive if body.archived else operations.restore
+        change_state(session, row.id, actor, at)
         session.flush()
     return _out(row), row.version
 
 
 @route("GET", "/tax-rates", scope="read", response=Listing[TaxRateOut])
 def list_tax_rates() -> Reply:
-    """List every tax rate, by code."""
+    """List all tax rates, sorted by code."""
     return list_reply(Page(tax_rates(db.session()), None, None), TaxRateOut.model_validate)

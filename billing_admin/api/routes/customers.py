@@ -1,4 +1,4 @@
-"""Customers: added, listed, read, changed."""
+"""Customers: added, listed, read and changed."""
 
 from datetime import datetime
 from typing import Annotated, Any, cast
@@ -42,7 +42,7 @@ Treatment = Annotated[str, enumeration(*TREATMENTS)]
 
 
 class CustomerChanges(Body):
-    """What may be changed of a customer; `payment_terms_days` may be null: the organisation's terms."""
+    """Changes to a customer. Null `payment_terms_days` means the organisation's payment terms."""
 
     reference: Name = OMITTED
     name: Name = OMITTED
@@ -57,7 +57,7 @@ class CustomerChanges(Body):
 
 
 class CustomerIn(Body):
-    """A new customer. Without a reference the next free one such as C-0007 is taken."""
+    """A new customer. `reference` defaults to the next free one, such as C-0007."""
 
     id: Key = OMITTED
     reference: Name = OMITTED
@@ -89,7 +89,7 @@ class CustomerOut(ResponseModel):
 
 
 class CustomerFilters(Parameters):
-    """Which customers: `q` is looked for in reference, name and e-mail."""
+    """Filters of customers. `q` searches reference, name and email."""
 
     q: str = ""
     currency: Currency = ""
@@ -120,13 +120,13 @@ def _out(row: Any) -> CustomerOut:
 @route("GET", "/customers", scope="read", query=CustomerQuery, response=Listing[CustomerOut])
 def list_customers(query: CustomerQuery) -> Reply:
     """List customers, newest first."""
-    found = newest_first(customers(CustomerFilter(**query.filters())), Customer)
-    return list_reply(page(db.session(), found, query.limit, query.after), _out)
+    rows = newest_first(customers(CustomerFilter(**query.filters())), Customer)
+    return list_reply(page(db.session(), rows, query.limit, query.after), _out)
 
 
 @route("GET", "/customers/{ref}", scope="read", response=CustomerOut, versioned=True)
 def get_customer(ref: str) -> Reply:
-    """Read one customer, by id or reference."""
+    """Read one customer by id or reference."""
     row = customer(db.session(), ref)
     return Reply(_out(row), headers={"ETag": etag(row.version)})
 
@@ -149,7 +149,7 @@ def post_customer(actor: Actor, body: CustomerIn) -> Reply:
 
 @route("PATCH", "/customers/{ref}", scope="customers:write", body=CustomerChanges, response=CustomerOut, versioned=True)
 def patch_customer(actor: Actor, ref: str, body: CustomerChanges) -> Reply:
-    """Change the fields given."""
+    """Change the fields that are sent."""
     row = transaction(_change, ref, body, actor, now())
     return Reply(_out(row), headers={"ETag": etag(row.version)})
 
@@ -159,7 +159,7 @@ def _change(session: Session, ref: str, body: CustomerChanges, actor: Actor, at:
     check_if_match(row.version)
     row = operations.update(session, row.id, cast("CustomerFields", body.provided("archived")), row.version, actor, at)
     if "archived" in body.model_fields_set:
-        move = operations.archive if body.archived else operations.restore
-        move(session, row.id, actor, at)
+        change_state = operations.archive if body.archived else operations.restore
+        change_state(session, row.id, actor, at)
         session.flush()
     return row

@@ -1,4 +1,4 @@
-"""Drafts: changed, and charges put on them and taken off."""
+"""Drafts: changed, and their charges added and removed."""
 
 from datetime import datetime
 from typing import Annotated, cast
@@ -21,7 +21,7 @@ Keys = Annotated[list[Key], Field(max_length=MAX_CHARGES)]
 
 
 class DraftChanges(Body):
-    """What may be changed of a draft; without a `due_date`, which may be null, the customer's terms count from the issue date."""
+    """Changes to a draft. With a null `due_date`, the customer's payment terms count from the issue date."""
 
     note: Annotated[str, many_lines(1000)] = OMITTED
     purchase_order: ShortText = OMITTED
@@ -29,7 +29,7 @@ class DraftChanges(Body):
 
 
 class ChargesMove(Body):
-    """Ids of pending charges of the same customer and currency to put on the draft, and of charges to take off it."""
+    """Ids of pending charges of the same customer and currency to add to a draft, and of charges to remove."""
 
     add: Keys = OMITTED
     remove: Keys = OMITTED
@@ -37,7 +37,7 @@ class ChargesMove(Body):
 
 @route("PATCH", "/invoices/{number}", scope="billing:write", body=DraftChanges, response=InvoiceOut, versioned=True)
 def patch_invoice(actor: Actor, number: str, body: DraftChanges) -> Reply:
-    """Change what a draft says."""
+    """Change the note, purchase order or due date of a draft."""
     return transaction(_change, number, body, actor, now())
 
 
@@ -52,7 +52,7 @@ def _change(session: Session, name: str, body: DraftChanges, actor: Actor, at: d
     "POST", "/invoices/{number}/charges", scope="billing:write", body=ChargesMove, response=InvoiceOut, versioned=True
 )
 def move_invoice_charges(actor: Actor, number: str, body: ChargesMove) -> Reply:
-    """Put charges on a draft and take others off: what is taken off is pending again."""
+    """Add charges to a draft and remove others. Removed charges are pending again."""
     return transaction(_move, number, body, actor, now())
 
 

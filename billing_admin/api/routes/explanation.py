@@ -1,4 +1,4 @@
-"""How the numbers of an invoice came about."""
+"""Explanation: how each amount of an invoice is calculated."""
 
 from uuid import UUID
 
@@ -13,16 +13,16 @@ from billing_admin.queries.invoices.invoices import invoice
 
 
 class FigureOut(ResponseModel):
-    """A number as it is stored, and as it comes out when it is computed anew."""
+    """An amount as stored, and as recomputed now."""
 
     stored: str
     computed: str
 
 
 class LineStepOut(ResponseModel):
-    """How a line came about: its charges' `exact_sum`, `rounded` once, and `net` of the tax where prices include it.
+    """The calculation of a line: the exact sum of its charges, rounded once, and its net amount.
 
-    `GET /charges?line={id}` lists its charges.
+    `net` is `rounded` without the tax that prices include. `GET /charges?line={id}` lists the charges.
     """
 
     id: UUID
@@ -36,7 +36,7 @@ class LineStepOut(ResponseModel):
 
 
 class TaxStepOut(ResponseModel):
-    """How the tax at one rate came about: of `amount`, the nets of its lines, or their grosses where prices include it."""
+    """The calculation of the tax at one rate. `amount` is the sum of the net amounts of its lines, or gross if it is included."""
 
     category: str
     percent: Exact
@@ -49,7 +49,7 @@ class TaxStepOut(ResponseModel):
 
 
 class ExplanationOut(ResponseModel):
-    """How the numbers of an invoice came about, each computed anew from the charges up."""
+    """The calculation of an invoice, recomputed from its charges."""
 
     number: str | None
     currency: str
@@ -63,25 +63,25 @@ class ExplanationOut(ResponseModel):
 
 @route("GET", "/invoices/{number}/explain", scope="read", response=ExplanationOut)
 def explain_invoice(number: str) -> Reply:
-    """Tell how each number of an invoice came about."""
+    """Explain how each amount of an invoice is calculated."""
     row = invoice(db.session(), number)
-    return Reply(_explained(row, load_explanation(db.session(), row)))
+    return Reply(_explanation_out(row, load_explanation(db.session(), row)))
 
 
-def _explained(row: Invoice, told: Explanation) -> ExplanationOut:
+def _explanation_out(row: Invoice, calculation: Explanation) -> ExplanationOut:
     def money(minor: int) -> str:
         return str(Money(minor, row.currency))
 
-    def figure(one: Figure) -> FigureOut:
-        return FigureOut(stored=money(one.stored), computed=money(one.computed))
+    def figure(amount: Figure) -> FigureOut:
+        return FigureOut(stored=money(amount.stored), computed=money(amount.computed))
 
     return ExplanationOut(
         number=row.number,
         currency=row.currency,
-        adds_up=told.holds,
-        net=figure(told.net),
-        tax=figure(told.tax),
-        total=figure(told.total),
+        adds_up=calculation.holds,
+        net=figure(calculation.net),
+        tax=figure(calculation.tax),
+        total=figure(calculation.total),
         lines=[
             LineStepOut(
                 id=line.id,
@@ -93,7 +93,7 @@ def _explained(row: Invoice, told: Explanation) -> ExplanationOut:
                 net=figure(step.net),
                 adds_up=step.holds,
             )
-            for line, step in zip(row.lines, told.lines, strict=True)
+            for line, step in zip(row.lines, calculation.lines, strict=True)
         ],
         taxes=[
             TaxStepOut(
@@ -106,6 +106,6 @@ def _explained(row: Invoice, told: Explanation) -> ExplanationOut:
                 tax=figure(step.tax),
                 adds_up=step.holds,
             )
-            for step in told.taxes
+            for step in calculation.taxes
         ],
     )

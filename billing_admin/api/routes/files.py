@@ -1,4 +1,4 @@
-"""Files: what a list's filter lets through, whole, as CSV written while it is sent, or as a workbook."""
+"""Exports: all rows of a filtered list, as a CSV file that is streamed, or as a workbook."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ from billing_admin.queries.master_data.services import ServiceFilter
 
 
 class File(Parameters):
-    """`excel=1` adds a BOM to a CSV; `totals=1` answers, as JSON, what the whole file must add up to."""
+    """`excel=1` adds a byte order mark to a CSV file. `totals=1` returns the control totals as JSON instead of the file."""
 
     excel: Switch = False
     totals: Switch = False
@@ -58,9 +58,7 @@ class AuditFile(AuditFilters, File):
 
 
 class Totals(ResponseModel):
-    """What a `.meta.json` says of a file: what it is of and when it was asked for, how many rows it has, what they add up to per
-    currency, and the SHA-256 of its bytes.
-    """
+    """The control totals of a file, as in its `.meta.json`: rows, sums by currency and SHA-256, with filters, time and caller."""
 
     name: str
     kind: str
@@ -77,25 +75,26 @@ class Totals(ResponseModel):
     version: str
 
 
-Filtering = Callable[[Any], Filters]
-EXPORTS: tuple[tuple[str, str, type[Parameters], Filtering], ...] = (
+ToFilter = Callable[[Any], Filters]
+# Kind, its name in the summary, query parameters, and their conversion to a filter.
+EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("invoices", "invoices", InvoiceFile, lambda query: query.to_filter(today(db.session(), now()))),
-    ("invoice-lines", "the lines of invoices", InvoiceFile, lambda query: query.to_filter(today(db.session(), now()))),
+    ("invoice-lines", "invoice lines", InvoiceFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("charges", "charges", ChargeFile, lambda query: query.to_filter()),
     ("payments", "payments", PaymentFile, lambda query: query.to_filter()),
-    ("allocations", "the allocations of payments", PaymentFile, lambda query: query.to_filter()),
+    ("allocations", "allocations of payments", PaymentFile, lambda query: query.to_filter()),
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
-    ("services", "services, a row for each price", ServiceFile, lambda query: ServiceFilter(**query.filters())),
+    ("services", "services, with a row for each price,", ServiceFile, lambda query: ServiceFilter(**query.filters())),
     ("audit-events", "audit events", AuditFile, lambda query: AuditFilter(**query.filters())),
 )
 
 
-def _add_route(kind: str, what: str, query: type[Parameters], filtering: Filtering, format: str) -> None:
+def _add_route(kind: str, label: str, query: type[Parameters], to_filter: ToFilter, format: str) -> None:
     def view(query: Any) -> Reply | Response:
-        return _file(ExportRequest(kind, filtering(query), format, query.excel), query.totals)
+        return _file(ExportRequest(kind, to_filter(query), format, query.excel), query.totals)
 
     view.__name__ = f"get_{kind.replace('-', '_')}_{format if format != 'csv' else 'file'}"
-    view.__doc__ = f"Export {what}, as {'a workbook' if format == 'xlsx' else 'CSV'}."
+    view.__doc__ = f"Export {label} as {'a workbook' if format == 'xlsx' else 'CSV'}."
     route("GET", f"/{kind}.{format}", scope="read", query=query, response=FORMATS[format], or_json=Totals)(view)
 
 
@@ -104,13 +103,13 @@ for _kind in EXPORTS:
         _add_route(*_kind, _format)
 
 
-def _file(wanted: ExportRequest, totals: bool) -> Reply | Response:
-    session, name = db.session(), f"{wanted.kind}.{wanted.format}"
+def _file(selection: ExportRequest, totals: bool) -> Reply | Response:
+    session, name = db.session(), f"{selection.kind}.{selection.format}"
     if totals:
-        made = export.control_totals(session, wanted)
-        about = export.describe_export(wanted, name, made, now(), authenticate().actor.name)
+        counted = export.control_totals(session, selection)
+        about = export.describe_export(selection, name, counted, now(), authenticate().actor.name)
         return Reply(Totals(**about))
-    export.check_export(session, wanted)  # what is refused is refused before anything is sent
+    export.check_export(session, selection)  # refuse before the first byte is sent
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    parts = Stream(lambda session: export.export_parts(session, wanted))
-    return Response(parts, headers=headers, content_type=FORMATS[wanted.format])
+    parts = Stream(lambda session: export.export_parts(session, selection))
+    return Response(parts, headers=headers, content_type=FORMATS[selection.format])

@@ -1,4 +1,4 @@
-"""Is the service there, and what can it do: for machines."""
+"""The health check and the OpenAPI document."""
 
 from typing import Literal
 
@@ -13,19 +13,19 @@ from billing_admin.queries.master_data.organisation import organisation
 
 
 class Health(ResponseModel):
-    """All is well."""
+    """The service and its database are available."""
 
     status: Literal["ok"] = "ok"
 
 
 @route("GET", "/health", scope=PUBLIC, response=Health)
 def get_health() -> Reply:
-    """Say whether the service and its database answer."""
+    """Check that the service and its database are available."""
     organisation(db.session())
     return Reply(Health())
 
 
 @route("GET", "/openapi.json", scope="read", response=MEDIA_TYPE)
 def get_openapi() -> Response:
-    """Describe every route of this API (OpenAPI 3.1)."""
+    """Read the OpenAPI 3.1 document of this API."""
     return Response(json.dumps(openapi.document(VERSION)), content_type=MEDIA_TYPE)

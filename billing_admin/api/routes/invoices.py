@@ -1,4 +1,4 @@
-"""Invoices: listed, read, issued; and what a customer's next one would say."""
+"""Invoices: listed, read and issued; and the current invoice of a customer."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -39,7 +39,7 @@ from billing_admin.queries.master_data.organisation import today
 
 
 class PendingLineOut(ResponseModel):
-    """A line of what is not billed yet. `gross` is what `net` was taken out of where prices include tax, else null."""
+    """A line of a document that is not billed yet. `gross` includes tax if the price does, else it is null."""
 
     position: int
     service: str | None
@@ -60,7 +60,7 @@ class LineOut(PendingLineOut):
 
 
 class TaxOut(ResponseModel):
-    """The tax at one rate; `included` in prices, or added. `note` is the reason where none is charged."""
+    """The tax at one rate, `included` in prices or added to them. `note` is the reason if no tax is charged."""
 
     category: str
     percent: Exact
@@ -71,7 +71,7 @@ class TaxOut(ResponseModel):
 
 
 class InvoiceOut(ResponseModel):
-    """An invoice or a credit note, whole. `reason` says why it is void, or why it credits."""
+    """An invoice or a credit note with its lines and taxes. `reason` is that of a void or a credit note."""
 
     id: UUID
     number: str | None
@@ -104,7 +104,7 @@ class InvoiceOut(ResponseModel):
 
 
 class DocumentOut(ResponseModel):
-    """What pending charges would make. `left_out` says why no invoice would be made of them."""
+    """The document that pending charges would make. `left_out` is the reason if no invoice would be made."""
 
     customer: str
     currency: str
@@ -120,7 +120,7 @@ class DocumentOut(ResponseModel):
 
 
 class InvoiceFilters(Parameters):
-    """Which invoices; the days of issue and those of the due date are all included."""
+    """Filters of invoices. All days are included."""
 
     customer: str = ""
     status: Literal["", "draft", "issued", "void", "open", "overdue", "paid"] = ""
@@ -134,7 +134,7 @@ class InvoiceFilters(Parameters):
     run: Key | None = None
 
     def to_filter(self, day: date) -> InvoiceFilter:
-        """The filter of the queries; what is overdue depends on the day."""
+        """Return the filter for the queries. `day` decides which invoices are overdue."""
         return InvoiceFilter(**self.filters() | {"run": str(self.run or ""), "today": day})
 
 
@@ -143,20 +143,20 @@ class InvoiceQuery(InvoiceFilters, Paging):
 
 
 class CurrentQuery(Parameters):
-    """Up to which day, today if left out; in which currency, the customer's if left out."""
+    """The last day of the charges, by default today, and the currency, by default the customer's."""
 
     through: FigureDay | None = None
     currency: Currency = ""
 
 
 class IssueIn(Body):
-    """On which day; today if left out."""
+    """The issue date, by default today."""
 
     issue_date: Day = OMITTED
 
 
 def invoice_out(row: Invoice, day: date) -> InvoiceOut:
-    """An invoice with its parts, as it is answered; whether it is overdue depends on the day."""
+    """Return an invoice with its parts. `day` decides whether it is overdue."""
 
     def money(minor: int) -> str:
         return str(Money(minor, row.currency))
@@ -219,7 +219,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
 
 
 def document_out(reference: str, document: Document, left_out: str | None) -> DocumentOut:
-    """What would be made of pending charges, as it is answered."""
+    """Return the document that pending charges would make."""
 
     def money(minor: int) -> str:
         return str(Money(minor, document.currency))
@@ -251,19 +251,19 @@ def document_out(reference: str, document: Document, left_out: str | None) -> Do
         ],
         taxes=[
             TaxOut(
-                category=one.rate.category,
-                percent=one.rate.percent,
-                included=one.included,
-                base=money(one.base),
-                tax=money(one.tax),
-                note=one.note,
+                category=tax.rate.category,
+                percent=tax.rate.percent,
+                included=tax.included,
+                base=money(tax.base),
+                tax=money(tax.tax),
+                note=tax.note,
             )
-            for one in document.taxes
+            for tax in document.taxes
         ],
     )
 
 
-def _nothing(reference: str, currency: str) -> DocumentOut:
+def _empty_document(reference: str, currency: str) -> DocumentOut:
     zero = str(Money(0, currency))
     return DocumentOut(
         customer=reference,
@@ -285,18 +285,18 @@ def list_invoices(query: InvoiceQuery) -> Reply:
     """List invoices, newest first."""
     session = db.session()
     day = today(session, now())
-    found = with_lines(invoices(session, query.to_filter(day)))
-    return list_reply(page(session, found, query.limit, query.after), lambda row: invoice_out(row, day))
+    rows = with_lines(invoices(session, query.to_filter(day)))
+    return list_reply(page(session, rows, query.limit, query.after), lambda row: invoice_out(row, day))
 
 
 @route("GET", "/invoices/{number}", scope="read", response=InvoiceOut, versioned=True)
 def get_invoice(number: str) -> Reply:
-    """Read one invoice, by id or number. The ETag is for changing a draft."""
+    """Read one invoice by id or number. Use the ETag to change a draft."""
     return invoice_reply(db.session(), number, now())
 
 
 def invoice_reply(session: Session, name: str, at: datetime) -> Reply:
-    """One invoice as it is now, with its version."""
+    """Return the reply with an invoice and its ETag."""
     row = invoice(session, name)
     return Reply(invoice_out(row, today(session, at)), headers={"ETag": etag(row.version)})
 
@@ -311,7 +311,7 @@ def invoice_reply(session: Session, name: str, at: datetime) -> Reply:
     versioned=True,
 )
 def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
-    """Issue a draft: it gets its number, and never changes again."""
+    """Issue a draft: it receives its number and does not change any more."""
     return transaction(_issue, number, body.issue_date, actor, now())
 
 
@@ -323,11 +323,11 @@ def _issue(session: Session, name: str, issue_date: date | None, actor: Actor, a
 
 @route("GET", "/customers/{ref}/current-invoice", scope="read", query=CurrentQuery, response=DocumentOut)
 def get_current_invoice(ref: str, query: CurrentQuery) -> Reply:
-    """Show what a customer's pending charges would make if billed now."""
+    """Show the invoice that a customer's pending charges would make today."""
     session = db.session()
-    who = customer(session, ref)
-    currency = query.currency or who.currency
-    prepared = prepare_current_document(session, who.id, currency, query.through or today(session, now()))
+    row = customer(session, ref)
+    currency = query.currency or row.currency
+    prepared = prepare_current_document(session, row.id, currency, query.through or today(session, now()))
     if prepared is None:
-        return Reply(_nothing(who.reference, currency_code(currency)))
-    return Reply(document_out(who.reference, prepared.document, prepared.reason))
+        return Reply(_empty_document(row.reference, currency_code(currency)))
+    return Reply(document_out(row.reference, prepared.document, prepared.reason))

@@ -1,4 +1,4 @@
-"""The accounting journal of a period: for hledger and ledger, or as CSV."""
+"""The accounting journal of a period, for hledger and ledger or as CSV."""
 
 from flask import Response
 from pydantic import Field
@@ -15,9 +15,7 @@ from billing_admin.queries.journal import Period
 
 
 class JournalQuery(Parameters):
-    """`from` and `to` are days, both included; `opening=1` begins with the balances of all that came before; `totals=1` answers,
-    as JSON, what the file adds up to.
-    """
+    """`from` and `to` are included days. `opening=1` begins with the opening balances. `totals=1` returns the totals as JSON."""
 
     from_: FigureDay | None = Field(None, alias="from")
     to: FigureDay | None = None
@@ -26,7 +24,7 @@ class JournalQuery(Parameters):
 
 
 class JournalTotals(ResponseModel):
-    """What the `.meta.json` of a journal says: debits and credits per currency are equal; `rows` counts postings."""
+    """The control totals of a journal, as in its `.meta.json`. Debits and credits are equal; `rows` counts postings."""
 
     name: str
     kind: str
@@ -45,24 +43,26 @@ class JournalTotals(ResponseModel):
 
 @route("GET", "/journal.hledger", scope="read", query=JournalQuery, response=FORMATS["hledger"], or_json=JournalTotals)
 def get_journal(query: JournalQuery) -> Reply | Response:
-    """Export the journal of a period, for hledger and ledger."""
+    """Export the journal of a period for hledger and ledger."""
     return _file(query, "hledger")
 
 
 @route("GET", "/journal.csv", scope="read", query=JournalQuery, response=FORMATS["csv"], or_json=JournalTotals)
 def get_journal_file(query: JournalQuery) -> Reply | Response:
-    """Export the journal of a period, as CSV with a row for each posting."""
+    """Export the journal of a period as CSV with a row for each posting."""
     return _file(query, "csv")
 
 
 def _file(query: JournalQuery, format: str) -> Reply | Response:
-    wanted = JournalRequest(Period(query.from_, query.to), format, query.opening)
+    selection = JournalRequest(Period(query.from_, query.to), format, query.opening)
     if query.totals:
-        made = journal.journal_totals(db.session(), wanted)
+        totals = journal.journal_totals(db.session(), selection)
         return Reply(
-            JournalTotals(**journal.describe_journal(wanted, wanted.name, made, now(), authenticate().actor.name))
+            JournalTotals(
+                **journal.describe_journal(selection, selection.name, totals, now(), authenticate().actor.name)
+            )
         )
-    headers = {"Content-Disposition": f'attachment; filename="{wanted.name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{selection.name}"'}
     return Response(
-        Stream(lambda session: journal.journal_parts(session, wanted)), headers=headers, content_type=FORMATS[format]
+        Stream(lambda session: journal.journal_parts(session, selection)), headers=headers, content_type=FORMATS[format]
     )

@@ -1,4 +1,4 @@
-"""The number series and what is missing in them, and how far the books are locked."""
+"""The number register and the period lock."""
 
 from datetime import date
 from typing import Annotated
@@ -11,16 +11,16 @@ from billing_admin.queries.master_data.organisation import organisation
 
 
 class GapOut(ResponseModel):
-    """Numbers of a series that no document has, by their order in it."""
+    """A range of numbers of a series that no document has."""
 
     first: int
     last: int
 
 
 class SeriesOut(ResponseModel):
-    """A kind of document in a year: the numbers given out, those of void documents among them, and the next one.
+    """The number series of a kind of document in a year.
 
-    `part` is 2 for a second series that was begun within a year.
+    `given` counts the numbers in use, void documents included. `part` is 2 for a second series within the year.
     """
 
     kind: Annotated[str, enumeration(*numbers.DOCUMENT_KINDS)]
@@ -34,13 +34,13 @@ class SeriesOut(ResponseModel):
 
 
 class RegisterOut(ResponseModel):
-    """Every series, the latest year first; `gaps` should be empty in each."""
+    """All number series, the latest year first. `gaps` should be empty in each."""
 
     data: list[SeriesOut]
 
 
 class PeriodLockOut(ResponseModel):
-    """Nothing may be dated on or before this day; null while the books are open."""
+    """The day through which nothing may be dated. Null while the books are not locked."""
 
     locked_through: date | None
 
@@ -48,11 +48,11 @@ class PeriodLockOut(ResponseModel):
 @route("GET", "/number-series", scope="read", response=RegisterOut)
 def list_number_series() -> Reply:
     """List the number series."""
-    found = numbers.all_series(db.session())
-    return Reply(RegisterOut(data=[SeriesOut.model_validate(one) for one in found]))
+    rows = numbers.all_series(db.session())
+    return Reply(RegisterOut(data=[SeriesOut.model_validate(row) for row in rows]))
 
 
 @route("GET", "/period-lock", scope="read", response=PeriodLockOut)
 def get_period_lock() -> Reply:
-    """Read how far the books are locked. Locking and unlocking them is for people, in the settings."""
+    """Read the day through which the books are locked. People lock and unlock them in the settings."""
     return Reply(PeriodLockOut(locked_through=organisation(db.session()).locked_through))

@@ -1,4 +1,4 @@
-"""Payments: recorded, listed, allocated, withdrawn, reversed; and remainders of invoices written off."""
+"""Payments: recorded, listed, allocated, withdrawn and reversed; and write-offs."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -50,35 +50,37 @@ MAX_ALLOCATIONS = 1000
 
 
 class AllocationIn(Body):
-    """So much for one invoice, named by id or number."""
+    """An amount for one invoice, named by id or number."""
 
     invoice: Name
     amount: Number
 
 
-def _oldest_or(value: Any, rows: ValidatorFunctionWrapHandler) -> Any:
-    """Take the word, or read the rows. pydantic's own union would name itself in the place of what is wrong."""
+def _read_allocations(value: Any, read_rows: ValidatorFunctionWrapHandler) -> Any:
+    """Return OLDEST or the validated rows. A union of pydantic would add its name to the location of errors."""
     if value == OLDEST:
         return value
     if isinstance(value, str):
         raise PydanticCustomError("not_a_choice", "Use “oldest”, or a list of invoices and amounts.")
-    return rows(value)
+    return read_rows(value)
 
 
-def _word_or_rows(_source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+def _allocations_schema(_source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
     rows = handler.generate_schema(Annotated[list[AllocationIn], Field(max_length=MAX_ALLOCATIONS)])
-    return no_info_wrap_validator_function(_oldest_or, rows)
+    return no_info_wrap_validator_function(_read_allocations, rows)
 
 
-def _told_as_either(core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+def _allocations_json_schema(core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
     return {"anyOf": [{"type": "string", "const": OLDEST}, handler(core)]}
 
 
-Allocations = Annotated[Literal["oldest"] | list[AllocationIn], GetPydanticSchema(_word_or_rows, _told_as_either)]
+Allocations = Annotated[
+    Literal["oldest"] | list[AllocationIn], GetPydanticSchema(_allocations_schema, _allocations_json_schema)
+]
 
 
 class PaymentIn(Body):
-    """A payment. `allocate` says where the money goes: to the oldest invoices, to these, or, when empty, to none."""
+    """A new payment. `allocate` is “oldest” for the oldest invoices, a list of invoices and amounts, or an empty list."""
 
     id: Key = OMITTED
     customer: Name
@@ -90,31 +92,31 @@ class PaymentIn(Body):
     allocate: Allocations
 
     def spec(self) -> PaymentSpec:
-        """What the operation is asked for."""
-        return PaymentSpec(**self.__dict__ | {"allocate": _asked(self.allocate)})
+        """Return the request as a spec."""
+        return PaymentSpec(**self.__dict__ | {"allocate": _allocate(self.allocate)})
 
 
 class AllocateIn(Body):
-    """Where what is left of a payment goes."""
+    """The invoices to which the unallocated amount of a payment is allocated."""
 
     allocate: Allocations
 
 
 class ReverseIn(Body):
-    """Why, and on which day; today if left out."""
+    """The reason and the day of a reversal, by default today."""
 
     reason: ReasonText
     reversed_on: Day = OMITTED
 
 
 class WithdrawIn(Body):
-    """Why, if there is something to say."""
+    """The reason for withdrawing an allocation, if any."""
 
     reason: OptionalReasonText = ""
 
 
 class WriteOffIn(Body):
-    """`amount` must name what is open on the invoice, all of it."""
+    """A write-off. `amount` must equal the open balance of the invoice."""
 
     id: Key = OMITTED
     amount: Number
@@ -122,7 +124,7 @@ class WriteOffIn(Body):
 
 
 class AllocationOut(ResponseModel):
-    """What stands allocated to one invoice, since which day."""
+    """An amount that is allocated to one invoice, and the day of the allocation."""
 
     id: UUID
     invoice: str
@@ -131,7 +133,7 @@ class AllocationOut(ResponseModel):
 
 
 class PaymentOut(ResponseModel):
-    """A payment; `allocations` are those that stand."""
+    """A payment. `allocations` excludes those that were withdrawn."""
 
     id: UUID
     customer: str
@@ -152,7 +154,7 @@ class PaymentOut(ResponseModel):
 
 
 class PaymentFilters(Parameters):
-    """Which payments; `from` and `to` are days of receipt, both included. `unallocated`: recorded, and something is left."""
+    """Filters of payments. `from` and `to` are included days of receipt. `unallocated` payments are not fully allocated."""
 
     customer: str = ""
     currency: Currency = ""
@@ -163,7 +165,7 @@ class PaymentFilters(Parameters):
     reference: str = ""
 
     def to_filter(self) -> PaymentFilter:
-        """The filter of the queries."""
+        """Return the filter for the queries."""
         return PaymentFilter(**self.filters())
 
 
@@ -171,13 +173,13 @@ class PaymentQuery(PaymentFilters, Paging):
     """A page of payments."""
 
 
-def _asked(allocate: Literal["oldest"] | list[AllocationIn]) -> AllocationRequest:
+def _allocate(allocate: Literal["oldest"] | list[AllocationIn]) -> AllocationRequest:
     if isinstance(allocate, str):
         return allocate
-    return tuple(AllocationSpec(one.invoice, one.amount) for one in allocate)
+    return tuple(AllocationSpec(row.invoice, row.amount) for row in allocate)
 
 
-def _out(row: Any, made: Sequence[Any], duplicates: list[UUID]) -> PaymentOut:
+def _out(row: Any, allocated: Sequence[Any], duplicates: list[UUID]) -> PaymentOut:
     def money(minor: int) -> str:
         return str(Money(minor, row.currency))
 
@@ -194,9 +196,9 @@ def _out(row: Any, made: Sequence[Any], duplicates: list[UUID]) -> PaymentOut:
         reversed_on=row.reversed_on,
         reversal_reason=row.reversal_reason,
         allocations=[
-            AllocationOut(id=one.id, invoice=one.number, amount=money(one.amount), made_on=one.made_on)
-            for one in made
-            if one.withdrawn_on is None
+            AllocationOut(id=part.id, invoice=part.number, amount=money(part.amount), made_on=part.made_on)
+            for part in allocated
+            if part.withdrawn_on is None
         ],
         unallocated=money(row.left),
         created_at=row.created_at,
@@ -211,27 +213,27 @@ def _read(session: Session, id: UUID) -> PaymentOut:
 
 @route("POST", "/payments", scope="payments:write", body=PaymentIn, response=PaymentOut, statuses=(201, 200))
 def post_payment(actor: Actor, body: PaymentIn) -> Reply:
-    """Record a payment and allocate it. A repeated reference is told, not refused."""
+    """Record a payment and allocate it. A repeated reference is reported in `possible_duplicate_of`, not refused."""
     stored, is_new = transaction(_record, body.spec(), actor, now())
     return created_reply(stored, is_new)
 
 
 def _record(session: Session, spec: PaymentSpec, actor: Actor, at: datetime) -> tuple[PaymentOut, bool]:
-    return _answered(session, operations.record(session, spec, actor, at))
+    return _recorded_out(session, operations.record(session, spec, actor, at))
 
 
-def _answered(session: Session, recorded: RecordedPayment) -> tuple[PaymentOut, bool]:
+def _recorded_out(session: Session, recorded: RecordedPayment) -> tuple[PaymentOut, bool]:
     return _read(session, recorded.id), recorded.created
 
 
 @route("GET", "/payments", scope="read", query=PaymentQuery, response=Listing[PaymentOut])
 def list_payments(query: PaymentQuery) -> Reply:
-    """List payments, the last recorded first."""
+    """List payments, newest first."""
     session = db.session()
-    found = page(session, payments(session, query.to_filter()), query.limit, query.after)
-    ids = [row.id for row in found.rows]
-    made, duplicates = allocations(session, ids), payments_with_same_reference(session, ids)
-    return list_reply(found, lambda row: _out(row, made[row.id], duplicates[row.id]))
+    rows = page(session, payments(session, query.to_filter()), query.limit, query.after)
+    ids = [row.id for row in rows.rows]
+    allocated, duplicates = allocations(session, ids), payments_with_same_reference(session, ids)
+    return list_reply(rows, lambda row: _out(row, allocated[row.id], duplicates[row.id]))
 
 
 @route("GET", "/payments/{id}", scope="read", response=PaymentOut)
@@ -242,8 +244,8 @@ def get_payment(id: str) -> Reply:
 
 @route("POST", "/payments/{id}/allocations", scope="payments:write", body=AllocateIn, response=PaymentOut)
 def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
-    """Allocate what is left of a payment, or parts of it, as of today."""
-    return Reply(transaction(_act, operations.allocate, parse_id(id), _asked(body.allocate), actor, now()))
+    """Allocate all or part of a payment's unallocated amount as of today."""
+    return Reply(transaction(_act, operations.allocate, parse_id(id), _allocate(body.allocate), actor, now()))
 
 
 @route(
@@ -255,7 +257,7 @@ def allocate_payment(actor: Actor, id: str, body: AllocateIn) -> Reply:
     response=PaymentOut,
 )
 def withdraw_allocation(actor: Actor, id: str, allocation: str, body: WithdrawIn) -> Reply:
-    """Take an allocation back as of today: its money is unallocated again."""
+    """Withdraw an allocation as of today: its amount is unallocated again."""
     return Reply(
         transaction(_act, operations.withdraw_allocation, parse_id(id), parse_id(allocation), body.reason, actor, now())
     )
@@ -263,7 +265,7 @@ def withdraw_allocation(actor: Actor, id: str, allocation: str, body: WithdrawIn
 
 @route("POST", "/payments/{id}/reverse", scope="payments:write", body=ReverseIn, response=PaymentOut)
 def reverse_payment(actor: Actor, id: str, body: ReverseIn) -> Reply:
-    """Take a payment back, with all its allocations."""
+    """Reverse a payment and withdraw all its allocations."""
     return Reply(transaction(_act, operations.reverse, parse_id(id), body.reason, body.reversed_on, actor, now()))
 
 
@@ -281,11 +283,11 @@ def _act(session: Session, operation: Any, id: UUID, *args: Any) -> PaymentOut:
     statuses=(201, 200),
 )
 def write_off_invoice(actor: Actor, number: str, body: WriteOffIn) -> Reply:
-    """Give up what an invoice still owes: a payment of the method `write_off`."""
+    """Write off the open balance of an invoice as a payment of the method `write_off`."""
     stored, is_new = transaction(_write_off, number, body, actor, now())
     return created_reply(stored, is_new)
 
 
 def _write_off(session: Session, name: str, body: WriteOffIn, actor: Actor, at: datetime) -> tuple[PaymentOut, bool]:
     id = invoice_id(session, name)
-    return _answered(session, operations.write_off(session, id, body.amount, body.reason, body.id, actor, at))
+    return _recorded_out(session, operations.write_off(session, id, body.amount, body.reason, body.id, actor, at))

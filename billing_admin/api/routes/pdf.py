@@ -1,4 +1,4 @@
-"""Issued documents as PDF."""
+"""Issued documents as PDF files."""
 
 from flask import Response, current_app
 
@@ -13,8 +13,8 @@ MEDIA_TYPE = "application/pdf"
 
 @route("GET", "/invoices/{number}/pdf", scope="read", response=MEDIA_TYPE)
 def get_invoice_pdf(number: str) -> Response:
-    """Read an issued invoice or credit note as PDF; a draft has none."""
-    found = invoice(db.session(), number)
-    headers = {"Content-Disposition": f'attachment; filename="{found.number}.pdf"'}
+    """Read an issued invoice or credit note as PDF. A draft has no PDF."""
+    document = invoice(db.session(), number)
+    headers = {"Content-Disposition": f'attachment; filename="{document.number}.pdf"'}
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
-    return Response(render_pdf(found, glyphs), headers=headers, content_type=MEDIA_TYPE)
+    return Response(render_pdf(document, glyphs), headers=headers, content_type=MEDIA_TYPE)

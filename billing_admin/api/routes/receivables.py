@@ -1,4 +1,4 @@
-"""What a customer owes: balances with their ageing, and statements, on any day."""
+"""Receivables: balances with ageing, and statements of a customer."""
 
 from datetime import date
 from typing import Annotated
@@ -18,9 +18,9 @@ from billing_admin.queries.payments.receivables import positions, statements
 
 
 class BalanceOut(ResponseModel):
-    """One currency: invoiced − credited − paid − unallocated = balance; `ageing` is what is open by days overdue.
+    """The balance in one currency: invoiced − credited − paid − unallocated. `ageing` is the open amount by days overdue.
 
-    `unbilled` is the exact sum of the charges that are pending now, whatever the day.
+    `unbilled` is the exact sum of all charges that are pending now, whatever the day of the balance.
     """
 
     currency: str
@@ -35,7 +35,7 @@ class BalanceOut(ResponseModel):
 
 
 class BalancesOut(ResponseModel):
-    """A customer's balances, per currency; without `as_of` everything counts that is booked."""
+    """The balances of a customer by currency. Without `as_of`, they include everything recorded."""
 
     customer: str
     as_of: date | None
@@ -43,7 +43,7 @@ class BalancesOut(ResponseModel):
 
 
 class EntryOut(ResponseModel):
-    """One dated change of what is owed, and the balance after it; `number` is a document's number or a payment's reference."""
+    """A change of the balance, and the balance after it. `number` is a document's number or a payment's reference."""
 
     date: date
     kind: Annotated[str, enumeration(*ENTRY_KINDS)]
@@ -54,7 +54,7 @@ class EntryOut(ResponseModel):
 
 
 class StatementOut(ResponseModel):
-    """A statement in one currency."""
+    """The statement of a customer in one currency."""
 
     currency: str
     opening: str
@@ -63,7 +63,7 @@ class StatementOut(ResponseModel):
 
 
 class StatementsOut(ResponseModel):
-    """A customer's statements, one per currency."""
+    """The statements of a customer, one for each currency."""
 
     customer: str
     from_: date | None = Field(serialization_alias="from")
@@ -72,20 +72,20 @@ class StatementsOut(ResponseModel):
 
 
 class BalanceQuery(Parameters):
-    """On which day; everything that is booked if left out."""
+    """The day of the balance. By default everything recorded is included."""
 
     as_of: FigureDay | None = None
 
 
 class StatementQuery(Parameters):
-    """From which day to which, both included; from the beginning, and to the last entry, if left out."""
+    """The period of a statement, both days included. By default from the first to the last entry."""
 
     from_: FigureDay | None = Field(None, alias="from")
     to: FigureDay | None = None
     currency: Currency = ""
 
 
-def _balance(currency: str, position: Position, waiting: UnbilledAmounts | None) -> BalanceOut:
+def _balance(currency: str, position: Position, pending: UnbilledAmounts | None) -> BalanceOut:
     def money(minor: int) -> str:
         return str(Money(minor, currency))
 
@@ -97,37 +97,41 @@ def _balance(currency: str, position: Position, waiting: UnbilledAmounts | None)
         unallocated=money(position.unallocated),
         balance=money(position.balance),
         overdue=money(position.overdue),
-        unbilled=waiting.pending_amount if waiting else ZERO,
+        unbilled=pending.pending_amount if pending else ZERO,
         ageing=dict(zip(BUCKET_NAMES, map(money, position.open), strict=True)),
     )
 
 
 @route("GET", "/customers/{ref}/balance", scope="read", query=BalanceQuery, response=BalancesOut)
 def get_balance(ref: str, query: BalanceQuery) -> Reply:
-    """Show what a customer owes, and for how long, now or on a past day."""
+    """Show the balance and ageing of a customer, now or on a past day."""
     session = db.session()
-    who = customer(session, ref)
-    found = positions(session, today(session, now()), query.as_of, [who.id])
-    by_currency = {currency: position for (_, currency), position in found.items()}
-    waiting = {one.currency: one for one in unbilled_by_customer(session, [who.id]).get(who.id, [])}
-    rows = [
-        _balance(currency, by_currency.get(currency, ZERO_POSITION), waiting.get(currency))
-        for currency in sorted(by_currency.keys() | waiting.keys())
+    row = customer(session, ref)
+    by_account = positions(session, today(session, now()), query.as_of, [row.id])
+    by_currency = {currency: position for (_, currency), position in by_account.items()}
+    pending = {sums.currency: sums for sums in unbilled_by_customer(session, [row.id]).get(row.id, [])}
+    balances = [
+        _balance(currency, by_currency.get(currency, ZERO_POSITION), pending.get(currency))
+        for currency in sorted(by_currency.keys() | pending.keys())
     ]
-    return Reply(BalancesOut(customer=who.reference, as_of=query.as_of, balances=rows))
+    return Reply(BalancesOut(customer=row.reference, as_of=query.as_of, balances=balances))
 
 
 @route("GET", "/customers/{ref}/statement", scope="read", query=StatementQuery, response=StatementsOut)
 def get_statement(ref: str, query: StatementQuery) -> Reply:
-    """Show the opening balance, each document with the running balance, and the closing balance."""
+    """Show the statement of a customer: opening balance, entries with running balance, and closing balance."""
     session = db.session()
-    who = customer(session, ref)
-    found = statements(session, who.id, query.from_, query.to)
-    told = [_statement(currency, one) for currency, one in found.items() if query.currency in {"", currency}]
-    return Reply(StatementsOut(customer=who.reference, from_=query.from_, to=query.to, statements=told))
+    row = customer(session, ref)
+    by_currency = statements(session, row.id, query.from_, query.to)
+    selected = [
+        _statement_out(currency, statement)
+        for currency, statement in by_currency.items()
+        if query.currency in {"", currency}
+    ]
+    return Reply(StatementsOut(customer=row.reference, from_=query.from_, to=query.to, statements=selected))
 
 
-def _statement(currency: str, told: Statement) -> StatementOut:
+def _statement_out(currency: str, statement: Statement) -> StatementOut:
     def money(minor: int) -> str:
         return str(Money(minor, currency))
 
@@ -140,6 +144,8 @@ def _statement(currency: str, told: Statement) -> StatementOut:
             amount=money(row.entry.amount),
             balance=money(row.balance),
         )
-        for row in told.rows
+        for row in statement.rows
     ]
-    return StatementOut(currency=currency, opening=money(told.opening), entries=entries, closing=money(told.closing))
+    return StatementOut(
+        currency=currency, opening=money(statement.opening), entries=entries, closing=money(statement.closing)
+    )

@@ -1,4 +1,4 @@
-"""Recurring charges: what a customer owes every month, quarter or year; paused, resumed, ended, changed from a date."""
+"""Recurring charges: added, listed, paused, resumed, ended, and changed from a day on."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -48,7 +48,7 @@ Interval = Annotated[str, enumeration(*INTERVALS)]
 
 
 class RecurringIn(Body):
-    """What comes again. Without `unit_price` the list price of the day of posting counts; `ends_on` is included."""
+    """A new recurring charge. `unit_price` defaults to the list price on the day of posting; `ends_on` is included."""
 
     id: Key = OMITTED
     customer: Name
@@ -64,14 +64,14 @@ class RecurringIn(Body):
 
 
 class Ending(Body):
-    """The last day, included; what was posted beyond it is taken back by day."""
+    """The last day of a recurring charge, included. A negative charge deducts days posted after it."""
 
     ends_on: Day
     reason: OptionalReasonText = ""
 
 
 class Change(Body):
-    """From which day, and what is then otherwise. `id` is that of the recurring charge which follows."""
+    """The day of a change and the new values. `id` is the id of the recurring charge that replaces the current one."""
 
     id: Key = OMITTED
     from_: Day = Field(alias="from")
@@ -86,9 +86,9 @@ class Change(Body):
 
 
 class ComingOut(ResponseModel):
-    """A charge to come, at today's price; both days are included.
+    """An upcoming charge at today's price, both days included.
 
-    A partial period is a plain amount: `quantity` is 1 and `unit_price` null.
+    A partial period is charged as an amount: `quantity` is 1 and `unit_price` is null.
     """
 
     period_from: date
@@ -99,7 +99,7 @@ class ComingOut(ResponseModel):
 
 
 class RecurringOut(ResponseModel):
-    """A recurring charge; `unit_price` is null where the list price counts. `next` are the three charges to come."""
+    """A recurring charge. `unit_price` is null if the list price applies. `next` holds the next three charges."""
 
     id: UUID
     customer: str
@@ -122,7 +122,7 @@ class RecurringOut(ResponseModel):
 
 
 class RecurringQuery(Paging):
-    """Which recurring charges."""
+    """Filters and paging of recurring charges."""
 
     customer: str = ""
     service: str = ""
@@ -149,7 +149,7 @@ def _out(row: Any, day: date) -> RecurringOut:
         follows=row.follows_id,
         followed_by=row.followed_by_id,
         created_at=row.created_at,
-        next=[ComingOut.model_validate(coming) for coming in upcoming_charges(row)],
+        next=[ComingOut.model_validate(charge) for charge in upcoming_charges(row)],
     )
 
 
@@ -162,8 +162,8 @@ def list_recurring_charges(query: RecurringQuery) -> Reply:
     """List recurring charges, newest first."""
     session = db.session()
     day = today(session, now())
-    found = recurring_charges(session, RecurringFilter(day, **query.filters()))
-    return list_reply(page(session, found, query.limit, query.after), lambda row: _out(row, day))
+    rows = recurring_charges(session, RecurringFilter(day, **query.filters()))
+    return list_reply(page(session, rows, query.limit, query.after), lambda row: _out(row, day))
 
 
 @route("GET", "/recurring-charges/{id}", scope="read", response=RecurringOut)
@@ -174,7 +174,7 @@ def get_recurring_charge(id: str) -> Reply:
 
 @route("POST", "/recurring-charges", scope=WRITE, body=RecurringIn, response=RecurringOut, statuses=(201, 200))
 def post_recurring_charge(actor: Actor, body: RecurringIn) -> Reply:
-    """Add a recurring charge. Its charges are posted as they fall due, by the daily command."""
+    """Add a recurring charge. The daily command posts its charges when they are due."""
     return created_reply(*transaction(_create, RecurringChargeSpec(**body.__dict__), actor, now()))
 
 
@@ -187,34 +187,34 @@ def _create(session: Session, spec: RecurringChargeSpec, actor: Actor, at: datet
     "POST", "/recurring-charges/{id}/pause", scope=WRITE, body=PerhapsReason, body_optional=True, response=RecurringOut
 )
 def pause_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
-    """Post nothing that begins from today on, until it is resumed."""
-    return Reply(transaction(_move, operations.pause, parse_id(id), (body.reason,), actor, now()))
+    """Pause a recurring charge: no period that begins from today on is posted until you resume it."""
+    return Reply(transaction(_apply, operations.pause, parse_id(id), (body.reason,), actor, now()))
 
 
 @route(
     "POST", "/recurring-charges/{id}/resume", scope=WRITE, body=PerhapsReason, body_optional=True, response=RecurringOut
 )
 def resume_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
-    """Go on with the first period that begins today or later; those that began during the pause are skipped."""
-    return Reply(transaction(_move, operations.resume, parse_id(id), (body.reason,), actor, now()))
+    """Resume with the first period that begins today or later. Periods that began during the pause are skipped."""
+    return Reply(transaction(_apply, operations.resume, parse_id(id), (body.reason,), actor, now()))
 
 
 @route("POST", "/recurring-charges/{id}/end", scope=WRITE, body=Ending, response=RecurringOut)
 def end_recurring_charge(actor: Actor, id: str, body: Ending) -> Reply:
-    """Let it end with a day; days after it that were posted are taken back."""
-    return Reply(transaction(_move, operations.end, parse_id(id), (body.ends_on, body.reason), actor, now()))
+    """End a recurring charge on a day, included. A negative charge deducts days posted after it."""
+    return Reply(transaction(_apply, operations.end, parse_id(id), (body.ends_on, body.reason), actor, now()))
 
 
-def _move(
-    session: Session, move: Any, id: UUID, arguments: tuple[Any, ...], actor: Actor, at: datetime
+def _apply(
+    session: Session, operation: Any, id: UUID, arguments: tuple[Any, ...], actor: Actor, at: datetime
 ) -> RecurringOut:
-    move(session, id, *arguments, actor, at)
+    operation(session, id, *arguments, actor, at)
     return _read(session, id)
 
 
 @route("POST", "/recurring-charges/{id}/change", scope=WRITE, body=Change, response=RecurringOut, statuses=(201, 200))
 def change_recurring_charge(actor: Actor, id: str, body: Change) -> Reply:
-    """End it the day before, and let another follow that is otherwise; answers with the one that follows."""
+    """End a recurring charge on the day before the change, and return the one that replaces it."""
     return created_reply(*transaction(_change, parse_id(id), body, actor, now()))
 
 

@@ -1,4 +1,4 @@
-"""Invoices corrected: made void, or credited."""
+"""Voids and credit notes of invoices."""
 
 from datetime import datetime
 from typing import Literal
@@ -15,21 +15,21 @@ from billing_admin.queries.invoices.invoices import invoice_id
 
 
 class VoidIn(Body):
-    """Why, and what becomes of the charges: `billed_again` puts them on a draft, which the answer names as `replaced_by`."""
+    """The reason, and the new state of the charges. `billed_again` adds them to a draft, named in `replaced_by`."""
 
     reason: ReasonText
     charges: Literal["pending", "cancelled", "billed_again"] = "pending"
 
 
 class CreditLineIn(Body):
-    """A line by its id, and the net amount to take back; its tax follows."""
+    """A line by its id, and the net amount to credit. The tax is added."""
 
     line: Key
     amount: Number
 
 
 class CreditIn(Body):
-    """Why, and either an `amount` with the tax in it, or `lines`. The date is today if left out."""
+    """The reason, and either an `amount` that includes tax, or `lines`. The issue date defaults to today."""
 
     id: Key = OMITTED
     reason: ReasonText
@@ -38,14 +38,14 @@ class CreditIn(Body):
     issue_date: Day = OMITTED
 
     def spec(self) -> CreditSpec:
-        """What the operation is asked for."""
+        """Return the request as a spec."""
         lines = [(line.line, line.amount) for line in self.lines or []]
         return CreditSpec(self.reason, self.amount, lines, self.issue_date, self.id)
 
 
 @route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, response=InvoiceOut, versioned=True)
 def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
-    """Make an invoice void that nobody paid and nothing credits: its number stays."""
+    """Void an invoice without payments or credit notes. It keeps its number."""
     return transaction(_void, number, body, actor, now())
 
 
@@ -65,7 +65,7 @@ def _void(session: Session, name: str, body: VoidIn, actor: Actor, at: datetime)
     versioned=True,
 )
 def credit_invoice(actor: Actor, number: str, body: CreditIn) -> Reply:
-    """Issue a credit note for an invoice, and answer with it."""
+    """Issue a credit note for an invoice, and return the credit note."""
     return transaction(_credit, number, body.spec(), actor, now())
 
 
