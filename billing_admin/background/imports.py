@@ -114,7 +114,7 @@ def check_all_rows(
             tell(sorted(errors, key=lambda error: error.line))
             beat()
     if not tally.rows:
-        raise Invalid("no_rows", "The file has a header row and nothing below it.")
+        raise Invalid("no_rows", "The file has a header row but no data rows.")
 
 
 def _examine_chunk(
@@ -136,8 +136,8 @@ def _examine_chunk(
 
 def _twice(reader: RowReader, asked: RowRequest, line: int) -> RowError:
     name = next(name for name in ("reference", "code", "key", "id") if name in reader.plan.columns)
-    beside = " Rows of one service stand together." if reader.kind == "services" else ""
-    said = f"Line {line} has the same: each row needs one of its own, and what is there twice is left out of the file.{beside}"
+    beside = " Put all rows of a service next to each other." if reader.kind == "services" else ""
+    said = f"Line {line} has the same {name}: remove one of the two rows, or change its {name}.{beside}"
     cell = asked.record.cells[reader.plan.columns[name]]
     return RowError(asked.record.line, reader.plan.column(name), cell[:40], said)
 
@@ -145,13 +145,13 @@ def _twice(reader: RowReader, asked: RowRequest, line: int) -> RowError:
 def _planned(id: UUID) -> Import:
     one = queries.import_by_id(db.session(), id)
     if one.plan is None:
-        raise Conflict("not_mapped", "Say first which column is which.")
+        raise Conflict("not_mapped", "Map the columns first.")
     return one
 
 
 def _file_of(one: Import) -> UUID:
     if one.file_id is None:
-        raise Conflict("file_forgotten", "Files are kept for thirty days, and this one is gone. Bring it again.")
+        raise Conflict("file_forgotten", "The file was deleted after 30 days. Upload it again.")
     return one.file_id
 
 

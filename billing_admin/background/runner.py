@@ -106,7 +106,12 @@ def _close(job: Job, worker: str) -> None:
             raise  # the job stays for the next worker
         _log.exception("job_failed", job=str(id))
         transaction(
-            jobs.fail, id, worker, f"Something went wrong here. The log tells more under job {id}.", WORKER, clock.now()
+            jobs.fail,
+            id,
+            worker,
+            f"An internal error occurred. For details, search the log for job {id}.",
+            WORKER,
+            clock.now(),
         )
     else:
         transaction(jobs.finish, id, worker, result, WORKER, clock.now())

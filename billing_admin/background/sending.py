@@ -25,7 +25,7 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
 MOST_READ = 64 * 1024  # bytes of an answer; of which the log keeps
 KEPT = 500  # characters
-LATE = "There was no answer within 10 seconds."
+LATE = "The receiver did not answer within 10 seconds."
 AGENT = f"billing-admin/{VERSION}"
 KEY_CHANGED = (
     "Not sent: BILLING_SECRET_KEY was changed, and with it this webhook’s secret. Rotate the secret, and give the receiver the"
@@ -90,7 +90,7 @@ def _addresses(place: WebhookTarget, rules: AddressRules, lookup: Lookup) -> Seq
     except (OSError, ValueError):
         found = []
     if not found:
-        raise _Failed(f"The name {place.host} could not be looked up.")
+        raise _Failed(f"The host name {place.host} could not be resolved.")
     why = refusal_reason(found, rules.networks)
     if why is not None:
         raise _Failed(f"Refused: {why}")
@@ -99,7 +99,7 @@ def _addresses(place: WebhookTarget, rules: AddressRules, lookup: Lookup) -> Seq
 
 def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
     """A connection to the first address that takes one."""
-    until, failure = time.monotonic() + CONNECT_SECONDS, "There was no connection within 5 seconds."
+    until, failure = time.monotonic() + CONNECT_SECONDS, "Could not connect within 5 seconds."
     for address in addresses:
         left = until - time.monotonic()
         if left <= 0:
@@ -109,7 +109,7 @@ def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
         except TimeoutError:
             continue
         except OSError as error:
-            failure = f"There was no connection: {error.strerror or error}."
+            failure = f"Could not connect: {error.strerror or error}."
     raise _Failed(failure)
 
 
@@ -171,15 +171,15 @@ def _said(error: Exception) -> str:
     """An error as people can act on it."""
     match error:
         case ssl.SSLCertVerificationError():
-            return f"The receiver’s certificate is not to be trusted: {error.verify_message}."
+            return f"The receiver’s certificate is not trusted: {error.verify_message}."
         case ssl.SSLError():
-            return f"There was no TLS with the receiver: {error.reason or 'the connection was cut'}."
+            return f"The TLS handshake with the receiver failed: {error.reason or 'the connection was closed'}."
         case TimeoutError():
             return LATE
         case OSError():
-            return "The connection was cut before an answer came."
+            return "The connection was closed before the receiver answered."
         case _:
-            return "What came back is not HTTP."
+            return "The receiver did not answer with HTTP."
 
 
 def _printable(text: str) -> str:

@@ -183,7 +183,7 @@ def _conflict(spec: ChargeSpec, id: UUID, original: ChargeFacts, context: Postin
     if not fields:
         return None
     listed = ", ".join(fields)
-    return Conflict("id_conflict", f"Charge {id} is stored already, with another {listed}.", "id", differs=fields)
+    return Conflict("id_conflict", f"Charge {id} already exists with a different {listed}.", "id", differs=fields)
 
 
 def id_key(name: str) -> str:

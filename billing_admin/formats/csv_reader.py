@@ -177,5 +177,5 @@ def read_sample(file: BinaryIO, encoding: str, delimiter: str) -> tuple[tuple[st
     found = CsvRows(file, encoding, delimiter)
     first = [record for record, _ in zip(found, range(SAMPLE_ROWS), strict=False)]
     if not first:
-        raise Invalid("no_rows", "The file has a header row and nothing below it.")
+        raise Invalid("no_rows", "The file has a header row but no data rows.")
     return found.header, first

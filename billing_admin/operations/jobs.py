@@ -24,8 +24,8 @@ LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 NOT_CANCELLABLE = frozenset({"billing_run"})  # half a run is no state that anyone could want
 ATTEMPTS_EXHAUSTED = (
-    f"It was begun {MAX_ATTEMPTS} times without getting further: its worker died, or the database was not to be had."
-    " The log may say why; try again when the cause is gone."
+    f"The job was started {MAX_ATTEMPTS} times without progress: its worker died, or the database was unavailable."
+    " Look for the cause in the log, then try again."
 )
 
 
@@ -141,7 +141,8 @@ def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     actor.require(found.permission)
     if found.kind in NOT_CANCELLABLE:
         raise Conflict(
-            "never_stopped", "A billing run is not stopped half-way: what it bills can be voided or credited."
+            "never_stopped",
+            "A billing run cannot be cancelled. You can void or credit its invoices, or discard its drafts.",
         )
     if found.state == "queued":
         _close(session, found, "cancelled", actor, now)
@@ -161,9 +162,9 @@ def retry(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     if found.state in {"queued", "running"}:
         return
     if found.state == "done":
-        raise Conflict("job_done", "This job is done.")
+        raise Conflict("job_done", "This job is already done.")
     if unfinished_job(session, found.kind, found.subject_id) is not None:
-        raise Conflict("job_alive", "Another job does the same already.")
+        raise Conflict("job_alive", "Another job is already doing the same work.")
     found.state, found.failure, found.finished_at = "queued", None, None
     found.cancel_asked, found.attempts = False, 0
     found.created_by, found.actor_kind, found.actor_id = actor.name, actor.kind, actor.id

@@ -64,7 +64,7 @@ def test_a_fault_is_told_without_its_inside(app: Flask, session: Session) -> Non
 
     found = worked(app, session, handler)
     assert found.state == "failed"
-    assert found.failure == f"Something went wrong here. The log tells more under job {found.id}."
+    assert found.failure == f"An internal error occurred. For details, search the log for job {found.id}."
 
 
 def test_it_hears_that_it_was_cancelled(app: Flask, session: Session) -> None:

@@ -112,7 +112,7 @@ def test_ten_megabytes_are_not_read(receiver: Receiver) -> None:
 
 def test_headers_without_end(receiver: Receiver) -> None:
     receiver.answer = saying(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n")
-    assert trying(receiver.url).error == "What came back is not HTTP."
+    assert trying(receiver.url).error == "The receiver did not answer with HTTP."
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,10 @@ def test_cut_or_nonsense(receiver: Receiver, answer: bytes) -> None:
     receiver.answer = saying(answer)
     outcome = trying(receiver.url)
     assert outcome.status is None
-    assert outcome.error in {"The connection was cut before an answer came.", "What came back is not HTTP."}
+    assert outcome.error in {
+        "The connection was closed before the receiver answered.",
+        "The receiver did not answer with HTTP.",
+    }
     assert outcome.silent
 
 
@@ -145,21 +148,21 @@ def test_a_receiver_that_stalls_or_drips_is_left_in_time(receiver: Receiver, hea
     began = time.monotonic()
     outcome = trying(receiver.url)
     assert time.monotonic() - began < 3
-    assert outcome.error == "There was no answer within 10 seconds."
+    assert outcome.error == "The receiver did not answer within 10 seconds."
     assert 900 < outcome.milliseconds < 3000
 
 
 def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert trying(f"http://127.0.0.1:{port}/").error == "There was no connection: Connection refused."
+    assert trying(f"http://127.0.0.1:{port}/").error == "Could not connect: Connection refused."
 
 
 def test_a_name_that_nobody_knows() -> None:
     def unknown(_host: str, _port: int) -> list[Address]:
         raise socket.gaierror("no")
 
-    assert trying("https://example.com/", lookup=unknown).error == "The name example.com could not be looked up."
+    assert trying("https://example.com/", lookup=unknown).error == "The host name example.com could not be resolved."
 
 
 def test_without_a_secret_nothing_is_sent(receiver: Receiver) -> None:
@@ -284,7 +287,7 @@ def test_tls_to_whom_it_should_be(secure: Receiver, certificate: Path, monkeypat
 
 def test_tls_that_nobody_vouches_for_is_refused(secure: Receiver) -> None:
     error = to(secure, "receiver.example").error
-    assert error == "The receiver’s certificate is not to be trusted: self-signed certificate."
+    assert error == "The receiver’s certificate is not trusted: self-signed certificate."
     assert secure.requests == []
 
 
@@ -294,14 +297,14 @@ def test_tls_to_what_speaks_none() -> None:
         return line
 
     with receiving(greet) as found:
-        assert (to(found, "receiver.example").error or "").startswith("There was no TLS with the receiver: ")
+        assert (to(found, "receiver.example").error or "").startswith("The TLS handshake with the receiver failed: ")
 
 
 @pytest.mark.usefixtures("hasty")
 def test_tls_that_stalls() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         outcome = to(Receiver(server.getsockname()[1], saying(OK)), "receiver.example")
-    assert outcome.error == "There was no answer within 10 seconds."
+    assert outcome.error == "The receiver did not answer within 10 seconds."
     assert outcome.at <= clock.now()
 
 

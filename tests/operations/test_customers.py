@@ -138,7 +138,7 @@ def test_a_change_of_what_somebody_changed_meanwhile_is_refused(session: Session
 def test_a_change_to_a_reference_of_another_is_refused(session: Session) -> None:
     create(ACME)
     other = make_customer(reference="OTHER")
-    with pytest.raises(Conflict, match="ACME is the reference of ACME Inc"):
+    with pytest.raises(Conflict, match="ACME is already the reference of ACME Inc"):
         transaction(customers.update, other.id, {"reference": "ACME"}, None, SYSTEM, NOW)
 
 

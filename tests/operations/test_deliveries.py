@@ -308,7 +308,7 @@ def test_refuses(app: Flask, session: Session, spec: EndpointSpec, field: str) -
 def test_added_once(app: Flask, session: Session) -> None:
     spec, id = EndpointSpec("https://example.com/", "", HELD), uuid4()
     transaction(endpoints.add, spec, RULES, KEY, id, SYSTEM, NOW)
-    with pytest.raises(Conflict, match="added already"):
+    with pytest.raises(Conflict, match="already been added"):
         transaction(endpoints.add, spec, RULES, KEY, id, SYSTEM, NOW)
 
 

@@ -93,7 +93,7 @@ def test_one_that_is_billed_may_be_kept(alike: Session) -> None:
 
 
 def test_there_is_nothing_to_decide_on_others(alike: Session) -> None:
-    with pytest.raises(Conflict, match="looks like no other"):
+    with pytest.raises(Conflict, match="is not a likely duplicate"):
         keep([A, B])
     with pytest.raises(NotFound):
         keep([B, uuid4()])

@@ -148,7 +148,7 @@ def test_one_whose_worker_died_before_it_heard_is_not_begun_again(session: Sessi
 
 def test_a_billing_run_is_not_stopped_half_way(session: Session) -> None:
     id = ask("billing_run")
-    with pytest.raises(Conflict, match="not stopped half-way"):
+    with pytest.raises(Conflict, match="cannot be cancelled"):
         transaction(jobs.cancel, id, SYSTEM, NOW)
     assert read(session, id).state == "queued"
 
@@ -187,7 +187,7 @@ def test_what_is_done_or_goes_on_elsewhere_is_not_begun_again(session: Session) 
         transaction(jobs.retry, first, SYSTEM, NOW)
     take()
     transaction(jobs.finish, second, "a", None, SYSTEM, NOW)
-    with pytest.raises(Conflict, match="is done"):
+    with pytest.raises(Conflict, match="already done"):
         transaction(jobs.retry, second, SYSTEM, NOW)
 
 

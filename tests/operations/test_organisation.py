@@ -70,7 +70,7 @@ def test_a_number_that_a_format_of_before_made_is_not_made_again(session: Sessio
     first = make_invoice()
     change_settings(invoice_format="R-{year}-{number:5}", credit_note_format="INV-{year}-{number:5}")
     before = contents(session)
-    with pytest.raises(Conflict, match=f"There is a document {first.number} already"):
+    with pytest.raises(Conflict, match=f"Document number {first.number} is already"):
         credit(first, "1")
     assert contents(session) == before
 

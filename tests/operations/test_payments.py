@@ -276,7 +276,7 @@ def test_no_more_is_allocated_than_is_left(session: Session, acme: Customer) -> 
     refusal = refused(session, Conflict, payments.allocate, id, parts, SYSTEM, NOW)
     assert (refusal.code, refusal.message) == (
         "above_payment",
-        "5.00 USD of this payment are left: allocate that much at most.",
+        "Only 5.00 USD of this payment is left: allocate no more than that.",
     )
 
 
@@ -377,7 +377,7 @@ def test_a_reversal_is_not_dated_before_a_withdrawal(session: Session, acme: Cus
     refusal = refused(session, Invalid, payments.reverse, id, "Bounced", date(2026, 4, 1), SYSTEM, NOW)
     assert (refusal.code, refusal.message) == (
         "before_last_change",
-        "Use 2026-04-02 or later: until then the payment counted.",
+        "Use 2026-04-02 or later: the payment or an allocation of it counted until then.",
     )
 
 
@@ -415,7 +415,7 @@ def test_only_the_open_balance_is_written_off(session: Session, acme: Customer) 
     refusal = refused(session, Conflict, *asked(second, "19.99"))
     assert (refusal.code, refusal.message) == (
         "not_the_balance",
-        f"20.00 USD are open on {number(2)}: enter exactly that to write it off.",
+        f"The open balance of {number(2)} is 20.00 USD: enter exactly that amount to write it off.",
     )
     assert refused(session, Invalid, *asked(second, "20", " ")).code == "blank"
     assert refused(session, Invalid, *asked(second, "20.001")).code == "too_precise"

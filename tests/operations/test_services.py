@@ -88,7 +88,7 @@ def test_the_code_of_another_service_is_refused(session: Session) -> None:
         create(COMPUTE, B)
     assert (refused.value.code, refused.value.field) == ("code_taken", ("code",))
     other = make_service(code="other")
-    with pytest.raises(Conflict, match="compute is the code of Computing"):
+    with pytest.raises(Conflict, match="compute is already the code of Computing"):
         transaction(services.update, other.id, {"code": "compute"}, None, SYSTEM, NOW)
 
 

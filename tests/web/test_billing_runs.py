@@ -191,7 +191,9 @@ def test_a_changed_preview_is_shown_again(browser: FlaskClient, session: Session
     post(make_spec("acme", "100", description="Just now"))
     response = confirm(browser, preview)
     assert response.status_code == 422
-    assert "There is a problem Charges have changed since this preview: look at the new one." in words(response)
+    assert "There is a problem Charges have changed since this preview. Review the new preview first." in words(
+        response
+    )
     assert "Issue 2 invoices, 5.95 EUR and 130.90 USD" in words(response)
     assert count(session, BillingRun) == count(session, Invoice) == 0
     assert confirm(browser, response).status_code == 303

@@ -191,7 +191,7 @@ def test_same_name_is_asked_about_once(admin: FlaskClient, session: Session) -> 
         ({"name": "n" * 201}, "Use at most 200 characters."),
         ({"currency": "XXX"}, "Choose one from the list."),
         ({"reference": str(uuid4())}, "Choose a name that does not look like an id."),
-        ({"reference": "TAKEN"}, "TAKEN is another customer."),
+        ({"reference": "TAKEN"}, "Reference TAKEN belongs to another customer."),
         ({"email": "nobody"}, "Use an address such as billing@example.com."),
         ({"payment_terms_days": "soon"}, "Enter a whole number such as 30."),
         ({"payment_terms_days": "400"}, "Use 0 to 365 days."),
@@ -318,7 +318,7 @@ def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, 
     response = send(admin, f"/customers/{customer.id}/edit", **sent)
     assert response.status_code == 422
     text = words(response.text)
-    assert "ACME was changed by somebody else meanwhile." in text
+    assert "ACME has been changed by someone else. Review the change, then try again." in text
     assert "Name Theirs Mine Currency USD EUR" in text
     assert stored(session)[0].name == "Theirs"
     again = send(admin, f"/customers/{customer.id}/edit", **sent | {"version": hidden(response.text, "version")})
@@ -330,7 +330,7 @@ def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, 
     ("wrong", "sentence"),
     [
         ({"reference": ""}, "Enter the customer&#39;s reference, such as C-0007."),
-        ({"reference": "TAKEN"}, "TAKEN is the reference of Another."),
+        ({"reference": "TAKEN"}, "TAKEN is already the reference of Another."),
         ({"version": ""}, "The form&#39;s version was lost. Open the page again."),
         ({"name": ""}, "Enter the customer&#39;s name."),
     ],

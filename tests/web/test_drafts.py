@@ -62,7 +62,7 @@ def test_what_a_colleague_saved_meanwhile_is_shown(browser: FlaskClient, draft: 
     transaction(drafts.change, draft.id, {"note": "Theirs"}, None, SYSTEM, NOW)
     refused = send(browser, at, version="1", note="Mine", purchase_order="", due_date="")
     assert refused.status_code == 422
-    assert "changed by somebody else meanwhile" in words(refused)
+    assert "has been changed by someone else" in words(refused)
     assert "Note Theirs Mine" in words(refused)
     assert send(browser, at, version=field(refused, "version"), note="Mine").status_code == 303
 
@@ -101,10 +101,10 @@ def test_refuses_to_empty_a_draft_and_keeps_the_ticks(browser: FlaskClient, draf
     assert (nothing.status_code, "Select at least one charge." in words(nothing)) == (422, True)
     refused = send(browser, at, version=field(page, "version"), id=fields(page, "id"))
     assert refused.status_code == 422
-    assert "Nothing would be left on this draft: discard it instead." in words(refused)
+    assert "The draft would have no charges left: discard it instead." in words(refused)
     assert len(re.findall(r'<input[^>]* name="id"[^>]* checked', refused.text)) == 2
     stale = send(browser, at, version="7", id=fields(page, "id")[:1])
-    assert "changed by somebody else meanwhile" in words(stale)
+    assert "has been changed by someone else" in words(stale)
 
 
 def test_issues_the_drafts_of_a_filter_together(browser: FlaskClient, draft: Invoice) -> None:

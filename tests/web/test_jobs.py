@@ -69,7 +69,7 @@ def test_a_billing_run_is_not_stopped(browser: FlaskClient, run_id: UUID) -> Non
     page = browser.get(link(browser.get("/jobs"), "2 Apr 2026, 09:30 UTC"))
     response = send(browser, f"{page.request.path}/cancel")
     assert response.status_code == 409
-    assert "not stopped half-way" in words(response)
+    assert "cannot be cancelled" in words(response)
 
 
 def test_a_failed_one_says_why_and_is_tried_again(browser: FlaskClient, run_id: UUID) -> None:

@@ -185,11 +185,11 @@ def test_the_rest_is_allocated_later(browser: FlaskClient, acme: Customer, sessi
     assert [field(page, part(n)) for n in range(3)] == ["10.00", "15.00", ""]
     assert "Enter an amount for at least one invoice." in words(send(browser, url, remainder=2500))
     above = send(browser, url, remainder=2500, **{part(2): "25.01"})
-    assert "25.00 USD of this payment are left" in words(above)
+    assert "25.00 USD of this payment is left" in words(above)
     assert "has 10.00 USD left to pay" in words(send(browser, url, remainder=2500, **{part(0): "11"}))
     assert send(browser, url, remainder=2500, **{part(2): "4"}).status_code == 303
     again = send(browser, url, remainder=2500, **{part(2): "4"})
-    assert (again.status_code, "21.00 USD are left by now" in words(again)) == (422, True)
+    assert (again.status_code, "Only 21.00 USD of this payment is left now" in words(again)) == (422, True)
     assert [payment.allocated for payment in stored(session)] == [400]
 
 
@@ -239,7 +239,7 @@ def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, sessio
     assert "Write off 0.02 USD" in words(page)
     key = field(page, "id")
     wrong = send(browser, url, id=key, amount="0.03", reason="Fee")
-    assert (wrong.status_code, "enter exactly that to write it off" in words(wrong)) == (422, True)
+    assert (wrong.status_code, "enter exactly that amount to write it off" in words(wrong)) == (422, True)
     assert "Enter a reason for the write-off." in words(send(browser, url, id=key, amount="0.02"))
     assert "enter it in USD" in words(send(browser, url, id=key, amount="0.02 EUR", reason="Fee"))
     page = browser.get(send(browser, url, id=key, amount="0.02", reason="Fee").location)

@@ -159,7 +159,7 @@ def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
     ("rows", "changed", "sentence"),
     [
         ([], {"code": ""}, "Enter a code, such as GenericCompute."),
-        ([], {"code": "TAKEN"}, "TAKEN is another service."),
+        ([], {"code": "TAKEN"}, "Code TAKEN belongs to another service."),
         ([], {"tax_rate": "nothing"}, "Choose one from the list."),
         ([("USD", "")], {}, "Enter the unit price in USD, or clear the currency."),
         ([("", "2")], {}, "Choose the currency of this price."),
@@ -211,7 +211,7 @@ def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, 
     sent = {"code": "A", "name": "A", "tax_rate": "none", "version": "1"} | grid(("USD", "4"))
     response = send(admin, f"/services/{service.id}/edit", **sent)
     assert response.status_code == 422
-    assert "A was changed by somebody else meanwhile." in response.text
+    assert "A has been changed by someone else. Review the change, then try again." in response.text
     assert "Prices USD 3.00 USD 4.00" in words(response.text)
     assert prices(stored(session)[0]) == {"USD": Decimal(3)}
     sent["version"] = hidden(response.text, "version")
@@ -225,7 +225,7 @@ def test_edit_refuses_a_taken_code(admin: FlaskClient, session: Session) -> None
     sent = {"code": "TAKEN", "name": "A", "tax_rate": "none", "version": "1"} | grid()
     response = send(admin, f"/services/{service.id}/edit", **sent)
     assert response.status_code == 422
-    assert "TAKEN is the code of TAKEN." in response.text
+    assert "TAKEN is already the code of TAKEN." in response.text
 
 
 # --- archive -------------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_stale_shows_both_values(admin: FlaskClient, session: Session) -> None:
     response = send(admin, EDIT, **GOOD)
     assert response.status_code == 422
     text = words(response.text)
-    assert "The settings were changed by somebody else meanwhile." in text
+    assert "The settings have been changed by someone else. Review the change, then try again." in text
     assert "Legal name Theirs Nimbus" in text
     assert "Hold likely duplicates for review no yes" in text
     assert send(admin, EDIT, **GOOD | {"version": hidden(response.text, "version")}).status_code == 303
@@ -125,7 +125,7 @@ def test_adds_a_tax_rate_once(admin: FlaskClient, session: Session) -> None:
     assert send(admin, "/settings/tax-rates/new", **RATE).location == "/settings"
     again = send(admin, "/settings/tax-rates/new", **RATE)
     assert again.status_code == 422
-    assert "There is a tax rate “vat” already." in again.text
+    assert "Tax rate “vat” already exists." in again.text
     rates = fresh(session, select(TaxRate).order_by(TaxRate.code))
     assert [(rate.code, rate.category, rate.percent) for rate in rates] == [
         ("none", "O", Decimal(0)),

@@ -84,7 +84,7 @@ def test_is_reworded(admin: FlaskClient, session: Session, free: TaxRate) -> Non
     ("wrong", "sentence"),
     [
         ({"name": ""}, "Enter a name, such as VAT 19%."),
-        ({"note": ""}, "Enter the reason that is printed on invoices, as no tax is charged."),
+        ({"note": ""}, "Enter the reason to print on invoices for not charging tax."),
         ({"note": "x" * 201}, "Use at most 200 characters."),
     ],
 )

@@ -120,7 +120,7 @@ def test_double_submit_makes_one(admin: FlaskClient, session: Session) -> None:
     send(admin, "/tokens/new", **sent)
     response = send(admin, "/tokens/new", **sent)
     assert (response.status_code, response.location) == (303, "/tokens")
-    assert "This token was made already, and its secret is shown once." in admin.get("/tokens").text
+    assert "This token has already been created. Its secret is shown only once." in admin.get("/tokens").text
     assert len(stored(session)) == 1
 
 

@@ -97,7 +97,7 @@ def test_the_last_admin_stays(browser: FlaskClient, session: Session) -> None:
     for verb, fields in (("role", {"role": "viewer"}), ("deactivate", {})):
         refused = send(browser, at(session, "admin@example.com", verb), **fields)
         assert refused.status_code == 422
-        assert "This is the last admin: make somebody else an admin first." in words(refused)
+        assert "This is the last admin. Make another person an admin first." in words(refused)
     admin = user(session, "admin@example.com")
     assert (admin.role, admin.active) == ("admin", True)
 

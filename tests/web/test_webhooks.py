@@ -228,7 +228,7 @@ def test_a_receiver_that_does_not_answer(
     deliver(app)
     text = words(admin.get(f"/webhooks/{id}").text)
     assert "1 attempt in a row failed. It is left alone until 2 Apr 2026, 09:30 UTC" in text
-    assert "The name example.com could not be looked up." in text
+    assert "The host name example.com could not be resolved." in text
 
 
 def test_a_viewer_reads_and_is_offered_nothing(app: Flask, session: Session) -> None:

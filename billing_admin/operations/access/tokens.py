@@ -37,7 +37,7 @@ def create(
     when the id is taken: a secret is shown once.
     """
     if id is not None and session.get(ApiToken, id) is not None:
-        raise Conflict("token_exists", "This token was made already, and its secret is shown once.", "id")
+        raise Conflict("token_exists", "This token has already been created. Its secret is shown only once.", "id")
     wanted = _checked(name, scopes, expires_in_days, actor)
     secret = with_checksum("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
     token = ApiToken(
@@ -63,14 +63,18 @@ def _checked(name: str, scopes: Sequence[str], expires_in_days: int, actor: Acto
     check_not_blank(name, "name", longest=100)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
-        raise Invalid("unknown_scope", f"“{unknown[0][:80]}” is not a scope: use {', '.join(SCOPES)}.", "scopes")
+        raise Invalid(
+            "unknown_scope", f"There is no scope “{unknown[0][:80]}”. Choose from {', '.join(SCOPES)}.", "scopes"
+        )
     if not scopes:
         raise Invalid("no_scope", "Choose at least one scope.", "scopes")
     if not 1 <= expires_in_days <= MAX_LIFETIME_DAYS:
         raise Invalid("out_of_range", f"Use 1 to {MAX_LIFETIME_DAYS} days.", "expires_in_days")
     beyond = [scope for scope in scopes if scope not in actor.permissions]
     if beyond:
-        raise Denied("beyond_own_rights", f"You cannot give the scope “{beyond[0]}”: you lack it yourself.", "scopes")
+        raise Denied(
+            "beyond_own_rights", f"You cannot grant the scope “{beyond[0]}” because you do not have it.", "scopes"
+        )
     return [scope for scope in SCOPES if scope in scopes]
 
 

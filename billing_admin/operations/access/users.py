@@ -42,7 +42,7 @@ def create_user(session: Session, email: str, password: str, role: str, actor: A
     _check_role(role)
     check_password(password, spelled, "password")
     if session.scalars(select(User.id).where(User.email == spelled)).first() is not None:
-        raise Conflict("email_taken", f"{spelled} has an account already.", "email")
+        raise Conflict("email_taken", f"{spelled} already has an account.", "email")
     user = User(id=new_id(now), email=spelled, role=role, password_hash=_hashed(password), active=True, created_at=now)
     session.add(user)
     session.flush()
@@ -184,7 +184,7 @@ def _refuse_last_admin(session: Session, user: User) -> None:
         select(User.id).where(User.role == "admin", User.active).order_by(User.id).with_for_update()
     ).all()
     if list(admins) == [user.id]:
-        raise Conflict("last_admin", "This is the last admin: make somebody else an admin first.", "role")
+        raise Conflict("last_admin", "This is the last admin. Make another person an admin first.", "role")
 
 
 def _end_sessions(session: Session, user_id: UUID, keep: str | None = None) -> None:

@@ -29,7 +29,7 @@ from billing_admin.queries.billing.preview import HELD, BillingScope, preview
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
 
 JOB_KIND = "billing_run"
-PREVIEW_CHANGED = "Charges have changed since this preview: look at the new one."
+PREVIEW_CHANGED = "Charges have changed since this preview. Review the new preview first."
 _note_expected = update_items("expected")
 # `database.transaction`, or a function that calls it.
 Transact: TypeAlias = Callable[..., Any]
@@ -135,7 +135,7 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
-            "id_conflict", f"Billing run {run.id} exists already, with another {listed}.", "id", differs=differs
+            "id_conflict", f"Billing run {run.id} already exists with a different {listed}.", "id", differs=differs
         )
 
 

@@ -90,7 +90,7 @@ def _is_stored(session: Session, new_id: UUID, id: UUID) -> bool:
     found = session.execute(select(Charge.id, Charge.replaces_id).where(Charge.id == new_id)).one_or_none()
     if found is not None and found.replaces_id != id:
         raise Conflict(
-            "id_conflict", f"Charge {new_id} is stored already, and does not replace {id}.", "id", differs=["replaces"]
+            "id_conflict", f"Charge {new_id} already exists and does not replace {id}.", "id", differs=["replaces"]
         )
     return found is not None
 
@@ -105,11 +105,11 @@ def _posted(session: Session, spec: ChargeSpec, actor: Actor, now: datetime) -> 
 
 def _why_not(session: Session, charge: Any) -> str:
     if charge.status == "billed":
-        return f"Charge {charge.id} is billed: credit its invoice instead."
+        return f"Charge {charge.id} is billed. Credit its invoice instead."
     replacement = session.scalar(select(Charge.id).where(Charge.replaces_id == charge.id))
     if replacement is None:
-        return f"Charge {charge.id} is cancelled: add another instead."
-    return f"Charge {charge.id} is corrected already: correct its replacement {replacement}."
+        return f"Charge {charge.id} is cancelled. Add a new charge instead."
+    return f"Charge {charge.id} has already been corrected. Correct its replacement: {replacement}."
 
 
 def _move(session: Session, charge: Any, to: str, **values: Any) -> None:

@@ -64,8 +64,8 @@ def _status(row: Any) -> str:
 
 def _refuse(row: Any) -> None:
     if row.duplicate_of_id is None:
-        raise Conflict("not_a_duplicate", f"Charge {row.id} looks like no other: there is nothing to decide.", "status")
-    if row.status == "cancelled":
         raise Conflict(
-            "charge_cancelled", f"Charge {row.id} is cancelled: add it again to bill it after all.", "status"
+            "not_a_duplicate", f"Charge {row.id} is not a likely duplicate, so there is nothing to decide.", "status"
         )
+    if row.status == "cancelled":
+        raise Conflict("charge_cancelled", f"Charge {row.id} is cancelled. To bill it, add it again.", "status")

@@ -134,7 +134,7 @@ def _changed(
 ) -> RecurringChargeSpec:
     """What follows: as before, but for the fields given. Where the description was the service's name, it is so again."""
     if not row.starts_on < from_ <= LAST_DAY:
-        raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, when it starts.", "from")
+        raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, its first day.", "from")
     was = session.get_one(Service, row.service_id)
     return replace(
         RecurringChargeSpec(
@@ -156,20 +156,24 @@ def _changed(
 
 def _refuse_change(row: RecurringCharge, from_: date, facts: Mapping[str, Any]) -> None:
     if row.paused_on is not None:
-        raise Conflict("recurring_charge_paused", "It is paused: let it go on first, then change it.", "status")
+        raise Conflict(
+            "recurring_charge_paused", "This recurring charge is paused. Resume it before you change it.", "status"
+        )
     if row.ends_on is not None and from_ > row.ends_on:
-        raise Invalid("out_of_range", f"Use {row.ends_on.isoformat()}, when it ends, or an earlier day.", "from")
+        raise Invalid("out_of_range", f"Use {row.ends_on.isoformat()}, its last day, or an earlier day.", "from")
     if all(facts[name] == getattr(row, name) for name in facts if name != "starts_on"):
-        raise Invalid("nothing_changed", "Change at least one field, or leave it as it is.")
+        raise Invalid("nothing_changed", "Change at least one field.")
 
 
 def _cut(session: Session, row: RecurringCharge, last_day: date, field: str, actor: Actor, now: datetime) -> list[str]:
     """Let it end with a day; returns the ids of the charges that take days back."""
     check_calendar_day(last_day, field)
     if last_day < row.starts_on:
-        raise Invalid("out_of_range", f"Use {row.starts_on.isoformat()}, when it starts, or a later day.", field)
+        raise Invalid("out_of_range", f"Use {row.starts_on.isoformat()}, its first day, or a later day.", field)
     if row.ends_on is not None and last_day > row.ends_on:
-        message = f"It ends on {row.ends_on.isoformat()} already: use an earlier day, or add another."
+        message = (
+            f"This recurring charge already ends on {row.ends_on.isoformat()}. Use an earlier day, or add a new one."
+        )
         raise Invalid("out_of_range", message, field)
     row.ends_on = last_day
     session.flush()
@@ -185,7 +189,7 @@ def _locked(session: Session, id: UUID) -> RecurringCharge:
 
 def _refuse_ended(row: RecurringCharge, day: date) -> None:
     if row.ends_on is not None and row.ends_on < day:
-        raise Conflict("recurring_charge_ended", f"It ended on {row.ends_on.isoformat()}.", "status")
+        raise Conflict("recurring_charge_ended", f"This recurring charge ended on {row.ends_on.isoformat()}.", "status")
 
 
 def _customer(session: Session, name: str) -> Customer:
@@ -240,7 +244,7 @@ def _check_same(stored: RecurringCharge, spec: RecurringChargeSpec, facts: Mappi
     ]
     if differs:
         listed = ", ".join(differs)
-        message = f"Recurring charge {stored.id} is stored already, with another {listed}."
+        message = f"Recurring charge {stored.id} already exists with a different {listed}."
         raise Conflict("id_conflict", message, "id", differs=differs)
 
 
@@ -256,7 +260,7 @@ def _add(
     _refuse_archived(whom, what)
     currency = facts["currency"]
     if facts["unit_price"] is None and currency not in {price.currency for price in what.prices}:
-        raise Invalid("no_price", f"{what.code} has no price in {currency}: give a unit price.", "unit_price")
+        raise Invalid("no_price", f"{what.code} has no price in {currency}: enter a unit price.", "unit_price")
     lock_accounts(session, [(whom.id, currency)])
     query = select(Account.currency).where(Account.customer_id == whom.id, Account.currency == currency)
     if session.scalar(query) is None:

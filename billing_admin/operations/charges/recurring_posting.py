@@ -79,7 +79,7 @@ def _post_schedule(
 def check_through(session: Session, through: date, now: datetime) -> None:
     """Refuse a day that can only be a slip of the pen."""
     if through > today(session, now) + MAX_AHEAD:
-        raise Invalid("out_of_range", "Post up to a year ahead at the most.", "through")
+        raise Invalid("out_of_range", "Use a day up to one year from today.", "through")
 
 
 def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime) -> int:

@@ -61,9 +61,15 @@ def set_plan(session: Session, id: UUID, how: ImportPlan, actor: Actor, now: dat
     actor.require(IMPORT_KINDS[found.kind].permission)
     check_plan(found.kind, how)
     if found.state in {"importing", "done"}:
-        raise Conflict("import_begun", "This import has begun: how the file is read stands. Bring the file again.")
+        raise Conflict(
+            "import_begun",
+            "This import has started. To map the columns differently, upload the file again.",
+        )
     if unfinished_job(session, CHECK_JOB, id) is not None:
-        raise Conflict("being_checked", "The file is being checked as it was mapped before: wait, or stop that job.")
+        raise Conflict(
+            "being_checked",
+            "The file is being checked. Wait until the check is done, or cancel its job.",
+        )
     found.plan, found.header_key = how.as_data(), header_key(found.kind, how.header)
     found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
     session.flush()
@@ -75,7 +81,7 @@ def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UU
     found = import_by_id(session, id, lock=True)
     actor.require(IMPORT_KINDS[found.kind].permission)
     if found.plan is None or found.state in {"uploaded", "importing", "done"}:
-        raise Conflict("not_to_check", "There is nothing to check: map the columns of a new import.")
+        raise Conflict("not_to_check", "This import cannot be checked: map the columns of a new import first.")
     found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
     return enqueue(session, CHECK_JOB, id, IMPORT_KINDS[found.kind].permission, actor, now)
 
@@ -105,7 +111,7 @@ def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
     found = import_by_id(session, id, lock=True)
     actor.require(IMPORT_KINDS[found.kind].permission)
     if found.state not in {"checked", "importing"}:
-        raise Conflict("not_checked", "Only a file that was checked, and is without error, is imported.")
+        raise Conflict("not_checked", "The file must pass the check before you can import it.")
     if found.state == "checked":
         record(session, actor, now, "import.started", "import", id, {"rows": Tally.of_data(found.promised).rows})
     found.state, found.failure = "importing", None
@@ -167,7 +173,7 @@ def finish(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
         return
     promised = Tally.of_data(found.promised).rows
     if found.done != promised:
-        raise Conflict("import_stopped", f"{found.done:,} rows were read, and the check counted {promised:,}.")
+        raise Conflict("import_stopped", f"{found.done:,} rows were read, but the check counted {promised:,}.")
     found.state, found.failure, found.finished_at = "done", None, now
     found.made = found.made or Tally().as_data()
     session.flush()

@@ -1,4 +1,4 @@
-"""How the rows of each kind of import are taken in: by the operations that forms and scripts use."""
+"""Rows of imports are stored by the operations that forms and scripts use, a function for each kind of import."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -24,12 +24,12 @@ from billing_admin.operations.master_data import customers, services
 from billing_admin.operations.payments import payments
 from billing_admin.queries.charges.posting import load_context
 
-UPDATE = "To change it, choose “Update what exists”."
+UPDATE_HINT = "To change it, choose “Update what exists”."
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """Why a row cannot be taken in."""
+    """The problems for which a row is not imported."""
 
     problems: Sequence[Problem]
 
@@ -38,36 +38,36 @@ RowResult = AcceptedRow | RefusedRow
 
 
 def import_rows(
-    session: Session, kind: str, plan: ImportPlan, asked: Sequence[RowRequest], actor: Actor, now: datetime
+    session: Session, kind: str, plan: ImportPlan, rows: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
-    """Take rows in, and tell of each what became of it. With any refused, the caller takes the transaction back."""
+    """Store rows, and return the result of each. When any is refused, the caller must roll the transaction back."""
     if kind == "charges":
-        return _take_charges(session, asked, actor, now)
-    return [_take_one(session, _ONE[kind], plan, one, actor, now) for one in asked]
+        return _import_charges(session, rows, actor, now)
+    return [_import_row(session, _ROW_IMPORTERS[kind], plan, row, actor, now) for row in rows]
 
 
 def check_rows(
-    session: Session, kind: str, plan: ImportPlan, asked: Sequence[RowRequest], actor: Actor, now: datetime
+    session: Session, kind: str, plan: ImportPlan, rows: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
-    """What `import_rows` would tell. The caller takes the transaction back; of charges nothing is even written in it."""
+    """Return the results that `import_rows` would return. The caller must roll the transaction back."""
     if kind == "charges":
-        return _of_charges(*_assess(session, asked, now))
-    return import_rows(session, kind, plan, asked, actor, now)
+        return _charge_results(*_assess_charges(session, rows, now))
+    return import_rows(session, kind, plan, rows, actor, now)
 
 
-def _take_charges(session: Session, asked: Sequence[RowRequest], actor: Actor, now: datetime) -> Sequence[RowResult]:
-    context, assessment = _assess(session, asked, now)
+def _import_charges(session: Session, rows: Sequence[RowRequest], actor: Actor, now: datetime) -> Sequence[RowResult]:
+    context, assessment = _assess_charges(session, rows, now)
     if not assessment.refusals:
         store(session, [Posting(assessment, actor)], context, now)
-        _hold(session, asked, assessment, actor, now)
-    return _of_charges(context, assessment)
+        _hold_new_charges(session, rows, assessment, actor, now)
+    return _charge_results(context, assessment)
 
 
-def _assess(session: Session, asked: Sequence[RowRequest], now: datetime) -> tuple[PostingContext, Assessment]:
-    """Assess charges, and the reasons for which new ones are to be held."""
-    context = load_context(session, [row.spec for row in asked], now)
+def _assess_charges(session: Session, rows: Sequence[RowRequest], now: datetime) -> tuple[PostingContext, Assessment]:
+    """Assess the charges, and refuse new ones whose reason to be held cannot be printed."""
+    context = load_context(session, [row.spec for row in rows], now)
     assessment = assess(context.candidates, context)
-    for index, row in enumerate(asked):
+    for index, row in enumerate(rows):
         if row.beside is not None and row.spec.id in assessment.new:
             try:
                 refuse_unprintable(row.beside, "status_reason")
@@ -76,12 +76,12 @@ def _assess(session: Session, asked: Sequence[RowRequest], now: datetime) -> tup
     return context, assessment
 
 
-def _of_charges(context: PostingContext, assessment: Assessment) -> Sequence[RowResult]:
+def _charge_results(context: PostingContext, assessment: Assessment) -> Sequence[RowResult]:
     refusals = {index: RefusedRow(error.problems) for index, error in assessment.refusals}
-    return [refusals.get(index) or _charge(context, assessment, id) for index, id in enumerate(assessment.ids)]
+    return [refusals.get(index) or _charge_result(context, assessment, id) for index, id in enumerate(assessment.ids)]
 
 
-def _charge(context: PostingContext, assessment: Assessment, id: UUID) -> AcceptedRow:
+def _charge_result(context: PostingContext, assessment: Assessment, id: UUID) -> AcceptedRow:
     new = assessment.new.get(id)
     if new is not None:
         return AcceptedRow(Outcome.NEW, new.charge.currency, new.charge.amount)
@@ -89,80 +89,101 @@ def _charge(context: PostingContext, assessment: Assessment, id: UUID) -> Accept
     return AcceptedRow(Outcome.UNCHANGED, stored.currency, stored.amount)
 
 
-def _hold(session: Session, asked: Sequence[RowRequest], assessment: Assessment, actor: Actor, now: datetime) -> None:
-    """Hold new charges that the file calls held, by reason; stored charges stay as they are."""
-    held: dict[str, list[UUID]] = defaultdict(list)
-    for row in asked:
+def _hold_new_charges(
+    session: Session, rows: Sequence[RowRequest], assessment: Assessment, actor: Actor, now: datetime
+) -> None:
+    """Hold the new charges that are held in the file. Stored charges stay as they are."""
+    ids_by_reason: dict[str, list[UUID]] = defaultdict(list)
+    for row in rows:
         if row.beside is not None and row.spec.id in assessment.new:
-            held[row.beside].append(row.spec.id)
-    for reason, ids in held.items():
+            ids_by_reason[row.beside].append(row.spec.id)
+    for reason, ids in ids_by_reason.items():
         charges.hold(session, ids, reason, actor, now)
 
 
-RowImporter = Callable[[Session, RowRequest, ImportPlan, Actor, datetime], RowResult]
+RowImporter = Callable[[Session, RowRequest, ImportPlan, Actor, datetime], AcceptedRow]
 
 
-def _take_one(
-    session: Session, work: RowImporter, plan: ImportPlan, asked: RowRequest, actor: Actor, now: datetime
+def _import_row(
+    session: Session, import_row: RowImporter, plan: ImportPlan, row: RowRequest, actor: Actor, now: datetime
 ) -> RowResult:
     try:
-        return work(session, asked, plan, actor, now)
-    except DomainError as refusal:
-        return RefusedRow([_remedied(problem) for problem in refusal.problems])
+        return import_row(session, row, plan, actor, now)
+    except DomainError as error:
+        return RefusedRow(error.problems)
 
 
-def _remedied(problem: Problem) -> Problem:
-    updatable = problem.code == "id_conflict" and "exists already" in problem.message
-    return replace(problem, message=f"{problem.message} {UPDATE}") if updatable else problem
+def _create_or_update(operations: Any, model: Any, key_column: Any) -> RowImporter:
+    """Return the importer of customers or services; `operations` is their module, `key_column` their reference or code."""
 
-
-def _named(operations: Any, model: Any, own: Any) -> RowImporter:
-    """Customers and services are created the same way, and changed, where that was chosen, when they exist and differ."""
-
-    def work(session: Session, asked: RowRequest, plan: ImportPlan, actor: Actor, now: datetime) -> RowResult:
-        id, archived = asked.beside
+    def import_row(session: Session, row: RowRequest, plan: ImportPlan, actor: Actor, now: datetime) -> AcceptedRow:
         try:
-            row, created = operations.create(session, asked.spec, id, actor, now)
-        except Conflict as refusal:
-            if not plan.update or refusal.code != "id_conflict":
-                raise
-            row = session.scalars(select(model).where(own == asked.key if id is None else model.id == id)).one()
-            before, created = row.version, False
-            row = operations.update(session, row.id, asked.spec, None, actor, now)
-            changed = row.version != before
-        else:
-            changed = False
-        outcome = Outcome.NEW if created else Outcome.CHANGED if changed else Outcome.UNCHANGED
-        moved = _move(session, operations, row, archived, created or plan.update, actor, now)
-        return AcceptedRow(Outcome.CHANGED if moved and not created else outcome)
+            return _create_or_update_row(session, operations, model, key_column, row, plan, actor, now)
+        except Conflict as error:
+            error.problems = tuple(_with_update_hint(problem) for problem in error.problems)
+            raise
 
-    return work
+    return import_row
 
 
-def _move(
-    session: Session, operations: Any, row: Any, wanted: bool | None, allowed: bool, actor: Actor, now: datetime
+def _with_update_hint(problem: Problem) -> Problem:
+    if problem.code != "id_conflict":
+        return problem
+    return replace(problem, message=f"{problem.message} {UPDATE_HINT}")
+
+
+def _create_or_update_row(
+    session: Session,
+    operations: Any,
+    model: Any,
+    key_column: Any,
+    row: RowRequest,
+    plan: ImportPlan,
+    actor: Actor,
+    now: datetime,
+) -> AcceptedRow:
+    """Create a customer or service. If it exists with other values, update it, provided that the plan allows updates."""
+    id, is_archived = row.beside
+    try:
+        stored, created = operations.create(session, row.spec, id, actor, now)
+    except Conflict as error:
+        if not plan.update or error.code != "id_conflict":
+            raise
+        stored = session.scalars(select(model).where(key_column == row.key if id is None else model.id == id)).one()
+        version, created = stored.version, False
+        stored = operations.update(session, stored.id, row.spec, None, actor, now)
+        changed = stored.version != version
+    else:
+        changed = False
+    if _archive_or_restore(session, operations, stored, is_archived, created or plan.update, actor, now):
+        changed = True
+    return AcceptedRow(Outcome.NEW if created else Outcome.CHANGED if changed else Outcome.UNCHANGED)
+
+
+def _archive_or_restore(
+    session: Session, operations: Any, stored: Any, is_archived: bool | None, allowed: bool, actor: Actor, now: datetime
 ) -> bool:
-    """Take it out of use, or bring it back, where the file says so."""
-    if wanted is None or wanted == (row.archived_at is not None):
+    """Archive or restore a customer or service as the file has it (None: not in the file). Returns whether that changed it."""
+    if is_archived is None or is_archived == (stored.archived_at is not None):
         return False
     if not allowed:
-        said = (
-            "is archived here, and not in the file" if row.archived_at else "is in use here, and archived in the file"
+        difference = (
+            "archived here but not in the file" if stored.archived_at else "in use here but archived in the file"
         )
-        raise Conflict("id_conflict", f"This exists already, and {said}.", "archived")
-    move = operations.archive if wanted else operations.restore
-    moved: bool = move(session, row.id, actor, now)
-    return moved
+        raise Conflict("id_conflict", f"This already exists: it is {difference}.", "archived")
+    act = operations.archive if is_archived else operations.restore
+    changed: bool = act(session, stored.id, actor, now)
+    return changed
 
 
-def _payment(session: Session, asked: RowRequest, _plan: ImportPlan, actor: Actor, now: datetime) -> RowResult:
-    recorded = payments.record(session, asked.spec, actor, now)
+def _import_payment(session: Session, row: RowRequest, _plan: ImportPlan, actor: Actor, now: datetime) -> AcceptedRow:
+    recorded = payments.record(session, row.spec, actor, now)
     currency = session.scalars(select(Payment.currency).where(Payment.id == recorded.id)).one()
-    return AcceptedRow(Outcome.NEW if recorded.created else Outcome.UNCHANGED, currency, asked.spec.amount)
+    return AcceptedRow(Outcome.NEW if recorded.created else Outcome.UNCHANGED, currency, row.spec.amount)
 
 
-_ONE: Final[Mapping[str, RowImporter]] = {
-    "customers": _named(customers, Customer, Customer.reference),
-    "services": _named(services, Service, Service.code),
-    "payments": _payment,
+_ROW_IMPORTERS: Final[Mapping[str, RowImporter]] = {
+    "customers": _create_or_update(customers, Customer, Customer.reference),
+    "services": _create_or_update(services, Service, Service.code),
+    "payments": _import_payment,
 }

@@ -104,7 +104,7 @@ def _check_same(existing: DocumentRows, row: Row, spec: CreditSpec) -> None:
         asked["lines"] = ({id: to_minor_units(net, currency, "lines") for id, net in spec.lines}, lines)
     differs = [name for name, (given, kept) in asked.items() if given != kept]
     if differs:
-        said = f"Credit note {note['id']} exists already, with another {', '.join(differs)}."
+        said = f"Credit note {note['id']} already exists with a different {', '.join(differs)}."
         raise Conflict("id_conflict", said, "id", differs=differs)
 
 

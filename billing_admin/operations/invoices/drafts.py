@@ -28,8 +28,8 @@ from billing_admin.queries.master_data.organisation import organisation
 
 FIELDS = ("note", "purchase_order", "due_date")
 REFUSAL_MESSAGES = {
-    "zero_total": "The total would be zero: an invoice must ask for money.",
-    "negative_total": "The total would be negative: an invoice must ask for money.",
+    "zero_total": "The total would be zero: an invoice needs a total above zero.",
+    "negative_total": "The total would be negative: an invoice needs a total above zero.",
     "too_large": "An amount would be too large for an invoice.",
 }
 
@@ -91,7 +91,7 @@ def _locked(session: Session, invoice_id: UUID, version: int | None) -> Row:
     row = lock_invoice(session, invoice_id)
     check_editable(row["status"], row["number"], "changed")
     if version is not None and version != row["version"]:
-        raise Stale("stale", "This draft was changed by somebody else meanwhile.")
+        raise Stale("stale", "This draft has been changed by someone else. Review the change, then try again.")
     return row
 
 
@@ -119,10 +119,10 @@ def _refusal(row: Row, place: int, id: UUID, charge: Record | None) -> DomainErr
     if charge is None:
         return Invalid("unknown_charge", f"There is no charge {id}.", "add", place)
     if (charge.customer_id, charge.currency) != (row["customer_id"], row["currency"]):
-        said = f"Charge {id} is another customer's, or in another currency than {row['currency']}."
+        said = f"Charge {id} belongs to another customer or is not in {row['currency']}."
         return Invalid("other_account", said, "add", place)
     if charge.status != "pending":
-        hint = "release it first." if charge.status == "held" else "only a pending charge can be added."
+        hint = "release it first." if charge.status == "held" else "only pending charges can be added."
         return Conflict(f"charge_{charge.status}", f"Charge {id} is {charge.status}: {hint}", "add", place)
     return None
 
@@ -183,7 +183,7 @@ def _scope(row: Row, ids: Collection[UUID]) -> BillingScope:
 def _prepared(session: Session, scope: BillingScope) -> PreparedDocument:
     found = prepare_documents(session, scope)
     if not found:
-        raise Conflict("empty_draft", "Nothing would be left on this draft: discard it instead.", "remove")
+        raise Conflict("empty_draft", "The draft would have no charges left: discard it instead.", "remove")
     reason = reason_to_leave_out(found[0].document)  # a missing tax ID stops only the issue
     if reason is not None:
         raise Conflict(reason, REFUSAL_MESSAGES[reason], "remove")

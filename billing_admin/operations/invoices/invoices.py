@@ -112,7 +112,7 @@ def _refuse_taken(session: Session, numbers: Sequence[str]) -> None:
     """A format that was changed may make numbers that another one made before."""
     taken = session.connection().scalar(_TAKEN, {"numbers": numbers})
     if taken is not None:
-        said = f"There is a document {taken} already: change the format of the numbers in the settings."
+        said = f"Document number {taken} is already in use. Change the number format in the settings."
         raise Conflict("number_taken", said, "issue_date")
 
 
@@ -168,7 +168,7 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["issue_date"] = issue_date
     row["due_date"] = row["due_date"] or due_date(issue_date, terms)
     if row["due_date"] < issue_date:
-        said = f"It is due on {row['due_date'].isoformat()}, before this day: use an earlier day, or change the draft."
+        said = f"The draft is due on {row['due_date'].isoformat()}, before this day. Use an earlier day, or change its due date."
         raise Invalid("due_before_issue", said, "issue_date")
     row["issued_at"] = now
 

@@ -68,13 +68,18 @@ def _existing(session: Session, id: UUID | None, reference: str | None) -> Custo
 
 def _check_same(existing: Customer, given: dict[str, Any], id: UUID | None) -> None:
     if id is not None and existing.id != id:
-        raise Conflict("reference_taken", f"{existing.reference} is another customer.", "reference", differs=["id"])
+        raise Conflict(
+            "reference_taken",
+            f"Reference {existing.reference} belongs to another customer.",
+            "reference",
+            differs=["id"],
+        )
     differs = differing_fields(given, _facts(existing))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
             "id_conflict",
-            f"Customer {existing.reference} exists already, with another {listed}.",
+            f"Customer {existing.reference} already exists with a different {listed}.",
             *differs[:1],
             differs=differs,
         )
@@ -101,7 +106,9 @@ def update(
     """Change the fields given. `version` is that of what was read: raises Stale when somebody changed it since."""
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if version is not None and version != customer.version:
-        raise Stale("stale", f"{customer.reference} was changed by somebody else meanwhile.")
+        raise Stale(
+            "stale", f"{customer.reference} has been changed by someone else. Review the change, then try again."
+        )
     given = check_fields(fields)
     _check_free(session, customer, given)
     before = _facts(customer)
@@ -122,7 +129,7 @@ def _check_free(session: Session, customer: Customer, given: dict[str, Any]) -> 
         select(Customer).where(Customer.reference == given.get("reference", ""), Customer.id != customer.id)
     )
     if other is not None:
-        raise Conflict("reference_taken", f"{other.reference} is the reference of {other.name}.", "reference")
+        raise Conflict("reference_taken", f"{other.reference} is already the reference of {other.name}.", "reference")
 
 
 def _open_account(session: Session, customer: Customer) -> None:

@@ -19,7 +19,7 @@ def update(
     """Name the accounts given; one left blank has its usual name again. Raises Stale when somebody changed the settings since."""
     house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != house.version:
-        raise Stale("stale", "The settings were changed by somebody else meanwhile.")
+        raise Stale("stale", "The settings have been changed by someone else. Review the change, then try again.")
     named = {key: value or DEFAULT_ACCOUNTS.get(key, "") for key, value in given.items()}
     before = Accounts.of(house.journal_accounts).names
     check_new_texts(named, before)

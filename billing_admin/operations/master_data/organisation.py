@@ -42,7 +42,7 @@ def update(
     """
     house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != house.version:
-        raise Stale("stale", "The settings were changed by somebody else meanwhile.")
+        raise Stale("stale", "The settings have been changed by someone else. Review the change, then try again.")
     given = check_fields(fields)
     before = _facts(house)
     check_new_texts(given, before)
@@ -54,7 +54,9 @@ def update(
         house.default_tax_rate = _rate(session, given["default_tax_rate"])
     changed = changed_fields(before, _facts(house))
     if "base_currency" in changed and session.scalar(select(Invoice.id).limit(1)) is not None:
-        raise Conflict("currency_locked", "The base currency is fixed once an invoice exists.", "base_currency")
+        raise Conflict(
+            "currency_locked", "The base currency cannot be changed once an invoice exists.", "base_currency"
+        )
     if changed:
         session.flush()
         new_series = start_new_series(session, changed, day_of(now, house.time_zone), now)
@@ -64,7 +66,10 @@ def update(
 
 def _check_formats(house: Organisation) -> None:
     if not never_collide(house.invoice_format, house.credit_note_format):
-        said = "Let it begin with other letters than the numbers of invoices do, such as CN-{year}-{number:5}."
+        said = (
+            "Credit note numbers must differ from invoice numbers."
+            " Start them with other letters, such as CN-{year}-{number:5}."
+        )
         raise Invalid("formats_collide", said, "credit_note_format")
 
 

@@ -48,7 +48,7 @@ def set_period_lock(session: Session, through: date | None, reason: str, actor: 
     if through == before:
         return False
     if through is not None and through > day_of(now, house.time_zone):
-        raise Invalid("in_the_future", "Use today or a day before: what is to come cannot be closed.", "through")
+        raise Invalid("in_the_future", "Use today or an earlier day: future days cannot be locked.", "through")
     opens = before is not None and (through is None or through < before)
     said = check_not_blank(reason, "reason", longest=500) if opens else check_text(reason, "reason", longest=500)
     house.locked_through = through

@@ -71,13 +71,13 @@ def _existing(session: Session, id: UUID | None, code: str | None) -> Service | 
 
 def _check_same(existing: Service, given: dict[str, Any], id: UUID | None) -> None:
     if id is not None and existing.id != id:
-        raise Conflict("code_taken", f"{existing.code} is another service.", "code", differs=["id"])
+        raise Conflict("code_taken", f"Code {existing.code} belongs to another service.", "code", differs=["id"])
     differs = differing_fields(given, _facts(existing))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
             "id_conflict",
-            f"Service {existing.code} exists already, with another {listed}.",
+            f"Service {existing.code} already exists with a different {listed}.",
             *differs[:1],
             differs=differs,
         )
@@ -113,7 +113,7 @@ def _set_unit_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
 def _set_inclusive(service: Service, currencies: Collection[str]) -> None:
     missing = set(currencies) - {price.currency for price in service.prices}
     if missing:
-        raise Invalid("no_price", f"Give a price in {min(missing)[:40]}, or leave it out here.", "prices_include_tax")
+        raise Invalid("no_price", f"Enter a price in {min(missing)[:40]}, or remove it here.", "prices_include_tax")
     for price in service.prices:
         price.includes_tax = price.currency in currencies
 
@@ -145,7 +145,7 @@ def update(
     """Change the fields given; `prices`, when given, are all the prices there are. Raises Stale as for customers."""
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if version is not None and version != service.version:
-        raise Stale("stale", f"{service.code} was changed by somebody else meanwhile.")
+        raise Stale("stale", f"{service.code} has been changed by someone else. Review the change, then try again.")
     given = _checked(fields)
     _check_free(session, service, given)
     before = _facts(service)
@@ -168,7 +168,7 @@ def update(
 def _check_free(session: Session, service: Service, given: dict[str, Any]) -> None:
     other = session.scalar(select(Service).where(Service.code == given.get("code", ""), Service.id != service.id))
     if other is not None:
-        raise Conflict("code_taken", f"{other.code} is the code of {other.name}.", "code")
+        raise Conflict("code_taken", f"{other.code} is already the code of {other.name}.", "code")
 
 
 def archive(session: Session, service_id: UUID, actor: Actor, now: datetime) -> bool:

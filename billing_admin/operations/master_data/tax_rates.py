@@ -30,7 +30,7 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
     given = check_fields(fields)
     check_new_texts(given)
     if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
-        raise Conflict("code_taken", f"There is a tax rate “{given['code']}” already.", "code")
+        raise Conflict("code_taken", f"Tax rate “{given['code']}” already exists.", "code")
     if given["category"] != TAXED and given["percent"]:
         raise Invalid("charges_no_tax", f"Category {given['category']} charges no tax: use 0 percent.", "percent")
     given["note"] = given.get("note", "") or DEFAULT_TAX_NOTES.get(given["category"], "")
@@ -46,9 +46,9 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
 
 def _check_note(category: str, note: str) -> None:
     if not note.strip() and category not in CATEGORIES_WITHOUT_NOTE:
-        raise Invalid("blank", "Enter the reason that is printed on invoices, as no tax is charged.", "note")
+        raise Invalid("blank", "Enter the reason to print on invoices for not charging tax.", "note")
     if note and category not in DEFAULT_TAX_NOTES:
-        raise Invalid("not_printed", f"Leave it blank: a rate of category {category} needs no reason.", "note")
+        raise Invalid("not_printed", f"Leave this blank: a tax rate of category {category} needs no reason.", "note")
 
 
 def update(
@@ -105,7 +105,8 @@ def remove_change(session: Session, rate_id: UUID, valid_from: date, actor: Acto
         raise NotFound("unknown_change", f"{rate.name} does not change on {valid_from.isoformat()}.", "valid_from")
     if valid_from <= today(session, now):
         raise Conflict(
-            "begun", f"{rate.name} has changed on {valid_from.isoformat()}: enter another percentage instead."
+            "begun",
+            f"The change of {rate.name} on {valid_from.isoformat()} has already taken effect. Enter a new percentage instead.",
         )
     rate.changes.remove(change)
     _changed(session, rate, valid_from, [change.percent, None], actor, now)
@@ -127,5 +128,5 @@ def _locked(session: Session, rate_id: UUID, version: int | None) -> TaxRate:
     rate = tax_rate(session, rate_id)
     session.refresh(rate, with_for_update=True)
     if version is not None and version != rate.version:
-        raise Stale("stale", f"{rate.name} was changed by somebody else meanwhile.")
+        raise Stale("stale", f"{rate.name} has been changed by someone else. Review the change, then try again.")
     return rate

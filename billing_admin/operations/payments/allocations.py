@@ -73,14 +73,14 @@ def plan_allocations(
 def _check(invoice: Record, key: AccountKey, amount: int, place: int) -> None:
     name, where = invoice.number or "This draft", ("allocate", place, "invoice")
     if (invoice.customer_id, invoice.currency) != key:
-        raise Invalid("another_account", f"{name} is another customer's, or in another currency.", *where)
+        raise Invalid("another_account", f"{name} belongs to another customer or is in another currency.", *where)
     if invoice.kind != "invoice":
-        raise Invalid("not_an_invoice", f"{name} is a credit note: name the invoice that is paid.", *where)
+        raise Invalid("not_an_invoice", f"{name} is a credit note: choose the invoice that was paid.", *where)
     if invoice.status != "issued":
         raise Conflict("not_issued", f"{name} is not issued: only an issued invoice can be paid.", *where)
     left = invoice.total - invoice.paid - invoice.credited
     if amount > left:
-        said = f"{name} has {Money(left, key[1])} {key[1]} left to pay: allocate that much at most."
+        said = f"{name} has {Money(left, key[1])} {key[1]} left to pay: allocate no more than that."
         raise Conflict("above_balance", said, "allocate", place, "amount")
 
 

@@ -91,7 +91,7 @@ def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> 
     refuse_unprintable(spec.reference or "", "reference")
     received_on = _day(session, spec.received_on, now, "received_on")
     if not isinstance(asked, str) and sum(part for _, part in asked) > amount:
-        raise Invalid("above_payment", "Allocate at most the payment's amount.", "allocate")
+        raise Invalid("above_payment", "Allocate no more than the payment's amount.", "allocate")
     paid = _Paid((buyer.id, currency), amount, received_on, spec.method, spec.reference or "")
     lock_account_and_invoices(session, paid.key, None if isinstance(asked, str) else [id for id, _ in asked])
     id = spec.id or new_id(now)
@@ -118,7 +118,7 @@ _SAID = {"customer_id": "customer", "asked": "allocate"}
 def _replayed(stored: Record, same: Mapping[str, object]) -> RecordedPayment:
     differs = [_SAID.get(name, name) for name in differing_fields(same, stored)]
     if differs:
-        said = f"Payment {stored.id} is stored already, with another {', '.join(differs)}."
+        said = f"Payment {stored.id} already exists with a different {', '.join(differs)}."
         raise Conflict("id_conflict", said, "id", differs=differs)
     return RecordedPayment(stored.id, False)
 
@@ -228,14 +228,18 @@ def allocate(
     lock_account_and_invoices(session, key, None if isinstance(asked, str) else [id for id, _ in asked])
     payment = _payment(session, payment_id)
     if payment.status == "reversed":
-        raise Conflict("payment_reversed", "This payment is reversed: there is nothing left of it.", "status")
+        raise Conflict("payment_reversed", "This payment has been reversed, so nothing is left to allocate.", "status")
     left = payment.amount - payment.allocated
     if expected not in {None, left}:
-        raise Conflict("changed_meanwhile", f"{_said(left, key)} are left by now: look at the amounts again.", "left")
+        raise Conflict(
+            "changed_meanwhile",
+            f"Only {_said(left, key)} of this payment is left now: check the amounts again.",
+            "left",
+        )
     parts = allocate_oldest_first(open_invoices(session, *key), left) if isinstance(asked, str) else asked
     amount = sum(part for _, part in parts)
     if amount > left:
-        said = f"{_said(left, key)} of this payment are left: allocate that much at most."
+        said = f"Only {_said(left, key)} of this payment is left: allocate no more than that."
         raise Conflict("above_payment", said, "allocate")
     if parts:
         made = plan_allocations(session, key, parts, today)
@@ -318,7 +322,7 @@ def reverse(
     query = select(func.max(Allocation.withdrawn_on)).where(of_payment, Allocation.withdrawn_on > Allocation.made_on)
     earliest = max(payment.received_on, session.scalar(query) or payment.received_on)
     if day < earliest:
-        said = f"Use {earliest.isoformat()} or later: until then the payment counted."
+        said = f"Use {earliest.isoformat()} or later: the payment or an allocation of it counted until then."
         raise Invalid("before_last_change", said, "reversed_on")
     withdraw_allocations(session, load_active_allocations(session, of_payment), day)
     after = {"status": "reversed", "reversed_on": day, "reversal_reason": reason}
@@ -354,11 +358,11 @@ def write_off(
     lock_account_and_invoices(session, key, [invoice_id])
     still = next((one for one in open_invoices(session, *key) if one.id == invoice_id), None)
     if still is None:
-        raise Conflict("nothing_open", "Nothing is open on this invoice: there is nothing to write off.", "amount")
+        raise Conflict("nothing_open", "This invoice has no open balance to write off.", "amount")
     refuse_before_issue_date(still.number, still.issue_date, today, "amount")
     left = still.total - still.paid - still.credited
     if minor != left:
-        said = f"{_said(left, key)} are open on {invoice.number}: enter exactly that to write it off."
+        said = f"The open balance of {invoice.number} is {_said(left, key)}: enter exactly that amount to write it off."
         raise Conflict("not_the_balance", said, "amount")
     made = id or new_id(now)
     paid = _Paid(key, minor, today, WRITE_OFF, reason=reason)

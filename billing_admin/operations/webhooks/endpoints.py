@@ -59,7 +59,7 @@ def add(
     Raises Invalid, and Conflict when it was added before.
     """
     if session.get(WebhookEndpoint, id) is not None:
-        raise Conflict("webhook_exists", "This webhook was added already, and its secret is shown once.", "id")
+        raise Conflict("webhook_exists", "This webhook has already been added. Its secret is shown only once.", "id")
     salt = secrets.token_hex(16)
     shown = endpoint_secret(key, salt)
     values = spec.checked(rules)
@@ -94,7 +94,7 @@ def change(
     """Change where it is, what it is for, which events. Raises Stale when somebody changed it since `version` was read."""
     found = endpoint(session, id, lock=True)
     if version is not None and version != found.version:
-        raise Stale("stale", "This webhook was changed by somebody else meanwhile.")
+        raise Stale("stale", "This webhook has been changed by someone else. Review the change, then try again.")
     before, values = _facts(found), spec.checked(rules)
     check_new_texts(values, before)
     for name, value in values.items():
@@ -156,7 +156,10 @@ def rotate_secret(session: Session, id: UUID, key: str, version: int | None, act
     """
     found = endpoint(session, id, lock=True)
     if version is not None and version != found.version:
-        raise Stale("stale", "This webhook was changed meanwhile. If its new secret was not kept, rotate it again.")
+        raise Stale(
+            "stale",
+            "This webhook has been changed. If you did not save its new secret, rotate the secret again.",
+        )
     found.previous_salt, found.previous_until = found.salt, now + OLD_SECRET_VALIDITY
     found.salt = secrets.token_hex(16)
     shown = endpoint_secret(key, found.salt)

@@ -257,7 +257,7 @@ def _of_kind(kind: str, id: UUID) -> Import:
 
 def _file_id(one: Import) -> UUID:
     if one.file_id is None:
-        raise Invalid("file_forgotten", "Files are kept for thirty days, and this one is gone. Bring it again.")
+        raise Invalid("file_forgotten", "The file was deleted after 30 days. Upload it again.")
     return one.file_id
 
 
