@@ -1,0 +1,1 @@
+"""Generic helpers for threads, without business words."""

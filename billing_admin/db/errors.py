@@ -55,7 +55,7 @@ class RevisionMismatch(Exception):
 
 
 class AccountsLocked(Exception):
-    """Another transaction holds the lock of a customer's account, and was not waited for any longer."""
+    """Another transaction has locked an account, and the lock was not free in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,11 @@ class LogIfUnavailable:
             return False
         _log.warning(self._event, **self._fields, error=driver_message(error))
         return True
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Whether a lock was not free in time (PostgreSQL)."""
+    return getattr(error.orig, "sqlstate", None) == _LOCK_TIMEOUT
 
 
 def driver_message(error: BaseException) -> str:

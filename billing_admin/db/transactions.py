@@ -14,7 +14,7 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.prepared import CONNECTION_KEY
 
 # `Session` is re-exported for pages and API, which receive one and may not import SQLAlchemy.
-__all__ = ["Session", "Stream", "check_database", "dry_run", "transaction"]
+__all__ = ["Session", "Stream", "check_database", "dry_run", "limit_lock_waits", "transaction"]
 
 MAX_ATTEMPTS = 5
 RETRY_LOCK = 7_245_003
@@ -45,6 +45,12 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
     """
     with sqlite_writer_turn():
         return _run_attempts(db.session(), work, *args, **kwargs)
+
+
+def limit_lock_waits(session: Session, seconds: float) -> None:
+    """Have every later statement of the transaction fail if it waits longer for a lock; SQLite has no row locks."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
 
 
 class _DryRunResult(Exception):

@@ -12,6 +12,7 @@ from billing_admin.db.errors import AccountsLocked
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.posting import assess
+from billing_admin.http.lock_waits import run_bounded
 from billing_admin.operations.charges.posting import Posting, PostingResult, store
 from billing_admin.queries.access.tokens import Bearer, bad_token_error, valid_tokens
 from billing_admin.queries.charges.posting import load_context
@@ -26,21 +27,28 @@ class ChargeRequest:
 
 
 class ChargePoster:
-    """Posts single charges: those to free accounts in groups, those to locked accounts apart.
+    """Posts single charges in groups.
 
-    A group does not wait for accounts that other transactions have locked, such as a billing run's.
+    A group skips accounts that another transaction has locked, such as a billing run's: a charge to one of them is posted
+    alone once the account is free.
     """
 
     def __init__(self) -> None:
         self._group = GroupCommit(partial(post_group, skip_locked=True), transaction)
-        self._waiting_group = GroupCommit(partial(post_group, skip_locked=False), transaction)
 
     def __call__(self, request: ChargeRequest) -> PostingResult:
-        """Post the charge, or raise the refusal."""
+        """Post the charge. Raises its refusal, or AccountsLocked."""
         try:
             return self._group(request)
         except AccountsLocked:
-            return self._waiting_group(request)
+            return run_bounded(transaction, partial(_post_alone, request=request), request.spec.customer)
+
+
+def _post_alone(session: Session, request: ChargeRequest) -> PostingResult:
+    (result,) = post_group(session, [request], skip_locked=False)
+    if isinstance(result, Failure):
+        raise result.error
+    return result.value
 
 
 def init_charge_poster(app: Flask) -> None:

@@ -39,12 +39,13 @@ from billing_admin.api.routes.charge_poster import ChargePoster, ChargeRequest
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import DomainError, Problem
 from billing_admin.domain.posting import PostingContext
 from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges as operations, corrections, duplicates
 from billing_admin.operations.charges.posting import PostingResult, post
 from billing_admin.queries.access.tokens import Bearer
@@ -288,7 +289,7 @@ def _new_charge(row: dict[str, Any], context: PostingContext, actor: Actor) -> C
 @route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, response=BatchOut, statuses=(201, 200))
 def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
     """Post 1 to 10,000 charges, all or nothing."""
-    result = transaction(_post_rows, body.charges, actor, now())
+    result = bounded_transaction(_post_rows, body.charges, actor, now())
     content = BatchOut(
         created=result.created, replayed=result.replayed, possible_duplicates=result.duplicates, ids=result.ids
     )
@@ -331,25 +332,25 @@ def get_charge(id: str) -> Reply:
 @route("POST", "/charges/{id}/cancel", scope="charges:write", body=Reason, response=ChargeOut)
 def cancel_charge(actor: Actor, id: str, body: Reason) -> Reply:
     """Cancel a charge that is not billed."""
-    return Reply(transaction(_move, operations.cancel, parse_id(id), body.reason, actor, now()))
+    return Reply(bounded_transaction(_move, operations.cancel, parse_id(id), body.reason, actor, now()))
 
 
 @route("POST", "/charges/{id}/hold", scope="charges:write", body=Reason, response=ChargeOut)
 def hold_charge(actor: Actor, id: str, body: Reason) -> Reply:
     """Keep a charge off the next invoice."""
-    return Reply(transaction(_move, operations.hold, parse_id(id), body.reason, actor, now()))
+    return Reply(bounded_transaction(_move, operations.hold, parse_id(id), body.reason, actor, now()))
 
 
 @route("POST", "/charges/{id}/release", scope="charges:write", body=Reason, response=ChargeOut)
 def release_charge(actor: Actor, id: str, body: Reason) -> Reply:
     """Let a held charge be billed again."""
-    return Reply(transaction(_move, operations.release, parse_id(id), body.reason, actor, now()))
+    return Reply(bounded_transaction(_move, operations.release, parse_id(id), body.reason, actor, now()))
 
 
 @route("POST", "/charges/{id}/correct", scope="charges:write", body=Correction, response=ChargeOut, statuses=(201, 200))
 def correct_charge(actor: Actor, id: str, body: Correction) -> Reply:
     """Cancel a charge that is not billed and add its replacement, in one step; answers with the replacement."""
-    replacement, is_new = transaction(_correct, parse_id(id), body, actor, now())
+    replacement, is_new = bounded_transaction(_correct, parse_id(id), body, actor, now())
     return created_reply(replacement, is_new)
 
 
@@ -369,7 +370,7 @@ def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: dat
 )
 def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
     """Decide that a likely duplicate is a charge of its own; one held for looking alike is pending again."""
-    return Reply(transaction(_keep, parse_id(id), body.reason, actor, now()))
+    return Reply(bounded_transaction(_keep, parse_id(id), body.reason, actor, now()))
 
 
 def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:

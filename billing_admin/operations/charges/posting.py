@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from billing_admin.db.bulk import insert_many, insert_stream, numbered_insert
-from billing_admin.db.errors import AccountsLocked
 from billing_admin.db.prepared import MAX_NUMBERED, PreparedQuery, numbered_name
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec
@@ -57,7 +56,6 @@ def post(
     actor: Actor,
     now: datetime,
     *,
-    skip_locked: bool = False,
     webhooks: bool = True,
 ) -> PostingResult:
     """Store new charges and replay stored ones; all or nothing.
@@ -67,11 +65,8 @@ def post(
 
     Raises:
         Invalid, Conflict: With a problem for each refused charge; a problem's field begins with the charge's index.
-        AccountsLocked: With `skip_locked`, if another transaction has locked an account.
     """
-    context = load_context(session, specs, now, skip_locked=skip_locked)
-    if context.locked_by_others:
-        raise AccountsLocked
+    context = load_context(session, specs, now)
     assessment = assess(context.candidates, context)
     if refusal := assessment.refusal():
         raise refusal

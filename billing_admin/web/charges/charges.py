@@ -10,11 +10,11 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.operations.charges import charges as operations, posting
 from billing_admin.queries.charges import charges as queries, unbilled
@@ -213,7 +213,7 @@ def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
 
 def _post(form: ChargeForm) -> posting.PostingResult:
     try:
-        return transaction(posting.post, [_spec(form)], actor(), now())
+        return bounded_transaction(posting.post, [_spec(form)], actor(), now())
     except Conflict as refusal:
         if refusal.code != "id_conflict":
             raise
@@ -272,7 +272,7 @@ def move(id: UUID, move: str) -> ResponseReturnValue:
     form = MoveForm()
     if form.validate_on_submit():
         with errors_on(form):
-            moved = transaction(operation, [id], form.reason.data, actor(), now())
+            moved = bounded_transaction(operation, [id], form.reason.data, actor(), now())
             flash(
                 done if moved else "Nothing to do: the charge was in that state already.",
                 "success" if moved else "info",

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import corrections as operations
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.master_data import services
@@ -66,7 +66,7 @@ def correct(id: UUID) -> ResponseReturnValue:
     form = _form(charge, catalogue)
     if form.validate_on_submit():
         with errors_on(form, NAMES):
-            new_id, is_new = transaction(
+            new_id, is_new = bounded_transaction(
                 operations.correct_charge, id, form.fields(), form.id.data, form.reason.data, actor(), now()
             )
             flash("Charge corrected." if is_new else "This charge was corrected already. It is stored once.", "success")

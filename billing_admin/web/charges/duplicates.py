@@ -9,8 +9,8 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.charges.charges import ChargeFilter
@@ -104,7 +104,7 @@ def move(move: str) -> ResponseReturnValue:
         form.process(request.form)
         if form.validate():
             with errors_on(form):
-                done = transaction(doing.operation, ids, form.reason.data, actor(), now())
+                done = bounded_transaction(doing.operation, ids, form.reason.data, actor(), now())
                 words = f"{pluralise(done, 'charge')} {doing.done}." if done else "Nothing to do: it was done before."
                 flash(words, "success" if done else "info")
                 return redirect(url_for("duplicates.index"), 303)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from billing_admin.domain.errors import Conflict, Invalid, Problem
 from billing_admin.domain.formatting import format_exact
 from billing_admin.domain.money import exact_sum
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
+from billing_admin.http.lock_waits import run_bounded
 from billing_admin.models import Service
 from billing_admin.operations.charges import posting
 from billing_admin.queries.master_data import services
@@ -167,7 +169,8 @@ def _post(form: ManyForm, dry: bool) -> posting.PostingResult | None:
         form.form_errors.append("Enter a charge: a service and a quantity, or a description and a unit price.")
     if not form.errors:
         try:
-            return (dry_run if dry else transaction)(posting.post, list(specs.values()), actor(), now())
+            save = partial(posting.post, specs=list(specs.values()), actor=actor(), now=now())
+            return run_bounded(dry_run if dry else transaction, save)
         except (Invalid, Conflict) as refusal:
             places = list(specs)
             for problem in refusal.problems:

@@ -11,11 +11,12 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges as operations
 from billing_admin.queries.charges import unbilled as queries
 from billing_admin.queries.master_data import customers
@@ -146,7 +147,7 @@ def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
         form.process(request.form)
         if form.validate():
             with errors_on(form):
-                moved = transaction(_move, doing, which, _shown(form), form.reason.data, actor(), now())
+                moved = bounded_transaction(_move, doing, which, _shown(form), form.reason.data, actor(), now())
                 flash(
                     f"{pluralise(moved, 'charge')} {doing.done}." if moved else "Nothing to do: it was done before.",
                     "success" if moved else "info",

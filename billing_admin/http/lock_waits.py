@@ -1,0 +1,62 @@
+"""Transactions of requests that may meet a locked account: bounded waits, in a bounded number of threads.
+
+A billing run locks the accounts that it bills. Requests to these accounts wait for a moment, and are then answered with 503
+and Retry-After. They never occupy all threads of a process, so that requests to other accounts are answered meanwhile.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from flask import current_app
+from sqlalchemy.exc import DBAPIError
+
+from billing_admin.concurrency.waiter_limit import TooManyWaiters, WaiterLimit
+from billing_admin.db.errors import AccountsLocked, is_lock_timeout
+from billing_admin.db.transactions import Session, limit_lock_waits, transaction
+
+FIRST_WAIT_SECONDS: Final = 0.1  # longer than most transactions hold a lock: ordinary contention needs no slot
+WAIT_SECONDS: Final = 3.5  # so that the answer comes within 5 seconds
+WAITING_THREADS: Final = 2  # half of the four threads that `flask start` gives a server process
+PATIENCE_SECONDS: Final = 0.25
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Runner = Callable[..., Any]
+
+
+def bounded_transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work(session, …)` as `transaction` does; raise AccountsLocked if locks are not free in time."""
+    return run_bounded(transaction, lambda session: work(session, *args, **kwargs))
+
+
+def run_bounded(run: Runner, work: Callable[[Session], T], account: str | None = None) -> T:
+    """Run work by `run`, such as `transaction` or `dry_run`; raise AccountsLocked if locks are not free in time.
+
+    `account` names the account, if the work needs only one: while others wait for it, the work joins them at once.
+    """
+    limit: WaiterLimit = current_app.extensions.setdefault(
+        "billing_lock_waits", WaiterLimit(WAITING_THREADS, PATIENCE_SECONDS)
+    )
+    if account is None or not limit.is_waited_for(account):
+        with suppress(AccountsLocked):
+            return _run(run, work, FIRST_WAIT_SECONDS)
+    try:
+        with limit.slot(account):
+            return _run(run, work, WAIT_SECONDS)
+    except TooManyWaiters as error:
+        raise AccountsLocked from error
+
+
+def _run(run: Runner, work: Callable[[Session], T], seconds: float) -> T:
+    def limited(session: Session) -> T:
+        limit_lock_waits(session, seconds)
+        return work(session)
+
+    try:
+        value: T = run(limited)
+    except DBAPIError as error:
+        if is_lock_timeout(error):
+            raise AccountsLocked from error
+        raise
+    return value
