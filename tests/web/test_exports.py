@@ -72,7 +72,7 @@ def test_is_named_by_what_it_is_and_the_day(app: Flask, session: Session) -> Non
         assert plain.headers["Content-Disposition"] == f'attachment; filename="{kind}-2026-04-02.csv"'
         assert excel.headers["Content-Disposition"] == f'attachment; filename="{kind}-2026-04-02-excel.csv"'
         assert excel.data == b"\xef\xbb\xbf" + plain.data
-    assert "Everything: the list has no filter." in words(browser.get("/exports/charges"))
+    assert "The whole list, without filters." in words(browser.get("/exports/charges"))
 
 
 def test_names_cannot_become_formulas(browser: FlaskClient) -> None:
@@ -109,7 +109,7 @@ def test_the_filter_of_a_directory_is_kept(browser: FlaskClient) -> None:
     page = browser.get(link(browser.get("/customers?q=foo&currency=EUR"), "Export CSV"))
     assert "Search: foo" in words(page)
     assert [row["reference"] for row in read(browser.get(link(page, "Download CSV")))] == ["foo"]
-    assert "Everything that is in use" in words(browser.get("/exports/services"))
+    assert "The whole list, without archived rows." in words(browser.get("/exports/services"))
     assert read(browser.get("/exports/services.csv?show=archived")) == []
 
 
@@ -157,5 +157,5 @@ def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClie
 def test_a_large_file_is_not_hashed_for_its_page(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "LARGE_EXPORT_ROWS", 0)
     page = browser.get("/exports/charges")
-    assert "Comes with the file" in words(page)
+    assert "Not calculated for large exports." in words(page)
     assert "Rows 5 charges" in words(page)

@@ -67,7 +67,7 @@ def check(browser: FlaskClient, kind: str, content: bytes, **fields: str) -> Tes
 
 def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: Session) -> None:
     form = browser.get(link(browser.get("/charges"), "Import CSV"))
-    assert "The first row names the columns" in words(form)
+    assert "The first row must contain the column names" in words(form)
     brought = upload(browser, "charges", CHARGES, "usage.csv")
     columns = browser.get(brought.location)
     assert mapping(columns) | {"days": ""} == {
@@ -77,14 +77,14 @@ def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: 
     assert "GenericCompute" in words(columns)
     sent = send(browser, brought.location, **mapping(columns))
     checked = browser.get(sent.location)
-    assert "The file is without error" in words(checked)
+    assert "The file has no errors" in words(checked)
     assert "Sum of the new, USD 13.75 USD" in words(checked)
     assert "Import 2 new charges" in words(checked)
     assert fresh(session, select(Charge)) == []
     action = re.search(r'action="([^"]+/start)"', checked.text)
     assert action
     done = browser.get(send(browser, action[1]).location)
-    assert "Just what the check promised" in words(done)
+    assert "The totals are exactly those of the check." in words(done)
     assert "New charges 2 2" in words(done)
     assert len(fresh(session, select(Charge))) == 2
     assert "usage.csv" in words(browser.get("/imports"))
@@ -117,7 +117,7 @@ def test_the_same_file_is_noticed(browser: FlaskClient) -> None:
     page = check(browser, "charges", CHARGES)
     send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]
     brought = upload(browser, "charges", CHARGES)
-    assert "This file was brought before" in words(browser.get(brought.location))
+    assert "This file was already imported" in words(browser.get(brought.location))
     assert "There already, the same 2" in words(check(browser, "charges", CHARGES))
 
 
@@ -131,7 +131,7 @@ def test_the_mapping_of_a_header_is_remembered(browser: FlaskClient) -> None:
         "column_2": "amount",
         "decimal": "comma",
     }
-    assert "without error" in words(browser.get(send(browser, brought.location, **given).location))
+    assert "The file has no errors" in words(browser.get(send(browser, brought.location, **given).location))
     again = browser.get(upload(browser, "charges", content + b"acme;Work;2\n").location)
     assert mapping(again) == given
 
@@ -144,7 +144,7 @@ def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> No
     twice = mapping(browser.get(brought.location)) | {"column_0": "customer", "column_1": "customer"}
     page = send(browser, brought.location, **twice)
     assert page.status_code == 422
-    assert "“a” is that already. Choose one of the two columns." in words(page)
+    assert "“a” is already mapped to this field. Choose one of the two columns." in words(page)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -186,7 +186,7 @@ def test_another_encoding_and_delimiter_are_a_choice(browser: FlaskClient) -> No
     )
     assert (mapping(page)["column_1"], "Café" in words(page)) == ("name", True)
     checked = browser.get(send(browser, page.request.url, **mapping(page)).location)
-    assert "The file is without error" in words(checked)
+    assert "The file has no errors" in words(checked)
 
 
 def test_changing_the_delimiter_reads_the_file_anew(browser: FlaskClient) -> None:
@@ -204,7 +204,7 @@ def test_the_example_file_of_each_kind_is_read(browser: FlaskClient, kind: str) 
     page = browser.get(link(browser.get(f"/imports/{kind}/new"), "Example file"))
     assert page.headers["Content-Disposition"] == f'attachment; filename="{kind}-example.csv"'
     text = words(check(browser, kind, page.data))
-    assert "without error" in text or "already exists" in text
+    assert "The file has no errors" in text or "already exists" in text
 
 
 def test_existing_customers_are_changed_by_choice(browser: FlaskClient, session: Session) -> None:
@@ -243,7 +243,7 @@ def test_whoever_only_reads_sees_and_starts_nothing(app: Flask, browser: FlaskCl
     page = check(browser, "charges", CHARGES)
     viewer = signed_in(app, "viewer")
     seen = viewer.get(page.request.path)
-    assert "without error" in words(seen)
+    assert "The file has no errors" in words(seen)
     assert "/start" not in seen.text
     assert not has_link(viewer.get("/charges"), "Import CSV")
     assert "Import charges" not in viewer.get("/imports").text

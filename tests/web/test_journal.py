@@ -26,7 +26,7 @@ def browser(app: Flask, session: Session) -> FlaskClient:
 
 
 def test_a_month(browser: FlaskClient) -> None:
-    assert "Choose the days" in words(browser.get("/journal"))
+    assert "Choose a period" in words(browser.get("/journal"))
     page = browser.get(MARCH)
     text = words(page)
     assert "USD 12.50 USD 12.50 USD" in text
@@ -39,7 +39,7 @@ def test_a_month(browser: FlaskClient) -> None:
         ("Assets:Receivable:acme", "12.50", ""),
         ("Income:Sales:Other", "", "12.50"),
     ]
-    meta = browser.get(link(page, "Its .meta.json")).json
+    meta = browser.get(link(page, "Download control totals (.meta.json)")).json
     assert meta is not None
     assert (meta["debits"], meta["made_by"]) == ({"USD": "12.50"}, "admin@example.com")
 
@@ -49,7 +49,7 @@ def test_opening_balances(browser: FlaskClient) -> None:
     assert "2026-04-01 * Opening balances" in text
     assert "2026-04-02 * (R1) Acme | Payment" in text
     assert "Opening" not in browser.get("/journal/file.hledger?from=2026-04-01").text
-    assert "Nothing was booked in these days" in words(browser.get("/journal?to=2026-01-31"))
+    assert "No bookings in this period" in words(browser.get("/journal?to=2026-01-31"))
 
 
 def test_days_out_of_order(browser: FlaskClient) -> None:
@@ -58,7 +58,7 @@ def test_days_out_of_order(browser: FlaskClient) -> None:
 
 def test_accounts_are_named(browser: FlaskClient) -> None:
     page = browser.get("/journal/accounts")
-    assert "Usually Assets:Receivable:{customer}" in words(page)
+    assert "Default: Assets:Receivable:{customer}" in words(page)
     wrong = send(browser, "/journal/accounts", receivable="Everybody", revenue="Sales", version="1")
     assert wrong.status_code == 422
     assert "Put {customer} into it" in words(wrong)

@@ -43,37 +43,37 @@ def test_unchanged_then_other_data(browser: FlaskClient) -> None:
     page = browser.get("/exports/charges?customer=acme")
     file, meta = (
         browser.get(link(page, "Download CSV")).data,
-        browser.get(link(page, "totals of the CSV (.meta.json)")).data,
+        browser.get(link(page, "control totals of the CSV (.meta.json)")).data,
     )
     found = bring(browser, file=file, meta=meta)
     text = words(found)
     assert found.status_code == 200
-    assert "Whole and unchanged Its bytes are exactly those that admin@example.com exported on" in text
-    assert "The product would write the very same file now." in text
+    assert "Complete and unchanged The file is identical to the one that admin@example.com exported on" in text
+    assert "An export now would be identical to this file." in text
     assert "Rows 2 2 2 Same Sum in USD 12.5000008 12.5000008 12.5000008 Same" in text
     post(make_spec("acme", "1"))
     text = words(bring(browser, file=file, meta=meta))
-    assert "Whole and unchanged" in text
-    assert "The product would write another file now" in text
+    assert "Complete and unchanged" in text
+    assert "An export now would differ from this file." in text
     assert "Rows 2 2 3 Differs Sum in USD 12.5000008 12.5000008 13.5000008 Differs" in text
 
 
 def test_changed_and_saved_anew(browser: FlaskClient) -> None:
     file, meta = browser.get(URL).data, browser.get("/exports/charges.csv.meta.json?customer=acme").data
     text = words(bring(browser, file=file.replace(b"12.5", b"13.5"), meta=meta))
-    assert "Changed Its bytes are not those that admin@example.com exported on" in text
-    assert ", nor are its rows and sums." in text
+    assert "Changed The file is not the one that admin@example.com exported on" in text
+    assert ", and its rows or sums differ." in text
     text = words(bring(browser, file=b"\xef\xbb\xbf" + file, meta=meta))
-    assert "Unchanged but for a byte order mark" in text
+    assert "Unchanged except for a byte order mark" in text
     text = words(bring(browser, file=file.replace(b",", b";").replace(b"\r\n", b"\n"), meta=meta))
-    assert "Its bytes differ, its rows and sums do not" in text
+    assert "Same rows and sums, but changed" in text
     assert "its cells are separated by semicolons; its lines do not end with CR LF" in text
 
 
 def test_without_its_meta_file(browser: FlaskClient) -> None:
     text = words(bring(browser, file=browser.get("/exports/charges.csv").data))
-    assert "Nothing says what its bytes should be." in text
-    assert "The product would write the very same file now." in text
+    assert "the checksum cannot be verified." in text
+    assert "An export now would be identical to this file." in text
     text = words(bring(browser, file=b"hello"))
     assert "It is none of the files that are exported here." in text
 
@@ -82,7 +82,7 @@ def test_what_is_missing_is_asked_for(browser: FlaskClient) -> None:
     assert "Choose the file to verify." in words(bring(browser))
     found = bring(browser, file=b"x", meta=b"{}")
     assert found.status_code == 422
-    assert "of an exported file. It lies beside the file" in words(found)
+    assert "of an exported file. You can download it with the export" in words(found)
     assert browser.get("/verify-file").status_code == 200
 
 
@@ -93,8 +93,8 @@ def test_a_workbook_out_of_its_zip(browser: FlaskClient) -> None:
         file, meta = (archive.read(name) for name in archive.namelist())
     assert json.loads(meta)["filters"] == {"customer": "acme"}
     text = words(bring(browser, file=file, meta=meta))
-    assert "Whole and unchanged" in text
-    assert "The product would write the very same file now." in text
+    assert "Complete and unchanged" in text
+    assert "An export now would be identical to this file." in text
 
 
 def test_a_file_may_be_larger_than_other_requests(browser: FlaskClient) -> None:

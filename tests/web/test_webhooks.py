@@ -82,14 +82,14 @@ def test_sent_twice_it_adds_one(admin: FlaskClient, session: Session) -> None:
     send(admin, "/webhooks/new", **sent)
     response = send(admin, "/webhooks/new", **sent)
     assert (response.status_code, response.location) == (303, "/webhooks")
-    assert "If it was not kept, rotate it." in admin.get("/webhooks").text
+    assert "If you did not copy the secret, rotate it." in admin.get("/webhooks").text
     assert len(endpoints(session)) == 1
 
 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"url": ""}, "Enter a URL such as"),
+        ({"url": ""}, "Enter a URL, such as"),
         ({"url": "hooks.example.com"}, "Use a URL such as"),
         ({"url": "http://hooks.example.com"}, "Use https"),
         ({"url": "https://user:secret@example.com/"}, "Leave user and password out"),
@@ -134,8 +134,8 @@ def test_ping_send_and_look(app: Flask, admin: FlaskClient, session: Session, mo
         place = send(admin, f"/webhooks/{id}/ping").location
         page = admin.get(place)
         assert "data-live" in page.text
-        assert "It is sent within moments" in page.text
-        assert "Not tried yet" in page.text
+        assert "This delivery will be sent shortly" in page.text
+        assert "No attempts yet" in page.text
         deliver(app)
         page = admin.get(place)
         assert "data-live" not in page.text
@@ -171,7 +171,7 @@ def test_the_log_and_its_filters(app: Flask, admin: FlaskClient, session: Sessio
 def test_pause_and_resume(app: Flask, admin: FlaskClient, session: Session) -> None:
     id, _ = make_endpoint(app)
     send(admin, f"/webhooks/{id}/pause")
-    assert "Nothing is sent while it is paused" in admin.get(f"/webhooks/{id}").text
+    assert "This webhook is paused" in admin.get(f"/webhooks/{id}").text
     assert send(admin, f"/webhooks/{id}/ping").location == f"/webhooks/{id}"
     assert "resume it first" in admin.get(f"/webhooks/{id}").text
     send(admin, f"/webhooks/{id}/resume")
@@ -181,12 +181,12 @@ def test_pause_and_resume(app: Flask, admin: FlaskClient, session: Session) -> N
 def test_rotates_once(app: Flask, admin: FlaskClient, session: Session, clock: time_machine.Traveller) -> None:
     id, before = make_endpoint(app)
     path = f"/webhooks/{id}/rotate"
-    assert "Make a new secret?" in admin.get(path).text
+    assert "Rotate the secret?" in admin.get(path).text
     response = send(admin, path, version="1")
     assert response.status_code == 201
     assert secret_in(response.text) == endpoint_secret(key_of(app), stored(session, id).salt) != before
-    assert "Until 3 Apr 2026, 09:30 UTC the secret before it signs as well" in words(response.text)
-    assert "Old secret signs until 3 Apr 2026, 09:30 UTC" in words(admin.get(f"/webhooks/{id}").text)
+    assert "signed with the previous secret until 3 Apr 2026, 09:30 UTC" in words(response.text)
+    assert "Previous secret valid until 3 Apr 2026, 09:30 UTC" in words(admin.get(f"/webhooks/{id}").text)
     again = send(admin, path, version="1")
     assert (again.status_code, again.location) == (303, f"/webhooks/{id}")
     assert "whsec_" not in admin.get(f"/webhooks/{id}").text
@@ -227,7 +227,7 @@ def test_a_receiver_that_does_not_answer(
     make_invoice()
     deliver(app)
     text = words(admin.get(f"/webhooks/{id}").text)
-    assert "1 attempt in a row failed. It is left alone until 2 Apr 2026, 09:30 UTC" in text
+    assert "The last 1 attempt failed. The next attempt is after 2 Apr 2026, 09:30 UTC" in text
     assert "The host name example.com could not be resolved." in text
 
 

@@ -1,4 +1,4 @@
-"""Exports: what a list shows, all pages of it, as a file, with what the file must add up to."""
+"""Exports: all rows of a filtered list as a file, with its control totals."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
 
 @dataclass(frozen=True, slots=True)
 class ExportKind:
-    """What a file is called, what one row of it is, what its sum is of if it has one, and the permission to see it."""
+    """Title of a file, noun for its rows, label of its sum, if any, and the permission that it needs."""
 
     title: str
     row: str
@@ -58,7 +58,7 @@ EXPORT_KINDS = {
 
 @pages.get("/invoices")
 def invoice_files() -> ResponseReturnValue:
-    """The files of an invoice list."""
+    """Offer the files of an invoice list."""
     filters = invoices.read_filters()
     state = build_chips(("status", "Status", filters.status.capitalize()))
     return _page("Invoices", "invoices.index", state + invoices.filter_chips(filters), ["invoices", "invoice-lines"])
@@ -66,13 +66,13 @@ def invoice_files() -> ResponseReturnValue:
 
 @pages.get("/charges")
 def charge_files() -> ResponseReturnValue:
-    """The file of a charge list."""
+    """Offer the file of a charge list."""
     return _page("Charges", "charges.index", charges.filter_chips(charges.read_filters()), ["charges"])
 
 
 @pages.get("/payments")
 def payment_files() -> ResponseReturnValue:
-    """The files of a payment list."""
+    """Offer the files of a payment list."""
     filters = payments.read_filters()
     state = build_chips(("status", "Status", filters.status.capitalize()))
     return _page("Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"])
@@ -80,38 +80,38 @@ def payment_files() -> ResponseReturnValue:
 
 @pages.get("/customers")
 def customer_files() -> ResponseReturnValue:
-    """The file of a customer list."""
+    """Offer the file of a customer list."""
     return _page("Customers", "customers.index", customers.filter_chips(customers.read_filters()), ["customers"])
 
 
 @pages.get("/services")
 def service_files() -> ResponseReturnValue:
-    """The file of the catalogue."""
+    """Offer the file of the services."""
     return _page("Services", "services.index", services.filter_chips(services.read_filters()), ["services"])
 
 
 @pages.get("/audit-events")
 def audit_files() -> ResponseReturnValue:
-    """The file of the audit log."""
+    """Offer the file of the audit log."""
     return _page("Audit log", "audit.index", audit.filter_chips(audit.read_filters()), ["audit-events"])
 
 
-def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseReturnValue:
-    wanted = [_wanted(kind, "csv") for kind in kinds]
+def _page(title: str, list_endpoint: str, filter_chips: list[Any], kinds: list[str]) -> ResponseReturnValue:
+    specs = [_read_spec(kind, "csv") for kind in kinds]
     files = [
         {
-            "kind": EXPORT_KINDS[one.kind],
-            "totals": _totals(one),
-            "urls": _urls(one.kind),
+            "kind": EXPORT_KINDS[spec.kind],
+            "totals": _control_totals(spec),
+            "urls": _urls(spec.kind),
         }
-        for one in wanted
+        for spec in specs
     ]
     return render_template(
         "exports/list.html",
         title=title,
-        subtitle=_subtitle(wanted[0].filters, bool(in_force)),
-        back_url=filtered_url(back),
-        chips=in_force,
+        subtitle=_subtitle(specs[0].filters, bool(filter_chips)),
+        list_url=filtered_url(list_endpoint),
+        chips=filter_chips,
         clear_url=unfiltered_url(),
         files=files,
         moment=now(),
@@ -119,20 +119,20 @@ def _page(title: str, back: str, in_force: Any, kinds: list[str]) -> ResponseRet
     )
 
 
-def _totals(wanted: ExportRequest) -> export.ControlTotals:
-    """What the file must show; to hash a large one would take longer than anybody waits for a page."""
-    added = totals(db.session(), wanted.kind, wanted.filters)
-    if added.rows > export.LARGE_EXPORT_ROWS:
-        return export.ControlTotals(added.rows, added.sums, "")
-    return export.control_totals(db.session(), wanted)
+def _control_totals(spec: ExportRequest) -> export.ControlTotals:
+    """Return the control totals; without checksum for a large file, as hashing would delay the page."""
+    rows_and_sums = totals(db.session(), spec.kind, spec.filters)
+    if rows_and_sums.rows > export.LARGE_EXPORT_ROWS:
+        return export.ControlTotals(rows_and_sums.rows, rows_and_sums.sums, "")
+    return export.control_totals(db.session(), spec)
 
 
 def _subtitle(filters: Filters, is_filtered: bool) -> str:
     if is_filtered:
-        return "Exactly what the list shows, all pages of it."
+        return "All pages of the filtered list."
     if isinstance(filters, CustomerFilter | ServiceFilter):
-        return "Everything that is in use: the list has no other filter."
-    return "Everything: the list has no filter."
+        return "The whole list, without archived rows."
+    return "The whole list, without filters."
 
 
 def _urls(kind: str) -> dict[str, str]:
@@ -147,8 +147,13 @@ def _urls(kind: str) -> dict[str, str]:
     }
 
 
-def _wanted(kind: str, format: str) -> ExportRequest:
-    """Exactly what the list is filtered by. Raises NotFound for what does not exist, Denied for what the person may not see."""
+def _read_spec(kind: str, format: str) -> ExportRequest:
+    """Return kind, format and filters of the file that the URL names.
+
+    Raises:
+        Denied: if the person lacks the permission that the kind needs.
+        NotFound: if the filter names a customer that does not exist.
+    """
     actor().require(EXPORT_KINDS[kind].needs)
     return ExportRequest(kind, _filters(kind), format, excel=format == "csv" and text_param("excel") == "1")
 
@@ -174,57 +179,57 @@ _RULE = f"/<any({', '.join(map(repr, EXPORT_KINDS))}):kind>.<any({', '.join(FORM
 
 @pages.get(_RULE)
 def download(kind: str, format: str) -> ResponseReturnValue:
-    """The file itself, written while it is sent."""
-    wanted = _wanted(kind, format)
-    export.check_export(db.session(), wanted)  # what is refused is refused before anything is sent
-    name = wanted.name(today())
-    return _attached(Stream(lambda session: export.export_parts(session, wanted)), name, FORMATS[format])
+    """Stream the file."""
+    spec = _read_spec(kind, format)
+    export.check_export(db.session(), spec)  # raises before the response begins
+    name = spec.name(today())
+    return _attachment(Stream(lambda session: export.export_parts(session, spec)), name, FORMATS[format])
 
 
 @pages.get(f"{_RULE}.zip")
 def bundle(kind: str, format: str) -> ResponseReturnValue:
-    """The file together with its control totals, both made in one pass."""
-    wanted, day = _wanted(kind, format), today()
-    export.check_export(db.session(), wanted)
+    """Stream the file and its control totals as ZIP, made in one pass over the data."""
+    spec, day = _read_spec(kind, format), today()
+    export.check_export(db.session(), spec)
     at, by = now(), actor().name
-    parts = Stream(lambda session: export.zip_bundle(lambda: session, wanted, at, by, day))
-    return _attached(parts, f"{wanted.name(day)}.zip", "application/zip")
+    content = Stream(lambda session: export.zip_bundle(lambda: session, spec, at, by, day))
+    return _attachment(content, f"{spec.name(day)}.zip", "application/zip")
 
 
 @pages.get(f"{_RULE}{META_SUFFIX}")
 def meta(kind: str, format: str) -> ResponseReturnValue:
-    """The control totals of the file as it would be written now."""
-    session, wanted = db.session(), _wanted(kind, format)
-    made, name = export.control_totals(session, wanted), wanted.name(today())
-    about = export.describe_export(wanted, name, made, now(), actor().name)
-    return _attached(export.meta_json(about), name + META_SUFFIX, "application/json")
+    """Send the control totals that the file has now."""
+    session, spec = db.session(), _read_spec(kind, format)
+    control_totals, name = export.control_totals(session, spec), spec.name(today())
+    about = export.describe_export(spec, name, control_totals, now(), actor().name)
+    return _attachment(export.meta_json(about), name + META_SUFFIX, "application/json")
 
 
 @pages.post(f"{_RULE}/prepare")
 def prepare(kind: str, format: str) -> ResponseReturnValue:
-    """Have a worker write the file with its control totals; it can be fetched for thirty days."""
-    wanted = _wanted(kind, format)
-    export.check_export(db.session(), wanted)
-    asked = {"kind": kind, "format": format, "filters": filters_as_json(wanted.filters)}
-    job = transaction(enqueue, JOB_KIND, new_id(now()), "billing:write", actor(), now(), asked)
+    """Queue a job that writes the file and its control totals, to download within thirty days."""
+    spec = _read_spec(kind, format)
+    export.check_export(db.session(), spec)
+    parameters = {"kind": kind, "format": format, "filters": filters_as_json(spec.filters)}
+    job = transaction(enqueue, JOB_KIND, new_id(now()), "billing:write", actor(), now(), parameters)
     wake_worker()
     return redirect(url_for("jobs.show", id=job), 303)
 
 
 @pages.get("/made/<uuid:id>")
 def download_prepared(id: UUID) -> ResponseReturnValue:
-    """The file of an export that a worker made."""
+    """Send the file that an export job wrote."""
     job = latest_job(db.session(), id)
     if job is None or job.kind != JOB_KIND or not job.result:
-        raise NotFound("not_made", "This job has made no file.")
+        raise NotFound("not_made", "This job has no file to download. Export the list again.")
     actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
-    found = stored_file(db.session(), UUID(job.result["file"]))
-    content = Stream(lambda session: file_chunks(session, found.id))
-    response = _attached(content, found.name, found.media_type)
-    response.content_length = found.size or 0  # so that whoever fetches it sees when it breaks off
+    exported = stored_file(db.session(), UUID(job.result["file"]))
+    content = Stream(lambda session: file_chunks(session, exported.id))
+    response = _attachment(content, exported.name, exported.media_type)
+    response.content_length = exported.size or 0  # lets the client detect a broken download
     return response
 
 
-def _attached(content: Any, name: str, media_type: str) -> Response:
+def _attachment(content: Any, name: str, media_type: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, content_type=media_type, headers=headers)

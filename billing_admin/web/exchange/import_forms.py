@@ -1,4 +1,4 @@
-"""The forms of an import: the file, how it is read, and which of its columns is which of our fields."""
+"""The forms of an import: the file, its format, and the fields that its columns hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,88 +11,95 @@ from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, IMPORT_KI
 from billing_admin.domain.payments import METHODS
 from billing_admin.web.frame.forms import Form
 
-IGNORE_COLUMN = "– leave out –"
+IGNORE_COLUMN = "– do not import –"
 
 
 class UploadForm(Form):
-    """Which file."""
+    """The file to import."""
 
     file = FileField("CSV file")
 
 
 class FileFormatForm(Form):
-    """How the file's bytes become rows."""
+    """Encoding and delimiter of the file."""
 
     encoding = SelectField("Encoding", choices=dict(ENCODINGS))
     delimiter = SelectField("Delimiter", choices={name: name.capitalize() for name in DELIMITERS})
 
 
 class MappingForm(FileFormatForm):
-    """How cells are written, and what becomes of what is there already; the columns are added for each file."""
+    """Number and date formats; `mapping_form` adds a field for each column of the file."""
 
     decimal = SelectField("Numbers", choices={"point": "Decimal point: 1234.50", "comma": "Decimal comma: 1234,50"})
-    days = SelectField("Days", choices={"iso": "2026-12-31", "day_first": "Day first: 31.12.2026 or 31/12/2026"})
+    days = SelectField("Dates", choices={"iso": "2026-12-31", "day_first": "Day first: 31.12.2026 or 31/12/2026"})
 
     def columns(self) -> list[Any]:
-        """The fields of the file's columns, in their order."""
+        """Return the form fields of the file's columns, in their order."""
         return [field for field in self if field.name.startswith("column_")]
 
-    def chosen(self) -> dict[str, int]:
-        """Which column is which field. A field that is chosen twice gets an error at the second column."""
-        found: dict[str, int] = {}
-        for place, field in enumerate(self.columns()):
-            if field.data and found.setdefault(field.data, place) != place:
-                first = self.columns()[found[field.data]].label.text
-                field.errors = [*field.errors, f"“{first}” is that already. Choose one of the two columns."]
-        return found
+    def mapping(self) -> dict[str, int]:
+        """Return the index of the column that each field is mapped to.
+
+        A second column for the same field gets an error.
+        """
+        columns: dict[str, int] = {}
+        for index, form_field in enumerate(self.columns()):
+            if form_field.data and columns.setdefault(form_field.data, index) != index:
+                first = self.columns()[columns[form_field.data]].label.text
+                form_field.errors = [
+                    *form_field.errors,
+                    f"“{first}” is already mapped to this field. Choose one of the two columns.",
+                ]
+        return columns
 
 
-class _Named(MappingForm):
+class _UpdatableForm(MappingForm):
     existing = RadioField(
-        "What exists already and differs",
+        "Existing records that differ from the file",
         choices={
-            "refuse": "Is an error — The check says what differs.",
-            "update": "Update what exists — The check says how many would change.",
+            "refuse": "Report as errors — The check shows the differences.",
+            "update": "Update — The check shows how many would change.",
         },
     )
 
 
-class _Charges(MappingForm):
-    settled = BooleanField("Take in charges that the file calls billed, to be billed here")
+class _ChargesForm(MappingForm):
+    settled = BooleanField("Import charges that the file marks as billed, and bill them here")
 
 
-class _Payments(MappingForm):
-    method = SelectField("Method, where the file says none", choices=dict(METHODS))
+class _PaymentsForm(MappingForm):
+    method = SelectField("Default payment method", choices=dict(METHODS))
     allocate = SelectField(
-        "Invoices to pay, where the file says none",
-        choices={"none": "None: it becomes the customer's credit", "oldest": "The oldest invoices first"},
+        "Payments without an invoice in the file",
+        choices={"none": "Keep as the customer's credit", "oldest": "Allocate to the oldest invoices first"},
     )
 
 
 _FORMS: Mapping[str, type[MappingForm]] = {
-    "customers": _Named,
-    "services": _Named,
-    "charges": _Charges,
-    "payments": _Payments,
+    "customers": _UpdatableForm,
+    "services": _UpdatableForm,
+    "charges": _ChargesForm,
+    "payments": _PaymentsForm,
 }
 
 
-def mapping_form(kind: str, plan: ImportPlan, **how: Any) -> MappingForm:
-    """The form of a file with the plan's header, filled with the plan."""
-    labels = {"": IGNORE_COLUMN} | {
-        one.name: one.label + (" (needed)" if one.required else "") for one in IMPORT_KINDS[kind].fields.values()
+def mapping_form(kind: str, plan: ImportPlan) -> MappingForm:
+    """Return the form for a file with the plan's header, filled with the plan."""
+    choices = {"": IGNORE_COLUMN} | {
+        field.name: field.label + (" (required)" if field.required else "")
+        for field in IMPORT_KINDS[kind].fields.values()
     }
     fields = {
-        f"column_{place}": SelectField(column_name(plan.header, place), choices=labels)
-        for place in range(len(plan.header))
+        f"column_{index}": SelectField(column_name(plan.header, index), choices=choices)
+        for index in range(len(plan.header))
     }
-    known = {place: name for name, place in plan.columns.items()}
-    filled = {f"column_{place}": known.get(place, "") for place in range(len(plan.header))}
-    made: type[MappingForm] = type("FileForm", (_FORMS[kind],), dict(fields))
-    return made(data=_data(plan) | filled, **how)
+    field_by_column = {index: name for name, index in plan.columns.items()}
+    mapping = {f"column_{index}": field_by_column.get(index, "") for index in range(len(plan.header))}
+    form_class: type[MappingForm] = type("FileForm", (_FORMS[kind],), dict(fields))
+    return form_class(data=_options(plan) | mapping)
 
 
-def _data(plan: ImportPlan) -> dict[str, Any]:
+def _options(plan: ImportPlan) -> dict[str, Any]:
     return {
         "encoding": plan.encoding,
         "delimiter": plan.delimiter,
@@ -106,14 +113,14 @@ def _data(plan: ImportPlan) -> dict[str, Any]:
 
 
 def read_plan(form: MappingForm, header: Sequence[str], encoding: str, delimiter: str) -> ImportPlan:
-    """What the form says."""
-    said = form.data
-    plan = ImportPlan(tuple(header), form.chosen(), encoding, delimiter)
+    """Return the plan entered in the form, for a file with this header."""
+    options = form.data
+    plan = ImportPlan(tuple(header), form.mapping(), encoding, delimiter)
     return replace(
         plan,
-        written=CellFormat(said["decimal"] == "comma", said["days"] == "day_first"),
-        update=said.get("existing") == "update",
-        settled=bool(said.get("settled")),
-        method=said.get("method") or plan.method,
-        allocate=said.get("allocate") or plan.allocate,
+        written=CellFormat(options["decimal"] == "comma", options["days"] == "day_first"),
+        update=options.get("existing") == "update",
+        settled=bool(options.get("settled")),
+        method=options.get("method") or plan.method,
+        allocate=options.get("allocate") or plan.allocate,
     )

@@ -1,4 +1,4 @@
-"""Imports: bring a file, say which column is which, look at what the check found, take it in. Each has a permanent address."""
+"""Imports: upload a file, map its columns, check it, and import it. Each step has its own URL."""
 
 import io
 from dataclasses import replace
@@ -39,24 +39,26 @@ from billing_admin.web.frame.list_params import choice_param, current_url, has_p
 from billing_admin.web.frame.signed_in import actor, now
 
 SHOWN_ERRORS = 100
-# What another encoding or delimiter may mend: it is said where these are chosen.
+# Errors that another encoding or delimiter may fix. The page to choose them shows these errors.
 FIXED_BY_SETTINGS = {"other_encoding", "not_text"}
 
-pages = page_blueprint("imports", __name__, "/imports", write="charges:write")  # only reads; each kind states its own
+pages = page_blueprint(
+    "imports", __name__, "/imports", write="charges:write"
+)  # only GET; each kind has its own permission
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """All imports, newest first."""
+    """List all imports, newest first."""
     kind = choice_param("kind", IMPORT_KINDS)
     tabs = [{"label": "All", "url": current_url(kind=None), "active": not kind}]
     tabs += [
-        {"label": one.title, "url": current_url(kind=name), "active": name == kind}
-        for name, one in IMPORT_KINDS.items()
+        {"label": details.title, "url": current_url(kind=name), "active": name == kind}
+        for name, details in IMPORT_KINDS.items()
     ]
     page = load_page(queries.imports(kind))
-    tallies = {one.id: Tally.of_data(one.made or one.promised) for one in page.rows}
-    allowed = [(name, one) for name, one in IMPORT_KINDS.items() if has_permission(one.permission)]
+    tallies = {row.id: Tally.of_data(row.made or row.promised) for row in page.rows}
+    allowed = [(name, details) for name, details in IMPORT_KINDS.items() if has_permission(details.permission)]
     return render_template(
         "imports/list.html", page=page, kind=kind, tabs=tabs, kinds=IMPORT_KINDS, tallies=tallies, allowed=allowed
     )
@@ -64,9 +66,9 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/example/<any('customers', 'services', 'charges', 'payments'):kind>.csv")
 def example(kind: str) -> ResponseReturnValue:
-    """A small file of the kind, to fill in."""
-    fields = [one for one in IMPORT_KINDS[kind].fields.values() if one.example]
-    names, cells = [one.name for one in fields], [one.example for one in fields]
+    """Send an example CSV file of the kind."""
+    fields = [field for field in IMPORT_KINDS[kind].fields.values() if field.example]
+    names, cells = [field.name for field in fields], [field.example for field in fields]
     content = csv_tables.write_csv(names, [cells], numbers=names)
     return Response(
         content,
@@ -77,35 +79,35 @@ def example(kind: str) -> ResponseReturnValue:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """Where an import stands, and what became of it."""
+    """Show state and result of an import."""
     session = db.session()
-    one = queries.import_by_id(session, id)
+    file_import = queries.import_by_id(session, id)
     job = jobs.latest_job(session, id)
-    promised = Tally.of_data(one.promised) if one.promised else None
+    expected = Tally.of_data(file_import.promised) if file_import.promised else None
     return render_template(
         "imports/show.html",
-        one=one,
-        kind=IMPORT_KINDS[one.kind],
-        plan=ImportPlan.of_data(one.plan) if one.plan else None,
+        file_import=file_import,
+        kind=IMPORT_KINDS[file_import.kind],
+        plan=ImportPlan.of_data(file_import.plan) if file_import.plan else None,
         job=job,
         live=job is not None and job.state in {"queued", "running"},
-        promised=promised,
-        made=Tally.of_data(one.made) if one.made else None,
-        errors=import_errors.read_first_errors(open_file(session, one.errors_id), SHOWN_ERRORS)
-        if one.errors_id
+        expected=expected,
+        imported=Tally.of_data(file_import.made) if file_import.made else None,
+        errors=import_errors.read_first_errors(open_file(session, file_import.errors_id), SHOWN_ERRORS)
+        if file_import.errors_id
         else [],
-        before=queries.earlier_import(session, one),
-        may_write=has_permission(IMPORT_KINDS[one.kind].permission),
+        earlier_import=queries.earlier_import(session, file_import),
+        may_write=has_permission(IMPORT_KINDS[file_import.kind].permission),
     )
 
 
 @pages.get("/<uuid:id>/errors.csv")
 def errors(id: UUID) -> ResponseReturnValue:
-    """Every error that the check found."""
-    one = queries.import_by_id(db.session(), id)
-    if one.errors_id is None:
-        raise NotFound("no_errors", "No errors are kept for this import.", "id")
-    file_id = file_queries.stored_file(db.session(), one.errors_id).id
+    """Send all errors of the check as a CSV file."""
+    file_import = queries.import_by_id(db.session(), id)
+    if file_import.errors_id is None:
+        raise NotFound("no_errors", "This import has no error file. Check the file again to get one.", "id")
+    file_id = file_queries.stored_file(db.session(), file_import.errors_id).id
     return Response(
         Stream(lambda session: file_queries.file_chunks(session, file_id)),
         mimetype=import_errors.MEDIA_TYPE,
@@ -114,27 +116,27 @@ def errors(id: UUID) -> ResponseReturnValue:
 
 
 def new(kind: str) -> ResponseReturnValue:
-    """Bring a file."""
+    """Upload a file."""
     form = UploadForm()
-    brought = request.files.get("file")
+    upload = request.files.get("file")
     if not form.validate_on_submit():
         pass
-    elif brought is None or not brought.filename:
+    elif upload is None or not upload.filename:
         form.file.errors = ["Choose a file."]
     else:
         try:
-            _look_at(brought)
+            _check_readable(upload)
         except Invalid as refusal:
             form.file.errors = [refusal.message]
         else:
-            return redirect(url_for(f"imports.{kind}.columns", id=_store(kind, brought)), 303)
+            return redirect(url_for(f"imports.{kind}.columns", id=_store(kind, upload)), 303)
     return render_form("imports/upload.html", form, kind=IMPORT_KINDS[kind], name=kind)
 
 
-def _look_at(brought: FileStorage) -> None:
-    """Refuse at once what no choice could make readable."""
-    head = brought.stream.read(csv_reader.HEADER_BYTES)
-    brought.stream.seek(0)
+def _check_readable(upload: FileStorage) -> None:
+    """Raise Invalid if no choice of encoding or delimiter could make the file readable."""
+    head = upload.stream.read(csv_reader.HEADER_BYTES)
+    upload.stream.seek(0)
     try:
         csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_reader.guess_encoding(head[:4]))
     except Invalid as refusal:
@@ -142,134 +144,148 @@ def _look_at(brought: FileStorage) -> None:
             raise
 
 
-def _store(kind: str, brought: FileStorage) -> UUID:
-    parts = iter(lambda: brought.stream.read(files.PART_BYTES), b"")
-    name = "".join(c for c in brought.filename or "" if c.isprintable())[-200:]
+def _store(kind: str, upload: FileStorage) -> UUID:
+    parts = iter(lambda: upload.stream.read(files.PART_BYTES), b"")
+    name = "".join(c for c in upload.filename or "" if c.isprintable())[-200:]
     file_id = files.store(transaction, parts, name, "text/csv", actor(), now())
     id: UUID = transaction(imports.create, kind, file_id, actor(), now())
     return id
 
 
 def columns(kind: str, id: UUID) -> ResponseReturnValue:
-    """Say how the file is read, and which of its columns is which field."""
-    one = _of_kind(kind, id)
-    if one.state in {"importing", "done"}:
+    """Choose the format of the file and map its columns to fields, then start the check."""
+    file_import = _load_import(kind, id)
+    if file_import.state in {"importing", "done"}:
         return redirect(url_for("imports.show", id=id), 303)
     if "read_again" in request.form:
-        chosen: dict[str, Any] = {name: request.form.get(name) for name in ("encoding", "delimiter")}
-        return redirect(url_for(f"imports.{kind}.columns", id=id, **chosen), 303)
-    encoding = _encoding(one)
+        settings: dict[str, Any] = {name: request.form.get(name) for name in ("encoding", "delimiter")}
+        return redirect(url_for(f"imports.{kind}.columns", id=id, **settings), 303)
+    encoding = _encoding(file_import)
     try:
-        delimiter = _delimiter(one, encoding)
-        header, first = csv_reader.read_sample(open_file(db.session(), _file_id(one)), encoding, delimiter)
+        delimiter = _delimiter(file_import, encoding)
+        header, first_rows = csv_reader.read_sample(open_file(db.session(), _file_id(file_import)), encoding, delimiter)
     except Invalid as refusal:
-        return _unreadable(one, encoding, refusal)
-    plan = _plan(one, header, encoding, delimiter)
+        return _unreadable_page(file_import, encoding, refusal)
+    plan = _initial_plan(file_import, header, encoding, delimiter)
     form = mapping_form(kind, plan)
     if form.validate_on_submit():
-        said = read_plan(form, header, form.encoding.data, form.delimiter.data)
-        if said.encoding != encoding or said.delimiter != delimiter:
-            return redirect(current_url(encoding=said.encoding, delimiter=said.delimiter), 303)
+        new_plan = read_plan(form, header, form.encoding.data, form.delimiter.data)
+        if new_plan.encoding != encoding or new_plan.delimiter != delimiter:
+            return redirect(current_url(encoding=new_plan.encoding, delimiter=new_plan.delimiter), 303)
         if not form.errors:
             with errors_on(form):
-                transaction(_check, id, said, actor(), now())
+                transaction(_save_and_check, id, new_plan, actor(), now())
                 wake_worker()
                 return redirect(url_for("imports.show", id=id), 303)
-    return _mapping_page(one, form, first)
+    return _mapping_page(file_import, form, first_rows)
 
 
-def _mapping_page(one: Import, form: MappingForm, first: Any) -> ResponseReturnValue:
-    cells = [
-        [row.cells[place] if place < len(row.cells) else "" for row in first] for place in range(len(form.columns()))
+def _mapping_page(file_import: Import, form: MappingForm, first_rows: Any) -> ResponseReturnValue:
+    samples = [
+        [row.cells[index] if index < len(row.cells) else "" for row in first_rows]
+        for index in range(len(form.columns()))
     ]
-    beside = [form[name] for name in ("existing", "settled", "method", "allocate") if name in form]
+    options = [form[name] for name in ("existing", "settled", "method", "allocate") if name in form]
     return render_form(
         "imports/columns.html",
         form,
-        one=one,
-        kind=IMPORT_KINDS[one.kind],
-        columns=list(zip(form.columns(), cells, strict=True)),
-        beside=beside,
-        before=queries.earlier_import(db.session(), one),
+        file_import=file_import,
+        kind=IMPORT_KINDS[file_import.kind],
+        columns=list(zip(form.columns(), samples, strict=True)),
+        options=options,
+        earlier_import=queries.earlier_import(db.session(), file_import),
     )
 
 
-def _unreadable(one: Import, encoding: str, refusal: Invalid) -> ResponseReturnValue:
+def _unreadable_page(file_import: Import, encoding: str, refusal: Invalid) -> ResponseReturnValue:
     form = FileFormatForm(formdata=None, encoding=encoding, delimiter=choice_param("delimiter", DELIMITERS))
-    form.delimiter.choices = {"": "What makes most columns"} | {name: name.capitalize() for name in DELIMITERS}
+    form.delimiter.choices = {"": "Detect automatically"} | {name: name.capitalize() for name in DELIMITERS}
     add_errors(form, Invalid(refusal.code, refusal.message, "encoding"))
     return render_form(
-        "imports/columns.html", form, one=one, kind=IMPORT_KINDS[one.kind], columns=[], beside=[], before=None
+        "imports/columns.html",
+        form,
+        file_import=file_import,
+        kind=IMPORT_KINDS[file_import.kind],
+        columns=[],
+        options=[],
+        earlier_import=None,
     )
 
 
-def _encoding(one: Import) -> str:
-    """What the address asks for, or what was chosen before, or what the file says of itself."""
-    kept = ImportPlan.of_data(one.plan).encoding if one.plan else ""
-    begins = open_file(db.session(), _file_id(one)).read(4)
-    return choice_param("encoding", ENCODINGS) or kept or csv_reader.guess_encoding(begins)
+def _encoding(file_import: Import) -> str:
+    """Return the encoding in the URL, or the stored one, or a guess from the first bytes."""
+    stored = ImportPlan.of_data(file_import.plan).encoding if file_import.plan else ""
+    first_bytes = open_file(db.session(), _file_id(file_import)).read(4)
+    return choice_param("encoding", ENCODINGS) or stored or csv_reader.guess_encoding(first_bytes)
 
 
-def _delimiter(one: Import, encoding: str) -> str:
-    """Likewise; else what makes most columns. Raises Invalid for a file that cannot be read."""
-    kept = ImportPlan.of_data(one.plan).delimiter if one.plan else ""
-    asked, file_id = choice_param("delimiter", DELIMITERS), _file_id(one)
-    return asked or kept or csv_reader.guess_delimiter(lambda: open_file(db.session(), file_id), encoding)
+def _delimiter(file_import: Import, encoding: str) -> str:
+    """Return the delimiter in the URL, or the stored one, or the one that makes most columns.
+
+    Raises:
+        Invalid: if the file cannot be read.
+    """
+    stored = ImportPlan.of_data(file_import.plan).delimiter if file_import.plan else ""
+    requested, file_id = choice_param("delimiter", DELIMITERS), _file_id(file_import)
+    return requested or stored or csv_reader.guess_delimiter(lambda: open_file(db.session(), file_id), encoding)
 
 
-def _plan(one: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> ImportPlan:
-    """What was decided for this file, or for the last one with this header, but for what changes things; else by names."""
-    if one.plan and tuple(one.plan["header"]) == header:
-        plan = ImportPlan.of_data(one.plan)
-    elif kept := queries.last_plan(db.session(), header_key(one.kind, header)):
-        plan = replace(ImportPlan.of_data(kept), update=False, settled=False)
+def _initial_plan(file_import: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> ImportPlan:
+    """Return the stored plan, or the latest one for this header, or a guess from the column names.
+
+    Options that change existing records are not taken over from another file.
+    """
+    if file_import.plan and tuple(file_import.plan["header"]) == header:
+        plan = ImportPlan.of_data(file_import.plan)
+    elif remembered := queries.last_plan(db.session(), header_key(file_import.kind, header)):
+        plan = replace(ImportPlan.of_data(remembered), update=False, settled=False)
     else:
-        plan = ImportPlan(header, guess_columns(one.kind, header))
+        plan = ImportPlan(header, guess_columns(file_import.kind, header))
     return replace(plan, encoding=encoding, delimiter=delimiter)
 
 
-def _check(session: Session, id: UUID, plan: ImportPlan, who: Actor, at: datetime) -> None:
-    imports.set_plan(session, id, plan, who, at)
-    imports.request_check(session, id, who, at)
+def _save_and_check(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: datetime) -> None:
+    imports.set_plan(session, id, plan, actor, now)
+    imports.request_check(session, id, actor, now)
 
 
 def check(kind: str, id: UUID) -> ResponseReturnValue:
-    """Check the file again: what it refers to may have been mended."""
-    transaction(imports.request_check, _of_kind(kind, id).id, actor(), now())
+    """Check the file again: missing customers or services may have been added since."""
+    transaction(imports.request_check, _load_import(kind, id).id, actor(), now())
     wake_worker()
     return redirect(url_for("imports.show", id=id), 303)
 
 
 def start(kind: str, id: UUID) -> ResponseReturnValue:
-    """Take the file in, or go on."""
-    transaction(imports.request_import, _of_kind(kind, id).id, actor(), now())
+    """Start the import, or continue one that stopped."""
+    transaction(imports.request_import, _load_import(kind, id).id, actor(), now())
     wake_worker()
     return redirect(url_for("imports.show", id=id), 303)
 
 
-def _of_kind(kind: str, id: UUID) -> Import:
-    """The guard has asked for this kind's permission, so no other kind's import may be named here."""
-    one = queries.import_by_id(db.session(), id)
-    if one.kind != kind:
+def _load_import(kind: str, id: UUID) -> Import:
+    """Return the import. Raises NotFound for another kind, whose permission the guard has not checked."""
+    file_import = queries.import_by_id(db.session(), id)
+    if file_import.kind != kind:
         raise NotFound("unknown_import", f"There is no import of {kind} {id}.", "id")
-    return one
+    return file_import
 
 
-def _file_id(one: Import) -> UUID:
-    if one.file_id is None:
-        raise Invalid("file_forgotten", "The file was deleted after 30 days. Upload it again.")
-    return one.file_id
+def _file_id(file_import: Import) -> UUID:
+    if file_import.file_id is None:
+        raise Invalid("file_forgotten", "This file was deleted after thirty days. Upload it again.")
+    return file_import.file_id
 
 
-def _pages_of(kind: str) -> PageBlueprint:
-    """The pages that change something, under the permission of their kind."""
-    made = page_blueprint(kind, __name__, f"/{kind}", write=IMPORT_KINDS[kind].permission)
-    made.add_url_rule("/new", "new", body_limit(UPLOAD)(partial(new, kind)), methods=["GET", "POST"])
-    made.add_url_rule("/<uuid:id>/columns", "columns", partial(columns, kind), methods=["GET", "POST"])
-    made.add_url_rule("/<uuid:id>/check", "check", partial(check, kind), methods=["POST"])
-    made.add_url_rule("/<uuid:id>/start", "start", partial(start, kind), methods=["POST"])
-    return made
+def _build_pages(kind: str) -> PageBlueprint:
+    """Return the pages that upload, map, check and import files of one kind, with its permission."""
+    kind_pages = page_blueprint(kind, __name__, f"/{kind}", write=IMPORT_KINDS[kind].permission)
+    kind_pages.add_url_rule("/new", "new", body_limit(UPLOAD)(partial(new, kind)), methods=["GET", "POST"])
+    kind_pages.add_url_rule("/<uuid:id>/columns", "columns", partial(columns, kind), methods=["GET", "POST"])
+    kind_pages.add_url_rule("/<uuid:id>/check", "check", partial(check, kind), methods=["POST"])
+    kind_pages.add_url_rule("/<uuid:id>/start", "start", partial(start, kind), methods=["POST"])
+    return kind_pages
 
 
 for _kind in IMPORT_KINDS:
-    pages.register_blueprint(_pages_of(_kind))
+    pages.register_blueprint(_build_pages(_kind))

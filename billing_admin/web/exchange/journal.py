@@ -1,4 +1,4 @@
-"""The accounting journal of a period, and the names of its accounts."""
+"""The journal of a period, and the names of its accounts."""
 
 from datetime import date
 from typing import Any
@@ -28,7 +28,7 @@ pages = page_blueprint("journal", __name__, "/journal", write=WRITE)
 
 LABELS = {
     "receivable": "Receivables",
-    "customer_credit": "Customers' unallocated money",
+    "customer_credit": "Customers' credit",
     "revenue": "Revenue",
     "tax": "Tax",
     "bank_transfer": "Bank transfers",
@@ -42,12 +42,12 @@ LABELS = {
 
 
 class AccountsForm(Form):
-    """A name for each account; blank is the usual one."""
+    """A name for each account; a blank one keeps its default name."""
 
     version = VersionField()
 
     def names(self) -> dict[str, str]:
-        """What was entered."""
+        """Return the names entered, by account."""
         return {key: self[key].data for key in DEFAULT_ACCOUNTS}
 
 
@@ -55,8 +55,8 @@ for _key, _label in LABELS.items():
     setattr(AccountsForm, _key, TextField(_label, max_length=MAX_ACCOUNT_LENGTH))
 
 
-def _wanted(format: str = "hledger") -> JournalRequest:
-    """The journal that the URL asks for; raises Invalid where the first day comes after the last."""
+def _read_journal(format: str = "hledger") -> JournalRequest:
+    """Return the journal that the URL names. Raises Invalid if the first day is after the last."""
     return JournalRequest(
         Period(strict_day_param("from"), strict_day_param("to")), format, text_param("opening") == "1"
     )
@@ -64,20 +64,20 @@ def _wanted(format: str = "hledger") -> JournalRequest:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Choose the days; then what the journal adds up to, and its files. The month before this one is offered first."""
-    last = date(today().year, today().month, 1)
-    first, wrong, files = strict_day_param("from"), None, []
+    """Ask for the period, then show the totals of the journal and its files."""
+    month_start = date(today().year, today().month, 1)
+    first, error, files = strict_day_param("from"), None, []
     try:
         files = [_file(format) for format in FORMATS] if first or strict_day_param("to") or text_param("whole") else []
     except Invalid as refusal:
-        wrong = refusal.message
+        error = refusal.message
     return render_template(
         "journal/show.html",
         first=first,
         last=strict_day_param("to"),
         opening=text_param("opening") == "1",
-        month=_month_before(last),
-        wrong=wrong,
+        last_month=_month_before(month_start),
+        error=error,
         files=files,
         moment=now(),
         may_write=has_permission(WRITE),
@@ -90,12 +90,12 @@ def _month_before(day: date) -> tuple[date, date]:
 
 
 def _file(format: str) -> dict[str, Any]:
-    wanted = _wanted(format)
-    made = documents.journal_totals(db.session(), wanted)
+    journal = _read_journal(format)
+    written = documents.journal_totals(db.session(), journal)
     return {
         "format": format,
-        "totals": made.totals,
-        "sha256": made.sha256,
+        "totals": written.totals,
+        "sha256": written.sha256,
         "url": filtered_url("journal.download", format=format),
         "meta_url": filtered_url("journal.meta", format=format),
     }
@@ -106,35 +106,35 @@ _RULE = f"/file.<any({', '.join(FORMATS)}):format>"
 
 @pages.get(_RULE)
 def download(format: str) -> ResponseReturnValue:
-    """The journal, written while it is sent."""
-    wanted = _wanted(format)
-    return _attached(Stream(lambda session: documents.journal_parts(session, wanted)), wanted.name, FORMATS[format])
+    """Stream the journal."""
+    journal = _read_journal(format)
+    content = Stream(lambda session: documents.journal_parts(session, journal))
+    return _attachment(content, journal.name, FORMATS[format])
 
 
 @pages.get(f"{_RULE}{META_SUFFIX}")
 def meta(format: str) -> ResponseReturnValue:
-    """The control totals of the file as it would be written now."""
-    wanted = _wanted(format)
+    """Send the control totals that the file has now."""
+    journal = _read_journal(format)
     about = documents.describe_journal(
-        wanted, wanted.name, documents.journal_totals(db.session(), wanted), now(), actor().name
+        journal, journal.name, documents.journal_totals(db.session(), journal), now(), actor().name
     )
-    return _attached(export.meta_json(about), wanted.name + META_SUFFIX, "application/json")
+    return _attachment(export.meta_json(about), journal.name + META_SUFFIX, "application/json")
 
 
-def _attached(content: Any, name: str, media_type: str) -> Response:
+def _attachment(content: Any, name: str, media_type: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, content_type=media_type, headers=headers)
 
 
 @pages.route("/accounts", methods=["GET", "POST"])
 def edit_accounts() -> ResponseReturnValue:
-    """Name the accounts."""
+    """Edit the names of the accounts."""
     session = db.session()
-    house = organisation(session)
-    form = AccountsForm(data={**accounts(session).names, "version": house.version})
+    form = AccountsForm(data={**accounts(session).names, "version": organisation(session).version})
     if form.validate_on_submit():
         with errors_on(form):
             transaction(operations.update, form.names(), form.version.data, actor(), now())
-            flash("The accounts were saved. Each journal that is written from now on has these names.", "success")
+            flash("The account names were saved. New journal files will use them.", "success")
             return redirect(url_for("journal.index"), 303)
-    return render_form("journal/accounts.html", form, keys=list(DEFAULT_ACCOUNTS), usual=DEFAULT_ACCOUNTS)
+    return render_form("journal/accounts.html", form, keys=list(DEFAULT_ACCOUNTS), default_names=DEFAULT_ACCOUNTS)

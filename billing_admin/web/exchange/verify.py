@@ -1,4 +1,4 @@
-"""Verify a file: is what somebody brings back what was exported, and would it be the same now?"""
+"""Verify an exported file: compare it with its control totals and with the data now."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ pages = page_blueprint("verify_file", __name__, "/verify-file", write="billing:w
 
 
 class VerifyForm(Form):
-    """The file is needed; without its `.meta.json` nothing says what its bytes should be."""
+    """The file, and its `.meta.json`, without which its checksum cannot be verified."""
 
     file = FileField("File")
     totals = FileField("Its .meta.json")
@@ -31,37 +31,41 @@ class VerifyForm(Form):
         self.totals.flags.optional = True
 
     def validate_file(self, field: FileField) -> None:
-        """Chosen, and not empty."""
+        """Raise ValidationError if no file was chosen."""
         if not field.data or not field.data.filename:
             raise ValidationError("Choose the file to verify.")
 
     def read_meta(self) -> Meta | None:
-        """What the `.meta.json` says, or None without one. Raises Invalid for what is none."""
+        """Return the control totals in the `.meta.json`, or None without one.
+
+        Raises:
+            Invalid: if the file is not a `.meta.json`.
+        """
         return read_meta(self.totals.data.read(LARGEST_META)) if self.totals.data else None
 
 
 @pages.route("", methods=["GET", "POST"])
 @body_limit(UPLOAD)
 def verify() -> ResponseReturnValue:
-    """Ask for the file; then say what was found. Nothing is kept."""
+    """Ask for the file, then show the comparison. Nothing is stored."""
     form, meta = VerifyForm(), None
     if request.method == "POST" and form.validate():
         try:
             meta = form.read_meta()
         except Invalid as refusal:
-            form.totals.errors = [f"{refusal.message} It lies beside the file, or in the same ZIP."]
+            form.totals.errors = [f"{refusal.message} You can download it with the export, alone or in a ZIP file."]
         else:
             file = form.file.data
-            seen = {kind for kind, about in EXPORT_KINDS.items() if has_permission(about.needs)} | {
+            visible_kinds = {kind for kind, about in EXPORT_KINDS.items() if has_permission(about.needs)} | {
                 "journal",
                 "numbers",
             }
-            found = compare(db.session(), file.stream, meta, today(), seen)
+            result = compare(db.session(), file.stream, meta, today(), visible_kinds)
             return render_template(
                 "exports/verified.html",
                 name=file.filename,
-                found=found,
-                title=EXPORT_KINDS[found.kind].title if found.kind in EXPORT_KINDS else None,
+                result=result,
+                title=EXPORT_KINDS[result.kind].title if result.kind in EXPORT_KINDS else None,
                 moment=now(),
             )
     return render_form("exports/verify.html", form)

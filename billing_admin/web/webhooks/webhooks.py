@@ -1,4 +1,4 @@
-"""Webhooks: who is told of what, with its secret shown once; what each was told, every attempt, and sending again."""
+"""Webhook endpoints with their events and secrets, and their deliveries with every attempt."""
 
 import json
 from uuid import UUID
@@ -28,17 +28,17 @@ from billing_admin.web.frame.signed_in import actor, now
 
 WRITE = "webhooks:write"
 
-# Where what an event tells of has its page.
-_PAGES = {"invoice": "invoices.show", "charge": "charges.show"}
+# The page of the object that an event is about, by the first part of the event's name.
+_OBJECT_PAGES = {"invoice": "invoices.show", "charge": "charges.show"}
 
 pages = page_blueprint("webhooks", __name__, "/webhooks", write=WRITE)
 
 
 class EndpointForm(Form):
-    """Where to send, what it is for, which events."""
+    """URL, description and events of a webhook endpoint."""
 
     url = TextField(
-        "URL", blank_message="Enter a URL such as https://example.com/billing-events.", max_length=LONGEST_URL
+        "URL", blank_message="Enter a URL, such as https://example.com/billing-events.", max_length=LONGEST_URL
     )
     description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
     events = SelectMultipleField(
@@ -49,81 +49,81 @@ class EndpointForm(Form):
     )
 
     def spec(self) -> EndpointSpec:
-        """What was entered."""
+        """Return the values entered."""
         return EndpointSpec(self.url.data, self.description.data or "", self.events.data or [])
 
 
 class NewEndpointForm(EndpointForm):
-    """`id` makes a second click add nothing."""
+    """A new endpoint; `id` prevents a second endpoint on a double click."""
 
     id = NewIdField()
 
 
 class EditEndpointForm(EndpointForm):
-    """Changes the version that was read."""
+    """An existing endpoint, with the version that the form was filled with."""
 
     version = VersionField()
 
 
 class RotateForm(Form):
-    """`version` makes a second click rotate nothing."""
+    """`version` prevents a second rotation on a double click."""
 
     version = VersionField()
 
 
 def _settings() -> Settings:
-    found: Settings = current_app.extensions["billing_settings"]
-    return found
+    settings: Settings = current_app.extensions["billing_settings"]
+    return settings
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Every endpoint, with what became of its last delivery."""
+    """List all endpoints, with their latest deliveries."""
     session = db.session()
     return render_template(
         "webhooks/list.html",
         endpoints=queries.endpoints(session),
         latest=queries.latest_deliveries(session),
-        worrying=FAILURES_BEFORE_WARNING,
+        warning_threshold=FAILURES_BEFORE_WARNING,
         may_write=has_permission(WRITE),
     )
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Add an endpoint. The answer itself shows the secret; sent again, it adds no second one."""
+    """Add an endpoint. The response shows the secret; a repeated request adds no second endpoint."""
     form = NewEndpointForm()
     if form.validate_on_submit():
         key, allowed = _settings().secret_key, address_rules(_settings())
         try:
-            return _shown(*transaction(operations.add, form.spec(), allowed, key, form.id.data, actor(), now()))
+            return _secret_page(*transaction(operations.add, form.spec(), allowed, key, form.id.data, actor(), now()))
         except Conflict as refusal:
-            flash(f"{refusal.message} If it was not kept, rotate it.", "warning")
+            flash(f"{refusal.message} If you did not copy the secret, rotate it.", "warning")
             return redirect(url_for("webhooks.index"), 303)
         except Invalid as refusal:
             add_errors(form, refusal)
     return render_form("webhooks/form.html", form, endpoint=None, conflicts=[])
 
 
-def _shown(endpoint: WebhookEndpoint, secret: str, rotated: bool = False) -> ResponseReturnValue:
-    """The only page that shows a secret."""
+def _secret_page(endpoint: WebhookEndpoint, secret: str, rotated: bool = False) -> ResponseReturnValue:
+    """Return the only page that shows a secret."""
     return render_template("webhooks/secret.html", endpoint=endpoint, secret=secret, rotated=rotated), 201
 
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """One endpoint, and what it was told."""
+    """Show one endpoint and list its deliveries."""
     session = db.session()
     endpoint, counts = queries.endpoint(session, id), queries.count_deliveries_by_state(session, id)
     state, event = choice_param("state", DELIVERY_STATES), choice_param("event", (*EVENTS, PING))
     tabs = [
         {
-            "label": one.replace("_", " ").capitalize() or "All",
-            "url": current_url(state=one),
-            "active": one == state,
-            "count": counts[one],
+            "label": tab_state.replace("_", " ").capitalize() or "All",
+            "url": current_url(state=tab_state),
+            "active": tab_state == state,
+            "count": counts[tab_state],
         }
-        for one in ("", *DELIVERY_STATES)
+        for tab_state in ("", *DELIVERY_STATES)
     ]
     return render_template(
         "webhooks/show.html",
@@ -132,8 +132,8 @@ def show(id: UUID) -> ResponseReturnValue:
         tabs=tabs,
         state=state,
         event=event,
-        events=[("", "All"), *((one, one) for one in (*EVENTS, PING))],
-        worrying=FAILURES_BEFORE_WARNING,
+        events=[("", "All"), *((name, name) for name in (*EVENTS, PING))],
+        warning_threshold=FAILURES_BEFORE_WARNING,
         now=now(),
         may_write=has_permission(WRITE),
     )
@@ -141,7 +141,7 @@ def show(id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Change an endpoint; its secret stays."""
+    """Edit an endpoint; its secret does not change."""
     endpoint, conflicts = queries.endpoint(db.session(), id), []
     form = EditEndpointForm(obj=endpoint)
     if form.validate_on_submit():
@@ -158,7 +158,7 @@ def edit(id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/rotate", methods=["GET", "POST"])
 def rotate(id: UUID) -> ResponseReturnValue:
-    """Say what follows, then make another secret and show it once."""
+    """Ask for confirmation, then make a new secret and show it once."""
     endpoint = queries.endpoint(db.session(), id)
     form = RotateForm(obj=endpoint)
     if form.validate_on_submit():
@@ -169,18 +169,18 @@ def rotate(id: UUID) -> ResponseReturnValue:
         except Stale as refusal:
             flash(refusal.message, "warning")
             return redirect(url_for("webhooks.show", id=id), 303)
-        return _shown(queries.endpoint(db.session(), id), secret, rotated=True)
+        return _secret_page(queries.endpoint(db.session(), id), secret, rotated=True)
     return render_form("webhooks/rotate.html", form, endpoint=endpoint)
 
 
 @pages.route("/<uuid:id>/archive", methods=["GET", "POST"])
 def archive(id: UUID) -> ResponseReturnValue:
-    """Say what is given up, then tell it nothing more."""
+    """Ask for confirmation, then delete the endpoint and give up its waiting deliveries."""
     endpoint, form = queries.endpoint(db.session(), id), Form()
     if form.validate_on_submit():
         url = endpoint.url
         transaction(operations.archive, id, actor(), now())
-        flash(f"{url} is told nothing more.", "success")
+        flash(f"The webhook to {url} was deleted.", "success")
         return redirect(url_for("webhooks.index"), 303)
     waiting = queries.count_deliveries_by_state(db.session(), id)["waiting"]
     return render_form("webhooks/archive.html", form, endpoint=endpoint, waiting=waiting)
@@ -188,23 +188,23 @@ def archive(id: UUID) -> ResponseReturnValue:
 
 @pages.post("/<uuid:id>/pause")
 def pause(id: UUID) -> ResponseReturnValue:
-    """Send nothing for the time being."""
+    """Pause an endpoint; its deliveries wait."""
     transaction(operations.pause, id, actor(), now())
-    flash("The webhook is paused: what happens meanwhile waits.", "success")
+    flash("The webhook is paused. New events wait until you resume it.", "success")
     return redirect(url_for("webhooks.show", id=id), 303)
 
 
 @pages.post("/<uuid:id>/resume")
 def resume(id: UUID) -> ResponseReturnValue:
-    """Send again."""
+    """Resume a paused endpoint."""
     transaction(operations.resume, id, actor(), now())
-    flash("The webhook is active: what has waited is sent within moments.", "success")
+    flash("The webhook is active. Waiting events will be sent shortly.", "success")
     return redirect(url_for("webhooks.show", id=id), 303)
 
 
 @pages.post("/<uuid:id>/ping")
 def ping(id: UUID) -> ResponseReturnValue:
-    """Have a ping sent, and show what becomes of it."""
+    """Send a ping and show its delivery."""
     try:
         delivery_id = transaction(operations.ping, id, actor(), now())
     except Conflict as refusal:
@@ -215,19 +215,19 @@ def ping(id: UUID) -> ResponseReturnValue:
 
 @pages.get("/deliveries/<uuid:id>")
 def delivery(id: UUID) -> ResponseReturnValue:
-    """One delivery: what is sent, each attempt, each answer."""
+    """Show one delivery with its body, attempts and responses."""
     session, moment = db.session(), now()
-    found = queries.delivery(session, id)
-    endpoint = queries.endpoint(session, found.endpoint_id)
-    told = json.loads(found.body)
-    page = _PAGES.get(found.event.partition(".")[0])
-    due = found.next_attempt_at is not None and found.next_attempt_at <= moment
+    delivery = queries.delivery(session, id)
+    endpoint = queries.endpoint(session, delivery.endpoint_id)
+    payload = json.loads(delivery.body)
+    object_page = _OBJECT_PAGES.get(delivery.event.partition(".")[0])
+    due = delivery.next_attempt_at is not None and delivery.next_attempt_at <= moment
     return render_template(
         "webhooks/delivery.html",
-        delivery=found,
+        delivery=delivery,
         endpoint=endpoint,
-        about_url=url_for(page, id=told["data"]["id"]) if page else None,
-        body=json.dumps(told, ensure_ascii=False, indent=2),
+        object_url=url_for(object_page, id=payload["data"]["id"]) if object_page else None,
+        body=json.dumps(payload, ensure_ascii=False, indent=2),
         live=due and endpoint.state == "active",
         may_write=has_permission(WRITE),
     )
@@ -235,6 +235,6 @@ def delivery(id: UUID) -> ResponseReturnValue:
 
 @pages.post("/deliveries/<uuid:id>/again")
 def send_again(id: UUID) -> ResponseReturnValue:
-    """Send a delivery once more."""
+    """Send a delivery again."""
     transaction(operations.resend_delivery, id, actor(), now())
     return redirect(url_for("webhooks.delivery", id=id), 303)
