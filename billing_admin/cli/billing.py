@@ -17,8 +17,9 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain_decimal
 from billing_admin.operations.billing.runs import RunSpec, resolve_scope, run_billing
-from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
+from billing_admin.queries.billing.preview import LeftOut, preview
 from billing_admin.queries.billing.runs import RunReport, run_report
+from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 
 
 @command("billing-run", writes=True)

@@ -30,8 +30,9 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
-from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut, preview
+from billing_admin.queries.billing.preview import LeftOut, preview
 from billing_admin.queries.billing.runs import RunReport, run_report, runs
+from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.queries.master_data.organisation import today
 
 MAX_CUSTOMERS = 10_000

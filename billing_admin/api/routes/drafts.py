@@ -14,7 +14,8 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.master_data import DraftFields
 from billing_admin.operations.invoices import drafts as operations
-from billing_admin.queries.invoices.invoices import invoice, invoice_id
+from billing_admin.queries.invoices.invoices import invoice
+from billing_admin.queries.object_ids import invoice_id
 
 MAX_CHARGES = 10_000
 Keys = Annotated[list[Key], Field(max_length=MAX_CHARGES)]

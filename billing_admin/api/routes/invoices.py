@@ -32,10 +32,11 @@ from billing_admin.domain.money import Money, currency_code
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.queries.billing.preview import prepare_current_document
-from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoice_id, invoices
+from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoices
 from billing_admin.queries.listing import with_lines
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.object_ids import invoice_id
 
 
 class PendingLineOut(ResponseModel):

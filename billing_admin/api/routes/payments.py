@@ -37,7 +37,7 @@ from billing_admin.domain.money import Money
 from billing_admin.domain.payments import METHODS, OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 from billing_admin.operations.payments import payments as operations
 from billing_admin.operations.payments.payments import RecordedPayment
-from billing_admin.queries.invoices.invoices import invoice_id
+from billing_admin.queries.object_ids import invoice_id
 from billing_admin.queries.payments.payments import (
     PaymentFilter,
     allocations,

@@ -11,7 +11,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.operations.invoices import credit_notes, voids
 from billing_admin.queries.invoices.credit_notes import CreditSpec
-from billing_admin.queries.invoices.invoices import invoice_id
+from billing_admin.queries.object_ids import invoice_id
 
 
 class VoidIn(Body):

@@ -20,6 +20,7 @@ from billing_admin.domain.tax import UNTAXED_RATES, with_untaxed_rate
 from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
+from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.invoices.readiness import seller
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.master_data.tax_rates import percent_by_day
@@ -87,17 +88,6 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class CurrencyTotal:
-    """Sums of documents in one currency, in minor units."""
-
-    currency: str
-    invoices: int
-    net: int
-    tax: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
 class Preview:
     """What a run would make and what it would leave out. `digest` changes when anything shown here does."""
 
@@ -116,15 +106,6 @@ class Preview:
         return sum_by_currency(
             (p.document.currency, p.document.net, p.document.tax, p.document.total) for p in self.documents
         )
-
-
-def sum_by_currency(amounts: Any) -> list[CurrencyTotal]:
-    """Sum (currency, net, tax, total) per currency."""
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for currency, net, tax, total in amounts:
-        for position, value in enumerate((1, net, tax, total)):
-            sums[currency][position] += value
-    return [CurrencyTotal(currency, *sums[currency]) for currency in sorted(sums)]
 
 
 def preview(session: Session, scope: BillingScope) -> Preview:

@@ -11,7 +11,8 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import BillingRun, BillingRunItem, Customer, Invoice, Job
-from billing_admin.queries.billing.preview import CurrencyTotal, LeftOut
+from billing_admin.queries.billing.preview import LeftOut
+from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service, VoidedCharge
 from billing_admin.models.base import exact_sum
-from billing_admin.queries.invoices.invoices import invoice_id
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.services import service
+from billing_admin.queries.object_ids import invoice_id
 
 LARGE_RESULT = 10_000
 # A likely duplicate on which nobody has decided: neither kept nor cancelled.

@@ -9,21 +9,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import has_id_or_name, parse_uuid
+from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.document_hash import hash_data
-from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.errors import Invalid
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
-from billing_admin.queries.billing.preview import CurrencyTotal, sum_by_currency
+from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.listing import with_lines
 from billing_admin.queries.master_data.customers import customer
-
-
-def invoice_id(session: Session, name: str) -> UUID:
-    """The id of an invoice named by id or number, or raise NotFound."""
-    found = session.scalar(select(Invoice.id).where(has_id_or_name(Invoice.id, Invoice.number, name)))
-    if found is None:
-        raise NotFound("unknown_invoice", f"There is no invoice “{name[:80]}”.", "invoice")
-    return found
+from billing_admin.queries.object_ids import invoice_id
 
 
 def invoice(session: Session, name: str) -> Invoice:
@@ -167,7 +160,7 @@ def charges_of_invoice(invoice_id: UUID) -> Select[Charge]:
 
 @dataclass(frozen=True, slots=True)
 class DraftSelection:
-    """Drafts that are to be issued together: their ids, their sums, and a digest of what was shown of them."""
+    """Drafts to issue together: their ids, their sums, and the digest of the list that was shown."""
 
     ids: list[UUID]
     totals: list[CurrencyTotal]
@@ -175,12 +168,14 @@ class DraftSelection:
 
 
 def draft_selection(session: Session, filters: InvoiceFilter) -> DraftSelection:
-    """The drafts among what a filter lets through."""
+    """Return the drafts among the invoices that match a filter."""
     columns = (Invoice.id, Invoice.version, Invoice.currency, Invoice.net, Invoice.tax, Invoice.total)
     query = select(*columns).where(*conditions(session, replace(filters, status="draft"))).order_by(Invoice.id)
     rows = session.execute(query).all()
-    seen = [[str(row.id), row.version, row.total] for row in rows]
-    return DraftSelection([row.id for row in rows], sum_by_currency(tuple(row)[2:] for row in rows), hash_data(seen))
+    # The form sends the digest back: its layout must match that of the page that was shown.
+    digest = hash_data([[str(row.id), row.version, row.total] for row in rows])
+    totals = sum_by_currency((row.currency, row.net, row.tax, row.total) for row in rows)
+    return DraftSelection([row.id for row in rows], totals, digest)
 
 
 def invoice_lines(session: Session, filters: InvoiceFilter) -> Select[Any]:

@@ -20,7 +20,7 @@ from billing_admin.domain.formatting import (
 )
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
-from billing_admin.queries.billing.preview import CurrencyTotal
+from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.web.frame.labels import (
     RateLike,
     invoice_state,
@@ -52,7 +52,7 @@ def init_filters(app: Flask) -> None:
         "number_ranges": number_ranges,
         "payment_method": payment_method,
         "percent": format_percent,
-        "plain": plain_decimal,
+        "plain_decimal": plain_decimal,
         "pluralise": pluralise,
         "quoted": quoted,
         "reason_for_no_tax": tax_note,
