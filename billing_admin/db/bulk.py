@@ -1,4 +1,7 @@
-"""Many rows at once: COPY and set-based updates on PostgreSQL, executemany on SQLite. Every call is one round trip there."""
+"""Bulk writes: COPY and set-based updates on PostgreSQL, executemany on SQLite.
+
+Each call is one round trip to PostgreSQL.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,15 +19,15 @@ from billing_admin.db.prepared import PreparedQuery, convert_distinct, numbered_
 from billing_admin.models import Base
 from billing_admin.models.base import ExactDecimal, UuidKey
 
-# Below this, one INSERT is quicker than starting a COPY.
+# Up to this many rows, single INSERTs are quicker than starting a COPY.
 MAX_SINGLE_INSERTS = 5
-COPY_CHUNK_ROWS = 100  # rows that are sent at once: about what the driver gathers, too
+COPY_CHUNK_ROWS = 100  # rows converted at once; the driver buffers about as many
 
 ValuesByColumn: TypeAlias = Mapping[str, ColumnElement[Any]]
 
 
 def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that name every column. A key that exists already raises SQLAlchemy's IntegrityError, as always."""
+    """Insert rows that name every column. Raises SQLAlchemy's IntegrityError for a key that exists."""
     if not rows:
         return
     if len(rows) <= MAX_SINGLE_INSERTS:
@@ -35,7 +38,7 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
 
 
 def insert_stream(session: Session, model: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert many rows that may still have to be made: on PostgreSQL that is done while the first of them are being stored."""
+    """Insert rows from an iterable; PostgreSQL stores the first while later ones are still computed."""
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, model.__table__, rows)
     else:
@@ -43,99 +46,103 @@ def insert_stream(session: Session, model: type[Base], rows: Iterable[Mapping[st
 
 
 def numbered_insert(model: type[Base], prefix: str, rows: int) -> Insert:
-    """The insert of as many rows, each in its place, to be one statement with others; the prefix is its parameters'."""
+    """Return an INSERT of `rows` rows with numbered parameters, to be combined with other writes."""
     columns = list(model.__table__.c)
     return insert(model).values(
         [
             {
-                column.name: bindparam(numbered_name(prefix + column.name, place), type_=column.type)
+                column.name: bindparam(numbered_name(prefix + column.name, number), type_=column.type)
                 for column in columns
             }
-            for place in range(rows)
+            for number in range(rows)
         ]
     )
 
 
 @cache
 def insert_query(model: type[Base]) -> PreparedQuery:
-    """The statement that inserts one row which names every column."""
+    """Return the prepared INSERT of one row that names every column."""
     return PreparedQuery(insert(model))
 
 
 def _copy(session: Session, table: FromClause, rows: Iterable[Mapping[str, Any]]) -> None:
     names = [column.name for column in table.c]
     remaining = iter(rows)
-    statement = f"COPY {table.description} ({', '.join(names)}) FROM STDIN"
-    with driver_errors(session.connection()) as driver, driver.cursor().copy(statement) as copy:
-        while some := list(islice(remaining, COPY_CHUNK_ROWS)):
-            for row in _converted(session, table, names, some):
+    copy_sql = f"COPY {table.description} ({', '.join(names)}) FROM STDIN"
+    with driver_errors(session.connection()) as driver, driver.cursor().copy(copy_sql) as copy:
+        while chunk := list(islice(remaining, COPY_CHUNK_ROWS)):
+            for row in _convert_rows(session, table, names, chunk):
                 copy.write_row(row)
 
 
 def _execute_many(session: Session, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
     names = [column.name for column in table.c]
-    statement = f"INSERT INTO {table.description} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
-    session.connection().exec_driver_sql(statement, list(_converted(session, table, names, rows)))
+    insert_sql = f"INSERT INTO {table.description} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+    session.connection().exec_driver_sql(insert_sql, list(_convert_rows(session, table, names, rows)))
 
 
-def _converted(
+def _convert_rows(
     session: Session, table: FromClause, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows as the driver takes them, made column by column."""
+    """Convert rows to tuples of driver values, column by column, which is faster than row by row."""
     dialect = session.get_bind().dialect
-    columns = (_as_taken(table.c[name].type, dialect, [row[name] for row in rows]) for name in names)
+    columns = (_convert_column(table.c[name].type, dialect, [row[name] for row in rows]) for name in names)
     return zip(*columns, strict=True)
 
 
-def _as_taken(type: TypeEngine[Any], dialect: Dialect, values: list[Any]) -> list[Any]:
-    """A column's values as the driver takes them; those of our own types on a short way (see `models.base`)."""
-    process: Callable[[Any], Any] | None
+def _convert_column(type: TypeEngine[Any], dialect: Dialect, values: list[Any]) -> list[Any]:
+    convert: Callable[[Any], Any] | None
+    # The column types of `models.base` convert without SQLAlchemy's wrappers.
     if isinstance(type, UuidKey):
-        process = type.as_text
+        convert = type.as_text
     elif isinstance(type, TypeDecorator) and dialect.name == "postgresql":
-        process = None
+        convert = None
     elif isinstance(type, ExactDecimal):
-        process = type.as_text
+        convert = type.as_text
     else:
-        process = type.dialect_impl(dialect).bind_processor(dialect)
-    return convert_distinct(process, values)
+        convert = type.dialect_impl(dialect).bind_processor(dialect)
+    return convert_distinct(convert, values)
 
 
 class UpdateMany:
-    """An update that is run for each of many rows of values, built once; `statement` gets the values as SQL, by column name.
+    """An UPDATE that is run for each of many rows of values, built once.
 
-    PostgreSQL joins with the rows all at once, so no two of them may meet the same row. Its planner knows nothing of what is
-    joined with: let the join be on a whole key.
+    `build` returns the UPDATE; it receives the values of a row as SQL expressions, by column name.
+    PostgreSQL joins the table with all rows of values at once. No two of them may match the same table
+    row, and the join must be on a whole key, since the planner has no statistics about the values.
     """
 
-    def __init__(self, columns: Iterable[ColumnElement[Any]], statement: Callable[[ValuesByColumn], Update]) -> None:
+    def __init__(self, columns: Iterable[ColumnElement[Any]], build: Callable[[ValuesByColumn], Update]) -> None:
         self._types = types = {column.key or "": column.type for column in columns}
-        self._statement = statement
+        self._build = build
         arrays = [array_of(bindparam(f"given_{name}", type_=ValueList()), type) for name, type in types.items()]
         rows = func.unnest(*arrays).table_valued(*(column(name, type) for name, type in types.items()))
         self._names = list(types)
-        self._joined = statement(dict(rows.render_derived("given").c))
-        one = {name: bindparam(f"given_{name}", type_=type) for name, type in types.items()}
-        self._one_by_one = PreparedQuery(statement(one))
+        self._joined = build(dict(rows.render_derived("given").c))
+        parameters = {name: bindparam(f"given_{name}", type_=type) for name, type in types.items()}
+        self._single = PreparedQuery(build(parameters))
 
-    def clause(self, prefix: str, place: int) -> Update:
-        """The update of the row in one of several places, to be one statement with others; the prefix is its parameters'."""
-        names = {name: numbered_name(prefix + name, place) for name in self._types}
-        return self._statement({name: bindparam(names[name], type_=type) for name, type in self._types.items()})
+    def clause(self, prefix: str, number: int) -> Update:
+        """Return the update of one row with numbered parameters, to be combined with other writes."""
+        names = {name: numbered_name(prefix + name, number) for name in self._types}
+        return self._build({name: bindparam(names[name], type_=type) for name, type in self._types.items()})
 
     def __call__(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Return how many rows it changed."""
+        """Run the update and return how many rows it changed."""
         if not rows:
             return 0
         columns = {f"given_{name}": [row[name] for row in rows] for name in self._names}
         if len(rows) > 1 and session.get_bind().dialect.name == "postgresql":
             return session.connection().execute(self._joined, columns).rowcount
-        return self._one_by_one.each(session, columns)
+        return self._single.run_many(session, columns)
 
 
 @contextmanager
 def hash_joins_only(session: Session) -> Iterator[None]:
-    """Have PostgreSQL join two large sides by hash: without fresh statistics it takes one for a single row, and loops."""
+    """Make PostgreSQL join by hash within the block.
+
+    Without fresh statistics it takes a large side for a single row and loops over it.
+    """
     if session.get_bind().dialect.name != "postgresql":
         yield
         return

@@ -201,7 +201,7 @@ class _ExactSum:
         return None if self.total is None else plain_decimal(self.total)
 
 
-def _exact_add(left: object, right: object) -> str:
-    if not (isinstance(left, str) and isinstance(right, str)):
+def _exact_add(first: object, second: object) -> str:
+    if not (isinstance(first, str) and isinstance(second, str)):
         raise TypeError("an exact decimal is text on SQLite")
-    return plain_decimal(EXACT.add(Decimal(left), Decimal(right)))
+    return plain_decimal(EXACT.add(Decimal(first), Decimal(second)))

@@ -1,4 +1,4 @@
-"""Errors that mean the database cannot be used for now, whichever library raised them."""
+"""Errors that mean that the database cannot be used at present, whichever library raised them."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -20,7 +20,8 @@ from sqlalchemy.exc import (
 RETRY_AFTER_SECONDS: Final = 5
 SQLITE_WRITE_BEGIN: Final = "BEGIN IMMEDIATE"
 
-# PostgreSQL: lost connections, sign-in, rolled back transactions, resources, shutdown, the server's files and configuration.
+# PostgreSQL's error classes of lost connections, sign-in, rolled back transactions, resources, shutdown,
+# the server's files and its configuration.
 _UNAVAILABLE_CLASSES = frozenset({"08", "28", "40", "53", "57", "58", "F0"})
 _DATABASE_MISSING, _LOCK_TIMEOUT, _IDLE_TIMEOUT, _TRANSACTION_TIMEOUT = "3D000", "55P03", "25P03", "25P04"
 _UNAVAILABLE_STATES = frozenset({_DATABASE_MISSING, _LOCK_TIMEOUT, _IDLE_TIMEOUT, _TRANSACTION_TIMEOUT})
@@ -39,14 +40,14 @@ _UNAVAILABLE_SQLITE = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
-_LOST_IN_TRANSACTION = "8s2b"  # SQLAlchemy's code for statements after the one that lost the connection
+_LOST_IN_TRANSACTION = "8s2b"  # SQLAlchemy's code for queries after the one that lost the connection
 _log = structlog.get_logger(__name__)
 
 
 class RevisionMismatch(Exception):
-    """The database's schema is not the one that this program was written for.
+    """The database's schema is not at the revision that this program was written for.
 
-    `is_newer` says whether a later release upgraded the database.
+    `is_newer` is true if a later release upgraded the database.
     """
 
     def __init__(self, message: str, *, is_newer: bool) -> None:
@@ -55,7 +56,7 @@ class RevisionMismatch(Exception):
 
 
 class AccountsLocked(Exception):
-    """Another transaction has locked an account, and the lock was not free in time."""
+    """Another transaction holds the lock of a customer's account for longer than we wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +81,24 @@ LOCKED: Final = Unavailable(
 def explain_unavailable(error: BaseException | None) -> Unavailable | None:
     """Return why the database is unavailable, or None when the error means something else, such as a bug.
 
-    Looks at the error and at its causes. A lock that could not be had in time, and a transaction that was rolled back in favour
-    of others after all retries, count as unavailable: the same request may succeed later.
+    Looks at the error and at its causes. A lock timeout, and a transaction that was rolled back in
+    favour of others after all retries, count as unavailable: the same request may succeed later.
     """
     while error is not None:
         if isinstance(error, AccountsLocked):
             return LOCKED
         if isinstance(error, RevisionMismatch):
             return Unavailable("database_revision", "The program and the database do not match", str(error))
-        if _is_away(error):
+        if _means_unavailable(error):
             return DATABASE_UNAVAILABLE
         error = error.__cause__
     return None
 
 
-def _is_away(error: BaseException) -> bool:
+def _means_unavailable(error: BaseException) -> bool:
     match error:
         case DBAPIError():
-            return _is_away_for_sqlalchemy(error)
+            return _sqlalchemy_means_unavailable(error)
         case sqlite3.Error():
             return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE_SQLITE
         case psycopg.Error(sqlstate=str(state)):
@@ -108,16 +109,16 @@ def _is_away(error: BaseException) -> bool:
             return isinstance(error, PoolTimeout | psycopg.OperationalError | psycopg.InterfaceError)
 
 
-def _is_away_for_sqlalchemy(error: DBAPIError) -> bool:
+def _sqlalchemy_means_unavailable(error: DBAPIError) -> bool:
     if error.connection_invalidated or error.statement == SQLITE_WRITE_BEGIN:
         return True
     if isinstance(error.orig, psycopg.Error | sqlite3.Error):
-        return _is_away(error.orig)
+        return _means_unavailable(error.orig)
     return isinstance(error, OperationalError | InterfaceError)
 
 
 class LogIfUnavailable:
-    """A `with` block that logs `event` and ends when the database is unavailable; every other error is raised."""
+    """A `with` block that logs `event` and ends if the database is unavailable; other errors pass through."""
 
     def __init__(self, event: str, **fields: object) -> None:
         self._event, self._fields = event, fields
@@ -133,7 +134,7 @@ class LogIfUnavailable:
 
 
 def is_lock_timeout(error: DBAPIError) -> bool:
-    """Whether a lock was not free in time (PostgreSQL)."""
+    """Return whether a lock was not free in time; PostgreSQL only."""
     return getattr(error.orig, "sqlstate", None) == _LOCK_TIMEOUT
 
 
@@ -145,7 +146,7 @@ def driver_message(error: BaseException) -> str:
 
 @contextmanager
 def driver_errors(connection: Connection) -> Iterator[Any]:
-    """Yield the driver's own connection; its errors are raised as SQLAlchemy's, and a broken connection is dropped."""
+    """Yield the driver's connection; raise its errors as SQLAlchemy's and drop a broken connection."""
     dialect, pooled = connection.dialect, connection.connection
     try:
         yield pooled.driver_connection
@@ -158,7 +159,7 @@ def driver_errors(connection: Connection) -> Iterator[Any]:
 
 
 def as_sqlalchemy_error(dialect: Dialect, error: Any, broken: bool = False) -> BaseException:
-    """Return the driver's error as the one that SQLAlchemy would raise."""
+    """Return the error that SQLAlchemy would raise for a driver's error."""
     wrapped: BaseException = DBAPIError.instance(
         None,
         None,

@@ -1,4 +1,4 @@
-"""Finding rows by many keys at once, and things by their id or their own name."""
+"""SQL conditions that compare a column with many values, or find an object by its id or its own name."""
 
 import json
 from collections.abc import Iterable
@@ -16,23 +16,26 @@ from billing_admin.models.base import uuid_text
 
 
 class ValueList(TypeDecorator[list[Any]]):
-    """Many values as one text: that of an array on PostgreSQL, whose driver takes far longer to write it, JSON on SQLite."""
+    """Many values as one text parameter: an array literal on PostgreSQL, JSON on SQLite.
+
+    PostgreSQL's driver takes far longer to write a list parameter than we take to write its text.
+    """
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        # On PostgreSQL its type is what it is cast to.
+        """Return the driver's type: none on PostgreSQL, where the query casts the parameter."""
         return dialect.type_descriptor(NullType() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
+        """Return the values as one text."""
         if dialect.name == "postgresql":
-            return "{" + ",".join(map(_element, value or ())) + "}"
+            return "{" + ",".join(map(_array_element, value or ())) + "}"
         return json.dumps(list(value or ()), default=str)
 
 
-def _element(value: Any) -> str:
-    """An element of an array as PostgreSQL reads it."""
+def _array_element(value: Any) -> str:
     if isinstance(value, UUID):
         return uuid_text(value)
     if value is None:
@@ -43,7 +46,7 @@ def _element(value: Any) -> str:
 
 
 class array_of(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
-    """The values of a parameter of the type `ValueList` as PostgreSQL's array of a type."""
+    """A `ValueList` parameter cast to PostgreSQL's array of a type."""
 
     inherit_cache = True
 
@@ -59,9 +62,10 @@ def _array_on_postgresql(element: array_of, compiler: SQLCompiler, **options: An
 
 
 class list_contains(FunctionElement[Any]):  # noqa: N801 - SQL functions are named in lower case
-    """`column IN (values)`, the values being one parameter of the type `ValueList`.
+    """`column IN (values)`, where the values are one `ValueList` parameter.
 
-    It has no type: of a Boolean SQLAlchemy asks SQLite `(…) = 1`, for which no index serves.
+    The condition has no type: SQLAlchemy would compile a Boolean for SQLite as `(…) = 1`, which uses
+    no index.
     """
 
     type = NullType()
@@ -69,31 +73,31 @@ class list_contains(FunctionElement[Any]):  # noqa: N801 - SQL functions are nam
 
 
 @compiles(list_contains, "postgresql")
-def _among_on_postgresql(element: list_contains, compiler: SQLCompiler, **options: Any) -> str:
+def _contains_on_postgresql(element: list_contains, compiler: SQLCompiler, **options: Any) -> str:
     item, values = element.clauses
     array = compiler.dialect.type_compiler_instance.process(ARRAY(item.type))
     return f"({compiler.process(item, **options)} = ANY ({compiler.process(values, **options)}::{array}))"
 
 
 @compiles(list_contains, "sqlite")
-def _among_on_sqlite(element: list_contains, compiler: SQLCompiler, **options: Any) -> str:
+def _contains_on_sqlite(element: list_contains, compiler: SQLCompiler, **options: Any) -> str:
     item, values = element.clauses
-    listed = f"SELECT value FROM json_each({compiler.process(values, **options)})"  # noqa: S608 - compiled by SQLAlchemy
-    return f"({compiler.process(item, **options)} IN ({listed}))"
+    subquery = f"SELECT value FROM json_each({compiler.process(values, **options)})"  # noqa: S608 - compiled by SQLAlchemy
+    return f"({compiler.process(item, **options)} IN ({subquery}))"
 
 
 def is_any_of_named(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
-    """`attribute IN (values)`; the values come by name when the statement, built once, is run."""
+    """Return `attribute IN (values)` with the values in the parameter `name`, for queries built once."""
     return list_contains(attribute, bindparam(name, type_=ValueList()))
 
 
 def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """`attribute IN (values)` as one parameter, however many values there are."""
+    """Return `attribute IN (values)` with a single parameter, however many values there are."""
     return list_contains(attribute, bindparam(None, list(values), ValueList(), unique=True))
 
 
 def parse_uuid(name: str) -> UUID | None:
-    """Read a UUID in its usual spelling, or None: the name is then a thing's own."""
+    """Read a UUID written with dashes; return None for any other text, such as a reference or code."""
     if len(name) != len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"):
         return None
     try:
@@ -102,7 +106,9 @@ def parse_uuid(name: str) -> UUID | None:
         return None
 
 
-def has_id_or_name(key: InstrumentedAttribute[UUID], own: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
-    """The condition that finds one thing by id or by its own name."""
+def has_id_or_name(
+    id_column: InstrumentedAttribute[UUID], name_column: InstrumentedAttribute[Any], name: str
+) -> ColumnElement[bool]:
+    """Return the condition that finds one object by its id, or by its own name such as a code."""
     id = parse_uuid(name)
-    return own == name if id is None else key == id
+    return name_column == name if id is None else id_column == id

@@ -1,4 +1,4 @@
-"""Lists a page at a time, by key and not by count: as fast on the last page as on the first, and stable under inserts."""
+"""Keyset paging: the last page is as fast as the first, and inserts do not shift the pages."""
 
 import csv
 import re
@@ -15,18 +15,18 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Invalid
 
-# More than any cursor of ours has: names hold 200 characters, and folded some of them become eighteen.
-LONGEST_CURSOR = 10_000
+# No valid cursor is longer: names hold up to 200 characters, and one character can fold to eighteen.
+MAX_CURSOR_LENGTH = 10_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 T = TypeVar("T")
 
-# A row of named columns, as a query of columns gives it.
+# A row with named columns, as a query for columns returns it.
 Record: TypeAlias = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some rows, and the cursors of the pages before and after, None where there is none."""
+    """The rows of a page, and the cursors of the next and previous page, or None at either end."""
 
     rows: Sequence[T]
     next: str | None
@@ -34,43 +34,44 @@ class Page(Generic[T]):
 
 
 def page(session: Session, query: Select[Any], limit: int, after: str | None = None) -> Page[Any]:
-    """The rows of an ordered query behind a cursor; a query of one entity gives the entities themselves.
+    """Return up to `limit` rows after a cursor; a query for one entity returns the entities themselves.
 
-    The order must end in a unique column. Raises Invalid for a bad cursor.
+    The query's order must end in a unique column. Raises Invalid for a bad cursor.
     """
-    found = select_page(session, query, per_page=limit, page=_place(query, after) if after else None)
-    paging = found.paging
+    rows = select_page(session, query, per_page=limit, page=_parse_cursor(query, after) if after else None)
+    paging = rows.paging
     return Page(
-        [row[0] for row in found] if len(query.column_descriptions) == 1 else list(found),
+        [row[0] for row in rows] if len(query.column_descriptions) == 1 else list(rows),
         paging.bookmark_next if paging.has_next else None,
         paging.bookmark_previous if paging.has_previous else None,
     )
 
 
-def _place(query: Select[Any], cursor: str) -> Marker:
-    """Read a cursor that an earlier page of the same query gave.
+def _parse_cursor(query: Select[Any], cursor: str) -> Marker:
+    """Read a cursor of an earlier page of the same query.
 
-    Nothing else may reach the database: it refuses, each in its own way, numbers beyond 64 bits, NUL, and values of another type.
+    Invalid values must not reach the databases, which fail differently on numbers beyond 64 bits, NUL,
+    and values of another type.
     """
-    place = _read(cursor)
+    marker = _unserialize(cursor)
     types = [column.element.type.python_type for column in parse_ob_clause(query)]
-    if place is None or len(place.place or ()) != len(types) or not all(map(_can_be, place.place or (), types)):
-        raise Invalid("bad_cursor", "This cursor is not one of ours: begin again without it.", "after")
-    return place
+    if marker is None or len(marker.place or ()) != len(types) or not all(map(_fits, marker.place or (), types)):
+        raise Invalid("bad_cursor", "This cursor is not valid. Leave it out to start from the first page.", "after")
+    return marker
 
 
-def _read(cursor: str) -> Marker | None:
-    if len(cursor) > LONGEST_CURSOR:
+def _unserialize(cursor: str) -> Marker | None:
+    if len(cursor) > MAX_CURSOR_LENGTH:
         return None
     try:
-        place = unserialize_bookmark(cursor)
-        return place if serialize_bookmark(place) == cursor else None
+        marker = unserialize_bookmark(cursor)
+        return marker if serialize_bookmark(marker) == cursor else None
     except (ValueError, TypeError, OverflowError, StopIteration, csv.Error):
         return None
 
 
-def _can_be(value: object, kind: type) -> bool:
-    """Whether a column of this type can be compared with the value."""
+def _fits(value: object, kind: type) -> bool:
+    """Return whether a column of this type can be compared with the value."""
     if type(value) is not kind:
         return False
     match value:

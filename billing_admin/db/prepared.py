@@ -1,6 +1,7 @@
-"""Statements that every request asks for: compiled once, and handed to the driver itself.
+"""Prepared queries: compiled by SQLAlchemy once, then run by the driver itself.
 
-SQLAlchemy writes the SQL and knows the types; its way from there to the driver takes several times as long as the database needs.
+SQLAlchemy writes the SQL and knows the types. Running a query through it takes several times as long
+as the database needs for the queries of every request.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,123 +19,128 @@ from billing_admin.db.schema_revision import check_stored_revision
 Converter = Callable[[Any], Any] | None
 Rows = list[tuple[Any, ...]]
 
-# Where a session notes the connection that it writes on: to ask SQLAlchemy for it costs more than a statement.
+# Key in `Session.info` of the connection that the transaction writes on: to ask SQLAlchemy for it takes
+# longer than a query.
 CONNECTION_KEY = "connection"
-# PostgreSQL's own way to name parameters, which psycopg passes on as it is.
+# Names parameters $1, $2, …, as PostgreSQL does, so that psycopg passes the SQL on unchanged.
 _NUMBERED = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
-# Up to so many things alike have a place each in a statement of its own; of more, lists are made.
+# Up to this many values are numbered parameters of a query built for their number; more become a list.
 MAX_NUMBERED = 8
 
 
-def numbered_name(name: str, place: int) -> str:
-    """The name of a parameter in one of several places."""
-    return f"{name}_{place}"
+def numbered_name(name: str, number: int) -> str:
+    """Return the name of a numbered parameter."""
+    return f"{name}_{number}"
 
 
 def numbered_values(name: str, values: Iterable[Any]) -> dict[str, Any]:
-    """The values by their parameters' names."""
-    return {numbered_name(name, place): value for place, value in enumerate(values)}
+    """Return the values by the names of their numbered parameters."""
+    return {numbered_name(name, number): value for number, value in enumerate(values)}
 
 
-def convert_distinct(process: Converter, values: list[Any]) -> list[Any]:
-    """The values processed, each object once: keys and days come again and again. While they live, its identity stands for it."""
-    if process is None:
+def convert_distinct(convert: Converter, values: list[Any]) -> list[Any]:
+    """Convert values, each distinct object once: the same ids and days recur in many rows."""
+    if convert is None:
         return values
-    identities = list(map(id, values))
+    identities = list(map(id, values))  # valid as keys, because `values` keeps the objects alive
     objects = dict(zip(identities, values, strict=True))
-    made = {identity: None if one is None else process(one) for identity, one in objects.items()}
-    return [made[identity] for identity in identities]
+    converted = {identity: None if value is None else convert(value) for identity, value in objects.items()}
+    return [converted[identity] for identity in identities]
 
 
 class PreparedQuery:
-    """A statement with named parameters. It may not have lists that SQLAlchemy would write out (see `queries.lookup.Several`).
+    """A query, or several writes, with named parameters.
 
-    Several writes are one statement on PostgreSQL, and each goes through or none; their parameters must differ in name.
+    Lists must be `db.lookup.ValueList` parameters, since SQLAlchemy expands others at each call.
+    Several writes run as one statement on PostgreSQL; the names of their parameters must differ.
     """
 
     def __init__(self, *clauses: Any) -> None:
         self._clauses = clauses
-        self._forms: dict[str, list[_Form]] = {}
+        self._compiled: dict[str, list[_CompiledClause]] = {}  # by dialect
 
     def __call__(self, session: Session, values: Mapping[str, Any], many: bool = False) -> Rows:
-        """Run it; return its rows, if it has any. Raises what SQLAlchemy would.
+        """Run the query and return its rows, or an empty list for a write.
 
-        PostgreSQL keeps the plan that it made, unless there are `many` values: then it plans for just these.
+        PostgreSQL keeps the plan unless `many` is true; then it plans for these values.
+        Raises the errors that SQLAlchemy would raise.
         """
         connection = _connection(session)
         with driver_errors(connection) as driver:
             return self.run(driver, connection.dialect, values, many)
 
-    def each(self, session: Session, columns: dict[str, list[Any]]) -> int:
-        """Run a single write for each row of many, whose values come by column; return how many rows it changed."""
+    def run_many(self, session: Session, columns: dict[str, list[Any]]) -> int:
+        """Run a single write for each of many rows, given by column; return how many rows it changed."""
         connection = _connection(session)
         with driver_errors(connection) as driver:
-            (form,) = self._forms.get(connection.dialect.name) or self._make_forms(connection.dialect)
-            return form.run_each(driver, columns)
+            (clause,) = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
+            return clause.run_many(driver, columns)
 
     def run(self, driver: Any, dialect: Dialect, values: Mapping[str, Any], many: bool = False) -> Rows:
-        """Run it on the driver's own connection."""
+        """Run the query on the driver's own connection and return its rows."""
         rows: Rows = []
-        for form in self._forms.get(dialect.name) or self._make_forms(dialect):
-            rows = form.run(driver, values, many)
+        for clause in self._compiled.get(dialect.name) or self._compile(dialect):
+            rows = clause.run(driver, values, many)
         return rows
 
-    def _make_forms(self, dialect: Dialect) -> "list[_Form]":
+    def _compile(self, dialect: Dialect) -> "list[_CompiledClause]":
         *first, last = self._clauses
         if dialect.name != "postgresql":
-            forms = [_Form(clause, dialect) for clause in self._clauses]
+            compiled = [_CompiledClause(clause, dialect) for clause in self._clauses]
         elif first:
-            beside = [clause.cte(f"write_{number}") for number, clause in enumerate(first)]
-            forms = [_Form(last.add_cte(*beside), _NUMBERED)]
+            writes = [clause.cte(f"write_{number}") for number, clause in enumerate(first)]
+            compiled = [_CompiledClause(last.add_cte(*writes), _NUMBERED)]
         else:
-            forms = [_Form(last, _NUMBERED)]
-        self._forms[dialect.name] = forms
-        return forms
+            compiled = [_CompiledClause(last, _NUMBERED)]
+        self._compiled[dialect.name] = compiled
+        return compiled
 
 
-class _Form:
-    """One kind of database's words, the parameters in its own order, and what makes its values ours."""
+class _CompiledClause:
+    """SQL for one dialect, its parameters in order, and the converters of parameters and results."""
 
     def __init__(self, clause: Any, dialect: Dialect) -> None:
         compiled: Any = clause.compile(dialect=dialect)
-        binds: Mapping[str, Callable[[Any], Any]] = compiled._bind_processors
+        converters: Mapping[str, Callable[[Any], Any]] = compiled._bind_processors
         self._sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
-        self._parameters: list[tuple[str, Converter]] = [(name, binds.get(name)) for name in compiled.positiontup or ()]
-        self._answers = isinstance(clause, SelectBase)
-        columns: Iterable[Any] = clause.selected_columns if self._answers else ()
+        self._parameters: list[tuple[str, Converter]] = [
+            (name, converters.get(name)) for name in compiled.positiontup or ()
+        ]
+        self._returns_rows = isinstance(clause, SelectBase)
+        columns: Iterable[Any] = clause.selected_columns if self._returns_rows else ()
         results = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._results: list[Converter] = results if any(results) else []
         self._on_postgresql = dialect.name == "postgresql"
 
-    def _said(self, values: Mapping[str, Any]) -> list[Any]:
-        given = {**self._constants, **values} if self._constants else values
-        return [process(given[name]) if process else given[name] for name, process in self._parameters]
+    def _convert(self, values: Mapping[str, Any]) -> list[Any]:
+        by_name = {**self._constants, **values} if self._constants else values
+        return [convert(by_name[name]) if convert else by_name[name] for name, convert in self._parameters]
 
-    def run_each(self, driver: Any, columns: dict[str, list[Any]]) -> int:
+    def run_many(self, driver: Any, columns: dict[str, list[Any]]) -> int:
         cursor = psycopg.RawCursor(driver) if self._on_postgresql else driver.cursor()
         rows = len(next(iter(columns.values())))
-        given = {name: [value] * rows for name, value in self._constants.items()} | columns
-        said = [convert_distinct(process, given[name]) for name, process in self._parameters]
-        cursor.executemany(self._sql, list(zip(*said, strict=True)))
+        by_name = {name: [value] * rows for name, value in self._constants.items()} | columns
+        converted = [convert_distinct(convert, by_name[name]) for name, convert in self._parameters]
+        cursor.executemany(self._sql, list(zip(*converted, strict=True)))
         changed: int = cursor.rowcount
         return changed
 
     def run(self, driver: Any, values: Mapping[str, Any], many: bool) -> Rows:
-        parameters = self._said(values)
+        parameters = self._convert(values)
         if self._on_postgresql:
-            found: Any = psycopg.RawCursor(driver).execute(self._sql, parameters, prepare=not many)
+            cursor: Any = psycopg.RawCursor(driver).execute(self._sql, parameters, prepare=not many)
         else:
-            found = driver.execute(self._sql, parameters)
-        if not self._answers:  # known from the clause: psycopg takes long to say it
+            cursor = driver.execute(self._sql, parameters)
+        if not self._returns_rows:  # read off the clause, as psycopg takes long to tell
             return []
-        rows: Rows = found.fetchall()
+        rows: Rows = cursor.fetchall()
         if not self._results:
             return rows
         return [
-            tuple(process(value) if process else value for process, value in zip(self._results, row, strict=True))
+            tuple(convert(value) if convert else value for convert, value in zip(self._results, row, strict=True))
             for row in rows
         ]
 
@@ -143,17 +149,18 @@ def _connection(session: Session) -> Connection:
     return session.info.get(CONNECTION_KEY) or session.connection()
 
 
-def run_without_transaction(engine: Engine, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
-    """Run one statement that reads, by itself: without a session, and without a transaction to begin and end.
+def run_without_transaction(engine: Engine, query: PreparedQuery, values: Mapping[str, Any]) -> Rows:
+    """Run one reading query on a connection of the pool, without a session or transaction.
 
-    Raises as a session does. After an error nobody else gets the connection. As there is no transaction that would check the
-    revision of the schema, a statement that does not fit the schema has it checked. Raises RevisionMismatch.
+    Raises the errors that a session would raise; after an error the connection is not reused. No
+    transaction checks the revision of the schema here, so the revision is checked after an error that
+    a mismatch could explain. Raises RevisionMismatch.
     """
     dialect = engine.dialect
     try:
         with closing(engine.raw_connection()) as pooled:
             try:
-                return _run_checked(pooled.driver_connection, dialect, statement, values)
+                return _run_checked(pooled.driver_connection, dialect, query, values)
             except BaseException as error:
                 pooled.invalidate(error)
                 raise
@@ -163,9 +170,9 @@ def run_without_transaction(engine: Engine, statement: PreparedQuery, values: Ma
         raise as_sqlalchemy_error(dialect, error) from error
 
 
-def _run_checked(driver: Any, dialect: Dialect, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
+def _run_checked(driver: Any, dialect: Dialect, query: PreparedQuery, values: Mapping[str, Any]) -> Rows:
     try:
-        return statement.run(driver, dialect, values)
+        return query.run(driver, dialect, values)
     except dialect.loaded_dbapi.Error as error:
         if not explain_unavailable(error):
             check_stored_revision(driver)

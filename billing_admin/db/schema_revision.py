@@ -1,4 +1,4 @@
-"""The revision of the database's schema: the one that this program needs, and the check of the one that is there."""
+"""The revision of the database's schema: the one this program needs, and the check of the stored one."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _UPGRADE = "To upgrade it, run: flask --app wsgi db upgrade"
 
 @cache
 def needed_revision() -> str:
-    """Return the newest revision among this program's migrations."""
+    """Return the newest revision of this program's migrations."""
     return _names(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
@@ -28,7 +28,7 @@ def _known_revisions() -> frozenset[str]:
 
 
 def check_stored_revision(driver: Any) -> None:
-    """Check the revision that a driver's connection reads. Raises RevisionMismatch."""
+    """Check the revision stored in the database of a driver's connection. Raises RevisionMismatch."""
     try:
         rows = driver.execute(STORED_REVISION).fetchall()
     except (UndefinedTable, sqlite3.OperationalError) as error:
@@ -39,13 +39,13 @@ def check_stored_revision(driver: Any) -> None:
 
 
 def check_revision(rows: Iterable[tuple[str]]) -> None:
-    """Compare the rows of `STORED_REVISION` with the revision that this program needs. Raises RevisionMismatch."""
+    """Check the rows that `STORED_REVISION` returned. Raises RevisionMismatch."""
     stored = [revision for (revision,) in rows]
     if stored != [needed_revision()]:
-        _refuse(stored)
+        _raise_mismatch(stored)
 
 
-def _refuse(stored: list[str]) -> NoReturn:
+def _raise_mismatch(stored: list[str]) -> NoReturn:
     needs = f"this program needs revision {needed_revision()}"
     if not stored:
         raise RevisionMismatch(f"The database has no revision yet, but {needs}. {_UPGRADE}", is_newer=False)

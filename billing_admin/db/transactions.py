@@ -48,7 +48,10 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
 
 
 def limit_lock_waits(session: Session, seconds: float) -> None:
-    """Have every later statement of the transaction fail if it waits longer for a lock; SQLite has no row locks."""
+    """Make later queries of the transaction fail when they wait longer than `seconds` for a lock.
+
+    SQLite has no row locks, so this changes nothing there.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
 

@@ -58,12 +58,15 @@ class UuidKey(TypeDecorator[UUID]):
         return UUID
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of this database."""
         return dialect.type_descriptor(Uuid() if dialect.name == "postgresql" else String(36))
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        """Return the value as the driver takes it."""
         return value if value is None or dialect.name == "postgresql" else uuid_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        """Return the stored value as Python's type."""
         return value if value is None or isinstance(value, UUID) else _parse_uuid(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
@@ -74,7 +77,7 @@ class UuidKey(TypeDecorator[UUID]):
 class ExactDecimal(TypeDecorator[Decimal]):
     """An exact decimal: a NUMERIC on PostgreSQL that holds any sum, plain text on SQLite.
 
-    Each number has one plain text (`domain.money.plain`), so that equal numbers compare equal as text.
+    Each number has one plain text (`domain.money.plain_decimal`), so that equal numbers compare equal as text.
     """
 
     impl = Numeric
@@ -87,12 +90,15 @@ class ExactDecimal(TypeDecorator[Decimal]):
         return Decimal
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of this database."""
         return dialect.type_descriptor(Numeric(42, 12) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        """Return the value as the driver takes it."""
         return value if value is None or dialect.name == "postgresql" else plain_decimal(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Return the stored value as Python's type."""
         return value if value is None or isinstance(value, Decimal) else Decimal(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
@@ -112,15 +118,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return datetime
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of this database."""
         return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Return the value as the driver takes it."""
         if value is None:
             return None
         utc = value.astimezone(UTC)
         return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the stored value as Python's type."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
