@@ -1,4 +1,4 @@
-"""Who did what to what, and when; and the chain of seals that shows when this was changed afterwards."""
+"""Audit events, and the chain of seals that reveals later changes to them."""
 
 from datetime import datetime
 from typing import Any
@@ -9,18 +9,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.models.base import Base
 
-# Events of many charges that moved at once: each charge's id stands in the details.
-BULK_MOVES = text("object_type = 'charge' AND object_id IS NULL AND action <> 'charge.posted'")
+# Events about several charges whose status changed at once; `details` lists the ids of the charges.
+IS_BULK_CHANGE = text("object_type = 'charge' AND object_id IS NULL AND action <> 'charge.posted'")
 
 
 class AuditEvent(Base):
-    """One write, committed together with it. `details` holds before and after, or the counts of a batch."""
+    """The record of one act, committed with it. `details` holds before and after, or counts of a batch."""
 
     __tablename__ = "audit_events"
     __table_args__ = (
         Index(None, "at", "id"),
         Index(None, "object_id"),
-        Index("ix_audit_events_bulk", "at", "id", postgresql_where=BULK_MOVES, sqlite_where=BULK_MOVES),
+        Index("ix_audit_events_bulk", "at", "id", postgresql_where=IS_BULK_CHANGE, sqlite_where=IS_BULK_CHANGE),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -36,7 +36,7 @@ class AuditEvent(Base):
 
 
 class AuditSeal(Base):
-    """An event's place in the chain: SHA-256 over the hash before it and the event's content (`domain.auditing`)."""
+    """The place of an event in the chain: SHA-256 over the previous hash and the event (`domain.audit`)."""
 
     __tablename__ = "audit_seals"
 
@@ -45,13 +45,13 @@ class AuditSeal(Base):
     hash: Mapped[str]
 
 
-# The database itself refuses to change or delete what stands in these tables; migration 0002 does the same.
+# The database refuses changes and deletions in these tables; migration 0002 creates the same triggers.
 REFUSAL = "The audit log is never changed."
 _FUNCTION = f"""CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$"""
 
 
-def _refusals(table: str) -> dict[str, list[str]]:
+def _refusing_triggers(table: str) -> dict[str, list[str]]:
     on_sqlite = [
         f"CREATE TRIGGER {table}_refuse_{verb} BEFORE {verb} ON {table} BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
         for verb in ("update", "delete")
@@ -65,7 +65,7 @@ def _refusals(table: str) -> dict[str, list[str]]:
 
 
 for _table in (AuditEvent.__table__, AuditSeal.__table__):
-    for _dialect, _statements in _refusals(_table.description).items():
+    for _dialect, _statements in _refusing_triggers(_table.description).items():
         for _statement in _statements:
             ddl = DDL(_statement)  # type: ignore[no-untyped-call]
             event.listen(_table, "after_create", ddl.execute_if(dialect=_dialect))

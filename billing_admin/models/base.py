@@ -167,8 +167,8 @@ class exact_add(GenericFunction[Decimal]):  # noqa: N801
 
 @compiles(exact_add, "postgresql")
 def _add_on_postgresql(element: exact_add, compiler: SQLCompiler, **options: Any) -> str:
-    left, right = element.clauses
-    return f"({compiler.process(left, **options)} + {compiler.process(right, **options)})"
+    first, second = element.clauses
+    return f"({compiler.process(first, **options)} + {compiler.process(second, **options)})"
 
 
 class json_text(GenericFunction[str]):  # noqa: N801

@@ -1,4 +1,4 @@
-"""One act of turning pending charges into invoices, and its work list."""
+"""Billing runs, and the accounts that each of them processes."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,8 +14,10 @@ _WAITING = text("state = 'waiting'")
 
 
 class BillingRun(Base):
-    """What was asked and how far it is. `confirmed` is the digest of the preview that a person said yes to; `failure` says why it
-    stopped: posting the same id again goes on.
+    """One act of turning pending charges into documents, with its settings and progress.
+
+    `through` is the cut-off day of the charges. `confirmed` is the digest of the preview that a person
+    confirmed. `failure` says why the run stopped; posting the same id again continues it.
     """
 
     __tablename__ = "billing_runs"
@@ -36,10 +38,13 @@ class BillingRun(Base):
 
 
 class BillingRunItem(Base):
-    """One account's part in a run. All that is pending waits as `due`; when its turn comes, what is due by the cut-off is billed
-    or left out, and what is later is left out: beside it as a part of its own, or in its place if nothing is due. What is held is
-    left out from the start. `position` orders what waits, by customer reference; `expected` is the digest of the document that a
-    person confirmed.
+    """A part of an account's charges in a run: `due`, `later` or `held`.
+
+    A run starts with all pending charges of an account as its `due` part. When the account is processed,
+    its charges up to the cut-off day are billed or left out. Later charges are left out as a `later`
+    part, which replaces the `due` part if no charge is due. Held charges are left out from the start.
+    `position` orders the waiting parts by customer reference. `expected` is the digest of the document
+    that a person confirmed.
     """
 
     __tablename__ = "billing_run_items"
@@ -63,5 +68,5 @@ class BillingRunItem(Base):
     amount: Mapped[Decimal]
     reason: Mapped[str | None]
     expected: Mapped[str | None]
-    # A draft that is thrown away leaves the run's history behind: the id stays, the row may be gone.
+    # Not a foreign key: when a draft is discarded, its id remains here as history.
     invoice_id: Mapped[UUID | None]

@@ -1,4 +1,4 @@
-"""One measured or agreed thing that a customer owes for."""
+"""Charges: amounts that customers owe, each for something on a day."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,13 +20,14 @@ _UNBILLED = text("status IN ('pending', 'held')")
 
 
 class Charge(Base):
-    """A charge is never edited: only its status and its invoice line move.
+    """A charge is never edited: only its status and its invoice line change.
 
-    `replaces_id` names the cancelled charge that it corrects. A likely duplicate names the earlier charge, and when a person
-    decided to keep it. `unit_price` is None where the caller gave a plain amount. `event_id` is the audit event of
-    its posting: who, when and how. The `fingerprint` finds look-alikes; a charge that was too old for that when it was
-    billed may be without.
-    The foreign keys carry customer and currency along, so that the database refuses a charge on another's invoice.
+    `replaces_id` names the cancelled charge that this one corrects. A likely duplicate names the earlier
+    charge (`duplicate_of_id`) and when a person decided to keep it (`duplicate_kept_at`). `unit_price` is
+    None if the charge was posted as an amount. `event_id` is the audit event of its posting. The
+    `fingerprint` finds likely duplicates; billing may clear that of an old charge.
+    The foreign keys include customer and currency, so that a charge cannot be on another customer's
+    invoice.
     """
 
     __tablename__ = "charges"
@@ -40,7 +41,8 @@ class Charge(Base):
         CheckConstraint("(status = 'billed') = (invoice_line_id IS NOT NULL)", name="billed_is_on_a_line"),
         *exact_checks("quantity", "unit_price", "amount"),
         Index(None, "created_at", "id"),
-        # A fingerprint is looked for among the last two days: the day first keeps new entries together at the index's end.
+        # Fingerprints are looked up within the last two days. With the day first, new entries are adjacent in the
+        # index.
         Index(None, "created_on", "fingerprint", postgresql_where=_RECENT, sqlite_where=_RECENT),
         Index("ix_charges_unbilled", "customer_id", "incurred_on", postgresql_where=_UNBILLED, sqlite_where=_UNBILLED),
         Index("ix_charges_replaces", "replaces_id", unique=True, postgresql_where=_REPLACES, sqlite_where=_REPLACES),
@@ -79,7 +81,8 @@ class Charge(Base):
 
 
 def is_unbilled() -> ColumnElement[bool]:
-    """The condition of the index of what is unbilled, word for word. With parameters in it SQLite does not know it again, and
-    would read all that a customer ever had.
+    """Return the condition of the index of unbilled charges, in exactly its words.
+
+    With parameters in the condition SQLite would not use the index and read all charges of a customer.
     """
     return Charge.status.in_(bindparam("unbilled", ("pending", "held"), expanding=True, literal_execute=True))

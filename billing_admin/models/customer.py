@@ -1,4 +1,4 @@
-"""Who is billed, and the account that a customer has in each currency."""
+"""Customers, and the account that a customer has in each currency."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export")
 
 
 class Customer(Base):
-    """Who is billed. `search` holds the folded reference, name and e-mail."""
+    """A customer. `search` holds the reference, name and e-mail address, folded, for searches."""
 
     __tablename__ = "customers"
     __table_args__ = (value_check("tax_treatment", *TAX_TREATMENTS), Index(None, "created_at", "id"))
@@ -37,9 +37,9 @@ class Customer(Base):
 
 
 class Account(Base):
-    """A customer's account in one currency: what is unbilled on it, kept up to date by whoever changes a charge.
+    """The unbilled totals of a customer in one currency, updated with every change of a charge.
 
-    Its row is the lock under which charges come and go, so that a billing run and a posting never cross.
+    Each write to charges locks this row first, so that a billing run and a posting never overlap.
     """
 
     __tablename__ = "accounts"

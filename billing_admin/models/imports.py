@@ -1,4 +1,4 @@
-"""Files that were brought: how each is read, what its check promised, and what its import has done so far."""
+"""Imported files: how each is read, the result of its check, and the progress of its import."""
 
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,12 @@ IMPORT_STATES = ("uploaded", "checking", "refused", "checked", "importing", "don
 
 
 class Import(Base):
-    """One file of one kind. Its bytes are forgotten after a while, what became of it is not.
+    """The import of one file. Its bytes are deleted after a while; the record of the import stays.
 
-    `plan` says how it is read (`domain.importing.Plan`), `promised` what the check counted, `made` what the import has
-    stored so far; `done` of its rows are in. Each chunk adds to `made` and `done` in the transaction that stores its rows.
-    `failure` is what ended the check before its time, or the import in the middle.
+    `plan` says how to read the file (`domain.imports.fields.Plan`). `promised` holds the counts and sums
+    of the check, `made` those of the rows that are stored so far, and `done` is the number of these rows;
+    each chunk updates `made` and `done` in the transaction that stores its rows. `failure` says what
+    ended the check or the import early.
     """
 
     __tablename__ = "imports"

@@ -1,4 +1,4 @@
-"""The legal document: its lines and its taxes. Money is in minor units of the document's one currency."""
+"""Invoices and credit notes, with lines and taxes. Money is in minor units of the document's currency."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,11 +20,11 @@ _CORRECTS = text("corrects_id IS NOT NULL")
 
 
 class Invoice(Base):
-    """A draft has no number; from issue on, names, addresses, lines and rates are copies that never change.
+    """A document. A draft has no number; from issue on, names, addresses, lines and rates never change.
 
-    A credit note is of kind `credit_note`: `corrects_id` names its invoice, its amounts are positive and reduce what is owed.
-    `paid` is the sum of the allocations that stand, `credited` that of its credit notes. `replaces_id` names the void invoice
-    whose charges are billed here again.
+    A credit note has kind `credit_note`: `corrects_id` names its invoice, and its positive amounts reduce
+    the customer's balance. `paid` is the sum of the allocations that are not withdrawn, `credited` the
+    sum of the credit notes. `replaces_id` names the void invoice whose charges this one bills again.
     """
 
     __tablename__ = "invoices"
@@ -116,11 +116,12 @@ class Invoice(Base):
 
 
 class InvoiceLine(Base):
-    """One or many charges of one service and unit price, summed exactly and rounded once. `charges` counts them.
+    """The sum of one or many charges of one service and unit price, rounded once.
 
-    Where prices include tax, `gross` is the rounded sum and `net` its part without the tax of `included_percent`, which is the
-    line's own unless its customer is charged none; else both are None.
-    A credit note's line names the line that it takes back.
+    `charges` is their number. If prices include tax, `gross` is the rounded sum, and `net` is `gross`
+    without tax at `included_percent`, which equals `tax_percent` unless the customer is charged no tax.
+    Otherwise `gross` and `included_percent` are None.
+    `corrects_line_id` of a credit note's line names the invoice line that it credits.
     """
 
     __tablename__ = "invoice_lines"
@@ -158,7 +159,7 @@ class InvoiceLine(Base):
 
 
 class VoidedCharge(Base):
-    """That a charge once stood on a line of an invoice that is void."""
+    """A charge that was on a line of an invoice before the invoice became void."""
 
     __tablename__ = "voided_charges"
     __table_args__ = (Index(None, "charge_id"),)
@@ -168,9 +169,10 @@ class VoidedCharge(Base):
 
 
 class InvoiceTax(Base):
-    """The tax of an invoice at one rate, rounded once; lines whose prices include tax have a row of their own.
+    """The tax of a document at one rate, rounded once.
 
-    `note` is the reason that must be printed where no tax is charged.
+    Lines whose prices include tax are summed in a row of their own (`included`). `note` is the reason
+    that must be printed if no tax is charged.
     """
 
     __tablename__ = "invoice_taxes"

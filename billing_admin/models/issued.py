@@ -1,7 +1,8 @@
-"""The database itself refuses to change or delete what was issued, whoever asks; migration 0003 does the same.
+"""Triggers that refuse changes and deletions of issued documents; migration 0003 creates the same ones.
 
-Of an issued invoice only what is paid and credited moves; once it may become void, on a day and for a reason. SQLite makes
-a table anew when a migration alters it, and drops its triggers: such a migration has to create them again.
+Only `paid` and `credited` of an issued invoice may change; once, it may become void on a day and for a
+reason. When a migration alters a table, SQLite copies the table and drops its triggers, so the migration
+has to create them again.
 """
 
 from sqlalchemy import DDL, event
@@ -9,11 +10,11 @@ from sqlalchemy import DDL, event
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax
 
 REFUSAL = "An issued document is never changed."
-_MAY_MOVE = {"paid", "credited", "version", "status", "voided_on", "reason"}
+_MAY_CHANGE = {"paid", "credited", "version", "status", "voided_on", "reason"}
 _COPIES_CHANGE = " OR ".join(
     f"OLD.{column.name} IS DISTINCT FROM NEW.{column.name}"
     for column in Invoice.__table__.columns
-    if column.name not in _MAY_MOVE
+    if column.name not in _MAY_CHANGE
 )
 _BECOMES_VOID = "OLD.status = 'issued' AND NEW.status = 'void'"
 _KEEPS_STATUS = (
@@ -26,7 +27,7 @@ _ON_ISSUED = "EXISTS (SELECT 1 FROM invoices WHERE id = OLD.invoice_id AND statu
 _RAISE = f"RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'"
 _FUNCTIONS = {
     "refuse_issued_change": f"BEGIN {_RAISE}; END",
-    # The condition of a trigger on PostgreSQL cannot ask another table; its function can.
+    # On PostgreSQL a trigger's condition cannot query another table, but its function can.
     "refuse_issued_part_change": f"BEGIN IF {_ON_ISSUED} THEN {_RAISE}; END IF;"
     " RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END",
 }

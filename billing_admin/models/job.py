@@ -1,4 +1,4 @@
-"""Work that no request waits for, and the files that it reads and makes."""
+"""Jobs, which run outside of requests, and stored files."""
 
 from datetime import datetime
 from typing import Any
@@ -14,11 +14,11 @@ _ALIVE = text("state IN ('queued', 'running')")
 
 
 class Job(Base):
-    """One piece of work: this row is the truth about it, whatever a queue says.
+    """A job. This row holds its state; a queue only wakes workers.
 
-    `subject_id` is what it works on, `asked` its arguments, `permission` what one needs to ask for it. A running job has a
-    `worker`, which says with each `beat_at` that it lives; one that is silent for too long loses the job to another.
-    `attempts` counts how often it was begun since it last got further.
+    `subject_id` is the object that it works on, `asked` its arguments, `permission` the permission needed
+    to start it. While a job runs, its `worker` updates `beat_at`; after too long without an update
+    another worker takes the job over. `attempts` is the number of starts since its last progress.
     """
 
     __tablename__ = "jobs"
@@ -55,7 +55,7 @@ class Job(Base):
 
 
 class StoredFile(Base):
-    """A file that came in or was made: in the database, so that every machine has it. When it is whole, it has size and hash."""
+    """A file in the database, where each host can read it; once it is complete, it has a size and a hash."""
 
     __tablename__ = "files"
     __table_args__ = (Index(None, "created_at"),)
@@ -70,7 +70,7 @@ class StoredFile(Base):
 
 
 class FilePart(Base):
-    """The bytes of a file, in parts counted from 0."""
+    """The bytes of a file, in parts numbered from 0."""
 
     __tablename__ = "file_parts"
 

@@ -1,4 +1,4 @@
-"""The company that bills, its tax rates, and the series that hand out its numbers."""
+"""The organisation, its tax rates, and its number series."""
 
 from datetime import date
 from decimal import Decimal
@@ -14,9 +14,9 @@ TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
 
 
 class TaxRate(Base):
-    """A rate as EN 16931 names it: a category code and a percentage, until its first change.
+    """A tax rate: an EN 16931 category code, and the percentage that is valid until the first change.
 
-    `note` is the reason that is printed on documents which charge no tax.
+    `note` is the reason that is printed on documents without tax.
     """
 
     __tablename__ = "tax_rates"
@@ -38,7 +38,7 @@ class TaxRate(Base):
 
 
 class TaxRateChange(Base):
-    """The percentage of a rate for charges incurred from a day on, until the next change."""
+    """The percentage of a rate for charges incurred from a day until the next change."""
 
     __tablename__ = "tax_rate_changes"
     __table_args__ = exact_checks("percent")
@@ -49,11 +49,11 @@ class TaxRateChange(Base):
 
 
 class Organisation(Base):
-    """The one row that says who bills, where, and on what terms.
+    """The company that bills, as one row of settings.
 
-    Nothing may be dated on or before `locked_through`. The formats of numbers have `{year}`, `{month}` and `{number:5}` in
-    them. The notes are printed where a customer's treatment charges no tax.
-    `journal_accounts` names accounts of the journal that are not called as usual (`domain.journal.ACCOUNTS`).
+    Nothing may be dated on or before `locked_through`. The number formats may contain `{year}`, `{month}`
+    and `{number:5}`. The notes are printed on documents for customers whose tax treatment charges no tax.
+    `journal_accounts` holds account names that replace the defaults of `domain.journal.ACCOUNTS`.
     """
 
     __tablename__ = "organisation"
@@ -86,9 +86,9 @@ class Organisation(Base):
 
 
 class NumberSeries(Base):
-    """Hands out gapless numbers: its row is locked until the documents that took them are committed.
+    """The source of gapless numbers: its row stays locked until the numbered documents are committed.
 
-    The highest `part` of a kind and year is the current series; the parts before it have ended.
+    The highest `part` of a kind and year is the current series; earlier parts have ended.
     """
 
     __tablename__ = "number_series"

@@ -1,4 +1,4 @@
-"""Money received, and the invoices it is allocated to. Money is in minor units."""
+"""Payments and their allocations to invoices. Money is in minor units."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -14,11 +14,12 @@ PAYMENT_METHODS = (*METHODS, WRITE_OFF)
 
 
 class Payment(Base):
-    """A payment, or a small remainder written off (`method` write_off). Reversed, never deleted.
+    """A payment, or a write-off (`method` write_off). Reversed, never deleted.
 
-    `allocated` is the sum of its standing allocations; what is left is the customer's credit. `asked` says how it was to be
-    allocated when it was recorded (`domain.paying.written`), for a repeat under the same id to be compared with. `reason` is that
-    of writing off, `reversal_reason` that of reversing.
+    `allocated` is the sum of its allocations that are not withdrawn; the remainder is the customer's
+    credit. `asked` is the requested allocation as text (`domain.payments`), with which a repeated request
+    under the same id is compared. `reason` is that of the write-off, `reversal_reason` that of the
+    reversal.
     """
 
     __tablename__ = "payments"
@@ -53,7 +54,7 @@ class Payment(Base):
 
 
 class Allocation(Base):
-    """A part of a payment that pays an invoice, from a day on, until it is withdrawn."""
+    """The part of a payment that pays an invoice, from `made_on` until `withdrawn_on`."""
 
     __tablename__ = "allocations"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Charges that come again: what a customer owes every month, quarter or year, and what was posted of it."""
+"""Recurring charges: schedules that post a charge each month, quarter or year, and their postings."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,9 +16,10 @@ _WHOLE = text("NOT takes_back")
 
 
 class RecurringCharge(Base):
-    """A schedule (`domain.recurring.Schedule`). The charge of a period is incurred on its first day that is owed.
+    """A schedule (`domain.recurring_charges.Schedule`).
 
-    `unit_price` is None where the list price of the day of posting counts. A change from a date ends one schedule and starts
+    The charge of a period is incurred on the first day of the period that the customer owes. `unit_price`
+    is None if the list price at posting applies. A change from a date ends one schedule and starts
     another, whose `follows_id` names the first.
     """
 
@@ -50,10 +51,10 @@ class RecurringCharge(Base):
 
 
 class RecurringPosting(Base):
-    """A charge that a schedule posted for some days, both included.
+    """A charge that a schedule posted for the days from `period_from` to `period_to`, both included.
 
-    One that `takes_back` cuts a posted period short: from then on the period reaches to its `period_to`. The database refuses
-    a second charge for a period.
+    A posting that `takes_back` shortens an earlier one, which then ends on `period_to`. The database
+    refuses a second charge for a period.
     """
 
     __tablename__ = "recurring_postings"

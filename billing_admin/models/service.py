@@ -1,4 +1,4 @@
-"""The catalogue: what can be charged, and what a unit costs in each currency."""
+"""Services, and their prices in each currency."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from billing_admin.models.organisation import TaxRate
 
 
 class ServicePrice(Base):
-    """What one unit costs in one currency, with or without tax: an exact decimal, often smaller than a cent."""
+    """The price of one unit in one currency, with or without tax; often smaller than a cent."""
 
     __tablename__ = "service_prices"
     __table_args__ = exact_checks("unit_price")
@@ -24,9 +24,10 @@ class ServicePrice(Base):
 
 
 class Service(Base):
-    """A catalogue entry. Archived, never deleted. `line_per_charge` keeps its charges apart on the invoice.
+    """A catalogue entry. Archived, never deleted.
 
-    `revenue_account` is its account in the journal, empty for the usual one.
+    With `line_per_charge` each of its charges has an invoice line of its own. `revenue_account` is its
+    account in the journal; an empty text means the default account.
     """
 
     __tablename__ = "services"

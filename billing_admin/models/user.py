@@ -1,4 +1,4 @@
-"""People who sign in, the sessions they have open, and the tokens that scripts carry."""
+"""People who sign in, their sessions, and API tokens."""
 
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +23,7 @@ class User(Base):
 
 
 class UserSession(Base):
-    """A signed-in browser: known by the SHA-256 of a random value that only its cookie holds."""
+    """A signed-in browser. `token_hash` is the SHA-256 of the random value in its cookie."""
 
     __tablename__ = "user_sessions"
 
@@ -36,7 +36,7 @@ class UserSession(Base):
 
 
 class SignInFailure(Base):
-    """A failed attempt, kept for as long as it counts against its account and address."""
+    """A failed sign-in, kept for as long as it counts against its account and address."""
 
     __tablename__ = "sign_in_failures"
     __table_args__ = (Index(None, "email", "at"), Index(None, "address", "at"))
@@ -48,7 +48,7 @@ class SignInFailure(Base):
 
 
 class ApiToken(Base):
-    """A script's key: only its SHA-256 is kept; `prefix` tells people which one it is."""
+    """An API token. Only its SHA-256 is stored; people recognise it by `prefix`."""
 
     __tablename__ = "api_tokens"
 

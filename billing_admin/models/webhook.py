@@ -1,4 +1,4 @@
-"""Webhooks: who is told, what each is told, and what became of it."""
+"""Webhook endpoints, deliveries, and their attempts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,10 +14,12 @@ _WAITING = text("state = 'waiting'")
 
 
 class WebhookEndpoint(Base):
-    """A receiver. Its secret is kept nowhere: it follows from `salt` and the installation's key, and `secret_hash` proves it.
+    """An address that receives events.
 
-    Until `previous_until` the secret before it signs as well. One sender at a time serves it, the `worker`, which loses it at
-    `held_until`. `silent` counts the attempts in a row that got no answer at all; after one it rests until `rest_until`.
+    Its secret is not stored: it is derived from `salt` and the installation's key, and checked against
+    `secret_hash`. Until `previous_until` the previous secret signs as well. Only the `worker` sends to the
+    endpoint, until its claim ends at `held_until`. `silent` is the number of consecutive attempts without
+    any response; after such an attempt nothing is sent until `rest_until`.
     """
 
     __tablename__ = "webhook_endpoints"
@@ -47,9 +49,10 @@ class WebhookEndpoint(Base):
 
 
 class WebhookDelivery(Base):
-    """One event on its way to one endpoint; `body` is what is sent, each time the same. `about` names what it tells of.
+    """One event for one endpoint. `body` is the same in each attempt; `about` names the event's object.
 
-    `tries` are those since `asked_at`, which is when it was made, or when somebody asked to send it again.
+    `tries` is the number of attempts since `asked_at`: the time of the event, or of the last request to
+    send it again.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -87,7 +90,7 @@ class WebhookDelivery(Base):
 
 
 class WebhookAttempt(Base):
-    """One attempt, counted from 1: the answer's status code and beginning, or why there was none."""
+    """One attempt, numbered from 1: status code and start of the response, or the error."""
 
     __tablename__ = "webhook_attempts"
     __table_args__ = (CheckConstraint("(status IS NULL) = (error IS NOT NULL)", name="answered_or_not"),)

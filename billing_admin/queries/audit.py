@@ -28,7 +28,7 @@ from billing_admin.models import (
     User,
     WebhookEndpoint,
 )
-from billing_admin.models.audit import BULK_MOVES
+from billing_admin.models.audit import IS_BULK_CHANGE
 from billing_admin.queries.master_data.organisation import organisation
 
 # By how much a transaction may end late and its event still be found at once.
@@ -162,7 +162,7 @@ def _of(object: UUID | None) -> ColumnElement[bool]:
     posting = select(Charge.event_id).where(Charge.id == object).scalar_subquery()
     run = select(Invoice.run_id).where(Invoice.id == object).scalar_subquery()
     begun = (AuditEvent.object_id == run) & (AuditEvent.action == "billing_run.started")
-    among_many = and_(BULK_MOVES, cast(AuditEvent.details, Text).contains(str(object)))
+    among_many = and_(IS_BULK_CHANGE, cast(AuditEvent.details, Text).contains(str(object)))
     return or_(AuditEvent.object_id == object, AuditEvent.id == posting, begun, among_many)
 
 
