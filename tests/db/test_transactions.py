@@ -349,10 +349,10 @@ def test_postgresql_looks_each_fingerprint_up_though_it_knows_nothing_of_today(s
         if day != NOW:
             session.rollback()
             transaction(lambda writing: writing.execute(text("ANALYZE charges")))
-    (form,) = _RECENT_BY_PROBE._make_forms(db.engine.dialect)
+    (clause,) = _RECENT_BY_PROBE._compile(db.engine.dialect)
     values = {"fingerprint": [1, 2, 3], "yesterday": NOW.date() - timedelta(days=1), "today": NOW.date()}
     driver: Any = session.connection().connection.driver_connection
-    plan = psycopg.RawCursor(driver).execute(f"EXPLAIN {form._sql}".encode(), form._said(values)).fetchall()
+    plan = psycopg.RawCursor(driver).execute(f"EXPLAIN {clause._sql}".encode(), clause._convert(values)).fetchall()
     probed = [line for (line,) in plan if "Index Cond" in line]
     assert len(probed) == 2
     assert all("fingerprint = requested" in line for line in probed), plan
