@@ -1,4 +1,4 @@
-"""The audit event that stands beside every write, and its seal, which comes moments later."""
+"""Audit events are recorded with every write, and sealed into the hash chain moments later."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from billing_admin.models import AuditEvent, AuditSeal
 from billing_admin.queries.audit import chain_head, seal_search_start, unsealed_events
 
 SEAL_BATCH = 2000
-SEAL_LOCK = 7_245_002
+SEAL_LOCK = 7_245_002  # the key of PostgreSQL's advisory lock
 
 
 def record(
@@ -28,10 +28,10 @@ def record(
     object_id: UUID | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Write one event, `action` being `object.verb`; it is committed, or not, with the change that it tells of."""
-    written = event_row(actor, now, action, object_type, object_id, details)
-    insert_many(session, AuditEvent, [written])
-    event_id: UUID = written["id"]
+    """Insert one event, whose action is `object.verb`, in the transaction of its change. Returns its id."""
+    row = event_row(actor, now, action, object_type, object_id, details)
+    insert_many(session, AuditEvent, [row])
+    event_id: UUID = row["id"]
     return event_id
 
 
@@ -43,7 +43,7 @@ def event_row(
     object_id: UUID | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The row of one event, for whoever writes it together with what it tells of."""
+    """Return the row of one event, for callers that insert it together with other rows."""
     return {
         "id": new_id(now),
         "at": now,
@@ -59,15 +59,15 @@ def event_row(
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Name the fields that changed, each with its value before and after."""
+    """Return the fields that changed, each with its value before and after."""
     return {field: [before.get(field), value] for field, value in after.items() if before.get(field) != value}
 
 
 def seal_events(session: Session, now: datetime, limit: int = SEAL_BATCH, whole: bool = False) -> int:
-    """Put committed events that have no seal yet into the chain, in the order (at, id). Returns how many.
+    """Append up to `limit` committed events without a seal to the chain, in the order (at, id). Returns their number.
 
-    Only sealing waits for its lock, no writer does. An event whose transaction ended late is sealed behind younger ones. Those
-    a little older than the last sealed are looked for; `whole` looks through the whole log.
+    Writers never wait for the lock of the chain. An event whose transaction committed late is sealed after younger events: the
+    search begins a little before the last sealed event, or with the first of all events if `whole` is true.
     """
     _lock_chain(session)
     last = chain_head(session)
@@ -80,15 +80,15 @@ def seal_events(session: Session, now: datetime, limit: int = SEAL_BATCH, whole:
 
 
 def seal_all_events(transact: Callable[..., int], now: datetime, whole: bool = False) -> int:
-    """Seal until nothing is left, each time in a transaction of its own. `transact` is `database.transaction`, handed in."""
-    sealed = latest = transact(seal_events, now, SEAL_BATCH, whole)
-    while latest == SEAL_BATCH:
-        latest = transact(seal_events, now)
-        sealed += latest
+    """Seal all events, a batch in each transaction. Returns their number. `transact` runs work in a transaction."""
+    sealed = batch = transact(seal_events, now, SEAL_BATCH, whole)
+    while batch == SEAL_BATCH:
+        batch = transact(seal_events, now)
+        sealed += batch
     return sealed
 
 
 def _lock_chain(session: Session) -> None:
-    """One at a time lengthens the chain. On SQLite whoever writes is alone anyhow."""
+    # SQLite has one writer at a time: there the transaction is the lock.
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(SEAL_LOCK)))

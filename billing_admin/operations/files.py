@@ -1,4 +1,4 @@
-"""Files in the database, part by part: never more than one part in memory, and no lock held while someone's disk is read."""
+"""Files are stored in the database in parts, each in its own transaction, so that memory and locks stay small."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ Transact = Callable[..., Any]
 
 
 def store(transact: Transact, chunks: Iterable[bytes], name: str, media_type: str, actor: Actor, now: datetime) -> UUID:
-    """Store a file, each part in a transaction of its own. It is whole only when the last one has set its size and hash."""
+    """Store a file and return its id. `transact` runs work in a transaction; the last one marks the file as complete."""
     id: UUID = transact(create, name, media_type, actor, now)
     size, digest = 0, hashlib.sha256()
     for number, part in enumerate(split_into_parts(chunks)):
@@ -31,40 +31,40 @@ def store(transact: Transact, chunks: Iterable[bytes], name: str, media_type: st
 
 
 def split_into_parts(chunks: Iterable[bytes]) -> Iterable[bytes]:
-    """The same bytes in parts of one size, the last one smaller."""
-    rest = bytearray()
+    """Yield the same bytes in parts of `PART_BYTES`, the last part smaller."""
+    buffer = bytearray()
     for chunk in chunks:
-        rest += chunk
-        while len(rest) >= PART_BYTES:
-            yield bytes(rest[:PART_BYTES])
-            del rest[:PART_BYTES]
-    if rest:
-        yield bytes(rest)
+        buffer += chunk
+        while len(buffer) >= PART_BYTES:
+            yield bytes(buffer[:PART_BYTES])
+            del buffer[:PART_BYTES]
+    if buffer:
+        yield bytes(buffer)
 
 
 def create(session: Session, name: str, media_type: str, actor: Actor, now: datetime) -> UUID:
-    """Make room for a file. Its name is only shown, never used as a path."""
-    made = StoredFile(id=new_id(now), name=name, media_type=media_type, created_at=now, created_by=actor.name)
-    session.add(made)
+    """Insert a file without parts and return its id. The name is only displayed, never used as a path."""
+    file = StoredFile(id=new_id(now), name=name, media_type=media_type, created_at=now, created_by=actor.name)
+    session.add(file)
     session.flush()
-    return made.id
+    return file.id
 
 
 def append_part(session: Session, id: UUID, number: int, data: bytes) -> None:
-    """Add a part; one that is there already is written anew, for whoever begins again."""
+    """Store a part, or replace it: a job that is repeated stores its parts again."""
     session.merge(FilePart(file_id=id, number=number, data=data))
     session.flush()
-    session.expunge_all()  # a megabyte each
+    session.expunge_all()  # release the memory: a part is a megabyte
 
 
 def complete(session: Session, id: UUID, size: int, sha256: str) -> None:
-    """The file is whole."""
-    found = session.get_one(StoredFile, id)
-    found.size, found.sha256 = size, sha256
+    """Set the size and hash of a file, which mark it as complete."""
+    file = session.get_one(StoredFile, id)
+    file.size, file.sha256 = size, sha256
     session.flush()
 
 
 def delete_created_before(session: Session, before: datetime) -> int:
-    """Delete the files made before a moment; returns how many."""
-    old = session.scalars(delete(StoredFile).where(StoredFile.created_at < before).returning(StoredFile.id)).all()
-    return len(old)
+    """Delete the files created before a moment. Returns their number."""
+    ids = session.scalars(delete(StoredFile).where(StoredFile.created_at < before).returning(StoredFile.id)).all()
+    return len(ids)

@@ -1,8 +1,7 @@
-"""Jobs: asked for within the transaction that makes their subject, taken by one worker at a time, and closed by it.
+"""Jobs are enqueued in the transaction that stores their subject, claimed by one worker at a time, and closed by it.
 
-A worker holds a job by its own name, and says every few seconds that it lives. One that is silent for `LEASE` has lost it: the
-next that looks takes the job over, and whatever the first still says is refused with `LeaseLost`. Jobs are therefore such that to
-begin again is to go on.
+A worker holds the lease of a job and renews it every few seconds. When it has not done so for `LEASE`, another worker claims the
+job, and calls of the first worker raise `LeaseLost`. Every job can therefore be started again: it continues where it stopped.
 """
 
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from billing_admin.queries.jobs import job, unfinished_job
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
-NOT_CANCELLABLE = frozenset({"billing_run"})  # half a run is no state that anyone could want
+NOT_CANCELLABLE = frozenset({"billing_run"})  # a run that stops half-way leaves customers without invoices
 ATTEMPTS_EXHAUSTED = (
     f"The job was started {MAX_ATTEMPTS} times without progress: its worker died, or the database was unavailable."
     " Look for the cause in the log, then try again."
@@ -30,7 +29,7 @@ ATTEMPTS_EXHAUSTED = (
 
 
 class LeaseLost(Exception):
-    """Another worker has the job by now."""
+    """Another worker has claimed the job."""
 
 
 def enqueue(
@@ -40,17 +39,17 @@ def enqueue(
     permission: str,
     actor: Actor,
     now: datetime,
-    asked: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Ask for a job; one that is waiting or running for the same subject is the one that was asked for."""
+    """Enqueue a job and return its id. A queued or running job of the same kind and subject is returned instead."""
     existing = unfinished_job(session, kind, subject_id)
     if existing is not None:
         return existing.id
-    made = Job(
+    new_job = Job(
         id=new_id(now),
         kind=kind,
         subject_id=subject_id,
-        asked=dict(asked or {}),
+        asked=dict(parameters or {}),
         permission=permission,
         state="queued",
         done=0,
@@ -61,126 +60,129 @@ def enqueue(
         actor_kind=actor.kind,
         actor_id=actor.id,
     )
-    session.add(made)
+    session.add(new_job)
     session.flush()
-    record(session, actor, now, "job.queued", "job", made.id, {"kind": kind, "subject": str(subject_id)})
-    return made.id
+    record(session, actor, now, "job.queued", "job", new_job.id, {"kind": kind, "subject": str(subject_id)})
+    return new_job.id
 
 
-def actor_of(asked: Job) -> Actor:
-    """Who asked for it, and still acts by it, with the permission that it needs and no other."""
-    return Actor(asked.actor_kind, asked.actor_id, asked.created_by, frozenset({asked.permission}))
+def actor_of(job: Job) -> Actor:
+    """Return the actor who enqueued the job, with only the permission that the job needs."""
+    return Actor(job.actor_kind, job.actor_id, job.created_by, frozenset({job.permission}))
 
 
 def claim_next(session: Session, worker: str, actor: Actor, now: datetime) -> Job | None:
-    """The next job that waits, or whose worker is silent; None when there is none."""
-    silent = and_(Job.state == "running", Job.beat_at < now - LEASE)
-    waiting = select(Job).where(or_(Job.state == "queued", silent)).order_by(Job.created_at, Job.id).limit(1)
-    found = session.scalar(waiting.with_for_update(skip_locked=True))
-    if found is None:
+    """Claim the oldest job that is queued or whose lease has expired. Returns None when there is none."""
+    expired = and_(Job.state == "running", Job.beat_at < now - LEASE)
+    query = select(Job).where(or_(Job.state == "queued", expired)).order_by(Job.created_at, Job.id).limit(1)
+    claimed = session.scalar(query.with_for_update(skip_locked=True))
+    if claimed is None:
         return None
-    if found.cancel_asked:
-        _close(session, found, "cancelled", actor, now)
+    if claimed.cancel_asked:
+        _close(session, claimed, "cancelled", actor, now)
         return claim_next(session, worker, actor, now)
-    if found.attempts >= MAX_ATTEMPTS:
-        found.failure = ATTEMPTS_EXHAUSTED
-        _close(session, found, "failed", actor, now)
+    if claimed.attempts >= MAX_ATTEMPTS:
+        claimed.failure = ATTEMPTS_EXHAUSTED
+        _close(session, claimed, "failed", actor, now)
         return claim_next(session, worker, actor, now)
-    found.state, found.worker, found.beat_at = "running", worker, now
-    found.attempts += 1
-    found.started_at = found.started_at or now
+    claimed.state, claimed.worker, claimed.beat_at = "running", worker, now
+    claimed.attempts += 1
+    claimed.started_at = claimed.started_at or now
     session.flush()
-    session.expunge(found)  # a later rollback would empty it
-    return found
+    session.expunge(claimed)  # a later rollback would expire its attributes
+    return claimed
 
 
 def renew_lease(session: Session, id: UUID, worker: str, done: int, of: int | None, now: datetime) -> bool:
-    """Say that it goes on, and how far it is. Returns whether it should stop, because someone asked. Raises Lost."""
-    mine = update(Job).where(Job.id == id, Job.state == "running", Job.worker == worker)
-    further = {"attempts": case((Job.done < done, 1), else_=Job.attempts)}
-    told = session.execute(mine.values(done=done, of=of, beat_at=now, **further).returning(Job.cancel_asked)).first()
-    if told is None:
+    """Renew the lease and store the progress. Returns whether the job was asked to stop. Raises LeaseLost."""
+    leased = update(Job).where(Job.id == id, Job.state == "running", Job.worker == worker)
+    attempts = {"attempts": case((Job.done < done, 1), else_=Job.attempts)}
+    row = session.execute(leased.values(done=done, of=of, beat_at=now, **attempts).returning(Job.cancel_asked)).first()
+    if row is None:
         raise LeaseLost
-    stop: bool = told[0]
-    return stop
+    cancel_asked: bool = row[0]
+    return cancel_asked
 
 
 def finish(
     session: Session, id: UUID, worker: str, result: Mapping[str, Any] | None, actor: Actor, now: datetime
 ) -> None:
-    """It is done. Raises Lost."""
-    held = _held(session, id, worker)
-    held.result = dict(result) if result is not None else None
-    held.done = held.of if held.of is not None else held.done
-    _close(session, held, "done", actor, now)
+    """Close a job as done. Raises LeaseLost."""
+    leased = _lock_leased(session, id, worker)
+    leased.result = dict(result) if result is not None else None
+    leased.done = leased.of if leased.of is not None else leased.done
+    _close(session, leased, "done", actor, now)
 
 
 def fail(session: Session, id: UUID, worker: str, failure: str, actor: Actor, now: datetime) -> None:
-    """It cannot go on; `failure` says why, and how to mend it. Raises Lost."""
-    held = _held(session, id, worker)
-    held.failure = failure
-    _close(session, held, "failed", actor, now)
+    """Close a job as failed; `failure` says why and how to fix it. Raises LeaseLost."""
+    leased = _lock_leased(session, id, worker)
+    leased.failure = failure
+    _close(session, leased, "failed", actor, now)
 
 
 def mark_cancelled(session: Session, id: UUID, worker: str, actor: Actor, now: datetime) -> None:
-    """It stopped because someone asked. Raises Lost."""
-    _close(session, _held(session, id, worker), "cancelled", actor, now)
+    """Close a job as cancelled, which a person asked for. Raises LeaseLost."""
+    _close(session, _lock_leased(session, id, worker), "cancelled", actor, now)
 
 
 def release(session: Session, id: UUID, worker: str) -> None:
-    """The worker ends, the job does not: it waits for the next one. Raises Lost."""
-    held = _held(session, id, worker)
-    held.state, held.worker = "queued", None
-    held.attempts -= 1  # nothing died
+    """Put a job back into the queue because its worker shuts down. Raises LeaseLost."""
+    leased = _lock_leased(session, id, worker)
+    leased.state, leased.worker = "queued", None
+    leased.attempts -= 1  # an attempt counts only if the worker died
     session.flush()
 
 
 def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Stop a job: at once while it waits, else at its next beat. One that has ended is left as it is."""
-    found = job(session, id, lock=True)
-    actor.require(found.permission)
-    if found.kind in NOT_CANCELLABLE:
+    """Cancel a job: a queued one at once, a running one when its worker next renews the lease.
+
+    Does nothing for a job that has ended. Raises Conflict for a kind that cannot be cancelled.
+    """
+    stored = job(session, id, lock=True)
+    actor.require(stored.permission)
+    if stored.kind in NOT_CANCELLABLE:
         raise Conflict(
             "never_stopped",
             "A billing run cannot be cancelled. You can void or credit its invoices, or discard its drafts.",
         )
-    if found.state == "queued":
-        _close(session, found, "cancelled", actor, now)
-    elif found.state == "running" and not found.cancel_asked:
-        found.cancel_asked = True
+    if stored.state == "queued":
+        _close(session, stored, "cancelled", actor, now)
+    elif stored.state == "running" and not stored.cancel_asked:
+        stored.cancel_asked = True
         session.flush()
         record(session, actor, now, "job.cancel_asked", "job", id)
 
 
 def retry(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Try a job that failed or was cancelled again, in one's own name.
+    """Enqueue a failed or cancelled job again, in the name of the actor.
 
-    One that waits or runs is left as it is; Conflict for one that is done.
+    Does nothing for a queued or running job. Raises Conflict for a job that is done or that another job repeats.
     """
-    found = job(session, id, lock=True)
-    actor.require(found.permission)
-    if found.state in {"queued", "running"}:
+    stored = job(session, id, lock=True)
+    actor.require(stored.permission)
+    if stored.state in {"queued", "running"}:
         return
-    if found.state == "done":
+    if stored.state == "done":
         raise Conflict("job_done", "This job is already done.")
-    if unfinished_job(session, found.kind, found.subject_id) is not None:
+    if unfinished_job(session, stored.kind, stored.subject_id) is not None:
         raise Conflict("job_alive", "Another job is already doing the same work.")
-    found.state, found.failure, found.finished_at = "queued", None, None
-    found.cancel_asked, found.attempts = False, 0
-    found.created_by, found.actor_kind, found.actor_id = actor.name, actor.kind, actor.id
+    stored.state, stored.failure, stored.finished_at = "queued", None, None
+    stored.cancel_asked, stored.attempts = False, 0
+    stored.created_by, stored.actor_kind, stored.actor_id = actor.name, actor.kind, actor.id
     session.flush()
-    record(session, actor, now, "job.queued", "job", id, {"kind": found.kind, "subject": str(found.subject_id)})
+    record(session, actor, now, "job.queued", "job", id, {"kind": stored.kind, "subject": str(stored.subject_id)})
 
 
-def _held(session: Session, id: UUID, worker: str) -> Job:
-    held = job(session, id, lock=True)
-    if held.state != "running" or held.worker != worker:
+def _lock_leased(session: Session, id: UUID, worker: str) -> Job:
+    leased = job(session, id, lock=True)
+    if leased.state != "running" or leased.worker != worker:
         raise LeaseLost
-    return held
+    return leased
 
 
-def _close(session: Session, ended: Job, state: str, actor: Actor, now: datetime) -> None:
-    ended.state, ended.worker, ended.finished_at = state, None, now
+def _close(session: Session, stored: Job, state: str, actor: Actor, now: datetime) -> None:
+    stored.state, stored.worker, stored.finished_at = state, None, now
     session.flush()
-    details = {"failure": ended.failure} if ended.failure else None
-    record(session, actor, now, f"job.{state}", "job", ended.id, details)
+    details = {"failure": stored.failure} if stored.failure else None
+    record(session, actor, now, f"job.{state}", "job", stored.id, details)

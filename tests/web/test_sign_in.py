@@ -290,7 +290,7 @@ def production_hasher(monkeypatch: pytest.MonkeyPatch) -> PasswordHasher:
 def test_unknown_accounts_take_as_long(production_hasher: PasswordHasher) -> None:
     hasher = production_hasher
     assert (hasher.memory_cost, hasher.time_cost, hasher.parallelism) == (19 * 1024, 2, 1)
-    assert not hasher.check_needs_rehash(users._DECOY)
+    assert not hasher.check_needs_rehash(users._DECOY_HASH)
     with patch.object(type(hasher), "verify", return_value=True) as verify:
         assert users.verify_password(None, PASSWORD) is None
     verify.assert_called_once()
@@ -368,7 +368,7 @@ def test_a_changed_password_may_keep_the_session_that_changed_it(app: Flask, ses
     id = session.scalars(select(User.id)).one()
     with mine.session_transaction() as kept:
         token = kept["_user_id"]
-    transaction(users.set_password, id, WRONG, SYSTEM, START, keep=token)
+    transaction(users.set_password, id, WRONG, SYSTEM, START, kept_token=token)
     assert (is_signed_in(mine), is_signed_in(other)) == (True, False)
     assert sign_in(other, "admin@example.com", WRONG).status_code == HTTPStatus.SEE_OTHER
 

@@ -1,4 +1,4 @@
-"""API tokens are made, shown once, and revoked."""
+"""API tokens are created, shown once, and revoked."""
 
 import secrets
 from collections.abc import Sequence
@@ -31,21 +31,21 @@ def create(
     actor: Actor,
     now: datetime,
 ) -> tuple[ApiToken, str]:
-    """Make a token for a person, or for nobody (the command line). Returns it and its secret, which is kept nowhere.
+    """Create a token of a person, or of none (`user_id` None). Returns it and its secret, which is not stored.
 
-    Raises Invalid for a name, scope or lifetime that cannot be, Denied for a scope that the actor does not hold, and Conflict
-    when the id is taken: a secret is shown once.
+    Raises Invalid for the name, scopes or lifetime, Denied for a scope that the actor does not have, and Conflict when the id
+    exists: the secret cannot be shown a second time.
     """
     if id is not None and session.get(ApiToken, id) is not None:
         raise Conflict("token_exists", "This token has already been created. Its secret is shown only once.", "id")
-    wanted = _checked(name, scopes, expires_in_days, actor)
+    granted = _checked_scopes(name, scopes, expires_in_days, actor)
     secret = with_checksum("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
     token = ApiToken(
         id=id or new_id(now),
         name=name,
         prefix=visible_prefix(secret),
         token_hash=digest(secret),
-        scopes=wanted,
+        scopes=granted,
         user_id=user_id,
         created_at=now,
         expires_at=now + timedelta(days=expires_in_days),
@@ -54,12 +54,12 @@ def create(
     )
     session.add(token)
     session.flush()
-    details = {"name": name, "scopes": wanted, "expires_at": token.expires_at.isoformat()}
+    details = {"name": name, "scopes": granted, "expires_at": token.expires_at.isoformat()}
     record(session, actor, now, "token.created", "token", token.id, details)
     return token, secret
 
 
-def _checked(name: str, scopes: Sequence[str], expires_in_days: int, actor: Actor) -> list[str]:
+def _checked_scopes(name: str, scopes: Sequence[str], expires_in_days: int, actor: Actor) -> list[str]:
     check_not_blank(name, "name", longest=100)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
@@ -70,16 +70,16 @@ def _checked(name: str, scopes: Sequence[str], expires_in_days: int, actor: Acto
         raise Invalid("no_scope", "Choose at least one scope.", "scopes")
     if not 1 <= expires_in_days <= MAX_LIFETIME_DAYS:
         raise Invalid("out_of_range", f"Use 1 to {MAX_LIFETIME_DAYS} days.", "expires_in_days")
-    beyond = [scope for scope in scopes if scope not in actor.permissions]
-    if beyond:
+    missing = [scope for scope in scopes if scope not in actor.permissions]
+    if missing:
         raise Denied(
-            "beyond_own_rights", f"You cannot grant the scope “{beyond[0]}” because you do not have it.", "scopes"
+            "beyond_own_rights", f"You cannot grant the scope “{missing[0]}” because you do not have it.", "scopes"
         )
     return [scope for scope in SCOPES if scope in scopes]
 
 
 def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> bool:
-    """End a token at once and for good. Returns False when it was ended before. Raises NotFound."""
+    """Revoke a token for good. Returns False when it was already revoked. Raises NotFound."""
     token = session.get(ApiToken, token_id, with_for_update={"of": ApiToken})
     if token is None:
         raise NotFound("unknown_token", f"There is no token {token_id}.", "id")
@@ -92,7 +92,7 @@ def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> boo
 
 
 def record_use(session: Session, token_id: UUID, now: datetime) -> None:
-    """Remember when a token was last used, to the minute: no write, and no audit event, for each request."""
+    """Store when a token was last used, unless the stored time is recent. A use is not an act and has no audit event."""
     session.execute(
         update(ApiToken)
         .where(

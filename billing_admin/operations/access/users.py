@@ -1,4 +1,4 @@
-"""People: created, given a role and a password, deactivated and activated; signed in and out."""
+"""People are created, change role and password, are deactivated and activated, and sign in and out."""
 
 import secrets
 import string
@@ -24,46 +24,46 @@ TOKEN_BYTES = 32
 MAX_SESSION_AGE = timedelta(hours=24)
 
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# The hash of a value nobody knows: an unknown account takes as long as a known one.
-_DECOY: Final = "$argon2id$v=19$m=19456,t=2,p=1$Q0v7QMYsFJ1lXcGSnCUszQ$Sgc01lX2PfMBiPBA8S0Gv8/1w29U0i0rn1KARNrrkFE"
+# The hash of a random value: checking it for an unknown e-mail address takes as long as for a known one.
+_DECOY_HASH: Final = "$argon2id$v=19$m=19456,t=2,p=1$Q0v7QMYsFJ1lXcGSnCUszQ$Sgc01lX2PfMBiPBA8S0Gv8/1w29U0i0rn1KARNrrkFE"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPassword:
-    """A password was right for these credentials; `fresh_hash` replaces a hash that is weaker than today's."""
+    """Credentials whose password was right. `new_hash` is set when the stored hash has outdated parameters."""
 
     credentials: Credentials
-    fresh_hash: str | None
+    new_hash: str | None
 
 
 def create_user(session: Session, email: str, password: str, role: str, actor: Actor, now: datetime) -> User:
-    """Add a person. Raises Invalid for an address, password or role that will not do, Conflict for an address that is taken."""
-    spelled = check_email(email, "email")
+    """Create a person. Raises Invalid for the address, password or role, and Conflict for an address that exists."""
+    address = check_email(email, "email")
     _check_role(role)
-    check_password(password, spelled, "password")
-    if session.scalars(select(User.id).where(User.email == spelled)).first() is not None:
-        raise Conflict("email_taken", f"{spelled} already has an account.", "email")
-    user = User(id=new_id(now), email=spelled, role=role, password_hash=_hashed(password), active=True, created_at=now)
+    check_password(password, address, "password")
+    if session.scalars(select(User.id).where(User.email == address)).first() is not None:
+        raise Conflict("email_taken", f"{address} already has an account.", "email")
+    user = User(id=new_id(now), email=address, role=role, password_hash=_hashed(password), active=True, created_at=now)
     session.add(user)
     session.flush()
-    record(session, actor, now, "user.created", "user", user.id, {"email": spelled, "role": role})
+    record(session, actor, now, "user.created", "user", user.id, {"email": address, "role": role})
     return user
 
 
 def set_password(
-    session: Session, user_id: UUID, password: str, actor: Actor, now: datetime, keep: str | None = None
+    session: Session, user_id: UUID, password: str, actor: Actor, now: datetime, kept_token: str | None = None
 ) -> None:
-    """Change a password. Every session of the person ends, but the one whose token is `keep`."""
+    """Change a password, and end all sessions of the person except the one with the token `kept_token`."""
     user = _user(session, user_id)
     check_password(password, user.email, "password")
     user.password_hash = _hashed(password)
     session.flush()
-    _end_sessions(session, user_id, keep)
+    _end_sessions(session, user_id, kept_token)
     record(session, actor, now, "user.password_changed", "user", user_id)
 
 
 def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: datetime) -> None:
-    """Give a person another role; their sessions end. Raises Conflict for the last admin."""
+    """Change the role of a person, and end their sessions. Raises Conflict for the last admin."""
     _check_role(role)
     user = _user(session, user_id)
     if user.role == role:
@@ -77,7 +77,7 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
 
 
 def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
-    """Close a person's account, and end their sessions. Raises Conflict for the last admin."""
+    """Close a person's access, and end their sessions. Raises Conflict for the last admin."""
     user = _user(session, user_id)
     if not user.active:
         return
@@ -89,7 +89,7 @@ def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> 
 
 
 def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
-    """Open a closed account again, with the password it had."""
+    """Open a person's access again, with the same password."""
     user = _user(session, user_id)
     if user.active:
         return
@@ -99,64 +99,69 @@ def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> No
 
 
 def generate_password() -> str:
-    """Twenty letters and digits that are not taken for one another: 100 bits or so."""
+    """Return 20 random letters and digits in groups of five (about 100 bits), without look-alikes such as 0 and o."""
     alphabet = [c for c in string.ascii_lowercase + string.digits if c not in "0o1li"]
     return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
 
 
-def verify_password(known: Credentials | None, password: str) -> VerifiedPassword | None:
-    """Check a password against what is stored, or against a decoy that takes as long. It is slow: do it outside a transaction."""
+def verify_password(credentials: Credentials | None, password: str) -> VerifiedPassword | None:
+    """Check a password against the stored hash, or against a decoy that takes as long. Returns None when it is wrong.
+
+    The check is slow on purpose: call it outside of a transaction.
+    """
     try:
-        spelled = normalise_password(password)
+        normalised = normalise_password(password)
     except Invalid:
-        return None  # no account's password is as long
+        return None  # it is longer than any stored password
     try:
-        _HASHER.verify(known.password_hash if known else _DECOY, spelled)
+        _HASHER.verify(credentials.password_hash if credentials else _DECOY_HASH, normalised)
     except (VerificationError, InvalidHashError):
         return None
-    if known is None:
+    if credentials is None:
         return None
-    return VerifiedPassword(known, _HASHER.hash(spelled) if _HASHER.check_needs_rehash(known.password_hash) else None)
+    return VerifiedPassword(
+        credentials, _HASHER.hash(normalised) if _HASHER.check_needs_rehash(credentials.password_hash) else None
+    )
 
 
 def sign_in(
-    session: Session, email: str, proof: VerifiedPassword | None, network: str, request_id: str | None, now: datetime
+    session: Session, email: str, verified: VerifiedPassword | None, network: str, request_id: str | None, now: datetime
 ) -> str | None:
-    """Open a session and return its token, or None when that is refused; a refusal is a result, so that it is stored, too.
+    """Open a session and return its token, or None for a refusal, which is committed as a failed sign-in.
 
-    Nothing is stored for an attempt that is throttled: what an attacker can write is bounded.
+    A throttled attempt stores nothing, so that an attacker cannot fill the database.
     """
     if is_sign_in_throttled(session, email, network, now):
         return None
-    user = _proven(session, proof)
-    if proof is None or user is None:
-        _note_failure(session, email, network, request_id, now)
+    user = _verified_user(session, verified)
+    if verified is None or user is None:
+        _record_failure(session, email, network, request_id, now)
         return None
-    if proof.fresh_hash:
-        user.password_hash = proof.fresh_hash
+    if verified.new_hash:
+        user.password_hash = verified.new_hash
         session.flush()
-    _tidy_up(session, user.email, network, now)
+    _delete_expired(session, user.email, network, now)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     session.execute(
         insert(UserSession),
         [{"token_hash": session_token_hash(token), "user_id": user.id, "created_at": now, "last_seen_at": now}],
     )
-    person = Actor("person", user.id, user.email, ROLES[user.role], request_id)
-    record(session, person, now, "user.signed_in", "user", user.id, {"address": network})
+    user_actor = Actor("person", user.id, user.email, ROLES[user.role], request_id)
+    record(session, user_actor, now, "user.signed_in", "user", user.id, {"address": network})
     return token
 
 
 def end_session(session: Session, token: str, actor: Actor, now: datetime, action: str = "user.signed_out") -> None:
-    """Forget a session: its cookie is worth nothing from here on. Ending one that has ended is fine."""
-    ended = session.scalars(
+    """Delete a session, so that its cookie stops working. Does nothing for a session that has ended."""
+    user_id = session.scalars(
         delete(UserSession).where(UserSession.token_hash == session_token_hash(token)).returning(UserSession.user_id)
     ).one_or_none()
-    if ended is not None:
-        record(session, actor, now, action, "user", ended)
+    if user_id is not None:
+        record(session, actor, now, action, "user", user_id)
 
 
 def record_session_use(session: Session, token: str, now: datetime) -> None:
-    """Note that a session is in use. This alone has no audit event: it is no act."""
+    """Store when a session was last used. A use is not an act and has no audit event."""
     session.execute(
         update(UserSession).where(UserSession.token_hash == session_token_hash(token)).values(last_seen_at=now)
     )
@@ -179,7 +184,7 @@ def _hashed(password: str) -> str:
 
 
 def _refuse_last_admin(session: Session, user: User) -> None:
-    """The admins are locked in one order, so that two of them cannot remove each other at the same moment."""
+    # Locked in one order: two admins cannot remove each other at the same moment.
     admins = session.scalars(
         select(User.id).where(User.role == "admin", User.active).order_by(User.id).with_for_update()
     ).all()
@@ -187,32 +192,34 @@ def _refuse_last_admin(session: Session, user: User) -> None:
         raise Conflict("last_admin", "This is the last admin. Make another person an admin first.", "role")
 
 
-def _end_sessions(session: Session, user_id: UUID, keep: str | None = None) -> None:
-    ended = delete(UserSession).where(UserSession.user_id == user_id)
-    session.execute(ended.where(UserSession.token_hash != session_token_hash(keep)) if keep else ended)
+def _end_sessions(session: Session, user_id: UUID, kept_token: str | None = None) -> None:
+    deletion = delete(UserSession).where(UserSession.user_id == user_id)
+    if kept_token:
+        deletion = deletion.where(UserSession.token_hash != session_token_hash(kept_token))
+    session.execute(deletion)
 
 
-def _proven(session: Session, proof: VerifiedPassword | None) -> User | None:
-    """The person whom the proof is for, unless their password or their account changed since it was checked."""
-    if proof is None:
+def _verified_user(session: Session, verified: VerifiedPassword | None) -> User | None:
+    """Return the person, or None if their password changed or they were deactivated since the password was checked."""
+    if verified is None:
         return None
-    stored = proof.credentials
+    credentials = verified.credentials
     return session.scalars(
-        select(User).where(User.id == stored.user_id, User.password_hash == stored.password_hash, User.active)
+        select(User).where(User.id == credentials.user_id, User.password_hash == credentials.password_hash, User.active)
     ).one_or_none()
 
 
-def _note_failure(session: Session, email: str, network: str, request_id: str | None, now: datetime) -> None:
-    """Count it, and name the account in the audit log if there is one: else what was typed may well be a password."""
-    typed = fold_email(email)
-    known = session.scalars(select(User.id).where(User.email == typed)).one_or_none()
-    session.execute(insert(SignInFailure), [{"id": new_id(now), "email": typed, "address": network, "at": now}])
-    nobody = Actor("person", None, "not signed in", frozenset(), request_id)
-    record(session, nobody, now, "user.sign_in_failed", "user", known, {"address": network})
+def _record_failure(session: Session, email: str, network: str, request_id: str | None, now: datetime) -> None:
+    """Count a failed sign-in. The audit event names only an existing person: other input may be a password."""
+    address = fold_email(email)
+    user_id = session.scalars(select(User.id).where(User.email == address)).one_or_none()
+    session.execute(insert(SignInFailure), [{"id": new_id(now), "email": address, "address": network, "at": now}])
+    anonymous = Actor("person", None, "not signed in", frozenset(), request_id)
+    record(session, anonymous, now, "user.sign_in_failed", "user", user_id, {"address": network})
 
 
-def _tidy_up(session: Session, email: str, network: str, now: datetime) -> None:
-    """Forget what no longer counts: old failures and this person's own, and sessions that outlived any limit."""
+def _delete_expired(session: Session, email: str, network: str, now: datetime) -> None:
+    """Delete failures that no longer count, those of this person and network, and sessions over the maximum age."""
     session.execute(delete(SignInFailure).where(SignInFailure.at <= now - FAILURES_COUNT_FOR))
     session.execute(delete(SignInFailure).where(SignInFailure.email == email, SignInFailure.address == network))
     session.execute(delete(UserSession).where(UserSession.created_at <= now - MAX_SESSION_AGE))

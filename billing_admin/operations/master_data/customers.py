@@ -16,9 +16,9 @@ from billing_admin.domain.master_data import CustomerFields, check_fields, check
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer
 from billing_admin.operations.audit import changed_fields, record
-from billing_admin.operations.master_data.accounts import open_accounts
+from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
 
-_OWN_REFERENCE = re.compile("C-([0-9]+)")  # SQLite's LIKE takes c-0007 for one, too
+_GENERATED_REFERENCE = re.compile("C-([0-9]+)")  # checked after LIKE, which ignores case on SQLite
 FIELDS = ("reference", "name", "email", "address", "tax_id", "tax_treatment", "currency", "payment_terms_days", "notes")
 
 _DEFAULTS: Mapping[str, Any] = {
@@ -34,39 +34,39 @@ _DEFAULTS: Mapping[str, Any] = {
 def create(
     session: Session, fields: CustomerFields, id: UUID | None, actor: Actor, now: datetime
 ) -> tuple[Customer, bool]:
-    """Add a customer, or answer with the one of the same id or reference; returns it and whether it is new.
+    """Create a customer, or return the existing one with the same id or reference. Returns it and whether it is new.
 
-    Name and currency are needed. Without a reference the next free one such as C-0007 is taken. Raises Conflict, naming
-    what differs, when id or reference belong to a customer with other values.
+    Name and currency are mandatory. Without a reference, the next free one such as C-0007 is used. Raises Conflict, with the
+    fields that differ, when the id or reference belongs to a customer with other values.
     """
-    given = check_fields(fields)
-    existing = _existing(session, id, given.get("reference"))
+    values = check_fields(fields)
+    existing = _find_existing(session, id, values.get("reference"))
     if existing is not None:
-        _check_same(existing, given, id)
+        _check_same(existing, values, id)
         return existing, False
-    check_new_texts(given)
-    for needed in ("name", "currency"):
-        if needed not in given:
-            raise Invalid("missing", f"Enter the customer's {needed}.", needed)
-    reference = given.get("reference") or _next_reference(session)
-    customer = Customer(id=id or new_id(now), **{**_DEFAULTS, **given, "reference": reference}, created_at=now)
+    check_new_texts(values)
+    for field in ("name", "currency"):
+        if field not in values:
+            raise Invalid("missing", f"Enter the customer's {field}.", field)
+    reference = values.get("reference") or _next_reference(session)
+    customer = Customer(id=id or new_id(now), **{**_DEFAULTS, **values, "reference": reference}, created_at=now)
     customer.archived_at = None
-    _index(customer)
+    _set_search_text(customer)
     session.add(customer)
     session.flush()
     open_accounts(session, [(customer.id, customer.currency)])
-    record(session, actor, now, "customer.created", "customer", customer.id, _facts(customer))
+    record(session, actor, now, "customer.created", "customer", customer.id, _stored_fields(customer))
     return customer, True
 
 
-def _existing(session: Session, id: UUID | None, reference: str | None) -> Customer | None:
+def _find_existing(session: Session, id: UUID | None, reference: str | None) -> Customer | None:
     by_id = session.get(Customer, id) if id else None
     if by_id is not None or reference is None:
         return by_id
     return session.scalar(select(Customer).where(Customer.reference == reference))
 
 
-def _check_same(existing: Customer, given: dict[str, Any], id: UUID | None) -> None:
+def _check_same(existing: Customer, values: dict[str, Any], id: UUID | None) -> None:
     if id is not None and existing.id != id:
         raise Conflict(
             "reference_taken",
@@ -74,7 +74,7 @@ def _check_same(existing: Customer, given: dict[str, Any], id: UUID | None) -> N
             "reference",
             differs=["id"],
         )
-    differs = differing_fields(given, _facts(existing))
+    differs = differing_fields(values, _stored_fields(existing))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -86,60 +86,54 @@ def _check_same(existing: Customer, given: dict[str, Any], id: UUID | None) -> N
 
 
 def _next_reference(session: Session) -> str:
-    """The reference after the highest of the form C-0007."""
-    taken = session.scalars(select(Customer.reference).where(Customer.reference.like("C-%"))).all()
-    numbers = [int(found[1]) for reference in taken if (found := _OWN_REFERENCE.fullmatch(reference))]
+    """Return the reference after the highest of the form C-0007."""
+    references = session.scalars(select(Customer.reference).where(Customer.reference.like("C-%"))).all()
+    numbers = [int(match[1]) for reference in references if (match := _GENERATED_REFERENCE.fullmatch(reference))]
     return f"C-{max(numbers, default=0) + 1:04d}"
 
 
-def _facts(customer: Customer) -> dict[str, Any]:
+def _stored_fields(customer: Customer) -> dict[str, Any]:
     return {field: getattr(customer, field) for field in FIELDS}
 
 
-def _index(customer: Customer) -> None:
+def _set_search_text(customer: Customer) -> None:
     customer.search = fold_for_search(f"{customer.reference} {customer.name} {customer.email}")
 
 
 def update(
     session: Session, customer_id: UUID, fields: CustomerFields, version: int | None, actor: Actor, now: datetime
 ) -> Customer:
-    """Change the fields given. `version` is that of what was read: raises Stale when somebody changed it since."""
+    """Change the given fields. Raises Stale when `version` is set and the customer has been changed since that version."""
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if version is not None and version != customer.version:
         raise Stale(
             "stale", f"{customer.reference} has been changed by someone else. Review the change, then try again."
         )
-    given = check_fields(fields)
-    _check_free(session, customer, given)
-    before = _facts(customer)
-    check_new_texts(given, before)
-    for field, value in given.items():
+    values = check_fields(fields)
+    _refuse_taken_reference(session, customer, values)
+    before = _stored_fields(customer)
+    check_new_texts(values, before)
+    for field, value in values.items():
         setattr(customer, field, value)
-    changed = changed_fields(before, _facts(customer))
+    changed = changed_fields(before, _stored_fields(customer))
     if changed:
-        _index(customer)
+        _set_search_text(customer)
         session.flush()
-        _open_account(session, customer)
+        open_account_if_missing(session, (customer.id, customer.currency))
         record(session, actor, now, "customer.changed", "customer", customer.id, changed)
     return customer
 
 
-def _check_free(session: Session, customer: Customer, given: dict[str, Any]) -> None:
-    other = session.scalar(
-        select(Customer).where(Customer.reference == given.get("reference", ""), Customer.id != customer.id)
+def _refuse_taken_reference(session: Session, customer: Customer, values: dict[str, Any]) -> None:
+    holder = session.scalar(
+        select(Customer).where(Customer.reference == values.get("reference", ""), Customer.id != customer.id)
     )
-    if other is not None:
-        raise Conflict("reference_taken", f"{other.reference} is already the reference of {other.name}.", "reference")
-
-
-def _open_account(session: Session, customer: Customer) -> None:
-    key = (customer.id, customer.currency)
-    if session.get(Account, key) is None:
-        open_accounts(session, [key])
+    if holder is not None:
+        raise Conflict("reference_taken", f"{holder.reference} is already the reference of {holder.name}.", "reference")
 
 
 def archive(session: Session, customer_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Take a customer out of use. Returns False when it was already. Raises Conflict while something is unbilled."""
+    """Archive a customer. Returns False when it was already archived. Raises Conflict while it has unbilled charges."""
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if customer.archived_at is not None:
         return False
@@ -154,7 +148,7 @@ def archive(session: Session, customer_id: UUID, actor: Actor, now: datetime) ->
 
 
 def restore(session: Session, customer_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Bring an archived customer back. Returns False when it was not archived."""
+    """Restore an archived customer. Returns False when it was not archived."""
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if customer.archived_at is None:
         return False

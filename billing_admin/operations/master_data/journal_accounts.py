@@ -1,4 +1,4 @@
-"""The accounts of the journal are named."""
+"""The accounts of the journal are renamed."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,19 +14,22 @@ from billing_admin.operations.audit import changed_fields, record
 
 
 def update(
-    session: Session, given: Mapping[str, str], version: int | None, actor: Actor, now: datetime
+    session: Session, accounts: Mapping[str, str], version: int | None, actor: Actor, now: datetime
 ) -> Organisation:
-    """Name the accounts given; one left blank has its usual name again. Raises Stale when somebody changed the settings since."""
-    house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    if version is not None and version != house.version:
+    """Rename the given journal accounts; a blank name restores the default.
+
+    Raises Stale when `version` is set and the settings have been changed since that version.
+    """
+    organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
+    if version is not None and version != organisation.version:
         raise Stale("stale", "The settings have been changed by someone else. Review the change, then try again.")
-    named = {key: value or DEFAULT_ACCOUNTS.get(key, "") for key, value in given.items()}
-    before = Accounts.of(house.journal_accounts).names
-    check_new_texts(named, before)
-    after = {**before, **check_accounts(named)}
+    new_names = {key: value or DEFAULT_ACCOUNTS.get(key, "") for key, value in accounts.items()}
+    before = Accounts.of(organisation.journal_accounts).names
+    check_new_texts(new_names, before)
+    after = {**before, **check_accounts(new_names)}
     changed = changed_fields(before, after)
     if changed:
-        house.journal_accounts = {key: value for key, value in after.items() if value != DEFAULT_ACCOUNTS[key]}
+        organisation.journal_accounts = {key: value for key, value in after.items() if value != DEFAULT_ACCOUNTS[key]}
         session.flush()
         record(session, actor, now, "organisation.changed", "organisation", None, changed)
-    return house
+    return organisation

@@ -1,4 +1,4 @@
-"""Number series that cannot go on are ended: a document dated in the future blocks its series until that day."""
+"""New number series replace blocked ones: a document dated in the future blocks its series until that day."""
 
 from collections.abc import Collection
 from datetime import date, datetime
@@ -13,17 +13,19 @@ from billing_admin.queries.invoices.numbers import DOCUMENT_KINDS
 
 
 def start_new_series(session: Session, changed: Collection[str], today: date, now: datetime) -> dict[str, Any]:
-    """Begin new series for the kinds whose number format is among the `changed` settings; return them for the audit log."""
-    begun = {
-        kind: _begin_where_blocked(session, kind, today, now) for kind in DOCUMENT_KINDS if f"{kind}_format" in changed
+    """Start new series for the kinds whose number format is among the `changed` settings. Returns the audit details."""
+    years_by_kind = {
+        kind: _replace_blocked_series(session, kind, today, now)
+        for kind in DOCUMENT_KINDS
+        if f"{kind}_format" in changed
     }
-    return {f"new_{kind}_series": ", ".join(map(str, years)) for kind, years in begun.items() if years}
+    return {f"new_{kind}_series": ", ".join(map(str, years)) for kind, years in years_by_kind.items() if years}
 
 
-def _begin_where_blocked(session: Session, kind: str, today: date, now: datetime) -> list[int]:
-    """Begin a new series for each year whose last document of a kind is dated after today; returns these years.
+def _replace_blocked_series(session: Session, kind: str, today: date, now: datetime) -> list[int]:
+    """Start a new series for each year whose last document of a kind is dated after today. Returns these years.
 
-    The ended series keeps its numbers and hashes. The changed format keeps the new numbers apart from them.
+    The blocked series keeps its numbers and hashes. The changed format makes sure that the new numbers differ from them.
     """
     query = select(NumberSeries).where(NumberSeries.kind == kind).order_by(NumberSeries.year, NumberSeries.part)
     current = {series.year: series for series in session.scalars(query.with_for_update())}

@@ -36,49 +36,53 @@ FIELDS = [
 def update(
     session: Session, fields: OrganisationFields, version: int | None, actor: Actor, now: datetime
 ) -> Organisation:
-    """Change the settings given; they apply to future documents only. Raises Stale when somebody changed them since,
-    Conflict for another base currency once an invoice exists, and Invalid for formats whose numbers could be the same.
-    Another number format begins a new number series where a document dated in the future blocks the current one.
+    """Change the given settings, which apply to future documents only.
+
+    Where a document dated in the future blocks a number series, a changed number format starts a new series. Raises Stale when
+    `version` is set and the settings have been changed since, Conflict for another base currency once an invoice exists, and
+    Invalid for number formats that could produce the same number.
     """
-    house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    if version is not None and version != house.version:
+    organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
+    if version is not None and version != organisation.version:
         raise Stale("stale", "The settings have been changed by someone else. Review the change, then try again.")
-    given = check_fields(fields)
-    before = _facts(house)
-    check_new_texts(given, before)
+    values = check_fields(fields)
+    before = _stored_fields(organisation)
+    check_new_texts(values, before)
     for field in FIELDS:
-        if field in given:
-            setattr(house, field, given[field])
-    _check_formats(house)
-    if "default_tax_rate" in given:
-        house.default_tax_rate = _rate(session, given["default_tax_rate"])
-    changed = changed_fields(before, _facts(house))
+        if field in values:
+            setattr(organisation, field, values[field])
+    _check_number_formats(organisation)
+    if "default_tax_rate" in values:
+        organisation.default_tax_rate = _tax_rate(session, values["default_tax_rate"])
+    changed = changed_fields(before, _stored_fields(organisation))
     if "base_currency" in changed and session.scalar(select(Invoice.id).limit(1)) is not None:
         raise Conflict(
             "currency_locked", "The base currency cannot be changed once an invoice exists.", "base_currency"
         )
     if changed:
         session.flush()
-        new_series = start_new_series(session, changed, day_of(now, house.time_zone), now)
+        new_series = start_new_series(session, changed, day_of(now, organisation.time_zone), now)
         record(session, actor, now, "organisation.changed", "organisation", None, changed | new_series)
-    return house
+    return organisation
 
 
-def _check_formats(house: Organisation) -> None:
-    if not never_collide(house.invoice_format, house.credit_note_format):
-        said = (
+def _check_number_formats(organisation: Organisation) -> None:
+    if not never_collide(organisation.invoice_format, organisation.credit_note_format):
+        message = (
             "Credit note numbers must differ from invoice numbers."
             " Start them with other letters, such as CN-{year}-{number:5}."
         )
-        raise Invalid("formats_collide", said, "credit_note_format")
+        raise Invalid("formats_collide", message, "credit_note_format")
 
 
-def _rate(session: Session, code: str) -> TaxRate:
+def _tax_rate(session: Session, code: str) -> TaxRate:
     rate = session.scalar(select(TaxRate).where(TaxRate.code == code))
     if rate is None:
         raise Invalid("unknown_tax_rate", f"There is no tax rate “{code[:80]}”.", "default_tax_rate")
     return rate
 
 
-def _facts(house: Organisation) -> dict[str, Any]:
-    return {field: getattr(house, field) for field in FIELDS} | {"default_tax_rate": house.default_tax_rate.code}
+def _stored_fields(organisation: Organisation) -> dict[str, Any]:
+    return {field: getattr(organisation, field) for field in FIELDS} | {
+        "default_tax_rate": organisation.default_tax_rate.code
+    }

@@ -1,4 +1,4 @@
-"""The days on which the books are open, and the period lock: opened again only with a reason."""
+"""The period lock, and the checks of dates against it. Unlocking days needs a reason."""
 
 from datetime import date, datetime
 
@@ -16,7 +16,7 @@ from billing_admin.queries.master_data.organisation import day_of
 
 
 def require_open_day(session: Session, day: date, now: datetime, field: str) -> Organisation:
-    """Return the organisation for a write dated on `day`; until it commits nobody can lock that day.
+    """Return the organisation for a write dated on `day`, which no other transaction can lock before the caller commits.
 
     Raises Invalid for a day after today and for a locked day.
     """
@@ -27,7 +27,7 @@ def require_open_day(session: Session, day: date, now: datetime, field: str) -> 
 
 
 def lock_organisation(session: Session) -> Organisation:
-    """Return the organisation; its settings and its period lock stay as they are until the caller commits."""
+    """Return the organisation, whose settings and period lock cannot change until the caller commits."""
     query = select(Organisation).with_for_update(read=True, of=Organisation)
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
@@ -39,22 +39,24 @@ def check_issue_date(session: Session, organisation: Organisation, kind: str, da
 
 
 def set_period_lock(session: Session, through: date | None, reason: str, actor: Actor, now: datetime) -> bool:
-    """Lock the books through a day, or open them all with None. Returns False when that is how they are.
+    """Lock the books through a day, or unlock all of them with None. Returns False when nothing changes.
 
-    Raises Invalid for a day to come, and for a day before the locked one, or none, without a reason.
+    Raises Invalid for a day in the future, and for unlocking days without a reason.
     """
-    house = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
-    before = house.locked_through
+    organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
+    before = organisation.locked_through
     if through == before:
         return False
-    if through is not None and through > day_of(now, house.time_zone):
+    if through is not None and through > day_of(now, organisation.time_zone):
         raise Invalid("in_the_future", "Use today or an earlier day: future days cannot be locked.", "through")
-    opens = before is not None and (through is None or through < before)
-    said = check_not_blank(reason, "reason", longest=500) if opens else check_text(reason, "reason", longest=500)
-    house.locked_through = through
+    unlocks = before is not None and (through is None or through < before)
+    checked_reason = (
+        check_not_blank(reason, "reason", longest=500) if unlocks else check_text(reason, "reason", longest=500)
+    )
+    organisation.locked_through = through
     session.flush()
     days = [day.isoformat() if day else None for day in (before, through)]
-    action = "period.unlocked" if opens else "period.locked"
-    details = {"locked_through": days, "reason": said}
+    action = "period.unlocked" if unlocks else "period.locked"
+    details = {"locked_through": days, "reason": checked_reason}
     record(session, actor, now, action, "organisation", None, details)
     return True

@@ -1,4 +1,4 @@
-"""Services are added, changed, archived and restored. A price change never alters a charge that was posted."""
+"""Services are created, changed, archived and restored. A price change never alters a posted charge."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -23,56 +23,56 @@ from billing_admin.queries.master_data.organisation import organisation
 def create(
     session: Session, fields: ServiceFields, id: UUID | None, actor: Actor, now: datetime
 ) -> tuple[Service, bool]:
-    """Add a service, or answer with the one of the same id or code; returns it and whether it is new.
+    """Create a service, or return the existing one with the same id or code. Returns it and whether it is new.
 
-    The code is needed; the name defaults to it, the tax rate to the organisation's. Raises Conflict, naming what differs,
-    when id or code belong to a service with other values.
+    The code is mandatory. The name defaults to the code, the tax rate to that of the organisation. Raises Conflict, with the
+    fields that differ, when the id or code belongs to a service with other values.
     """
-    given = _checked(fields)
-    existing = _existing(session, id, given.get("code"))
+    values = _checked_values(fields)
+    existing = _find_existing(session, id, values.get("code"))
     if existing is not None:
-        _check_same(existing, given, id)
+        _check_same(existing, values, id)
         return existing, False
-    check_new_texts(given)
-    if "code" not in given:
+    check_new_texts(values)
+    if "code" not in values:
         raise Invalid("missing", "Enter the service's code.", "code")
     service = Service(
         id=id or new_id(now),
-        code=given["code"],
-        name=given.get("name", given["code"]),
-        unit=given.get("unit", ""),
-        tax_rate=_rate(session, given.get("tax_rate")),
-        line_per_charge=given.get("line_per_charge", False),
-        revenue_account=given.get("revenue_account", ""),
+        code=values["code"],
+        name=values.get("name", values["code"]),
+        unit=values.get("unit", ""),
+        tax_rate=_tax_rate(session, values.get("tax_rate")),
+        line_per_charge=values.get("line_per_charge", False),
+        revenue_account=values.get("revenue_account", ""),
         created_at=now,
         archived_at=None,
     )
-    _set_prices(service, given)
-    _index(service)
+    _set_prices(service, values)
+    _set_search_text(service)
     session.add(service)
     session.flush()
-    record(session, actor, now, "service.created", "service", service.id, _plain(_facts(service)))
+    record(session, actor, now, "service.created", "service", service.id, _audit_details(_stored_fields(service)))
     return service, True
 
 
-def _checked(fields: ServiceFields) -> dict[str, Any]:
-    given = check_fields(fields)
-    if "prices_include_tax" in given:
-        given["prices_include_tax"] = sorted(set(given["prices_include_tax"]))
-    return given
+def _checked_values(fields: ServiceFields) -> dict[str, Any]:
+    values = check_fields(fields)
+    if "prices_include_tax" in values:
+        values["prices_include_tax"] = sorted(set(values["prices_include_tax"]))
+    return values
 
 
-def _existing(session: Session, id: UUID | None, code: str | None) -> Service | None:
+def _find_existing(session: Session, id: UUID | None, code: str | None) -> Service | None:
     by_id = session.get(Service, id) if id else None
     if by_id is not None or code is None:
         return by_id
     return session.scalar(select(Service).where(Service.code == code))
 
 
-def _check_same(existing: Service, given: dict[str, Any], id: UUID | None) -> None:
+def _check_same(existing: Service, values: dict[str, Any], id: UUID | None) -> None:
     if id is not None and existing.id != id:
         raise Conflict("code_taken", f"Code {existing.code} belongs to another service.", "code", differs=["id"])
-    differs = differing_fields(given, _facts(existing))
+    differs = differing_fields(values, _stored_fields(existing))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -83,7 +83,7 @@ def _check_same(existing: Service, given: dict[str, Any], id: UUID | None) -> No
         )
 
 
-def _rate(session: Session, code: str | None) -> TaxRate:
+def _tax_rate(session: Session, code: str | None) -> TaxRate:
     if code is None:
         return organisation(session).default_tax_rate
     rate = session.scalar(select(TaxRate).where(TaxRate.code == code))
@@ -92,25 +92,25 @@ def _rate(session: Session, code: str | None) -> TaxRate:
     return rate
 
 
-def _set_prices(service: Service, given: Mapping[str, Any]) -> None:
-    if "prices" in given:
-        _set_unit_prices(service, given["prices"])
-    if "prices_include_tax" in given:
-        _set_inclusive(service, given["prices_include_tax"])
+def _set_prices(service: Service, values: Mapping[str, Any]) -> None:
+    if "prices" in values:
+        _set_unit_prices(service, values["prices"])
+    if "prices_include_tax" in values:
+        _set_tax_included(service, values["prices_include_tax"])
 
 
 def _set_unit_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
-    kept = {price.currency: price for price in service.prices}
-    for currency in kept.keys() - prices.keys():
-        service.prices.remove(kept[currency])
+    prices_by_currency = {price.currency: price for price in service.prices}
+    for currency in prices_by_currency.keys() - prices.keys():
+        service.prices.remove(prices_by_currency[currency])
     for currency, unit_price in prices.items():
-        if currency in kept:
-            kept[currency].unit_price = unit_price
+        if currency in prices_by_currency:
+            prices_by_currency[currency].unit_price = unit_price
         else:
             service.prices.append(ServicePrice(currency=currency, unit_price=unit_price, includes_tax=False))
 
 
-def _set_inclusive(service: Service, currencies: Collection[str]) -> None:
+def _set_tax_included(service: Service, currencies: Collection[str]) -> None:
     missing = set(currencies) - {price.currency for price in service.prices}
     if missing:
         raise Invalid("no_price", f"Enter a price in {min(missing)[:40]}, or remove it here.", "prices_include_tax")
@@ -118,7 +118,7 @@ def _set_inclusive(service: Service, currencies: Collection[str]) -> None:
         price.includes_tax = price.currency in currencies
 
 
-def _facts(service: Service) -> dict[str, Any]:
+def _stored_fields(service: Service) -> dict[str, Any]:
     return {
         "code": service.code,
         "name": service.name,
@@ -131,48 +131,48 @@ def _facts(service: Service) -> dict[str, Any]:
     }
 
 
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+def _audit_details(facts: dict[str, Any]) -> dict[str, Any]:
     return facts | {"prices": {currency: plain_decimal(price) for currency, price in facts["prices"].items()}}
 
 
-def _index(service: Service) -> None:
+def _set_search_text(service: Service) -> None:
     service.search = fold_for_search(f"{service.code} {service.name}")
 
 
 def update(
     session: Session, service_id: UUID, fields: ServiceFields, version: int | None, actor: Actor, now: datetime
 ) -> Service:
-    """Change the fields given; `prices`, when given, are all the prices there are. Raises Stale as for customers."""
+    """Change the given fields; `prices` replaces all prices. Raises Stale when the service has changed since `version`."""
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if version is not None and version != service.version:
         raise Stale("stale", f"{service.code} has been changed by someone else. Review the change, then try again.")
-    given = _checked(fields)
-    _check_free(session, service, given)
-    before = _facts(service)
-    check_new_texts(given, before)
+    values = _checked_values(fields)
+    _refuse_taken_code(session, service, values)
+    before = _stored_fields(service)
+    check_new_texts(values, before)
     for field in ("code", "name", "unit", "line_per_charge", "revenue_account"):
-        if field in given:
-            setattr(service, field, given[field])
-    if "tax_rate" in given:
-        service.tax_rate = _rate(session, given["tax_rate"])
-    _set_prices(service, given)
-    changed = changed_fields(_plain(before), _plain(_facts(service)))
+        if field in values:
+            setattr(service, field, values[field])
+    if "tax_rate" in values:
+        service.tax_rate = _tax_rate(session, values["tax_rate"])
+    _set_prices(service, values)
+    changed = changed_fields(_audit_details(before), _audit_details(_stored_fields(service)))
     if changed:
-        _index(service)
-        service.version += 1  # prices live in a table of their own: they count as a change of the service
+        _set_search_text(service)
+        service.version += 1  # prices are rows of their own, whose changes do not count up the version
         session.flush()
         record(session, actor, now, "service.changed", "service", service.id, changed)
     return service
 
 
-def _check_free(session: Session, service: Service, given: dict[str, Any]) -> None:
-    other = session.scalar(select(Service).where(Service.code == given.get("code", ""), Service.id != service.id))
-    if other is not None:
-        raise Conflict("code_taken", f"{other.code} is already the code of {other.name}.", "code")
+def _refuse_taken_code(session: Session, service: Service, values: dict[str, Any]) -> None:
+    holder = session.scalar(select(Service).where(Service.code == values.get("code", ""), Service.id != service.id))
+    if holder is not None:
+        raise Conflict("code_taken", f"{holder.code} is already the code of {holder.name}.", "code")
 
 
 def archive(session: Session, service_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Take a service out of the catalogue. Returns False when it was already; charges keep it."""
+    """Archive a service; posted charges keep it. Returns False when it was already archived."""
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if service.archived_at is not None:
         return False
@@ -182,7 +182,7 @@ def archive(session: Session, service_id: UUID, actor: Actor, now: datetime) -> 
 
 
 def restore(session: Session, service_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Bring an archived service back. Returns False when it was not archived."""
+    """Restore an archived service. Returns False when it was not archived."""
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if service.archived_at is None:
         return False

@@ -1,4 +1,4 @@
-"""Tax rates are added and reworded; a rate's percentage changes from a day on. What is issued keeps what it says."""
+"""Tax rates are created and changed; a percentage changes from a day on. Issued documents never change."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,23 +23,23 @@ TAXED = "S"
 
 
 def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
-    """Add a tax rate. Without a note, one that charges no tax gets the usual words of its category.
+    """Create a tax rate. A rate that charges no tax without a note gets the default note of its category.
 
     Raises Conflict when its code is taken, and Invalid for a percentage in a category that charges no tax.
     """
-    given = check_fields(fields)
-    check_new_texts(given)
-    if session.scalar(select(TaxRate.id).where(TaxRate.code == given["code"])) is not None:
-        raise Conflict("code_taken", f"Tax rate “{given['code']}” already exists.", "code")
-    if given["category"] != TAXED and given["percent"]:
-        raise Invalid("charges_no_tax", f"Category {given['category']} charges no tax: use 0 percent.", "percent")
-    given["note"] = given.get("note", "") or DEFAULT_TAX_NOTES.get(given["category"], "")
-    _check_note(given["category"], given["note"])
-    rate = TaxRate(id=new_id(now), **given)
+    values = check_fields(fields)
+    check_new_texts(values)
+    if session.scalar(select(TaxRate.id).where(TaxRate.code == values["code"])) is not None:
+        raise Conflict("code_taken", f"Tax rate “{values['code']}” already exists.", "code")
+    if values["category"] != TAXED and values["percent"]:
+        raise Invalid("charges_no_tax", f"Category {values['category']} charges no tax: use 0 percent.", "percent")
+    values["note"] = values.get("note", "") or DEFAULT_TAX_NOTES.get(values["category"], "")
+    _check_note(values["category"], values["note"])
+    rate = TaxRate(id=new_id(now), **values)
     session.add(rate)
     session.flush()
     record(
-        session, actor, now, "tax_rate.created", "tax_rate", rate.id, given | {"percent": plain_decimal(rate.percent)}
+        session, actor, now, "tax_rate.created", "tax_rate", rate.id, values | {"percent": plain_decimal(rate.percent)}
     )
     return rate
 
@@ -54,14 +54,14 @@ def _check_note(category: str, note: str) -> None:
 def update(
     session: Session, rate_id: UUID, name: str, note: str, version: int | None, actor: Actor, now: datetime
 ) -> TaxRate:
-    """Change how a rate is called, and the reason that future documents print. Raises Stale when somebody changed it since."""
-    rate = _locked(session, rate_id, version)
-    given = check_fields({"name": name, "note": note})
+    """Change the name of a rate and the note on future documents. Raises Stale when it has changed since `version`."""
+    rate = _lock_rate(session, rate_id, version)
+    values = check_fields({"name": name, "note": note})
     _check_note(rate.category, note)
     before = {"name": rate.name, "note": rate.note}
-    check_new_texts(given, before)
+    check_new_texts(values, before)
     rate.name, rate.note = name, note
-    changed = changed_fields(before, given)
+    changed = changed_fields(before, values)
     if changed:
         session.flush()
         record(session, actor, now, "tax_rate.changed", "tax_rate", rate.id, changed)
@@ -77,30 +77,30 @@ def change_percent(
     actor: Actor,
     now: datetime,
 ) -> TaxRate:
-    """From a day on, charges are taxed at another percentage; a change of that day already there is replaced.
+    """Set the percentage that applies from a day on, replacing a change on the same day.
 
-    It counts for what is not billed yet, by the day it was incurred. Raises Stale, Invalid, and Conflict for a rate without tax.
+    It applies to unbilled charges incurred on or after that day. Raises Stale, Invalid, and Conflict for a rate without tax.
     """
-    rate = _locked(session, rate_id, version)
+    rate = _lock_rate(session, rate_id, version)
     if rate.category != TAXED:
         raise Conflict("charges_no_tax", f"{rate.name} charges no tax: its percentage stays 0.", "percent")
     check_fields({"percent": percent})
     check_calendar_day(valid_from, "valid_from")
-    known = {change.valid_from: change for change in rate.changes}
-    before = known[valid_from].percent if valid_from in known else None
+    changes_by_day = {change.valid_from: change for change in rate.changes}
+    before = changes_by_day[valid_from].percent if valid_from in changes_by_day else None
     if before != percent:
         if before is None:
             rate.changes.append(TaxRateChange(valid_from=valid_from, percent=percent))
         else:
-            known[valid_from].percent = percent
-        _changed(session, rate, valid_from, [before, percent], actor, now)
+            changes_by_day[valid_from].percent = percent
+        _record_percent_change(session, rate, valid_from, [before, percent], actor, now)
     return rate
 
 
 def remove_change(session: Session, rate_id: UUID, valid_from: date, actor: Actor, now: datetime) -> TaxRate:
-    """Take back a change that has not begun. Raises NotFound for a day without one, and Conflict once it has begun."""
-    rate = _locked(session, rate_id, None)
-    change = next((one for one in rate.changes if one.valid_from == valid_from), None)
+    """Remove a future change of the percentage. Raises NotFound for a day without one, Conflict once it is in effect."""
+    rate = _lock_rate(session, rate_id, None)
+    change = next((change for change in rate.changes if change.valid_from == valid_from), None)
     if change is None:
         raise NotFound("unknown_change", f"{rate.name} does not change on {valid_from.isoformat()}.", "valid_from")
     if valid_from <= today(session, now):
@@ -109,22 +109,22 @@ def remove_change(session: Session, rate_id: UUID, valid_from: date, actor: Acto
             f"The change of {rate.name} on {valid_from.isoformat()} has already taken effect. Enter a new percentage instead.",
         )
     rate.changes.remove(change)
-    _changed(session, rate, valid_from, [change.percent, None], actor, now)
+    _record_percent_change(session, rate, valid_from, [change.percent, None], actor, now)
     return rate
 
 
-def _changed(
+def _record_percent_change(
     session: Session, rate: TaxRate, valid_from: date, percents: list[Decimal | None], actor: Actor, now: datetime
 ) -> None:
-    rate.version += 1  # changes live in a table of their own: they count as a change of the rate
+    rate.version += 1  # changes are rows of their own, which do not count up the version
     session.flush()
     session.refresh(rate, ["changes"])
-    was, is_now = (None if percent is None else plain_decimal(percent) for percent in percents)
-    details: dict[str, Any] = {"valid_from": valid_from.isoformat(), "percent": [was, is_now]}
+    before, after = (None if percent is None else plain_decimal(percent) for percent in percents)
+    details: dict[str, Any] = {"valid_from": valid_from.isoformat(), "percent": [before, after]}
     record(session, actor, now, "tax_rate.percent_changed", "tax_rate", rate.id, details)
 
 
-def _locked(session: Session, rate_id: UUID, version: int | None) -> TaxRate:
+def _lock_rate(session: Session, rate_id: UUID, version: int | None) -> TaxRate:
     rate = tax_rate(session, rate_id)
     session.refresh(rate, with_for_update=True)
     if version is not None and version != rate.version:
