@@ -128,7 +128,7 @@ def test_every_error_is_told_and_nothing_comes_in(session: Session) -> None:
     tally = counted(one)
     assert (one.state, tally.rows, tally.errors, tally.wrong) == ("refused", 11, 10, 9)
     assert "Line 12 has the same" in errors(one)[8].message
-    with pytest.raises(Conflict, match="no errors"):
+    with pytest.raises(Conflict, match="must pass the check"):
         transaction(imports.start, one.id, SYSTEM, NOW)
 
 

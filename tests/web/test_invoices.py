@@ -237,7 +237,7 @@ def test_discards_after_a_confirmation(browser: FlaskClient, draft: Invoice, ses
     assert "Charges that become pending 1 charge" in words(browser.get(at))
     done = send(browser, at)
     assert (done.status_code, done.location) == (303, "/invoices?status=draft")
-    assert "The draft for ACME Inc was discarded. 1 charge pending again." in words(browser.get(done.location))
+    assert "The draft for ACME Inc was discarded. 1 charge became pending again." in words(browser.get(done.location))
     assert statuses(session) == {"billed", "pending"}
     again = send(browser, at)
     assert "already discarded" in words(browser.get(again.location))

@@ -89,7 +89,7 @@ def test_a_price_may_include_tax(admin: FlaskClient, session: Session) -> None:
     [service] = fresh(session, select(Service))
     assert {price.currency: price.includes_tax for price in service.prices} == {"EUR": False, "USD": True}
     assert "USD, tax included 11.90 USD" in words(admin.get(made.location).text)
-    assert "9.00 EUR 11.90 USD with tax" in words(admin.get("/services").text)
+    assert "9.00 EUR 11.90 USD (tax included)" in words(admin.get("/services").text)
     edited = send(admin, f"{made.location}/edit", **_service_form(version="1", **{"prices-0-includes_tax": ""}))
     assert edited.status_code == 303
     [service] = fresh(session, select(Service))

@@ -1,0 +1,1 @@
+"""Pages of people, API tokens, the own account and signing in."""

@@ -49,5 +49,5 @@ def _check_passwords(form: PasswordForm, user: SignedInPerson) -> bool:
 def _change_password(session: Session, user: SignedInPerson, password: str) -> None:
     # The account may have been deactivated since the password was checked outside of this transaction.
     if credentials(session, user.email) is None:
-        raise Conflict("account_closed", "Your account was deactivated. Ask an administrator to activate it.")
+        raise Conflict("account_closed", "Your account was deactivated. Ask an admin to activate it.")
     operations.set_password(session, user.id, password, actor(), now(), kept_token=user.token)

@@ -40,7 +40,7 @@ class TokenForm(Form):
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
-    expires_in_days = WholeNumberField("Days until it expires", blank_message="Enter a number of days, such as 365.")
+    expires_in_days = WholeNumberField("Expires after", blank_message="Enter a number of days, such as 365.")
 
 
 @pages.get("")

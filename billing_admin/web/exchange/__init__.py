@@ -1,0 +1,1 @@
+"""Pages of exports, imports, the journal and file verification."""

@@ -24,7 +24,7 @@ class VerifyForm(Form):
     """The file, and its `.meta.json`, without which its checksum cannot be verified."""
 
     file = FileField("File")
-    totals = FileField("Its .meta.json")
+    totals = FileField("Control totals (.meta.json)")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

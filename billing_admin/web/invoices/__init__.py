@@ -1,0 +1,1 @@
+"""Pages of invoices, drafts, corrections and document numbers."""

@@ -242,7 +242,9 @@ def discard(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             invoice = _load_invoice(id)
-            message = f"The draft for {invoice.customer_name} was discarded. {_count_charges(invoice)} pending again."
+            message = (
+                f"The draft for {invoice.customer_name} was discarded. {_count_charges(invoice)} became pending again."
+            )
             transaction(operations.discard, id, actor(), now())
             flash(message, "success")
         except NotFound:

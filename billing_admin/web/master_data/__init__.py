@@ -1,0 +1,1 @@
+"""Pages of customers, services, tax rates, settings and the period lock."""
