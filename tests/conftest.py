@@ -28,6 +28,7 @@ from werkzeug.test import TestResponse
 
 from tests.databases import MEMORY, SERVER, plain, postgresql_database, postgresql_server
 from tests.levels import mark_levels
+from tests.prepared import Preparations, use
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,6 +97,7 @@ class Database:
 
         hash_cheaply()
         self.db = db
+        self.preparations = Preparations()
         self.app = create_app(
             Settings(
                 database_url=url.render_as_string(hide_password=False),
@@ -119,22 +121,48 @@ class Database:
             self.db.engine.dispose()
 
     def reset(self) -> None:
+        """Go back to the rows of the migrations."""
         raise NotImplementedError
+
+    def save(self) -> Any:
+        """Return the rows that are stored now, for `put_back`."""
+        raise NotImplementedError
+
+    def put_back(self, rows: Any) -> None:
+        """Replace all rows by saved ones."""
+        raise NotImplementedError
+
+    def signature(self) -> object:
+        """Return a value that differs once something was written; None where it is not known."""
+        return None
 
 
 class SQLite(Database):
     """Goes back by a copy of the migrated file."""
 
     def __init__(self, folder: Path) -> None:
-        self.file, self.migrated = folder / "test.sqlite3", folder / "migrated.sqlite3"
+        self.file, self.migrated, self.copies = folder / "test.sqlite3", folder / "migrated.sqlite3", 0
         super().__init__(URL.create("sqlite", database=str(self.file)), folder)
         shutil.copyfile(self.file, self.migrated)
 
     def reset(self) -> None:
-        self.close()  # else they would go on with the file that is replaced
+        self.put_back(self.migrated)
+
+    def save(self) -> Path:
+        self.close()  # moves the log into the file
+        self.copies += 1
+        return Path(shutil.copyfile(self.file, self.file.with_name(f"prepared-{self.copies}.sqlite3")))
+
+    def put_back(self, rows: Path) -> None:
+        self.close()  # otherwise the connections would continue on the replaced file
         for suffix in ("-wal", "-shm"):
             Path(f"{self.file}{suffix}").unlink(missing_ok=True)
-        shutil.copyfile(self.migrated, self.file)
+        shutil.copyfile(rows, self.file)
+
+    def signature(self) -> object:
+        log = Path(f"{self.file}-wal")
+        size = log.stat().st_size if log.exists() else 0
+        return self.file.stat().st_mtime_ns, size and (size, log.stat().st_mtime_ns)
 
 
 class PostgreSQL(Database):
@@ -147,7 +175,7 @@ class PostgreSQL(Database):
     def __init__(self, url: URL, folder: Path) -> None:
         super().__init__(url, folder)
         self.connection = psycopg.connect(plain(url), autocommit=True)
-        tables = [
+        self.tables: list[str] = [
             name
             for (name,) in self.connection.execute(
                 "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
@@ -155,16 +183,33 @@ class PostgreSQL(Database):
         ]
         self.connection.execute("CREATE SCHEMA migrated")
         statements = ["SET LOCAL session_replication_role = replica", "SET LOCAL lock_timeout = '5s'"]
-        for table in tables:
+        deletes = list(statements)
+        for table in self.tables:
             self.connection.execute(f"CREATE TABLE migrated.{table} AS TABLE public.{table}".encode())
+            deletes.append(f"DELETE FROM public.{table}")
             statements.append(f"DELETE FROM public.{table}")
             if self.connection.execute(f"SELECT FROM migrated.{table} LIMIT 1".encode()).fetchone() is not None:
                 statements.append(f"INSERT INTO public.{table} OVERRIDING SYSTEM VALUE TABLE migrated.{table}")
-        self.back = "; ".join(statements).encode()
+        self.empty, self.back = "; ".join(deletes).encode(), "; ".join(statements).encode()
 
     def reset(self) -> None:
         with self.connection.transaction():
             self.connection.execute(self.back)
+
+    def save(self) -> dict[str, bytes]:
+        query = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM public.{name})" for name in self.tables)
+        rows = {}
+        for (table,) in self.connection.execute(query.encode()).fetchall():
+            with self.connection.cursor().copy(f"COPY public.{table} TO STDOUT (FORMAT binary)".encode()) as copy:
+                rows[table] = b"".join(bytes(part) for part in copy)
+        return rows
+
+    def put_back(self, rows: dict[str, bytes]) -> None:
+        with self.connection.transaction():
+            self.connection.execute(self.empty)
+            for table, content in rows.items():
+                with self.connection.cursor().copy(f"COPY public.{table} FROM STDIN (FORMAT binary)".encode()) as copy:
+                    copy.write(content)
 
     def close(self) -> None:
         super().close()
@@ -204,6 +249,7 @@ def app(backend: str, request: pytest.FixtureRequest) -> Flask:
     """The application on a database as the migrations left it."""
     database: Database = request.getfixturevalue(backend)
     database.reset()
+    use(database)
     return database.app
 
 

@@ -20,6 +20,7 @@ from billing_admin.operations.access import tokens
 from billing_admin.operations.master_data import customers, services
 from tests.api.described import check, find
 from tests.making import make_tax_rate
+from tests.prepared import prepared
 
 if TYPE_CHECKING:
     from tests.api.story import Recorder
@@ -72,6 +73,7 @@ def make_token(app: Flask) -> MakeToken:
 
 
 @pytest.fixture
+@prepared
 def script(client: FlaskClient, make_token: MakeToken) -> Script:
     """A script that may do everything a script may, on a database with ACME and a service."""
     with client.application.app_context():

@@ -25,6 +25,7 @@ from billing_admin.operations.access import tokens
 from billing_admin.queries.access import tokens as token_queries
 from billing_admin.queries.access.tokens import bearer_of_secret
 from tests.api.conftest import MakeToken, Script, code
+from tests.prepared import prepared
 
 GUARDED = [route for route in ROUTES if route.scope != PUBLIC]
 
@@ -95,6 +96,7 @@ def test_only_the_header_counts(client: FlaskClient, make_token: MakeToken) -> N
 
 
 @pytest.fixture
+@prepared
 def owner(app: Flask) -> UUID:
     """An active admin."""
     person = User(id=uuid4(), email="ada@example.com", role="admin", password_hash="", active=True, created_at=now())

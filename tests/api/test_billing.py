@@ -10,6 +10,7 @@ import pytest
 import time_machine
 
 from tests.api.conftest import Script, code, pointers
+from tests.prepared import prepared
 
 THROUGH = "2026-11-30"
 
@@ -22,6 +23,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def charged(script: Script) -> Script:
     """ACME owes for two services and gets a gift; 2.90 + 1.00 − 0.333 EUR."""
     rows = [

@@ -11,9 +11,11 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.master_data import periods
 from tests.api.conftest import Script, code, pointers
+from tests.prepared import prepared
 
 
 @pytest.fixture
+@prepared
 def draft(script: Script) -> Any:
     """ACME's draft over 2.90 and 1.00 EUR."""
     rows = [
@@ -26,6 +28,7 @@ def draft(script: Script) -> Any:
 
 
 @pytest.fixture
+@prepared
 def invoice(script: Script, draft: Any) -> Any:
     """The same, issued today."""
     return script.post(f"/invoices/{draft['id']}/issue").json

@@ -7,9 +7,11 @@ import pytest
 
 from billing_admin.clock import now
 from tests.api.conftest import Script, code, pointers
+from tests.prepared import prepared
 
 
 @pytest.fixture
+@prepared
 def charged(script: Script) -> Script:
     """ACME owes 10 EUR since yesterday; VIENNA, under reverse charge and without a tax ID, 5 EUR."""
     vienna = {"reference": "VIENNA", "name": "Vienna", "currency": "EUR", "tax_treatment": "reverse_charge"}

@@ -12,6 +12,7 @@ from openpyxl import load_workbook
 
 from billing_admin.db.engine import db
 from tests.api.conftest import Script, pointers
+from tests.prepared import prepared
 
 FIRST = {
     "invoices": "number,kind,status,payment_status,customer,customer_name,issue_date,due_date,currency"
@@ -27,6 +28,7 @@ FIRST = {
 
 
 @pytest.fixture
+@prepared
 def billed(script: Script) -> Script:
     """One invoice of two lines, and a charge left over."""
     rows = [

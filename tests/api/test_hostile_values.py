@@ -17,6 +17,7 @@ from tests.api.described import operation, resolved
 from tests.api.story import Recorder
 from tests.api.test_bodies import TAKING_A_BODY, fields, kinds, spoilt
 from tests.hostile import CURSOR_PARTS, Watch, cursors, in_query, rows, share, values
+from tests.prepared import prepared
 
 # Workbooks are left out: they have the parameters of the CSV files.
 READING = [route for route in ROUTES if route.method == "GET" and not route.path.endswith(("openapi.json", ".xlsx"))]
@@ -26,6 +27,7 @@ NO_CURSORS = ("é", "=", "a", "AA", "////", "_" * 20_000)
 
 
 @pytest.fixture
+@prepared
 def story(told: Recorder) -> Recorder:
     """A script's day: something exists for each route."""
     return told

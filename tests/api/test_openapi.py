@@ -9,9 +9,11 @@ from flask import Flask
 from billing_admin.api.frame.routing import BASE, PUBLIC, ROUTES
 from tests.api.conftest import Script
 from tests.api.described import resolved
+from tests.prepared import prepared
 
 
 @pytest.fixture
+@prepared
 def document(script: Script) -> Any:
     """The document, as a script gets it."""
     return script.get("/openapi.json").json

@@ -9,6 +9,7 @@ import pytest
 
 from billing_admin.clock import now
 from tests.api.conftest import MakeToken, Script, code, pointers
+from tests.prepared import prepared
 
 ID = "3135f216-5533-4c18-882a-f96c09cfc73c"
 NOBODY = "00000000-0000-7000-8000-00000000dead"
@@ -16,6 +17,7 @@ TODAY = now().date().isoformat()
 
 
 @pytest.fixture
+@prepared
 def billed(script: Script) -> Script:
     """Two invoices to ACME: 100.00 and 50.00 EUR."""
     for amount in ("100", "50"):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tests.api.conftest import Script, code, pointers
 from tests.making import bill, change_tax, make_service, make_spec, make_tax_rate, post
+from tests.prepared import prepared
 
 pytestmark = pytest.mark.usefixtures("session")
 CHARGE = {"customer": "ACME", "service": "hosting", "quantity": "20", "incurred_on": "2026-03-01"}
@@ -61,6 +62,7 @@ def test_rates_with_their_changes(script: Script) -> None:
 
 
 @pytest.fixture
+@prepared
 def number(script: Script, session: Session) -> str:
     """The number of an invoice over a net line and one at a price that includes tax."""
     make_tax_rate()

@@ -14,6 +14,7 @@ from tests.browser.server import serving
 from tests.client.standin import StandIn
 from tests.making import make_customer, make_service
 from tests.people import person
+from tests.prepared import prepared
 
 
 @contextmanager
@@ -44,6 +45,7 @@ def make_token(app: Flask, *scopes: str) -> str:
 
 
 @pytest.fixture
+@prepared
 def token(app: Flask) -> str:
     """A token with every scope, on a database with ACME and a service at 0.05 EUR."""
     person(app)

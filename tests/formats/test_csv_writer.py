@@ -36,6 +36,7 @@ from billing_admin.queries.master_data.services import ServiceFilter
 from tests.conftest import Database
 from tests.databases import without_triggers
 from tests.making import MARCH_END, NOW, make_customer, make_payment_spec, make_service, make_spec, make_tax_rate, pay
+from tests.prepared import prepared
 
 TODAY = date(2026, 6, 1)
 EVERY = ChargeFilter()
@@ -124,6 +125,7 @@ def _run(session: Session, statement: Update) -> None:
 
 
 @pytest.fixture
+@prepared
 def month(session: Session) -> Session:
     make_month()
     session.rollback()

@@ -51,6 +51,7 @@ from tests.making import (
     post,
     void,
 )
+from tests.prepared import prepared
 
 TODAY = date(2026, 11, 22)
 CHECKS = ("accounts", "commodities", "ordereddates", "balancednoautoconversion")
@@ -179,6 +180,7 @@ def test_the_demo(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
 
 
 @pytest.fixture
+@prepared
 def life(session: Session) -> Session:
     """Everything that can happen to a document and its money, on days of its own, in three currencies."""
     make_tax_rate()

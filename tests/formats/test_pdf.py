@@ -32,6 +32,7 @@ from tests.making import (
     post,
 )
 from tests.people import signed_in
+from tests.prepared import prepared
 from tests.web.pages import link, words
 
 GLYPHS = load_glyphs()
@@ -39,6 +40,7 @@ HOSTILE = '#eval("1+1") $x$ *bold* \\ _it_ <label> @ref [x] // /* `raw` "quoted"
 
 
 @pytest.fixture
+@prepared
 def issued(session: Session) -> Invoice:
     """19 % on 100.00 USD and on a line with a strange name."""
     make_tax_rate()

@@ -26,12 +26,14 @@ from billing_admin.queries.exports import KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.journal import Period
 from tests.making import NOW, bill, make_customer, make_payment_spec, make_service, make_spec, pay, post
+from tests.prepared import prepared
 
 TODAY = date(2026, 6, 1)
 USD = ExportRequest("charges", ChargeFilter(currency="USD"))
 
 
 @pytest.fixture
+@prepared
 def month(session: Session) -> Session:
     """Charges in two currencies, billed and paid."""
     acme = make_customer(reference="acme", name="=Acme; Inc")

@@ -22,6 +22,7 @@ from billing_admin.models import Charge
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
 from tests.making import MARCH, make_customer, make_spec, post
+from tests.prepared import prepared
 
 SPACE = UUID("5f9ad4b5-9b0b-4f14-9c4a-5c80a0e5a3b1")
 EVERY = ExportRequest("charges", ChargeFilter(), "xlsx")
@@ -57,6 +58,7 @@ def rows(book: Workbook) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
+@prepared
 def charged(session: Session) -> Session:
     """A charge for each text, and some with numbers of all sizes."""
     acme = make_customer(reference="=acme", name="Acme")

@@ -32,11 +32,13 @@ from tests.making import (
     post,
     void,
 )
+from tests.prepared import prepared
 
 A = UUID(int=0xA)
 
 
 @pytest.fixture
+@prepared
 def invoice(session: Session) -> Invoice:
     """100.00 at 19 % and 50.00 at 7 %: 172.50 USD."""
     customer = make_customer(reference="ACME", name="ACME Inc")

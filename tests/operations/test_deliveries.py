@@ -22,6 +22,7 @@ from billing_admin.operations.webhooks.endpoints import EndpointSpec
 from billing_admin.queries.webhooks.endpoints import endpoint_ids_due, failing_endpoints
 from tests.background.hooks import RULES, key_of, make_endpoint, stored, told
 from tests.making import NOW, make_customer, make_spec, post
+from tests.prepared import prepared
 
 KEY = "only-for-tests" * 4
 OK = AttemptOutcome(NOW, 5, 200, answer="ok")
@@ -36,6 +37,7 @@ def _steady(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+@prepared
 def endpoint(app: Flask, session: Session) -> UUID:
     return make_endpoint(app)[0]
 

@@ -30,6 +30,7 @@ from tests.making import (
     post,
     void,
 )
+from tests.prepared import prepared
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "documents.md"
 
@@ -42,6 +43,7 @@ def table(title: str) -> list[list[str]]:
 
 
 @pytest.fixture
+@prepared
 def invoice(session: Session) -> Invoice:
     customer = make_customer(reference="ACME", currency="EUR")
     for code, percent, amount in (("VAT19", "19", "100"), ("VAT7", "7", "50")):

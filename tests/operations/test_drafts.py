@@ -27,9 +27,11 @@ from tests.making import (
     make_tax_rate,
     post,
 )
+from tests.prepared import prepared
 
 
 @pytest.fixture
+@prepared
 def draft(session: Session) -> Invoice:
     """Of ACME: two charges of a service at 2.50 with 19 % tax, and one that stands alone; a later one is pending."""
     customer, service = make_customer(reference="ACME"), make_service(tax_rate=make_tax_rate().code)

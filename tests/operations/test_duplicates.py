@@ -17,12 +17,14 @@ from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges.charges import ChargeFilter, charge_ids
 from tests.books import assert_books_balance
 from tests.making import NOW, bill, change_settings, make_customer, make_spec, post
+from tests.prepared import prepared
 
 A, B, C = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture
+@prepared
 def alike(session: Session) -> Session:
     """A, and B and C that look like it."""
     customer = make_customer()

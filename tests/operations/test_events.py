@@ -24,6 +24,7 @@ from billing_admin.operations.charges import (
     recurring_posting,
 )
 from tests.making import NOW, make_customer, make_service, make_spec, post
+from tests.prepared import prepared
 
 A, B, AGREED = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 ADA = Actor("person", UUID(int=7), "ada@example.com", frozenset(), "request-7")
@@ -83,6 +84,7 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
 
 
 @pytest.fixture
+@prepared
 def house(session: Session) -> Session:
     """Two charges that look alike, a recurring charge of 1 April on, and a viewer."""
     make_customer(reference="ACME")

@@ -26,6 +26,7 @@ from billing_admin.queries.charges import charges, unbilled
 from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
 from tests.making import NOW, all_invoices, bill, post
+from tests.prepared import prepared
 
 SAMPLE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "focus" / "focus_sample.csv"
 THROUGH = date(2024, 9, 30)
@@ -43,6 +44,7 @@ def _code(name: str) -> str:
 
 
 @pytest.fixture
+@prepared
 def specs(session: Session) -> Sequence[ChargeSpec]:
     """The sample as billing input, with its customers and services made."""
     rows = _rows()

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.models.issued import REFUSAL
 from tests.making import credit, make_invoice, void
+from tests.prepared import prepared
 
 ISSUED = "status = 'issued' AND kind = 'invoice'"
 OF_ISSUED = f"invoice_id IN (SELECT id FROM invoices WHERE {ISSUED})"
@@ -35,6 +36,7 @@ CHANGES = [
 
 
 @pytest.fixture
+@prepared
 def documents(session: Session) -> Session:
     """An issued invoice with a credit note, a void one, a draft."""
     credit(make_invoice(), "1")

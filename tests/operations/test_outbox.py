@@ -42,6 +42,7 @@ from tests.making import (
     post,
     void,
 )
+from tests.prepared import prepared
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,7 @@ def _today() -> Iterator[None]:
 
 
 @pytest.fixture
+@prepared
 def endpoint(app: Flask, session: Session) -> UUID:
     return make_endpoint(app)[0]
 

@@ -17,6 +17,7 @@ from billing_admin.models import Account, Allocation, AuditEvent, Customer, Invo
 from billing_admin.operations.payments import payments
 from tests.books import assert_books_balance, contents
 from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
+from tests.prepared import prepared
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 TODAY = date(2026, 4, 2)
@@ -24,6 +25,7 @@ LATER = NOW + timedelta(days=3)
 
 
 @pytest.fixture
+@prepared
 def acme(session: Session) -> Customer:
     """A customer who owes 10, 20 and 30 USD on INV-2026-00001 to 00003, due one after the other."""
     customer = make_customer(reference="ACME")

@@ -34,6 +34,7 @@ from billing_admin.queries.charges.recurring_charges import (
 )
 from tests.books import assert_books_balance
 from tests.making import NOW, all_invoices, bill, make_customer, make_service
+from tests.prepared import prepared
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 TODAY = NOW.date()  # 2 April 2026
@@ -41,6 +42,7 @@ MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
 
 
 @pytest.fixture
+@prepared
 def hosting(session: Session) -> Session:
     """ACME in USD, and Hosting at 31 a month."""
     make_customer(reference="ACME")

@@ -30,9 +30,11 @@ from tests.making import (
     post,
     void,
 )
+from tests.prepared import prepared
 
 
 @pytest.fixture
+@prepared
 def invoice(session: Session) -> Invoice:
     """Issued, over two charges of a service and one that stands alone."""
     make_tax_rate()

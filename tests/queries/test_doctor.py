@@ -35,6 +35,7 @@ from tests.making import (
     post,
     void,
 )
+from tests.prepared import prepared
 
 # What stands in the way of breaking data.
 CONSTRAINTS = {
@@ -60,6 +61,7 @@ CONSTRAINTS = {
 
 
 @pytest.fixture
+@prepared
 def billed(session: Session) -> Session:
     """Two issued invoices in one run, a third after them, a draft; a pending, a held and a cancelled charge.
 

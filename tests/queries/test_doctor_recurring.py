@@ -14,6 +14,7 @@ from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.operations.charges import corrections, recurring_charges, recurring_posting
 from billing_admin.queries.doctor import recurring, run_checks
 from tests.making import NOW, make_customer, make_service, make_spec, post
+from tests.prepared import prepared
 from tests.queries.test_doctor import found, without_defences
 
 IN_MARCH = "(SELECT charge_id FROM recurring_postings WHERE period_from = '2026-03-01')"
@@ -52,6 +53,7 @@ BREAKS = {
 
 
 @pytest.fixture
+@prepared
 def agreed(session: Session) -> Session:
     """Two months are posted, and the second is cut short; and a charge that was corrected."""
     make_customer(reference="ACME")

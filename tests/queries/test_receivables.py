@@ -21,6 +21,7 @@ from billing_admin.operations.payments import payments
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.payments.receivables import positions, positions_by_currency, statements
 from tests.making import all_invoices, make_customer, make_invoice, make_payment_spec, pay
+from tests.prepared import prepared
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "receivables.md"
 BOOKINGS = ["Booked", "Dated", "What", "Name", "Amount", "For"]
@@ -206,6 +207,7 @@ def test_drafts_and_other_currencies_stay_apart(session: Session) -> None:
 
 
 @pytest.fixture
+@prepared
 def told(session: Session) -> Customer:
     """A customer with every kind of entry."""
     customer = make_customer(reference="ACME")

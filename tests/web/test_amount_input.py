@@ -43,6 +43,7 @@ from tests.making import (
     post,
 )
 from tests.people import csrf_token, send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import words
 
 CHARGE, OTHER_CHARGE, RECURRING = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
@@ -137,6 +138,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     return signed_in(app)
 

@@ -29,11 +29,13 @@ from billing_admin.web.frame import list_params
 from billing_admin.web.frame.labels import event_details
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post, void
 from tests.people import signed_in
+from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
 from tests.web.reading import queries_of
 
 
 @pytest.fixture
+@prepared
 def acme(session: Session) -> UUID:
     """A customer, who was renamed."""
     make_customer(reference="acme", name="ACME Inc")
@@ -43,6 +45,7 @@ def acme(session: Session) -> UUID:
 
 
 @pytest.fixture
+@prepared
 def viewer(app: Flask) -> FlaskClient:
     return signed_in(app, "viewer")
 
@@ -197,6 +200,7 @@ def test_the_file_of_one_charge_has_its_history(session: Session, viewer: FlaskC
 
 
 @pytest.fixture
+@prepared
 def money_moves(session: Session) -> dict[str, UUID]:
     """Invoices that were voided, credited and discarded, in EUR and JPY; the last one after charges were taken off it."""
     euro, yen = make_customer(reference="euro", currency="EUR"), make_customer(reference="yen", currency="JPY")

@@ -21,12 +21,14 @@ from billing_admin.operations.charges import charges
 from billing_admin.web.billing import runs as pages
 from tests.making import NOW, all_invoices, bill, change_settings, make_customer, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, statements, textarea, words
 
 PREVIEW = "/billing-runs/preview?through=2026-03-31&make=issue&issue_date=2026-04-01"
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin; ACME with two pending charges of 10.004 USD in all at 19 % tax, Foo with one of 5 EUR."""
     make_tax_rate()

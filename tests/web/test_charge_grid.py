@@ -19,12 +19,14 @@ from tests.books import assert_books_balance
 from tests.clipboard import COPIED
 from tests.making import change_settings, make_customer, make_service
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, statements, words
 
 COLUMNS = ("customer", "service", "quantity", "unit_price", "day", "description")
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin; ACME in USD, Foo in EUR, and a service of 2.50 USD."""
     make_customer(reference="acme", name="ACME Inc")

@@ -17,10 +17,12 @@ from billing_admin.queries.charges import charges as charge_queries
 from billing_admin.web.frame import customer_field, list_params
 from tests.making import MARCH, bill, change_settings, make_customer, make_service, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, statements, words
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin; ACME in USD, and a service of 2.50 USD."""
     make_customer(reference="acme", name="ACME Inc")

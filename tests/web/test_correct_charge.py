@@ -11,12 +11,14 @@ from werkzeug.test import TestResponse
 from billing_admin.models import Charge
 from tests.making import bill, change_settings, make_customer, make_service, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, fields, has_link, link, statements, words
 
 A, B, C = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin; ACME in USD, and a service of 2.50 USD."""
     make_customer(reference="acme", name="ACME Inc")

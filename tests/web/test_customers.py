@@ -31,6 +31,7 @@ from tests.making import (
     post,
 )
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.reading import fresh, hidden, queries_of, words
 
 
@@ -41,11 +42,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def admin(app: Flask) -> FlaskClient:
     return signed_in(app)
 
 
 @pytest.fixture
+@prepared
 def viewer(app: Flask) -> FlaskClient:
     return signed_in(app, "viewer")
 

@@ -17,6 +17,7 @@ from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers
 from tests.making import NOW, all_invoices, bill, change_settings, credit, make_customer, make_invoice, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, words
 
 TOMORROW = "2026-04-03"
@@ -31,11 +32,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     return signed_in(app)
 
 
 @pytest.fixture
+@prepared
 def vienna(session: Session) -> Customer:
     """A customer under reverse charge, with a tax ID."""
     return make_customer(reference="vienna", name="Vienna GmbH", tax_treatment="reverse_charge", tax_id="ATU1")

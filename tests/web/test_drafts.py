@@ -17,6 +17,7 @@ from billing_admin.models import Charge, Invoice
 from billing_admin.operations.invoices import drafts
 from tests.making import NOW, all_invoices, bill, make_customer, make_invoice, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, fields, has_link, link, words
 
 
@@ -27,11 +28,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     return signed_in(app)
 
 
 @pytest.fixture
+@prepared
 def draft(session: Session) -> Invoice:
     """ACME's, over 10.00 and 7.00; a later charge of 5.00 waits."""
     acme = make_customer(reference="acme", name="ACME Inc")

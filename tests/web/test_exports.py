@@ -19,10 +19,12 @@ from billing_admin.domain.access import ROLES
 from billing_admin.formats import export
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import link, words
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """ACME with an issued invoice of two lines and one draft, Foo with one of 40 EUR; one charge of ACME is pending."""
     acme, foo = make_customer(reference="acme", name="=cmd()"), make_customer(reference="foo", currency="EUR")

@@ -20,12 +20,14 @@ from billing_admin.queries.exports import KINDS as EXPORTED
 from tests.hostile import Watch, share, values
 from tests.making import make_customer, make_spec, post
 from tests.people import csrf_token, signed_in
+from tests.prepared import prepared
 
 NESTED = b"[" * 100_000
 HEADER = "id,customer,service,description,quantity,unit_price,amount,currency,incurred_on,status,invoice\r\n"
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     post(make_spec(make_customer(reference="acme"), "12.5"))
     return signed_in(app)

@@ -14,6 +14,7 @@ from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.models import Charge, Customer, Import, StoredFile
 from tests.making import make_customer, make_service
 from tests.people import csrf_token, send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
 from tests.web.reading import fresh
 
@@ -21,6 +22,7 @@ CHARGES = b"customer,service,quantity,key\nacme,GenericCompute,3,a\nacme,Generic
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin, and a customer and a service to charge."""
     make_customer(reference="acme", name="ACME")

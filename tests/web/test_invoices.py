@@ -26,10 +26,12 @@ from tests.making import (
     post,
 )
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, statements, words
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     return signed_in(app)
 
@@ -126,6 +128,7 @@ def test_takes_as_many_statements_for_many_as_for_few(app: Flask, browser: Flask
 
 
 @pytest.fixture
+@prepared
 def document(session: Session) -> Invoice:
     """Issued: three hours at 2.50, and a thousandth of a cent, at 19 % tax."""
     make_tax_rate()
@@ -191,6 +194,7 @@ def test_what_is_paid_leaves_a_balance(browser: FlaskClient, document: Invoice, 
 
 
 @pytest.fixture
+@prepared
 def draft(session: Session) -> Invoice:
     make_invoice(make_customer(reference="first"))
     return make_invoice(make_customer(reference="acme", name="ACME Inc", payment_terms_days=14), issue=False)

@@ -15,16 +15,19 @@ from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from tests.making import MARCH_END, NOW, make_customer, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import link, words
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin."""
     return signed_in(app)
 
 
 @pytest.fixture
+@prepared
 def run_id(session: Session) -> UUID:
     """A billing run that waits for a worker."""
     post(make_spec(make_customer(reference="ACME"), "5"))

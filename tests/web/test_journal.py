@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 
 from tests.making import MARCH_END, bill, make_customer, make_payment_spec, make_spec, pay, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import link, words
 
 MARCH = "/journal?from=2026-03-01&to=2026-03-31"
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """ACME owes 12.50 USD since the end of March, of which 5 came in April."""
     acme = make_customer(reference="acme", name="Acme")

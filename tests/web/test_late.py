@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from tests.making import MARCH, all_invoices, bill, make_customer, make_service, make_spec, post
 from tests.people import signed_in
+from tests.prepared import prepared
 from tests.web.pages import words
 
 MAY = date(2026, 5, 31)
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin; March is billed, and three charges came afterwards, two of them for March."""
     service = make_service()

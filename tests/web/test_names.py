@@ -18,6 +18,7 @@ from billing_admin.models import BillingRun, Customer
 from billing_admin.operations.billing.runs import RunSpec, start
 from tests.making import NOW, all_invoices, make_customer, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, link, textarea, words
 
 NAMES = (
@@ -46,6 +47,7 @@ DECOYS = ("ACME", "Inc", "A", "B", "nobreak", "株式会社東京", "کتابه�
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin, and customers of all these names with a charge of 1 USD each."""
     everybody = (*NAMES, *DECOYS)

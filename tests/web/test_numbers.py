@@ -18,6 +18,7 @@ from billing_admin.queries.master_data.organisation import organisation
 from tests.databases import without_triggers
 from tests.making import NOW, change_settings, credit, make_customer, make_invoice, make_spec, post, void
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, words
 
 NEXT_YEAR = datetime(2027, 1, 4, 9, 0, tzinfo=UTC)
@@ -30,11 +31,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     return signed_in(app)
 
 
 @pytest.fixture
+@prepared
 def documents(session: Session) -> None:
     """In 2026 an invoice that is credited, a void one that is billed again; in 2027 one, with numbers of another format."""
     credit(make_invoice(make_customer(reference="acme", name="ACME Inc")), "4")

@@ -13,6 +13,7 @@ from billing_admin.api.routes import health
 from billing_admin.web.system import dashboard
 from tests.making import make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import words
 
 LISTS = (
@@ -40,6 +41,7 @@ CURSORS = (
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin, and a customer with a charge."""
     make_service()

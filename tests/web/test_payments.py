@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import csrf_token, send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, words
 from tests.web.reading import fresh, queries_of
 
@@ -28,6 +29,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def acme(session: Session) -> Customer:
     """Owes 10, 20 and 30 USD."""
     customer = make_customer(reference="ACME", name="ACME Inc")
@@ -37,6 +39,7 @@ def acme(session: Session) -> Customer:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, acme: Customer) -> FlaskClient:
     return signed_in(app)
 

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from billing_admin.models import Customer
 from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import signed_in
+from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
 from tests.web.reading import queries_of
 
@@ -28,6 +29,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def acme(session: Session) -> Customer:
     """Owes 100 USD since 2 May, 50 USD are not due; 30 USD came in on 20 April, of which 5 are unallocated."""
     customer = make_customer(reference="ACME", name="=ACME Inc")
@@ -39,6 +41,7 @@ def acme(session: Session) -> Customer:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, acme: Customer) -> FlaskClient:
     return signed_in(app)
 

@@ -19,6 +19,7 @@ from billing_admin.models import Charge, RecurringCharge
 from billing_admin.operations.master_data import services
 from tests.making import NOW, make_customer, make_service
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, statements, words
 
 AT = "/recurring-charges"
@@ -31,6 +32,7 @@ def april(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """An admin; ACME in USD, and a service of 31 USD."""
     make_customer(reference="acme", name="ACME Inc")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import signed_in
+from tests.prepared import prepared
 from tests.web.reading import queries_of, words
 
 
@@ -20,6 +21,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def viewer(app: Flask) -> FlaskClient:
     return signed_in(app, "viewer")
 

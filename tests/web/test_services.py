@@ -20,6 +20,7 @@ from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import services as operations
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.reading import fresh, hidden, queries_of, words
 
 
@@ -30,6 +31,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def admin(app: Flask) -> FlaskClient:
     return signed_in(app)
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.models import Organisation, TaxRate
 from tests.making import NOW, change_settings, make_invoice
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.reading import fresh, hidden, words
 
 EDIT = "/settings/organisation"
@@ -42,6 +43,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def admin(app: Flask) -> FlaskClient:
     return signed_in(app)
 

@@ -17,6 +17,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import has_link, link, statements
 from tests.web.reading import fresh, words
 
@@ -28,6 +29,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def admin(app: Flask) -> FlaskClient:
     return signed_in(app)
 
@@ -140,6 +142,7 @@ def test_a_charge_knows_whether_its_price_includes_tax(
 
 
 @pytest.fixture
+@prepared
 def mixed(session: Session) -> Invoice:
     """A net line, two lines at prices that include tax, and a lone charge without tax."""
     make_tax_rate()

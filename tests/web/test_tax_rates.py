@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.models import TaxRate
 from tests.making import NOW, change_tax, make_tax_rate
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import has_link, link
 from tests.web.reading import fresh, hidden, words
 
@@ -27,16 +28,19 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def admin(app: Flask) -> FlaskClient:
     return signed_in(app)
 
 
 @pytest.fixture
+@prepared
 def vat(session: Session) -> TaxRate:
     return make_tax_rate("vat", "19")
 
 
 @pytest.fixture
+@prepared
 def free(session: Session) -> TaxRate:
     return make_tax_rate("free", "0", "E")
 

@@ -23,6 +23,7 @@ from billing_admin.models import ApiToken
 from billing_admin.operations.access import tokens as operations
 from tests.making import NOW, make_customer
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.reading import fresh, queries_of, words
 
 
@@ -33,6 +34,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def admin(app: Flask) -> FlaskClient:
     return signed_in(app)
 

@@ -19,15 +19,18 @@ from billing_admin.queries.charges import unbilled
 from billing_admin.web.frame import list_params
 from tests.making import NOW, bill, make_customer, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, fields, has_link, link, statements, words
 
 
 @pytest.fixture
+@prepared
 def acme(session: Session) -> Customer:
     return make_customer(reference="acme", name="ACME Inc")
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, acme: Customer) -> FlaskClient:
     return signed_in(app)
 

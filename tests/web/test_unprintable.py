@@ -17,6 +17,7 @@ from tests.earlier import OLD, REFUSED, earlier_version
 from tests.formats.test_glyphs import make_font
 from tests.making import NOW, bill, change_settings, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import words
 from tests.web.reading import fresh
 
@@ -25,6 +26,7 @@ SENTENCE = "3 characters cannot be printed in the PDF: 한, 국, 🚀. Install a
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask) -> FlaskClient:
     return signed_in(app)
 

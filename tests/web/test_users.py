@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from billing_admin.models import AuditEvent, User
 from tests.people import PASSWORD, send, sign_in, signed_in
+from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
 
 OTHER = "granite-teapot-wander-58"
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask) -> FlaskClient:
     """An admin."""
     return signed_in(app)

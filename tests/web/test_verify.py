@@ -13,12 +13,14 @@ from werkzeug.test import TestResponse
 
 from tests.making import make_customer, make_spec, post
 from tests.people import csrf_token, signed_in
+from tests.prepared import prepared
 from tests.web.pages import link, words
 
 URL = "/exports/charges.csv?customer=acme"
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     """Two charges of ACME."""
     acme = make_customer(reference="acme", name="Acme")

@@ -28,6 +28,7 @@ from tests.making import (
     void,
 )
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.web.pages import field, fields, has_link, link, words
 
 
@@ -38,11 +39,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def browser(app: Flask, session: Session) -> FlaskClient:
     return signed_in(app)
 
 
 @pytest.fixture
+@prepared
 def invoice(session: Session) -> Invoice:
     """100.00 at 19 % and 50.00 at 7 %: 172.50 USD, of ACME Inc."""
     customer = make_customer(reference="acme", name="ACME Inc")

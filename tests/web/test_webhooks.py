@@ -22,6 +22,7 @@ from billing_admin.operations.webhooks import endpoints as operations
 from tests.background.hooks import allow_loopback, deliver, key_of, make_endpoint, stored, told
 from tests.making import NOW, make_invoice
 from tests.people import send, signed_in
+from tests.prepared import prepared
 from tests.receiver import receiving, status
 from tests.web.reading import fresh, queries_of, words
 
@@ -35,6 +36,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
+@prepared
 def admin(app: Flask) -> FlaskClient:
     return signed_in(app)
 
