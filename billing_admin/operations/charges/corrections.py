@@ -1,4 +1,4 @@
-"""A charge is never edited: what was wrong is cancelled, and its replacement added, in one step, each naming the other."""
+"""Charges are never edited: a correction cancels a charge and posts its replacement in one act."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,79 +31,79 @@ def correct_charge(
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool]:
-    """Cancel a pending or held charge and post another in its place. Returns the other's id, and whether it is new.
+    """Cancel a pending or held charge and post its replacement. Returns the replacement's id and whether it is new.
 
-    `fields` are those of a ChargeSpec that change; all others are taken over. Who corrects a held charge gets a held one.
-    Raises Invalid when nothing changes, Conflict for a charge that is billed or cancelled, or another one under the same id.
+    `fields` are the fields of a ChargeSpec that change. The replacement of a held charge is held as well. Raises Invalid when
+    nothing changes, and Conflict for a billed or cancelled charge and for a `new_id` that another charge has.
     """
     check_not_blank(reason, "reason", longest=500, stored=True)
-    _lock(session, id, fields.get("customer"))
-    original = _row(session, id)
+    _lock_accounts(session, id, fields.get("customer"))
+    original = _load_charge(session, id)
     spec = corrected_spec(original, fields, new_id)
-    if new_id is not None and _is_stored(session, new_id, id):
-        return _posted(session, spec, actor, now), False
+    if new_id is not None and _is_replacement_stored(session, new_id, id):
+        return _post_replacement(session, spec, actor, now), False
     refuse_unprintable(reason, "reason")
     if original.status not in {"pending", "held"}:
-        raise Conflict(f"charge_{original.status}", _why_not(session, original), "status")
-    _move(session, original, "cancelled", status_reason=reason)
-    id_of_new = _posted(session, spec, actor, now)
-    replacement = _row(session, id_of_new)
-    changed = changed_fields(_facts(original), _facts(replacement))
+        raise Conflict(f"charge_{original.status}", _refusal_message(session, original), "status")
+    _change_status(session, original, "cancelled", status_reason=reason)
+    replacement_id = _post_replacement(session, spec, actor, now)
+    replacement = _load_charge(session, replacement_id)
+    changed = changed_fields(_compared_fields(original), _compared_fields(replacement))
     if not changed:
         raise Invalid("nothing_changed", "Change at least one field, or cancel the charge instead.")
     stays_held = _is_held_on_purpose(original) and replacement.status == "pending"
-    held = {"status_reason": original.status_reason} if stays_held else {}
+    status_values = {"status_reason": original.status_reason} if stays_held else {}
     status = "held" if stays_held else replacement.status
-    _move(session, replacement, status, replaces_id=id, **held)
-    enqueue_charges_held(session, [id_of_new] if status == "held" else [], now)
-    told = {"reason": reason, "replaced_by": str(id_of_new), **changed}
-    record(session, actor, now, "charge.corrected", "charge", id, told)
-    return id_of_new, True
+    _change_status(session, replacement, status, replaces_id=id, **status_values)
+    enqueue_charges_held(session, [replacement_id] if status == "held" else [], now)
+    details = {"reason": reason, "replaced_by": str(replacement_id), **changed}
+    record(session, actor, now, "charge.corrected", "charge", id, details)
+    return replacement_id, True
 
 
 def _is_held_on_purpose(charge: Any) -> bool:
-    """One held only for looking like another is looked at anew once it is corrected."""
+    """Return whether a person held the charge, rather than the check for likely duplicates."""
     return bool(charge.status == "held" and charge.status_reason != LIKELY_DUPLICATE)
 
 
-def _lock(session: Session, id: UUID, customer: str | None) -> None:
-    """Lock the accounts of both customers at once, in their order."""
+def _lock_accounts(session: Session, id: UUID, customer: str | None) -> None:
+    """Lock the accounts of the old and the new customer together, in the order of their keys."""
     query = select(Charge.customer_id, Charge.currency).where(Charge.id == id)
     keys = [(row.customer_id, row.currency) for row in session.execute(query)]
     if customer is not None:
-        other = select(Customer.id, Customer.currency).where(
+        new_account = select(Customer.id, Customer.currency).where(
             lookup.has_id_or_name(Customer.id, Customer.reference, customer)
         )
-        keys += [(row.id, row.currency) for row in session.execute(other)]
+        keys += [(row.id, row.currency) for row in session.execute(new_account)]
     lock_accounts(session, keys)
 
 
-def _row(session: Session, id: UUID) -> Any:
+def _load_charge(session: Session, id: UUID) -> Any:
     row = session.execute(select(*Charge.__table__.c).where(Charge.id == id)).one_or_none()
     if row is None:
         raise NotFound("unknown_charge", f"There is no charge {id}.", "id")
     return row
 
 
-def _is_stored(session: Session, new_id: UUID, id: UUID) -> bool:
-    """Whether the replacement is there already. Raises Conflict for an id that another charge has."""
-    found = session.execute(select(Charge.id, Charge.replaces_id).where(Charge.id == new_id)).one_or_none()
-    if found is not None and found.replaces_id != id:
+def _is_replacement_stored(session: Session, new_id: UUID, id: UUID) -> bool:
+    """Return whether the replacement is stored. Raises Conflict for an id that another charge has."""
+    stored = session.execute(select(Charge.id, Charge.replaces_id).where(Charge.id == new_id)).one_or_none()
+    if stored is not None and stored.replaces_id != id:
         raise Conflict(
             "id_conflict", f"Charge {new_id} already exists and does not replace {id}.", "id", differs=["replaces"]
         )
-    return found is not None
+    return stored is not None
 
 
-def _posted(session: Session, spec: ChargeSpec, actor: Actor, now: datetime) -> UUID:
+def _post_replacement(session: Session, spec: ChargeSpec, actor: Actor, now: datetime) -> UUID:
     try:
         return post(session, [spec], actor, now, webhooks=False).ids[0]
-    except DomainError as error:  # one charge has no place in a list
-        error.problems = tuple(replace(one, field=one.field[1:]) for one in error.problems)
+    except DomainError as error:  # drop the list index from the fields: there is one charge
+        error.problems = tuple(replace(problem, field=problem.field[1:]) for problem in error.problems)
         raise
 
 
-def _why_not(session: Session, charge: Any) -> str:
+def _refusal_message(session: Session, charge: Any) -> str:
     if charge.status == "billed":
         return f"Charge {charge.id} is billed. Credit its invoice instead."
     replacement = session.scalar(select(Charge.id).where(Charge.replaces_id == charge.id))
@@ -112,18 +112,18 @@ def _why_not(session: Session, charge: Any) -> str:
     return f"Charge {charge.id} has already been corrected. Correct its replacement: {replacement}."
 
 
-def _move(session: Session, charge: Any, to: str, **values: Any) -> None:
-    """Set a charge's status and more, and keep its account's totals."""
+def _change_status(session: Session, charge: Any, status: str, **values: Any) -> None:
+    """Set the status and other columns of a charge, and update the totals of its account."""
     session.execute(
         update(Charge)
         .where(Charge.id == charge.id)
-        .values(status=to, **values)
+        .values(status=status, **values)
         .execution_options(synchronize_session=False)
     )
-    update_totals(session, [StatusChange(charge.customer_id, charge.currency, charge.status, to, charge.amount)])
+    update_totals(session, [StatusChange(charge.customer_id, charge.currency, charge.status, status, charge.amount)])
 
 
-def _facts(charge: Any) -> dict[str, Any]:
+def _compared_fields(charge: Any) -> dict[str, Any]:
     return {
         "customer": str(charge.customer_id),
         "service": str(charge.service_id) if charge.service_id else None,

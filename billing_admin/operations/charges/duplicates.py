@@ -1,4 +1,4 @@
-"""Likely duplicates: a person looks at both charges and keeps the later one, or cancels it (`operations.charges.cancel`)."""
+"""Likely duplicates are kept as charges of their own. `operations.charges.charges.cancel` cancels the others."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,17 +20,17 @@ from billing_admin.operations.master_data.accounts import StatusChange, update_t
 
 
 def keep_duplicates(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
-    """Note that likely duplicates are charges of their own. Those held for looking alike are pending again.
+    """Mark likely duplicates as charges of their own. Charges held as likely duplicates become pending.
 
-    Returns how many were decided on; those kept before are left as they are. Raises NotFound for an unknown charge, and
-    Conflict for one that is cancelled or looks like no other; then nothing is kept.
+    Returns the number of newly kept charges. Raises NotFound for an unknown charge, and Conflict for one that is cancelled or
+    not a likely duplicate; then none is kept.
     """
     lock_accounts_of_charges(session, ids)
     rows = session.execute(select(*Charge.__table__.c).where(is_any_of(Charge.id, ids))).all()
     if missing := set(ids) - {row.id for row in rows}:
         raise NotFound("unknown_charge", f"There is no charge {min(missing)}.", "id")
     for row in rows:
-        _refuse(row)
+        _check_is_duplicate(row)
     keeping = [row for row in rows if row.duplicate_kept_at is None]
     if not keeping:
         return 0
@@ -40,29 +40,33 @@ def keep_duplicates(session: Session, ids: Sequence[UUID], reason: str, actor: A
         .where(is_any_of(Charge.id, [row.id for row in keeping]))
         .values(
             duplicate_kept_at=now,
-            status=case((_HELD_FOR_IT, "pending"), else_=Charge.status),
-            status_reason=case((_HELD_FOR_IT, None), else_=Charge.status_reason),
+            status=case((_HELD_AS_DUPLICATE, "pending"), else_=Charge.status),
+            status_reason=case((_HELD_AS_DUPLICATE, None), else_=Charge.status_reason),
         )
         .execution_options(synchronize_session=False)
     )
     update_totals(
-        session, (StatusChange(row.customer_id, row.currency, row.status, _status(row), row.amount) for row in keeping)
+        session,
+        (
+            StatusChange(row.customer_id, row.currency, row.status, _status_when_kept(row), row.amount)
+            for row in keeping
+        ),
     )
-    one = keeping[0].id if len(keeping) == 1 else None
-    told = {"reason": reason, "charges": [str(row.id) for row in keeping]}
-    record(session, actor, now, "charge.kept", "charge", one, told)
+    single_id = keeping[0].id if len(keeping) == 1 else None
+    details = {"reason": reason, "charges": [str(row.id) for row in keeping]}
+    record(session, actor, now, "charge.kept", "charge", single_id, details)
     return len(keeping)
 
 
-_HELD_FOR_IT: ColumnElement[bool] = (Charge.status == "held") & (Charge.status_reason == LIKELY_DUPLICATE)
+_HELD_AS_DUPLICATE: ColumnElement[bool] = (Charge.status == "held") & (Charge.status_reason == LIKELY_DUPLICATE)
 
 
-def _status(row: Any) -> str:
-    held_for_it = row.status == "held" and row.status_reason == LIKELY_DUPLICATE
-    return "pending" if held_for_it else str(row.status)
+def _status_when_kept(row: Any) -> str:
+    held_as_duplicate = row.status == "held" and row.status_reason == LIKELY_DUPLICATE
+    return "pending" if held_as_duplicate else str(row.status)
 
 
-def _refuse(row: Any) -> None:
+def _check_is_duplicate(row: Any) -> None:
     if row.duplicate_of_id is None:
         raise Conflict(
             "not_a_duplicate", f"Charge {row.id} is not a likely duplicate, so there is nothing to decide.", "status"

@@ -1,6 +1,6 @@
-"""What is due of recurring charges is posted as ordinary charges; and taken back where a posted period is cut short.
+"""Due periods of recurring charges are posted as ordinary charges, and taken back when a recurring charge ends early.
 
-A charge's id derives from schedule and period: a second run adds nothing, and one that was interrupted goes on where it stopped.
+The id of a charge derives from the recurring charge and the period, so a repeated or interrupted run posts nothing twice.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ Transact: TypeAlias = Callable[..., Any]
 
 @dataclass(slots=True)
 class PostingOutcome:
-    """What a run posted, and which schedules it could not post, each with the reason."""
+    """The number of posted charges, and the refused recurring charges with the reason of each."""
 
     charges: int = 0
     refused: list[tuple[UUID, str]] = field(default_factory=list)
@@ -50,15 +50,15 @@ class PostingOutcome:
 def post_all_due_charges(
     transact: Transact, session: Session, through: date, actor: Actor, now: datetime
 ) -> PostingOutcome:
-    """Post everything due up to a day, a part at a time, each in a transaction of its own (`transact`, handed in).
+    """Post all periods that are due through a day, a batch in each transaction (`transact` runs one).
 
-    A schedule that cannot be posted, such as one whose service was archived, holds up no other. Raises Invalid for a day more
-    than a year ahead.
+    A recurring charge that cannot be posted, for example because its service is archived, does not stop the others. Raises
+    Invalid for a day more than a year ahead.
     """
     check_through(session, through, now)
-    outcome, waiting = PostingOutcome(), due_recurring_charge_ids(session, through)
-    for start in range(0, len(waiting), BATCH_SIZE):
-        ids = waiting[start : start + BATCH_SIZE]
+    outcome, due_ids = PostingOutcome(), due_recurring_charge_ids(session, through)
+    for start in range(0, len(due_ids), BATCH_SIZE):
+        ids = due_ids[start : start + BATCH_SIZE]
         try:
             outcome.charges += transact(post_due_charges, ids, through, actor, now)
         except DomainError:
@@ -77,31 +77,36 @@ def _post_schedule(
 
 
 def check_through(session: Session, through: date, now: datetime) -> None:
-    """Refuse a day that can only be a slip of the pen."""
+    """Raise Invalid for a day more than a year ahead, which is a typing error."""
     if through > today(session, now) + MAX_AHEAD:
         raise Invalid("out_of_range", "Use a day up to one year from today.", "through")
 
 
 def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime) -> int:
-    """Post what these schedules owe up to a day, all or nothing. Returns how many charges are new. Raises as `post` does."""
+    """Post the due periods of recurring charges through a day, all or none. Returns the number of new charges.
+
+    Raises as `post` does.
+    """
     rows = lock_schedules(session, ids)
     due = [(row, period) for row in rows for period in schedule_of(row).due(through)]
     if not due:
         return 0
-    existing = existing_charge_ids(session, [charge_id(row.id, period.owed_from) for row, period in due])
+    existing_ids = existing_charge_ids(session, [charge_id(row.id, period.owed_from) for row, period in due])
     prices = list_prices(session, [row.service_id for row, period in due if period.is_partial])
     specs = [
-        _identity(row, period) if charge_id(row.id, period.owed_from) in existing else _spec(row, period, prices)
+        _identifying_spec(row, period)
+        if charge_id(row.id, period.owed_from) in existing_ids
+        else _priced_spec(row, period, prices)
         for row, period in due
     ]
     posted = post(session, specs, actor, now)
-    known = charges_of_schedules(session, posted.ids)
-    _note(
+    recorded_ids = charges_of_schedules(session, posted.ids)
+    _insert_postings(
         session,
         (
             (id, row.id, period.owed_from, period.owed_to, False)
             for id, (row, period) in zip(posted.ids, due, strict=True)
-            if id not in known
+            if id not in recorded_ids
         ),
     )
     for row, period in due:
@@ -111,19 +116,18 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
 
 
 def lock_schedules(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:
-    """Lock the accounts of some schedules: from here on nobody posts or changes them but us."""
-    wanted = is_any_of(RecurringCharge.id, ids)
-    keys = session.execute(select(RecurringCharge.customer_id, RecurringCharge.currency).where(wanted).distinct())
+    """Lock the accounts of recurring charges, so that no other transaction posts or changes them. Returns the fresh rows."""
+    condition = is_any_of(RecurringCharge.id, ids)
+    keys = session.execute(select(RecurringCharge.customer_id, RecurringCharge.currency).where(condition).distinct())
     lock_accounts(session, [(row.customer_id, row.currency) for row in keys])
-    query = select(RecurringCharge).where(wanted).order_by(RecurringCharge.id)
+    query = select(RecurringCharge).where(condition).order_by(RecurringCharge.id)
     return session.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def _identity(row: RecurringCharge, period: Period) -> ChargeSpec:
-    """Return what a period's charge says whatever it costs.
+def _identifying_spec(row: RecurringCharge, period: Period) -> ChargeSpec:
+    """Return the spec of a period's charge without price and description.
 
-    A repeat sends no more than this: a stored charge keeps the amount and the description that it was posted with, by the price
-    and the rules of that day.
+    A repeated posting sends only these fields: a stored charge keeps the amount and description that it was posted with.
     """
     return ChargeSpec(
         id=charge_id(row.id, period.owed_from),
@@ -135,23 +139,26 @@ def _identity(row: RecurringCharge, period: Period) -> ChargeSpec:
     )
 
 
-def _spec(row: RecurringCharge, period: Period, prices: Mapping[tuple[UUID, str], tuple[Decimal, bool]]) -> ChargeSpec:
+def _priced_spec(
+    row: RecurringCharge, period: Period, prices: Mapping[tuple[UUID, str], tuple[Decimal, bool]]
+) -> ChargeSpec:
     if not period.is_partial:
         description = charge_description(row.description, period.owed_from, period.owed_to)
         return replace(
-            _identity(row, period), description=description, quantity=row.quantity, unit_price=row.unit_price
+            _identifying_spec(row, period), description=description, quantity=row.quantity, unit_price=row.unit_price
         )
     description = charge_description(row.description, period.owed_from, period.owed_to, period.of_days)
     list_price = prices.get((row.service_id, row.currency))
     price = list_price if row.unit_price is None else (row.unit_price, False)
     if price is None:  # `post` refuses a charge without a price
-        return replace(_identity(row, period), description=description)
+        return replace(_identifying_spec(row, period), description=description)
     unit_price, tax_included = price
     amount = period.partial_amount(row.quantity, unit_price)
-    return replace(_identity(row, period), description=description, amount=amount, tax_included=tax_included)
+    return replace(_identifying_spec(row, period), description=description, amount=amount, tax_included=tax_included)
 
 
-def _note(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, bool]]) -> None:
+def _insert_postings(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, bool]]) -> None:
+    # The columns of each tuple in `postings`.
     names = ("charge_id", "recurring_charge_id", "period_from", "period_to", "takes_back")
     rows = [dict(zip(names, posting, strict=True)) for posting in postings]
     if rows:
@@ -159,69 +166,68 @@ def _note(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, boo
 
 
 def post_adjustments(session: Session, row: RecurringCharge, last_day: date, actor: Actor, now: datetime) -> list[UUID]:
-    """Charge the days after `last_day` that are posted with a negative amount, and return the ids of these charges.
+    """Post negative charges for the posted days after `last_day`. Returns their ids.
 
-    The charges of the period then add up to its share for the days kept. A charge that was cancelled or corrected counts as it
-    is now.
+    The charges of a period then add up to its share for the remaining days. A cancelled or corrected charge counts as it is now.
     """
-    cuts = [
+    adjustments = [
         (period, spec)
         for period in periods_posted_beyond(session, row.id, last_day)
-        if (spec := _cut(session, row, period, last_day)) is not None
+        if (spec := _adjustment(session, row, period, last_day)) is not None
     ]
-    if not cuts:
+    if not adjustments:
         return []
-    posted = post(session, [spec for _, spec in cuts], actor, now)
-    _note(
+    posted = post(session, [spec for _, spec in adjustments], actor, now)
+    _insert_postings(
         session,
-        ((id, row.id, period.first, last_day, True) for id, (period, _) in zip(posted.ids, cuts, strict=True)),
+        ((id, row.id, period.first, last_day, True) for id, (period, _) in zip(posted.ids, adjustments, strict=True)),
     )
     return posted.ids
 
 
-def _cut(session: Session, row: RecurringCharge, period: PostedPeriod, last_day: date) -> ChargeSpec | None:
-    """Return the charge that takes back a period's days after `last_day`; None where none of them is charged any more."""
-    charges = [_live(session, id) for id in period.charge_ids]
+def _adjustment(session: Session, row: RecurringCharge, period: PostedPeriod, last_day: date) -> ChargeSpec | None:
+    """Return the charge that takes back a period's days after `last_day`, or None when there is nothing to take back."""
+    charges = [_current_charge(session, id) for id in period.charge_ids]
     of_days = schedule_of(row).period_length(period.first)
-    remaining = _remaining(row, charges[0], period, last_day, of_days)
+    remaining = _remaining_amount(row, charges[0], period, last_day, of_days)
     amount = EXACT.subtract(remaining, exact_sum(charge.amount for charge in charges if charge is not None))
     if not amount:
         return None
-    begin = max(period.first, last_day + DAY)
-    live = next(charge for charge in charges if charge is not None)
+    first_day = max(period.first, last_day + DAY)
+    current = next(charge for charge in charges if charge is not None)
     return ChargeSpec(
         id=charge_id(row.id, period.first, last_day),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        description=charge_description(row.description, begin, period.charged_to, of_days, taken_back=True),
+        description=charge_description(row.description, first_day, period.charged_to, of_days, taken_back=True),
         amount=amount,
         taken_over=["description"],
-        tax_included=live.tax_included,
+        tax_included=current.tax_included,
         currency=row.currency,
-        incurred_on=begin,
+        incurred_on=first_day,
     )
 
 
-def _remaining(row: RecurringCharge, charge: Any, period: PostedPeriod, last_day: date, of_days: int) -> Decimal:
-    """Return what a period's charge comes to for the days up to `last_day`, rounded once.
+def _remaining_amount(row: RecurringCharge, charge: Any, period: PostedPeriod, last_day: date, of_days: int) -> Decimal:
+    """Return the amount of a period's charge for the days up to `last_day`, rounded once.
 
-    Quantity × price counts where the charge is as the schedule posted it, by this rule or by the earlier one that cut the
-    quantity to 12 places. The amount counts where the charge was corrected.
+    It is prorated from quantity × price if the charge is as it was posted, by the current rule or by the earlier rule that cut
+    the quantity to 12 places. For a corrected charge it is prorated from the amount.
     """
     if charge is None:
         return ZERO
-    charged_days, kept_days = count_days(period.first, period.last), count_days(period.first, last_day)
+    charged_days, remaining_days = count_days(period.first, period.last), count_days(period.first, last_day)
     unit_price = row.unit_price if charge.unit_price is None else charge.unit_price
     if unit_price is not None:
-        whole = EXACT.multiply(row.quantity, unit_price)
-        cut_quantity = prorate(row.quantity, charged_days, of_days)
-        if charge.amount in {prorate(whole, charged_days, of_days), multiply(cut_quantity, unit_price)}:
-            return prorate(whole, kept_days, of_days)
-    return prorate(charge.amount, kept_days, charged_days)
+        period_amount = EXACT.multiply(row.quantity, unit_price)
+        prorated_quantity = prorate(row.quantity, charged_days, of_days)
+        if charge.amount in {prorate(period_amount, charged_days, of_days), multiply(prorated_quantity, unit_price)}:
+            return prorate(period_amount, remaining_days, of_days)
+    return prorate(charge.amount, remaining_days, charged_days)
 
 
-def _live(session: Session, id: UUID) -> Any:
-    """The charge, or the last of those that replaced it; None where it was cancelled for good."""
+def _current_charge(session: Session, id: UUID) -> Any:
+    """Return the charge or its latest replacement, or None when that is cancelled."""
     while True:
         replacement = session.scalar(select(Charge.id).where(Charge.replaces_id == id))
         if replacement is None:
