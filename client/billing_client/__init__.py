@@ -1,4 +1,4 @@
-"""The Python client of billing-admin: charges in, invoices out; nothing lost, nothing twice."""
+"""The Python client of billing-admin: posts charges exactly once and reads invoices."""
 
 from billing_client.answers import (
     AuditEvent,

@@ -1,7 +1,8 @@
-"""What is answered: frozen, with Decimal, date, datetime and UUID inside. Words such as a status are text: later ones may come.
+"""Objects that the client returns: frozen dataclasses with Decimal, date, datetime and UUID values.
 
-`etag` is the version that was read, which a change is meant for; None in lists. `replayed` is true when the call had been made
-before, and this is the original. The fields are read when the program runs (`values.made`), hence Optional, and no `|`.
+A status or kind is text, because later servers may add values. `etag` is the version that `update` changes; it is None in lists.
+`replayed` is true if the call repeated an earlier one and returned the original. `values.from_content` reads the types of the
+fields at run time, so that they are written as Optional, without `|`.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Health:
-    """All is well."""
+    """The state of the service."""
 
     status: str
 
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge with everything filled in; `possible_duplicate_of` are ids, empty when there is no doubt."""
+    """A charge. `possible_duplicate_of` holds the ids of similar charges, usually none."""
 
     id: UUID
     customer: str
@@ -47,7 +48,7 @@ class Charge:
 
 @dataclass(frozen=True)
 class PostedBatch:
-    """What became of one batch; `ids` are in the order of its charges."""
+    """The result of one batch. `ids` has the order of its charges."""
 
     created: int
     replayed: int
@@ -57,14 +58,14 @@ class PostedBatch:
 
 @dataclass(frozen=True)
 class Totals:
-    """What became of any number of charges: how many are new, were there before, and look like another one."""
+    """The result of posting charges: how many are new, repeated, and likely duplicates."""
 
     created: int = 0
     replayed: int = 0
     possible_duplicates: int = 0
 
     def plus(self, batch: PostedBatch) -> "Totals":
-        """These and those of one more batch."""
+        """Return the totals including one more batch."""
         return Totals(
             self.created + batch.created,
             self.replayed + batch.replayed,
@@ -74,7 +75,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class ComingCharge:
-    """A charge to come, at today's price; both days are included."""
+    """An upcoming charge at today's price, both days included."""
 
     period_from: date
     period_to: date
@@ -85,7 +86,7 @@ class ComingCharge:
 
 @dataclass(frozen=True)
 class RecurringCharge:
-    """What comes again; `unit_price` is None where the list price counts, `next` are the charges to come."""
+    """A recurring charge. `unit_price` is None if the list price applies. `next` holds the upcoming charges."""
 
     id: UUID
     customer: str
@@ -130,7 +131,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Service:
-    """A service; `prices` are unit prices by currency."""
+    """A service. `prices` are unit prices by currency."""
 
     id: UUID
     code: str
@@ -149,7 +150,7 @@ class Service:
 
 @dataclass(frozen=True)
 class TaxRateChange:
-    """The percentage for charges incurred from a day on."""
+    """A percentage for charges incurred on or after a day."""
 
     valid_from: date
     percent: Decimal
@@ -157,7 +158,7 @@ class TaxRateChange:
 
 @dataclass(frozen=True)
 class TaxRate:
-    """A rate: a category code and a percentage, which holds before the first of its changes."""
+    """A tax rate: a category code and a percentage, valid until the first of its changes."""
 
     id: UUID
     code: str
@@ -170,7 +171,7 @@ class TaxRate:
 
 @dataclass(frozen=True)
 class PendingLine:
-    """A line of what is not billed yet; `gross` is what `net` was taken out of where prices include tax."""
+    """A line of a document that is not billed yet. `gross` includes tax if the price does, else it is None."""
 
     position: int
     service: Optional[str]
@@ -193,7 +194,7 @@ class Line(PendingLine):
 
 @dataclass(frozen=True)
 class Tax:
-    """The tax at one rate; `included` in prices, or added."""
+    """The tax at one rate, `included` in prices or added to them."""
 
     category: str
     percent: Decimal
@@ -205,7 +206,7 @@ class Tax:
 
 @dataclass(frozen=True)
 class Invoice:
-    """An invoice or a credit note, whole."""
+    """An invoice or a credit note with its lines and taxes."""
 
     id: UUID
     number: Optional[str]
@@ -241,7 +242,7 @@ class Invoice:
 
 @dataclass(frozen=True)
 class Document:
-    """What pending charges would make; `left_out` says why no invoice would be made of them."""
+    """The document that pending charges would make. `left_out` is the reason if no invoice would be made."""
 
     customer: str
     currency: str
@@ -258,7 +259,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number as it is stored, and as it comes out when it is computed anew."""
+    """An amount as stored, and as recomputed now."""
 
     stored: Decimal
     computed: Decimal
@@ -266,7 +267,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class LineStep:
-    """How a line came about: its charges' exact sum, rounded once, and net of the tax where prices include it."""
+    """The calculation of a line: the exact sum of its charges, rounded once, and its net amount."""
 
     id: UUID
     position: int
@@ -280,7 +281,7 @@ class LineStep:
 
 @dataclass(frozen=True)
 class TaxStep:
-    """How the tax at one rate came about."""
+    """The calculation of the tax at one rate."""
 
     category: str
     percent: Decimal
@@ -294,7 +295,7 @@ class TaxStep:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How the numbers of an invoice came about, each computed anew from the charges up."""
+    """The calculation of an invoice, recomputed from its charges."""
 
     number: Optional[str]
     currency: str
@@ -308,7 +309,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class RunTotal:
-    """The sum of a run's documents in one currency."""
+    """The totals of a run's documents in one currency."""
 
     currency: str
     invoices: int
@@ -319,7 +320,7 @@ class RunTotal:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Charges that got on no invoice, their exact sum, and why."""
+    """The charges of one account that were not billed, their exact sum and the reason."""
 
     customer: str
     currency: str
@@ -330,7 +331,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many of a run's accounts are settled."""
+    """The progress of a run: `done` of its accounts are processed."""
 
     done: int
     of: int
@@ -338,7 +339,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """What a billing run made, or a preview would make."""
+    """The figures of a billing run or a preview."""
 
     state: str
     through: date
@@ -352,7 +353,7 @@ class RunFigures:
 
 @dataclass(frozen=True)
 class Preview(RunFigures):
-    """What a run would make, of which nothing is stored; `digest` changes with anything in it."""
+    """The documents that a run would make; nothing is stored. `digest` changes with any of them."""
 
     documents: tuple[Document, ...]
     digest: str
@@ -360,7 +361,7 @@ class Preview(RunFigures):
 
 @dataclass(frozen=True)
 class BillingRun(RunFigures):
-    """A billing run: running, done, or failed for the reason `failure`."""
+    """A billing run. Its `state` is running, done or failed; `failure` is the reason."""
 
     id: UUID
     progress: Progress
@@ -373,7 +374,7 @@ class BillingRun(RunFigures):
 
 @dataclass(frozen=True)
 class Allocation:
-    """What stands allocated to one invoice, since which day."""
+    """An amount that is allocated to one invoice, and the day of the allocation."""
 
     id: UUID
     invoice: str
@@ -383,7 +384,7 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Payment:
-    """A payment; `allocations` are those that stand."""
+    """A payment. `allocations` excludes those that were withdrawn."""
 
     id: UUID
     customer: str
@@ -406,7 +407,7 @@ class Payment:
 
 @dataclass(frozen=True)
 class Balance:
-    """One currency: invoiced − credited − paid − unallocated = balance; `ageing` is what is open by days overdue."""
+    """The balance in one currency: invoiced − credited − paid − unallocated. `ageing` is the open amount by days overdue."""
 
     currency: str
     invoiced: Decimal
@@ -421,7 +422,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class Balances:
-    """A customer's balances, per currency."""
+    """The balances of a customer by currency."""
 
     customer: str
     as_of: Optional[date]
@@ -430,7 +431,7 @@ class Balances:
 
 @dataclass(frozen=True)
 class Entry:
-    """One dated change of what is owed, and the balance after it."""
+    """A change of the balance, and the balance after it."""
 
     date: date
     kind: str
@@ -442,7 +443,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement in one currency."""
+    """The statement of a customer in one currency."""
 
     currency: str
     opening: Decimal
@@ -452,7 +453,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Statements:
-    """A customer's statements, one per currency."""
+    """The statements of a customer, one for each currency."""
 
     customer: str
     from_: Optional[date]
@@ -462,7 +463,7 @@ class Statements:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acted, by the name they had then."""
+    """The actor of an audit event, with its name at that time."""
 
     kind: str
     name: str
@@ -470,7 +471,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Acted:
-    """What was acted on; a batch of charges has no id of its own."""
+    """The object of an audit event. `id` is None for a batch of charges."""
 
     type: str
     id: Optional[UUID]
@@ -478,7 +479,7 @@ class Acted:
 
 @dataclass(frozen=True)
 class AuditEvent:
-    """One write. `details` holds before and after of what changed, or the facts of what was made."""
+    """A record of one act. `details` holds the values before and after a change, or the values of a new object."""
 
     id: UUID
     at: datetime
@@ -491,7 +492,7 @@ class AuditEvent:
 
 @dataclass(frozen=True)
 class Gap:
-    """Numbers of a series that no document has, by their order in it."""
+    """A range of numbers of a series that no document has."""
 
     first: int
     last: int
@@ -499,7 +500,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Series:
-    """A kind of document in a year: the numbers given out, and the next one; `part` 2 is a second series in a year."""
+    """The number series of a kind of document in a year. `part` is 2 for a second series within the year."""
 
     kind: str
     year: int
@@ -513,21 +514,21 @@ class Series:
 
 @dataclass(frozen=True)
 class Register:
-    """Every number series, the latest year first."""
+    """All number series, the latest year first."""
 
     data: tuple[Series, ...]
 
 
 @dataclass(frozen=True)
 class PeriodLock:
-    """Nothing may be dated on or before this day; None while the books are open."""
+    """The day through which nothing may be dated. None while the books are not locked."""
 
     locked_through: Optional[date]
 
 
 @dataclass(frozen=True)
 class FileTotals:
-    """What a whole file must add up to: rows, sums per currency, and the SHA-256 of its bytes."""
+    """The control totals of a file: rows, sums by currency, and the SHA-256 of its bytes."""
 
     rows: int
     sums: dict[str, Decimal]
@@ -536,7 +537,7 @@ class FileTotals:
 
 @dataclass(frozen=True)
 class Download:
-    """A file that came whole: where it stands, how long it is, and the SHA-256 of its bytes."""
+    """A complete download: its path, its size in bytes, and the SHA-256 of its bytes."""
 
     path: Path
     size: int

@@ -1,7 +1,7 @@
-"""What may be asked: the fields of each thing, for the editor and the type checker. The server judges the values.
+"""Arguments of the client's methods, for editors and type checkers. The server validates the values.
 
-A number is a Decimal, an int, or text such as "19.99"; a day is a date or text such as "2026-11-22". Leave out what you have
-nothing to say of: None is sent as null, and only where a comment says so does that mean something.
+A number is a Decimal, an int, or text such as "19.99". A day is a date or text such as "2026-11-22". Omit fields that you do not
+set: None is sent as null, which is valid only where a comment says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,11 @@ class _ChargeNeeds(TypedDict):
 
 
 class NewCharge(_ChargeNeeds, total=False):
-    """A customer, and either a service, or a description with a price.
+    """A new charge: a customer, and either a service, or a description with a price.
 
-    The price is `unit_price`, or `amount` for the whole charge, else the service's. `quantity` defaults to 1, `currency` to the
-    customer's, `incurred_on` to today. Without `id` the client makes one before the first try; see `charge_id` for a better one.
+    The price is `unit_price`, or `amount` for the whole charge; by default it is the service's price. `quantity` defaults to 1,
+    `currency` to the customer's currency, `incurred_on` to today. Without `id` the client makes one before the first attempt;
+    `charge_id` makes one that also survives a restart of your script.
     """
 
     id: Key
@@ -39,7 +40,7 @@ class NewCharge(_ChargeNeeds, total=False):
 
 
 class ChargeChanges(TypedDict, total=False):
-    """What a charge's replacement says otherwise; `id` is the replacement's."""
+    """The changed fields of a charge's replacement. `id` is the id of the replacement."""
 
     id: Key
     customer: str
@@ -55,7 +56,7 @@ class ChargeChanges(TypedDict, total=False):
 
 
 class ChargeFilter(TypedDict, total=False):
-    """Which charges; `from_` and `to` are days of incurring, both included."""
+    """Filters of charges. `from_` and `to` are included days on which charges were incurred."""
 
     customer: str
     service: str
@@ -76,7 +77,7 @@ class _RecurringNeeds(TypedDict):
 
 
 class NewRecurringCharge(_RecurringNeeds, total=False):
-    """What comes again. Without `unit_price` the list price of the day of posting counts; `ends_on` is included."""
+    """A new recurring charge. `unit_price` defaults to the list price on the day of posting; `ends_on` is included."""
 
     id: Key
     description: str
@@ -88,7 +89,7 @@ class NewRecurringCharge(_RecurringNeeds, total=False):
 
 
 class RecurringChanges(TypedDict, total=False):
-    """What is otherwise from a day on; `id` is that of the recurring charge which follows."""
+    """The changed fields. `id` is the id of the recurring charge that replaces the current one."""
 
     id: Key
     reason: str
@@ -102,7 +103,7 @@ class RecurringChanges(TypedDict, total=False):
 
 
 class RecurringFilter(TypedDict, total=False):
-    """Which recurring charges."""
+    """Filters of recurring charges."""
 
     customer: str
     service: str
@@ -111,7 +112,7 @@ class RecurringFilter(TypedDict, total=False):
 
 
 class CustomerChanges(TypedDict, total=False):
-    """What may be changed of a customer."""
+    """Changes to a customer."""
 
     reference: str
     name: str
@@ -120,7 +121,7 @@ class CustomerChanges(TypedDict, total=False):
     tax_id: str
     tax_treatment: str
     currency: str
-    payment_terms_days: Optional[int]  # None: the organisation's
+    payment_terms_days: Optional[int]  # None: the organisation's payment terms
     notes: str
     archived: bool
 
@@ -131,7 +132,7 @@ class _CustomerNeeds(TypedDict):
 
 
 class NewCustomer(_CustomerNeeds, total=False):
-    """A new customer. Without a reference the next free one, such as C-0007, is taken."""
+    """A new customer. `reference` defaults to the next free one, such as C-0007."""
 
     id: Key
     reference: str
@@ -139,12 +140,12 @@ class NewCustomer(_CustomerNeeds, total=False):
     address: str
     tax_id: str
     tax_treatment: str
-    payment_terms_days: Optional[int]  # None: the organisation's
+    payment_terms_days: Optional[int]  # None: the organisation's payment terms
     notes: str
 
 
 class CustomerFilter(TypedDict, total=False):
-    """Which customers; `q` is looked for in reference, name and e-mail."""
+    """Filters of customers. `q` searches reference, name and email."""
 
     q: str
     currency: str
@@ -152,7 +153,7 @@ class CustomerFilter(TypedDict, total=False):
 
 
 class ServiceChanges(TypedDict, total=False):
-    """What may be changed of a service; `prices`, when given, are all the prices there are."""
+    """Changes to a service. `prices` replaces all prices."""
 
     code: str
     name: str
@@ -170,7 +171,7 @@ class _ServiceNeeds(TypedDict):
 
 
 class NewService(_ServiceNeeds, total=False):
-    """A new service; `prices` are unit prices by currency."""
+    """A new service. `prices` are unit prices by currency."""
 
     id: Key
     name: str
@@ -183,7 +184,7 @@ class NewService(_ServiceNeeds, total=False):
 
 
 class ServiceFilter(TypedDict, total=False):
-    """Which services; `q` is looked for in code and name."""
+    """Filters of services. `q` searches code and name."""
 
     q: str
     archived: bool
@@ -194,7 +195,7 @@ class _RunNeeds(TypedDict):
 
 
 class RunScope(_RunNeeds, total=False):
-    """What to bill: charges incurred on or before `through`, of these customers, in this currency."""
+    """The charges to bill: incurred on or before `through`, of these customers, in this currency."""
 
     customers: Sequence[str]
     currency: str
@@ -203,7 +204,7 @@ class RunScope(_RunNeeds, total=False):
 
 
 class NewRun(RunScope, total=False):
-    """A billing run. `confirmed` is the `digest` of a preview: the run is refused when that would come out otherwise by now."""
+    """A new billing run. `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since."""
 
     id: Key
     confirmed: str
@@ -211,7 +212,7 @@ class NewRun(RunScope, total=False):
 
 
 class InvoiceFilter(TypedDict, total=False):
-    """Which invoices; all days are included."""
+    """Filters of invoices. All days are included."""
 
     customer: str
     status: Literal["draft", "issued", "void", "open", "overdue", "paid"]
@@ -226,22 +227,22 @@ class InvoiceFilter(TypedDict, total=False):
 
 
 class DraftChanges(TypedDict, total=False):
-    """What may be changed of a draft."""
+    """Changes to a draft."""
 
     note: str
     purchase_order: str
-    due_date: Optional[Day]  # None: the customer's terms count
+    due_date: Optional[Day]  # None: the customer's payment terms
 
 
 class CreditLine(TypedDict):
-    """A line by its id, and the net amount to take back; its tax follows."""
+    """A line by its id, and the net amount to credit. The tax is added."""
 
     line: Key
     amount: Number
 
 
 class Credit(TypedDict, total=False):
-    """Either an `amount` with the tax in it, or `lines`."""
+    """A credit note: either an `amount` that includes tax, or `lines`."""
 
     id: Key
     amount: Number
@@ -250,7 +251,7 @@ class Credit(TypedDict, total=False):
 
 
 class AllocationTo(TypedDict):
-    """So much for one invoice, named by id or number."""
+    """An amount for one invoice, named by id or number."""
 
     invoice: str
     amount: Number
@@ -267,7 +268,7 @@ class _PaymentNeeds(TypedDict):
 
 
 class NewPayment(_PaymentNeeds, total=False):
-    """A payment; `allocate` says where the money goes: to the oldest invoices, to these, or, when empty, to none."""
+    """A new payment. `allocate` is “oldest” for the oldest invoices, a list of invoices and amounts, or an empty list."""
 
     id: Key
     currency: str
@@ -276,7 +277,7 @@ class NewPayment(_PaymentNeeds, total=False):
 
 
 class PaymentFilter(TypedDict, total=False):
-    """Which payments; `from_` and `to` are days of receipt, both included."""
+    """Filters of payments. `from_` and `to` are included days of receipt."""
 
     customer: str
     currency: str
@@ -288,7 +289,7 @@ class PaymentFilter(TypedDict, total=False):
 
 
 class AuditFilter(TypedDict, total=False):
-    """Which events; `object` is an id, `actor` a name or an id, `from_` and `to` are days, both included."""
+    """Filters of audit events. `object` is an id, `actor` a name or id; `from_` and `to` are included days."""
 
     object: Key
     actor: str

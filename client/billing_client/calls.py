@@ -1,4 +1,4 @@
-"""Every call there is, and whether it may be sent again when nobody knows what became of it. This is the whole table."""
+"""The calls of the API, and whether each may be repeated when its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 
 
 class Repeat(Enum):
-    """Why a call may be sent again, or why not."""
+    """The reason why a call may be repeated, or may not."""
 
-    READS = "it changes nothing"
-    NAMED = "its body names an id, made before the first try: the server answers a repeat with the original"
-    STATE = "it asks for a state: where that is reached already the server answers, and does nothing"
-    NEVER = "done twice it would count twice, or be refused: sent again only if the server cannot have begun it"
+    READS = "the call changes nothing"
+    NAMED = "the body has an id, made before the first attempt: the server answers a repeat with the original"
+    STATE = "the call sets a state: if the object already has it, the server changes nothing"
+    NEVER = "a repeat would count twice or be refused: it is only sent if the server cannot have processed the first attempt"
 
 
 class Call(NamedTuple):
@@ -26,7 +26,7 @@ class Call(NamedTuple):
 HEALTH: Final = Call("GET", "/health", Repeat.READS)
 
 CHARGE_CREATE: Final = Call("POST", "/charges", Repeat.NAMED)
-CHARGE_BATCH: Final = Call("POST", "/charges/batch", Repeat.NAMED)  # each of its charges has its id
+CHARGE_BATCH: Final = Call("POST", "/charges/batch", Repeat.NAMED)  # each charge of the batch has an id
 CHARGE_LIST: Final = Call("GET", "/charges", Repeat.READS)
 CHARGE_GET: Final = Call("GET", "/charges/{id}", Repeat.READS)
 CHARGE_CANCEL: Final = Call("POST", "/charges/{id}/cancel", Repeat.STATE)
@@ -47,7 +47,7 @@ RECURRING_CHANGE: Final = Call("POST", "/recurring-charges/{id}/change", Repeat.
 CUSTOMER_CREATE: Final = Call("POST", "/customers", Repeat.NAMED)
 CUSTOMER_LIST: Final = Call("GET", "/customers", Repeat.READS)
 CUSTOMER_GET: Final = Call("GET", "/customers/{ref}", Repeat.READS)
-CUSTOMER_UPDATE: Final = Call("PATCH", "/customers/{ref}", Repeat.NEVER)  # the second try would be refused as stale
+CUSTOMER_UPDATE: Final = Call("PATCH", "/customers/{ref}", Repeat.NEVER)  # a repeat would be refused as stale
 CUSTOMER_BALANCE: Final = Call("GET", "/customers/{ref}/balance", Repeat.READS)
 CUSTOMER_STATEMENT: Final = Call("GET", "/customers/{ref}/statement", Repeat.READS)
 CUSTOMER_FILE: Final = Call("GET", "/customers.csv", Repeat.READS)
@@ -56,7 +56,7 @@ CUSTOMER_CURRENT: Final = Call("GET", "/customers/{ref}/current-invoice", Repeat
 SERVICE_CREATE: Final = Call("POST", "/services", Repeat.NAMED)
 SERVICE_LIST: Final = Call("GET", "/services", Repeat.READS)
 SERVICE_GET: Final = Call("GET", "/services/{code}", Repeat.READS)
-SERVICE_UPDATE: Final = Call("PATCH", "/services/{code}", Repeat.NEVER)  # likewise stale
+SERVICE_UPDATE: Final = Call("PATCH", "/services/{code}", Repeat.NEVER)  # a repeat would be refused as stale
 SERVICE_FILE: Final = Call("GET", "/services.csv", Repeat.READS)
 TAX_RATE_LIST: Final = Call("GET", "/tax-rates", Repeat.READS)
 
@@ -67,7 +67,7 @@ RUN_GET: Final = Call("GET", "/billing-runs/{id}", Repeat.READS)
 
 INVOICE_LIST: Final = Call("GET", "/invoices", Repeat.READS)
 INVOICE_GET: Final = Call("GET", "/invoices/{number}", Repeat.READS)
-INVOICE_UPDATE: Final = Call("PATCH", "/invoices/{number}", Repeat.NEVER)  # likewise stale
+INVOICE_UPDATE: Final = Call("PATCH", "/invoices/{number}", Repeat.NEVER)  # a repeat would be refused as stale
 INVOICE_CHARGES: Final = Call("POST", "/invoices/{number}/charges", Repeat.STATE)
 INVOICE_ISSUE: Final = Call("POST", "/invoices/{number}/issue", Repeat.STATE)
 INVOICE_VOID: Final = Call("POST", "/invoices/{number}/void", Repeat.STATE)
@@ -81,7 +81,7 @@ INVOICE_LINE_FILE: Final = Call("GET", "/invoice-lines.csv", Repeat.READS)
 PAYMENT_CREATE: Final = Call("POST", "/payments", Repeat.NAMED)
 PAYMENT_LIST: Final = Call("GET", "/payments", Repeat.READS)
 PAYMENT_GET: Final = Call("GET", "/payments/{id}", Repeat.READS)
-PAYMENT_ALLOCATE: Final = Call("POST", "/payments/{id}/allocations", Repeat.NEVER)  # it would allocate more
+PAYMENT_ALLOCATE: Final = Call("POST", "/payments/{id}/allocations", Repeat.NEVER)  # a repeat would allocate more
 PAYMENT_WITHDRAW: Final = Call("POST", "/payments/{id}/allocations/{allocation}/withdraw", Repeat.STATE)
 PAYMENT_REVERSE: Final = Call("POST", "/payments/{id}/reverse", Repeat.STATE)
 PAYMENT_FILE: Final = Call("GET", "/payments.csv", Repeat.READS)

@@ -1,4 +1,4 @@
-"""The one object: it knows the server and the token, and has a part for each kind of thing."""
+"""The client: the connection to one server, with an attribute for each kind of object."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ BASE = "/api/v1"
 
 
 class Client:
-    """The billing server, for any number of threads at once; make it after a fork, not before.
+    """A client for one billing server. Threads may share it; create it after a fork, not before.
 
-    `base_url` and `token` default to the variables BILLING_URL and BILLING_TOKEN. Certificates are always checked, against
-    the system's authorities or those in the file `ca_certs`. Plain http is for this machine; for another one `allow_http` must
-    say that the wire is trusted. Seconds: `connect_timeout` and `read_timeout` are for one silence, `deadline` for a call with
-    all its tries. Raises NotConfigured, with a sentence that says what to set.
+    `base_url` and `token` default to the variables BILLING_URL and BILLING_TOKEN. Certificates are always verified, with the
+    authorities of the system or of the file `ca_certs`. Plain http is accepted for this machine; for other hosts set `allow_http`
+    if you trust the network. All times are in seconds: `connect_timeout` and `read_timeout` limit one wait, `deadline` limits a
+    call with all its attempts. Raises NotConfigured with a message that says what to set.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class Client:
         read_timeout: float = 60.0,
         deadline: float = 300.0,
     ) -> None:
-        base = _base(_given(base_url, "base_url", "BILLING_URL", "https://billing.example.com"), allow_http)
-        secret = _secret(_given(token, "token", "BILLING_TOKEN", "bil_…"))
+        base = _base(_setting(base_url, "base_url", "BILLING_URL", "https://billing.example.com"), allow_http)
+        secret = _secret(_setting(token, "token", "BILLING_TOKEN", "bil_…"))
         agent = f"billing-client/{billing_client.__version__} Python/{platform.python_version()}"
         context = _context(ca_certs) if base.startswith("https:") else None
         times = connect_timeout, read_timeout, deadline
         if min(times) <= 0:
-            raise NotConfigured("Time-outs and the deadline are seconds, and more than none.")
+            raise NotConfigured("Set time-outs and the deadline to more than 0 seconds.")
         self._transport = transport = Transport(base + BASE, secret, context, agent, times)
         self.charges = Charges(transport)
         self.recurring_charges = RecurringCharges(transport)
@@ -72,49 +72,52 @@ class Client:
         self.books = Books(transport)
 
     def __repr__(self) -> str:
-        """Say where, and never with what."""
+        """Show the address, never the token."""
         return f"<billing_client.Client of {self._transport.base}>"
 
     def __enter__(self) -> Self:
-        """For `with Client() as client:`."""
+        """Return the client for a `with` statement."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close at the end."""
+        """Close the connections at the end of a `with` statement."""
         self.close()
 
     def close(self) -> None:
-        """Close the connections that are kept open. The client can be used again."""
+        """Close the open connections. The client can be used again."""
         self._transport.close()
 
     def health(self) -> Health:
-        """Say whether the service and its database answer; needs no good token."""
+        """Check that the service and its database are available. No valid token is needed."""
         return Resource(self._transport).ask(Health, calls.HEALTH)
 
 
-def _given(value: str | None, name: str, variable: str, example: str) -> str:
-    found = value if value is not None else os.environ.get(variable, "")
-    if not found.strip():
-        raise NotConfigured(f"Set the variable {variable}, or give Client({name}=…), such as “{example}”.")
-    return found.strip()
+def _setting(value: str | None, name: str, variable: str, example: str) -> str:
+    setting = value if value is not None else os.environ.get(variable, "")
+    if not setting.strip():
+        raise NotConfigured(f"Set the variable {variable} or pass Client({name}=…), for example “{example}”.")
+    return setting.strip()
 
 
 def _base(url: str, allow_http: bool) -> str:
-    """The address, judged; it is not repeated where it may hold a password."""
+    """Return the address after its checks. Errors do not repeat an address that may contain a password."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise NotConfigured("The address of the server cannot be read.") from None
+        raise NotConfigured(
+            "The address of the server cannot be read. Use an address such as “https://billing.example.com”."
+        ) from None
     if parts.username is not None or parts.password is not None:
-        raise NotConfigured("Leave name and password out of the server's address: the token is what counts.")
+        raise NotConfigured(
+            "Remove the name and password from the server's address. The client signs in with the token."
+        )
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
-        raise NotConfigured(f"“{url}” is not the address of a server, such as “https://billing.example.com”.")
+        raise NotConfigured(f"“{url}” is not the address of a server. Use one such as “https://billing.example.com”.")
     if parts.scheme == "http" and not allow_http and not _is_this_machine(host):
-        said = "Plain http would send the token readable to all on the way: use https, or, on a wire you trust, allow_http=True."
-        raise NotConfigured(said)
+        raise NotConfigured("Plain http would expose the token. Use https, or allow_http=True on a network you trust.")
     return url.rstrip("/")
 
 
@@ -128,7 +131,7 @@ def _is_this_machine(host: str) -> bool:
 def _secret(token: str) -> Secret:
     if not all("!" <= character <= "~" for character in token):
         raise NotConfigured(
-            "The token holds characters that no token has, such as a line break: was more than it copied?"
+            "The token contains characters that are not allowed, such as a line break. Copy only the token."
         )
     return Secret(token)
 
@@ -137,6 +140,6 @@ def _context(ca_certs: str | Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=None if ca_certs is None else str(ca_certs))
     except OSError as error:
-        raise NotConfigured(f"The certificates in “{ca_certs}” cannot be read: {error}.") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python 3.9 would take older ones
+        raise NotConfigured(f"The file “{ca_certs}” with certificates cannot be read: {error}.") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python 3.9 accepts older versions by default
     return context

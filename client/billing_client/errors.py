@@ -1,4 +1,4 @@
-"""One exception for each kind of problem, all of them a BillingError. None holds the token."""
+"""The exceptions of the client, all subclasses of BillingError. None contains the token."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from billing_client.answers import BillingRun, Totals
     from billing_client.asking import NewCharge
 
-SHOWN = 5  # of a thousand errors by field a traceback shows these; `errors` holds all
+SHOWN_ERRORS = 5  # in the text of an exception; `errors` holds all
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing that is wrong with what was sent: the place (a JSON pointer), a stable code, and what would mend it."""
+    """An error of one field: its location (a JSON pointer), a stable code, and a message that says how to fix it."""
 
     pointer: str
     code: str
@@ -24,23 +24,23 @@ class FieldError:
 
     @property
     def row(self) -> int | None:
-        """In a batch: the place of the charge in it, from 0."""
-        _, _, rest = self.pointer.partition("/charges/")
-        row = rest.partition("/")[0]
+        """The index of the charge in a batch, from 0."""
+        _, _, location = self.pointer.partition("/charges/")
+        row = location.partition("/")[0]
         return int(row) if row.isdecimal() else None
 
     @property
     def field(self) -> str:
-        """The name of the field at that place; empty where it is a whole row."""
+        """The name of the field, or an empty text for a whole row."""
         name = self.pointer.rpartition("/")[2]
         return "" if name.isdecimal() else name
 
 
 @dataclass(frozen=True)
 class FailedBatch:
-    """The batch that `create_many` could not post: the place of its first charge, the charges with the ids they were given.
+    """A batch that `create_many` could not post: the index of its first charge, and its charges with their ids.
 
-    `posted` is what was posted before. Nothing of the batch is posted if it was refused.
+    `posted` holds the totals of the batches before. If the server refused the batch, none of its charges is posted.
     """
 
     first: int
@@ -49,21 +49,21 @@ class FailedBatch:
 
 
 class BillingError(Exception):
-    """Anything that went wrong between the caller and the books.
+    """A failed call.
 
-    `status` is that of the answer, None where there was none; `code` is stable, `detail` is for people; `request_id` finds the
-    request in the server's log. `worth_retrying` says that the same call may succeed later; `safe_to_retry` that it
-    does nothing twice, if made with `id`, the id that it was made under. `tries` is how often it was sent.
+    `status` is the status of the response, None without one. `code` is stable, `detail` is for people. `request_id` identifies
+    the request in the server's log. `worth_retrying`: the same call may succeed later. `safe_to_retry`: repeating it under the
+    same `id` does nothing twice. `tries` counts the attempts.
     """
 
     worth_retrying = False
     safe_to_retry = False
-    unsent = False  # the server cannot have begun it
+    unsent = False  # True if the server cannot have processed the call
     id: str | None = None
     tries = 0
     batch: FailedBatch | None = None
 
-    def __init__(  # every argument but the first has a default, so that it can be pickled
+    def __init__(  # every argument but the first has a default: pickling needs it
         self,
         detail: str,
         *,
@@ -84,43 +84,43 @@ class BillingError(Exception):
         self.differs = differs
 
     def __str__(self) -> str:
-        """The sentence, where to look it up, and the first of the errors by field."""
-        known = [str(self.status or ""), self.code, f"request {self.request_id}" if self.request_id else ""]
-        where = ", ".join(filter(None, known))
-        lines = [f"{self.detail} [{where}]" if where else self.detail]
-        lines += [f"  {one.pointer}: {one.detail}" for one in self.errors[:SHOWN]]
-        if len(self.errors) > SHOWN:
-            lines.append(f"  and {len(self.errors) - SHOWN} more")
+        """Return the message, the status, code and request id, and the first errors by field."""
+        facts = [str(self.status or ""), self.code, f"request {self.request_id}" if self.request_id else ""]
+        context = ", ".join(filter(None, facts))
+        lines = [f"{self.detail} [{context}]" if context else self.detail]
+        lines += [f"  {error.pointer}: {error.detail}" for error in self.errors[:SHOWN_ERRORS]]
+        if len(self.errors) > SHOWN_ERRORS:
+            lines.append(f"  and {len(self.errors) - SHOWN_ERRORS} more")
         return "\n".join(lines)
 
 
 class NotConfigured(BillingError):
-    """The client was not told where the server is, or with which token; or not in a way that is safe."""
+    """The address of the server, the token or another setting is missing or unsafe."""
 
 
 class ConnectionFailed(BillingError):
-    """No answer, or not all of it. Whether the call was carried out is not known unless `unsent` is true."""
+    """No response, or an incomplete one. Unless `unsent` is true, the server may have processed the call."""
 
     worth_retrying = True
 
 
 class TimedOut(ConnectionFailed):
-    """No answer in time."""
+    """No response in time."""
 
 
 class CertificateRefused(ConnectionFailed):
-    """The server's certificate is not one to trust: nothing was sent. See `ca_certs`."""
+    """The server's certificate is not trusted, so nothing was sent. See `ca_certs`."""
 
     worth_retrying = False
     unsent = True
 
 
 class UnexpectedAnswer(BillingError):
-    """What answers is not this API, or a version of it that this client does not understand."""
+    """The response is not from this API, or from a version that this client does not support."""
 
 
 class Refused(BillingError):
-    """The server understood who and what, and did not do it."""
+    """The server refused the call."""
 
 
 class BadRequest(Refused):
@@ -128,67 +128,67 @@ class BadRequest(Refused):
 
 
 class Unauthorized(Refused):
-    """401: no token, or one that is unknown, expired or revoked."""
+    """401: the token is missing, unknown, expired or revoked."""
 
 
 class Forbidden(Refused):
-    """403: the token is without the scope for this."""
+    """403: the token lacks the scope for this call."""
 
 
 class NotFound(Refused):
-    """404: there is no such thing."""
+    """404: the object does not exist."""
 
 
 class Conflict(Refused):
-    """409: it contradicts what is stored; `differs` are the fields that another body under the same id has otherwise."""
+    """409: the call conflicts with stored data. `differs` names the fields that differ from the object with the same id."""
 
 
 class Stale(Refused):
-    """412: somebody else changed it since it was read."""
+    """412: the object has changed since it was read."""
 
 
 class TooLarge(Refused):
-    """413: the body is larger than the server takes."""
+    """413: the body is larger than the server accepts."""
 
 
 class Invalid(Refused):
-    """422: understood, but wrong; `errors` says where, and what would mend it."""
+    """422: a value is not valid. `errors` says which, and how to fix it."""
 
 
 class VersionNeeded(Refused):
-    """428: a change must say which version it is meant for."""
+    """428: the change does not name the version that it applies to."""
 
 
 class RateLimited(Refused):
-    """429: too many requests; `retry_after` seconds from now there is room again."""
+    """429: the rate limit is exceeded. Try again after `retry_after` seconds."""
 
     worth_retrying = True
     unsent = True
 
 
 class ServerFailed(BillingError):
-    """500 and the like: the fault is the server's, and the request id finds it in its log."""
+    """500 and other errors of the server. Quote the `request_id` when you report them."""
 
 
 class Unavailable(ServerFailed):
-    """502, 503, 504: the server, or what it stands on, is away for the moment."""
+    """502, 503, 504: the server or its database is unavailable for now."""
 
     worth_retrying = True
 
 
 class RunFailed(BillingError):
-    """A billing run that was waited for has failed; `run` says why."""
+    """The billing run failed. `run` holds the reason."""
 
     run: BillingRun
 
 
 class WaitExpired(BillingError):
-    """A billing run that was waited for is not over yet; `run` says how far it is."""
+    """The billing run is not over yet. `run` holds its progress."""
 
     run: BillingRun
 
 
-KINDS: Mapping[int, type[BillingError]] = {
+ERRORS_BY_STATUS: Mapping[int, type[BillingError]] = {
     400: BadRequest,
     401: Unauthorized,
     403: Forbidden,
@@ -206,9 +206,9 @@ KINDS: Mapping[int, type[BillingError]] = {
 
 
 def refusal(status: int, problem: Mapping[str, Any], request_id: str | None, retry_after: float | None) -> BillingError:
-    """The exception for an answer that is an error; `problem` is its problem document, empty if it had none."""
-    kind = KINDS.get(status) or (Refused if status < 500 else ServerFailed)
-    errors = tuple(_field_error(one) for one in problem.get("errors", ()))
+    """Return the exception for an error response. `problem` is its problem document, or empty."""
+    kind = ERRORS_BY_STATUS.get(status) or (Refused if status < 500 else ServerFailed)
+    errors = tuple(_field_error(error) for error in problem.get("errors", ()))
     error = kind(
         str(problem.get("detail") or f"The server answered {status}."),
         status=status,
@@ -219,9 +219,10 @@ def refusal(status: int, problem: Mapping[str, Any], request_id: str | None, ret
         differs=tuple(problem.get("differs", ())),
     )
     if status == 409 and (error.code == "in_progress" or retry_after is not None):
-        error.worth_retrying = True  # the same call is being carried out at this moment
+        error.worth_retrying = True  # the server is processing the same call at this moment
     return error
 
 
-def _field_error(one: Mapping[str, Any]) -> FieldError:
-    return FieldError(one.get("pointer", ""), one.get("code", ""), one.get("detail", ""), tuple(one.get("differs", ())))
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    differs = tuple(error.get("differs", ()))
+    return FieldError(error.get("pointer", ""), error.get("code", ""), error.get("detail", ""), differs)

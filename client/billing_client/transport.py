@@ -1,4 +1,4 @@
-"""One call over HTTP: sent, and sent again while that is safe, worth it, and within the time the call has."""
+"""Calls over HTTP, repeated while that is safe, may succeed, and is within the deadline."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from billing_client.errors import (
 )
 from billing_client.values import from_json
 
-CHUNK = 64 * 1024
+CHUNK = 64 * 1024  # bytes
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0  # seconds
-CONNECTIONS = 64  # kept open at most; more threads than that open some for one call
+CONNECTIONS = 64  # kept open; more threads open additional connections for one call
 
 log = logging.getLogger("billing_client")
 T = TypeVar("T")
 
 
 class Secret:
-    """A token that shows itself to nobody who prints what holds it."""
+    """A token that does not appear when an object that contains it is printed."""
 
     def __init__(self, value: str) -> None:
         self._value = value
 
     def __repr__(self) -> str:
-        """Say only that there is one."""
+        """Hide the token."""
         return "<secret>"
 
     def header(self) -> str:
-        """What goes into `Authorization`."""
+        """Return the value of the header `Authorization`."""
         return f"Bearer {self._value}"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call with all that is sent; `id` is what its body is made under."""
+    """A call with its URL and body. `id` is the id of the object that it creates or changes."""
 
     call: Call
     url: str
@@ -66,38 +66,39 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that is not an error."""
+    """A response that is not an error."""
 
     content: Any
     etag: str | None
     replayed: bool
 
 
-class Patience:
-    """The time that a call has for all its tries, and how long it rests between two of them."""
+class RetryTimer:
+    """The time that is left for a call with all its attempts, and the pauses between them."""
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
         self._tries = 0
 
-    def left(self) -> float:
-        """Seconds; less than none once the time is over."""
+    def remaining(self) -> float:
+        """Return the remaining seconds, negative after the deadline."""
         return self._end - monotonic()
 
-    def rest(self, error: BillingError) -> None:
-        """Sleep before the next try; raises the error where that would be past the end.
+    def pause(self, error: BillingError) -> None:
+        """Sleep before the next attempt. Raises the error if the call may not be repeated or the deadline would pass.
 
-        The pause doubles, and half of it is chance, so that many clients do not come back at once. `Retry-After` is kept to.
+        The pause doubles each time. Half of it is random, so that many clients do not repeat their calls at the same moment.
+        `Retry-After` replaces the fixed half.
         """
         self._tries += 1
         error.tries = self._tries
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._tries)
-        chance = random.uniform(0, longest / 2)  # noqa: S311 - jitter, not a secret
-        pause = chance + (longest / 2 if error.retry_after is None else error.retry_after)
-        if not error.worth_retrying or not error.safe_to_retry or pause >= self.left():
+        jitter = random.uniform(0, longest / 2)  # noqa: S311 - not a secret
+        seconds = jitter + (longest / 2 if error.retry_after is None else error.retry_after)
+        if not error.worth_retrying or not error.safe_to_retry or seconds >= self.remaining():
             raise error
-        log.info("%s Trying again in %.2f s (%d tried).", error.detail, pause, self._tries)
-        sleep(pause)
+        log.info("%s Trying again in %.2f s (attempt %d failed).", error.detail, seconds, self._tries)
+        sleep(seconds)
 
 
 class Transport:
@@ -113,49 +114,49 @@ class Transport:
         self._pool = PoolManager(maxsize=CONNECTIONS, ssl_context=context)
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the open connections."""
         self._pool.clear()
 
     def ask(self, request: Request) -> Reply:
-        """Send a call and read its answer."""
-        return self._tried(request, _reply)
+        """Send a call and return its response."""
+        return self._send_with_retries(request, _reply)
 
     def download(self, request: Request, path: Path) -> Download:
-        """Send a call and write its answer to a file, which is there only once it is whole.
+        """Send a call and write its response to a file, which appears only when it is complete.
 
-        The file may take as long as it needs, as long as it keeps coming: the deadline is for its beginning.
+        The deadline applies until the first byte. After that, only `read_timeout` applies.
         """
-        return self._tried(request, lambda response, _: _into_file(response, path))
+        return self._send_with_retries(request, lambda response, _: _into_file(response, path))
 
-    def _tried(self, request: Request, receive: Callable[[BaseHTTPResponse, Patience], T]) -> T:
-        patience = Patience(self._deadline)
+    def _send_with_retries(self, request: Request, receive: Callable[[BaseHTTPResponse, RetryTimer], T]) -> T:
+        timer = RetryTimer(self._deadline)
         while True:
             try:
-                return self._once(request, receive, patience)
-            except BillingError as error:  # noqa: PERF203 - each try may fail, that is what the loop is for
+                return self._send(request, receive, timer)
+            except BillingError as error:  # noqa: PERF203 - the loop repeats failed attempts
                 error.id = request.id
                 error.safe_to_retry = error.unsent or request.call.repeat is not Repeat.NEVER
-                patience.rest(error)
+                timer.pause(error)
 
-    def _once(self, request: Request, receive: Callable[[BaseHTTPResponse, Patience], T], patience: Patience) -> T:
-        left = max(patience.left(), 0.001)
+    def _send(self, request: Request, receive: Callable[[BaseHTTPResponse, RetryTimer], T], timer: RetryTimer) -> T:
+        remaining = max(timer.remaining(), 0.001)
         try:
             response = self._pool.urlopen(
                 request.call.method,
                 request.url,
                 body=request.body,
                 headers=self._headers(request),
-                timeout=Timeout(connect=min(self._connect, left), read=min(self._read, left)),
-                retries=False,  # they are ours to decide on
-                redirect=False,  # the token is for this server, and for no other
+                timeout=Timeout(connect=min(self._connect, remaining), read=min(self._read, remaining)),
+                retries=False,  # `_send_with_retries` decides
+                redirect=False,  # the token must not reach another server
                 preload_content=False,
             )
             try:
                 if not 200 <= response.status < 300:
-                    raise _refused(response, patience)
-                return receive(response, patience)
+                    raise _refused(response, timer)
+                return receive(response, timer)
             finally:
-                response.close()  # a connection whose answer was read whole is back in the pool by now
+                response.close()  # after a complete read the connection is already back in the pool
         except HTTPError as error:
             raise _failed(error, self.base) from error
 
@@ -168,98 +169,99 @@ class Transport:
         return headers
 
 
-def _read(response: BaseHTTPResponse, patience: Patience) -> bytes:
-    """The whole answer; a server that trickles does not get around the deadline."""
+def _read(response: BaseHTTPResponse, timer: RetryTimer) -> bytes:
+    """Return the complete body. The deadline also applies to a server that sends it slowly."""
     parts: list[bytes] = []
     while True:
         part = response.read1(CHUNK)
         if not part:
             return b"".join(parts)
         parts.append(part)
-        if patience.left() <= 0:
-            raise TimedOut("The answer was not whole when the time of this call was over.")
+        if timer.remaining() <= 0:
+            raise TimedOut("The response was not complete before the deadline.")
 
 
-def _reply(response: BaseHTTPResponse, patience: Patience) -> Reply:
-    content = _read(response, patience)
+def _reply(response: BaseHTTPResponse, timer: RetryTimer) -> Reply:
+    content = _read(response, timer)
     if "json" not in response.headers.get("Content-Type", ""):
-        raise UnexpectedAnswer("What answers is not the billing API: is the address of the server right?")
+        raise UnexpectedAnswer("The response is not from the billing API. Check the address of the server.")
     try:
-        found = from_json(content)
+        answer = from_json(content)
     except ValueError as error:
-        raise ConnectionFailed("The answer was cut off.") from error
+        raise ConnectionFailed("The response was cut off.") from error
     replayed = response.headers.get("Idempotent-Replayed") == "true"
-    return Reply(found, response.headers.get("ETag"), replayed)
+    return Reply(answer, response.headers.get("ETag"), replayed)
 
 
-def _refused(response: BaseHTTPResponse, patience: Patience) -> BillingError:
-    """The exception for an answer that is an error, or a redirect."""
+def _refused(response: BaseHTTPResponse, timer: RetryTimer) -> BillingError:
+    """Return the exception for an error response or a redirect."""
     if response.status < 400:
-        where = response.headers.get("Location", "")
-        said = f"The server answered {response.status} and points to “{where}”: the token goes nowhere else. Set that address."
-        return UnexpectedAnswer(said, status=response.status)
-    problem = _problem(_read(response, patience))
+        target = response.headers.get("Location", "")
+        message = (
+            f"The server answered {response.status} and redirects to “{target}”."
+            " The client does not follow redirects, to protect the token. Set that address if it is right."
+        )
+        return UnexpectedAnswer(message, status=response.status)
+    problem = _problem(_read(response, timer))
     request_id = problem.get("instance") or response.headers.get("X-Request-Id")
     return refusal(response.status, problem, request_id, _retry_after(response.headers))
 
 
 def _problem(content: bytes) -> Mapping[str, Any]:
-    """A problem document; whoever stands between us and the server may send something else."""
+    """Return the problem document, or an empty one: a proxy may send other content."""
     try:
-        found = from_json(content)
+        problem = from_json(content)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return problem if isinstance(problem, dict) else {}
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, said as a number or as a date; a date is compared with the server's own clock."""
-    said = headers.get("Retry-After", "").strip()
-    if not said:
+    """Return the seconds of `Retry-After`, a number or a date. A date is compared with the server's clock."""
+    value = headers.get("Retry-After", "").strip()
+    if not value:
         return None
-    if said.isdecimal():
-        return float(said)
+    if value.isdecimal():
+        return float(value)
     try:
-        return max(0.0, (_date(said) - _date(headers.get("Date", ""))).total_seconds())
+        return max(0.0, (_date(value) - _date(headers.get("Date", ""))).total_seconds())
     except (TypeError, ValueError):
         return None
 
 
 def _date(text: str) -> datetime:
-    """A date of HTTP's; now if there is none."""
-    found = parsedate_to_datetime(text) if text else datetime.now(timezone.utc)
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    """Return an HTTP date, or the current time for an empty text."""
+    date = parsedate_to_datetime(text) if text else datetime.now(timezone.utc)
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
 
 
 def _failed(error: HTTPError, base: str) -> BillingError:
-    """The exception for an answer that did not come."""
+    """Return the exception for a missing response."""
     if isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
         return CertificateRefused(
-            f"The certificate of {base} is not to be trusted ({error.args[0].verify_message})."
-            " If it is your own, give the file of its authority as ca_certs."
+            f"The certificate of {base} is not trusted ({error.args[0].verify_message})."
+            " For a certificate authority of your own, pass its file as ca_certs."
         )
     kind = (
         TimedOut if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError) else ConnectionFailed
     )
-    found = kind(f"No answer from {base}: {error}")
-    found.unsent = isinstance(error, (NewConnectionError, ConnectTimeoutError))
-    return found
+    failure = kind(f"No response from {base}: {error}")
+    failure.unsent = isinstance(error, (NewConnectionError, ConnectTimeoutError))
+    return failure
 
 
 def _into_file(response: BaseHTTPResponse, path: Path) -> Download:
-    """Write beside the file's place, and put it there at the end."""
+    """Write to a temporary file in the same folder, and rename it when it is complete."""
     if "Content-Length" not in response.headers and not getattr(response, "chunked", False):
-        raise UnexpectedAnswer(
-            "The file comes without saying where it ends: what is between here and the server hides it."
-        )
+        raise UnexpectedAnswer("The response does not say where the file ends. Check the proxy in front of the server.")
     part = path.with_name(f".{path.name}.{os.getpid()}-{random.getrandbits(32):08x}.part")
-    seen, size = hashlib.sha256(), 0
+    digest, size = hashlib.sha256(), 0
     try:
         with part.open("xb") as file:
             for chunk in response.stream(CHUNK):
-                seen.update(chunk)
+                digest.update(chunk)
                 size += file.write(chunk)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    return Download(path, size, seen.hexdigest())
+    return Download(path, size, digest.hexdigest())

@@ -1,4 +1,4 @@
-"""Values to JSON and back. A number goes through Decimal or text, never through a float."""
+"""Conversion of values to JSON and back. Numbers never pass through a float."""
 
 from __future__ import annotations
 
@@ -16,94 +16,96 @@ from billing_client.errors import UnexpectedAnswer
 
 T = TypeVar("T")
 Read = Callable[[Any], Any]
-_MOST_DIGITS = 100
+_MAX_DIGITS = 100
 
 
-# --- out --------------------------------------------------------------------------------------------------------------
+# --- to the server ------------------------------------------------------------------------------------------------------
 
 
 def to_json(content: object) -> bytes:
-    """Write what is sent. Raises TypeError for a float, naming its place, and for what JSON has no form for."""
+    """Return the content as JSON. Raises TypeError with the location of a float or of a type that JSON does not have."""
     return json.dumps(_plain(content, ""), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _plain(value: object, place: str) -> object:
+def _plain(value: object, location: str) -> object:
     if value is None or isinstance(value, (str, int)):  # a bool is an int
         return value
     if isinstance(value, Mapping):
-        return {_key(key, place): _plain(one, f"{place}/{key}") for key, one in value.items()}
+        return {_key(key, location): _plain(item, f"{location}/{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one, f"{place}/{number}") for number, one in enumerate(value)]
-    return _text(value, place)
+        return [_plain(item, f"{location}/{index}") for index, item in enumerate(value)]
+    return _text(value, location)
 
 
-def _key(key: object, place: str) -> str:
+def _key(key: object, location: str) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"{place or '/'}: the key {key!r} is not text.")
+        raise TypeError(f"{location or '/'}: the key {key!r} is not text.")
     return key
 
 
-def _text(value: object, place: str) -> str:
+def _text(value: object, location: str) -> str:
     if isinstance(value, Decimal):
-        # 1E+999999999 written out would fill the memory; the server refuses it by its exponent.
-        return format(value, "f") if abs(value.adjusted()) < _MOST_DIGITS else str(value)
+        # Written in full, 1E+999999999 would fill the memory; the server refuses it by its exponent.
+        return format(value, "f") if abs(value.adjusted()) < _MAX_DIGITS else str(value)
     if isinstance(value, (date, UUID)):
         return value.isoformat() if isinstance(value, date) else str(value)
     if isinstance(value, float):
         raise TypeError(
-            f"{place}: {value!r} is a float, and a float is not the number that was written"
-            f' (0.1 + 0.2 is 0.30000000000000004): give Decimal("{value!r}") or "{value!r}".'
+            f"{location}: {value!r} is a float, which is not exact"
+            f' (0.1 + 0.2 is 0.30000000000000004). Use Decimal("{value!r}") or "{value!r}".'
         )
-    raise TypeError(f"{place}: a {type(value).__name__} cannot be sent.")
+    raise TypeError(f"{location}: a {type(value).__name__} cannot be sent.")
 
 
 def to_query(parameters: Mapping[str, object]) -> str:
-    """Write what stands behind the question mark; what is None is left out. `from_` is `from`, a word of Python's."""
-    given = {name.rstrip("_"): _plain(value, f"/{name}") for name, value in parameters.items() if value is not None}
-    return urlencode({name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()})
+    """Return the query string. Parameters with the value None are omitted. `from_` is sent as `from`."""
+    plain = {name.rstrip("_"): _plain(value, f"/{name}") for name, value in parameters.items() if value is not None}
+    return urlencode({name: str(value).lower() if isinstance(value, bool) else value for name, value in plain.items()})
 
 
-# --- in ---------------------------------------------------------------------------------------------------------------
+# --- from the server ----------------------------------------------------------------------------------------------------
 
 
 def from_json(content: bytes) -> Any:
-    """Read what came; raises ValueError if it is not whole."""
+    """Return the content of a JSON text. Raises ValueError if it is incomplete."""
     return json.loads(content, parse_float=Decimal)
 
 
-def made(kind: type[T], content: Any) -> T:
-    """Make a dataclass of an object. What is not among its fields is left out: a later server may say more.
+def from_content(kind: type[T], content: Any) -> T:
+    """Return a dataclass instance of an object. Unknown fields are ignored: a later server may send more.
 
-    Raises UnexpectedAnswer for what does not fit.
+    Raises UnexpectedAnswer if a field is missing or has another type.
     """
     try:
-        found: T = _reader(cast("Any", kind))(content)
+        instance: T = _reader(cast("Any", kind))(content)
     except (TypeError, ValueError, ArithmeticError, KeyError, AttributeError) as error:
-        said = f"The server's {kind.__name__} is not what this client knows: {error!r}. Is one of the two too old?"
-        raise UnexpectedAnswer(said) from error
-    return found
+        message = (
+            f"This client does not understand the server's {kind.__name__}: {error!r}. Update the older of the two."
+        )
+        raise UnexpectedAnswer(message) from error
+    return instance
 
 
 @cache
 def _reader(kind: Any) -> Read:
-    """What makes one value of this type."""
+    """Return the function that converts JSON content to this type."""
     origin, inside = get_origin(kind), get_args(kind)
     if origin is Union:  # Optional
         read = _reader(inside[0])
         return lambda value: None if value is None else read(value)
     if origin is tuple:
         read = _reader(inside[0])
-        return lambda value: tuple(read(one) for one in value)
+        return lambda value: tuple(read(item) for item in value)
     if origin is dict:
         read = _reader(inside[1])
-        return lambda value: {name: read(one) for name, one in value.items()}
+        return lambda value: {name: read(item) for name, item in value.items()}
     return _object_reader(kind) if is_dataclass(kind) else _READERS[kind]
 
 
 def _object_reader(kind: Any) -> Read:
     hints = get_type_hints(kind)
-    readers = [(one.name, one.name.rstrip("_"), _reader(hints[one.name])) for one in fields(kind)]
-    optional = {one.name for one in fields(kind) if one.default is not MISSING}
+    readers = [(field.name, field.name.rstrip("_"), _reader(hints[field.name])) for field in fields(kind)]
+    optional = {field.name for field in fields(kind) if field.default is not MISSING}
 
     def read(content: Mapping[str, Any]) -> Any:
         return kind(
@@ -123,7 +125,7 @@ def _checked(kind: type) -> Read:
 
 
 def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value[:-1] + "+00:00" if value.endswith("Z") else value)  # Python 3.9 knows no Z
+    return datetime.fromisoformat(value[:-1] + "+00:00" if value.endswith("Z") else value)  # Python 3.9 does not read Z
 
 
 _READERS: Mapping[Any, Read] = {

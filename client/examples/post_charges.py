@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Post usage from a CSV file as charges. Stop it, kill it, run it again: each row is charged once.
+"""Post usage from a CSV file as charges. You can stop the script and run it again: each row is charged once.
 
     export BILLING_URL=https://billing.example.com BILLING_TOKEN=bil_…
     post_charges.py usage.csv                        # or: meter | post_charges.py
 
-The first line names the columns: `customer` and `event`, further those of a charge (service, description, quantity, unit_price,
-amount, currency, incurred_on), and `metadata.…` for notes of your own. The `event` is what makes a row unique: the charge's id is
-made of it and of --source, so that the server knows a row that it has seen. A cell that is empty is left out.
+The first line names the columns: `customer`, `event`, other fields of a charge (service, description,
+quantity, unit_price, amount, currency, incurred_on), and `metadata.…` for your own notes. The `event`
+makes a row unique: the id of the charge is derived from it and from --source, so that the server
+recognises repeated rows. Empty cells are ignored.
 
-Rows that are refused are named by line on standard error, with what would mend them; nothing of their batch is posted, and all
-other batches are. Mend the file and run it again.
+Refused rows are listed on standard error by line, with the reason. No row of their batch is posted; all
+other batches are. Correct the file and run the script again.
 
-Exit: 0 all posted; 1 some rows were refused; 2 nothing to be done without a change of options, file or token; 3 the server
-was not reached for too long: run it again.
+Exit codes: 0 all rows are posted; 1 some rows were refused; 2 change the options, the file or the token;
+3 the server was unavailable for too long: run the script again.
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ from billing_client import (
 )
 
 FIELDS = {"customer", "service", "description", "quantity", "unit_price", "amount", "currency", "incurred_on"}
-NEVER_EMPTY = {"customer", "quantity"}  # a row without a quantity would count as 1
+NEVER_EMPTY = {"customer", "quantity"}  # an empty quantity would count as 1
 METADATA = "metadata."
-AGAIN = "Run it again: what is posted already is not posted twice."
+RUN_AGAIN = "Run it again: rows that are posted are not posted twice."
 
 
-class Unusable(Exception):
-    """The file cannot be read as usage at all."""
+class UnusableFile(Exception):
+    """The file cannot be read as usage."""
 
 
 class Row(dict[str, Any]):
-    """A charge, and the line of the file that it ends on."""
+    """A charge, and the last line of its row in the file."""
 
     line: int
 
 
 class Posting:
-    """What is read, what is refused, and what became of the rest."""
+    """One run of the script: reads rows, reports refused ones, and counts both."""
 
     def __init__(self, keys: list[str], source: str) -> None:
         self.keys = keys
@@ -61,7 +62,7 @@ class Posting:
         self.rows = self.refused = 0
 
     def charges(self, file: TextIO, delimiter: str) -> Iterator[NewCharge]:
-        """The charges of the rows that can be asked for; the others are told and counted."""
+        """Yield the charges of valid rows; report and count the others."""
         reader = csv.DictReader(file, delimiter=delimiter, strict=True)
         try:
             self._check_columns(reader.fieldnames or [])
@@ -73,38 +74,38 @@ class Posting:
                 else:
                     yield cast("NewCharge", self._row(cells, reader.line_num))
         except (csv.Error, UnicodeError) as error:
-            raise Unusable(f"Line {reader.line_num + 1} cannot be read as CSV in UTF-8: {error}.") from error
+            raise UnusableFile(f"Line {reader.line_num + 1} cannot be read as CSV in UTF-8: {error}.") from error
 
-    def tell(self, refusal: Refused) -> None:
-        """Name the rows of a batch that was refused."""
+    def report_batch(self, refusal: Refused) -> None:
+        """Report the rows of a batch that the server refused."""
         batch = cast("FailedBatch", refusal.batch)
         rows = [cast("Row", charge) for charge in batch.charges]
         for error in refusal.errors:
             row = rows[error.row or 0]
             say(f"line {row.line}: {error.field or 'row'}: {error.detail}")
-        say(f"Nothing of lines {rows[0].line} to {rows[-1].line} is posted: {refusal.detail}")
+        say(f"No row of lines {rows[0].line} to {rows[-1].line} is posted: {refusal.detail}")
         self.refused += len(rows)
 
     def _check_columns(self, columns: Iterable[str]) -> None:
-        found = list(columns)
-        missing = [name for name in ["customer", *self.keys] if name not in found]
-        unknown = [name for name in found if name not in FIELDS | set(self.keys) and not name.startswith(METADATA)]
+        names = list(columns)
+        missing = [name for name in ["customer", *self.keys] if name not in names]
+        unknown = [name for name in names if name not in FIELDS | set(self.keys) and not name.startswith(METADATA)]
         if missing:
-            raise Unusable(
-                f"The file has no column “{missing[0]}”. Name the columns that tell events apart with --key."
+            raise UnusableFile(
+                f"The file has no column “{missing[0]}”. Name the columns that identify an event with --key."
             )
         if unknown:
-            raise Unusable(
-                f"A charge has no “{unknown[0]}”: leave the column out, or call it “{METADATA}{unknown[0]}”."
+            raise UnusableFile(
+                f"A charge has no field “{unknown[0]}”. Remove the column, or rename it to “{METADATA}{unknown[0]}”."
             )
-        if len(set(found)) < len(found):
-            raise Unusable("Two columns have the same name.")
+        if len(set(names)) < len(names):
+            raise UnusableFile("Two columns have the same name. Rename one.")
 
     def _problem(self, cells: dict[str, Any]) -> str:
         if None in cells or None in cells.values():
-            return "row: it has not as many cells as the first line has columns."
+            return "row: the number of cells differs from the number of columns."
         empty = [name for name, cell in cells.items() if not cell and (name in NEVER_EMPTY or name in self.keys)]
-        return f"{empty[0]}: it is empty." if empty else ""
+        return f"{empty[0]}: enter a value." if empty else ""
 
     def _row(self, cells: dict[str, str], line: int) -> Row:
         row = Row({name: cell for name, cell in cells.items() if cell and name in FIELDS})
@@ -120,55 +121,60 @@ class Posting:
 
 
 def say(sentence: str) -> None:
-    """Tell whoever watches."""
+    """Print a message on standard error."""
     print(sentence, file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("file", nargs="?", default="-", help="the CSV file; standard input if left out")
-    made.add_argument(
-        "--key", action="append", metavar="COLUMN", help="tells events apart; may be given several times (event)"
+    """Return the parser of the options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("file", nargs="?", default="-", help="the CSV file (default: standard input)")
+    options.add_argument(
+        "--key",
+        action="append",
+        metavar="COLUMN",
+        help="a column that identifies an event; repeat the option for several (default: event)",
     )
-    made.add_argument(
-        "--source", default="post_charges", help="keeps your events apart from those of others (post_charges)"
+    options.add_argument(
+        "--source",
+        default="post_charges",
+        help="the source of the events, part of each charge's id (default: post_charges)",
     )
-    made.add_argument("--delimiter", default=",", help="what stands between cells (,)")
-    made.add_argument(
-        "--batch-size", type=int, default=1000, metavar="N", help="rows posted at once, 1 to 10000 (1000)"
+    options.add_argument("--delimiter", default=",", help="the separator of cells (default: ,)")
+    options.add_argument(
+        "--batch-size", type=int, default=1000, metavar="N", help="rows in one request, 1 to 10000 (default: 1000)"
     )
-    return made
+    return options
 
 
 def run(options: argparse.Namespace) -> int:
-    """Post, and print what became of the rows."""
+    """Post the rows, print the totals, and return the exit code."""
     posting = Posting(options.key or ["event"], options.source)
     with ExitStack() as stack:
         client = stack.enter_context(Client())
         name = 0 if options.file == "-" else options.file
         file = stack.enter_context(open(name, encoding="utf-8-sig", newline=""))  # noqa: PTH123 - 0 is standard input
         charges = posting.charges(file, options.delimiter)
-        posted = client.charges.create_many(charges, options.batch_size, on_refused=posting.tell)
+        posted = client.charges.create_many(charges, options.batch_size, on_refused=posting.report_batch)
     print(
         f"{posting.rows} rows: {posted.created} created, {posted.replayed} posted before, {posting.refused} refused;"
-        f" {posted.possible_duplicates} look like another charge."
+        f" {posted.possible_duplicates} likely duplicates."
     )
     return 1 if posting.refused else 0
 
 
 def main() -> int:
-    """Run, and say in one sentence what stopped it."""
+    """Run the script and report errors in one sentence. Return the exit code."""
     try:
         return run(parser().parse_args())
-    except (NotConfigured, Unauthorized, Forbidden, Unusable, OSError, ValueError) as error:
+    except (NotConfigured, Unauthorized, Forbidden, UnusableFile, OSError, ValueError) as error:
         say(str(error))
         return 2
     except BillingError as error:
-        say(f"{error}\n{AGAIN}" if error.worth_retrying else str(error))
+        say(f"{error}\n{RUN_AGAIN}" if error.worth_retrying else str(error))
         return 3 if error.worth_retrying else 2
     except KeyboardInterrupt:
-        say(f"Stopped. {AGAIN}")
+        say(f"Stopped. {RUN_AGAIN}")
         return 130
 
 

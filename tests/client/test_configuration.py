@@ -34,11 +34,11 @@ def test_it_comes_from_arguments_before_the_environment(stand_in: StandIn, monke
         ({"base_url": "ftp://billing.example.com", "token": TOKEN}, "not the address of a server"),
         ({"base_url": f"{HTTPS}?x=1", "token": TOKEN}, "not the address of a server"),
         ({"base_url": "https://billing.example.com:port", "token": TOKEN}, "cannot be read"),
-        ({"base_url": "https://me:hunter2@billing.example.com", "token": TOKEN}, "Leave name and password out"),
+        ({"base_url": "https://me:hunter2@billing.example.com", "token": TOKEN}, "Remove the name and password"),
         ({"base_url": "http://billing.example.com", "token": TOKEN}, "Plain http"),
-        ({"base_url": HTTPS, "token": "hunter2\nb"}, "no token has"),
+        ({"base_url": HTTPS, "token": "hunter2\nb"}, "not allowed"),
         ({"base_url": HTTPS, "token": TOKEN, "ca_certs": "/nowhere.pem"}, "cannot be read"),
-        ({"base_url": HTTPS, "token": TOKEN, "deadline": 0}, "more than none"),
+        ({"base_url": HTTPS, "token": TOKEN, "deadline": 0}, "more than 0 seconds"),
     ],
 )
 def test_what_is_missing_or_unsafe_is_said(given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,13 +31,13 @@ def test_usage_is_posted_and_a_second_run_adds_nothing(home: str, token: str, bi
     file.write_text("\ufeff" + GOOD, "utf-8")
     first, second = Ran(home, token, str(file)), Ran(home, token, given=GOOD.encode())
     assert (first.code, first.err) == (0, "")
-    assert first.out == "2 rows: 2 created, 0 posted before, 0 refused; 0 look like another charge.\n"
-    assert second.out == "2 rows: 0 created, 2 posted before, 0 refused; 0 look like another charge.\n"
+    assert first.out == "2 rows: 2 created, 0 posted before, 0 refused; 0 likely duplicates.\n"
+    assert second.out == "2 rows: 0 created, 2 posted before, 0 refused; 0 likely duplicates.\n"
     charge = billing.charges.get(charge_id("post_charges", "e-1"))
     assert (str(charge.amount), str(charge.incurred_on), charge.metadata) == ("2.9", "2026-01-15", {"cluster": "7"})
     other = Ran(home, token, "--source", "meter-2", given=GOOD.encode())
     assert "2 created" in other.out
-    assert "2 look like another charge" in other.out
+    assert "2 likely duplicates" in other.out
 
 
 def test_rows_that_are_wrong_are_named_and_the_other_batches_are_posted(home: str, token: str, billing: Client) -> None:
@@ -49,10 +49,10 @@ def test_rows_that_are_wrong_are_named_and_the_other_batches_are_posted(home: st
     ran = Ran(home, token, "--batch-size", "3", given=file.encode())
     assert ran.code == 1
     lines = ran.err.splitlines()
-    assert "line 6: quantity: it is empty." in lines
+    assert "line 6: quantity: enter a value." in lines
     assert any(line.startswith("line 3: quantity: ") for line in lines)
     assert any(line.startswith("line 9: service: There is no service") for line in lines)
-    assert "line 12: row: it has not as many cells as the first line has columns." in lines
+    assert "line 12: row: the number of cells differs from the number of columns." in lines
     assert ran.out.startswith("10 rows: 2 created, 0 posted before, 8 refused;")
     assert {charge.quantity for charge in billing.charges.list()} == {8, 9}
 
@@ -62,20 +62,20 @@ def test_another_row_under_the_same_event_is_named(home: str, token: str) -> Non
     ran = Ran(home, token, given=GOOD.replace("58", "59").encode())
     assert ran.code == 1
     assert "line 2: id: Charge" in ran.err
-    assert "another quantity" in ran.err
+    assert "a different quantity" in ran.err
 
 
 @pytest.mark.parametrize(
     ("file", "options", "said"),
     [
-        (b"customer,quantity\nACME,1\n", (), "no column “event”. Name the columns that tell events apart with --key."),
+        (b"customer,quantity\nACME,1\n", (), "no column “event”. Name the columns that identify an event with --key."),
         (b"event,quantity\n1,1\n", (), "no column “customer”"),
-        (b"event,customer,quantiy\n1,ACME,7\n", (), "A charge has no “quantiy”"),
+        (b"event,customer,quantiy\n1,ACME,7\n", (), "A charge has no field “quantiy”"),
         (b"event,customer,customer\n1,A,B\n", (), "same name"),
         (b"", (), "no column “customer”"),
         (b"event,customer,description\n1,ACME,\xff\n", (), "UTF-8"),
         (b'event,customer\n1,"AC"ME\n', (), "Line 2 cannot be read"),
-        (GOOD.encode(), ("--batch-size", "0"), "batch_size is 1 to 10,000"),
+        (GOOD.encode(), ("--batch-size", "0"), "Set batch_size to a number from 1 to 10,000"),
         (b"", ("/nowhere/usage.csv",), "/nowhere/usage.csv"),
     ],
 )

@@ -65,7 +65,7 @@ def test_where_a_part_ends_counts(one: tuple[Any, ...], two: tuple[Any, ...]) ->
         ((), ValueError, "at least one part"),
         (("", ""), ValueError, "at least one part"),
         (("a", 0.1), TypeError, "part 2: 0.1 is a float"),
-        (("a", None), TypeError, "part 2: None names nothing"),
+        (("a", None), TypeError, "part 2: None is not allowed"),
         ((True,), TypeError, "a bool"),
         ((b"a",), TypeError, "a bytes"),
         ((Decimal("NaN"),), ValueError, "not a number"),

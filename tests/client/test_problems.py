@@ -132,7 +132,7 @@ def test_a_database_that_is_away(app: Flask, home: str, token: str, monkeypatch:
     def away(*_: object, **__: object) -> None:
         raise OperationalError("SELECT", {}, Exception("away"))
 
-    monkeypatch.setattr("billing_admin.api.frame.bearer.by_secret", away)
+    monkeypatch.setattr("billing_admin.api.frame.bearer.bearer_of_secret", away)
     with pytest.raises(Unavailable) as caught:
         Client(home, token, deadline=2).charges.get(A)
     error = caught.value

@@ -143,7 +143,7 @@ def test_a_batch_that_contradicts_what_is_stored_names_the_row(billing: Client) 
 
 
 def test_batches_are_small_enough_for_the_server(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing_client.resources.charges.MOST_BYTES", 300)
+    monkeypatch.setattr("billing_client.resources.charges.MAX_BATCH_BYTES", 300)
     stand_in.says(Said(201, {"created": 1, "replayed": 0, "possible_duplicates": [], "ids": []}))
     rows: list[Any] = [{"customer": "ACME", "description": "x" * n} for n in (10, 10, 400, 10)]
     Client(stand_in.address, TOKEN).charges.create_many(rows)
@@ -151,7 +151,7 @@ def test_batches_are_small_enough_for_the_server(stand_in: StandIn, monkeypatch:
 
 
 def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "PAGE", 2)
+    monkeypatch.setattr(base, "PAGE_SIZE", 2)
     with app.app_context():
         make_tax_rate()
     for n in range(5):

@@ -250,7 +250,7 @@ def test_numbers_go_out_digit_for_digit(stand_in: StandIn) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_a_name_that_is_none_is_no_address(stand_in: StandIn, name: str) -> None:
-    with pytest.raises(ValueError, match="names nothing"):
+    with pytest.raises(ValueError, match="is not a name"):
         Client(stand_in.address, TOKEN).customers.get(name)
 
 

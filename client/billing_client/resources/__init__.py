@@ -1,1 +1,1 @@
-"""One class for each kind of thing; each method is one call of `calls`."""
+"""One class for each kind of object; each method makes one call of `calls`."""

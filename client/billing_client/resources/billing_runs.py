@@ -1,4 +1,4 @@
-"""Billing runs: rehearsed, made, waited for."""
+"""Billing runs: previewed, started, awaited."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from billing_client.resources.base import Resource
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-OVER = {"done", "failed"}
-FIRST_LOOK = 0.2  # seconds
+FINAL_STATES = {"done", "failed"}
+FIRST_PAUSE = 0.2  # seconds
 
 
 class BillingRuns(Resource):
     """`client.billing_runs`."""
 
     def create(self, **run: Unpack[NewRun]) -> BillingRun:
-        """Bill the charges up to a day, and return when that is done; with `background`, return at once: see `wait`."""
+        """Run billing for the pending charges up to a day. With `background`, return before it is done; see `wait`."""
         return self.ask(BillingRun, calls.RUN_CREATE, body=run)
 
     def preview(self, **scope: Unpack[RunScope]) -> Preview:
-        """What a run would make, as its `documents`; nothing is stored. Its `digest` can be given as `confirmed`."""
+        """Return the `documents` that a run would make; nothing is stored. Pass the `digest` to `create` as `confirmed`."""
         return self.ask(Preview, calls.RUN_PREVIEW, body={**scope, "dry_run": True})
 
     def wait(self, run: Key, *, seconds: float = 3600.0, every: float = 5.0) -> BillingRun:
-        """Look until the run is over, more and more rarely, and return it.
+        """Poll the run until it is over, with growing pauses of at most `every` seconds, and return it.
 
-        Raises RunFailed, or WaitExpired after that many seconds; a run that stands still goes on when it is created again
-        under its id.
+        Raises RunFailed if it fails, and WaitExpired after `seconds`. To continue a run that stopped, create it again with the
+        same id.
         """
-        end, pause = monotonic() + seconds, min(FIRST_LOOK, every)
+        end, pause = monotonic() + seconds, min(FIRST_PAUSE, every)
         while True:
-            found = self.get(run)
-            if found.state in OVER:
-                return _done(found)
+            current = self.get(run)
+            if current.state in FINAL_STATES:
+                return _done(current)
             if monotonic() + pause > end:
-                expired = WaitExpired(f"Billing run {run} is not over after {seconds:g} seconds.", code=found.state)
-                expired.run, expired.id = found, str(run)
+                expired = WaitExpired(f"Billing run {run} is not over after {seconds:g} seconds.", code=current.state)
+                expired.run, expired.id = current, str(run)
                 raise expired
             sleep(pause)
             pause = min(pause * 1.5, every)
 
     def list(self) -> Iterator[BillingRun]:
-        """Billing runs, newest first, all of them."""
+        """Yield all billing runs, newest first."""
         return self.each(BillingRun, calls.RUN_LIST)
 
     def get(self, id: Key) -> BillingRun:
-        """One billing run: how far it is, what it made, what it left out and why."""
+        """Return one billing run: its progress, totals, and the charges left out with reasons."""
         return self.ask(BillingRun, calls.RUN_GET, id)
 
 

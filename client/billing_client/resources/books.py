@@ -1,4 +1,4 @@
-"""What the books say of themselves: the audit log, the number series, the period lock."""
+"""Audit events, the number register, the period lock and the journal."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class AuditEvents(Resource):
     """`client.audit_events`."""
 
     def list(self, **filters: Unpack[AuditFilter]) -> Iterator[AuditEvent]:
-        """What happened, newest first, all of it."""
+        """Yield all audit events, newest first."""
         return self.each(AuditEvent, calls.AUDIT_LIST, filters)
 
     def download(self, path: str | Path, **filters: Unpack[AuditFilter]) -> Download:
-        """Write audit events to a CSV file, all of them; `totals` says what it must add up to."""
+        """Write all matching audit events to a CSV file; `totals` returns its control totals."""
         return self.file(calls.AUDIT_FILE, path=path, query=filters)
 
     def totals(self, **filters: Unpack[AuditFilter]) -> FileTotals:
-        """What the file that `download` would write must add up to."""
+        """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.AUDIT_FILE, query={**filters, "totals": 1})
 
 
@@ -35,11 +35,11 @@ class Books(Resource):
     """`client.books`."""
 
     def number_series(self) -> Register:
-        """Every number series, and what is missing in them."""
+        """Return all number series with their gaps."""
         return self.ask(Register, calls.SERIES_LIST)
 
     def period_lock(self) -> PeriodLock:
-        """How far the books are locked."""
+        """Return the day through which the books are locked."""
         return self.ask(PeriodLock, calls.PERIOD_LOCK)
 
     def journal(
@@ -51,6 +51,6 @@ class Books(Resource):
         format: Literal["csv", "hledger"] = "hledger",
         opening: bool = False,
     ) -> Download:
-        """Write the double-entry journal of some days to a file; `opening` begins it with what came before."""
+        """Write the double-entry journal of a period to a file; with `opening`, it begins with the opening balances."""
         call = calls.JOURNAL_CSV if format == "csv" else calls.JOURNAL_HLEDGER
         return self.file(call, path=path, query={"from_": from_, "to": to, "opening": 1 if opening else None})

@@ -1,4 +1,4 @@
-"""The catalogue: services with their prices, and the tax rates they may carry."""
+"""The catalogue: services with their prices, and tax rates."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 
 class Services(Resource):
-    """`client.services`; a service is named by its code or its id."""
+    """`client.services`. Name a service by its code or id."""
 
     def create(self, **service: Unpack[NewService]) -> Service:
         """Add a service."""
         return self.ask(Service, calls.SERVICE_CREATE, body=service)
 
     def list(self, **filters: Unpack[ServiceFilter]) -> Iterator[Service]:
-        """Services, newest first, all of them."""
+        """Yield all services, newest first."""
         return self.each(Service, calls.SERVICE_LIST, filters)
 
     def get(self, service: str) -> Service:
-        """One service."""
+        """Return one service."""
         return self.ask(Service, calls.SERVICE_GET, service)
 
     def update(self, read: Service, **changes: Unpack[ServiceChanges]) -> Service:
-        """Change what was read with `get`. Raises Stale when somebody else changed it since."""
+        """Change a service that was read with `get`. Raises Stale if it has changed since."""
         return self.ask(Service, calls.SERVICE_UPDATE, read.id, body=changes, etag=read.etag)
 
     def download(self, path: str | Path, **filters: Unpack[ServiceFilter]) -> Download:
-        """Write services with their prices to a CSV file, all of them; `totals` says what it must add up to."""
+        """Write all matching services with their prices to a CSV file; `totals` returns its control totals."""
         return self.file(calls.SERVICE_FILE, path=path, query=filters)
 
     def totals(self, **filters: Unpack[ServiceFilter]) -> FileTotals:
-        """What the file that `download` would write must add up to."""
+        """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.SERVICE_FILE, query={**filters, "totals": 1})
 
 
@@ -47,5 +47,5 @@ class TaxRates(Resource):
     """`client.tax_rates`."""
 
     def list(self) -> Iterator[TaxRate]:
-        """Every tax rate, by code."""
+        """Yield all tax rates, sorted by code."""
         return self.each(TaxRate, calls.TAX_RATE_LIST, in_pages=False)

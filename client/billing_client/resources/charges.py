@@ -1,4 +1,4 @@
-"""Charges: posted alone or by any number, read, moved, corrected, exported."""
+"""Charges: posted singly or in batches, listed, held, released, cancelled, corrected and exported."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from billing_client.errors import BillingError, Conflict, FailedBatch, Invalid, 
 from billing_client.ids import new_id
 from billing_client.resources.base import Resource
 from billing_client.transport import Request
-from billing_client.values import made, to_json
+from billing_client.values import from_content, to_json
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-MOST_IN_BATCH = 10_000
-MOST_BYTES = 4 * 1024 * 1024  # a quarter of what a server takes, if nobody told it otherwise
+MAX_BATCH_SIZE = 10_000
+MAX_BATCH_BYTES = 4 * 1024 * 1024  # a quarter of the server's default limit
 
 
 class Charges(Resource):
     """`client.charges`."""
 
     def create(self, **charge: Unpack[NewCharge]) -> Charge:
-        """Post one charge, under its `id` or one made now; a repeat under the same id answers with the original."""
+        """Post one charge. Without `id` a new one is made; a repeat with the same id returns the original."""
         return self.ask(Charge, calls.CHARGE_CREATE, body=charge)
 
     def create_many(
@@ -37,39 +37,39 @@ class Charges(Resource):
         on_batch: Callable[[PostedBatch], None] | None = None,
         on_refused: Callable[[Refused], None] | None = None,
     ) -> Totals:
-        """Post any number of charges, in batches that are stored whole or not at all, and return what became of them.
+        """Post any number of charges in batches, each stored as a whole or not at all, and return the totals.
 
-        It reads `charges` as it goes and holds one batch of them. Those without an id get one before the first try of
-        their batch; give each its own (`charge_id`), and the whole can be done again at any time. The first error ends it,
-        and says as its `batch` what was not posted; `on_refused`, where given, is told of a batch that was refused (Invalid,
-        Conflict) instead, and the others go on.
+        `charges` is read on demand, one batch at a time. A charge without an id gets one before the first attempt of its batch.
+        If you set all ids (`charge_id`), you can repeat the whole call at any time. The first error stops the call, and its
+        `batch` holds the charges that were not posted. With `on_refused`, a batch that the server refuses (Invalid, Conflict)
+        is passed to that function, and the call continues with the next batch.
         """
-        if not 1 <= batch_size <= MOST_IN_BATCH:
-            raise ValueError(f"batch_size is 1 to {MOST_IN_BATCH:,}, not {batch_size}.")
+        if not 1 <= batch_size <= MAX_BATCH_SIZE:
+            raise ValueError(f"Set batch_size to a number from 1 to {MAX_BATCH_SIZE:,}, not {batch_size}.")
         posted, first = Totals(), 0
-        for rows in _batches(charges, batch_size):
+        for batch in _batches(charges, batch_size):
             try:
-                batch = self._post(rows)
-                posted = posted.plus(batch)
+                result = self._post(batch)
+                posted = posted.plus(result)
                 if on_batch is not None:
-                    on_batch(batch)
+                    on_batch(result)
             except (Invalid, Conflict) as error:
-                error.batch = FailedBatch(first, rows.charges, posted)
+                error.batch = FailedBatch(first, batch.charges, posted)
                 if on_refused is None:
                     raise
                 on_refused(error)
             except BillingError as error:
-                error.batch = FailedBatch(first, rows.charges, posted)
+                error.batch = FailedBatch(first, batch.charges, posted)
                 raise
-            first += len(rows.charges)
+            first += len(batch.charges)
         return posted
 
     def list(self, **filters: Unpack[ChargeFilter]) -> Iterator[Charge]:
-        """Charges, newest first, all of them."""
+        """Yield all charges, newest first."""
         return self.each(Charge, calls.CHARGE_LIST, filters)
 
     def get(self, id: Key) -> Charge:
-        """One charge."""
+        """Return one charge."""
         return self.ask(Charge, calls.CHARGE_GET, id)
 
     def cancel(self, id: Key, reason: str) -> Charge:
@@ -77,57 +77,57 @@ class Charges(Resource):
         return self.ask(Charge, calls.CHARGE_CANCEL, id, body={"reason": reason})
 
     def hold(self, id: Key, reason: str) -> Charge:
-        """Keep a charge off the next invoice."""
+        """Hold a charge: it is not billed until you release it."""
         return self.ask(Charge, calls.CHARGE_HOLD, id, body={"reason": reason})
 
     def release(self, id: Key, reason: str) -> Charge:
-        """Let a held charge be billed again."""
+        """Release a held charge: it is pending again."""
         return self.ask(Charge, calls.CHARGE_RELEASE, id, body={"reason": reason})
 
     def keep(self, id: Key, reason: str = "") -> Charge:
-        """Decide that a likely duplicate is a charge of its own."""
+        """Keep a likely duplicate as a separate charge."""
         return self.ask(Charge, calls.CHARGE_KEEP, id, body={"reason": reason})
 
     def correct(self, charge: Key, reason: str, **changes: Unpack[ChargeChanges]) -> Charge:
-        """Cancel a charge that is not billed and post its replacement, in one step; returns the replacement."""
+        """Cancel a charge that is not billed and post its replacement in one step. Return the replacement."""
         return self.ask(Charge, calls.CHARGE_CORRECT, charge, body={"reason": reason, **changes})
 
     def download(self, path: str | Path, **filters: Unpack[ChargeFilter]) -> Download:
-        """Write charges to a CSV file, all of them; `totals` says what it must add up to."""
+        """Write all matching charges to a CSV file; `totals` returns its control totals."""
         return self.file(calls.CHARGE_FILE, path=path, query=filters)
 
     def totals(self, **filters: Unpack[ChargeFilter]) -> FileTotals:
-        """What the file that `download` would write must add up to."""
+        """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.CHARGE_FILE, query={**filters, "totals": 1})
 
-    def _post(self, rows: _Rows) -> PostedBatch:
+    def _post(self, batch: _Batch) -> PostedBatch:
         url = self._transport.base + calls.CHARGE_BATCH.path
-        body = b'{"charges":[' + b",".join(rows.written) + b"]}"
-        return made(PostedBatch, self._transport.ask(Request(calls.CHARGE_BATCH, url, body)).content)
+        body = b'{"charges":[' + b",".join(batch.encoded) + b"]}"
+        return from_content(PostedBatch, self._transport.ask(Request(calls.CHARGE_BATCH, url, body)).content)
 
 
-class _Rows:
-    """The charges of one batch, each with its id, and as they are written."""
+class _Batch:
+    """The charges of one batch, each with its id, and their JSON."""
 
     def __init__(self) -> None:
         self.charges: list[NewCharge] = []
-        self.written: list[bytes] = []
+        self.encoded: list[bytes] = []
         self.size = 0
 
-    def add(self, charge: NewCharge, written: bytes) -> None:
+    def add(self, charge: NewCharge, encoded: bytes) -> None:
         self.charges.append(charge)
-        self.written.append(written)
-        self.size += len(written)
+        self.encoded.append(encoded)
+        self.size += len(encoded)
 
 
-def _batches(charges: Iterable[NewCharge], batch_size: int) -> Iterator[_Rows]:
-    rows = _Rows()
+def _batches(charges: Iterable[NewCharge], batch_size: int) -> Iterator[_Batch]:
+    batch = _Batch()
     for charge in charges:
-        named = charge if "id" in charge else cast("NewCharge", {"id": new_id(), **charge})
-        written = to_json(named)
-        if len(rows.charges) == batch_size or (rows.charges and rows.size + len(written) > MOST_BYTES):
-            yield rows
-            rows = _Rows()
-        rows.add(named, written)
-    if rows.charges:
-        yield rows
+        with_id = charge if "id" in charge else cast("NewCharge", {"id": new_id(), **charge})
+        encoded = to_json(with_id)
+        if len(batch.charges) == batch_size or (batch.charges and batch.size + len(encoded) > MAX_BATCH_BYTES):
+            yield batch
+            batch = _Batch()
+        batch.add(with_id, encoded)
+    if batch.charges:
+        yield batch

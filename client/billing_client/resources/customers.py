@@ -1,4 +1,4 @@
-"""Customers, and what they owe."""
+"""Customers, with their balances, statements and current invoices."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ if TYPE_CHECKING:
 
 
 class Customers(Resource):
-    """`client.customers`; a customer is named by its reference or its id."""
+    """`client.customers`. Name a customer by its reference or id."""
 
     def create(self, **customer: Unpack[NewCustomer]) -> Customer:
         """Add a customer."""
         return self.ask(Customer, calls.CUSTOMER_CREATE, body=customer)
 
     def list(self, **filters: Unpack[CustomerFilter]) -> Iterator[Customer]:
-        """Customers, newest first, all of them."""
+        """Yield all customers, newest first."""
         return self.each(Customer, calls.CUSTOMER_LIST, filters)
 
     def get(self, customer: str) -> Customer:
-        """One customer."""
+        """Return one customer."""
         return self.ask(Customer, calls.CUSTOMER_GET, customer)
 
     def update(self, read: Customer, **changes: Unpack[CustomerChanges]) -> Customer:
-        """Change what was read with `get`. Raises Stale when somebody else changed it since."""
+        """Change a customer that was read with `get`. Raises Stale if it has changed since."""
         return self.ask(Customer, calls.CUSTOMER_UPDATE, read.id, body=changes, etag=read.etag)
 
     def balance(self, customer: str, as_of: Day | None = None) -> Balances:
-        """What a customer owes, per currency, and for how long; now or on a past day."""
+        """Return the balance and ageing of a customer by currency, now or on a past day."""
         return self.ask(Balances, calls.CUSTOMER_BALANCE, customer, query={"as_of": as_of})
 
     def statement(
         self, customer: str, from_: Day | None = None, to: Day | None = None, currency: str | None = None
     ) -> Statements:
-        """Opening balance, each document with the running balance, and closing balance; both days are included."""
+        """Return the statements of a customer for a period, both days included."""
         query = {"from_": from_, "to": to, "currency": currency}
         return self.ask(Statements, calls.CUSTOMER_STATEMENT, customer, query=query)
 
     def current_invoice(self, customer: str, through: Day | None = None, currency: str | None = None) -> Document:
-        """What a customer's pending charges would make if billed now."""
+        """Return the invoice that a customer's pending charges would make today."""
         query = {"through": through, "currency": currency}
         return self.ask(Document, calls.CUSTOMER_CURRENT, customer, query=query)
 
     def download(self, path: str | Path, **filters: Unpack[CustomerFilter]) -> Download:
-        """Write customers to a CSV file, all of them; `totals` says what it must add up to."""
+        """Write all matching customers to a CSV file; `totals` returns its control totals."""
         return self.file(calls.CUSTOMER_FILE, path=path, query=filters)
 
     def totals(self, **filters: Unpack[CustomerFilter]) -> FileTotals:
-        """What the file that `download` would write must add up to."""
+        """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.CUSTOMER_FILE, query={**filters, "totals": 1})

@@ -1,4 +1,4 @@
-"""Payments: recorded, allocated, withdrawn, reversed, exported."""
+"""Payments: recorded, listed, allocated, reversed and exported."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ class Payments(Resource):
         return self.ask(Payment, calls.PAYMENT_CREATE, body=payment)
 
     def list(self, **filters: Unpack[PaymentFilter]) -> Iterator[Payment]:
-        """Payments, the last recorded first, all of them."""
+        """Yield all payments, newest first."""
         return self.each(Payment, calls.PAYMENT_LIST, filters)
 
     def get(self, id: Key) -> Payment:
-        """One payment."""
+        """Return one payment."""
         return self.ask(Payment, calls.PAYMENT_GET, id)
 
     def allocate(self, id: Key, allocate: Allocate) -> Payment:
-        """Allocate what is left of a payment, or parts of it. Done twice it would allocate more: it is not repeated."""
+        """Allocate all or part of a payment's unallocated amount. The call is not repeated: it would allocate more."""
         return self.ask(Payment, calls.PAYMENT_ALLOCATE, id, body={"allocate": allocate})
 
     def withdraw(self, id: Key, allocation: Key, reason: str = "") -> Payment:
-        """Take an allocation back as of today."""
+        """Withdraw an allocation as of today."""
         return self.ask(Payment, calls.PAYMENT_WITHDRAW, id, allocation, body={"reason": reason})
 
     def reverse(self, id: Key, reason: str, reversed_on: Day | None = None) -> Payment:
-        """Take a payment back, with all its allocations; today if no day is given."""
+        """Reverse a payment and withdraw all its allocations, by default as of today."""
         day = {"reversed_on": reversed_on} if reversed_on else {}
         return self.ask(Payment, calls.PAYMENT_REVERSE, id, body={"reason": reason, **day})
 
     def download(self, path: str | Path, **filters: Unpack[PaymentFilter]) -> Download:
-        """Write payments to a CSV file, all of them; `totals` says what it must add up to."""
+        """Write all matching payments to a CSV file; `totals` returns its control totals."""
         return self.file(calls.PAYMENT_FILE, path=path, query=filters)
 
     def totals(self, **filters: Unpack[PaymentFilter]) -> FileTotals:
-        """What the file that `download` would write must add up to."""
+        """Return the control totals of the file that `download` writes."""
         return self.ask(FileTotals, calls.PAYMENT_FILE, query={**filters, "totals": 1})
 
     def download_allocations(self, path: str | Path, **filters: Unpack[PaymentFilter]) -> Download:
-        """Write allocations to a CSV file, all of them; `allocation_totals` says what it must add up to."""
+        """Write all matching allocations to a CSV file; `allocation_totals` returns its control totals."""
         return self.file(calls.ALLOCATION_FILE, path=path, query=filters)
 
     def allocation_totals(self, **filters: Unpack[PaymentFilter]) -> FileTotals:
-        """What the file that `download_allocations` would write must add up to."""
+        """Return the control totals of the file that `download_allocations` writes."""
         return self.ask(FileTotals, calls.ALLOCATION_FILE, query={**filters, "totals": 1})

@@ -1,4 +1,4 @@
-"""Recurring charges: what a customer owes every month, quarter or year."""
+"""Recurring charges: added, listed, paused, resumed, ended, and changed from a day on."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ class RecurringCharges(Resource):
     """`client.recurring_charges`."""
 
     def create(self, **recurring: Unpack[NewRecurringCharge]) -> RecurringCharge:
-        """Add a recurring charge; its charges are posted by the server as they fall due."""
+        """Add a recurring charge. The server posts its charges when they are due."""
         return self.ask(RecurringCharge, calls.RECURRING_CREATE, body=recurring)
 
     def list(self, **filters: Unpack[RecurringFilter]) -> Iterator[RecurringCharge]:
-        """Recurring charges, newest first, all of them."""
+        """Yield all recurring charges, newest first."""
         return self.each(RecurringCharge, calls.RECURRING_LIST, filters)
 
     def get(self, id: Key) -> RecurringCharge:
-        """One recurring charge."""
+        """Return one recurring charge."""
         return self.ask(RecurringCharge, calls.RECURRING_GET, id)
 
     def pause(self, id: Key, reason: str = "") -> RecurringCharge:
-        """Post nothing that begins from today on, until it is resumed."""
+        """Pause it: no period that begins from today on is posted until you resume it."""
         return self.ask(RecurringCharge, calls.RECURRING_PAUSE, id, body={"reason": reason})
 
     def resume(self, id: Key, reason: str = "") -> RecurringCharge:
-        """Go on with the first period that begins today or later."""
+        """Resume with the first period that begins today or later."""
         return self.ask(RecurringCharge, calls.RECURRING_RESUME, id, body={"reason": reason})
 
     def end(self, id: Key, ends_on: Day, reason: str = "") -> RecurringCharge:
-        """Let it end with a day, included."""
+        """End it on a day, included."""
         return self.ask(RecurringCharge, calls.RECURRING_END, id, body={"ends_on": ends_on, "reason": reason})
 
     def change(self, recurring: Key, from_: Day, **changes: Unpack[RecurringChanges]) -> RecurringCharge:
-        """End it the day before, and let another follow that is otherwise; returns the one that follows."""
+        """End it on the day before the change, and return the recurring charge that replaces it."""
         return self.ask(RecurringCharge, calls.RECURRING_CHANGE, recurring, body={"from": from_, **changes})
