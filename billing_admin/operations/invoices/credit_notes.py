@@ -1,4 +1,4 @@
-"""Credit notes take back an invoice or a part of it, and are issued at once. What was paid too much becomes the customer's."""
+"""Credit notes correct an invoice in whole or in part, and are issued at once. An overpaid amount becomes credit."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,43 +34,45 @@ ONE = Decimal(1)
 def credit_invoice(
     session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, now: datetime
 ) -> tuple[UUID, bool]:
-    """Issue a credit note for an invoice. Returns its id, and whether it was made just now.
+    """Issue a credit note for an invoice. Returns its id and whether it is new.
 
-    It reduces what is owed; what exceeds that is freed of the payments on the invoice, the latest first. Raises NotFound;
-    Conflict for what cannot be credited, when nothing is left, and for another credit under the same id; Invalid without a
-    reason, above what is left, and for a day after today, before the invoice's, before the last credit note's, or in a locked
-    period.
+    An amount above the open balance is withdrawn from the allocations of the invoice, the latest first. Raises NotFound;
+    Conflict for an invoice that cannot be credited or has nothing left to credit, and for an id that belongs to a different
+    credit note; Invalid without a reason, for more than is left, and for a day after today, before the date of the invoice or
+    of the last credit note, or in a locked period.
     """
     row = lock_invoice(session, invoice_id)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
-    if spec.id is not None and (existing := _existing(session, spec.id)) is not None:
+    if spec.id is not None and (existing := _find_existing(session, spec.id)) is not None:
         _check_same(existing, row, spec)
         return spec.id, False
     check_creditable(row)
     reason = check_not_blank(spec.reason, "reason", longest=500)
     day = resolve_credit_note_date(session, row["number"], row["issue_date"], spec.issue_date, now)
-    taken = compute_credit(creditable(session, invoice_id), spec)
-    made = _document(load_document_rows(session, [row])[0], taken, spec.id or new_id(now), reason, day, now)
-    was_open = row["paid"] + row["credited"] < row["total"]
-    too_much = row["paid"] + row["credited"] + taken.total - row["total"]
-    freed = withdraw_from_invoice(session, row, too_much, day, now) if too_much > 0 else 0
-    number_documents(session, [made], day, now)
-    store_documents(session, [made])
-    credited = update(Invoice).where(Invoice.id == invoice_id).values(credited=Invoice.credited + taken.total)
-    session.execute(credited.execution_options(synchronize_session=False))
-    if was_open:
+    credit = compute_credit(creditable(session, invoice_id), spec)
+    credit_note = _credit_note_rows(
+        load_document_rows(session, [row])[0], credit, spec.id or new_id(now), reason, day, now
+    )
+    had_open_balance = row["paid"] + row["credited"] < row["total"]
+    overpaid = row["paid"] + row["credited"] + credit.total - row["total"]
+    withdrawn = withdraw_from_invoice(session, row, overpaid, day, now) if overpaid > 0 else 0
+    number_documents(session, [credit_note], day, now)
+    store_documents(session, [credit_note])
+    statement = update(Invoice).where(Invoice.id == invoice_id).values(credited=Invoice.credited + credit.total)
+    session.execute(statement.execution_options(synchronize_session=False))
+    if had_open_balance:
         enqueue_invoices_paid(session, [invoice_id], now)
-    note = made.invoice
-    record(session, actor, now, "credit_note.issued", "invoice", note["id"], _told(note, row, freed))
+    note = credit_note.invoice
+    record(session, actor, now, "credit_note.issued", "invoice", note["id"], _audit_details(note, row, withdrawn))
     return note["id"], True
 
 
 def resolve_credit_note_date(
     session: Session, number: str, invoice_date: date, issue_date: date | None, now: datetime
 ) -> date:
-    """Return the date of a credit note for an invoice: `issue_date`, or today.
+    """Return the date of a credit note for an invoice: `issue_date`, or today. Previews call it as well.
 
-    Raises Invalid for a day that no credit note of this invoice may have, so that a preview refuses it as well.
+    Raises Invalid for a day on which no credit note of the invoice can be issued.
     """
     settings = organisation(session)
     current_day = day_of(now, settings.time_zone)
@@ -83,41 +85,43 @@ def resolve_credit_note_date(
     return day
 
 
-def _existing(session: Session, id: UUID) -> DocumentRows | None:
+def _find_existing(session: Session, id: UUID) -> DocumentRows | None:
     row = session.execute(select(Invoice.__table__).where(Invoice.id == id)).mappings().one_or_none()
     return None if row is None else load_document_rows(session, [dict(row)])[0]
 
 
 def _check_same(existing: DocumentRows, row: Row, spec: CreditSpec) -> None:
-    """Compare what a repeat gives; raise Conflict, naming what differs."""
+    """Raise Conflict, with the fields that differ, when a repeated request gives other values."""
     note, currency = existing.invoice, row["currency"]
-    asked: dict[str, tuple[Any, Any]] = {
+    compared: dict[str, tuple[Any, Any]] = {
         "invoice": (row["id"], note["corrects_id"]),
         "reason": (spec.reason, note["reason"]),
     }
     if spec.issue_date is not None:
-        asked["issue_date"] = (spec.issue_date, note["issue_date"])
+        compared["issue_date"] = (spec.issue_date, note["issue_date"])
     if spec.amount is not None:
-        asked["amount"] = (to_minor_units(spec.amount, currency, "amount"), note["total"])
+        compared["amount"] = (to_minor_units(spec.amount, currency, "amount"), note["total"])
     if spec.lines:
         lines = {line["corrects_line_id"]: line["net"] for line in existing.lines}
-        asked["lines"] = ({id: to_minor_units(net, currency, "lines") for id, net in spec.lines}, lines)
-    differs = [name for name, (given, kept) in asked.items() if given != kept]
+        compared["lines"] = ({id: to_minor_units(net, currency, "lines") for id, net in spec.lines}, lines)
+    differs = [name for name, (requested, stored) in compared.items() if requested != stored]
     if differs:
-        said = f"Credit note {note['id']} already exists with a different {', '.join(differs)}."
-        raise Conflict("id_conflict", said, "id", differs=differs)
+        message = f"Credit note {note['id']} already exists with a different {', '.join(differs)}."
+        raise Conflict("id_conflict", message, "id", differs=differs)
 
 
-def _document(invoice: DocumentRows, taken: Credit, id: UUID, reason: str, day: date, now: datetime) -> DocumentRows:
-    """The rows of a credit note: its invoice's, with what is taken back. It is due at once, as nobody has to pay it."""
+def _credit_note_rows(
+    invoice: DocumentRows, credit: Credit, id: UUID, reason: str, day: date, now: datetime
+) -> DocumentRows:
+    """Return the rows of a credit note, made of the rows of its invoice. It is due on its date, as nobody has to pay it."""
     row = invoice.invoice | {
         "id": id,
         "kind": "credit_note",
         "status": "draft",
         "run_id": None,
-        "net": taken.net,
-        "tax": taken.tax,
-        "total": taken.total,
+        "net": credit.net,
+        "tax": credit.tax,
+        "total": credit.total,
         "paid": 0,
         "credited": 0,
         "corrects_id": invoice.invoice["id"],
@@ -128,23 +132,23 @@ def _document(invoice: DocumentRows, taken: Credit, id: UUID, reason: str, day: 
         "created_at": now,
         "version": 1,
     }
-    within = taken.tax_within()
+    included_tax = credit.tax_within()
     lines = [
-        _line(line, taken.lines[line["id"]], within.get(line["id"], 0), id, now)
+        _credited_line(line, credit.lines[line["id"]], included_tax.get(line["id"], 0), id, now)
         for line in invoice.lines
-        if line["id"] in taken.lines
+        if line["id"] in credit.lines
     ]
-    rates = {(tax.rate.category, tax.rate.percent, tax.included): (tax.base, tax.tax) for tax in taken.taxes}
+    rates = {(tax.rate.category, tax.rate.percent, tax.included): (tax.base, tax.tax) for tax in credit.taxes}
     taxes: list[Row] = []
     for tax in invoice.taxes:
-        found = rates.get((tax["category"], tax["percent"], tax["included"]))
-        if found is not None:
-            taxes.append(tax | {"invoice_id": id, "position": len(taxes) + 1, "base": found[0], "tax": found[1]})
+        amounts = rates.get((tax["category"], tax["percent"], tax["included"]))
+        if amounts is not None:
+            taxes.append(tax | {"invoice_id": id, "position": len(taxes) + 1, "base": amounts[0], "tax": amounts[1]})
     return DocumentRows(row, [line | {"position": place} for place, line in enumerate(lines, 1)], taxes)
 
 
-def _line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Row:
-    """An amount goes back, not a quantity at a price; with its tax, where the price had the tax in it."""
+def _credited_line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Row:
+    """Return the row of a credited line: an amount without a unit price, which includes tax if the price did."""
     gross = None if line["gross"] is None else net + tax
     return line | {
         "id": new_id(now),
@@ -159,6 +163,6 @@ def _line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Row:
     }
 
 
-def _told(note: Row, row: Row, freed: int) -> Row:
-    told = {"number": note["number"], "corrects": row["number"], "total": note["total"], "reason": note["reason"]}
-    return told | ({"became_credit": freed} if freed else {})
+def _audit_details(note: Row, row: Row, withdrawn: int) -> Row:
+    details = {"number": note["number"], "corrects": row["number"], "total": note["total"], "reason": note["reason"]}
+    return details | ({"became_credit": withdrawn} if withdrawn else {})

@@ -1,4 +1,4 @@
-"""Drafts change: what they say, and which charges are on them. Each change makes the document anew, as a billing run would."""
+"""Drafts are changed, in their texts and charges. A change of charges computes the document again, as billing does."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
@@ -37,22 +37,22 @@ REFUSAL_MESSAGES = {
 def change(
     session: Session, invoice_id: UUID, fields: DraftFields, version: int | None, actor: Actor, now: datetime
 ) -> bool:
-    """Change what a draft says. `version` is that of what was read. Returns whether anything changed.
+    """Change the note, order number or due date of a draft. Returns whether anything changed.
 
-    Raises NotFound, Conflict unless it is a draft, Stale when somebody changed it since, and Invalid.
+    Raises NotFound, Conflict unless it is a draft, Stale when it has been changed since `version`, and Invalid.
     """
-    row = _locked(session, invoice_id, version)
-    given = check_fields(fields)
-    check_new_texts(given, row)
-    changed = changed_fields({name: row[name] for name in FIELDS}, given)
+    row = _lock_draft(session, invoice_id, version)
+    values = check_fields(fields)
+    check_new_texts(values, row)
+    changed = changed_fields({name: row[name] for name in FIELDS}, values)
     if changed:
-        _update(session, row, given)
-        told = {name: [_plain(value) for value in pair] for name, pair in changed.items()}
-        record(session, actor, now, "invoice.changed", "invoice", invoice_id, told)
+        _update_invoice(session, row, values)
+        details = {name: [_json_value(value) for value in pair] for name, pair in changed.items()}
+        record(session, actor, now, "invoice.changed", "invoice", invoice_id, details)
     return bool(changed)
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -65,29 +65,31 @@ def move_charges(
     actor: Actor,
     now: datetime,
 ) -> int:
-    """Put pending charges of its customer and currency on a draft, and take others off, which are then pending again.
+    """Add pending charges to a draft, and remove charges, which become pending again. Returns the number of moved charges.
 
-    Returns how many moved; those that are where they should be stay. Raises as `change` does; Invalid for a charge that is
-    not of this account, Conflict for one that is not pending, or when nothing would be left or nothing would be owed.
+    Charges that are on the draft are not added again, others not removed. Raises as `change` does, Invalid for a charge of
+    another customer or currency, and Conflict for a charge that is not pending, and when no charges or no positive total remain.
     """
-    row = _locked(session, invoice_id, version)
+    row = _lock_draft(session, invoice_id, version)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
-    on_it = {one.id: one.amount for one in session.execute(_charges_on(invoice_id))}
-    off = {id: on_it[id] for id in remove if id in on_it}
-    on = {one.id: one.amount for one in _addable(session, row, [id for id in add if id not in on_it])}
-    if not off and not on:
+    current = {charge.id: charge.amount for charge in session.execute(_charges_on(invoice_id))}
+    removed = {id: current[id] for id in remove if id in current}
+    added = {
+        charge.id: charge.amount for charge in _load_addable(session, row, [id for id in add if id not in current])
+    }
+    if not removed and not added:
         return 0
-    made = _remake(session, row, (on_it.keys() - off.keys()) | on.keys(), now)
+    prepared = _rebill(session, row, (current.keys() - removed.keys()) | added.keys(), now)
     account = row["customer_id"], row["currency"]
-    update_totals(session, (StatusChange(*account, None, "pending", amount) for amount in off.values()))
-    update_totals(session, (StatusChange(*account, "pending", "billed", amount) for amount in on.values()))
-    details = {"added": [str(id) for id in on], "removed": [str(id) for id in off]}
-    total = [row["total"], made.document.total]
+    update_totals(session, (StatusChange(*account, None, "pending", amount) for amount in removed.values()))
+    update_totals(session, (StatusChange(*account, "pending", "billed", amount) for amount in added.values()))
+    details = {"added": [str(id) for id in added], "removed": [str(id) for id in removed]}
+    total = [row["total"], prepared.document.total]
     record(session, actor, now, "invoice.charges_moved", "invoice", invoice_id, details | {"total": total})
-    return len(off) + len(on)
+    return len(removed) + len(added)
 
 
-def _locked(session: Session, invoice_id: UUID, version: int | None) -> Row:
+def _lock_draft(session: Session, invoice_id: UUID, version: int | None) -> Row:
     row = lock_invoice(session, invoice_id)
     check_editable(row["status"], row["number"], "changed")
     if version is not None and version != row["version"]:
@@ -95,7 +97,7 @@ def _locked(session: Session, invoice_id: UUID, version: int | None) -> Row:
     return row
 
 
-def _update(session: Session, row: Row, values: Mapping[str, Any]) -> None:
+def _update_invoice(session: Session, row: Row, values: Mapping[str, Any]) -> None:
     statement = update(Invoice).where(Invoice.id == row["id"]).values(**values, version=row["version"] + 1)
     session.execute(statement.execution_options(synchronize_session=False))
 
@@ -105,86 +107,88 @@ def _charges_on(invoice_id: UUID) -> Any:
     return select(Charge.id, Charge.amount).where(Charge.invoice_line_id.in_(lines))
 
 
-def _addable(session: Session, row: Row, ids: Sequence[UUID]) -> Sequence[Record]:
+def _load_addable(session: Session, row: Row, ids: Sequence[UUID]) -> Sequence[Record]:
     columns = (Charge.id, Charge.customer_id, Charge.currency, Charge.status, Charge.amount)
-    found = {one.id: one for one in session.execute(select(*columns).where(is_any_of(Charge.id, ids)))}
-    refusals = [refusal for place, id in enumerate(ids) if (refusal := _refusal(row, place, id, found.get(id)))]
+    charges = {charge.id: charge for charge in session.execute(select(*columns).where(is_any_of(Charge.id, ids)))}
+    refusals = [
+        refusal for place, id in enumerate(ids) if (refusal := _refusal_to_add(row, place, id, charges.get(id)))
+    ]
     if refusals:
         kind = Conflict if all(isinstance(refusal, Conflict) for refusal in refusals) else Invalid
         raise kind.of([refusal.problems[0] for refusal in refusals])
-    return list(found.values())
+    return list(charges.values())
 
 
-def _refusal(row: Row, place: int, id: UUID, charge: Record | None) -> DomainError | None:
+def _refusal_to_add(row: Row, place: int, id: UUID, charge: Record | None) -> DomainError | None:
     if charge is None:
         return Invalid("unknown_charge", f"There is no charge {id}.", "add", place)
     if (charge.customer_id, charge.currency) != (row["customer_id"], row["currency"]):
-        said = f"Charge {id} belongs to another customer or is not in {row['currency']}."
-        return Invalid("other_account", said, "add", place)
+        message = f"Charge {id} belongs to another customer or is not in {row['currency']}."
+        return Invalid("other_account", message, "add", place)
     if charge.status != "pending":
         hint = "release it first." if charge.status == "held" else "only pending charges can be added."
         return Conflict(f"charge_{charge.status}", f"Charge {id} is {charge.status}: {hint}", "add", place)
     return None
 
 
-def _remake(session: Session, row: Row, ids: Collection[UUID], now: datetime) -> PreparedDocument:
-    """Set every charge of the draft free, and bill exactly these anew, on the same document."""
+def _rebill(session: Session, row: Row, ids: Collection[UUID], now: datetime) -> PreparedDocument:
+    """Detach all charges of the draft, and bill exactly the charges `ids` on the same document."""
     detach_charges(session, row["id"], "pending")
     for table in (InvoiceLine, InvoiceTax):
         session.execute(delete(table).where(table.invoice_id == row["id"]))
-    scope = _scope(row, ids)
-    one = _prepared(session, scope)
-    made = build_draft(row["run_id"], one, {}, now)
-    amounts = {name: made.invoice[name] for name in ("net", "tax", "total", "period_from", "period_to")}
-    _update(session, row, amounts)
-    anew = DocumentRows(
-        row | amounts, *([part | {"invoice_id": row["id"]} for part in parts] for parts in (made.lines, made.taxes))
+    scope = _scope_of_charges(row, ids)
+    prepared = _prepare_document(session, scope)
+    built = build_draft(row["run_id"], prepared, {}, now)
+    amounts = {name: built.invoice[name] for name in ("net", "tax", "total", "period_from", "period_to")}
+    _update_invoice(session, row, amounts)
+    rows = DocumentRows(
+        row | amounts, *([part | {"invoice_id": row["id"]} for part in parts] for parts in (built.lines, built.taxes))
     )
-    insert_many(session, InvoiceLine, anew.lines)
-    insert_many(session, InvoiceTax, anew.taxes)
-    claim_charges(session, scope, [one], [anew], duplicate_window_start(now))
-    return one
+    insert_many(session, InvoiceLine, rows.lines)
+    insert_many(session, InvoiceTax, rows.taxes)
+    claim_charges(session, scope, [prepared], [rows], duplicate_window_start(now))
+    return prepared
 
 
 def detach_charges(session: Session, invoice_id: UUID, status: str, reason: str | None = None) -> None:
-    """Take every charge off an invoice; the caller books it."""
+    """Detach all charges from an invoice and set their status. The caller updates the totals of the account."""
     lines = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
-    free = update(Charge).where(Charge.invoice_line_id.in_(lines))
+    detach = update(Charge).where(Charge.invoice_line_id.in_(lines))
     values = {"status": status, "invoice_line_id": None, "status_reason": reason}
-    session.execute(free.values(**values).execution_options(synchronize_session=False))
+    session.execute(detach.values(**values).execution_options(synchronize_session=False))
 
 
 def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: datetime) -> UUID:
-    """Make a draft of pending charges in place of a void invoice, whose note and order number it takes over; returns its id.
+    """Create a draft of pending charges that replaces a void invoice, with its note and order number. Returns its id.
 
-    The caller holds the lock of their account. Raises Conflict when they make no invoice any more.
+    The caller has locked the account. Raises Conflict when the charges no longer make an invoice.
     """
-    scope = _scope(void, ids)
-    one = _prepared(session, scope)
+    scope = _scope_of_charges(void, ids)
+    prepared = _prepare_document(session, scope)
     customer = load_customers(session, {void["customer_id"]})[void["customer_id"]]
-    made = build_draft(None, one, seller_fields(organisation(session)) | customer_fields(customer), now)
-    made.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
-    store_documents(session, [made])
+    draft = build_draft(None, prepared, seller_fields(organisation(session)) | customer_fields(customer), now)
+    draft.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
+    store_documents(session, [draft])
     amounts = session.scalars(select(Charge.amount).where(is_any_of(Charge.id, ids))).all()
-    claim_charges(session, scope, [one], [made], duplicate_window_start(now))
+    claim_charges(session, scope, [prepared], [draft], duplicate_window_start(now))
     update_totals(
         session,
         (StatusChange(void["customer_id"], void["currency"], "pending", "billed", amount) for amount in amounts),
     )
-    id: UUID = made.invoice["id"]
+    id: UUID = draft.invoice["id"]
     return id
 
 
-def _scope(row: Row, ids: Collection[UUID]) -> BillingScope:
-    """Exactly these charges, whatever their day."""
+def _scope_of_charges(row: Row, ids: Collection[UUID]) -> BillingScope:
+    """Return the scope of exactly these charges, whatever their day."""
     return BillingScope(date.max, [row["customer_id"]], row["currency"], ids)
 
 
-def _prepared(session: Session, scope: BillingScope) -> PreparedDocument:
-    found = prepare_documents(session, scope)
-    if not found:
+def _prepare_document(session: Session, scope: BillingScope) -> PreparedDocument:
+    documents = prepare_documents(session, scope)
+    if not documents:
         raise Conflict("empty_draft", "The draft would have no charges left: discard it instead.", "remove")
-    reason = reason_to_leave_out(found[0].document)  # a missing tax ID stops only the issue
+    reason = reason_to_leave_out(documents[0].document)  # a missing tax ID does not stop a draft, only its issue
     if reason is not None:
         raise Conflict(reason, REFUSAL_MESSAGES[reason], "remove")
-    return found[0]
+    return documents[0]

@@ -1,4 +1,4 @@
-"""Documents are written: their rows as a draft, each stored once, and the claim of the charges on their lines."""
+"""The rows of documents are built as drafts and stored, and charges are claimed for their lines."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -17,16 +17,19 @@ from billing_admin.queries.master_data.tax_rates import matches_line_tax
 
 
 def build_draft(
-    run_id: UUID | None, one: PreparedDocument, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
+    run_id: UUID | None, prepared: PreparedDocument, copied: Row, now: datetime, keys: Iterator[UUID] | None = None
 ) -> DocumentRows:
-    """The rows of a document as a draft; `copied` is what it says of seller and buyer. Who makes many hands in their keys."""
+    """Return the rows of a document as a draft.
+
+    `copied` holds the columns copied from the seller and the customer. Callers that build many documents pass one `keys`.
+    """
     keys = keys or new_ids(now)
-    document, invoice_id = one.document, next(keys)
+    document, invoice_id = prepared.document, next(keys)
     invoice = {
         "id": invoice_id,
         "kind": "invoice",
         "status": "draft",
-        "customer_id": one.customer_id,
+        "customer_id": prepared.customer_id,
         "currency": document.currency,
         "run_id": run_id,
         "series_id": None,
@@ -57,7 +60,7 @@ def build_draft(
         {
             "id": next(keys),
             "invoice_id": invoice_id,
-            "customer_id": one.customer_id,
+            "customer_id": prepared.customer_id,
             "currency": document.currency,
             "position": line.position,
             "service_id": line.group.service_id,
@@ -93,24 +96,27 @@ def build_draft(
 
 
 def store_documents(session: Session, documents: Sequence[DocumentRows]) -> None:
-    """Store each row once, numbered already if it is to be: an update afterwards would write every invoice twice."""
+    """Insert the rows of documents. Number issued documents before: a later update would write every invoice twice."""
     store_invoices(session, documents)
     store_lines_and_taxes(session, documents)
 
 
 def store_invoices(session: Session, documents: Sequence[DocumentRows]) -> None:
-    """Store the documents without their parts."""
-    insert_many(session, Invoice, [one.invoice for one in documents])
+    """Insert the documents without their lines and taxes."""
+    insert_many(session, Invoice, [document.invoice for document in documents])
 
 
 def store_lines_and_taxes(session: Session, documents: Sequence[DocumentRows]) -> None:
-    """Store lines and taxes."""
-    insert_many(session, InvoiceLine, [line for one in documents for line in one.lines])
-    insert_many(session, InvoiceTax, [tax for one in documents for tax in one.taxes])
+    """Insert the lines and taxes of documents."""
+    insert_many(session, InvoiceLine, [line for document in documents for line in document.lines])
+    insert_many(session, InvoiceTax, [tax for document in documents for tax in document.taxes])
 
 
 def defer_invoice_checks(session: Session) -> bool:
-    """Let lines and taxes come before their invoice, which the commit checks. False where that is not to be had."""
+    """Defer the foreign keys of lines and taxes to the commit, so that invoices can be inserted last.
+
+    Returns False on SQLite, which cannot defer them.
+    """
     if session.get_bind().dialect.name != "postgresql":
         return False
     lines, taxes = "fk_invoice_lines_invoice_id_customer_id_currency", "fk_invoice_taxes_invoice_id"
@@ -119,12 +125,12 @@ def defer_invoice_checks(session: Session) -> bool:
 
 
 _CHARGE = Charge.__table__.c
-_claim_alone = UpdateMany(
+_claim_by_id = UpdateMany(
     [_CHARGE[name] for name in ("id", "invoice_line_id")],
-    lambda given: (
+    lambda parameters: (
         update(Charge)
-        .where(_CHARGE.id == given["id"], _CHARGE.status == "pending")
-        .values(status="billed", invoice_line_id=given["invoice_line_id"])
+        .where(_CHARGE.id == parameters["id"], _CHARGE.status == "pending")
+        .values(status="billed", invoice_line_id=parameters["invoice_line_id"])
     ),
 )
 
@@ -136,23 +142,24 @@ def claim_charges(
     drafts: Sequence[DocumentRows],
     alike_since: datetime,
 ) -> None:
-    """Put the scope's pending charges on their lines: those that stand alone one by one, all others in one set-based update.
+    """Mark the scope's pending charges as billed on their lines, or raise RuntimeError if their number is not as summed.
 
-    Charges stored before the day of `alike_since` are too old to be look-alikes (`charging.may_look_alike_since`).
+    A charge with a line of its own is updated by its id, all others in one set-based update. Charges stored before the day of
+    `alike_since` are too old to be likely duplicates (`domain.charges.duplicate_window_start`).
     """
-    alone = [
+    single_charges = [
         {"id": line.group.charge_id, "invoice_line_id": row["id"]}
-        for one, draft in zip(billed, drafts, strict=True)
-        for line, row in zip(one.document.lines, draft.lines, strict=True)
+        for prepared, draft in zip(billed, drafts, strict=True)
+        for line, row in zip(prepared.document.lines, draft.lines, strict=True)
         if line.group.charge_id is not None
     ]
-    # PostgreSQL enters a row that changes into every index anew: what is too old to be a look-alike leaves theirs.
+    # PostgreSQL adds a new version of a row to every index. Old charges leave the index of fingerprints instead.
     old = Charge.created_on < alike_since.date()
     pending = update(Charge).where(Charge.status == "pending")
-    claimed = _claim_alone(session, alone)
-    gathered = (
+    claimed = _claim_by_id(session, single_charges)
+    claim_grouped = (
         pending.where(
-            # Said of the charges, too: else each chunk would read all that is unbilled.
+            # Without these conditions each chunk would read all unbilled charges.
             *scope.charge_conditions(),
             is_any_of(InvoiceLine.invoice_id, [draft.invoice["id"] for draft in drafts]),
             Charge.customer_id == InvoiceLine.customer_id,
@@ -168,7 +175,7 @@ def claim_charges(
         .execution_options(synchronize_session=False)
     )
     with hash_joins_only(session):
-        claimed += session.connection().execute(gathered).rowcount
-    expected = sum(one.document.charges for one in billed)
+        claimed += session.connection().execute(claim_grouped).rowcount
+    expected = sum(prepared.document.charges for prepared in billed)
     if claimed != expected:
         raise RuntimeError(f"claimed {claimed} charges where {expected} were summed")

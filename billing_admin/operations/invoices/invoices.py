@@ -1,4 +1,4 @@
-"""Drafts become documents: the freeze, the number, the hash. A draft may be thrown away; an issued invoice never changes."""
+"""Drafts are issued (frozen, numbered and hashed) or discarded. An issued invoice never changes."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
@@ -35,26 +35,26 @@ from billing_admin.queries.master_data.organisation import number_format, today
 
 
 def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Actor, now: datetime) -> bool:
-    """Issue one draft: freeze its copies and give it the next number. Returns False when it was issued before.
+    """Issue a draft: freeze it and give it the next number. Returns False when it was already issued.
 
-    Raises NotFound, Conflict for a void invoice, and Invalid for a date after today, before the last one of its series or in a
-    locked period, and when `domain.readiness` finds something missing.
+    Raises NotFound, Conflict for a void invoice, and Invalid for a date after today, before the last date of its series or in a
+    locked period, and when `domain.readiness` finds shortcomings.
     """
     row = lock_invoice(session, invoice_id)
     if not needs_issue(row["status"], row["number"]):
         return False
     documents = load_document_rows(session, [row])
     number_documents(session, documents, issue_date or today(session, now), now)
-    _issue(session, [row])
+    _update_issued(session, [row])
     enqueue_invoices_issued(session, documents, now)
     record(session, actor, now, "invoice.issued", "invoice", invoice_id, {"number": row["number"]})
     return True
 
 
 def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor: Actor, now: datetime) -> int:
-    """Issue drafts by their customers' references, all or none. Returns how many; those issued before are left as they are.
+    """Issue drafts in the order of their customers' references, all or none. Returns the number of issued drafts.
 
-    Raises as `issue` does.
+    Invoices that were already issued stay as they are. Raises as `issue` does.
     """
     query = select(Invoice.__table__).where(is_any_of_named(Invoice.id, "ids")).order_by(Invoice.id).with_for_update()
     rows = [dict(row) for row in session.execute(query, {"ids": ids}).mappings()]
@@ -64,7 +64,7 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     drafts.sort(key=lambda row: (row["customer_reference"], row["id"]))
     documents = load_document_rows(session, drafts)
     number_documents(session, documents, issue_date, now)
-    _issue(session, drafts)
+    _update_issued(session, drafts)
     enqueue_invoices_issued(session, documents, now)
     details = {
         "first": drafts[0]["number"],
@@ -76,7 +76,7 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
 
 
 def lock_invoice(session: Session, invoice_id: UUID) -> Row:
-    """Lock one invoice and read it, or raise NotFound."""
+    """Lock an invoice and return its row. Raises NotFound."""
     query = select(Invoice.__table__).where(Invoice.id == invoice_id).with_for_update()
     row = session.execute(query).mappings().one_or_none()
     if row is None:
@@ -87,72 +87,73 @@ def lock_invoice(session: Session, invoice_id: UUID) -> Row:
 def number_documents(session: Session, documents: Sequence[DocumentRows], issue_date: date, now: datetime) -> None:
     """Issue documents of one kind in their order: freeze them, lock their series, then number and hash them.
 
-    The lock of the series is the last of all locks, so that it is held as briefly as possible.
-    Only their rows in memory change: the caller stores them. Raises Invalid for a date after today, before the last one of the
-    series or in a locked period, and when `domain.readiness` finds something missing; and Conflict when the format makes a
-    number that another document has.
+    Only the rows in memory change: the caller stores them. The series is locked after everything else, so that it is locked as
+    briefly as possible. Raises Invalid for a date after today, before the last date of the series or in a locked period, and
+    when `domain.readiness` finds shortcomings; and Conflict when the format produces a number that another document has.
     """
-    house = require_open_day(session, check_calendar_day(issue_date, "issue_date"), now, "issue_date")
-    contents = _freeze_all(session, house, documents, issue_date, now)
+    organisation = require_open_day(session, check_calendar_day(issue_date, "issue_date"), now, "issue_date")
+    contents = _freeze_all(session, organisation, documents, issue_date, now)
     kind = documents[0].invoice["kind"]
-    series = _locked_series(session, kind, issue_date, now)
-    check_issue_date(session, house, kind, issue_date, now)
+    series = _lock_series(session, kind, issue_date, now)
+    check_issue_date(session, organisation, kind, issue_date, now)
     series.last_issue_date = issue_date
-    format, last_hash = number_format(house, kind), series.last_hash
-    for sequence, (one, said) in enumerate(zip(documents, contents, strict=True), series.next_sequence):
+    format, last_hash = number_format(organisation, kind), series.last_hash
+    for sequence, (document, hashed_content) in enumerate(zip(documents, contents, strict=True), series.next_sequence):
         number = document_number(format, issue_date, sequence)
-        last_hash = chained_hash(last_hash, number, said)
-        one.invoice.update(series_id=series.id, sequence=sequence, number=number, hash=last_hash)
+        last_hash = chained_hash(last_hash, number, hashed_content)
+        document.invoice.update(series_id=series.id, sequence=sequence, number=number, hash=last_hash)
     series.next_sequence, series.last_hash = series.next_sequence + len(documents), last_hash
-    _refuse_taken(session, [one.invoice["number"] for one in documents])
+    _refuse_taken(session, [document.invoice["number"] for document in documents])
     session.flush()
 
 
 def _refuse_taken(session: Session, numbers: Sequence[str]) -> None:
-    """A format that was changed may make numbers that another one made before."""
-    taken = session.connection().scalar(_TAKEN, {"numbers": numbers})
-    if taken is not None:
-        said = f"Document number {taken} is already in use. Change the number format in the settings."
-        raise Conflict("number_taken", said, "issue_date")
+    """Raise Conflict for a number that is in use: a changed format may repeat numbers of an earlier format."""
+    number = session.connection().scalar(_NUMBERS_IN_USE, {"numbers": numbers})
+    if number is not None:
+        message = f"Document number {number} is already in use. Change the number format in the settings."
+        raise Conflict("number_taken", message, "issue_date")
 
 
-_TAKEN = select(Invoice.number).where(is_any_of_named(Invoice.number, "numbers")).limit(1)
+_NUMBERS_IN_USE = select(Invoice.number).where(is_any_of_named(Invoice.number, "numbers")).limit(1)
 
 
 def load_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
-    """The rows of customers by id."""
-    rows = session.connection().execute(_BUYERS, {"ids": ids})
+    """Return the rows of customers by id."""
+    rows = session.connection().execute(_CUSTOMERS_BY_ID, {"ids": ids})
     return {row.id: row for row in rows}
 
 
-_BUYERS = select(Customer.__table__).where(is_any_of_named(Customer.id, "ids"))
+_CUSTOMERS_BY_ID = select(Customer.__table__).where(is_any_of_named(Customer.id, "ids"))
 
 
 def _freeze_all(
-    session: Session, house: Organisation, documents: Sequence[DocumentRows], issue_date: date, now: datetime
+    session: Session, organisation: Organisation, documents: Sequence[DocumentRows], issue_date: date, now: datetime
 ) -> list[str]:
-    """Make drafts what they will be once numbered, their rows in memory; return the contents that their hashes will cover.
+    """Set the columns of issued documents except numbers and hashes, in memory. Returns the contents to be hashed.
 
-    Raises Invalid when one would be due before its day, and for an invoice on which something is missing. A credit note is not
-    stopped: it corrects an invoice that was issued.
+    Raises Invalid for a document due before its date, and for an invoice with shortcomings. A credit note needs no check: it
+    corrects an invoice that was issued.
     """
-    people = load_customers(session, {one.invoice["customer_id"] for one in documents})
-    own = seller_fields(house)
-    for one in documents:
-        customer = people[one.invoice["customer_id"]]
-        one.invoice.update(own | customer_fields(customer))
-        terms = house.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
-        _freeze(one.invoice, terms, issue_date, now)
-    missing = [
-        problem for document in documents for problem in _missing(document, people[document.invoice["customer_id"]])
+    customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
+    seller_columns = seller_fields(organisation)
+    for document in documents:
+        customer = customers[document.invoice["customer_id"]]
+        document.invoice.update(seller_columns | customer_fields(customer))
+        terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
+        _freeze(document.invoice, terms, issue_date, now)
+    shortcomings = [
+        problem
+        for document in documents
+        for problem in _shortcomings(document, customers[document.invoice["customer_id"]])
     ]
-    if missing:
-        raise not_ready_error(missing)
-    return [canonical_content(one) for one in documents]
+    if shortcomings:
+        raise not_ready_error(shortcomings)
+    return [canonical_content(document) for document in documents]
 
 
-def _missing(document: DocumentRows, customer: Record) -> Sequence[Shortcoming]:
-    """Name what stops an invoice from being issued, of the copies that are frozen on it."""
+def _shortcomings(document: DocumentRows, customer: Record) -> Sequence[Shortcoming]:
+    """Return the shortcomings of the frozen columns, which stop an invoice from being issued."""
     row = document.invoice
     if row["kind"] == "credit_note":
         return ()
@@ -168,23 +169,24 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["issue_date"] = issue_date
     row["due_date"] = row["due_date"] or due_date(issue_date, terms)
     if row["due_date"] < issue_date:
-        said = f"The draft is due on {row['due_date'].isoformat()}, before this day. Use an earlier day, or change its due date."
-        raise Invalid("due_before_issue", said, "issue_date")
+        due = row["due_date"].isoformat()
+        message = f"The draft is due on {due}, before this day. Use an earlier day, or change its due date."
+        raise Invalid("due_before_issue", message, "issue_date")
     row["issued_at"] = now
 
 
-def seller_fields(house: Organisation) -> Row:
-    """What a document says of the seller, as it stands today."""
+def seller_fields(organisation: Organisation) -> Row:
+    """Return the columns that a document copies from the seller."""
     return {
-        "seller_name": house.legal_name,
-        "seller_address": house.address,
-        "seller_tax_id": house.tax_id,
-        "footer": house.invoice_footer,
+        "seller_name": organisation.legal_name,
+        "seller_address": organisation.address,
+        "seller_tax_id": organisation.tax_id,
+        "footer": organisation.invoice_footer,
     }
 
 
 def customer_fields(customer: Record) -> Row:
-    """What a document says of the customer, as it stands today."""
+    """Return the columns that a document copies from the customer."""
     return {
         "customer_reference": customer.reference,
         "customer_name": customer.name,
@@ -193,7 +195,7 @@ def customer_fields(customer: Record) -> Row:
     }
 
 
-def _locked_series(session: Session, kind: str, issue_date: date, now: datetime) -> NumberSeries:
+def _lock_series(session: Session, kind: str, issue_date: date, now: datetime) -> NumberSeries:
     query = current_series(kind, issue_date.year).with_for_update().execution_options(populate_existing=True)
     series = session.scalars(query).one_or_none()
     if series is None:
@@ -207,20 +209,34 @@ def _locked_series(session: Session, kind: str, issue_date: date, now: datetime)
             last_hash="",
         )
         session.add(series)
-        session.flush()  # if somebody else is beginning this series, we are refused here, and begin again
+        session.flush()  # a concurrent insert of the same series fails here, and the transaction is retried
     return series
 
 
-_ISSUED = ["status", "issue_date", "due_date", "issued_at", "series_id", "sequence", "number", "hash", *COPIED_COLUMNS]
+_ISSUED_COLUMNS = [
+    "status",
+    "issue_date",
+    "due_date",
+    "issued_at",
+    "series_id",
+    "sequence",
+    "number",
+    "hash",
+    *COPIED_COLUMNS,
+]
 _INVOICE = Invoice.__table__.c
-_issue = UpdateMany(
-    [_INVOICE[name] for name in ("id", *_ISSUED)],
-    lambda given: update(Invoice).where(_INVOICE.id == given["id"]).values({name: given[name] for name in _ISSUED}),
+_update_issued = UpdateMany(
+    [_INVOICE[name] for name in ("id", *_ISSUED_COLUMNS)],
+    lambda parameters: (
+        update(Invoice)
+        .where(_INVOICE.id == parameters["id"])
+        .values({name: parameters[name] for name in _ISSUED_COLUMNS})
+    ),
 )
 
 
 def discard(session: Session, invoice_id: UUID, actor: Actor, now: datetime) -> None:
-    """Throw a draft away: its charges are pending again. Raises NotFound, and Conflict unless it is a draft."""
+    """Delete a draft; its charges become pending. Raises NotFound, and Conflict unless it is a draft."""
     row = lock_invoice(session, invoice_id)
     check_editable(row["status"], row["number"], "discarded")
     lock_accounts(session, [(row["customer_id"], row["currency"])])

@@ -1,6 +1,6 @@
-"""Money that comes in: recorded, allocated to invoices, withdrawn from them, reversed; and small remainders written off.
+"""Payments are recorded, allocated to invoices, withdrawn and reversed, and small remainders are written off.
 
-What moves a balance is dated: a payment by its receipt, a reversal and a write-off by their own day, none in a locked period.
+Each change of a balance has a day outside of the locked period: the receipt of a payment, the day of a reversal or write-off.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,15 +55,15 @@ MAX_REASON_LENGTH = 500
 
 @dataclass(frozen=True, slots=True)
 class RecordedPayment:
-    """The payment's id, and whether it was made just now."""
+    """The payment's id, and whether it is new."""
 
     id: UUID
     created: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Paid:
-    """A payment about to be stored: on which account, how much in minor units, and what is known of it."""
+class _NewPayment:
+    """A payment to be stored: `key` is its account, `amount` is in minor units."""
 
     key: AccountKey
     amount: int
@@ -74,78 +74,83 @@ class _Paid:
 
 
 def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> RecordedPayment:
-    """Store a payment and allocate it as asked; an identical repeat under its id answers with the original.
+    """Record a payment and allocate it as requested. A repeated request with the same id returns the original.
 
-    Raises Invalid for what is wrong in itself, such as parts above the whole, and Conflict for what contradicts the invoices as
-    they are, or the payment stored under the id.
+    Raises Invalid for wrong values, such as allocations above the amount, and Conflict when the invoices do not allow the
+    allocations or the id belongs to a payment with other values.
     """
-    buyer = _buyer(session, spec.customer)
-    stored = _stored(session, spec.id)
-    currency = spec.currency or (stored.currency if stored else buyer.currency)
+    customer_row = _find_customer(session, spec.customer)
+    stored = _find_stored(session, spec.id)
+    currency = spec.currency or (stored.currency if stored else customer_row.currency)
     amount = Money.exactly(spec.amount, currency, "amount").minor
-    asked = _asked(session, spec.allocate, currency)
+    requested = _resolve_request(session, spec.allocate, currency)
     if stored is not None:
-        same = {"customer_id": buyer.id, "currency": spec.currency, "amount": amount, "received_on": spec.received_on}
-        same |= {"method": spec.method, "reference": spec.reference, "asked": allocation_text(asked)}
-        return _replayed(stored, same)
+        values = {
+            "customer_id": customer_row.id,
+            "currency": spec.currency,
+            "amount": amount,
+            "received_on": spec.received_on,
+        }
+        values |= {"method": spec.method, "reference": spec.reference, "asked": allocation_text(requested)}
+        return _check_same(stored, values)
     refuse_unprintable(spec.reference or "", "reference")
-    received_on = _day(session, spec.received_on, now, "received_on")
-    if not isinstance(asked, str) and sum(part for _, part in asked) > amount:
+    received_on = _resolve_day(session, spec.received_on, now, "received_on")
+    if not isinstance(requested, str) and sum(part for _, part in requested) > amount:
         raise Invalid("above_payment", "Allocate no more than the payment's amount.", "allocate")
-    paid = _Paid((buyer.id, currency), amount, received_on, spec.method, spec.reference or "")
-    lock_account_and_invoices(session, paid.key, None if isinstance(asked, str) else [id for id, _ in asked])
+    payment = _NewPayment((customer_row.id, currency), amount, received_on, spec.method, spec.reference or "")
+    lock_account_and_invoices(session, payment.key, None if isinstance(requested, str) else [id for id, _ in requested])
     id = spec.id or new_id(now)
-    _store(session, id, paid, asked, buyer.reference, actor, now)
+    _store(session, id, payment, requested, customer_row.reference, actor, now)
     return RecordedPayment(id, True)
 
 
-def _buyer(session: Session, name: str) -> Customer:
-    """A body that names nobody is wrong, not lost."""
+def _find_customer(session: Session, name: str) -> Customer:
+    # An unknown customer in the body is an error of the request (422), not a missing resource (404).
     try:
         return customer(session, name)
     except NotFound as error:
         raise Invalid(error.code, error.message, "customer") from None
 
 
-def _stored(session: Session, id: UUID | None) -> Record | None:
+def _find_stored(session: Session, id: UUID | None) -> Record | None:
     return None if id is None else session.execute(select(Payment.__table__).where(Payment.id == id)).one_or_none()
 
 
-# How the API calls what is stored under another name.
-_SAID = {"customer_id": "customer", "asked": "allocate"}
+# Columns with another name in the API.
+_API_NAMES = {"customer_id": "customer", "asked": "allocate"}
 
 
-def _replayed(stored: Record, same: Mapping[str, object]) -> RecordedPayment:
-    differs = [_SAID.get(name, name) for name in differing_fields(same, stored)]
+def _check_same(stored: Record, values: Mapping[str, object]) -> RecordedPayment:
+    differs = [_API_NAMES.get(name, name) for name in differing_fields(values, stored)]
     if differs:
-        said = f"Payment {stored.id} already exists with a different {', '.join(differs)}."
-        raise Conflict("id_conflict", said, "id", differs=differs)
+        message = f"Payment {stored.id} already exists with a different {', '.join(differs)}."
+        raise Conflict("id_conflict", message, "id", differs=differs)
     return RecordedPayment(stored.id, False)
 
 
-def _asked(
+def _resolve_request(
     session: Session, allocate: AllocationRequest, currency: str
 ) -> Literal["oldest"] | tuple[AllocationPart, ...]:
-    """How to allocate, with the ids of the invoices that are named. Raises Invalid for one that does not exist."""
+    """Return the requested allocation, invoices by id. Raises Invalid for an unknown invoice."""
     if isinstance(allocate, str):
         return allocate
     names = [spec.invoice for spec in allocate]
     ids = [id for id in map(parse_uuid, names) if id is not None]
     query = select(Invoice.id, Invoice.number).where(or_(is_any_of(Invoice.id, ids), is_any_of(Invoice.number, names)))
-    found = {name: id for id, number in session.execute(query) for name in (str(id), number)}
+    ids_by_name = {name: id for id, number in session.execute(query) for name in (str(id), number)}
     for place, name in enumerate(names):
-        if _spelt(name) not in found:
+        if _canonical_name(name) not in ids_by_name:
             raise Invalid("unknown_invoice", f"There is no invoice “{name[:80]}”.", "allocate", place, "invoice")
-    return allocation_parts(allocate, [found[_spelt(name)] for name in names], currency)
+    return allocation_parts(allocate, [ids_by_name[_canonical_name(name)] for name in names], currency)
 
 
-def _spelt(name: str) -> str:
+def _canonical_name(name: str) -> str:
     id = parse_uuid(name)
     return name if id is None else str(id)
 
 
-def _day(session: Session, day: date | None, now: datetime, field: str) -> date:
-    """The day given, or today. Raises Invalid for one to come, or in the locked period."""
+def _resolve_day(session: Session, day: date | None, now: datetime, field: str) -> date:
+    """Return the given day or today. Raises Invalid for a day in the future or in the locked period."""
     counted_on = day or organisation.today(session, now)
     require_open_day(session, counted_on, now, field)
     return counted_on
@@ -154,58 +159,66 @@ def _day(session: Session, day: date | None, now: datetime, field: str) -> date:
 def _store(
     session: Session,
     id: UUID,
-    paid: _Paid,
-    asked: Literal["oldest"] | Sequence[AllocationPart],
+    payment: _NewPayment,
+    requested: Literal["oldest"] | Sequence[AllocationPart],
     reference: str,
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Insert a payment and its allocations, beside their event. The caller has locked the money."""
-    parts = allocate_oldest_first(open_invoices(session, *paid.key), paid.amount) if isinstance(asked, str) else asked
-    made = plan_allocations(session, paid.key, parts, paid.received_on)
+    """Insert a payment, its allocations and their audit event. The caller has locked the invoices and the account."""
+    parts = (
+        allocate_oldest_first(open_invoices(session, *payment.key), payment.amount)
+        if isinstance(requested, str)
+        else requested
+    )
+    planned = plan_allocations(session, payment.key, parts, payment.received_on)
     details = {
         "customer": reference,
-        "amount": _said(paid.amount, paid.key),
-        "received_on": paid.received_on.isoformat(),
+        "amount": _money_text(payment.amount, payment.key),
+        "received_on": payment.received_on.isoformat(),
     }
-    details |= {name: value for name, value in (("reference", paid.reference), ("reason", paid.reason)) if value}
-    action = "payment.written_off" if paid.method == WRITE_OFF else "payment.recorded"
-    event_id = audit.record(session, actor, now, action, "payment", id, details | _told(made, paid.key))
+    details |= {name: value for name, value in (("reference", payment.reference), ("reason", payment.reason)) if value}
+    action = "payment.written_off" if payment.method == WRITE_OFF else "payment.recorded"
+    event_id = audit.record(
+        session, actor, now, action, "payment", id, details | _allocation_details(planned, payment.key)
+    )
     row = {
         "id": id,
-        "customer_id": paid.key[0],
-        "currency": paid.key[1],
-        "amount": paid.amount,
+        "customer_id": payment.key[0],
+        "currency": payment.key[1],
+        "amount": payment.amount,
         "allocated": 0,
-        "received_on": paid.received_on,
-        "method": paid.method,
-        "reference": paid.reference,
-        "asked": allocation_text(asked),
+        "received_on": payment.received_on,
+        "method": payment.method,
+        "reference": payment.reference,
+        "asked": allocation_text(requested),
         "status": "recorded",
-        "reason": paid.reason,
+        "reason": payment.reason,
         "reversed_on": None,
         "reversal_reason": "",
         "created_at": now,
         "event_id": event_id,
     }
     insert_many(session, Payment, [row])
-    _pay(session, id, paid.key, made, now)
+    _allocate(session, id, payment.key, planned, now)
 
 
-def _pay(session: Session, payment_id: UUID, key: AccountKey, made: Sequence[PlannedAllocation], now: datetime) -> None:
-    """Allocate parts of a payment, and tell of the invoices on which nothing is left now."""
-    store_allocations(session, payment_id, key, made, now)
-    if made:
-        enqueue_invoices_paid(session, [claim.invoice_id for claim in made], now)
+def _allocate(
+    session: Session, payment_id: UUID, key: AccountKey, planned: Sequence[PlannedAllocation], now: datetime
+) -> None:
+    """Store allocations of a payment, and enqueue webhooks for the invoices that are now paid in full."""
+    store_allocations(session, payment_id, key, planned, now)
+    if planned:
+        enqueue_invoices_paid(session, [allocation.invoice_id for allocation in planned], now)
 
 
-def _said(minor: int, key: AccountKey) -> str:
+def _money_text(minor: int, key: AccountKey) -> str:
     return f"{Money(minor, key[1])} {key[1]}"
 
 
-def _told(made: Sequence[PlannedAllocation], key: AccountKey) -> dict[str, dict[str, str]]:
-    """For the audit log: what each invoice got."""
-    return {"allocated": {claim.number: _said(claim.amount, key) for claim in made}}
+def _allocation_details(planned: Sequence[PlannedAllocation], key: AccountKey) -> dict[str, dict[str, str]]:
+    """Return the audit details of allocations: the amount by invoice number."""
+    return {"allocated": {allocation.number: _money_text(allocation.amount, key) for allocation in planned}}
 
 
 def allocate(
@@ -216,132 +229,132 @@ def allocate(
     now: datetime,
     expected: int | None = None,
 ) -> int:
-    """Allocate what is left of a payment, or parts of it, as of today. Returns how many minor units.
+    """Allocate the remainder of a payment, or parts of it, as of today. Returns the allocated minor units.
 
-    `expected` is what was left when somebody decided, so that a form sent twice allocates once. Raises NotFound, Conflict when
-    less or more is left now, for a reversed payment and for more than is left; else as `record` does.
+    `expected` is the remainder that a person has seen, so that a form sent twice allocates once. Raises NotFound, Conflict for a
+    reversed payment, another remainder and allocations above it, and otherwise as `record` does.
     """
-    payment = _payment(session, payment_id)
+    payment = _load_payment(session, payment_id)
     key = payment.customer_id, payment.currency
-    today = _day(session, None, now, "allocate")
-    asked = _asked(session, spec, payment.currency)
-    lock_account_and_invoices(session, key, None if isinstance(asked, str) else [id for id, _ in asked])
-    payment = _payment(session, payment_id)
+    today = _resolve_day(session, None, now, "allocate")
+    requested = _resolve_request(session, spec, payment.currency)
+    lock_account_and_invoices(session, key, None if isinstance(requested, str) else [id for id, _ in requested])
+    payment = _load_payment(session, payment_id)
     if payment.status == "reversed":
         raise Conflict("payment_reversed", "This payment has been reversed, so nothing is left to allocate.", "status")
-    left = payment.amount - payment.allocated
-    if expected not in {None, left}:
+    remainder = payment.amount - payment.allocated
+    if expected not in {None, remainder}:
         raise Conflict(
             "changed_meanwhile",
-            f"Only {_said(left, key)} of this payment is left now: check the amounts again.",
+            f"Only {_money_text(remainder, key)} of this payment is left now: check the amounts again.",
             "left",
         )
-    parts = allocate_oldest_first(open_invoices(session, *key), left) if isinstance(asked, str) else asked
+    parts = allocate_oldest_first(open_invoices(session, *key), remainder) if isinstance(requested, str) else requested
     amount = sum(part for _, part in parts)
-    if amount > left:
-        said = f"Only {_said(left, key)} of this payment is left: allocate no more than that."
-        raise Conflict("above_payment", said, "allocate")
+    if amount > remainder:
+        message = f"Only {_money_text(remainder, key)} of this payment is left: allocate no more than that."
+        raise Conflict("above_payment", message, "allocate")
     if parts:
-        made = plan_allocations(session, key, parts, today)
-        audit.record(session, actor, now, "payment.allocated", "payment", payment_id, _told(made, key))
-        _pay(session, payment_id, key, made, now)
+        planned = plan_allocations(session, key, parts, today)
+        audit.record(session, actor, now, "payment.allocated", "payment", payment_id, _allocation_details(planned, key))
+        _allocate(session, payment_id, key, planned, now)
     return amount
 
 
-def _payment(session: Session, id: UUID) -> Record:
-    found = _stored(session, id)
-    if found is None:
+def _load_payment(session: Session, id: UUID) -> Record:
+    payment = _find_stored(session, id)
+    if payment is None:
         raise NotFound("unknown_payment", f"There is no payment {id}.", "id")
-    return found
+    return payment
 
 
 def withdraw_allocation(
     session: Session, payment_id: UUID, allocation_id: UUID, reason: str, actor: Actor, now: datetime
 ) -> bool:
-    """Take one allocation back as of today: its money is the customer's credit. Returns False when that was done before.
+    """Withdraw an allocation as of today; its amount becomes credit. Returns False when it was already withdrawn.
 
-    Raises NotFound for an allocation that this payment does not have. The reason may be left empty.
+    Raises NotFound for an allocation of another payment. The reason may be empty.
     """
     check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
-    payment = _payment(session, payment_id)
+    payment = _load_payment(session, payment_id)
     key = payment.customer_id, payment.currency
-    one = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
-    found = session.execute(select(Allocation.invoice_id, Invoice.number).join(Invoice).where(one)).one_or_none()
-    if found is None:
+    condition = (Allocation.id == allocation_id) & (Allocation.payment_id == payment_id)
+    row = session.execute(select(Allocation.invoice_id, Invoice.number).join(Invoice).where(condition)).one_or_none()
+    if row is None:
         raise NotFound("unknown_allocation", f"This payment has no allocation {allocation_id}.", "id")
-    today = _day(session, None, now, "withdrawn_on")
-    lock_account_and_invoices(session, key, [found.invoice_id])
-    taken = load_active_allocations(session, one)
-    if taken:
+    today = _resolve_day(session, None, now, "withdrawn_on")
+    lock_account_and_invoices(session, key, [row.invoice_id])
+    active = load_active_allocations(session, condition)
+    if active:
         refuse_unprintable(reason, "reason")
-    for allocation in taken:
-        details = {"invoice": found.number, "amount": _said(allocation.amount, key), "reason": reason}
+    for allocation in active:
+        details = {"invoice": row.number, "amount": _money_text(allocation.amount, key), "reason": reason}
         audit.record(session, actor, now, "payment.allocation_withdrawn", "payment", payment_id, details)
-    withdraw_allocations(session, taken, today)
-    return bool(taken)
+    withdraw_allocations(session, active, today)
+    return bool(active)
 
 
 def withdraw_from_invoice(session: Session, invoice: Row, amount: int, on: date, now: datetime) -> int:
-    """Withdraw an invoice's allocations on a day, the latest first, until `amount` minor units are free; returns how many are.
+    """Withdraw allocations of an invoice, the latest first, until `amount` minor units are withdrawn. Returns the sum.
 
-    The money is the customer's credit from then on. Of the last one only a part may be needed: it is withdrawn whole, and the
-    rest allocated anew. `invoice["paid"]` follows. The caller holds the locks of invoice and account, and writes the event.
+    The withdrawn money becomes credit. If only a part of the last allocation is needed, it is withdrawn and the remainder is
+    allocated again. `invoice["paid"]` is updated. The caller has locked invoice and account, and records the audit event.
     """
     key = invoice["customer_id"], invoice["currency"]
-    freed = 0
+    withdrawn = 0
     for allocation in load_active_allocations(session, Allocation.invoice_id == invoice["id"]):
-        if freed >= amount:
+        if withdrawn >= amount:
             break
         withdraw_allocations(session, [allocation], on)
-        rest = max(0, allocation.amount - (amount - freed))
-        if rest:
-            kept = PlannedAllocation(invoice["id"], invoice["number"], rest, max(on, allocation.made_on))
-            store_allocations(session, allocation.payment_id, key, [kept], now)
-        freed += allocation.amount - rest
-    invoice["paid"] -= freed
-    return freed
+        remainder = max(0, allocation.amount - (amount - withdrawn))
+        if remainder:
+            planned = PlannedAllocation(invoice["id"], invoice["number"], remainder, max(on, allocation.made_on))
+            store_allocations(session, allocation.payment_id, key, [planned], now)
+        withdrawn += allocation.amount - remainder
+    invoice["paid"] -= withdrawn
+    return withdrawn
 
 
 def reverse(
     session: Session, payment_id: UUID, reason: str, reversed_on: date | None, actor: Actor, now: datetime
 ) -> bool:
-    """Take a payment back, with all its allocations, on a day or today. Returns False when it was reversed before.
+    """Reverse a payment and withdraw its allocations, on a day or today. Returns False when it was already reversed.
 
-    Raises Invalid for a day in the locked period, before the receipt, or before the last day on which an allocation of it stood.
+    Raises Invalid for a day in the locked period, before the receipt, or before the last withdrawal of an allocation.
     """
     check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
-    payment = _payment(session, payment_id)
+    payment = _load_payment(session, payment_id)
     key = payment.customer_id, payment.currency
     of_payment = Allocation.payment_id == payment_id
     lock_account_and_invoices(session, key, [row.invoice_id for row in load_active_allocations(session, of_payment)])
-    payment = _payment(session, payment_id)
+    payment = _load_payment(session, payment_id)
     if payment.status == "reversed":
         return False
     refuse_unprintable(reason, "reason")
-    day = _day(session, reversed_on, now, "reversed_on")
+    day = _resolve_day(session, reversed_on, now, "reversed_on")
     query = select(func.max(Allocation.withdrawn_on)).where(of_payment, Allocation.withdrawn_on > Allocation.made_on)
     earliest = max(payment.received_on, session.scalar(query) or payment.received_on)
     if day < earliest:
-        said = f"Use {earliest.isoformat()} or later: the payment or an allocation of it counted until then."
-        raise Invalid("before_last_change", said, "reversed_on")
+        message = f"Use {earliest.isoformat()} or later: the payment or an allocation of it counted until then."
+        raise Invalid("before_last_change", message, "reversed_on")
     withdraw_allocations(session, load_active_allocations(session, of_payment), day)
-    after = {"status": "reversed", "reversed_on": day, "reversal_reason": reason}
+    values = {"status": "reversed", "reversed_on": day, "reversal_reason": reason}
     session.execute(
-        update(Payment).where(Payment.id == payment_id).values(after).execution_options(synchronize_session=False)
+        update(Payment).where(Payment.id == payment_id).values(values).execution_options(synchronize_session=False)
     )
-    told = audit.changed_fields({"status": payment.status}, {"status": "reversed", "reversed_on": day.isoformat()})
-    audit.record(session, actor, now, "payment.reversed", "payment", payment_id, told | {"reason": reason})
+    details = audit.changed_fields({"status": payment.status}, {"status": "reversed", "reversed_on": day.isoformat()})
+    audit.record(session, actor, now, "payment.reversed", "payment", payment_id, details | {"reason": reason})
     return True
 
 
 def write_off(
     session: Session, invoice_id: UUID, amount: Decimal, reason: str, id: UUID | None, actor: Actor, now: datetime
 ) -> RecordedPayment:
-    """Give up what an invoice still owes, as of today: a payment of method `write_off` over the whole open balance.
+    """Write off the open balance of an invoice as of today: record a payment of the method `write_off`.
 
-    `amount` must name that balance, so that nobody gives up more than they have seen. Raises NotFound, Invalid for an invoice
-    dated in the future, and Conflict when nothing is open or the balance is another one; reversing the payment opens the
-    invoice again.
+    `amount` must equal the balance, so that a person writes off only the amount that they have seen. Reversing the payment opens
+    the invoice again. Raises NotFound, Invalid for an invoice dated in the future, and Conflict when nothing is open or the
+    balance differs from `amount`.
     """
     check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()
@@ -349,22 +362,23 @@ def write_off(
         raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
     key = invoice.customer_id, invoice.currency
     minor = Money.exactly(exact_decimal(amount, "amount"), invoice.currency, "amount").minor
-    stored = _stored(session, id)
+    stored = _find_stored(session, id)
     if stored is not None:
-        asked = allocation_text([(invoice_id, minor)])
-        return _replayed(stored, {"method": WRITE_OFF, "amount": minor, "reason": reason, "asked": asked})
+        requested = allocation_text([(invoice_id, minor)])
+        return _check_same(stored, {"method": WRITE_OFF, "amount": minor, "reason": reason, "asked": requested})
     refuse_unprintable(reason, "reason")
-    today = _day(session, None, now, "amount")
+    today = _resolve_day(session, None, now, "amount")
     lock_account_and_invoices(session, key, [invoice_id])
-    still = next((one for one in open_invoices(session, *key) if one.id == invoice_id), None)
-    if still is None:
+    open_invoice = next((row for row in open_invoices(session, *key) if row.id == invoice_id), None)
+    if open_invoice is None:
         raise Conflict("nothing_open", "This invoice has no open balance to write off.", "amount")
-    refuse_before_issue_date(still.number, still.issue_date, today, "amount")
-    left = still.total - still.paid - still.credited
-    if minor != left:
-        said = f"The open balance of {invoice.number} is {_said(left, key)}: enter exactly that amount to write it off."
-        raise Conflict("not_the_balance", said, "amount")
-    made = id or new_id(now)
-    paid = _Paid(key, minor, today, WRITE_OFF, reason=reason)
-    _store(session, made, paid, ((invoice_id, minor),), invoice.customer_reference, actor, now)
-    return RecordedPayment(made, True)
+    refuse_before_issue_date(open_invoice.number, open_invoice.issue_date, today, "amount")
+    balance = open_invoice.total - open_invoice.paid - open_invoice.credited
+    if minor != balance:
+        balance_text = _money_text(balance, key)
+        message = f"The open balance of {invoice.number} is {balance_text}: enter exactly that amount to write it off."
+        raise Conflict("not_the_balance", message, "amount")
+    payment_id = id or new_id(now)
+    payment = _NewPayment(key, minor, today, WRITE_OFF, reason=reason)
+    _store(session, payment_id, payment, ((invoice_id, minor),), invoice.customer_reference, actor, now)
+    return RecordedPayment(payment_id, True)
