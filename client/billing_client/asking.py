@@ -56,7 +56,7 @@ class ChargeChanges(TypedDict, total=False):
 
 
 class ChargeFilter(TypedDict, total=False):
-    """Filters of charges. `from_` and `to` are included days on which charges were incurred."""
+    """Filters of charges. `from_` and `to` are days on which charges were incurred, both included."""
 
     customer: str
     service: str
@@ -277,7 +277,7 @@ class NewPayment(_PaymentNeeds, total=False):
 
 
 class PaymentFilter(TypedDict, total=False):
-    """Filters of payments. `from_` and `to` are included days of receipt."""
+    """Filters of payments. `from_` and `to` are days of receipt, both included."""
 
     customer: str
     currency: str
@@ -289,7 +289,7 @@ class PaymentFilter(TypedDict, total=False):
 
 
 class AuditFilter(TypedDict, total=False):
-    """Filters of audit events. `object` is an id, `actor` a name or id; `from_` and `to` are included days."""
+    """Filters of audit events. `object` is an id, `actor` a name or id; `from_` and `to` are days, both included."""
 
     object: Key
     actor: str

@@ -47,7 +47,7 @@ def authenticate() -> Bearer:
 
 
 def cached_bearer() -> Bearer | None:
-    """Return the bearer of this request's token if it was confirmed within `USE_IS_FRESH`.
+    """Return the bearer of this request's token if it was confirmed within `USE_STAYS_FRESH`.
 
     The token may have been revoked since: the caller must verify it in its transaction.
     """

@@ -53,13 +53,13 @@ _TAGS: Final[Mapping[str, str]] = {
     "number-series": "The numbers of invoices and credit notes",
     "period-lock": "The day through which the books are locked",
     "openapi": "This document",
-    "health": "For monitoring",
+    "health": "The state of the service, for monitoring",
 }
 _PATH_PARAMETERS: Final[Mapping[str, str]] = {
     "id": "The id of the object.",
     "allocation": "The id of the allocation.",
-    "ref": "The customer's id or reference. Do not encode slashes.",
-    "code": "The service's id or code. Do not encode slashes.",
+    "ref": "The customer's id or reference, which may contain slashes.",
+    "code": "The service's id or code, which may contain slashes.",
     "number": "The invoice's id or number.",
 }
 _IF_MATCH: Final[JsonObject] = {

@@ -1,6 +1,6 @@
 """Rate limits by token, and by address for requests without a valid token.
 
-While the storage is unavailable, requests are not limited: billing must not stop because of it.
+While the storage is unavailable, requests are not limited, so that billing does not stop.
 """
 
 import math

@@ -154,7 +154,7 @@ def _respond(route: Route, caller: Bearer, names: Mapping[str, str]) -> Response
 
 
 def _authenticate() -> Bearer:
-    """Return the bearer of the token. Count a request without a good token by its address."""
+    """Return the bearer of the token. Count a request without a valid token by its address."""
     try:
         return bearer.authenticate()
     except NotAuthenticated:

@@ -1,4 +1,4 @@
-"""Audit events: listed."""
+"""The list of audit events."""
 
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,7 @@ class AuditEventOut(ResponseModel):
 
 
 class AuditFilters(Parameters):
-    """Filters of audit events. `actor` is a name or id. `from` and `to` are included days in the organisation's time zone."""
+    """Filters of audit events. `actor` is a name or id. `from` and `to` are days of the organisation, both included."""
 
     object: Key | None = None
     actor: str = ""

@@ -36,7 +36,7 @@ from billing_admin.queries.master_data.services import ServiceFilter, service, s
 
 
 class ServiceChanges(Body):
-    """Changes to a service. `prices` replaces all prices; `prices_include_tax` replaces all currencies of inclusive prices."""
+    """Changes to a service. `prices` replaces all prices; `prices_include_tax` lists all currencies whose price includes tax."""
 
     code: Name = OMITTED
     name: Name = OMITTED

@@ -103,13 +103,13 @@ for _kind in EXPORTS:
         _add_route(*_kind, _format)
 
 
-def _file(selection: ExportRequest, totals: bool) -> Reply | Response:
-    session, name = db.session(), f"{selection.kind}.{selection.format}"
+def _file(export_request: ExportRequest, totals: bool) -> Reply | Response:
+    session, name = db.session(), f"{export_request.kind}.{export_request.format}"
     if totals:
-        counted = export.control_totals(session, selection)
-        about = export.describe_export(selection, name, counted, now(), authenticate().actor.name)
+        counted = export.control_totals(session, export_request)
+        about = export.describe_export(export_request, name, counted, now(), authenticate().actor.name)
         return Reply(Totals(**about))
-    export.check_export(session, selection)  # refuse before the first byte is sent
+    export.check_export(session, export_request)  # refuse before the first byte is sent
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    parts = Stream(lambda session: export.export_parts(session, selection))
-    return Response(parts, headers=headers, content_type=FORMATS[selection.format])
+    parts = Stream(lambda session: export.export_parts(session, export_request))
+    return Response(parts, headers=headers, content_type=FORMATS[export_request.format])

@@ -312,7 +312,7 @@ def invoice_reply(session: Session, name: str, at: datetime) -> Reply:
     versioned=True,
 )
 def issue_invoice(actor: Actor, number: str, body: IssueIn) -> Reply:
-    """Issue a draft: it receives its number and does not change any more."""
+    """Issue a draft: it receives its number and can no longer change."""
     return transaction(_issue, number, body.issue_date, actor, now())
 
 

@@ -15,7 +15,7 @@ from billing_admin.queries.journal import Period
 
 
 class JournalQuery(Parameters):
-    """`from` and `to` are included days. `opening=1` begins with the opening balances. `totals=1` returns the totals as JSON."""
+    """`from` and `to` are days, both included. `opening=1` adds the opening balances, `totals=1` returns totals as JSON."""
 
     from_: FigureDay | None = Field(None, alias="from")
     to: FigureDay | None = None
@@ -54,15 +54,19 @@ def get_journal_file(query: JournalQuery) -> Reply | Response:
 
 
 def _file(query: JournalQuery, format: str) -> Reply | Response:
-    selection = JournalRequest(Period(query.from_, query.to), format, query.opening)
+    journal_request = JournalRequest(Period(query.from_, query.to), format, query.opening)
     if query.totals:
-        totals = journal.journal_totals(db.session(), selection)
+        totals = journal.journal_totals(db.session(), journal_request)
         return Reply(
             JournalTotals(
-                **journal.describe_journal(selection, selection.name, totals, now(), authenticate().actor.name)
+                **journal.describe_journal(
+                    journal_request, journal_request.name, totals, now(), authenticate().actor.name
+                )
             )
         )
-    headers = {"Content-Disposition": f'attachment; filename="{selection.name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{journal_request.name}"'}
     return Response(
-        Stream(lambda session: journal.journal_parts(session, selection)), headers=headers, content_type=FORMATS[format]
+        Stream(lambda session: journal.journal_parts(session, journal_request)),
+        headers=headers,
+        content_type=FORMATS[format],
     )

@@ -154,7 +154,7 @@ class PaymentOut(ResponseModel):
 
 
 class PaymentFilters(Parameters):
-    """Filters of payments. `from` and `to` are included days of receipt. `unallocated` payments are not fully allocated."""
+    """Filters of payments. `from` and `to` are days of receipt, both included. `unallocated` payments are not fully allocated."""
 
     customer: str = ""
     currency: Currency = ""

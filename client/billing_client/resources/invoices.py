@@ -40,7 +40,7 @@ class Invoices(Resource):
         return self.ask(Invoice, calls.INVOICE_CHARGES, invoice, body={"add": list_of(add), "remove": list_of(remove)})
 
     def issue(self, invoice: Key, issue_date: Day | None = None) -> Invoice:
-        """Issue a draft: it receives its number and does not change any more."""
+        """Issue a draft: it receives its number and can no longer change."""
         return self.ask(Invoice, calls.INVOICE_ISSUE, invoice, body={"issue_date": issue_date} if issue_date else {})
 
     def void(
