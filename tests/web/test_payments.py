@@ -103,7 +103,7 @@ def test_with_nothing_entered_the_oldest_first_are_suggested(browser: FlaskClien
 def test_what_is_left_takes_a_tick(browser: FlaskClient, session: Session) -> None:
     refused = record(browser, amount="70", **{part(0): "10"})
     assert refused.status_code == 422
-    assert "60.00 USD is not allocated. Allocate it, or select this box to keep it as credit." in words(refused)
+    assert "60.00 USD is not allocated. Allocate it, or choose to keep it as the customer's credit." in words(refused)
     assert (field(refused, "amount"), field(refused, part(0))) == ("70", "10")
     assert stored(session) == []
     response = record(browser, amount="70", keep="y", **{part(0): "10"})

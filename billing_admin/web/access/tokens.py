@@ -58,11 +58,11 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             return _create(form)
-        except Conflict as refusal:
-            flash(f"{refusal.message} If you did not copy the token, revoke it and create another one.", "warning")
+        except Conflict as error:
+            flash(f"{error.message} If you did not copy the token, revoke it and create another one.", "warning")
             return redirect(url_for("tokens.index"), 303)
-        except (Denied, Invalid) as refusal:
-            add_errors(form, refusal)
+        except (Denied, Invalid) as error:
+            add_errors(form, error)
     return render_form("tokens/form.html", form)
 
 

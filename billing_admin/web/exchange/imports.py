@@ -126,8 +126,8 @@ def new(kind: str) -> ResponseReturnValue:
     else:
         try:
             _check_readable(upload)
-        except Invalid as refusal:
-            form.file.errors = [refusal.message]
+        except Invalid as error:
+            form.file.errors = [error.message]
         else:
             return redirect(url_for(f"imports.{kind}.columns", id=_store(kind, upload)), 303)
     return render_form("imports/upload.html", form, kind=IMPORT_KINDS[kind], name=kind)
@@ -139,8 +139,8 @@ def _check_readable(upload: FileStorage) -> None:
     upload.stream.seek(0)
     try:
         csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_reader.guess_encoding(head[:4]))
-    except Invalid as refusal:
-        if refusal.code not in FIXED_BY_SETTINGS:
+    except Invalid as error:
+        if error.code not in FIXED_BY_SETTINGS:
             raise
 
 
@@ -164,8 +164,8 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     try:
         delimiter = _delimiter(file_import, encoding)
         header, first_rows = csv_reader.read_sample(open_file(db.session(), _file_id(file_import)), encoding, delimiter)
-    except Invalid as refusal:
-        return _unreadable_page(file_import, encoding, refusal)
+    except Invalid as error:
+        return _unreadable_page(file_import, encoding, error)
     plan = _initial_plan(file_import, header, encoding, delimiter)
     form = mapping_form(kind, plan)
     if form.validate_on_submit():
@@ -197,10 +197,10 @@ def _mapping_page(file_import: Import, form: MappingForm, first_rows: Any) -> Re
     )
 
 
-def _unreadable_page(file_import: Import, encoding: str, refusal: Invalid) -> ResponseReturnValue:
+def _unreadable_page(file_import: Import, encoding: str, error: Invalid) -> ResponseReturnValue:
     form = FileFormatForm(formdata=None, encoding=encoding, delimiter=choice_param("delimiter", DELIMITERS))
     form.delimiter.choices = {"": "Detect automatically"} | {name: name.capitalize() for name in DELIMITERS}
-    add_errors(form, Invalid(refusal.code, refusal.message, "encoding"))
+    add_errors(form, Invalid(error.code, error.message, "encoding"))
     return render_form(
         "imports/columns.html",
         form,

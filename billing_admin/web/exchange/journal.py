@@ -66,18 +66,18 @@ def _read_journal(format: str = "hledger") -> JournalRequest:
 def index() -> ResponseReturnValue:
     """Ask for the period, then show the totals of the journal and its files."""
     month_start = date(today().year, today().month, 1)
-    first, error, files = strict_day_param("from"), None, []
+    first, error_message, files = strict_day_param("from"), None, []
     try:
         files = [_file(format) for format in FORMATS] if first or strict_day_param("to") or text_param("whole") else []
-    except Invalid as refusal:
-        error = refusal.message
+    except Invalid as error:
+        error_message = error.message
     return render_template(
         "journal/show.html",
         first=first,
         last=strict_day_param("to"),
         opening=text_param("opening") == "1",
         last_month=_month_before(month_start),
-        error=error,
+        error=error_message,
         files=files,
         moment=now(),
         may_write=has_permission(WRITE),

@@ -52,8 +52,8 @@ def verify() -> ResponseReturnValue:
     if request.method == "POST" and form.validate():
         try:
             meta = form.read_meta()
-        except Invalid as refusal:
-            form.totals.errors = [f"{refusal.message} You can download it with the export, alone or in a ZIP file."]
+        except Invalid as error:
+            form.totals.errors = [f"{error.message} You can download it with the export, alone or in a ZIP file."]
         else:
             file = form.file.data
             visible_kinds = {kind for kind, about in EXPORT_KINDS.items() if has_permission(about.needs)} | {

@@ -107,8 +107,8 @@ def index() -> ResponseReturnValue:
     session, filters, unknown_customer = db.session(), read_filters(), None
     try:
         filters = resolve_customer(filters)
-    except NotFound as refusal:
-        unknown_customer = refusal.message
+    except NotFound as error:
+        unknown_customer = error.message
     return render_template(
         "invoices/list.html",
         filters=filters,

@@ -92,8 +92,8 @@ class PriceForm(wtforms.Form):
         elif self.price is not None:
             try:
                 check_fields({"prices": dict([self.price])})
-            except Invalid as refusal:
-                amount.errors = [refusal.message]
+            except Invalid as error:
+                amount.errors = [error.message]
 
 
 class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exist only in its stubs

@@ -163,7 +163,7 @@ def check_remainder(form: Form, account: PaymentAccount) -> bool:
     remainder = compute_split(form, account).left
     if remainder > 0 and not form.keep.data:
         amount = format_exact(remainder, account.currency)
-        form.keep.errors = [f"{amount} is not allocated. Allocate it, or select this box to keep it as credit."]
+        form.keep.errors = [f"{amount} is not allocated. Allocate it, or choose to keep it as the customer's credit."]
     if remainder < 0:
         excess = format_exact(-remainder, account.currency)
         form.amount.errors = [f"You allocated {excess} more than you received. Correct one of the amounts."]

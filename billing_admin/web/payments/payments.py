@@ -102,8 +102,8 @@ def index() -> ResponseReturnValue:
     session, filters, unknown_customer = db.session(), read_filters(), None
     try:
         filters = resolve_customer(filters)
-    except NotFound as refusal:
-        unknown_customer = refusal.message
+    except NotFound as error:
+        unknown_customer = error.message
     tabs = [
         {"label": status.capitalize() or "All", "url": current_url(status=status), "active": status == filters.status}
         for status in TABS
@@ -178,7 +178,7 @@ def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
     duplicates = queries.payment_ids_with_reference(db.session(), customer_id, form.reference.data, form.id.data)
     if duplicates:
         form.anyway.errors = [
-            "A payment with this reference is already recorded. If this is a different payment, select this box."
+            "A payment with this reference is already recorded. If this is a different payment, choose to record it anyway."
         ]
     return duplicates
 
@@ -203,14 +203,14 @@ def _record(form: Form, account: PaymentAccount) -> ResponseReturnValue:
     )
     try:
         recorded = transaction(operations.record, spec, actor(), now())
-    except (Conflict, Invalid) as refusal:
-        if refusal.code == "id_conflict":
+    except (Conflict, Invalid) as error:
+        if error.code == "id_conflict":
             form.id.data = uuid4()
             raise Conflict(
                 "recorded_before",
                 "This form was already recorded with other values. To record a second payment, send it again.",
-            ) from refusal
-        raise move_errors_to_invoices(refusal, amounts) from refusal
+            ) from error
+        raise move_errors_to_invoices(error, amounts) from error
     flash("Payment recorded." if recorded.created else "This payment was already recorded. It counts once.", "success")
     return redirect(url_for("payments.show", id=recorded.id), 303)
 
@@ -235,8 +235,8 @@ def _allocate(form: Form, account: PaymentAccount, id: UUID) -> ResponseReturnVa
         raise Invalid("nothing_entered", "Enter an amount for at least one invoice.")
     try:
         minor = transaction(operations.allocate, id, allocation_specs(amounts), actor(), now(), form.remainder.data)
-    except (Conflict, Invalid) as refusal:
-        raise move_errors_to_invoices(refusal, amounts) from refusal
+    except (Conflict, Invalid) as error:
+        raise move_errors_to_invoices(error, amounts) from error
     flash(f"{format_money(minor, account.currency)} allocated.", "success")
     return redirect(url_for("payments.show", id=id), 303)
 

@@ -97,11 +97,11 @@ def new() -> ResponseReturnValue:
         key, allowed = _settings().secret_key, address_rules(_settings())
         try:
             return _secret_page(*transaction(operations.add, form.spec(), allowed, key, form.id.data, actor(), now()))
-        except Conflict as refusal:
-            flash(f"{refusal.message} If you did not copy the secret, rotate it.", "warning")
+        except Conflict as error:
+            flash(f"{error.message} If you did not copy the secret, rotate it.", "warning")
             return redirect(url_for("webhooks.index"), 303)
-        except Invalid as refusal:
-            add_errors(form, refusal)
+        except Invalid as error:
+            add_errors(form, error)
     return render_form("webhooks/form.html", form, endpoint=None, conflicts=[])
 
 
@@ -166,8 +166,8 @@ def rotate(id: UUID) -> ResponseReturnValue:
             secret = transaction(
                 operations.rotate_secret, id, _settings().secret_key, form.version.data, actor(), now()
             )
-        except Stale as refusal:
-            flash(refusal.message, "warning")
+        except Stale as error:
+            flash(error.message, "warning")
             return redirect(url_for("webhooks.show", id=id), 303)
         return _secret_page(queries.endpoint(db.session(), id), secret, rotated=True)
     return render_form("webhooks/rotate.html", form, endpoint=endpoint)
@@ -207,8 +207,8 @@ def ping(id: UUID) -> ResponseReturnValue:
     """Send a ping and show its delivery."""
     try:
         delivery_id = transaction(operations.ping, id, actor(), now())
-    except Conflict as refusal:
-        flash(refusal.message, "warning")
+    except Conflict as error:
+        flash(error.message, "warning")
         return redirect(url_for("webhooks.show", id=id), 303)
     return redirect(url_for("webhooks.delivery", id=delivery_id), 303)
 
