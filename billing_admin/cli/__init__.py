@@ -1,6 +1,6 @@
-"""The command line: `flask --app wsgi …`. Results go to stdout, messages to stderr.
+"""The commands of `flask --app wsgi …`. Results go to stdout, messages to stderr.
 
-Exit codes: 0 done; 1 `doctor` found something; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable or has
+Exit codes: 0 done; 1 `doctor` found a problem; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable or has
 another version, or the port is taken.
 """
 
@@ -37,7 +37,7 @@ COMMANDS = (
 
 
 def init_cli(app: Flask) -> None:
-    """Add the migrations (`flask db upgrade`) and the house's own commands."""
+    """Add the migration commands (`flask db …`) and the product's own commands."""
     app.cli = BillingCommands(app.name)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     app.cli.add_command(MigrationCommands.of(app.cli.commands["db"]))

@@ -1,4 +1,4 @@
-"""A billing run: rehearsed, run, resumed."""
+"""Preview, run and resume billing runs."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -23,15 +23,15 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 
 
 @command("billing-run", writes=True)
-@click.option(
-    "--through", type=DayType(), help="Bill what was incurred up to this day. Needed, unless --id names a run."
-)
+@click.option("--through", type=DayType(), help="Bill charges incurred up to this day. Needed unless --id names a run.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be billed, and store nothing.")
-@click.option("--issue", is_flag=True, help="Issue the invoices; without it they are drafts.")
-@click.option("--issue-date", type=DayType(), help="The invoices' date; today if left out.")
-@click.option("--customer", "customers", multiple=True, metavar="REF", help="Only this customer; may be repeated.")
+@click.option("--issue", is_flag=True, help="Issue the invoices. Without it they are drafts.")
+@click.option("--issue-date", type=DayType(), help="The invoices' date. Default: today.")
+@click.option(
+    "--customer", "customers", multiple=True, metavar="REF", help="Only this customer. Repeat the option for more."
+)
 @click.option("--currency", help="Only charges in this currency.")
-@click.option("--id", type=click.UUID, help="The run's id. One that was interrupted goes on where it stopped.")
+@click.option("--id", type=click.UUID, help="The run's id. An interrupted run continues where it stopped.")
 @click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
 @click.pass_context
 def billing_run(
@@ -45,95 +45,102 @@ def billing_run(
     id: UUID | None,
     wants_json: bool,
 ) -> None:
-    """Make invoices of pending charges.
+    """Turn pending charges into invoices.
 
     \b
     Examples:
       flask --app wsgi billing-run --through 2026-10-31 --dry-run
       flask --app wsgi billing-run --through 2026-10-31 --issue
-      flask --app wsgi billing-run --id 019a52c7-…        (goes on with an interrupted run)
+      flask --app wsgi billing-run --id 019a52c7-…        (continues an interrupted run)
     """
     if through is None and (id is None or dry_run):
-        raise click.UsageError("Say up to which day to bill, with --through.")
-    asked: dict[str, Any] = {"customers": customers or None, "currency": currency, "issue": issue}
+        raise click.UsageError("Name the last day to bill with --through.")
+    scope: dict[str, Any] = {"customers": customers or None, "currency": currency, "issue": issue}
     if dry_run:
         assert through is not None  # noqa: S101 - asked for above
-        _rehearse(RunSpec(through, issue_date=issue_date, **asked), wants_json)
+        _preview(RunSpec(through, issue_date=issue_date, **scope), wants_json)
     elif through is None:
         assert id is not None  # noqa: S101 - asked for above
-        _run(ctx, _stored(id), wants_json)
+        _run(ctx, _stored_spec(id), wants_json)
     else:
-        _run(ctx, RunSpec(through, issue_date=issue_date, id=id or new_id(clock.now()), **asked), wants_json)
+        _run(ctx, RunSpec(through, issue_date=issue_date, id=id or new_id(clock.now()), **scope), wants_json)
 
 
-def _stored(id: UUID) -> RunSpec:
-    """What was asked of a run, so that it goes on as it began. Raises NotFound."""
-    stored = run_report(db.session(), id).run
+def _stored_spec(id: UUID) -> RunSpec:
+    """Return the specification of a stored run, to continue it. Raises NotFound."""
+    run = run_report(db.session(), id).run
     return RunSpec(
-        through=stored.through,
-        customers=None if stored.customers is None else tuple(stored.customers),
-        currency=stored.currency,
-        issue=stored.issue,
-        issue_date=stored.issue_date,
+        through=run.through,
+        customers=None if run.customers is None else tuple(run.customers),
+        currency=run.currency,
+        issue=run.issue,
+        issue_date=run.issue_date,
         id=id,
     )
 
 
-def _rehearse(spec: RunSpec, wants_json: bool) -> None:
-    shown = preview(db.session(), resolve_scope(db.session(), spec, clock.now()))
+def _preview(spec: RunSpec, wants_json: bool) -> None:
+    billing_preview = preview(db.session(), resolve_scope(db.session(), spec, clock.now()))
     counts = {"state": "preview", "through": spec.through.isoformat()}
     _show(
-        counts | {"invoices": len(shown.documents), "charges": shown.charges}, shown.totals, shown.left_out, wants_json
+        counts | {"invoices": len(billing_preview.documents), "charges": billing_preview.charges},
+        billing_preview.totals,
+        billing_preview.left_out,
+        wants_json,
     )
-    print_message("Nothing was stored. The same command without --dry-run bills it.")
+    print_message("Nothing was stored. Run the command without --dry-run to bill these charges.")
 
 
 def _run(ctx: click.Context, spec: RunSpec, wants_json: bool) -> None:
-    print_message(f"Billing run {spec.id}. Should it be interrupted: flask --app wsgi billing-run --id {spec.id}")
+    print_message(
+        f"Billing run {spec.id}. If it is interrupted, continue it with: flask --app wsgi billing-run --id {spec.id}"
+    )
     run_id, _ = run_billing(transaction, spec, SYSTEM, clock.now())
-    made = run_report(db.session(), run_id)
-    _show(_facts(made), made.totals, made.left_out, wants_json)
-    if made.run.state == "failed":
-        print_message(f"The run stopped: {made.run.failure} To go on: flask --app wsgi billing-run --id {run_id}")
+    report = run_report(db.session(), run_id)
+    _show(_facts(report), report.totals, report.left_out, wants_json)
+    if report.run.state == "failed":
+        print_message(
+            f"The run stopped: {report.run.failure} Continue it with: flask --app wsgi billing-run --id {run_id}"
+        )
         ctx.exit(REJECTED)
-    if not made.run.issue and made.invoices:
-        print_message("They are drafts: look at them in the browser, and issue them there.")
+    if not report.run.issue and report.invoices:
+        print_message("The invoices are drafts. Check and issue them in the browser.")
 
 
-def _facts(made: RunReport) -> dict[str, Any]:
-    run = made.run
+def _facts(report: RunReport) -> dict[str, Any]:
+    run = report.run
     days = {"through": run.through.isoformat(), "issue_date": run.issue_date.isoformat()}
-    return {"id": str(run.id), "state": run.state, **days, "invoices": made.invoices, "charges": made.charges}
+    return {"id": str(run.id), "state": run.state, **days, "invoices": report.invoices, "charges": report.charges}
 
 
 def _show(
     facts: dict[str, Any], totals: Sequence[CurrencyTotal], left_out: Sequence[LeftOut], wants_json: bool
 ) -> None:
-    sums = [_sums(total) for total in totals]
-    rest = [_rest(row) for row in left_out]
+    sums = [_total_row(total) for total in totals]
+    left_out_rows = [_left_out_row(row) for row in left_out]
     if wants_json:
-        print_json(facts | {"totals": sums, "left_out": rest})
+        print_json(facts | {"totals": sums, "left_out": left_out_rows})
         return
     print_message(
         f"Up to {facts['through']}: invoices {facts['invoices']:,}, charges {facts['charges']:,} ({facts['state']})."
     )
     print_table(["currency", "invoices", "net", "tax", "total"], [list(row.values()) for row in sums], _NUMBERS)
-    if rest:
+    if left_out_rows:
         print_message("Left out:")
         columns = ["customer", "currency", "charges", "amount", "why"]
-        rows = [[*list(row.values())[:-1], LEFT_OUT_REASONS[str(row["reason"])]] for row in rest]
+        rows = [[*list(row.values())[:-1], LEFT_OUT_REASONS[str(row["reason"])]] for row in left_out_rows]
         print_table(columns, rows, _NUMBERS)
 
 
 _NUMBERS = ("invoices", "net", "tax", "total", "charges", "amount")
 
 
-def _sums(total: CurrencyTotal) -> dict[str, object]:
+def _total_row(total: CurrencyTotal) -> dict[str, object]:
     amounts = {name: str(Money(getattr(total, name), total.currency)) for name in ("net", "tax", "total")}
     return {"currency": total.currency, "invoices": total.invoices, **amounts}
 
 
-def _rest(row: LeftOut) -> dict[str, object]:
+def _left_out_row(row: LeftOut) -> dict[str, object]:
     amount = plain_decimal(row.amount)
     return {
         "customer": row.reference,

@@ -1,4 +1,4 @@
-"""What all commands share: -h, errors told in a sentence and by the exit code, suggestions for what is misspelled."""
+"""Parts that all commands share: `-h`, errors as one sentence and an exit code, suggestions for misspelled names."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,39 +18,40 @@ from billing_admin.domain.errors import DomainError, Invalid, NotFound
 from billing_admin.operations.audit import seal_all_events
 
 NOT_FOUND, REJECTED, UNAVAILABLE = 4, 5, 6
-SHOWN_PROBLEMS = 20
-NO_TABLE = ("42P01", "no such table")  # PostgreSQL's code, SQLite's words
+MAX_PROBLEMS = 20
+NO_TABLE = ("42P01", "no such table")  # PostgreSQL's code, SQLite's message
 SHORT_HELP = {"help_option_names": ["-h", "--help"]}
 
 
 @contextmanager
 def explained_errors() -> Iterator[None]:
-    """End a command that is refused, or whose database cannot be used, with a sentence and an exit code."""
+    """Turn a refusal or an unavailable database into a sentence and an exit code."""
     try:
         yield
     except DomainError as error:
-        _refused(error)
+        _exit_refused(error)
     except Exception as error:
-        reason = explain_unavailable(error) or (DATABASE_UNAVAILABLE if _is_without_tables(error) else None)
+        reason = explain_unavailable(error) or (DATABASE_UNAVAILABLE if _is_missing_table(error) else None)
         if reason is None:
             raise
-        _unavailable(error, reason)
+        _exit_unavailable(error, reason)
 
 
 class BillingCommand(click.Command):
-    """A command of ours."""
+    """A command whose errors are explained."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and explain its errors."""
         with explained_errors():
             return super().invoke(ctx)
 
 
 class MigrationCommands(AppGroup):
-    """Flask-Migrate's commands, whose errors are explained as those of our own."""
+    """Flask-Migrate's commands, with errors explained like those of the product's own commands."""
 
     @classmethod
     def of(cls, group: click.Command) -> "MigrationCommands":
-        """Make the group anew from Flask-Migrate's."""
+        """Return a group with the commands and options of Flask-Migrate's."""
         assert isinstance(group, click.Group)  # noqa: S101 - Flask-Migrate's
         return cls(
             group.name,
@@ -62,54 +63,56 @@ class MigrationCommands(AppGroup):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and explain its errors."""
         with explained_errors():
             return super().invoke(ctx)
 
 
-def _refused(error: DomainError) -> NoReturn:
+def _exit_refused(error: DomainError) -> NoReturn:
     print_message(error.message)
-    for problem in error.problems[:SHOWN_PROBLEMS] if len(error.problems) > 1 else ():
+    for problem in error.problems[:MAX_PROBLEMS] if len(error.problems) > 1 else ():
         print_message(f"  {'.'.join(map(str, problem.field))}: {problem.message}")
     raise click.exceptions.Exit(NOT_FOUND if isinstance(error, NotFound) else REJECTED)
 
 
-def _is_without_tables(error: Exception) -> bool:
+def _is_missing_table(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and (
         getattr(error.orig, "sqlstate", None) == NO_TABLE[0] or NO_TABLE[1] in driver_message(error)
     )
 
 
-def _unavailable(error: Exception, reason: Unavailable) -> NoReturn:
+def _exit_unavailable(error: Exception, reason: Unavailable) -> NoReturn:
     print_message(
         f"The database cannot be used: {driver_message(error)}" if reason is DATABASE_UNAVAILABLE else reason.detail
     )
-    if _is_without_tables(error):
-        print_message("If it is new: flask --app wsgi db upgrade")
+    if _is_missing_table(error):
+        print_message("If the database is new, run: flask --app wsgi db upgrade")
     raise click.exceptions.Exit(UNAVAILABLE)
 
 
 class BillingCommands(AppGroup):
-    """Our commands, among Flask's own. An unknown one is answered with those that are spelled alike."""
+    """The product's and Flask's commands. For an unknown name, similar ones are suggested."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        found = super().get_command(ctx, cmd_name)
-        if found is None:
-            everything = ctx.command.list_commands(ctx) if isinstance(ctx.command, click.Group) else self.commands
-            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=everything, ctx=ctx)
-        return found
+        """Return a command by its name. Raises NoSuchCommand."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None:
+            names = ctx.command.list_commands(ctx) if isinstance(ctx.command, click.Group) else self.commands
+            raise click.exceptions.NoSuchCommand(cmd_name, possibilities=names, ctx=ctx)
+        return command
 
 
 def command(name: str, *, writes: bool = False) -> Callable[[Callable[..., Any]], BillingCommand]:
-    """Make a command of a function; it runs in the application's context. One that writes seals the audit log at its end."""
+    """Turn a function into a command that runs in the application's context; `writes` seals the audit log at its end."""
 
-    def made(function: Callable[..., Any]) -> BillingCommand:
-        body = _sealing(function) if writes else function
+    def decorate(function: Callable[..., Any]) -> BillingCommand:
+        body = _with_sealing(function) if writes else function
         return click.command(name, cls=BillingCommand, context_settings=SHORT_HELP)(with_appcontext(body))
 
-    return made
+    return decorate
 
 
-def _sealing(function: Callable[..., Any]) -> Callable[..., Any]:
+def _with_sealing(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         function(*args, **kwargs)
@@ -124,6 +127,7 @@ class DayType(click.ParamType[date]):
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read the day, or fail with a message."""
         try:
             return check_calendar_day(date.fromisoformat(value))
         except ValueError:
@@ -133,5 +137,5 @@ class DayType(click.ParamType[date]):
 
 
 def print_message(message: str) -> None:
-    """Tell the person; results go elsewhere."""
+    """Print a message for a person on stderr; results go to stdout."""
     click.echo(message, err=True)

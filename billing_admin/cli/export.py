@@ -1,4 +1,4 @@
-"""Files for spreadsheets and other programs."""
+"""Export lists and the journal to files."""
 
 import os
 import sys
@@ -29,15 +29,17 @@ JOURNAL = "journal"
 @click.argument("kind", type=click.Choice([*KINDS, JOURNAL]))
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @click.option(
-    "--format", type=click.Choice([*FORMATS, "hledger"]), help="csv, or what FILE ends in; hledger for a journal."
+    "--format",
+    type=click.Choice([*FORMATS, "hledger"]),
+    help="Default: the ending of FILE, or csv; for a journal hledger.",
 )
 @click.option("--from", "first", type=DayType(), help="A journal's first day.")
 @click.option("--to", "last", type=DayType(), help="A journal's last day.")
-@click.option("--opening", is_flag=True, help="Begin a journal with the balances of all that came before.")
+@click.option("--opening", is_flag=True, help="Begin a journal with the opening balances.")
 def export(kind: str, file: Path, format: str | None, first: date | None, last: date | None, opening: bool) -> None:
-    """Write everything of one kind to FILE, or to stdout if it is “-”, and its control totals to FILE.meta.json.
+    """Write all rows of KIND to FILE, or to stdout for “-”, and the control totals to FILE.meta.json.
 
-    FILE appears when it is whole: an export that is interrupted leaves what was there before.
+    FILE is replaced when the export is complete; an interrupted export leaves the existing file.
 
     \b
     Examples:
@@ -46,42 +48,42 @@ def export(kind: str, file: Path, format: str | None, first: date | None, last: 
       flask --app wsgi export charges - | gzip > charges.csv.gz
       flask --app wsgi export journal november.journal --from 2026-11-01 --to 2026-11-30
     """
-    asked = format or _format(kind, file)
-    if asked not in (journal.FORMATS if kind == JOURNAL else FORMATS):
-        raise click.UsageError(f"There is no {kind} in the format {asked}.")
+    format = format or _format(kind, file)
+    if format not in (journal.FORMATS if kind == JOURNAL else FORMATS):
+        raise click.UsageError(f"{kind} cannot be exported as {format}.")
     if kind == JOURNAL:
-        _write(file, JournalRequest(Period(first, last), asked, opening))
+        _write(file, JournalRequest(Period(first, last), format, opening))
     elif first or last or opening:
-        raise click.UsageError("--from, --to and --opening are for a journal.")
+        raise click.UsageError("--from, --to and --opening apply to a journal only.")
     else:
-        _write(file, ExportRequest(kind, no_filters(kind, today(db.session(), clock.now())), asked))
+        _write(file, ExportRequest(kind, no_filters(kind, today(db.session(), clock.now())), format))
 
 
 def _format(kind: str, file: Path) -> str:
-    usual = "hledger" if kind == JOURNAL else "csv"
-    return {".csv": "csv", ".xlsx": "xlsx"}.get(file.suffix, usual)
+    default = "hledger" if kind == JOURNAL else "csv"
+    return {".csv": "csv", ".xlsx": "xlsx"}.get(file.suffix, default)
 
 
-def _write(file: Path, wanted: ExportRequest | JournalRequest) -> None:
+def _write(file: Path, request: ExportRequest | JournalRequest) -> None:
     session, at = db.session(), clock.now()
-    with _target(file) as target:
-        about: dict[str, Any]
-        if isinstance(wanted, JournalRequest):
-            about = journal.describe_journal(
-                wanted, file.name, journal.write_journal(session, wanted, target), at, SYSTEM.name
+    with _open_target(file) as target:
+        meta: dict[str, Any]
+        if isinstance(request, JournalRequest):
+            meta = journal.describe_journal(
+                request, file.name, journal.write_journal(session, request, target), at, SYSTEM.name
             )
         else:
-            about = exporting.describe_export(
-                wanted, file.name, exporting.write_export(session, wanted, target), at, SYSTEM.name
+            meta = exporting.describe_export(
+                request, file.name, exporting.write_export(session, request, target), at, SYSTEM.name
             )
     if str(file) != "-":
-        with _target(file.with_name(file.name + META_SUFFIX)) as target:
-            target.write(exporting.meta_json(about))
+        with _open_target(file.with_name(file.name + META_SUFFIX)) as target:
+            target.write(exporting.meta_json(meta))
 
 
 @contextmanager
-def _target(file: Path) -> Iterator[BinaryIO]:
-    """Stdout, or a file beside the one asked for that takes its place at the end."""
+def _open_target(file: Path) -> Iterator[BinaryIO]:
+    """Yield stdout, or a temporary file that replaces the target when it is complete."""
     if str(file) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""Files in: checked as a whole, and taken in if nothing is wrong."""
+"""Check and import CSV files."""
 
 import csv
 import hashlib
@@ -45,26 +45,31 @@ BLOCK = 1 << 20
 @command("import", writes=True)
 @click.argument("kind", type=click.Choice(list(IMPORT_KINDS)))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-n", "--dry-run", is_flag=True, help="Check the file, tell what would come of it, and store nothing.")
-@click.option("--encoding", type=click.Choice(list(ENCODINGS)), help="utf-8 if left out, or what the file's BOM says.")
-@click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="If left out, what makes most columns.")
+@click.option("-n", "--dry-run", is_flag=True, help="Check the file, print the result, and store nothing.")
+@click.option("--encoding", type=click.Choice(list(ENCODINGS)), help="Default: the file's byte order mark, or utf-8.")
+@click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="Default: the one that gives the most columns.")
 @click.option("--decimal-comma", is_flag=True, help="Numbers are written 1234,50.")
 @click.option("--day-first", is_flag=True, help="Days are written 31.12.2026.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="Which column is a field; by name if left out."
+    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="The column of a field. Default: by name."
 )
 @click.option("--update", is_flag=True, help="Change customers and services that exist and differ.")
-@click.option("--settled", is_flag=True, help="Take in charges that the file calls billed.")
-@click.option("--method", type=click.Choice(list(METHODS)), default="bank_transfer", help="Of payments that say none.")
+@click.option("--settled", is_flag=True, help="Import charges that the file calls billed.")
 @click.option(
-    "--allocate", type=click.Choice(["none", OLDEST]), default="none", help="Of payments that name no invoice."
+    "--method", type=click.Choice(list(METHODS)), default="bank_transfer", help="Method of payments without one."
+)
+@click.option(
+    "--allocate",
+    type=click.Choice(["none", OLDEST]),
+    default="none",
+    help="Allocation of payments that name no invoice.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
 @click.pass_context
-def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_json: bool, **how: Any) -> None:
-    """Import KIND from the CSV file FILE: all of it, or, if a row is wrong, nothing.
+def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_json: bool, **options: Any) -> None:
+    """Import KIND from the CSV file FILE: all rows, or none if a row has an error.
 
-    Wrong rows go to stdout as CSV: line, column, value, what to do. The same file again changes nothing.
+    Errors are printed on stdout as CSV: line, column, value, remedy. The same file again changes nothing.
 
     \b
     Examples:
@@ -72,53 +77,57 @@ def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_j
       flask --app wsgi import charges usage.csv --column customer="Client no" --decimal-comma
       flask --app wsgi import customers customers.csv --update
     """
-    plan = _plan(kind, file, **how)
+    plan = _make_plan(kind, file, **options)
     if dry_run:
-        tally, failure = _rehearse(kind, file, plan)
+        tally, failure = _check(kind, file, plan)
     else:
         tally, failure = _import(kind, file, plan)
     if wants_json:
         print_json({"kind": kind, "stored": not (dry_run or tally.errors or failure), **tally.as_data()})
-    _tell(kind, tally)
+    _print_tally(kind, tally)
     if failure:
         print_message(failure)
     if tally.errors or failure:
         print_message(f"Errors: {tally.errors:,}. Nothing was stored.")
         ctx.exit(REJECTED)
-    print_message("Nothing was stored. The same command without --dry-run imports it." if dry_run else "Imported.")
+    print_message(
+        "Nothing was stored. Run the command without --dry-run to import the file." if dry_run else "Imported."
+    )
 
 
-def _plan(
-    kind: str, file: Path, encoding: str | None, delimiter: str | None, columns: Sequence[str], **how: Any
+def _make_plan(
+    kind: str, file: Path, encoding: str | None, delimiter: str | None, columns: Sequence[str], **options: Any
 ) -> ImportPlan:
-    """How to read the file. Raises Invalid for one that cannot be read, and for columns by which nothing could be."""
-    with file.open("rb") as begins:
-        encoding = encoding or csv_reader.guess_encoding(begins.read(4))
-    with _opened(file) as first:
-        delimiter = delimiter or csv_reader.guess_delimiter(lambda: _again(first), encoding)
-        header = csv_reader.CsvRows(_again(first), encoding, delimiter).header
-    plan = ImportPlan(header, guess_columns(kind, header) | dict(_named(kind, header, columns)), encoding, delimiter)
-    written = CellFormat(how.pop("decimal_comma"), how.pop("day_first"))
-    plan = replace(plan, written=written, **how)
+    """Return the plan for reading the file. Raises Invalid for an unreadable file and for missing columns."""
+    with file.open("rb") as start:
+        encoding = encoding or csv_reader.guess_encoding(start.read(4))
+    with _opened(file) as opened:
+        delimiter = delimiter or csv_reader.guess_delimiter(lambda: _beginning(opened), encoding)
+        header = csv_reader.CsvRows(_beginning(opened), encoding, delimiter).header
+    plan = ImportPlan(
+        header, guess_columns(kind, header) | dict(_named_columns(kind, header, columns)), encoding, delimiter
+    )
+    written = CellFormat(options.pop("decimal_comma"), options.pop("day_first"))
+    plan = replace(plan, written=written, **options)
     check_plan(kind, plan)
     return plan
 
 
-def _again(file: BinaryIO) -> BinaryIO:
-    """The beginning of a file, with its header row."""
+def _beginning(file: BinaryIO) -> BinaryIO:
+    """Return the first part of a file, which has its header row."""
     file.seek(0)
     return io.BufferedReader(io.BytesIO(file.read(csv_reader.HEADER_BYTES)))
 
 
-def _named(kind: str, header: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _named_columns(kind: str, header: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, int]]:
     places = {column_name(header, place): place for place in range(len(header))}
-    for one in columns:
-        field, _, column = one.partition("=")
+    for option in columns:
+        field, _, column = option.partition("=")
         if field not in IMPORT_KINDS[kind].fields:
-            known = ", ".join(IMPORT_KINDS[kind].fields)
-            raise click.UsageError(f"“{field}” is no field of {kind}. Use one of {known}.")
+            names = ", ".join(IMPORT_KINDS[kind].fields)
+            raise click.UsageError(f"“{field}” is not a field of {kind}. Use one of {names}.")
         if column not in places:
-            raise click.UsageError(f"The file has no column “{column}”. It has {', '.join(places)}.")
+            raise click.UsageError(f"The file has no column “{column}”. Its columns are {', '.join(places)}.")
         yield field, places[column]
 
 
@@ -128,13 +137,13 @@ def _opened(file: Path) -> Iterator[io.BufferedReader]:
         yield opened
 
 
-def _rehearse(kind: str, file: Path, plan: ImportPlan) -> tuple[Tally, str | None]:
+def _check(kind: str, file: Path, plan: ImportPlan) -> tuple[Tally, str | None]:
     with _opened(file) as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
-    tally, failure, shown = Tally(), None, _Errors()
+    tally, failure, errors = Tally(), None, _ErrorWriter()
     with _opened(file) as rows:
         try:
-            check_all_rows(RowReader(kind, plan, sha256), rows, SYSTEM, shown.show, lambda: None, tally)
+            check_all_rows(RowReader(kind, plan, sha256), rows, SYSTEM, errors.write, lambda: None, tally)
         except Invalid as refusal:
             failure = refusal.message
     return tally, failure
@@ -146,10 +155,11 @@ def _import(kind: str, file: Path, plan: ImportPlan) -> tuple[Tally, str | None]
         file_id = files.store(transaction, parts, file.name, "text/csv", SYSTEM, clock.now())
     id = transaction(imports.create, kind, file_id, SYSTEM, clock.now())
     transaction(imports.set_plan, id, plan, SYSTEM, clock.now())
-    before = earlier_import(db.session(), import_by_id(db.session(), id))
-    if before is not None:
+    earlier = earlier_import(db.session(), import_by_id(db.session(), id))
+    if earlier is not None:
         print_message(
-            f"This very file was imported {before.created_at:%Y-%m-%d} by {before.created_by}: what is in stays as it is."
+            f"This file was already imported on {earlier.created_at:%Y-%m-%d} by {earlier.created_by}."
+            " Rows that exist stay unchanged."
         )
     check_file(id, SYSTEM, lambda _count: None)
     checked = import_by_id(db.session(), id)
@@ -167,22 +177,22 @@ def _show_errors(errors_id: UUID | None) -> None:
             sys.stdout.write(file.read().decode())
 
 
-class _Errors:
+class _ErrorWriter:
     """Writes errors to stdout as they are found, below one header row."""
 
-    begun = False
+    has_header = False
 
-    def show(self, errors: Sequence[RowError]) -> None:
-        if errors and not self.begun:
+    def write(self, errors: Sequence[RowError]) -> None:
+        if errors and not self.has_header:
             csv.writer(sys.stdout).writerow(import_errors.COLUMNS)
-            self.begun = True
+            self.has_header = True
         sys.stdout.write(import_errors.error_rows(errors).decode())
 
 
-def _tell(kind: str, tally: Tally) -> None:
+def _print_tally(kind: str, tally: Tally) -> None:
     print_message(
-        f"{IMPORT_KINDS[kind].title}: rows {tally.rows:,}; new {tally.new:,}, there already {tally.unchanged:,},"
+        f"{IMPORT_KINDS[kind].title}: rows {tally.rows:,}; new {tally.new:,}, unchanged {tally.unchanged:,},"
         f" changed {tally.changed:,}, left out {tally.left_out:,}."
     )
     for currency, amount in tally.as_data()["sums"].items():
-        print_message(f"Sum: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")
+        print_message(f"Total: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")

@@ -1,4 +1,4 @@
-"""Results on stdout: a table where a person looks on, tab-separated rows where a program reads, JSON where it was asked for."""
+"""Results on stdout: a table on a terminal, tab-separated rows in a pipe, JSON on request."""
 
 import json
 import sys
@@ -12,19 +12,19 @@ from rich.text import Text
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()) -> None:
-    """Show rows under their columns; `numbers` are the columns that stand to the right."""
+    """Print rows below their column names; `numbers` are the columns that are aligned right."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             click.echo("\t".join(map(str, row)))
         return
-    shown = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        shown.add_column(column, justify="right" if column in numbers else "left")
+        table.add_column(column, justify="right" if column in numbers else "left")
     for row in rows:
-        shown.add_row(*(Text(str(cell)) for cell in row))
-    Console(highlight=False).print(shown)
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console(highlight=False).print(table)
 
 
 def print_json(value: Any) -> None:
-    """Write one JSON document."""
+    """Print one JSON document."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,4 +1,4 @@
-"""Who may come in: people and tokens."""
+"""Add people and API tokens."""
 
 import sys
 
@@ -20,27 +20,27 @@ from billing_admin.operations.access import tokens, users
     required=True,
     help="; ".join(f"{role}: {sentence.rstrip('.').lower()}" for role, sentence in ROLE_SENTENCES.items()),
 )
-@click.option("--password-stdin", is_flag=True, help="Read the password from stdin, up to the end of the line.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 def create_user(email: str, role: str, password_stdin: bool) -> None:
-    """Add a person who may sign in. The password is asked for, twice.
+    """Add a person who may sign in. Asks for the password twice.
 
     \b
     Examples:
       flask --app wsgi create-user ada@example.com --role admin
       pass show billing | flask --app wsgi create-user ada@example.com --role viewer --password-stdin
     """
-    password = _password(from_stdin=password_stdin)
+    password = _read_password(from_stdin=password_stdin)
     user = transaction(users.create_user, email, password, role, SYSTEM, clock.now())
     print_message(f"{user.email} can sign in now, as {user.role}.")
 
 
-def _password(*, from_stdin: bool) -> str:
+def _read_password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline(LONGEST_TYPED_PASSWORD + 2).rstrip("\r\n")  # one character too many is refused
     if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask for the password on: use --password-stdin.")
-    asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    return asked
+        raise click.UsageError("The password cannot be asked for without a terminal. Use --password-stdin.")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return password
 
 
 @command("create-token", writes=True)
@@ -51,16 +51,20 @@ def _password(*, from_stdin: bool) -> str:
     type=click.Choice(list(SCOPES)),
     multiple=True,
     required=True,
-    help=("What it may do; give it once for each."),
+    help="A permission of the token; repeat the option for more.",
 )
-@click.option("--days", type=click.IntRange(min=1), default=365, show_default=True, help="How long it is good for.")
+@click.option(
+    "--days", type=click.IntRange(min=1), default=365, show_default=True, help="Days until the token expires."
+)
 def create_token(name: str, scopes: tuple[str, ...], days: int) -> None:
-    """Make an API token, and print it, alone: it is shown this once and kept nowhere.
+    """Create an API token and print it, alone, on stdout. It is shown once and not stored.
 
     \b
     Example:
       flask --app wsgi create-token meter --scope charges:write --scope read > token.txt
     """
     token, secret = transaction(tokens.create, name, scopes, days, actor=SYSTEM, now=clock.now())
-    print_message(f"“{token.name}” may use {', '.join(token.scopes)} until {token.expires_at.date()}. Keep it safe:")
+    print_message(
+        f"Token “{token.name}” with {', '.join(token.scopes)} expires on {token.expires_at.date()}. Store it safely:"
+    )
     click.echo(secret)

@@ -1,4 +1,4 @@
-"""What comes again is posted: once a day, by a timer."""
+"""Post recurring charges, and run everything that must run once a day."""
 
 from datetime import date
 
@@ -22,12 +22,12 @@ _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amou
 
 
 @command("post-recurring", writes=True)
-@click.option("--through", type=DayType(), help="Post periods that begin up to this day; today if left out.")
+@click.option("--through", type=DayType(), help="Post periods that begin up to this day. Default: today.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be posted, and store nothing.")
 @click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
 @click.pass_context
 def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, wants_json: bool) -> None:
-    """Post what recurring charges owe. Running it again adds nothing. Exit code 5 if one could not be posted.
+    """Post the recurring charges that are due. A repeat adds nothing. Exit code 5 if one could not be posted.
 
     \b
     Examples:
@@ -36,10 +36,10 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
     """
     last = through or today(db.session(), clock.now())
     if dry_run:
-        _rehearse(last, wants_json)
+        _preview(last, wants_json)
     else:
         outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
-        _tell(last, outcome, wants_json)
+        _print_outcome(last, outcome, wants_json)
         if outcome.refused:
             ctx.exit(REJECTED)
 
@@ -47,7 +47,7 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
 @command("daily")
 @click.pass_context
 def daily(ctx: click.Context) -> None:
-    """Do what is to be done each day: post what recurring charges owe, forget old deliveries and files, seal the audit log.
+    """Run the daily work: post recurring charges, delete old deliveries and files, seal the audit log.
 
     \b
     Example, in a crontab:
@@ -55,29 +55,29 @@ def daily(ctx: click.Context) -> None:
     """
     last = today(db.session(), clock.now())
     outcome = post_all_due_charges(transaction, db.session(), last, SYSTEM, clock.now())
-    _tell(last, outcome, wants_json=False)
-    print_message(f"Webhook deliveries forgotten: {delete_all_expired(transaction, clock.now()):,}.")
-    forgotten = transaction(files.delete_created_before, clock.now() - files.RETENTION)
-    print_message(f"Files that were older than {files.RETENTION.days} days, forgotten: {forgotten:,}.")
+    _print_outcome(last, outcome, wants_json=False)
+    print_message(f"Old webhook deliveries deleted: {delete_all_expired(transaction, clock.now()):,}.")
+    deleted = transaction(files.delete_created_before, clock.now() - files.RETENTION)
+    print_message(f"Files older than {files.RETENTION.days} days deleted: {deleted:,}.")
     print_message(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
     if outcome.refused:
         ctx.exit(REJECTED)
 
 
-def _rehearse(through: date, wants_json: bool) -> None:
+def _preview(through: date, wants_json: bool) -> None:
     check_through(db.session(), through, clock.now())
     rows = [
         {
             "customer": row.customer_reference,
             "service": row.service_code,
-            "from": coming.period_from.isoformat(),
-            "to": coming.period_to.isoformat(),
-            "quantity": plain_decimal(coming.quantity),
-            "unit_price": plain_decimal_or_none(coming.unit_price),
-            "amount": plain_decimal_or_none(coming.amount),
+            "from": due.period_from.isoformat(),
+            "to": due.period_to.isoformat(),
+            "quantity": plain_decimal(due.quantity),
+            "unit_price": plain_decimal_or_none(due.unit_price),
+            "amount": plain_decimal_or_none(due.amount),
             "currency": row.currency,
         }
-        for row, coming in due_charges(db.session(), through)
+        for row, due in due_charges(db.session(), through)
     ]
     if wants_json:
         print_json({"state": "preview", "through": through.isoformat(), "charges": rows})
@@ -86,7 +86,7 @@ def _rehearse(through: date, wants_json: bool) -> None:
     print_message(f"Up to {through.isoformat()}: charges {len(rows):,}. Nothing was stored.")
 
 
-def _tell(through: date, outcome: PostingOutcome, wants_json: bool) -> None:
+def _print_outcome(through: date, outcome: PostingOutcome, wants_json: bool) -> None:
     if wants_json:
         refused = [{"id": str(id), "reason": reason} for id, reason in outcome.refused]
         print_json({"through": through.isoformat(), "charges": outcome.charges, "refused": refused})

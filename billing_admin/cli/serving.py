@@ -1,4 +1,4 @@
-"""The check of the database before a process serves requests or does jobs."""
+"""Check the database before a process serves requests or runs jobs."""
 
 import sys
 from typing import Final
@@ -12,13 +12,13 @@ from billing_admin.db.engine import db
 from billing_admin.db.errors import RevisionMismatch, driver_message, explain_unavailable
 from billing_admin.db.transactions import check_database
 
-# gunicorn ends when a worker ends with this code while it starts; with another one it would start the worker again forever.
+# gunicorn stops if a worker exits with this code during its start; with another code it would restart the worker forever.
 BOOT_ERROR: Final = 3
 _log = structlog.get_logger(__name__)
 
 
 def check_at_start() -> None:
-    """Raise RevisionMismatch if the schema is not this program's. A database that does not answer yet is only logged."""
+    """Raise RevisionMismatch if the schema has another revision; log a database that does not answer yet."""
     try:
         check_database()
     except RevisionMismatch:
@@ -30,7 +30,7 @@ def check_at_start() -> None:
 
 
 def check_server(app: Flask) -> None:
-    """End a server's process with a sentence if the schema is not this program's; commands check for themselves."""
+    """Exit with a sentence if the schema has another revision. Commands check it themselves."""
     if click.get_current_context(silent=True) is not None:
         return
     with app.app_context():
@@ -40,4 +40,4 @@ def check_server(app: Flask) -> None:
             print_message(str(mismatch))
             sys.exit(BOOT_ERROR)
         finally:
-            db.engine.dispose()  # no connection may cross the fork of a server that loads the application first
+            db.engine.dispose()  # a server that loads the application before it forks must not share connections

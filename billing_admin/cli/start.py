@@ -1,4 +1,4 @@
-"""`start`: set up what is missing, say how to get in, and serve."""
+"""Migrate the database, create demo data and the first admin, and serve."""
 
 import errno
 import os
@@ -31,59 +31,59 @@ NOTE = "first-sign-in.txt"
 
 
 @command("start")
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="BILLING_HOST", help="The address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="BILLING_HOST", help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=8000,
     show_default=True,
     envvar="BILLING_PORT",
-    help="The port to listen on.",
+    help="Port to listen on.",
 )
-@click.option("--reload", is_flag=True, help="For development: one worker, started again when the code changes.")
+@click.option("--reload", is_flag=True, help="For development: one server process that restarts when code changes.")
 def start(host: str, port: int, reload: bool) -> None:
-    """Bring the database up to date, fill an empty one with demo data, and serve.
+    """Migrate the database, fill an empty one with demo data, and serve.
 
-    An empty database also gets a first admin, with a random password that is printed once. In production neither
-    is made: it only migrates and serves. A worker for background jobs runs beside the server.
+    An empty database also gets a first admin, with a random password that is printed. In production there is
+    neither: the command only migrates and serves. It also runs a worker for background jobs.
     """
-    _refuse_taken(host, port)
+    _check_port(host, port)
     settings: Settings = current_app.extensions["billing_settings"]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     _make_folder(settings)
     _upgrade()
-    if _without_people():
+    if _has_no_people():
         _first_start(settings, address)
     else:
         _later_start(settings, address)
     _serve(host, port, reload)
 
 
-def _refuse_taken(host: str, port: int) -> None:
+def _check_port(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            print_message(_why_not(host, port, error))
+            print_message(_port_message(host, port, error))
             raise click.exceptions.Exit(UNAVAILABLE) from None
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _port_message(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use, perhaps by another billing-admin. Stop it, or choose another: BILLING_PORT={port + 1}"
+        return f"Port {port} is in use. Stop the program that uses it, or choose another port: BILLING_PORT={port + 1}"
     return f"Cannot listen on {host}, port {port}: {error.strerror}."
 
 
-def _folder(settings: Settings) -> Path:
-    """Where an SQLite database lies, else instance/."""
+def _data_folder(settings: Settings) -> Path:
+    """Return the folder of the SQLite database, or instance/ for another database."""
     url = make_url(settings.database_url)
     return Path(url.database).parent if url.get_backend_name() == "sqlite" and url.database else INSTANCE
 
 
 def _make_folder(settings: Settings) -> None:
-    _folder(settings).mkdir(parents=True, exist_ok=True)
+    _data_folder(settings).mkdir(parents=True, exist_ok=True)
 
 
 def _upgrade() -> None:
@@ -96,27 +96,27 @@ def _upgrade() -> None:
         flask_migrate.upgrade()
 
 
-def _without_people() -> bool:
+def _has_no_people() -> bool:
     return db.session.scalar(select(User.id).limit(1)) is None
 
 
 def _first_start(settings: Settings, address: str) -> None:
     if settings.production:
         print_message(
-            "Nobody can sign in yet. Make the first user: flask --app wsgi create-user you@example.com --role admin"
+            "There is no account yet. Create the first admin with: flask --app wsgi create-user you@example.com --role admin"
         )
         return
     password = users.generate_password()
-    note = _folder(settings) / NOTE
+    note = _data_folder(settings) / NOTE
     _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
-    print_message("Making demo data…")
+    print_message("Creating demo data…")
     transaction(_fill, password, clock.now())
     seal_all_events(transaction, clock.now(), whole=True)
-    click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Kept in   {note}")
+    click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Stored in {note}")
 
 
 def _fill(session: Session, password: str, now: datetime) -> None:
-    """Demo data and the first admin, both or neither. A database with data but without people only gets the admin."""
+    """Create demo data and the first admin in one transaction. A database with data gets the admin only."""
     if demo.is_empty(session):
         demo.fill(session, now)
     users.create_user(session, FIRST_ADMIN, password, "admin", SYSTEM, now)
@@ -131,17 +131,17 @@ def _write_note(note: Path, text: str) -> None:
 
 def _later_start(settings: Settings, address: str) -> None:
     click.echo(address)
-    note = _folder(settings) / NOTE
+    note = _data_folder(settings) / NOTE
     if not settings.production and note.exists():
-        click.echo(f"  E-mail:   {FIRST_ADMIN}\n  Password: the first one is in {note}, unless you changed it since")
+        click.echo(f"  E-mail:   {FIRST_ADMIN}\n  Password: see {note}, unless you have changed it")
 
 
 def _serve(host: str, port: int, reload: bool) -> NoReturn:
-    """Run gunicorn, and a worker beside it. What is open here is closed first: no connection may cross into them."""
+    """Run gunicorn and a worker. Connections are closed first, so that the processes do not share them."""
     db.session.remove()
     db.engine.dispose()
     sys.stdout.flush()
-    workers = ["--workers", "1", "--reload", *_watched()] if reload else ["--workers", "2"]
+    workers = ["--workers", "1", "--reload", *_reload_options()] if reload else ["--workers", "2"]
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     server = [
         *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", *workers, "--threads", "4"),
@@ -151,6 +151,6 @@ def _serve(host: str, port: int, reload: bool) -> NoReturn:
     raise click.exceptions.Exit(keep_running(server, worker))
 
 
-def _watched() -> list[str]:
-    """Templates are no modules: gunicorn is told of each."""
+def _reload_options() -> list[str]:
+    """Return gunicorn's options for templates, which it does not watch by itself."""
     return [f"--reload-extra-file={template}" for template in sorted((ROOT / "templates").rglob("*.html"))]

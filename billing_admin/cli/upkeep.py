@@ -1,4 +1,4 @@
-"""Demo data in, the health of all data, and the audit log's chain."""
+"""Fill in demo data, check stored data, and seal the audit log."""
 
 import re
 from itertools import islice
@@ -24,72 +24,74 @@ _ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
 
 @command("demo", writes=True)
 def demo() -> None:
-    """Fill an empty database with a fictional cloud provider's fourteen months. Refuses a database that is in use."""
-    made = transaction(demo_data.fill, clock.now())
-    print_message(f"Made {made.customers} customers, {made.charges:,} charges and {made.invoices} invoices.")
+    """Fill an empty database with fourteen months of a fictional cloud provider. Refuses one with data."""
+    counts = transaction(demo_data.fill, clock.now())
+    print_message(f"Created {counts.customers} customers, {counts.charges:,} charges and {counts.invoices} invoices.")
 
 
 @command("doctor")
-@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON, with up to 1,000 rows a check.")
+@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON, with up to 1,000 rows per check.")
 @click.option(
-    "--anchor", type=click.File(), help="Heads that audit-head printed: are they still in the chain? - is stdin."
+    "--anchor",
+    type=click.File(),
+    help="File with heads that audit-head printed, to check that they are part of the chain; - is stdin.",
 )
 @click.pass_context
 def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
-    """Check what must always hold, and name the rows that break it. Exit code 1 if there is any.
+    """Check every invariant of the stored data and name the rows that break one. Exit code 1 if there is any.
 
-    It only reads, and sees one moment: people can go on working. Documents with characters that the PDF cannot print are
-    named as well; they do not change the exit code.
+    It reads one moment of the data and blocks no one. Documents with characters that the PDF cannot print are
+    also named; they do not change the exit code.
 
     \b
     Examples:
-      flask --app wsgi audit-head >> heads.txt           (keep it elsewhere)
+      flask --app wsgi audit-head >> heads.txt           (keep it on another machine)
       flask --app wsgi doctor --anchor heads.txt
     """
     session = db.session()
-    heads = _heads(anchor) if anchor else []
+    heads = _read_heads(anchor) if anchor else []
     results = [*run_checks(session, clock.now()), *([check_anchors(session, heads)] if heads else [])]
     broken, unsealed = [result for result in results if result.found], count_unsealed(session)
     unprintable = _unprintable(session)
     if wants_json:
         checks = [_as_data(result) for result in results]
-        documents = [{"document": number, "characters": named} for number, named in unprintable.items()]
+        documents = [{"document": number, "characters": characters} for number, characters in unprintable.items()]
         print_json({"ok": not broken, "unsealed_events": unsealed, "unprintable": documents, "checks": checks})
     else:
         for result in results:
-            _tell(result)
+            _print_result(result)
     if unsealed:
-        print_message(f"Audit events not sealed yet: {unsealed:,}. To seal them: flask --app wsgi seal-audit")
+        print_message(f"Audit events without a seal: {unsealed:,}. Seal them with: flask --app wsgi seal-audit")
     if unprintable:
-        _say_unprintable(unprintable)
-    print_message(f"{len(broken)} of {len(results)} checks found something." if broken else "All is well.")
+        _print_unprintable(unprintable)
+    print_message(f"{len(broken)} of {len(results)} checks found problems." if broken else "All is well.")
     ctx.exit(1 if broken else 0)
 
 
 @command("seal-audit")
 def seal_audit() -> None:
-    """Seal every audit event that has no seal yet. Running it each night, or each hour, leaves no late one out."""
+    """Add all audit events without a seal to the hash chain. Run it every hour."""
     print_message(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
 
 
 @command("audit-head")
 def audit_head() -> None:
-    """Print the audit log's head: how many events are sealed, and the hash over them all.
+    """Print the head of the audit log: the number of sealed events and the hash of the chain.
 
-    Keep it where nobody of this machine can change it: doctor --anchor proves later that nothing was cut off before it.
+    Store it on another machine: doctor --anchor later proves that no event before it was changed or removed.
     """
-    found = chain_head(db.session())
-    click.echo(f"{found.sequence}\t{found.hash}")
+    head = chain_head(db.session())
+    click.echo(f"{head.sequence}\t{head.hash}")
 
 
-def _heads(file: TextIO) -> list[ChainHead]:
+def _read_heads(file: TextIO) -> list[ChainHead]:
     lines = [line.strip() for line in file if line.strip()]
-    read = [_ANCHOR.fullmatch(line) for line in lines]
-    if not lines or not all(read):
+    matches = [_ANCHOR.fullmatch(line) for line in lines]
+    if not lines or not all(matches):
         raise click.BadParameter(
-            "It must hold lines as audit-head prints them: a number and a hash.", param_hint="--anchor"
+            "The file must have lines as audit-head prints them: a number and a hash.", param_hint="--anchor"
         )
-    return [ChainHead(int(found[1]), found[2]) for found in read if found]
+    return [ChainHead(int(match[1]), match[2]) for match in matches if match]
 
 
 def _unprintable(session: Session) -> dict[str, list[str]]:
@@ -102,7 +104,7 @@ def _unprintable(session: Session) -> dict[str, list[str]]:
     return {number: list(characters) for number, characters in missing.items()}
 
 
-def _say_unprintable(unprintable: dict[str, list[str]]) -> None:
+def _print_unprintable(unprintable: dict[str, list[str]]) -> None:
     for number, characters in islice(unprintable.items(), MAX_ROWS):
         print_message(f"{number}: the PDF cannot print {', '.join(characters)}.")
     print_message(
@@ -116,7 +118,7 @@ def _as_data(result: Result) -> dict[str, object]:
     return {"name": result.check.name, "sentence": result.check.sentence, "found": result.found, "rows": rows}
 
 
-def _tell(result: Result) -> None:
+def _print_result(result: Result) -> None:
     mark = f"{result.found:,} WRONG" if result.found else "ok"
     click.echo(f"{result.check.name}\t{mark}\t{result.check.sentence}")
     for row in result.rows:

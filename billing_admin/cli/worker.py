@@ -1,4 +1,4 @@
-"""`worker`: do the jobs that no request waits for."""
+"""Run a worker for background jobs."""
 
 import click
 from flask import current_app
@@ -9,17 +9,17 @@ from billing_admin.config import Settings
 
 
 @command("worker")
-@click.option("--threads", type=click.IntRange(1, 32), help="How many jobs at once; BILLING_JOB_THREADS if left out.")
+@click.option("--threads", type=click.IntRange(1, 32), help="Jobs at the same time. Default: BILLING_JOB_THREADS.")
 def worker(threads: int | None) -> None:
-    """Do imports, exports, billing runs and deliveries in the background, until told to stop.
+    """Run imports, exports, billing runs and webhook deliveries until a signal ends it.
 
-    `start` runs one beside the server. Any number may run, on any machine that reaches the database and the queue.
+    `start` also runs one worker. Start more on any machine that reaches the database and the queue.
 
     \b
     Example:
       flask --app wsgi worker --threads 4
     """
-    from billing_admin.background.worker import run_worker  # noqa: PLC0415 - huey, which no other command needs
+    from billing_admin.background.worker import run_worker  # noqa: PLC0415 - loads huey, which no other command needs
 
     check_at_start()
     settings: Settings = current_app.extensions["billing_settings"]

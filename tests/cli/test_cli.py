@@ -104,7 +104,7 @@ def test_create_user_reads_the_password_from_stdin(flask: Flask_, session: Sessi
     assert [(user.email, user.role) for user in rows(session, User)] == [("ada@example.com", "viewer")]
     again = flask(*arguments, typed="kayak sunshade tundra\n")
     assert again.exit_code == 5
-    assert "has an account already" in again.stderr
+    assert "already has an account" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_run_of_some_customers_makes_drafts(flask: Flask_, unbilled: Session) 
         "billing-run", "--through", "2026-03-31", "--customer", "ACME", "--customer", "LESS", "--currency", "USD"
     )
     assert result.exit_code == 0
-    assert "They are drafts" in result.stderr
+    assert "The invoices are drafts" in result.stderr
     assert [(invoice.customer_reference, invoice.status) for invoice in rows(unbilled, Invoice)] == [("ACME", "draft")]
 
 
@@ -245,7 +245,7 @@ def test_a_run_that_stops_says_why_and_how_to_go_on(
     assert result.exit_code == 5
     (run,) = rows(unbilled, BillingRun)
     assert (
-        f"The run stopped: An invoice of a later day is issued already. To go on: flask --app wsgi billing-run --id {run.id}"
+        f"The run stopped: An invoice of a later day is issued already. Continue it with: flask --app wsgi billing-run --id {run.id}"
         in result.stderr
     )
     monkeypatch.undo()
@@ -306,7 +306,7 @@ def test_doctor_names_documents_that_cannot_be_printed_whole_and_does_not_fail(f
 
 def test_the_audit_log_is_sealed_and_its_head_proves_it_later(flask: Flask_, unbilled: Session, tmp_path: Path) -> None:
     assert flask("audit-head").stdout == f"0\t{'0' * 64}\n"
-    assert "Audit events not sealed yet: 6." in flask("doctor").stderr
+    assert "Audit events without a seal: 6." in flask("doctor").stderr
     assert json.loads(flask("doctor", "--json").stdout)["unsealed_events"] == 6
     assert flask("seal-audit").stderr == "Audit events sealed: 6.\n"
     assert flask("seal-audit").stderr == "Audit events sealed: 0.\n"
@@ -341,7 +341,7 @@ def test_doctor_names_what_is_broken(flask: Flask_, unbilled: Session) -> None:
     assert result.exit_code == 1
     assert "account_sum\t3 WRONG\t" in result.stdout
     assert "pending_charges is 7, its charges make 1" in result.stdout
-    assert f"2 of {len(CHECKS)} checks found something." in result.stderr
+    assert f"2 of {len(CHECKS)} checks found problems." in result.stderr
     answer = flask("doctor", "--json")
     assert answer.exit_code == 1
     found = {check["name"]: check for check in json.loads(answer.stdout)["checks"]}
@@ -351,7 +351,7 @@ def test_doctor_names_what_is_broken(flask: Flask_, unbilled: Session) -> None:
 def test_demo_fills_an_empty_database_only(flask: Flask_, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "fill", lambda *_: demo.Made(36, 2863, 439))
     result = flask("demo")
-    assert (result.exit_code, result.stderr) == (0, "Made 36 customers, 2,863 charges and 439 invoices.\n")
+    assert (result.exit_code, result.stderr) == (0, "Created 36 customers, 2,863 charges and 439 invoices.\n")
     monkeypatch.undo()
     make_customer(reference="REAL")
     result = flask("demo")

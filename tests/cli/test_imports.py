@@ -32,8 +32,8 @@ def usage(session: Session, tmp_path: Path) -> Path:
 def test_a_rehearsal_stores_nothing_at_all(app: Flask, session: Session, usage: Path) -> None:
     done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), "--dry-run"])
     assert done.exit_code == 0, done.output
-    assert "rows 2; new 2, there already 0" in done.stderr
-    assert "Sum: 13.75 USD, of which new 13.75." in done.stderr
+    assert "rows 2; new 2, unchanged 0" in done.stderr
+    assert "Total: 13.75 USD, of which new 13.75." in done.stderr
     for model in (Charge, Import, StoredFile):
         assert fresh(session, select(model)) == []
 
@@ -44,7 +44,7 @@ def test_it_imports_and_again_changes_nothing(app: Flask, session: Session, usag
     assert (first.exit_code, json.loads(first.stdout)["new"]) == (0, 2)
     again = runner.invoke(args=["import", "charges", str(usage), "--json"])
     assert (json.loads(again.stdout)["new"], json.loads(again.stdout)["unchanged"]) == (0, 2)
-    assert "This very file was imported" in again.stderr
+    assert "This file was already imported" in again.stderr
     assert len(fresh(session, select(Charge))) == 2
 
 
@@ -90,7 +90,7 @@ def test_columns_are_named_and_numbers_read_as_chosen(app: Flask, session: Sessi
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--column", "who=customer"], 2, "“who” is no field of charges"),
+        (["--column", "who=customer"], 2, "“who” is not a field of charges"),
         (["--column", "customer=Who"], 2, "The file has no column “Who”"),
         (["--encoding", "utf-16"], 5, "is not UTF-16"),
         (["--delimiter", "tab"], 5, "Say which column is the customer"),

@@ -138,7 +138,7 @@ def test_a_command_refuses_another_revision(
 def test_start_and_worker_refuse_a_newer_revision(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("billing_admin.cli.start"), "_refuse_taken", lambda *_: None)
+    monkeypatch.setattr(import_module("billing_admin.cli.start"), "_check_port", lambda *_: None)
     stamp(NEWER)
     before = contents()
     for command in ("start", "worker"):
