@@ -1,16 +1,16 @@
-"""Who and what the demo is about: a fictional cloud provider, its catalogue and its customers."""
+"""The demo's fictional cloud provider: organisation, services and customers."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
 from billing_admin.domain.master_data import OrganisationFields, TaxRateFields
 
-HOUSE: OrganisationFields = {
+ORGANISATION: OrganisationFields = {
     "legal_name": "Nimbus Meadow Cloud GmbH",
     "address": "Wolkenallee 12\n10999 Berlin\nGermany",
     "tax_id": "DE999999990",
     "email": "billing@nimbus-meadow.example",
-    "invoice_footer": "Bank: Sparbank Musterstadt · IBAN DE00 0000 0000 0000 0000 00 · Please give the invoice number.",
+    "invoice_footer": "Bank: Sparbank Musterstadt · IBAN DE00 0000 0000 0000 0000 00 · Quote the invoice number.",
     "time_zone": "Europe/Berlin",
     "base_currency": "EUR",
     "payment_terms_days": 30,
@@ -26,9 +26,9 @@ TAX_RATES: tuple[TaxRateFields, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A service: prices in EUR, USD and JPY; how much of it an average customer uses a month, and in how many charges.
+    """A service: prices in EUR, USD and JPY; monthly usage of an average customer, and the number of charges it is split into.
 
-    Prices are net unless `inclusive`.
+    Prices are net unless `prices_include_tax`.
     """
 
     code: str
@@ -39,8 +39,8 @@ class Item:
     charges: int = 1
     whole: bool = True
     tax_rate: str = "standard"
-    apart: bool = False
-    inclusive: bool = False
+    line_per_charge: bool = False
+    prices_include_tax: bool = False
 
 
 CATALOGUE = (
@@ -55,7 +55,7 @@ CATALOGUE = (
     Item("GpuCompute", "GPU compute", "GPU hour", ("3.10", "3.35", "505"), 210, whole=False),
     Item("LogIngestion", "Log ingestion", "GB", ("0.52", "0.57", "86"), 410, whole=False),
     Item("SupportPlan", "Business support", "month", ("290", "310", "47500"), 1),
-    Item("Consulting", "Consulting", "hour", ("145", "160", "24000"), 9, apart=True),
+    Item("Consulting", "Consulting", "hour", ("145", "160", "24000"), 9, line_per_charge=True),
     Item(
         "CloudHandbook",
         "The Cloud Handbook, e-book",
@@ -63,14 +63,14 @@ CATALOGUE = (
         ("34.90", "37.50", "5700"),
         3,
         tax_rate="reduced",
-        inclusive=True,
+        prices_include_tax=True,
     ),
     Item("PartnerLicence", "Partner licence", "seat", ("18.40", "19.90", "3000"), 25, tax_rate="reverse-charge"),
 )
 RETIRED = Item("DialInGateway", "Dial-in gateway", "month", ("79", "85", "12900"), 1)
 CURRENCIES = ("EUR", "USD", "JPY")
 
-# Codes by what somebody does with a cloud; IPAddress and SupportPlan are charged on the first of a month, in advance.
+# Services by kind of customer.
 PLANS = {
     "shop": ("GenericCompute", "IPAddress", "ObjectStorage", "ObjectRequests", "EgressTraffic", "DataBaseHosting"),
     "agency": ("GenericCompute", "DataBaseHosting", "IPAddress", "ObjectStorage", "SupportPlan"),
@@ -92,8 +92,8 @@ IN_ADVANCE = {"IPAddress", "SupportPlan", "PartnerLicence"}
 
 
 @dataclass(frozen=True, slots=True)
-class Buyer:
-    """A customer: how large, since which month of the fourteen, its own terms if it has some, and how it is taxed."""
+class DemoCustomer:
+    """A customer: size, first month, days to pay if not the default, and tax treatment."""
 
     reference: str
     name: str
@@ -107,53 +107,53 @@ class Buyer:
     tax: str = "standard"
 
 
-BUYERS = (
-    Buyer("ACME", "ACME Inc", "USD", "sample", 1.0, "1 Coyote Way\nFlagstaff, AZ 86001\nUnited States"),
-    Buyer("FOO", "Foo Ltd", "EUR", "sample", 0.4, "3 Bar Street\nDublin D02 XY45\nIreland", "IE9999999A"),
-    Buyer("C-0101", "Bäckerei Kornblüte OHG", "EUR", "small", 0.3, "Mühlgasse 4\n04109 Leipzig\nGermany", "DE999999101"),
-    Buyer("C-0102", "Café Ångström AB", "EUR", "shop", 0.5, "Storgatan 18\n753 31 Uppsala\nSweden", "SE999999999901"),
-    Buyer("C-0103", "Observatoire des Étoiles SARL", "EUR", "lab", 1.6, "9 rue des Lilas\n69003 Lyon\nFrance", "FR99999999103", days=45),
-    Buyer("C-0104", "Fjordlys Media AS", "EUR", "media", 2.2, "Bryggen 21\n5003 Bergen\nNorway", "NO999999104MVA"),
-    Buyer("C-0105", "Pastelería Núñez e Hijos SL", "EUR", "small", 0.2, "Calle Olmo 7\n41004 Sevilla\nSpain", "ESB99999105"),
-    Buyer("C-0106", "Smørrebrød & Søn ApS", "EUR", "shop", 0.6, "Havnegade 40\n8000 Aarhus\nDenmark", "DK99999106"),
-    Buyer("C-0107", "Łódzkie Zakłady Danych sp. z o.o.", "EUR", "platform", 1.4, "ul. Piotrkowska 300\n90-001 Łódź\nPoland", "PL9999999107"),
-    Buyer("C-0108", "Çınar Lojistik A.Ş.", "USD", "agency", 0.9, "Liman Cad. 55\n35220 İzmir\nTürkiye"),
-    Buyer("C-0109", "Grünwald & Töchter Logistik GmbH", "EUR", "platform", 2.8, "Hafenstraße 80\n20457 Hamburg\nGermany", "DE999999109", days=14),
-    Buyer("C-0110", "Ölpresse Bodensee eG", "EUR", "office", 0.4, "Seeweg 2\n78462 Konstanz\nGermany", "DE999999110"),
-    Buyer("C-0111", "Kavárna U Tří Žab s.r.o.", "EUR", "small", 0.25, "Křižíkova 11\n186 00 Praha\nCzechia", "CZ99999111"),
-    Buyer("C-0112", "Helvetica Alpina Analytics AG", "EUR", "lab", 3.1, "Bahnhofplatz 1\n3011 Bern\nSwitzerland", "CHE-999.999.112", days=60, tax="export"),
-    Buyer("C-0113", "Osteria del Cloud S.r.l.", "EUR", "shop", 0.7, "Via Garibaldi 33\n40124 Bologna\nItaly", "IT99999999113"),
-    Buyer("C-0114", "Sähkö ja Lumi Oy", "EUR", "platform", 1.1, "Mannerheimintie 90\n00250 Helsinki\nFinland", "FI99999114", tax="reverse_charge"),
-    Buyer("C-0115", "Tulpenveld Software B.V.", "EUR", "agency", 1.3, "Prinsengracht 512\n1017 KH Amsterdam\nNetherlands", "NL999999115B01"),
-    Buyer("C-0116", "Atelier Crème Brûlée SPRL", "EUR", "agency", 0.5, "Rue Haute 61\n1000 Bruxelles\nBelgium", "BE0999999116"),
-    Buyer("C-0117", "Wrocławska Grupa Medyczna SA", "EUR", "office", 1.2, "Rynek 14\n50-101 Wrocław\nPoland", "PL9999999117"),
-    Buyer("C-0118", "São Miguel Viagens Lda", "EUR", "shop", 0.8, "Rua do Sol 25\n9500-001 Ponta Delgada\nPortugal", "PT999999118"),
-    Buyer("C-0119", "Donau Robotics GmbH", "EUR", "lab", 1.9, "Handelskai 200\n1020 Wien\nAustria", "ATU99999119", since=3),
-    Buyer("C-0120", "Víðir Games ehf.", "EUR", "media", 1.5, "Laugavegur 77\n101 Reykjavík\nIceland", "IS999120", since=5),
-    Buyer("C-0121", "Zagreb Pametni Grad d.o.o.", "EUR", "platform", 0.9, "Ilica 242\n10000 Zagreb\nCroatia", "HR99999999121", since=7),
-    Buyer("C-0201", "Blue Heron Analytics, Inc.", "USD", "lab", 2.4, "500 Congress Ave\nAustin, TX 78701\nUnited States", days=45),
-    Buyer("C-0202", "Maple & Moose Outfitters Ltd.", "USD", "shop", 1.0, "88 Water Street\nVancouver, BC V6B 1A1\nCanada"),
-    Buyer("C-0203", "Pacific Tortilla Company LLC", "USD", "small", 0.3, "2214 Mission St\nSan Francisco, CA 94110\nUnited States"),
-    Buyer("C-0204", "Québec Aérospatiale inc.", "USD", "platform", 2.0, "1200 boul. Laurier\nQuébec, QC G1V 2L1\nCanada", "999999204RT0001"),
-    Buyer("C-0205", "Lakeshore Public Radio", "USD", "media", 0.9, "17 Harbor Drive\nDuluth, MN 55802\nUnited States"),
-    Buyer("C-0206", "Peña Verde Seguros S.A.", "USD", "office", 0.7, "Av. Reforma 1010\n06600 Ciudad de México\nMexico"),
-    Buyer("C-0207", "Northern Lights Genomics Corp.", "USD", "lab", 3.4, "99 Galena St\nFairbanks, AK 99701\nUnited States", since=4),
-    Buyer("C-0208", "Copper Kettle Brewing Co.", "USD", "small", 0.2, "41 Canal Street\nPortland, ME 04101\nUnited States"),
-    Buyer("C-0301", "Kitsune Games K.K.", "JPY", "media", 1.8, "3-5-1 Sakuragaoka\nShibuya-ku, Tokyo 150-0031\nJapan", "T9999999999301"),
-    Buyer("C-0302", "Yuki no Hana Travel", "JPY", "shop", 0.6, "2-14 Odori Nishi\nChuo-ku, Sapporo 060-0042\nJapan", "T9999999999302"),
-    Buyer("C-0303", "Matsuri Robotics", "JPY", "lab", 1.2, "7-1 Umeda\nKita-ku, Osaka 530-0001\nJapan", "T9999999999303"),
-    Buyer("C-0304", "Aozora Clinic Group", "JPY", "office", 0.8, "1-8 Tenjin\nChuo-ku, Fukuoka 810-0001\nJapan", "T9999999999304", since=2),
-    Buyer("C-0305", "Sumida Paper Works", "JPY", "agency", 0.5, "4-20 Azumabashi\nSumida-ku, Tokyo 130-0001\nJapan", "T9999999999305", since=6),
+CUSTOMERS = (
+    DemoCustomer("ACME", "ACME Inc", "USD", "sample", 1.0, "1 Coyote Way\nFlagstaff, AZ 86001\nUnited States"),
+    DemoCustomer("FOO", "Foo Ltd", "EUR", "sample", 0.4, "3 Bar Street\nDublin D02 XY45\nIreland", "IE9999999A"),
+    DemoCustomer("C-0101", "Bäckerei Kornblüte OHG", "EUR", "small", 0.3, "Mühlgasse 4\n04109 Leipzig\nGermany", "DE999999101"),
+    DemoCustomer("C-0102", "Café Ångström AB", "EUR", "shop", 0.5, "Storgatan 18\n753 31 Uppsala\nSweden", "SE999999999901"),
+    DemoCustomer("C-0103", "Observatoire des Étoiles SARL", "EUR", "lab", 1.6, "9 rue des Lilas\n69003 Lyon\nFrance", "FR99999999103", days=45),
+    DemoCustomer("C-0104", "Fjordlys Media AS", "EUR", "media", 2.2, "Bryggen 21\n5003 Bergen\nNorway", "NO999999104MVA"),
+    DemoCustomer("C-0105", "Pastelería Núñez e Hijos SL", "EUR", "small", 0.2, "Calle Olmo 7\n41004 Sevilla\nSpain", "ESB99999105"),
+    DemoCustomer("C-0106", "Smørrebrød & Søn ApS", "EUR", "shop", 0.6, "Havnegade 40\n8000 Aarhus\nDenmark", "DK99999106"),
+    DemoCustomer("C-0107", "Łódzkie Zakłady Danych sp. z o.o.", "EUR", "platform", 1.4, "ul. Piotrkowska 300\n90-001 Łódź\nPoland", "PL9999999107"),
+    DemoCustomer("C-0108", "Çınar Lojistik A.Ş.", "USD", "agency", 0.9, "Liman Cad. 55\n35220 İzmir\nTürkiye"),
+    DemoCustomer("C-0109", "Grünwald & Töchter Logistik GmbH", "EUR", "platform", 2.8, "Hafenstraße 80\n20457 Hamburg\nGermany", "DE999999109", days=14),
+    DemoCustomer("C-0110", "Ölpresse Bodensee eG", "EUR", "office", 0.4, "Seeweg 2\n78462 Konstanz\nGermany", "DE999999110"),
+    DemoCustomer("C-0111", "Kavárna U Tří Žab s.r.o.", "EUR", "small", 0.25, "Křižíkova 11\n186 00 Praha\nCzechia", "CZ99999111"),
+    DemoCustomer("C-0112", "Helvetica Alpina Analytics AG", "EUR", "lab", 3.1, "Bahnhofplatz 1\n3011 Bern\nSwitzerland", "CHE-999.999.112", days=60, tax="export"),
+    DemoCustomer("C-0113", "Osteria del Cloud S.r.l.", "EUR", "shop", 0.7, "Via Garibaldi 33\n40124 Bologna\nItaly", "IT99999999113"),
+    DemoCustomer("C-0114", "Sähkö ja Lumi Oy", "EUR", "platform", 1.1, "Mannerheimintie 90\n00250 Helsinki\nFinland", "FI99999114", tax="reverse_charge"),
+    DemoCustomer("C-0115", "Tulpenveld Software B.V.", "EUR", "agency", 1.3, "Prinsengracht 512\n1017 KH Amsterdam\nNetherlands", "NL999999115B01"),
+    DemoCustomer("C-0116", "Atelier Crème Brûlée SPRL", "EUR", "agency", 0.5, "Rue Haute 61\n1000 Bruxelles\nBelgium", "BE0999999116"),
+    DemoCustomer("C-0117", "Wrocławska Grupa Medyczna SA", "EUR", "office", 1.2, "Rynek 14\n50-101 Wrocław\nPoland", "PL9999999117"),
+    DemoCustomer("C-0118", "São Miguel Viagens Lda", "EUR", "shop", 0.8, "Rua do Sol 25\n9500-001 Ponta Delgada\nPortugal", "PT999999118"),
+    DemoCustomer("C-0119", "Donau Robotics GmbH", "EUR", "lab", 1.9, "Handelskai 200\n1020 Wien\nAustria", "ATU99999119", since=3),
+    DemoCustomer("C-0120", "Víðir Games ehf.", "EUR", "media", 1.5, "Laugavegur 77\n101 Reykjavík\nIceland", "IS999120", since=5),
+    DemoCustomer("C-0121", "Zagreb Pametni Grad d.o.o.", "EUR", "platform", 0.9, "Ilica 242\n10000 Zagreb\nCroatia", "HR99999999121", since=7),
+    DemoCustomer("C-0201", "Blue Heron Analytics, Inc.", "USD", "lab", 2.4, "500 Congress Ave\nAustin, TX 78701\nUnited States", days=45),
+    DemoCustomer("C-0202", "Maple & Moose Outfitters Ltd.", "USD", "shop", 1.0, "88 Water Street\nVancouver, BC V6B 1A1\nCanada"),
+    DemoCustomer("C-0203", "Pacific Tortilla Company LLC", "USD", "small", 0.3, "2214 Mission St\nSan Francisco, CA 94110\nUnited States"),
+    DemoCustomer("C-0204", "Québec Aérospatiale inc.", "USD", "platform", 2.0, "1200 boul. Laurier\nQuébec, QC G1V 2L1\nCanada", "999999204RT0001"),
+    DemoCustomer("C-0205", "Lakeshore Public Radio", "USD", "media", 0.9, "17 Harbor Drive\nDuluth, MN 55802\nUnited States"),
+    DemoCustomer("C-0206", "Peña Verde Seguros S.A.", "USD", "office", 0.7, "Av. Reforma 1010\n06600 Ciudad de México\nMexico"),
+    DemoCustomer("C-0207", "Northern Lights Genomics Corp.", "USD", "lab", 3.4, "99 Galena St\nFairbanks, AK 99701\nUnited States", since=4),
+    DemoCustomer("C-0208", "Copper Kettle Brewing Co.", "USD", "small", 0.2, "41 Canal Street\nPortland, ME 04101\nUnited States"),
+    DemoCustomer("C-0301", "Kitsune Games K.K.", "JPY", "media", 1.8, "3-5-1 Sakuragaoka\nShibuya-ku, Tokyo 150-0031\nJapan", "T9999999999301"),
+    DemoCustomer("C-0302", "Yuki no Hana Travel", "JPY", "shop", 0.6, "2-14 Odori Nishi\nChuo-ku, Sapporo 060-0042\nJapan", "T9999999999302"),
+    DemoCustomer("C-0303", "Matsuri Robotics", "JPY", "lab", 1.2, "7-1 Umeda\nKita-ku, Osaka 530-0001\nJapan", "T9999999999303"),
+    DemoCustomer("C-0304", "Aozora Clinic Group", "JPY", "office", 0.8, "1-8 Tenjin\nChuo-ku, Fukuoka 810-0001\nJapan", "T9999999999304", since=2),
+    DemoCustomer("C-0305", "Sumida Paper Works", "JPY", "agency", 0.5, "4-20 Azumabashi\nSumida-ku, Tokyo 130-0001\nJapan", "T9999999999305", since=6),
 )  # fmt: skip
 
-GONE = "C-0111"  # leaves after eight months
+LEAVING_CUSTOMER = "C-0111"  # leaves after eight months
 OVERPAID_BACK = "C-0105"  # last month's goodwill is more than its usage: left out
 STILL_DRAFT = "C-0104"  # its last invoice waits for a purchase order number
 ALSO_IN_USD = "C-0119"  # buys something in another currency
 
 
-# What some agreed on for the time to come: whom, service, quantity, how often. The last one pauses.
-AGREED = (
+# Recurring charges: customer, service, quantity, interval. The last one is paused.
+RECURRING = (
     ("ACME", "SupportPlan", "1", "monthly"),
     ("C-0109", "SupportPlan", "2", "quarterly"),
     ("C-0112", "PartnerLicence", "40", "yearly"),

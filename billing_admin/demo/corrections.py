@@ -1,4 +1,4 @@
-"""What is put right in the demo: an invoice made void and billed again, and two credit notes, one on a paid invoice."""
+"""Correct invoices of the demo: one is voided and billed again, two get a credit note, one of them paid."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -16,7 +16,7 @@ from billing_admin.queries.invoices.credit_notes import CreditSpec
 
 Do = Callable[..., Any]
 
-# The month, as the demo counts them, in which all of it happens.
+# The month, counted from the first of the demo, in which invoices are corrected.
 CORRECTED = CURRENT - 1
 LACKS_ORDER, VOID_REASON, ORDER = "C-0110", "Sent without the purchase order number", "PO-2207-B"
 HAD_OUTAGE, OUTAGE_REASON = "C-0118", "Ten percent off for the storage outage"
@@ -24,16 +24,16 @@ SENT_BACK_REASON = "Not ordered, as agreed on the phone"
 
 
 def bill_again(session: Session, do: Do, issued_on: date, now: datetime) -> None:
-    """Make an invoice of a day void, as it lacks the customer's order number, and issue the one in its place."""
-    wrong = _of(session, LACKS_ORDER, issued_on)
-    _, draft_id = do(voids.void_invoice, wrong.id, VOID_REASON, "billed_again", SYSTEM, now)
+    """Void an invoice that lacks the customer's order number, and issue its replacement."""
+    invoice = _invoice_of(session, LACKS_ORDER, issued_on)
+    _, draft_id = do(voids.void_invoice, invoice.id, VOID_REASON, "billed_again", SYSTEM, now)
     do(drafts.change, draft_id, {"purchase_order": ORDER}, None, SYSTEM, now)
     do(invoices.issue, draft_id, None, SYSTEM, now)
 
 
 def credit_unpaid(session: Session, do: Do, issued_on: date, now: datetime) -> None:
-    """Take a tenth off an invoice of a day that nobody has paid yet."""
-    invoice = _of(session, HAD_OUTAGE, issued_on)
+    """Credit a tenth of an unpaid invoice."""
+    invoice = _invoice_of(session, HAD_OUTAGE, issued_on)
     tenth = Money(invoice.total // 10, invoice.currency).decimal
     do(
         credit_notes.credit_invoice,
@@ -45,22 +45,22 @@ def credit_unpaid(session: Session, do: Do, issued_on: date, now: datetime) -> N
 
 
 def credit_paid(session: Session, do: Do, now: datetime) -> None:
-    """Take back the smallest line of the latest invoice that is paid; its price becomes the customer's credit."""
+    """Credit the smallest line of the latest paid invoice, which becomes the customer's credit."""
     paid = select(Invoice).where(Invoice.paid == Invoice.total, Invoice.status == "issued", Invoice.kind == "invoice")
     invoice = session.scalars(paid.order_by(Invoice.issue_date.desc(), Invoice.number.desc()).limit(1)).one()
-    of_it = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id, InvoiceLine.net > 0)
-    line = session.scalars(of_it.order_by(InvoiceLine.net, InvoiceLine.position).limit(1)).one()
-    back = [(line.id, Money(line.net, line.currency).decimal)]
+    lines = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id, InvoiceLine.net > 0)
+    line = session.scalars(lines.order_by(InvoiceLine.net, InvoiceLine.position).limit(1)).one()
+    credited = [(line.id, Money(line.net, line.currency).decimal)]
     do(
         credit_notes.credit_invoice,
         invoice.id,
-        CreditSpec(SENT_BACK_REASON, None, back, id=key("credits", "line")),
+        CreditSpec(SENT_BACK_REASON, None, credited, id=key("credits", "line")),
         SYSTEM,
         now,
     )
 
 
-def _of(session: Session, customer: str, issued_on: date) -> Invoice:
-    """The customer's one invoice of a day."""
+def _invoice_of(session: Session, customer: str, issued_on: date) -> Invoice:
+    """Return the customer's only invoice of a day."""
     query = select(Invoice).where(Invoice.customer_reference == customer, Invoice.issue_date == issued_on)
     return session.scalars(query).one()

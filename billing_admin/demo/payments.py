@@ -1,4 +1,4 @@
-"""How the demo's customers pay: most on time, some late, in two parts or never; and the odd things that come with it."""
+"""Plan the payments of the demo's customers: most on time, some late, in two parts, or never."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from billing_admin.demo.usage import CURRENT, key
 from billing_admin.domain.money import Money
 from billing_admin.domain.payments import AllocationSpec, PaymentSpec
 
-# Months, counted as the demo counts them, in which the first payment is an odd one.
+# Months, counted from the first of the demo, whose first payment is special.
 A_CENT_SHORT, BOUNCES, TOO_MUCH = CURRENT - 5, CURRENT - 4, CURRENT - 2
 BOUNCE_REASON = "Returned by the bank: the account has no funds"
 CENT_REASON = "A cent short: the customer's system rounds down"
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A part of an invoice, in minor units, that its customer pays on a day."""
+class PlannedPayment:
+    """A payment of all or a part of an invoice on a day; `amount` is in minor units."""
 
     invoice: Any
     day: date
     amount: int
     part: int
 
-    def spec(self, more: int = 0) -> PaymentSpec:
-        """The payment; `more` minor units come with it that no invoice gets, or, below zero, are missing."""
+    def spec(self, difference: int = 0) -> PaymentSpec:
+        """Return the payment with a difference in minor units: unallocated money, or, below zero, a short payment."""
         currency = self.invoice.currency
-        received, allocated = (_major(self.amount + extra, currency) for extra in (more, min(more, 0)))
+        received, allocated = (_major(self.amount + extra, currency) for extra in (difference, min(difference, 0)))
         return PaymentSpec(
             customer=str(self.invoice.customer_id),
             amount=received,
@@ -46,25 +46,25 @@ def _major(minor: int, currency: str) -> Decimal:
 
 
 def _dice(invoice: Any) -> int:
-    """A number from 0 to 99 that is the same in every demo."""
+    """Return a number from 0 to 99 that is the same in every demo."""
     return key("payments", invoice.number).int % 100
 
 
-def planned(invoice: Any) -> Iterator[Planned]:
-    """When, and in which parts, an invoice is paid; nothing for the few that never are."""
+def planned_payments(invoice: Any) -> Iterator[PlannedPayment]:
+    """Yield the payments of an invoice; none for the few that are never paid."""
     owed = invoice.total - invoice.credited
     dice, half = _dice(invoice), owed * 3 // 5
     if dice < 58:
-        yield _on(invoice, -(dice % 7), owed)
+        yield _payment(invoice, -(dice % 7), owed)
     elif dice < 82:
-        yield _on(invoice, 3 + dice % 24, owed)
+        yield _payment(invoice, 3 + dice % 24, owed)
     elif dice < 90:
-        yield _on(invoice, -2, half)
-        yield _on(invoice, 27, owed - half, part=1)
+        yield _payment(invoice, -2, half)
+        yield _payment(invoice, 27, owed - half, part=1)
     elif dice < 97:
-        yield _on(invoice, 48 + dice, owed)
+        yield _payment(invoice, 48 + dice, owed)
 
 
-def _on(invoice: Any, days_after_due: int, amount: int, part: int = 0) -> Planned:
+def _payment(invoice: Any, days_after_due: int, amount: int, part: int = 0) -> PlannedPayment:
     day = max(invoice.due_date + timedelta(days_after_due), invoice.issue_date + timedelta(1))
-    return Planned(invoice, day, amount, part)
+    return PlannedPayment(invoice, day, amount, part)

@@ -1,4 +1,4 @@
-"""What the demo's customers use, month by month: the same each time, wherever the fourteen months begin."""
+"""Make the charges of the demo's customers by month: the same in every demo, whatever its first month."""
 
 import calendar
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from billing_admin.demo.company import (
     ALSO_IN_USD,
-    BUYERS,
     CATALOGUE,
-    GONE,
+    CUSTOMERS,
     IN_ADVANCE,
+    LEAVING_CUSTOMER,
     OVERPAID_BACK,
     PLANS,
     RETIRED,
-    Buyer,
+    DemoCustomer,
     Item,
 )
 from billing_admin.domain.charges import ChargeSpec
@@ -24,57 +24,59 @@ from billing_admin.domain.money import exact_decimal
 
 MONTHS = 14
 CURRENT = MONTHS - 1
-GONE_AFTER, RETIRED_AFTER, GPU_CHEAPER_FROM = 8, 5, 7
+LEAVES_AFTER, RETIRED_AFTER, GPU_CHEAPER_FROM = 8, 5, 7
 GROWTH = 0.02
-CONSULTED = {"agency": 0.5, "platform": 0.3, "lab": 0.3}
+CONSULTING_PROBABILITY = {"agency": 0.5, "platform": 0.3, "lab": 0.3}
 WORK = ("Architecture review", "Migration workshop", "Cost review", "On-call handover", "Restore rehearsal")
 REGIONS = ("eu-central-1", "eu-north-1", "us-east-2", "ap-tokyo-1")
 ITEMS = {item.code: item for item in CATALOGUE}
 
 
 def key(*parts: object) -> UUID:
-    """The id of a thing of the demo."""
+    """Return the id of an object of the demo, derived from its name."""
     return uuid5(NAMESPACE_URL, "https://nimbus-meadow.example/" + "/".join(map(str, parts)))
 
 
-def charges_of(month: int, first: date) -> list[ChargeSpec]:
-    """Everything metered or agreed in a month that begins on `first`, by day."""
-    specs = [spec for buyer in BUYERS if _buys(buyer, month) for spec in _monthly(buyer, month, first)]
+def monthly_charges(month: int, first: date) -> list[ChargeSpec]:
+    """Return the metered and agreed charges of a month that begins on `first`, by day."""
+    specs = [
+        spec for customer in CUSTOMERS if _is_customer(customer, month) for spec in _charges(customer, month, first)
+    ]
     return sorted(specs, key=lambda spec: (spec.incurred_on or first, spec.customer))
 
 
-def _buys(buyer: Buyer, month: int) -> bool:
-    return buyer.since <= month and not (buyer.reference == GONE and month >= GONE_AFTER)
+def _is_customer(customer: DemoCustomer, month: int) -> bool:
+    return customer.since <= month and not (customer.reference == LEAVING_CUSTOMER and month >= LEAVES_AFTER)
 
 
-def _monthly(buyer: Buyer, month: int, first: date) -> Iterator[ChargeSpec]:
-    items = [ITEMS[code] for code in PLANS[buyer.plan]]
-    if month < RETIRED_AFTER and buyer.plan == "office":
+def _charges(customer: DemoCustomer, month: int, first: date) -> Iterator[ChargeSpec]:
+    items = [ITEMS[code] for code in PLANS[customer.plan]]
+    if month < RETIRED_AFTER and customer.plan == "office":
         items.append(RETIRED)
     for item in items:
         for count in range(item.charges):
-            yield _metered(buyer, item, month, first, count)
-    random = _random(buyer, "extras", month)
-    if random.random() < CONSULTED.get(buyer.plan, 0):
-        yield _consulting(buyer, random, month, first)
-    yield from _special(buyer, month, first)
+            yield _metered(customer, item, month, first, count)
+    random = _random(customer, "extras", month)
+    if random.random() < CONSULTING_PROBABILITY.get(customer.plan, 0):
+        yield _consulting(customer, random, month, first)
+    yield from _special_charges(customer, month, first)
 
 
-def _random(buyer: Buyer, what: str, month: int) -> Random:
-    return Random(f"nimbus meadow {buyer.reference} {what} {month}")  # noqa: S311 - the same each time, on purpose
+def _random(customer: DemoCustomer, purpose: str, month: int) -> Random:
+    return Random(f"nimbus meadow {customer.reference} {purpose} {month}")  # noqa: S311 - must be the same in every demo
 
 
 def _day(random: Random, first: date) -> date:
     return first.replace(day=random.randint(2, calendar.monthrange(first.year, first.month)[1]))
 
 
-def _metered(buyer: Buyer, item: Item, month: int, first: date, count: int) -> ChargeSpec:
-    random = _random(buyer, f"{item.code} {count}", month)
-    used = item.monthly * buyer.size * (1 + GROWTH * month) * random.uniform(0.8, 1.25) / item.charges
+def _metered(customer: DemoCustomer, item: Item, month: int, first: date, count: int) -> ChargeSpec:
+    random = _random(customer, f"{item.code} {count}", month)
+    used = item.monthly * customer.size * (1 + GROWTH * month) * random.uniform(0.8, 1.25) / item.charges
     quantity = max(1, round(used)) if item.whole else round(used, 3)
     return ChargeSpec(
-        id=key("charges", buyer.reference, item.code, month, count),
-        customer=buyer.reference,
+        id=key("charges", customer.reference, item.code, month, count),
+        customer=customer.reference,
         service=item.code,
         quantity=Decimal(1) if item.unit == "month" else exact_decimal(str(quantity)),
         incurred_on=first if item.code in IN_ADVANCE else _day(random, first),
@@ -82,10 +84,10 @@ def _metered(buyer: Buyer, item: Item, month: int, first: date, count: int) -> C
     )
 
 
-def _consulting(buyer: Buyer, random: Random, month: int, first: date) -> ChargeSpec:
+def _consulting(customer: DemoCustomer, random: Random, month: int, first: date) -> ChargeSpec:
     return ChargeSpec(
-        id=key("charges", buyer.reference, "Consulting", month),
-        customer=buyer.reference,
+        id=key("charges", customer.reference, "Consulting", month),
+        customer=customer.reference,
         service="Consulting",
         description=random.choice(WORK),
         quantity=Decimal(random.randint(4, 32)) / 2,
@@ -93,54 +95,57 @@ def _consulting(buyer: Buyer, random: Random, month: int, first: date) -> Charge
     )
 
 
-def _special(buyer: Buyer, month: int, first: date) -> Iterator[ChargeSpec]:
-    """Plain amounts: small goodwill now and then, and once more than there was to pay; some licences in another currency."""
-    random, id = _random(buyer, "special", month), key("charges", buyer.reference, "special", month)
-    if buyer.reference == OVERPAID_BACK and month == CURRENT - 1:
-        yield _goodwill(buyer, id, "Goodwill for the storage outage", "-1250.00", _day(random, first))
-    elif buyer.reference == ALSO_IN_USD and month % 3 == 0:
+def _special_charges(customer: DemoCustomer, month: int, first: date) -> Iterator[ChargeSpec]:
+    """Yield plain amounts: goodwill, once more than the usage; and licences in another currency."""
+    random, id = _random(customer, "special", month), key("charges", customer.reference, "special", month)
+    if customer.reference == OVERPAID_BACK and month == CURRENT - 1:
+        yield _goodwill(customer, id, "Goodwill for the storage outage", "-1250.00", _day(random, first))
+    elif customer.reference == ALSO_IN_USD and month % 3 == 0:
         yield ChargeSpec(
             id=id,
-            customer=buyer.reference,
+            customer=customer.reference,
             service="PartnerLicence",
             quantity=Decimal(8),
             currency="USD",
             incurred_on=first,
         )
-    elif buyer.size > 1 and random.random() < 0.06:
-        amount = str(-100 * random.randint(20, 90)) if buyer.currency == "JPY" else f"{-random.randint(25, 90)}.50"
-        yield _goodwill(buyer, id, "Goodwill for a slow support case", amount, _day(random, first))
+    elif customer.size > 1 and random.random() < 0.06:
+        amount = str(-100 * random.randint(20, 90)) if customer.currency == "JPY" else f"{-random.randint(25, 90)}.50"
+        yield _goodwill(customer, id, "Goodwill for a slow support case", amount, _day(random, first))
 
 
-def _goodwill(buyer: Buyer, id: UUID, description: str, amount: str, day: date) -> ChargeSpec:
+def _goodwill(customer: DemoCustomer, id: UUID, description: str, amount: str, day: date) -> ChargeSpec:
     return ChargeSpec(
-        id=id, customer=buyer.reference, description=description, amount=exact_decimal(amount), incurred_on=day
+        id=id, customer=customer.reference, description=description, amount=exact_decimal(amount), incurred_on=day
     )
 
 
-# Customer, what for, amount, and why a person holds it.
-IN_DISPUTE = (
+# Customer, description, amount, and the reason for holding the charge.
+DISPUTED = (
     ("C-0112", "Migration of the archive, second half", "2400.00", "Waits for the customer's acceptance"),
     ("C-0201", "Reserved GPU capacity", "3150.00", "Price is being negotiated"),
     ("C-0303", "On-site training", "180000", "Travel costs are still missing"),
 )
-TWICE = (("C-0115", "GenericCompute", "36"), ("C-0203", "ObjectStorage", "120.5"))
+REPEATED = (("C-0115", "GenericCompute", "36"), ("C-0203", "ObjectStorage", "120.5"))
 
 
-def in_dispute(today: date) -> list[tuple[ChargeSpec, str]]:
-    """Charges to be held, each with the reason."""
+def disputed_charges(today: date) -> list[tuple[ChargeSpec, str]]:
+    """Return charges to be held, each with the reason."""
     return [
-        (_goodwill(_buyer(reference), key("charges", reference, "disputed"), words, amount, today), reason)
-        for reference, words, amount, reason in IN_DISPUTE
+        (
+            _goodwill(_demo_customer(reference), key("charges", reference, "disputed"), description, amount, today),
+            reason,
+        )
+        for reference, description, amount, reason in DISPUTED
     ]
 
 
-def _buyer(reference: str) -> Buyer:
-    return next(buyer for buyer in BUYERS if buyer.reference == reference)
+def _demo_customer(reference: str) -> DemoCustomer:
+    return next(customer for customer in CUSTOMERS if customer.reference == reference)
 
 
-def sent_twice(today: date) -> list[ChargeSpec]:
-    """Charges that a script sent again under a fresh id."""
+def repeated_charges(today: date) -> list[ChargeSpec]:
+    """Return charges that a script sent twice under different ids."""
     return [
         ChargeSpec(
             id=key("charges", reference, code, "again", count),
@@ -149,6 +154,6 @@ def sent_twice(today: date) -> list[ChargeSpec]:
             quantity=exact_decimal(quantity),
             incurred_on=today,
         )
-        for reference, code, quantity in TWICE
+        for reference, code, quantity in REPEATED
         for count in range(2)
     ]
