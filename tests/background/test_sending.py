@@ -49,7 +49,7 @@ def trying(url: str, rules: AddressRules = RULES, **given: Any) -> AttemptOutcom
 def test_what_arrives(receiver: Receiver) -> None:
     one = due(receiver.url)
     outcome = attempt_delivery(one, RULES)
-    assert (outcome.status, outcome.error, outcome.answer, outcome.arrived) == (200, None, "ok", True)
+    assert (outcome.status, outcome.error, outcome.answer, outcome.succeeded) == (200, None, "ok", True)
     (came,) = receiver.requests
     assert came.line == "POST /hook?x=1 HTTP/1.1"
     assert came.body == one.body.encode()
@@ -76,7 +76,7 @@ def test_answers(receiver: Receiver, code: int, arrived: bool, silent: bool) -> 
     receiver.answer = status(code, "")
     outcome = trying(receiver.url)
     assert (outcome.status, outcome.error) == (code, None)
-    assert (outcome.arrived, outcome.silent) == (arrived, silent)
+    assert (outcome.succeeded, outcome.receiver_unavailable) == (arrived, silent)
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
@@ -106,7 +106,7 @@ def test_ten_megabytes_are_not_read(receiver: Receiver) -> None:
 
     receiver.answer = flood
     outcome = trying(receiver.url)
-    assert (outcome.arrived, len(outcome.answer)) == (True, KEPT)
+    assert (outcome.succeeded, len(outcome.answer)) == (True, KEPT)
     assert sent < 10_000_000
 
 
@@ -126,12 +126,12 @@ def test_cut_or_nonsense(receiver: Receiver, answer: bytes) -> None:
         "The connection was closed before the receiver answered.",
         "The receiver did not answer with HTTP.",
     }
-    assert outcome.silent
+    assert outcome.receiver_unavailable
 
 
 def test_a_body_that_is_cut_matters_no_more(receiver: Receiver) -> None:
     receiver.answer = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-    assert (trying(receiver.url).arrived, trying(receiver.url).answer) == (True, "half")
+    assert (trying(receiver.url).succeeded, trying(receiver.url).answer) == (True, "half")
 
 
 @pytest.mark.usefixtures("hasty")
@@ -216,18 +216,18 @@ def test_a_name_is_looked_up_once_and_what_was_checked_is_connected(
     real = socket.create_connection
     monkeypatch.setattr(socket, "create_connection", connect)
     outcome = trying(f"http://rebinding.example:{receiver.port}/", lookup=rebinding)
-    assert outcome.arrived
+    assert outcome.succeeded
     assert (asked, connected) == (["rebinding.example"], [("127.0.0.1", receiver.port)])
     assert receiver.requests[0].headers["Host"] == f"rebinding.example:{receiver.port}"
 
 
 def test_the_next_address_is_tried(receiver: Receiver) -> None:
     addresses: list[Address] = [ip_address("127.0.0.99"), ip_address("127.0.0.1")]
-    assert trying(f"http://two.example:{receiver.port}/", lookup=lambda *_: addresses).arrived
+    assert trying(f"http://two.example:{receiver.port}/", lookup=lambda *_: addresses).succeeded
 
 
 def test_rules_are_asked_at_each_attempt(receiver: Receiver) -> None:
-    assert trying(receiver.url).arrived
+    assert trying(receiver.url).succeeded
     assert (trying(receiver.url, AddressRules(http=True)).error or "").startswith("127.0.0.1 is no public address.")
     assert (trying(receiver.url, AddressRules(RULES.networks)).error or "").startswith("Use https")
     assert len(receiver.requests) == 1
@@ -237,7 +237,7 @@ def test_no_proxy_of_the_environment(receiver: Receiver, monkeypatch: pytest.Mon
     with receiving() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        assert trying(receiver.url).arrived
+        assert trying(receiver.url).succeeded
         assert proxy.requests == []
 
 

@@ -1,7 +1,7 @@
-"""Imports: a file is brought, mapped, checked and taken in. The check runs what the import runs, and is taken back.
+"""Imports: a file is uploaded, mapped to columns, checked and imported. The check runs the import and rolls it back.
 
-An import goes chunk by chunk, each with the count of its rows in one transaction: whoever goes on after a kill begins at the row
-after the last that is in. Everything has an id or a name of its own, so that whatever comes twice changes nothing.
+Each chunk of rows is stored with the number of imported rows in one transaction, so an interrupted import continues at the next
+row. Each row has an id or key of its own: importing it twice changes nothing.
 """
 
 from collections.abc import Sequence
@@ -30,37 +30,37 @@ IMPORT_JOB: Final = "import"
 
 
 def create(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetime) -> UUID:
-    """Note a file that was brought, to be imported as a kind. Raises NotFound for one that is not whole."""
+    """Create an import of an uploaded file and return its id. Raises NotFound for an incomplete file."""
     actor.require(IMPORT_KINDS[kind].permission)
-    brought = stored_file(session, file_id)
-    made = Import(
+    file = stored_file(session, file_id)
+    new_import = Import(
         id=new_id(now),
         kind=kind,
         state="uploaded",
         file_id=file_id,
-        file_name=brought.name,
-        size=brought.size,
-        sha256=brought.sha256,
+        file_name=file.name,
+        size=file.size,
+        sha256=file.sha256,
         done=0,
         created_at=now,
         created_by=actor.name,
     )
-    session.add(made)
+    session.add(new_import)
     session.flush()
-    details = {"kind": kind, "file": brought.name, "sha256": brought.sha256}
-    record(session, actor, now, "import.uploaded", "import", made.id, details)
-    return made.id
+    details = {"kind": kind, "file": file.name, "sha256": file.sha256}
+    record(session, actor, now, "import.uploaded", "import", new_import.id, details)
+    return new_import.id
 
 
-def set_plan(session: Session, id: UUID, how: ImportPlan, actor: Actor, now: datetime) -> None:
-    """Decide how the file is read; what an earlier check found counts no more.
+def set_plan(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: datetime) -> None:
+    """Set how the file is read, and drop the result of an earlier check.
 
-    Raises Invalid for a plan by which nothing could be read, and Conflict while it is checked, and once rows of it are in.
+    Raises Invalid for an incomplete plan, and Conflict while the file is being checked and after the import has started.
     """
-    found = import_by_id(session, id, lock=True)
-    actor.require(IMPORT_KINDS[found.kind].permission)
-    check_plan(found.kind, how)
-    if found.state in {"importing", "done"}:
+    stored = import_by_id(session, id, lock=True)
+    actor.require(IMPORT_KINDS[stored.kind].permission)
+    check_plan(stored.kind, plan)
+    if stored.state in {"importing", "done"}:
         raise Conflict(
             "import_begun",
             "This import has started. To map the columns differently, upload the file again.",
@@ -70,111 +70,110 @@ def set_plan(session: Session, id: UUID, how: ImportPlan, actor: Actor, now: dat
             "being_checked",
             "The file is being checked. Wait until the check is done, or cancel its job.",
         )
-    found.plan, found.header_key = how.as_data(), header_key(found.kind, how.header)
-    found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
+    stored.plan, stored.header_key = plan.as_data(), header_key(stored.kind, plan.header)
+    stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
     session.flush()
-    record(session, actor, now, "import.mapped", "import", id, {"columns": dict(how.columns)})
+    record(session, actor, now, "import.mapped", "import", id, {"columns": dict(plan.columns)})
 
 
 def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
-    """Ask for the job that checks. Raises Conflict for an import without a plan, or one that has begun. Returns the job's id."""
-    found = import_by_id(session, id, lock=True)
-    actor.require(IMPORT_KINDS[found.kind].permission)
-    if found.plan is None or found.state in {"uploaded", "importing", "done"}:
+    """Enqueue the check and return the id of its job. Raises Conflict without a plan and after the import has started."""
+    stored = import_by_id(session, id, lock=True)
+    actor.require(IMPORT_KINDS[stored.kind].permission)
+    if stored.plan is None or stored.state in {"uploaded", "importing", "done"}:
         raise Conflict("not_to_check", "This import cannot be checked: map the columns of a new import first.")
-    found.state, found.promised, found.errors_id, found.failure = "checking", None, None, None
-    return enqueue(session, CHECK_JOB, id, IMPORT_KINDS[found.kind].permission, actor, now)
+    stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
+    return enqueue(session, CHECK_JOB, id, IMPORT_KINDS[stored.kind].permission, actor, now)
 
 
 def record_check(
     session: Session,
     id: UUID,
-    how: ImportPlan,
+    plan: ImportPlan,
     tally: Tally,
     errors_id: UUID | None,
     failure: str | None,
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Note what the check by a plan found: without any error the import is offered. Of a plan that is another by now, nothing."""
-    found = import_by_id(session, id, lock=True)
-    if found.state != "checking" or found.plan != how.as_data():
+    """Store the result of a check. Does nothing when the plan has changed since the check began."""
+    stored = import_by_id(session, id, lock=True)
+    if stored.state != "checking" or stored.plan != plan.as_data():
         return
-    found.state = "refused" if tally.errors or failure else "checked"
-    found.promised, found.errors_id, found.failure = tally.as_data(), errors_id, failure
+    stored.state = "refused" if tally.errors or failure else "checked"
+    stored.promised, stored.errors_id, stored.failure = tally.as_data(), errors_id, failure
     session.flush()
     record(session, actor, now, "import.checked", "import", id, {"rows": tally.rows, "errors": tally.errors})
 
 
 def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Begin to take the file in, or go on where it stopped. Raises Conflict unless a check found it without error."""
-    found = import_by_id(session, id, lock=True)
-    actor.require(IMPORT_KINDS[found.kind].permission)
-    if found.state not in {"checked", "importing"}:
+    """Start or continue the import. Raises Conflict unless the file has passed its check."""
+    stored = import_by_id(session, id, lock=True)
+    actor.require(IMPORT_KINDS[stored.kind].permission)
+    if stored.state not in {"checked", "importing"}:
         raise Conflict("not_checked", "The file must pass the check before you can import it.")
-    if found.state == "checked":
-        record(session, actor, now, "import.started", "import", id, {"rows": Tally.of_data(found.promised).rows})
-    found.state, found.failure = "importing", None
+    if stored.state == "checked":
+        record(session, actor, now, "import.started", "import", id, {"rows": Tally.of_data(stored.promised).rows})
+    stored.state, stored.failure = "importing", None
     session.flush()
 
 
 def request_import(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Start, or go on, in the background. One that is done is left as it is."""
-    found = import_by_id(session, id, lock=True)
-    if found.state == "done":
+    """Start or continue the import, and enqueue its job. Does nothing when it is done."""
+    stored = import_by_id(session, id, lock=True)
+    if stored.state == "done":
         return
     start(session, id, actor, now)
-    enqueue(session, IMPORT_JOB, id, IMPORT_KINDS[found.kind].permission, actor, now)
+    enqueue(session, IMPORT_JOB, id, IMPORT_KINDS[stored.kind].permission, actor, now)
 
 
 def store_rows(
     session: Session, id: UUID, first: int, reads: Sequence[ReadResult], actor: Actor, now: datetime
 ) -> None:
-    """Store the rows from number `first` on, and count them as in. Rows that are in already are left as they are.
+    """Store a chunk of rows that begins with row number `first`, and count it. Does nothing when it is stored already.
 
-    Raises Conflict, naming the line, for a row that is refused: then none of these is stored.
+    Raises Conflict, with the line, for a refused row; then no row of the chunk is stored.
     """
-    found = import_by_id(session, id, lock=True)
-    if found.state != "importing" or found.done != first:
+    stored = import_by_id(session, id, lock=True)
+    if stored.state != "importing" or stored.done != first:
         return
-    assert found.plan is not None  # noqa: S101 - nothing is imported without one
-    tally = Tally.of_data(found.made)
-    asked = [one.asked for one in reads if one.asked is not None]
-    wrong = next((one.errors[0] for one in reads if one.errors), None)
-    if wrong is not None:
-        raise Conflict("import_stopped", f"Line {wrong.line}: {wrong.message}")
-    for one, made in zip(
-        asked, import_rows(session, found.kind, ImportPlan.of_data(found.plan), asked, actor, now), strict=True
-    ):
-        if isinstance(made, RefusedRow):
-            raise Conflict("import_stopped", f"Line {one.record.line}: {made.problems[0].message}")
-        tally.note(made)
-    rows = sum(one.rows for one in reads)
+    assert stored.plan is not None  # noqa: S101 - an import without a plan cannot start
+    tally = Tally.of_data(stored.made)
+    requests = [read.asked for read in reads if read.asked is not None]
+    error = next((read.errors[0] for read in reads if read.errors), None)
+    if error is not None:
+        raise Conflict("import_stopped", f"Line {error.line}: {error.message}")
+    results = import_rows(session, stored.kind, ImportPlan.of_data(stored.plan), requests, actor, now)
+    for request, result in zip(requests, results, strict=True):
+        if isinstance(result, RefusedRow):
+            raise Conflict("import_stopped", f"Line {request.record.line}: {result.problems[0].message}")
+        tally.note(result)
+    rows = sum(read.rows for read in reads)
     tally.rows += rows
-    tally.left_out += sum(one.rows for one in reads if one.asked is None)
-    found.done, found.made = first + rows, tally.as_data()
+    tally.left_out += sum(read.rows for read in reads if read.asked is None)
+    stored.done, stored.made = first + rows, tally.as_data()
     session.flush()
 
 
 def stop(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) -> None:
-    """Note why an import stopped in the middle: what is in stays in, and going on is safe."""
-    found = import_by_id(session, id, lock=True)
-    if found.state != "importing":
+    """Store why an import stopped. Imported rows stay, and the import can be continued."""
+    stored = import_by_id(session, id, lock=True)
+    if stored.state != "importing":
         return
-    found.failure = failure
+    stored.failure = failure
     session.flush()
-    record(session, actor, now, "import.stopped", "import", id, {"failure": failure, "rows": found.done})
+    record(session, actor, now, "import.stopped", "import", id, {"failure": failure, "rows": stored.done})
 
 
 def finish(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Every row is in. Raises Conflict when that is not as many as the check counted."""
-    found = import_by_id(session, id, lock=True)
-    if found.state != "importing":
+    """Close an import as done. Raises Conflict when it has not as many rows as the check counted."""
+    stored = import_by_id(session, id, lock=True)
+    if stored.state != "importing":
         return
-    promised = Tally.of_data(found.promised).rows
-    if found.done != promised:
-        raise Conflict("import_stopped", f"{found.done:,} rows were read, but the check counted {promised:,}.")
-    found.state, found.failure, found.finished_at = "done", None, now
-    found.made = found.made or Tally().as_data()
+    promised = Tally.of_data(stored.promised).rows
+    if stored.done != promised:
+        raise Conflict("import_stopped", f"{stored.done:,} rows were read, but the check counted {promised:,}.")
+    stored.state, stored.failure, stored.finished_at = "done", None, now
+    stored.made = stored.made or Tally().as_data()
     session.flush()
-    record(session, actor, now, "import.finished", "import", id, dict(found.made))
+    record(session, actor, now, "import.finished", "import", id, dict(stored.made))

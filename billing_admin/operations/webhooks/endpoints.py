@@ -1,6 +1,6 @@
-"""Endpoints of webhooks: added, changed, paused, archived; their secrets made and rotated; deliveries sent again.
+"""Webhook endpoints are added, changed, paused and archived, their secrets rotated, and deliveries sent again.
 
-Secrets follow from the installation's key, which is handed in; they reach neither a table, nor the audit log, nor a log.
+Secrets are derived from the installation's key (`key`). They are never stored or logged.
 """
 
 import secrets
@@ -31,14 +31,14 @@ FIELDS = ("url", "description", "events")
 
 @dataclass(frozen=True, slots=True)
 class EndpointSpec:
-    """What is asked of an endpoint: where, what for, and which events."""
+    """The address, description and events of an endpoint, as requested."""
 
     url: str
     description: str
     events: Sequence[str]
 
-    def checked(self, rules: AddressRules) -> dict[str, Any]:
-        """The values to store, or raise Invalid."""
+    def checked_values(self, rules: AddressRules) -> dict[str, Any]:
+        """Return the values to store. Raises Invalid."""
         parse_target(self.url, rules)
         check_text(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
         unknown = [event for event in self.events if event not in EVENTS]
@@ -54,32 +54,32 @@ class EndpointSpec:
 def add(
     session: Session, spec: EndpointSpec, rules: AddressRules, key: str, id: UUID, actor: Actor, now: datetime
 ) -> tuple[WebhookEndpoint, str]:
-    """Add an endpoint. Returns it and its secret, which is shown this once; `key` is the installation's.
+    """Add an endpoint. Returns it and its secret, which cannot be shown again.
 
-    Raises Invalid, and Conflict when it was added before.
+    Raises Invalid, and Conflict when the id exists.
     """
     if session.get(WebhookEndpoint, id) is not None:
         raise Conflict("webhook_exists", "This webhook has already been added. Its secret is shown only once.", "id")
     salt = secrets.token_hex(16)
-    shown = endpoint_secret(key, salt)
-    values = spec.checked(rules)
+    new_secret = endpoint_secret(key, salt)
+    values = spec.checked_values(rules)
     check_new_texts(values)
-    made = WebhookEndpoint(
+    stored = WebhookEndpoint(
         id=id,
         **values,
         state="active",
         salt=salt,
-        secret_hash=secret_fingerprint(shown),
+        secret_hash=secret_fingerprint(new_secret),
         given_up_in_a_row=0,
         silent=0,
         version=1,
         created_at=now,
         created_by=actor.name,
     )
-    session.add(made)
+    session.add(stored)
     session.flush()
-    record(session, actor, now, "webhook.added", "webhook", id, _facts(made))
-    return made, shown
+    record(session, actor, now, "webhook.added", "webhook", id, _stored_fields(stored))
+    return stored, new_secret
 
 
 def change(
@@ -91,105 +91,105 @@ def change(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Change where it is, what it is for, which events. Raises Stale when somebody changed it since `version` was read."""
-    found = endpoint(session, id, lock=True)
-    if version is not None and version != found.version:
+    """Change the address, description and events of an endpoint. Raises Stale when it has changed since `version`."""
+    stored = endpoint(session, id, lock=True)
+    if version is not None and version != stored.version:
         raise Stale("stale", "This webhook has been changed by someone else. Review the change, then try again.")
-    before, values = _facts(found), spec.checked(rules)
+    before, values = _stored_fields(stored), spec.checked_values(rules)
     check_new_texts(values, before)
     for name, value in values.items():
-        setattr(found, name, value)
-    changed = changed_fields(before, _facts(found))
+        setattr(stored, name, value)
+    changed = changed_fields(before, _stored_fields(stored))
     if changed:
-        found.version += 1
-        _wake(found)
+        stored.version += 1
+        _end_failure_pause(stored)
         session.flush()
         record(session, actor, now, "webhook.changed", "webhook", id, changed)
 
 
-def _facts(found: WebhookEndpoint) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in FIELDS}
+def _stored_fields(stored: WebhookEndpoint) -> dict[str, Any]:
+    return {name: getattr(stored, name) for name in FIELDS}
 
 
-def _wake(found: WebhookEndpoint) -> None:
-    """Whoever acts on it expects it to be tried at once."""
-    found.silent, found.rest_until = 0, None
+def _end_failure_pause(stored: WebhookEndpoint) -> None:
+    """End the pause after failures: a person who changes an endpoint expects the next attempt at once."""
+    stored.silent, stored.rest_until = 0, None
 
 
 def pause(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Send nothing for the time being; what happens meanwhile waits. One that is paused is left as it is."""
-    _to(session, id, "paused", actor, now)
+    """Pause an endpoint: its deliveries wait. Does nothing when it is paused."""
+    _set_state(session, id, "paused", actor, now)
 
 
 def resume(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Send again, and first what has waited. One that is active is left as it is."""
-    _to(session, id, "active", actor, now)
+    """Resume an endpoint, and send the waiting deliveries first. Does nothing when it is active."""
+    _set_state(session, id, "active", actor, now)
 
 
-def _to(session: Session, id: UUID, state: str, actor: Actor, now: datetime) -> None:
-    found = endpoint(session, id, lock=True)
-    if found.state != state:
-        found.state = state
-        _wake(found)
+def _set_state(session: Session, id: UUID, state: str, actor: Actor, now: datetime) -> None:
+    stored = endpoint(session, id, lock=True)
+    if stored.state != state:
+        stored.state = state
+        _end_failure_pause(stored)
         session.flush()
         record(session, actor, now, "webhook.paused" if state == "paused" else "webhook.resumed", "webhook", id)
 
 
 def archive(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Tell it nothing more: what waits is given up, what was told stays in the audit log. Raises NotFound when it is gone."""
-    found = endpoint(session, id, lock=True)
-    found.state = "archived"
+    """Archive an endpoint and give up its waiting deliveries. Raises NotFound for an unknown or archived endpoint."""
+    stored = endpoint(session, id, lock=True)
+    stored.state = "archived"
     session.flush()
     given_up = session.connection().execute(
         update(WebhookDelivery)
         .where(WebhookDelivery.endpoint_id == id, WebhookDelivery.state == "waiting")
         .values(state="given_up", next_attempt_at=None, finished_at=now)
     )
-    told = {"url": found.url, "given_up": given_up.rowcount}
-    record(session, actor, now, "webhook.archived", "webhook", id, told)
+    details = {"url": stored.url, "given_up": given_up.rowcount}
+    record(session, actor, now, "webhook.archived", "webhook", id, details)
 
 
 def rotate_secret(session: Session, id: UUID, key: str, version: int | None, actor: Actor, now: datetime) -> str:
-    """Give it another secret and return it, to be shown once. For a day the one before signs as well.
+    """Replace the secret of an endpoint and return the new one. The old secret signs as well for a day.
 
-    Raises Stale when it was changed or rotated since `version` was read, so that a form sent twice rotates once.
+    Raises Stale when the endpoint has changed since `version`, so that a form sent twice rotates once.
     """
-    found = endpoint(session, id, lock=True)
-    if version is not None and version != found.version:
+    stored = endpoint(session, id, lock=True)
+    if version is not None and version != stored.version:
         raise Stale(
             "stale",
             "This webhook has been changed. If you did not save its new secret, rotate the secret again.",
         )
-    found.previous_salt, found.previous_until = found.salt, now + OLD_SECRET_VALIDITY
-    found.salt = secrets.token_hex(16)
-    shown = endpoint_secret(key, found.salt)
-    found.secret_hash = secret_fingerprint(shown)
-    found.version += 1
-    _wake(found)
+    stored.previous_salt, stored.previous_until = stored.salt, now + OLD_SECRET_VALIDITY
+    stored.salt = secrets.token_hex(16)
+    new_secret = endpoint_secret(key, stored.salt)
+    stored.secret_hash = secret_fingerprint(new_secret)
+    stored.version += 1
+    _end_failure_pause(stored)
     session.flush()
     record(session, actor, now, "webhook.secret_rotated", "webhook", id)
-    return shown
+    return new_secret
 
 
 def ping(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
-    """Have something sent that means nothing. Returns the delivery's id; raises Conflict for an endpoint that is paused."""
-    found = endpoint(session, id, lock=True)
-    if found.state != "active":
+    """Enqueue a test delivery and return its id. Raises Conflict for a paused endpoint."""
+    stored = endpoint(session, id, lock=True)
+    if stored.state != "active":
         raise Conflict("webhook_paused", "This webhook is paused: resume it first.")
-    _wake(found)
+    _end_failure_pause(stored)
     session.flush()
-    (made,) = delivery_rows([id], PING, [("", {"webhook": str(id), "events": found.events})], now)
-    insert_many(session, WebhookDelivery, [made])
-    record(session, actor, now, "webhook.pinged", "webhook", id, {"delivery": str(made["id"])})
-    return UUID(str(made["id"]))
+    (row,) = delivery_rows([id], PING, [("", {"webhook": str(id), "events": stored.events})], now)
+    insert_many(session, WebhookDelivery, [row])
+    record(session, actor, now, "webhook.pinged", "webhook", id, {"delivery": str(row["id"])})
+    return UUID(str(row["id"]))
 
 
 def resend_delivery(session: Session, delivery_id: UUID, actor: Actor, now: datetime) -> None:
-    """Send a delivery once more, the same bytes, whatever became of it; one that waits is sent now. Raises NotFound."""
-    found = endpoint(session, delivery(session, delivery_id).endpoint_id, lock=True)
-    again = delivery(session, delivery_id, lock=True)
-    again.state, again.tries, again.finished_at = "waiting", 0, None
-    again.next_attempt_at = again.asked_at = now
-    _wake(found)
+    """Make a delivery due now, with the same body, in any state. Raises NotFound."""
+    stored = endpoint(session, delivery(session, delivery_id).endpoint_id, lock=True)
+    resent = delivery(session, delivery_id, lock=True)
+    resent.state, resent.tries, resent.finished_at = "waiting", 0, None
+    resent.next_attempt_at = resent.asked_at = now
+    _end_failure_pause(stored)
     session.flush()
-    record(session, actor, now, "webhook.sent_again", "webhook", found.id, {"delivery": str(delivery_id)})
+    record(session, actor, now, "webhook.sent_again", "webhook", stored.id, {"delivery": str(delivery_id)})
