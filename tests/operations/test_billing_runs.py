@@ -730,7 +730,7 @@ def test_totals_that_are_wrong_stop_the_run_with_a_sentence(session: Session) ->
     session.rollback()
     run = session.get_one(BillingRun, id)
     assert run.state == "failed"
-    assert f"customer {customer.id} in EUR are wrong" in (run.failure or "")
+    assert f"customer {customer.id} in EUR do not match the charges" in (run.failure or "")
     assert all_invoices() == []
     assert counted(session) == {"pending": 2}
 

@@ -93,7 +93,7 @@ def test_posted_twice_a_thousand_are_created_then_replayed(session: Session, spe
 
 def test_each_group_rounded_once_makes_20_53(session: Session, specs: Sequence[ChargeSpec]) -> None:
     post(*specs)
-    prepared = billing.prepare_documents(session, BillingScope(THROUGH))
+    prepared = billing.load_documents(session, BillingScope(THROUGH))
     lines = [line for one in prepared for line in one.document.lines]
     assert len(lines) == 220
     assert str(Money(sum(line.net for line in lines), "USD")) == "20.53"

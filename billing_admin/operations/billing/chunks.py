@@ -1,8 +1,8 @@
-"""The documents of a chunk of accounts: summed, rounded, stored, claimed, numbered, in one transaction."""
+"""Bill a chunk of a run's accounts in one transaction: claim and lock, load, plan, store."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +13,16 @@ from billing_admin.db.bulk import UpdateMany, insert_many
 from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charges import duplicate_window_start
+from billing_admin.domain.billing_runs import (
+    BilledItem,
+    ChunkPlan,
+    LeftOutItem,
+    WaitingAccount,
+    billed_charges,
+    plan_chunk,
+)
+from billing_admin.domain.charges import AccountKey, duplicate_window_start
 from billing_admin.domain.document_hash import DocumentRows, Row
-from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import EXACT
 from billing_admin.models import Account, BillingRun, BillingRunItem
 from billing_admin.models.base import exact_add
@@ -28,94 +35,66 @@ from billing_admin.operations.invoices.invoice_rows import (
     store_lines_and_taxes,
 )
 from billing_admin.operations.invoices.invoices import customer_fields, load_customers, number_documents, seller_fields
-from billing_admin.operations.master_data.accounts import AccountKey, lock_and_read_accounts
+from billing_admin.operations.master_data.accounts import lock_and_read_accounts
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
-from billing_admin.queries.billing.preview import AFTER_CUT_OFF, BillingScope, PreparedDocument, prepare_documents
+from billing_admin.queries.billing.preview import BillingScope, load_billing_data
 from billing_admin.queries.master_data.organisation import organisation
 
-CHUNK = 500
+CHUNK = 500  # accounts
 
 _ITEM, _ACCOUNT = BillingRunItem.__table__.c, Account.__table__.c
 _ITEM_KEY = ("run_id", "customer_id", "currency", "part")
 
 
 def update_items(*names: str) -> UpdateMany:
-    """The update of some columns of a run's items, by their key."""
+    """Return the update of some columns of a run's items, by their key."""
     return UpdateMany(
         [_ITEM[name] for name in (*_ITEM_KEY, *names)],
-        lambda given: (
+        lambda values: (
             update(BillingRunItem)
-            .where(*(_ITEM[name] == given[name] for name in _ITEM_KEY))
-            .values({name: given[name] for name in names})
+            .where(*(_ITEM[name] == values[name] for name in _ITEM_KEY))
+            .values({name: values[name] for name in names})
         ),
     )
 
 
-_note_outcome = update_items("state", "reason", "charges", "amount", "invoice_id")
-_take_off = UpdateMany(
+_update_outcomes = update_items("state", "reason", "charges", "amount", "invoice_id")
+_update_accounts = UpdateMany(
     [_ACCOUNT[name] for name in ("customer_id", "currency", "pending_charges", "pending_amount", "billed_through")],
-    lambda given: (
+    lambda values: (
         update(Account)
-        .where(_ACCOUNT.customer_id == given["customer_id"], _ACCOUNT.currency == given["currency"])
+        .where(_ACCOUNT.customer_id == values["customer_id"], _ACCOUNT.currency == values["currency"])
         .values(
-            pending_charges=_ACCOUNT.pending_charges + given["pending_charges"],
-            pending_amount=exact_add(_ACCOUNT.pending_amount, given["pending_amount"]),
+            pending_charges=_ACCOUNT.pending_charges + values["pending_charges"],
+            pending_amount=exact_add(_ACCOUNT.pending_amount, values["pending_amount"]),
             billed_through=case(
-                (_ACCOUNT.billed_through > given["billed_through"], _ACCOUNT.billed_through),
-                else_=given["billed_through"],
+                (_ACCOUNT.billed_through > values["billed_through"], _ACCOUNT.billed_through),
+                else_=values["billed_through"],
             ),
         )
     ),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some accounts of a run: their places in it, their locked rows, and their documents.
-
-    `reasons` says for each of `due` why it is left out, or None. `drafts` has the others' rows in the same order.
-    """
-
-    places: Mapping[AccountKey, int]
-    accounts: Mapping[AccountKey, Any]
-    due: Sequence[PreparedDocument]
-    reasons: Sequence[str | None]
-    drafts: Sequence[DocumentRows]
-
-
 def bill_chunk(session: Session, run_id: UUID, actor: Actor, now: datetime, wait: bool = False) -> int:
-    """Bill the next waiting accounts of a running run, and return how many there were.
+    """Bill the next waiting accounts of a running run, and return their number.
 
-    Accounts that another worker has locked are skipped, unless `wait` is given. Returns 0 as well when the run has failed.
+    Accounts that another worker has locked are skipped, unless `wait` is given. Returns 0 as well if the run has failed.
     """
     run = session.get_one(BillingRun, run_id)
-    items = _items(session, run, wait) if run.state == "running" else ()
+    items = _claim_items(session, run, wait) if run.state == "running" else ()
     if not items:
         return 0
-    chunk = _chunk(session, run, now, items)
-    billed = [one for one, reason in zip(chunk.due, chunk.reasons, strict=True) if reason is None]
-    _leave_later(session, run, chunk)
-    _settle(session, run, chunk)
-    if chunk.drafts:
-        _store(session, run, billed, chunk.drafts, now)
-        details = {"invoices": len(billed), "charges": sum(one.document.charges for one in billed)}
-        record(session, actor, now, "billing_run.billed", "billing_run", run_id, details)
+    accounts = _lock_accounts(session, items)
+    customer_ids = {customer_id for customer_id, _ in accounts}
+    data = load_billing_data(session, BillingScope(run.through, customer_ids, run.currency))
+    plan = plan_chunk(accounts, data, confirmed=run.confirmed is not None)
+    _store(session, run, accounts, plan, actor, now)
     return len(items)
 
 
-def _chunk(session: Session, run: BillingRun, now: datetime, items: Sequence[Any]) -> Chunk:
-    places = {(item.customer_id, item.currency): item.position for item in items}
-    expected = {(item.customer_id, item.currency): item.expected for item in items}
-    accounts = lock_and_read_accounts(session, places)
-    scope = BillingScope(run.through, {item.customer_id for item in items}, run.currency)
-    due = [one for one in prepare_documents(session, scope) if (one.customer_id, one.document.currency) in places]
-    reasons = [_reason(run, one, expected[one.customer_id, one.document.currency]) for one in due]
-    billed = [one for one, reason in zip(due, reasons, strict=True) if reason is None]
-    drafts = _make_drafts(session, run, billed, now) if billed else []
-    return Chunk(places, accounts, due, reasons, drafts)
-
-
-def _items(session: Session, run: BillingRun, wait: bool) -> Sequence[Any]:
+def _claim_items(session: Session, run: BillingRun, wait: bool) -> Sequence[Any]:
+    """Lock the next waiting items of a run; the lock is the claim."""
     waiting = (
         select(BillingRunItem.customer_id, BillingRunItem.currency, BillingRunItem.expected, BillingRunItem.position)
         .where(BillingRunItem.run_id == run.id, BillingRunItem.state == "waiting")
@@ -125,118 +104,140 @@ def _items(session: Session, run: BillingRun, wait: bool) -> Sequence[Any]:
     return session.execute(waiting.with_for_update(of=BillingRunItem, skip_locked=not wait)).all()
 
 
-def _reason(run: BillingRun, one: PreparedDocument, expected: str | None) -> str | None:
-    if one.reason is None and run.confirmed is not None and one.document.digest() != expected:
-        return "changed"
-    return one.reason
-
-
-def _make_drafts(
-    session: Session, run: BillingRun, billed: Sequence[PreparedDocument], now: datetime
-) -> list[DocumentRows]:
-    """Make the documents' rows. Those to be issued get their copies with their number."""
-    keys = new_ids(now)
-    if run.issue:
-        return [build_draft(run.id, one, {}, now, keys) for one in billed]
-    own = seller_fields(organisation(session))
-    people = load_customers(session, {one.customer_id for one in billed})
-    return [build_draft(run.id, one, own | customer_fields(people[one.customer_id]), now, keys) for one in billed]
+def _lock_accounts(session: Session, items: Sequence[Any]) -> dict[AccountKey, WaitingAccount]:
+    rows = lock_and_read_accounts(session, {(item.customer_id, item.currency) for item in items})
+    accounts = {}
+    for item in items:
+        row = rows[item.customer_id, item.currency]
+        account = WaitingAccount(item.position, item.expected, row.pending_charges, row.pending_amount)
+        accounts[item.customer_id, item.currency] = account
+    return accounts
 
 
 def _store(
-    session: Session, run: BillingRun, billed: Sequence[PreparedDocument], drafts: Sequence[DocumentRows], now: datetime
+    session: Session,
+    run: BillingRun,
+    accounts: Mapping[AccountKey, WaitingAccount],
+    plan: ChunkPlan,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    documents = _build_documents(session, run, plan.billed, now)
+    _store_later(session, run, accounts, plan.later)
+    _delete_items(session, run, plan.finished, "due")
+    billed = [
+        _outcome(run, item.prepared.key, "billed", item.charges, item.amount, invoice_id=document.invoice["id"])
+        for item, document in zip(plan.billed, documents, strict=True)
+    ]
+    left_out = [
+        _outcome(run, item.key, "left_out", item.charges, item.amount, reason=item.reason) for item in plan.left_out
+    ]
+    _update_outcomes(session, billed + left_out)
+    _update_accounts(session, [_account_update(run, item) for item in plan.billed])
+    if documents:
+        _store_documents(session, run, plan.billed, documents, now)
+        details = {"invoices": len(documents), "charges": billed_charges(plan.billed)}
+        record(session, actor, now, "billing_run.billed", "billing_run", run.id, details)
+
+
+def _build_documents(
+    session: Session, run: BillingRun, billed: Sequence[BilledItem], now: datetime
+) -> list[DocumentRows]:
+    """Return the rows of the documents. Those that the run issues get the fields of seller and customer with their number."""
+    if not billed:
+        return []
+    ids = new_ids(now)
+    if run.issue:
+        return [build_draft(run.id, item.prepared, {}, now, ids) for item in billed]
+    seller = seller_fields(organisation(session))
+    customers = load_customers(session, {item.prepared.customer_id for item in billed})
+    return [
+        build_draft(run.id, item.prepared, seller | customer_fields(customers[item.prepared.customer_id]), now, ids)
+        for item in billed
+    ]
+
+
+def _outcome(
+    run: BillingRun,
+    key: AccountKey,
+    state: str,
+    charges: int,
+    amount: Decimal,
+    *,
+    part: str = "due",
+    reason: str | None = None,
+    invoice_id: UUID | None = None,
+) -> Row:
+    customer_id, currency = key
+    return {
+        "run_id": run.id,
+        "customer_id": customer_id,
+        "currency": currency,
+        "part": part,
+        "state": state,
+        "reason": reason,
+        "charges": charges,
+        "amount": amount,
+        "invoice_id": invoice_id,
+    }
+
+
+def _account_update(run: BillingRun, item: BilledItem) -> Row:
+    customer_id, currency = item.prepared.key
+    return {
+        "customer_id": customer_id,
+        "currency": currency,
+        "pending_charges": -item.charges,
+        "pending_amount": EXACT.minus(item.amount),
+        "billed_through": run.through,
+    }
+
+
+def _store_documents(
+    session: Session, run: BillingRun, billed: Sequence[BilledItem], documents: Sequence[DocumentRows], now: datetime
 ) -> None:
     """Store the documents, numbered if the run issues them, and claim their charges.
 
-    Only one worker at a time holds the lock of the number series. Where several may bill at once (PostgreSQL), the
-    invoices are therefore stored last.
+    One worker at a time holds the lock of the number series. On PostgreSQL, where several workers bill at once, invoices
+    are therefore stored last.
     """
-    scope = BillingScope(run.through, {one.customer_id for one in billed}, run.currency)
+    prepared = [item.prepared for item in billed]
+    scope = BillingScope(run.through, {document.customer_id for document in prepared}, run.currency)
     if defer_invoice_checks(session):
-        store_lines_and_taxes(session, drafts)
-        claim_charges(session, scope, billed, drafts, duplicate_window_start(now))
-        _store_invoices(session, run, drafts, now)
+        store_lines_and_taxes(session, documents)
+        claim_charges(session, scope, prepared, documents, duplicate_window_start(now))
+        _store_invoices(session, run, documents, now)
     else:
-        _store_invoices(session, run, drafts, now)
-        store_lines_and_taxes(session, drafts)
-        claim_charges(session, scope, billed, drafts, duplicate_window_start(now))
+        _store_invoices(session, run, documents, now)
+        store_lines_and_taxes(session, documents)
+        claim_charges(session, scope, prepared, documents, duplicate_window_start(now))
 
 
-def _store_invoices(session: Session, run: BillingRun, drafts: Sequence[DocumentRows], now: datetime) -> None:
+def _store_invoices(session: Session, run: BillingRun, documents: Sequence[DocumentRows], now: datetime) -> None:
     if run.issue:
-        number_documents(session, drafts, run.issue_date, now)
-        enqueue_invoices_issued(session, drafts, now)
-    store_invoices(session, drafts)
+        number_documents(session, documents, run.issue_date, now)
+        enqueue_invoices_issued(session, documents, now)
+    store_invoices(session, documents)
 
 
-def _settle(session: Session, run: BillingRun, chunk: Chunk) -> None:
-    """Write down what became of each account, and take what is billed off its unbilled total."""
-    invoices = iter(chunk.drafts)
-    rows: list[Row] = [
-        {
-            "run_id": run.id,
-            "customer_id": one.customer_id,
-            "currency": one.document.currency,
-            "part": "due",
-            "state": "left_out" if reason else "billed",
-            "reason": reason,
-            "charges": one.document.charges,
-            "amount": one.document.amount,
-            "invoice_id": None if reason else next(invoices).invoice["id"],
-        }
-        for one, reason in zip(chunk.due, chunk.reasons, strict=True)
+def _store_later(
+    session: Session, run: BillingRun, accounts: Mapping[AccountKey, WaitingAccount], later: Sequence[LeftOutItem]
+) -> None:
+    """Insert an item for the charges of after the cut-off, beside that of the due charges."""
+    rows = [
+        _outcome(run, item.key, "left_out", item.charges, item.amount, part="later", reason=item.reason)
+        | {"position": accounts[item.key].position, "expected": None}
+        for item in later
     ]
-    _note_outcome(session, rows)
-    taken = [
-        {
-            "customer_id": row["customer_id"],
-            "currency": row["currency"],
-            "pending_charges": -row["charges"],
-            "pending_amount": EXACT.minus(row["amount"]),
-            "billed_through": run.through,
-        }
-        for row in rows
-        if row["state"] == "billed"
-    ]
-    _take_off(session, taken)
+    _delete_items(
+        session, run, [item.key for item in later], "later"
+    )  # a run of an earlier release may have listed them
+    insert_many(session, BillingRunItem, rows)
 
 
-def _leave_later(session: Session, run: BillingRun, chunk: Chunk) -> None:
-    """What the accounts keep beyond what is due was incurred after the cut-off: leave it out. Forget those that have nothing
-    any more, because another run has billed them meanwhile.
-    """
-    at_hand = {(one.customer_id, one.document.currency): one.document for one in chunk.due}
-    nothing, instead, besides = set(chunk.places) - at_hand.keys(), list[Row](), list[Row]()
-    for key, place in chunk.places.items():
-        account, document = chunk.accounts[key], at_hand.get(key)
-        more = account.pending_charges - (document.charges if document else 0)
-        if not more:
-            continue
-        customer_id, currency = key
-        if more < 0:
-            said = (
-                f"The totals kept of customer {customer_id} in {currency} are wrong: have `flask doctor` look at them."
-            )
-            raise Conflict("account_drift", said)
-        rest = EXACT.subtract(account.pending_amount, document.amount) if document else account.pending_amount
-        item = {
-            "run_id": run.id,
-            "customer_id": customer_id,
-            "currency": currency,
-            "part": "later" if document else "due",
-        }
-        outcome = {"state": "left_out", "charges": more, "amount": rest, "reason": AFTER_CUT_OFF, "invoice_id": None}
-        (besides if document else instead).append(item | outcome | {"position": place, "expected": None})
-        nothing.discard(key)
-    _note_outcome(session, instead)
-    _forget(session, run, {(row["customer_id"], row["currency"]) for row in besides}, "later")  # an earlier version's
-    insert_many(session, BillingRunItem, besides)
-    _forget(session, run, nothing, "due")
-
-
-def _forget(session: Session, run: BillingRun, keys: Collection[AccountKey], part: str) -> None:
+def _delete_items(session: Session, run: BillingRun, keys: Collection[AccountKey], part: str) -> None:
     for currency in {currency for _, currency in keys}:
-        ids = [customer_id for customer_id, own in keys if own == currency]
+        ids = [customer_id for customer_id, account_currency in keys if account_currency == currency]
         session.execute(
             delete(BillingRunItem).where(
                 BillingRunItem.run_id == run.id,

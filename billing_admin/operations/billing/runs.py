@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import has_id_or_name
 from billing_admin.domain.access import Actor
+from billing_admin.domain.billing_runs import HELD
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
@@ -25,7 +26,7 @@ from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
-from billing_admin.queries.billing.preview import HELD, BillingScope, preview
+from billing_admin.queries.billing.preview import BillingScope, preview
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
 
 JOB_KIND = "billing_run"

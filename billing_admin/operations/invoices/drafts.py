@@ -12,6 +12,7 @@ from billing_admin.db.bulk import insert_many
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
+from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.charges import duplicate_window_start
 from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
@@ -23,7 +24,7 @@ from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
 from billing_admin.operations.invoices.invoices import customer_fields, load_customers, lock_invoice, seller_fields
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
-from billing_admin.queries.billing.preview import BillingScope, PreparedDocument, prepare_documents
+from billing_admin.queries.billing.preview import BillingScope, load_documents
 from billing_admin.queries.master_data.organisation import organisation
 
 FIELDS = ("note", "purchase_order", "due_date")
@@ -185,7 +186,7 @@ def _scope_of_charges(row: Row, ids: Collection[UUID]) -> BillingScope:
 
 
 def _prepare_document(session: Session, scope: BillingScope) -> PreparedDocument:
-    documents = prepare_documents(session, scope)
+    documents = load_documents(session, scope)
     if not documents:
         raise Conflict("empty_draft", "The draft would have no charges left: discard it instead.", "remove")
     reason = reason_to_leave_out(documents[0].document)  # a missing tax ID does not stop a draft, only its issue

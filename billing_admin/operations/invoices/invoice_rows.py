@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from billing_admin.db.bulk import UpdateMany, hash_joins_only, insert_many
 from billing_admin.db.ids import new_ids
 from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
-from billing_admin.queries.billing.preview import BillingScope, PreparedDocument
+from billing_admin.queries.billing.preview import BillingScope
 from billing_admin.queries.master_data.tax_rates import matches_line_tax
 
 

@@ -1,7 +1,7 @@
 """What billing would make of the pending charges. It writes nothing; preview, run and current invoice share it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,11 +12,20 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, se
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.billing_runs import (
+    AFTER_CUT_OFF,
+    HELD,
+    BilledCustomer,
+    BillingData,
+    PreparedDocument,
+    prepare_documents,
+)
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.document_hash import hash_data
-from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate, make_document, reason_to_leave_out
+from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate
 from billing_admin.domain.money import plain_decimal
-from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
-from billing_admin.domain.tax import UNTAXED_RATES, with_untaxed_rate
+from billing_admin.domain.readiness import Party
+from billing_admin.domain.tax import UNTAXED_RATES
 from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
@@ -24,8 +33,6 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by
 from billing_admin.queries.invoices.readiness import seller
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.master_data.tax_rates import percent_by_day
-
-AccountKey = tuple[UUID, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +63,6 @@ class BillingScope:
         if self.currency is not None:
             conditions.append(Account.currency == self.currency)
         return conditions
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedDocument:
-    """One account's document as it would be made today, and what is missing before it may be issued."""
-
-    customer_id: UUID
-    reference: str
-    name: str
-    document: Document
-    missing: tuple[Shortcoming, ...] = ()
-
-    @property
-    def reason(self) -> str | None:
-        """Why a billing run leaves it out, or None."""
-        return reason_to_leave_out(self.document) or next((shortcoming.code for shortcoming in self.missing), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,41 +100,42 @@ class Preview:
 
 
 def preview(session: Session, scope: BillingScope) -> Preview:
-    """Show every document a run would make, and everything it would leave out and why."""
-    prepared = prepare_documents(session, scope)
-    documents = [one for one in prepared if one.reason is None]
-    left_out = [_left_out(one) for one in prepared if one.reason is not None] + _not_due(session, scope)
+    """Return every document that a run would make, and all charges that it would leave out and why."""
+    prepared = load_documents(session, scope)
+    documents = [document for document in prepared if document.reason is None]
+    left_out = [_left_out(document) for document in prepared if document.reason is not None]
+    left_out += _not_due(session, scope)
     left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
-    seen = [[str(one.customer_id), one.document.digest()] for one in documents]
-    rest = [
+    # The layout of both lists is frozen: a digest that was shown must still match.
+    hashed_documents = [[str(document.customer_id), document.document.digest()] for document in documents]
+    hashed_left_out = [
         [str(row.customer_id), row.currency, row.charges, plain_decimal(row.amount), row.reason] for row in left_out
     ]
-    return Preview(documents, left_out, hash_data([seen, rest]))
+    return Preview(documents, left_out, hash_data([hashed_documents, hashed_left_out]))
 
 
-def prepare_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
-    """Gather the charges due by the cut-off into one document per customer and currency, by customer reference."""
+def load_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
+    """Load the charges due by the cut-off and make a document for each account, in the order of customer references."""
+    return prepare_documents(load_billing_data(session, scope))
+
+
+def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
+    """Load the rows that decide what is billed."""
     groups = _groups(session, scope)
-    people = _people(session, {customer_id for customer_id, _ in groups})
-    house = organisation(session)
-    notes = {treatment: getattr(house, f"{treatment}_note") for treatment in UNTAXED_RATES}
-    prepared = []
-    for (customer_id, currency), own in groups.items():
-        reference, treatment, buyer = people[customer_id]
-        rate = UNTAXED_RATES.get(treatment)
-        taxed = own if rate is None else [with_untaxed_rate(group, rate, notes[treatment]) for group in own]
-        facts = IssueFacts(seller(house), buyer, treatment, {group.tax.category for group in taxed})
-        document = make_document(currency, taxed)
-        prepared.append(PreparedDocument(customer_id, reference, buyer.name, document, find_shortcomings(facts)))
-    return sorted(prepared, key=lambda one: (one.reference, one.document.currency))
+    settings = organisation(session)
+    return BillingData(
+        groups=groups,
+        customers=_customers(session, {customer_id for customer_id, _ in groups}),
+        seller=seller(settings),
+        tax_notes={treatment: getattr(settings, f"{treatment}_note") for treatment in UNTAXED_RATES},
+    )
 
 
-def _people(session: Session, ids: set[UUID]) -> Mapping[UUID, tuple[str, str, Party]]:
-    """Reference, tax treatment and party of customers by id."""
+def _customers(session: Session, ids: set[UUID]) -> dict[UUID, BilledCustomer]:
     party = (Customer.name, Customer.address, Customer.tax_id)
     query = select(Customer.id, Customer.reference, Customer.tax_treatment, *party)
     rows = session.execute(query.where(is_any_of(Customer.id, ids)))
-    return {id: (reference, treatment, Party(*party)) for id, reference, treatment, *party in rows}
+    return {id: BilledCustomer(reference, treatment, Party(*party)) for id, reference, treatment, *party in rows}
 
 
 def _groups(session: Session, scope: BillingScope) -> dict[AccountKey, list[ChargeGroup]]:
@@ -219,21 +211,17 @@ def _grouped(session: Session, scope: BillingScope, apart: Sequence[UUID]) -> Se
     )
 
 
-def _left_out(one: PreparedDocument) -> LeftOut:
-    document = one.document
+def _left_out(prepared: PreparedDocument) -> LeftOut:
+    document = prepared.document
     return LeftOut(
-        one.customer_id,
-        one.reference,
-        one.name,
+        prepared.customer_id,
+        prepared.reference,
+        prepared.name,
         document.currency,
         document.charges,
         document.amount,
-        one.reason or "",
+        prepared.reason or "",
     )
-
-
-# Why charges are left out that are not due: those of after the cut-off, and those that are held.
-AFTER_CUT_OFF, HELD = "after_cut_off", "held"
 
 
 def _not_due(session: Session, scope: BillingScope) -> list[LeftOut]:
@@ -267,4 +255,4 @@ def prepare_current_document(
     session: Session, customer_id: UUID, currency: str, through: date
 ) -> PreparedDocument | None:
     """Return the current invoice with the reason for which a billing run would leave it out."""
-    return next(iter(prepare_documents(session, BillingScope(through, [customer_id], currency))), None)
+    return next(iter(load_documents(session, BillingScope(through, [customer_id], currency))), None)

@@ -18,7 +18,7 @@ from billing_admin.domain.readiness import lacks_tax_id
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
-from billing_admin.queries.billing.preview import BillingScope, current_invoice, prepare_documents
+from billing_admin.queries.billing.preview import BillingScope, current_invoice, load_documents
 from billing_admin.queries.charges import charges, recurring_charges
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.invoices import invoices
@@ -182,7 +182,7 @@ def show(id: UUID) -> ResponseReturnValue:
     session, day = db.session(), today()
     customer = _load_customer(id)
     balances = customer_balances(session, [id], day)[id]
-    current_invoices = prepare_documents(session, BillingScope(day, [id]))
+    current_invoices = load_documents(session, BillingScope(day, [id]))
     overdue = invoices.invoice_sums(session, InvoiceFilter(day, customer=str(id), status="overdue"))
     return render_template(
         "customers/show.html",

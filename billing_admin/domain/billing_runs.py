@@ -1,0 +1,174 @@
+"""The plan of a billing run: which documents it makes of the pending charges, and which charges it leaves out and why.
+
+`queries.billing.preview.load_billing_data` loads the rows, `prepare_documents` makes the documents that preview, run and
+current invoice share, and `plan_chunk` decides what a run stores for some of its accounts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from billing_admin.domain.charges import AccountKey
+from billing_admin.domain.errors import Conflict
+from billing_admin.domain.invoices import ChargeGroup, Document, make_document, reason_to_leave_out
+from billing_admin.domain.money import EXACT
+from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
+from billing_admin.domain.tax import UNTAXED_RATES, with_untaxed_rate
+
+# Why a run leaves charges out that it does not bill; `domain.invoices` and `domain.readiness` name the other reasons.
+AFTER_CUT_OFF, HELD, CHANGED = "after_cut_off", "held", "changed"
+
+
+class BilledCustomer(NamedTuple):
+    """A customer as a document needs it."""
+
+    reference: str
+    tax_treatment: str
+    party: Party
+
+
+@dataclass(frozen=True, slots=True)
+class BillingData:
+    """Rows that decide what is billed: due charges, summed by line and account; customers, the seller and tax notes.
+
+    `tax_notes` holds the reason to print for each tax treatment without tax.
+    """
+
+    groups: Mapping[AccountKey, Sequence[ChargeGroup]]
+    customers: Mapping[UUID, BilledCustomer]
+    seller: Party
+    tax_notes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDocument:
+    """One account's document as it would be made today, what is missing before it may be issued, and why it is left out."""
+
+    customer_id: UUID
+    reference: str
+    name: str
+    document: Document
+    missing: tuple[Shortcoming, ...] = ()
+    reason: str | None = None
+
+    @property
+    def key(self) -> AccountKey:
+        """The account that is billed."""
+        return self.customer_id, self.document.currency
+
+
+def prepare_documents(data: BillingData) -> list[PreparedDocument]:
+    """Make a document of each account's due charges, in the order of customer references and currencies."""
+    prepared = [_prepare(key, groups, data) for key, groups in data.groups.items()]
+    return sorted(prepared, key=lambda document: (document.reference, document.document.currency))
+
+
+def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) -> PreparedDocument:
+    customer_id, currency = key
+    reference, tax_treatment, party = data.customers[customer_id]
+    rate = UNTAXED_RATES.get(tax_treatment)
+    if rate is not None:
+        note = data.tax_notes[tax_treatment]
+        groups = [with_untaxed_rate(group, rate, note) for group in groups]
+    document = make_document(currency, groups)
+    categories = {group.tax.category for group in groups}
+    missing = find_shortcomings(IssueFacts(data.seller, party, tax_treatment, categories))
+    reason = reason_to_leave_out(document) or next((shortcoming.code for shortcoming in missing), None)
+    return PreparedDocument(customer_id, reference, party.name, document, missing, reason)
+
+
+class WaitingAccount(NamedTuple):
+    """An account of a run that waits to be billed, with the totals that it keeps of its pending charges.
+
+    `expected` is the digest of the document that the confirmed preview showed.
+    """
+
+    position: int
+    expected: str | None
+    pending_charges: int
+    pending_amount: Decimal
+
+
+class BilledItem(NamedTuple):
+    """An account with the document to store, the number of charges on it and their exact sum."""
+
+    prepared: PreparedDocument
+    charges: int
+    amount: Decimal
+
+
+class LeftOutItem(NamedTuple):
+    """Charges of an account that are not billed: their number, exact sum, and the reason."""
+
+    key: AccountKey
+    charges: int
+    amount: Decimal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """Decisions on some accounts of a run, to be stored.
+
+    `left_out` are due charges without a document. `later` are charges of after the cut-off, beside due ones of the same
+    account. `finished` are accounts without pending charges: another run has billed them.
+    """
+
+    billed: list[BilledItem] = field(default_factory=list)
+    left_out: list[LeftOutItem] = field(default_factory=list)
+    later: list[LeftOutItem] = field(default_factory=list)
+    finished: list[AccountKey] = field(default_factory=list)
+
+
+def plan_chunk(accounts: Mapping[AccountKey, WaitingAccount], data: BillingData, *, confirmed: bool) -> ChunkPlan:
+    """Decide what a run makes of each account's pending charges.
+
+    In a `confirmed` run a document that differs from the confirmed preview is left out. Charges that the account counts as
+    pending, and that are not due, were incurred after the cut-off. Raises Conflict if an account counts fewer charges than
+    are due.
+    """
+    plan = ChunkPlan()
+    prepared_by_key = {prepared.key: prepared for prepared in prepare_documents(data)}
+    due: dict[AccountKey, tuple[int, Decimal]] = {}
+    for key, prepared in prepared_by_key.items():
+        if key in accounts:
+            due[key] = charges, amount = prepared.document.charges, prepared.document.amount
+            reason = _reason(prepared, accounts[key].expected, confirmed=confirmed)
+            if reason is None:
+                plan.billed.append(BilledItem(prepared, charges, amount))
+            else:
+                plan.left_out.append(LeftOutItem(key, charges, amount, reason))
+    for key, account in accounts.items():
+        _plan_remainder(plan, key, account, due.get(key))
+    return plan
+
+
+def _reason(prepared: PreparedDocument, expected: str | None, *, confirmed: bool) -> str | None:
+    if prepared.reason is None and confirmed and prepared.document.digest() != expected:
+        return CHANGED
+    return prepared.reason
+
+
+def _plan_remainder(plan: ChunkPlan, key: AccountKey, account: WaitingAccount, due: tuple[int, Decimal] | None) -> None:
+    """Plan the pending charges of an account that are not due."""
+    due_charges, due_amount = due or (0, None)
+    charges = account.pending_charges - due_charges
+    if charges < 0:
+        customer_id, currency = key
+        raise Conflict(
+            "account_drift",
+            f"The pending totals of customer {customer_id} in {currency} do not match the charges: run `flask doctor`.",
+        )
+    if charges:
+        amount = account.pending_amount if due_amount is None else EXACT.subtract(account.pending_amount, due_amount)
+        item = LeftOutItem(key, charges, amount, AFTER_CUT_OFF)
+        (plan.left_out if due is None else plan.later).append(item)
+    elif due is None:
+        plan.finished.append(key)
+
+
+def billed_charges(items: Iterable[BilledItem]) -> int:
+    """Return the number of charges on documents."""
+    return sum(item.charges for item in items)
