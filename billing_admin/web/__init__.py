@@ -1,7 +1,7 @@
-"""Pages for people: one file a subject, each with its blueprint, its forms and its views.
+"""Pages: one module a subject, with its blueprint, forms and views.
 
-A subject states at its blueprint what its pages need; the guard refuses a page for which nothing is stated. A view reads through
-`queries` and `db.session`, changes through `transaction(operations.…)`, and knows neither SQL nor arithmetic.
+A blueprint states the permissions that its pages need; the guard refuses a page without one. Views read through `queries` and
+write through `transaction(operations.…)`. They contain no SQL and no arithmetic.
 """
 
 from types import ModuleType
@@ -30,7 +30,7 @@ from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
 
-# Each has a blueprint `pages`, made by `guard.page_blueprint`.
+# Each module has a blueprint named `pages`, made by `guard.page_blueprint`.
 SUBJECTS: tuple[ModuleType, ...] = (
     sign_in,
     dashboard,
@@ -68,7 +68,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
 
 
 def init_web(app: Flask, config: Settings) -> None:
-    """Add the pages; what guards them comes before any page."""
+    """Register sign-in, the guard, the template environment and the pages of each subject."""
     init_sign_in(app, config)
     init_guard(app)
     init_filters(app)

@@ -148,7 +148,7 @@ def test_enter_leads_to_the_next_row_and_makes_one_at_the_end(seeded: Seeded, vi
 
 def test_without_a_script_lines_are_pasted_into_a_field(seeded: Seeded, visit: Visit) -> None:
     visitor = _window(seeded, visit, 1280, javascript=False, reference="GRIDPLAIN")
-    visitor.page.get_by_text("Paste lines without a script").click()
+    visitor.page.get_by_text("Paste lines as text").click()
     visitor.page.locator("#pasted").fill("\n".join(TWENTY))
     visitor.press("Add 10 rows")
     assert visitor.page.locator("#rows-19-description").input_value() == "Pasted 20"

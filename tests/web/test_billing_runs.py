@@ -84,8 +84,8 @@ def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> No
     response = send(browser, "/billing-runs/new", **chosen)
     assert response.status_code == 303
     page = browser.get(response.location)
-    assert "Customers “acme”, “foo”, USD. To be left as drafts." in words(page)
-    again = browser.get(link(page, "Change"))
+    assert "Customers “acme”, “foo”, USD. Created as drafts." in words(page)
+    again = browser.get(link(page, "Go back"))
     assert (field(again, "through"), textarea(again, "customers")) == ("2026-03-31", "acme\nfoo")
     assert '<option selected value="USD">' in again.text
 
@@ -137,9 +137,9 @@ def test_nothing_due_offers_no_button(browser: FlaskClient) -> None:
 
 
 def test_large_previews_show_the_first_and_say_so(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MOST_SHOWN", 1)
+    monkeypatch.setattr(pages, "MAX_PREVIEW_ROWS", 1)
     page = words(browser.get(PREVIEW))
-    assert "These are the first 1 of 2" in page
+    assert "Only the first 1 of 2 are shown" in page
     assert "Issue 2 invoices" in page
 
 
@@ -172,9 +172,9 @@ def test_the_run_makes_what_the_preview_showed(browser: FlaskClient, session: Se
 def test_drafts_are_left_when_asked(browser: FlaskClient) -> None:
     url = PREVIEW.replace("make=issue", "make=drafts")
     preview = browser.get(url)
-    assert "Make 2 drafts" in words(preview)
+    assert "Create 2 drafts" in words(preview)
     page = browser.get(confirm(browser, preview, url).location)
-    assert "2 drafts made, 5.95 EUR and 11.90 USD." in words(page)
+    assert "2 drafts created, 5.95 EUR and 11.90 USD." in words(page)
     assert has_link(page, "Show 2 drafts")
     assert [invoice.status for invoice in all_invoices()] == ["draft", "draft"]
 
@@ -269,7 +269,7 @@ def test_unknown_runs_are_not_there(browser: FlaskClient) -> None:
 
 
 def test_lists_runs_with_their_totals(app: Flask, browser: FlaskClient) -> None:
-    assert "No billing run yet" in words(browser.get("/billing-runs"))
+    assert "No billing runs yet" in words(browser.get("/billing-runs"))
     confirm(browser, browser.get(PREVIEW))
     page = words(browser.get("/billing-runs"))
     assert "31 Mar 2026 All customers Issued 1 Apr 2026 1 1 5.95 EUR 11.90 USD admin@example.com Done" in page

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin.models import AuditEvent, Charge
 from billing_admin.web.charges import grid
-from billing_admin.web.charges.grid import MOST_ROWS
+from billing_admin.web.charges.grid import MAX_ROWS
 from tests.books import assert_books_balance
 from tests.clipboard import COPIED
 from tests.making import change_settings, make_customer, make_service
@@ -79,8 +79,8 @@ def test_saves_every_row_with_what_it_says_or_what_stands_above(browser: FlaskCl
     ("line", "column", "sentence"),
     [
         (",GenericCompute,1 or 2", "quantity", "Row 2: “1 or 2” is not a number such as 1,234.50."),
-        (",Unheard of,1", "service", "Row 2: No service is called “Unheard of”. Choose one from the list."),
-        ("nobody,GenericCompute,1", "customer", "Row 2: No customer is called “nobody”."),
+        (",Unheard of,1", "service", "Row 2: No service matches “Unheard of”. Choose one from the list."),
+        ("nobody,GenericCompute,1", "customer", "Row 2: No customer matches “nobody”."),
         ("foo,GenericCompute,1", "unit_price", "Row 2: GenericCompute has no price in EUR"),
         (",GenericCompute,1,EUR 5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
         (",GenericCompute,1,€5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
@@ -108,10 +108,10 @@ def test_one_wrong_row_is_named_and_nothing_is_saved(
 
 
 def test_says_what_is_missing_above(browser: FlaskClient, session: Session) -> None:
-    assert "Row 1: Enter a customer, here or above the rows." in words(enter(browser, ",GenericCompute,3", customer=""))
-    assert "No customer is called “nobody”." in words(enter(browser, ",GenericCompute,3", customer="nobody"))
+    assert "Row 1: Enter a customer here or above the rows." in words(enter(browser, ",GenericCompute,3", customer=""))
+    assert "No customer matches “nobody”." in words(enter(browser, ",GenericCompute,3", customer="nobody"))
     assert "Enter the day of the charges" in words(enter(browser, ",GenericCompute,3", day=""))
-    assert "Enter a charge: a service and a quantity" in words(enter(browser))
+    assert "Enter at least one charge, with a service and quantity" in words(enter(browser))
     assert stored(session) == []
 
 
@@ -120,10 +120,10 @@ def test_sent_twice_each_charge_is_stored_once(browser: FlaskClient, session: Se
     lines = (",GenericCompute,3", ",GenericCompute,4")
     enter(browser, *lines, page=page)
     again = enter(browser, *lines, page=page)
-    assert "These charges were saved already. Each is stored once." in words(browser.get(again.location))
+    assert "These charges were already saved. They were not added again." in words(browser.get(again.location))
     assert len(stored(session)) == 2
     other = enter(browser, lines[0], ",GenericCompute,5", page=page)
-    assert "Row 2: This row was saved already, with another quantity" in words(other)
+    assert "Row 2: This row was already saved with a different quantity" in words(other)
     assert (shown(other, 1, "id"), shown(other, 2, "id")) == (shown(page, 1, "id"), field(other, "rows-1-id"))
     assert shown(other, 2, "id") != shown(page, 2, "id")
     assert enter(browser, lines[0], ",GenericCompute,5", page=other).status_code == 303
@@ -133,7 +133,7 @@ def test_sent_twice_each_charge_is_stored_once(browser: FlaskClient, session: Se
 def test_a_check_says_count_and_sums_and_saves_nothing(browser: FlaskClient, session: Session) -> None:
     response = enter(browser, ",GenericCompute,3", "foo,,1,0.001,,Work", then="check")
     assert response.status_code == 200
-    assert "2 charges of 0.001 EUR, 7.50 USD can be saved. Nothing is saved yet." in words(response)
+    assert "2 charges of 0.001 EUR, 7.50 USD can be saved. Nothing has been saved yet." in words(response)
     assert stored(session) == []
     assert "Row 1: “x” is not a number" in words(enter(browser, ",GenericCompute,x", then="check"))
     assert len(stored(session)) == 0
@@ -156,12 +156,12 @@ def test_lines_of_a_spreadsheet_go_into_blank_rows_and_more_rows_are_made(browse
 def test_lines_that_find_no_room_stay_where_they_were_pasted(
     browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "MOST_ROWS", 12)
+    monkeypatch.setattr(grid, "MAX_ROWS", 12)
     page = enter(browser, pasted="\n".join(f"\tGenericCompute\t{number}" for number in range(14)), then="rows")
     assert shown(page, 12, "quantity") == "11"
     assert 'name="rows-12-id"' not in page.text
     assert "\tGenericCompute\t12\n\tGenericCompute\t13</textarea>" in page.text
-    assert "Only 12 rows fit. Cut these 2 lines out" in words(page)
+    assert "The grid has at most 12 rows. Cut these 2 lines" in words(page)
 
 
 def test_a_service_is_the_one_that_is_meant_or_asked_for(browser: FlaskClient, session: Session) -> None:
@@ -172,8 +172,8 @@ def test_a_service_is_the_one_that_is_meant_or_asked_for(browser: FlaskClient, s
         ("h2", "Hosting", "4"),
     ):
         make_service(code=code, name=name, prices={"USD": Decimal(price)})
-    assert "Row 1: Several services are called so: h1, h2." in words(enter(browser, ",hosting,1"))
-    assert "Row 1: Several services are called so: DB, db." in words(enter(browser, ",Db,1"))
+    assert "Row 1: Several services match: h1, h2." in words(enter(browser, ",hosting,1"))
+    assert "Row 1: Several services match: DB, db." in words(enter(browser, ",Db,1"))
     assert stored(session) == []
     enter(browser, ",db,1", ",DB,1", ",base,2", ",H2,1", ",BASE TWO,2")
     assert [one.amount for one in stored(session)] == [1, 2, 4, 100, 200]
@@ -185,8 +185,8 @@ def test_an_unknown_button_saves_nothing(browser: FlaskClient, session: Session)
 
 
 def test_rows_beyond_the_last_are_not_left_out_in_silence(browser: FlaskClient, session: Session) -> None:
-    more: dict[str, Any] = {f"rows-{MOST_ROWS}-id": str(uuid4()), f"rows-{MOST_ROWS}-service": "GenericCompute"}
-    assert "Send 300 rows at most." in words(enter(browser, ",GenericCompute,1", **more))
+    more: dict[str, Any] = {f"rows-{MAX_ROWS}-id": str(uuid4()), f"rows-{MAX_ROWS}-service": "GenericCompute"}
+    assert "Use at most 300 rows." in words(enter(browser, ",GenericCompute,1", **more))
     assert stored(session) == []
 
 
@@ -215,7 +215,7 @@ def test_nineteen_inch_racks_are_two_charges(browser: FlaskClient, session: Sess
 
 
 def test_lines_without_room_keep_their_quotes(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "MOST_ROWS", 10)
+    monkeypatch.setattr(grid, "MAX_ROWS", 10)
     lines = [f'\tGenericCompute\t{number}\t\t\t"Gold" support' for number in range(12)]
     page = enter(browser, pasted="\r\n".join(lines), then="rows")
     assert "\n".join(lines[10:]) + "</textarea>" in html.unescape(page.text)
@@ -231,7 +231,7 @@ def test_a_customer_who_is_named_in_each_row_is_looked_up_once(app: Flask, brows
 
 def test_pasted_lines_are_not_forgotten_when_saving(browser: FlaskClient, session: Session) -> None:
     response = enter(browser, ",GenericCompute,1", pasted="\tGenericCompute\t2")
-    assert "These lines are not among the rows yet" in words(response)
+    assert "These lines are not in the grid yet" in words(response)
     assert stored(session) == []
     wide = enter(browser, pasted="acme\tGenericCompute\t2\t\t\tOf\tmany\tcells", then="rows")
     assert shown(wide, 1, "description") == "Of many cells"
@@ -240,7 +240,7 @@ def test_pasted_lines_are_not_forgotten_when_saving(browser: FlaskClient, sessio
 def test_likely_duplicates_are_told(browser: FlaskClient, session: Session) -> None:
     change_settings(hold_likely_duplicates=True)
     response = enter(browser, ",GenericCompute,3", ",GenericCompute,3", ",GenericCompute,4")
-    told = "3 charges of 25.00 USD saved. Among them: 1 likely duplicate, to be reviewed."
+    told = "3 charges of 25.00 USD saved. Review 1 likely duplicate."
     assert told in words(browser.get(response.location))
     assert [one.status for one in stored(session)].count("held") == 1
 

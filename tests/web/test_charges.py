@@ -94,7 +94,7 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
     page = browser.get("/charges/new")
     assert ('value="acme"' in page.text, 'value="foo"' in page.text) == (True, False)
     response = add(browser, customer="ltd")
-    assert "Several are called so: Bar Ltd (bar), Föö Ltd (foo). Enter the reference of one." in words(response)
+    assert "Several customers match: Bar Ltd (bar), Föö Ltd (foo). Enter one of the references." in words(response)
     assert field(response, "customer") == "ltd"
     unclear = add(browser, customer=" foo l ", unit_price="1.234,50")
     assert field(unclear, "customer") == "foo"
@@ -106,8 +106,8 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"customer": ""}, "Enter a customer: the reference, or a part of the name."),
-        ({"customer": "nobody"}, "No customer is called “nobody”."),
+        ({"customer": ""}, "Enter a customer reference, or part of the name."),
+        ({"customer": "nobody"}, "No customer matches “nobody”."),
         ({"service": "nothing"}, "Choose one from the list."),
         ({"service": "", "quantity": ""}, "Give a service, or a description with a price."),
         ({"service": "", "description": "Work"}, "Give a unit price or an amount"),
@@ -126,7 +126,7 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
         ({"day": "2026-02-30"}, "Enter a day such as 2026-11-22."),
         ({"day": "1969-12-31"}, "Use a day between 1970 and 2199."),
         ({"description": "a\x00b"}, "Remove the control character U+0000 at position 2."),
-        ({"id": "x"}, "The form's key was lost. Send the form again."),
+        ({"id": "x"}, "This form was incomplete. Send it again."),
     ],
 )
 def test_says_how_to_mend_it_and_keeps_the_input(
@@ -144,7 +144,7 @@ def test_sent_twice_it_is_one_charge(browser: FlaskClient, session: Session) -> 
     id = str(uuid4())
     first, second = add(browser, id=id), add(browser, id=id)
     assert first.location == second.location == f"/charges/{id}"
-    assert "It is stored once." in words(browser.get(second.location))
+    assert "It was not added again." in words(browser.get(second.location))
     assert len(stored(session)) == 1
 
 
@@ -153,7 +153,7 @@ def test_sent_again_with_other_values_it_asks_and_then_adds_a_second(browser: Fl
     add(browser, id=id)
     response = add(browser, id=id, quantity="4")
     assert response.status_code == 422
-    assert "saved already, with another quantity. Send it again to add a second charge." in words(response)
+    assert "already saved with a different quantity. Send it again to add a second charge." in words(response)
     assert add(browser, id=field(response, "id"), quantity="4").status_code == 303
     assert [charge.quantity for charge in stored(session)] == [3, 4]
 
@@ -162,7 +162,7 @@ def test_save_and_add_another_keeps_customer_and_day(browser: FlaskClient) -> No
     response = add(browser, then="another")
     page = browser.get(response.location)
     assert [field(page, name) for name in ("customer", "day", "quantity")] == ["acme", "2026-03-15", ""]
-    assert "Saved last: GenericCompute, 15 Mar 2026, 7.50 USD for ACME Inc." in words(page)
+    assert "Last saved: GenericCompute, 15 Mar 2026, 7.50 USD for ACME Inc." in words(page)
 
 
 def test_a_likely_duplicate_is_told_with_a_link(browser: FlaskClient, session: Session) -> None:
@@ -173,14 +173,14 @@ def test_a_likely_duplicate_is_told_with_a_link(browser: FlaskClient, session: S
     assert "Likely duplicate" in words(page)
     assert link(page, "An earlier charge") == f"/charges/{first.id}"
     again = browser.get(add(browser, then="another").location)
-    assert "It looks the same as an earlier charge." in words(again)
+    assert "It has the same values as an earlier charge." in words(again)
 
 
 def test_a_likely_duplicate_is_held_where_the_house_wants_it(browser: FlaskClient) -> None:
     change_settings(hold_likely_duplicates=True)
     add(browser)
     page = browser.get(add(browser).location)
-    assert "This one is held until somebody decides." in words(page)
+    assert "This charge is held until you keep or cancel it." in words(page)
 
 
 def test_without_customers_says_what_to_do_first(app: Flask) -> None:
@@ -196,12 +196,12 @@ def test_is_held_released_and_cancelled(browser: FlaskClient, session: Session) 
     assert send(browser, f"{at}/hold", reason="Waits for an order").location == at
     assert "Held: Waits for an order" in words(browser.get(at))
     send(browser, f"{at}/hold", reason="Again")
-    assert "in that state already" in words(browser.get(at))
+    assert "already has this status" in words(browser.get(at))
     send(browser, f"{at}/release", reason="It came")
     assert "It is pending again." in words(browser.get(at))
     refused = send(browser, f"{at}/cancel", reason=" ")
     assert refused.status_code == 422
-    assert "Say why" in words(refused)
+    assert "Enter a reason." in words(refused)
     send(browser, f"{at}/cancel", reason="Never ordered")
     page = browser.get(at)
     assert "Cancelled: Never ordered" in words(page)
@@ -296,7 +296,7 @@ def test_pages_keep_the_filter_and_show_each_charge_once(browser: FlaskClient, m
 def test_too_many_to_add_up_says_so(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charge_queries, "LARGE_RESULT", 1)
     post(make_spec("acme", "1"), make_spec("acme", "2"))
-    assert "10,000+ charges" in words(browser.get("/charges"))
+    assert "More than 10,000 charges." in words(browser.get("/charges"))
     assert "2 charges in USD 3.00 USD" in words(browser.get("/charges?status=pending"))
 
 

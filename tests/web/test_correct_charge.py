@@ -56,9 +56,9 @@ def test_it_is_replaced_and_both_pages_lead_to_the_other(browser: FlaskClient, s
     page = browser.get(response.location)
     assert "Charge corrected." in words(page)
     assert "Exact amount 10.00 USD" in words(page)
-    old = browser.get(link(page, "a charge that was wrong"))
+    old = browser.get(link(page, "a cancelled charge"))
     assert "Cancelled: Misread" in words(old)
-    assert link(old, "Another charge") == response.location
+    assert link(old, "another charge") == response.location
     assert not has_link(old, "Correct")
     assert stored(session, A).status == "cancelled"
 
@@ -67,11 +67,11 @@ def test_it_is_replaced_and_both_pages_lead_to_the_other(browser: FlaskClient, s
     ("changes", "sentence"),
     [
         ({}, "Change at least one field"),
-        ({"reason": " ", "amount": "7"}, "Say why"),
+        ({"reason": " ", "amount": "7"}, "Enter a reason."),
         ({"amount": "7", "unit_price": "7"}, "Give a unit price or an amount, not both."),
         ({"amount": "EUR 7"}, "The amount is in EUR; enter it in USD."),
         ({"quantity": ""}, "Enter a quantity"),
-        ({"customer": "nobody"}, "No customer is called “nobody”."),
+        ({"customer": "nobody"}, "No customer matches “nobody”."),
         ({"day": "1969-01-01"}, "Use a day between 1970 and 2199."),
     ],
 )
@@ -93,7 +93,7 @@ def test_sent_twice_it_is_corrected_once(browser: FlaskClient, session: Session)
     names = {"customer": "acme", "description": "Work", "quantity": "1", "day": "2026-03-15", "reason": "Misread"}
     second = send(browser, f"/charges/{A}/correct", **names, **given)
     assert first.location == second.location == f"/charges/{B}"
-    assert "It is stored once." in words(browser.get(second.location))
+    assert "This charge was already corrected." in words(browser.get(second.location))
 
 
 def test_what_cannot_be_corrected_says_what_to_do_instead(browser: FlaskClient) -> None:
@@ -108,7 +108,7 @@ def test_what_cannot_be_corrected_says_what_to_do_instead(browser: FlaskClient) 
     correct(browser, B, amount="7")
     bill()
     billed = browser.get(f"/charges/{A}")
-    assert "credit INV-2026-00001 instead, or make it void while nobody has paid it" in words(billed)
+    assert "credit INV-2026-00001, or void the invoice if it has no payments" in words(billed)
     assert has_link(browser.get(f"/charges/{A}/correct"), "INV-2026-00001")
     assert has_link(browser.get(f"/charges/{B}/correct"), "its replacement")
     assert send(browser, f"/charges/{A}/correct", **filled()).status_code == 422
@@ -137,9 +137,9 @@ def test_each_stands_beside_the_earlier_one(browser: FlaskClient) -> None:
     assert fields(page, "id") == [str(C), str(B)]
     one = browser.get(f"/charges/duplicates/{B}")
     assert words(one).count("Posted by command line") == 2
-    assert "The same in both Customer ACME Inc (acme)" in words(one)
+    assert "Same in both charges Customer ACME Inc (acme)" in words(one)
     assert field(one, "id") == str(B)
-    assert link(browser.get(f"/charges/{B}"), "Compare them") == f"/charges/duplicates/{B}"
+    assert link(browser.get(f"/charges/{B}"), "Compare the charges") == f"/charges/duplicates/{B}"
 
 
 def test_they_are_kept_after_a_look_at_their_number_and_sum(browser: FlaskClient, session: Session) -> None:
@@ -153,15 +153,15 @@ def test_they_are_kept_after_a_look_at_their_number_and_sum(browser: FlaskClient
     assert "2 charges kept." in words(browser.get(done.location))
     assert (stored(session, B).status, stored(session, C).status) == ("pending", "pending")
     assert "kept on" in words(browser.get(f"/charges/{B}"))
-    assert "This is decided: the charge is kept." in words(browser.get(f"/charges/duplicates/{B}"))
+    assert "This charge was kept." in words(browser.get(f"/charges/duplicates/{B}"))
     again = send(browser, "/charges/duplicates/keep", id=str(B), reason="")
-    assert "Nothing to do" in words(browser.get(again.location))
+    assert "Nothing changed." in words(browser.get(again.location))
 
 
 def test_cancelling_needs_a_reason(browser: FlaskClient, session: Session) -> None:
     alike(A, B)
     refused = send(browser, "/charges/duplicates/cancel", id=str(B), reason=" ")
-    assert (refused.status_code, "Say why" in words(refused)) == (422, True)
+    assert (refused.status_code, "Enter a reason." in words(refused)) == (422, True)
     send(browser, "/charges/duplicates/cancel", id=str(B), reason="Sent twice")
     assert (stored(session, B).status, stored(session, B).status_reason) == ("cancelled", "Sent twice")
     late = send(browser, "/charges/duplicates/keep", id=str(B), reason="")
@@ -170,7 +170,7 @@ def test_cancelling_needs_a_reason(browser: FlaskClient, session: Session) -> No
 
 def test_nothing_ticked_nothing_done(browser: FlaskClient) -> None:
     response = send(browser, "/charges/duplicates/keep", id="x")
-    assert "Tick some charges first." in words(browser.get(response.location))
+    assert "Select at least one charge." in words(browser.get(response.location))
     alike(A)
     assert browser.get(f"/charges/duplicates/{A}").status_code == 409
 

@@ -146,7 +146,7 @@ def test_a_wrong_date_issues_none(browser: FlaskClient, draft: Invoice) -> None:
 
 def test_a_run_offers_to_issue_its_drafts(browser: FlaskClient, draft: Invoice) -> None:
     page = browser.get(f"/billing-runs/{draft.run_id}")
-    assert "Issue 1 invoice, 17.00 USD" in words(browser.get(link(page, "Issue its drafts")))
+    assert "Issue 1 invoice, 17.00 USD" in words(browser.get(link(page, "Issue drafts")))
 
 
 def test_a_viewer_changes_no_draft(app: Flask, draft: Invoice) -> None:

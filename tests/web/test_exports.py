@@ -133,7 +133,7 @@ def test_a_worker_makes_the_file_with_its_totals(browser: FlaskClient) -> None:
     assert response.status_code == 303
     page = browser.get(response.location)
     assert "Job: export Done" in words(page)
-    made = browser.get(link(page, "Fetch the file"))
+    made = browser.get(link(page, "Download the file"))
     assert (made.status_code, made.mimetype) == (200, "application/zip")
     with zipfile.ZipFile(io.BytesIO(made.data)) as archive:
         name, meta = archive.namelist()
@@ -148,7 +148,7 @@ def test_a_worker_makes_the_file_with_its_totals(browser: FlaskClient) -> None:
 
 def test_a_file_is_for_those_who_may_see_its_list(app: Flask, browser: FlaskClient) -> None:
     job = browser.get(send(browser, "/exports/audit-events.csv/prepare").location)
-    address = link(job, "Fetch the file")
+    address = link(job, "Download the file")
     assert browser.get(address).status_code == 200
     viewer = signed_in(app, "viewer")
     assert viewer.get(address).status_code == 200  # who may read the audit log

@@ -80,7 +80,7 @@ def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: 
     sent = send(browser, brought.location, **mapping(columns))
     checked = browser.get(sent.location)
     assert "The file has no errors" in words(checked)
-    assert "Sum of the new, USD 13.75 USD" in words(checked)
+    assert "Sum of new rows, USD 13.75 USD" in words(checked)
     assert "Import 2 new charges" in words(checked)
     assert fresh(session, select(Charge)) == []
     action = re.search(r'action="([^"]+/start)"', checked.text)
@@ -120,7 +120,7 @@ def test_the_same_file_is_noticed(browser: FlaskClient) -> None:
     send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]
     brought = upload(browser, "charges", CHARGES)
     assert "This file was already imported" in words(browser.get(brought.location))
-    assert "There already, the same 2" in words(check(browser, "charges", CHARGES))
+    assert "Already stored, unchanged 2" in words(check(browser, "charges", CHARGES))
 
 
 def test_the_mapping_of_a_header_is_remembered(browser: FlaskClient) -> None:
@@ -213,7 +213,7 @@ def test_existing_customers_are_changed_by_choice(browser: FlaskClient, session:
     content = b"reference,name,currency\nacme,ACME Inc,USD\n"
     assert "Update what exists" in words(check(browser, "customers", content))
     page = check(browser, "customers", content, existing="update")
-    assert "There already, changed by the file 1" in words(page)
+    assert "Already stored, changed by the file 1" in words(page)
     fresh_page = browser.get(upload(browser, "customers", content + b"x,X,EUR\n").location)
     assert mapping(fresh_page)["existing"] == "refuse"  # to change things is chosen anew for each file
     send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]

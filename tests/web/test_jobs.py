@@ -41,12 +41,12 @@ def failed(id: UUID) -> None:
 
 
 def test_before_the_first_one_the_list_says_what_belongs_here(browser: FlaskClient) -> None:
-    assert "No job yet" in words(browser.get("/jobs"))
+    assert "No jobs yet" in words(browser.get("/jobs"))
 
 
 def test_a_run_is_watched_from_its_own_page_and_from_the_list(app: Flask, browser: FlaskClient, run_id: UUID) -> None:
     waiting = browser.get(f"/billing-runs/{run_id}")
-    assert "The run begins in a moment" in words(waiting)
+    assert "The run will start shortly" in words(waiting)
     assert "data-live" in waiting.text
     assert "Continue this run" not in waiting.text
     listed = browser.get("/jobs")
@@ -54,7 +54,7 @@ def test_a_run_is_watched_from_its_own_page_and_from_the_list(app: Flask, browse
     page = browser.get(link(listed, "2 Apr 2026, 09:30 UTC"))
     assert link(page, "Refresh") == page.request.path
     assert link(page, "Show the billing run") == f"/billing-runs/{run_id}"
-    assert "Stop this job" not in page.text
+    assert "Stop job" not in page.text
     run_jobs(app)
     assert "1 of 1 accounts billed or left out" in words(browser.get(page.request.path))
     done = browser.get(f"/billing-runs/{run_id}")

@@ -128,7 +128,7 @@ def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:
         ({"received_on": "2026-04-03", "keep": "y"}, "this day is still to come"),
         ({"received_on": "", "keep": "y"}, "Enter the day it was received"),
         ({"method": "write_off", "keep": "y"}, "Choose one from the list."),
-        ({"id": "", "keep": "y"}, "The form's key was lost."),
+        ({"id": "", "keep": "y"}, "This form was incomplete."),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(

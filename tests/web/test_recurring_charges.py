@@ -76,8 +76,8 @@ def test_it_is_added_and_shows_what_comes(browser: FlaskClient, session: Session
     assert (response.status_code, response.location) == (303, f"{AT}/{row.id}")
     page = words(browser.get(response.location))
     assert "Recurring charge saved." in page
-    assert "The list price on the day of posting" in page
-    for coming in ("62.00 USD", "With the next run", "1 May 2026 10 of 31 days", "20.00 USD"):
+    assert "List price on the day of posting" in page
+    for coming in ("62.00 USD", "With the next billing run", "1 May 2026 10 of 31 days", "20.00 USD"):
         assert coming in page, coming
     assert "ACME Inc" in words(browser.get(AT))
     assert "Hosting Every month" in words(browser.get(f"/customers/{row.customer_id}/recurring"))
@@ -109,7 +109,7 @@ def test_sent_twice_it_is_stored_once(browser: FlaskClient, session: Session) ->
     id = str(uuid4())
     first, second = add(browser, id=id), add(browser, id=id)
     assert first.location == second.location
-    assert "It is stored once." in words(browser.get(second.location))
+    assert "It was not added again." in words(browser.get(second.location))
     assert len(stored(session)) == 1
 
 
@@ -120,8 +120,8 @@ def test_what_is_due_is_posted_at_once_if_wanted(browser: FlaskClient, session: 
     assert "2 charges posted." in words(page)
     assert charges(session) == ["2026-03-01 31", "2026-04-01 31"]
     charge = browser.get(link(page, "1 Mar 2026"))
-    assert link(charge, "Show its recurring charge") == at
-    assert "Nothing was due." in words(browser.get(send(browser, f"{at}/post").location))
+    assert link(charge, "Show the recurring charge") == at
+    assert "No charges were due." in words(browser.get(send(browser, f"{at}/post").location))
 
 
 def test_what_cannot_be_posted_says_why(browser: FlaskClient, session: Session) -> None:
@@ -135,11 +135,11 @@ def test_it_pauses_and_goes_on(browser: FlaskClient, session: Session) -> None:
     at = add(browser).location
     assert "Pause this recurring charge?" in words(browser.get(f"{at}/pause"))
     page = browser.get(send(browser, f"{at}/pause", reason="Disputed").location)
-    assert "Nothing that begins from 2 Apr 2026 on is posted." in words(page)
-    assert "It is paused." in words(page)
+    assert "Periods that begin on 2 Apr 2026 or later are not posted." in words(page)
+    assert "This recurring charge is paused." in words(page)
     assert has_link(browser.get(f"{AT}?status=paused"), "Hosting")
     page = browser.get(send(browser, link(page, "Resume"), reason="").location)
-    assert "It goes on." in words(page)
+    assert "Recurring charge resumed." in words(page)
     assert [row.paused_on for row in stored(session)] == [None]
 
 
@@ -178,10 +178,10 @@ def test_it_changes_from_a_day(browser: FlaskClient, session: Session) -> None:
     assert (unchanged.status_code, "Change at least one field" in words(unchanged)) == (422, True)
     response = change(browser, at, **{"from": "2026-04-16"}, quantity="3")
     page = browser.get(response.location)
-    assert link(page, "An earlier one") == at
+    assert link(page, "An earlier recurring charge") == at
     old = browser.get(at)
-    assert "It was changed after 15 Apr 2026" in words(old)
-    assert link(old, "another one") == response.location
+    assert "The terms changed after 15 Apr 2026" in words(old)
+    assert link(old, "next recurring charge") == response.location
     assert [(row.starts_on, row.ends_on, plain_decimal(row.quantity)) for row in stored(session)] == [
         (date(2026, 3, 1), date(2026, 4, 15), "1"),
         (date(2026, 4, 16), None, "3"),

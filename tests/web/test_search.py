@@ -70,7 +70,7 @@ def test_hits_are_grouped(viewer: FlaskClient, session: Session) -> None:
     for q in ("2026-0000", "Ångström", "1,234.50", "1234.50 USD"):
         assert "Invoices Number Customer Issued Due Status Total Balance INV-2026-00001" in found(viewer, q)
     for q in ("1234.51", "1234.50 EUR", "12.345"):
-        assert "Nothing matches" in found(viewer, q)
+        assert "No matches for" in found(viewer, q)
 
 
 def test_a_total_is_found_by_each_reading_and_by_the_currencies_of_its_sign(
@@ -109,7 +109,7 @@ def test_many_hits_lead_to_the_whole_list(viewer: FlaskClient, session: Session)
 
 @pytest.mark.parametrize("q", ["", "   ", "\x00"])
 def test_without_a_text_says_what_can_be_found(viewer: FlaskClient, q: str) -> None:
-    assert "What are you looking for?" in found(viewer, q)
+    assert "Enter a search text" in found(viewer, q)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_without_a_text_says_what_can_be_found(viewer: FlaskClient, q: str) -> N
 def test_without_a_hit_says_so_and_keeps_the_text(viewer: FlaskClient, session: Session, q: str) -> None:
     make_customer(reference="C", name="Name")
     response = viewer.get("/search", query_string={"q": q})
-    assert "Nothing matches" in response.text
+    assert "No matches for" in response.text
     assert "<b>" not in response.text
 
 

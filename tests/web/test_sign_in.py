@@ -40,10 +40,10 @@ WRONG = "violet-anchor-meadow-38"
 SHELF_PAGE = """
 {% extends "base.html" %}
 {% from "macros/layout.html" import page_header %}
-{% from "macros/forms.html" import post_form, field, actions %}
+{% from "macros/forms.html" import post_form, field, form_actions %}
 {% block title %}Shelf{% endblock %}
 {% block header %}{{ page_header("Shelf") }}{% endblock %}
-{% block content %}{% call post_form(form=form) %}{{ field(form.width) }}{{ actions("Save") }}{% endcall %}{% endblock %}
+{% block content %}{% call post_form(form=form) %}{{ field(form.width) }}{{ form_actions("Save") }}{% endcall %}{% endblock %}
 """
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -259,7 +259,7 @@ def test_throttled_inside_the_transaction_too(app: Flask, client: FlaskClient, s
     """Others may have failed between the first look and the write."""
     email = person(app)
     fail(client, email, 10)
-    with patch("billing_admin.web.access.sign_in.throttled", return_value=False):
+    with patch("billing_admin.web.access.sign_in.is_sign_in_throttled", return_value=False):
         assert WRONG_CREDENTIALS in sign_in_from(client, email, PASSWORD, "192.0.2.1").text
     assert count(session, SignInFailure) == 10
 

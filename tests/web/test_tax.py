@@ -164,10 +164,10 @@ def test_every_number_opens_into_what_it_was_made_of(admin: FlaskClient, mixed: 
     text = words(shown.text)
     assert "Everything adds up" in text
     assert "Net 1.23 USD + plus Tax 0.24 USD = equals Total 1.47 USD Adds up" in text
-    assert "Net of line 1 0.67 USD × × Percentage 19 % = equals Exactly 0.1273 USD" in text
+    assert "Net of line 1 0.67 USD × × Percentage 19 % = equals Exact amount 0.1273 USD" in text
     assert "Rounded once, half up, to 2 digits 0.13 USD" in text
-    assert "Gross of lines 2–3 0.66 USD × × Its part that is tax 19 ÷ 119 = equals Exactly 0.10537815… USD" in text
-    assert "what is left, 0.55 USD , is the net" in text
+    assert "Gross of lines 2–3 0.66 USD × × Tax share 19 ÷ 119 = equals Exact amount 0.10537815… USD" in text
+    assert "The net, 0.55 USD , is distributed" in text
     assert "2. b 1 0.333 USD 0.33 USD 0.28 USD without 19 % tax Adds up" in text
     for anchor in ("total", "net", "tax-1", "tax-2", "tax-3", "line-4"):
         assert f'id="{anchor}"' in shown.text
@@ -184,7 +184,10 @@ def test_what_does_not_add_up_is_said_and_not_believed(admin: FlaskClient, mixed
     transaction(_change, mixed.lines[1].id)
     text = words(admin.get(f"/invoices/{mixed.id}/explain").text)
     assert "This invoice does not add up" in text
-    assert "2. b 1 0.333 USD 0.33 USD 0.28 USD without 19 % tax Does not add up Its charges make 9.00 USD" in text
+    assert (
+        "2. b 1 0.333 USD 0.33 USD 0.28 USD without 19 % tax Does not add up The exact sum of its charges is 9.00 USD"
+        in text
+    )
     assert "This line does not add up" in admin.get(f"/invoices/{mixed.id}/lines/{mixed.lines[1].id}").text
     assert "This line does not add up" not in admin.get(f"/invoices/{mixed.id}/lines/{mixed.lines[0].id}").text
 

@@ -45,7 +45,7 @@ def account(customer: Customer, currency: str = "USD") -> str:
 
 
 def test_nothing_to_bill(browser: FlaskClient) -> None:
-    assert "Nothing to bill Charges appear here" in words(browser.get("/unbilled"))
+    assert "Nothing to bill Charges are listed here" in words(browser.get("/unbilled"))
     assert "Nothing to bill up to 30 Nov 2026" in words(browser.get("/unbilled?through=2026-11-30"))
     assert "No unbilled charges match" in words(browser.get("/unbilled?q=nobody"))
 
@@ -67,7 +67,7 @@ def test_shows_amounts_ages_and_totals(app: Flask, acme: Customer, session: Sess
     transaction(charges.hold, [held], "", SYSTEM, NOW)
     page = words(browser.get("/unbilled"))
     assert "Pending in USD ≈ 54,321.00 USD exactly 54,321.0000008 USD 5 charges of 1 customer" in page
-    assert "Pending in EUR 7.00 EUR 1 charge of 1 customer, besides 1 held" in page
+    assert "Pending in EUR 7.00 EUR 1 charge of 1 customer, plus 1 held" in page
     assert "ACME Inc 5 – none ≈ 54,321.00 USD 21.00 ≈ 4,300.00 – none 50,000.00 1 Jan 2025" in page
     assert "Foo Ltd 1 1 7.00 EUR 7.00 – none – none – none 1 May 2026" in page
     page = words(browser.get("/unbilled?through=2026-03-31"))
@@ -102,7 +102,7 @@ def test_opens_an_account_oldest_first(browser: FlaskClient, acme: Customer) -> 
 
 @pytest.mark.parametrize(
     ("move", "word", "reason", "after"),
-    [("hold", "Hold", "Disputed", "held"), ("cancel", "Remove", "Never ordered", "cancelled")],
+    [("hold", "Hold", "Disputed", "held"), ("cancel", "Cancel", "Never ordered", "cancelled")],
 )
 def test_moves_the_ticked_charges_after_a_confirmation(
     browser: FlaskClient, acme: Customer, session: Session, move: str, word: str, reason: str, after: str
@@ -121,11 +121,11 @@ def test_moves_the_ticked_charges_after_a_confirmation(
     }
     done = send(browser, f"{account(acme)}/{move}", **sent)
     assert (done.status_code, done.location) == (303, account(acme))
-    assert f"2 charges {'held' if move == 'hold' else 'removed'}." in words(browser.get(done.location))
+    assert f"2 charges {'held' if move == 'hold' else 'cancelled'}." in words(browser.get(done.location))
     assert statuses(session) == [after, after, "pending"]
     again = send(browser, f"{account(acme)}/{move}", **sent)
     assert again.status_code == 303
-    assert "Nothing to do: it was done before." in words(browser.get(again.location))
+    assert "Nothing changed. This was already done." in words(browser.get(again.location))
 
 
 def test_releases_only_what_is_held(browser: FlaskClient, acme: Customer, session: Session) -> None:
@@ -147,7 +147,7 @@ def test_releases_only_what_is_held(browser: FlaskClient, acme: Customer, sessio
 def test_nothing_ticked_says_so(browser: FlaskClient, acme: Customer) -> None:
     post(make_spec(acme, "1"))
     back = send(browser, f"{account(acme)}/release", id="nonsense")
-    assert "None of the ticked charges can be released." in words(browser.get(back.location))
+    assert "None of the selected charges can be released." in words(browser.get(back.location))
 
 
 @pytest.mark.parametrize("move", ["cancel", "hold"])
@@ -158,7 +158,7 @@ def test_a_move_needs_a_reason(browser: FlaskClient, acme: Customer, session: Se
         browser, f"{account(acme)}/{move}", id=ids, count=field(page, "count"), amount=field(page, "amount")
     )
     assert response.status_code == 422
-    assert "Say why" in words(response)
+    assert "Enter a reason." in words(response)
     assert statuses(session) == ["pending"]
 
 
@@ -169,7 +169,7 @@ def test_select_all_reaches_across_pages_and_asks_again_when_more_came(
     post(*(make_spec(acme, str(number)) for number in range(1, 6)))
     page = browser.get(account(acme))
     ticked = browser.get(link(page, "Select all 5"))
-    assert "All 5 charges are ticked" in words(ticked)
+    assert "All 5 charges are selected" in words(ticked)
     assert ticked.text.count(" checked") >= 2
     shown = send(browser, f"{account(acme)}/hold", all="1")
     assert "Hold 5 charges?" in words(shown)
@@ -177,7 +177,7 @@ def test_select_all_reaches_across_pages_and_asks_again_when_more_came(
     sent = {"all": "1", "reason": "x", "count": field(shown, "count"), "amount": field(shown, "amount")}
     response = send(browser, f"{account(acme)}/hold", **sent)
     assert response.status_code == 422
-    assert "have changed since you ticked them" in words(response)
+    assert "changed after you selected them" in words(response)
     assert "Exact sum 115.00 USD" in words(response)
     assert set(statuses(session)) == {"pending"}
     sent = {"all": "1", "reason": "x", "count": field(response, "count"), "amount": field(response, "amount")}

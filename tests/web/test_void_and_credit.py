@@ -112,7 +112,7 @@ def test_a_charge_names_the_void_invoice_and_the_draft_it_is_on(
     page = browser.get(f"/charges/{charge}")
     assert "Void invoices INV-2026-00001" in words(page)
     assert link(page, "INV-2026-00001") == at
-    assert link(page, "take it off the draft") == f"{draft}/charges"
+    assert link(page, "remove it from the draft") == f"{draft}/charges"
 
 
 def test_what_is_credited_in_part_is_not_called_paid(browser: FlaskClient, invoice: Invoice) -> None:

@@ -124,7 +124,7 @@ def test_changes_and_tells_who_was_faster(app: Flask, admin: FlaskClient, sessio
     assert (stored(session, id).url, stored(session, id).version) == (URL, 2)
     again = send(admin, path, **changed | {"description": "Theirs"}, version="1")
     assert again.status_code == 422
-    assert "Somebody else saved other values meanwhile" in again.text
+    assert "Another person saved other values after you opened this form" in again.text
     assert send(admin, path, **changed | {"url": "https://10.0.0.1/"}, version="2").status_code == 422
 
 
@@ -214,9 +214,9 @@ def _trouble(session: Session, id: UUID) -> None:
 
 def test_trouble_is_shown_where_people_look(app: Flask, admin: FlaskClient, session: Session) -> None:
     id, _ = make_endpoint(app)
-    assert "Webhooks: a receiver" not in admin.get("/").text
+    assert "Webhook deliveries are failing" not in admin.get("/").text
     transaction(_trouble, id)
-    assert "Webhooks: a receiver is missing what it should know" in admin.get("/").text
+    assert "Webhook deliveries are failing" in admin.get("/").text
     assert "Failing" in words(admin.get("/webhooks").text)
     assert "The last 3 deliveries were given up" in words(admin.get(f"/webhooks/{id}").text)
 

@@ -1,4 +1,4 @@
-"""Billing runs: choose, look at what would be made, confirm exactly that; and what became of each run."""
+"""Billing runs: choose charges, preview the documents, confirm exactly these, and show the result."""
 
 from datetime import date
 from typing import Any
@@ -37,27 +37,29 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
 
 WRITE = "billing:write"
-MOST_SHOWN = 200
-CHOICES = {
-    "issue": "Issue invoices now — Each gets its number and can no longer be changed.",
-    "drafts": "Leave drafts — Look at each one first; issue or discard it later.",
+MAX_PREVIEW_ROWS = 200
+MAKE_CHOICES = {
+    "issue": "Issue invoices now — Each invoice gets its number and can no longer be changed.",
+    "drafts": "Create drafts — You can check each draft, then issue or discard it.",
 }
 
 pages = page_blueprint("billing_runs", __name__, "/billing-runs", write=WRITE)
 
 
 class RunForm(Form):
-    """What to bill."""
+    """The charges to bill and the documents to make."""
 
     through = DayField("Charges up to", blank_message="Enter the last day to bill, such as 2026-11-30.")
     currency = SelectField("Currency", default="")
-    customers = MultilineField("Customers", max_length=10_000)  # one on each line: no reference has a line end in it
-    make = RadioField("What to make", choices=CHOICES)
+    customers = MultilineField(
+        "Customers", max_length=10_000
+    )  # one reference a line: a reference cannot contain a line break
+    make = RadioField("Documents", choices=MAKE_CHOICES)
     issue_date = DayField("Issue date")
 
 
 class ConfirmForm(Form):
-    """Says yes to a preview. `id` is the run's, made when the preview was shown; `digest` is what was shown."""
+    """Confirmation of a preview: `id` is that of the new run, `digest` identifies the preview that was shown."""
 
     id = NewIdField()
     digest = HiddenField()
@@ -65,43 +67,43 @@ class ConfirmForm(Form):
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Every run, newest first."""
-    found = load_page(queries.runs())
-    made = queries.run_totals(db.session(), {run.id for run in found.rows})
-    return render_template("billing_runs/list.html", page=found, made=made, may_write=has_permission(WRITE))
+    """List the billing runs, newest first."""
+    page = load_page(queries.runs())
+    totals = queries.run_totals(db.session(), {run.id for run in page.rows})
+    return render_template("billing_runs/list.html", page=page, totals=totals, may_write=has_permission(WRITE))
 
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Choose what to bill."""
-    form = _chosen_form()
+    """Choose the charges to bill."""
+    form = _filled_form()
     if form.validate_on_submit():
-        spec = _spec_of(form)
+        spec = _spec_from_form(form)
         try:
             operations.resolve_scope(db.session(), spec, now())
-        except Invalid as refusal:
-            add_errors(form, refusal)
+        except Invalid as error:
+            add_errors(form, error)
         else:
-            return redirect(url_for("billing_runs.preview", **_address(spec)), 303)
+            return redirect(url_for("billing_runs.preview", **_url_params(spec)), 303)
     return render_form("billing_runs/form.html", form)
 
 
-def _chosen_form(**how: Any) -> RunForm:
+def _filled_form(**options: Any) -> RunForm:
     day = today()
     form = RunForm(
-        **how,
+        **options,
         through=day_param("through") or default_cut_off(day),
         currency=choice_param("currency", MINOR_DIGITS),
-        customers="\n".join(_names_given()),
+        customers="\n".join(_customer_params()),
         make=choice_param("make", ("issue", "drafts")) or "issue",
         issue_date=day_param("issue_date") or day,
     )
-    known = customers.account_currencies(db.session())
-    form.currency.choices = {"": "Every currency"} | {code: code for code in known}
+    currencies = customers.account_currencies(db.session())
+    form.currency.choices = {"": "All currencies"} | {code: code for code in currencies}
     return form
 
 
-def _spec_of(form: RunForm) -> RunSpec:
+def _spec_from_form(form: RunForm) -> RunSpec:
     names = tuple(name.strip() for name in form.customers.data.split("\n") if name.strip())
     return RunSpec(
         through=form.through.data,
@@ -112,7 +114,7 @@ def _spec_of(form: RunForm) -> RunSpec:
     )
 
 
-def _address(spec: RunSpec) -> dict[str, Any]:
+def _url_params(spec: RunSpec) -> dict[str, Any]:
     return {
         "through": spec.through.isoformat(),
         "customer": spec.customers,
@@ -122,23 +124,23 @@ def _address(spec: RunSpec) -> dict[str, Any]:
     }
 
 
-def _names_given() -> list[str]:
-    """Return the customers that the URL names, `?customer=A&customer=B`.
+def _customer_params() -> list[str]:
+    """Return the customers in the URL, `?customer=A&customer=B`.
 
-    `customers` is of URLs that were kept from an earlier version, which put several names into one value, with commas between.
-    It is read as one name, as names may hold commas: where it was several, the page says that there is no such customer.
+    Bookmarks of an earlier version hold several names in one `customers`, separated by commas. It is read as one name, since
+    names may contain commas; if it held several names, the page says that the customer does not exist.
     """
     return name_params("customer", "customers")
 
 
-def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | None:
-    """What the URL asks for; None without a last day."""
+def _spec_from_url(id: UUID | None = None, digest: str | None = None) -> RunSpec | None:
+    """Return the run that the URL describes; None without a valid last day."""
     through = strict_day_param("through")
     if through is None:
         return None
     return RunSpec(
         through=through,
-        customers=tuple(_names_given()) or None,
+        customers=tuple(_customer_params()) or None,
         currency=choice_param("currency", MINOR_DIGITS) or None,
         issue=text_param("make") != "drafts",
         issue_date=strict_day_param("issue_date") or today(),
@@ -149,88 +151,88 @@ def _spec_given(id: UUID | None = None, digest: str | None = None) -> RunSpec | 
 
 @pages.get("/preview")
 def preview() -> ResponseReturnValue:
-    """Show every invoice that would be made, and everything left out and why. Writes nothing."""
-    spec = _spec_given()
+    """Show the documents that a run would make, and what it would leave out and why. Writes nothing."""
+    spec = _spec_from_url()
     if spec is None:
         return redirect(url_for("billing_runs.new"), 303)
-    return _preview(spec, ConfirmForm(formdata=None))
+    return _render_preview(spec, ConfirmForm(formdata=None))
 
 
-@pages.post("/preview", provide_automatic_options=False)  # the page beside it answers OPTIONS
+@pages.post("/preview", provide_automatic_options=False)  # `preview` answers OPTIONS at this URL
 def confirm() -> ResponseReturnValue:
-    """Run exactly what was shown; if anything has changed, show it again."""
+    """Start the run if its preview is still the one that was shown; otherwise show the new preview."""
     form = ConfirmForm()
-    spec = _spec_given(form.id.data, form.digest.data or "")
+    spec = _spec_from_url(form.id.data, form.digest.data or "")
     if spec is None:
         return redirect(url_for("billing_runs.new"), 303)
     if not form.validate():
-        return _preview(spec, form)
+        return _render_preview(spec, form)
     try:
         run_id, created = transaction(operations.start_in_background, spec, actor(), now())
-    except DomainError as refusal:
-        return _refused(spec, form, refusal)
+    except DomainError as error:
+        return _show_refusal(spec, form, error)
     wake_worker()
     if created:
-        flash(_outcome(run_id), "success")
+        flash(_describe_result(run_id), "success")
     return redirect(url_for("billing_runs.show", id=run_id), 303)
 
 
-def _refused(spec: RunSpec, form: ConfirmForm, refusal: DomainError) -> ResponseReturnValue:
-    """Another preview by now: show it. A date that cannot be: back to where it was chosen."""
-    if isinstance(refusal, Conflict):
-        if refusal.code == "id_conflict":
+def _show_refusal(spec: RunSpec, form: ConfirmForm, error: DomainError) -> ResponseReturnValue:
+    """Show the new preview after a conflict, or the first page if a date or customer was refused."""
+    if isinstance(error, Conflict):
+        if error.code == "id_conflict":
             form.id.data = uuid4()
-        add_errors(form, refusal)
-        return _preview(spec, form)
-    return _choose_again(refusal)
+        add_errors(form, error)
+        return _render_preview(spec, form)
+    return _choose_again(error)
 
 
-def _choose_again(refusal: DomainError) -> ResponseReturnValue:
-    form = _chosen_form(formdata=None)
-    add_errors(form, refusal)
+def _choose_again(error: DomainError) -> ResponseReturnValue:
+    form = _filled_form(formdata=None)
+    add_errors(form, error)
     return render_form("billing_runs/form.html", form)
 
 
-def _preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
+def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
     session = db.session()
     try:
-        found = billing.preview(session, operations.resolve_scope(session, spec, now()))
-    except Invalid as refusal:
-        return _choose_again(refusal)
-    form.digest.data = found.digest
-    shown = found.documents[:MOST_SHOWN]
+        preview = billing.preview(session, operations.resolve_scope(session, spec, now()))
+    except Invalid as error:
+        return _choose_again(error)
+    form.digest.data = preview.digest
+    shown = preview.documents[:MAX_PREVIEW_ROWS]
     return render_form(
         "billing_runs/preview.html",
         form,
         spec=spec,
-        found=found,
+        preview=preview,
         shown=shown,
-        late=late.count_pending_late(session, {one.customer_id for one in shown}, spec.through),
-        button=_button(spec, found),
-        change_url=url_for("billing_runs.new", **_address(spec)),
-        confirm_url=url_for("billing_runs.confirm", **_address(spec)),
+        late=late.count_pending_late(session, {row.customer_id for row in shown}, spec.through),
+        button=_button_label(spec, preview),
+        change_url=url_for("billing_runs.new", **_url_params(spec)),
+        confirm_url=url_for("billing_runs.confirm", **_url_params(spec)),
         may_write=has_permission(WRITE),
     )
 
 
-def _button(spec: RunSpec, found: billing.Preview) -> str:
-    count = len(found.documents)
+def _button_label(spec: RunSpec, preview: billing.Preview) -> str:
+    count = len(preview.documents)
     if not spec.issue:
-        return f"Make {pluralise(count, 'draft')}"
-    return f"Issue {pluralise(count, 'invoice')}, {amounts(found.totals)}"
+        return f"Create {pluralise(count, 'draft')}"
+    return f"Issue {pluralise(count, 'invoice')}, {amounts(preview.totals)}"
 
 
-def _outcome(run_id: UUID) -> str:
-    found = queries.run_report(db.session(), run_id)
-    if found.run.state != "done":
-        return "The billing run was started."
-    noun = "invoice" if found.run.issue else "draft"
-    return f"{pluralise(found.invoices, noun)} {'issued' if found.run.issue else 'made'}, {amounts(found.totals)}."
+def _describe_result(run_id: UUID) -> str:
+    report = queries.run_report(db.session(), run_id)
+    if report.run.state != "done":
+        return "Billing run started."
+    noun, verb = ("invoice", "issued") if report.run.issue else ("draft", "created")
+    return f"{pluralise(report.invoices, noun)} {verb}, {amounts(report.totals)}."
 
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """What became of a run: its permanent page."""
+    """Show a run: its progress and result."""
     job = jobs.latest_job(db.session(), id)
     return render_template(
         "billing_runs/show.html",
@@ -242,14 +244,16 @@ def show(id: UUID) -> ResponseReturnValue:
 
 
 @pages.post("/<uuid:id>/continue")
-def go_on(id: UUID) -> ResponseReturnValue:
-    """Go on with a run that stopped. One that is done is left as it is."""
-    transaction(operations.start_in_background, _spec_stored(queries.run_report(db.session(), id).run), actor(), now())
+def resume(id: UUID) -> ResponseReturnValue:
+    """Continue a run that stopped. A finished run does not change."""
+    transaction(
+        operations.start_in_background, _spec_from_run(queries.run_report(db.session(), id).run), actor(), now()
+    )
     wake_worker()
     return redirect(url_for("billing_runs.show", id=id), 303)
 
 
-def _spec_stored(run: BillingRun) -> RunSpec:
+def _spec_from_run(run: BillingRun) -> RunSpec:
     names: Any = run.customers
     issued_on: date = run.issue_date
     return RunSpec(

@@ -1,0 +1,1 @@
+"""Pages about charges: list, entry, corrections, likely duplicates, recurring and unbilled charges."""

@@ -1,4 +1,4 @@
-"""Charges: the list, one charge, adding one, and holding, releasing or cancelling it."""
+"""Charges: list, details, add, hold, release and cancel."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -46,13 +46,13 @@ from billing_admin.web.frame.list_params import (
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
-NAMES = {"incurred_on": "day"}
+FIELD_NAMES = {"incurred_on": "day"}  # field of ChargeSpec → field of the form
 
 pages = page_blueprint("charges", __name__, "/charges", write=WRITE)
 
 
 class ChargeForm(Form):
-    """Six fields and, on demand, three more. Without a price the service's list price counts."""
+    """A new charge; without a unit price or amount, the service's list price applies."""
 
     id = NewIdField()
     customer = CustomerField()
@@ -66,14 +66,14 @@ class ChargeForm(Form):
     currency = SelectField("Currency", default="")
 
 
-class MoveForm(Form):
-    """Why a charge is held, released or cancelled."""
+class ReasonForm(Form):
+    """The reason for holding, releasing or cancelling a charge."""
 
-    reason = TextField("Reason", blank_message="Say why, for whoever looks at it later.", max_length=500)
+    reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)
 
 
 def read_filters() -> queries.ChargeFilter:
-    """The filter that the URL states."""
+    """Return the filters in the URL."""
     return queries.ChargeFilter(
         customer=text_param("customer"),
         service=text_param("service"),
@@ -87,14 +87,18 @@ def read_filters() -> queries.ChargeFilter:
 
 
 def resolve_customer(filters: queries.ChargeFilter) -> queries.ChargeFilter:
-    """The same with the customer's own reference, also where a part of the name was typed. Raises NotFound."""
+    """Return the filters with the customer's reference, where a part of the name may have been typed.
+
+    Raises:
+        NotFound: no customer matches.
+    """
     if not filters.customer:
         return filters
     return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
 
 
 def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
-    """The filter in words."""
+    """Return the active filters as chips."""
     return build_chips(
         ("customer", "Customer", filters.customer),
         ("service", "Service", filters.service),
@@ -109,23 +113,23 @@ def filter_chips(filters: queries.ChargeFilter) -> list[Any]:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Every charge that the filter lets through, newest first."""
+    """List the charges that match the filters, newest first."""
     session, filters = db.session(), read_filters()
-    unknown, found, large = None, None, False
+    unknown, page, large = None, None, False
     sums: Sequence[queries.ChargeSum] = ()
     try:
         filters = resolve_customer(filters)
-        found = load_page(queries.charges(session, filters))
-        large, sums = _totals(filters)
-    except NotFound as refusal:
-        unknown = refusal.message
+        page = load_page(queries.charges(session, filters))
+        large, sums = _load_sums(filters)
+    except NotFound as error:
+        unknown = error.message
     return render_template(
         "charges/list.html",
         filters=filters,
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown=unknown,
-        page=found,
+        page=page,
         large=large,
         sums=sums,
         currencies=[(code, code) for code in customers.account_currencies(session)],
@@ -135,20 +139,24 @@ def index() -> ResponseReturnValue:
     )
 
 
-def _totals(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.ChargeSum]]:
-    """Whether there are too many to add up, and the sums. All that is unbilled is known from the accounts."""
+def _load_sums(filters: queries.ChargeFilter) -> tuple[bool, Sequence[queries.ChargeSum]]:
+    """Return whether there are too many charges to add up, and the sums per currency.
+
+    The accounts hold the totals of all pending and all held charges: these are never added up.
+    """
     session = db.session()
     if filters.status in {"pending", "held"} and filters == replace(
         queries.ChargeFilter(), status=filters.status, currency=filters.currency
     ):
-        kept = unbilled.unbilled_totals(session, unbilled.UnbilledFilter(currency=filters.currency))
-        return False, [found for found in (_kept(total, filters.status) for total in kept) if found.charges]
+        totals = unbilled.unbilled_totals(session, unbilled.UnbilledFilter(currency=filters.currency))
+        account_sums = (_account_sum(total, filters.status) for total in totals)
+        return False, [account_sum for account_sum in account_sums if account_sum.charges]
     if queries.is_large(session, filters):
         return True, []
     return False, queries.charge_sums(session, filters)
 
 
-def _kept(total: unbilled.UnbilledTotal, status: str) -> queries.ChargeSum:
+def _account_sum(total: unbilled.UnbilledTotal, status: str) -> queries.ChargeSum:
     if status == "held":
         return queries.ChargeSum(total.currency, total.held_charges, total.held_amount)
     return queries.ChargeSum(total.currency, total.pending_charges, total.pending_amount)
@@ -156,7 +164,7 @@ def _kept(total: unbilled.UnbilledTotal, status: str) -> queries.ChargeSum:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """One charge with all its facts."""
+    """Show one charge."""
     session = db.session()
     return render_template(
         "charges/show.html",
@@ -169,62 +177,65 @@ def show(id: UUID) -> ResponseReturnValue:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Add a charge, and perhaps another of the same customer and day."""
+    """Add a charge; another one of the same customer and day may follow."""
     session = db.session()
     catalogue = services.service_choices(session)
     form = _form(catalogue)
     if form.validate_on_submit():
-        with errors_on(form, NAMES):
-            return _saved(form, _post(form))
-    last = id_param("last")
+        with errors_on(form, FIELD_NAMES):
+            return _redirect_after_saving(form, _post(form))
+    last_id = id_param("last")
     return render_form(
         "charges/form.html",
         form,
         prices=list_prices(catalogue),
         customers=customer_options(form.customer),
-        last=queries.charge(session, last) if last and request.method == "GET" else None,
+        last=queries.charge(session, last_id) if last_id and request.method == "GET" else None,
     )
 
 
 def _form(catalogue: Sequence[Any]) -> ChargeForm:
     form = ChargeForm(customer=text_param("customer"), service=text_param("service"), day=day_param("day") or today())
-    form.service.choices = {"": "None: describe it"} | service_choices(catalogue)
-    form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
+    form.service.choices = {"": "No service: enter a description"} | service_choices(catalogue)
+    form.currency.choices = {"": "Customer’s currency"} | {code: code for code in sorted(MINOR_DIGITS)}
     form.expect_currency(form.currency.data or form.customer.currency)
     return form
 
 
 def service_choices(catalogue: Sequence[Any]) -> dict[str, str]:
-    """Services as a form offers them, by code."""
-    return {one.code: one.code if one.name == one.code else f"{one.name} ({one.code})" for one in catalogue}
+    """Return the options of a service field: label by code."""
+    return {
+        service.code: service.code if service.name == service.code else f"{service.name} ({service.code})"
+        for service in catalogue
+    }
 
 
 def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
-    """What the form's script knows of services, by code: the unit, the list price in each currency, and which include tax."""
+    """Return for the form's script, by code: the unit, the list price in each currency, and which prices include tax."""
     return {
-        one.code: {
-            "unit": one.unit,
-            "prices": {price.currency: plain_decimal(price.unit_price) for price in one.prices},
-            "inclusive": [price.currency for price in one.prices if price.includes_tax],
+        service.code: {
+            "unit": service.unit,
+            "prices": {price.currency: plain_decimal(price.unit_price) for price in service.prices},
+            "inclusive": [price.currency for price in service.prices if price.includes_tax],
         }
-        for one in catalogue
+        for service in catalogue
     }
 
 
 def _post(form: ChargeForm) -> posting.PostingResult:
     try:
         return bounded_transaction(posting.post, [_spec(form)], actor(), now())
-    except Conflict as refusal:
-        if refusal.code != "id_conflict":
+    except Conflict as error:
+        if error.code != "id_conflict":
             raise
         form.id.data = uuid4()
-        raise Conflict("saved_before", saved_before("form", refusal.problems[0].differs)) from refusal
+        raise Conflict("saved_before", already_saved_message("form", error.problems[0].differs)) from error
 
 
-def saved_before(what: str, differs: Sequence[str]) -> str:
-    """That something was sent with an id that stands for another charge already; it has got a new one since."""
-    others = ", ".join(word.replace("_", " ") for word in differs)
-    return f"This {what} was saved already, with another {others}. Send it again to add a second charge."
+def already_saved_message(noun: str, differs: Sequence[str]) -> str:
+    """Return the message for a form or row whose id belongs to a saved charge with other values; it has a new id now."""
+    fields = ", ".join(field.replace("_", " ") for field in differs)
+    return f"This {noun} was already saved with a different {fields}. Send it again to add a second charge."
 
 
 def _spec(form: ChargeForm) -> ChargeSpec:
@@ -243,39 +254,39 @@ def _spec(form: ChargeForm) -> ChargeSpec:
 
 
 def _tax_included(form: ChargeForm) -> bool | None:
-    """Said of a price of one's own; a list price knows it itself."""
-    own = form.unit_price.data is not None or form.amount.data is not None
-    return form.tax_included.data if own else None
+    """Return whether an entered price includes tax; None for a list price, which defines this itself."""
+    has_price = form.unit_price.data is not None or form.amount.data is not None
+    return form.tax_included.data if has_price else None
 
 
-def _saved(form: ChargeForm, posted: posting.PostingResult) -> ResponseReturnValue:
+def _redirect_after_saving(form: ChargeForm, posted: posting.PostingResult) -> ResponseReturnValue:
     id = posted.ids[0]
-    flash("Charge saved." if posted.created else "This charge was saved already. It is stored once.", "success")
+    flash("Charge saved." if posted.created else "This charge was already saved. It was not added again.", "success")
     if request.form.get("then") == "another":
-        again = {"customer": form.customer.data, "day": form.day.data.isoformat(), "last": id}
-        return redirect(url_for("charges.new", **again), 303)
+        prefilled = {"customer": form.customer.data, "day": form.day.data.isoformat(), "last": id}
+        return redirect(url_for("charges.new", **prefilled), 303)
     return redirect(url_for("charges.show", id=id), 303)
 
 
-# What each move does, and what it means for the charge.
-MOVES: Final[Mapping[str, tuple[Any, str]]] = {
-    "hold": (operations.hold, "Charge held. It stays off every invoice until it is released."),
+# action → (operation, message)
+ACTIONS: Final[Mapping[str, tuple[Any, str]]] = {
+    "hold": (operations.hold, "Charge held. It will not be billed until it is released."),
     "release": (operations.release, "Charge released. It is pending again."),
     "cancel": (operations.cancel, "Charge cancelled."),
 }
 
 
-@pages.route("/<uuid:id>/<any(hold, release, cancel):move>", methods=["GET", "POST"])
-def move(id: UUID, move: str) -> ResponseReturnValue:
+@pages.route("/<uuid:id>/<any(hold, release, cancel):action>", methods=["GET", "POST"])
+def change_status(id: UUID, action: str) -> ResponseReturnValue:
     """Hold, release or cancel one charge, with a reason."""
-    operation, done = MOVES[move]
-    form = MoveForm()
+    operation, message = ACTIONS[action]
+    form = ReasonForm()
     if form.validate_on_submit():
         with errors_on(form):
-            moved = bounded_transaction(operation, [id], form.reason.data, actor(), now())
+            changed = bounded_transaction(operation, [id], form.reason.data, actor(), now())
             flash(
-                done if moved else "Nothing to do: the charge was in that state already.",
-                "success" if moved else "info",
+                message if changed else "Nothing changed. The charge already has this status.",
+                "success" if changed else "info",
             )
             return redirect(url_for("charges.show", id=id), 303)
-    return render_form("charges/move.html", form, charge=queries.charge(db.session(), id), move=move)
+    return render_form("charges/change_status.html", form, charge=queries.charge(db.session(), id), action=action)

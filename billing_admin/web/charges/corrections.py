@@ -1,4 +1,4 @@
-"""Correcting a charge: the form holds what the charge says; what is sent otherwise makes its replacement."""
+"""Correct a charge: the form is filled with the charge, and its values make the replacement."""
 
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import corrections as operations
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.master_data import services
-from billing_admin.web.charges.charges import NAMES, service_choices
+from billing_admin.web.charges.charges import FIELD_NAMES, service_choices
 from billing_admin.web.frame.customer_field import CustomerField, customer_options
 from billing_admin.web.frame.forms import (
     AmountField,
@@ -32,7 +32,7 @@ pages = page_blueprint("charge_corrections", __name__, "/charges", write="charge
 
 
 class CorrectForm(Form):
-    """What the charge should have said, and why; `id` is the replacement's."""
+    """The values of the replacement and the reason; `id` is the id of the replacement."""
 
     id = NewIdField()
     customer = CustomerField()
@@ -43,10 +43,10 @@ class CorrectForm(Form):
     amount = AmountField("Plain amount")
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
-    reason = TextField("Reason", blank_message="Say why, for whoever looks at it later.", max_length=500)
+    reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)
 
     def fields(self) -> dict[str, Any]:
-        """The facts of the replacement. A price that is left blank is taken over, unless the other kind is given."""
+        """Return the values of the replacement; without a unit price or amount, the price of the charge stays."""
         prices = {name: self[name].data for name in ("unit_price", "amount") if self[name].data is not None}
         return prices | {
             "customer": self.customer.data,
@@ -60,16 +60,16 @@ class CorrectForm(Form):
 
 @pages.route("/<uuid:id>/correct", methods=["GET", "POST"])
 def correct(id: UUID) -> ResponseReturnValue:
-    """Cancel a charge and add its replacement, in one step."""
+    """Cancel a charge and add its replacement in one transaction."""
     session = db.session()
     charge, catalogue = queries.charge(session, id), services.service_choices(session)
     form = _form(charge, catalogue)
     if form.validate_on_submit():
-        with errors_on(form, NAMES):
+        with errors_on(form, FIELD_NAMES):
             new_id, is_new = bounded_transaction(
                 operations.correct_charge, id, form.fields(), form.id.data, form.reason.data, actor(), now()
             )
-            flash("Charge corrected." if is_new else "This charge was corrected already. It is stored once.", "success")
+            flash("Charge corrected." if is_new else "This charge was already corrected. Nothing changed.", "success")
             return redirect(url_for("charges.show", id=new_id), 303)
     return render_form(
         "charges/correct.html",
@@ -92,6 +92,6 @@ def _form(charge: Any, catalogue: Any) -> CorrectForm:
     )
     form.expect_currency(charge.currency)
     form.unit_price.digits = form.amount.digits = MINOR_DIGITS[charge.currency]
-    own = {charge.service_code: charge.service_code} if charge.service_code else {}
-    form.service.choices = {"": "None: describe it"} | own | service_choices(catalogue)
+    current_service = {charge.service_code: charge.service_code} if charge.service_code else {}
+    form.service.choices = {"": "No service: enter a description"} | current_service | service_choices(catalogue)
     return form

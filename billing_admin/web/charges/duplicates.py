@@ -1,4 +1,4 @@
-"""Likely duplicates: each beside the earlier charge that it looks like, to keep or to cancel, one or many."""
+"""Likely duplicates: review each with the earlier charge, and keep or cancel them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,24 +17,25 @@ from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
-from billing_admin.web.frame.list_params import has_permission, load_page
+from billing_admin.web.frame.list_params import has_permission, load_page, selected_ids
 from billing_admin.web.frame.signed_in import actor, now
 
 WRITE = "charges:write"
-EVERY = ChargeFilter(likely_duplicates=True)
+UNDECIDED = ChargeFilter(likely_duplicates=True)
+NOTHING_CHANGED = "Nothing changed. This was already done."
 
 pages = page_blueprint("duplicates", __name__, "/charges/duplicates", write=WRITE)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person may decide: its words, and whether a reason is needed."""
+    """A decision about likely duplicates, with its texts; `reason_message` is shown if its reason is missing."""
 
     operation: Any
     verb: str
-    done: str
+    past_participle: str
     consequence: str
-    reason_needed: str | None = None
+    reason_message: str | None = None
 
 
 DECISIONS: Final[Mapping[str, Decision]] = {
@@ -42,45 +43,45 @@ DECISIONS: Final[Mapping[str, Decision]] = {
         duplicates.keep_duplicates,
         "Keep",
         "kept",
-        "They are charges of their own. Those held for looking alike are pending again and go on the next invoice.",
+        "They count as separate charges. Held ones become pending and go on the next invoice.",
     ),
     "cancel": Decision(
         charges.cancel,
         "Cancel",
         "cancelled",
-        "They will never be billed; the earlier charges stay. This cannot be undone: to bill one after all, add it again.",
-        "Say why, for whoever looks at it later.",
+        "They will not be billed. The earlier charges stay. This cannot be undone: to bill one later, add it again.",
+        "Enter a reason. It is shown in the history.",
     ),
 }
 
 
 class DecisionForm(Form):
-    """Why they are kept or cancelled."""
+    """The reason for keeping or cancelling charges."""
 
     reason = TextField("Reason", max_length=500)
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Those on which nobody has decided, newest first, each with the earlier charge."""
+    """List the likely duplicates that need a decision, newest first, each with the earlier charge."""
     session = db.session()
-    page = load_page(queries.charges(session, EVERY))
+    page = load_page(queries.charges(session, UNDECIDED))
     return render_template(
         "duplicates/list.html",
         page=page,
         earlier=queries.charges_by_id(session, {row.duplicate_of_id for row in page.rows}),
-        sums=queries.charge_sums(session, EVERY),
+        sums=queries.charge_sums(session, UNDECIDED),
         may_write=has_permission(WRITE),
     )
 
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """Both charges side by side: what is the same, and when and by whom each was posted."""
+    """Show a likely duplicate and the earlier charge side by side."""
     session = db.session()
     charge = queries.charge(session, id)
     if charge.duplicate_of_id is None:
-        raise Conflict("not_a_duplicate", "This charge looks like no other.", "id")
+        raise Conflict("not_a_duplicate", "This charge is not a likely duplicate.", "id")
     return render_template(
         "duplicates/show.html",
         charge=charge,
@@ -89,32 +90,25 @@ def show(id: UUID) -> ResponseReturnValue:
     )
 
 
-@pages.post("/<any(keep, cancel):move>")
-def move(move: str) -> ResponseReturnValue:
-    """State what would be kept or cancelled; once that is confirmed, do it."""
-    session, doing = db.session(), DECISIONS[move]
-    ids = [id for id in map(_id, request.form.getlist("id")) if id is not None]
+@pages.post("/<any(keep, cancel):action>")
+def decide(action: str) -> ResponseReturnValue:
+    """Ask for confirmation, then keep or cancel the selected charges."""
+    session, decision = db.session(), DECISIONS[action]
+    ids = selected_ids()
     if not ids:
-        flash("Tick some charges first.", "warning")
+        flash("Select at least one charge.", "warning")
         return redirect(url_for("duplicates.index"), 303)
     form = DecisionForm() if "reason" in request.form else DecisionForm(formdata=None)
-    form.reason.blank_message = doing.reason_needed
-    form.reason.flags.optional = doing.reason_needed is None
+    form.reason.blank_message = decision.reason_message
+    form.reason.flags.optional = decision.reason_message is None
     if "reason" in request.form:
         form.process(request.form)
         if form.validate():
             with errors_on(form):
-                done = bounded_transaction(doing.operation, ids, form.reason.data, actor(), now())
-                words = f"{pluralise(done, 'charge')} {doing.done}." if done else "Nothing to do: it was done before."
-                flash(words, "success" if done else "info")
+                changed = bounded_transaction(decision.operation, ids, form.reason.data, actor(), now())
+                message = f"{pluralise(changed, 'charge')} {decision.past_participle}." if changed else NOTHING_CHANGED
+                flash(message, "success" if changed else "info")
                 return redirect(url_for("duplicates.index"), 303)
     return render_form(
-        "duplicates/move.html", form, doing=doing, move=move, ids=ids, sums=queries.sums_by_id(session, ids)
+        "duplicates/decide.html", form, decision=decision, action=action, ids=ids, sums=queries.sums_by_id(session, ids)
     )
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""Recurring charges: the list, one with what comes next and what it posted, adding, pausing, ending, changing from a date."""
+"""Recurring charges: list, details, add, change, pause, resume, end and post."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -49,7 +49,7 @@ pages = page_blueprint("recurring_charges", __name__, "/recurring-charges", writ
 
 
 class TermsForm(Form):
-    """What comes again, and how often; `id` makes a second click add nothing."""
+    """The terms of a recurring charge; `id` is the id of the one that the form creates."""
 
     id = NewIdField()
     service = SelectField("Service", default="")
@@ -61,7 +61,7 @@ class TermsForm(Form):
     anchor_on = DayField("Periods begin on the day of")
 
     def terms(self) -> dict[str, Any]:
-        """What was entered, as a RecurringSpec names it; None is what was left out."""
+        """Return the terms under the field names of RecurringChargeSpec; None for blank fields."""
         return {
             "service": self.service.data,
             "quantity": self.quantity.data,
@@ -82,28 +82,28 @@ class NewForm(TermsForm):
 
 
 class ChangeForm(TermsForm):
-    """From when on it is otherwise."""
+    """The changed terms and the first day on which they apply."""
 
     from_ = DayField("From", blank_message="Enter the first day of the change, such as 2026-12-01.", name="from")
     reason = TextField("Reason", max_length=500)
 
 
 class ReasonForm(Form):
-    """Why it pauses or goes on."""
+    """The reason for pausing or resuming."""
 
     reason = TextField("Reason", max_length=500)
 
 
 class EndForm(ReasonForm):
-    """Its last day."""
+    """The last day, and the reason."""
 
     ends_on = DayField("Last day", blank_message="Enter the last day, such as 2026-11-30.")
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Every recurring charge that the filter lets through, newest first."""
-    session, unknown, found = db.session(), None, None
+    """List the recurring charges that match the filters, newest first."""
+    session, unknown, page = db.session(), None, None
     filters = queries.RecurringFilter(
         today(),
         customer=text_param("customer"),
@@ -112,9 +112,9 @@ def index() -> ResponseReturnValue:
         currency=choice_param("currency", MINOR_DIGITS),
     )
     try:
-        found = load_page(queries.recurring_charges(session, filters))
-    except NotFound as refusal:
-        unknown = refusal.message
+        page = load_page(queries.recurring_charges(session, filters))
+    except NotFound as error:
+        unknown = error.message
     return render_template(
         "recurring_charges/list.html",
         filters=filters,
@@ -126,16 +126,16 @@ def index() -> ResponseReturnValue:
         ),
         clear_url=unfiltered_url(),
         unknown=unknown,
-        page=found,
-        services=[(one.code, one.code) for one in services.service_choices(session)],
+        page=page,
+        services=[(service.code, service.code) for service in services.service_choices(session)],
         currencies=[(code, code) for code in customers.account_currencies(session)],
         may_write=has_permission(WRITE),
-        **words(),
+        **template_helpers(),
     )
 
 
-def words() -> dict[str, Any]:
-    """What templates need to tell of recurring charges."""
+def template_helpers() -> dict[str, Any]:
+    """Return the functions and labels with which templates describe recurring charges."""
     return {
         "intervals": INTERVALS,
         "schedule_of": queries.schedule_of,
@@ -146,7 +146,7 @@ def words() -> dict[str, Any]:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """One recurring charge: its terms, the charges to come, and those it posted."""
+    """Show one recurring charge: its terms, the next charges, and the posted ones."""
     session = db.session()
     return render_template(
         "recurring_charges/show.html",
@@ -154,7 +154,7 @@ def show(id: UUID) -> ResponseReturnValue:
         due=len(queries.schedule_of(queries.recurring_charge(session, id)).due(today())),
         page=load_page(queries.posted_charges(id)),
         may_write=has_permission(WRITE),
-        **words(),
+        **template_helpers(),
     )
 
 
@@ -164,12 +164,17 @@ def new() -> ResponseReturnValue:
     catalogue = services.service_choices(db.session())
     form = NewForm(customer=text_param("customer"), starts_on=today())
     form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
-    form.currency.choices = {"": "The customer's own"} | {code: code for code in sorted(MINOR_DIGITS)}
+    form.currency.choices = {"": "Customer’s currency"} | {code: code for code in sorted(MINOR_DIGITS)}
     form.expect_currency(form.currency.data or form.customer.currency)
     if form.validate_on_submit():
         with errors_on(form):
             row, is_new = transaction(operations.create, _spec(form), actor(), now())
-            flash("Recurring charge saved." if is_new else "It was saved already. It is stored once.", "success")
+            flash(
+                "Recurring charge saved."
+                if is_new
+                else "This recurring charge was already saved. It was not added again.",
+                "success",
+            )
             return redirect(url_for("recurring_charges.show", id=row.id), 303)
     return render_form("recurring_charges/form.html", form, customers=customer_options(form.customer))
 
@@ -186,17 +191,17 @@ def _spec(form: NewForm) -> RecurringChargeSpec:
 
 @pages.route("/<uuid:id>/change", methods=["GET", "POST"])
 def change(id: UUID) -> ResponseReturnValue:
-    """Let another follow from a day on; the broken period is split by day."""
+    """End a recurring charge and let another follow from a day on; a period that is cut is split by days."""
     session = db.session()
     row, catalogue = queries.recurring_charge(session, id), services.service_choices(session)
     form = _change_form(row, catalogue)
     if form.validate_on_submit():
         with errors_on(form, {"from": "from_"}):
-            following, is_new = transaction(
+            successor, is_new = transaction(
                 operations.change, id, form.from_.data, _changes(form), form.id.data, form.reason.data, actor(), now()
             )
-            flash("Recurring charge changed." if is_new else "It was changed already.", "success")
-            return redirect(url_for("recurring_charges.show", id=following.id), 303)
+            flash("Recurring charge changed." if is_new else "This recurring charge was already changed.", "success")
+            return redirect(url_for("recurring_charges.show", id=successor.id), 303)
     return render_form(
         "recurring_charges/change.html",
         form,
@@ -206,8 +211,8 @@ def change(id: UUID) -> ResponseReturnValue:
 
 def _change_form(row: Any, catalogue: Sequence[Any]) -> ChangeForm:
     stored = {name: getattr(row, name) for name in ("quantity", "unit_price", "interval", "ends_on", "anchor_on")}
-    described = "" if row.description == row.service_name else row.description
-    form = ChangeForm(service=row.service_code, description=described, **stored)
+    description = "" if row.description == row.service_name else row.description
+    form = ChangeForm(service=row.service_code, description=description, **stored)
     form.expect_currency(row.currency)
     form.unit_price.digits = MINOR_DIGITS[row.currency]
     form.service.choices = {row.service_code: row.service_code} | service_choices(catalogue)
@@ -215,7 +220,7 @@ def _change_form(row: Any, catalogue: Sequence[Any]) -> ChangeForm:
 
 
 def _changes(form: ChangeForm) -> dict[str, Any]:
-    """All terms as they are to be; a blank quantity is 1, a blank anchor stays as it is."""
+    """Return the new terms; a blank quantity or anchor is left out and stays as it is."""
     return {
         name: value
         for name, value in form.terms().items()
@@ -223,52 +228,67 @@ def _changes(form: ChangeForm) -> dict[str, Any]:
     }
 
 
-# What each move is called, its form, and what it says once it is done.
-MOVES: Final[Mapping[str, tuple[Any, type[ReasonForm], str]]] = {
-    "pause": (operations.pause, ReasonForm, "Paused. Nothing that begins from today on is posted."),
-    "resume": (operations.resume, ReasonForm, "It goes on. Periods that began during the pause are skipped."),
-    "end": (operations.end, EndForm, "The end is set."),
+# action → (operation, form, message)
+ACTIONS: Final[Mapping[str, tuple[Any, type[ReasonForm], str]]] = {
+    "pause": (
+        operations.pause,
+        ReasonForm,
+        "Recurring charge paused. Periods that begin from today on are not posted.",
+    ),
+    "resume": (
+        operations.resume,
+        ReasonForm,
+        "Recurring charge resumed. Periods that began during the pause are skipped.",
+    ),
+    "end": (operations.end, EndForm, "Last day saved."),
 }
 
 
-@pages.route("/<uuid:id>/<any(pause, resume, end):move>", methods=["GET", "POST"])
-def move(id: UUID, move: str) -> ResponseReturnValue:
-    """Pause it, let it go on, or set its end, with a reason."""
-    operation, form_class, done = MOVES[move]
+@pages.route("/<uuid:id>/<any(pause, resume, end):action>", methods=["GET", "POST"])
+def change_status(id: UUID, action: str) -> ResponseReturnValue:
+    """Pause, resume or end a recurring charge, with a reason."""
+    operation, form_class, message = ACTIONS[action]
     row = queries.recurring_charge(db.session(), id)
     form = form_class(data={"ends_on": row.ends_on or _last_day(row)})
     if form.validate_on_submit():
-        days = [form["ends_on"].data] if move == "end" else []
+        days = [form["ends_on"].data] if action == "end" else []
         with errors_on(form):
-            transaction(_move, operation, id, days, form.reason.data)
-            flash(done, "success")
+            transaction(_apply, operation, id, days, form.reason.data)
+            flash(message, "success")
             return redirect(url_for("recurring_charges.show", id=id), 303)
     return render_form(
-        "recurring_charges/move.html", form, row=queries.recurring_charge(db.session(), id), move=move, **words()
+        "recurring_charges/change_status.html",
+        form,
+        row=queries.recurring_charge(db.session(), id),
+        action=action,
+        **template_helpers(),
     )
 
 
-def _move(session: Session, operation: Any, id: UUID, days: Sequence[date], reason: str) -> None:
+def _apply(session: Session, operation: Any, id: UUID, days: Sequence[date], reason: str) -> None:
     operation(session, id, *days, reason, actor(), now())
 
 
 def _last_day(row: Any) -> date:
-    """The last day before the next charge, so that nothing is split; today where none is posted, or the first day."""
-    coming = queries.upcoming_charges(row, 1)
+    """Return the day before the next charge, so that no period is split; without a next one, today or the first day."""
+    next_charges = queries.upcoming_charges(row, 1)
     return (
-        coming[0].period_from - DAY if coming and coming[0].period_from > row.starts_on else max(today(), row.starts_on)
+        next_charges[0].period_from - DAY
+        if next_charges and next_charges[0].period_from > row.starts_on
+        else max(today(), row.starts_on)
     )
 
 
 @pages.post("/<uuid:id>/post")
 def post_now(id: UUID) -> ResponseReturnValue:
-    """Post what is due, without waiting for the daily command."""
+    """Post the charges that are due, before the daily job does."""
     row = queries.recurring_charge(db.session(), id)
     form = ReasonForm()
     with errors_on(form):
         posted = transaction(post_due_charges, [row.id], today(), actor(), now())
         flash(
-            f"{pluralise(posted, 'charge')} posted." if posted else "Nothing was due.", "success" if posted else "info"
+            f"{pluralise(posted, 'charge')} posted." if posted else "No charges were due.",
+            "success" if posted else "info",
         )
         return redirect(url_for("recurring_charges.show", id=id), 303)
-    return render_form("recurring_charges/move.html", form, row=row, move="post", **words())
+    return render_form("recurring_charges/change_status.html", form, row=row, action="post", **template_helpers())

@@ -1,4 +1,4 @@
-"""What waits to be billed: by customer with its age, and the charges of one account, to hold, release or remove."""
+"""Unbilled charges: totals and ages by customer, and the charges of one account, to hold, release or cancel."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -38,55 +38,55 @@ from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
 
+NOTHING_CHANGED = "Nothing changed. This was already done."
+
 pages = page_blueprint("unbilled", __name__, "/unbilled", write=WRITE)
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """What can be done with the ticked charges: to which of them it applies, and its words."""
+class Action:
+    """An action on selected charges and its texts; `applies_to` is the status of the charges that it changes, "" for all."""
 
     operation: Any
     applies_to: str
     verb: str
-    done: str
+    past_participle: str
     consequence: str
 
 
-MOVES: Final[Mapping[str, Move]] = {
-    "hold": Move(
-        operations.hold, "pending", "Hold", "held", "They stay off every invoice until somebody releases them."
+ACTIONS: Final[Mapping[str, Action]] = {
+    "hold": Action(operations.hold, "pending", "Hold", "held", "They will not be billed until they are released."),
+    "release": Action(
+        operations.release, "held", "Release", "released", "They become pending and go on the next invoice."
     ),
-    "release": Move(
-        operations.release, "held", "Release", "released", "They are pending again and go on the next invoice."
-    ),
-    "cancel": Move(
+    "cancel": Action(
         operations.cancel,
         "",
-        "Remove",
-        "removed",
-        "They are cancelled and will never be billed. This cannot be undone: to bill one after all, add it again.",
+        "Cancel",
+        "cancelled",
+        "They will not be billed. This cannot be undone: to bill one later, add it again.",
     ),
 }
 
 
-class MoveForm(Form):
-    """Confirms a move: `count` and `amount` are what was shown."""
+class ConfirmForm(Form):
+    """Confirmation of an action; `count` and `amount` are those that the page showed."""
 
-    reason = TextField("Reason", blank_message="Say why, for whoever looks at it later.", max_length=500)
+    reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)
     count = HiddenField()
     amount = HiddenField()
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """The accounts with something unbilled, by customer."""
+    """List the accounts with unbilled charges, by customer."""
     session = db.session()
     filters = queries.UnbilledFilter(
         text_param("q"), choice_param("currency", MINOR_DIGITS), strict_day_param("through")
     )
-    found = load_page(queries.unbilled_accounts(filters))
+    page = load_page(queries.unbilled_accounts(filters))
     through = filters.through
-    due = queries.pending_by_account(session, {row.customer_id for row in found.rows}, through, through or today())
+    due = queries.pending_by_account(session, {row.customer_id for row in page.rows}, through, through or today())
     return render_template(
         "unbilled/list.html",
         filters=filters,
@@ -96,7 +96,7 @@ def index() -> ResponseReturnValue:
             ("through", "Up to", format_day(through) if through else ""),
         ),
         clear_url=unfiltered_url(),
-        page=found,
+        page=page,
         due=due,
         aged_on=through or today(),
         totals=queries.unbilled_totals(session, filters),
@@ -108,93 +108,94 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/<uuid:customer_id>/<currency>")
 def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
-    """The unbilled charges of one account, oldest first."""
-    session, which = db.session(), _which(customer_id, currency)
+    """List the unbilled charges of one account, oldest first."""
+    session, selection = db.session(), _read_selection(customer_id, currency)
     customer = customers.customer(session, str(customer_id))
     return render_template(
         "unbilled/show.html",
         customer=customer,
-        which=which,
-        page=load_page(queries.selected_charges(which)),
-        sums=queries.selected_sums_by_status(session, which),
-        count=queries.selected_sum(session, which)[0],
-        every=text_param("all") == "1",
+        selection=selection,
+        page=load_page(queries.selected_charges(selection)),
+        sums=queries.selected_sums_by_status(session, selection),
+        count=queries.selected_sum(session, selection)[0],
+        all_selected=text_param("all") == "1",
         today=today(),
         may_write=has_permission(WRITE),
         may_bill=has_permission("billing:write"),
     )
 
 
-def _which(customer_id: UUID, currency: str) -> queries.UnbilledSelection:
-    """The account, or the part of it, that the URL states."""
+def _read_selection(customer_id: UUID, currency: str) -> queries.UnbilledSelection:
+    """Return the account and the filters in the URL."""
     if currency not in MINOR_DIGITS:
-        raise NotFound("unknown_account", "There is no account in this currency.", "currency")
+        raise NotFound("unknown_account", "This currency does not exist.", "currency")
     return queries.UnbilledSelection(
         customer_id, currency, strict_day_param("through"), choice_param("status", ("pending", "held"))
     )
 
 
-@pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel):move>")
-def move(customer_id: UUID, currency: str, move: str) -> ResponseReturnValue:
-    """State what would be moved; once that is confirmed, move it."""
-    session, doing = db.session(), MOVES[move]
+@pages.post("/<uuid:customer_id>/<currency>/<any(hold, release, cancel):action>")
+def change_status(customer_id: UUID, currency: str, action: str) -> ResponseReturnValue:
+    """Ask for confirmation, then hold, release or cancel the selected charges."""
+    session, choice = db.session(), ACTIONS[action]
     customer = customers.customer(session, str(customer_id))
-    which = _chosen(_which(customer_id, currency), doing)
+    selection = _selected_charges(_read_selection(customer_id, currency), choice)
     back = filtered_url("unbilled.show", customer_id=customer_id, currency=currency)
-    form = MoveForm()
+    form = ConfirmForm()
     confirmed = bool(form.count.data)
     if confirmed:
         form.process(request.form)
         if form.validate():
             with errors_on(form):
-                moved = bounded_transaction(_move, doing, which, _shown(form), form.reason.data, actor(), now())
+                changed = bounded_transaction(
+                    _apply, choice, selection, _shown_totals(form), form.reason.data, actor(), now()
+                )
                 flash(
-                    f"{pluralise(moved, 'charge')} {doing.done}." if moved else "Nothing to do: it was done before.",
-                    "success" if moved else "info",
+                    f"{pluralise(changed, 'charge')} {choice.past_participle}." if changed else NOTHING_CHANGED,
+                    "success" if changed else "info",
                 )
                 return redirect(back, 303)
-    count, amount = queries.selected_sum(session, which)
+    count, amount = queries.selected_sum(session, selection)
     if not count:
         flash(
-            f"None of the ticked charges can be {doing.done}. Tick some that are {doing.applies_to or 'not billed'}.",
+            f"None of the selected charges can be {choice.past_participle}. "
+            f"Select charges that are {choice.applies_to or 'not billed'}.",
             "warning",
         )
         return redirect(back, 303)
     form.count.data, form.amount.data = str(count), plain_decimal(amount)
     return render_form(
-        "unbilled/move.html", form, customer=customer, currency=currency, doing=doing, move=move,
-        count=count, amount=amount, ids=which.ids, back=back,
+        "unbilled/change_status.html", form, customer=customer, currency=currency, choice=choice, action=action,
+        count=count, amount=amount, ids=selection.ids, back=back,
     )  # fmt: skip
 
 
-def _chosen(which: queries.UnbilledSelection, doing: Move) -> queries.UnbilledSelection:
-    """The ticked charges that the move applies to; all of the account, where all were ticked."""
-    chosen = replace(which, status=which.status if not doing.applies_to else doing.applies_to)
+def _selected_charges(selection: queries.UnbilledSelection, choice: Action) -> queries.UnbilledSelection:
+    """Return the selected charges to which the action applies; all of the account if all were selected."""
+    applicable = replace(selection, status=choice.applies_to or selection.status)
     if request.form.get("all") == "1":
-        return chosen
-    return replace(chosen, ids=tuple(selected_ids()))
+        return applicable
+    return replace(applicable, ids=tuple(selected_ids()))
 
 
-def _shown(form: MoveForm) -> tuple[str, str]:
+def _shown_totals(form: ConfirmForm) -> tuple[str, str]:
     return str(form.count.data), str(form.amount.data)
 
 
-def _move(
+def _apply(
     session: Session,
-    doing: Move,
-    which: queries.UnbilledSelection,
+    choice: Action,
+    selection: queries.UnbilledSelection,
     shown: tuple[str, str],
     reason: str,
-    who: Actor,
+    actor: Actor,
     at: datetime,
 ) -> int:
-    """Move exactly what was shown; nothing when it is done already."""
-    count, amount = queries.selected_sum(session, which)
+    """Change the charges if they are still those that were shown; return how many were changed."""
+    count, amount = queries.selected_sum(session, selection)
     if not count:
         return 0
     if (str(count), plain_decimal(amount)) != shown:
-        raise Conflict(
-            "selection_changed", "These charges have changed since you ticked them. Look at the new sum below."
-        )
-    moved: int = doing.operation(session, queries.selected_ids(session, which), reason, who, at)
-    return moved
+        raise Conflict("selection_changed", "These charges changed after you selected them. Check the new sum below.")
+    changed: int = choice.operation(session, queries.selected_ids(session, selection), reason, actor, at)
+    return changed

@@ -1,4 +1,4 @@
-"""What every page is given."""
+"""Variables of every template."""
 
 from typing import Any
 from uuid import UUID
@@ -12,27 +12,26 @@ from billing_admin.web.frame.signed_in import actor, current_organisation, curre
 
 
 def init_context(app: Flask) -> None:
-    """A name that a template misspells is an error, not a blank."""
+    """Register the variables of every template, and make an unknown variable an error."""
     app.jinja_env.undefined = StrictUndefined
     app.context_processor(_context)
     app.add_template_global(history_url)
 
 
 def history_url(id: UUID) -> str | None:
-    """Where the audit log tells of one object, for whoever may read it."""
+    """Return the URL of an object's audit events; None if the person may not read them."""
     return url_for("audit.index", object=id) if "audit:read" in actor().permissions else None
 
 
 def _context() -> dict[str, Any]:
-    """Pages about a failure ask the database nothing: it may be what failed."""
     context: dict[str, Any] = {"version": VERSION}
-    if g.get("failing"):
+    if g.get("failing"):  # an error page reads nothing from the database: it may be the cause of the error
         return context
-    found, where = current_person(), current_organisation()
+    person, organisation = current_person(), current_organisation()
     return context | {
-        "organisation": where,
-        "banner": "Demo data: nothing here is real." if where.is_demo else None,
-        "current_user": found,
-        "navigation": build_menu(actor()) if found else [],
+        "organisation": organisation,
+        "banner": "Demo data. Nothing here is real." if organisation.is_demo else None,
+        "current_user": person,
+        "navigation": build_menu(actor()) if person else [],
         "as_at": now(),
     }

@@ -1,4 +1,4 @@
-"""Choosing a customer among thousands: a text field, with some of them to pick from, that takes a reference or words."""
+"""A field that finds a customer by reference or by a part of the name, with some customers to pick from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +12,13 @@ from billing_admin.queries.master_data import customers
 from billing_admin.web.frame.forms import TextField
 
 MAX_OPTIONS = 200
-MAX_NAMED = 5
+MAX_NAMED = 5  # in an error about several matches
 DATALIST_ID = "customers"
-BLANK_MESSAGE = "Enter a customer: the reference, or a part of the name."
+BLANK_MESSAGE = "Enter a customer reference, or part of the name."
 
 
 class CustomerField(TextField):
-    """Whom it is for, found by reference or words of the name: `data` is the reference, `currency` what they are billed in."""
+    """A customer: `data` is the reference, `currency` the currency in which the customer is billed."""
 
     currency = ""
 
@@ -26,59 +26,61 @@ class CustomerField(TextField):
         super().__init__(label, blank_message, render_kw={"list": DATALIST_ID, "autocomplete": "off"}, **kwargs)
 
     def process_formdata(self, valuelist: Any) -> None:
-        """What was found is shown by its reference from here on."""
+        """Parse the text; a customer that was found is shown by reference from then on."""
         super().process_formdata(valuelist)
         if self.currency:
             self.raw_data = [self.data]
 
     def parse(self, typed: str) -> str:
-        """Refuse what no customer is called, and what several are."""
-        words = super().parse(typed)
-        read = g.setdefault("customers_read", {})  # a grid names the same one again and again
-        if words not in read:
-            read[words] = _found(words)
-        found = read[words]
-        if isinstance(found, Invalid):
-            raise found
-        self.currency = found.currency
-        return str(found.reference)
+        """Return the reference of the only customer that matches.
+
+        Raises:
+            Invalid: no customer matches, or several do.
+        """
+        text = super().parse(typed)
+        results = g.setdefault("customers_by_text", {})  # the rows of a grid often name the same customer
+        if text not in results:
+            results[text] = _find_customer(text)
+        customer = results[text]
+        if isinstance(customer, Invalid):
+            raise customer
+        self.currency = customer.currency
+        return str(customer.reference)
 
 
-def _found(words: str) -> Customer | Invalid:
+def _find_customer(text: str) -> Customer | Invalid:
     try:
-        return customers.customer(db.session(), words)
+        return customers.customer(db.session(), text)
     except NotFound:
         try:
-            return _only(words)
-        except Invalid as refusal:
-            return refusal
+            return _only_match(text)
+        except Invalid as error:
+            return error
 
 
-def _only(words: str) -> Customer:
-    found = customers.matching_customers(db.session(), words, MAX_NAMED + 1)
-    if not found:
-        raise Invalid(
-            "unknown_customer", f"No customer is called “{words[:80]}”. Enter a reference, or a part of the name."
-        )
-    if found[1:]:
-        named = ", ".join(f"{one.name} ({one.reference})" for one in found[:MAX_NAMED])
-        more = " and others" if len(found) > MAX_NAMED else ""
-        raise Invalid("several_customers", f"Several are called so: {named}{more}. Enter the reference of one.")
-    return found[0]
+def _only_match(text: str) -> Customer:
+    matches = customers.matching_customers(db.session(), text, MAX_NAMED + 1)
+    if not matches:
+        raise Invalid("unknown_customer", f"No customer matches “{text[:80]}”. Enter a reference, or part of the name.")
+    if len(matches) > 1:
+        names = ", ".join(f"{customer.name} ({customer.reference})" for customer in matches[:MAX_NAMED])
+        suffix = " and others" if len(matches) > MAX_NAMED else ""
+        raise Invalid("several_customers", f"Several customers match: {names}{suffix}. Enter one of the references.")
+    return matches[0]
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerOptions:
-    """Some customers to pick from: reference and name; and in which currency each is billed."""
+    """Customers to pick from as (reference, name), and the billing currency by reference."""
 
     options: list[tuple[str, str]]
     currencies: dict[str, str]
 
 
-def customer_options(chosen: CustomerField) -> CustomerOptions:
-    """The first customers by name, and the one that is chosen already."""
-    some = customers.customer_choices(db.session(), MAX_OPTIONS)
-    billed_in = {reference: currency for reference, _, currency in some}
-    if chosen.currency:
-        billed_in[chosen.data] = chosen.currency
-    return CustomerOptions([(reference, name) for reference, name, _ in some], billed_in)
+def customer_options(field: CustomerField) -> CustomerOptions:
+    """Return the first customers by name; the currencies include that of the customer already chosen."""
+    rows = customers.customer_choices(db.session(), MAX_OPTIONS)  # (reference, name, currency)
+    currencies = {reference: currency for reference, _, currency in rows}
+    if field.currency:
+        currencies[field.data] = field.currency
+    return CustomerOptions([(reference, name) for reference, name, _ in rows], currencies)

@@ -1,4 +1,4 @@
-"""Forms that change what is stored: which version was read, and what somebody else saved meanwhile."""
+"""Edit forms: the version that was read, and the values that another person saved since then."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ CURRENCIES = {code: code for code in sorted(MINOR_DIGITS)}
 
 
 class VersionField(WholeNumberField):
-    """The version of what the form was filled with."""
+    """The version of the row that the form was filled with."""
 
     widget = HiddenInput()
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("Version", blank_message="The form's version was lost. Open the page again.", **kwargs)
-        self.type = "HiddenField"  # as the macros know it
+        super().__init__("Version", blank_message="This form is incomplete. Open the page again.", **kwargs)
+        self.type = "HiddenField"  # the macros skip hidden fields by their type
 
     def set_version(self, version: int) -> None:
-        """From now on the form answers to this version."""
+        """Make the next submission of the form apply to this version."""
         self.data, self.raw_data = version, None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldConflict:
-    """A field that has one value in the database and another in the form."""
+    """A field whose saved value differs from the entered one."""
 
     label: str
     saved: str
@@ -37,35 +37,35 @@ class FieldConflict:
 
 
 def find_conflicts(form: Form, saved: Form, version: int) -> list[FieldConflict]:
-    """What somebody else saved otherwise since the form was filled; the form may then be sent again, knowingly.
+    """Return the fields that differ from the values that another person saved; empty if the form is current.
 
-    Empty when the form is not stale.
+    The form gets the new version: submitting it again replaces the saved values.
     """
     if form.version.data in {None, version}:
         return []
     form.version.set_version(version)
-    theirs = _shown_values(saved)
+    saved_values = _values_by_label(saved)
     return [
-        FieldConflict(label, theirs[label], yours)
-        for label, yours in _shown_values(form).items()
-        if yours != theirs[label]
+        FieldConflict(label, saved_values[label], entered)
+        for label, entered in _values_by_label(form).items()
+        if entered != saved_values[label]
     ]
 
 
-def _shown_values(form: Form) -> Mapping[str, str]:
-    return {field.label.text: _shown(field) for field in form if not isinstance(field.widget, HiddenInput)}
+def _values_by_label(form: Form) -> Mapping[str, str]:
+    return {field.label.text: _display_value(field) for field in form if not isinstance(field.widget, HiddenInput)}
 
 
-def _in_row(field: Field) -> str:
-    """A tick is told by its label, as there is no room for each label."""
+def _display_value_in_row(field: Field) -> str:
+    """Return a field of a row; a ticked box is named by its label, since a row shows no labels."""
     if isinstance(field, BooleanField):
         return field.label.text.lower() if field.data else ""
-    return _shown(field)
+    return _display_value(field)
 
 
-def _shown(field: Field) -> str:
+def _display_value(field: Field) -> str:
     if isinstance(field, FieldList):
-        rows = (" ".join(filter(None, map(_in_row, entry.form))) for entry in field)
+        rows = (" ".join(filter(None, map(_display_value_in_row, entry.form))) for entry in field)
         return ", ".join(sorted(filter(None, rows)))
     if isinstance(field, BooleanField):
         return "yes" if field.data else "no"

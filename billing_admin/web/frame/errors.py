@@ -1,4 +1,4 @@
-"""What a person sees when something is refused or fails: what happened, the next step, and a reference to quote."""
+"""Error pages: each states the problem, the next step and the request id to quote."""
 
 from http import HTTPStatus
 from typing import Final
@@ -21,70 +21,73 @@ _log = structlog.get_logger(__name__)
 _STATUS: Final = {Invalid: 422, NotFound: 404, Conflict: 409, Stale: 409, Denied: 403}
 _PAGES: Final = {
     400: ("The request could not be read", "Go back, reload the page and try again."),
-    403: ("You may not do this", "Ask an admin of your organisation if you need to."),
-    404: ("There is nothing here", "Check the address, or look for what you need from the dashboard."),
-    405: ("This page does not do that", "Go back and use the page's own buttons."),
-    409: ("This contradicts what is stored", "Go back, reload the page and look again."),
-    413: ("That is too large", "Go back and send fewer rows, shorter texts or a smaller file."),
+    403: ("You do not have permission to do this", "Ask an admin of your organisation for access."),
+    404: ("Page not found", "Check the address, or start from the dashboard."),
+    405: ("This action is not available", "Go back and use the buttons on the page."),
+    409: ("This conflicts with saved data", "Go back, reload the page and check the current values."),
+    413: ("The request is too large", "Go back and send fewer rows, shorter texts or a smaller file."),
     414: ("This address is too long", "Go back and use fewer filters."),
-    422: ("This cannot be done as asked", "Go back and mend what you entered."),
+    422: ("This request cannot be completed", "Go back and check what you entered."),
     429: ("Too many requests", "Wait a few minutes, then try again."),
-    500: ("Something broke", "Nothing was changed. Try again; if it happens twice, pass on the reference below."),
+    500: (
+        "Something went wrong",
+        "Nothing was changed. Try again. If it happens again, give your admin the reference below.",
+    ),
 }
-_OLD_PAGE = (
-    "This page was open for too long",
+_EXPIRED_PAGE = (
+    "This page has expired",
     "You may have signed in or out in another tab. Go back, reload the page and send the form again.",
 )
-_WAIT = "Wait a few seconds, then try again. If you were saving something, check first whether it was saved."
-_STALE = "Somebody else changed this meanwhile"
+_RETRY_LATER = "Wait a few seconds, then try again. If you were saving something, check first whether it was saved."
+_STALE = "Another person changed this after you opened it"
 
 
 def error_page(error: Exception) -> Response:
-    """Return the page for an error of a page's request; see `http.errors`."""
+    """Return the error page for an exception of a page's view; see `http.errors`."""
     if isinstance(error, HTTPException):
-        return _http(error)
+        return _http_error_page(error)
     if isinstance(error, DomainError):
-        return _domain(error)
+        return _domain_error_page(error)
     reason = explain_unavailable(error)
     if reason is None:
         raise error
-    return _unavailable(error, reason)
+    return _unavailable_page(error, reason)
 
 
-def _http(error: HTTPException) -> Response:
-    if isinstance(error, SecurityError):  # an unknown host: no address can be made for it, so no page either
-        return Response("This host name is not one of ours.\n", 400, mimetype="text/plain")
+def _http_error_page(error: HTTPException) -> Response:
+    if isinstance(error, SecurityError):  # no URLs can be built for an unknown host, so there is no page
+        return Response("This host name is not served here.\n", 400, mimetype="text/plain")
     if error.response is not None:
         return make_response(error.get_response())
     code = error.code or 500
-    title, message = _OLD_PAGE if isinstance(error, CSRFError) else _words(code)
-    response = _page(code, title, describe_limit() if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else message)
+    title, message = _EXPIRED_PAGE if isinstance(error, CSRFError) else _title_and_advice(code)
+    response = _render(code, title, describe_limit() if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else message)
     if code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     return response
 
 
-def _domain(error: DomainError) -> Response:
+def _domain_error_page(error: DomainError) -> Response:
     if isinstance(error, Denied):
         _log.warning("denied", method=request.method, path=request.path, needs=error.extra.get("permission"))
     code = _STATUS.get(type(error), 422)
-    title = _STALE if isinstance(error, Stale) else _words(code)[0]
-    return _page(code, title, error.message)
+    title = _STALE if isinstance(error, Stale) else _title_and_advice(code)[0]
+    return _render(code, title, error.message)
 
 
-def _unavailable(error: Exception, reason: Unavailable) -> Response:
+def _unavailable_page(error: Exception, reason: Unavailable) -> Response:
     log_unavailable(error, reason)
-    response = _page(503, reason.title, f"{reason.detail} {_WAIT}")
+    response = _render(503, reason.title, f"{reason.detail} {_RETRY_LATER}")
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
-def _words(code: int) -> tuple[str, str]:
+def _title_and_advice(code: int) -> tuple[str, str]:
     return _PAGES.get(code) or _PAGES[400 if code < 500 else 500]
 
 
-def _is_known() -> bool:
-    """Return whether somebody is signed in and the database answers: then the page has its usual frame."""
+def _can_show_navigation() -> bool:
+    """Return whether somebody is signed in and the database answers."""
     try:
         return current_person() is not None and bool(current_organisation())
     except Exception as error:
@@ -93,18 +96,18 @@ def _is_known() -> bool:
         raise
 
 
-def _page(code: int, title: str, message: str) -> Response:
-    known = code < HTTPStatus.INTERNAL_SERVER_ERROR and _is_known()
-    g.failing = not known
-    again = code == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET"
+def _render(code: int, title: str, message: str) -> Response:
+    shows_navigation = code < HTTPStatus.INTERNAL_SERVER_ERROR and _can_show_navigation()
+    g.failing = not shows_navigation
+    offers_retry = code == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET"
     page = render_template(
         "errors/error.html",
         code=code,
         title=title,
         message=message,
-        next_url=requested_url() if again else "/",
-        next_label="Try again" if again else "Go to the dashboard",
+        next_url=requested_url() if offers_retry else "/",
+        next_label="Try again" if offers_retry else "Go to the dashboard",
         request_id=request_id(),
-        in_shell=known,
+        in_shell=shows_navigation,
     )
     return make_response(page, code)

@@ -1,4 +1,4 @@
-"""Forms: fields that read what people type exactly or say how to mend it, and refusals of the business put at their field."""
+"""The base form, fields that parse typed values exactly, and the placing of errors at their fields."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,21 @@ _WHOLE = re.compile(r"-?[0-9]+")
 
 
 class _Messages:
-    """What WTForms says in its own words, said as how to mend it."""
+    """Replacements for messages of WTForms that do not say how to fix the input.
 
-    sentences: ClassVar[Mapping[str, str]] = {
-        "This field is required.": "Enter a value.",
-        "Not a valid choice.": "Choose one from the list.",
-        "Not a valid choice": "Choose one from the list.",
-        "Invalid Choice: could not coerce.": "Choose one from the list.",
-        "Invalid choice(s): one or more data inputs could not be coerced.": "Choose from the list.",
-        "CSRF token missing.": "This page was open for too long. Send the form again.",
+    The keys are in lower case and without a full stop, as WTForms writes some of them both ways.
+    """
+
+    messages: ClassVar[Mapping[str, str]] = {
+        "this field is required": "Enter a value.",
+        "not a valid choice": "Choose one from the list.",
+        "invalid choice: could not coerce": "Choose one from the list.",
+        "invalid choice(s): one or more data inputs could not be coerced": "Choose from the list.",
+        "csrf token missing": "This page has expired. Send the form again.",
     }
 
     def gettext(self, string: str) -> str:
-        return self.sentences.get(string, string)
+        return self.messages.get(string.rstrip(".").lower(), string)
 
     def ngettext(self, singular: str, plural: str, n: int) -> str:
         return singular if n == 1 else plural
@@ -47,21 +49,21 @@ class Form(FlaskForm):  # type: ignore[misc]  # published without types
     """The base of every form."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
-        """How its fields speak."""
+        """Settings of WTForms."""
 
         def get_translations(self, _form: object) -> _Messages:
-            """Flask-WTF would look for another language."""
+            """Return our messages instead of the translations of Flask-WTF."""
             return _Messages()
 
     def expect_currency(self, currency: str) -> None:
-        """Take amounts in this currency only. Call it before the form is validated; see `AmountField.currency`."""
+        """Accept amounts in this currency only. Call it before validation; see `AmountField.currency`."""
         for field in self:
             if isinstance(field, AmountField):
                 field.currency = currency
 
 
 class ParsedField(Field):
-    """What was typed is kept for showing again, right or wrong; `data` is what was read, or None.
+    """A field that parses its text: `data` is the parsed value or None, `raw_data` the text, shown again as typed.
 
     Blank is refused with the sentence `needed`, or is fine when there is none.
     """
@@ -76,28 +78,32 @@ class ParsedField(Field):
         self.flags.optional = blank_message is None
 
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
-        """Read the first value, unless it is too long; a refusal becomes the field's error."""
+        """Parse the first value, unless it is too long; the message of Invalid becomes the field's error."""
         typed = self.trim(str(valuelist[0]) if valuelist else "")
         self.data = self.blank
         if typed:
             try:
                 check_length(typed, self.max_length)
                 self.data = self.parse(typed)
-            except Invalid as refusal:
-                raise ValueError(refusal.message) from refusal
+            except Invalid as error:
+                raise ValueError(error.message) from error
         elif self.blank_message:
             raise ValueError(self.blank_message)
 
     def trim(self, typed: str) -> str:
-        """Return what was typed without the spaces around it."""
+        """Return the typed text without surrounding spaces."""
         return typed.strip()
 
     def parse(self, typed: str) -> Any:
-        """Make the value of what was typed; raise Invalid with a sentence that says how to mend it."""
+        """Return the value of the typed text.
+
+        Raises:
+            Invalid: its message says how to fix the input.
+        """
         raise NotImplementedError
 
     def format(self, value: Any) -> str:
-        """Write a value into the field."""
+        """Return the text that the field shows for a value."""
         return str(value)
 
     def _value(self) -> str:
@@ -107,12 +113,12 @@ class ParsedField(Field):
 
 
 class TextField(ParsedField):
-    """One line of text, without the spaces around it."""
+    """One line of text, without surrounding spaces."""
 
     blank = ""
 
     def parse(self, typed: str) -> str:
-        """Refuse what no stored text has; the operation checks new text."""
+        """Return the text, checked as stored text; the operation checks new text more strictly."""
         return check_text(typed, longest=self.max_length, stored=True)
 
 
@@ -122,19 +128,19 @@ class MultilineField(TextField):
     widget: Any = TextArea()
 
     def trim(self, typed: str) -> str:
-        """Browsers end lines with CR LF; we keep LF."""
+        """Return the typed text with LF as line end; browsers send CR LF."""
         return super().trim(typed).replace("\r\n", "\n").replace("\r", "\n")
 
     def parse(self, typed: str) -> str:
-        """Refuse what no stored text has; the operation checks new text."""
+        """Return the text, checked as stored text; the operation checks new text more strictly."""
         return check_text(typed, longest=self.max_length, lines=True, stored=True)
 
 
 class ReferenceField(TextField):
-    """What a thing is called by: a reference, a code."""
+    """A reference or code, by which people name a customer or service."""
 
     def parse(self, typed: str) -> str:
-        """Not to be taken for an id."""
+        """Return the reference; one that looks like an id is refused."""
         return check_reference(typed, stored=True)
 
 
@@ -145,58 +151,69 @@ class PasswordField(ParsedField):
     blank = ""
 
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
-        """Spaces belong to it. `domain.signing_in` checks its length, so that a long one at sign-in counts as an attempt."""
+        """Take the password with its spaces.
+
+        `domain.sign_in` checks its length, so that a password that is too long counts as a failed attempt at sign-in.
+        """
         self.data = str(valuelist[0]) if valuelist else ""
         if not self.data and self.blank_message:
             raise ValueError(self.blank_message)
 
 
 class ExactField(ParsedField):
-    """An exact decimal without a currency, such as a quantity. People may type separators of thousands.
+    """An exact decimal without a currency, such as a quantity. It may be typed with thousands separators.
 
     `data` is None until the form is validated, so that no amount is used before its currency is checked.
     """
 
     typed: AmountInput | None = None
     digits = 0
-    """How many digits after the point are written at least."""
+    """The minimum number of digits shown after the decimal point."""
 
     def __init__(self, label: str, blank_message: str | None = None, noun: str = "number", **kwargs: Any) -> None:
         super().__init__(label, blank_message, **kwargs)
         self.noun = noun
 
     def parse(self, typed: str) -> None:
-        """Refuse what can be read in two ways, and keep the rest until `pre_validate`."""
+        """Store the typed amount for `pre_validate`; an ambiguous number is refused."""
         self.typed = parse_amount(typed)
 
     def pre_validate(self, _form: object) -> None:
-        """Set `data` to the number, or refuse the currency that was typed with it."""
+        """Set `data` to the number; a currency that does not belong to the field is refused."""
         if self.typed is not None:
             try:
                 self.data = self.number(self.typed)
-            except Invalid as refusal:
-                raise ValidationError(refusal.message) from refusal
+            except Invalid as error:
+                raise ValidationError(error.message) from error
 
     def number(self, typed: AmountInput) -> Decimal | None:
-        """Return the number; raise Invalid if a currency was typed."""
+        """Return the number.
+
+        Raises:
+            Invalid: a currency was typed.
+        """
         return typed.without_currency(self.noun)
 
     def format(self, value: Any) -> str:
-        """Plainly, as the API writes it, with at least as many digits as the currency has."""
+        """Return the plain decimal, as in the API, with at least `digits` digits after the point."""
         return format_padded(value, self.digits)
 
 
 class AmountField(ExactField):
-    """Money in `currency`, whose sign or code people may type; see `Form.expect_currency`.
+    """An amount in `currency`, which may be typed with the currency's sign or code; see `Form.expect_currency`.
 
-    Until the currency is set, no sign or code is taken. An empty text says that another field has to name the currency
-    first: `data` then stays None.
+    While `currency` is None, signs and codes are refused. While it is "", another field must name the currency first and
+    `data` stays None.
     """
 
     currency: str | None = None
 
     def number(self, typed: AmountInput) -> Decimal | None:
-        """Return the amount; raise Invalid if it was typed in another currency."""
+        """Return the amount; None if the currency is not chosen yet.
+
+        Raises:
+            Invalid: another currency was typed.
+        """
         if self.currency is None:
             return super().number(typed)
         return typed.in_currency(self.currency) if self.currency else None
@@ -208,19 +225,19 @@ class WholeNumberField(ParsedField):
     max_digits = 9
 
     def parse(self, typed: str) -> int:
-        """ASCII digits only."""
+        """Return the number; only ASCII digits and a minus sign are accepted."""
         if len(typed.removeprefix("-")) > self.max_digits or not _WHOLE.fullmatch(typed):
             raise Invalid("not_a_whole_number", "Enter a whole number such as 30.")
         return int(typed)
 
 
 class DayField(ParsedField):
-    """A day: the browser's own date field, ISO in between."""
+    """A day: a date input of the browser, sent as YYYY-MM-DD."""
 
     widget = DateInput()
 
     def parse(self, typed: str) -> date:
-        """Only YYYY-MM-DD, and only days that exist, in the calendar."""
+        """Return the day, which must be written YYYY-MM-DD and lie in the calendar's range."""
         try:
             day = date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
         except ValueError as error:
@@ -228,35 +245,36 @@ class DayField(ParsedField):
         return check_calendar_day(day)
 
     def format(self, value: Any) -> str:
-        """As browsers want it."""
+        """Return the ISO form, which date inputs require."""
         return str(value.isoformat())
 
 
 class NewIdField(Field):
-    """The id of what the form will make, chosen when it is first shown: sent twice, it makes one thing."""
+    """The id of the object that the form creates, chosen when the form is shown: sent twice, the form creates it once."""
 
     widget = HiddenInput()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(default=uuid4, **kwargs)
-        self.type = "HiddenField"  # as the macros know it
+        self.type = "HiddenField"  # the macros skip hidden fields by their type
 
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
-        """Any UUID will do."""
+        """Take the UUID that was sent; replace anything else by a new one, with an error."""
         try:
             self.data = UUID(str(valuelist[0]) if valuelist else "")
         except ValueError as error:
             self.data = uuid4()
-            raise ValueError("The form's key was lost. Send the form again.") from error
+            raise ValueError("This form was incomplete. Send it again.") from error
 
     def _value(self) -> str:
         return str(self.data)
 
 
 def add_errors(form: Form, error: DomainError, names: Mapping[str, str] | None = None) -> None:
-    """Put each problem onto the form's field that it names, or above the form.
+    """Add each problem of an error to the field that it names, or to the form.
 
-    A problem's field is its last word, such as `quantity`; `names` maps words that the form calls otherwise.
+    The last word of a problem's path, such as `quantity`, is the field; `names` maps the words for which the form uses
+    other field names.
     """
     for problem in error.problems:
         word = next((part for part in reversed(problem.field) if isinstance(part, str)), "")
@@ -267,16 +285,17 @@ def add_errors(form: Form, error: DomainError, names: Mapping[str, str] | None =
             field.errors = [*field.errors, problem.message]
 
 
-class errors_on:  # noqa: N801 - reads as a word: `with errors_on(form):`
-    """Put what the business refuses inside the block onto the form; the block then ends, and the view shows the form again."""
+class errors_on:  # noqa: N801 - used like a function: `with errors_on(form):`
+    """Add errors that an operation raises inside the block to the form; the view then shows the form again."""
 
     def __init__(self, form: Form, names: Mapping[str, str] | None = None) -> None:
         self.form, self.names = form, names
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        """Enter the block."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
+        """Add an Invalid, Conflict or Stale error to the form and suppress it."""
         if not isinstance(error, Invalid | Conflict | Stale):
             return False
         add_errors(self.form, error, self.names)
@@ -284,6 +303,6 @@ class errors_on:  # noqa: N801 - reads as a word: `with errors_on(form):`
 
 
 def render_form(template: str, form: Form, **context: Any) -> ResponseReturnValue:
-    """Show a form: 422 if it has errors."""
+    """Render a page with a form; its status is 422 if the form has errors."""
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render_template(template, form=form, **context), status

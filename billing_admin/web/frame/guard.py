@@ -1,4 +1,4 @@
-"""Deny by default: every page is on the short public list, or behind sign-in and the permission that its subject states."""
+"""Access to pages, denied by default: a page is public, or needs sign-in and the permission of its blueprint."""
 
 from flask import Blueprint, Flask, current_app, redirect, request
 from flask.typing import ResponseReturnValue
@@ -16,7 +16,7 @@ WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class PageBlueprint(Blueprint):
-    """A blueprint that says what its pages need."""
+    """A blueprint that states the permissions for reading and for writing its pages."""
 
     read_permission: str
     write_permission: str
@@ -25,38 +25,45 @@ class PageBlueprint(Blueprint):
 def page_blueprint(
     name: str, import_name: str, url_prefix: str | None, write: str, read: str = "read"
 ) -> PageBlueprint:
-    """Make a subject's blueprint: a rule that takes POST needs `write` whatever the method, any other rule needs `read`."""
-    made = PageBlueprint(name, import_name, url_prefix=url_prefix)
-    made.read_permission, made.write_permission = read, write
-    return made
+    """Return the blueprint of one subject.
+
+    A rule that accepts a writing method needs the permission `write` for every method; any other rule needs `read`.
+    """
+    blueprint = PageBlueprint(name, import_name, url_prefix=url_prefix)
+    blueprint.read_permission, blueprint.write_permission = read, write
+    return blueprint
 
 
 def init_guard(app: Flask) -> None:
-    """Ask before each page."""
+    """Check access before each view."""
     app.before_request(_check_access)
 
 
 def is_public(endpoint: str) -> bool:
-    """Whether no one needs to sign in for it. The API asks for a token itself, at its own blueprint."""
+    """Return whether the page needs no sign-in. The API authenticates requests by token itself."""
     return endpoint in PUBLIC_ENDPOINTS or is_api(endpoint)
 
 
 def is_api(endpoint: str) -> bool:
-    """Whether the endpoint belongs to the API, or to a blueprint within it."""
+    """Return whether the endpoint belongs to the API or to one of its nested blueprints."""
     return endpoint.partition(".")[0] == "api"
 
 
 def permission_for(app: Flask, rule: Rule) -> str:
-    """The permission that a rule needs; raises Denied when its blueprint states none."""
+    """Return the permission that a rule needs.
+
+    Raises:
+        Denied: the rule's blueprint states no permission.
+    """
     blueprint = app.blueprints.get(rule.endpoint.rpartition(".")[0])
     if not isinstance(blueprint, PageBlueprint):
-        raise Denied("unguarded_page", "This page does not say who may see it, so nobody may.")
+        raise Denied("unguarded_page", "This page cannot be opened: it states no permission.")
     writes = WRITING_METHODS & (rule.methods or set())
     return blueprint.write_permission if writes else blueprint.read_permission
 
 
 def _check_access() -> ResponseReturnValue | None:
-    """Check sign-in and permission before the body is read; the CSRF token stands in the body."""
+    """Check sign-in and permission, and then the CSRF token, which is in the body that may be read only now."""
     rule = request.url_rule
     if rule is None or is_api(rule.endpoint):
         return None
@@ -70,7 +77,7 @@ def _check_access() -> ResponseReturnValue | None:
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
-    """Come back afterwards; what a form had sent comes back as well."""
+    """Redirect to sign-in and back; a submitted form is kept until then."""
     if request.method in WRITING_METHODS:
         return sign_in.ask_to_sign_in()
     return redirect(sign_in.sign_in_url(requested_url()), 303)

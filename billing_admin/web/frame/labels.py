@@ -1,4 +1,4 @@
-"""Words for states and counts, as pages show them."""
+"""Labels for states, counts and audit events."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -16,39 +16,47 @@ PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
 
 
 class RateLike(Protocol):
-    """A tax rate with a name."""
+    """A tax rate with a name: a row or a domain value."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name on documents."""
+        ...
+
     @property
-    def percent(self) -> Decimal: ...
+    def percent(self) -> Decimal:
+        """The first percentage."""
+        ...
+
     @property
-    def changes(self) -> Sequence[RateChange]: ...
+    def changes(self) -> Sequence[RateChange]:
+        """The later percentages, each valid from a day."""
+        ...
 
 
 def invoice_state(invoice: Receivable, today: date) -> str:
-    """Draft, void, or how far an issued invoice is paid; what a credit note alone reduced is not called paid."""
+    """Return the invoice's label: draft, void or its payment state; `part credited` if only credit notes reduced it."""
     state = payment_status(invoice, today) or invoice.status
     return "part credited" if state == "part_paid" and not invoice.paid else state.replace("_", " ")
 
 
 def payment_method(method: str) -> str:
-    """How money came, or that it never will."""
+    """Return the label of a payment method; a write-off is one, too."""
     return PAYMENT_METHODS[method]
 
 
 def quoted(names: Iterable[str]) -> str:
-    """Return `“ACME”, “ACME,Inc”`: a list of names that may hold commas."""
+    """Return names in quotation marks, since names may hold commas: `“ACME”, “ACME,Inc”`."""
     return ", ".join(f"“{name}”" for name in names)
 
 
 def pluralise(number: int, noun: str) -> str:
-    """`1 charge`, `2,000 charges`."""
+    """Return a number with its noun: `1 charge`, `2,000 charges`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def number_ranges(numbers: Sequence[int]) -> str:
-    """`1–3, 7`: numbers in rising order."""
+    """Return ascending numbers as ranges: `1–3, 7`."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and runs[-1][1] == number - 1:
@@ -59,54 +67,57 @@ def number_ranges(numbers: Sequence[int]) -> str:
 
 
 def rounding(currency: str) -> str:
-    """What amounts of a currency are rounded to: `2 digits`, `whole units`."""
+    """Return the precision of a currency's amounts: `2 digits`, `whole units`."""
     digits = MINOR_DIGITS[currency]
     return pluralise(digits, "digit") if digits else "whole units"
 
 
 def tax_rate(rate: RateLike, on: date) -> str:
-    """A rate's name, with its percentage of a day where the name does not say it."""
-    holds = percent_on(on, rate.percent, rate.changes)
-    return rate.name if plain_decimal(holds) in rate.name or not holds else f"{rate.name} ({format_percent(holds)})"
+    """Return the rate's name, followed by its percentage on a day unless the name contains it."""
+    percentage = percent_on(on, rate.percent, rate.changes)
+    return (
+        rate.name
+        if plain_decimal(percentage) in rate.name or not percentage
+        else f"{rate.name} ({format_percent(percentage)})"
+    )
 
 
 def left_out_reason(reason: str) -> str:
-    """Why billing leaves something out, in words."""
+    """Return why a billing run left charges out."""
     return LEFT_OUT_REASONS.get(reason, reason)
 
 
 def humanise(name: str) -> str:
-    """`Billing run started`, of `billing_run.started`."""
+    """Return an identifier as words: `billing_run.started` as `Billing run started`."""
     return name.replace("_", " ").replace(".", " ").capitalize()
 
 
-# Lists of ids in an audit event.
-COUNTED = {"charges", "invoices", "added", "removed"}
+# Details of audit events that are lists of ids. Only their length is shown, as each may hold 10,000.
+_ID_LISTS = {"charges", "invoices", "added", "removed"}
 
 
 def event_details(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
-    """An audit event's details: what, its value before where it changed, and its value."""
-    return [_told(name, value) for name, value in details.items()]
+    """Return an audit event's details as (name, value before or None if it did not change, value)."""
+    return [_event_detail(name, value) for name, value in details.items()]
 
 
-def _told(name: str, value: Any) -> tuple[str, str | None, str]:
-    """A change is a pair. Lists of ids are told by their length: each could hold ten thousand."""
-    if isinstance(value, list) and name in COUNTED:
+def _event_detail(name: str, value: Any) -> tuple[str, str | None, str]:
+    if isinstance(value, list) and name in _ID_LISTS:
         return humanise(name), None, f"{len(value):,}"
-    if isinstance(value, list) and len(value) == 2:
-        return humanise(name), _said(value[0]), _said(value[1])
-    return humanise(name), None, _said(value)
+    if isinstance(value, list) and len(value) == 2:  # a change: before and after
+        return humanise(name), _value_in_words(value[0]), _value_in_words(value[1])
+    return humanise(name), None, _value_in_words(value)
 
 
-def _said(value: Any) -> str:
+def _value_in_words(value: Any) -> str:
     match value:
         case None | "":
             return "nothing"
         case bool():
             return "yes" if value else "no"
         case dict():
-            return ", ".join(f"{name}: {_said(one)}" for name, one in value.items()) or "nothing"
+            return ", ".join(f"{name}: {_value_in_words(item)}" for name, item in value.items()) or "nothing"
         case list():
-            return ", ".join(map(_said, value)) or "nothing"
+            return ", ".join(map(_value_in_words, value)) or "nothing"
         case _:
             return str(value)

@@ -1,4 +1,8 @@
-"""Lists as pages show them: filters and place live in the URL, and parts of it that make no sense are left out."""
+"""Lists: filters and cursors read from the URL, pages of rows, and links that keep the filters.
+
+A parameter that cannot be read counts as absent, so that old bookmarks still open. The exception is a day on which
+the figures of a page depend: see `strict_day_param`.
+"""
 
 import re
 from collections.abc import Collection, Sequence
@@ -21,34 +25,34 @@ ROWS_PER_PAGE = 100
 MAX_FILTER_LENGTH = 200
 CURSOR_PARAM = "after"
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last"}  # what is no filter
+_NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last"}
 
 
 def text_param(name: str) -> str:
-    """What the URL says of a filter, or nothing.
+    """Return a text parameter of the URL, or "".
 
-    Only control characters are left out: a name may hold any other, such as a no-break space or a joiner.
+    Only control characters are removed: a name may hold any other, such as a no-break space or a joiner.
     """
     return strip_controls(request.args.get(name, "")).strip()[:MAX_FILTER_LENGTH]
 
 
 def name_params(*parameters: str) -> list[str]:
-    """Return every value of repeated parameters, each of which is one name, whatever is in it.
+    """Return every value of repeated parameters; each value is one name, commas included.
 
-    A name that cannot exist is not left out, as a list without it could mean everything.
+    A name that cannot exist is kept: without it, an empty list could mean "all".
     """
     values = [value for parameter in parameters for value in request.args.getlist(parameter)]
     return [value.replace("\0", "\ufffd").strip() for value in values if value.strip()]
 
 
 def choice_param(name: str, options: Collection[str]) -> str:
-    """One of a few words, or nothing."""
+    """Return a parameter that must be one of the options, or ""."""
     value = text_param(name)
     return value if value in options else ""
 
 
 def day_param(name: str) -> date | None:
-    """A day, or None."""
+    """Return a parameter that must be an ISO day, or None."""
     value = text_param(name)
     try:
         return date.fromisoformat(value) if _DAY.fullmatch(value) else None
@@ -57,9 +61,10 @@ def day_param(name: str) -> date | None:
 
 
 def strict_day_param(name: str) -> date | None:
-    """Return the day that the figures of a page depend on; None if the URL gives none.
+    """Return the day on which the figures of a page depend; None if the URL gives none.
 
-    Raises Invalid for a day outside of the calendar: the figures of another day must not be shown instead.
+    Raises:
+        Invalid: the day is out of the calendar's range. Figures of another day must not be shown instead.
     """
     day = day_param(name)
     if day is not None and not FIRST_DAY <= day <= LAST_DAY:
@@ -69,7 +74,7 @@ def strict_day_param(name: str) -> date | None:
 
 
 def id_param(name: str) -> UUID | None:
-    """An id, or None."""
+    """Return a parameter that must be a UUID, or None."""
     try:
         return UUID(text_param(name))
     except ValueError:
@@ -77,32 +82,32 @@ def id_param(name: str) -> UUID | None:
 
 
 def selected_ids() -> list[UUID]:
-    """The ids whose rows were ticked in the form that was sent."""
+    """Return the ids of the rows that were selected in the submitted form."""
     return [id for id in map(parse_uuid, request.form.getlist("id")) if id is not None]
 
 
 def filtered_url(endpoint: str, **values: Any) -> str:
-    """Another page's address with this page's filters."""
-    kept = {
+    """Return the URL of another page with the filters of this page, changed by `values`."""
+    filters = {
         name: value for name, value in request.args.items() if not name.startswith("_") and name not in _NOT_FILTERS
     }
-    asked = kept | values
-    return url_for(endpoint, **{name: value for name, value in asked.items() if value not in {"", None}})
+    params = filters | values
+    return url_for(endpoint, **{name: value for name, value in params.items() if value not in {"", None}})
 
 
 def current_url(**changes: Any) -> str:
-    """This page's address with other filters; it begins at the first page again."""
+    """Return the URL of this page with changed filters, at its first page of rows."""
     return filtered_url(str(request.endpoint), **(request.view_args or {}), **changes)
 
 
 def unfiltered_url() -> str:
-    """This page's address without any filter."""
+    """Return the URL of this page without filters."""
     return url_for(str(request.endpoint), **(request.view_args or {}))
 
 
 @dataclass(frozen=True, slots=True)
 class FilterChip:
-    """One filter in force, in words."""
+    """An active filter: its label, its value in words, and the URL without it."""
 
     label: str
     value: str
@@ -110,13 +115,13 @@ class FilterChip:
 
 
 def build_chips(*filters: tuple[str, str, str]) -> list[FilterChip]:
-    """The filters in force, of (name in the URL, label, value in words); those without a value are not."""
+    """Return a chip for each (parameter, label, value in words) that has a value."""
     return [FilterChip(label, value, current_url(**{name: None})) for name, label, value in filters if value]
 
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """The rows of a page and the addresses of those beside it."""
+    """One page of a list, and the URLs of the pages before and after it."""
 
     rows: Sequence[Any]
     first_url: str
@@ -125,20 +130,20 @@ class ListPage:
 
 
 def load_page(query: Any, limit: int = ROWS_PER_PAGE) -> ListPage:
-    """The page of the query that the URL asks for; the first one when it asks for none of ours."""
-    session, place = db.session(), request.args.get(CURSOR_PARAM)
+    """Return the page at the cursor in the URL, or the first page if there is no valid cursor."""
+    session, cursor = db.session(), request.args.get(CURSOR_PARAM)
     try:
-        found = paging.page(session, query, limit, place)
+        page = paging.page(session, query, limit, cursor)
     except Invalid:
-        found = paging.page(session, query, limit)
+        page = paging.page(session, query, limit)
     return ListPage(
-        found.rows,
+        page.rows,
         current_url(),
-        current_url(after=found.previous) if found.previous else None,
-        current_url(after=found.next) if found.next else None,
+        current_url(after=page.previous) if page.previous else None,
+        current_url(after=page.next) if page.next else None,
     )
 
 
 def has_permission(permission: str) -> bool:
-    """Whether the person holds a permission: pages leave out what they may not do."""
+    """Return whether the signed-in person has a permission. Pages hide actions that are not permitted."""
     return permission in actor().permissions

@@ -1,4 +1,4 @@
-"""Addresses within this site."""
+"""URLs within this site."""
 
 import re
 from urllib.parse import quote, urlsplit
@@ -10,21 +10,19 @@ _SAFE = "/:@!$&'()*+,;=~-._"
 
 
 def safe_local_url(target: str | None) -> str:
-    """Return `target` if it is a path of this site, with its query; home for anything a browser might take elsewhere."""
+    """Return `target` if it is a path and query of this site; "/" for anything that could lead elsewhere."""
     return target if target and _LOCAL.fullmatch(target) else "/"
 
 
 def requested_url() -> str:
-    """The path and query that were asked for."""
+    """Return the path and query of this request."""
     query = request.query_string.decode("ascii", "replace")
     return quote(request.path, safe=_SAFE) + (f"?{query}" if query else "")
 
 
 def referring_url() -> str:
-    """The page of ours that the request was sent from, or home."""
+    """Return the path and query of the page of this site that sent the request, or "/"."""
     page = urlsplit(request.referrer or "")
-    return (
-        safe_local_url(page._replace(scheme="", netloc="", fragment="").geturl())
-        if page.netloc == request.host
-        else "/"
-    )
+    if page.netloc != request.host:
+        return "/"
+    return safe_local_url(page._replace(scheme="", netloc="", fragment="").geturl())

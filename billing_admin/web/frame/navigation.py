@@ -1,4 +1,4 @@
-"""The menu: one table, of which a person sees what they may read."""
+"""The menu: one table; each person sees the pages that they may read."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from flask import current_app, request, url_for
 from billing_admin.domain.access import Actor
 from billing_admin.web.frame.guard import permission_for
 
-# Group, label, icon, endpoint: what waits first, then money, what it is about, and what is set up once. The first is home.
+# (group, label, icon, endpoint). The first item is the home page.
 MENU = (
     ("", "Dashboard", "layout-dashboard", "dashboard.home"),
     ("", "Customers", "users", "customers.index"),
@@ -30,8 +30,8 @@ MENU = (
     ("Set-up", "API", "code", "api_docs.index"),
     ("Set-up", "Settings", "settings", "settings.index"),
 )
-# Pages of a subject that have a blueprint of their own.
-PARENT_SECTION = {
+# Blueprint → blueprint of the menu item under which its pages are.
+PARENT_BLUEPRINT = {
     "drafts": "invoices",
     "corrections": "invoices",
     "charge_corrections": "charges",
@@ -49,7 +49,7 @@ PARENT_SECTION = {
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """One line of the menu."""
+    """One item of the menu."""
 
     endpoint: str
     group: str
@@ -60,16 +60,16 @@ class MenuItem:
 
 
 def build_menu(reader: Actor) -> list[MenuItem]:
-    """The lines whose page exists and which the reader may open."""
-    here = PARENT_SECTION.get(request.blueprint or "", request.blueprint)
+    """Return the items that the reader may open, with the current one marked."""
+    current = PARENT_BLUEPRINT.get(request.blueprint or "", request.blueprint)
     return [
-        MenuItem(endpoint, group, label, icon, url_for(endpoint), _subject(endpoint) == here)
+        MenuItem(endpoint, group, label, icon, url_for(endpoint), _blueprint_of(endpoint) == current)
         for group, label, icon, endpoint in MENU
         if _may_open(endpoint, reader)
     ]
 
 
-def _subject(endpoint: str) -> str:
+def _blueprint_of(endpoint: str) -> str:
     return endpoint.partition(".")[0]
 
 

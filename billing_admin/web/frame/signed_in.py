@@ -1,4 +1,4 @@
-"""Who is there: Flask-Login over sessions that the server can end, and what views ask about the person and the time."""
+"""The signed-in person, the organisation and the time of a request; sessions are rows that the server can end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from billing_admin.queries.master_data.organisation import day_of, organisation
 
 @dataclass(frozen=True, slots=True)
 class SignedInPerson:
-    """The person of this request: a plain value, as rows expire when a transaction begins."""
+    """The signed-in person, as a plain value: database rows expire when a transaction begins."""
 
     id: UUID
     email: str
@@ -35,17 +35,17 @@ class SignedInPerson:
     is_anonymous = False
 
     def get_id(self) -> str:
-        """What Flask-Login keeps in the cookie: the session's random token, never the person's id."""
+        """Return the session's random token for Flask-Login's cookie; the person's id is never sent."""
         return self.token
 
     def actor(self, request_id: str | None) -> Actor:
-        """The person as operations and the audit log know them."""
+        """Return the person as the actor of operations and audit events."""
         return Actor("person", self.id, self.email, ROLES[self.role], request_id)
 
 
 @dataclass(frozen=True, slots=True)
 class OrganisationProfile:
-    """What pages say of the organisation."""
+    """The facts about the organisation that pages show."""
 
     name: str
     time_zone: str
@@ -54,86 +54,85 @@ class OrganisationProfile:
 
 
 def init_sign_in(app: Flask, settings: Settings) -> None:
-    """Let Flask-Login find the person by the session's token. It asks the database on first use, at most once a request."""
+    """Set up Flask-Login: it loads the person by the session's token, at most once a request and only if a view asks."""
     app.extensions["billing_lifetime"] = SessionLifetime(settings.session_hours, settings.session_idle_minutes)
     manager = flask_login.LoginManager()
-    manager.session_protection = None  # it would compare addresses, which change under honest people
+    manager.session_protection = None  # it compares IP addresses, which may change within a session
     manager.init_app(app, add_context_processor=False)
-    manager.user_loader(_load)
+    manager.user_loader(_load_person)
 
 
 def current_person() -> SignedInPerson | None:
-    """Whoever is signed in, or None."""
-    found = flask_login.current_user
-    return found._get_current_object() if found.is_authenticated else None
+    """Return the signed-in person, or None."""
+    user = flask_login.current_user
+    return user._get_current_object() if user.is_authenticated else None
 
 
 def actor() -> Actor:
-    """The signed-in person as the actor of this request; only for pages behind the guard."""
-    found = current_person()
-    if found is None:
-        raise RuntimeError("A page that acts must be behind the guard.")
-    return found.actor(request_id())
+    """Return the signed-in person as the actor of this request; only pages behind the guard have one."""
+    person = current_person()
+    if person is None:
+        raise RuntimeError("actor() needs a signed-in person: the page must be behind the guard.")
+    return person.actor(request_id())
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """Return the current time in UTC."""
     return clock.now()
 
 
 def today() -> date:
-    """The calendar day where the organisation is."""
+    """Return the current day in the organisation's time zone."""
     return day_of(now(), current_organisation().time_zone)
 
 
 def current_organisation() -> OrganisationProfile:
-    """The organisation, read once a request."""
-    if "house" not in g:
+    """Return the organisation, read once a request."""
+    if "organisation" not in g:
         row = organisation(db.session())
-        g.house = OrganisationProfile(row.legal_name, row.time_zone, row.base_currency, row.is_demo)
-    found: OrganisationProfile = g.house
-    return found
+        g.organisation = OrganisationProfile(row.legal_name, row.time_zone, row.base_currency, row.is_demo)
+    profile: OrganisationProfile = g.organisation
+    return profile
 
 
 def begin_session(token: str) -> None:
-    """Begin a session in this browser, and leave nothing of an earlier one, its CSRF token included."""
+    """Begin a session in this browser; an earlier one is cleared, its CSRF token included."""
     session.clear()
-    found = _load(token)
-    if found is not None:
-        flask_login.login_user(found)
+    person = _load_person(token)
+    if person is not None:
+        flask_login.login_user(person)
 
 
 def end_session() -> None:
-    """End this browser's session here and in the database. A copy of its cookie is worth nothing from now on."""
-    found = current_person()
-    if found is not None:
-        transaction(users.end_session, found.token, found.actor(request_id()), now())
+    """End this browser's session, also in the database, so that a copy of its cookie stops working."""
+    person = current_person()
+    if person is not None:
+        transaction(users.end_session, person.token, person.actor(request_id()), now())
     flask_login.logout_user()
     session.clear()
 
 
 def session_has_expired() -> bool:
-    """Whether this browser was signed in, and is no longer."""
+    """Return whether this browser had a session that is over."""
     return "_user_id" in session and current_person() is None
 
 
-def _load(token: str) -> SignedInPerson | None:
-    found = open_session(db.session(), token)
-    if found is None:
+def _load_person(token: str) -> SignedInPerson | None:
+    row = open_session(db.session(), token)
+    if row is None:
         return None
-    moment = now()
-    signed_in = SignedInPerson(found.user_id, found.email, found.role, token)
+    at = now()
+    person = SignedInPerson(row.user_id, row.email, row.role, token)
     lifetime: SessionLifetime = current_app.extensions["billing_lifetime"]
-    if not lifetime.covers(found.created_at, found.last_seen_at, moment):
-        owner = signed_in.actor(request_id())
-        _write_if_possible(users.end_session, token, owner, moment, "user.session_expired")
+    if not lifetime.covers(row.created_at, row.last_seen_at, at):
+        _write_if_possible(users.end_session, token, person.actor(request_id()), at, "user.session_expired")
         return None
-    if moment - found.last_seen_at >= LAST_SEEN_INTERVAL:
-        _write_if_possible(users.record_session_use, token, moment)
-    return signed_in
+    if at - row.last_seen_at >= LAST_SEEN_INTERVAL:
+        _write_if_possible(users.record_session_use, token, at)
+    return person
 
 
 def _write_if_possible(work: Callable[..., None], *args: object) -> None:
-    """Keep the books of sessions, but let people read on while nothing can be written."""
+    """Update the session's row. If the database refuses writes, the person can still read."""
     with LogIfUnavailable("session_not_updated"):
         transaction(work, *args)

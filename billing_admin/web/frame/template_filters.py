@@ -1,4 +1,4 @@
-"""How pages write values: one filter for each kind."""
+"""Template filters: one for each kind of value."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -37,7 +37,7 @@ _SIX_PLACES = Decimal("1E-6")
 
 
 def init_filters(app: Flask) -> None:
-    """Give the templates their filters."""
+    """Register the template filters."""
     filters: dict[str, Callable[..., object]] = {
         "amounts": amounts,
         "approximate": approximate,
@@ -65,20 +65,20 @@ def init_filters(app: Flask) -> None:
 
 
 def amounts(totals: Collection[CurrencyTotal]) -> str:
-    """`12,340.00 EUR and 5.00 USD`: the totals of some documents, per currency."""
-    *most, last = [format_money(total.total, total.currency) for total in totals] or ["nothing"]
-    return f"{', '.join(most)} and {last}" if most else last
+    """Return the totals per currency in words: `12,340.00 EUR and 5.00 USD`."""
+    *first_parts, last = [format_money(total.total, total.currency) for total in totals] or ["nothing"]
+    return f"{', '.join(first_parts)} and {last}" if first_parts else last
 
 
 def unrounded(minor: Decimal, currency: str) -> str:
-    """`1.4269 USD`, from minor units that were not rounded yet: at most six places of them, cut off with an ellipsis."""
+    """Return an amount in unrounded minor units, cut off after six places with an ellipsis: `1.4269 USD`."""
     shown = minor.quantize(_SIX_PLACES, ROUND_DOWN)
     amount = Decimal(format_padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
     return f"{format_grouped(amount)}{'' if shown == minor else '…'} {currency}"
 
 
 def approximate(amount: Decimal, currency: str) -> str:
-    """`≈ 57,744.68 EUR`, to read beside the exact amount; exact where rounding leaves out no digit, or nothing but zero."""
+    """Return a rounded amount, `≈ 57,744.68 EUR`; the exact amount if rounding changes nothing or leaves zero."""
     rounded = Money.rounded(amount, currency).decimal
     return (
         f"≈ {format_grouped(rounded)} {currency}" if rounded and rounded != amount else format_exact(amount, currency)
@@ -86,11 +86,11 @@ def approximate(amount: Decimal, currency: str) -> str:
 
 
 def tax_rate(rate: RateLike) -> str:
-    """A rate's name, with its percentage of today where the name does not say it."""
+    """Return the rate's name, followed by today's percentage unless the name contains it."""
     return tax_rate_on(rate, today())
 
 
 def moment(value: datetime) -> str:
-    """`22 Nov 2026, 14:05 CET`: where the organisation is, always with the zone."""
-    there = value.astimezone(ZoneInfo(current_organisation().time_zone))
-    return f"{format_day(there)}, {there:%H:%M %Z}"
+    """Return a time in the organisation's time zone: `22 Nov 2026, 14:05 CET`."""
+    local = value.astimezone(ZoneInfo(current_organisation().time_zone))
+    return f"{format_day(local)}, {local:%H:%M %Z}"

@@ -28,7 +28,7 @@ from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.payments import payments
 from billing_admin.queries.payments.customer_balances import customer_balances
 from billing_admin.queries.payments.payments import PaymentFilter
-from billing_admin.web.charges.recurring_charges import words as recurring_words
+from billing_admin.web.charges.recurring_charges import template_helpers as recurring_words
 from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
 from billing_admin.web.frame.forms import (
     Form,

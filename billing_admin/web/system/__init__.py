@@ -1,0 +1,1 @@
+"""The dashboard, search, the audit log, jobs and the API documentation."""

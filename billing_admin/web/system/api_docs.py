@@ -1,4 +1,4 @@
-"""The API's documentation for people: read, and tried with a token of one's own, as the API takes no session."""
+"""The API documentation. Trying a call needs a token, since the API does not accept sessions."""
 
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
@@ -12,11 +12,11 @@ pages = page_blueprint("api_docs", __name__, "/api/docs", write="tokens:write")
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """Every route, its fields and refusals, and a form to try it."""
+    """Show every route with its fields and errors, and a form to try it."""
     return render_template("api_docs/show.html", permissions=actor().permissions)
 
 
 @pages.get("/openapi.json")
 def document() -> Response:
-    """The OpenAPI document, for the page: scripts read it from the API itself."""
+    """Return the OpenAPI document for the page; scripts read it from the API."""
     return Response(api_document(), content_type="application/json")

@@ -1,4 +1,4 @@
-"""The audit log: who did what to what, and when, with the values before and after."""
+"""The audit log: each event with its actor, action, object, time, and the values before and after."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ from billing_admin.web.frame.list_params import (
 )
 
 READ = "audit:read"
-# Nobody writes here: whoever tried would need what nobody may lack who changes settings.
+# The log has no pages that write. The guard still needs a permission for writing.
 pages = page_blueprint("audit", __name__, "/audit", write="settings:write", read=READ)
 
-# Where an object's page is; whoever is not there is named without a link.
-PLACES: Final[Mapping[str, str]] = {
+# Object type → endpoint of the object's page. Objects of other types have no link.
+OBJECT_ENDPOINTS: Final[Mapping[str, str]] = {
     "billing_run": "billing_runs.show",
     "charge": "charges.show",
     "customer": "customers.show",
@@ -43,7 +43,8 @@ PLACES: Final[Mapping[str, str]] = {
     "tax_rate": "tax_rates.show",
     "webhook": "webhooks.show",
 }
-INDEXES: Final[Mapping[str, str]] = {
+# Object type → endpoint of the page with all objects of the type.
+INDEX_ENDPOINTS: Final[Mapping[str, str]] = {
     "organisation": "settings.index",
     "token": "tokens.index",
     "user": "users.index",
@@ -51,21 +52,21 @@ INDEXES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """An event as the page shows it; `url` is None where there is no page of the object, or no longer."""
+class EventLine:
+    """An event as the page shows it; `url` is None if the object has no page, or no longer exists."""
 
     event: Any
-    what: str
-    what_url: str
-    who_url: str
+    action: str
+    action_url: str
+    actor_url: str
     object: str
     url: str | None
     history_url: str | None
-    facts: list[tuple[str, str | None, str]]
+    details: list[tuple[str, str | None, str]]
 
 
 def read_filters() -> queries.AuditFilter:
-    """The filter that the URL states."""
+    """Return the filters in the URL."""
     return queries.AuditFilter(
         actor=text_param("actor"),
         type=choice_param("type", queries.OBJECT_TYPES),
@@ -78,18 +79,18 @@ def read_filters() -> queries.AuditFilter:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """What the filter lets through, newest first, and how far the chain covers it."""
+    """List the events that match the filters, newest first, and the state of the hash chain."""
     session, filters = db.session(), read_filters()
-    found = load_page(queries.shown_events(session, filters))
-    named = queries.load_object_names(session, found.rows)
+    page = load_page(queries.shown_events(session, filters))
+    names = queries.load_object_names(session, page.rows)
     return render_template(
         "audit/list.html",
         filters=filters,
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         export_url=filtered_url("exports.audit_files"),
-        page=found,
-        lines=[_line(event, named) for event in found.rows],
+        page=page,
+        lines=[_event_line(event, names) for event in page.rows],
         types=[(kind, humanise(kind)) for kind in queries.OBJECT_TYPES],
         head=queries.chain_head(session),
         unsealed=queries.count_unsealed(session),
@@ -97,10 +98,10 @@ def index() -> ResponseReturnValue:
 
 
 def filter_chips(filters: queries.AuditFilter) -> list[Any]:
-    """The filter in words."""
+    """Return the active filters as chips."""
     return build_chips(
-        ("actor", "Who", filters.actor),
-        ("type", "What", humanise(filters.type)),
+        ("actor", "Actor", filters.actor),
+        ("type", "Object type", humanise(filters.type)),
         ("action", "Action", humanise(filters.action)),
         ("object", "Object", str(filters.object or "")),
         ("from", "From", format_day(filters.from_) if filters.from_ else ""),
@@ -108,27 +109,27 @@ def filter_chips(filters: queries.AuditFilter) -> list[Any]:
     )
 
 
-def _line(event: Any, named: Mapping[UUID, Any]) -> Line:
+def _event_line(event: Any, names: Mapping[UUID, Any]) -> EventLine:
     id = event.object_id
-    return Line(
+    return EventLine(
         event=event,
-        what=humanise(event.action),
-        what_url=current_url(action=event.action),
-        who_url=current_url(actor=event.actor_name),
-        object=_called(named.get(id)) if id in named else humanise(event.object_type),
-        url=_url(event.object_type, id, named),
+        action=humanise(event.action),
+        action_url=current_url(action=event.action),
+        actor_url=current_url(actor=event.actor_name),
+        object=_object_label(names.get(id)) if id in names else humanise(event.object_type),
+        url=_object_url(event.object_type, id, names),
         history_url=current_url(object=id) if id else None,
-        facts=event_details(readable_details(event.action, event.details, event.currency)),
+        details=event_details(readable_details(event.action, event.details, event.currency)),
     )
 
 
-def _called(name: Any) -> str:
+def _object_label(name: Any) -> str:
     if isinstance(name, date):
         return f"Up to {format_day(name)}"
     return str(name or "Draft")
 
 
-def _url(kind: str, id: UUID | None, named: Mapping[UUID, Any]) -> str | None:
-    if kind in INDEXES:
-        return url_for(INDEXES[kind])
-    return url_for(PLACES[kind], id=id) if kind in PLACES and id in named else None
+def _object_url(kind: str, id: UUID | None, names: Mapping[UUID, Any]) -> str | None:
+    if kind in INDEX_ENDPOINTS:
+        return url_for(INDEX_ENDPOINTS[kind])
+    return url_for(OBJECT_ENDPOINTS[kind], id=id) if kind in OBJECT_ENDPOINTS and id in names else None

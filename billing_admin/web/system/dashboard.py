@@ -1,4 +1,4 @@
-"""The first page: what waits, each figure leading to the list that adds up to it."""
+"""The dashboard: amounts that need attention, each with a link to its list, and recent documents."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +22,14 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import today
 
-RECENT = 5
+RECENT_ROWS = 5
 
 pages = page_blueprint("dashboard", __name__, None, write="settings:write")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of setting up."""
+class SetupStep:
+    """One step of the set-up, and whether it is done."""
 
     label: str
     text: str
@@ -40,50 +40,50 @@ class Step:
 
 @pages.get("/")
 def home() -> ResponseReturnValue:
-    """What waits to be billed, issued and paid; what to look at; what happened last."""
+    """Show what is to be billed, issued, paid and reviewed, and the latest invoices and billing runs."""
     session, day = db.session(), today()
-    found = setup(session)
-    recent = paging.page(session, runs.runs(), RECENT).rows
+    progress = setup(session)
+    recent_runs = paging.page(session, runs.runs(), RECENT_ROWS).rows
     return render_template(
         "dashboard/show.html",
-        steps=[] if found.done else _steps(found),
+        steps=[] if progress.done else _setup_steps(progress),
         unbilled=unbilled.unbilled_totals(session),
         due={
             status: invoices.invoice_sums(session, InvoiceFilter(day, status=status))
             for status in ("draft", "open", "overdue")
         },
-        aged=receivables.open_amounts_by_bucket(session, day),
+        ageing=receivables.open_amounts_by_bucket(session, day),
         buckets=ageing_buckets(day),
         unallocated=payments.payment_sums(session, PaymentFilter(status="unallocated")),
         duplicates=charges.charge_sums(session, ChargeFilter(likely_duplicates=True)),
-        invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT).rows,
-        runs=recent,
-        made=runs.run_totals(session, {run.id for run in recent}),
-        troubled=endpoints.failing_endpoints(session),
+        invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT_ROWS).rows,
+        runs=recent_runs,
+        run_totals=runs.run_totals(session, {run.id for run in recent_runs}),
+        failing_webhooks=endpoints.failing_endpoints(session),
         today=day,
         may_bill=has_permission("billing:write"),
         may_charge=has_permission("charges:write"),
     )
 
 
-def _steps(found: Setup) -> list[Step]:
+def _setup_steps(progress: Setup) -> list[SetupStep]:
     steps = [
         (
             "Your organisation",
-            "Its name, address and currency stand on every invoice.",
+            "The name, address and currency shown on every invoice.",
             "settings.edit",
             "settings:write",
         ),
-        ("A service", "What you charge for, with its unit and price.", "services.new", "catalogue:write"),
-        ("A customer", "Whom you bill.", "customers.new", "customers:write"),
-        ("A first charge", "How much of what, on which day. Then run billing.", "charges.new", "charges:write"),
+        ("A service", "Something you charge for, with its unit and price.", "services.new", "catalogue:write"),
+        ("A customer", "The person or company you bill.", "customers.new", "customers:write"),
+        ("A first charge", "A service, a quantity and a day. Then run billing.", "charges.new", "charges:write"),
     ]
-    done = (found.organisation, found.service, found.customer, found.charge)
+    done = (progress.organisation, progress.service, progress.customer, progress.charge)
     return [
-        Step(label, text, _where(endpoint, permission), permission, ready)
-        for (label, text, endpoint, permission), ready in zip(steps, done, strict=True)
+        SetupStep(label, text, _permitted_url(endpoint, permission), permission, is_done)
+        for (label, text, endpoint, permission), is_done in zip(steps, done, strict=True)
     ]
 
 
-def _where(endpoint: str, permission: str) -> Any:
+def _permitted_url(endpoint: str, permission: str) -> Any:
     return url_for(endpoint) if has_permission(permission) else ""

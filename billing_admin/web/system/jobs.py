@@ -1,4 +1,4 @@
-"""Jobs: what is being done in the background, how far each is, and what came of it."""
+"""Jobs: the work in the background, its progress and its result."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,55 +21,59 @@ pages = page_blueprint("jobs", __name__, "/jobs", write="jobs:write")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What a kind of job is called, what its progress counts, and what it works on: its page, what leads there, and whether it is
-    there only when the job is done."""
+class JobKind:
+    """A kind of job: its title, the unit of its progress, and the page of its subject.
+
+    `when_done`: the subject's page exists only when the job is done.
+    """
 
     title: str
-    counts: str
+    unit: str
     endpoint: str
     label: str
     when_done: bool = False
 
 
-KINDS = {
-    "export": Kind("Export", "bytes written", "exports.download_prepared", "Fetch the file", when_done=True),
-    "billing_run": Kind("Billing run", "accounts billed or left out", "billing_runs.show", "Show the billing run"),
-    "import_check": Kind("Check of an import", "bytes read", "imports.show", "Show the import"),
-    "import": Kind("Import", "rows imported", "imports.show", "Show the import"),
+JOB_KINDS = {
+    "export": JobKind("Export", "bytes written", "exports.download_prepared", "Download the file", when_done=True),
+    "billing_run": JobKind("Billing run", "accounts billed or left out", "billing_runs.show", "Show the billing run"),
+    "import_check": JobKind("Import check", "bytes read", "imports.show", "Show the import"),
+    "import": JobKind("Import", "rows imported", "imports.show", "Show the import"),
 }
 
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """All jobs, newest first."""
+    """List the jobs, newest first."""
     state = choice_param("state", JOB_STATES)
     tabs = [
-        {"label": one.capitalize() or "All", "url": current_url(state=one), "active": one == state}
-        for one in ("", *JOB_STATES)
+        {"label": option.capitalize() or "All", "url": current_url(state=option), "active": option == state}
+        for option in ("", *JOB_STATES)
     ]
-    found = load_page(queries.jobs(state))
-    return render_template("jobs/list.html", page=found, state=state, tabs=tabs, kinds=KINDS, live=_alive(*found.rows))
+    page = load_page(queries.jobs(state))
+    return render_template(
+        "jobs/list.html", page=page, state=state, tabs=tabs, kinds=JOB_KINDS, live=_is_any_active(*page.rows)
+    )
 
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """How far one job is, at its permanent address."""
+    """Show a job with its progress."""
     job = queries.job(db.session(), id)
-    kind = KINDS[job.kind]
+    kind = JOB_KINDS[job.kind]
     return render_template(
         "jobs/show.html",
         job=job,
         kind=kind,
         subject_url=url_for(kind.endpoint, id=job.subject_id),
-        may_touch=has_permission("jobs:write") and has_permission(job.permission),
+        may_change=has_permission("jobs:write") and has_permission(job.permission),
         may_stop=job.kind not in operations.NOT_CANCELLABLE,
-        live=_alive(job),
+        live=_is_any_active(job),
     )
 
 
-def _alive(*jobs: Job) -> bool:
-    """Whether the page is worth reading again soon."""
+def _is_any_active(*jobs: Job) -> bool:
+    """Return whether the page should refresh itself."""
     return any(job.state in {"queued", "running"} for job in jobs)
 
 
@@ -77,13 +81,13 @@ def _alive(*jobs: Job) -> bool:
 def cancel(id: UUID) -> ResponseReturnValue:
     """Stop a job."""
     transaction(operations.cancel, id, actor(), now())
-    flash("The job was stopped, or stops within moments.", "success")
+    flash("The job is stopping.", "success")
     return redirect(url_for("jobs.show", id=id), 303)
 
 
 @pages.post("/<uuid:id>/again")
-def again(id: UUID) -> ResponseReturnValue:
-    """Try a job again, where it stopped."""
+def retry(id: UUID) -> ResponseReturnValue:
+    """Continue a job that failed or was stopped."""
     transaction(operations.retry, id, actor(), now())
     wake_worker()
     return redirect(url_for("jobs.show", id=id), 303)

@@ -1,4 +1,4 @@
-"""The search field at the top: straight to what a text names, else the best hits of each kind."""
+"""Search: redirect to the only exact match, else list the best matches of each kind."""
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -9,8 +9,8 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import text_param
 from billing_admin.web.frame.signed_in import today
 
-FEW = 10
-PAGES = {
+MAX_HITS = 10
+ENDPOINTS = {
     "charge": "charges.show",
     "customer": "customers.show",
     "invoice": "invoices.show",
@@ -24,11 +24,11 @@ pages = page_blueprint("search", __name__, "/search", write="settings:write")
 
 @pages.get("")
 def results() -> ResponseReturnValue:
-    """One exact match is its page; everything else is a choice."""
+    """Redirect to the only exact match, or list the matches."""
     text, session = text_param("q"), db.session()
     match = search.exact_match(session, text) if text else None
     if match is not None:
         kind, id = match
-        return redirect(url_for(PAGES[kind], id=id), 303)
-    hits = search.search_hits(session, text, FEW) if text else None
-    return render_template("search/list.html", search_text=text, hits=hits, few=FEW, today=today())
+        return redirect(url_for(ENDPOINTS[kind], id=id), 303)
+    hits = search.search_hits(session, text, MAX_HITS) if text else None
+    return render_template("search/list.html", search_text=text, hits=hits, max_hits=MAX_HITS, today=today())
