@@ -8,7 +8,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.language.texts import ROOT, Text, all_texts
@@ -78,6 +78,17 @@ def _prose(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string.lstrip("# ")
 
 
+def what_rate(paths: Iterable[Path]) -> float:
+    """Return how often "what", which stands where a noun is missing, occurs per 1,000 words of docstrings and comments."""
+    words = [word for path in paths for _, prose in _prose(path.read_text(encoding="utf-8")) for word in prose.split()]
+    return 1000 * sum(word.strip("(“\"'.,:;?!)”").lower() == "what" for word in words) / max(1, len(words))
+
+
+def modules_in(paths: Iterable[Path]) -> list[Path]:
+    """Return the Python modules among files and in folders."""
+    return [module for path in paths for module in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+
+
 def _place(path: Path) -> str:
     return path.resolve().relative_to(ROOT).as_posix()
 
@@ -85,10 +96,9 @@ def _place(path: Path) -> str:
 def main() -> int:
     """Print each finding of the paths named, or of all code and texts; return 1 if there is any."""
     named = [Path(argument).resolve() for argument in sys.argv[1:]]
-    folders = named or [ROOT / folder for folder in CODE]
-    modules = [path for folder in folders for path in (sorted(folder.rglob("*.py")) if folder.is_dir() else [folder])]
-    findings = [finding for path in modules if path.suffix == ".py" for finding in vague_names(path)]
-    findings += [finding for path in modules if path.suffix == ".py" for finding in subjectless_sentences(path)]
+    modules = [path for path in modules_in(named or [ROOT / folder for folder in CODE]) if path.suffix == ".py"]
+    findings = [finding for path in modules for finding in vague_names(path)]
+    findings += [finding for path in modules for finding in subjectless_sentences(path)]
     prefixes = tuple(path.relative_to(ROOT).as_posix() for path in named)
     findings += [finding for finding in unplain_texts() if not prefixes or finding.startswith(prefixes)]
     print(*findings, sep="\n")
