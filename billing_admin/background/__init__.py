@@ -1,12 +1,12 @@
-"""Work that no request waits for: the queue that tells workers of it, and what each kind of job does.
+"""Background work: the queue that wakes workers, and the handlers of each kind of job.
 
-The queue (huey) only rings: a message says that there is something to do, never what. What is to be done stands in our own
-rows, written in the transaction that asks for it; a lost message costs a minute, a doubled one nothing.
+A message of the queue (huey) only says that there is work. The work itself is a row of `jobs`, inserted in the transaction that
+asks for it. A lost message delays a job by a minute at most, and a repeated message does nothing.
 """
 
 from flask import Flask
 
-from billing_admin.background import billing_runs, exports, imports  # noqa: F401 - their handlers
+from billing_admin.background import billing_runs, exports, imports  # noqa: F401 - registers their handlers
 from billing_admin.background.queue import init_queue, wake_worker
 from billing_admin.config import Settings
 
@@ -14,5 +14,5 @@ __all__ = ["init_background", "wake_worker"]
 
 
 def init_background(app: Flask, settings: Settings) -> None:
-    """Give the application its queue; the handlers are known by now."""
+    """Set up the queue of the application. Importing this package has registered the handlers."""
     init_queue(app, settings)

@@ -1,7 +1,7 @@
 """Billing runs as jobs. On PostgreSQL, every worker process joins a large run, on whatever host it is.
 
-The job keeps the run going until it is done. Workers that join it hold no lease of their own: each claims its chunks
-by the locks of its transactions, so a worker that dies leaves nothing behind but waiting accounts.
+The worker that has the job works on the run until it is done. Workers that join hold no lease: they claim chunks by the
+locks of their transactions, so the chunk of a worker that dies is simply waiting again.
 """
 
 from collections.abc import Callable
@@ -23,40 +23,40 @@ from billing_admin.operations.billing import chunks, runs
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries.billing.runs import job_to_join, run_progress, run_report
 
-JOIN_POLL_SECONDS = 1.0  # seconds between two looks for a run to join
+JOIN_POLL_SECONDS = 1.0  # seconds between two searches for a run to join
 _log = structlog.get_logger(__name__)
 
 
 @handler(runs.JOB_KIND)
 def run_billing_job(job: Job, progress: Progress) -> None:
-    """Bill the run's chunks until none waits."""
+    """Bill chunks of the run until none is waiting."""
 
     def count() -> tuple[int, int]:
         return run_progress(db.session(), job.subject_id)
 
-    def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
-        made = transaction(work, *args, **how)
-        progress.beat(count)
-        return made
+    def transact(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = transaction(work, *args, **kwargs)
+        progress.report(count)
+        return result
 
-    progress.beat(count, at_once=True)
+    progress.report(count, at_once=True)
     transact(runs.resume, job.subject_id, actor_of(job), clock.now())
     runs.bill_chunks(transact, job.subject_id, actor_of(job), clock.now())
-    progress.beat(count, at_once=True)
+    progress.report(count, at_once=True)
     run = run_report(db.session(), job.subject_id).run
     if run.failure:
         raise Conflict("run_failed", run.failure)
 
 
 class RunJoiner(Thread):
-    """Joins large billing runs of other worker processes, one at a time. SQLite has one writer: there it ends at once."""
+    """Joins large billing runs of other worker processes. It ends at once on SQLite, which has one writer."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(name="billing-runs", daemon=True)
         self._app = app
 
     def run(self) -> None:
-        """Look for a run to join each second until the process is told to end."""
+        """Search for a run to join, each second until the process shuts down."""
         with self._app.app_context():
             is_shared = db.engine.dialect.name == "postgresql"
         while is_shared and not shutting_down.wait(JOIN_POLL_SECONDS):
@@ -64,28 +64,28 @@ class RunJoiner(Thread):
 
 
 def join_run(app: Flask) -> None:
-    """Bill chunks of a run that another worker's job has begun, until none waits. Errors are logged, not raised."""
+    """Bill chunks of a run whose job another worker has, until none is waiting. Errors are logged, not raised."""
     with app.app_context():
         try:
             with LogIfUnavailable("billing_run_not_joined"), suppress(ShuttingDown):
                 job = job_to_join(db.session(), chunks.CHUNK)
                 if job is not None:
                     _join(job)
-        except Exception:  # noqa: BLE001 - the chunk is rolled back: the worker that has the job meets the same error
+        except Exception:  # noqa: BLE001 - the chunk is rolled back, and the worker that has the job sees the same error
             _log.exception("billing_run_not_joined")
 
 
 def _join(job: Job) -> None:
     billed = 0
 
-    def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
+    def transact(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         nonlocal billed
         if shutting_down.is_set():
             raise ShuttingDown
-        made = transaction(work, *args, **how)
+        result = transaction(work, *args, **kwargs)
         if work is chunks.bill_chunk:
-            billed += made
-        return made
+            billed += result
+        return result
 
     _log.info("billing_run_joined", run=str(job.subject_id))
     try:

@@ -1,4 +1,4 @@
-"""A large export as a job: the file and its control totals, from one snapshot, stored until somebody fetches it."""
+"""Large exports as jobs: a file and its control totals, read from one snapshot and stored for download."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,27 +21,30 @@ JOB_KIND = "export"
 
 @handler(JOB_KIND)
 def run_export(job: Job, progress: Progress) -> dict[str, Any]:
-    """Write the file anew, whatever an earlier attempt has left; says which file it is."""
-    asked, now = job.asked, clock.now()
-    wanted = ExportRequest(
-        asked["kind"], meta_filters.filters_from_json(asked["kind"], asked["filters"]), asked["format"]
+    """Write the file, from its beginning in each attempt. Returns its id and size for the job's result."""
+    parameters, now = job.asked, clock.now()
+    request = ExportRequest(
+        parameters["kind"],
+        meta_filters.filters_from_json(parameters["kind"], parameters["filters"]),
+        parameters["format"],
     )
     day = today(db.session(), now)
 
-    def transact(work: Callable[..., Any], *args: Any, **how: Any) -> Any:
-        done = transaction(work, *args, **how)
-        progress.beat(lambda: (written, None))
-        return done
+    def transact(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = transaction(work, *args, **kwargs)
+        progress.report(lambda: (written_bytes, None))
+        return result
 
-    written = 0
-    with Session(db.engine) as reading:  # its snapshot outlives the transactions that store the parts
+    written_bytes = 0
+    # One snapshot for the whole file, across the transactions that store the parts.
+    with Session(db.engine) as snapshot:
 
-        def parts() -> Any:
-            nonlocal written
-            for part in zip_bundle(lambda: reading, wanted, now, job.created_by, day):
-                written += len(part)
+        def zip_parts() -> Any:
+            nonlocal written_bytes
+            for part in zip_bundle(lambda: snapshot, request, now, job.created_by, day):
+                written_bytes += len(part)
                 yield part
 
-        id = files.store(transact, parts(), f"{wanted.name(day)}.zip", "application/zip", actor_of(job), now)
-    progress.beat(lambda: (written, written), at_once=True)
-    return {"file": str(id), "bytes": written}
+        id = files.store(transact, zip_parts(), f"{request.name(day)}.zip", "application/zip", actor_of(job), now)
+    progress.report(lambda: (written_bytes, written_bytes), at_once=True)
+    return {"file": str(id), "bytes": written_bytes}

@@ -1,4 +1,4 @@
-"""Imports as jobs: the check of a file, which stores nothing, and its import, chunk after chunk, each a transaction."""
+"""Imports as jobs: the check of a file, which stores nothing, and its import, a chunk in each transaction."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ from billing_admin.queries.files import StoredFileReader
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# How many rows go into a transaction. Of charges a thousand are one question; the others take several each.
+# Rows in a transaction. A thousand charges take one query; rows of the other kinds take several each.
 CHUNK_ROWS: Final = {"charges": 1_000, "payments": 100, "customers": 100, "services": 100}
 BLOCK_BYTES = 1 << 16
 
@@ -39,125 +39,135 @@ ReportProgress = Callable[[Callable[[], tuple[int, int | None]]], None]
 ReportErrors = Callable[[Sequence[RowError]], None]
 
 
-class _Counted(StoredFileReader):
-    """A stored file that knows how much of it was read."""
+class _CountingReader(StoredFileReader):
+    """A stored file that counts the bytes that were read."""
 
     count = 0
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        taken = super().readinto(buffer)
-        self.count += taken
-        return taken
+        count = super().readinto(buffer)
+        self.count += count
+        return count
 
 
 @handler(imports.CHECK_JOB)
 def run_check(job: Job, progress: Progress) -> None:
-    """Check a file as a whole; whoever begins again begins at its beginning."""
-    check_file(job.subject_id, actor_of(job), progress.beat)
+    """Check a file, from its beginning in each attempt."""
+    check_file(job.subject_id, actor_of(job), progress.report)
 
 
 @handler(imports.IMPORT_JOB)
 def run_import(job: Job, progress: Progress) -> None:
-    """Take a file in, or what is left of it.
+    """Import the rows of a file that are not imported yet.
 
-    The first chunk is told at once: a worker that dies soon after has got further all the same, and counts as such.
+    The first chunk is reported at once, so that even a worker that dies soon after counts as having made progress.
     """
-    first = iter([True])
-    import_file(job.subject_id, actor_of(job), lambda count: progress.beat(count, at_once=next(first, False)))
+    is_first = iter([True])
+    import_file(job.subject_id, actor_of(job), lambda count: progress.report(count, at_once=next(is_first, False)))
 
 
-def check_file(id: UUID, actor: Actor, beat: ReportProgress) -> None:
-    """Check the file of an import, and note what was found."""
-    one = _planned(id)
-    failure, errors, tally, size = None, _ErrorFile(actor), Tally(), one.size
-    reader = _reader(one)
-    with closing(_Counted(db.session(), _file_of(one))) as raw:
+def check_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:
+    """Check the file of an import and store the result."""
+    stored = _load_mapped_import(id)
+    failure, errors, tally, size = None, _ErrorFile(actor), Tally(), stored.size
+    reader = _row_reader(stored)
+    with closing(_CountingReader(db.session(), _stored_file_id(stored))) as raw:
         try:
-            check_all_rows(reader, _buffered(raw), actor, errors.add, lambda: beat(lambda: (raw.count, size)), tally)
-        except Invalid as refusal:
-            failure = refusal.message
+            check_all_rows(
+                reader, _buffered(raw), actor, errors.add, lambda: report_progress(lambda: (raw.count, size)), tally
+            )
+        except Invalid as error:
+            failure = error.message
     transaction(imports.record_check, id, reader.plan, tally, errors.close(), failure, actor, clock.now())
 
 
-def import_file(id: UUID, actor: Actor, beat: ReportProgress) -> None:
-    """Store what the check promised. Raises Conflict, with the line, when something has changed since."""
-    one = _planned(id)
-    reader, promised = _reader(one), Tally.of_data(one.promised)
-    with closing(_Counted(db.session(), _file_of(one))) as raw:
+def import_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:
+    """Store the rows of an import. Raises Conflict, with the line, for a row that is no longer accepted."""
+    stored = _load_mapped_import(id)
+    reader, promised = _row_reader(stored), Tally.of_data(stored.promised)
+    with closing(_CountingReader(db.session(), _stored_file_id(stored))) as raw:
         try:
-            first = one.done
-            for reads in _chunks(_from(_units(reader, _buffered(raw)), first), reader):
+            first = stored.done
+            for reads in _chunks(_units_from(_units(reader, _buffered(raw)), first), reader):
                 transaction(imports.store_rows, id, first, reads, actor, clock.now())
                 first += sum(read.rows for read in reads)
-                beat(lambda at=first: (at, promised.rows))  # type: ignore[misc]
+                report_progress(lambda at=first: (at, promised.rows))  # type: ignore[misc]
             transaction(imports.finish, id, actor, clock.now())
-        except DomainError as refusal:
-            transaction(imports.stop, id, refusal.message, actor, clock.now())
+        except DomainError as error:
+            transaction(imports.stop, id, error.message, actor, clock.now())
             raise
 
 
 def check_all_rows(
-    reader: RowReader, file: BinaryIO, actor: Actor, tell: ReportErrors, beat: Callable[[], None], tally: Tally
+    reader: RowReader,
+    file: BinaryIO,
+    actor: Actor,
+    report_errors: ReportErrors,
+    report_progress: Callable[[], None],
+    tally: Tally,
 ) -> None:
-    """Run every row of a file as the import would, take it all back, and count into `tally`; errors are told by line.
+    """Check each row of a file as the import would store it. Counts into `tally` and passes errors to `report_errors`.
 
     Raises Invalid for a file that cannot be read to its end.
     """
-    with open_key_index() as known:
+    with open_key_index() as key_index:
         for reads in _chunks(_units(reader, file), reader):
             errors = [error for read in reads for error in read.errors]
-            errors += _examine_chunk(reader, reads, known, actor, tally)
+            errors += _check_chunk(reader, reads, key_index, actor, tally)
             tally.rows += sum(read.rows for read in reads)
             tally.left_out += sum(read.rows for read in reads if read.asked is None and not read.errors)
             tally.errors += len(errors)
             tally.wrong += len({error.line for error in errors})
-            tell(sorted(errors, key=lambda error: error.line))
-            beat()
+            report_errors(sorted(errors, key=lambda error: error.line))
+            report_progress()
     if not tally.rows:
         raise Invalid("no_rows", "The file has a header row but no data rows.")
 
 
-def _examine_chunk(
-    reader: RowReader, reads: Sequence[ReadResult], known: KeyIndex, actor: Actor, tally: Tally
+def _check_chunk(
+    reader: RowReader, reads: Sequence[ReadResult], key_index: KeyIndex, actor: Actor, tally: Tally
 ) -> list[RowError]:
-    found = [read.asked for read in reads if read.asked is not None]
-    again = known.again((one.key, one.record.line) for one in found if one.key)
-    errors = [_twice(reader, one, again[one.record.line]) for one in found if one.record.line in again]
-    asked = [one for one in found if one.record.line not in again]
-    for one, made in zip(
-        asked, dry_run(check_rows, reader.kind, reader.plan, asked, actor, clock.now()) if asked else [], strict=True
-    ):
-        if isinstance(made, RefusedRow):
-            errors += reader.errors(one.record, made.problems)
+    requests = [read.asked for read in reads if read.asked is not None]
+    first_lines = key_index.find_repeated((request.key, request.record.line) for request in requests if request.key)
+    errors = [
+        _repeated_key_error(reader, request, first_lines[request.record.line])
+        for request in requests
+        if request.record.line in first_lines
+    ]
+    unique = [request for request in requests if request.record.line not in first_lines]
+    results = dry_run(check_rows, reader.kind, reader.plan, unique, actor, clock.now()) if unique else []
+    for request, result in zip(unique, results, strict=True):
+        if isinstance(result, RefusedRow):
+            errors += reader.errors(request.record, result.problems)
         else:
-            tally.note(made)
+            tally.note(result)
     return errors
 
 
-def _twice(reader: RowReader, asked: RowRequest, line: int) -> RowError:
+def _repeated_key_error(reader: RowReader, request: RowRequest, line: int) -> RowError:
     name = next(name for name in ("reference", "code", "key", "id") if name in reader.plan.columns)
-    beside = " Put all rows of a service next to each other." if reader.kind == "services" else ""
-    said = f"Line {line} has the same {name}: remove one of the two rows, or change its {name}.{beside}"
-    cell = asked.record.cells[reader.plan.columns[name]]
-    return RowError(asked.record.line, reader.plan.column(name), cell[:40], said)
+    advice = " Put all rows of a service next to each other." if reader.kind == "services" else ""
+    message = f"Line {line} has the same {name}: remove one of the two rows, or change its {name}.{advice}"
+    cell = request.record.cells[reader.plan.columns[name]]
+    return RowError(request.record.line, reader.plan.column(name), cell[:40], message)
 
 
-def _planned(id: UUID) -> Import:
-    one = queries.import_by_id(db.session(), id)
-    if one.plan is None:
+def _load_mapped_import(id: UUID) -> Import:
+    stored = queries.import_by_id(db.session(), id)
+    if stored.plan is None:
         raise Conflict("not_mapped", "Map the columns first.")
-    return one
+    return stored
 
 
-def _file_of(one: Import) -> UUID:
-    if one.file_id is None:
+def _stored_file_id(stored: Import) -> UUID:
+    if stored.file_id is None:
         raise Conflict("file_forgotten", "The file was deleted after 30 days. Upload it again.")
-    return one.file_id
+    return stored.file_id
 
 
-def _reader(one: Import) -> RowReader:
-    assert one.plan is not None  # noqa: S101 - looked at when it was read
-    return RowReader(one.kind, ImportPlan.of_data(one.plan), one.sha256)
+def _row_reader(stored: Import) -> RowReader:
+    assert stored.plan is not None  # noqa: S101 - checked when it was loaded
+    return RowReader(stored.kind, ImportPlan.of_data(stored.plan), stored.sha256)
 
 
 def _buffered(raw: io.RawIOBase) -> BinaryIO:
@@ -165,12 +175,12 @@ def _buffered(raw: io.RawIOBase) -> BinaryIO:
 
 
 def open_file(session: Session, id: UUID) -> BinaryIO:
-    """A stored file, to be read from its beginning."""
+    """Open a stored file at its beginning."""
     return _buffered(StoredFileReader(session, id))
 
 
 def _units(reader: RowReader, file: BinaryIO) -> Iterator[list[Record]]:
-    """The rows that are read together: one by one, but all of one service, which stand together."""
+    """Yield the rows that are read together: single rows, or the adjacent rows of a service."""
     rows = csv_reader.open_rows(file, reader.plan)
     try:
         if reader.kind == "services":
@@ -187,26 +197,26 @@ def _grouped(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:
             yield part
 
 
-def _from(units: Iterable[list[Record]], first: int) -> Iterator[list[Record]]:
-    """Leave out those that are in already."""
+def _units_from(units: Iterable[list[Record]], first: int) -> Iterator[list[Record]]:
+    """Return the units that begin with row number `first` or a later row."""
     return (unit for unit in units if unit[0].number >= first)
 
 
 def _chunks(units: Iterable[list[Record]], reader: RowReader) -> Iterator[list[ReadResult]]:
-    waiting = iter(units)
-    while chunk := [reader.read(unit) for unit in islice(waiting, CHUNK_ROWS[reader.kind])]:
+    remaining = iter(units)
+    while chunk := [reader.read(unit) for unit in islice(remaining, CHUNK_ROWS[reader.kind])]:
         yield chunk
 
 
 @dataclass(slots=True)
 class _ErrorFile:
-    """A stored file that grows as errors are found; none if there are none."""
+    """A stored file of errors, created with the first error."""
 
     actor: Actor
     id: UUID | None = None
     parts: int = 0
     size: int = 0
-    rest: bytearray = field(default_factory=bytearray)
+    buffer: bytearray = field(default_factory=bytearray)
     digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, errors: Sequence[RowError]) -> None:
@@ -214,22 +224,22 @@ class _ErrorFile:
             return
         if self.id is None:
             self.id = transaction(files.create, "import-errors.csv", import_errors.MEDIA_TYPE, self.actor, clock.now())
-            self.rest += import_errors.header_row()
-        self.rest += import_errors.error_rows(errors)
-        while len(self.rest) >= files.PART_BYTES:
+            self.buffer += import_errors.header_row()
+        self.buffer += import_errors.error_rows(errors)
+        while len(self.buffer) >= files.PART_BYTES:
             self._append(files.PART_BYTES)
 
     def close(self) -> UUID | None:
-        """Make the file whole."""
+        """Complete the file. Returns its id, or None without errors."""
         if self.id is not None:
-            self._append(len(self.rest))
+            self._append(len(self.buffer))
             transaction(files.complete, self.id, self.size, self.digest.hexdigest())
         return self.id
 
     def _append(self, size: int) -> None:
-        assert self.id is not None  # noqa: S101 - made with the first error
-        part = bytes(self.rest[:size])
+        assert self.id is not None  # noqa: S101 - set with the first error
+        part = bytes(self.buffer[:size])
         transaction(files.append_part, self.id, self.parts, part)
         self.digest.update(part)
-        del self.rest[:size]
+        del self.buffer[:size]
         self.parts, self.size = self.parts + 1, self.size + size

@@ -1,4 +1,4 @@
-"""The bell: huey on SQLite, PostgreSQL or Redis, or none at all."""
+"""The queue that wakes workers: huey on SQLite, PostgreSQL or Redis, or jobs that run at once in tests."""
 
 from contextlib import suppress
 from functools import cached_property
@@ -17,68 +17,69 @@ if TYPE_CHECKING:
     from huey import Huey
 
 IMMEDIATE = "immediate:"
-NAME = "billing"
-FILE = "queue.sqlite3"
+QUEUE_NAME = "billing"
+QUEUE_FILE = "queue.sqlite3"
 SCHEMA_ATTEMPTS = 5
 _log = structlog.get_logger(__name__)
 
 
 class Queue:
-    """Made when it is first used: whoever only reads needs no queue."""
+    """The queue of an application. It is opened with its first use, as most requests do not need it."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app, self._settings = app, settings
 
     @cached_property
     def huey(self) -> "Huey":
-        """The queue, with its one task, which also comes by itself each minute."""
-        from huey import crontab  # noqa: PLC0415 - a quarter of a second, which who only serves pages need not wait for
+        """The open queue, with its one task, which also runs each minute."""
+        from huey import crontab  # noqa: PLC0415 - the import takes 0.25 s, which page requests need not wait for
 
-        made = _made(self._settings)
-        self.task = made.task(name="work_off")(self._work_off)
-        made.periodic_task(crontab(), name="look")(self._work_off)
-        made.on_startup(name="look_first")(self._work_off)
-        return made
+        huey = _open_huey(self._settings)
+        # Stored messages of earlier releases contain this name.
+        self.task = huey.task(name="work_off")(self._run_jobs)
+        huey.periodic_task(crontab(), name="look")(self._run_jobs)
+        huey.on_startup(name="look_first")(self._run_jobs)
+        return huey
 
-    def _work_off(self) -> None:
+    def _run_jobs(self) -> None:
         runner.run_jobs(self._app)
 
-    def ring(self) -> None:
-        """Call a worker. When that fails, it finds the work within a minute."""
+    def wake_worker(self) -> None:
+        """Wake a worker. After an error, a worker finds the job within a minute."""
         try:
             _ = self.huey
             self.task()
-        except Exception as error:  # noqa: BLE001 - no failure of the bell may refuse what stands in our own table
+        except Exception as error:  # noqa: BLE001 - the job is stored: an error of the queue must not fail the request
             _log.warning("queue_not_reached", error=repr(error))
 
 
 def init_queue(app: Flask, settings: Settings) -> None:
-    """Keep the application's queue."""
+    """Store the queue in the extensions of the application."""
     app.extensions["billing_queue"] = Queue(app, settings)
 
 
 def wake_worker() -> None:
-    """Call a worker, after the transaction that asked for a job."""
+    """Wake a worker. Call it after the transaction that enqueued a job."""
     queue: Queue = current_app.extensions["billing_queue"]
-    queue.ring()
+    queue.wake_worker()
 
 
-def _made(settings: Settings) -> "Huey":
+def _open_huey(settings: Settings) -> "Huey":
     from huey import MemoryHuey, RedisHuey, SqliteHuey  # noqa: PLC0415
     from huey.serializer import SignedSerializer  # noqa: PLC0415
 
-    url = settings.queue_url or f"sqlite:///{_folder(settings) / FILE}"
-    how: dict[str, Any] = {"results": False, "serializer": SignedSerializer(secret=settings.secret_key)}
+    url = settings.queue_url or f"sqlite:///{_folder(settings) / QUEUE_FILE}"
+    options: dict[str, Any] = {"results": False, "serializer": SignedSerializer(secret=settings.secret_key)}
     if url == IMMEDIATE:
-        return MemoryHuey(NAME, immediate=True, **how)
+        return MemoryHuey(QUEUE_NAME, immediate=True, **options)
     if url.startswith(("redis://", "rediss://")):
-        return RedisHuey(NAME, url=url, **how)
+        return RedisHuey(QUEUE_NAME, url=url, **options)
     if url.startswith("postgresql://"):
-        return _on_postgresql(url, how)
-    return SqliteHuey(NAME, filename=make_url(url).database, **how)
+        return _open_postgresql_huey(url, options)
+    return SqliteHuey(QUEUE_NAME, filename=make_url(url).database, **options)
 
 
-def _on_postgresql(url: str, how: dict[str, Any]) -> "Huey":
+def _open_postgresql_huey(url: str, options: dict[str, Any]) -> "Huey":
     """Return the queue in PostgreSQL, after creating its tables.
 
     PostgreSQL refuses `CREATE TABLE IF NOT EXISTS` when another worker creates the same table at the same moment.
@@ -87,12 +88,12 @@ def _on_postgresql(url: str, how: dict[str, Any]) -> "Huey":
 
     for _ in range(SCHEMA_ATTEMPTS - 1):
         with suppress(DuplicateTable, UniqueViolation):
-            return PostgresHuey(NAME, dsn=url, **how)
-    return PostgresHuey(NAME, dsn=url, **how)
+            return PostgresHuey(QUEUE_NAME, dsn=url, **options)
+    return PostgresHuey(QUEUE_NAME, dsn=url, **options)
 
 
 def _folder(settings: Settings) -> Path:
-    """Beside an SQLite database, else instance/."""
+    """Return the folder of the queue file: that of an SQLite database, else instance/."""
     url = make_url(settings.database_url)
     folder = Path(url.database).parent if url.get_backend_name() == "sqlite" and url.database else INSTANCE
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a worker does: takes one job after the other, has its kind's handler do it, and closes it."""
+"""Runs jobs: claims one after the other, calls the handler of its kind, and closes it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,32 +18,36 @@ from billing_admin.models import Job
 from billing_admin.operations import jobs
 from billing_admin.operations.audit import seal_events
 
-HEARTBEAT_SECONDS = 2.0  # seconds; a piece of work between two beats must take less than jobs.LEASE
+HEARTBEAT_SECONDS = 2.0  # the work between two reports must take less than jobs.LEASE
 WORKER = Actor("system", None, "worker", frozenset())
 _log = structlog.get_logger(__name__)
 
-# Set when this process is told to end: jobs go back to where another worker finds them.
+# Set when this process is told to stop: it puts its jobs back into the queue.
 shutting_down = Event()
 
 
 class Cancelled(Exception):
-    """Someone asked to stop the job."""
+    """A person has cancelled the job."""
 
 
 class ShuttingDown(Exception):
-    """This worker ends."""
+    """This worker shuts down."""
 
 
 class Progress:
-    """How a handler says that it goes on. `beat` between two pieces of work may raise: let it pass."""
+    """Reports the progress of a job. Handlers must not catch the exceptions that `report` raises."""
 
     def __init__(self, id: UUID, worker: str, done: int, of: int | None) -> None:
         self._id, self._worker = id, worker
         self.done, self.of = done, of
         self._due = time.monotonic() + HEARTBEAT_SECONDS
 
-    def beat(self, count: Callable[[], tuple[int, int | None]] | None = None, at_once: bool = False) -> None:
-        """Tell how far it is, if it is time to; `count` is asked only then. Raises Cancelled, Ending or jobs.Lost."""
+    def report(self, count: Callable[[], tuple[int, int | None]] | None = None, at_once: bool = False) -> None:
+        """Renew the lease and store the progress, if it is time to or `at_once` is true.
+
+        `count` returns the finished and the total number of units, and is called only when they are stored. Raises Cancelled,
+        ShuttingDown or jobs.LeaseLost.
+        """
         if shutting_down.is_set():
             raise ShuttingDown
         if not at_once and time.monotonic() < self._due:
@@ -55,46 +59,46 @@ class Progress:
             raise Cancelled
 
 
-# A handler does a job and may return what there is to say of it. It may be called again for the same job, after a part was done.
+# A handler does a job and may return its result. It may be called again for a job that was interrupted.
 Handler = Callable[[Job, Progress], Mapping[str, Any] | None]
 HANDLERS: dict[str, Handler] = {}
 
 
 def handler(kind: str) -> Callable[[Handler], Handler]:
-    """Make a function the handler of a kind of jobs."""
+    """Return a decorator that registers the handler of a kind of jobs."""
 
-    def noted(function: Handler) -> Handler:
+    def register(function: Handler) -> Handler:
         HANDLERS[kind] = function
         return function
 
-    return noted
+    return register
 
 
 def run_jobs(app: Flask) -> None:
-    """Do jobs until none waits, or the database is unavailable: the next call goes on."""
-    with app.app_context(), LogIfUnavailable("jobs_not_looked_for"):
+    """Run jobs until none is waiting or the database is unavailable. The next call continues."""
+    with app.app_context(), LogIfUnavailable("jobs_not_searched"):
         worker = uuid4().hex
         while (
             not shutting_down.is_set()
             and (job := transaction(jobs.claim_next, worker, WORKER, clock.now())) is not None
         ):
-            _do(job, worker)
+            _run(job, worker)
 
 
-def _do(job: Job, worker: str) -> None:
+def _run(job: Job, worker: str) -> None:
     try:
         with LogIfUnavailable("job_interrupted", job=str(job.id)):
-            _close(job, worker)
+            _run_and_close(job, worker)
     except jobs.LeaseLost:
         _log.warning("job_lost", job=str(job.id))
 
 
-def _close(job: Job, worker: str) -> None:
+def _run_and_close(job: Job, worker: str) -> None:
     id = job.id
     try:
         result = HANDLERS[job.kind](job, Progress(id, worker, job.done, job.of))
-    except DomainError as refusal:
-        transaction(jobs.fail, id, worker, refusal.message, WORKER, clock.now())
+    except DomainError as error:
+        transaction(jobs.fail, id, worker, error.message, WORKER, clock.now())
     except Cancelled:
         transaction(jobs.mark_cancelled, id, worker, WORKER, clock.now())
     except ShuttingDown:
@@ -103,7 +107,7 @@ def _close(job: Job, worker: str) -> None:
         raise
     except Exception as error:
         if explain_unavailable(error):
-            raise  # the job stays for the next worker
+            raise  # another worker claims the job when the lease expires
         _log.exception("job_failed", job=str(id))
         transaction(
             jobs.fail,

@@ -1,7 +1,7 @@
-"""One attempt to deliver: look the receiver up, refuse what must not be reached, connect to the very address that was looked at.
+"""One attempt to deliver a webhook: resolve the host, refuse forbidden addresses, connect to the checked address, send.
 
-The name is looked up once an attempt, and what is connected is the number that came of it, so that no second answer of the name's
-owner can lead elsewhere. There are no proxies here and no redirects: what was checked is what is reached.
+The host name is resolved once in an attempt, and the connection goes to the checked address, so that a second DNS answer cannot
+lead to an internal host (SSRF). Proxies are not used and redirects not followed.
 """
 
 import socket
@@ -23,89 +23,92 @@ from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDeli
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
-MOST_READ = 64 * 1024  # bytes of an answer; of which the log keeps
-KEPT = 500  # characters
-LATE = "The receiver did not answer within 10 seconds."
-AGENT = f"billing-admin/{VERSION}"
+MAX_RESPONSE_BYTES = 64 * 1024  # read of a response
+STORED_CHARACTERS = 500  # stored of a response
+TIMEOUT_MESSAGE = "The receiver did not answer within 10 seconds."
+USER_AGENT = f"billing-admin/{VERSION}"
 KEY_CHANGED = (
     "Not sent: BILLING_SECRET_KEY was changed, and with it this webhook’s secret. Rotate the secret, and give the receiver the"
     " new one."
 )
 
-# Finds the addresses of a host. Tests have their own.
+# Returns the addresses of a host. Tests pass their own.
 Lookup = Callable[[str, int], Sequence[Address]]
 
 
 class _Failed(Exception):
-    """There is no answer; the text says why."""
+    """The attempt failed without a response; the text says why."""
 
 
 def address_rules(settings: Settings) -> AddressRules:
-    """Where the configuration lets webhooks be sent."""
+    """Return the addresses to which the configuration allows webhooks."""
     return AddressRules(settings.webhook_allowed_networks, settings.webhook_allow_http)
 
 
 def resolve_host(host: str, port: int) -> list[Address]:
-    """What the system says of a host: all its addresses, in the order to be tried."""
-    return [ip_address(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    """Return all addresses of a host, in the order in which to try them."""
+    return [ip_address(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def attempt_delivery(due: DueDelivery, rules: AddressRules, lookup: Lookup = resolve_host) -> AttemptOutcome:
-    """Make one attempt. It raises nothing that a receiver could cause."""
-    at, began = clock.now(), time.monotonic()
+    """Make one attempt and return its outcome. A receiver cannot make it raise an exception."""
+    sent_at, started = clock.now(), time.monotonic()
     status, error, answer = None, None, ""
     try:
-        status, answer = _attempt(due, rules, int(at.timestamp()), lookup)
+        status, answer = _attempt_request(due, rules, int(sent_at.timestamp()), lookup)
     except _Failed as failure:
         error = _printable(str(failure))
-    return AttemptOutcome(at, round((time.monotonic() - began) * 1000), status, error, answer)
+    return AttemptOutcome(sent_at, round((time.monotonic() - started) * 1000), status, error, answer)
 
 
-def _attempt(due: DueDelivery, rules: AddressRules, at: int, lookup: Lookup) -> tuple[int, str]:
+def _attempt_request(due: DueDelivery, rules: AddressRules, at: int, lookup: Lookup) -> tuple[int, str]:
     if not due.secrets:
         raise _Failed(KEY_CHANGED)
     try:
-        place = parse_target(due.url, rules)
-    except Invalid as refused:
-        raise _Failed(refused.message) from None
-    until = time.monotonic() + TOTAL_SECONDS
+        target = parse_target(due.url, rules)
+    except Invalid as error:
+        raise _Failed(error.message) from None
+    deadline = time.monotonic() + TOTAL_SECONDS
     body = due.body.encode()
     headers = {
-        "Host": place.named,
-        "User-Agent": AGENT,
+        "Host": target.named,
+        "User-Agent": USER_AGENT,
         "Content-Type": "application/json",
         "Billing-Event": due.event,
         "Billing-Delivery": str(due.id),
         "Billing-Signature": signature_header(due.secrets, body, at),
         "Connection": "close",
     }
-    with closing(_connected(_addresses(place, rules, lookup), place.port)) as plain, _ended(plain, until) as late:
-        return _exchanged(plain, place, body, headers, late)
+    with (
+        closing(_connect(_allowed_addresses(target, rules, lookup), target.port)) as connection,
+        _shut_down_at(connection, deadline) as timed_out,
+    ):
+        return _exchange(connection, target, body, headers, timed_out)
 
 
-def _addresses(place: WebhookTarget, rules: AddressRules, lookup: Lookup) -> Sequence[Address]:
-    """Where to connect: every address that the host has now, if all of them may be reached."""
+def _allowed_addresses(target: WebhookTarget, rules: AddressRules, lookup: Lookup) -> Sequence[Address]:
+    """Return all addresses of the host, or raise _Failed if any of them is forbidden."""
     try:
-        found = lookup(place.host, place.port)
+        addresses = lookup(target.host, target.port)
     except (OSError, ValueError):
-        found = []
-    if not found:
-        raise _Failed(f"The host name {place.host} could not be resolved.")
-    why = refusal_reason(found, rules.networks)
-    if why is not None:
-        raise _Failed(f"Refused: {why}")
-    return found
+        addresses = []
+    if not addresses:
+        raise _Failed(f"The host name {target.host} could not be resolved.")
+    reason = refusal_reason(addresses, rules.networks)
+    if reason is not None:
+        raise _Failed(f"Refused: {reason}")
+    return addresses
 
 
-def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
-    """A connection to the first address that takes one."""
-    until, failure = time.monotonic() + CONNECT_SECONDS, "Could not connect within 5 seconds."
+def _connect(addresses: Sequence[Address], port: int) -> socket.socket:
+    """Return a connection to the first address that accepts one."""
+    deadline, failure = time.monotonic() + CONNECT_SECONDS, "Could not connect within 5 seconds."
     for address in addresses:
-        left = until - time.monotonic()
-        if left <= 0:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
             break
         try:
-            return socket.create_connection((str(address), port), timeout=left)
+            return socket.create_connection((str(address), port), timeout=seconds)
         except TimeoutError:
             continue
         except OSError as error:
@@ -114,68 +117,68 @@ def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
 
 
 @contextmanager
-def _ended(plain: socket.socket, until: float) -> Iterator[Event]:
-    """End the connection when the time is up: a socket's own time-out begins anew with each byte that comes.
+def _shut_down_at(connection: socket.socket, deadline: float) -> Iterator[Event]:
+    """Shut the connection down when the time is up: a socket's own timeout starts again with each received byte.
 
-    The event says that it was ended.
+    Yields an event that is set when that has happened.
     """
-    late = Event()
-    with closing(plain.dup()) as line:  # TLS takes the other one over
+    timed_out = Event()
+    with closing(connection.dup()) as duplicate:  # the TLS socket takes over the original
 
         def end() -> None:
-            late.set()
+            timed_out.set()
             with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+                duplicate.shutdown(socket.SHUT_RDWR)
 
-        timer = Timer(max(0, until - time.monotonic()), end)
+        timer = Timer(max(0, deadline - time.monotonic()), end)
         timer.start()
         try:
-            yield late
+            yield timed_out
         except (OSError, HTTPException, ValueError) as error:
-            raise _Failed(LATE if late.is_set() else _said(error)) from error
+            raise _Failed(TIMEOUT_MESSAGE if timed_out.is_set() else _error_message(error)) from error
         finally:
             timer.cancel()
             timer.join()
 
 
-def _exchanged(
-    plain: socket.socket, place: WebhookTarget, body: bytes, headers: dict[str, str], late: Event
+def _exchange(
+    plain: socket.socket, target: WebhookTarget, body: bytes, headers: dict[str, str], timed_out: Event
 ) -> tuple[int, str]:
     plain.settimeout(TOTAL_SECONDS)
-    connection = HTTPConnection(place.host, place.port)
-    connection.sock = _trust().wrap_socket(plain, server_hostname=place.host) if place.secure else plain
+    connection = HTTPConnection(target.host, target.port)
+    connection.sock = _tls_context().wrap_socket(plain, server_hostname=target.host) if target.secure else plain
     with closing(connection):
-        connection.request("POST", place.path, body, headers)
+        connection.request("POST", target.path, body, headers)
         response = connection.getresponse()
-        if late.is_set():  # what ends within the headers is no answer
+        if timed_out.is_set():  # headers that were cut off are not a response
             raise TimeoutError
-        return response.status, _printable(_beginning(response).decode(errors="replace"))
+        return response.status, _printable(_read_beginning(response).decode(errors="replace"))
 
 
-def _beginning(response: HTTPResponse) -> bytes:
-    """What the answer begins with. The status has been read: whatever becomes of the rest no longer matters."""
-    read = b""
+def _read_beginning(response: HTTPResponse) -> bytes:
+    """Return the beginning of the response body. Errors are ignored: the status has been read."""
+    beginning = b""
     with suppress(OSError, HTTPException, ValueError):
-        while len(read) < MOST_READ and (piece := response.read1(MOST_READ - len(read))):
-            read += piece
-    return read
+        while len(beginning) < MAX_RESPONSE_BYTES and (block := response.read1(MAX_RESPONSE_BYTES - len(beginning))):
+            beginning += block
+    return beginning
 
 
 @cache
-def _trust() -> ssl.SSLContext:
-    """The certificates that this machine trusts; names are checked."""
+def _tls_context() -> ssl.SSLContext:
+    """Return a TLS context with the trusted certificates of this machine, which checks host names."""
     return ssl.create_default_context()
 
 
-def _said(error: Exception) -> str:
-    """An error as people can act on it."""
+def _error_message(error: Exception) -> str:
+    """Return the message for an error of the connection."""
     match error:
         case ssl.SSLCertVerificationError():
             return f"The receiver’s certificate is not trusted: {error.verify_message}."
         case ssl.SSLError():
             return f"The TLS handshake with the receiver failed: {error.reason or 'the connection was closed'}."
         case TimeoutError():
-            return LATE
+            return TIMEOUT_MESSAGE
         case OSError():
             return "The connection was closed before the receiver answered."
         case _:
@@ -183,5 +186,7 @@ def _said(error: Exception) -> str:
 
 
 def _printable(text: str) -> str:
-    """The beginning of what a receiver said, as it can be stored and shown."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text[:KEPT])
+    """Return the beginning of a receiver's text, without unprintable characters."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text[:STORED_CHARACTERS]
+    )

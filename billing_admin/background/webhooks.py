@@ -1,7 +1,7 @@
-"""Webhooks are sent beside the jobs, by threads of their own: no receiver holds up a job, and no job a delivery.
+"""Webhooks are sent by threads of their own, so that receivers and jobs do not delay each other.
 
-The sender looks each second for what is due, with one question that reads a small index. It is not rung for: whatever writes to
-the outbox, be it a page, the API, a job or the command line, is found without having to remember it.
+The sender searches for due deliveries each second, with one query on a small index. It does not depend on the queue, so code
+that inserts deliveries need not wake it.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,13 +21,13 @@ from billing_admin.db.transactions import transaction
 from billing_admin.operations.webhooks import deliveries
 from billing_admin.queries.webhooks.endpoints import endpoint_ids_due
 
-POLL_SECONDS = 1.0  # seconds
-MAX_PARALLEL = 8  # receivers that are sent to at once
+POLL_SECONDS = 1.0
+MAX_PARALLEL = 8  # endpoints
 _log = structlog.get_logger(__name__)
 
 
 class WebhookSender(Thread):
-    """Serves each receiver for which something is due, several at once, so that a slow one holds up no other."""
+    """Sends to several endpoints at the same time, so that a slow receiver does not delay the others."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(name="webhooks", daemon=True)
@@ -35,40 +35,40 @@ class WebhookSender(Thread):
         self._serving: dict[UUID, Future[None]] = {}
 
     def run(self) -> None:
-        """Go on until the process is told to end; what is being sent then is noted before."""
+        """Send until the process shuts down. Attempts in progress are recorded before it ends."""
         with ThreadPoolExecutor(MAX_PARALLEL, "webhook") as pool:
             while not shutting_down.wait(POLL_SECONDS):
-                self._serving = {id: at for id, at in self._serving.items() if not at.done()}
+                self._serving = {id: future for id, future in self._serving.items() if not future.done()}
                 for id in due_endpoints(self._app):
                     if id not in self._serving:
                         self._serving[id] = pool.submit(send_due, self._app, id)
 
 
 def due_endpoints(app: Flask) -> list[UUID]:
-    """The endpoints for which something is due; none while the database is away."""
-    with app.app_context(), LogIfUnavailable("webhooks_not_looked_for"):
+    """Return the endpoints with due deliveries, or none while the database is unavailable."""
+    with app.app_context(), LogIfUnavailable("webhooks_not_searched"):
         return endpoint_ids_due(db.session(), clock.now())
     return []
 
 
 def send_due(app: Flask, endpoint_id: UUID) -> None:
-    """Send one endpoint what is due, one after the other, until nothing is, or it does not answer. It raises nothing."""
+    """Send the due deliveries of an endpoint in order, until none is due or the receiver is unavailable. Logs errors."""
     worker = uuid4().hex
     with app.app_context():
         try:
             with LogIfUnavailable("webhook_interrupted", webhook=str(endpoint_id)):
-                _serve(app.extensions["billing_settings"], endpoint_id, worker)
+                _send_all_due(app.extensions["billing_settings"], endpoint_id, worker)
         except deliveries.LeaseLost:
             _log.warning("webhook_lost", webhook=str(endpoint_id))
-        except Exception:  # noqa: BLE001 - the hold runs out, and another look begins again
+        except Exception:  # noqa: BLE001 - the lease expires, and a later search claims the endpoint again
             _log.exception("webhook_failed", webhook=str(endpoint_id))
 
 
-def _serve(settings: Settings, endpoint_id: UUID, worker: str) -> None:
+def _send_all_due(settings: Settings, endpoint_id: UUID, worker: str) -> None:
     key = settings.secret_key
-    one = transaction(deliveries.claim_next, endpoint_id, worker, key, clock.now())
-    while one is not None and not shutting_down.is_set():
-        outcome = attempt_delivery(one, address_rules(settings))
-        one = transaction(deliveries.record_attempt, one, outcome, worker, key, clock.now())
-    if one is not None:
+    due = transaction(deliveries.claim_next, endpoint_id, worker, key, clock.now())
+    while due is not None and not shutting_down.is_set():
+        outcome = attempt_delivery(due, address_rules(settings))
+        due = transaction(deliveries.record_attempt, due, outcome, worker, key, clock.now())
+    if due is not None:
         transaction(deliveries.release_endpoint, endpoint_id, worker)

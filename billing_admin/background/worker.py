@@ -12,41 +12,41 @@ from billing_admin.background.queue import Queue
 from billing_admin.background.webhooks import WebhookSender
 from billing_admin.db.errors import LogIfUnavailable
 
-LONGEST_SLEEP = 1.0  # seconds between two looks into the queue
-QUEUE_RETRY = 2.0  # seconds until a queue is tried again that could not be opened
+MAX_POLL_SECONDS = 1.0  # between two reads of the queue
+QUEUE_RETRY_SECONDS = 2.0  # before a queue that could not be opened is tried again
 
 
 class Worker(Consumer):  # type: ignore[misc]
-    """Threads that do jobs. Told to stop, each gives its job back at the next beat."""
+    """Runs jobs in threads. When it is told to stop, each thread puts its job back at its next progress report."""
 
     def stop(self, graceful: bool = False) -> None:
-        """Every stop is graceful: what a thread is at is given back, or done, before the process ends."""
+        """Stop gracefully in any case: threads finish their jobs or put them back before the process ends."""
         del graceful
         runner.shutting_down.set()
         super().stop(graceful=True)
 
 
 def run_worker(threads: int) -> None:
-    """Do jobs, join billing runs and send webhooks until told to stop by SIGINT or SIGTERM."""
+    """Run jobs, join billing runs and send webhooks until SIGINT or SIGTERM."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
-    logging.getLogger("huey").setLevel(logging.WARNING)  # jobs have their own record
-    _wait_for(queue)
+    logging.getLogger("huey").setLevel(logging.WARNING)  # jobs are recorded in the audit log
+    _wait_for_queue(queue)
     helpers = [RunJoiner(app), WebhookSender(app)]
     for helper in helpers:
         helper.start()
     try:
-        Worker(queue.huey, workers=threads, max_delay=LONGEST_SLEEP, check_worker_health=True).run()
+        Worker(queue.huey, workers=threads, max_delay=MAX_POLL_SECONDS, check_worker_health=True).run()
     finally:
         runner.shutting_down.set()
         for helper in helpers:
             helper.join()
 
 
-def _wait_for(queue: Queue) -> None:
-    """Return when the queue is open: one in PostgreSQL makes its tables first."""
+def _wait_for_queue(queue: Queue) -> None:
+    """Return when the queue is open. In PostgreSQL, opening it creates its tables."""
     while True:
         with LogIfUnavailable("queue_not_reached"):
             _ = queue.huey
             return
-        time.sleep(QUEUE_RETRY)
+        time.sleep(QUEUE_RETRY_SECONDS)

@@ -43,7 +43,7 @@ def worked(app: Flask, session: Session, handler: Handler) -> Job:
 def test_what_it_returns_is_kept(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> Mapping[str, Any]:
         for done in range(1, 4):
-            progress.beat(lambda done=done: (done, 3))  # type: ignore[misc]
+            progress.report(lambda done=done: (done, 3))  # type: ignore[misc]
         return {"rows": 3}
 
     found = worked(app, session, handler)
@@ -70,7 +70,7 @@ def test_a_fault_is_told_without_its_inside(app: Flask, session: Session) -> Non
 def test_it_hears_that_it_was_cancelled(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> None:
         transaction(jobs.cancel, found.id, SYSTEM, NOW)
-        progress.beat()
+        progress.report()
         raise AssertionError("went on")
 
     assert worked(app, session, handler).state == "cancelled"
@@ -79,7 +79,7 @@ def test_it_hears_that_it_was_cancelled(app: Flask, session: Session) -> None:
 def test_a_worker_that_ends_gives_it_back(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> None:
         runner.shutting_down.set()
-        progress.beat()
+        progress.report()
         raise AssertionError("went on")
 
     found = worked(app, session, handler)
@@ -89,7 +89,7 @@ def test_a_worker_that_ends_gives_it_back(app: Flask, session: Session) -> None:
 def test_a_worker_that_lost_it_leaves_it_alone(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> None:
         transaction(jobs.claim_next, "another", SYSTEM, NOW.replace(year=NOW.year + 10))
-        progress.beat()
+        progress.report()
         raise AssertionError("went on")
 
     found = worked(app, session, handler)

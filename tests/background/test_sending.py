@@ -14,7 +14,7 @@ import pytest
 
 from billing_admin import clock
 from billing_admin.background import sending
-from billing_admin.background.sending import KEPT, attempt_delivery
+from billing_admin.background.sending import STORED_CHARACTERS, attempt_delivery
 from billing_admin.config import Settings
 from billing_admin.domain.webhook_addresses import Address, AddressRules
 from billing_admin.operations.webhooks.deliveries import AttemptOutcome, DueDelivery
@@ -56,7 +56,7 @@ def test_what_arrives(receiver: Receiver) -> None:
     signature = came.headers.pop("Billing-Signature")
     assert came.headers == {
         "Host": f"127.0.0.1:{receiver.port}",
-        "User-Agent": sending.AGENT,
+        "User-Agent": sending.USER_AGENT,
         "Content-Type": "application/json",
         "Content-Length": str(len(came.body)),
         "Billing-Event": "invoice.issued",
@@ -90,7 +90,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
 def test_an_answer_is_kept_as_text_in_part(receiver: Receiver) -> None:
     receiver.answer = status(500, "a\x00\x1b[31m\nZoë" + "x" * 2000)
     answer = trying(receiver.url).answer
-    assert len(answer) == KEPT
+    assert len(answer) == STORED_CHARACTERS
     assert answer.startswith("a��[31m\nZoëxxx")
 
 
@@ -106,7 +106,7 @@ def test_ten_megabytes_are_not_read(receiver: Receiver) -> None:
 
     receiver.answer = flood
     outcome = trying(receiver.url)
-    assert (outcome.succeeded, len(outcome.answer)) == (True, KEPT)
+    assert (outcome.succeeded, len(outcome.answer)) == (True, STORED_CHARACTERS)
     assert sent < 10_000_000
 
 
@@ -279,7 +279,7 @@ def to(secure: Receiver, host: str) -> AttemptOutcome:
 
 def test_tls_to_whom_it_should_be(secure: Receiver, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(sending, "_trust", lambda: trusting)
+    monkeypatch.setattr(sending, "_tls_context", lambda: trusting)
     assert to(secure, "receiver.example").answer == "ok"
     assert "Hostname mismatch" in (to(secure, "other.example").error or "")
     assert len(secure.requests) == 1

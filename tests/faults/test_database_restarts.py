@@ -179,7 +179,7 @@ def call_worker(server: PostgreSQL) -> None:
     """Call a worker by the queue."""
     settings: Settings = current_app.extensions["billing_settings"]
     queue = Queue(current_app, settings.model_copy(update={"queue_url": plain(server.url)}))
-    queue.ring()
+    queue.wake_worker()
     queue.huey.storage.close()
 
 
@@ -232,7 +232,7 @@ def test_a_worker_waits_for_its_database_and_survives_restarts(
         for count in (1, 2):
             db.session.remove()
             server.stop(signal.SIGQUIT)
-            wait_until_logged(log, "webhooks_not_looked_for", count)
+            wait_until_logged(log, "webhooks_not_searched", count)
             server.start()
         db.engine.dispose()
         post(make_spec(make_customer(), "7"))

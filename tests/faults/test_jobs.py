@@ -103,7 +103,7 @@ def test_a_worker_is_called_at_once_and_ends_when_it_is_told(session: Session, p
         until(session, lambda: state(session) == "done")  # it looks when it starts, though nobody rang
         begun = time.monotonic()
         second = transaction(jobs.enqueue, "billing_run", first, "billing:write", SYSTEM, now())
-        place.queue.ring()
+        place.queue.wake_worker()
         until(session, lambda: session.get_one(Job, second, populate_existing=True).state == "done")
         assert time.monotonic() - begun < 10  # far less than the minute in which it would look by itself
         process.send_signal(signal.SIGTERM)
@@ -176,7 +176,7 @@ def test_a_shared_run_is_finished_by_the_worker_that_is_left(session: Session, p
         billed = invoices(session)
         until(session, lambda: session.get_one(BillingRun, id).state == "done")
         silence(session)  # the job may have been of a worker that was killed
-        place.queue.ring()
+        place.queue.wake_worker()
         until(session, lambda: state(session) == "done")
     assert billed < SHARED, "the run was over before the workers were killed"
     assert_each_charge_is_billed_once(session, SHARED)
@@ -210,7 +210,7 @@ def test_a_worker_starts_while_another_one_creates_the_tables_of_their_queue(
         return original(*args, **how)
 
     monkeypatch.setattr(huey, "PostgresHuey", refused_at_first)
-    place.queue.ring()
+    place.queue.wake_worker()
     assert place.queue.huey.pending_count() == 1
     assert refusals == []
 
@@ -218,6 +218,6 @@ def test_a_worker_starts_while_another_one_creates_the_tables_of_their_queue(
 def test_a_bell_that_cannot_be_reached_refuses_nothing(app: Flask, session: Session) -> None:
     stored: Settings = app.extensions["billing_settings"]
     queue = Queue(app, stored.model_copy(update={"queue_url": "redis://127.0.0.1:1/0"}))
-    queue.ring()
+    queue.wake_worker()
     with pytest.raises(ValueError, match="BILLING_QUEUE_URL"):
         Settings(queue_url="amqp://127.0.0.1", secret_key=stored.secret_key)

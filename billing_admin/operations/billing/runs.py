@@ -1,7 +1,7 @@
 """Billing runs: a list of accounts, billed in chunks of one transaction each.
 
-A worker claims a chunk by locking the next waiting accounts for its transaction, so any number of processes can share
-a run, on any host. When a worker dies, its transaction is rolled back and its accounts are waiting again.
+A worker claims a chunk by locking the next waiting accounts for its transaction, so any number of processes can share a run, on
+any host. When a worker dies, its transaction is rolled back and its accounts are waiting again.
 """
 
 from collections.abc import Callable
@@ -31,14 +31,14 @@ from billing_admin.queries.master_data.organisation import day_of, organisation,
 
 JOB_KIND = "billing_run"
 PREVIEW_CHANGED = "Charges have changed since this preview. Review the new preview first."
-_note_expected = update_items("expected")
-# `database.transaction`, or a function that calls it.
+_set_expected = update_items("expected")
+# Runs a function in a transaction: `db.transactions.transaction`, or a function that calls it.
 Transact: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """What is asked of a run. `confirmed` is the digest of the preview that was shown: another preview refuses the run."""
+    """The request of a run. `confirmed` is the digest of the preview that was shown; a different preview refuses the run."""
 
     through: date
     customers: tuple[str, ...] | None = None
@@ -50,7 +50,7 @@ class RunSpec:
 
 
 def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScope:
-    """What a run would look at. Raises Invalid for all that a run refuses, so that a preview refuses it as well."""
+    """Return the accounts and charges of a run. Raises Invalid for all that a run refuses. Previews call it as well."""
     check_calendar_day(spec.through, "through")
     _check_issue_date(session, spec, now)
     if spec.currency is not None:
@@ -67,9 +67,9 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
 
 
 def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
-    """Start a run, or go on with one of the same id, and work until nothing waits. Returns its id and whether it is new.
+    """Start a run, or continue the one with the same id, and bill all its chunks. Returns its id and whether it is new.
 
-    Raises Invalid or Conflict before anything is billed. What goes wrong on the way leaves the run failed, with the reason.
+    Raises Invalid or Conflict before anything is billed. An error while billing leaves the run failed, with the reason.
     """
     run_id, created = transact(start, spec, actor, now)
     bill_chunks(transact, run_id, actor, now)
@@ -77,7 +77,10 @@ def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) 
 
 
 def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
-    """Store the run and its work list. Under an id that exists: check that the same is asked, and set a failed run going."""
+    """Store a run and its accounts. Returns its id and whether it is new.
+
+    An existing run with the same id is resumed if it has failed. Raises Conflict if it was started with other values.
+    """
     existing = session.get(BillingRun, spec.id, with_for_update=True) if spec.id else None
     if existing is not None:
         _check_same(existing, spec)
@@ -100,15 +103,15 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
     )
     session.add(run)
     session.flush()
-    _list_work(session, run.id, scope)
+    _insert_items(session, run.id, scope)
     if spec.confirmed is not None:
-        _expect(session, run.id, scope, spec.confirmed)
+        _set_expected_documents(session, run.id, scope, spec.confirmed)
     record(session, actor, now, "billing_run.started", "billing_run", run.id, {"through": run.through.isoformat()})
     return run.id, True
 
 
 def start_in_background(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
-    """Store the run as `start` does, and ask for the job that works on it, unless nothing is left to do."""
+    """Store a run as `start` does, and enqueue its job unless it is done."""
     run_id, created = start(session, spec, actor, now)
     if session.get_one(BillingRun, run_id).state == "running":
         enqueue(session, JOB_KIND, run_id, "billing:write", actor, now)
@@ -116,7 +119,7 @@ def start_in_background(session: Session, spec: RunSpec, actor: Actor, now: date
 
 
 def resume(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """Set a failed run going again. A run in any other state is left as it is."""
+    """Set a failed run to running. Does nothing for a run in another state."""
     run = session.get_one(BillingRun, run_id, with_for_update=True)
     if run.state == "failed":
         run.state, run.failure = "running", None
@@ -125,14 +128,14 @@ def resume(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
 
 
 def _check_same(run: BillingRun, spec: RunSpec) -> None:
-    asked = {
+    requested = {
         "through": spec.through,
         "customers": None if spec.customers is None else sorted(spec.customers),
         "currency": spec.currency,
         "issue": spec.issue,
         "issue_date": spec.issue_date,
     }
-    differs = [name for name, value in asked.items() if value is not None and value != getattr(run, name)]
+    differs = [name for name, value in requested.items() if value is not None and value != getattr(run, name)]
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -141,7 +144,7 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
 
 
 def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
-    """Refuse a date that the run's invoices could not have; a run that leaves drafts refuses only a date after today."""
+    """Raise Invalid for an impossible issue date. A run that leaves drafts refuses only a date after today."""
     settings = organisation(session)
     current_day = day_of(now, settings.time_zone)
     issue_date = check_calendar_day(spec.issue_date or current_day, "issue_date")
@@ -150,15 +153,18 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
         check_issue_date(session, settings, "invoice", issue_date, now)
 
 
-def _list_work(session: Session, run_id: UUID, scope: BillingScope) -> None:
-    """What the accounts keep as pending waits, and is held against the cut-off when its turn comes; what is held is left out."""
+def _insert_items(session: Session, run_id: UUID, scope: BillingScope) -> None:
+    """Insert the items of a run: accounts with pending charges are waiting, those with held charges are left out.
+
+    The items hold all pending charges. The chunk compares them with the cut-off day.
+    """
     run = literal(run_id, BillingRunItem.run_id.type)
-    place = func.row_number().over(order_by=(Customer.reference, Account.currency))
+    position = func.row_number().over(order_by=(Customer.reference, Account.currency))
     pending: list[Any] = [literal("due"), literal("waiting"), Account.pending_charges, Account.pending_amount, null()]
     held: list[Any] = [literal("held"), literal("left_out"), Account.held_charges, Account.held_amount, literal(HELD)]
-    listed = union_all(  # one statement, so that what is held or released meanwhile is listed once
+    listed = union_all(  # one statement, so that a charge held or released at the same time is listed once
         *(
-            select(run, Account.customer_id, Account.currency, part, state, charges, amount, reason, place)
+            select(run, Account.customer_id, Account.currency, part, state, charges, amount, reason, position)
             .join(Customer, Customer.id == Account.customer_id)
             .where(charges > 0, *scope.account_conditions())
             for part, state, charges, amount, reason in (pending, held)
@@ -168,32 +174,32 @@ def _list_work(session: Session, run_id: UUID, scope: BillingScope) -> None:
     session.execute(insert(BillingRunItem).from_select(names, listed))
 
 
-def _expect(session: Session, run_id: UUID, scope: BillingScope, confirmed: str) -> None:
-    """Note on each waiting account the document that was shown. Raises Conflict when the preview is another by now."""
-    shown = preview(session, scope)
-    if shown.digest != confirmed:
+def _set_expected_documents(session: Session, run_id: UUID, scope: BillingScope, confirmed: str) -> None:
+    """Store the confirmed document on each waiting account. Raises Conflict when the preview has changed."""
+    current = preview(session, scope)
+    if current.digest != confirmed:
         raise Conflict("preview_changed", PREVIEW_CHANGED, "confirmed")
     rows = [
         {
             "run_id": run_id,
-            "customer_id": one.customer_id,
-            "currency": one.document.currency,
+            "customer_id": prepared.customer_id,
+            "currency": prepared.document.currency,
             "part": "due",
-            "expected": one.document.digest(),
+            "expected": prepared.document.digest(),
         }
-        for one in shown.documents
+        for prepared in current.documents
     ]
-    if _note_expected(session, rows) != len(rows):
+    if _set_expected(session, rows) != len(rows):
         raise Conflict("preview_changed", PREVIEW_CHANGED, "confirmed")
 
 
 def bill_chunks(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """Bill chunks of a run until none waits, then close the run and seal its audit events.
+    """Bill chunks of a run until none is waiting, then close the run and seal its audit events.
 
-    Several processes may work on the same run, and each may call this again. A `DomainError` fails the run for all of them.
+    Several processes may bill chunks of the same run. A `DomainError` fails the run for all of them.
     """
     try:
-        # The second call waits for chunks of other workers: should one of them die, its accounts are billed here.
+        # The second call waits for the chunks of other workers. If one of them dies, its accounts are billed here.
         while transact(bill_chunk, run_id, actor, now) or transact(bill_chunk, run_id, actor, now, wait=True):
             pass
     except DomainError as error:
@@ -204,13 +210,13 @@ def bill_chunks(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -
 
 
 def _fail(session: Session, run_id: UUID, failure: str, actor: Actor, now: datetime) -> None:
-    failing = update(BillingRun).where(BillingRun.id == run_id, BillingRun.state == "running")
-    if not session.connection().execute(failing.values(state="failed", failure=failure)).rowcount:
+    statement = update(BillingRun).where(BillingRun.id == run_id, BillingRun.state == "running")
+    if not session.connection().execute(statement.values(state="failed", failure=failure)).rowcount:
         return  # another worker has finished it
     record(session, actor, now, "billing_run.failed", "billing_run", run_id, {"failure": failure})
 
 
 def _finish(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
-    closing = update(BillingRun).where(BillingRun.id == run_id, BillingRun.state == "running")
-    if session.connection().execute(closing.values(state="done", finished_at=now)).rowcount:
+    statement = update(BillingRun).where(BillingRun.id == run_id, BillingRun.state == "running")
+    if session.connection().execute(statement.values(state="done", finished_at=now)).rowcount:
         record(session, actor, now, "billing_run.finished", "billing_run", run_id)
