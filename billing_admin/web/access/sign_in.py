@@ -62,18 +62,18 @@ def sign_in() -> ResponseReturnValue:
     """Sign in, then redirect to the page that was requested."""
     form = SignInForm(next=request.args.get("next"))
     if form.validate_on_submit():
-        if is_sign_in_throttled(db.session(), form.email.data, _network(), now()):
+        if is_sign_in_throttled(db.session(), form.email.data, _client_network(), now()):
             form.form_errors.append(TOO_MANY_ATTEMPTS)
-            page, status = _page(form, HTTPStatus.TOO_MANY_REQUESTS)
+            page, status = _sign_in_page(form, HTTPStatus.TOO_MANY_REQUESTS)
             return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}
         token = _open_session(form.email.data, form.password.data)
         if token is not None:
             enter_session(token)
-            return _continue(form)
+            return _continue_after_sign_in(form)
         form.form_errors.append(WRONG_CREDENTIALS)
     elif current_person() is not None:
         return redirect(safe_local_url(form.next.data), 303)
-    return _page(form, HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
+    return _sign_in_page(form, HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
 
 
 @pages.post("/sign-out")
@@ -96,11 +96,13 @@ def ask_to_sign_in() -> ResponseReturnValue:
 
     The body of any other request is not read. Files are not kept.
     """
-    form = SignInForm(formdata=None, next=referring_url(), saved_form=_sent_form() if session_has_expired() else "")
-    return _page(form, HTTPStatus.UNAUTHORIZED)
+    form = SignInForm(
+        formdata=None, next=referring_url(), saved_form=_sent_form_as_json() if session_has_expired() else ""
+    )
+    return _sign_in_page(form, HTTPStatus.UNAUTHORIZED)
 
 
-def _sent_form() -> str:
+def _sent_form_as_json() -> str:
     """Return the form that was sent, as JSON; empty if it is too long to keep."""
     request.max_content_length = MAX_SENT
     open_body()
@@ -116,14 +118,14 @@ def _sent_form() -> str:
 def _open_session(email: str, password: str) -> str | None:
     """Check the password; return the token of a new session, or None if it is wrong."""
     proof = users.verify_password(credentials(db.session(), email), password)
-    return transaction(users.sign_in, email, proof, _network(), request_id(), now())
+    return transaction(users.sign_in, email, proof, _client_network(), request_id(), now())
 
 
-def _network() -> str:
+def _client_network() -> str:
     return attempt_network(request.remote_addr or "")
 
 
-def _continue(form: SignInForm) -> ResponseReturnValue:
+def _continue_after_sign_in(form: SignInForm) -> ResponseReturnValue:
     """Redirect to the requested page, or offer to send the kept form again."""
     target, saved_form = safe_local_url(form.next.data), _read_saved_form(form.saved_form.data)
     if saved_form is None:
@@ -141,5 +143,5 @@ def _read_saved_form(text: str | None) -> tuple[str, list[tuple[str, str]]] | No
         return None
 
 
-def _page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
+def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:
     return render_template("sign_in/form.html", form=form, expired=session_has_expired()), status

@@ -61,13 +61,15 @@ def invoice_files() -> ResponseReturnValue:
     """Offer the files of an invoice list."""
     filters = invoices.read_filters()
     state = build_chips(("status", "Status", filters.status.capitalize()))
-    return _page("Invoices", "invoices.index", state + invoices.filter_chips(filters), ["invoices", "invoice-lines"])
+    return _export_page(
+        "Invoices", "invoices.index", state + invoices.filter_chips(filters), ["invoices", "invoice-lines"]
+    )
 
 
 @pages.get("/charges")
 def charge_files() -> ResponseReturnValue:
     """Offer the file of a charge list."""
-    return _page("Charges", "charges.index", charges.filter_chips(charges.read_filters()), ["charges"])
+    return _export_page("Charges", "charges.index", charges.filter_chips(charges.read_filters()), ["charges"])
 
 
 @pages.get("/payments")
@@ -75,41 +77,43 @@ def payment_files() -> ResponseReturnValue:
     """Offer the files of a payment list."""
     filters = payments.read_filters()
     state = build_chips(("status", "Status", filters.status.capitalize()))
-    return _page("Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"])
+    return _export_page(
+        "Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"]
+    )
 
 
 @pages.get("/customers")
 def customer_files() -> ResponseReturnValue:
     """Offer the file of a customer list."""
-    return _page("Customers", "customers.index", customers.filter_chips(customers.read_filters()), ["customers"])
+    return _export_page("Customers", "customers.index", customers.filter_chips(customers.read_filters()), ["customers"])
 
 
 @pages.get("/services")
 def service_files() -> ResponseReturnValue:
     """Offer the file of the services."""
-    return _page("Services", "services.index", services.filter_chips(services.read_filters()), ["services"])
+    return _export_page("Services", "services.index", services.filter_chips(services.read_filters()), ["services"])
 
 
 @pages.get("/audit-events")
 def audit_files() -> ResponseReturnValue:
     """Offer the file of the audit log."""
-    return _page("Audit log", "audit.index", audit.filter_chips(audit.read_filters()), ["audit-events"])
+    return _export_page("Audit log", "audit.index", audit.filter_chips(audit.read_filters()), ["audit-events"])
 
 
-def _page(title: str, list_endpoint: str, filter_chips: list[Any], kinds: list[str]) -> ResponseReturnValue:
-    specs = [_read_spec(kind, "csv") for kind in kinds]
+def _export_page(title: str, list_endpoint: str, filter_chips: list[Any], kinds: list[str]) -> ResponseReturnValue:
+    requests = [_read_export_request(kind, "csv") for kind in kinds]
     files = [
         {
-            "kind": EXPORT_KINDS[spec.kind],
-            "totals": _control_totals(spec),
-            "urls": _urls(spec.kind),
+            "kind": EXPORT_KINDS[export_request.kind],
+            "totals": _control_totals(export_request),
+            "urls": _file_urls(export_request.kind),
         }
-        for spec in specs
+        for export_request in requests
     ]
     return render_template(
         "exports/list.html",
         title=title,
-        subtitle=_subtitle(specs[0].filters, bool(filter_chips)),
+        subtitle=_subtitle(requests[0].filters, bool(filter_chips)),
         list_url=filtered_url(list_endpoint),
         chips=filter_chips,
         clear_url=unfiltered_url(),
@@ -119,12 +123,12 @@ def _page(title: str, list_endpoint: str, filter_chips: list[Any], kinds: list[s
     )
 
 
-def _control_totals(spec: ExportRequest) -> export.ControlTotals:
+def _control_totals(export_request: ExportRequest) -> export.ControlTotals:
     """Return the control totals; without checksum for a large file, as hashing would delay the page."""
-    rows_and_sums = totals(db.session(), spec.kind, spec.filters)
+    rows_and_sums = totals(db.session(), export_request.kind, export_request.filters)
     if rows_and_sums.rows > export.LARGE_EXPORT_ROWS:
         return export.ControlTotals(rows_and_sums.rows, rows_and_sums.sums, "")
-    return export.control_totals(db.session(), spec)
+    return export.control_totals(db.session(), export_request)
 
 
 def _subtitle(filters: Filters, is_filtered: bool) -> str:
@@ -135,7 +139,7 @@ def _subtitle(filters: Filters, is_filtered: bool) -> str:
     return "The whole list, without filters."
 
 
-def _urls(kind: str) -> dict[str, str]:
+def _file_urls(kind: str) -> dict[str, str]:
     return {
         "csv": filtered_url("exports.download", kind=kind, format="csv"),
         "excel": filtered_url("exports.download", kind=kind, format="csv", excel=1),
@@ -147,7 +151,7 @@ def _urls(kind: str) -> dict[str, str]:
     }
 
 
-def _read_spec(kind: str, format: str) -> ExportRequest:
+def _read_export_request(kind: str, format: str) -> ExportRequest:
     """Return kind, format and filters of the file that the URL names.
 
     Raises:
@@ -155,10 +159,10 @@ def _read_spec(kind: str, format: str) -> ExportRequest:
         NotFound: if the filter names a customer that does not exist.
     """
     actor().require(EXPORT_KINDS[kind].needs)
-    return ExportRequest(kind, _filters(kind), format, excel=format == "csv" and text_param("excel") == "1")
+    return ExportRequest(kind, _read_filters(kind), format, excel=format == "csv" and text_param("excel") == "1")
 
 
-def _filters(kind: str) -> Filters:
+def _read_filters(kind: str) -> Filters:
     match kind:
         case "charges":
             return charges.resolve_customer(charges.read_filters())
@@ -180,37 +184,37 @@ _RULE = f"/<any({', '.join(map(repr, EXPORT_KINDS))}):kind>.<any({', '.join(FORM
 @pages.get(_RULE)
 def download(kind: str, format: str) -> ResponseReturnValue:
     """Stream the file."""
-    spec = _read_spec(kind, format)
-    export.check_export(db.session(), spec)  # raises before the response begins
-    name = spec.name(today())
-    return _attachment(Stream(lambda session: export.export_parts(session, spec)), name, FORMATS[format])
+    export_request = _read_export_request(kind, format)
+    export.check_export(db.session(), export_request)  # raises before the response begins
+    name = export_request.name(today())
+    return _attachment(Stream(lambda session: export.export_parts(session, export_request)), name, FORMATS[format])
 
 
 @pages.get(f"{_RULE}.zip")
 def bundle(kind: str, format: str) -> ResponseReturnValue:
     """Stream the file and its control totals as ZIP, made in one pass over the data."""
-    spec, day = _read_spec(kind, format), today()
-    export.check_export(db.session(), spec)
+    export_request, day = _read_export_request(kind, format), today()
+    export.check_export(db.session(), export_request)
     at, by = now(), actor().name
-    content = Stream(lambda session: export.zip_bundle(lambda: session, spec, at, by, day))
-    return _attachment(content, f"{spec.name(day)}.zip", "application/zip")
+    content = Stream(lambda session: export.zip_bundle(lambda: session, export_request, at, by, day))
+    return _attachment(content, f"{export_request.name(day)}.zip", "application/zip")
 
 
 @pages.get(f"{_RULE}{META_SUFFIX}")
 def meta(kind: str, format: str) -> ResponseReturnValue:
     """Send the control totals that the file has now."""
-    session, spec = db.session(), _read_spec(kind, format)
-    control_totals, name = export.control_totals(session, spec), spec.name(today())
-    about = export.describe_export(spec, name, control_totals, now(), actor().name)
+    session, export_request = db.session(), _read_export_request(kind, format)
+    control_totals, name = export.control_totals(session, export_request), export_request.name(today())
+    about = export.describe_export(export_request, name, control_totals, now(), actor().name)
     return _attachment(export.meta_json(about), name + META_SUFFIX, "application/json")
 
 
 @pages.post(f"{_RULE}/prepare")
 def prepare(kind: str, format: str) -> ResponseReturnValue:
     """Queue a job that writes the file and its control totals, to download within thirty days."""
-    spec = _read_spec(kind, format)
-    export.check_export(db.session(), spec)
-    parameters = {"kind": kind, "format": format, "filters": filters_as_json(spec.filters)}
+    export_request = _read_export_request(kind, format)
+    export.check_export(db.session(), export_request)
+    parameters = {"kind": kind, "format": format, "filters": filters_as_json(export_request.filters)}
     job = transaction(enqueue, JOB_KIND, new_id(now()), "billing:write", actor(), now(), parameters)
     wake_worker()
     return redirect(url_for("jobs.show", id=job), 303)

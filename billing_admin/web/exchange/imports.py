@@ -42,9 +42,8 @@ SHOWN_ERRORS = 100
 # Errors that another encoding or delimiter may fix. The page to choose them shows these errors.
 FIXED_BY_SETTINGS = {"other_encoding", "not_text"}
 
-pages = page_blueprint(
-    "imports", __name__, "/imports", write="charges:write"
-)  # only GET; each kind has its own permission
+# Pages that only read; each kind of import has a blueprint with its own permission (`_build_pages`).
+pages = page_blueprint("imports", __name__, "/imports", write="charges:write")
 
 
 @pages.get("")
@@ -160,10 +159,12 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     if "read_again" in request.form:
         settings: dict[str, Any] = {name: request.form.get(name) for name in ("encoding", "delimiter")}
         return redirect(url_for(f"imports.{kind}.columns", id=id, **settings), 303)
-    encoding = _encoding(file_import)
+    encoding = _choose_encoding(file_import)
     try:
-        delimiter = _delimiter(file_import, encoding)
-        header, first_rows = csv_reader.read_sample(open_file(db.session(), _file_id(file_import)), encoding, delimiter)
+        delimiter = _choose_delimiter(file_import, encoding)
+        header, first_rows = csv_reader.read_sample(
+            open_file(db.session(), _require_file_id(file_import)), encoding, delimiter
+        )
     except Invalid as error:
         return _unreadable_page(file_import, encoding, error)
     plan = _initial_plan(file_import, header, encoding, delimiter)
@@ -212,21 +213,21 @@ def _unreadable_page(file_import: Import, encoding: str, error: Invalid) -> Resp
     )
 
 
-def _encoding(file_import: Import) -> str:
+def _choose_encoding(file_import: Import) -> str:
     """Return the encoding in the URL, or the stored one, or a guess from the first bytes."""
     stored = ImportPlan.of_data(file_import.plan).encoding if file_import.plan else ""
-    first_bytes = open_file(db.session(), _file_id(file_import)).read(4)
+    first_bytes = open_file(db.session(), _require_file_id(file_import)).read(4)
     return choice_param("encoding", ENCODINGS) or stored or csv_reader.guess_encoding(first_bytes)
 
 
-def _delimiter(file_import: Import, encoding: str) -> str:
+def _choose_delimiter(file_import: Import, encoding: str) -> str:
     """Return the delimiter in the URL, or the stored one, or the one that makes most columns.
 
     Raises:
         Invalid: if the file cannot be read.
     """
     stored = ImportPlan.of_data(file_import.plan).delimiter if file_import.plan else ""
-    requested, file_id = choice_param("delimiter", DELIMITERS), _file_id(file_import)
+    requested, file_id = choice_param("delimiter", DELIMITERS), _require_file_id(file_import)
     return requested or stored or csv_reader.guess_delimiter(lambda: open_file(db.session(), file_id), encoding)
 
 
@@ -271,7 +272,7 @@ def _load_import(kind: str, id: UUID) -> Import:
     return file_import
 
 
-def _file_id(file_import: Import) -> UUID:
+def _require_file_id(file_import: Import) -> UUID:
     if file_import.file_id is None:
         raise Invalid("file_forgotten", "This file was deleted after thirty days. Upload it again.")
     return file_import.file_id

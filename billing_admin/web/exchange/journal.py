@@ -55,7 +55,7 @@ for _key, _label in LABELS.items():
     setattr(AccountsForm, _key, TextField(_label, max_length=MAX_ACCOUNT_LENGTH))
 
 
-def _read_journal(format: str = "hledger") -> JournalRequest:
+def _read_journal_request(format: str = "hledger") -> JournalRequest:
     """Return the journal that the URL names. Raises Invalid if the first day is after the last."""
     return JournalRequest(
         Period(strict_day_param("from"), strict_day_param("to")), format, text_param("opening") == "1"
@@ -68,7 +68,11 @@ def index() -> ResponseReturnValue:
     month_start = date(today().year, today().month, 1)
     first, error_message, files = strict_day_param("from"), None, []
     try:
-        files = [_file(format) for format in FORMATS] if first or strict_day_param("to") or text_param("whole") else []
+        files = (
+            [_describe_file(format) for format in FORMATS]
+            if first or strict_day_param("to") or text_param("whole")
+            else []
+        )
     except Invalid as error:
         error_message = error.message
     return render_template(
@@ -89,9 +93,9 @@ def _month_before(day: date) -> tuple[date, date]:
     return last.replace(day=1), last
 
 
-def _file(format: str) -> dict[str, Any]:
-    journal = _read_journal(format)
-    written = documents.journal_totals(db.session(), journal)
+def _describe_file(format: str) -> dict[str, Any]:
+    journal_request = _read_journal_request(format)
+    written = documents.journal_totals(db.session(), journal_request)
     return {
         "format": format,
         "totals": written.totals,
@@ -107,19 +111,23 @@ _RULE = f"/file.<any({', '.join(FORMATS)}):format>"
 @pages.get(_RULE)
 def download(format: str) -> ResponseReturnValue:
     """Stream the journal."""
-    journal = _read_journal(format)
-    content = Stream(lambda session: documents.journal_parts(session, journal))
-    return _attachment(content, journal.name, FORMATS[format])
+    journal_request = _read_journal_request(format)
+    content = Stream(lambda session: documents.journal_parts(session, journal_request))
+    return _attachment(content, journal_request.name, FORMATS[format])
 
 
 @pages.get(f"{_RULE}{META_SUFFIX}")
 def meta(format: str) -> ResponseReturnValue:
     """Send the control totals that the file has now."""
-    journal = _read_journal(format)
+    journal_request = _read_journal_request(format)
     about = documents.describe_journal(
-        journal, journal.name, documents.journal_totals(db.session(), journal), now(), actor().name
+        journal_request,
+        journal_request.name,
+        documents.journal_totals(db.session(), journal_request),
+        now(),
+        actor().name,
     )
-    return _attachment(export.meta_json(about), journal.name + META_SUFFIX, "application/json")
+    return _attachment(export.meta_json(about), journal_request.name + META_SUFFIX, "application/json")
 
 
 def _attachment(content: Any, name: str, media_type: str) -> Response:

@@ -33,7 +33,7 @@ from billing_admin.web.invoices.invoices import (
     filter_chips,
     read_filters,
     resolve_customer,
-    unprintable_of_drafts,
+    unprintable_in_drafts,
 )
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
@@ -127,7 +127,7 @@ def issue() -> ResponseReturnValue:
     drafts_url = filtered_url("invoices.index", status="draft")
     if form.validate_on_submit():
         with errors_on(form):
-            count = transaction(_issue, filters, form.shown.data or "", form.issue_date.data, actor(), now())
+            count = transaction(_issue_as_shown, filters, form.shown.data or "", form.issue_date.data, actor(), now())
             flash(f"{pluralise(count, 'invoice')} issued.", "success")
             return redirect(filtered_url("invoices.index", status="open"), 303)
     drafts = queries.draft_selection(db.session(), filters)
@@ -145,12 +145,12 @@ def issue() -> ResponseReturnValue:
         button_label=button_label,
         chips=filter_chips(filters),
         drafts_url=drafts_url,
-        unprintable=unprintable_of_drafts(drafts.ids),
+        unprintable=unprintable_in_drafts(drafts.ids),
         unready=unready_drafts(db.session(), drafts.ids),
     )
 
 
-def _issue(
+def _issue_as_shown(
     session: Session, filters: queries.InvoiceFilter, shown: str, issue_date: date, actor: Actor, now: datetime
 ) -> int:
     """Issue the drafts that were shown. Raises Conflict if they changed since."""

@@ -112,7 +112,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "invoices/list.html",
         filters=filters,
-        tabs=[] if unknown_customer else _tabs(filters),
+        tabs=[] if unknown_customer else _status_tabs(filters),
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         unknown_customer=unknown_customer,
@@ -126,7 +126,7 @@ def index() -> ResponseReturnValue:
     )
 
 
-def _tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
+def _status_tabs(filters: queries.InvoiceFilter) -> list[dict[str, Any]]:
     counts = queries.count_by_state(db.session(), filters)
     return [
         {
@@ -152,7 +152,7 @@ def show(id: UUID) -> ResponseReturnValue:
         late=late.count_late_by_line(db.session(), id),
         **_permitted_acts(invoice),
         payments=allocations_of_invoice(db.session(), id),
-        unprintable=_unprintable(invoice),
+        unprintable=_unprintable_characters(invoice),
         unready=unready_drafts(db.session(), [id]) if invoice.status == "draft" else [],
         may_pay=has_permission("payments:write"),
     )
@@ -204,7 +204,7 @@ def download_pdf(id: UUID) -> ResponseReturnValue:
     """Send the issued document as PDF."""
     invoice = _load_invoice(id)
     headers = {"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"'}
-    return Response(render_pdf(invoice, _glyphs()), headers=headers, content_type="application/pdf")
+    return Response(render_pdf(invoice, _load_glyphs()), headers=headers, content_type="application/pdf")
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])
@@ -229,8 +229,8 @@ def issue(id: UUID) -> ResponseReturnValue:
         invoice=invoice,
         number=number,
         terms=_payment_terms(invoice),
-        charges=_count_charges(invoice),
-        unprintable=unprintable_of_drafts([id]),
+        charges=_charge_count_text(invoice),
+        unprintable=unprintable_in_drafts([id]),
         unready=unready_drafts(db.session(), [id]),
     )
 
@@ -242,16 +242,14 @@ def discard(id: UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             invoice = _load_invoice(id)
-            message = (
-                f"The draft for {invoice.customer_name} was discarded. {_count_charges(invoice)} became pending again."
-            )
+            message = f"The draft for {invoice.customer_name} was discarded. {_charge_count_text(invoice)} became pending again."
             transaction(operations.discard, id, actor(), now())
             flash(message, "success")
         except NotFound:
             flash("This draft was already discarded.", "info")
         return redirect(url_for("invoices.index", status="draft"), 303)
     draft = _load_draft(id)
-    return render_form("invoices/discard.html", form, invoice=draft, charges=_count_charges(draft))
+    return render_form("invoices/discard.html", form, invoice=draft, charges=_charge_count_text(draft))
 
 
 def _load_draft(id: UUID) -> Invoice:
@@ -264,22 +262,22 @@ def _load_invoice(id: UUID) -> Invoice:
     return queries.invoice(db.session(), str(id))
 
 
-def unprintable_of_drafts(ids: Collection[UUID]) -> str:
+def unprintable_in_drafts(ids: Collection[UUID]) -> str:
     """Return a sentence naming the characters that the PDFs could not print; empty if there are none."""
-    return missing_glyphs_sentence(_glyphs().missing(texts_of_drafts(db.session(), ids)))
+    return missing_glyphs_sentence(_load_glyphs().missing(texts_of_drafts(db.session(), ids)))
 
 
-def _unprintable(invoice: Invoice) -> str:
+def _unprintable_characters(invoice: Invoice) -> str:
     if invoice.status == "draft":
-        return unprintable_of_drafts([invoice.id])
-    return missing_glyphs_sentence(missing_characters(invoice, _glyphs()))
+        return unprintable_in_drafts([invoice.id])
+    return missing_glyphs_sentence(missing_characters(invoice, _load_glyphs()))
 
 
-def _glyphs() -> Glyphs:
+def _load_glyphs() -> Glyphs:
     return load_glyphs(current_app.extensions["billing_settings"].fonts)
 
 
-def _count_charges(invoice: Invoice) -> str:
+def _charge_count_text(invoice: Invoice) -> str:
     return pluralise(queries.charge_count(invoice), "charge")
 
 

@@ -130,7 +130,7 @@ def credit(id: UUID) -> ResponseReturnValue:
     if invoice.status != "issued" or invoice.kind != "invoice":
         return _redirect_uncorrectable(invoice)
     creditable = credit_note_queries.creditable(db.session(), id)
-    form = _credit_form(creditable)
+    form = _build_credit_form(creditable)
     if form.validate_on_submit() and "change" not in request.form:
         with errors_on(form, {"line": "", "amount": "" if form.way.data == "lines" else "amount", "lines": ""}):
             if form.shown.data:
@@ -144,7 +144,7 @@ def credit(id: UUID) -> ResponseReturnValue:
     )
 
 
-def _credit_form(creditable: Creditable) -> CreditForm:
+def _build_credit_form(creditable: Creditable) -> CreditForm:
     """Return the form, filled with all that can still be credited, as an amount and by line."""
 
     def major(minor: int) -> Decimal:

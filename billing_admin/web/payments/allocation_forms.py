@@ -116,7 +116,7 @@ def add_allocation_fields(form_class: type[Form], account: PaymentAccount, data:
     return form
 
 
-def initial_values(account: PaymentAccount) -> dict[str, Any]:
+def initial_payment_values(account: PaymentAccount) -> dict[str, Any]:
     """Return today's date and, if the URL names an invoice, its whole balance."""
     values: dict[str, Any] = {"received_on": today()}
     linked_invoice = next((invoice for invoice in account.invoices if str(invoice.id) == text_param("invoice")), None)

@@ -43,7 +43,7 @@ from billing_admin.web.payments.allocation_forms import (
     compute_split,
     entered_allocations,
     fill_allocations,
-    initial_values,
+    initial_payment_values,
     load_account,
     move_errors_to_invoices,
     suggest_allocations,
@@ -149,7 +149,7 @@ def new() -> ResponseReturnValue:
     except NotFound:
         return _choose_customer()
     account = load_account(customer, choice_param("currency", MINOR_DIGITS) or customer.currency)
-    form = add_allocation_fields(PaymentForm, account, initial_values(account))
+    form = add_allocation_fields(PaymentForm, account, initial_payment_values(account))
     suggested, duplicates = False, []
     if form.validate_on_submit():
         suggested = suggest_allocations(form, account)

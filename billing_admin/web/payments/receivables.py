@@ -26,7 +26,7 @@ from billing_admin.web.frame.list_params import (
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import today
-from billing_admin.web.master_data.customers import pages as of_customers
+from billing_admin.web.master_data.customers import pages as customer_pages
 
 WRITE = "payments:write"
 MAX_ROWS = 500
@@ -83,7 +83,7 @@ def _csv_response(name: str, day: date | None, content: bytes) -> Response:
     return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
 
 
-def _presets(day: date) -> list[tuple[str, date | None, date | None]]:
+def _period_presets(day: date) -> list[tuple[str, date | None, date | None]]:
     """Return periods to choose from: label, first and last day."""
     month_start, year_start = day.replace(day=1), day.replace(month=1, day=1)
     last_month_end, last_year_end = month_start - timedelta(1), year_start - timedelta(1)
@@ -96,10 +96,10 @@ def _presets(day: date) -> list[tuple[str, date | None, date | None]]:
     ]
 
 
-@of_customers.get("/<uuid:id>/statement")
+@customer_pages.get("/<uuid:id>/statement")
 def statement(id: UUID) -> ResponseReturnValue:
     """Show a customer's movements in a period, and the ageing at its end."""
-    session, customer, (first, last) = db.session(), _load_customer(id), _period()
+    session, customer, (first, last) = db.session(), _load_customer(id), _read_period()
     positions = receivables.positions(session, today(), last, [id])
     return render_template(
         "customers/statement.html",
@@ -117,7 +117,7 @@ def statement(id: UUID) -> ResponseReturnValue:
                 "url": current_url(**_period_parameters(start, end)),
                 "active": (start, end) == (first, last),
             }
-            for label, start, end in _presets(today())
+            for label, start, end in _period_presets(today())
         ],
         csv_url=filtered_url("customers.statement_file", id=id),
         may_write=has_permission("customers:write"),
@@ -126,7 +126,7 @@ def statement(id: UUID) -> ResponseReturnValue:
     )
 
 
-def _period() -> tuple[date | None, date | None]:
+def _read_period() -> tuple[date | None, date | None]:
     """Return the first and last day in the URL, swapped if they are in the wrong order."""
     first, last = strict_day_param("from"), strict_day_param("to")
     return (last, first) if first and last and first > last else (first, last)
@@ -136,12 +136,12 @@ def _period_parameters(first: date | None, last: date | None) -> dict[str, Any]:
     return {"from": first.isoformat() if first else None, "to": last.isoformat() if last else None}
 
 
-@of_customers.get("/<uuid:id>/statement.csv")
+@customer_pages.get("/<uuid:id>/statement.csv")
 def statement_file(id: UUID) -> ResponseReturnValue:
     """Send the movements of a statement as a CSV file."""
     customer, numbers = _load_customer(id), ("amount", "balance")
     columns = ("customer", "currency", "date", "kind", "number", *numbers)
-    first, last = _period()
+    first, last = _read_period()
     statements = receivables.statements(db.session(), id, first, last)
     lines = (
         (
