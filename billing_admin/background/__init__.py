@@ -1,7 +1,7 @@
-"""Background work: the queue that wakes workers, and the handlers of each kind of job.
+"""Background work: the queue that wakes workers, and a handler for each kind of job.
 
-A message of the queue (huey) only says that there is work. The work itself is a row of `jobs`, inserted in the transaction that
-asks for it. A lost message delays a job by a minute at most, and a repeated message does nothing.
+A message of the queue (huey) only says that there is work. The work itself is a row of `jobs`, inserted in the
+transaction that asks for it. A lost message delays a job by a minute at most, and a repeated message does nothing.
 """
 
 from flask import Flask
@@ -14,5 +14,8 @@ __all__ = ["init_background", "wake_worker"]
 
 
 def init_background(app: Flask, settings: Settings) -> None:
-    """Set up the queue of the application. Importing this package has registered the handlers."""
+    """Set up the queue of the application.
+
+    Importing this package has registered the handlers.
+    """
     init_queue(app, settings)

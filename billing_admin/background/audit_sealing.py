@@ -1,4 +1,7 @@
-"""Audit events are sealed after responses, every few seconds, so that no writer waits for the chain."""
+"""Seal audit events after responses.
+
+This happens every few seconds, so that no writer waits for the chain.
+"""
 
 import time
 
@@ -14,7 +17,10 @@ WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class AuditSealing:
-    """Seals audit events after responses to writes. Threads may do so at the same time: the chain has a lock."""
+    """Seals audit events after responses to writes.
+
+    Threads may do so at the same time: the chain has a lock.
+    """
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -30,7 +36,10 @@ class AuditSealing:
         return response
 
     def seal(self) -> None:
-        """Seal a batch in a transaction of its own. After an error, the events are sealed later."""
+        """Seal a batch in a transaction of its own.
+
+        After an error, the events are sealed later.
+        """
         with self.app.app_context(), LogIfUnavailable("audit_log_not_sealed"):
             sealed = transaction(seal_events, clock.now())
             self.due = time.monotonic() + (SHORT_PAUSE if sealed == SEAL_BATCH else PAUSE)

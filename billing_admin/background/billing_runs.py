@@ -1,7 +1,8 @@
-"""Billing runs as jobs. On PostgreSQL, every worker process joins a large run, on whatever host it is.
+"""Billing runs as jobs.
 
-The worker that has the job works on the run until it is done. Workers that join hold no lease: they claim chunks by the
-locks of their transactions, so the chunk of a worker that dies is simply waiting again.
+On PostgreSQL, every worker process joins a large run, on whatever host it is. The worker that has the job works on
+the run until it is done. Workers that join hold no lease: they claim chunks by the locks of their transactions, so
+the chunk of a worker that dies is simply waiting again.
 """
 
 from collections.abc import Callable
@@ -49,7 +50,10 @@ def run_billing_job(job: Job, progress: Progress) -> None:
 
 
 class RunJoiner(Thread):
-    """Joins large billing runs of other worker processes. It ends at once on SQLite, which has one writer."""
+    """Joins large billing runs of other worker processes.
+
+    It ends at once on SQLite, which has one writer.
+    """
 
     def __init__(self, app: Flask) -> None:
         super().__init__(name="billing-runs", daemon=True)
@@ -64,7 +68,10 @@ class RunJoiner(Thread):
 
 
 def join_run(app: Flask) -> None:
-    """Bill chunks of a run whose job another worker has, until none is waiting. Errors are logged, not raised."""
+    """Bill chunks of a run whose job another worker has, until none is waiting.
+
+    Errors are logged, not raised.
+    """
     with app.app_context():
         try:
             with LogIfUnavailable("billing_run_not_joined"), suppress(ShuttingDown):

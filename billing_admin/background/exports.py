@@ -1,4 +1,7 @@
-"""Large exports as jobs: a file and its control totals, read from one snapshot and stored for download."""
+"""Large exports as jobs.
+
+The file and its control totals are read from one snapshot and stored for download.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +24,10 @@ JOB_KIND = "export"
 
 @handler(JOB_KIND)
 def run_export(job: Job, progress: Progress) -> dict[str, Any]:
-    """Write the file, from its beginning in each attempt. Returns its id and size for the job's result."""
+    """Write the file, from its beginning in each attempt.
+
+    Returns its id and size for the job's result.
+    """
     parameters, now = job.asked, clock.now()
     request = ExportRequest(
         parameters["kind"],

@@ -1,4 +1,7 @@
-"""The keys that a file has used so far, in a temporary SQLite file, so that memory stays small."""
+"""The keys that a file has used so far.
+
+They are kept in a temporary SQLite file, so that memory stays small.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -15,7 +18,10 @@ class KeyIndex:
         self._connection = connection
 
     def find_repeated(self, keys: Iterable[tuple[str, int]]) -> dict[int, int]:
-        """Add keys with their lines. Returns, for each line with a known key, the first line of that key."""
+        """Add keys with their lines.
+
+        Returns, for each line with a known key, the first line of that key.
+        """
         first_lines = {}
         for key, line in keys:
             digest = blake2b(key.encode(), digest_size=16).digest()

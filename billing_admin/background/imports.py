@@ -1,4 +1,7 @@
-"""Imports as jobs: the check of a file, which stores nothing, and its import, a chunk in each transaction."""
+"""Imports as jobs: the check of a file, which stores nothing, and its import.
+
+The import stores a chunk of rows in each transaction.
+"""
 
 import hashlib
 import io
@@ -82,7 +85,10 @@ def check_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:
 
 
 def import_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:
-    """Store the rows of an import. Raises Conflict, with the line, for a row that is no longer accepted."""
+    """Store the rows of an import.
+
+    Raises Conflict, with the line, for a row that is no longer accepted.
+    """
     stored = _load_mapped_import(id)
     reader, promised = _row_reader(stored), Tally.of_data(stored.promised)
     with closing(_CountingReader(db.session(), _stored_file_id(stored))) as raw:
@@ -106,9 +112,10 @@ def check_all_rows(
     report_progress: Callable[[], None],
     tally: Tally,
 ) -> None:
-    """Check each row of a file as the import would store it. Counts into `tally` and passes errors to `report_errors`.
+    """Check each row of a file as the import would store it.
 
-    Raises Invalid for a file that cannot be read to its end.
+    Counts into `tally` and passes errors to `report_errors`. Raises Invalid for a file that cannot be read to its
+    end.
     """
     with open_key_index() as key_index:
         for reads in _chunks(_units(reader, file), reader):

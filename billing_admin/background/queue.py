@@ -1,4 +1,7 @@
-"""The queue that wakes workers: huey on SQLite, PostgreSQL or Redis, or jobs that run at once in tests."""
+"""The queue that wakes workers: huey on SQLite, PostgreSQL or Redis.
+
+With `immediate:`, jobs run at once in the process that enqueues them.
+"""
 
 from contextlib import suppress
 from functools import cached_property
@@ -24,7 +27,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Queue:
-    """The queue of an application. It is opened with its first use, as most requests do not need it."""
+    """The queue of an application.
+
+    It is opened with its first use, as most requests do not need it.
+    """
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app, self._settings = app, settings

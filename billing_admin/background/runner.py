@@ -1,4 +1,4 @@
-"""Runs jobs: claims one after the other, calls the handler of its kind, and closes it."""
+"""Claim jobs one after the other, call the handler of their kind, and close them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -31,11 +31,14 @@ class Cancelled(Exception):
 
 
 class ShuttingDown(Exception):
-    """This worker shuts down."""
+    """The worker shuts down."""
 
 
 class Progress:
-    """Reports the progress of a job. Handlers must not catch the exceptions that `report` raises."""
+    """Reports the progress of a job.
+
+    Handlers must not catch the exceptions that `report` raises.
+    """
 
     def __init__(self, id: UUID, worker: str, done: int, of: int | None) -> None:
         self._id, self._worker = id, worker
@@ -75,7 +78,10 @@ def handler(kind: str) -> Callable[[Handler], Handler]:
 
 
 def run_jobs(app: Flask) -> None:
-    """Run jobs until none is waiting or the database is unavailable. The next call continues."""
+    """Run jobs until none is waiting or the database is unavailable.
+
+    The next call continues.
+    """
     with app.app_context(), LogIfUnavailable("jobs_not_searched"):
         worker = uuid4().hex
         while (

@@ -1,7 +1,7 @@
-"""One attempt to deliver a webhook: resolve the host, refuse forbidden addresses, connect to the checked address, send.
+"""Attempt a delivery: resolve the host, check its addresses, connect, and send.
 
-The host name is resolved once in an attempt, and the connection goes to the checked address, so that a second DNS answer cannot
-lead to an internal host (SSRF). Proxies are not used and redirects not followed.
+The host name is resolved once in an attempt, and the connection goes to the checked address, so that a second DNS
+answer cannot lead to an internal host (SSRF). Proxies are not used and redirects not followed.
 """
 
 import socket
@@ -51,7 +51,10 @@ def resolve_host(host: str, port: int) -> list[Address]:
 
 
 def attempt_delivery(due: DueDelivery, rules: AddressRules, lookup: Lookup = resolve_host) -> AttemptOutcome:
-    """Make one attempt and return its outcome. A receiver cannot make it raise an exception."""
+    """Make one attempt and return its outcome.
+
+    A receiver cannot make it raise an exception.
+    """
     sent_at, started = clock.now(), time.monotonic()
     status, error, answer = None, None, ""
     try:
@@ -118,9 +121,10 @@ def _connect(addresses: Sequence[Address], port: int) -> socket.socket:
 
 @contextmanager
 def _shut_down_at(connection: socket.socket, deadline: float) -> Iterator[Event]:
-    """Shut the connection down when the time is up: a socket's own timeout starts again with each received byte.
+    """Shut the connection down at the deadline.
 
-    Yields an event that is set when that has happened.
+    A socket's own timeout would start again with each received byte. Yields an event that is set when that has
+    happened.
     """
     timed_out = Event()
     with closing(connection.dup()) as duplicate:  # the TLS socket takes over the original
@@ -156,7 +160,10 @@ def _exchange(
 
 
 def _read_beginning(response: HTTPResponse) -> bytes:
-    """Return the beginning of the response body. Errors are ignored: the status has been read."""
+    """Return the beginning of the response body.
+
+    Errors are ignored: the status has been read.
+    """
     beginning = b""
     with suppress(OSError, HTTPException, ValueError):
         while len(beginning) < MAX_RESPONSE_BYTES and (block := response.read1(MAX_RESPONSE_BYTES - len(beginning))):
@@ -166,7 +173,7 @@ def _read_beginning(response: HTTPResponse) -> bytes:
 
 @cache
 def _tls_context() -> ssl.SSLContext:
-    """Return a TLS context with the trusted certificates of this machine, which checks host names."""
+    """Return a TLS context that trusts this machine's certificates and checks host names."""
     return ssl.create_default_context()
 
 

@@ -1,7 +1,7 @@
-"""Webhooks are sent by threads of their own, so that receivers and jobs do not delay each other.
+"""Send webhooks in threads of their own.
 
-The sender searches for due deliveries each second, with one query on a small index. It does not depend on the queue, so code
-that inserts deliveries need not wake it.
+Receivers and jobs do not delay each other. The sender searches for due deliveries each second, with one query on a
+small index. It does not depend on the queue, so code that inserts deliveries need not wake it.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,7 +27,10 @@ _log = structlog.get_logger(__name__)
 
 
 class WebhookSender(Thread):
-    """Sends to several endpoints at the same time, so that a slow receiver does not delay the others."""
+    """The thread that sends webhooks, to several endpoints at the same time.
+
+    A slow receiver does not delay the others.
+    """
 
     def __init__(self, app: Flask) -> None:
         super().__init__(name="webhooks", daemon=True)
@@ -35,7 +38,10 @@ class WebhookSender(Thread):
         self._serving: dict[UUID, Future[None]] = {}
 
     def run(self) -> None:
-        """Send until the process shuts down. Attempts in progress are recorded before it ends."""
+        """Send until the process shuts down.
+
+        Attempts in progress are recorded before it ends.
+        """
         with ThreadPoolExecutor(MAX_PARALLEL, "webhook") as pool:
             while not shutting_down.wait(POLL_SECONDS):
                 self._serving = {id: future for id, future in self._serving.items() if not future.done()}
@@ -52,7 +58,10 @@ def due_endpoints(app: Flask) -> list[UUID]:
 
 
 def send_due(app: Flask, endpoint_id: UUID) -> None:
-    """Send the due deliveries of an endpoint in order, until none is due or the receiver is unavailable. Logs errors."""
+    """Send the due deliveries of an endpoint in order.
+
+    Ends when none is due or the receiver is unavailable. Logs errors.
+    """
     worker = uuid4().hex
     with app.app_context():
         try:

@@ -1,4 +1,7 @@
-"""The worker process: job threads (huey's consumer), the thread that joins billing runs, and the webhook sender."""
+"""The worker process.
+
+It has job threads (huey's consumer), the thread that joins billing runs, and the webhook sender.
+"""
 
 import logging
 import time
@@ -17,10 +20,16 @@ QUEUE_RETRY_SECONDS = 2.0  # before a queue that could not be opened is tried ag
 
 
 class Worker(Consumer):  # type: ignore[misc]
-    """Runs jobs in threads. When it is told to stop, each thread puts its job back at its next progress report."""
+    """Runs jobs in threads.
+
+    When it is told to stop, each thread puts its job back at its next progress report.
+    """
 
     def stop(self, graceful: bool = False) -> None:
-        """Stop gracefully in any case: threads finish their jobs or put them back before the process ends."""
+        """Stop gracefully in any case.
+
+        Threads finish their jobs or put them back before the process ends.
+        """
         del graceful
         runner.shutting_down.set()
         super().stop(graceful=True)

@@ -1,1 +1,4 @@
-"""The only writers. They take a session, an actor and the moment, write the audit event beside the change, and never commit."""
+"""The only writers.
+
+Operations take a session, an actor and the current moment. They record an audit event with each change and never commit.
+"""

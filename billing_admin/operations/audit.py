@@ -1,4 +1,4 @@
-"""Audit events are recorded with every write, and sealed into the hash chain moments later."""
+"""Record audit events with every write, and seal them into the hash chain."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -28,7 +28,10 @@ def record(
     object_id: UUID | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Insert one event, whose action is `object.verb`, in the transaction of its change. Returns its id."""
+    """Insert one event, whose action is `object.verb`, in the transaction of its change.
+
+    Returns its id.
+    """
     row = event_row(actor, now, action, object_type, object_id, details)
     insert_many(session, AuditEvent, [row])
     event_id: UUID = row["id"]
@@ -64,10 +67,11 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[
 
 
 def seal_events(session: Session, now: datetime, limit: int = SEAL_BATCH, whole: bool = False) -> int:
-    """Append up to `limit` committed events without a seal to the chain, in the order (at, id). Returns their number.
+    """Seal up to `limit` committed events, in the order (at, id).
 
-    Writers never wait for the lock of the chain. An event whose transaction committed late is sealed after younger events: the
-    search begins a little before the last sealed event, or with the first of all events if `whole` is true.
+    Returns their number. Writers never wait for the lock of the chain. An event whose transaction committed late is
+    sealed after younger events: the search begins a little before the last sealed event, or with the first of all
+    events if `whole` is true.
     """
     _lock_chain(session)
     last = chain_head(session)
@@ -80,7 +84,10 @@ def seal_events(session: Session, now: datetime, limit: int = SEAL_BATCH, whole:
 
 
 def seal_all_events(transact: Callable[..., int], now: datetime, whole: bool = False) -> int:
-    """Seal all events, a batch in each transaction. Returns their number. `transact` runs work in a transaction."""
+    """Seal all events, a batch in each transaction.
+
+    Returns their number. `transact` runs work in a transaction.
+    """
     sealed = batch = transact(seal_events, now, SEAL_BATCH, whole)
     while batch == SEAL_BATCH:
         batch = transact(seal_events, now)

@@ -1,4 +1,7 @@
-"""Files are stored in the database in parts, each in its own transaction, so that memory and locks stay small."""
+"""Store files in the database in parts.
+
+Each part has a transaction of its own, so that memory stays small and locks short.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -19,7 +22,10 @@ Transact = Callable[..., Any]
 
 
 def store(transact: Transact, chunks: Iterable[bytes], name: str, media_type: str, actor: Actor, now: datetime) -> UUID:
-    """Store a file and return its id. `transact` runs work in a transaction; the last one marks the file as complete."""
+    """Store a file and return its id.
+
+    `transact` runs work in a transaction; the last one marks the file as complete.
+    """
     id: UUID = transact(create, name, media_type, actor, now)
     size, digest = 0, hashlib.sha256()
     for number, part in enumerate(split_into_parts(chunks)):
@@ -43,7 +49,10 @@ def split_into_parts(chunks: Iterable[bytes]) -> Iterable[bytes]:
 
 
 def create(session: Session, name: str, media_type: str, actor: Actor, now: datetime) -> UUID:
-    """Insert a file without parts and return its id. The name is only displayed, never used as a path."""
+    """Insert a file without parts and return its id.
+
+    The name is only displayed, never used as a path.
+    """
     file = StoredFile(id=new_id(now), name=name, media_type=media_type, created_at=now, created_by=actor.name)
     session.add(file)
     session.flush()

@@ -1,7 +1,9 @@
-"""Jobs are enqueued in the transaction that stores their subject, claimed by one worker at a time, and closed by it.
+"""Enqueue, claim, renew and close jobs.
 
-A worker holds the lease of a job and renews it every few seconds. When it has not done so for `LEASE`, another worker claims the
-job, and calls of the first worker raise `LeaseLost`. Every job can therefore be started again: it continues where it stopped.
+A job is enqueued in the transaction that stores its subject, claimed by one worker at a time, and closed by it. A
+worker holds the lease of a job and renews it every few seconds. When it has not done so for `LEASE`, another worker
+claims the job, and calls of the first worker raise `LeaseLost`. Every job can therefore be started again: it
+continues where it stopped.
 """
 
 from collections.abc import Mapping
@@ -41,7 +43,10 @@ def enqueue(
     now: datetime,
     parameters: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Enqueue a job and return its id. A queued or running job of the same kind and subject is returned instead."""
+    """Enqueue a job and return its id.
+
+    A queued or running job of the same kind and subject is returned instead.
+    """
     existing = unfinished_job(session, kind, subject_id)
     if existing is not None:
         return existing.id
@@ -72,7 +77,10 @@ def actor_of(job: Job) -> Actor:
 
 
 def claim_next(session: Session, worker: str, actor: Actor, now: datetime) -> Job | None:
-    """Claim the oldest job that is queued or whose lease has expired. Returns None when there is none."""
+    """Claim the oldest job that is queued or whose lease has expired.
+
+    Returns None when there is none.
+    """
     expired = and_(Job.state == "running", Job.beat_at < now - LEASE)
     query = select(Job).where(or_(Job.state == "queued", expired)).order_by(Job.created_at, Job.id).limit(1)
     claimed = session.scalar(query.with_for_update(skip_locked=True))
@@ -94,7 +102,10 @@ def claim_next(session: Session, worker: str, actor: Actor, now: datetime) -> Jo
 
 
 def renew_lease(session: Session, id: UUID, worker: str, done: int, of: int | None, now: datetime) -> bool:
-    """Renew the lease and store the progress. Returns whether the job was asked to stop. Raises LeaseLost."""
+    """Renew the lease and store the progress.
+
+    Returns whether the job was asked to stop. Raises LeaseLost.
+    """
     leased = update(Job).where(Job.id == id, Job.state == "running", Job.worker == worker)
     attempts = {"attempts": case((Job.done < done, 1), else_=Job.attempts)}
     row = session.execute(leased.values(done=done, of=of, beat_at=now, **attempts).returning(Job.cancel_asked)).first()
@@ -135,9 +146,10 @@ def release(session: Session, id: UUID, worker: str) -> None:
 
 
 def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Cancel a job: a queued one at once, a running one when its worker next renews the lease.
+    """Cancel a job.
 
-    Does nothing for a job that has ended. Raises Conflict for a kind that cannot be cancelled.
+    A queued job is cancelled at once, a running one when its worker next renews the lease. Does nothing for a job
+    that has ended. Raises Conflict for a kind that cannot be cancelled.
     """
     stored = job(session, id, lock=True)
     actor.require(stored.permission)

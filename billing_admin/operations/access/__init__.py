@@ -1,0 +1,1 @@
+"""Operations on people, sessions and API tokens."""

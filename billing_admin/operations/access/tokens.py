@@ -31,10 +31,10 @@ def create(
     actor: Actor,
     now: datetime,
 ) -> tuple[ApiToken, str]:
-    """Create a token of a person, or of none (`user_id` None). Returns it and its secret, which is not stored.
+    """Create a token of a person, or of none (`user_id` None).
 
-    Raises Invalid for the name, scopes or lifetime, Denied for a scope that the actor does not have, and Conflict when the id
-    exists: the secret cannot be shown a second time.
+    Returns it and its secret, which is not stored. Raises Invalid for the name, scopes or lifetime, Denied for a
+    scope that the actor does not have, and Conflict when the id exists: the secret cannot be shown a second time.
     """
     if id is not None and session.get(ApiToken, id) is not None:
         raise Conflict("token_exists", "This token has already been created. Its secret is shown only once.", "id")
@@ -79,7 +79,10 @@ def _checked_scopes(name: str, scopes: Sequence[str], expires_in_days: int, acto
 
 
 def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Revoke a token for good. Returns False when it was already revoked. Raises NotFound."""
+    """Revoke a token for good.
+
+    Returns False when it was already revoked. Raises NotFound.
+    """
     token = session.get(ApiToken, token_id, with_for_update={"of": ApiToken})
     if token is None:
         raise NotFound("unknown_token", f"There is no token {token_id}.", "id")
@@ -92,7 +95,10 @@ def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> boo
 
 
 def record_use(session: Session, token_id: UUID, now: datetime) -> None:
-    """Store when a token was last used, unless the stored time is recent. A use is not an act and has no audit event."""
+    """Store when a token was last used, unless the stored time is recent.
+
+    A use is not an act and has no audit event.
+    """
     session.execute(
         update(ApiToken)
         .where(

@@ -1,4 +1,4 @@
-"""People are created, change role and password, are deactivated and activated, and sign in and out."""
+"""Create, change, deactivate and activate people, and sign them in and out."""
 
 import secrets
 import string
@@ -30,14 +30,20 @@ _DECOY_HASH: Final = "$argon2id$v=19$m=19456,t=2,p=1$Q0v7QMYsFJ1lXcGSnCUszQ$Sgc0
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPassword:
-    """Credentials whose password was right. `new_hash` is set when the stored hash has outdated parameters."""
+    """Credentials whose password was right.
+
+    `new_hash` is set when the stored hash has outdated parameters.
+    """
 
     credentials: Credentials
     new_hash: str | None
 
 
 def create_user(session: Session, email: str, password: str, role: str, actor: Actor, now: datetime) -> User:
-    """Create a person. Raises Invalid for the address, password or role, and Conflict for an address that exists."""
+    """Create a person.
+
+    Raises Invalid for the address, password or role, and Conflict for an address that exists.
+    """
     address = check_email(email, "email")
     _check_role(role)
     check_password(password, address, "password")
@@ -53,7 +59,10 @@ def create_user(session: Session, email: str, password: str, role: str, actor: A
 def set_password(
     session: Session, user_id: UUID, password: str, actor: Actor, now: datetime, kept_token: str | None = None
 ) -> None:
-    """Change a password, and end all sessions of the person except the one with the token `kept_token`."""
+    """Change a password, and end all sessions of the person.
+
+    The session with the token `kept_token` does not end.
+    """
     user = _user(session, user_id)
     check_password(password, user.email, "password")
     user.password_hash = _hashed(password)
@@ -63,7 +72,10 @@ def set_password(
 
 
 def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: datetime) -> None:
-    """Change the role of a person, and end their sessions. Raises Conflict for the last admin."""
+    """Change the role of a person, and end their sessions.
+
+    Raises Conflict for the last admin.
+    """
     _check_role(role)
     user = _user(session, user_id)
     if user.role == role:
@@ -77,7 +89,10 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
 
 
 def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
-    """Close a person's access, and end their sessions. Raises Conflict for the last admin."""
+    """Close a person's access, and end their sessions.
+
+    Raises Conflict for the last admin.
+    """
     user = _user(session, user_id)
     if not user.active:
         return
@@ -99,15 +114,18 @@ def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> No
 
 
 def generate_password() -> str:
-    """Return 20 random letters and digits in groups of five (about 100 bits), without look-alikes such as 0 and o."""
+    """Return 20 random letters and digits in groups of five (about 100 bits).
+
+    Characters that look alike, such as 0 and o, are not used.
+    """
     alphabet = [c for c in string.ascii_lowercase + string.digits if c not in "0o1li"]
     return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
 
 
 def verify_password(credentials: Credentials | None, password: str) -> VerifiedPassword | None:
-    """Check a password against the stored hash, or against a decoy that takes as long. Returns None when it is wrong.
+    """Check a password against the stored hash, or against a decoy that takes as long.
 
-    The check is slow on purpose: call it outside of a transaction.
+    Returns None when it is wrong. The check is slow on purpose: call it outside of a transaction.
     """
     try:
         normalised = normalise_password(password)
@@ -127,9 +145,10 @@ def verify_password(credentials: Credentials | None, password: str) -> VerifiedP
 def sign_in(
     session: Session, email: str, verified: VerifiedPassword | None, network: str, request_id: str | None, now: datetime
 ) -> str | None:
-    """Open a session and return its token, or None for a refusal, which is committed as a failed sign-in.
+    """Open a session and return its token, or None when the sign-in is refused.
 
-    A throttled attempt stores nothing, so that an attacker cannot fill the database.
+    A refusal is a result, not an error, so that the failed sign-in is committed. A throttled attempt stores nothing,
+    so that an attacker cannot fill the database.
     """
     if is_sign_in_throttled(session, email, network, now):
         return None
@@ -152,7 +171,10 @@ def sign_in(
 
 
 def end_session(session: Session, token: str, actor: Actor, now: datetime, action: str = "user.signed_out") -> None:
-    """Delete a session, so that its cookie stops working. Does nothing for a session that has ended."""
+    """Delete a session, so that its cookie stops working.
+
+    Does nothing for a session that has ended.
+    """
     user_id = session.scalars(
         delete(UserSession).where(UserSession.token_hash == session_token_hash(token)).returning(UserSession.user_id)
     ).one_or_none()
@@ -200,7 +222,10 @@ def _end_sessions(session: Session, user_id: UUID, kept_token: str | None = None
 
 
 def _verified_user(session: Session, verified: VerifiedPassword | None) -> User | None:
-    """Return the person, or None if their password changed or they were deactivated since the password was checked."""
+    """Return the person, or None if they have changed since the check.
+
+    They may have a new password, or have been deactivated.
+    """
     if verified is None:
         return None
     credentials = verified.credentials
@@ -210,7 +235,10 @@ def _verified_user(session: Session, verified: VerifiedPassword | None) -> User 
 
 
 def _record_failure(session: Session, email: str, network: str, request_id: str | None, now: datetime) -> None:
-    """Count a failed sign-in. The audit event names only an existing person: other input may be a password."""
+    """Count a failed sign-in.
+
+    The audit event names only an existing person: other input may be a password.
+    """
     address = fold_email(email)
     user_id = session.scalars(select(User.id).where(User.email == address)).one_or_none()
     session.execute(insert(SignInFailure), [{"id": new_id(now), "email": address, "address": network, "at": now}])
@@ -219,7 +247,10 @@ def _record_failure(session: Session, email: str, network: str, request_id: str 
 
 
 def _delete_expired(session: Session, email: str, network: str, now: datetime) -> None:
-    """Delete failures that no longer count, those of this person and network, and sessions over the maximum age."""
+    """Delete failures that no longer count, and sessions over the maximum age.
+
+    The failures of this person and network no longer count either.
+    """
     session.execute(delete(SignInFailure).where(SignInFailure.at <= now - FAILURES_COUNT_FOR))
     session.execute(delete(SignInFailure).where(SignInFailure.email == email, SignInFailure.address == network))
     session.execute(delete(UserSession).where(UserSession.created_at <= now - MAX_SESSION_AGE))

@@ -38,7 +38,10 @@ Transact: TypeAlias = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """The request of a run. `confirmed` is the digest of the preview that was shown; a different preview refuses the run."""
+    """The request of a run.
+
+    `confirmed` is the digest of the preview that was shown; a different preview refuses the run.
+    """
 
     through: date
     customers: tuple[str, ...] | None = None
@@ -50,7 +53,10 @@ class RunSpec:
 
 
 def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScope:
-    """Return the accounts and charges of a run. Raises Invalid for all that a run refuses. Previews call it as well."""
+    """Return the accounts and charges of a run.
+
+    Raises Invalid for all that a run refuses. Previews call it as well.
+    """
     check_calendar_day(spec.through, "through")
     _check_issue_date(session, spec, now)
     if spec.currency is not None:
@@ -67,9 +73,10 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
 
 
 def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
-    """Start a run, or continue the one with the same id, and bill all its chunks. Returns its id and whether it is new.
+    """Start a run, or continue the one with the same id, and bill all its chunks.
 
-    Raises Invalid or Conflict before anything is billed. An error while billing leaves the run failed, with the reason.
+    Returns its id and whether it is new. Raises Invalid or Conflict before anything is billed. An error while billing
+    leaves the run failed, with the reason.
     """
     run_id, created = transact(start, spec, actor, now)
     bill_chunks(transact, run_id, actor, now)
@@ -144,7 +151,10 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
 
 
 def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
-    """Raise Invalid for an impossible issue date. A run that leaves drafts refuses only a date after today."""
+    """Raise Invalid for an impossible issue date.
+
+    A run that leaves drafts refuses only a date after today.
+    """
     settings = organisation(session)
     current_day = day_of(now, settings.time_zone)
     issue_date = check_calendar_day(spec.issue_date or current_day, "issue_date")
@@ -154,9 +164,10 @@ def _check_issue_date(session: Session, spec: RunSpec, now: datetime) -> None:
 
 
 def _insert_items(session: Session, run_id: UUID, scope: BillingScope) -> None:
-    """Insert the items of a run: accounts with pending charges are waiting, those with held charges are left out.
+    """Insert the items of a run.
 
-    The items hold all pending charges. The chunk compares them with the cut-off day.
+    Accounts with pending charges are waiting, those with held charges are left out. The items hold all pending
+    charges. The chunk compares them with the cut-off day.
     """
     run = literal(run_id, BillingRunItem.run_id.type)
     position = func.row_number().over(order_by=(Customer.reference, Account.currency))
@@ -175,7 +186,10 @@ def _insert_items(session: Session, run_id: UUID, scope: BillingScope) -> None:
 
 
 def _set_expected_documents(session: Session, run_id: UUID, scope: BillingScope, confirmed: str) -> None:
-    """Store the confirmed document on each waiting account. Raises Conflict when the preview has changed."""
+    """Store the confirmed document on each waiting account.
+
+    Raises Conflict when the preview has changed.
+    """
     current = preview(session, scope)
     if current.digest != confirmed:
         raise Conflict("preview_changed", PREVIEW_CHANGED, "confirmed")
@@ -194,7 +208,7 @@ def _set_expected_documents(session: Session, run_id: UUID, scope: BillingScope,
 
 
 def bill_chunks(transact: Transact, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """Bill chunks of a run until none is waiting, then close the run and seal its audit events.
+    """Bill chunks of a run until none is waiting, close it, and seal its audit events.
 
     Several processes may bill chunks of the same run. A `DomainError` fails the run for all of them.
     """

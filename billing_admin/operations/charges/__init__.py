@@ -1,0 +1,1 @@
+"""Operations on charges, corrections, likely duplicates and recurring charges."""

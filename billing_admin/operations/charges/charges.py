@@ -26,7 +26,10 @@ _TRANSITIONS: Final[Mapping[str, tuple[frozenset[str], str]]] = {
 
 
 def hold(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
-    """Keep pending charges off the next invoice; held ones stay held. Returns the number of newly held charges."""
+    """Keep pending charges off the next invoice; held ones stay held.
+
+    Returns the number of newly held charges.
+    """
     held_ids = _change_status(session, ids, "held", reason, actor, now)
     enqueue_charges_held(session, held_ids, now)
     return len(held_ids)
@@ -38,16 +41,20 @@ def release(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, no
 
 
 def cancel(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
-    """Cancel charges that are not billed. Returns the number of newly cancelled charges."""
+    """Cancel charges that are not billed.
+
+    Returns the number of newly cancelled charges.
+    """
     return len(_change_status(session, ids, "cancelled", reason, actor, now))
 
 
 def _change_status(
     session: Session, ids: Sequence[UUID], status: str, reason: str, actor: Actor, now: datetime
 ) -> list[UUID]:
-    """Set the status of all charges, or raise and change none. Returns the ids of those that did not have it before.
+    """Set the status of all charges, or raise and change none.
 
-    Raises NotFound for an unknown id, and Conflict for a charge whose status does not allow the change.
+    Returns the ids of those that did not have it before. Raises NotFound for an unknown id, and Conflict for a charge
+    whose status does not allow the change.
     """
     lock_accounts_of_charges(session, ids)
     rows = session.execute(
@@ -85,7 +92,10 @@ def _change_status(
 
 
 def lock_accounts_of_charges(session: Session, charge_ids: Sequence[UUID]) -> None:
-    """Lock the accounts of the charges, so that no other transaction posts to them, bills them or changes their charges."""
+    """Lock the accounts of the charges.
+
+    No other transaction can then post to these accounts, bill them or change their charges.
+    """
     keys = session.execute(
         select(Charge.customer_id, Charge.currency).where(is_any_of(Charge.id, charge_ids)).distinct()
     )

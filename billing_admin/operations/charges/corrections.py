@@ -1,4 +1,7 @@
-"""Charges are never edited: a correction cancels a charge and posts its replacement in one act."""
+"""Correct charges: cancel a charge and post its replacement in one act.
+
+Charges are never edited.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,10 +34,11 @@ def correct_charge(
     actor: Actor,
     now: datetime,
 ) -> tuple[UUID, bool]:
-    """Cancel a pending or held charge and post its replacement. Returns the replacement's id and whether it is new.
+    """Cancel a pending or held charge and post its replacement.
 
-    `fields` are the fields of a ChargeSpec that change. The replacement of a held charge is held as well. Raises Invalid when
-    nothing changes, and Conflict for a billed or cancelled charge and for a `new_id` that another charge has.
+    Returns the replacement's id and whether it is new. `fields` are the fields of a ChargeSpec that change. The
+    replacement of a held charge is held as well. Raises Invalid when nothing changes, and Conflict for a billed or
+    cancelled charge and for a `new_id` that another charge has.
     """
     check_not_blank(reason, "reason", longest=500, stored=True)
     _lock_accounts(session, id, fields.get("customer"))
@@ -62,12 +66,12 @@ def correct_charge(
 
 
 def _is_held_on_purpose(charge: Any) -> bool:
-    """Return whether a person held the charge, rather than the check for likely duplicates."""
+    """Return whether a person held the charge, not the check for likely duplicates."""
     return bool(charge.status == "held" and charge.status_reason != LIKELY_DUPLICATE)
 
 
 def _lock_accounts(session: Session, id: UUID, customer: str | None) -> None:
-    """Lock the accounts of the old and the new customer together, in the order of their keys."""
+    """Lock the accounts of the old and the new customer, in the order of their keys."""
     query = select(Charge.customer_id, Charge.currency).where(Charge.id == id)
     keys = [(row.customer_id, row.currency) for row in session.execute(query)]
     if customer is not None:
@@ -86,7 +90,10 @@ def _load_charge(session: Session, id: UUID) -> Any:
 
 
 def _is_replacement_stored(session: Session, new_id: UUID, id: UUID) -> bool:
-    """Return whether the replacement is stored. Raises Conflict for an id that another charge has."""
+    """Return whether the replacement is stored.
+
+    Raises Conflict for an id that another charge has.
+    """
     stored = session.execute(select(Charge.id, Charge.replaces_id).where(Charge.id == new_id)).one_or_none()
     if stored is not None and stored.replaces_id != id:
         raise Conflict(
@@ -113,7 +120,7 @@ def _refusal_message(session: Session, charge: Any) -> str:
 
 
 def _change_status(session: Session, charge: Any, status: str, **values: Any) -> None:
-    """Set the status and other columns of a charge, and update the totals of its account."""
+    """Set the status and other columns of a charge, and its account's totals."""
     session.execute(
         update(Charge)
         .where(Charge.id == charge.id)

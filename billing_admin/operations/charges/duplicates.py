@@ -1,4 +1,7 @@
-"""Likely duplicates are kept as charges of their own. `operations.charges.charges.cancel` cancels the others."""
+"""Likely duplicates are kept as charges of their own.
+
+`operations.charges.charges.cancel` cancels the others.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,10 +23,10 @@ from billing_admin.operations.master_data.accounts import StatusChange, update_t
 
 
 def keep_duplicates(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
-    """Mark likely duplicates as charges of their own. Charges held as likely duplicates become pending.
+    """Mark likely duplicates as charges of their own.
 
-    Returns the number of newly kept charges. Raises NotFound for an unknown charge, and Conflict for one that is cancelled or
-    not a likely duplicate; then none is kept.
+    Charges held as likely duplicates become pending. Returns the number of newly kept charges. Raises NotFound for an
+    unknown charge, and Conflict for one that is cancelled or not a likely duplicate; then none is kept.
     """
     lock_accounts_of_charges(session, ids)
     rows = session.execute(select(*Charge.__table__.c).where(is_any_of(Charge.id, ids))).all()

@@ -1,6 +1,7 @@
-"""Recurring charges are created, paused, resumed, ended and changed; `recurring_posting` posts their charges.
+"""Create, pause, resume, end and change recurring charges.
 
-The account's row is the lock under which a recurring charge is changed and posted.
+`recurring_posting` posts their charges. The account's row is the lock under which a recurring charge is changed and
+posted.
 """
 
 from collections.abc import Mapping
@@ -50,7 +51,10 @@ def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datet
 
 
 def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """Post no period that begins today or later. Does nothing when it is paused. Raises Conflict when it has ended."""
+    """Post no period that begins today or later.
+
+    Does nothing when it is paused. Raises Conflict when it has ended.
+    """
     check_text(reason, "reason", longest=500, stored=True)
     row, day = _lock_schedule(session, id), today(session, now)
     if row.paused_on is None:
@@ -62,7 +66,10 @@ def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) 
 
 
 def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """Resume from today: post periods that began before the pause, and skip those that began during it."""
+    """Resume a recurring charge from today. Returns it.
+
+    Periods that began before the pause are posted, those that began during it are skipped.
+    """
     check_text(reason, "reason", longest=500, stored=True)
     row, day = _lock_schedule(session, id), today(session, now)
     if row.paused_on is not None:
@@ -77,9 +84,10 @@ def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime)
 
 
 def end(session: Session, id: UUID, ends_on: date, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """End a recurring charge with a day, inclusive. Posted days after it are taken back by negative charges.
+    """End a recurring charge with a day, inclusive.
 
-    Raises Invalid for a day before its start or after its current end.
+    Posted days after it are taken back by negative charges. Raises Invalid for a day before its start or after its
+    current end.
     """
     check_text(reason, "reason", longest=500, stored=True)
     row = _lock_schedule(session, id)
@@ -101,10 +109,11 @@ def change(
     actor: Actor,
     now: datetime,
 ) -> tuple[RecurringCharge, bool]:
-    """End a recurring charge the day before `from_`, and create its successor with the given fields.
+    """End a recurring charge the day before `from_`, and create its successor.
 
-    `fields` are some of CHANGEABLE_FIELDS. Returns the successor and whether it is new. A period that `from_` divides is charged
-    by day on both sides. Raises Invalid when nothing changes or `from_` is out of range, and Conflict while it is paused.
+    `fields` are some of CHANGEABLE_FIELDS. Returns the successor and whether it is new. A period that `from_` divides
+    is charged by day on both sides. Raises Invalid when nothing changes or `from_` is out of range, and Conflict
+    while it is paused.
     """
     check_text(reason, "reason", longest=500, stored=True)
     row = _lock_schedule(session, id)
@@ -170,7 +179,10 @@ def _refuse_change(row: RecurringCharge, from_: date, columns: Mapping[str, Any]
 def _end_on(
     session: Session, row: RecurringCharge, last_day: date, field: str, actor: Actor, now: datetime
 ) -> list[str]:
-    """Set the last day. Returns the ids of the negative charges that take back posted days after it."""
+    """Set the last day.
+
+    Returns the ids of the negative charges that take back posted days after it.
+    """
     check_calendar_day(last_day, field)
     if last_day < row.starts_on:
         raise Invalid("out_of_range", f"Use {row.starts_on.isoformat()}, its first day, or a later day.", field)
@@ -240,7 +252,10 @@ _API_NAMES = {"customer_id": "customer", "service_id": "service", "follows_id": 
 
 
 def _check_same(stored: RecurringCharge, spec: RecurringChargeSpec, columns: Mapping[str, Any]) -> None:
-    """Raise Conflict when a repeated request gives other values. The end is not compared: it may have been moved since."""
+    """Raise Conflict when a repeated request gives other values.
+
+    The end is not compared: it may have been moved since.
+    """
     api_names = {column: _API_NAMES.get(column, column) for column in columns if column != "ends_on"}
     differs = [
         name

@@ -1,6 +1,7 @@
-"""Due periods of recurring charges are posted as ordinary charges, and taken back when a recurring charge ends early.
+"""Post due periods of recurring charges as ordinary charges.
 
-The id of a charge derives from the recurring charge and the period, so a repeated or interrupted run posts nothing twice.
+When a recurring charge ends early, negative charges take back the days after its end. The id of a charge derives from
+the recurring charge and the period, so a repeated or interrupted run posts nothing twice.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,7 +42,7 @@ Transact: TypeAlias = Callable[..., Any]
 
 @dataclass(slots=True)
 class PostingOutcome:
-    """The number of posted charges, and the refused recurring charges with the reason of each."""
+    """The number of posted charges, and the refused recurring charges with reasons."""
 
     charges: int = 0
     refused: list[tuple[UUID, str]] = field(default_factory=list)
@@ -50,10 +51,10 @@ class PostingOutcome:
 def post_all_due_charges(
     transact: Transact, session: Session, through: date, actor: Actor, now: datetime
 ) -> PostingOutcome:
-    """Post all periods that are due through a day, a batch in each transaction (`transact` runs one).
+    """Post all periods that are due through a day, a batch in each transaction.
 
-    A recurring charge that cannot be posted, for example because its service is archived, does not stop the others. Raises
-    Invalid for a day more than a year ahead.
+    `transact` runs a function in a transaction. A recurring charge that cannot be posted, for example because its
+    service is archived, does not stop the others. Raises Invalid for a day more than a year ahead.
     """
     check_through(session, through, now)
     outcome, due_ids = PostingOutcome(), due_recurring_charge_ids(session, through)
@@ -83,9 +84,9 @@ def check_through(session: Session, through: date, now: datetime) -> None:
 
 
 def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime) -> int:
-    """Post the due periods of recurring charges through a day, all or none. Returns the number of new charges.
+    """Post the due periods of recurring charges through a day, all or none.
 
-    Raises as `post` does.
+    Returns the number of new charges. Raises as `post` does.
     """
     rows = lock_schedules(session, ids)
     due = [(row, period) for row in rows for period in schedule_of(row).due(through)]
@@ -116,7 +117,10 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
 
 
 def lock_schedules(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:
-    """Lock the accounts of recurring charges, so that no other transaction posts or changes them. Returns the fresh rows."""
+    """Lock the accounts of recurring charges, which no one else can then post or change.
+
+    Returns the fresh rows.
+    """
     condition = is_any_of(RecurringCharge.id, ids)
     keys = session.execute(select(RecurringCharge.customer_id, RecurringCharge.currency).where(condition).distinct())
     lock_accounts(session, [(row.customer_id, row.currency) for row in keys])
@@ -186,7 +190,10 @@ def post_adjustments(session: Session, row: RecurringCharge, last_day: date, act
 
 
 def _adjustment(session: Session, row: RecurringCharge, period: PostedPeriod, last_day: date) -> ChargeSpec | None:
-    """Return the charge that takes back a period's days after `last_day`, or None when there is nothing to take back."""
+    """Return the charge that takes back a period's days after `last_day`.
+
+    Returns None when there is nothing to take back.
+    """
     charges = [_current_charge(session, id) for id in period.charge_ids]
     of_days = schedule_of(row).period_length(period.first)
     remaining = _remaining_amount(row, charges[0], period, last_day, of_days)
@@ -209,10 +216,10 @@ def _adjustment(session: Session, row: RecurringCharge, period: PostedPeriod, la
 
 
 def _remaining_amount(row: RecurringCharge, charge: Any, period: PostedPeriod, last_day: date, of_days: int) -> Decimal:
-    """Return the amount of a period's charge for the days up to `last_day`, rounded once.
+    """Return a period's amount for the days up to `last_day`, rounded once.
 
-    It is prorated from quantity × price if the charge is as it was posted, by the current rule or by the earlier rule that cut
-    the quantity to 12 places. For a corrected charge it is prorated from the amount.
+    It is prorated from quantity × price if the charge is as it was posted, by the current rule or by the earlier rule
+    that cut the quantity to 12 places. For a corrected charge it is prorated from the amount.
     """
     if charge is None:
         return ZERO

@@ -1,7 +1,8 @@
-"""Imports: a file is uploaded, mapped to columns, checked and imported. The check runs the import and rolls it back.
+"""Imports: a file is uploaded, mapped to columns, checked and imported.
 
-Each chunk of rows is stored with the number of imported rows in one transaction, so an interrupted import continues at the next
-row. Each row has an id or key of its own: importing it twice changes nothing.
+The check runs the import and rolls it back. Each chunk of rows is stored with the number of imported rows in one
+transaction, so an interrupted import continues at the next row. Each row has an id or key of its own: importing it
+twice changes nothing.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,10 @@ IMPORT_JOB: Final = "import"
 
 
 def create(session: Session, kind: str, file_id: UUID, actor: Actor, now: datetime) -> UUID:
-    """Create an import of an uploaded file and return its id. Raises NotFound for an incomplete file."""
+    """Create an import of an uploaded file and return its id.
+
+    Raises NotFound for an incomplete file.
+    """
     actor.require(IMPORT_KINDS[kind].permission)
     file = stored_file(session, file_id)
     new_import = Import(
@@ -77,7 +81,10 @@ def set_plan(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: da
 
 
 def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
-    """Enqueue the check and return the id of its job. Raises Conflict without a plan and after the import has started."""
+    """Enqueue the check and return the id of its job.
+
+    Raises Conflict without a plan and after the import has started.
+    """
     stored = import_by_id(session, id, lock=True)
     actor.require(IMPORT_KINDS[stored.kind].permission)
     if stored.plan is None or stored.state in {"uploaded", "importing", "done"}:
@@ -96,7 +103,10 @@ def record_check(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Store the result of a check. Does nothing when the plan has changed since the check began."""
+    """Store the result of a check.
+
+    Does nothing when the plan has changed since the check began.
+    """
     stored = import_by_id(session, id, lock=True)
     if stored.state != "checking" or stored.plan != plan.as_data():
         return
@@ -107,7 +117,10 @@ def record_check(
 
 
 def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Start or continue the import. Raises Conflict unless the file has passed its check."""
+    """Start or continue the import.
+
+    Raises Conflict unless the file has passed its check.
+    """
     stored = import_by_id(session, id, lock=True)
     actor.require(IMPORT_KINDS[stored.kind].permission)
     if stored.state not in {"checked", "importing"}:
@@ -130,9 +143,10 @@ def request_import(session: Session, id: UUID, actor: Actor, now: datetime) -> N
 def store_rows(
     session: Session, id: UUID, first: int, reads: Sequence[ReadResult], actor: Actor, now: datetime
 ) -> None:
-    """Store a chunk of rows that begins with row number `first`, and count it. Does nothing when it is stored already.
+    """Store a chunk of rows that begins with row number `first`, and count it.
 
-    Raises Conflict, with the line, for a refused row; then no row of the chunk is stored.
+    Does nothing when it is stored already. Raises Conflict, with the line, for a refused row; then no row of the
+    chunk is stored.
     """
     stored = import_by_id(session, id, lock=True)
     if stored.state != "importing" or stored.done != first:
@@ -156,7 +170,10 @@ def store_rows(
 
 
 def stop(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) -> None:
-    """Store why an import stopped. Imported rows stay, and the import can be continued."""
+    """Store why an import stopped.
+
+    Imported rows stay, and the import can be continued.
+    """
     stored = import_by_id(session, id, lock=True)
     if stored.state != "importing":
         return
@@ -166,7 +183,10 @@ def stop(session: Session, id: UUID, failure: str, actor: Actor, now: datetime) 
 
 
 def finish(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Close an import as done. Raises Conflict when it has not as many rows as the check counted."""
+    """Close an import as done.
+
+    Raises Conflict when it has not as many rows as the check counted.
+    """
     stored = import_by_id(session, id, lock=True)
     if stored.state != "importing":
         return

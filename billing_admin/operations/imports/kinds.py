@@ -1,4 +1,4 @@
-"""Rows of imports are stored by the operations that forms and scripts use, a function for each kind of import."""
+"""Store the rows of each kind of import, by the operations that forms and scripts use."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,10 @@ RowResult = AcceptedRow | RefusedRow
 def import_rows(
     session: Session, kind: str, plan: ImportPlan, rows: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
-    """Store rows, and return the result of each. When any is refused, the caller must roll the transaction back."""
+    """Store rows, and return the result of each.
+
+    When any is refused, the caller must roll the transaction back.
+    """
     if kind == "charges":
         return _import_charges(session, rows, actor, now)
     return [_import_row(session, _ROW_IMPORTERS[kind], plan, row, actor, now) for row in rows]
@@ -49,7 +52,10 @@ def import_rows(
 def check_rows(
     session: Session, kind: str, plan: ImportPlan, rows: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
-    """Return the results that `import_rows` would return. The caller must roll the transaction back."""
+    """Return the results that `import_rows` would return.
+
+    The caller must roll the transaction back.
+    """
     if kind == "charges":
         return _charge_results(*_assess_charges(session, rows, now))
     return import_rows(session, kind, plan, rows, actor, now)
@@ -64,7 +70,7 @@ def _import_charges(session: Session, rows: Sequence[RowRequest], actor: Actor, 
 
 
 def _assess_charges(session: Session, rows: Sequence[RowRequest], now: datetime) -> tuple[PostingContext, Assessment]:
-    """Assess the charges, and refuse new ones whose reason to be held cannot be printed."""
+    """Assess charges, and refuse new ones with an unprintable reason to be held."""
     context = load_context(session, [row.spec for row in rows], now)
     assessment = assess(context.candidates, context)
     for index, row in enumerate(rows):
@@ -114,7 +120,10 @@ def _import_row(
 
 
 def _create_or_update(operations: Any, model: Any, key_column: Any) -> RowImporter:
-    """Return the importer of customers or services; `operations` is their module, `key_column` their reference or code."""
+    """Return the importer of customers or services.
+
+    `operations` is their module, `key_column` their reference or code.
+    """
 
     def import_row(session: Session, row: RowRequest, plan: ImportPlan, actor: Actor, now: datetime) -> AcceptedRow:
         try:
@@ -142,7 +151,10 @@ def _create_or_update_row(
     actor: Actor,
     now: datetime,
 ) -> AcceptedRow:
-    """Create a customer or service. If it exists with other values, update it, provided that the plan allows updates."""
+    """Create a customer or service.
+
+    If it exists with other values, update it, provided that the plan allows updates.
+    """
     id, is_archived = row.beside
     try:
         stored, created = operations.create(session, row.spec, id, actor, now)
@@ -163,7 +175,10 @@ def _create_or_update_row(
 def _archive_or_restore(
     session: Session, operations: Any, stored: Any, is_archived: bool | None, allowed: bool, actor: Actor, now: datetime
 ) -> bool:
-    """Archive or restore a customer or service as the file has it (None: not in the file). Returns whether that changed it."""
+    """Archive or restore a customer or service as the file says (None: it does not).
+
+    Returns whether that changed it.
+    """
     if is_archived is None or is_archived == (stored.archived_at is not None):
         return False
     if not allowed:

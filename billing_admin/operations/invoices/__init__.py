@@ -1,0 +1,1 @@
+"""Operations on drafts, invoices, credit notes and voids."""

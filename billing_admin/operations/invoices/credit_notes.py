@@ -1,4 +1,7 @@
-"""Credit notes correct an invoice in whole or in part, and are issued at once. An overpaid amount becomes credit."""
+"""Credit notes correct an invoice in whole or in part, and are issued at once.
+
+An overpaid amount becomes credit.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -70,9 +73,9 @@ def credit_invoice(
 def resolve_credit_note_date(
     session: Session, number: str, invoice_date: date, issue_date: date | None, now: datetime
 ) -> date:
-    """Return the date of a credit note for an invoice: `issue_date`, or today. Previews call it as well.
+    """Return the date of a credit note for an invoice: `issue_date`, or today.
 
-    Raises Invalid for a day on which no credit note of the invoice can be issued.
+    Previews call it as well. Raises Invalid for a day on which no credit note of the invoice can be issued.
     """
     settings = organisation(session)
     current_day = day_of(now, settings.time_zone)
@@ -91,7 +94,7 @@ def _find_existing(session: Session, id: UUID) -> DocumentRows | None:
 
 
 def _check_same(existing: DocumentRows, row: Row, spec: CreditSpec) -> None:
-    """Raise Conflict, with the fields that differ, when a repeated request gives other values."""
+    """Raise Conflict when a repeated request gives other values."""
     note, currency = existing.invoice, row["currency"]
     compared: dict[str, tuple[Any, Any]] = {
         "invoice": (row["id"], note["corrects_id"]),
@@ -113,7 +116,10 @@ def _check_same(existing: DocumentRows, row: Row, spec: CreditSpec) -> None:
 def _credit_note_rows(
     invoice: DocumentRows, credit: Credit, id: UUID, reason: str, day: date, now: datetime
 ) -> DocumentRows:
-    """Return the rows of a credit note, made of the rows of its invoice. It is due on its date, as nobody has to pay it."""
+    """Return the rows of a credit note, made of the rows of its invoice.
+
+    It is due on its date, as nobody has to pay it.
+    """
     row = invoice.invoice | {
         "id": id,
         "kind": "credit_note",
@@ -148,7 +154,10 @@ def _credit_note_rows(
 
 
 def _credited_line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Row:
-    """Return the row of a credited line: an amount without a unit price, which includes tax if the price did."""
+    """Return the row of a credited line, with an amount and no unit price.
+
+    The amount includes tax if the price did.
+    """
     gross = None if line["gross"] is None else net + tax
     return line | {
         "id": new_id(now),

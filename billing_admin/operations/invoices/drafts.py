@@ -1,4 +1,7 @@
-"""Drafts are changed, in their texts and charges. A change of charges computes the document again, as billing does."""
+"""Drafts are changed, in their texts and charges.
+
+A change of charges computes the document again, as billing does.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
@@ -38,9 +41,10 @@ REFUSAL_MESSAGES = {
 def change(
     session: Session, invoice_id: UUID, fields: DraftFields, version: int | None, actor: Actor, now: datetime
 ) -> bool:
-    """Change the note, order number or due date of a draft. Returns whether anything changed.
+    """Change the note, order number or due date of a draft.
 
-    Raises NotFound, Conflict unless it is a draft, Stale when it has been changed since `version`, and Invalid.
+    Returns whether anything changed. Raises NotFound, Conflict unless it is a draft, Stale when it has been changed
+    since `version`, and Invalid.
     """
     row = _lock_draft(session, invoice_id, version)
     values = check_fields(fields)
@@ -66,10 +70,11 @@ def move_charges(
     actor: Actor,
     now: datetime,
 ) -> int:
-    """Add pending charges to a draft, and remove charges, which become pending again. Returns the number of moved charges.
+    """Add pending charges to a draft, and remove charges, which become pending again.
 
-    Charges that are on the draft are not added again, others not removed. Raises as `change` does, Invalid for a charge of
-    another customer or currency, and Conflict for a charge that is not pending, and when no charges or no positive total remain.
+    Returns the number of moved charges. Charges that are on the draft are not added again, others not removed. Raises
+    as `change` does, Invalid for a charge of another customer or currency, and Conflict for a charge that is not
+    pending, and when no charges or no positive total remain.
     """
     row = _lock_draft(session, invoice_id, version)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
@@ -133,7 +138,7 @@ def _refusal_to_add(row: Row, place: int, id: UUID, charge: Record | None) -> Do
 
 
 def _rebill(session: Session, row: Row, ids: Collection[UUID], now: datetime) -> PreparedDocument:
-    """Detach all charges of the draft, and bill exactly the charges `ids` on the same document."""
+    """Detach all charges of the draft, and bill exactly the charges `ids` on it."""
     detach_charges(session, row["id"], "pending")
     for table in (InvoiceLine, InvoiceTax):
         session.execute(delete(table).where(table.invoice_id == row["id"]))
@@ -152,7 +157,10 @@ def _rebill(session: Session, row: Row, ids: Collection[UUID], now: datetime) ->
 
 
 def detach_charges(session: Session, invoice_id: UUID, status: str, reason: str | None = None) -> None:
-    """Detach all charges from an invoice and set their status. The caller updates the totals of the account."""
+    """Detach all charges from an invoice and set their status.
+
+    The caller updates the totals of the account.
+    """
     lines = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
     detach = update(Charge).where(Charge.invoice_line_id.in_(lines))
     values = {"status": status, "invoice_line_id": None, "status_reason": reason}
@@ -160,9 +168,10 @@ def detach_charges(session: Session, invoice_id: UUID, status: str, reason: str 
 
 
 def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: datetime) -> UUID:
-    """Create a draft of pending charges that replaces a void invoice, with its note and order number. Returns its id.
+    """Create a draft of pending charges that replaces a void invoice.
 
-    The caller has locked the account. Raises Conflict when the charges no longer make an invoice.
+    It takes over the note and the order number. Returns its id. The caller has locked the account. Raises Conflict
+    when the charges no longer make an invoice.
     """
     scope = _scope_of_charges(void, ids)
     prepared = _prepare_document(session, scope)

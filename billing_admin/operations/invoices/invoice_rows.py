@@ -1,4 +1,4 @@
-"""The rows of documents are built as drafts and stored, and charges are claimed for their lines."""
+"""Build and store the rows of documents, and claim charges for their lines."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -97,7 +97,10 @@ def build_draft(
 
 
 def store_documents(session: Session, documents: Sequence[DocumentRows]) -> None:
-    """Insert the rows of documents. Number issued documents before: a later update would write every invoice twice."""
+    """Insert the rows of documents.
+
+    Number issued documents before: a later update would write every invoice twice.
+    """
     store_invoices(session, documents)
     store_lines_and_taxes(session, documents)
 
@@ -114,9 +117,9 @@ def store_lines_and_taxes(session: Session, documents: Sequence[DocumentRows]) -
 
 
 def defer_invoice_checks(session: Session) -> bool:
-    """Defer the foreign keys of lines and taxes to the commit, so that invoices can be inserted last.
+    """Defer the foreign keys of lines and taxes to the commit.
 
-    Returns False on SQLite, which cannot defer them.
+    Invoices can then be inserted last. Returns False on SQLite, which cannot defer them.
     """
     if session.get_bind().dialect.name != "postgresql":
         return False
@@ -143,10 +146,11 @@ def claim_charges(
     drafts: Sequence[DocumentRows],
     alike_since: datetime,
 ) -> None:
-    """Mark the scope's pending charges as billed on their lines, or raise RuntimeError if their number is not as summed.
+    """Mark the scope's pending charges as billed on their lines.
 
-    A charge with a line of its own is updated by its id, all others in one set-based update. Charges stored before the day of
-    `alike_since` are too old to be likely duplicates (`domain.charges.duplicate_window_start`).
+    Raises RuntimeError if their number differs from the documents. A charge with a line of its own is updated by its
+    id, all others in one set-based update. Charges stored before the day of `alike_since` are too old to be likely
+    duplicates (`domain.charges.duplicate_window_start`).
     """
     single_charges = [
         {"id": line.group.charge_id, "invoice_line_id": row["id"]}

@@ -1,4 +1,7 @@
-"""Drafts are issued (frozen, numbered and hashed) or discarded. An issued invoice never changes."""
+"""Drafts are issued (frozen, numbered and hashed) or discarded.
+
+An issued invoice never changes.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
@@ -35,10 +38,11 @@ from billing_admin.queries.master_data.organisation import number_format, today
 
 
 def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Actor, now: datetime) -> bool:
-    """Issue a draft: freeze it and give it the next number. Returns False when it was already issued.
+    """Issue a draft: freeze it and give it the next number.
 
-    Raises NotFound, Conflict for a void invoice, and Invalid for a date after today, before the last date of its series or in a
-    locked period, and when `domain.readiness` finds shortcomings.
+    Returns False when it was already issued. Raises NotFound, Conflict for a void invoice, and Invalid for a date
+    after today, before the last date of its series or in a locked period, and when `domain.readiness` finds
+    shortcomings.
     """
     row = lock_invoice(session, invoice_id)
     if not needs_issue(row["status"], row["number"]):
@@ -52,9 +56,9 @@ def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Ac
 
 
 def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor: Actor, now: datetime) -> int:
-    """Issue drafts in the order of their customers' references, all or none. Returns the number of issued drafts.
+    """Issue drafts in the order of their customers' references, all or none.
 
-    Invoices that were already issued stay as they are. Raises as `issue` does.
+    Returns the number of issued drafts. Invoices that were already issued stay as they are. Raises as `issue` does.
     """
     query = select(Invoice.__table__).where(is_any_of_named(Invoice.id, "ids")).order_by(Invoice.id).with_for_update()
     rows = [dict(row) for row in session.execute(query, {"ids": ids}).mappings()]
@@ -85,11 +89,12 @@ def lock_invoice(session: Session, invoice_id: UUID) -> Row:
 
 
 def number_documents(session: Session, documents: Sequence[DocumentRows], issue_date: date, now: datetime) -> None:
-    """Issue documents of one kind in their order: freeze them, lock their series, then number and hash them.
+    """Issue documents of one kind in their order.
 
-    Only the rows in memory change: the caller stores them. The series is locked after everything else, so that it is locked as
-    briefly as possible. Raises Invalid for a date after today, before the last date of the series or in a locked period, and
-    when `domain.readiness` finds shortcomings; and Conflict when the format produces a number that another document has.
+    They are frozen, their series is locked, then they are numbered and hashed. Only the rows in memory change: the
+    caller stores them. The series is locked after everything else, so that it is locked as briefly as possible.
+    Raises Invalid for a date after today, before the last date of the series or in a locked period, and when
+    `domain.readiness` finds shortcomings; and Conflict when the format produces a number that another document has.
     """
     organisation = require_open_day(session, check_calendar_day(issue_date, "issue_date"), now, "issue_date")
     contents = _freeze_all(session, organisation, documents, issue_date, now)
@@ -108,7 +113,10 @@ def number_documents(session: Session, documents: Sequence[DocumentRows], issue_
 
 
 def _refuse_taken(session: Session, numbers: Sequence[str]) -> None:
-    """Raise Conflict for a number that is in use: a changed format may repeat numbers of an earlier format."""
+    """Raise Conflict for a number that is in use.
+
+    A changed format may repeat numbers of an earlier format.
+    """
     number = session.connection().scalar(_NUMBERS_IN_USE, {"numbers": numbers})
     if number is not None:
         message = f"Document number {number} is already in use. Change the number format in the settings."
@@ -130,10 +138,10 @@ _CUSTOMERS_BY_ID = select(Customer.__table__).where(is_any_of_named(Customer.id,
 def _freeze_all(
     session: Session, organisation: Organisation, documents: Sequence[DocumentRows], issue_date: date, now: datetime
 ) -> list[str]:
-    """Set the columns of issued documents except numbers and hashes, in memory. Returns the contents to be hashed.
+    """Set the columns of issued documents except numbers and hashes, in memory.
 
-    Raises Invalid for a document due before its date, and for an invoice with shortcomings. A credit note needs no check: it
-    corrects an invoice that was issued.
+    Returns the contents to be hashed. Raises Invalid for a document due before its date, and for an invoice with
+    shortcomings. A credit note needs no check: it corrects an invoice that was issued.
     """
     customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
     seller_columns = seller_fields(organisation)
@@ -153,7 +161,7 @@ def _freeze_all(
 
 
 def _shortcomings(document: DocumentRows, customer: Record) -> Sequence[Shortcoming]:
-    """Return the shortcomings of the frozen columns, which stop an invoice from being issued."""
+    """Return the shortcomings that stop an invoice from being issued."""
     row = document.invoice
     if row["kind"] == "credit_note":
         return ()
@@ -236,7 +244,10 @@ _update_issued = UpdateMany(
 
 
 def discard(session: Session, invoice_id: UUID, actor: Actor, now: datetime) -> None:
-    """Delete a draft; its charges become pending. Raises NotFound, and Conflict unless it is a draft."""
+    """Delete a draft; its charges become pending.
+
+    Raises NotFound, and Conflict unless it is a draft.
+    """
     row = lock_invoice(session, invoice_id)
     check_editable(row["status"], row["number"], "discarded")
     lock_accounts(session, [(row["customer_id"], row["currency"])])

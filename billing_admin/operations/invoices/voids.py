@@ -73,7 +73,10 @@ def void_invoice(
 
 
 def _store_voided_charges(session: Session, invoice_id: UUID) -> Sequence[tuple[UUID, Decimal]]:
-    """Store which charge was on which line of the invoice. Returns the id and exact amount of each charge."""
+    """Store which charge was on which line of the invoice.
+
+    Returns the id and exact amount of each charge.
+    """
     charges_of_lines = (
         select(Charge.invoice_line_id, Charge.id)
         .join(InvoiceLine, InvoiceLine.id == Charge.invoice_line_id)

@@ -1,0 +1,1 @@
+"""Operations on customers, accounts, services, tax rates and the organisation."""

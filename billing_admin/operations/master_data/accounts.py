@@ -1,7 +1,7 @@
-"""Accounts: opened with a customer's first charge in a currency, locked by key, their totals of unbilled charges updated.
+"""Open and lock accounts, and update their totals of unbilled charges.
 
-An account's row is the lock for its charges and money. Lock all accounts that an act changes before you change any, so that two
-transactions never wait for each other.
+An account's row is the lock for its charges and money. Lock all accounts that an act changes before you change any,
+so that two transactions never wait for each other.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,7 +34,10 @@ _EMPTY_TOTALS: Final[Mapping[str, int | Decimal]] = {
 
 
 def open_accounts(session: Session, keys: Iterable[AccountKey]) -> None:
-    """Insert accounts that do not exist. A concurrent insert of the same key fails one transaction, which is retried."""
+    """Insert accounts that do not exist.
+
+    A concurrent insert of the same key fails one transaction, which is retried.
+    """
     rows = [
         {"customer_id": customer_id, "currency": currency, "billed_through": None, **_EMPTY_TOTALS}
         for customer_id, currency in sorted(keys)
@@ -52,13 +55,16 @@ def open_account_if_missing(session: Session, key: AccountKey) -> None:
 
 
 def lock_accounts(session: Session, keys: Sequence[AccountKey]) -> None:
-    """Lock accounts in the order of their keys. SQLite has one writer at a time: there the transaction is the lock."""
+    """Lock accounts in the order of their keys.
+
+    SQLite has one writer at a time: there the transaction is the lock.
+    """
     if session.get_bind().dialect.name == "postgresql" and keys:
         lock_and_read_accounts(session, keys)
 
 
 def lock_and_read_accounts(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, Any]:
-    """Lock the accounts, with all others of their customers, and return their pending totals by key."""
+    """Lock accounts, with all others of their customers. Returns pending totals by key."""
     rows = session.connection().execute(_LOCK_ACCOUNTS, {"ids": {customer_id for customer_id, _ in keys}})
     requested = set(keys)
     return {key: row for row in rows if (key := (row.customer_id, row.currency)) in requested}
@@ -73,7 +79,10 @@ _LOCK_ACCOUNTS = (
 
 
 class StatusChange(NamedTuple):
-    """A charge's status before and after an act (None: no charge on the account), and its exact amount."""
+    """The status of a charge before and after an act, and its exact amount.
+
+    None: the charge is not on the account.
+    """
 
     customer_id: UUID
     currency: str
@@ -91,7 +100,10 @@ def update_totals(session: Session, changes: Iterable[StatusChange]) -> None:
 
 
 class AccountTotals:
-    """The differences that status changes make to the totals of accounts. Only pending and held charges count."""
+    """The differences that status changes make to the totals of accounts.
+
+    Only pending and held charges count.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[AccountKey, dict[str, Any]] = {}

@@ -34,10 +34,11 @@ _DEFAULTS: Mapping[str, Any] = {
 def create(
     session: Session, fields: CustomerFields, id: UUID | None, actor: Actor, now: datetime
 ) -> tuple[Customer, bool]:
-    """Create a customer, or return the existing one with the same id or reference. Returns it and whether it is new.
+    """Create a customer, or return the existing one with the same id or reference.
 
-    Name and currency are mandatory. Without a reference, the next free one such as C-0007 is used. Raises Conflict, with the
-    fields that differ, when the id or reference belongs to a customer with other values.
+    Returns it and whether it is new. Name and currency are mandatory. Without a reference, the next free one such as
+    C-0007 is used. Raises Conflict, with the fields that differ, when the id or reference belongs to a customer with
+    other values.
     """
     values = check_fields(fields)
     existing = _find_existing(session, id, values.get("reference"))
@@ -103,7 +104,10 @@ def _set_search_text(customer: Customer) -> None:
 def update(
     session: Session, customer_id: UUID, fields: CustomerFields, version: int | None, actor: Actor, now: datetime
 ) -> Customer:
-    """Change the given fields. Raises Stale when `version` is set and the customer has been changed since that version."""
+    """Change the given fields.
+
+    Raises Stale when `version` is set and the customer has been changed since that version.
+    """
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if version is not None and version != customer.version:
         raise Stale(
@@ -133,7 +137,10 @@ def _refuse_taken_reference(session: Session, customer: Customer, values: dict[s
 
 
 def archive(session: Session, customer_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Archive a customer. Returns False when it was already archived. Raises Conflict while it has unbilled charges."""
+    """Archive a customer.
+
+    Returns False when it was already archived. Raises Conflict while it has unbilled charges.
+    """
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if customer.archived_at is not None:
         return False

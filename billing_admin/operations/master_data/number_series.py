@@ -1,4 +1,7 @@
-"""New number series replace blocked ones: a document dated in the future blocks its series until that day."""
+"""Start new number series in place of blocked ones.
+
+A document dated in the future blocks its series until that day.
+"""
 
 from collections.abc import Collection
 from datetime import date, datetime
@@ -13,7 +16,10 @@ from billing_admin.queries.invoices.numbers import DOCUMENT_KINDS
 
 
 def start_new_series(session: Session, changed: Collection[str], today: date, now: datetime) -> dict[str, Any]:
-    """Start new series for the kinds whose number format is among the `changed` settings. Returns the audit details."""
+    """Start new series for the kinds whose number format is among the `changed` settings.
+
+    Returns the audit details.
+    """
     years_by_kind = {
         kind: _replace_blocked_series(session, kind, today, now)
         for kind in DOCUMENT_KINDS
@@ -23,9 +29,10 @@ def start_new_series(session: Session, changed: Collection[str], today: date, no
 
 
 def _replace_blocked_series(session: Session, kind: str, today: date, now: datetime) -> list[int]:
-    """Start a new series for each year whose last document of a kind is dated after today. Returns these years.
+    """Start a new series for each year whose last document of a kind is dated after today.
 
-    The blocked series keeps its numbers and hashes. The changed format makes sure that the new numbers differ from them.
+    Returns these years. The blocked series keeps its numbers and hashes. The changed format makes sure that the new
+    numbers differ from them.
     """
     query = select(NumberSeries).where(NumberSeries.kind == kind).order_by(NumberSeries.year, NumberSeries.part)
     current = {series.year: series for series in session.scalars(query.with_for_update())}

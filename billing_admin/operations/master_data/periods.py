@@ -1,4 +1,7 @@
-"""The period lock, and the checks of dates against it. Unlocking days needs a reason."""
+"""The period lock, and the checks of dates against it.
+
+Unlocking days needs a reason.
+"""
 
 from datetime import date, datetime
 
@@ -16,9 +19,10 @@ from billing_admin.queries.master_data.organisation import day_of
 
 
 def require_open_day(session: Session, day: date, now: datetime, field: str) -> Organisation:
-    """Return the organisation for a write dated on `day`, which no other transaction can lock before the caller commits.
+    """Return the organisation for a write dated on `day`.
 
-    Raises Invalid for a day after today and for a locked day.
+    No other transaction can lock that day before the caller commits. Raises Invalid for a day after today and for a
+    locked day.
     """
     organisation = lock_organisation(session)
     refuse_future(day, day_of(now, organisation.time_zone), field)
@@ -27,21 +31,25 @@ def require_open_day(session: Session, day: date, now: datetime, field: str) -> 
 
 
 def lock_organisation(session: Session) -> Organisation:
-    """Return the organisation, whose settings and period lock cannot change until the caller commits."""
+    """Return the organisation, which cannot change until the caller commits."""
     query = select(Organisation).with_for_update(read=True, of=Organisation)
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def check_issue_date(session: Session, organisation: Organisation, kind: str, day: date, now: datetime) -> None:
-    """Raise Invalid unless a document of a kind may be issued on `day` (see `domain.periods.check_document_date`)."""
+    """Raise Invalid unless a document of a kind may be issued on `day`.
+
+    See `domain.periods.check_document_date`.
+    """
     today = day_of(now, organisation.time_zone)
     check_document_date(day, today, organisation.locked_through, last_document(session, kind, day.year), "issue_date")
 
 
 def set_period_lock(session: Session, through: date | None, reason: str, actor: Actor, now: datetime) -> bool:
-    """Lock the books through a day, or unlock all of them with None. Returns False when nothing changes.
+    """Lock the books through a day, or unlock all of them with None.
 
-    Raises Invalid for a day in the future, and for unlocking days without a reason.
+    Returns False when nothing changes. Raises Invalid for a day in the future, and for unlocking days without a
+    reason.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     before = organisation.locked_through

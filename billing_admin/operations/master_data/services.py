@@ -1,4 +1,7 @@
-"""Services are created, changed, archived and restored. A price change never alters a posted charge."""
+"""Services are created, changed, archived and restored.
+
+A price change never alters a posted charge.
+"""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -23,10 +26,11 @@ from billing_admin.queries.master_data.organisation import organisation
 def create(
     session: Session, fields: ServiceFields, id: UUID | None, actor: Actor, now: datetime
 ) -> tuple[Service, bool]:
-    """Create a service, or return the existing one with the same id or code. Returns it and whether it is new.
+    """Create a service, or return the existing one with the same id or code.
 
-    The code is mandatory. The name defaults to the code, the tax rate to that of the organisation. Raises Conflict, with the
-    fields that differ, when the id or code belongs to a service with other values.
+    Returns it and whether it is new. The code is mandatory. The name defaults to the code, the tax rate to that of
+    the organisation. Raises Conflict, with the fields that differ, when the id or code belongs to a service with
+    other values.
     """
     values = _checked_values(fields)
     existing = _find_existing(session, id, values.get("code"))
@@ -142,7 +146,10 @@ def _set_search_text(service: Service) -> None:
 def update(
     session: Session, service_id: UUID, fields: ServiceFields, version: int | None, actor: Actor, now: datetime
 ) -> Service:
-    """Change the given fields; `prices` replaces all prices. Raises Stale when the service has changed since `version`."""
+    """Change the given fields; `prices` replaces all prices.
+
+    Raises Stale when the service has changed since `version`.
+    """
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if version is not None and version != service.version:
         raise Stale("stale", f"{service.code} has been changed by someone else. Review the change, then try again.")
@@ -172,7 +179,10 @@ def _refuse_taken_code(session: Session, service: Service, values: dict[str, Any
 
 
 def archive(session: Session, service_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Archive a service; posted charges keep it. Returns False when it was already archived."""
+    """Archive a service; posted charges keep it.
+
+    Returns False when it was already archived.
+    """
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if service.archived_at is not None:
         return False

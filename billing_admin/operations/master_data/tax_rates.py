@@ -1,4 +1,7 @@
-"""Tax rates are created and changed; a percentage changes from a day on. Issued documents never change."""
+"""Tax rates are created and changed; a percentage changes from a day on.
+
+Issued documents never change.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,9 +26,10 @@ TAXED = "S"
 
 
 def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
-    """Create a tax rate. A rate that charges no tax without a note gets the default note of its category.
+    """Create a tax rate.
 
-    Raises Conflict when its code is taken, and Invalid for a percentage in a category that charges no tax.
+    A rate that charges no tax without a note gets the default note of its category. Raises Conflict when its code is
+    taken, and Invalid for a percentage in a category that charges no tax.
     """
     values = check_fields(fields)
     check_new_texts(values)
@@ -54,7 +58,10 @@ def _check_note(category: str, note: str) -> None:
 def update(
     session: Session, rate_id: UUID, name: str, note: str, version: int | None, actor: Actor, now: datetime
 ) -> TaxRate:
-    """Change the name of a rate and the note on future documents. Raises Stale when it has changed since `version`."""
+    """Change the name of a rate and the note on future documents.
+
+    Raises Stale when it has changed since `version`.
+    """
     rate = _lock_rate(session, rate_id, version)
     values = check_fields({"name": name, "note": note})
     _check_note(rate.category, note)
@@ -98,7 +105,10 @@ def change_percent(
 
 
 def remove_change(session: Session, rate_id: UUID, valid_from: date, actor: Actor, now: datetime) -> TaxRate:
-    """Remove a future change of the percentage. Raises NotFound for a day without one, Conflict once it is in effect."""
+    """Remove a future change of the percentage.
+
+    Raises NotFound for a day without one, Conflict once it is in effect.
+    """
     rate = _lock_rate(session, rate_id, None)
     change = next((change for change in rate.changes if change.valid_from == valid_from), None)
     if change is None:

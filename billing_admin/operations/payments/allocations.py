@@ -1,6 +1,7 @@
-"""Allocations of payments to invoices: planned, stored and withdrawn, with the sums on payments and invoices.
+"""Plan, store and withdraw allocations, with the sums on payments and invoices.
 
-The account's row is the lock for money: payments, credits and voids take it, after the rows of the invoices that they change.
+The account's row is the lock for money: payments, credits and voids take it, after the rows of the invoices that they
+change.
 """
 
 from collections import Counter
@@ -26,7 +27,10 @@ from billing_admin.queries.payments.payments import is_open
 
 
 def lock_account_and_invoices(session: Session, key: AccountKey, invoices: Sequence[UUID] | None = None) -> None:
-    """Lock the given invoices, or all open invoices of the account, in the order of their keys, and then the account."""
+    """Lock the given invoices, or all open ones of the account, and then the account.
+
+    Invoices are locked in the order of their keys.
+    """
     customer_id, currency = key
     open_in_account = (Invoice.customer_id == customer_id, Invoice.currency == currency, is_open())
     condition = open_in_account if invoices is None else (is_any_of(Invoice.id, invoices),)
@@ -43,7 +47,10 @@ def load_active_allocations(session: Session, condition: ColumnElement[bool]) ->
 
 @dataclass(frozen=True, slots=True)
 class PlannedAllocation:
-    """A part of a payment to be allocated to an invoice: `amount` in minor units, effective on `made_on`."""
+    """A part of a payment to be allocated to an invoice.
+
+    `amount` is in minor units and counts from the day `made_on`.
+    """
 
     invoice_id: UUID
     number: str
@@ -54,10 +61,11 @@ class PlannedAllocation:
 def plan_allocations(
     session: Session, key: AccountKey, parts: Sequence[AllocationPart], day: date
 ) -> list[PlannedAllocation]:
-    """Plan the allocation of parts, each effective on `day` or on the invoice's issue date if that is later.
+    """Plan the allocation of parts to invoices.
 
-    The caller has locked the invoices and the account. Raises Invalid for an invoice of another account and for a credit note,
-    and Conflict for an invoice that is not issued or has less left to pay than its part.
+    Each counts from `day`, or from the invoice's issue date if that is later. The caller has locked the invoices and
+    the account. Raises Invalid for an invoice of another account and for a credit note, and Conflict for an invoice
+    that is not issued or has less left to pay than its part.
     """
     rows = session.execute(select(Invoice.__table__).where(is_any_of(Invoice.id, [id for id, _ in parts])))
     invoices = {row.id: row for row in rows}
@@ -85,7 +93,10 @@ def _check_payable(invoice: Record, key: AccountKey, amount: int, place: int) ->
 def store_allocations(
     session: Session, payment_id: UUID, key: AccountKey, planned: Sequence[PlannedAllocation], now: datetime
 ) -> None:
-    """Store planned allocations and update the sums. The caller has checked that the payment covers them."""
+    """Store planned allocations and update the sums.
+
+    The caller has checked that the payment covers them.
+    """
     rows: list[dict[str, Any]] = [
         {
             "id": new_id(now),
@@ -120,7 +131,10 @@ def withdraw_allocations(session: Session, allocations: Sequence[Record], day: d
 
 
 def _add_to_sums(session: Session, moves: Iterable[tuple[UUID, UUID, int]]) -> None:
-    """Add allocated amounts to payments and invoices: `moves` are (payment id, invoice id, minor units)."""
+    """Add allocated amounts to the sums of payments and invoices.
+
+    `moves` are (payment id, invoice id, minor units).
+    """
     allocated: Counter[UUID] = Counter()
     paid: Counter[UUID] = Counter()
     for payment_id, invoice_id, amount in moves:

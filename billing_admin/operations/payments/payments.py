@@ -1,6 +1,7 @@
-"""Payments are recorded, allocated to invoices, withdrawn and reversed, and small remainders are written off.
+"""Record, allocate, withdraw and reverse payments, and write off small remainders.
 
-Each change of a balance has a day outside of the locked period: the receipt of a payment, the day of a reversal or write-off.
+Each change of a balance has a day outside of the locked period: the receipt of a payment, the day of a reversal or
+write-off.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,10 +75,11 @@ class _NewPayment:
 
 
 def record(session: Session, spec: PaymentSpec, actor: Actor, now: datetime) -> RecordedPayment:
-    """Record a payment and allocate it as requested. A repeated request with the same id returns the original.
+    """Record a payment and allocate it as requested.
 
-    Raises Invalid for wrong values, such as allocations above the amount, and Conflict when the invoices do not allow the
-    allocations or the id belongs to a payment with other values.
+    A repeated request with the same id returns the original. Raises Invalid for wrong values, such as allocations
+    above the amount, and Conflict when the invoices do not allow the allocations or the id belongs to a payment with
+    other values.
     """
     customer_row = _find_customer(session, spec.customer)
     stored = _find_stored(session, spec.id)
@@ -131,7 +133,10 @@ def _check_same(stored: Record, values: Mapping[str, object]) -> RecordedPayment
 def _resolve_request(
     session: Session, allocate: AllocationRequest, currency: str
 ) -> Literal["oldest"] | tuple[AllocationPart, ...]:
-    """Return the requested allocation, invoices by id. Raises Invalid for an unknown invoice."""
+    """Return the requested allocation, invoices by id.
+
+    Raises Invalid for an unknown invoice.
+    """
     if isinstance(allocate, str):
         return allocate
     names = [spec.invoice for spec in allocate]
@@ -150,7 +155,10 @@ def _canonical_name(name: str) -> str:
 
 
 def _resolve_day(session: Session, day: date | None, now: datetime, field: str) -> date:
-    """Return the given day or today. Raises Invalid for a day in the future or in the locked period."""
+    """Return the given day or today.
+
+    Raises Invalid for a day in the future or in the locked period.
+    """
     counted_on = day or organisation.today(session, now)
     require_open_day(session, counted_on, now, field)
     return counted_on
@@ -165,7 +173,10 @@ def _store(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Insert a payment, its allocations and their audit event. The caller has locked the invoices and the account."""
+    """Insert a payment, its allocations and their audit event.
+
+    The caller has locked the invoices and the account.
+    """
     parts = (
         allocate_oldest_first(open_invoices(session, *payment.key), payment.amount)
         if isinstance(requested, str)
@@ -206,7 +217,7 @@ def _store(
 def _allocate(
     session: Session, payment_id: UUID, key: AccountKey, planned: Sequence[PlannedAllocation], now: datetime
 ) -> None:
-    """Store allocations of a payment, and enqueue webhooks for the invoices that are now paid in full."""
+    """Store allocations, and enqueue webhooks for invoices that are now paid in full."""
     store_allocations(session, payment_id, key, planned, now)
     if planned:
         enqueue_invoices_paid(session, [allocation.invoice_id for allocation in planned], now)
@@ -229,10 +240,11 @@ def allocate(
     now: datetime,
     expected: int | None = None,
 ) -> int:
-    """Allocate the remainder of a payment, or parts of it, as of today. Returns the allocated minor units.
+    """Allocate the remainder of a payment, or parts of it, as of today.
 
-    `expected` is the remainder that a person has seen, so that a form sent twice allocates once. Raises NotFound, Conflict for a
-    reversed payment, another remainder and allocations above it, and otherwise as `record` does.
+    Returns the allocated minor units. `expected` is the remainder that a person has seen, so that a form sent twice
+    allocates once. Raises NotFound, Conflict for a reversed payment, another remainder and allocations above it, and
+    otherwise as `record` does.
     """
     payment = _load_payment(session, payment_id)
     key = payment.customer_id, payment.currency
@@ -271,9 +283,10 @@ def _load_payment(session: Session, id: UUID) -> Record:
 def withdraw_allocation(
     session: Session, payment_id: UUID, allocation_id: UUID, reason: str, actor: Actor, now: datetime
 ) -> bool:
-    """Withdraw an allocation as of today; its amount becomes credit. Returns False when it was already withdrawn.
+    """Withdraw an allocation as of today; its amount becomes credit.
 
-    Raises NotFound for an allocation of another payment. The reason may be empty.
+    Returns False when it was already withdrawn. Raises NotFound for an allocation of another payment. The reason may
+    be empty.
     """
     check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     payment = _load_payment(session, payment_id)
@@ -295,10 +308,11 @@ def withdraw_allocation(
 
 
 def withdraw_from_invoice(session: Session, invoice: Row, amount: int, on: date, now: datetime) -> int:
-    """Withdraw allocations of an invoice, the latest first, until `amount` minor units are withdrawn. Returns the sum.
+    """Withdraw `amount` minor units of an invoice's allocations, the latest first.
 
-    The withdrawn money becomes credit. If only a part of the last allocation is needed, it is withdrawn and the remainder is
-    allocated again. `invoice["paid"]` is updated. The caller has locked invoice and account, and records the audit event.
+    Returns the sum. The withdrawn money becomes credit. If only a part of the last allocation is needed, it is
+    withdrawn and the remainder is allocated again. `invoice["paid"]` is updated. The caller has locked invoice and
+    account, and records the audit event.
     """
     key = invoice["customer_id"], invoice["currency"]
     withdrawn = 0
@@ -318,9 +332,10 @@ def withdraw_from_invoice(session: Session, invoice: Row, amount: int, on: date,
 def reverse(
     session: Session, payment_id: UUID, reason: str, reversed_on: date | None, actor: Actor, now: datetime
 ) -> bool:
-    """Reverse a payment and withdraw its allocations, on a day or today. Returns False when it was already reversed.
+    """Reverse a payment and withdraw its allocations, on a day or today.
 
-    Raises Invalid for a day in the locked period, before the receipt, or before the last withdrawal of an allocation.
+    Returns False when it was already reversed. Raises Invalid for a day in the locked period, before the receipt, or
+    before the last withdrawal of an allocation.
     """
     check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     payment = _load_payment(session, payment_id)
@@ -350,11 +365,11 @@ def reverse(
 def write_off(
     session: Session, invoice_id: UUID, amount: Decimal, reason: str, id: UUID | None, actor: Actor, now: datetime
 ) -> RecordedPayment:
-    """Write off the open balance of an invoice as of today: record a payment of the method `write_off`.
+    """Write off the open balance of an invoice as of today.
 
-    `amount` must equal the balance, so that a person writes off only the amount that they have seen. Reversing the payment opens
-    the invoice again. Raises NotFound, Invalid for an invoice dated in the future, and Conflict when nothing is open or the
-    balance differs from `amount`.
+    The write-off is a payment of the method `write_off`. `amount` must equal the balance, so that a person writes off
+    only the amount that they have seen. Reversing the payment opens the invoice again. Raises NotFound, Invalid for
+    an invoice dated in the future, and Conflict when nothing is open or the balance differs from `amount`.
     """
     check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     invoice = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).one_or_none()

@@ -1,0 +1,1 @@
+"""Operations on webhook endpoints, deliveries and the outbox."""

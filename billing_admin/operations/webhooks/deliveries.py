@@ -1,7 +1,8 @@
-"""Deliveries are claimed by one sender at a time, and the outcome of each attempt is recorded.
+"""Claim deliveries for one sender at a time, and record each attempt.
 
-A sender holds the lease of an endpoint, not of a delivery, so that the deliveries of an endpoint are sent in order and never at
-the same time. A sender that does not renew the lease for `LEASE` loses it. Deliveries of a killed sender are sent again.
+A sender holds the lease of an endpoint, not of a delivery, so that the deliveries of an endpoint are sent in order
+and never at the same time. A sender that does not renew the lease for `LEASE` loses it. Deliveries of a killed sender
+are sent again.
 """
 
 import random
@@ -37,7 +38,10 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """A delivery to be attempted. `secrets` is empty when BILLING_SECRET_KEY was changed: then it cannot be signed."""
+    """A delivery to be attempted.
+
+    `secrets` is empty when BILLING_SECRET_KEY was changed: then it cannot be signed.
+    """
 
     id: UUID
     endpoint_id: UUID
@@ -49,7 +53,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """The outcome of an attempt: a status code or an error, and the beginning of the answer."""
+    """The outcome of an attempt: status code or error, and the beginning of the answer."""
 
     at: datetime
     milliseconds: int
@@ -69,7 +73,10 @@ class AttemptOutcome:
 
 
 def claim_next(session: Session, endpoint_id: UUID, worker: str, key: str, now: datetime) -> DueDelivery | None:
-    """Claim an endpoint and return its first due delivery. Returns None when none is due or another sender has claimed it."""
+    """Claim an endpoint and return its first due delivery.
+
+    Returns None when none is due or another sender has claimed it.
+    """
     query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, is_free(now))
     query = query.with_for_update(skip_locked=True, key_share=True).execution_options(populate_existing=True)
     endpoint = session.scalar(query)
@@ -79,9 +86,9 @@ def claim_next(session: Session, endpoint_id: UUID, worker: str, key: str, now: 
 def record_attempt(
     session: Session, due: DueDelivery, outcome: AttemptOutcome, worker: str, key: str, now: datetime
 ) -> DueDelivery | None:
-    """Record the outcome of an attempt, and return the next due delivery. Without one, the endpoint is released.
+    """Record the outcome of an attempt, and return the next due delivery.
 
-    Raises LeaseLost.
+    Without one, the endpoint is released. Raises LeaseLost.
     """
     endpoint = _lock_leased(session, due.endpoint_id, worker)
     delivery = session.get_one(WebhookDelivery, due.id, populate_existing=True, with_for_update=True)
@@ -109,7 +116,10 @@ def _lock_leased(session: Session, endpoint_id: UUID, worker: str) -> WebhookEnd
 def _renew_or_release(
     session: Session, endpoint: WebhookEndpoint, worker: str, key: str, now: datetime
 ) -> DueDelivery | None:
-    """Renew the lease and return the first due delivery, or release the endpoint and return None."""
+    """Renew the lease and return the first due delivery.
+
+    Without one, release the endpoint and return None.
+    """
     paused = endpoint.rest_until is not None and endpoint.rest_until > now
     query = select(WebhookDelivery).where(is_due(endpoint.id, now))
     query = query.order_by(WebhookDelivery.created_at, WebhookDelivery.id).limit(1)
@@ -122,7 +132,10 @@ def _renew_or_release(
 
 
 def _current_secrets(endpoint: WebhookEndpoint, key: str, now: datetime) -> tuple[str, ...]:
-    """Return the current secrets, the newest first, or none if the installation's key has changed."""
+    """Return the current secrets, the newest first.
+
+    There are none if the installation's key has changed.
+    """
     current = endpoint_secret(key, endpoint.salt)
     if secret_fingerprint(current) != endpoint.secret_hash:
         return ()
@@ -148,7 +161,7 @@ def _insert_attempt(session: Session, delivery_id: UUID, outcome: AttemptOutcome
 def _apply_outcome(
     session: Session, endpoint: WebhookEndpoint, delivery: WebhookDelivery, outcome: AttemptOutcome, now: datetime
 ) -> None:
-    """Set the delivery to delivered, to be retried or to given up, and update its endpoint."""
+    """Set the state of the delivery (delivered, waiting, given up) and its endpoint."""
     if outcome.succeeded:
         _finish(delivery, "delivered", now)
         endpoint.given_up_in_a_row = 0
@@ -174,13 +187,16 @@ def _finish(delivery: WebhookDelivery, state: str, now: datetime) -> None:
 
 
 def _end_pause(session: Session, endpoint: WebhookEndpoint, now: datetime) -> None:
-    """End the pause of an endpoint that answers again: its waiting deliveries are due now."""
+    """End the pause of an endpoint that answers again, and make its deliveries due."""
     endpoint.silent, endpoint.rest_until = 0, None
     session.execute(_waiting(endpoint).values(next_attempt_at=now).execution_options(synchronize_session=False))
 
 
 def _give_up_older(session: Session, endpoint: WebhookEndpoint, delivery: WebhookDelivery, now: datetime) -> None:
-    """Give up all deliveries that have waited as long as this one, instead of retrying each for days."""
+    """Give up all deliveries that have waited as long as this one.
+
+    Each would otherwise be retried for days.
+    """
     as_old = _waiting(endpoint).where(WebhookDelivery.asked_at <= delivery.asked_at)
     values = {"state": "given_up", "next_attempt_at": None, "finished_at": now}
     session.flush()
@@ -193,7 +209,10 @@ def _waiting(endpoint: WebhookEndpoint) -> Update:
 
 
 def delete_all_expired(transact: Callable[..., int], now: datetime) -> int:
-    """Delete all deliveries delivered more than 30 days ago, a batch in each transaction. Returns their number."""
+    """Delete all deliveries delivered more than 30 days ago, a batch in each transaction.
+
+    Returns their number.
+    """
     deleted = batch = transact(delete_expired, now)
     while batch == DELETE_BATCH:
         batch = transact(delete_expired, now)
@@ -202,7 +221,10 @@ def delete_all_expired(transact: Callable[..., int], now: datetime) -> int:
 
 
 def delete_expired(session: Session, now: datetime) -> int:
-    """Delete a batch of deliveries delivered more than 30 days ago, with their attempts. Returns their number."""
+    """Delete a batch of deliveries delivered more than 30 days ago, with their attempts.
+
+    Returns their number.
+    """
     expired = (
         select(WebhookDelivery.id)
         .where(WebhookDelivery.state == "delivered", WebhookDelivery.finished_at < now - DELIVERY_RETENTION)

@@ -1,4 +1,4 @@
-"""Webhook endpoints are added, changed, paused and archived, their secrets rotated, and deliveries sent again.
+"""Add, change, pause and archive webhook endpoints, and rotate their secrets.
 
 Secrets are derived from the installation's key (`key`). They are never stored or logged.
 """
@@ -91,7 +91,10 @@ def change(
     actor: Actor,
     now: datetime,
 ) -> None:
-    """Change the address, description and events of an endpoint. Raises Stale when it has changed since `version`."""
+    """Change the address, description and events of an endpoint.
+
+    Raises Stale when it has changed since `version`.
+    """
     stored = endpoint(session, id, lock=True)
     if version is not None and version != stored.version:
         raise Stale("stale", "This webhook has been changed by someone else. Review the change, then try again.")
@@ -112,7 +115,10 @@ def _stored_fields(stored: WebhookEndpoint) -> dict[str, Any]:
 
 
 def _end_failure_pause(stored: WebhookEndpoint) -> None:
-    """End the pause after failures: a person who changes an endpoint expects the next attempt at once."""
+    """End the pause after failures.
+
+    A person who changes an endpoint expects the next attempt at once.
+    """
     stored.silent, stored.rest_until = 0, None
 
 
@@ -122,7 +128,10 @@ def pause(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
 
 
 def resume(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Resume an endpoint, and send the waiting deliveries first. Does nothing when it is active."""
+    """Resume an endpoint, and send the waiting deliveries first.
+
+    Does nothing when it is active.
+    """
     _set_state(session, id, "active", actor, now)
 
 
@@ -136,7 +145,10 @@ def _set_state(session: Session, id: UUID, state: str, actor: Actor, now: dateti
 
 
 def archive(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Archive an endpoint and give up its waiting deliveries. Raises NotFound for an unknown or archived endpoint."""
+    """Archive an endpoint and give up its waiting deliveries.
+
+    Raises NotFound for an unknown or archived endpoint.
+    """
     stored = endpoint(session, id, lock=True)
     stored.state = "archived"
     session.flush()
@@ -150,9 +162,10 @@ def archive(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
 
 
 def rotate_secret(session: Session, id: UUID, key: str, version: int | None, actor: Actor, now: datetime) -> str:
-    """Replace the secret of an endpoint and return the new one. The old secret signs as well for a day.
+    """Replace the secret of an endpoint and return the new one.
 
-    Raises Stale when the endpoint has changed since `version`, so that a form sent twice rotates once.
+    The old secret signs as well for a day. Raises Stale when the endpoint has changed since `version`, so that a form
+    sent twice rotates once.
     """
     stored = endpoint(session, id, lock=True)
     if version is not None and version != stored.version:
@@ -172,7 +185,10 @@ def rotate_secret(session: Session, id: UUID, key: str, version: int | None, act
 
 
 def ping(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
-    """Enqueue a test delivery and return its id. Raises Conflict for a paused endpoint."""
+    """Enqueue a test delivery and return its id.
+
+    Raises Conflict for a paused endpoint.
+    """
     stored = endpoint(session, id, lock=True)
     if stored.state != "active":
         raise Conflict("webhook_paused", "This webhook is paused: resume it first.")

@@ -1,7 +1,7 @@
-"""The outbox: webhook deliveries are inserted in the transaction of their act, and sent later.
+"""The outbox: insert webhook deliveries in the transaction of their act.
 
-An act that is rolled back sends nothing, a committed one is never lost, and no receiver can make an act fail. Without a listening
-endpoint, an act costs one query.
+An act that is rolled back sends nothing, a committed one is never lost, and no receiver can make an act fail. Without
+a listening endpoint, an act costs one query.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +25,10 @@ EventData = tuple[str, dict[str, Any]]
 
 
 def enqueue_event(session: Session, event: str, load: Callable[[], Iterable[EventData]], now: datetime) -> None:
-    """Insert the deliveries of an event for every listening endpoint. `load` is called only if there is one."""
+    """Insert the deliveries of an event for every listening endpoint.
+
+    `load` is called only if there is one.
+    """
     endpoints = listening_endpoint_ids(session, event)
     if endpoints:
         insert_many(session, WebhookDelivery, delivery_rows(endpoints, event, load(), now))
@@ -34,7 +37,10 @@ def enqueue_event(session: Session, event: str, load: Callable[[], Iterable[Even
 def delivery_rows(
     endpoints: Sequence[UUID], event: str, events: Iterable[EventData], now: datetime
 ) -> list[dict[str, Any]]:
-    """Return the rows of deliveries. All deliveries of an event have the same event id."""
+    """Return the rows of deliveries.
+
+    All deliveries of an event have the same event id.
+    """
     keys = new_ids(now)
     waiting = {"state": "waiting", "tries": 0, "finished_at": None}
     waiting |= dict.fromkeys(("next_attempt_at", "created_at", "asked_at"), now)
@@ -52,7 +58,10 @@ def enqueue_invoices_issued(session: Session, documents: Sequence[DocumentRows],
 
 
 def enqueue_invoices_paid(session: Session, invoice_ids: Sequence[UUID], now: datetime) -> None:
-    """Enqueue `invoice.paid` for those invoices that are now paid in full. Each had an open balance before the act."""
+    """Enqueue `invoice.paid` for those invoices that are now paid in full.
+
+    Each had an open balance before the act.
+    """
     enqueue_event(
         session, "invoice.paid", lambda: _invoice_data(session, paid_documents(session, invoice_ids), now), now
     )
