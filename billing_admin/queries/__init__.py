@@ -1,1 +1,1 @@
-"""Reads: rows fully loaded, by name or by filter. They never add, flush or commit."""
+"""Reads: fully loaded rows, one by name or many by filter. Queries never add, flush or commit."""

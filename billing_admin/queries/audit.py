@@ -1,4 +1,4 @@
-"""The audit log as people and scripts read it, and its chain: the head, and what is not yet sealed."""
+"""Audit events for people and scripts; the head of the chain, and the events that are not yet sealed."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,36 +31,36 @@ from billing_admin.models import (
 from billing_admin.models.audit import IS_BULK_CHANGE
 from billing_admin.queries.master_data.organisation import organisation
 
-# By how much a transaction may end late and its event still be found at once.
+# A transaction may commit this long after the time of its event: the search for unsealed events begins earlier.
 COMMIT_DELAY = timedelta(minutes=1)
-# Each column as the database itself writes it: also what somebody spoiled can be read so, and hashed.
+# Each column as the database writes it, so that even damaged values can be read and hashed.
 COLUMNS_AS_TEXT: Final = tuple(cast(column, Text).label(column.name) for column in AuditEvent.__table__.c)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """A place in the chain, and the hash there, which covers everything before it."""
+    """A place in the chain, and its hash, which covers all events up to it."""
 
     sequence: int
     hash: str
 
 
 def chain_head(session: Session) -> ChainHead:
-    """The end of the chain."""
+    """Return the last place of the chain."""
     query = select(AuditSeal.sequence, AuditSeal.hash).order_by(AuditSeal.sequence.desc()).limit(1)
     last = session.execute(query).one_or_none()
     return ChainHead(*last) if last else ChainHead(0, FIRST_PREVIOUS_HASH)
 
 
 def seal_search_start(session: Session, now: datetime) -> datetime | None:
-    """From when on unsealed events are looked for: a little before the last sealed one; None before the first."""
+    """Return where the search for unsealed events begins: shortly before the last sealed event, or None."""
     query = select(AuditEvent.at).join(AuditSeal, AuditSeal.event_id == AuditEvent.id)
     last = session.scalar(query.order_by(AuditSeal.sequence.desc()).limit(1))
     return None if last is None else min(last, now) - COMMIT_DELAY
 
 
 def unsealed_events(session: Session, since: datetime | None, limit: int) -> Iterator[Mapping[str, Any]]:
-    """The oldest events without a seal, each column as text."""
+    """Return the oldest events without a seal, each column as text."""
     query = select(*COLUMNS_AS_TEXT).where(
         ~select(AuditSeal.sequence).where(AuditSeal.event_id == AuditEvent.id).exists()
     )
@@ -70,13 +70,13 @@ def unsealed_events(session: Session, since: datetime | None, limit: int) -> Ite
 
 
 def count_unsealed(session: Session) -> int:
-    """How many events have no seal yet; the chain has no gap, so its head says how many have one."""
+    """Count the events without a seal; the chain has no gap, so its head gives the number of sealed ones."""
     return max(0, (session.scalar(select(func.count(AuditEvent.id))) or 0) - chain_head(session).sequence)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which events; an empty text is no filter. `actor` is a name or an id; `from_` and `to` are days, both included."""
+    """A filter for events. `actor` is a name or an id; `from_` and `to` are days, both included."""
 
     actor: str = ""
     type: str = ""
@@ -87,28 +87,28 @@ class AuditFilter:
 
 
 def events(session: Session, filters: AuditFilter) -> Select[Any]:
-    """The events that a filter lets through, newest first; for `paging.page`."""
+    """Select the events that match a filter, newest first; for `paging.page`."""
     f, columns = filters, AuditEvent.__table__.c
-    wanted: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
-        (f.actor, lambda: _by(f.actor)),
+    candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (f.actor, lambda: _is_by(f.actor)),
         (f.type, lambda: AuditEvent.object_type == f.type),
         (f.action, lambda: AuditEvent.action == f.action),
-        (f.object, lambda: _of(f.object)),
-        (f.from_, lambda: AuditEvent.at >= _begin(session, f.from_)),
-        (f.to, lambda: AuditEvent.at < _begin(session, f.to, days=1)),
+        (f.object, lambda: _is_about(f.object)),
+        (f.from_, lambda: AuditEvent.at >= _start_of_day(session, f.from_)),
+        (f.to, lambda: AuditEvent.at < _start_of_day(session, f.to, days=1)),
     ]
-    query = select(*columns).where(*(condition() for given, condition in wanted if given))
+    query = select(*columns).where(*(condition() for value, condition in candidates if value))
     return query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
 
 
 def shown_events(session: Session, filters: AuditFilter) -> Select[Any]:
-    """The events that a filter lets through, each with `currency`, that of the amounts in its details; for `paging.page`."""
+    """Select the events that match a filter, with the `currency` of their amounts; for `paging.page`."""
     return events(session, filters).add_columns(AMOUNT_CURRENCY.label("currency"))
 
 
 _Discarded = aliased(AuditEvent)
 _OBJECT = AuditEvent.object_id
-# An invoice that was a draft and was discarded is no longer there: the event of that says its currency.
+# The row of a discarded draft is deleted; its `invoice.discarded` event holds the currency.
 _INVOICE_CURRENCY = func.coalesce(
     select(Invoice.currency).where(Invoice.id == _OBJECT).scalar_subquery(),
     select(_Discarded.details["currency"].as_string())
@@ -123,11 +123,11 @@ _EXACT_CURRENCY = func.coalesce(
 
 
 def _is_one_of(actions: Iterable[str]) -> ColumnElement[bool]:
-    """Whether an event's action is one of these. PostgreSQL's COPY takes no parameter that SQLAlchemy expands, as `IN` has."""
+    # PostgreSQL's COPY accepts no parameter that SQLAlchemy expands, as it does for IN.
     return or_(*(AuditEvent.action == action for action in actions))
 
 
-# The currency of the amounts in an event's details that are written without one; null where there are none.
+# The currency of amounts in an event's details that are stored without one; null if it has none.
 AMOUNT_CURRENCY: Final[ColumnElement[Any]] = case(
     (_is_one_of(MINOR_UNITS), _INVOICE_CURRENCY),
     (_is_one_of(EXACT_AMOUNTS), _EXACT_CURRENCY),
@@ -135,43 +135,47 @@ AMOUNT_CURRENCY: Final[ColumnElement[Any]] = case(
 
 
 def minor_units_column(name: str, place: int | None = None) -> ColumnElement[Any]:
-    """An amount in an event's details, in minor units; of a change, that before (place 0) or after (1).
+    """Return a column with an amount of an event's details, in minor units.
 
-    Null where the action has no such amount, its currency is unknown, or it is no whole number.
+    For a change, `place` selects the amount before (0) or after (1) it. Null if the action has no such
+    amount, its currency is unknown, or the value is not a whole number.
     """
     actions = [action for action, names in MINOR_UNITS.items() if name in names]
     is_amount = and_(_is_one_of(actions), _INVOICE_CURRENCY.is_not(None))
     text = AuditEvent.details[name].as_string()
     if place is not None:
-        is_amount = and_(
-            is_amount, text.startswith("[")
-        )  # PostgreSQL takes a number for an array with that number in it
+        # PostgreSQL reads element 0 of a plain number, too.
+        is_amount = and_(is_amount, text.startswith("["))
         text = AuditEvent.details[name][place].as_string()
     return case((is_amount, case((text.regexp_match("^-?[0-9]{1,18}$"), cast(text, BigInteger)))))
 
 
-def _by(actor: str) -> ColumnElement[bool]:
+def _is_by(actor: str) -> ColumnElement[bool]:
     id = parse_uuid(actor)
     return func.lower(AuditEvent.actor_name) == actor.lower() if id is None else AuditEvent.actor_id == id
 
 
-def _of(object: UUID | None) -> ColumnElement[bool]:
-    """A charge's history begins with its posting, one of many or not, and has the moves of many in which it was; an invoice's
-    begins with the start of the run that made it.
+def _is_about(object: UUID | None) -> ColumnElement[bool]:
+    """Return the condition for the history of an object.
+
+    The history of a charge includes the event of its posting, maybe as one of many, and changes of many
+    charges at once. That of an invoice includes the start of the billing run that made it.
     """
     posting = select(Charge.event_id).where(Charge.id == object).scalar_subquery()
     run = select(Invoice.run_id).where(Invoice.id == object).scalar_subquery()
-    begun = (AuditEvent.object_id == run) & (AuditEvent.action == "billing_run.started")
-    among_many = and_(IS_BULK_CHANGE, cast(AuditEvent.details, Text).contains(str(object)))
-    return or_(AuditEvent.object_id == object, AuditEvent.id == posting, begun, among_many)
+    is_run_start = (AuditEvent.object_id == run) & (AuditEvent.action == "billing_run.started")
+    is_bulk_change = and_(IS_BULK_CHANGE, cast(AuditEvent.details, Text).contains(str(object)))
+    return or_(AuditEvent.object_id == object, AuditEvent.id == posting, is_run_start, is_bulk_change)
 
 
-def _begin(session: Session, day: date | None, days: int = 0) -> datetime:
-    """When a day begins where the organisation is; at the ends of the calendar there is none before or after."""
+def _start_of_day(session: Session, day: date | None, days: int = 0) -> datetime:
+    """Return when a day, plus `days`, begins in the organisation's time zone, in UTC.
+
+    Python has no dates outside of the years 1 to 9999; the first or last day replaces them.
+    """
     zone = ZoneInfo(organisation(session).time_zone)
     try:
-        begins = datetime.combine((day or date.max) + timedelta(days), time(), zone)
-        return begins.astimezone(UTC)
+        return datetime.combine((day or date.max) + timedelta(days), time(), zone).astimezone(UTC)
     except OverflowError:
         return datetime.combine(date.max if days else date.min, time(), UTC)
 
@@ -192,14 +196,14 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
 OBJECT_TYPES: Final = (*sorted([*_NAMES, "organisation"]),)
 
 
-def load_object_names(session: Session, found: Iterable[Any]) -> dict[UUID, Any]:
-    """What the objects of some events are called today, by id; what is no longer there has no name."""
-    ids: dict[str, set[UUID]] = defaultdict(set)
-    for event in found:
+def load_object_names(session: Session, events: Iterable[Any]) -> dict[UUID, Any]:
+    """Return the current names of the objects of events, by id; deleted objects are left out."""
+    ids_by_type: dict[str, set[UUID]] = defaultdict(set)
+    for event in events:
         if event.object_id is not None and event.object_type in _NAMES:
-            ids[event.object_type].add(event.object_id)
-    called: dict[UUID, Any] = {}
-    for kind, some in ids.items():
-        id, name = _NAMES[kind]
-        called.update((row[0], row[1]) for row in session.execute(select(id, name).where(is_any_of(id, some))))
-    return called
+            ids_by_type[event.object_type].add(event.object_id)
+    names: dict[UUID, Any] = {}
+    for object_type, ids in ids_by_type.items():
+        id, name = _NAMES[object_type]
+        names.update((row[0], row[1]) for row in session.execute(select(id, name).where(is_any_of(id, ids))))
+    return names

@@ -16,44 +16,46 @@ if TYPE_CHECKING:
 
 
 def stored_file(session: Session, id: UUID) -> StoredFile:
-    """A whole file. Raises NotFound for one that is not there, not whole, or deleted since."""
-    found = session.get(StoredFile, id, populate_existing=True)
-    if found is None or found.sha256 is None:
-        raise _gone(id)
-    return found
+    """Return a complete file. Raises NotFound if it does not exist, is incomplete, or was deleted."""
+    file = session.get(StoredFile, id, populate_existing=True)
+    if file is None or file.sha256 is None:
+        raise _not_found(id)
+    return file
 
 
-def _gone(id: UUID) -> NotFound:
-    return NotFound("unknown_file", f"There is no file {id}; files are kept for thirty days.", "id")
+def _not_found(id: UUID) -> NotFound:
+    return NotFound("unknown_file", f"There is no file {id}. Files are deleted after thirty days.", "id")
 
 
 def file_chunks(session: Session, id: UUID) -> Iterator[bytes]:
-    """The bytes of a file. Raises NotFound, at the end of what is there, when it is not all there: it was forgotten meanwhile."""
-    left = stored_file(session, id).size or 0
+    """Yield the bytes of a file. Raises NotFound, also midway if the file is deleted meanwhile."""
+    remaining = stored_file(session, id).size or 0
     number = 0
-    while left:
+    while remaining:
         data = session.scalar(select(FilePart.data).where(FilePart.file_id == id, FilePart.number == number))
         if data is None:
-            raise _gone(id)
+            raise _not_found(id)
         yield data
-        left -= len(data)
+        remaining -= len(data)
         number += 1
 
 
 class StoredFileReader(io.RawIOBase):
-    """A stored file as something to read from: `io.BufferedReader(Reading(session, id))`."""
+    """A stored file as a readable stream: `io.BufferedReader(StoredFileReader(session, id))`."""
 
     def __init__(self, session: Session, id: UUID) -> None:
-        self._parts = file_chunks(session, id)
-        self._rest = memoryview(b"")
+        self._chunks = file_chunks(session, id)
+        self._unread = memoryview(b"")
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        if not self._rest:
-            self._rest = memoryview(next(self._parts, b""))
-        into = memoryview(buffer).cast("B")
-        count = min(len(into), len(self._rest))
-        into[:count], self._rest = self._rest[:count], self._rest[count:]
+        """Fill the buffer and return the number of bytes, 0 at the end."""
+        if not self._unread:
+            self._unread = memoryview(next(self._chunks, b""))
+        target = memoryview(buffer).cast("B")
+        count = min(len(target), len(self._unread))
+        target[:count], self._unread = self._unread[:count], self._unread[count:]
         return count

@@ -1,4 +1,4 @@
-"""Imports, as pages and workers find them."""
+"""Imports of files, for pages and workers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,29 +12,28 @@ from billing_admin.models import Import
 
 
 def imports(kind: str = "") -> Select[Import]:
-    """All imports, or those of one kind, newest first."""
+    """Select all imports, or those of one kind, newest first."""
     query = select(Import).order_by(Import.created_at.desc(), Import.id.desc())
     return query.where(Import.kind == kind) if kind else query
 
 
 def import_by_id(session: Session, id: UUID, lock: bool = False) -> Import:
-    """One import, as it is now. Raises NotFound."""
-    found = session.get(Import, id, populate_existing=True, with_for_update=lock or None)
-    if found is None:
+    """Return one import as it is now, and lock its row if `lock`. Raises NotFound."""
+    row = session.get(Import, id, populate_existing=True, with_for_update=lock or None)
+    if row is None:
         raise NotFound("unknown_import", f"There is no import {id}.", "id")
-    return found
+    return row
 
 
-def earlier_import(session: Session, one: Import) -> Import | None:
-    """The last import of the same bytes as the same kind that came in, in whole or in part."""
-    same = (Import.sha256 == one.sha256, Import.kind == one.kind, Import.id != one.id)
-    begun = Import.state.in_(("importing", "done"))
-    return session.scalar(
-        select(Import).where(*same, begun).order_by(Import.created_at.desc(), Import.id.desc()).limit(1)
-    )
+def earlier_import(session: Session, row: Import) -> Import | None:
+    """Return the last other import of the same bytes and kind that stored rows, or None."""
+    same_file = (Import.sha256 == row.sha256, Import.kind == row.kind, Import.id != row.id)
+    has_stored_rows = Import.state.in_(("importing", "done"))
+    newest_first = (Import.created_at.desc(), Import.id.desc())
+    return session.scalar(select(Import).where(*same_file, has_stored_rows).order_by(*newest_first).limit(1))
 
 
 def last_plan(session: Session, header_key: str) -> Mapping[str, Any] | None:
-    """How the last file with this header row was read."""
+    """Return how the last file with this header row was read, or None."""
     query = select(Import.plan).where(Import.header_key == header_key)
     return session.scalar(query.order_by(Import.created_at.desc(), Import.id.desc()).limit(1))

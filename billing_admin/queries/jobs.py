@@ -1,4 +1,4 @@
-"""Jobs, as pages and workers find them."""
+"""Jobs, for pages and workers."""
 
 from uuid import UUID
 
@@ -10,27 +10,27 @@ from billing_admin.models import Job
 
 
 def jobs(state: str = "") -> Select[Job]:
-    """All jobs, or those of one state, newest first."""
+    """Select all jobs, or those in one state, newest first."""
     query = select(Job).order_by(Job.created_at.desc(), Job.id.desc())
     return query.where(Job.state == state) if state else query
 
 
 def job(session: Session, id: UUID, lock: bool = False) -> Job:
-    """One job, as it is now. Raises NotFound."""
-    found = session.get(Job, id, populate_existing=True, with_for_update=lock or None)
-    if found is None:
+    """Return one job as it is now, and lock its row if `lock`. Raises NotFound."""
+    job = session.get(Job, id, populate_existing=True, with_for_update=lock or None)
+    if job is None:
         raise NotFound("unknown_job", f"There is no job {id}.", "id")
-    return found
+    return job
 
 
 def unfinished_job(session: Session, kind: str, subject_id: UUID) -> Job | None:
-    """The job of this kind that waits or runs for the subject."""
+    """Return the queued or running job of this kind for a subject, or None."""
     return session.scalar(
         select(Job).where(Job.kind == kind, Job.subject_id == subject_id, Job.state.in_(("queued", "running")))
     )
 
 
 def latest_job(session: Session, subject_id: UUID) -> Job | None:
-    """The last job that was asked for the subject."""
+    """Return the newest job for a subject, or None."""
     query = select(Job).where(Job.subject_id == subject_id).order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
     return session.scalar(query.execution_options(populate_existing=True))

@@ -1,4 +1,4 @@
-"""How lists are ordered and loaded for whoever reads them page by page."""
+"""The order of lists, and the parts of documents that lists load."""
 
 from typing import Any, TypeVar
 
@@ -11,12 +11,12 @@ Q = TypeVar("Q", bound=Select[Any])
 
 
 def newest_first(query: Q, kind: type[Customer] | type[Service]) -> Q:
-    """The latest made before all others, which is stable: what comes later comes before the first page."""
+    """Order rows newest first, so that new rows appear before the first page and shift no other."""
     return query.order_by(kind.created_at.desc(), kind.id.desc())
 
 
 def with_lines(query: Q) -> Q:
-    """Invoices with their lines, taxes and the documents beside them: a few queries a page, not a few an invoice."""
+    """Load invoices with lines, taxes and related documents, in a few queries per page."""
     parts = (
         Invoice.lines,
         Invoice.taxes,

@@ -1,4 +1,4 @@
-"""The search field: what a text names exactly, and what else it may mean. Only indexed columns and a few rows."""
+"""The search field: exact matches and a few hits of each kind."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment,
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
 from billing_admin.queries.master_data.services import ServiceFilter, services_by_code
 
-_OWN_NAMES: tuple[tuple[str, InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ...] = (
+_NAMES: tuple[tuple[str, InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ...] = (
     ("invoice", Invoice.id, Invoice.number),
     ("customer", Customer.id, Customer.reference),
     ("service", Service.id, Service.code),
@@ -32,19 +32,19 @@ _IDS: tuple[tuple[str, InstrumentedAttribute[UUID]], ...] = (
 
 
 def exact_match(session: Session, text: str) -> tuple[str, UUID] | None:
-    """The one thing that has this id, number, reference or code, as (kind, id); None if none has, or several have."""
+    """Return kind and id of the only object with this id, number, reference or code, or None."""
     id = parse_uuid(text)
-    found = _by_own_name(session, text) if id is None else _by_id(session, id)
-    return found[0] if len(found) == 1 else None
+    matches = _by_name(session, text) if id is None else _by_id(session, id)
+    return matches[0] if len(matches) == 1 else None
 
 
-def _by_own_name(session: Session, text: str) -> list[tuple[str, UUID]]:
-    """As typed; where that finds nothing, in capitals, as most are written."""
+def _by_name(session: Session, text: str) -> list[tuple[str, UUID]]:
+    """Match the text as typed, or else in capitals, in which most names are written."""
     for spelling in dict.fromkeys((text, text.upper())):
-        ids = [(kind, session.scalar(select(key).where(own == spelling))) for kind, key, own in _OWN_NAMES]
-        found = [(kind, id) for kind, id in ids if id is not None]
-        if found:
-            return found
+        ids = [(kind, session.scalar(select(key).where(name == spelling))) for kind, key, name in _NAMES]
+        matches = [(kind, id) for kind, id in ids if id is not None]
+        if matches:
+            return matches
     return []
 
 
@@ -54,7 +54,7 @@ def _by_id(session: Session, id: UUID) -> list[tuple[str, UUID]]:
 
 @dataclass(frozen=True, slots=True)
 class SearchHits:
-    """The first few of each kind."""
+    """The first few objects of each kind."""
 
     customers: list[Customer]
     invoices: list[Invoice]
@@ -65,7 +65,10 @@ class SearchHits:
 
 
 def search_hits(session: Session, text: str, limit: int) -> SearchHits:
-    """Customers and services whose names hold the text, case and accents aside; invoices by number, customer or total."""
+    """Return customers and services whose names contain the text, and invoices by number, customer or total.
+
+    Case and accents make no difference.
+    """
     invoices = select(Invoice).where(or_(*_invoice_conditions(text)))
     return SearchHits(
         list(session.scalars(customers_by_name(CustomerFilter(q=text, archived=None)).limit(limit))),
@@ -79,7 +82,7 @@ def _invoice_conditions(text: str) -> Iterable[ColumnElement[bool]]:
     yield Invoice.customer_name.icontains(text, autoescape=True)
     yield Invoice.customer_reference.icontains(text, autoescape=True)
     for amount in _amounts(text):
-        yield from _totals(amount)
+        yield from _total_conditions(amount)
 
 
 def _amounts(text: str) -> list[AmountInput]:
@@ -89,14 +92,14 @@ def _amounts(text: str) -> list[AmountInput]:
         return []
 
 
-def _totals(amount: AmountInput) -> Iterable[ColumnElement[bool]]:
-    """The total as it is stored, in minor units, which differ in size by currency."""
+def _total_conditions(amount: AmountInput) -> Iterable[ColumnElement[bool]]:
+    # Totals are stored in minor units, whose number of digits depends on the currency.
     for digits in sorted(set(MINOR_DIGITS.values())):
         codes = [code for code, places in MINOR_DIGITS.items() if places == digits]
-        wanted = [code for code in codes if amount.may_be(code)]
+        currencies = [code for code in codes if amount.may_be(code)]
         try:
-            minor = Money.exactly(amount.in_currency(wanted[0]), wanted[0]).minor if wanted else None
+            minor = Money.exactly(amount.in_currency(currencies[0]), currencies[0]).minor if currencies else None
         except Invalid:
             continue
         if minor is not None:
-            yield and_(Invoice.currency.in_(wanted), Invoice.total == minor)
+            yield and_(Invoice.currency.in_(currencies), Invoice.total == minor)

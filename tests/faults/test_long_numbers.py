@@ -195,7 +195,7 @@ def test_a_file_to_verify_with_a_long_number_is_a_problem_and_no_crash() -> None
 
 def test_a_long_cursor_is_refused(session: Session) -> None:
     for unit in (">s:a~", "1", "~", "\\n", '"'):
-        with at_once(unit), pytest.raises(Invalid, match="not one of ours"):
+        with at_once(unit), pytest.raises(Invalid, match="cursor is not valid"):
             page(session, customers_by_name(CustomerFilter()), 10, f">i:{unit * LONG}")
 
 

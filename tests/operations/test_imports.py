@@ -357,7 +357,7 @@ def test_a_file_that_is_forgotten_meanwhile_stops_the_import(
     rows = "".join(f"acme,1,{number:03d}{'x' * (width - 11)}\n" for number in range(60))
     one = check("charges", "customer,amount,description\n" + rows)
     transaction(imports.start, one.id, SYSTEM, NOW)
-    with pytest.raises(NotFound, match="kept for thirty days"):
+    with pytest.raises(NotFound, match="deleted after thirty days"):
         import_file(one.id, SYSTEM, lambda _count: _forget_files())
     stopped = import_by_id(session, one.id)
     assert (stopped.state, stopped.done) == ("importing", count(session, Charge))

@@ -1,0 +1,1 @@
+"""Reads of people, sessions and API tokens."""

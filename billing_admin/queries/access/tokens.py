@@ -1,4 +1,4 @@
-"""Whose token is this, and what may it do?"""
+"""API tokens: their bearers, and what these may do."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,19 +16,20 @@ from billing_admin.domain.errors import NotAuthenticated, NotFound
 from billing_admin.domain.tokens import digest, is_well_formed
 from billing_admin.models import ApiToken, User
 
+# `last_used_at` is updated once per this time.
 USE_STAYS_FRESH = timedelta(minutes=1)
 
 _TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
 
 
 def usable_tokens(*columns: Any) -> Select[Any]:
-    """These columns of the tokens, and of their owners, that are not revoked and have an active owner, or none."""
+    """Select columns of unrevoked tokens that have an active owner or none, and of these owners."""
     with_owners = ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id)
-    is_good = (_TOKEN.revoked_at.is_(None), or_(_TOKEN.user_id.is_(None), _USER.active))
-    return select(*columns).select_from(with_owners).where(*is_good)
+    is_usable = (_TOKEN.revoked_at.is_(None), or_(_TOKEN.user_id.is_(None), _USER.active))
+    return select(*columns).select_from(with_owners).where(*is_usable)
 
 
-# Asked by every request, hence built once.
+# Built once, since every request runs it.
 _BY_HASH = PreparedQuery(
     usable_tokens(
         *(_TOKEN.id, _TOKEN.name, _TOKEN.scopes, _TOKEN.user_id, _TOKEN.expires_at, _TOKEN.last_used_at, _USER.role)
@@ -38,7 +39,10 @@ _BY_HASH = PreparedQuery(
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who carries a token that is good now, with the role of its owner, if it has one; `fresh`: its last use is written down."""
+    """The bearer of a valid token, with the role of the token's owner, if it has one.
+
+    `fresh` is true while the stored `last_used_at` needs no update.
+    """
 
     actor: Actor
     role: str | None
@@ -47,9 +51,10 @@ class Bearer:
 
 
 def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
-    """The bearer of a token, or None for one that is unknown, expired, revoked, or whose owner is deactivated.
+    """Return the bearer of a token, or None if the token is unknown, expired or revoked or its owner inactive.
 
-    It may do what its scopes and its owner's role both allow. Made on the command line it has no owner: its scopes decide.
+    Permissions are those that both the token's scopes and its owner's role grant. A token created on the
+    command line has no owner; its scopes alone decide.
     """
     if not is_well_formed(secret):
         return None
@@ -72,34 +77,34 @@ _ROLES_BY_TOKEN = PreparedQuery(
 
 
 def valid_tokens(session: Session, bearers: Collection[Bearer]) -> set[Bearer]:
-    """Return the bearers whose tokens are not revoked, and whose owners are active and have the role that they had.
+    """Return the bearers whose tokens are still usable, with owners who have the same role as before.
 
-    Tokens do not change their scopes or expiry, so that a token that was good a moment ago is good if this holds.
+    The scopes and expiry of a token never change, so a token that was valid a moment ago still is.
     """
     roles: dict[UUID, str | None] = dict(_ROLES_BY_TOKEN(session, {"ids": {bearer.actor.id for bearer in bearers}}))
     return {bearer for bearer in bearers if bearer.actor.id in roles and roles[bearer.actor.id] == bearer.role}
 
 
 def bad_token_error() -> NotAuthenticated:
-    """What one is told whose token is not good, whatever is wrong with it."""
+    """Return the error for an invalid token, the same for every reason."""
     return NotAuthenticated("bad_token", "This token is unknown, expired or revoked.")
 
 
 def tokens(session: Session) -> list[ApiToken]:
-    """Every token, newest first, with its owner."""
+    """Return every token with its owner, newest first."""
     return list(session.scalars(select(ApiToken).order_by(ApiToken.created_at.desc(), ApiToken.id.desc())))
 
 
 def token(session: Session, id: UUID) -> ApiToken:
-    """One token, with its owner, or raise NotFound."""
-    found = session.get(ApiToken, id)
-    if found is None:
+    """Return one token with its owner. Raises NotFound."""
+    token = session.get(ApiToken, id)
+    if token is None:
         raise NotFound("unknown_token", f"There is no token {id}.", "id")
-    return found
+    return token
 
 
 def token_state(token: ApiToken, now: datetime) -> str:
-    """Read revoked, expired, inactive (its owner is deactivated) or active off a token."""
+    """Return revoked, expired, inactive (the owner is deactivated) or active."""
     if token.revoked_at is not None:
         return "revoked"
     if token.expires_at <= now:

@@ -1,4 +1,4 @@
-"""People, the sessions they have open, and their failed attempts to sign in."""
+"""People, their sessions, and their failed sign-ins."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from billing_admin.models import SignInFailure, User, UserSession
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a password is checked against."""
+    """A person, and the hash that a password is checked against."""
 
     user_id: UUID
     password_hash: str
@@ -29,7 +29,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session and whose it is; whether it has ended is for `domain.signing_in.Lifetime` to say."""
+    """A session and its person. `domain.sign_in.Lifetime` decides whether it has ended."""
 
     user_id: UUID
     email: str
@@ -39,47 +39,47 @@ class OpenSession:
 
 
 def people(session: Session) -> Sequence[User]:
-    """Everybody who can or could sign in, by e-mail address."""
+    """Return all people, active or not, by e-mail address."""
     return session.scalars(select(User).order_by(User.email)).all()
 
 
 def user(session: Session, id: UUID) -> User:
-    """One of them, or raise NotFound."""
-    found = session.get(User, id)
-    if found is None:
+    """Return one person. Raises NotFound."""
+    user = session.get(User, id)
+    if user is None:
         raise NotFound("unknown_user", f"There is no user {id}.", "id")
-    return found
+    return user
 
 
 def session_token_hash(token: str) -> str:
-    """What is stored of a session's token."""
+    """Return the hash under which a session's token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def credentials(session: Session, email: str) -> Credentials | None:
-    """What an active person signs in with, or None."""
-    found = session.execute(
+    """Return the credentials of an active person, or None."""
+    row = session.execute(
         select(User.id, User.password_hash).where(User.email == fold_email(email), User.active)
     ).one_or_none()
-    return None if found is None else Credentials(*found)
+    return None if row is None else Credentials(row.id, row.password_hash)
 
 
 def open_session(session: Session, token: str) -> OpenSession | None:
-    """The session of an active person that a browser's token belongs to, or None."""
-    found = session.execute(
+    """Return the session of an active person by the browser's token, or None."""
+    row = session.execute(
         select(User.id, User.email, User.role, UserSession.created_at, UserSession.last_seen_at)
         .join(UserSession, UserSession.user_id == User.id)
         .where(UserSession.token_hash == session_token_hash(token), User.active)
     ).one_or_none()
-    return None if found is None else OpenSession(*found)
+    return None if row is None else OpenSession(row.id, row.email, row.role, row.created_at, row.last_seen_at)
 
 
 def is_sign_in_throttled(session: Session, email: str, network: str, now: datetime) -> bool:
-    """Whether too many attempts failed: on this account from this network, or from this network at all."""
+    """Return whether too many sign-ins failed: from this network, or on this account from this network."""
     of_account = func.count().filter(SignInFailure.email == fold_email(email))
-    in_all, on_account = session.execute(
+    from_network, on_account = session.execute(
         select(func.count(), of_account).where(
             SignInFailure.address == network, SignInFailure.at > now - FAILURES_COUNT_FOR
         )
     ).one()
-    return bool(in_all >= FAILURES_PER_ADDRESS or on_account >= FAILURES_PER_ACCOUNT_AND_ADDRESS)
+    return bool(from_network >= FAILURES_PER_ADDRESS or on_account >= FAILURES_PER_ACCOUNT_AND_ADDRESS)

@@ -1,0 +1,1 @@
+"""Reads of billing runs and their preview."""

@@ -1,0 +1,1 @@
+"""Reads of charges, recurring charges and unbilled totals."""

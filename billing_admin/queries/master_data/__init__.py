@@ -1,0 +1,1 @@
+"""Reads of customers, services, tax rates and the organisation."""

@@ -1,0 +1,1 @@
+"""Reads of webhook endpoints, deliveries and payloads."""
