@@ -1,11 +1,14 @@
-"""What billing would make of the pending charges. It writes nothing; preview, run and current invoice share it."""
+"""The documents that billing would make of pending charges, for previews, runs and current invoices.
+
+Nothing here writes.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, select
@@ -37,7 +40,7 @@ from billing_admin.queries.master_data.tax_rates import percent_by_day
 
 @dataclass(frozen=True, slots=True)
 class BillingScope:
-    """Which pending charges billing looks at: up to a day, of some customers or all, in one currency or any; or only some."""
+    """The charges to bill: up to a day; optionally of some customers, in one currency, or with some ids."""
 
     through: date
     customer_ids: Collection[UUID] | None = None
@@ -45,7 +48,7 @@ class BillingScope:
     charge_ids: Collection[UUID] | None = None
 
     def charge_conditions(self) -> list[ColumnElement[bool]]:
-        """The conditions that hold for every unbilled charge of these customers, whatever its day."""
+        """Return the conditions for the unbilled charges in scope, whatever their day."""
         conditions: list[ColumnElement[bool]] = [is_unbilled()]
         if self.customer_ids is not None:
             conditions.append(is_any_of(Charge.customer_id, self.customer_ids))
@@ -56,7 +59,7 @@ class BillingScope:
         return conditions
 
     def account_conditions(self) -> list[ColumnElement[bool]]:
-        """The conditions of customers and currency, of accounts."""
+        """Return the conditions for the accounts in scope."""
         conditions: list[ColumnElement[bool]] = []
         if self.customer_ids is not None:
             conditions.append(is_any_of(Account.customer_id, self.customer_ids))
@@ -67,7 +70,7 @@ class BillingScope:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Unbilled charges that get on no document, their exact sum, and why."""
+    """Unbilled charges that are left out, their exact sum, and the reason."""
 
     customer_id: UUID
     reference: str
@@ -80,7 +83,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would make and what it would leave out. `digest` changes when anything shown here does."""
+    """The documents that a run would make, and the charges that it would leave out.
+
+    `digest` changes with anything that is shown.
+    """
 
     documents: list[PreparedDocument]
     left_out: list[LeftOut]
@@ -88,14 +94,15 @@ class Preview:
 
     @property
     def charges(self) -> int:
-        """How many charges would be billed."""
+        """The number of charges that would be billed."""
         return sum(prepared.document.charges for prepared in self.documents)
 
     @property
     def totals(self) -> list[CurrencyTotal]:
         """The documents' sums per currency."""
+        documents = [prepared.document for prepared in self.documents]
         return sum_by_currency(
-            (p.document.currency, p.document.net, p.document.tax, p.document.total) for p in self.documents
+            (document.currency, document.net, document.tax, document.total) for document in documents
         )
 
 
@@ -121,7 +128,7 @@ def load_documents(session: Session, scope: BillingScope) -> list[PreparedDocume
 
 def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
     """Load the rows that decide what is billed."""
-    groups = _groups(session, scope)
+    groups = _charge_groups(session, scope)
     settings = organisation(session)
     return BillingData(
         groups=groups,
@@ -135,63 +142,89 @@ def _customers(session: Session, ids: set[UUID]) -> dict[UUID, BilledCustomer]:
     party = (Customer.name, Customer.address, Customer.tax_id)
     query = select(Customer.id, Customer.reference, Customer.tax_treatment, *party)
     rows = session.execute(query.where(is_any_of(Customer.id, ids)))
-    return {id: BilledCustomer(reference, treatment, Party(*party)) for id, reference, treatment, *party in rows}
+    return {
+        row.id: BilledCustomer(row.reference, row.tax_treatment, Party(row.name, row.address, row.tax_id))
+        for row in rows
+    }
 
 
-def _groups(session: Session, scope: BillingScope) -> dict[AccountKey, list[ChargeGroup]]:
-    services, apart = _services(session)
+class _GroupSums(NamedTuple):
+    """A row of `_group_sums`: the columns that group charges, then their sums."""
+
+    customer_id: UUID
+    currency: str
+    service_id: UUID | None
+    unit_price: Decimal | None
+    tax_included: bool
+    charge_id: UUID | None
+    percent: Decimal | None
+    charges: int
+    quantity: Decimal
+    amount: Decimal
+    period_from: date
+    period_to: date
+    first_description: str
+    last_description: str
+
+
+def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, list[ChargeGroup]]:
+    services = _service_terms(session)
+    separate = [id for id, service in services.items() if id is not None and service.line_per_charge]
     groups: dict[AccountKey, list[ChargeGroup]] = defaultdict(list)
-    summed = session.connection().execute(_grouped(session, scope, apart)).all()  # to fetch row by row takes longer
-    for row in summed:
-        customer_id, currency, service_id, unit_price, inclusive, charge_id, percent, *row_sums = row
-        charges, quantity, amount, since, until, *words = row_sums
-        code, name, tax, note = services[service_id]
-        if percent is not None:
-            tax = TaxRate(tax.category, percent)
-        groups[customer_id, currency].append(
+    rows = session.connection().execute(_group_sums(session, scope, separate)).all()  # faster than row by row
+    for row in map(_GroupSums._make, rows):
+        service = services[row.service_id]
+        tax = service.tax if row.percent is None else TaxRate(service.tax.category, row.percent)
+        has_one_description = row.first_description == row.last_description or row.service_id is None
+        groups[row.customer_id, row.currency].append(
             ChargeGroup(
-                service_id=service_id,
-                service_code=code,
-                unit_price=unit_price,
-                charge_id=charge_id,
-                description=words[0] if words[0] == words[1] or service_id is None else name,
-                quantity=quantity,
-                amount=amount,
-                charges=charges,
-                period_from=since,
-                period_to=until,
+                service_id=row.service_id,
+                service_code=service.code,
+                unit_price=row.unit_price,
+                charge_id=row.charge_id,
+                description=row.first_description if has_one_description else service.name,
+                quantity=row.quantity,
+                amount=row.amount,
+                charges=row.charges,
+                period_from=row.period_from,
+                period_to=row.period_to,
                 tax=tax,
-                included_percent=tax.percent if inclusive else None,
-                tax_note=note,
+                included_percent=tax.percent if row.tax_included else None,
+                tax_note=service.tax_note,
             )
         )
     return groups
 
 
-def _services(session: Session) -> tuple[dict[UUID | None, tuple[str, str, TaxRate, str]], list[UUID]]:
-    """Code, name, tax rate and its note of every service, those of no service under None; and which want a line per charge."""
-    house = organisation(session).default_tax_rate
-    usual = ("", "", TaxRate(house.category, house.percent), house.note)
-    known: dict[UUID | None, tuple[str, str, TaxRate, str]] = {None: usual}
+class _ServiceTerms(NamedTuple):
+    code: str
+    name: str
+    tax: TaxRate
+    tax_note: str
+    line_per_charge: bool
+
+
+def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
+    """Return the terms of every service by id, and those of charges without a service under None."""
+    default = organisation(session).default_tax_rate
+    without_service = _ServiceTerms("", "", TaxRate(default.category, default.percent), default.note, False)
+    terms: dict[UUID | None, _ServiceTerms] = {None: without_service}
     columns = (Service.id, Service.code, Service.name, Service.line_per_charge, Rate.category, Rate.percent, Rate.note)
-    apart = []
-    for id, code, name, line_per_charge, category, percent, note in session.execute(
-        select(*columns).join(Rate, Rate.id == Service.tax_rate_id)
-    ):
-        known[id] = (code, name, TaxRate(category, percent), note)
-        if line_per_charge:
-            apart.append(id)
-    return known, apart
+    for row in session.execute(select(*columns).join(Rate, Rate.id == Service.tax_rate_id)):
+        tax = TaxRate(row.category, row.percent)
+        terms[row.id] = _ServiceTerms(row.code, row.name, tax, row.note, row.line_per_charge)
+    return terms
 
 
-def _grouped(session: Session, scope: BillingScope, apart: Sequence[UUID]) -> Select[Any]:
-    """Sum the due charges in the database: by service, unit price and tax; alone where there is no service or it wants a
-    line each.
+def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID]) -> Select[Any]:
+    """Sum the charges due by service, unit price and tax; the columns are those of `_GroupSums`.
+
+    A charge without a service, or of a service in `separate`, forms a group of its own.
     """
-    stands_alone: ColumnElement[bool] = Charge.service_id.is_(None)
-    if apart:
-        stands_alone |= Charge.service_id.in_(apart)
-    charge_id = case((stands_alone, Charge.id), else_=null()).label("charge_id")
+    is_separate: ColumnElement[bool] = Charge.service_id.is_(None)
+    if separate:
+        is_separate |= Charge.service_id.in_(separate)
+    charge_id = case((is_separate, Charge.id), else_=null()).label("charge_id")
     by = (Charge.customer_id, Charge.currency, Charge.service_id, Charge.unit_price, Charge.tax_included, charge_id)
     percent = percent_by_day(session)
     return (
@@ -227,7 +260,7 @@ def _left_out(prepared: PreparedDocument) -> LeftOut:
 def _not_due(session: Session, scope: BillingScope) -> list[LeftOut]:
     reason = case((Charge.status == "held", literal(HELD)), else_=literal(AFTER_CUT_OFF)).label("reason")
     by = (Charge.customer_id, Charge.currency, reason)
-    parts = (
+    sums = (
         select(*by, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
         .where(*scope.charge_conditions(), or_(Charge.status == "held", Charge.incurred_on > scope.through))
         .group_by(*by)
@@ -237,16 +270,16 @@ def _not_due(session: Session, scope: BillingScope) -> list[LeftOut]:
         Customer.id,
         Customer.reference,
         Customer.name,
-        parts.c.currency,
-        parts.c.charges,
-        parts.c.amount,
-        parts.c.reason,
-    ).join(parts, parts.c.customer_id == Customer.id)
-    return [LeftOut(*row) for row in session.execute(query)]
+        sums.c.currency,
+        sums.c.charges,
+        sums.c.amount,
+        sums.c.reason,
+    ).join(sums, sums.c.customer_id == Customer.id)
+    return [LeftOut(*row) for row in session.execute(query)]  # the columns are in the order of the fields
 
 
 def current_invoice(session: Session, customer_id: UUID, currency: str, through: date) -> Document | None:
-    """What a customer's pending charges would make if billed now, or None without any; computed, never stored."""
+    """Return the invoice that a customer's pending charges would make today, or None without charges."""
     prepared = prepare_current_document(session, customer_id, currency, through)
     return None if prepared is None else prepared.document
 

@@ -1,7 +1,8 @@
-"""Billing runs: how far each is, what it made, and what it left out."""
+"""Billing runs: the progress of each, its documents, and the charges that it left out."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -29,12 +30,12 @@ class RunReport:
 
 
 def runs() -> Select[BillingRun]:
-    """Every run, newest first; for `paging.page`."""
+    """Select every run, newest first; for `paging.page`."""
     return select(BillingRun).order_by(BillingRun.created_at.desc(), BillingRun.id.desc())
 
 
 def run_report(session: Session, run_id: UUID) -> RunReport:
-    """What became of a run, or raise NotFound."""
+    """Return a run with its counts. Raises NotFound."""
     run = session.get(BillingRun, run_id, populate_existing=True)
     if run is None:
         raise NotFound("unknown_billing_run", f"There is no billing run {run_id}.", "id")
@@ -52,7 +53,7 @@ def run_report(session: Session, run_id: UUID) -> RunReport:
 
 def job_to_join(session: Session, accounts: int) -> Job | None:
     """Return the oldest running job whose billing run has more than this many accounts waiting, or None."""
-    more = (
+    has_more_waiting = (
         select(BillingRunItem.position)
         .where(BillingRunItem.run_id == BillingRun.id, BillingRunItem.state == "waiting")
         .limit(1)
@@ -61,14 +62,14 @@ def job_to_join(session: Session, accounts: int) -> Job | None:
     return session.scalar(
         select(Job)
         .join(BillingRun, BillingRun.id == Job.subject_id)
-        .where(Job.state == "running", BillingRun.state == "running", more.exists())
+        .where(Job.state == "running", BillingRun.state == "running", has_more_waiting.exists())
         .order_by(Job.created_at, Job.id)
         .limit(1)
     )
 
 
 def run_progress(session: Session, run_id: UUID) -> tuple[int, int]:
-    """How many of the run's accounts are billed or left out, and of how many."""
+    """Return how many accounts of the run are processed, and how many it has."""
     due = _due(session, run_id)
     return due.processed, due.accounts
 
@@ -86,7 +87,7 @@ def _due(session: Session, run_id: UUID) -> Record:
 
 
 def left_out_of_run(session: Session, run_id: UUID) -> list[LeftOut]:
-    """The charges that the run left out, and why, by customer reference."""
+    """Return the charges that a run left out, with reasons, by customer reference."""
     item = BillingRunItem
     query = (
         select(
@@ -96,19 +97,20 @@ def left_out_of_run(session: Session, run_id: UUID) -> list[LeftOut]:
         .where(item.run_id == run_id, item.state == "left_out")
         .order_by(Customer.reference, item.currency, item.reason)
     )
+    # The columns are in the order of LeftOut's fields.
     return [LeftOut(*row[:6], row.reason or "") for row in session.execute(query)]
 
 
 def run_totals(session: Session, run_ids: Collection[UUID]) -> Mapping[UUID | None, list[CurrencyTotal]]:
-    """What each of these runs made, per currency; nothing for a run that made nothing."""
+    """Return the sums per currency of each run's documents; an empty list if it made none."""
     sums = (func.sum(amount) for amount in (Invoice.net, Invoice.tax, Invoice.total))
-    query = (
+    query: Select[Any] = (
         select(Invoice.run_id, Invoice.currency, func.count(), *sums)
         .where(is_any_of(Invoice.run_id, run_ids))
         .group_by(Invoice.run_id, Invoice.currency)
         .order_by(Invoice.currency)
     )
-    made: dict[UUID | None, list[CurrencyTotal]] = {run_id: [] for run_id in run_ids}
-    for run_id, currency, *counted in session.execute(query):
-        made[run_id].append(CurrencyTotal(currency, *map(int, counted)))
-    return made
+    totals: dict[UUID | None, list[CurrencyTotal]] = {run_id: [] for run_id in run_ids}
+    for run_id, currency, invoices, net, tax, total in session.execute(query):
+        totals[run_id].append(CurrencyTotal(currency, int(invoices), int(net), int(tax), int(total)))
+    return totals

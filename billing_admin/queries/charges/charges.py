@@ -1,4 +1,4 @@
-"""Charges as people and scripts read them: with the names of customer, service, invoice and poster beside them."""
+"""Charges for people and scripts, with the names of customer, service, invoice and actor."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,17 @@ from billing_admin.queries.master_data.services import service
 from billing_admin.queries.object_ids import invoice_id
 
 LARGE_RESULT = 10_000
-# A likely duplicate on which nobody has decided: neither kept nor cancelled.
+# A likely duplicate that was neither kept nor cancelled.
 TO_REVIEW = and_(Charge.duplicate_of_id.is_not(None), Charge.duplicate_kept_at.is_(None), Charge.status != "cancelled")
 _Replacement = aliased(Charge)
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeFilter:
-    """Which charges; an empty text is no filter. `from_` and `to` are days of incurring, both included."""
+    """A filter for charges. `from_` and `to` are the days on which charges are incurred, both included.
+
+    `likely_duplicates` selects the charges that a person has yet to review, or all others.
+    """
 
     customer: str = ""
     service: str = ""
@@ -38,13 +41,12 @@ class ChargeFilter:
     invoice: str = ""
     line: UUID | None = None
     likely_duplicates: bool | None = None
-    """Those that a person has yet to decide on, or all others."""
 
 
 def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions. Raises NotFound for a customer, service or invoice that does not exist."""
+    """Return the filter as SQL conditions. Raises NotFound for an unknown customer, service or invoice."""
     f = filters
-    wanted: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+    candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (f.customer, lambda: Charge.customer_id == customer(session, f.customer).id),
         (f.service, lambda: Charge.service_id == service(session, f.service).id),
         (f.status, lambda: Charge.status == f.status),
@@ -55,7 +57,7 @@ def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bo
         (f.line, lambda: Charge.invoice_line_id == f.line),
         (f.likely_duplicates is not None, lambda: TO_REVIEW if f.likely_duplicates else ~TO_REVIEW),
     ]
-    return [condition() for given, condition in wanted if given]
+    return [condition() for value, condition in candidates if value]
 
 
 def _lines_of(session: Session, name: str) -> Select[UUID]:
@@ -86,7 +88,7 @@ _VIEW = _VIEWS.where(Charge.id == bindparam("id"))
 
 
 def charge(session: Session, id: UUID) -> Record:
-    """One charge with its names, or raise NotFound."""
+    """Return one charge with its names. Raises NotFound."""
     row = session.execute(_VIEW, {"id": id}).one_or_none()
     if row is None:
         raise NotFound("unknown_charge", f"There is no charge {id}.", "id")
@@ -94,7 +96,7 @@ def charge(session: Session, id: UUID) -> Record:
 
 
 def void_invoices(session: Session, charge_id: UUID) -> Sequence[Record]:
-    """Id and number of the void invoices that a charge once stood on, the first first."""
+    """Return id and number of the void invoices that a charge was on, oldest first."""
     query = (
         select(Invoice.id, Invoice.number)
         .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
@@ -105,23 +107,23 @@ def void_invoices(session: Session, charge_id: UUID) -> Sequence[Record]:
 
 
 def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
-    """The charges that a filter lets through, newest first, each with its names; for `paging.page`."""
+    """Select the charges that match a filter, with their names, newest first; for `paging.page`."""
     return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
 
 
-def charges_with(*more: Any) -> Select[Any]:
-    """Charges with their names and, where more is joined, its columns."""
-    return _VIEWS.add_columns(*more)
+def charges_with(*columns: Any) -> Select[Any]:
+    """Select charges with their names and further columns, whose tables the caller joins."""
+    return _VIEWS.add_columns(*columns)
 
 
 def charges_by_id(session: Session, ids: Iterable[UUID]) -> dict[UUID, Record]:
-    """These charges with their names, by id; what is not there is left out."""
+    """Return charges with their names, by id; unknown ids are omitted."""
     return {row.id: row for row in session.execute(_VIEWS.where(is_any_of(Charge.id, ids)))}
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeSum:
-    """Charges of one currency: how many, and their exact sum."""
+    """The count and exact sum of charges in one currency."""
 
     currency: str
     charges: int
@@ -129,7 +131,7 @@ class ChargeSum:
 
 
 def charge_sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
-    """Count and sum the whole filter exactly, per currency."""
+    """Count and sum the charges that match a filter, per currency."""
     query = (
         select(Charge.currency, func.count(), exact_sum(Charge.amount))
         .where(*conditions(session, filters))
@@ -140,13 +142,13 @@ def charge_sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
 
 
 def is_large(session: Session, filters: ChargeFilter) -> bool:
-    """Whether the filter lets more than 10,000 charges through: too many to sum while somebody waits."""
-    some = select(Charge.id).where(*conditions(session, filters)).limit(LARGE_RESULT + 1).subquery()
-    return (session.scalar(select(func.count()).select_from(some)) or 0) > LARGE_RESULT
+    """Return whether more than 10,000 charges match a filter: too many to sum in a request."""
+    matches = select(Charge.id).where(*conditions(session, filters)).limit(LARGE_RESULT + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(matches)) or 0) > LARGE_RESULT
 
 
 def sums_by_id(session: Session, ids: Sequence[UUID]) -> list[ChargeSum]:
-    """Count and sum some charges exactly, per currency."""
+    """Count and sum charges by their ids, per currency."""
     query = (
         select(Charge.currency, func.count(), exact_sum(Charge.amount))
         .where(is_any_of(Charge.id, ids))
@@ -157,5 +159,5 @@ def sums_by_id(session: Session, ids: Sequence[UUID]) -> list[ChargeSum]:
 
 
 def charge_ids(session: Session, filters: ChargeFilter) -> list[UUID]:
-    """The ids of every charge that the filter lets through."""
+    """Return the ids of the charges that match a filter."""
     return list(session.scalars(select(Charge.id).where(*conditions(session, filters))))

@@ -1,4 +1,4 @@
-"""Late charges: those whose day lay in a period that was billed already when they were posted."""
+"""Late charges: posted when the period of their day was already billed."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -13,12 +13,12 @@ from billing_admin.models.charge import is_unbilled
 
 
 def count_pending_late(session: Session, customer_ids: Iterable[UUID], through: date) -> dict[tuple[UUID, str], int]:
-    """How many late charges these customers have pending up to a day, by customer and currency; accounts without are left out."""
+    """Count the pending late charges of customers up to a day, by customer and currency, zeros omitted."""
     query = (
         select(Charge.customer_id, Charge.currency, func.count())
         .where(
             is_any_of(Charge.customer_id, customer_ids),
-            is_unbilled(),  # lets the index serve
+            is_unbilled(),  # makes SQLite use the index
             Charge.status == "pending",
             Charge.incurred_on <= through,
             Charge.late,
@@ -29,7 +29,7 @@ def count_pending_late(session: Session, customer_ids: Iterable[UUID], through: 
 
 
 def count_late_by_line(session: Session, invoice_id: UUID) -> dict[UUID, int]:
-    """How many late charges each line of an invoice has; lines without are left out."""
+    """Count the late charges on each line of an invoice, zeros omitted."""
     lines = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
     query = (
         select(Charge.invoice_line_id, func.count())
