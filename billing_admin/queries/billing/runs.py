@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -104,13 +103,13 @@ def left_out_of_run(session: Session, run_id: UUID) -> list[LeftOut]:
 def run_totals(session: Session, run_ids: Collection[UUID]) -> Mapping[UUID | None, list[CurrencyTotal]]:
     """Return the sums per currency of each run's documents; an empty list if it made none."""
     sums = (func.sum(amount) for amount in (Invoice.net, Invoice.tax, Invoice.total))
-    query: Select[Any] = (
+    query = (
         select(Invoice.run_id, Invoice.currency, func.count(), *sums)
         .where(is_any_of(Invoice.run_id, run_ids))
         .group_by(Invoice.run_id, Invoice.currency)
         .order_by(Invoice.currency)
     )
     totals: dict[UUID | None, list[CurrencyTotal]] = {run_id: [] for run_id in run_ids}
-    for run_id, currency, invoices, net, tax, total in session.execute(query):
-        totals[run_id].append(CurrencyTotal(currency, int(invoices), int(net), int(tax), int(total)))
+    for run_id, currency, *counts in session.execute(query):  # documents, net, tax, total
+        totals[run_id].append(CurrencyTotal(currency, *map(int, counts)))
     return totals

@@ -1,4 +1,4 @@
-"""Recurring charges as people and scripts read them: with their names, what comes next, and what was posted."""
+"""Recurring charges for people and scripts, with their names, upcoming charges and posted charges."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ UPCOMING_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class RecurringFilter:
-    """Which recurring charges; an empty text is no filter. `today` decides which have ended."""
+    """A filter for recurring charges; `today` decides which have ended."""
 
     today: date
     customer: str = ""
@@ -38,20 +38,23 @@ class RecurringFilter:
 
 
 def recurring_charges(session: Session, filters: RecurringFilter) -> Select[Any]:
-    """Those that a filter lets through, newest first, with their names; for `paging.page`. Raises NotFound as charges do."""
+    """Select the recurring charges that match a filter, with names, newest first; for `paging.page`.
+
+    Raises NotFound for an unknown customer or service.
+    """
     f, row = filters, RecurringCharge
-    wanted: list[tuple[str, Callable[[], ColumnElement[bool]]]] = [
+    candidates: list[tuple[str, Callable[[], ColumnElement[bool]]]] = [
         (f.customer, lambda: row.customer_id == customer(session, f.customer).id),
         (f.service, lambda: row.service_id == service(session, f.service).id),
         (f.status, lambda: _in_state(f.status, f.today)),
         (f.currency, lambda: row.currency == f.currency),
     ]
-    query = _VIEWS.where(*(condition() for given, condition in wanted if given))
+    query = _VIEWS.where(*(condition() for value, condition in candidates if value))
     return query.order_by(RecurringCharge.created_at.desc(), RecurringCharge.id.desc())
 
 
 def _in_state(state: str, today: date) -> ColumnElement[bool]:
-    """As `Schedule.state` says it; a test compares the two."""
+    """Return the condition for a state, as `Schedule.state` computes it; a test compares the two."""
     ended = RecurringCharge.ends_on.is_not(None) & (RecurringCharge.ends_on < today)
     paused = RecurringCharge.paused_on.is_not(None)
     return ended if state == "ended" else ~ended & (paused if state == "paused" else ~paused)
@@ -79,7 +82,7 @@ _VIEWS: Select[Any] = (
 
 
 def recurring_charge(session: Session, id: UUID) -> Record:
-    """One recurring charge with its names, or raise NotFound."""
+    """Return one recurring charge with its names. Raises NotFound."""
     row = session.execute(_VIEWS.where(RecurringCharge.id == id)).one_or_none()
     if row is None:
         raise NotFound("unknown_recurring_charge", f"There is no recurring charge {id}.", "id")
@@ -87,15 +90,16 @@ def recurring_charge(session: Session, id: UUID) -> Record:
 
 
 def schedule_of(row: Any) -> Schedule:
-    """When a recurring charge, or the row of one, is due."""
+    """Return the schedule of a recurring charge or of its row."""
     return Schedule(row.interval, row.anchor_on, row.starts_on, row.ends_on, row.posted_through, row.paused_on)
 
 
 @dataclass(frozen=True, slots=True)
 class UpcomingCharge:
-    """A charge to come, at today's price; `amount` is None where there is no price.
+    """An upcoming charge at today's price; `amount` is None if there is no price.
 
-    A partial period is a plain amount: quantity 1, no unit price, and `of_days`, the length of the whole period.
+    The charge of a partial period has quantity 1, an amount without a unit price, and `of_days`, the
+    length of the whole period in days.
     """
 
     period_from: date
@@ -107,23 +111,23 @@ class UpcomingCharge:
 
     @property
     def share(self) -> str:
-        """`25 of 30 days` of a partial period, else nothing."""
+        """`25 of 30 days` for a partial period, else an empty text."""
         return "" if self.of_days is None else f"{count_days(self.period_from, self.period_to)} of {self.of_days} days"
 
 
-def upcoming_charges(row: Record, most: int = UPCOMING_SHOWN) -> list[UpcomingCharge]:
-    """What will be posted next. Nothing while it is paused."""
-    periods = () if row.paused_on else islice(schedule_of(row).periods(), most)
-    return [_coming(row, period) for period in periods]
+def upcoming_charges(row: Record, limit: int = UPCOMING_SHOWN) -> list[UpcomingCharge]:
+    """Return the next charges of a schedule; none while it is paused."""
+    periods = () if row.paused_on else islice(schedule_of(row).periods(), limit)
+    return [_upcoming_charge(row, period) for period in periods]
 
 
 def due_charges(session: Session, through: date) -> list[tuple[Record, UpcomingCharge]]:
-    """Everything that posting up to a day would post, in no transaction of its own: a rehearsal."""
-    rows = session.execute(_VIEWS.where(*_perhaps_due(through)).order_by(Customer.reference, RecurringCharge.id))
-    return [(row, _coming(row, period)) for row in rows for period in schedule_of(row).due(through)]
+    """Return the charges that posting up to a day would make, with their recurring charges; writes nothing."""
+    rows = session.execute(_VIEWS.where(*_may_be_due(through)).order_by(Customer.reference, RecurringCharge.id))
+    return [(row, _upcoming_charge(row, period)) for row in rows for period in schedule_of(row).due(through)]
 
 
-def _coming(row: Record, period: Period) -> UpcomingCharge:
+def _upcoming_charge(row: Record, period: Period) -> UpcomingCharge:
     unit_price = row.list_price if row.unit_price is None else row.unit_price
     if period.is_partial:
         amount = None if unit_price is None else period.partial_amount(row.quantity, unit_price)
@@ -133,7 +137,7 @@ def _coming(row: Record, period: Period) -> UpcomingCharge:
 
 
 def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUID, str], tuple[Decimal, bool]]:
-    """Return unit price, and whether it includes tax, by service and currency."""
+    """Return (unit price, whether it includes tax) by service and currency."""
     price = ServicePrice
     query = select(price.service_id, price.currency, price.unit_price, price.includes_tax)
     rows = session.execute(query.where(is_any_of(price.service_id, service_ids)))
@@ -141,12 +145,12 @@ def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUI
 
 
 def due_recurring_charge_ids(session: Session, through: date) -> list[UUID]:
-    """The ids of those of which something may be due, in their order."""
-    query = select(RecurringCharge.id).where(*_perhaps_due(through))
+    """Return the ids of recurring charges that may be due, in order."""
+    query = select(RecurringCharge.id).where(*_may_be_due(through))
     return list(session.scalars(query.order_by(RecurringCharge.id)))
 
 
-def _perhaps_due(through: date) -> tuple[ColumnElement[bool], ...]:
+def _may_be_due(through: date) -> tuple[ColumnElement[bool], ...]:
     row = RecurringCharge
     posted = row.posted_through
     return (
@@ -157,7 +161,7 @@ def _perhaps_due(through: date) -> tuple[ColumnElement[bool], ...]:
 
 
 def posted_charges(id: UUID) -> Select[Any]:
-    """The charges that a schedule posted, newest first, each with its names and the days it is for; for `paging.page`."""
+    """Select the charges of a schedule with names and periods, newest first; for `paging.page`."""
     posting = RecurringPosting
     return (
         charges.charges_with(posting.period_from, posting.period_to, posting.takes_back)
@@ -168,14 +172,17 @@ def posted_charges(id: UUID) -> Select[Any]:
 
 
 def recurring_charge_of(session: Session, charge_id: UUID) -> UUID | None:
-    """The schedule that posted a charge, if one did."""
+    """Return the id of the recurring charge that posted a charge, or None."""
     query = select(RecurringPosting.recurring_charge_id).where(RecurringPosting.charge_id == charge_id)
     return session.scalar(query)
 
 
 @dataclass(slots=True)
 class PostedPeriod:
-    """A period as it was posted: its days, the last that is charged now, and all its charges, the period's own first."""
+    """A posted period: its first and last day, the last day that is charged now, and its charges.
+
+    The period's own charge is the first; later ones take back some of its days.
+    """
 
     first: date
     last: date
@@ -184,7 +191,7 @@ class PostedPeriod:
 
 
 def periods_posted_beyond(session: Session, id: UUID, last_day: date) -> list[PostedPeriod]:
-    """The periods of a schedule that are charged for days after one."""
+    """Return the periods of a schedule that are charged beyond a day."""
     query = select(RecurringPosting).where(RecurringPosting.recurring_charge_id == id)
     periods: dict[date, PostedPeriod] = {}
     for posting in session.scalars(query.order_by(RecurringPosting.period_from, RecurringPosting.takes_back)):
@@ -201,6 +208,6 @@ def existing_charge_ids(session: Session, ids: Sequence[UUID]) -> set[UUID]:
 
 
 def charges_of_schedules(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:
-    """Which of these charges are known as posted by a schedule."""
+    """Return which of these charges a schedule posted."""
     query = select(RecurringPosting.charge_id).where(is_any_of(RecurringPosting.charge_id, charge_ids))
     return set(session.scalars(query))

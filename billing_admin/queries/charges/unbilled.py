@@ -1,4 +1,4 @@
-"""What waits to be billed: by customer, with its age. Totals come from the accounts, where they are kept."""
+"""Unbilled charges by account, with their age. Totals come from the accounts, selection store them."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,13 +19,13 @@ from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.charges.charges import TO_REVIEW
 
 AGE_LIMITS = (30, 60, 90)
-_ANY = (Account.pending_charges > 0) | (Account.held_charges > 0)
-_PENDING = (is_unbilled(), Charge.status == "pending")  # the first part lets the index serve
+_HAS_UNBILLED = (Account.pending_charges > 0) | (Account.held_charges > 0)
+_PENDING = (is_unbilled(), Charge.status == "pending")  # the first condition makes SQLite use the index
 
 
 @dataclass(frozen=True, slots=True)
 class UnbilledTotal:
-    """What is unbilled in one currency: counts and exact sums."""
+    """The unbilled charges in one currency: counts and exact sums."""
 
     currency: str
     accounts: int
@@ -37,7 +37,7 @@ class UnbilledTotal:
 
 @dataclass(frozen=True, slots=True)
 class UnbilledFilter:
-    """Which accounts: `q` is looked for, folded, in the customer; with `through`, what is pending up to that day."""
+    """A filter for accounts. `q` is a part of the customer; `through` selects charges pending up to a day."""
 
     q: str = ""
     currency: str = ""
@@ -47,18 +47,20 @@ class UnbilledFilter:
 NO_FILTER = UnbilledFilter()
 
 
-def _of(currency: Any, customer_id: Any, filters: UnbilledFilter) -> list[ColumnElement[bool]]:
+def _conditions(currency: Any, customer_id: Any, filters: UnbilledFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filters.currency:
         conditions.append(currency == filters.currency)
     if filters.q:
-        found = select(Customer.id).where(Customer.search.contains(fold_for_search(filters.q, "q"), autoescape=True))
-        conditions.append(customer_id.in_(found))
+        customer_ids = select(Customer.id).where(
+            Customer.search.contains(fold_for_search(filters.q, "q"), autoescape=True)
+        )
+        conditions.append(customer_id.in_(customer_ids))
     return conditions
 
 
 def unbilled_totals(session: Session, filters: UnbilledFilter = NO_FILTER) -> list[UnbilledTotal]:
-    """What is unbilled in all, whatever its day, per currency."""
+    """Return the totals of unbilled charges of any day, per currency."""
     query = (
         select(
             Account.currency,
@@ -68,25 +70,32 @@ def unbilled_totals(session: Session, filters: UnbilledFilter = NO_FILTER) -> li
             func.sum(Account.held_charges),
             exact_sum(Account.held_amount),
         )
-        .where(_ANY, *_of(Account.currency, Account.customer_id, filters))
+        .where(_HAS_UNBILLED, *_conditions(Account.currency, Account.customer_id, filters))
         .group_by(Account.currency)
         .order_by(Account.currency)
     )
     return [
-        UnbilledTotal(currency, accounts, int(pending), amount, int(held), held_amount)
-        for currency, accounts, pending, amount, held, held_amount in session.execute(query)
+        UnbilledTotal(
+            currency=currency,
+            accounts=accounts,
+            pending_charges=int(pending_charges),
+            pending_amount=pending_amount,
+            held_charges=int(held_charges),
+            held_amount=held_amount,
+        )
+        for currency, accounts, pending_charges, pending_amount, held_charges, held_amount in session.execute(query)
     ]
 
 
 def unbilled_accounts(filters: UnbilledFilter = NO_FILTER) -> Select[Any]:
-    """The accounts with something unbilled, by customer name, with the customer's names; for `paging.page`.
+    """Select the accounts with unbilled charges, with customer names, by name; for `paging.page`.
 
-    With a last day, only those with something pending up to it.
+    With `through`, only accounts with pending charges up to that day.
     """
     query = (
         select(*Account.__table__.c, Customer.reference, Customer.name)
         .join(Customer, Customer.id == Account.customer_id)
-        .where(_ANY, *_of(Account.currency, Account.customer_id, filters))
+        .where(_HAS_UNBILLED, *_conditions(Account.currency, Account.customer_id, filters))
         .order_by(Customer.name, Customer.id, Account.currency)
     )
     if filters.through is None:
@@ -102,9 +111,9 @@ def unbilled_accounts(filters: UnbilledFilter = NO_FILTER) -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class PendingCharges:
-    """What one account has pending up to a day: count, exact sum, oldest day, and the exact sums per age.
+    """The pending charges of one account up to a day: count, exact sum, oldest day, and sums by age.
 
-    `ages` has a sum for up to 30, 31 to 60, 61 to 90 and more than 90 days before that day.
+    `ages` holds the sums for up to 30, 31 to 60, 61 to 90 and more than 90 days before that day.
     """
 
     charges: int
@@ -116,14 +125,17 @@ class PendingCharges:
 def pending_by_account(
     session: Session, customer_ids: set[UUID], through: date | None, aged_on: date | None = None
 ) -> dict[tuple[UUID, str], PendingCharges]:
-    """What each of these customers' accounts has pending up to a day, by customer and currency.
+    """Return the pending charges of customers up to a day, by customer and currency.
 
-    Without a last day it is everything pending, aged on `aged_on`; what is still to come then counts as new.
+    Without `through`, all pending charges count, with their age on `aged_on`; those of a future day count
+    as new.
     """
-    aged = aged_on or through
-    if aged is None:
-        raise ValueError("Ages need a day to be counted from.")
-    columns = [exact_sum(case((_age(bucket, aged), Charge.amount))) for bucket in range(len(AGE_LIMITS) + 1)]
+    age_day = aged_on or through
+    if age_day is None:
+        raise ValueError("Ages need a day from selection they are counted.")
+    columns = [
+        exact_sum(case((_age_condition(bucket, age_day), Charge.amount))) for bucket in range(len(AGE_LIMITS) + 1)
+    ]
     query = (
         select(
             Charge.customer_id,
@@ -138,28 +150,29 @@ def pending_by_account(
     )
     if through is not None:
         query = query.where(Charge.incurred_on <= through)
-    return {(row[0], row[1]): _due(row) for row in session.execute(query)}
+    return {(row[0], row[1]): _pending_charges(row) for row in session.execute(query)}
 
 
-def _age(bucket: int, aged_on: date) -> Any:
-    oldest = aged_on - timedelta(days=AGE_LIMITS[min(bucket, len(AGE_LIMITS) - 1)])
+def _age_condition(bucket: int, age_day: date) -> Any:
+    oldest = age_day - timedelta(days=AGE_LIMITS[min(bucket, len(AGE_LIMITS) - 1)])
     if bucket == 0:
         return Charge.incurred_on >= oldest
-    newest = aged_on - timedelta(days=AGE_LIMITS[bucket - 1] + 1)
+    newest = age_day - timedelta(days=AGE_LIMITS[bucket - 1] + 1)
     return Charge.incurred_on <= newest if bucket == len(AGE_LIMITS) else Charge.incurred_on.between(oldest, newest)
 
 
-def _due(row: Record) -> PendingCharges:
+def _pending_charges(row: Record) -> PendingCharges:
+    # The row: customer id, currency, count, sum, oldest day, then a sum for each age.
     return PendingCharges(row[2], row[3], row[4], tuple(ZERO if amount is None else amount for amount in row[5:]))
 
 
 def pending_totals(
     session: Session, through: date, filters: UnbilledFilter = NO_FILTER
 ) -> list[tuple[str, int, Decimal]]:
-    """Currency, count and exact sum of everything pending up to a day."""
+    """Return currency, count and exact sum of all charges pending up to a day."""
     query = (
         select(Charge.currency, func.count(), exact_sum(Charge.amount))
-        .where(*_PENDING, Charge.incurred_on <= through, *_of(Charge.currency, Charge.customer_id, filters))
+        .where(*_PENDING, Charge.incurred_on <= through, *_conditions(Charge.currency, Charge.customer_id, filters))
         .group_by(Charge.currency)
         .order_by(Charge.currency)
     )
@@ -168,7 +181,7 @@ def pending_totals(
 
 @dataclass(frozen=True, slots=True)
 class UnbilledSelection:
-    """Which unbilled charges of one account: up to a day, of one status, among some ids; or all of them."""
+    """Unbilled charges of one account: all, or those up to a day, of one status or with given ids."""
 
     customer_id: UUID
     currency: str
@@ -177,23 +190,23 @@ class UnbilledSelection:
     ids: tuple[UUID, ...] | None = None
 
 
-def _waiting(which: UnbilledSelection) -> list[ColumnElement[bool]]:
+def _selection_conditions(selection: UnbilledSelection) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
-        Charge.customer_id == which.customer_id,
-        Charge.currency == which.currency,
+        Charge.customer_id == selection.customer_id,
+        Charge.currency == selection.currency,
         is_unbilled(),
     ]
-    if which.through is not None:
-        conditions.append(Charge.incurred_on <= which.through)
-    if which.status:
-        conditions.append(Charge.status == which.status)
-    if which.ids is not None:
-        conditions.append(is_any_of(Charge.id, which.ids))
+    if selection.through is not None:
+        conditions.append(Charge.incurred_on <= selection.through)
+    if selection.status:
+        conditions.append(Charge.status == selection.status)
+    if selection.ids is not None:
+        conditions.append(is_any_of(Charge.id, selection.ids))
     return conditions
 
 
-def selected_charges(which: UnbilledSelection) -> Select[Any]:
-    """These charges, oldest day first, each with its service's code; for `paging.page`."""
+def selected_charges(selection: UnbilledSelection) -> Select[Any]:
+    """Select the charges, oldest day first, each with its service; for `paging.page`."""
     return (
         select(
             *Charge.__table__.c,
@@ -202,24 +215,26 @@ def selected_charges(which: UnbilledSelection) -> Select[Any]:
             TO_REVIEW.label("is_likely_duplicate"),
         )
         .outerjoin(Service, Service.id == Charge.service_id)
-        .where(*_waiting(which))
+        .where(*_selection_conditions(selection))
         .order_by(Charge.incurred_on, Charge.id)
     )
 
 
-def selected_sums_by_status(session: Session, which: UnbilledSelection) -> dict[str, tuple[int, Decimal]]:
-    """Count and exact sum of these charges by status; nothing is 0 and 0."""
-    query = select(Charge.status, func.count(), exact_sum(Charge.amount)).where(*_waiting(which))
-    found = {status: (count, amount) for status, count, amount in session.execute(query.group_by(Charge.status))}
-    return {status: found.get(status, (0, ZERO)) for status in ("pending", "held")}
+def selected_sums_by_status(session: Session, selection: UnbilledSelection) -> dict[str, tuple[int, Decimal]]:
+    """Return count and exact sum of pending and of held charges."""
+    query = select(Charge.status, func.count(), exact_sum(Charge.amount)).where(*_selection_conditions(selection))
+    sums = {status: (count, amount) for status, count, amount in session.execute(query.group_by(Charge.status))}
+    return {status: sums.get(status, (0, ZERO)) for status in ("pending", "held")}
 
 
-def selected_sum(session: Session, which: UnbilledSelection) -> tuple[int, Decimal]:
-    """Count and exact sum of all these charges."""
-    count, amount = session.execute(select(func.count(), exact_sum(Charge.amount)).where(*_waiting(which))).one()
+def selected_sum(session: Session, selection: UnbilledSelection) -> tuple[int, Decimal]:
+    """Return count and exact sum of the charges."""
+    count, amount = session.execute(
+        select(func.count(), exact_sum(Charge.amount)).where(*_selection_conditions(selection))
+    ).one()
     return count, amount if count else ZERO
 
 
-def selected_ids(session: Session, which: UnbilledSelection) -> list[UUID]:
-    """The ids of these charges."""
-    return list(session.scalars(select(Charge.id).where(*_waiting(which))))
+def selected_ids(session: Session, selection: UnbilledSelection) -> list[UUID]:
+    """Return the ids of the charges."""
+    return list(session.scalars(select(Charge.id).where(*_selection_conditions(selection))))

@@ -1,4 +1,4 @@
-"""What credit notes took back of an invoice, and what is left of it. Money is in minor units."""
+"""The part of an invoice that is credited, and the part that still can be. Money is in minor units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
 
 @dataclass(frozen=True, slots=True)
 class CreditSpec:
-    """What to credit of an invoice, and why: net amounts by line, or one amount with its tax; all in major units."""
+    """A request to credit an invoice: net amounts by line, or one amount with tax; in major units."""
 
     reason: str
     amount: Decimal | None = None
@@ -35,7 +35,7 @@ class CreditSpec:
 
 
 def creditable(session: Session, invoice_id: UUID) -> Creditable:
-    """An invoice with what was credited of each of its lines and rates, or raise NotFound."""
+    """Return an invoice with the credited amounts of its lines and rates. Raises NotFound."""
     invoice = session.execute(select(Invoice.number, Invoice.currency).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
         raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
@@ -43,9 +43,11 @@ def creditable(session: Session, invoice_id: UUID) -> Creditable:
 
 
 def _lines(session: Session, invoice_id: UUID) -> tuple[CreditableLine, ...]:
-    back = aliased(InvoiceLine)
+    credit_line = aliased(InvoiceLine)
     credited = (
-        select(func.coalesce(func.sum(back.net), 0)).where(back.corrects_line_id == InvoiceLine.id).scalar_subquery()
+        select(func.coalesce(func.sum(credit_line.net), 0))
+        .where(credit_line.corrects_line_id == InvoiceLine.id)
+        .scalar_subquery()
     )
     query = (
         select(
@@ -55,56 +57,67 @@ def _lines(session: Session, invoice_id: UUID) -> tuple[CreditableLine, ...]:
             InvoiceLine.tax_percent,
             InvoiceLine.gross,
             InvoiceLine.net,
-            credited,
+            credited.label("credited"),
         )
         .where(InvoiceLine.invoice_id == invoice_id)
         .order_by(InvoiceLine.position)
     )
     return tuple(
-        CreditableLine(id, position, TaxRate(category, percent), gross is not None and bool(percent), net, int(before))
-        for id, position, category, percent, gross, net, before in session.execute(query)
+        CreditableLine(
+            row.id,
+            row.position,
+            TaxRate(row.tax_category, row.tax_percent),
+            row.gross is not None and bool(row.tax_percent),
+            row.net,
+            int(row.credited),
+        )
+        for row in session.execute(query)
     )
 
 
 def _taxes(session: Session, invoice_id: UUID) -> tuple[CreditableTax, ...]:
     columns = (InvoiceTax.category, InvoiceTax.percent, InvoiceTax.included)
     notes = select(Invoice.id).where(Invoice.corrects_id == invoice_id)
-    back = (
+    credit_taxes = (
         select(*columns, func.sum(InvoiceTax.base), func.sum(InvoiceTax.tax))
         .where(InvoiceTax.invoice_id.in_(notes))
         .group_by(*columns)
     )
-    credited = {tuple(row[:3]): (int(row[3]), int(row[4])) for row in session.execute(back)}
-    own = select(*columns, InvoiceTax.base, InvoiceTax.tax).where(InvoiceTax.invoice_id == invoice_id)
+    # Base and tax credited, by (category, percent, included).
+    credited = {tuple(row[:3]): (int(row[3]), int(row[4])) for row in session.execute(credit_taxes)}
+    invoice_taxes = select(*columns, InvoiceTax.base, InvoiceTax.tax).where(InvoiceTax.invoice_id == invoice_id)
     return tuple(
         CreditableTax(
             TaxRate(category, percent), included, base, tax, *credited.get((category, percent, included), (0, 0))
         )
-        for category, percent, included, base, tax in session.execute(own.order_by(InvoiceTax.position))
+        for category, percent, included, base, tax in session.execute(invoice_taxes.order_by(InvoiceTax.position))
     )
 
 
 def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
-    """What a credit note would take back. Raises Invalid unless lines or an amount are given, and as `domain.crediting` does."""
+    """Return what a credit note would credit.
+
+    Raises Invalid unless either lines or an amount are given, and as `domain.credit_notes` does.
+    """
     if (spec.amount is None) == (not spec.lines):
         raise Invalid("amount_or_lines", "Give either an amount, or lines with their net amounts.", "amount")
     if spec.amount is not None:
         return credit_amount(invoice, to_minor_units(spec.amount, invoice.currency, "amount"))
-    asked = [
+    amounts = [
         (id, to_minor_units(net, invoice.currency, "lines", place, "amount"))
         for place, (id, net) in enumerate(spec.lines)
     ]
-    if len(dict(asked)) != len(asked):
+    if len(dict(amounts)) != len(amounts):
         raise Invalid("line_twice", "Name each line once.", "lines")
-    return credit_lines(invoice, dict(asked))
+    return credit_lines(invoice, dict(amounts))
 
 
 def to_minor_units(amount: Decimal, currency: str, *field: str | int) -> int:
-    """An amount in minor units. Raises Invalid when it has more digits than the currency."""
+    """Return an amount in minor units. Raises Invalid for more decimal places than the currency has."""
     return Money.exactly(exact_decimal(amount, *field), currency, *field).minor
 
 
 def credit_notes(session: Session, invoice_id: UUID) -> Sequence[Invoice]:
-    """The credit notes of an invoice, in the order of their numbers."""
+    """Return the credit notes of an invoice, in the order of their numbers."""
     query = select(Invoice).where(Invoice.corrects_id == invoice_id)
     return session.scalars(query.order_by(Invoice.issue_date, Invoice.number)).all()

@@ -1,4 +1,4 @@
-"""Documents as their tables hold them, for whoever computes over the whole of one: to seal it, or to see whether it is sound."""
+"""Documents as rows of their tables, to compute or check the hash of a whole document."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,7 +14,7 @@ from billing_admin.models import InvoiceLine, InvoiceTax
 
 
 def load_document_rows(session: Session, invoices: Sequence[Row]) -> list[DocumentRows]:
-    """These invoices' rows, in their order, each with its lines and taxes."""
+    """Return the rows of documents, in their order, each with its lines and taxes."""
     ids = [row["id"] for row in invoices]
     lines = _parts(session, InvoiceLine.__table__, InvoiceLine.invoice_id, InvoiceLine.position, ids)
     taxes = _parts(session, InvoiceTax.__table__, InvoiceTax.invoice_id, InvoiceTax.position, ids)

@@ -1,4 +1,4 @@
-"""How a stored invoice came about, from the charges on its lines to its total."""
+"""The computation of a stored invoice, from the charges on its lines to its total."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -15,12 +15,14 @@ from billing_admin.models.base import exact_sum
 
 
 def load_explanation(session: Session, invoice: Invoice) -> Explanation:
-    """Make the document anew of the charges on its lines, and set what is stored beside it.
+    """Recompute a document from the charges on its lines, next to the stored figures.
 
-    Raises NotFound for a credit note, which takes back parts of an invoice and has no charges.
+    Raises NotFound for a credit note, which has no charges.
     """
     if invoice.kind != "invoice":
-        raise NotFound("not_explained", "A credit note has no charges: look at how its invoice came about.", "invoice")
+        raise NotFound(
+            "not_explained", "A credit note has no charges. Look at the explanation of its invoice.", "invoice"
+        )
     sums = _sums(session, invoice)
     groups = [_group(invoice, line, sums.get(line.id, ZERO)) for line in invoice.lines]
     taxes = {
@@ -37,7 +39,7 @@ def load_explanation(session: Session, invoice: Invoice) -> Explanation:
 
 
 def _sums(session: Session, invoice: Invoice) -> dict[UUID, Decimal]:
-    """The exact sum of each line's charges; those of a void invoice have left its lines, which are remembered."""
+    """Return the exact sum of each line's charges; `voided_charges` holds those of a void invoice."""
     of_invoice = InvoiceLine.invoice_id == invoice.id
     if invoice.status == "void":
         query = (
