@@ -1,8 +1,9 @@
-"""The accounting journal, read off documents and payments: everything counts from its own day. Money is in minor units.
+"""The accounting journal, computed from documents and payments by their own days, in minor units.
 
-An invoice, a credit note and a void move receivables against revenue and tax; a payment, a write-off and a reversal move
-money against the customer's credit, and an allocation and its withdrawal move credit against receivables. Allocations of the
-day a payment came in, and withdrawals of the day it is reversed, are parts of its own transaction.
+An invoice, a credit note and a void are booked from receivables to revenue and tax; a payment, a
+write-off and a reversal from money to the customer's credit; an allocation and its withdrawal from
+credit to receivables. Allocations made on the day of the payment, and withdrawals on the day of its
+reversal, are part of the payment's own transaction.
 """
 
 from collections import defaultdict
@@ -26,55 +27,55 @@ from billing_admin.queries.master_data.organisation import organisation
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 FETCH_SIZE = 2_000
-# Within a day, in this order.
+# The order of transactions within a day.
 TRANSACTION_KINDS = ("invoice", "credit_note", "void", "payment", "write_off", "allocation", "withdrawal", "reversal")
 OPENING = "opening"
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days, both included; None is as far as there is. Raises Invalid where the first comes after the last."""
+    """First and last day, both included; None is unlimited. Raises Invalid if the first is after the last."""
 
     first: date | None = None
     last: date | None = None
 
     def __post_init__(self) -> None:
         if self.first and self.last and self.first > self.last:
-            raise Invalid("out_of_order", "Let the first day come before the last.", "from")
+            raise Invalid("out_of_order", "The first day must not be after the last day.", "from")
 
 
 def accounts(session: Session) -> Accounts:
-    """What the accounts are called."""
+    """Return the account names of the organisation."""
     return Accounts.of(organisation(session).journal_accounts)
 
 
 def transactions(session: Session, period: Period, opening: bool = False) -> Iterator[Transaction]:
-    """The transactions of a period by day; before them, if wanted, one of what all that came before it adds up to."""
+    """Yield the transactions of a period by day, after one with the opening balances if `opening`."""
     names = accounts(session)
     if opening and period.first:
-        before = merge_postings(_opening(session, names, period.first))
-        if before:
-            yield Transaction(period.first, OPENING, "", "", "", None, before)
-    with session.execute(_ordered(period).execution_options(yield_per=FETCH_SIZE)) as found:
-        for (on, rank, id), rows in groupby(found, key=lambda row: (row.on, row.rank, row.id)):
-            own = list(rows)
-            postings = merge_postings(_posting(names, row, int(row.minor)) for row in own)
+        balances = merge_postings(_opening_postings(session, names, period.first))
+        if balances:
+            yield Transaction(period.first, OPENING, "", "", "", None, balances)
+    with session.execute(_ordered(period).execution_options(yield_per=FETCH_SIZE)) as entries:
+        for (on, rank, id), group in groupby(entries, key=lambda row: (row.on, row.rank, row.id)):
+            rows = list(group)
+            postings = merge_postings(_posting(names, row, int(row.minor)) for row in rows)
             if postings:
-                first = own[0]
+                first = rows[0]
                 yield Transaction(
                     on, TRANSACTION_KINDS[rank], first.number, first.customer, first.customer_name, id, postings
                 )
 
 
-def _opening(session: Session, names: Accounts, first: date) -> Iterator[Posting]:
-    every = union_all(*_ENTRIES).subquery().c
-    account = (every.customer, every.currency, every.part, every.word, every.own, every.percent)
-    query: Rows = select(*account, func.sum(every.minor).label("minor")).where(every.on < first).group_by(*account)
-    added: dict[tuple[str, str], int] = defaultdict(int)
+def _opening_postings(session: Session, names: Accounts, first: date) -> Iterator[Posting]:
+    entry = union_all(*_ENTRIES).subquery().c
+    account = (entry.customer, entry.currency, entry.part, entry.code, entry.own_account, entry.percent)
+    query: Rows = select(*account, func.sum(entry.minor).label("minor")).where(entry.on < first).group_by(*account)
+    balances: dict[tuple[str, str], int] = defaultdict(int)
     for row in session.execute(query):
-        one = _posting(names, row, int(row.minor))
-        added[one.account, one.currency] += one.minor
-    return (Posting(account, minor, currency) for (account, currency), minor in added.items())
+        posting = _posting(names, row, int(row.minor))
+        balances[posting.account, posting.currency] += posting.minor
+    return (Posting(account, minor, currency) for (account, currency), minor in balances.items())
 
 
 def _posting(names: Accounts, row: Record, minor: int) -> Posting:
@@ -84,11 +85,11 @@ def _posting(names: Accounts, row: Record, minor: int) -> Posting:
         case "credit":
             account = names.credit(row.customer)
         case "revenue":
-            account = names.revenue(row.word, row.own)
+            account = names.revenue(row.code, row.own_account)
         case "tax":
-            account = names.tax(row.word, row.percent)
+            account = names.tax(row.code, row.percent)
         case _:
-            account = names.money(row.word)
+            account = names.money(row.code)
     return Posting(account, minor, row.currency)
 
 
@@ -106,9 +107,13 @@ def _rank(kind: str) -> int:
 
 
 def _entry(
-    on: Any, rank: Any, sequence: Any, id: Any, number: Any, about: Any, part: str, minor: Any, **more: Any
+    on: Any, rank: Any, sequence: Any, id: Any, number: Any, table: Any, part: str, minor: Any, **account: Any
 ) -> Rows:
-    """One kind of posting; `about` is the row that knows customer and currency."""
+    """Select one kind of entry; `table` has the columns customer_id and currency.
+
+    `part` names the kind of account. `account` may give the code, own account and tax percentage that
+    choose the account.
+    """
     return select(
         on.label("on"),
         rank.label("rank"),
@@ -117,13 +122,13 @@ def _entry(
         number.label("number"),
         Customer.reference.label("customer"),
         Customer.name.label("customer_name"),
-        about.currency.label("currency"),
+        table.currency.label("currency"),
         literal(part).label("part"),
-        more.get("word", literal("", ByteOrderedText)).label("word"),
-        more.get("own", cast(null(), ByteOrderedText)).label("own"),
-        more.get("percent", cast(null(), ExactDecimal)).label("percent"),
+        account.get("code", literal("", ByteOrderedText)).label("code"),
+        account.get("own_account", cast(null(), ByteOrderedText)).label("own_account"),
+        account.get("percent", cast(null(), ExactDecimal)).label("percent"),
         minor.label("minor"),
-    ).join_from(about, Customer, Customer.id == about.customer_id)
+    ).join_from(table, Customer, Customer.id == table.customer_id)
 
 
 def _documents(void: bool) -> list[Rows]:
@@ -134,53 +139,61 @@ def _documents(void: bool) -> list[Rows]:
     head = (on, rank, Invoice.sequence, Invoice.id, Invoice.number, Invoice)
     parts = [
         _entry(*head, "receivable", debit * Invoice.total),
-        _entry(*head, "revenue", -debit * InvoiceLine.net, word=InvoiceLine.service_code, own=Service.revenue_account)
+        _entry(
+            *head,
+            "revenue",
+            -debit * InvoiceLine.net,
+            code=InvoiceLine.service_code,
+            own_account=Service.revenue_account,
+        )
         .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
         .outerjoin(Service, Service.id == InvoiceLine.service_id),
-        _entry(*head, "tax", -debit * InvoiceTax.tax, word=InvoiceTax.category, percent=InvoiceTax.percent).join(
+        _entry(*head, "tax", -debit * InvoiceTax.tax, code=InvoiceTax.category, percent=InvoiceTax.percent).join(
             InvoiceTax, InvoiceTax.invoice_id == Invoice.id
         ),
     ]
     return [query.where(Invoice.status == "void" if void else Invoice.status != "draft") for query in parts]
 
 
-def _payments(back: bool) -> list[Rows]:
-    on = Payment.reversed_on if back else Payment.received_on
+def _payments(reversed: bool) -> list[Rows]:
+    on = Payment.reversed_on if reversed else Payment.received_on
     kind = case((Payment.method == WRITE_OFF, _rank("write_off")), else_=_rank("payment"))
-    rank: ColumnElement[Any] = literal(_rank("reversal")) if back else kind
+    rank: ColumnElement[Any] = literal(_rank("reversal")) if reversed else kind
     head = (on, rank, literal(0), Payment.id, Payment.reference, Payment)
-    sign = -1 if back else 1
+    sign = -1 if reversed else 1
     parts = [
-        _entry(*head, "money", sign * Payment.amount, word=Payment.method),
+        _entry(*head, "money", sign * Payment.amount, code=Payment.method),
         _entry(*head, "credit", -sign * Payment.amount),
     ]
-    return [query.where(Payment.status == "reversed") for query in parts] if back else parts
+    return [query.where(Payment.status == "reversed") for query in parts] if reversed else parts
 
 
-def _allocations(back: bool) -> list[Rows]:
-    """A part of the payment's own transaction where it has the same day."""
-    on = Allocation.withdrawn_on if back else Allocation.made_on
-    with_payment = Allocation.withdrawn_on == Payment.reversed_on if back else Allocation.made_on == Payment.received_on
-    own = case((Payment.method == WRITE_OFF, _rank("write_off")), else_=_rank("payment"))
-    together: Any = _rank("reversal") if back else own
-    rank = case((with_payment, together), else_=_rank("withdrawal" if back else "allocation"))
+def _allocations(reversed: bool) -> list[Rows]:
+    # An allocation on the day of its payment is part of the payment's transaction.
+    on = Allocation.withdrawn_on if reversed else Allocation.made_on
+    with_payment = (
+        Allocation.withdrawn_on == Payment.reversed_on if reversed else Allocation.made_on == Payment.received_on
+    )
+    payment_rank = case((Payment.method == WRITE_OFF, _rank("write_off")), else_=_rank("payment"))
+    joint_rank: Any = _rank("reversal") if reversed else payment_rank
+    rank = case((with_payment, joint_rank), else_=_rank("withdrawal" if reversed else "allocation"))
     id = case((with_payment, Payment.id), else_=Allocation.id)
     number = case((with_payment, Payment.reference), else_=Invoice.number)
     head = (on, rank, literal(0), id, number, Payment)
-    sign = -1 if back else 1
+    sign = -1 if reversed else 1
     parts = [_entry(*head, "credit", sign * Allocation.amount), _entry(*head, "receivable", -sign * Allocation.amount)]
     joined = [
         query.join(Allocation, Allocation.payment_id == Payment.id).join(Invoice, Invoice.id == Allocation.invoice_id)
         for query in parts
     ]
-    return [query.where(Allocation.withdrawn_on.is_not(None)) for query in joined] if back else joined
+    return [query.where(Allocation.withdrawn_on.is_not(None)) for query in joined] if reversed else joined
 
 
 _ENTRIES = [
     *_documents(void=False),
     *_documents(void=True),
-    *_payments(back=False),
-    *_payments(back=True),
-    *_allocations(back=False),
-    *_allocations(back=True),
+    *_payments(reversed=False),
+    *_payments(reversed=True),
+    *_allocations(reversed=False),
+    *_allocations(reversed=True),
 ]

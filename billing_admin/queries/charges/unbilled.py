@@ -1,4 +1,4 @@
-"""Unbilled charges by account, with their age. Totals come from the accounts, selection store them."""
+"""Unbilled charges by account, with their age. Totals come from the accounts, which store them."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -132,7 +132,7 @@ def pending_by_account(
     """
     age_day = aged_on or through
     if age_day is None:
-        raise ValueError("Ages need a day from selection they are counted.")
+        raise ValueError("Ages need a day from which they are counted.")
     columns = [
         exact_sum(case((_age_condition(bucket, age_day), Charge.amount))) for bucket in range(len(AGE_LIMITS) + 1)
     ]

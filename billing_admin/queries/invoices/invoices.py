@@ -1,4 +1,4 @@
-"""Invoices: one whole, many by filter, and what a filter adds up to. Money is in minor units."""
+"""Invoices and credit notes: one with its parts, many by filter, and sums. Money is in minor units."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,17 +20,17 @@ from billing_admin.queries.object_ids import invoice_id
 
 
 def invoice(session: Session, name: str) -> Invoice:
-    """One invoice by id or number, with its lines, taxes and the documents beside it, or raise NotFound."""
+    """Return one invoice by id or number, with lines, taxes and related documents. Raises NotFound."""
     query = with_lines(select(Invoice)).execution_options(populate_existing=True)
     return session.scalars(query.where(Invoice.id == invoice_id(session, name))).one()
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFilter:
-    """Which invoices; an empty text is no filter.
+    """A filter for invoices and credit notes.
 
-    `status` is draft, issued or void, or a state read off the balance on `today`: open, overdue or paid.
-    `q` is looked for in the number and the customer.
+    `status` is draft, issued or void, or a state that depends on balance and `today`: open, overdue or
+    paid. `q` is a part of the number, or of the customer's name or reference.
     """
 
     today: date
@@ -53,7 +53,7 @@ _OWED = Invoice.total - Invoice.paid - Invoice.credited
 
 
 def _state(state: str, today: date) -> ColumnElement[bool]:
-    """A state as a condition; the first part lets the index of open invoices serve."""
+    # The first part of each condition makes the databases use the index of open invoices.
     is_open = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited)
     conditions: dict[str, ColumnElement[bool]] = {
         "open": is_open,
@@ -64,9 +64,12 @@ def _state(state: str, today: date) -> ColumnElement[bool]:
 
 
 def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions. Raises NotFound for a customer that does not exist, Invalid for a run that is no id."""
+    """Return the filter as SQL conditions.
+
+    Raises NotFound for an unknown customer and Invalid for a billing run that is not an id.
+    """
     f = filters
-    wanted: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+    candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (f.customer, lambda: Invoice.customer_id == customer(session, f.customer).id),
         (f.status, lambda: _state(f.status, f.today)),
         (f.kind, lambda: Invoice.kind == f.kind),
@@ -80,34 +83,37 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
         (f.run, lambda: Invoice.run_id == _run_id(f.run)),
         (f.q, lambda: _search(f.q)),
     ]
-    return [condition() for given, condition in wanted if given]
+    return [condition() for value, condition in candidates if value]
 
 
 def _run_id(text: str) -> UUID:
     id = parse_uuid(text)
     if id is None:
-        raise Invalid("not_an_id", "A billing run is named by its id.", "run")
+        raise Invalid("not_an_id", "Give the id of a billing run.", "run")
     return id
 
 
 def _search(q: str) -> ColumnElement[bool]:
-    words = q.strip()
+    text = q.strip()
     return or_(
-        Invoice.number.icontains(words, autoescape=True),
-        Invoice.customer_name.icontains(words, autoescape=True),
-        Invoice.customer_reference.icontains(words, autoescape=True),
+        Invoice.number.icontains(text, autoescape=True),
+        Invoice.customer_name.icontains(text, autoescape=True),
+        Invoice.customer_reference.icontains(text, autoescape=True),
     )
 
 
 def invoices(session: Session, filters: InvoiceFilter) -> Select[Invoice]:
-    """The invoices that a filter lets through, newest first; for `paging.page`."""
+    """Select the invoices that match a filter, newest first; for `paging.page`."""
     query = select(Invoice).where(*conditions(session, filters))
     return query.order_by(Invoice.created_at.desc(), Invoice.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceSum:
-    """Invoices, or credit notes, of one currency, in minor units; void ones count as zero, `balance` is what is owed."""
+    """Sums of invoices, or of credit notes, in one currency, in minor units.
+
+    Void documents count as zero. `balance` is the open amount.
+    """
 
     currency: str
     kind: str
@@ -121,41 +127,41 @@ class InvoiceSum:
 
 
 def invoice_sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
-    """Add the whole filter up, per currency; invoices and credit notes apart."""
+    """Return the sums of matching documents per currency, invoices and credit notes separately."""
     owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
-    kept = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
-    amounts = [case((Invoice.status == "void", 0), else_=amount) for amount in kept]
+    stored = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
+    amounts = [case((Invoice.status == "void", 0), else_=amount) for amount in stored]
     kinds = (Invoice.currency, Invoice.kind)
     query = select(*kinds, func.count(), *(func.sum(amount) for amount in amounts), owed).group_by(*kinds)
-    found = session.execute(query.where(*conditions(session, filters)).order_by(Invoice.currency, Invoice.kind.desc()))
-    return [InvoiceSum(row[0], row[1], *(int(value) for value in row[2:])) for row in found]
+    rows = session.execute(query.where(*conditions(session, filters)).order_by(Invoice.currency, Invoice.kind.desc()))
+    # The columns are in the order of InvoiceSum's fields.
+    return [InvoiceSum(row[0], row[1], *(int(value) for value in row[2:])) for row in rows]
 
 
 def count_by_state(session: Session, filters: InvoiceFilter) -> dict[str, int]:
-    """How many invoices each state would show under the filter's other parts; the empty state is all of them."""
-    rest = replace(filters, status="")
-    base = conditions(session, rest)
+    """Count the invoices that match the rest of the filter, by state; the empty state counts all."""
+    without_status = conditions(session, replace(filters, status=""))
     columns = [func.count().filter(_state(state, filters.today)) for state in STATES]
-    row = session.execute(select(func.count(), *columns).where(*base)).one()
+    row = session.execute(select(func.count(), *columns).where(*without_status)).one()
     return dict(zip(("", *STATES), row, strict=True))
 
 
 def charge_count(invoice: Invoice) -> int:
-    """How many charges are on the lines of an invoice."""
+    """Return how many charges are on the lines of an invoice."""
     return sum(line.charges for line in invoice.lines)
 
 
 def charges_of_line(line_id: UUID) -> Select[Charge]:
-    """The charges on one line, or those that stood on it before it became void, by day; for `paging.page`."""
-    stood = select(VoidedCharge.charge_id).where(VoidedCharge.invoice_line_id == line_id)
-    query = select(Charge).where(or_(Charge.invoice_line_id == line_id, Charge.id.in_(stood)))
+    """Select the charges on a line, or on it before the invoice became void, by day; for `paging.page`."""
+    voided = select(VoidedCharge.charge_id).where(VoidedCharge.invoice_line_id == line_id)
+    query = select(Charge).where(or_(Charge.invoice_line_id == line_id, Charge.id.in_(voided)))
     return query.order_by(Charge.incurred_on, Charge.id)
 
 
 def charges_of_invoice(invoice_id: UUID) -> Select[Charge]:
-    """The charges on an invoice, by day; for `paging.page`."""
-    on_it = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
-    return select(Charge).where(Charge.invoice_line_id.in_(on_it)).order_by(Charge.incurred_on, Charge.id)
+    """Select the charges on an invoice, by day; for `paging.page`."""
+    line_ids = select(InvoiceLine.id).where(InvoiceLine.invoice_id == invoice_id)
+    return select(Charge).where(Charge.invoice_line_id.in_(line_ids)).order_by(Charge.incurred_on, Charge.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +185,7 @@ def draft_selection(session: Session, filters: InvoiceFilter) -> DraftSelection:
 
 
 def invoice_lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
-    """The lines of the invoices that a filter lets through, with their invoice's number and customer."""
+    """Select the lines of matching invoices, with number and customer of their invoice."""
     return (
         select(*InvoiceLine.__table__.c, Invoice.number, Invoice.customer_reference)
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)

@@ -1,4 +1,4 @@
-"""The texts that stand on documents, for checking whether the fonts of the PDF have their characters."""
+"""The texts of documents, to check whether the fonts of the PDF have their characters."""
 
 from collections.abc import Collection, Iterator
 from itertools import groupby
@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.models import Customer, Invoice, InvoiceLine, InvoiceTax, Organisation
 
-AT_A_TIME = 1000
+FETCH_SIZE = 1000
 
 _ON_DOCUMENT = (
     *(Invoice.seller_name, Invoice.seller_address, Invoice.seller_tax_id),
@@ -23,7 +23,7 @@ _ORGANISATION = (Organisation.legal_name, Organisation.address, Organisation.tax
 
 
 class PrintedText(NamedTuple):
-    """A text and the document that it stands on; a draft has no number."""
+    """A text and its document; a draft has no number."""
 
     invoice_id: UUID
     number: str | None
@@ -31,13 +31,13 @@ class PrintedText(NamedTuple):
 
 
 def texts_of_issued(session: Session) -> Iterator[PrintedText]:
-    """Yield every text of every issued document, document by document."""
+    """Yield the texts of every issued document, document by document."""
     query = (
         select(Invoice.id, Invoice.number, Invoice.kind, Invoice.reason, *_ON_DOCUMENT)
         .where(Invoice.issued_at.is_not(None))
         .order_by(Invoice.issued_at, Invoice.id)
     )
-    rows = session.execute(query.execution_options(yield_per=AT_A_TIME))
+    rows = session.execute(query.execution_options(yield_per=FETCH_SIZE))
     for documents in rows.partitions():
         parts = _parts(session, [row.id for row in documents])
         for row in documents:
@@ -47,7 +47,7 @@ def texts_of_issued(session: Session) -> Iterator[PrintedText]:
 
 
 def texts_of_drafts(session: Session, ids: Collection[UUID]) -> Iterator[str]:
-    """Yield the texts that drafts would have if they were issued now, with today's names and addresses."""
+    """Yield the texts that drafts would have if issued now, with today's names and addresses."""
     drafts = is_any_of(Invoice.id, ids)
     for query in (
         select(Invoice.purchase_order, Invoice.note).where(drafts),
@@ -61,11 +61,14 @@ def texts_of_drafts(session: Session, ids: Collection[UUID]) -> Iterator[str]:
 
 
 def _parts(session: Session, ids: Collection[UUID]) -> dict[UUID, list[str]]:
-    """The descriptions of lines and the notes of taxes, by document."""
+    """Return the descriptions of lines and the notes of taxes, by document."""
 
-    def of(invoice_id: InstrumentedAttribute[UUID], text: InstrumentedAttribute[str]) -> Select[UUID, str]:
+    def select_text(invoice_id: InstrumentedAttribute[UUID], text: InstrumentedAttribute[str]) -> Select[UUID, str]:
         return select(invoice_id.label("id"), text.label("text")).where(is_any_of(invoice_id, ids))
 
-    both = union_all(of(InvoiceLine.invoice_id, InvoiceLine.description), of(InvoiceTax.invoice_id, InvoiceTax.note))
-    rows = session.execute(both.order_by("id"))
+    texts = union_all(
+        select_text(InvoiceLine.invoice_id, InvoiceLine.description),
+        select_text(InvoiceTax.invoice_id, InvoiceTax.note),
+    )
+    rows = session.execute(texts.order_by("id"))
     return {id: [row.text for row in group] for id, group in groupby(rows, lambda row: row.id)}

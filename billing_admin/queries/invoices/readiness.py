@@ -1,4 +1,4 @@
-"""Find drafts that cannot be issued yet, by the present data of customers and organisation."""
+"""Drafts that cannot be issued yet, judging by the current data of customers and organisation."""
 
 from collections import defaultdict
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Customers: one, many, and what each has unbilled and open."""
+"""Customers: one by name, many by filter, and their unbilled amounts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from billing_admin.models.base import ByteOrderedText
 
 
 def customer(session: Session, name: str) -> Customer:
-    """One customer by id or reference, or raise NotFound."""
-    found = session.scalar(select(Customer).where(has_id_or_name(Customer.id, Customer.reference, name)))
-    if found is None:
+    """Return one customer by id or reference. Raises NotFound."""
+    customer = session.scalar(select(Customer).where(has_id_or_name(Customer.id, Customer.reference, name)))
+    if customer is None:
         raise NotFound("unknown_customer", f"There is no customer “{name[:80]}”.", "customer")
-    return found
+    return customer
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerFilter:
-    """Which customers: `q` is looked for, folded, in reference, name and e-mail."""
+    """A filter for customers. `q` is a part of reference, name or e-mail address, folded."""
 
     q: str = ""
     currency: str = ""
@@ -34,7 +34,7 @@ class CustomerFilter:
 
 
 def customers(filters: CustomerFilter) -> Select[Customer]:
-    """The customers that a filter lets through; `paging.page` orders them."""
+    """Select the customers that match a filter; the caller orders them."""
     query = select(Customer)
     if filters.q:
         query = query.where(Customer.search.contains(fold_for_search(filters.q, "q"), autoescape=True))
@@ -46,7 +46,7 @@ def customers(filters: CustomerFilter) -> Select[Customer]:
 
 
 def customers_by_name(filters: CustomerFilter) -> Select[Customer]:
-    """The customers that a filter lets through, by name, capitals and accents aside; for `paging.page`.
+    """Select the customers that match a filter, by name without case and accents; for `paging.page`.
 
     `search` is the folded reference, a space, and the folded name.
     """
@@ -55,13 +55,13 @@ def customers_by_name(filters: CustomerFilter) -> Select[Customer]:
 
 
 def count_customers(session: Session, filters: CustomerFilter) -> int:
-    """How many customers a filter lets through."""
+    """Count the customers that match a filter."""
     return session.scalar(select(func.count()).select_from(customers(filters).subquery())) or 0
 
 
 @dataclass(frozen=True, slots=True)
 class UnbilledAmounts:
-    """What is pending and held on an account: counts and exact sums."""
+    """The pending and held charges of an account: counts and exact sums."""
 
     customer_id: UUID
     currency: str
@@ -72,15 +72,15 @@ class UnbilledAmounts:
 
 
 def unbilled_by_customer(session: Session, customer_ids: Sequence[UUID]) -> dict[UUID, list[UnbilledAmounts]]:
-    """What each of these customers has unbilled, per currency; accounts with nothing unbilled are left out."""
+    """Return the unbilled amounts of customers, per currency; accounts without any are omitted."""
     query = select(Account).where(
         is_any_of(Account.customer_id, customer_ids),
         (Account.pending_charges > 0) | (Account.held_charges > 0),
     )
-    found: dict[UUID, list[UnbilledAmounts]] = {}
+    by_customer: dict[UUID, list[UnbilledAmounts]] = {}
     for account in session.scalars(query.order_by(Account.currency)):
-        found.setdefault(account.customer_id, []).append(_unbilled(account))
-    return found
+        by_customer.setdefault(account.customer_id, []).append(_unbilled(account))
+    return by_customer
 
 
 def _unbilled(account: Account) -> UnbilledAmounts:
@@ -94,39 +94,39 @@ def _unbilled(account: Account) -> UnbilledAmounts:
     )
 
 
-def customer_choices(session: Session, most: int | None = None) -> list[tuple[str, str, str]]:
-    """Reference, name and currency of customers that can be charged, by name; all, or the first of them."""
+def customer_choices(session: Session, limit: int | None = None) -> list[tuple[str, str, str]]:
+    """Return (reference, name, currency) of customers that are not archived, by name, up to a limit."""
     query = select(Customer.reference, Customer.name, Customer.currency).where(Customer.archived_at.is_(None))
-    rows: Sequence[Any] = session.execute(query.order_by(Customer.name, Customer.reference).limit(most)).all()
+    rows: Sequence[Any] = session.execute(query.order_by(Customer.name, Customer.reference).limit(limit)).all()
     return [(row.reference, row.name, row.currency) for row in rows]
 
 
-def matching_customers(session: Session, words: str, most: int) -> Sequence[Customer]:
-    """The first customers that can be charged in whose reference, name or e-mail these words are, by name."""
-    return session.scalars(customers_by_name(CustomerFilter(words)).limit(most)).all()
+def matching_customers(session: Session, text: str, limit: int) -> Sequence[Customer]:
+    """Return unarchived customers with a text in reference, name or e-mail address, by name, up to a limit."""
+    return session.scalars(customers_by_name(CustomerFilter(text)).limit(limit)).all()
 
 
-def customer_of_same_name(session: Session, name: str, but: UUID | None = None) -> Customer | None:
-    """Another customer of the same name, case and accents aside: perhaps the same one."""
-    for found in session.scalars(
+def customer_of_same_name(session: Session, name: str, except_id: UUID | None = None) -> Customer | None:
+    """Return another customer of the same name, without case and accents, or None."""
+    for customer in session.scalars(
         select(Customer).where(Customer.search.contains(fold_for_search(name), autoescape=True)).limit(20)
     ):
-        if fold_for_search(found.name.strip()) == fold_for_search(name.strip()) and found.id != but:
-            return found
+        if fold_for_search(customer.name.strip()) == fold_for_search(name.strip()) and customer.id != except_id:
+            return customer
     return None
 
 
 def account_currencies(session: Session) -> list[str]:
-    """Every currency that some customer has an account in."""
+    """Return the currencies in which any customer has an account."""
     return list(session.scalars(select(Account.currency).distinct().order_by(Account.currency)))
 
 
-def customer_by_search(session: Session, words: str) -> Customer:
-    """The customer of this id or reference, or the only one that these words find; else raise NotFound."""
+def customer_by_search(session: Session, text: str) -> Customer:
+    """Return the customer with this id or reference, or the only match of a search. Raises NotFound."""
     try:
-        return customer(session, words)
+        return customer(session, text)
     except NotFound:
-        found = session.scalars(customers(CustomerFilter(words, archived=None)).limit(2)).all()
-        if len(found) == 1:
-            return found[0]
+        matches = session.scalars(customers(CustomerFilter(text, archived=None)).limit(2)).all()
+        if len(matches) == 1:
+            return matches[0]
         raise

@@ -1,4 +1,4 @@
-"""The organisation, its today, its tax rates."""
+"""The organisation: its settings, its current day, its tax rates."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -12,38 +12,38 @@ from billing_admin.models import Invoice, Organisation, TaxRate
 
 
 def organisation(session: Session) -> Organisation:
-    """The one row; migrations put it there."""
+    """Return the one row of settings, which a migration creates."""
     return session.scalars(select(Organisation)).one()
 
 
 def today(session: Session, now: datetime) -> date:
-    """Today, where the organisation is."""
+    """Return the current day in the organisation's time zone."""
     return day_of(now, organisation(session).time_zone)
 
 
 def day_of(now: datetime, time_zone: str) -> date:
-    """The calendar day of a moment in a time zone."""
+    """Return the calendar day of a time in a time zone."""
     return now.astimezone(ZoneInfo(time_zone)).date()
 
 
-def number_format(house: Organisation, kind: str) -> str:
-    """The format of the numbers of invoices or of credit notes."""
-    return house.credit_note_format if kind == "credit_note" else house.invoice_format
+def number_format(settings: Organisation, kind: str) -> str:
+    """Return the number format of invoices or of credit notes."""
+    return settings.credit_note_format if kind == "credit_note" else settings.invoice_format
 
 
 def tax_rates(session: Session) -> list[TaxRate]:
-    """Every tax rate, by code."""
+    """Return every tax rate, by code."""
     return list(session.scalars(select(TaxRate).order_by(TaxRate.code)))
 
 
 def tax_rate(session: Session, id: UUID) -> TaxRate:
-    """One tax rate by id, or raise NotFound."""
-    found = session.get(TaxRate, id)
-    if found is None:
+    """Return one tax rate by id. Raises NotFound."""
+    rate = session.get(TaxRate, id)
+    if rate is None:
         raise NotFound("unknown_tax_rate", f"There is no tax rate {id}.", "id")
-    return found
+    return rate
 
 
 def currency_is_locked(session: Session) -> bool:
-    """Whether the base currency is fixed, as an invoice exists."""
+    """Return whether the base currency can no longer change, because an invoice exists."""
     return session.scalar(select(Invoice.id).limit(1)) is not None

@@ -1,4 +1,4 @@
-"""What a lock of the books would leave behind: what is still to be billed or issued from its days."""
+"""Counts of drafts and charges that a period lock would leave unissued."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from billing_admin.models.charge import is_unbilled
 
 @dataclass(frozen=True, slots=True)
 class UnissuedCounts:
-    """How many drafts have charges of these days, and how many charges are pending or held."""
+    """The number of drafts and of pending or held charges with days in the period."""
 
     drafts: int
     charges: int
@@ -22,7 +22,7 @@ class UnissuedCounts:
 
 
 def count_unissued(session: Session, through: date) -> UnissuedCounts:
-    """Count what is not on an issued invoice of charges up to a day: it could only be dated later."""
+    """Count drafts and unbilled charges up to a day; their documents would be dated after the lock."""
     drafts = select(func.count()).where(Invoice.status == "draft", Invoice.period_from <= through)
     unbilled = select(func.count()).where(is_unbilled(), Charge.incurred_on <= through)
     return UnissuedCounts(session.scalar(drafts) or 0, session.scalar(unbilled) or 0)

@@ -1,4 +1,4 @@
-"""The catalogue."""
+"""Services: one by name, many by filter, and how many charges use them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from billing_admin.models.charge import is_unbilled
 
 
 def service(session: Session, name: str) -> Service:
-    """One service by id or code, or raise NotFound."""
-    found = session.scalar(select(Service).where(has_id_or_name(Service.id, Service.code, name)))
-    if found is None:
+    """Return one service by id or code. Raises NotFound."""
+    service = session.scalar(select(Service).where(has_id_or_name(Service.id, Service.code, name)))
+    if service is None:
         raise NotFound("unknown_service", f"There is no service “{name[:80]}”.", "service")
-    return found
+    return service
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFilter:
-    """Which services: `q` is looked for, folded, in code and name."""
+    """A filter for services. `q` is a part of code or name, folded."""
 
     q: str = ""
     archived: bool | None = False
 
 
 def services(filters: ServiceFilter) -> Select[Service]:
-    """The services that a filter lets through; `paging.page` orders them."""
+    """Select the services that match a filter; the caller orders them."""
     query = select(Service)
     if filters.q:
         query = query.where(Service.search.contains(fold_for_search(filters.q, "q"), autoescape=True))
@@ -41,22 +41,25 @@ def services(filters: ServiceFilter) -> Select[Service]:
 
 
 def services_by_code(filters: ServiceFilter) -> Select[Service]:
-    """The services that a filter lets through, by code; for `paging.page`."""
+    """Select the services that match a filter, by code; for `paging.page`."""
     return services(filters).order_by(Service.code)
 
 
 def count_services(session: Session, filters: ServiceFilter) -> int:
-    """How many services a filter lets through."""
+    """Count the services that match a filter."""
     return session.scalar(select(func.count()).select_from(services(filters).subquery())) or 0
 
 
 def service_choices(session: Session) -> list[Service]:
-    """Every service that can be charged, by code."""
+    """Return the services that are not archived, by code."""
     return list(session.scalars(select(Service).where(Service.archived_at.is_(None)).order_by(Service.code)))
 
 
 def count_charges_by_service(session: Session, service_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many charges name each service, cancelled ones aside. The billed are counted on their invoice lines, far fewer."""
+    """Count the charges of each service, without cancelled ones.
+
+    Billed charges are summed from their invoice lines, which are far fewer.
+    """
     billed = (
         select(InvoiceLine.service_id, func.sum(InvoiceLine.charges).label("charges"))
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)

@@ -1,4 +1,4 @@
-"""How far a new installation is set up."""
+"""The progress of setting up a new installation."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from billing_admin.queries.master_data.organisation import organisation
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is there already. `organisation` is there once its settings were ever saved."""
+    """The objects that exist. `organisation` is true once its settings were saved."""
 
     organisation: bool
     service: bool
@@ -20,12 +20,12 @@ class Setup:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to explain; a service is a convenience, not a need."""
+        """Whether the setup is complete; a service is optional."""
         return self.organisation and self.charge
 
 
 def setup(session: Session) -> Setup:
-    """Look for the first of each."""
+    """Return which kinds of object exist."""
     return Setup(
         organisation=organisation(session).version > 1,
         service=session.scalar(select(Service.id).limit(1)) is not None,

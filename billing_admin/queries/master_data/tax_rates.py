@@ -1,4 +1,4 @@
-"""Tax rates whose percentage changes: which one holds for a charge, by the day it was incurred."""
+"""Tax rates whose percentage changes: the percentage of a charge, by the day on which it is incurred."""
 
 from decimal import Decimal
 from typing import Any
@@ -13,29 +13,30 @@ from billing_admin.queries.master_data.organisation import organisation
 
 
 def percent_by_day(session: Session) -> ColumnElement[Decimal] | None:
-    """The percentage of a charge where its rate changes with time, else NULL; None when no rate does, as is usual.
+    """Return the column of a charge's percentage if its rate changes over time, else NULL.
 
-    To a customer who is charged no tax a net price is the same on any day.
+    Returns None if no rate changes, as is usual. NULL also for net prices of customers who are charged no
+    tax, since these prices do not depend on the percentage.
     """
     changing = session.scalars(select(TaxRate).where(TaxRate.id.in_(select(TaxRateChange.tax_rate_id)))).all()
     if not changing:
         return None
-    usual = organisation(session).default_tax_rate_id
+    default_rate_id = organisation(session).default_tax_rate_id
     untaxed = Charge.customer_id.in_(select(Customer.id).where(Customer.tax_treatment.in_(UNTAXED_RATES)))
     cases: list[tuple[ColumnElement[bool], ColumnElement[Any]]] = [(and_(untaxed, ~Charge.tax_included), null())]
     for rate in changing:
         of_rate = Charge.service_id.in_(select(Service.id).where(Service.tax_rate_id == rate.id))
-        own = or_(of_rate, Charge.service_id.is_(None)) if rate.id == usual else of_rate
+        uses_rate = or_(of_rate, Charge.service_id.is_(None)) if rate.id == default_rate_id else of_rate
         cases += [
-            (and_(own, Charge.incurred_on >= change.valid_from), literal(change.percent, ExactDecimal()))
+            (and_(uses_rate, Charge.incurred_on >= change.valid_from), literal(change.percent, ExactDecimal()))
             for change in reversed(rate.changes)
         ]
-        cases.append((own, literal(rate.percent, ExactDecimal())))
+        cases.append((uses_rate, literal(rate.percent, ExactDecimal())))
     return case(*cases, else_=null()).label("percent_by_day")
 
 
 def matches_line_tax(session: Session) -> list[ColumnElement[bool]]:
-    """That a charge belongs on a line of its service and unit price as far as tax goes."""
+    """Return the conditions that a charge has the same tax as an invoice line."""
     conditions = [Charge.tax_included == InvoiceLine.gross.is_not(None)]
     percent = percent_by_day(session)
     if percent is not None:

@@ -1,4 +1,4 @@
-"""Where customers stand: what each was invoiced and paid, since when something is overdue, and what is unbilled."""
+"""Balances of customers, with the oldest overdue day and unbilled amounts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from billing_admin.queries.payments.receivables import positions
 
 @dataclass(frozen=True, slots=True)
 class CustomerBalance:
-    """A customer in one currency: the position in minor units; `unbilled` is exact, None for nothing."""
+    """A customer's balance in one currency: `position` is in minor units, `unbilled` is exact or None."""
 
     currency: str
     position: Position
@@ -23,17 +23,18 @@ class CustomerBalance:
 
 
 def customer_balances(session: Session, customer_ids: Sequence[UUID], today: date) -> dict[UUID, list[CustomerBalance]]:
-    """Each customer's standing in every currency in which something was booked or is unbilled, by currency."""
-    owed = positions(session, today, customer_ids=customer_ids)
-    waiting = {
-        (id, one.currency): one for id, ones in unbilled_by_customer(session, customer_ids).items() for one in ones
+    """Return the balances of customers in each currency with bookings or unbilled charges, by currency."""
+    booked = positions(session, today, customer_ids=customer_ids)
+    unbilled = {
+        (customer_id, amounts.currency): amounts
+        for customer_id, all_amounts in unbilled_by_customer(session, customer_ids).items()
+        for amounts in all_amounts
     }
-    found: dict[UUID, list[CustomerBalance]] = {id: [] for id in customer_ids}
-    for key in sorted(owed.keys() | waiting.keys(), key=lambda key: key[1]):
-        found[key[0]].append(_standing(key[1], owed.get(key, ZERO_POSITION), waiting.get(key), today))
-    return found
-
-
-def _standing(currency: str, position: Position, waiting: UnbilledAmounts | None, today: date) -> CustomerBalance:
-    oldest = position.oldest_due
-    return CustomerBalance(currency, position, oldest if oldest is not None and oldest < today else None, waiting)
+    balances: dict[UUID, list[CustomerBalance]] = {id: [] for id in customer_ids}
+    for key in sorted(booked.keys() | unbilled.keys(), key=lambda key: key[1]):
+        customer_id, currency = key
+        position = booked.get(key, ZERO_POSITION)
+        is_overdue = position.oldest_due is not None and position.oldest_due < today
+        overdue_since = position.oldest_due if is_overdue else None
+        balances[customer_id].append(CustomerBalance(currency, position, overdue_since, unbilled.get(key)))
+    return balances

@@ -1,4 +1,4 @@
-"""Payments and their allocations, and the invoices that are still to be paid. Money is in minor units."""
+"""Payments, allocations and open invoices. Money is in minor units."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ STATES = ("recorded", "reversed", "unallocated")
 
 
 def is_open() -> ColumnElement[bool]:
-    """Of an invoice: something is still to be paid. Said as the index of open invoices says it."""
-    owes = Invoice.total != Invoice.paid + Invoice.credited
-    return and_(Invoice.status == "issued", Invoice.kind == "invoice", owes)
+    """Return the condition that an invoice is open, in the words of the index of open invoices."""
+    has_balance = Invoice.total != Invoice.paid + Invoice.credited
+    return and_(Invoice.status == "issued", Invoice.kind == "invoice", has_balance)
 
 
 def open_invoices(session: Session, customer_id: UUID, currency: str, also: Sequence[UUID] = ()) -> Sequence[Record]:
-    """A customer's invoices in a currency on which something is open, and some others of them; the oldest due first."""
-    wanted = or_(is_open(), is_any_of(Invoice.id, also)) if also else is_open()
-    query = select(Invoice.__table__).where(Invoice.customer_id == customer_id, Invoice.currency == currency, wanted)
+    """Return a customer's open invoices in a currency, and those with ids in `also`; oldest due first."""
+    condition = or_(is_open(), is_any_of(Invoice.id, also)) if also else is_open()
+    query = select(Invoice.__table__).where(Invoice.customer_id == customer_id, Invoice.currency == currency, condition)
     return session.execute(query.order_by(Invoice.due_date, Invoice.number)).all()
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFilter:
-    """Which payments; an empty text is no filter. `from_` and `to` are days of receipt, both included.
+    """A filter for payments. `from_` and `to` are the days of receipt, both included.
 
-    `status` is recorded or reversed, or unallocated: recorded, and something is left. `q` is a part of the reference, or of the
-    customer's name or reference.
+    `status` is recorded, reversed, or unallocated: recorded and not allocated in full. `q` is a part of
+    the payment's reference, or of the customer's name or reference.
     """
 
     q: str = ""
@@ -56,9 +56,9 @@ def _state(state: str) -> ColumnElement[bool]:
 
 
 def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions. Raises NotFound for a customer that does not exist."""
+    """Return the filter as SQL conditions. Raises NotFound for an unknown customer."""
     f = filters
-    wanted: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+    candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (f.q, lambda: _search(f.q)),
         (f.customer, lambda: Payment.customer_id == customer(session, f.customer).id),
         (f.currency, lambda: Payment.currency == f.currency),
@@ -68,19 +68,19 @@ def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[b
         (f.to, lambda: Payment.received_on <= f.to),
         (f.reference, lambda: Payment.reference == f.reference),
     ]
-    return [condition() for given, condition in wanted if given]
+    return [condition() for value, condition in candidates if value]
 
 
 def _search(q: str) -> ColumnElement[bool]:
-    words = q.strip()
-    named = select(Customer.id).where(
-        or_(Customer.name.icontains(words, autoescape=True), Customer.reference.icontains(words, autoescape=True))
+    text = q.strip()
+    customer_ids = select(Customer.id).where(
+        or_(Customer.name.icontains(text, autoescape=True), Customer.reference.icontains(text, autoescape=True))
     )
-    return or_(Payment.reference.icontains(words, autoescape=True), Payment.customer_id.in_(named))
+    return or_(Payment.reference.icontains(text, autoescape=True), Payment.customer_id.in_(customer_ids))
 
 
 def unallocated_amount() -> ColumnElement[int]:
-    """What is left of a payment, to be allocated; nothing of a reversed one."""
+    """Return the column of a payment's unallocated amount, 0 for a reversed payment."""
     return case((Payment.status == "recorded", Payment.amount - Payment.allocated), else_=0)
 
 
@@ -99,7 +99,7 @@ _VIEW = _VIEWS.where(Payment.id == bindparam("id"))
 
 
 def payment(session: Session, id: UUID) -> Record:
-    """One payment with its customer's names, or raise NotFound."""
+    """Return one payment with names of its customer. Raises NotFound."""
     row = session.execute(_VIEW, {"id": id}).one_or_none()
     if row is None:
         raise NotFound("unknown_payment", f"There is no payment {id}.", "id")
@@ -107,13 +107,13 @@ def payment(session: Session, id: UUID) -> Record:
 
 
 def payments(session: Session, filters: PaymentFilter) -> Select[Any]:
-    """The payments that a filter lets through, the last recorded first, each with its names; for `paging.page`."""
+    """Select the payments that match a filter, with names, last recorded first; for `paging.page`."""
     return _VIEWS.where(*conditions(session, filters)).order_by(Payment.created_at.desc(), Payment.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSum:
-    """Payments of one currency; what is reversed is counted, but its money is not."""
+    """Sums of payments in one currency. Reversed payments count, but their amounts do not."""
 
     currency: str
     payments: int
@@ -123,42 +123,43 @@ class PaymentSum:
 
 
 def payment_sums(session: Session, filters: PaymentFilter) -> list[PaymentSum]:
-    """Add the whole filter up, per currency."""
-    stands = Payment.status == "recorded"
+    """Return the sums of matching payments per currency."""
+    is_recorded = Payment.status == "recorded"
     amounts = (Payment.amount, Payment.allocated, Payment.amount - Payment.allocated)
-    added = [func.coalesce(func.sum(amount).filter(stands), 0) for amount in amounts]
+    amount_sums = [func.coalesce(func.sum(amount).filter(is_recorded), 0) for amount in amounts]
     query = (
-        select(Payment.currency, func.count(), *added)
+        select(Payment.currency, func.count(), *amount_sums)
         .where(*conditions(session, filters))
         .group_by(Payment.currency)
         .order_by(Payment.currency)
     )
+    # The columns are in the order of PaymentSum's fields.
     return [PaymentSum(row[0], *(int(value) for value in row[1:])) for row in session.execute(query)]
 
 
 def allocations(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:
-    """The allocations of payments, withdrawn ones among them, each with its invoice's number; in the order they were made."""
+    """Return the allocations of payments with invoice numbers, oldest first, withdrawn ones included."""
     query = (
         select(*Allocation.__table__.c, Invoice.number, Invoice.due_date)
         .join(Invoice, Invoice.id == Allocation.invoice_id)
         .where(is_any_of(Allocation.payment_id, payment_ids))
         .order_by(Allocation.id)
     )
-    found: dict[UUID, list[Record]] = {id: [] for id in payment_ids}
+    by_payment: dict[UUID, list[Record]] = {id: [] for id in payment_ids}
     for row in session.execute(query):
-        found[row.payment_id].append(row)
-    return found
+        by_payment[row.payment_id].append(row)
+    return by_payment
 
 
 def allocations_of_invoice(session: Session, invoice_id: UUID) -> Sequence[Record]:
-    """What paid an invoice: its allocations, withdrawn ones among them, each with its payment."""
-    kept = (Payment.received_on, Payment.method, Payment.reference, Payment.status)
-    query = select(*Allocation.__table__.c, *kept).join(Payment, Payment.id == Allocation.payment_id)
+    """Return the allocations to an invoice with their payments, withdrawn ones included."""
+    columns = (Payment.received_on, Payment.method, Payment.reference, Payment.status)
+    query = select(*Allocation.__table__.c, *columns).join(Payment, Payment.id == Allocation.payment_id)
     return session.execute(query.where(Allocation.invoice_id == invoice_id).order_by(Allocation.id)).all()
 
 
 def payments_with_same_reference(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """For payments with a reference: the other payments of their customers with the same one, not reversed, oldest first."""
+    """Return unreversed payments of the same customer with the same reference, oldest first, by payment."""
     first, other = Payment.__table__.alias("first"), Payment.__table__.alias("other")
     query = (
         select(first.c.id, other.c.id)
@@ -168,14 +169,14 @@ def payments_with_same_reference(session: Session, payment_ids: Sequence[UUID]) 
         )
         .order_by(other.c.created_at, other.c.id)
     )
-    found: dict[UUID, list[UUID]] = {id: [] for id in payment_ids}
+    duplicates: dict[UUID, list[UUID]] = {id: [] for id in payment_ids}
     for id, duplicate in session.execute(query):
-        found[id].append(duplicate)
-    return found
+        duplicates[id].append(duplicate)
+    return duplicates
 
 
-def payment_ids_with_reference(session: Session, customer_id: UUID, reference: str, but: UUID) -> list[UUID]:
-    """Payments of a customer that carry a reference and are not reversed, but for one id; none for an empty reference."""
-    carries = (Payment.customer_id == customer_id, Payment.reference == reference, Payment.reference != "")
-    query = select(Payment.id).where(*carries, Payment.status == "recorded", Payment.id != but)
+def payment_ids_with_reference(session: Session, customer_id: UUID, reference: str, except_id: UUID) -> list[UUID]:
+    """Return unreversed payments of a customer with a reference, except one; none for an empty reference."""
+    has_reference = (Payment.customer_id == customer_id, Payment.reference == reference, Payment.reference != "")
+    query = select(Payment.id).where(*has_reference, Payment.status == "recorded", Payment.id != except_id)
     return list(session.scalars(query.order_by(Payment.created_at, Payment.id)))

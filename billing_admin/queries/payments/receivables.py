@@ -1,7 +1,8 @@
-"""What customers owe, now or as of a past day: positions by customer and currency, and statements. Money is in minor units.
+"""Receivables, now or on a past day: positions by customer and currency, and statements.
 
-Everything counts from its own date: a document from its issue, a void, payment or reversal from its day, an allocation from the
-day it was made until it is withdrawn. What is asked of a day therefore does not change when later days are booked.
+Money is in minor units. Everything counts from its own date: a document from its issue, a void, payment
+or reversal from its day, an allocation from the day it was made until it is withdrawn. Figures of a past
+day therefore do not change when later days are booked.
 """
 
 from collections import defaultdict
@@ -35,80 +36,85 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 def positions(
     session: Session, today: date, as_of: date | None = None, customer_ids: Sequence[UUID] | None = None
 ) -> dict[AccountKey, Position]:
-    """Where the accounts of these customers stand, or all; those on which nothing was ever booked are left out.
+    """Return the positions of customers, or of all; accounts without any booking are omitted.
 
-    Without `as_of` everything counts that is booked, whatever its date, by how overdue it is today.
+    With `as_of`, only bookings up to that day count, aged on that day. Without it all bookings count,
+    aged today.
     """
-    found: dict[AccountKey, Position] = {}
-    for row in session.execute(_owed(today, as_of, customer_ids)):
-        customer_id, currency, oldest_due, *amounts = row
-        invoiced, credited, allocated, excess, *open_ = (int(amount) for amount in amounts)
-        found[customer_id, currency] = Position(
-            invoiced, credited, allocated - excess, excess - allocated, tuple(open_), oldest_due
+    by_account: dict[AccountKey, Position] = {}
+    for row in session.execute(_invoice_sums(today, as_of, customer_ids)):
+        customer_id, currency, oldest_due, *sums = row
+        invoiced, credited, allocated, excess, *open_by_bucket = (int(amount) for amount in sums)
+        by_account[customer_id, currency] = Position(
+            invoiced, credited, allocated - excess, excess - allocated, tuple(open_by_bucket), oldest_due
         )
     for customer_id, currency, received in session.execute(_received(as_of, customer_ids)):
-        found[customer_id, currency] = found.get((customer_id, currency), ZERO_POSITION) + Position(
+        by_account[customer_id, currency] = by_account.get((customer_id, currency), ZERO_POSITION) + Position(
             0, 0, 0, int(received), ZERO_POSITION.open
         )
-    return found
+    return by_account
 
 
-def _owed(today: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
-    """Per account: the oldest due day, invoiced, credited, allocated, allocated in excess, and what is open in each bucket."""
-    items = _items(as_of, customer_ids).c
-    left = items.invoiced - items.credited - items.allocated
+def _invoice_sums(today: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
+    """Select per account: oldest due day; invoiced, credited, allocated, allocated in excess; open by bucket."""
+    items = _invoice_amounts(as_of, customer_ids).c
+    open_amount = items.invoiced - items.credited - items.allocated
     return select(
         items.customer_id,
         items.currency,
-        func.min(case((left > 0, items.due_date))),
+        func.min(case((open_amount > 0, items.due_date))),
         func.sum(items.invoiced),
         func.sum(items.credited),
         func.sum(items.allocated),
-        # An entry that is dated back may leave an invoice covered twice for some days: until then it is credit.
-        func.sum(case((left < 0, -left), else_=0)),
+        # A backdated entry may cover an invoice twice for some days; the excess is credit on these days.
+        func.sum(case((open_amount < 0, -open_amount), else_=0)),
         *(
-            func.sum(case((and_(left > 0, *within(items.due_date, bucket.first, bucket.last)), left), else_=0))
+            func.sum(
+                case((and_(open_amount > 0, *within(items.due_date, bucket.first, bucket.last)), open_amount), else_=0)
+            )
             for bucket in ageing_buckets(as_of or today)
         ),
     ).group_by(items.customer_id, items.currency)
 
 
 def within(day: ColumnElement[Any], first: date | None, last: date | None) -> list[ColumnElement[bool]]:
-    """The conditions that a day lies between two, both included."""
+    """Return the conditions that a day is within a period, both ends included or open."""
     conditions = [] if first is None else [day >= first]
     return conditions if last is None else [*conditions, day <= last]
 
 
-def _items(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Subquery:
-    """Each invoice with what it asks for, what is credited and what is allocated to it, now or on a day."""
-    who = (Invoice.customer_id, Invoice.currency, Invoice.due_date)
-    conditions = [Invoice.kind == "invoice", *_of(Invoice.customer_id, customer_ids)]
+def _invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Subquery:
+    """Select each invoice with its invoiced, credited and allocated amounts, now or on a day."""
+    columns = (Invoice.customer_id, Invoice.currency, Invoice.due_date)
+    conditions = [Invoice.kind == "invoice", *_customer_conditions(Invoice.customer_id, customer_ids)]
     if as_of is None:
         stored = (Invoice.total.label("invoiced"), Invoice.credited, Invoice.paid.label("allocated"))
-        return select(*who, *stored).where(Invoice.status == "issued", *conditions).subquery()
+        return select(*columns, *stored).where(Invoice.status == "issued", *conditions).subquery()
     credits = _credits(as_of, customer_ids)
-    parts = _parts(as_of, customer_ids)
-    asks = case((_stands(as_of), Invoice.total), else_=0)
+    allocations = _allocations(as_of, customer_ids)
+    invoiced = case((_is_not_void(as_of), Invoice.total), else_=0)
     return (
         select(
-            *who,
-            asks.label("invoiced"),
+            *columns,
+            invoiced.label("invoiced"),
             func.coalesce(credits.c.amount, 0).label("credited"),
-            func.coalesce(parts.c.amount, 0).label("allocated"),
+            func.coalesce(allocations.c.amount, 0).label("allocated"),
         )
         .outerjoin(credits, credits.c.invoice_id == Invoice.id)
-        .outerjoin(parts, parts.c.invoice_id == Invoice.id)
+        .outerjoin(allocations, allocations.c.invoice_id == Invoice.id)
         .where(Invoice.status != "draft", Invoice.issue_date <= as_of, *conditions)
         .subquery()
     )
 
 
-def _of(column: InstrumentedAttribute[UUID], customer_ids: Sequence[UUID] | None) -> list[ColumnElement[bool]]:
+def _customer_conditions(
+    column: InstrumentedAttribute[UUID], customer_ids: Sequence[UUID] | None
+) -> list[ColumnElement[bool]]:
     return [] if customer_ids is None else [is_any_of(column, customer_ids)]
 
 
-def _stands(as_of: date) -> ColumnElement[bool]:
-    """Of an issued document: it is not void on that day."""
+def _is_not_void(as_of: date) -> ColumnElement[bool]:
+    """Return the condition that an issued document is not void on a day."""
     return or_(Invoice.voided_on.is_(None), Invoice.voided_on > as_of)
 
 
@@ -119,21 +125,21 @@ def _credits(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
             Invoice.kind == "credit_note",
             Invoice.status != "draft",
             Invoice.issue_date <= as_of,
-            _stands(as_of),
-            *_of(Invoice.customer_id, customer_ids),
+            _is_not_void(as_of),
+            *_customer_conditions(Invoice.customer_id, customer_ids),
         )
         .group_by(Invoice.corrects_id)
         .subquery()
     )
 
 
-def _parts(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
+def _allocations(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
     return (
         select(Allocation.invoice_id, func.sum(Allocation.amount).label("amount"))
         .where(
             Allocation.made_on <= as_of,
             or_(Allocation.withdrawn_on.is_(None), Allocation.withdrawn_on > as_of),
-            *_of(Allocation.customer_id, customer_ids),
+            *_customer_conditions(Allocation.customer_id, customer_ids),
         )
         .group_by(Allocation.invoice_id)
         .subquery()
@@ -141,7 +147,7 @@ def _parts(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
 
 
 def _received(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
-    """Per account: all money received and written off, less what is reversed."""
+    """Select per account the sum of payments and write-offs that are not reversed."""
     counts = (
         [Payment.status == "recorded"]
         if as_of is None
@@ -149,20 +155,20 @@ def _received(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
     )
     account = (Payment.customer_id, Payment.currency)
     query: Rows = select(*account, func.sum(Payment.amount)).group_by(*account)
-    return query.where(*counts, *_of(Payment.customer_id, customer_ids))
+    return query.where(*counts, *_customer_conditions(Payment.customer_id, customer_ids))
 
 
-def positions_by_currency(found: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
-    """Add accounts up, per currency."""
-    added: dict[str, Position] = defaultdict(lambda: ZERO_POSITION)
-    for (_, currency), position in found:
-        added[currency] += position
-    return dict(sorted(added.items()))
+def positions_by_currency(positions: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
+    """Return the sums of positions per currency."""
+    sums: dict[str, Position] = defaultdict(lambda: ZERO_POSITION)
+    for (_, currency), position in positions:
+        sums[currency] += position
+    return dict(sorted(sums.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class AgedAccount:
-    """An account on which something is open or unallocated."""
+    """An account with an open or unallocated amount."""
 
     key: AccountKey
     reference: str
@@ -171,45 +177,45 @@ class AgedAccount:
 
     @property
     def currency(self) -> str:
-        """That of the account."""
+        """The currency of the account."""
         return self.key[1]
 
 
 def aged_accounts(session: Session, today: date, as_of: date | None, currency: str = "") -> list[AgedAccount]:
-    """Every account on which something is open or unallocated, by currency, the largest balance first."""
-    found = positions(session, today, as_of)
-    people = {row.id: row for row in session.execute(select(Customer.id, Customer.reference, Customer.name))}
+    """Return every account with an open or unallocated amount, by currency, largest balance first."""
+    by_account = positions(session, today, as_of)
+    customers = {row.id: row for row in session.execute(select(Customer.id, Customer.reference, Customer.name))}
     rows = [
-        AgedAccount(key, people[key[0]].reference, people[key[0]].name, position)
-        for key, position in found.items()
+        AgedAccount(key, customers[key[0]].reference, customers[key[0]].name, position)
+        for key, position in by_account.items()
         if (any(position.open) or position.unallocated) and currency in {"", key[1]}
     ]
     return sorted(rows, key=lambda row: (row.currency, -row.position.balance, row.reference))
 
 
 def open_amounts_by_bucket(session: Session, today: date) -> dict[str, tuple[int, ...]]:
-    """What is open now in each bucket, per currency; reads open invoices alone."""
-    left = Invoice.total - Invoice.paid - Invoice.credited
-    aged = [
-        func.sum(case((and_(*within(Invoice.due_date.expression, one.first, one.last)), left), else_=0))
-        for one in ageing_buckets(today)
+    """Return the open amounts by bucket, per currency; reads only open invoices."""
+    open_amount = Invoice.total - Invoice.paid - Invoice.credited
+    amounts_by_bucket = [
+        func.sum(case((and_(*within(Invoice.due_date.expression, bucket.first, bucket.last)), open_amount), else_=0))
+        for bucket in ageing_buckets(today)
     ]
-    query: Rows = select(Invoice.currency, *aged).where(is_open()).group_by(Invoice.currency)
-    found = session.execute(query.order_by(Invoice.currency))
-    return {currency: tuple(int(amount) for amount in amounts) for currency, *amounts in found}
+    query: Rows = select(Invoice.currency, *amounts_by_bucket).where(is_open()).group_by(Invoice.currency)
+    rows = session.execute(query.order_by(Invoice.currency))
+    return {currency: tuple(int(amount) for amount in amounts) for currency, *amounts in rows}
 
 
 def entries(session: Session, customer_id: UUID, through: date | None = None) -> dict[str, list[StatementEntry]]:
-    """Each dated change of what a customer owes, up to a day or all, by currency."""
-    found: dict[str, list[StatementEntry]] = defaultdict(list)
+    """Return the entries of a customer's statement, up to a day or all, by currency."""
+    by_currency: dict[str, list[StatementEntry]] = defaultdict(list)
     for query in _ENTRIES:
         on = query.selected_columns["on"]
-        own = query.where(query.selected_columns.customer_id == customer_id)
-        for row in session.execute(own if through is None else own.where(on <= through)):
-            found[row.currency].append(
+        of_customer = query.where(query.selected_columns.customer_id == customer_id)
+        for row in session.execute(of_customer if through is None else of_customer.where(on <= through)):
+            by_currency[row.currency].append(
                 StatementEntry(row.on, row.kind, row.id, row.number, row.method, int(row.amount))
             )
-    return dict(sorted(found.items()))
+    return dict(sorted(by_currency.items()))
 
 
 def _documents(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
@@ -252,21 +258,21 @@ _ENTRIES = (
 
 
 def booked_balances(session: Session, through: date | None = None) -> dict[AccountKey, int]:
-    """What all entries up to a day, or all, add up to: each account's balance, counted without any stored sum."""
-    every = union_all(*_ENTRIES).subquery().c
-    account = (every.customer_id, every.currency)
-    query: Rows = select(*account, func.sum(every.amount)).group_by(*account)
-    rows = session.execute(query if through is None else query.where(every.on <= through))
+    """Return the balance of each account as the sum of entries up to a day or all, without stored sums."""
+    entry = union_all(*_ENTRIES).subquery().c
+    account = (entry.customer_id, entry.currency)
+    query: Rows = select(*account, func.sum(entry.amount)).group_by(*account)
+    rows = session.execute(query if through is None else query.where(entry.on <= through))
     return {(customer_id, currency): int(amount) for customer_id, currency, amount in rows}
 
 
 def statements(
     session: Session, customer_id: UUID, first: date | None = None, last: date | None = None
 ) -> dict[str, Statement]:
-    """A customer's statement per currency from a first day to a last one, both included; without them all that is booked.
+    """Return a customer's statement per currency, from `first` to `last`, both included; default is all.
 
-    Raises Invalid where the first day comes after the last.
+    Raises Invalid if the first day is after the last.
     """
     if first is not None and last is not None and first > last:
-        raise Invalid("out_of_order", "Let the first day come before the last.", "from")
-    return {currency: make_statement(own, first) for currency, own in entries(session, customer_id, last).items()}
+        raise Invalid("out_of_order", "The first day must not be after the last day.", "from")
+    return {currency: make_statement(rows, first) for currency, rows in entries(session, customer_id, last).items()}

@@ -1,4 +1,4 @@
-"""Webhooks as pages, senders and the outbox find them."""
+"""Webhook endpoints and deliveries, for pages, senders and the outbox."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,32 +20,32 @@ _LISTENING = PreparedQuery(select(_ENDPOINT.id, _ENDPOINT.events).where(_ENDPOIN
 
 
 def listening_endpoint_ids(session: Session, event: str) -> list[UUID]:
-    """The endpoints that are to be told of an event, now or when they are resumed. Asked by each transaction that has one."""
+    """Return the ids of endpoints that receive an event, paused ones included."""
     return [id for id, events in _LISTENING(session, {}) if event in events]
 
 
 def endpoints(session: Session) -> list[WebhookEndpoint]:
-    """Every endpoint that is not archived, the first made first."""
+    """Return the endpoints that are not archived, oldest first."""
     query = select(WebhookEndpoint).where(WebhookEndpoint.state != "archived")
     return list(session.scalars(query.order_by(WebhookEndpoint.created_at, WebhookEndpoint.id)))
 
 
 def endpoint(session: Session, id: UUID, lock: bool = False) -> WebhookEndpoint:
-    """One endpoint, as it is now. Raises NotFound for one that does not exist, or is archived."""
-    how: Any = {"key_share": True} if lock else None  # what tells it something goes on meanwhile
-    found = session.get(WebhookEndpoint, id, populate_existing=True, with_for_update=how)
-    if found is None or found.state == "archived":
+    """Return one endpoint as it is now, and lock its row if `lock`. Raises NotFound, also if it is archived."""
+    lock_mode: Any = {"key_share": True} if lock else None  # lets other transactions add deliveries
+    endpoint = session.get(WebhookEndpoint, id, populate_existing=True, with_for_update=lock_mode)
+    if endpoint is None or endpoint.state == "archived":
         raise NotFound("unknown_webhook", f"There is no webhook {id}.", "id")
-    return found
+    return endpoint
 
 
 def latest_deliveries(session: Session) -> dict[UUID, Record]:
-    """By endpoint, state and moment of the delivery that was made last."""
-    one = aliased(WebhookDelivery)
+    """Return id, state and time of the newest delivery of each endpoint, by endpoint."""
+    other = aliased(WebhookDelivery)
     newest = (
-        select(one.id)
-        .where(one.endpoint_id == WebhookEndpoint.id)
-        .order_by(one.created_at.desc(), one.id.desc())
+        select(other.id)
+        .where(other.endpoint_id == WebhookEndpoint.id)
+        .order_by(other.created_at.desc(), other.id.desc())
         .limit(1)
         .correlate(WebhookEndpoint)
         .scalar_subquery()
@@ -56,7 +56,7 @@ def latest_deliveries(session: Session) -> dict[UUID, Record]:
 
 
 def deliveries(endpoint_id: UUID, state: str = "", event: str = "") -> Select[WebhookDelivery]:
-    """What an endpoint was told, or is to be told, newest first, with the attempts; for `paging.page`."""
+    """Select the deliveries of an endpoint with their attempts, newest first; for `paging.page`."""
     query = select(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint_id)
     query = query.where(WebhookDelivery.state == state) if state else query
     query = query.where(WebhookDelivery.event == event) if event else query
@@ -65,22 +65,22 @@ def deliveries(endpoint_id: UUID, state: str = "", event: str = "") -> Select[We
 
 
 def count_deliveries_by_state(session: Session, endpoint_id: UUID) -> dict[str, int]:
-    """How many deliveries of an endpoint are in each state; the empty state is all of them."""
+    """Count the deliveries of an endpoint by state; the empty state counts all."""
     query = select(WebhookDelivery.state, func.count()).where(WebhookDelivery.endpoint_id == endpoint_id)
-    found = {row[0]: row[1] for row in session.execute(query.group_by(WebhookDelivery.state))}
-    return {"": sum(found.values())} | {state: found.get(state, 0) for state in DELIVERY_STATES}
+    counts = {row[0]: row[1] for row in session.execute(query.group_by(WebhookDelivery.state))}
+    return {"": sum(counts.values())} | {state: counts.get(state, 0) for state in DELIVERY_STATES}
 
 
 def delivery(session: Session, id: UUID, lock: bool = False) -> WebhookDelivery:
-    """One delivery, as it is now. Raises NotFound."""
-    found = session.get(WebhookDelivery, id, populate_existing=True, with_for_update=lock or None)
-    if found is None:
+    """Return one delivery as it is now, and lock its row if `lock`. Raises NotFound."""
+    delivery = session.get(WebhookDelivery, id, populate_existing=True, with_for_update=lock or None)
+    if delivery is None:
         raise NotFound("unknown_delivery", f"There is no delivery {id}.", "id")
-    return found
+    return delivery
 
 
 def failing_endpoints(session: Session) -> Sequence[WebhookEndpoint]:
-    """Endpoints for which several deliveries in a row were given up."""
+    """Return the endpoints whose last deliveries in a row were given up."""
     query = select(WebhookEndpoint).where(
         WebhookEndpoint.state != "archived", WebhookEndpoint.given_up_in_a_row >= FAILURES_BEFORE_WARNING
     )
@@ -88,7 +88,7 @@ def failing_endpoints(session: Session) -> Sequence[WebhookEndpoint]:
 
 
 def is_free(now: datetime) -> ColumnElement[bool]:
-    """Of an endpoint: it may be sent to, and no sender holds it."""
+    """Return the condition that an endpoint is active and no worker has claimed it."""
     return and_(
         WebhookEndpoint.state == "active",
         or_(WebhookEndpoint.held_until.is_(None), WebhookEndpoint.held_until < now),
@@ -97,7 +97,7 @@ def is_free(now: datetime) -> ColumnElement[bool]:
 
 
 def is_due(endpoint_id: Any, now: datetime) -> ColumnElement[bool]:
-    """Of a delivery to an endpoint: it is time to send it."""
+    """Return the condition that a delivery to an endpoint is due."""
     return and_(
         WebhookDelivery.endpoint_id == endpoint_id,
         WebhookDelivery.state == literal("waiting"),
@@ -106,6 +106,6 @@ def is_due(endpoint_id: Any, now: datetime) -> ColumnElement[bool]:
 
 
 def endpoint_ids_due(session: Session, now: datetime) -> list[UUID]:
-    """The endpoints for which there is something to send, and nobody at it."""
+    """Return the ids of unclaimed endpoints with deliveries that are due."""
     waiting = exists().where(is_due(WebhookEndpoint.id, now))
     return list(session.scalars(select(WebhookEndpoint.id).where(is_free(now), waiting)))

@@ -1,4 +1,4 @@
-"""What webhooks tell of documents and charges, read for many at once within the transaction that changes them."""
+"""Webhook payloads of documents and charges, read in bulk in the transaction that changes them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from billing_admin.queries.invoices.document_rows import load_document_rows
 
 
 def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[DocumentRows]:
-    """Those of some invoices on which nothing is left to pay, by number."""
+    """Return the invoices with these ids that are paid or credited in full, by number."""
     query = select(Invoice.__table__).where(
         is_any_of(Invoice.id, invoice_ids),
         Invoice.status == "issued",
@@ -30,7 +30,7 @@ def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[Docu
 
 
 def document_rows(session: Session, invoice_id: UUID) -> DocumentRows:
-    """One document as it is stored now."""
+    """Return one document as it is stored now."""
     row = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).mappings().one()
     return load_document_rows(session, [dict(row)])[0]
 
@@ -38,45 +38,48 @@ def document_rows(session: Session, invoice_id: UUID) -> DocumentRows:
 def invoice_payloads(
     session: Session, documents: Sequence[DocumentRows], today: date, replaced_by: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """Documents as they are told, with the names of those beside them; `replaced_by` is the draft in a void one's place."""
-    rows = [one.invoice for one in documents]
-    other = {row[name] for row in rows for name in ("corrects_id", "replaces_id") if row[name] is not None}
-    numbers = _numbers(session, other)
-    notes = _notes(session, [row["id"] for row in rows if row["credited"]])
+    """Return the payloads of documents, with the numbers of related documents.
+
+    `replaced_by` is the id of the draft that replaces a void invoice.
+    """
+    invoices = [document.invoice for document in documents]
+    related_ids = {row[name] for row in invoices for name in ("corrects_id", "replaces_id") if row[name] is not None}
+    numbers = _numbers(session, related_ids)
+    credit_notes = _credit_note_numbers(session, [row["id"] for row in invoices if row["credited"]])
     return [
         invoice_payload(
-            one,
+            document,
             RelatedDocuments(
-                corrects=numbers.get(one.invoice["corrects_id"]),
-                credit_notes=notes.get(one.invoice["id"], ()),
-                replaces=numbers.get(one.invoice["replaces_id"]),
+                corrects=numbers.get(document.invoice["corrects_id"]),
+                credit_notes=credit_notes.get(document.invoice["id"], ()),
+                replaces=numbers.get(document.invoice["replaces_id"]),
                 replaced_by=replaced_by,
             ),
             today,
         )
-        for one in documents
+        for document in documents
     ]
 
 
 def _numbers(session: Session, ids: Collection[UUID]) -> dict[Any, str | None]:
-    """The numbers of documents by their id."""
+    """Return the numbers of documents by id."""
     if not ids:
         return {}
-    found = session.execute(select(Invoice.id, Invoice.number).where(is_any_of(Invoice.id, ids)))
-    return {row.id: row.number for row in found}
+    rows = session.execute(select(Invoice.id, Invoice.number).where(is_any_of(Invoice.id, ids)))
+    return {row.id: row.number for row in rows}
 
 
-def _notes(session: Session, ids: Sequence[UUID]) -> dict[Any, list[str]]:
-    """The numbers of credit notes by their invoice, in their order."""
-    found: dict[Any, list[str]] = defaultdict(list)
+def _credit_note_numbers(session: Session, ids: Sequence[UUID]) -> dict[Any, list[str]]:
+    """Return the numbers of credit notes by invoice, in order."""
+    numbers: dict[Any, list[str]] = defaultdict(list)
     if ids:
         query = select(Invoice.corrects_id, Invoice.number).where(is_any_of(Invoice.corrects_id, ids))
         for row in session.execute(query.order_by(Invoice.issue_date, Invoice.sequence)):
-            found[row.corrects_id].append(str(row.number))
-    return found
+            numbers[row.corrects_id].append(str(row.number))
+    return numbers
 
 
 def charge_payloads(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any]]:
-    """Charges as they are told, in the order given."""
-    found = charges_by_id(session, ids)
-    return [charge_payload(found[id]) for id in ids]
+    """Return the payloads of charges, in the order of the ids."""
+    charges = charges_by_id(session, ids)
+    return [charge_payload(charges[id]) for id in ids]

@@ -155,7 +155,7 @@ def new() -> ResponseReturnValue:
     form = NewCustomerForm(currency=current_organisation().base_currency)
     namesake = None
     if form.validate_on_submit():
-        namesake = customers.customer_of_same_name(db.session(), form.name.data, but=form.id.data)
+        namesake = customers.customer_of_same_name(db.session(), form.name.data, except_id=form.id.data)
         if namesake is None or request.form.get("anyway") == form.name.data:
             namesake = None
             with errors_on(form):
