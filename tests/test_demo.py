@@ -36,7 +36,7 @@ def filled(database: Database, now: datetime) -> dict[str, list[Any]]:
     database.reset()
     with database.app.app_context():
         transaction(demo.fill, now)
-        assert {result.check.name for result in run_checks(db.session(), now) if result.found} == set()
+        assert {result.check.name for result in run_checks(db.session(), now) if result.count} == set()
         return {name: list(db.session.execute(query).all()) for name, query in _TOLD.items()}
 
 

@@ -51,7 +51,7 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
     session = db.session()
     heads = _read_heads(anchor) if anchor else []
     results = [*run_checks(session, clock.now()), *([check_anchors(session, heads)] if heads else [])]
-    broken, unsealed = [result for result in results if result.found], count_unsealed(session)
+    broken, unsealed = [result for result in results if result.count], count_unsealed(session)
     unprintable = _unprintable(session)
     if wants_json:
         checks = [_as_data(result) for result in results]
@@ -114,14 +114,14 @@ def _print_unprintable(unprintable: dict[str, list[str]]) -> None:
 
 
 def _as_data(result: Result) -> dict[str, object]:
-    rows = [{"table": row.table, "id": row.id, "wrong": row.wrong} for row in result.rows]
-    return {"name": result.check.name, "sentence": result.check.sentence, "found": result.found, "rows": rows}
+    rows = [{"table": row.table, "id": row.id, "wrong": row.problem} for row in result.rows]
+    return {"name": result.check.name, "sentence": result.check.sentence, "found": result.count, "rows": rows}
 
 
 def _print_result(result: Result) -> None:
-    mark = f"{result.found:,} WRONG" if result.found else "ok"
+    mark = f"{result.count:,} WRONG" if result.count else "ok"
     click.echo(f"{result.check.name}\t{mark}\t{result.check.sentence}")
     for row in result.rows:
-        click.echo(f"  {row.table} {row.id}: {row.wrong}")
-    if result.found > len(result.rows):
-        click.echo(f"  … and {result.found - len(result.rows):,} more")
+        click.echo(f"  {row.table} {row.id}: {row.problem}")
+    if result.count > len(result.rows):
+        click.echo(f"  … and {result.count - len(result.rows):,} more")

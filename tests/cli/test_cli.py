@@ -318,7 +318,7 @@ def test_the_audit_log_is_sealed_and_its_head_proves_it_later(flask: Flask_, unb
     assert "audit_anchor\tok\t" in result.stdout
     cut = flask("doctor", "--anchor", "-", typed=head.replace("6\t", "8\t"))
     assert cut.exit_code == 1
-    assert "audit_seals 8: is not there: the chain was cut off" in cut.stdout
+    assert "audit_seals 8: does not exist: the chain was truncated" in cut.stdout
 
 
 @pytest.mark.parametrize("typed", ["", "6", "6\tabc", f"-1\t{'0' * 64}", f"x\t{'0' * 64}"])
@@ -338,7 +338,7 @@ def test_doctor_names_what_is_broken(flask: Flask_, unbilled: Session) -> None:
     result = flask("doctor")
     assert result.exit_code == 1
     assert "account_sum\t3 WRONG\t" in result.stdout
-    assert "pending_charges is 7, its charges make 1" in result.stdout
+    assert "pending_charges is 7, but its charges add up to 1" in result.stdout
     assert f"2 of {len(CHECKS)} checks found problems." in result.stderr
     answer = flask("doctor", "--json")
     assert answer.exit_code == 1

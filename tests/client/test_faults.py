@@ -62,7 +62,7 @@ def assert_stored(session: Session, expected: list[Decimal]) -> None:
     assert exact_sum(stored) == exact_sum(expected)
     assert sorted(stored) == sorted(expected)
     assert_books_balance(session)
-    assert [result for result in run_checks(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.count] == []
 
 
 @pytest.mark.deep

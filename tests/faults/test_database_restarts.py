@@ -159,7 +159,7 @@ def test_restarts_under_load_answer_503_and_lose_nothing(server: PostgreSQL, ses
     stored = set(db.session.scalars(select(Charge.id)))
     assert load.acknowledged
     assert load.acknowledged <= stored
-    assert [result for result in run_checks(db.session()) if result.found] == []
+    assert [result for result in run_checks(db.session()) if result.count] == []
 
 
 def environment(server: PostgreSQL) -> dict[str, str]:

@@ -65,5 +65,5 @@ def test_an_import_whose_workers_are_killed_is_finished_by_the_next_one(session:
     assert promised.sums == {
         "USD": sum((Decimal(f"{n % 97 + 1}.25") * Decimal("2.5") for n in range(ROWS)), Decimal(0))
     }
-    assert [result for result in run_checks(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.count] == []
     assert_books_balance(session)

@@ -26,7 +26,7 @@ def url(app: Flask, session: Session) -> str:
 
 def assert_sound(session: Session) -> None:
     assert_books_balance(session)
-    assert [result for result in run_checks(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.count] == []
 
 
 def test_eight_payments_of_sixty_on_an_invoice_of_a_hundred(session: Session, url: str) -> None:

@@ -38,7 +38,7 @@ def order(session: Session) -> Sequence[datetime]:
 
 def is_sound(session: Session) -> bool:
     session.rollback()
-    return not any(result.found for result in run_checks(session))
+    return not any(result.count for result in run_checks(session))
 
 
 def test_the_oldest_is_sealed_first_and_each_hash_covers_the_one_before(session: Session) -> None:

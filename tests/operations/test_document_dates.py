@@ -50,7 +50,7 @@ def stored(invoice: Invoice) -> Invoice:
 def findings(session: Session, now: datetime = NOW) -> list[tuple[str, str]]:
     session.rollback()
     session.expire_all()
-    return [(result.check.name, row.wrong) for result in run_checks(session, now) for row in result.rows]
+    return [(result.check.name, row.problem) for result in run_checks(session, now) for row in result.rows]
 
 
 @pytest.mark.parametrize("day", [TOMORROW, date(2026, 5, 2), date(2199, 4, 2)])

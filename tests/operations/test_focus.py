@@ -121,7 +121,7 @@ def test_billed_and_issued_every_figure_of_the_readme_holds(session: Session, sp
     assert plain_decimal(exact_sum([billed, pending])) == "20.52022672899"
     assert run_report(session, run_id).charges == 1000 - 116
     assert_books_balance(session)
-    assert [result for result in run_checks(session) if result.found] == []
+    assert [result for result in run_checks(session) if result.count] == []
 
 
 def test_a_second_run_makes_nothing(session: Session, specs: Sequence[ChargeSpec]) -> None:

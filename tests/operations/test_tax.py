@@ -50,7 +50,7 @@ def billed(session: Session) -> Invoice:
     [invoice] = all_invoices()
     assert [(one.document.net, one.document.tax) for one in shown.documents] == [(invoice.net, invoice.tax)]
     assert_books_balance(session)
-    assert [result.check.name for result in run_checks(session) if result.found] == []
+    assert [result.check.name for result in run_checks(session) if result.count] == []
     return invoice
 
 

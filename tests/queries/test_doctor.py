@@ -136,7 +136,7 @@ def without_defences(session: Session) -> Iterator[Session]:
 
 def found(session: Session) -> dict[str, list[Finding]]:
     session.expire_all()
-    return {result.check.name: result.rows for result in run_checks(session) if result.found}
+    return {result.check.name: result.rows for result in run_checks(session) if result.count}
 
 
 def test_sound_data(billed: Session) -> None:
@@ -145,7 +145,7 @@ def test_sound_data(billed: Session) -> None:
 
 
 def test_empty_database(session: Session) -> None:
-    assert [result.found for result in run_checks(session)] == [0] * len(CHECKS)
+    assert [result.count for result in run_checks(session)] == [0] * len(CHECKS)
 
 
 NOBODY = "00000000-0000-7000-8000-00000000dead"
@@ -178,17 +178,17 @@ BREAKS = {
     "a billed charge off its line": (
         "charge_state",
         f"UPDATE charges SET invoice_line_id = NULL WHERE id = {BILLED}",
-        "is billed, and on no invoice line",
+        "has status billed, but is on no invoice line",
     ),
     "an unknown status": (
         "charge_state",
         f"UPDATE charges SET status = 'lost' WHERE id = {HELD}",
-        "is lost, and on no invoice line",
+        "has status lost, but is on no invoice line",
     ),
     "a charge on a line that is gone": (
         "charge_line",
         f"UPDATE charges SET invoice_line_id = '{NOBODY}' WHERE id = {BILLED}",
-        "its line does not exist",
+        "its invoice line does not exist",
     ),
     "a line whose invoice is gone": (
         "charge_line",
@@ -203,7 +203,7 @@ BREAKS = {
     "a charge on another customer's line": (
         "charge_line",
         f"UPDATE charges SET customer_id = '{NOBODY}' WHERE id = {BILLED}",
-        "its line is another customer's",
+        "its line belongs to another customer",
     ),
     "a charge on a line in another currency": (
         "charge_line",
@@ -213,7 +213,7 @@ BREAKS = {
     "a charge on another service's line": (
         "charge_line",
         f"UPDATE charges SET service_id = NULL WHERE id = {METERED}",
-        "its line is of another service",
+        "its line is for another service",
     ),
     "a charge on a line at another price": (
         "charge_line",
@@ -223,32 +223,32 @@ BREAKS = {
     "a charge on a line that takes its tax otherwise": (
         "charge_line",
         f"UPDATE charges SET tax_included = true WHERE id = {METERED}",
-        "its line disagrees on whether tax is included",
+        "its line differs in whether the price includes tax",
     ),
     "a charge whose amount was changed": (
         "line_sum",
         f"UPDATE charges SET amount = '7.51' WHERE id = {ON_LINE}",
-        "amount is 7.500001, its charges make 7.510001",
+        "amount is 7.500001, but its charges add up to 7.510001",
     ),
     "a line that counts wrongly": (
         "line_sum",
         f"UPDATE invoice_lines SET charges = 5 WHERE id = {LINE}",
-        "charges is 5, its charges make 2",
+        "charges is 5, but its charges add up to 2",
     ),
     "a line whose quantity was changed": (
         "line_sum",
         f"UPDATE invoice_lines SET quantity = '4' WHERE id = {LINE}",
-        "quantity is 4, its charges make 3.0000004",
+        "quantity is 4, but its charges add up to 3.0000004",
     ),
     "an account that sums wrongly": (
         "account_sum",
         "UPDATE accounts SET pending_amount = '5.01' WHERE pending_charges = 1",
-        "pending_amount is 5.01, its charges make 5",
+        "pending_amount is 5.01, but its charges add up to 5",
     ),
     "an account that counts held charges wrongly": (
         "account_sum",
         "UPDATE accounts SET held_charges = 2 WHERE held_charges = 1",
-        "held_charges is 2, its charges make 1",
+        "held_charges is 2, but its charges add up to 1",
     ),
     "an account that is gone": (
         "account_missing",
@@ -263,12 +263,12 @@ BREAKS = {
     "a charge that is gone": (
         "charges_kept",
         "DELETE FROM charges WHERE status = 'cancelled'",
-        "tells of 3 charges accepted; 2 are there",
+        "records 3 posted charges, but 2 exist",
     ),
     "a pending charge that no account knows": (
         "conservation",
         "UPDATE charges SET status = 'pending' WHERE status = 'cancelled'",
-        "count is 13, pending, held, billed and cancelled make 12; sum is 104.200002",
+        "count is 13, but pending, held, billed and cancelled charges add up to 12; sum is 104.200002",
     ),
     "a line in another currency": (
         "one_currency",
@@ -278,27 +278,27 @@ BREAKS = {
     "a line of another customer": (
         "one_currency",
         f"UPDATE invoice_lines SET customer_id = '{NOBODY}' WHERE id = {LINE}",
-        "line 1 is another customer's",
+        "line 1 belongs to another customer",
     ),
     "a net rounded wrongly": (
         "line_net",
         f"UPDATE invoice_lines SET net = 751 WHERE id = {LINE}",
-        "INV-2026-00001: line 1 has net 7.51 USD; 7.500001 USD rounds to 7.50 USD",
+        "INV-2026-00001: line 1 has net 7.51 USD, but 7.500001 USD rounds to 7.50 USD",
     ),
     "a gross rounded wrongly": (
         "line_net",
         f"UPDATE invoice_lines SET gross = 101 WHERE id = {RETAIL}",
-        "draft: line 1 has gross 1.01 USD; 1 USD rounds to 1.00 USD",
+        "draft: line 1 has gross 1.01 USD, but 1 USD rounds to 1.00 USD",
     ),
     "a net that is not its gross without tax": (
         "line_net",
         f"UPDATE invoice_lines SET net = net + 1 WHERE id = {RETAIL}",
-        "draft: line 1 has net 0.85 USD; without tax 1.00 USD is 0.84 USD",
+        "draft: line 1 has net 0.85 USD, but 1.00 USD without tax is 0.84 USD",
     ),
     "a gross without its percentage": (
         "line_net",
         f"UPDATE invoice_lines SET included_percent = NULL WHERE id = {RETAIL}",
-        "draft: line 1 says only half of how its price includes tax",
+        "draft: line 1 has only one of gross and included percentage",
     ),
     "a currency that nobody knows": (
         "line_net",
@@ -308,52 +308,52 @@ BREAKS = {
     "an invoice net that is not its lines'": (
         "totals",
         f"UPDATE invoices SET net = net + 1, total = total + 1 WHERE {FIRST}",
-        "net is 17.52 USD, the lines make 17.51 USD",
+        "net is 17.52 USD, but the lines add up to 17.51 USD",
     ),
     "a total that is not net and tax": (
         "totals",
         f"UPDATE invoices SET total = total + 1 WHERE {FIRST}",
-        "net and tax make",
+        "net and tax add up to",
     ),
     "a tax of its own": (
         "taxes",
         f"UPDATE invoice_taxes SET tax = 144 WHERE category = 'S' AND invoice_id = {one('invoices', FIRST)}",
-        "tax S 19 % is 1.44 USD on 7.50 USD; the lines make 1.43 USD on 7.50 USD",
+        "tax at S 19 % is 1.44 USD on 7.50 USD, but the lines give 1.43 USD on 7.50 USD",
     ),
     "a tax that is gone": (
         "taxes",
         f"DELETE FROM invoice_taxes WHERE category = 'S' AND invoice_id = {one('invoices', FIRST)}",
-        "tax S 19 % is nothing; the lines make 1.43 USD on 7.50 USD",
+        "tax at S 19 % is nothing, but the lines give 1.43 USD on 7.50 USD",
     ),
     "a tax within prices of its own": (
         "taxes",
         "UPDATE invoice_taxes SET tax = tax + 1 WHERE included",
-        "tax S 19 %, included is 0.20 USD on 1.00 USD; the lines make 0.19 USD on 1.00 USD",
+        "tax at S 19 %, included is 0.20 USD on 1.00 USD, but the lines give 0.19 USD on 1.00 USD",
     ),
     "a gap": (
         "numbers",
         "UPDATE invoices SET sequence = 7, number = 'INV-2026-00007' WHERE number = 'INV-2026-00005'",
-        "its sequence is 7 where 5 should follow",
+        "its sequence is 7, but 5 should follow",
     ),
     "a number that is not its sequence's": (
         "numbers",
         f"UPDATE invoices SET number = 'INV-2026-00009' WHERE {FIRST}",
-        "its number is not that of sequence 1 in 2026",
+        "its number does not match sequence 1 of 2026",
     ),
     "a number before its time": (
         "numbers",
         "UPDATE invoices SET issue_date = '2026-05-09' WHERE number = 'INV-2026-00002'",
-        "is dated 2026-04-03, before INV-2026-00002 of 2026-05-09",
+        "is dated 2026-04-03, before the preceding INV-2026-00002 of 2026-05-09",
     ),
     "a draft with a number": (
         "numbers",
         f"UPDATE invoices SET number = 'INV-2026-00009' WHERE id = {DRAFT}",
-        "a draft has no number",
+        "is a draft, but has a number",
     ),
     "an issued invoice without a number": (
         "numbers",
         f"UPDATE invoices SET number = NULL WHERE {FIRST}",
-        "is issued, without a whole number or issue date",
+        "is issued, but has no complete number or no issue date",
     ),
     "an issued invoice that was changed": (
         "hash_chain",
@@ -373,17 +373,17 @@ BREAKS = {
     "an allocation of nothing": (
         "allocation",
         f"UPDATE allocations SET amount = 0 WHERE id = {ALLOCATED}",
-        "is not above zero",
+        "its amount is not above zero",
     ),
     "an allocation to another customer's invoice": (
         "allocation",
         f"UPDATE allocations SET invoice_id = {SECOND} WHERE id = {ALLOCATED}",
-        "its invoice is another customer's",
+        "its invoice has another customer or currency",
     ),
     "an allocation of a payment that is reversed": (
         "allocation",
         f"UPDATE payments SET status = 'reversed' WHERE id = {PAID}",
-        "stands, and its payment is reversed",
+        "is not withdrawn, but its payment is reversed",
     ),
     "an allocation of a payment that is gone": (
         "allocation",
@@ -398,47 +398,53 @@ BREAKS = {
     "an allocation on a draft": (
         "allocation",
         f"UPDATE invoices SET status = 'draft' WHERE {FIRST}",
-        "stands, and its invoice is not issued",
+        "is not withdrawn, but its invoice is not issued",
     ),
     "more allocated than was received": (
         "payment_sum",
         f"UPDATE payments SET amount = 499 WHERE id = {PAID}",
-        "of 4.99 USD 5.00 USD are allocated, its allocations make 5.00 USD",
+        "5.00 USD of 4.99 USD is stored as allocated, but its allocations add up to 5.00 USD",
     ),
     "a payment's sum that was changed": (
         "payment_sum",
         f"UPDATE payments SET allocated = 499 WHERE id = {PAID}",
-        "of 11.93 USD 4.99 USD are allocated, its allocations make 5.00 USD",
+        "4.99 USD of 11.93 USD is stored as allocated, but its allocations add up to 5.00 USD",
     ),
     "an invoice's paid sum that was changed": (
         "invoice_sum",
         f"UPDATE invoices SET paid = 499 WHERE {FIRST}",
-        "paid 4.99 USD, credited 0.00 USD; its allocations make 5.00 USD, its credit notes 0.00 USD",
+        (
+            "4.99 USD is stored as paid and 0.00 USD as credited, but its allocations add up to 5.00 USD,"
+            " its credit notes to 0.00 USD"
+        ),
     ),
     "an invoice that is said to be credited": (
         "invoice_sum",
         f"UPDATE invoices SET credited = 1 WHERE {FIRST}",
-        "paid 5.00 USD, credited 0.01 USD; its allocations make 5.00 USD, its credit notes 0.00 USD",
+        (
+            "5.00 USD is stored as paid and 0.01 USD as credited, but its allocations add up to 5.00 USD,"
+            " its credit notes to 0.00 USD"
+        ),
     ),
     "an invoice paid above its total": (
         "invoice_sum",
         f"UPDATE invoices SET total = 499 WHERE {FIRST}",
-        "of 4.99 USD paid 5.00 USD, credited 0.00 USD",
+        "of 4.99 USD, 5.00 USD is stored as paid and 0.00 USD as credited",
     ),
     "a balance that was changed": (
         "balance",
         f"UPDATE invoices SET paid = paid + 1 WHERE {FIRST}",
-        "their entries make",
+        "their entries add up to",
     ),
     "a balance without its reversal": (
         "balance",
         f"UPDATE payments SET status = 'reversed', reversed_on = NULL, allocated = 0 WHERE id = {PAID}",
-        "their entries make",
+        "their entries add up to",
     ),
     "an invoice that is never due": (
         "ageing",
         f"UPDATE invoices SET due_date = NULL WHERE {FIRST}",
-        "on 2026-04-04 its buckets less the unallocated make",
+        "on 2026-04-04 its buckets less unallocated money add up to",
     ),
     "an invoice dated in the future": (
         "future_date",
@@ -468,12 +474,12 @@ BREAKS = {
     "a series that would leave a gap": (
         "number_series",
         "UPDATE number_series SET next_sequence = 9",
-        "invoice 2026: next_sequence is 9, its documents say 6",
+        "invoice 2026: next_sequence is 9, but its documents give 6",
     ),
     "a last invoice that is gone": (
         "number_series",
         "DELETE FROM invoices WHERE number = 'INV-2026-00005'",
-        "next_sequence is 6, its documents say 5",
+        "next_sequence is 6, but its documents give 5",
     ),
     "a credit note of nothing": (
         "credit_note",
@@ -488,7 +494,7 @@ BREAKS = {
     "a credit note of a draft": (
         "credit_note",
         f"UPDATE invoices SET corrects_id = {DRAFT} WHERE {NOTE}",
-        "CN-2026-00001: corrects what is not issued",
+        "CN-2026-00001: corrects an invoice that is not issued",
     ),
     "a credit note of another customer's invoice": (
         "credit_note",
@@ -503,7 +509,7 @@ BREAKS = {
     "a credit note before its invoice": (
         "credit_note",
         f"UPDATE invoices SET issue_date = '2026-01-01' WHERE {NOTE}",
-        "CN-2026-00001: is older than what it corrects",
+        "CN-2026-00001: is dated before the invoice that it corrects",
     ),
     "a credit note without a reason": (
         "credit_note",
@@ -513,27 +519,27 @@ BREAKS = {
     "a credit note's line of nowhere": (
         "credit_note",
         f"UPDATE invoice_lines SET corrects_line_id = NULL WHERE invoice_id = {one('invoices', NOTE)}",
-        "CN-2026-00001: has a line that its invoice has not",
+        "CN-2026-00001: has a line that its invoice does not have",
     ),
     "a line credited twice": (
         "credited",
         f"UPDATE invoice_lines SET net = net + 9000 WHERE net > 0 AND invoice_id = {one('invoices', NOTE)}",
-        "its net is 100.00 EUR, credit notes take back",
+        "its net is 100.00 EUR, but ",
     ),
     "a line credited the wrong way": (
         "credited",
         f"UPDATE invoice_lines SET net = 1 WHERE net < 0 AND invoice_id = {one('invoices', NOTE)}",
-        "its net is −20.00 EUR, credit notes take back 0.01 EUR",
+        "its net is −20.00 EUR, but 0.01 EUR is credited",
     ),
     "a tax credited twice": (
         "credited",
         f"UPDATE invoice_taxes SET tax = tax + 1900 WHERE category = 'S' AND invoice_id = {one('invoices', NOTE)}",
-        "at S 19 % base and tax are 100.00 EUR and 19.00 EUR, credit notes take back",
+        "at S 19 %, base and tax are 100.00 EUR and 19.00 EUR, but ",
     ),
     "a tax credited that was never charged": (
         "credited",
         f"UPDATE invoice_taxes SET percent = '20' WHERE category = 'S' AND invoice_id = {one('invoices', NOTE)}",
-        "at S 20 % base and tax are 0.00 EUR and 0.00 EUR, credit notes take back",
+        "at S 20 %, base and tax are 0.00 EUR and 0.00 EUR, but ",
     ),
     "a void invoice that is paid": (
         "void",
@@ -548,12 +554,12 @@ BREAKS = {
     "a void invoice without a day": (
         "void",
         f"UPDATE invoices SET voided_on = NULL WHERE {VOIDED}",
-        "INV-2026-00004: is void, but does not say since when",
+        "INV-2026-00004: is void, but has no void date",
     ),
     "a void line whose charges are forgotten": (
         "void",
         "DELETE FROM voided_charges",
-        "is void with 1 charges; 0 that stood on it are known",
+        "is void and had 1 charges, but 0 are recorded",
     ),
     "a credit note that was changed": (
         "hash_chain",
@@ -568,7 +574,7 @@ BREAKS = {
     "a gap among credit notes": (
         "numbers",
         "UPDATE invoices SET sequence = 3, number = 'CN-2026-00003' WHERE number = 'CN-2026-00002'",
-        "its sequence is 3 where 2 should follow",
+        "its sequence is 3, but 2 should follow",
     ),
     "an event with other details": (
         "audit_chain",
@@ -588,12 +594,12 @@ BREAKS = {
     "a sealed event that is gone": (
         "audit_chain",
         f"DELETE FROM audit_events WHERE id = {SEALED}",
-        "is missing; it was sealed as number 3",
+        "does not exist; it was sealed as number 3",
     ),
     "a seal that is gone": (
         "audit_chain",
         "DELETE FROM audit_seals WHERE sequence = 3",
-        "follows 2: what was between is missing",
+        "follows 2: the seals between them are missing",
     ),
     "a seal with another hash": (
         "audit_chain",
@@ -611,7 +617,7 @@ BREAKS = {
 @pytest.mark.parametrize(("check", "sql", "wrong"), BREAKS.values(), ids=BREAKS)
 def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wrong: str) -> None:
     assert defenceless.connection().execute(text(sql)).rowcount
-    assert any(wrong in finding.wrong for finding in found(defenceless).get(check, [])), found(defenceless)
+    assert any(wrong in finding.problem for finding in found(defenceless).get(check, [])), found(defenceless)
 
 
 def test_every_check_is_tried() -> None:
@@ -641,13 +647,13 @@ def test_what_lies_in_the_future_is_told_by_the_day_of_the_organisation(billed: 
         billed.rollback()
         billed.expire_all()
         results = {result.check.name: result for result in run_checks(billed, datetime.fromisoformat(now))}
-        wrong = [finding.wrong.partition(":")[0] for finding in results["future_date"].rows]
+        wrong = [finding.problem.partition(":")[0] for finding in results["future_date"].rows]
         assert sorted(wrong) == sorted(names), (zone, now)
 
 
 def test_a_changed_hash_names_the_row_itself_and_the_next(defenceless: Session) -> None:
     defenceless.connection().execute(text(f"UPDATE invoices SET hash = 'f00d' WHERE {FIRST}"))
-    assert [finding.wrong.partition(":")[0] for finding in found(defenceless)["hash_chain"]] == [
+    assert [finding.problem.partition(":")[0] for finding in found(defenceless)["hash_chain"]] == [
         "INV-2026-00001",
         "INV-2026-00002",
     ]
@@ -657,20 +663,20 @@ def test_all_are_counted_and_the_first_are_carried(defenceless: Session, monkeyp
     monkeypatch.setattr(doctor, "MAX_ROWS", 2)
     defenceless.connection().execute(text("UPDATE invoice_lines SET net = net + 1"))
     result: dict[str, Result] = {result.check.name: result for result in run_checks(defenceless)}
-    assert (result["line_net"].found, len(result["line_net"].rows)) == (14, 2)
+    assert (result["line_net"].count, len(result["line_net"].rows)) == (14, 2)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_an_audit_event_that_cannot_even_be_read_is_named(defenceless: Session) -> None:
     """SQLite stores what it is given."""
     defenceless.connection().execute(text(f"UPDATE audit_events SET details = '{{', at = 'x' WHERE id = {SEALED}"))
-    assert [row.wrong.partition(":")[0] for row in audit_rows(defenceless)] == ["does not match seal 3"]
+    assert [row.problem.partition(":")[0] for row in audit_rows(defenceless)] == ["does not match seal 3"]
 
 
 def test_audit_events_that_changed_places_are_named(defenceless: Session) -> None:
     for to, where in ((-1, 3), (3, 4), (4, -1)):
         defenceless.connection().execute(text(f"UPDATE audit_seals SET sequence = {to} WHERE sequence = {where}"))
-    assert [row.wrong.partition(":")[0] for row in audit_rows(defenceless)][:2] == [
+    assert [row.problem.partition(":")[0] for row in audit_rows(defenceless)][:2] == [
         "does not match seal 3",
         "does not match seal 4",
     ]
@@ -683,14 +689,14 @@ def audit_rows(session: Session) -> list[Finding]:
 def test_a_tail_that_was_cut_off_shows_by_the_head_exported_before(defenceless: Session) -> None:
     """The chain that is left is sound; only who kept its head knows better."""
     end = chain_head(defenceless)
-    assert check_anchors(defenceless, [ChainHead(0, FIRST_PREVIOUS_HASH), end]).found == 0
+    assert check_anchors(defenceless, [ChainHead(0, FIRST_PREVIOUS_HASH), end]).count == 0
     defenceless.connection().execute(
         text("DELETE FROM audit_events WHERE id IN (SELECT event_id FROM audit_seals WHERE sequence > 5)")
     )
     defenceless.connection().execute(text("DELETE FROM audit_seals WHERE sequence > 5"))
     assert audit_rows(defenceless) == []
     [finding] = check_anchors(defenceless, [end]).rows
-    assert (finding.id, finding.wrong) == (str(end.sequence), "is not there: the chain was cut off")
+    assert (finding.id, finding.problem) == (str(end.sequence), "does not exist: the chain was truncated")
 
 
 def test_a_chain_that_was_made_anew_shows_by_the_head_exported_before(defenceless: Session) -> None:
@@ -699,6 +705,6 @@ def test_a_chain_that_was_made_anew_shows_by_the_head_exported_before(defenceles
     defenceless.connection().execute(text("DELETE FROM audit_seals"))
     seal_events(defenceless, NOW, whole=True)
     assert audit_rows(defenceless) == []
-    assert [row.wrong for row in check_anchors(defenceless, [end]).rows] == [
-        "has another hash: the chain was made anew"
+    assert [row.problem for row in check_anchors(defenceless, [end]).rows] == [
+        "has another hash: the chain was rebuilt"
     ]

@@ -27,7 +27,7 @@ BREAKS = {
     "a charge of another service": (
         "recurring_posted",
         f"UPDATE charges SET service_id = NULL WHERE id = {IN_MARCH}",
-        "its charge is not of recurring charge",
+        "its charge does not match recurring charge",
     ),
     "a charge of another day": (
         "recurring_posted",
@@ -37,17 +37,17 @@ BREAKS = {
     "days that are posted twice": (
         "recurring_once",
         "UPDATE recurring_postings SET period_to = '2026-04-01' WHERE period_from = '2026-03-01'",
-        "begins on 2026-04-01, posted up to 2026-04-01 before",
+        "begins on 2026-04-01, but days through 2026-04-01 are already posted",
     ),
     "one that would be posted again": (
         "recurring_once",
         "UPDATE recurring_charges SET posted_through = '2026-03-31'",
-        "begins on 2026-04-01, after how far",
+        "begins on 2026-04-01, after the day through which",
     ),
     "a charge that was corrected and is billed as well": (
         "replaced",
         "UPDATE charges SET status = 'pending' WHERE status_reason = 'Misread'",
-        "and not cancelled",
+        "but not cancelled",
     ),
 }
 
@@ -76,13 +76,13 @@ def defenceless(agreed: Session) -> Iterator[Session]:
 
 def test_sound_data(agreed: Session) -> None:
     agreed.rollback()
-    assert [result.found for result in run_checks(agreed) if result.found] == []
+    assert [result.count for result in run_checks(agreed) if result.count] == []
 
 
 @pytest.mark.parametrize(("check", "sql", "wrong"), BREAKS.values(), ids=BREAKS)
 def test_what_is_broken_is_named(defenceless: Session, check: str, sql: str, wrong: str) -> None:
     assert defenceless.connection().execute(text(sql)).rowcount
-    assert any(wrong in finding.wrong for finding in found(defenceless).get(check, [])), found(defenceless)
+    assert any(wrong in finding.problem for finding in found(defenceless).get(check, [])), found(defenceless)
 
 
 def test_every_check_is_tried() -> None:

@@ -1,6 +1,7 @@
-"""Does everything hold that must always hold? Each rule is checked on the data as it is, and names the rows that break it.
+"""Checks of the rules that always hold; each names the rows that violate it.
 
-Sums are made in the database; documents are read one after the other, so that memory does not grow with them.
+Sums are computed in the database; documents are read one after the other, so that memory does not grow
+with their number.
 """
 
 from collections.abc import Iterable
@@ -19,24 +20,24 @@ __all__ = ["CHECKS", "Check", "Finding", "Result", "check_anchors", "run_checks"
 
 PARTS = (charges, documents, corrections, receivables, recurring, audit)
 CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))
-# How many rows a result carries; it counts all.
+# A result lists at most this many rows, but counts all.
 MAX_ROWS = 1000
 
 
 def run_checks(session: Session, now: datetime | None = None) -> list[Result]:
-    """Check every rule in one snapshot of the data; a result per rule, in their order.
+    """Check every rule in one snapshot of the data; return a result per rule, in order.
 
-    `now` decides what lies in the future; it is this moment if left out.
+    Dates after `now`, by default the current time, are in the future.
     """
     findings = chain.from_iterable(part.find(session) for part in PARTS)
     return results_by_check(chain(findings, dates.find(session, today(session, now or clock.now()))))
 
 
-def results_by_check(found: Iterable[tuple[str, Finding]]) -> list[Result]:
-    """Sort findings by their check's name."""
+def results_by_check(findings: Iterable[tuple[str, Finding]]) -> list[Result]:
+    """Return a result per check, from findings with the names of their checks."""
     rows: dict[str, list[Finding]] = {check.name: [] for check in CHECKS}
     counts = dict.fromkeys(rows, 0)
-    for name, finding in found:
+    for name, finding in findings:
         counts[name] += 1
         if counts[name] <= MAX_ROWS:
             rows[name].append(finding)

@@ -1,4 +1,4 @@
-"""What always holds of charges, the lines and accounts that gather them, and the events that tell of them."""
+"""Checks of charges, of the lines and accounts that sum them, and of their audit events."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,47 +15,49 @@ from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.queries.doctor.findings import Check, Finding
 
 UNBILLED = ("pending", "held")
-_NOTHING = literal(ZERO, Charge.amount.type)
+_ZERO = literal(ZERO, Charge.amount.type)
 
 
 def find(session: Session) -> Iterator[tuple[str, Finding]]:
-    """Everything wrong, each with the name of its check."""
+    """Yield each violation with the name of its check."""
     for check, findings in _FINDERS.items():
         for finding in findings(session):
             yield check.name, finding
 
 
 def _one_state(session: Session) -> Iterator[Finding]:
-    known = Charge.status.in_(CHARGE_STATUSES)
-    agrees = (Charge.status == "billed") == Charge.invoice_line_id.is_not(None)
-    for row in session.execute(select(Charge.id, Charge.status, Charge.invoice_line_id).where(~known | ~agrees)):
+    is_known = Charge.status.in_(CHARGE_STATUSES)
+    matches_line = (Charge.status == "billed") == Charge.invoice_line_id.is_not(None)
+    for row in session.execute(
+        select(Charge.id, Charge.status, Charge.invoice_line_id).where(~is_known | ~matches_line)
+    ):
         where = f"on line {row.invoice_line_id}" if row.invoice_line_id else "on no invoice line"
-        yield Finding("charges", str(row.id), f"is {row.status}, and {where}")
+        yield Finding("charges", str(row.id), f"has status {row.status}, but is {where}")
 
 
 def _own_line(session: Session) -> Iterator[Finding]:
     faults = {
-        "its line does not exist": InvoiceLine.id.is_(None),
+        "its invoice line does not exist": InvoiceLine.id.is_(None),
         "its line's invoice does not exist": InvoiceLine.id.is_not(None) & Invoice.id.is_(None),
         "its invoice is void": Invoice.status == "void",
-        "its line is another customer's": Charge.customer_id != InvoiceLine.customer_id,
+        "its line belongs to another customer": Charge.customer_id != InvoiceLine.customer_id,
         "its line is in another currency": Charge.currency != InvoiceLine.currency,
-        "its line is of another service": Charge.service_id.is_distinct_from(InvoiceLine.service_id),
+        "its line is for another service": Charge.service_id.is_distinct_from(InvoiceLine.service_id),
         "its line has another unit price": Charge.unit_price.is_distinct_from(InvoiceLine.unit_price),
-        "its line disagrees on whether tax is included": Charge.tax_included != InvoiceLine.gross.is_not(None),
+        "its line differs in whether the price includes tax": Charge.tax_included != InvoiceLine.gross.is_not(None),
     }
     query = (
-        select(Charge.id, Charge.invoice_line_id, _first_of(faults).label("wrong"))
+        select(Charge.id, Charge.invoice_line_id, _first_of(faults).label("problem"))
         .outerjoin(InvoiceLine, InvoiceLine.id == Charge.invoice_line_id)
         .outerjoin(Invoice, Invoice.id == InvoiceLine.invoice_id)
         .where(Charge.invoice_line_id.is_not(None), or_(*faults.values()))
     )
     for row in session.execute(query):
-        yield Finding("charges", str(row.id), f"{row.wrong} (line {row.invoice_line_id})")
+        yield Finding("charges", str(row.id), f"{row.problem} (line {row.invoice_line_id})")
 
 
 def _first_of(faults: dict[str, ColumnElement[bool]]) -> ColumnElement[str]:
-    return case(*((condition, literal(words)) for words, condition in faults.items()), else_="")
+    return case(*((condition, literal(problem)) for problem, condition in faults.items()), else_="")
 
 
 def _line_sums(session: Session) -> Iterator[Finding]:
@@ -73,8 +75,8 @@ def _line_sums(session: Session) -> Iterator[Finding]:
     stored = (InvoiceLine.charges, InvoiceLine.quantity, InvoiceLine.amount)
     summed = (
         func.coalesce(sums.c.charges, 0),
-        func.coalesce(sums.c.quantity, _NOTHING),
-        func.coalesce(sums.c.amount, _NOTHING),
+        func.coalesce(sums.c.quantity, _ZERO),
+        func.coalesce(sums.c.amount, _ZERO),
     )
     query = (
         select(InvoiceLine.id, *stored, *summed)
@@ -83,33 +85,41 @@ def _line_sums(session: Session) -> Iterator[Finding]:
         .where(
             Invoice.status != "void",
             Invoice.kind == "invoice",
-            or_(*(kept != counted for kept, counted in zip(stored, summed, strict=True))),
+            or_(*(value != computed for value, computed in zip(stored, summed, strict=True))),
         )
     )
     for id, *values in session.execute(query):
-        yield Finding("invoice_lines", str(id), _two(("charges", "quantity", "amount"), values, "its charges make"))
+        yield Finding(
+            "invoice_lines", str(id), _differences(("charges", "quantity", "amount"), values, "its charges add up to")
+        )
 
 
-def _two(names: tuple[str, ...], values: list[Any], recomputed: str) -> str:
-    """Say what is stored and what was recomputed, where they differ; `values` are all of the one, then all of the other."""
+def _differences(names: tuple[str, ...], values: list[Any], source: str) -> str:
+    """Describe where stored and computed values differ.
+
+    `values` are all stored values, then all computed ones, in the order of `names`; `source` says what
+    the computed ones come from.
+    """
     pairs = zip(names, values[: len(names)], values[len(names) :], strict=True)
-    return "; ".join(f"{name} is {_said(kept)}, {recomputed} {_said(now)}" for name, kept, now in pairs if kept != now)
+    return "; ".join(
+        f"{name} is {_as_text(stored)}, but {source} {_as_text(computed)}"
+        for name, stored, computed in pairs
+        if stored != computed
+    )
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return plain_decimal(value) if isinstance(value, Decimal) else str(value)
 
 
 def _unbilled_sums() -> Subquery:
-    """Count and sum the charges of each account that wait or are held."""
+    """Select count and sum of each account's pending and of its held charges."""
     columns = [
         column
         for status in UNBILLED
         for column in (
             func.count(case((Charge.status == status, 1))).label(f"{status}_charges"),
-            func.coalesce(exact_sum(case((Charge.status == status, Charge.amount))), _NOTHING).label(
-                f"{status}_amount"
-            ),
+            func.coalesce(exact_sum(case((Charge.status == status, Charge.amount))), _ZERO).label(f"{status}_amount"),
         )
     ]
     return (
@@ -124,14 +134,14 @@ def _accounts(session: Session) -> Iterator[Finding]:
     sums = _unbilled_sums()
     names = ("pending_charges", "pending_amount", "held_charges", "held_amount")
     stored = [Account.__table__.c[name] for name in names]
-    summed = [func.coalesce(sums.c[name], 0 if name.endswith("charges") else _NOTHING) for name in names]
+    summed = [func.coalesce(sums.c[name], 0 if name.endswith("charges") else _ZERO) for name in names]
     query = (
         select(Account.customer_id, Account.currency, *stored, *summed)
         .outerjoin(sums, (sums.c.customer_id == Account.customer_id) & (sums.c.currency == Account.currency))
-        .where(or_(*(kept != counted for kept, counted in zip(stored, summed, strict=True))))
+        .where(or_(*(value != computed for value, computed in zip(stored, summed, strict=True))))
     )
     for customer_id, currency, *values in session.execute(query):
-        yield Finding("accounts", f"{customer_id} {currency}", _two(names, values, "its charges make"))
+        yield Finding("accounts", f"{customer_id} {currency}", _differences(names, values, "its charges add up to"))
 
 
 def _accountless(session: Session) -> Iterator[Finding]:
@@ -154,38 +164,38 @@ def _events(session: Session) -> Iterator[Finding]:
         yield Finding("charges", str(row.id), f"its audit event {row.event_id} does not exist")
 
 
-def _kept(session: Session) -> Iterator[Finding]:
+def _all_stored(session: Session) -> Iterator[Finding]:
     stored = select(Charge.event_id, func.count().label("charges")).group_by(Charge.event_id).subquery()
-    accepted, there = AuditEvent.details["charges"].as_integer(), func.coalesce(stored.c.charges, 0)
+    recorded, count = AuditEvent.details["charges"].as_integer(), func.coalesce(stored.c.charges, 0)
     query = (
-        select(AuditEvent.id, accepted, there)
+        select(AuditEvent.id, recorded, count)
         .outerjoin(stored, stored.c.event_id == AuditEvent.id)
-        .where(AuditEvent.action == "charge.posted", accepted.is_distinct_from(there))
+        .where(AuditEvent.action == "charge.posted", recorded.is_distinct_from(count))
     )
-    for id, told, found in session.execute(query):
-        yield Finding("audit_events", str(id), f"tells of {told} charges accepted; {found} are there")
+    for id, posted, existing in session.execute(query):
+        yield Finding("audit_events", str(id), f"records {posted} posted charges, but {existing} exist")
 
 
 def _conserved(session: Session) -> Iterator[Finding]:
-    """Accepted charges by what they say themselves, against what accounts and lines say they hold."""
-    everything: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
-    elsewhere: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
+    """Compare all charges with the sums that accounts and invoice lines store, per currency."""
+    charges: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
+    stored: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
     query = select(Charge.currency, Charge.status, func.count(), exact_sum(Charge.amount))
     for currency, status, count, amount in session.execute(query.group_by(Charge.currency, Charge.status)):
-        everything[currency].append((count, amount))
+        charges[currency].append((count, amount))
         if status == "cancelled":
-            elsewhere[currency].append((count, amount))
-    for held in _held_elsewhere():
-        for currency, count, amount in session.execute(held):
-            elsewhere[currency].append((int(count), amount))
-    for currency in sorted(everything.keys() | elsewhere.keys()):
-        values = [*_added(everything[currency]), *_added(elsewhere[currency])]
+            stored[currency].append((count, amount))
+    for stored_sums in _stored_sums():
+        for currency, count, amount in session.execute(stored_sums):
+            stored[currency].append((int(count), amount))
+    for currency in sorted(charges.keys() | stored.keys()):
+        values = [*_total(charges[currency]), *_total(stored[currency])]
         if values[:2] != values[2:]:
-            words = "pending, held, billed and cancelled make"
-            yield Finding("charges", currency, _two(("count", "sum"), values, words))
+            source = "pending, held, billed and cancelled charges add up to"
+            yield Finding("charges", currency, _differences(("count", "sum"), values, source))
 
 
-def _held_elsewhere() -> list[Executable]:
+def _stored_sums() -> list[Executable]:
     billed = (
         select(InvoiceLine.currency, func.sum(InvoiceLine.charges), exact_sum(InvoiceLine.amount))
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)
@@ -202,22 +212,22 @@ def _held_elsewhere() -> list[Executable]:
     return [billed, *unbilled]
 
 
-def _added(parts: list[tuple[int, Decimal]]) -> tuple[int, Decimal]:
+def _total(parts: list[tuple[int, Decimal]]) -> tuple[int, Decimal]:
     return sum(count for count, _ in parts), sum_exactly(amount for _, amount in parts)
 
 
 _FINDERS: dict[Check, Callable[[Session], Iterator[Finding]]] = {
     Check(
-        "charge_state", "A charge is one of pending, held, billed, cancelled, and on a line when billed."
+        "charge_state", "A charge is pending, held, billed or cancelled, and on an invoice line only if billed."
     ): _one_state,
     Check(
-        "charge_line", "A billed charge is on a line of its own customer, currency, service and price, not void."
+        "charge_line", "A billed charge is on a line of its own customer, currency, service and price that is not void."
     ): _own_line,
     Check("line_sum", "A line's count, quantity and amount are the exact sums of its charges."): _line_sums,
     Check("account_sum", "An account's pending and held totals are the exact sums of its charges."): _accounts,
     Check("account_missing", "Every charge has its customer's account in its currency."): _accountless,
     Check("audit_event", "Every charge has the audit event of its posting."): _events,
-    Check("charges_kept", "Every charge that was accepted is still there."): _kept,
-    Check("conservation", "Charges accepted are those pending, held, billed and cancelled, per currency."): _conserved,
+    Check("charges_kept", "Every charge that was posted still exists."): _all_stored,
+    Check("conservation", "Per currency, all posted charges are pending, held, billed or cancelled."): _conserved,
 }
 CHECKS = tuple(_FINDERS)

@@ -1,4 +1,4 @@
-"""What always holds of credit notes and void invoices, against what they correct. Sums are made in the database."""
+"""Checks of credit notes and void invoices against the documents that they correct."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,32 +14,32 @@ from billing_admin.queries.doctor.findings import Check, Finding
 
 
 def find(session: Session) -> Iterator[tuple[str, Finding]]:
-    """Everything wrong, each with the name of its check."""
+    """Yield each violation with the name of its check."""
     for check, findings in _FINDERS.items():
         for finding in findings(session):
             yield check.name, finding
 
 
 def _corrects(session: Session) -> Iterator[Finding]:
-    """A credit note names an issued invoice of its own account; each of its lines names one of that invoice's lines."""
+    """Check that credit notes and their lines name an issued invoice of the account and its lines."""
     note, corrected = aliased(Invoice), aliased(Invoice)
     faults = {
         "corrects no invoice": corrected.id.is_(None),
         "corrects another credit note": corrected.kind != "invoice",
-        "corrects what is not issued": corrected.status != "issued",
+        "corrects an invoice that is not issued": corrected.status != "issued",
         "corrects another customer's invoice": corrected.customer_id != note.customer_id,
         "corrects an invoice in another currency": corrected.currency != note.currency,
-        "is older than what it corrects": corrected.issue_date > note.issue_date,
+        "is dated before the invoice that it corrects": corrected.issue_date > note.issue_date,
         "gives no reason": note.reason == "",
-        "has a line that its invoice has not": _stray_line(note.id, note.corrects_id),
+        "has a line that its invoice does not have": _stray_line(note.id, note.corrects_id),
     }
     query = (
         select(note.id, note.number, _first_of(faults))
         .outerjoin(corrected, corrected.id == note.corrects_id)
         .where(note.kind == "credit_note", or_(*faults.values()))
     )
-    for id, number, wrong in session.execute(query):
-        yield Finding("invoices", str(id), f"{number}: {wrong}")
+    for id, number, problem in session.execute(query):
+        yield Finding("invoices", str(id), f"{number}: {problem}")
 
 
 def _stray_line(note_id: Any, corrects_id: Any) -> ColumnElement[bool]:
@@ -51,7 +51,7 @@ def _stray_line(note_id: Any, corrects_id: Any) -> ColumnElement[bool]:
 
 
 def _first_of(faults: dict[str, ColumnElement[bool]]) -> ColumnElement[str]:
-    return case(*((condition, literal(words)) for words, condition in faults.items()), else_="")
+    return case(*((condition, literal(problem)) for problem, condition in faults.items()), else_="")
 
 
 def _credited(session: Session) -> Iterator[Finding]:
@@ -59,40 +59,42 @@ def _credited(session: Session) -> Iterator[Finding]:
     yield from _credited_taxes(session)
 
 
-def _beyond(taken: ColumnElement[Any], whole: Any) -> ColumnElement[bool]:
-    """More than the whole, or of the other sign."""
-    return or_(and_(whole >= 0, or_(taken < 0, taken > whole)), and_(whole < 0, or_(taken > 0, taken < whole)))
+def _exceeds(credited: ColumnElement[Any], whole: Any) -> ColumnElement[bool]:
+    """Return the condition that a credited amount exceeds the whole, or has the other sign."""
+    return or_(
+        and_(whole >= 0, or_(credited < 0, credited > whole)), and_(whole < 0, or_(credited > 0, credited < whole))
+    )
 
 
 def _credited_lines(session: Session) -> Iterator[Finding]:
-    back = aliased(InvoiceLine)
+    credit_line = aliased(InvoiceLine)
     sums = (
-        select(back.corrects_line_id, func.sum(back.net).label("net"))
-        .where(back.corrects_line_id.is_not(None))
-        .group_by(back.corrects_line_id)
+        select(credit_line.corrects_line_id, func.sum(credit_line.net).label("net"))
+        .where(credit_line.corrects_line_id.is_not(None))
+        .group_by(credit_line.corrects_line_id)
         .subquery()
     )
     query = (
         select(InvoiceLine.id, InvoiceLine.currency, InvoiceLine.net, sums.c.net)
         .join(sums, sums.c.corrects_line_id == InvoiceLine.id)
-        .where(_beyond(sums.c.net, InvoiceLine.net))
+        .where(_exceeds(sums.c.net, InvoiceLine.net))
     )
     for id, currency, *amounts in session.execute(query):
-        net, taken = (format_money_or_units(int(minor), currency) for minor in amounts)
-        yield Finding("invoice_lines", str(id), f"its net is {net}, credit notes take back {taken}")
+        net, credited = (format_money_or_units(int(minor), currency) for minor in amounts)
+        yield Finding("invoice_lines", str(id), f"its net is {net}, but {credited} is credited")
 
 
 def _credited_taxes(session: Session) -> Iterator[Finding]:
-    note, back = aliased(Invoice), aliased(InvoiceTax)
-    rate = (back.category, back.percent, back.included)
+    note, credit_tax = aliased(Invoice), aliased(InvoiceTax)
+    rate = (credit_tax.category, credit_tax.percent, credit_tax.included)
     sums: Any = (
-        select(note.corrects_id, *rate, func.sum(back.base).label("base"), func.sum(back.tax).label("tax"))
-        .join(note, note.id == back.invoice_id)
+        select(note.corrects_id, *rate, func.sum(credit_tax.base).label("base"), func.sum(credit_tax.tax).label("tax"))
+        .join(note, note.id == credit_tax.invoice_id)
         .where(note.corrects_id.is_not(None))
         .group_by(note.corrects_id, *rate)
         .subquery()
     )
-    own = and_(
+    same_rate = and_(
         InvoiceTax.invoice_id == sums.c.corrects_id,
         InvoiceTax.category == sums.c.category,
         InvoiceTax.percent == sums.c.percent,
@@ -104,31 +106,36 @@ def _credited_taxes(session: Session) -> Iterator[Finding]:
             *(sums.c.corrects_id, Invoice.currency, sums.c.category, sums.c.percent),
             *(base, sums.c.base, tax, sums.c.tax),
         )
-        .outerjoin(InvoiceTax, own)
+        .outerjoin(InvoiceTax, same_rate)
         .outerjoin(Invoice, Invoice.id == sums.c.corrects_id)
-        .where(or_(_beyond(sums.c.base, base), _beyond(sums.c.tax, tax)))
+        .where(or_(_exceeds(sums.c.base, base), _exceeds(sums.c.tax, tax)))
     )
     for id, currency, category, percent, *amounts in session.execute(query):
-        base_of, base_back, tax_of, tax_back = (format_money_or_units(int(minor), currency) for minor in amounts)
-        at = f"at {category} {plain_decimal(percent)} %"
-        wrong = f"{at} base and tax are {base_of} and {tax_of}, credit notes take back {base_back} and {tax_back}"
-        yield Finding("invoices", str(id), wrong)
+        # The amounts: base, credited base, tax, credited tax.
+        base_text, credited_base, tax_text, credited_tax = (
+            format_money_or_units(int(minor), currency) for minor in amounts
+        )
+        problem = (
+            f"at {category} {plain_decimal(percent)} %, base and tax are {base_text} and {tax_text},"
+            f" but {credited_base} and {credited_tax} are credited"
+        )
+        yield Finding("invoices", str(id), problem)
 
 
 def _void(session: Session) -> Iterator[Finding]:
     faults = {
         "is paid or credited": or_(Invoice.paid != 0, Invoice.credited != 0),
         "gives no reason": Invoice.reason == "",
-        "does not say since when": Invoice.voided_on.is_(None),
+        "has no void date": Invoice.voided_on.is_(None),
     }
     query = select(Invoice.id, Invoice.number, _first_of(faults)).where(Invoice.status == "void", or_(*faults.values()))
-    for id, number, wrong in session.execute(query):
-        yield Finding("invoices", str(id), f"{number}: is void, but {wrong}")
+    for id, number, problem in session.execute(query):
+        yield Finding("invoices", str(id), f"{number}: is void, but {problem}")
     yield from _voided_lines(session)
 
 
 def _voided_lines(session: Session) -> Iterator[Finding]:
-    """The charges that stood on a void line still make what it says."""
+    """Check that the recorded charges of void lines add up to the lines."""
     sums = (
         select(VoidedCharge.invoice_line_id, func.count().label("charges"), exact_sum(Charge.amount).label("amount"))
         .join(Charge, Charge.id == VoidedCharge.charge_id)
@@ -146,15 +153,16 @@ def _voided_lines(session: Session) -> Iterator[Finding]:
             ),
         )
     )
-    for id, charges, found in session.execute(query):
-        yield Finding("invoice_lines", str(id), f"is void with {charges} charges; {found} that stood on it are known")
+    for id, charges, recorded in session.execute(query):
+        problem = f"is void and had {charges} charges, but {recorded} are recorded, or their sum differs"
+        yield Finding("invoice_lines", str(id), problem)
 
 
 _FINDERS: dict[Check, Callable[[Session], Iterator[Finding]]] = {
     Check(
-        "credit_note", "A credit note corrects an issued invoice of its customer and currency, and says why."
+        "credit_note", "A credit note corrects an issued invoice of its customer and currency, and gives a reason."
     ): _corrects,
-    Check("credited", "Credit notes take back no more of a line or of a rate than the invoice has."): _credited,
-    Check("void", "A void invoice is not paid, says why, and the charges that stood on it are known."): _void,
+    Check("credited", "Credit notes credit no more of a line or tax rate than the invoice has."): _credited,
+    Check("void", "A void invoice is not paid, gives a reason, and its former charges are recorded."): _void,
 }
 CHECKS = tuple(_FINDERS)

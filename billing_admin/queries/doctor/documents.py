@@ -1,4 +1,4 @@
-"""What always holds of documents and their series. They are read in the order of their numbers, each beside the one before it."""
+"""Checks of documents and their series, in the order of their numbers, each against the one before."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,17 +18,17 @@ from billing_admin.models import Invoice, NumberSeries
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.invoices.document_rows import load_document_rows
 
-AT_A_TIME = 1000
+FETCH_SIZE = 1000
 
 
 def find(session: Session) -> Iterator[tuple[str, Finding]]:
-    """Everything wrong, each with the name of its check."""
+    """Yield each violation with the name of its check."""
     last: dict[UUID, Row] = {}
     for document in _documents(session):
         row = document.invoice
         for check, problems in _FINDERS.items():
-            for wrong in _safely(problems, document, last.get(row["series_id"])):
-                yield check.name, Finding("invoices", str(row["id"]), f"{row['number'] or 'draft'}: {wrong}")
+            for problem in _safely(problems, document, last.get(row["series_id"])):
+                yield check.name, Finding("invoices", str(row["id"]), f"{row['number'] or 'draft'}: {problem}")
         if row["series_id"] is not None:
             last[row["series_id"]] = row
     for finding in _series(session, last):
@@ -36,10 +36,10 @@ def find(session: Session) -> Iterator[tuple[str, Finding]]:
 
 
 def _documents(session: Session) -> Iterator[DocumentRows]:
-    """Every document by series and number; drafts among them, by their ids."""
+    """Yield every document by series and number, and drafts by id."""
     query = select(Invoice.__table__).order_by(Invoice.series_id, Invoice.sequence, Invoice.id)
-    found = session.execute(query.execution_options(yield_per=AT_A_TIME)).mappings()
-    for invoices in found.partitions():
+    rows = session.execute(query.execution_options(yield_per=FETCH_SIZE)).mappings()
+    for invoices in rows.partitions():
         yield from load_document_rows(session, [dict(row) for row in invoices])
 
 
@@ -47,7 +47,7 @@ Problems = Callable[[DocumentRows, Row | None], Iterator[str]]
 
 
 def _safely(problems: Problems, document: DocumentRows, before: Row | None) -> Iterator[str]:
-    """What a check says; a document so wrong that the domain refuses to compute with it is wrong, too."""
+    """Yield the problems of a document; an error of the domain's computation is a problem as well."""
     try:
         yield from problems(document, before)
     except DomainError as error:
@@ -57,9 +57,9 @@ def _safely(problems: Problems, document: DocumentRows, before: Row | None) -> I
 def _one_currency(document: DocumentRows, _before: Row | None) -> Iterator[str]:
     row = document.invoice
     for line in document.lines:
-        for field, what in (("currency", "in another currency"), ("customer_id", "another customer's")):
+        for field, problem in (("currency", "is in another currency"), ("customer_id", "belongs to another customer")):
             if line[field] != row[field]:
-                yield f"line {line['position']} is {what}"
+                yield f"line {line['position']} {problem}"
 
 
 def _rounded_once(document: DocumentRows, _before: Row | None) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _rounded_once(document: DocumentRows, _before: Row | None) -> Iterator[str]:
         if line[kind] != rounded:
             stored = format_money_or_units(line[kind], currency)
             due = format_money_or_units(rounded, currency)
-            yield f"line {line['position']} has {kind} {stored}; {plain_decimal(line['amount'])} {currency} rounds to {due}"
+            yield f"line {line['position']} has {kind} {stored}, but {plain_decimal(line['amount'])} {currency} rounds to {due}"
     yield from _split_once(document)
 
 
@@ -78,7 +78,7 @@ def _split_once(document: DocumentRows) -> Iterator[str]:
     inclusive = defaultdict(list)
     for line in document.lines if document.invoice["kind"] == "invoice" else ():
         if (line["gross"] is None) != (line["included_percent"] is None):
-            yield f"line {line['position']} says only half of how its price includes tax"
+            yield f"line {line['position']} has only one of gross and included percentage"
         elif line["gross"] is not None:
             inclusive[_rate_of(line), line["included_percent"]].append(line)
     for (_, percent), lines in inclusive.items():
@@ -89,7 +89,7 @@ def _split_once(document: DocumentRows) -> Iterator[str]:
                     format_money_or_units(amount, document.invoice["currency"])
                     for amount in (line["net"], line["gross"], net)
                 )
-                yield f"line {line['position']} has net {stored}; without tax {gross} is {due}"
+                yield f"line {line['position']} has net {stored}, but {gross} without tax is {due}"
 
 
 def _adds_up(document: DocumentRows, _before: Row | None) -> Iterator[str]:
@@ -100,27 +100,34 @@ def _adds_up(document: DocumentRows, _before: Row | None) -> Iterator[str]:
         ("tax", row["tax"], "the taxes", sum(tax["tax"] for tax in taxes)),
         ("total", row["total"], "net and tax", row["net"] + row["tax"]),
     )
-    for name, kept, parts, added in sums:
-        if kept != added:
-            stored, computed = (format_money_or_units(amount, row["currency"]) for amount in (kept, added))
-            yield f"{name} is {stored}, {parts} make {computed}"
+    for name, value, parts, total in sums:
+        if value != total:
+            stored, computed = (format_money_or_units(amount, row["currency"]) for amount in (value, total))
+            yield f"{name} is {stored}, but {parts} add up to {computed}"
 
 
 def _taxed(document: DocumentRows, _before: Row | None) -> Iterator[str]:
-    """What a credit note takes back of a rate depends on those before it: see `corrections`."""
     if document.invoice["kind"] == "credit_note":
-        return
-    rated = [(_rate_of(line), line) for line in document.lines]
+        return  # its taxes depend on earlier credit notes; `corrections` checks them
+    lines_by_rate = [(_rate_of(line), line) for line in document.lines]
     totals = [
-        *tax_totals((rate, line["net"]) for rate, line in rated if not includes_tax(line["gross"], rate)),
-        *included_tax_totals((rate, line["gross"]) for rate, line in rated if includes_tax(line["gross"], rate)),
+        *tax_totals((rate, line["net"]) for rate, line in lines_by_rate if not includes_tax(line["gross"], rate)),
+        *included_tax_totals(
+            (rate, line["gross"]) for rate, line in lines_by_rate if includes_tax(line["gross"], rate)
+        ),
     ]
-    due = {(one.rate.category, one.rate.percent, one.included): (one.base, one.tax) for one in totals}
-    kept = {(tax["category"], tax["percent"], tax["included"]): (tax["base"], tax["tax"]) for tax in document.taxes}
-    for rate in sorted(due.keys() | kept.keys()):
-        if due.get(rate) != kept.get(rate):
-            stored, computed = (_tax(taxes.get(rate), document.invoice["currency"]) for taxes in (kept, due))
-            yield f"tax {_rate(*rate)} is {stored}; the lines make {computed}"
+    computed_taxes = {
+        (total.rate.category, total.rate.percent, total.included): (total.base, total.tax) for total in totals
+    }
+    stored_taxes = {
+        (tax["category"], tax["percent"], tax["included"]): (tax["base"], tax["tax"]) for tax in document.taxes
+    }
+    for rate in sorted(computed_taxes.keys() | stored_taxes.keys()):
+        if computed_taxes.get(rate) != stored_taxes.get(rate):
+            stored, computed = (
+                _tax(taxes.get(rate), document.invoice["currency"]) for taxes in (stored_taxes, computed_taxes)
+            )
+            yield f"tax at {_rate(*rate)} is {stored}, but the lines give {computed}"
 
 
 def _rate_of(line: Row) -> TaxRate:
@@ -142,22 +149,22 @@ def _numbered(document: DocumentRows, before: Row | None) -> Iterator[str]:
     row = document.invoice
     if row["status"] == "draft":
         if row["number"] or row["sequence"] is not None or row["series_id"]:
-            yield "a draft has no number"
+            yield "is a draft, but has a number"
         return
     if not row["number"] or row["sequence"] is None or row["series_id"] is None or row["issue_date"] is None:
-        yield f"is {row['status']}, without a whole number or issue date"
+        yield f"is {row['status']}, but has no complete number or no issue date"
         return
     if str(row["issue_date"].year) not in row["number"] or str(row["sequence"]) not in row["number"]:
-        yield f"its number is not that of sequence {row['sequence']} in {row['issue_date'].year}"
+        yield f"its number does not match sequence {row['sequence']} of {row['issue_date'].year}"
     yield from _follows(row, before)
 
 
 def _follows(row: Row, before: Row | None) -> Iterator[str]:
     expected = before["sequence"] + 1 if before else 1
     if row["sequence"] != expected:
-        yield f"its sequence is {row['sequence']} where {expected} should follow"
+        yield f"its sequence is {row['sequence']}, but {expected} should follow"
     if before and before["issue_date"] > row["issue_date"]:
-        yield f"is dated {row['issue_date']}, before {before['number']} of {before['issue_date']}"
+        yield f"is dated {row['issue_date']}, before the preceding {before['number']} of {before['issue_date']}"
 
 
 def _hashed(document: DocumentRows, before: Row | None) -> Iterator[str]:
@@ -165,7 +172,7 @@ def _hashed(document: DocumentRows, before: Row | None) -> Iterator[str]:
     if row["status"] == "draft" or row["issue_date"] is None or row["due_date"] is None:
         return
     if row["hash"] != chained_hash(before["hash"] if before else "", row["number"], canonical_content(document)):
-        yield "does not match the hash stored at issue, over itself and the document before it"
+        yield "does not match the hash stored at issue, which covers it and the preceding document"
 
 
 def _series(session: Session, last: dict[UUID, Row]) -> Iterator[Finding]:
@@ -178,8 +185,8 @@ def _series(session: Session, last: dict[UUID, Row]) -> Iterator[Finding]:
         }
         for name, value in expected.items():
             if series[name] != value:
-                wrong = f"{series['kind']} {series['year']}: {name} is {series[name]}, its documents say {value}"
-                yield Finding("number_series", str(series["id"]), wrong)
+                problem = f"{series['kind']} {series['year']}: {name} is {series[name]}, but its documents give {value}"
+                yield Finding("number_series", str(series["id"]), problem)
 
 
 _NONE: dict[str, Any] = {"sequence": 0, "issue_date": None, "hash": ""}
@@ -187,12 +194,14 @@ _NONE: dict[str, Any] = {"sequence": 0, "issue_date": None, "hash": ""}
 _FINDERS: dict[Check, Problems] = {
     Check("one_currency", "A document's lines are of its own customer and currency."): _one_currency,
     Check(
-        "line_net", "A line's net, or gross where prices include tax, is its exact amount, rounded once, half up."
+        "line_net", "A line's net, or its gross if prices include tax, is the exact amount rounded once, half up."
     ): _rounded_once,
     Check("totals", "Line nets, tax bases, taxes and totals add up on every document."): _adds_up,
-    Check("taxes", "Tax is computed per rate on its line nets, or within its line grosses, and rounded once."): _taxed,
-    Check("numbers", "Numbers have no gap and follow the issue dates; drafts have none."): _numbered,
-    Check("hash_chain", "Issued documents match the hash stored at issue, which covers the one before."): _hashed,
+    Check("taxes", "Tax is computed per rate from line nets, or out of line grosses, and rounded once."): _taxed,
+    Check("numbers", "Numbers have no gaps and follow the issue dates; drafts have none."): _numbered,
+    Check(
+        "hash_chain", "Issued documents match the hash stored at issue, which covers the preceding document."
+    ): _hashed,
 }
-SERIES = Check("number_series", "Each series goes on where its last document stands.")
+SERIES = Check("number_series", "Each series continues after its last document.")
 CHECKS = (*_FINDERS, SERIES)

@@ -1,11 +1,11 @@
-"""What a check is, and what it finds."""
+"""The types of checks and their results."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule: its name, and the sentence that is true of sound data."""
+    """A rule: its name, and the sentence that is true of consistent data."""
 
     name: str
     sentence: str
@@ -13,17 +13,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A row that breaks a rule: its table, its key, and what is wrong with it."""
+    """A row that violates a rule: its table, its key, and the problem."""
 
     table: str
     id: str
-    wrong: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check found: how many rows break the rule, and the first of them."""
+    """The result of a check: how many rows violate the rule, and the first of them."""
 
     check: Check
-    found: int
+    count: int
     rows: list[Finding]

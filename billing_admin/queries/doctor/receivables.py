@@ -1,4 +1,4 @@
-"""What always holds of money received: allocations, the sums that follow them, balances and ageing, all counted anew."""
+"""Checks of allocations, of the sums stored for them, of balances and of ageing, all recomputed."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -12,72 +12,72 @@ from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor.findings import Check, Finding
 from billing_admin.queries.payments.receivables import AccountKey, booked_balances, positions
 
-# The days of the ageing: the last on which anything was booked, and so many days before it.
+# Ageing is checked on the last day of a booking, and this many days before it.
 DAYS_BEFORE: Final = (0, 31, 92, 365)
 
 
 def find(session: Session) -> Iterator[tuple[str, Finding]]:
-    """Everything wrong, each with the name of its check."""
+    """Yield each violation with the name of its check."""
     for check, findings in _FINDERS.items():
         for finding in findings(session):
             yield check.name, finding
 
 
 def _allocations(session: Session) -> Iterator[Finding]:
-    stands = Allocation.withdrawn_on.is_(None)
+    is_active = Allocation.withdrawn_on.is_(None)
     faults = {
-        "is not above zero": Allocation.amount <= 0,
+        "its amount is not above zero": Allocation.amount <= 0,
         "its payment does not exist": Payment.id.is_(None),
         "its invoice does not exist": Invoice.id.is_(None),
-        "its payment is another customer's, or in another currency": _elsewhere(Payment),
-        "its invoice is another customer's, or in another currency": _elsewhere(Invoice),
+        "its payment has another customer or currency": _has_other_account(Payment),
+        "its invoice has another customer or currency": _has_other_account(Invoice),
         "it pays a credit note": Invoice.kind != "invoice",
-        "stands, and its invoice is not issued": and_(stands, Invoice.status != "issued"),
-        "stands, and its payment is reversed": and_(stands, Payment.status == "reversed"),
+        "is not withdrawn, but its invoice is not issued": and_(is_active, Invoice.status != "issued"),
+        "is not withdrawn, but its payment is reversed": and_(is_active, Payment.status == "reversed"),
         "was withdrawn before it was made": Allocation.withdrawn_on < Allocation.made_on,
-        "was made before its payment was received, or its invoice issued": or_(
+        "was made before its payment was received or its invoice was issued": or_(
             Allocation.made_on < Payment.received_on, Allocation.made_on < Invoice.issue_date
         ),
     }
-    wrong: ColumnElement[str] = case(*((condition, literal(words)) for words, condition in faults.items()), else_="")
+    problem: ColumnElement[str] = case(*((condition, literal(text)) for text, condition in faults.items()), else_="")
     query = (
-        select(Allocation.id, wrong.label("wrong"))
+        select(Allocation.id, problem.label("problem"))
         .outerjoin(Payment, Payment.id == Allocation.payment_id)
         .outerjoin(Invoice, Invoice.id == Allocation.invoice_id)
         .where(or_(*faults.values()))
     )
     for row in session.execute(query):
-        yield Finding("allocations", str(row.id), row.wrong)
+        yield Finding("allocations", str(row.id), row.problem)
 
 
-def _elsewhere(model: Any) -> ColumnElement[bool]:
+def _has_other_account(model: Any) -> ColumnElement[bool]:
     return or_(model.customer_id != Allocation.customer_id, model.currency != Allocation.currency)
 
 
-def _standing(key: ColumnElement[Any]) -> Subquery:
-    """What stands allocated, by payment or by invoice."""
+def _allocated(key: ColumnElement[Any]) -> Subquery:
+    """Select the allocated amount by payment or by invoice."""
     query = select(key.label("id"), func.sum(Allocation.amount).label("amount"))
     return query.where(Allocation.withdrawn_on.is_(None)).group_by(key).subquery()
 
 
 def _payments(session: Session) -> Iterator[Finding]:
-    sums = _standing(Allocation.payment_id.expression)
+    sums = _allocated(Allocation.payment_id.expression)
     allocated = func.coalesce(sums.c.amount, 0)
     query = (
-        select(Payment.id, Payment.currency, Payment.amount, Payment.allocated, allocated.label("standing"))
+        select(Payment.id, Payment.currency, Payment.amount, Payment.allocated, allocated.label("computed"))
         .outerjoin(sums, sums.c.id == Payment.id)
         .where(or_(Payment.amount <= 0, allocated > Payment.amount, allocated != Payment.allocated))
     )
     for row in session.execute(query):
-        amount, allocated_part, standing = (
-            format_money_or_units(int(minor), row.currency) for minor in (row.amount, row.allocated, row.standing)
+        amount, stored, computed = (
+            format_money_or_units(int(minor), row.currency) for minor in (row.amount, row.allocated, row.computed)
         )
-        wrong = f"of {amount} {allocated_part} are allocated, its allocations make {standing}"
-        yield Finding("payments", str(row.id), wrong)
+        problem = f"{stored} of {amount} is stored as allocated, but its allocations add up to {computed}"
+        yield Finding("payments", str(row.id), problem)
 
 
 def _invoices(session: Session) -> Iterator[Finding]:
-    sums, note = _standing(Allocation.invoice_id.expression), aliased(Invoice)
+    sums, note = _allocated(Allocation.invoice_id.expression), aliased(Invoice)
     notes = (
         select(note.corrects_id.label("id"), func.sum(note.total).label("amount"))
         .where(note.kind == "credit_note", note.status == "issued")
@@ -99,32 +99,41 @@ def _invoices(session: Session) -> Iterator[Finding]:
         )
     )
     for id, number, currency, *amounts in session.execute(query):
-        words = "of {} paid {}, credited {}; its allocations make {}, its credit notes {}"
-        wrong = words.format(*(format_money_or_units(int(minor), currency) for minor in amounts))
-        yield Finding("invoices", str(id), f"{number or 'draft'}: {wrong}")
+        text = (
+            "of {}, {} is stored as paid and {} as credited, but its allocations add up to {}, its credit notes to {}"
+        )
+        problem = text.format(*(format_money_or_units(int(minor), currency) for minor in amounts))
+        yield Finding("invoices", str(id), f"{number or 'draft'}: {problem}")
 
 
 def _balances(session: Session) -> Iterator[Finding]:
-    """The entries, each once, against the sums that invoices and payments keep."""
-    kept: dict[AccountKey, int] = {}
-    left = select(Invoice.customer_id, Invoice.currency, func.sum(Invoice.total - Invoice.paid - Invoice.credited))
-    owed = left.where(Invoice.status == "issued", Invoice.kind == "invoice").group_by(
+    """Compare the sum of entries with the sums stored with invoices and payments."""
+    stored: dict[AccountKey, int] = {}
+    open_amounts = select(
+        Invoice.customer_id, Invoice.currency, func.sum(Invoice.total - Invoice.paid - Invoice.credited)
+    )
+    open_by_account = open_amounts.where(Invoice.status == "issued", Invoice.kind == "invoice").group_by(
         Invoice.customer_id, Invoice.currency
     )
-    over = select(Payment.customer_id, Payment.currency, func.sum(Payment.allocated - Payment.amount))
-    unallocated = over.where(Payment.status == "recorded").group_by(Payment.customer_id, Payment.currency)
-    for query in (owed, unallocated):
+    unallocated = select(Payment.customer_id, Payment.currency, func.sum(Payment.allocated - Payment.amount))
+    unallocated_by_account = unallocated.where(Payment.status == "recorded").group_by(
+        Payment.customer_id, Payment.currency
+    )
+    for query in (open_by_account, unallocated_by_account):
         for customer_id, currency, amount in session.execute(query):
-            kept[customer_id, currency] = kept.get((customer_id, currency), 0) + int(amount)
-    yield from _differing(kept, booked_balances(session), "invoices and payments keep {}, their entries make {}")
+            stored[customer_id, currency] = stored.get((customer_id, currency), 0) + int(amount)
+    yield from _differences(
+        stored, booked_balances(session), "invoices and payments store {}, but their entries add up to {}"
+    )
 
 
-def _differing(kept: dict[AccountKey, int], counted: dict[AccountKey, int], words: str) -> Iterator[Finding]:
-    for customer_id, currency in sorted(kept.keys() | counted.keys(), key=str):
-        one, other = kept.get((customer_id, currency), 0), counted.get((customer_id, currency), 0)
-        if one != other:
-            wrong = words.format(format_money_or_units(one, currency), format_money_or_units(other, currency))
-            yield Finding("accounts", f"{customer_id} {currency}", wrong)
+def _differences(stored: dict[AccountKey, int], computed: dict[AccountKey, int], text: str) -> Iterator[Finding]:
+    """Yield the accounts whose amounts differ; `text` has places for both amounts."""
+    for customer_id, currency in sorted(stored.keys() | computed.keys(), key=str):
+        amounts = [amount_by_account.get((customer_id, currency), 0) for amount_by_account in (stored, computed)]
+        if amounts[0] != amounts[1]:
+            problem = text.format(*(format_money_or_units(amount, currency) for amount in amounts))
+            yield Finding("accounts", f"{customer_id} {currency}", problem)
 
 
 def _ageing(session: Session) -> Iterator[Finding]:
@@ -132,26 +141,30 @@ def _ageing(session: Session) -> Iterator[Finding]:
         aged = {
             key: sum(position.open) - position.unallocated for key, position in positions(session, day, day).items()
         }
-        words = f"on {day.isoformat()} its buckets less the unallocated make {{}}, its balance is {{}}"
-        yield from _differing(aged, booked_balances(session, day), words)
+        text = f"on {day.isoformat()} its buckets less unallocated money add up to {{}}, but its balance is {{}}"
+        yield from _differences(aged, booked_balances(session, day), text)
 
 
 def _days(session: Session) -> list[date]:
-    moved = (Invoice.issue_date, Invoice.voided_on, Payment.received_on, Payment.reversed_on, Allocation.made_on)
-    lasts = filter(None, (session.scalar(select(func.max(column))) for column in moved))
-    last = max(lasts, default=None)
+    date_columns = (Invoice.issue_date, Invoice.voided_on, Payment.received_on, Payment.reversed_on, Allocation.made_on)
+    last_days = filter(None, (session.scalar(select(func.max(column))) for column in date_columns))
+    last = max(last_days, default=None)
     return [] if last is None else [last - timedelta(days) for days in DAYS_BEFORE]
 
 
 _FINDERS: dict[Check, Callable[[Session], Iterator[Finding]]] = {
     Check(
-        "allocation", "An allocation is above zero, of one customer and currency, on an issued invoice."
+        "allocation", "An allocation is above zero, within one customer and currency, and to an issued invoice."
     ): _allocations,
-    Check("payment_sum", "A payment's allocated sum is that of its allocations, and at most its amount."): _payments,
     Check(
-        "invoice_sum", "What is paid and credited of an invoice is what allocations and credit notes make."
+        "payment_sum", "The allocated amount of a payment is the sum of its allocations, and at most its amount."
+    ): _payments,
+    Check(
+        "invoice_sum", "The paid and credited amounts of an invoice are the sums of its allocations and credit notes."
     ): _invoices,
-    Check("balance", "Per account: invoices − credits − payments + reversals is what is kept as open."): _balances,
-    Check("ageing", "On any day the buckets less the unallocated money make the balance."): _ageing,
+    Check(
+        "balance", "Per account, invoices − credits − payments + reversals equals the stored open amounts."
+    ): _balances,
+    Check("ageing", "On any day, the ageing buckets less unallocated money add up to the balance."): _ageing,
 }
 CHECKS = tuple(_FINDERS)

@@ -1,4 +1,4 @@
-"""What always holds of recurring charges and what they posted, and of charges that replace others."""
+"""Checks of recurring charges and their postings, and of charges that replace others."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -14,25 +14,27 @@ from billing_admin.queries.doctor.findings import Check, Finding
 
 POSTED = Check(
     "recurring_posted",
-    "What a recurring charge posted is a charge of its customer and service, with the id of its day.",
+    "A posting of a recurring charge is a charge of its customer and service, with the id of its day.",
 )
-ONCE = Check("recurring_once", "No day of a recurring charge is posted twice, and none after how far it got.")
+ONCE = Check(
+    "recurring_once", "No day of a recurring charge is posted twice, or after the day through which it is posted."
+)
 REPLACED = Check("replaced", "A charge that was corrected is cancelled.")
 CHECKS = (POSTED, ONCE, REPLACED)
 
 
 def find(session: Session) -> Iterator[tuple[str, Finding]]:
-    """Everything wrong, each with the name of its check."""
-    until: dict[UUID, date] = {}
+    """Yield each violation with the name of its check."""
+    posted_through: dict[UUID, date] = {}
     for row in session.execute(_POSTINGS):
-        if (wrong := _foreign(row)) is not None:
-            yield POSTED.name, Finding("recurring_postings", str(row.charge_id), wrong)
+        if (problem := _mismatch(row)) is not None:
+            yield POSTED.name, Finding("recurring_postings", str(row.charge_id), problem)
         if not row.takes_back:
-            if (again := _again(row, until.get(row.recurring_charge_id))) is not None:
-                yield ONCE.name, Finding("recurring_postings", str(row.charge_id), again)
-            until[row.recurring_charge_id] = row.period_to
+            if (problem := _overlap(row, posted_through.get(row.recurring_charge_id))) is not None:
+                yield ONCE.name, Finding("recurring_postings", str(row.charge_id), problem)
+            posted_through[row.recurring_charge_id] = row.period_to
     for id, replaces_id in session.execute(_NOT_CANCELLED):
-        yield REPLACED.name, Finding("charges", str(replaces_id), f"is replaced by {id}, and not cancelled")
+        yield REPLACED.name, Finding("charges", str(replaces_id), f"is replaced by {id}, but not cancelled")
 
 
 _POSTINGS = (
@@ -56,20 +58,23 @@ _NOT_CANCELLED = (
 )
 
 
-def _foreign(row: Any) -> str | None:
+def _mismatch(row: Any) -> str | None:
     if row.customer_id is None:
         return "its charge does not exist"
     if (row.customer_id, row.currency, row.service_id) != (row.own_customer_id, row.own_currency, row.own_service_id):
-        return f"its charge is not of recurring charge {row.recurring_charge_id}"
+        return f"its charge does not match recurring charge {row.recurring_charge_id}"
     cut_to = row.period_to if row.takes_back else None
     if row.charge_id != charge_id(row.recurring_charge_id, row.period_from, cut_to):
         return f"its charge's id is not that of {row.period_from.isoformat()}"
     return None
 
 
-def _again(row: Any, until: date | None) -> str | None:
-    if until is not None and row.period_from <= until:
-        return f"begins on {row.period_from.isoformat()}, posted up to {until.isoformat()} before"
+def _overlap(row: Any, earlier_through: date | None) -> str | None:
+    if earlier_through is not None and row.period_from <= earlier_through:
+        return f"begins on {row.period_from.isoformat()}, but days through {earlier_through.isoformat()} are already posted"
     if row.posted_through is None or row.posted_through < row.period_from:
-        return f"begins on {row.period_from.isoformat()}, after how far recurring charge {row.recurring_charge_id} got"
+        return (
+            f"begins on {row.period_from.isoformat()}, after the day through which recurring charge"
+            f" {row.recurring_charge_id} is posted"
+        )
     return None
