@@ -1,4 +1,4 @@
-"""What is exported: for each kind of file its columns in their fixed order, its rows by the filter of the list, its totals."""
+"""Exports: for each kind of file its columns in fixed order, its rows by the list's filter, its totals."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ Filters = AuditFilter | ChargeFilter | CustomerFilter | InvoiceFilter | PaymentF
 
 
 class FileKind(NamedTuple):
-    """A kind of file: the filters it takes, how it is made, its columns, and the one that the control totals add up."""
+    """A kind of file: filters, function, columns, and the name of the column in its control totals."""
 
     filters: type[Filters]
     build: Callable[[Session, Any], Export]
@@ -54,14 +54,16 @@ KINDS: Final[Mapping[str, FileKind]] = {
 
 
 def export(session: Session, kind: str, filters: Filters) -> Export:
-    """The file of that kind, with the rows that the filter lets through. Raises as the list does."""
+    """Return the file of a kind with the rows that match a filter. Raises as the list does."""
     return KINDS[kind].build(session, filters)
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many rows a file has, and per currency what its summed column adds up to, whatever became of a row: charges exactly,
-    lines by net, invoices and credit notes by total, payments and allocations by amount. Nothing else is summed.
+    """The number of rows of a file, and the sum of one column per currency, whatever a row's status.
+
+    The column is the exact amount of charges, the net of lines, the total of invoices and credit notes,
+    and the amount of payments and allocations. Other files have no sums.
     """
 
     rows: int
@@ -69,10 +71,10 @@ class Totals:
 
 
 def totals(session: Session, kind: str, filters: Filters) -> Totals:
-    """Those of the file, in one question."""
-    if isinstance(filters, ChargeFilter):  # without the names that the file has beside each charge
-        found = charge_queries.charge_sums(session, filters)
-        return Totals(sum(one.charges for one in found), {one.currency: one.amount for one in found})
+    """Return the control totals of a file, in one query."""
+    if isinstance(filters, ChargeFilter):  # faster: without the joins for the names in the file
+        sums = charge_queries.charge_sums(session, filters)
+        return Totals(sum(row.charges for row in sums), {row.currency: row.amount for row in sums})
     file = export(session, kind, filters)
     if KINDS[kind].summed is None:
         return Totals(session.scalar(file.rows.order_by(None).add_columns(func.count())) or 0, {})
@@ -80,10 +82,10 @@ def totals(session: Session, kind: str, filters: Filters) -> Totals:
 
 
 def _summed(session: Session, file: Export, name: str | None) -> Totals:
-    column = next(one for one in file.columns if one.name == name)
+    column = next(column for column in file.columns if column.name == name)
     is_money = column.kind is Kind.MONEY
-    added = func.sum(column.value) if is_money else exact_sum(column.value)
-    query = file.rows.order_by(None).add_columns(file.currency, func.count(), added)
-    found = session.execute(query.group_by(file.currency).order_by(file.currency)).all()
-    sums = {row[0]: Money(int(row[2]), row[0]).decimal if is_money else row[2] for row in found}
-    return Totals(sum(row[1] for row in found), sums)
+    total = func.sum(column.value) if is_money else exact_sum(column.value)
+    query: Any = file.rows.order_by(None).add_columns(file.currency, func.count(), total)
+    rows = session.execute(query.group_by(file.currency).order_by(file.currency)).all()
+    sums = {currency: Money(int(sum_), currency).decimal if is_money else sum_ for currency, _, sum_ in rows}
+    return Totals(sum(count for _, count, _ in rows), sums)

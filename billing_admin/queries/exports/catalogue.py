@@ -1,7 +1,7 @@
-"""Customers, and services with their prices, as files: every field that an import needs to make them again.
+"""Exports of customers, and of services with prices, with every field that an import needs.
 
-Both are ordered by the name that people gave, not by when a row was made, so that a file that was imported elsewhere and
-exported there is the same file.
+Both are ordered by reference or code, not by time of creation, so that an export after an import
+elsewhere equals the imported file.
 """
 
 from typing import Any
@@ -19,13 +19,13 @@ _NO_CURRENCY: ColumnElement[Any] = null()
 
 
 def customers(_session: Session, filters: CustomerFilter) -> Export:
-    """Customers, by reference."""
+    """Return the export of customers, by reference."""
     rows = customer_queries.customers(filters).with_only_columns(maintain_column_froms=True)
     return Export(CUSTOMERS, rows.order_by(Customer.reference), _NO_CURRENCY)
 
 
 def services(_session: Session, filters: ServiceFilter) -> Export:
-    """Services, by code: a row for each currency that one has a price in; one row, without a price, for a service with none."""
+    """Return the export of services by code, a row for each price, or one for a service without prices."""
     rows = (
         service_queries.services(filters)
         .with_only_columns(maintain_column_froms=True)

@@ -1,4 +1,4 @@
-"""Charges as a file: everything that posting them again needs."""
+"""The export of charges, with every field that posting them needs."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from billing_admin.queries.exports.columns import Export, Kind, column
 
 
 def charges(session: Session, filters: ChargeFilter) -> Export:
-    """Charges, newest first."""
+    """Return the export of charges, newest first."""
     rows: Select[Any] = (
         select()
         .select_from(Charge)

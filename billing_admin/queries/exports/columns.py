@@ -1,4 +1,4 @@
-"""What a file is made of: typed columns in their fixed order. `documents.csv` and `documents.xlsx` turn them into cells."""
+"""Typed columns of exported files, which `formats.csv_writer` and `formats.xlsx` turn into cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 
 class Kind(Enum):
-    """How a column is written."""
+    """The kind of a column, which decides how its cells are written."""
 
     TEXT = auto()
-    """What somebody typed: it is kept from looking like a formula."""
+    """Text that people typed: escaped so that spreadsheets do not take it for a formula."""
     WORD = auto()
-    """A word of ours, a key or a currency."""
+    """A fixed word, an id or a currency."""
     WHOLE = auto()
     EXACT = auto()
     MONEY = auto()
@@ -35,13 +35,13 @@ class Column:
 
 
 def column(name: str, kind: Kind, value: Any) -> Column:
-    """A column of anything that stands for one in a query."""
+    """Return a column of a file for a column or expression of a query."""
     return Column(name, kind, value.expression if isinstance(value, InstrumentedAttribute) else value)
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One file: `rows` selects nothing yet, `columns` say what. Money is in the row's `currency`."""
+    """One file: `rows` selects no columns yet; `columns` are added to it. Money is in `currency`."""
 
     columns: Sequence[Column]
     rows: Select[Any]

@@ -1,4 +1,4 @@
-"""Invoices and credit notes, their lines, and the number register, as files."""
+"""Exports of invoices and credit notes, of their lines, and of the number register."""
 
 from datetime import date
 from typing import Any
@@ -13,7 +13,7 @@ from billing_admin.queries.invoices.numbers import SeriesFilter, series_document
 
 
 def invoices(session: Session, filters: InvoiceFilter) -> Export:
-    """Documents, newest first."""
+    """Return the export of invoices and credit notes, newest first."""
     rows: Select[Any] = (
         select()
         .select_from(Invoice)
@@ -24,7 +24,7 @@ def invoices(session: Session, filters: InvoiceFilter) -> Export:
 
 
 def lines(session: Session, filters: InvoiceFilter) -> Export:
-    """Their lines, in the order of each document."""
+    """Return the export of document lines, document by document."""
     rows: Select[Any] = (
         select()
         .select_from(Invoice)
@@ -36,13 +36,13 @@ def lines(session: Session, filters: InvoiceFilter) -> Export:
 
 
 def numbers(_session: Session, filters: SeriesFilter) -> Export:
-    """A number series, in its order."""
+    """Return the export of a number series, in its order."""
     return Export(NUMBERS, series_documents(filters).order_by(Invoice.sequence), Invoice.currency.expression)
 
 
 def _number_of(id: Any) -> ColumnElement[str | None]:
-    other = aliased(Invoice)
-    return select(other.number).where(other.id == id).correlate(Invoice).scalar_subquery()
+    related = aliased(Invoice)
+    return select(related.number).where(related.id == id).correlate(Invoice).scalar_subquery()
 
 
 LINES = (
@@ -80,14 +80,14 @@ NUMBERS = (
 
 
 def invoice_columns(today: date) -> tuple[Column, ...]:
-    """Those of documents; what is overdue depends on the day."""
-    left = Invoice.total - Invoice.paid - Invoice.credited
-    owes = and_(Invoice.status == "issued", Invoice.kind == "invoice")
+    """Return the columns of documents; the payment status depends on the day."""
+    open_amount = Invoice.total - Invoice.paid - Invoice.credited
+    is_owed = and_(Invoice.status == "issued", Invoice.kind == "invoice")
     return (
         column("number", Kind.TEXT, Invoice.number),
         column("kind", Kind.WORD, Invoice.kind),
         column("status", Kind.WORD, Invoice.status),
-        column("payment_status", Kind.WORD, _payment_status(left, today)),
+        column("payment_status", Kind.WORD, _payment_status(open_amount, today)),
         column("customer", Kind.TEXT, Invoice.customer_reference),
         column("customer_name", Kind.TEXT, Invoice.customer_name),
         column("issue_date", Kind.DAY, Invoice.issue_date),
@@ -98,7 +98,7 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
         column("total", Kind.MONEY, Invoice.total),
         column("paid", Kind.MONEY, Invoice.paid),
         column("credited", Kind.MONEY, Invoice.credited),
-        column("balance", Kind.MONEY, case((owes, left), else_=0)),
+        column("balance", Kind.MONEY, case((is_owed, open_amount), else_=0)),
         column("id", Kind.WORD, Invoice.id),
         column("corrects", Kind.TEXT, _number_of(Invoice.corrects_id)),
         column("replaces", Kind.TEXT, _number_of(Invoice.replaces_id)),
@@ -108,12 +108,12 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
     )
 
 
-def _payment_status(left: ColumnElement[int], today: date) -> ColumnElement[str | None]:
-    """As `domain.lifecycle.payment_status` says it; a test compares the two."""
+def _payment_status(open_amount: ColumnElement[int], today: date) -> ColumnElement[str | None]:
+    """Return the column that equals `domain.lifecycle.payment_status`; a test compares the two."""
     return case(
         (or_(Invoice.status != "issued", Invoice.kind != "invoice"), null()),
-        (and_(left <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),
-        (left <= 0, "paid"),
+        (and_(open_amount <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),
+        (open_amount <= 0, "paid"),
         (Invoice.due_date < today, "overdue"),
         ((Invoice.paid != 0) | (Invoice.credited != 0), "part_paid"),
         else_="unpaid",

@@ -1,4 +1,4 @@
-"""The audit log as a file."""
+"""The export of audit events."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -30,9 +30,10 @@ EVENTS = (
 
 
 def events(session: Session, filters: AuditFilter) -> Export:
-    """The events that a filter lets through, newest first; `seal` is an event's place in the chain.
+    """Return the export of events that match a filter, newest first.
 
-    `details` is as it was sealed, with amounts of documents in minor units; the columns behind `seal` have them as money.
+    `seal` is an event's place in the chain. `details` is the sealed text, with document amounts in minor
+    units; the columns after `seal` contain them as money.
     """
     rows = audit.events(session, filters).with_only_columns(maintain_column_froms=True)
     return Export(EVENTS, rows, audit.AMOUNT_CURRENCY)

@@ -1,4 +1,4 @@
-"""Payments and their allocations, as files."""
+"""Exports of payments and of their allocations."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from billing_admin.queries.payments.payments import PaymentFilter, conditions, u
 
 
 def payments(session: Session, filters: PaymentFilter) -> Export:
-    """Payments, write-offs among them, the last recorded first."""
+    """Return the export of payments and write-offs, last recorded first."""
     rows = _payments(session, filters).order_by(Payment.created_at.desc(), Payment.id.desc())
     return Export(PAYMENTS, rows, Payment.currency.expression)
 
 
 def allocations(session: Session, filters: PaymentFilter) -> Export:
-    """What these payments were allocated to, withdrawn allocations among them, payment by payment."""
+    """Return the export of allocations, withdrawn ones included, payment by payment."""
     rows = (
         _payments(session, filters)
         .join(Allocation, Allocation.payment_id == Payment.id)

@@ -160,14 +160,17 @@ def allocations_of_invoice(session: Session, invoice_id: UUID) -> Sequence[Recor
 
 def payments_with_same_reference(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """Return unreversed payments of the same customer with the same reference, oldest first, by payment."""
-    first, other = Payment.__table__.alias("first"), Payment.__table__.alias("other")
+    payment, same = Payment.__table__.alias("payment"), Payment.__table__.alias("same")
     query = (
-        select(first.c.id, other.c.id)
-        .join(other, (other.c.reference == first.c.reference) & (other.c.customer_id == first.c.customer_id))
+        select(payment.c.id, same.c.id)
+        .join(same, (same.c.reference == payment.c.reference) & (same.c.customer_id == payment.c.customer_id))
         .where(
-            first.c.id.in_(payment_ids), first.c.reference != "", other.c.id != first.c.id, other.c.status == "recorded"
+            payment.c.id.in_(payment_ids),
+            payment.c.reference != "",
+            same.c.id != payment.c.id,
+            same.c.status == "recorded",
         )
-        .order_by(other.c.created_at, other.c.id)
+        .order_by(same.c.created_at, same.c.id)
     )
     duplicates: dict[UUID, list[UUID]] = {id: [] for id in payment_ids}
     for id, duplicate in session.execute(query):

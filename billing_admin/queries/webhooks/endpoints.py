@@ -41,11 +41,11 @@ def endpoint(session: Session, id: UUID, lock: bool = False) -> WebhookEndpoint:
 
 def latest_deliveries(session: Session) -> dict[UUID, Record]:
     """Return id, state and time of the newest delivery of each endpoint, by endpoint."""
-    other = aliased(WebhookDelivery)
+    delivery = aliased(WebhookDelivery)
     newest = (
-        select(other.id)
-        .where(other.endpoint_id == WebhookEndpoint.id)
-        .order_by(other.created_at.desc(), other.id.desc())
+        select(delivery.id)
+        .where(delivery.endpoint_id == WebhookEndpoint.id)
+        .order_by(delivery.created_at.desc(), delivery.id.desc())
         .limit(1)
         .correlate(WebhookEndpoint)
         .scalar_subquery()
