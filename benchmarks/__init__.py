@@ -1,4 +1,5 @@
-"""How fast the work is: each figure beside a limit measured in the same run, on SQLite and on a durable PostgreSQL.
+"""Benchmarks: throughput next to a limit measured in the same run, on SQLite and a durable PostgreSQL.
 
-`python -m benchmarks` takes under five minutes; `--full` runs at full size. Absolute numbers move with the machine; ratios count.
+`python -m benchmarks` takes under five minutes; `--full` runs at full size. Absolute numbers depend on
+the machine; compare the ratios.
 """

@@ -1,4 +1,4 @@
-"""CSV of many charges over HTTP, whole and streamed, against COPY and against the csv module on a bare cursor."""
+"""CSV of many charges over HTTP, compared with COPY, or with the csv module on a bare cursor."""
 
 import csv
 import io
@@ -19,11 +19,11 @@ COLUMNS = (
     "id, customer_id, service_id, description, quantity, unit_price, amount, currency, incurred_on, status,"
     " invoice_line_id, created_at, late, tax_included, details, status_reason, replaces_id"
 )
-MOST_GROWTH = 20 * 1024 * 1024
+MAX_MEMORY_GROWTH = 20 * 1024 * 1024
 
 
 def rows(place: Place, full: bool) -> Iterator[Row]:
-    """How fast, and how much memory the server takes for it, as CSV and as a workbook; the latter has nothing to compare with."""
+    """Yield rows for speed and memory of CSV, and of workbooks, which have no limit to compare with."""
     charges = 1_000_000 if full else 100_000
     with another(place, "exporting") as bench:
         fill_catalogue(bench, CUSTOMERS)
@@ -35,25 +35,33 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
                 server.size("/api/v1/charges.csv?currency=EUR&customer=C000001")
             before = server.memory
             target = 0.3 if place.kind == "PostgreSQL" else 0.7
-            limit = _copied if place.kind == "PostgreSQL" else _written
+            limit = _copy if place.kind == "PostgreSQL" else _write_csv
             pair = measure(lambda: _ours(server, charges), lambda: limit(bench, charges), 5)
-            grown = server.memory - before
+            csv_memory = server.memory - before
             workbooks = [_workbook(server, charges) for _ in range(3)]
-            more = server.memory - before - grown
+            workbook_memory = server.memory - before - csv_memory
     yield at_least(f"CSV of {charges:,} charges over HTTP", place.kind, pair, "rows/s", target)
     yield Row(
-        "memory that it takes",
+        "memory of the export",
         place.kind,
-        f"{max(0, grown) / 2**20:.1f} MB",
+        f"{max(0, csv_memory) / 2**20:.1f} MB",
         "",
         "",
         "< 20 MB",
-        grown < MOST_GROWTH,
+        csv_memory < MAX_MEMORY_GROWTH,
     )
     speed = f"{statistics.median(workbooks):,.0f} rows/s"
     yield Row(f"workbook of {charges:,} charges over HTTP", place.kind, speed, "", "", "", passed=True)
-    memory = f"{max(0, more) / 2**20:.1f} MB"
-    yield Row("memory that it takes beyond the CSV's", place.kind, memory, "", "", "< 20 MB", more < MOST_GROWTH)
+    memory = f"{max(0, workbook_memory) / 2**20:.1f} MB"
+    yield Row(
+        "memory of the workbook beyond the CSV",
+        place.kind,
+        memory,
+        "",
+        "",
+        "< 20 MB",
+        workbook_memory < MAX_MEMORY_GROWTH,
+    )
 
 
 def _workbook(server: Server, charges: int) -> float:
@@ -68,7 +76,7 @@ def _ours(server: Server, charges: int) -> float:
     return charges / (time.perf_counter() - started)
 
 
-def _copied(place: Place, charges: int) -> float:
+def _copy(place: Place, charges: int) -> float:
     with psycopg.connect(plain(place.url)) as connection:
         started = time.perf_counter()
         with connection.cursor().copy(f"COPY (SELECT {COLUMNS} FROM charges) TO STDOUT (FORMAT csv)".encode()) as copy:
@@ -77,7 +85,7 @@ def _copied(place: Place, charges: int) -> float:
         return charges / (time.perf_counter() - started)
 
 
-def _written(place: Place, charges: int) -> float:
+def _write_csv(place: Place, charges: int) -> float:
     connection = sqlite3.connect(str(place.url.database))
     started = time.perf_counter()
     cursor = connection.execute(f"SELECT {COLUMNS} FROM charges")
@@ -85,6 +93,6 @@ def _written(place: Place, charges: int) -> float:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(block)
         text.getvalue().encode()
-    taken = time.perf_counter() - started
+    seconds = time.perf_counter() - started
     connection.close()
-    return charges / taken
+    return charges / seconds

@@ -1,4 +1,4 @@
-"""Measuring two things in turn, A B A B, and the table that says how they compare."""
+"""Measure two functions in turn, A B A B, and print a table that compares them."""
 
 import statistics
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ Measured = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The medians of two things measured in turn, and the median of their ratios."""
+    """The medians of two rates measured in turn, and the median of their ratios."""
 
     ours: float
     limit: float
@@ -18,7 +18,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what was measured, against what, and whether the target was reached."""
+    """A line of the table: the work, its rate, the limit, and whether the target was reached."""
 
     work: str
     database: str
@@ -30,19 +30,19 @@ class Row:
 
 
 def measure(ours: Measured, limit: Measured, rounds: int) -> Pair:
-    """Run both in turn and return medians of their figures, such as charges per second. A first round does not count."""
+    """Run both in turn and return the medians of their rates; a first round is not counted."""
     ours()
     limit()
     pairs = [(ours(), limit()) for _ in range(rounds)]
     return Pair(
-        statistics.median(mine for mine, _ in pairs),
-        statistics.median(most for _, most in pairs),
-        statistics.median(mine / most for mine, most in pairs),
+        statistics.median(rate for rate, _ in pairs),
+        statistics.median(limit_rate for _, limit_rate in pairs),
+        statistics.median(rate / limit_rate for rate, limit_rate in pairs),
     )
 
 
 def at_least(work: str, database: str, pair: Pair, unit: str, target: float) -> Row:
-    """A rate that must reach a share of its limit's."""
+    """Return the row of a rate that must reach a share of its limit."""
     return Row(
         work,
         database,
@@ -55,7 +55,7 @@ def at_least(work: str, database: str, pair: Pair, unit: str, target: float) -> 
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The rows as people read them."""
+    """Return the rows as a text table."""
     head = ("work", "database", "ours", "limit", "ratio", "target now", "")
     body = [(r.work, r.database, r.ours, r.limit, r.ratio, r.target, "reached" if r.passed else "BELOW") for r in rows]
     widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]

@@ -1,4 +1,4 @@
-"""What the same machine can do at most: a bare Flask application whose one INSERT is as durable as ours, and checks nothing."""
+"""The limit of posting: a bare Flask application with one INSERT, as durable as ours, and no checks."""
 
 import json
 import os
@@ -24,23 +24,26 @@ app = Flask(__name__)
 
 
 def connection() -> Any:
-    """This thread's connection."""
+    """Return the connection of the current thread."""
     if not hasattr(local, "connection"):
         local.connection = _sqlite() if ON_SQLITE else psycopg.connect(DATABASE)
     return local.connection
 
 
 def _sqlite() -> sqlite3.Connection:
-    opened = sqlite3.connect(DATABASE, isolation_level=None, timeout=10)
-    opened.execute("PRAGMA journal_mode = WAL")
-    opened.execute("PRAGMA synchronous = FULL")
-    opened.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}")
-    opened.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    return opened
+    database = sqlite3.connect(DATABASE, isolation_level=None, timeout=10)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KIB}")
+    database.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    return database
 
 
 def _row(charge: dict[str, str]) -> tuple[Any, ...]:
-    """The very row that ours stores, so that as many places of the indexes change. Nothing is looked for: names tell the keys."""
+    """Return the row that our application stores, so that the indexes change in as many places.
+
+    Keys are computed from the names, without a lookup.
+    """
     at = now()
     customer, service = CUSTOMER % int(charge["customer"][1:]), SERVICE % SERVICE_CODES.index(charge["service"])
     keys = (str(new_id(at)), customer, service, EVENT % 1)
@@ -66,7 +69,7 @@ def one() -> tuple[dict[str, str], int]:
 
 @app.post("/batch")
 def batch() -> tuple[dict[str, int], int]:
-    """Store many, as fast as each database takes them."""
+    """Store many charges in the fastest way of each database."""
     rows = [_row(charge) for charge in json.loads(request.get_data())["charges"]]
     database = connection()
     if ON_SQLITE:

@@ -1,4 +1,4 @@
-"""The table into which the limits write: our charges with their key and indexes, but no check and no foreign key."""
+"""The table that the limits write to: our charges with key and indexes, without checks and foreign keys."""
 
 from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable
@@ -16,7 +16,7 @@ COLUMNS = (
 
 
 def make_table(place: Place) -> None:
-    """Make it beside ours, in the same database."""
+    """Create the table in the database of our own."""
     ours = Charge.__table__
     assert isinstance(ours, Table)
     table = ours.to_metadata(MetaData(), name=TABLE)
@@ -31,10 +31,10 @@ def make_table(place: Place) -> None:
 
 
 def fill_table(place: Place, first: int, last: int, customers: int) -> None:
-    """The same rows as the charges have."""
+    """Fill the table with the same rows as our charges."""
     fill_charges(place, first, last, customers, TABLE)
 
 
 def environment(place: Place) -> dict[str, str]:
-    """Where the limit's server finds the database."""
+    """Return the environment variable that names the database for the limit's server."""
     return {"LIMIT_DATABASE": str(place.url.database) if place.kind == "SQLite" else plain(place.url)}

@@ -1,4 +1,4 @@
-"""A load generator: one process, some connections, each sending its next request when the last is answered."""
+"""A load generator: one process whose connections send a request when the previous one is answered."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ WORKERS, THREADS = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A gunicorn that answers."""
+    """A running gunicorn server."""
 
     port: int
     pid: int
@@ -30,38 +30,38 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """The most bytes that its workers have held, together."""
+        """The sum of its workers' peak memory, in bytes."""
         return sum(_peak(pid) for pid in _children(self.pid))
 
     def get(self, path: str) -> bytes:
-        """Read one answer whole."""
+        """Return the body of one response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         connection.request("GET", path, headers=self.headers)
-        answer = connection.getresponse()
-        content = answer.read()
+        response = connection.getresponse()
+        content = response.read()
         connection.close()
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {answer.status} {content[:300]!r}")
+        if response.status != 200:
+            raise RuntimeError(f"{path}: {response.status} {content[:300]!r}")
         return content
 
     def size(self, path: str) -> int:
-        """Read one answer in pieces, and return its length."""
+        """Read one response in pieces and return its length in bytes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         connection.request("GET", path, headers=self.headers)
-        answer, size = connection.getresponse(), 0
-        while piece := answer.read(1 << 20):
-            size += len(piece)
+        response, size = connection.getresponse(), 0
+        while chunk := response.read(1 << 20):
+            size += len(chunk)
         connection.close()
         return size
 
 
-# Each call is counted as in production, but none is one too many.
+# Requests are counted as in production, but never refused.
 UNLIMITED = {"BILLING_RATE_LIMIT": "1000000000/minute"}
 
 
 @contextmanager
 def serving(app: str, environment: dict[str, str], headers: dict[str, str]) -> Iterator[Server]:
-    """Serve an application by gunicorn, gthread 2×4, as production does."""
+    """Serve an application with gunicorn, 2 workers with 4 threads each, as in production."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -82,7 +82,7 @@ def serving(app: str, environment: dict[str, str], headers: dict[str, str]) -> I
         _wait_for(port)
         yield Server(port, process.pid, headers)
     finally:
-        process.send_signal(signal.SIGQUIT)  # at once, whoever is connected
+        process.send_signal(signal.SIGQUIT)  # stops at once, whatever is connected
         process.wait(30)
 
 
@@ -107,7 +107,7 @@ def _peak(pid: int) -> int:
 
 
 def posts(server: Server, path: str, bodies: list[bytes], connections: int = 8) -> float:
-    """Send every body once over that many connections; returns how many were answered with success per second."""
+    """Send every body once over a number of connections; return the successful responses per second."""
     shares = [bodies[start::connections] for start in range(connections)]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(_posts, server.port, path, server.headers, shares).result()
@@ -127,15 +127,15 @@ def _post_share(port: int, path: str, headers: dict[str, str], bodies: list[byte
     sent = 0
     for body in bodies:
         connection.request("POST", path, body, headers | {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = answer.read()
-        if answer.status not in {200, 201}:
-            raise RuntimeError(f"{path}: {answer.status} {content[:300]!r}")
+        response = connection.getresponse()
+        content = response.read()
+        if response.status not in {200, 201}:
+            raise RuntimeError(f"{path}: {response.status} {content[:300]!r}")
         sent += 1
     connection.close()
     return sent
 
 
 def as_json(content: Any) -> bytes:
-    """A body."""
+    """Return a request body as JSON."""
     return json.dumps(content).encode()

@@ -1,4 +1,4 @@
-"""The two databases that are measured, each with the application on it, filled by SQL as fast as the database allows."""
+"""The two measured databases with the application, filled by SQL as fast as each database allows."""
 
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.databases import PostgreSQL, plain, postgresql_database
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "only-for-benchmarks" * 3
-# How a row's n-th id is made: ids rise with n, as those of UUIDv7 do.
+# SQL for the id of the n-th row: ids rise with n, as those of UUIDv7 do.
 ID = {
     "SQLite": "printf('01900000-{kind}-7000-8000-%012x', {n})",
     "PostgreSQL": "('01900000-{kind}-7000-8000-' || lpad(to_hex({n}), 12, '0'))::uuid",
@@ -35,7 +35,7 @@ SERVICES = (("GenericCompute", "2.5"), ("DataBaseHosting", "1.5"), ("IPAddress",
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One database and the application on it."""
+    """A database and the application that uses it."""
 
     kind: str
     url: URL
@@ -43,32 +43,32 @@ class Place:
 
     @property
     def address(self) -> str:
-        """The URL, as settings take it."""
+        """The database URL with its password, for the settings."""
         return self.url.render_as_string(hide_password=False)
 
     def id(self, kind: str, n: str) -> str:
-        """SQL for the id of the n-th thing of a kind; a kind is four hex digits."""
+        """Return SQL for the id of the n-th row of a kind; a kind is four hex digits."""
         return ID[self.kind].format(kind=kind, n=n)
 
     def series(self, first: int, last: int) -> str:
-        """SQL for a table `s` with the numbers from first to last as `n`."""
+        """Return SQL for a table `s` with the numbers from first to last as `n`."""
         return SERIES[self.kind].format(a=first, b=last)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A connection that may write; it commits at the end."""
+        """Yield a connection that may write; commit at the end."""
         with self.app.app_context(), db.engine.connect().execution_options(**write_options(db.engine)) as connection:
             yield connection
             connection.commit()
 
     def analyze(self, *tables: str) -> None:
-        """Bring the planner's statistics up to date, as autovacuum would after a while; of all tables, if none is named."""
+        """Update the planner's statistics of some tables or all, as autovacuum would."""
         with self.writing() as connection:
             for table in tables or ("",):
                 connection.execute(text(f"ANALYZE {table}"))
 
     def tidy(self) -> None:
-        """Clear away what is dead, and bring the statistics up to date, as autovacuum does all month long. SQLite has neither."""
+        """Remove dead rows and update statistics, as autovacuum does; SQLite needs neither."""
         if self.kind == "PostgreSQL":
             with psycopg.connect(plain(self.url), autocommit=True) as connection:
                 connection.execute("VACUUM (ANALYZE)")
@@ -76,7 +76,7 @@ class Place:
 
 @contextmanager
 def places() -> Iterator[list[Place]]:
-    """A new SQLite file and a new PostgreSQL with durable settings, both migrated."""
+    """Yield a new SQLite file and a new PostgreSQL with durable settings, both migrated."""
     server = PostgreSQL(durable=True)
     try:
         with (
@@ -92,17 +92,17 @@ def places() -> Iterator[list[Place]]:
 
 @contextmanager
 def another(place: Place, name: str) -> Iterator[Place]:
-    """A further empty database on the same disk or server."""
+    """Yield a further empty database on the same disk or server."""
     if place.kind == "SQLite":
         assert place.url.database
         path = Path(place.url.database).with_name(f"{name}.sqlite3")
-        with _place(place.kind, URL.create("sqlite", database=str(path))) as made:
-            yield made
+        with _place(place.kind, URL.create("sqlite", database=str(path))) as database:
+            yield database
         for suffix in ("", "-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         return
-    with postgresql_database(place.url.set(database="postgres"), name) as url, _place(place.kind, url) as made:
-        yield made
+    with postgresql_database(place.url.set(database="postgres"), name) as url, _place(place.kind, url) as database:
+        yield database
 
 
 @contextmanager
@@ -118,14 +118,14 @@ def _place(kind: str, url: URL) -> Iterator[Place]:
 
 
 def token(place: Place) -> str:
-    """A token that may do everything."""
+    """Create a token that may do everything, and return it."""
     with place.app.app_context():
         scopes = ["charges:write", "billing:write", "read"]
         return str(transaction(tokens.create, "benchmarks", scopes, actor=SYSTEM, now=clock.now())[1])
 
 
 def fill_catalogue(place: Place, customers: int) -> None:
-    """Customers C000001 and so on with an account in EUR each, and three services."""
+    """Insert customers C000001 and so on with an account in EUR each, and three services."""
     now = "'2026-01-01 00:00:00.000000'" + ("::timestamptz" if place.kind == "PostgreSQL" else "")
     no = "false" if place.kind == "PostgreSQL" else "0"
     reference = "lpad(n::text, 6, '0')" if place.kind == "PostgreSQL" else "printf('%06d', n)"
@@ -152,12 +152,12 @@ def fill_catalogue(place: Place, customers: int) -> None:
     with place.writing() as connection:
         for statement in statements:
             connection.execute(text(statement))
-    # Nothing counts an empty table but us: PostgreSQL would believe that it stays so, and read it from end to end.
+    # Without statistics PostgreSQL would take the tables for empty and scan them sequentially.
     place.analyze("customers", "accounts", "services", "service_prices")
 
 
 def fill_charges(place: Place, first: int, last: int, customers: int, table: str = "charges") -> None:
-    """Pending charges number first to last, spread over customers and services; the accounts are told."""
+    """Insert pending charges, spread over customers and services, and update the accounts."""
     exact = "rtrim(rtrim(printf('%d.%d', {0} / 10, {0} % 10), '0'), '.')" if place.kind == "SQLite" else "{0} / 10.0"
     tenths = "(CASE n / :customers % 3 WHEN 0 THEN 25 WHEN 1 THEN 15 ELSE 4 END)"
     quantity = "(n % 97 + 1)" if place.kind == "PostgreSQL" else "cast(n % 97 + 1 AS text)"

@@ -1,4 +1,4 @@
-"""Charges in: one a request, a thousand a request, and the same into a table that is full."""
+"""Posting: one charge per request, a thousand per request, and the same into a full table."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -13,7 +13,7 @@ numbers = count(1)
 
 
 def rows(place: Place, full: bool) -> Iterator[Row]:
-    """Each row as soon as it is measured."""
+    """Yield each row as soon as it is measured."""
     with another(place, "posting") as empty:
         fill_catalogue(empty, CUSTOMERS)
         make_table(empty)
@@ -30,7 +30,7 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
 
 
 class Both:
-    """Our server and the limit's, one after the other, so that each has the machine when it works."""
+    """Our server and the limit's; only one works at a time, so that it has the whole machine."""
 
     def __init__(self, place: Place) -> None:
         headers = {"Authorization": f"Bearer {token(place)}"}
@@ -47,7 +47,7 @@ class Both:
 
 
 def charge(n: int) -> dict[str, str]:
-    """The n-th charge as a script would send it."""
+    """Return the n-th charge as a script sends it."""
     return {
         "customer": f"C{n % CUSTOMERS + 1:06d}",
         "service": SERVICES[n % len(SERVICES)][0],

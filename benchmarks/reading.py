@@ -1,4 +1,4 @@
-"""Reading: a list page deep in a full table against the same page of a small one, and the totals of what is unbilled."""
+"""Reads: a page deep in a large table compared with a small one, and the totals of unbilled charges."""
 
 import statistics
 import time
@@ -23,13 +23,13 @@ PAGES = 40
 
 
 def rows(place: Place, full: bool) -> Iterator[Row]:
-    """Two rows."""
+    """Yield a row for the list page and one for the totals."""
     many = 10_000_000 if full else 200_000
     with another(place, "small") as small, another(place, "large") as large:
-        for one, size in ((small, SMALL), (large, many)):
-            fill_catalogue(one, CUSTOMERS)
-            fill_charges(one, 1, size, CUSTOMERS)
-            one.analyze()
+        for database, size in ((small, SMALL), (large, many)):
+            fill_catalogue(database, CUSTOMERS)
+            fill_charges(database, 1, size, CUSTOMERS)
+            database.analyze()
         with _served(large) as ours, _served(small) as limit:
             deep, shallow = _path(large, many // 10), _path(small, SMALL // 10)
             pair = measure(lambda: _per_second(ours, deep), lambda: _per_second(limit, shallow), 5)
@@ -43,15 +43,15 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
             pair.ratio >= 1 / 1.5,
         )
         with large.app.app_context():
-            taken = _median(lambda: unbilled.unbilled_totals(db.session()))
+            seconds = _median(lambda: unbilled.unbilled_totals(db.session()))
         yield Row(
             f"totals of {many:,} unbilled charges",
             place.kind,
-            f"{taken * 1000:.1f} ms",
+            f"{seconds * 1000:.1f} ms",
             "",
             "",
             "< 300 ms",
-            taken < 0.3,
+            seconds < 0.3,
         )
 
 
@@ -60,14 +60,14 @@ def _served(place: Place) -> AbstractContextManager[Server]:
     return serving("wsgi:app", environment, {"Authorization": f"Bearer {token(place)}"})
 
 
-def _path(place: Place, left: int) -> str:
-    """The page that has about as many charges behind it as `left`."""
+def _path(place: Place, remaining: int) -> str:
+    """Return the URL of the page that is followed by about `remaining` charges."""
     with place.app.app_context():
         session = db.session()
-        id = text(f"charges.id <= {place.id('0d00', str(left))}")
-        place_of = page(session, charges(session, ChargeFilter()).where(id), 1).next
-    assert place_of
-    return "/api/v1/charges?" + urlencode({"limit": 50, "after": encode_cursor(place_of)})
+        id = text(f"charges.id <= {place.id('0d00', str(remaining))}")
+        bookmark = page(session, charges(session, ChargeFilter()).where(id), 1).next
+    assert bookmark
+    return "/api/v1/charges?" + urlencode({"limit": 50, "after": encode_cursor(bookmark)})
 
 
 def _per_second(server: Server, path: str) -> float:
@@ -78,9 +78,9 @@ def _per_second(server: Server, path: str) -> float:
 
 
 def _median(work: Callable[[], object]) -> float:
-    taken = []
+    times = []
     for _ in range(7):
         started = time.perf_counter()
         work()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
