@@ -65,9 +65,9 @@ def _path(place: Place, remaining: int) -> str:
     with place.app.app_context():
         session = db.session()
         id = text(f"charges.id <= {place.id('0d00', str(remaining))}")
-        bookmark = page(session, charges(session, ChargeFilter()).where(id), 1).next
-    assert bookmark
-    return "/api/v1/charges?" + urlencode({"limit": 50, "after": encode_cursor(bookmark)})
+        place_after = page(session, charges(session, ChargeFilter()).where(id), 1).next
+    assert place_after
+    return "/api/v1/charges?" + urlencode({"limit": 50, "after": encode_cursor(place_after)})
 
 
 def _per_second(server: Server, path: str) -> float:
