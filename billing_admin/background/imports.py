@@ -73,11 +73,11 @@ def check_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:
     """Check the file of an import and store the result."""
     stored = _load_mapped_import(id)
     failure, errors, tally, size = None, _ErrorFile(actor), Tally(), stored.size
-    reader = _row_reader(stored)
+    reader = _build_reader(stored)
     with closing(_CountingReader(db.session(), _stored_file_id(stored))) as raw:
         try:
             check_all_rows(
-                reader, _buffered(raw), actor, errors.add, lambda: report_progress(lambda: (raw.count, size)), tally
+                reader, _buffer(raw), actor, errors.add, lambda: report_progress(lambda: (raw.count, size)), tally
             )
         except Invalid as error:
             failure = error.message
@@ -90,11 +90,11 @@ def import_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None
     Raises Conflict, with the line, for a row that is no longer accepted.
     """
     stored = _load_mapped_import(id)
-    reader, promised = _row_reader(stored), Tally.of_data(stored.promised)
+    reader, promised = _build_reader(stored), Tally.of_data(stored.promised)
     with closing(_CountingReader(db.session(), _stored_file_id(stored))) as raw:
         try:
             first = stored.done
-            for reads in _chunks(_units_from(_units(reader, _buffered(raw)), first), reader):
+            for reads in _read_chunks(_units_from(_units(reader, _buffer(raw)), first), reader):
                 transaction(imports.store_rows, id, first, reads, actor, clock.now())
                 first += sum(read.rows for read in reads)
                 report_progress(lambda at=first: (at, promised.rows))  # type: ignore[misc]
@@ -118,7 +118,7 @@ def check_all_rows(
     end.
     """
     with open_key_index() as key_index:
-        for reads in _chunks(_units(reader, file), reader):
+        for reads in _read_chunks(_units(reader, file), reader):
             errors = [error for read in reads for error in read.errors]
             errors += _check_chunk(reader, reads, key_index, actor, tally)
             tally.rows += sum(read.rows for read in reads)
@@ -172,18 +172,18 @@ def _stored_file_id(stored: Import) -> UUID:
     return stored.file_id
 
 
-def _row_reader(stored: Import) -> RowReader:
+def _build_reader(stored: Import) -> RowReader:
     assert stored.plan is not None  # noqa: S101 - checked when it was loaded
     return RowReader(stored.kind, ImportPlan.of_data(stored.plan), stored.sha256)
 
 
-def _buffered(raw: io.RawIOBase) -> BinaryIO:
+def _buffer(raw: io.RawIOBase) -> BinaryIO:
     return io.BufferedReader(raw, BLOCK_BYTES)
 
 
 def open_file(session: Session, id: UUID) -> BinaryIO:
     """Open a stored file at its beginning."""
-    return _buffered(StoredFileReader(session, id))
+    return _buffer(StoredFileReader(session, id))
 
 
 def _units(reader: RowReader, file: BinaryIO) -> Iterator[list[Record]]:
@@ -191,14 +191,14 @@ def _units(reader: RowReader, file: BinaryIO) -> Iterator[list[Record]]:
     rows = csv_reader.open_rows(file, reader.plan)
     try:
         if reader.kind == "services":
-            yield from _grouped(rows, reader.plan.columns["code"])
+            yield from _group_by_column(rows, reader.plan.columns["code"])
         else:
             yield from ([record] for record in rows)
     finally:
         rows.let_go()
 
 
-def _grouped(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:
+def _group_by_column(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:
     for _, group in groupby(rows, lambda record: record.cells[place] if place < len(record.cells) else None):
         while part := list(islice(group, MAX_ROWS_PER_SERVICE)):
             yield part
@@ -209,7 +209,7 @@ def _units_from(units: Iterable[list[Record]], first: int) -> Iterator[list[Reco
     return (unit for unit in units if unit[0].number >= first)
 
 
-def _chunks(units: Iterable[list[Record]], reader: RowReader) -> Iterator[list[ReadResult]]:
+def _read_chunks(units: Iterable[list[Record]], reader: RowReader) -> Iterator[list[ReadResult]]:
     remaining = iter(units)
     while chunk := [reader.read(unit) for unit in islice(remaining, CHUNK_ROWS[reader.kind])]:
         yield chunk

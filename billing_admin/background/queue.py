@@ -74,7 +74,7 @@ def _open_huey(settings: Settings) -> "Huey":
     from huey import MemoryHuey, RedisHuey, SqliteHuey  # noqa: PLC0415
     from huey.serializer import SignedSerializer  # noqa: PLC0415
 
-    url = settings.queue_url or f"sqlite:///{_folder(settings) / QUEUE_FILE}"
+    url = settings.queue_url or f"sqlite:///{_queue_folder(settings) / QUEUE_FILE}"
     options: dict[str, Any] = {"results": False, "serializer": SignedSerializer(secret=settings.secret_key)}
     if url == IMMEDIATE:
         return MemoryHuey(QUEUE_NAME, immediate=True, **options)
@@ -98,7 +98,7 @@ def _open_postgresql_huey(url: str, options: dict[str, Any]) -> "Huey":
     return PostgresHuey(QUEUE_NAME, dsn=url, **options)
 
 
-def _folder(settings: Settings) -> Path:
+def _queue_folder(settings: Settings) -> Path:
     """Return the folder of the queue file: that of an SQLite database, else instance/."""
     url = make_url(settings.database_url)
     folder = Path(url.database).parent if url.get_backend_name() == "sqlite" and url.database else INSTANCE

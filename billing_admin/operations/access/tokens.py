@@ -1,4 +1,4 @@
-"""API tokens are created, shown once, and revoked."""
+"""Create and revoke API tokens."""
 
 import secrets
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def create(
     """
     if id is not None and session.get(ApiToken, id) is not None:
         raise Conflict("token_exists", "This token has already been created. Its secret is shown only once.", "id")
-    granted = _checked_scopes(name, scopes, expires_in_days, actor)
+    granted = _check_request(name, scopes, expires_in_days, actor)
     secret = with_checksum("".join(secrets.choice(ALPHABET) for _ in range(RANDOM_CHARACTERS)))
     token = ApiToken(
         id=id or new_id(now),
@@ -59,7 +59,7 @@ def create(
     return token, secret
 
 
-def _checked_scopes(name: str, scopes: Sequence[str], expires_in_days: int, actor: Actor) -> list[str]:
+def _check_request(name: str, scopes: Sequence[str], expires_in_days: int, actor: Actor) -> list[str]:
     check_not_blank(name, "name", longest=100)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:

@@ -49,7 +49,9 @@ def create_user(session: Session, email: str, password: str, role: str, actor: A
     check_password(password, address, "password")
     if session.scalars(select(User.id).where(User.email == address)).first() is not None:
         raise Conflict("email_taken", f"{address} already has an account.", "email")
-    user = User(id=new_id(now), email=address, role=role, password_hash=_hashed(password), active=True, created_at=now)
+    user = User(
+        id=new_id(now), email=address, role=role, password_hash=_hash_password(password), active=True, created_at=now
+    )
     session.add(user)
     session.flush()
     record(session, actor, now, "user.created", "user", user.id, {"email": address, "role": role})
@@ -63,9 +65,9 @@ def set_password(
 
     The session with the token `kept_token` does not end.
     """
-    user = _user(session, user_id)
+    user = _lock_user(session, user_id)
     check_password(password, user.email, "password")
-    user.password_hash = _hashed(password)
+    user.password_hash = _hash_password(password)
     session.flush()
     _end_sessions(session, user_id, kept_token)
     record(session, actor, now, "user.password_changed", "user", user_id)
@@ -77,7 +79,7 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
     Raises Conflict for the last admin.
     """
     _check_role(role)
-    user = _user(session, user_id)
+    user = _lock_user(session, user_id)
     if user.role == role:
         return
     _refuse_last_admin(session, user)
@@ -93,7 +95,7 @@ def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> 
 
     Raises Conflict for the last admin.
     """
-    user = _user(session, user_id)
+    user = _lock_user(session, user_id)
     if not user.active:
         return
     _refuse_last_admin(session, user)
@@ -105,7 +107,7 @@ def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> 
 
 def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
     """Open a person's access again, with the same password."""
-    user = _user(session, user_id)
+    user = _lock_user(session, user_id)
     if user.active:
         return
     user.active = True
@@ -152,7 +154,7 @@ def sign_in(
     """
     if is_sign_in_throttled(session, email, network, now):
         return None
-    user = _verified_user(session, verified)
+    user = _find_verified_user(session, verified)
     if verified is None or user is None:
         _record_failure(session, email, network, request_id, now)
         return None
@@ -189,7 +191,7 @@ def record_session_use(session: Session, token: str, now: datetime) -> None:
     )
 
 
-def _user(session: Session, user_id: UUID) -> User:
+def _lock_user(session: Session, user_id: UUID) -> User:
     user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one_or_none()
     if user is None:
         raise NotFound("unknown_user", f"There is no user {user_id}.")
@@ -201,7 +203,7 @@ def _check_role(role: str) -> None:
         raise Invalid("unknown_role", f"Choose one of the roles {', '.join(ROLES)}.", "role")
 
 
-def _hashed(password: str) -> str:
+def _hash_password(password: str) -> str:
     return _HASHER.hash(normalise_password(password))
 
 
@@ -221,7 +223,7 @@ def _end_sessions(session: Session, user_id: UUID, kept_token: str | None = None
     session.execute(deletion)
 
 
-def _verified_user(session: Session, verified: VerifiedPassword | None) -> User | None:
+def _find_verified_user(session: Session, verified: VerifiedPassword | None) -> User | None:
     """Return the person, or None if they have changed since the check.
 
     They may have a new password, or have been deactivated.

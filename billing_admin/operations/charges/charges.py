@@ -1,4 +1,4 @@
-"""Charges are held, released and cancelled, under the lock of their accounts."""
+"""Hold, release and cancel charges, under the lock of their accounts."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

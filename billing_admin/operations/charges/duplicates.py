@@ -1,4 +1,4 @@
-"""Likely duplicates are kept as charges of their own.
+"""Keep likely duplicates as charges of their own.
 
 `operations.charges.charges.cancel` cancels the others.
 """

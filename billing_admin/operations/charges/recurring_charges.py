@@ -39,7 +39,7 @@ def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datet
     recurring charge with other values.
     """
     customer_row, service_row = _find_customer(session, spec.customer), _find_service(session, spec.service)
-    columns = _columns_of(spec, customer_row, service_row)
+    columns = _resolve_columns(spec, customer_row, service_row)
     stored = session.get(RecurringCharge, spec.id) if spec.id else None
     if stored is not None:
         _check_same(stored, spec, columns)
@@ -51,9 +51,9 @@ def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datet
 
 
 def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """Post no period that begins today or later.
+    """Pause a recurring charge from today. Returns it.
 
-    Does nothing when it is paused. Raises Conflict when it has ended.
+    Periods that begin today or later are not posted. Does nothing when it is paused. Raises Conflict when it has ended.
     """
     check_text(reason, "reason", longest=500, stored=True)
     row, day = _lock_schedule(session, id), today(session, now)
@@ -84,7 +84,7 @@ def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime)
 
 
 def end(session: Session, id: UUID, ends_on: date, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """End a recurring charge with a day, inclusive.
+    """End a recurring charge with a day, inclusive. Returns it.
 
     Posted days after it are taken back by negative charges. Raises Invalid for a day before its start or after its
     current end.
@@ -94,7 +94,7 @@ def end(session: Session, id: UUID, ends_on: date, reason: str, actor: Actor, no
     if ends_on != row.ends_on:
         refuse_unprintable(reason, "reason")
         before, taken_back = row.ends_on, _end_on(session, row, ends_on, "ends_on", actor, now)
-        details = {"reason": reason, "ends_on": [_iso(before), _iso(ends_on)], "taken_back": taken_back}
+        details = {"reason": reason, "ends_on": [_iso_day(before), _iso_day(ends_on)], "taken_back": taken_back}
         _record_change(session, row, "ended", details, actor, now)
     return row
 
@@ -119,7 +119,7 @@ def change(
     row = _lock_schedule(session, id)
     spec = _successor_spec(session, row, from_, fields, new_id)
     customer_row, service_row = _find_customer(session, spec.customer), _find_service(session, spec.service)
-    columns = _columns_of(spec, customer_row, service_row)
+    columns = _resolve_columns(spec, customer_row, service_row)
     stored = session.get(RecurringCharge, new_id) if new_id else None
     if stored is not None:
         _check_same(stored, spec, columns | {"follows_id": id})
@@ -129,12 +129,12 @@ def change(
         refuse_unprintable(spec.description or "", "description")
     _refuse_change(row, from_, columns)
     before, taken_back = _audit_fields(row), _end_on(session, row, from_ - DAY, "from", actor, now)
-    following = _insert(session, columns, customer_row, service_row, id, new_id, now)
-    changed = changed_fields(before, _audit_fields(following))
-    details = {"reason": reason, "followed_by": str(following.id), "taken_back": taken_back, **changed}
+    successor = _insert(session, columns, customer_row, service_row, id, new_id, now)
+    changed = changed_fields(before, _audit_fields(successor))
+    details = {"reason": reason, "followed_by": str(successor.id), "taken_back": taken_back, **changed}
     _record_change(session, row, "changed", details, actor, now)
-    record(session, actor, now, "recurring_charge.created", "recurring_charge", following.id, _audit_fields(following))
-    return following, True
+    record(session, actor, now, "recurring_charge.created", "recurring_charge", successor.id, _audit_fields(successor))
+    return successor, True
 
 
 def _successor_spec(
@@ -231,7 +231,7 @@ def _refuse_archived(customer_row: Customer, service_row: Service) -> None:
         raise Invalid("archived_service", f"Service “{service_row.code}” is archived: restore it first.", "service")
 
 
-def _columns_of(spec: RecurringChargeSpec, customer_row: Customer, service_row: Service) -> dict[str, Any]:
+def _resolve_columns(spec: RecurringChargeSpec, customer_row: Customer, service_row: Service) -> dict[str, Any]:
     """Return the columns to store, with defaults filled in."""
     return {
         "customer_id": customer_row.id,
@@ -310,9 +310,9 @@ def _audit_fields(row: RecurringCharge) -> dict[str, Any]:
         "interval": row.interval,
         "anchor_on": row.anchor_on.isoformat(),
         "starts_on": row.starts_on.isoformat(),
-        "ends_on": _iso(row.ends_on),
+        "ends_on": _iso_day(row.ends_on),
     }
 
 
-def _iso(day: date | None) -> str | None:
+def _iso_day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()

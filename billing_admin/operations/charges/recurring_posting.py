@@ -78,7 +78,7 @@ def _post_schedule(
 
 
 def check_through(session: Session, through: date, now: datetime) -> None:
-    """Raise Invalid for a day more than a year ahead, which is a typing error."""
+    """Raise Invalid for a day more than a year ahead, probably a typing error."""
     if through > today(session, now) + MAX_AHEAD:
         raise Invalid("out_of_range", "Use a day up to one year from today.", "through")
 
@@ -177,7 +177,7 @@ def post_adjustments(session: Session, row: RecurringCharge, last_day: date, act
     adjustments = [
         (period, spec)
         for period in periods_posted_beyond(session, row.id, last_day)
-        if (spec := _adjustment(session, row, period, last_day)) is not None
+        if (spec := _build_adjustment(session, row, period, last_day)) is not None
     ]
     if not adjustments:
         return []
@@ -189,12 +189,14 @@ def post_adjustments(session: Session, row: RecurringCharge, last_day: date, act
     return posted.ids
 
 
-def _adjustment(session: Session, row: RecurringCharge, period: PostedPeriod, last_day: date) -> ChargeSpec | None:
+def _build_adjustment(
+    session: Session, row: RecurringCharge, period: PostedPeriod, last_day: date
+) -> ChargeSpec | None:
     """Return the charge that takes back a period's days after `last_day`.
 
     Returns None when there is nothing to take back.
     """
-    charges = [_current_charge(session, id) for id in period.charge_ids]
+    charges = [_find_current_charge(session, id) for id in period.charge_ids]
     of_days = schedule_of(row).period_length(period.first)
     remaining = _remaining_amount(row, charges[0], period, last_day, of_days)
     amount = EXACT.subtract(remaining, exact_sum(charge.amount for charge in charges if charge is not None))
@@ -233,7 +235,7 @@ def _remaining_amount(row: RecurringCharge, charge: Any, period: PostedPeriod, l
     return prorate(charge.amount, remaining_days, charged_days)
 
 
-def _current_charge(session: Session, id: UUID) -> Any:
+def _find_current_charge(session: Session, id: UUID) -> Any:
     """Return the charge or its latest replacement, or None when that is cancelled."""
     while True:
         replacement = session.scalar(select(Charge.id).where(Charge.replaces_id == id))

@@ -1,4 +1,4 @@
-"""Credit notes correct an invoice in whole or in part, and are issued at once.
+"""Issue credit notes, which correct an invoice in whole or in part.
 
 An overpaid amount becomes credit.
 """
@@ -118,7 +118,7 @@ def _credit_note_rows(
 ) -> DocumentRows:
     """Return the rows of a credit note, made of the rows of its invoice.
 
-    It is due on its date, as nobody has to pay it.
+    It is due on its date, because it is not paid.
     """
     row = invoice.invoice | {
         "id": id,

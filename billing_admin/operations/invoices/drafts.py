@@ -1,4 +1,4 @@
-"""Drafts are changed, in their texts and charges.
+"""Change the texts and charges of drafts.
 
 A change of charges computes the document again, as billing does.
 """

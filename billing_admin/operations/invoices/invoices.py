@@ -1,4 +1,4 @@
-"""Drafts are issued (frozen, numbered and hashed) or discarded.
+"""Issue drafts (freeze, number and hash them), or discard them.
 
 An issued invoice never changes.
 """
@@ -108,11 +108,11 @@ def number_documents(session: Session, documents: Sequence[DocumentRows], issue_
         last_hash = chained_hash(last_hash, number, hashed_content)
         document.invoice.update(series_id=series.id, sequence=sequence, number=number, hash=last_hash)
     series.next_sequence, series.last_hash = series.next_sequence + len(documents), last_hash
-    _refuse_taken(session, [document.invoice["number"] for document in documents])
+    _refuse_numbers_in_use(session, [document.invoice["number"] for document in documents])
     session.flush()
 
 
-def _refuse_taken(session: Session, numbers: Sequence[str]) -> None:
+def _refuse_numbers_in_use(session: Session, numbers: Sequence[str]) -> None:
     """Raise Conflict for a number that is in use.
 
     A changed format may repeat numbers of an earlier format.
@@ -153,14 +153,14 @@ def _freeze_all(
     shortcomings = [
         problem
         for document in documents
-        for problem in _shortcomings(document, customers[document.invoice["customer_id"]])
+        for problem in _find_document_shortcomings(document, customers[document.invoice["customer_id"]])
     ]
     if shortcomings:
         raise not_ready_error(shortcomings)
     return [canonical_content(document) for document in documents]
 
 
-def _shortcomings(document: DocumentRows, customer: Record) -> Sequence[Shortcoming]:
+def _find_document_shortcomings(document: DocumentRows, customer: Record) -> Sequence[Shortcoming]:
     """Return the shortcomings that stop an invoice from being issued."""
     row = document.invoice
     if row["kind"] == "credit_note":

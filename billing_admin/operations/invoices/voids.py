@@ -1,4 +1,4 @@
-"""An unpaid invoice is voided: it keeps its number, and its charges are detached."""
+"""Void unpaid invoices, which keep their numbers, and detach their charges."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Customers are added, changed, archived and restored."""
+"""Create, change, archive and restore customers."""
 
 import re
 from collections.abc import Mapping

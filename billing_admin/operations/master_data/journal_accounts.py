@@ -1,4 +1,4 @@
-"""The accounts of the journal are renamed."""
+"""Rename the accounts of the journal."""
 
 from collections.abc import Mapping
 from datetime import datetime

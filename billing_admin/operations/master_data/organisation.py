@@ -1,4 +1,4 @@
-"""The organisation's settings are changed."""
+"""Change the settings of the organisation."""
 
 from datetime import datetime
 from typing import Any

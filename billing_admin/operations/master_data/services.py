@@ -1,4 +1,4 @@
-"""Services are created, changed, archived and restored.
+"""Create, change, archive and restore services.
 
 A price change never alters a posted charge.
 """
@@ -32,7 +32,7 @@ def create(
     the organisation. Raises Conflict, with the fields that differ, when the id or code belongs to a service with
     other values.
     """
-    values = _checked_values(fields)
+    values = _check_values(fields)
     existing = _find_existing(session, id, values.get("code"))
     if existing is not None:
         _check_same(existing, values, id)
@@ -59,7 +59,7 @@ def create(
     return service, True
 
 
-def _checked_values(fields: ServiceFields) -> dict[str, Any]:
+def _check_values(fields: ServiceFields) -> dict[str, Any]:
     values = check_fields(fields)
     if "prices_include_tax" in values:
         values["prices_include_tax"] = sorted(set(values["prices_include_tax"]))
@@ -135,8 +135,8 @@ def _stored_fields(service: Service) -> dict[str, Any]:
     }
 
 
-def _audit_details(facts: dict[str, Any]) -> dict[str, Any]:
-    return facts | {"prices": {currency: plain_decimal(price) for currency, price in facts["prices"].items()}}
+def _audit_details(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"prices": {currency: plain_decimal(price) for currency, price in fields["prices"].items()}}
 
 
 def _set_search_text(service: Service) -> None:
@@ -153,7 +153,7 @@ def update(
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if version is not None and version != service.version:
         raise Stale("stale", f"{service.code} has been changed by someone else. Review the change, then try again.")
-    values = _checked_values(fields)
+    values = _check_values(fields)
     _refuse_taken_code(session, service, values)
     before = _stored_fields(service)
     check_new_texts(values, before)

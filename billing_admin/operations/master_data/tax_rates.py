@@ -1,4 +1,4 @@
-"""Tax rates are created and changed; a percentage changes from a day on.
+"""Create and change tax rates, whose percentages change from a day on.
 
 Issued documents never change.
 """

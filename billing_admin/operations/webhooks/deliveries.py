@@ -189,7 +189,7 @@ def _finish(delivery: WebhookDelivery, state: str, now: datetime) -> None:
 def _end_pause(session: Session, endpoint: WebhookEndpoint, now: datetime) -> None:
     """End the pause of an endpoint that answers again, and make its deliveries due."""
     endpoint.silent, endpoint.rest_until = 0, None
-    session.execute(_waiting(endpoint).values(next_attempt_at=now).execution_options(synchronize_session=False))
+    session.execute(_update_waiting(endpoint).values(next_attempt_at=now).execution_options(synchronize_session=False))
 
 
 def _give_up_older(session: Session, endpoint: WebhookEndpoint, delivery: WebhookDelivery, now: datetime) -> None:
@@ -197,14 +197,14 @@ def _give_up_older(session: Session, endpoint: WebhookEndpoint, delivery: Webhoo
 
     Each would otherwise be retried for days.
     """
-    as_old = _waiting(endpoint).where(WebhookDelivery.asked_at <= delivery.asked_at)
+    as_old = _update_waiting(endpoint).where(WebhookDelivery.asked_at <= delivery.asked_at)
     values = {"state": "given_up", "next_attempt_at": None, "finished_at": now}
     session.flush()
     result = session.connection().execute(as_old.values(values))
     endpoint.given_up_in_a_row += result.rowcount
 
 
-def _waiting(endpoint: WebhookEndpoint) -> Update:
+def _update_waiting(endpoint: WebhookEndpoint) -> Update:
     return update(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint.id, WebhookDelivery.state == "waiting")
 
 
