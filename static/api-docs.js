@@ -1,4 +1,4 @@
-/* Shows the OpenAPI document with swagger-ui. Nothing is asked of another host; a token is kept by this page only. */
+/* Shows the OpenAPI document with swagger-ui. It calls no other host; only this page holds the token. */
 addEventListener("DOMContentLoaded", () => {
   "use strict";
 
@@ -7,17 +7,17 @@ addEventListener("DOMContentLoaded", () => {
   new MutationObserver(followTheme).observe(root, { attributeFilter: ["data-bs-theme"] });
   followTheme();
 
-  // The page has its title; of the document's only what it says is shown.
+  // The page has a heading of its own: of the document's information, only the description is shown.
   const withoutTitle = ({ React, getComponent, specSelectors }) => {
-    const words = () => React.createElement(getComponent("Markdown", true), { source: specSelectors.info().get("description") });
-    return { wrapComponents: { OAS31Info: () => words } };
+    const description = () => React.createElement(getComponent("Markdown", true), { source: specSelectors.info().get("description") });
+    return { wrapComponents: { OAS31Info: () => description } };
   };
 
-  const place = document.getElementById("api-docs");
+  const container = document.getElementById("api-docs");
   SwaggerUIBundle({
-    domNode: place,
-    url: place.dataset.document,
-    validatorUrl: null, // it would send the document elsewhere
+    domNode: container,
+    url: container.dataset.document,
+    validatorUrl: null, // it would send the document to another host
     persistAuthorization: false,
     tryItOutEnabled: true,
     docExpansion: "list",

@@ -1,28 +1,28 @@
-/* Makes pages quicker; every page works without it. Loaded in the head so that the theme stands before the first paint. */
+/* Enhances pages; every page works without it. Loaded in the head, so that the theme is set before the first paint. */
 (() => {
   "use strict";
 
-  const remembered = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
-  const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private window: not remembered */ } };
+  const loadSetting = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+  const saveSetting = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private window: the setting is not saved */ } };
   const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
 
-  /* Theme: the person's choice, else the system's. */
+  /* Theme: the chosen one, or that of the system. */
   const root = document.documentElement;
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const applyTheme = () => { root.dataset.bsTheme = remembered("theme") || (system.matches ? "dark" : "light"); };
+  const systemTheme = matchMedia("(prefers-color-scheme: dark)");
+  const applyTheme = () => { root.dataset.bsTheme = loadSetting("theme") || (systemTheme.matches ? "dark" : "light"); };
   applyTheme();
-  system.addEventListener("change", applyTheme);
+  systemTheme.addEventListener("change", applyTheme);
 
   const setUpTheme = () => all("[data-theme-toggle]").forEach((button) => {
     button.hidden = false;
     button.addEventListener("click", () => {
-      remember("theme", root.dataset.bsTheme === "dark" ? "light" : "dark");
+      saveSetting("theme", root.dataset.bsTheme === "dark" ? "light" : "dark");
       applyTheme();
     });
   });
 
   /* Single-key shortcuts; they can be switched off (WCAG 2.1.4). */
-  const shortcutsOn = () => remembered("shortcuts") !== "off";
+  const shortcutsOn = () => loadSetting("shortcuts") !== "off";
   const setUpShortcuts = () => {
     const dialog = document.getElementById("shortcuts");
     const search = document.querySelector("[data-search]");
@@ -30,7 +30,7 @@
     const showHints = () => all("[data-with-shortcuts]").forEach((hint) => { hint.hidden = !shortcutsOn(); });
     const toggle = dialog.querySelector("[data-shortcuts-switch]");
     toggle.checked = shortcutsOn();
-    toggle.addEventListener("change", () => { remember("shortcuts", toggle.checked ? "on" : "off"); showHints(); });
+    toggle.addEventListener("change", () => { saveSetting("shortcuts", toggle.checked ? "on" : "off"); showHints(); });
     all("[data-help]").forEach((button) => { button.hidden = false; button.addEventListener("click", () => dialog.showModal()); });
     showHints();
     document.addEventListener("keydown", (event) => {
@@ -41,7 +41,7 @@
     });
   };
 
-  /* A POST form is sent once; the Back button makes it usable again. */
+  /* A POST form is sent once; after the Back button it can be sent again. */
   const setUpSubmitGuard = () => {
     document.addEventListener("submit", (event) => {
       const form = event.target;
@@ -56,7 +56,7 @@
     }));
   };
 
-  /* Leaving a changed form asks first. A form that came back with errors already holds unsaved input. */
+  /* Ask before a changed form is left. A form with errors already has unsaved input. */
   const setUpUnsavedWarning = () => {
     let changed = all("form[data-warn-unsaved] [aria-invalid]").length > 0;
     document.addEventListener("input", (event) => { if (event.target.closest("form[data-warn-unsaved]")) changed = true; });
@@ -81,82 +81,82 @@
     button.addEventListener("click", () => print());
   });
 
-  /* Tick all, tick a range with Shift, and a live count. */
+  /* Select all rows, a range with Shift, and show the number of selected rows. */
   const setUpSelection = () => all("table[data-selectable]").forEach((table) => {
     const boxes = all("tbody td.select input[type=checkbox]", table);
-    const every = table.querySelector("[data-select-all]");
+    const selectAll = table.querySelector("[data-select-all]");
     const counts = all("[data-selected-count]", table.closest("form") || document);
-    let last = null;
+    let lastIndex = null;
     const show = () => {
-      const ticked = boxes.filter((box) => box.checked).length;
-      every.checked = boxes.length > 0 && ticked === boxes.length;
-      every.indeterminate = ticked > 0 && ticked < boxes.length;
-      counts.forEach((count) => { count.textContent = `${ticked} of ${boxes.length} ${count.dataset.noun || ""} selected`; });
+      const selected = boxes.filter((box) => box.checked).length;
+      selectAll.checked = boxes.length > 0 && selected === boxes.length;
+      selectAll.indeterminate = selected > 0 && selected < boxes.length;
+      counts.forEach((count) => { count.textContent = `${selected} of ${boxes.length} ${count.dataset.noun || ""} selected`; });
     };
-    every.hidden = false;
-    every.addEventListener("change", () => { boxes.forEach((box) => { box.checked = every.checked; }); show(); });
+    selectAll.hidden = false;
+    selectAll.addEventListener("change", () => { boxes.forEach((box) => { box.checked = selectAll.checked; }); show(); });
     boxes.forEach((box, index) => box.addEventListener("click", (event) => {
-      if (event.shiftKey && last !== null) boxes.slice(Math.min(last, index), Math.max(last, index) + 1).forEach((other) => { other.checked = box.checked; });
-      last = index;
+      if (event.shiftKey && lastIndex !== null) boxes.slice(Math.min(lastIndex, index), Math.max(lastIndex, index) + 1).forEach((rangeBox) => { rangeBox.checked = box.checked; });
+      lastIndex = index;
       show();
     }));
     addEventListener("pageshow", show);
     show();
   });
 
-  /* Charge form: data-services {id: {unit, prices: {currency: price}, inclusive: [currency]}}, and data-currency or data-customers {id: currency}. */
+  /* Charge form: show the currency and unit, and fill in the list price. It reads data-services {code: {unit, prices: {currency: price}, inclusive: [currency]}}, and data-currency or data-customers {reference: currency}. */
   const setUpPrices = () => all("form[data-services]").forEach((form) => {
     const services = JSON.parse(form.dataset.services);
     const customers = JSON.parse(form.dataset.customers || "{}");
-    const named = (name) => form.elements[name] || form.elements[`${name}_id`];
-    const [service, customer, price, inclusive] = [named("service"), named("customer"), named("unit_price"), named("tax_included")];
+    const field = (name) => form.elements[name] || form.elements[`${name}_id`];
+    const [service, customer, price, inclusive] = [field("service"), field("customer"), field("unit_price"), field("tax_included")];
     if (!service || !price) return;
-    const write = (id, text) => { const place = document.getElementById(id); if (place) { place.textContent = text || ""; place.hidden = !text; } };
-    /* A customer is typed: by the reference, or by a part of the name that only one of those offered has. */
+    const showText = (id, text) => { const element = document.getElementById(id); if (element) { element.textContent = text || ""; element.hidden = !text; } };
+    /* The customer is entered by reference, or by a part of the name that only one listed customer has. */
     const reference = () => {
       const typed = customer ? customer.value.trim().toLowerCase() : "";
       if (!typed || customer.value in customers || !customer.list) return typed && customer.value;
-      const meant = [...customer.list.options].filter((option) => option.text.toLowerCase().includes(typed));
-      return meant.length === 1 ? meant[0].value : "";
+      const matches = [...customer.list.options].filter((option) => option.text.toLowerCase().includes(typed));
+      return matches.length === 1 ? matches[0].value : "";
     };
-    let filled = null;
+    let filledPrice = null;
     const fill = () => {
-      const chosen = services[service.value];
+      const selectedService = services[service.value];
       const currency = customers[reference()] || form.dataset.currency;
-      write(`${price.id}-suffix`, currency);
-      const quantity = named("quantity");
-      if (quantity) write(`${quantity.id}-suffix`, chosen && chosen.unit);
-      const known = chosen && chosen.prices[currency];
-      if (price.value === "" || price.value === filled) { price.value = known || ""; filled = price.value; if (inclusive && chosen) inclusive.checked = chosen.inclusive.includes(currency); }
+      showText(`${price.id}-suffix`, currency);
+      const quantity = field("quantity");
+      if (quantity) showText(`${quantity.id}-suffix`, selectedService && selectedService.unit);
+      const listPrice = selectedService && selectedService.prices[currency];
+      if (price.value === "" || price.value === filledPrice) { price.value = listPrice || ""; filledPrice = price.value; if (inclusive && selectedService) inclusive.checked = selectedService.inclusive.includes(currency); }
     };
     [service, customer].forEach((element) => element && element.addEventListener("change", fill));
     fill();
   });
 
-  /* Exact decimals as whole numbers of 10^-12; null is what the server refuses, "" counts as `blank`. `belongs` tells whether a sign or code may stand beside the number. See domain/typed.py. */
+  /* Parse an exact decimal into a BigInt of 10^-12; null for text that the server refuses, `blank` for "". `isAllowedMark` decides whether a currency sign or code may be written with the number. See domain/amount_input.py. */
   const GAP = "[ \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000'\\u2019]";
   const MARK = "[^0-9\\s.,'\\u2019+\\-\\u2212]+(?:\\.(?=\\s|$))?";
-  const TYPED = new RegExp(`^(?:([-\\u2212])\\s*)?(?:(${MARK})\\s*)?(?:([-\\u2212])\\s*)?(?:([0-9.,](?:${GAP}?[0-9.,])*)\\s*)?(${MARK})?$`);
+  const AMOUNT_INPUT = new RegExp(`^(?:([-\\u2212])\\s*)?(?:(${MARK})\\s*)?(?:([-\\u2212])\\s*)?(?:([0-9.,](?:${GAP}?[0-9.,])*)\\s*)?(${MARK})?$`);
   const UNAMBIGUOUS = new RegExp(`^(?:[0-9]*|[1-9][0-9]{0,2}(?:,[0-9]{3}(?=[.,])(?:,[0-9]{3})*|(?:${GAP}[0-9]{3})+))(?:\\.[0-9]+)?$`);
-  const exactly = (typed, blank, belongs = () => false) => {
+  const parseExact = (typed, blank, isAllowedMark = () => false) => {
     const text = typed.trim();
     if (!text) return blank;
-    const [, minus, before, inner, digits = "", after] = text.length <= 60 && TYPED.exec(text) || [];
+    const [, minus, before, innerMinus, digits = "", after] = text.length <= 60 && AMOUNT_INPUT.exec(text) || [];
     const mark = before || after;
-    if (!UNAMBIGUOUS.test(digits) || minus && inner || before && after || mark && !belongs(mark)) return null;
-    if (before && digits.startsWith(".") && belongs(`${before}.`)) return null; /* Rs.5 */
+    if (!UNAMBIGUOUS.test(digits) || minus && innerMinus || before && after || mark && !isAllowedMark(mark)) return null;
+    if (before && digits.startsWith(".") && isAllowedMark(`${before}.`)) return null; /* Rs.5 */
     const parts = /^0*(\d{0,18})\.?(\d{0,12})$/.exec(digits.replace(/[^0-9.]/g, ""));
-    return parts && digits ? BigInt(`${minus || inner ? "-" : ""}${parts[1]}${parts[2].padEnd(12, "0")}`) : null;
+    return parts && digits ? BigInt(`${minus || innerMinus ? "-" : ""}${parts[1]}${parts[2].padEnd(12, "0")}`) : null;
   };
   const ONE = 10n ** 12n;
-  const written = (amount) => {
+  const formatExact = (amount) => {
     const digits = String(amount < 0n ? -amount : amount).padStart(13, "0");
     const whole = digits.slice(0, -12).replace(/\B(?=(\d{3})+$)/g, ",");
     return `${amount < 0n ? "-" : ""}${whole}.${digits.slice(-12).replace(/0{1,10}$/, "")}`;
   };
 
-  /* The rows of cells that were copied from a spreadsheet; domain/clipboard.py does the same and says why. */
-  const cellsOf = (copied) => {
+  /* Split text that was copied from a spreadsheet into rows of cells, as domain/clipboard.py does; the reasons are there. */
+  const parseRows = (copied) => {
     let text = copied.replaceAll("\r\n", "\r");
     const hasBoth = text.includes("\r") && text.includes("\n");
     if (!hasBoth) text = text.replaceAll("\r", "\n");
@@ -166,39 +166,39 @@
       return !content.includes("\r") && (hasBreak || hasTab) && (hasBoth || hasBreak !== hasTab);
     };
     const lines = [[]];
-    for (let place = 0; place <= text.length; place += 1) {
-      quoted.lastIndex = plain.lastIndex = place;
+    for (let position = 0; position <= text.length; position += 1) {
+      quoted.lastIndex = plain.lastIndex = position;
       const [, content] = quoted.exec(text) || [];
       const inQuotes = content !== undefined && needsQuotes(content);
       const cell = inQuotes ? content.replaceAll('""', '"') : plain.exec(text)[0];
       lines.at(-1).push(cell.replace(/\s+/g, " ").trim());
-      place = inQuotes ? quoted.lastIndex : place + cell.length;
-      if (place < text.length && text[place] !== "\t") lines.push([]);
+      position = inQuotes ? quoted.lastIndex : position + cell.length;
+      if (position < text.length && text[position] !== "\t") lines.push([]);
     }
-    if (lines.length > 1 && /[\r\n]$/.test(text)) lines.pop(); /* behind the end of the last row */
+    if (lines.length > 1 && /[\r\n]$/.test(text)) lines.pop(); /* the line break after the last row */
     return lines;
   };
 
-  /* The grid of many charges: paste fills cells to the right and below, Enter goes down, count and sums are kept. */
+  /* The grid of many charges: pasting fills cells to the right and below, Enter moves down, and count and sums are shown. */
   const setUpGrid = () => all("form[data-grid]").forEach((form) => {
     const prices = new Map(Object.entries(JSON.parse(form.dataset.prices)));
     const customers = new Map(Object.entries(JSON.parse(form.dataset.customers)).map(([reference, currency]) => [reference.toLowerCase(), currency]));
     const signs = new Map(Object.entries(JSON.parse(form.dataset.signs)));
-    const same = { "\uff04": "$", "\ufe69": "$", "\uffe1": "\u00a3", "\uffe5": "\u00a5", "\uffe6": "\u20a9" };
-    const belongsTo = (currency) => (mark) => mark.toUpperCase() === currency || (signs.get(mark.replace(/./gu, (sign) => same[sign] || sign).toLowerCase()) || []).includes(currency);
+    const signVariants = { "\uff04": "$", "\ufe69": "$", "\uffe1": "\u00a3", "\uffe5": "\u00a5", "\uffe6": "\u20a9" };
+    const isMarkOf = (currency) => (mark) => mark.toUpperCase() === currency || (signs.get(mark.replace(/./gu, (sign) => signVariants[sign] || sign).toLowerCase()) || []).includes(currency);
     const body = form.querySelector("tbody");
-    const shown = form.querySelector("[data-grid-sum]");
+    const sumOutput = form.querySelector("[data-grid-sum]");
     const rows = () => Array.from(body.rows);
     const cells = (row) => all("input:not([type=hidden])", row);
     const addRow = () => {
-      const last = rows().at(-1), place = body.rows.length;
-      if (place >= Number(form.dataset.grid)) return null;
-      const row = last.cloneNode(true);
+      const lastRow = rows().at(-1), index = body.rows.length;
+      if (index >= Number(form.dataset.grid)) return null;
+      const row = lastRow.cloneNode(true);
       all(".field-error", row).forEach((error) => error.remove());
       all(".has-error", row).forEach((field) => field.classList.remove("has-error"));
       all("[name], [for]", row).forEach((element) => {
-        for (const name of ["name", "id", "for"]) if (element.hasAttribute(name)) element.setAttribute(name, element.getAttribute(name).replace(/^rows-\d+-/, `rows-${place}-`));
-        if (element.tagName === "LABEL") element.textContent = element.textContent.replace(/\d+$/, place + 1);
+        for (const name of ["name", "id", "for"]) if (element.hasAttribute(name)) element.setAttribute(name, element.getAttribute(name).replace(/^rows-\d+-/, `rows-${index}-`));
+        if (element.tagName === "LABEL") element.textContent = element.textContent.replace(/\d+$/, index + 1);
         element.removeAttribute("aria-invalid");
         element.removeAttribute("aria-describedby");
       });
@@ -207,50 +207,50 @@
       key[8] = key[8] & 0x3f | 0x80;
       row.querySelector("input[type=hidden]").value = Array.from(key, (byte) => byte.toString(16).padStart(2, "0")).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
       cells(row).forEach((cell) => { cell.value = ""; });
-      row.querySelector("span").textContent = place + 1;
+      row.querySelector("span").textContent = index + 1;
       body.append(row);
       return row;
     };
-    const at = (cell) => { const row = cell.closest("tr"); return [rows().indexOf(row), cells(row).indexOf(cell)]; };
-    const total = () => {
+    const cellPosition = (cell) => { const row = cell.closest("tr"); return [rows().indexOf(row), cells(row).indexOf(cell)]; };
+    const showSum = () => {
       const sums = new Map();
-      let count = 0, unread = 0;
+      let count = 0, uncounted = 0;
       rows().forEach((row) => {
         const [customer, service, quantity, price] = cells(row).map((cell) => cell.value.trim());
         if (!cells(row).some((cell) => cell.value.trim())) return;
         count += 1;
         const currency = customers.get((customer || form.elements.customer.value.trim()).toLowerCase());
-        const known = prices.get(service)?.prices[currency];
-        const [many, each] = [exactly(quantity, ONE), exactly(price || known || "", null, belongsTo(currency))];
-        if (!currency || many === null || each === null) { unread += 1; return; }
-        sums.set(currency, (sums.get(currency) || 0n) + many * each / ONE);
+        const listPrice = prices.get(service)?.prices[currency];
+        const [exactQuantity, exactPrice] = [parseExact(quantity, ONE), parseExact(price || listPrice || "", null, isMarkOf(currency))];
+        if (!currency || exactQuantity === null || exactPrice === null) { uncounted += 1; return; }
+        sums.set(currency, (sums.get(currency) || 0n) + exactQuantity * exactPrice / ONE);
       });
-      const said = [...sums].map(([currency, sum]) => `${written(sum)} ${currency}`).join(", ");
-      shown.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${said && `: ${said}`}${unread ? `, ${unread} not counted yet` : ""}.` : "";
+      const sumsText = [...sums].map(([currency, sum]) => `${formatExact(sum)} ${currency}`).join(", ");
+      sumOutput.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${sumsText && `: ${sumsText}`}${uncounted ? `, ${uncounted} not counted yet` : ""}.` : "";
     };
     body.addEventListener("paste", (event) => {
-      const copied = event.clipboardData.getData("text/plain"), lines = cellsOf(copied);
+      const copied = event.clipboardData.getData("text/plain"), lines = parseRows(copied);
       const isOneCell = lines.length < 2 && lines[0].length < 2;
       if (!event.target.matches("input") || isOneCell && (lines[0][0] || "") === copied.replace(/\s+/g, " ").trim()) return;
       event.preventDefault();
-      if (isOneCell) { /* its quotes are taken off */
+      if (isOneCell) { /* a quoted cell: insert it without the quotes */
         const { selectionStart, selectionEnd } = event.target;
         event.target.setRangeText(lines[0][0], selectionStart, selectionEnd, "end");
         form.dispatchEvent(new Event("input", { bubbles: true }));
         return;
       }
-      const [top, left] = at(event.target);
-      const rest = lines.filter((values, place) => {
-        const row = rows()[top + place] || addRow();
+      const [top, left] = cellPosition(event.target);
+      const remaining = lines.filter((values, index) => {
+        const row = rows()[top + index] || addRow();
         if (!row) return true;
-        const places = cells(row).slice(left);
-        if (values.length > places.length) values.push(values.splice(places.length - 1).join(" ")); /* what is too much stays with the last */
-        values.forEach((value, column) => { places[column].value = value; });
+        const targets = cells(row).slice(left);
+        if (values.length > targets.length) values.push(values.splice(targets.length - 1).join(" ")); /* surplus cells go into the last one */
+        values.forEach((value, column) => { targets[column].value = value; });
         return false;
       });
-      if (rest.length) { /* no row is left: they wait where lines can be pasted, too */
+      if (remaining.length) { /* the grid is full: keep the lines in the field for pasted lines */
         const pasted = form.elements.pasted;
-        pasted.value = [pasted.value, ...rest.map((values) => "\t".repeat(left) + values.join("\t"))].filter(Boolean).join("\n");
+        pasted.value = [pasted.value, ...remaining.map((values) => "\t".repeat(left) + values.join("\t"))].filter(Boolean).join("\n");
         pasted.closest("details").open = true;
       }
       form.dispatchEvent(new Event("input", { bubbles: true }));
@@ -258,15 +258,15 @@
     body.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !event.target.matches("input")) return;
       event.preventDefault();
-      const [place, column] = at(event.target);
-      const next = rows()[place + 1] || addRow();
+      const [index, column] = cellPosition(event.target);
+      const next = rows()[index + 1] || addRow();
       if (next) cells(next)[column].focus();
     });
-    form.addEventListener("input", total);
-    total();
+    form.addEventListener("input", showSum);
+    showSum();
   });
 
-  /* A table region scrolls, and is a Tab stop, only where its table is too wide; else its head sticks to the page. */
+  /* A table region scrolls and is a Tab stop only if its table is too wide; otherwise its head sticks to the page. */
   const setUpRegions = () => {
     const regions = all(".table-region");
     const show = () => regions.forEach((region) => {
@@ -278,25 +278,25 @@
     regions.forEach((region) => { watcher.observe(region); watcher.observe(region.firstElementChild); });
   };
 
-  /* A region that changes by itself is read again until it says that it is done. */
+  /* Reload a live region every second until it is no longer marked as live. */
   const setUpLive = () => {
     if (!document.querySelector("[data-live]")) return;
-    const again = async () => {
+    const refresh = async () => {
       const region = document.querySelector("[data-live]");
       if (!region) return;
       try {
         const answer = await fetch(location.href, { credentials: "same-origin" });
         const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const fresh = all("main > div", next).find((div) => div.querySelector("h1, section"));
-        if (!answer.ok || answer.redirected || !fresh) { location.reload(); return; }
-        region.replaceWith(fresh);
-      } catch { /* the server is being restarted: ask again */ }
-      setTimeout(again, 1000);
+        const newRegion = all("main > div", next).find((div) => div.querySelector("h1, section"));
+        if (!answer.ok || answer.redirected || !newRegion) { location.reload(); return; }
+        region.replaceWith(newRegion);
+      } catch { /* the server is restarting: try again */ }
+      setTimeout(refresh, 1000);
     };
-    setTimeout(again, 1000);
+    setTimeout(refresh, 1000);
   };
 
-  /* The error summary takes the focus, where the browser's own autofocus did not. */
+  /* Focus the error summary if the browser's autofocus did not. */
   addEventListener("load", () => {
     const summary = document.querySelector("[data-focus]");
     if (summary && document.activeElement !== summary) summary.focus();

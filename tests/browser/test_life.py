@@ -75,7 +75,7 @@ def _make_a_draft(visitor: Visitor) -> None:
     visitor.press("Preview invoices")
     assert {NET, TAX, TOTAL} <= set(visitor.amounts())
     visitor.check()
-    visitor.press("Make 1 draft")
+    visitor.press("Create 1 draft")
     _told_once(visitor, TOTAL)
     visitor.go("/invoices?status=draft")
     visitor.follow("Draft")

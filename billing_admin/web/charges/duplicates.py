@@ -43,7 +43,7 @@ DECISIONS: Final[Mapping[str, Decision]] = {
         duplicates.keep_duplicates,
         "Keep",
         "kept",
-        "They count as separate charges. Held ones become pending and go on the next invoice.",
+        "They count as separate charges. Held charges become pending and go on the next invoice.",
     ),
     "cancel": Decision(
         charges.cancel,
