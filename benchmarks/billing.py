@@ -1,6 +1,7 @@
-"""A billing run, ten charges an invoice on three services, against the same invoices made by a few set-based statements.
+"""A billing run, compared with the same invoices made by a few set-based statements.
 
-Two processes share the run on PostgreSQL. SQLite has one writer at a time: one process bills there.
+Each invoice has ten charges of three services. Two processes share the run on PostgreSQL; SQLite has one
+writer at a time, so one process bills there.
 """
 
 import multiprocessing
@@ -28,14 +29,14 @@ Share = Callable[[UUID | None], None]
 
 
 def rows(place: Place, full: bool) -> Iterator[Row]:
-    """One row: whole runs, issued; lines, taxes and hash included."""
+    """Yield a row for complete runs that issue invoices with lines, taxes and hashes."""
     invoices, rounds = (100_000, 1) if full else (4_500, 2)
     with another(place, "billing") as bench:
         fill_catalogue(bench, invoices)
         _make_series(bench)
         numbers = count(1)
 
-        def first() -> int:
+        def fill_next() -> int:
             start = 1 + (next(numbers) - 1) * invoices * PER_INVOICE
             fill_charges(bench, start, start + invoices * PER_INVOICE - 1, invoices)
             bench.tidy()
@@ -43,7 +44,7 @@ def rows(place: Place, full: bool) -> Iterator[Row]:
 
         with _second_worker(bench) as share:
             pair = measure(
-                lambda: _ours(bench, first(), invoices, share), lambda: _limit(bench, first(), invoices), rounds
+                lambda: _ours(bench, fill_next(), invoices, share), lambda: _limit(bench, fill_next(), invoices), rounds
             )
     charges = invoices * PER_INVOICE
     work = f"billing run, {charges:,} charges → {invoices:,} invoices"
@@ -63,35 +64,35 @@ def _ours(place: Place, _first: int, invoices: int, share: Share) -> float:
 
 @contextmanager
 def _second_worker(place: Place) -> Iterator[Share]:
-    """Yield a function that has another process join a run, and that waits for its end when called with None."""
+    """Yield a function that lets another process join a run, or with None waits until it has finished."""
     if place.kind == "SQLite":
         yield lambda _: None
         return
     context = multiprocessing.get_context("spawn")
-    line, other_end = context.Pipe()
-    process = context.Process(target=_work, args=(place.address, other_end), daemon=True)
+    pipe, worker_pipe = context.Pipe()
+    process = context.Process(target=_work, args=(place.address, worker_pipe), daemon=True)
     process.start()
-    line.recv()
+    pipe.recv()
 
     def share(run_id: UUID | None) -> None:
         if run_id is None:
-            line.recv()
+            pipe.recv()
         else:
-            line.send(run_id)
+            pipe.send(run_id)
 
     yield share
-    line.send(None)
+    pipe.send(None)
     process.join()
 
 
-def _work(address: str, line: Connection) -> None:
+def _work(address: str, pipe: Connection) -> None:
     app = create_app(Settings(database_url=address, secret_key=SECRET))
     tune_gc()
     with app.app_context():
-        line.send("ready")
-        while (run_id := line.recv()) is not None:
+        pipe.send("ready")
+        while (run_id := pipe.recv()) is not None:
             runs.bill_chunks(transaction, run_id, SYSTEM, clock.now())
-            line.send("done")
+            pipe.send("done")
 
 
 def _make_series(place: Place) -> None:
@@ -105,7 +106,7 @@ def _make_series(place: Place) -> None:
 
 
 def _limit(place: Place, first: int, invoices: int) -> float:
-    """Invoices, lines and the claim of the charges in one transaction: no taxes, no hash, no check of anything."""
+    """Make invoices and lines and claim the charges in one transaction, without taxes, hashes and checks."""
     line = f"dense_rank() OVER (ORDER BY customer_id, service_id) + {first}"
     minor = (
         "round(sum(amount) * 100)::bigint"

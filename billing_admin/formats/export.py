@@ -20,7 +20,7 @@ from billing_admin.config import VERSION
 from billing_admin.domain.money import plain_decimal
 from billing_admin.formats import csv_writer, xlsx
 from billing_admin.formats.meta_filters import filters_as_json
-from billing_admin.queries.exports import KINDS, Filters, export, totals
+from billing_admin.queries.exports import FILE_KINDS, Filters, export, totals
 
 FORMATS: Final[Mapping[str, str]] = {
     "csv": "text/csv; charset=utf-8",
@@ -101,7 +101,7 @@ def check_export(session: Session, wanted: ExportRequest) -> None:
 
 def describe_export(wanted: ExportRequest, name: str, made: ControlTotals, at: datetime, by: str) -> dict[str, Any]:
     """What the `.meta.json` of a file says: what it is of, when and by whom it was made, and what it must show."""
-    file = KINDS[wanted.kind]
+    file = FILE_KINDS[wanted.kind]
     return {
         "name": name,
         "kind": wanted.kind,

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import BinaryIO, Final
 
 from billing_admin.domain.money import EXACT, ZERO
-from billing_admin.queries.exports import KINDS
+from billing_admin.queries.exports import FILE_KINDS
 
 BLOCK_BYTES = 1 << 20
 BOM = b"\xef\xbb\xbf"
@@ -123,7 +123,7 @@ def _rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:
 
 def _kind(header: Sequence[str]) -> str | None:
     """The kind whose columns the header has; columns are only ever appended, so one of the two begins the other."""
-    for kind, about in KINDS.items():
+    for kind, about in FILE_KINDS.items():
         columns = tuple(column.name for column in about.columns)
         shared = min(len(header), len(columns))
         if shared >= len(columns) // 2 and tuple(header[:shared]) == columns[:shared]:
@@ -134,7 +134,7 @@ def _kind(header: Sequence[str]) -> str | None:
 def _read(
     file: BinaryIO, kind: str, header: Sequence[str], rows: Iterator[list[str]], encoding: str, delimiter: str
 ) -> CsvContent:
-    summing = _Summing(header, KINDS[kind].summed)
+    summing = _Summing(header, FILE_KINDS[kind].summed)
     count = 0
     try:
         for count, row in enumerate(filter(None, rows), 1):

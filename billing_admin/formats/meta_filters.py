@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.queries.exports import KINDS, Filters
+from billing_admin.queries.exports import FILE_KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 
 
@@ -23,9 +23,9 @@ def _plain(value: Any) -> Any:
 
 def filters_from_json(kind: str, given: Mapping[str, Any]) -> Filters:
     """The filters of a kind of file, from what `filters_as_json` wrote. Raises Invalid for anything else."""
-    if kind not in KINDS:
+    if kind not in FILE_KINDS:
         raise Invalid("unknown_kind", f"“{kind[:40]}” is not a kind of file that is exported here.", "kind")
-    made = KINDS[kind].filters
+    made = FILE_KINDS[kind].filters
     known = {field.name.rstrip("_"): field for field in fields(made)}
     try:
         values = {known[name].name: _READ[str(known[name].type)](value) for name, value in given.items()}
@@ -71,4 +71,4 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 
 def no_filters(kind: str, today: date) -> Filters:
     """No filter at all: archived customers and services are let through as well."""
-    return filters_from_json(kind, {"today": today.isoformat()} if KINDS[kind].filters is InvoiceFilter else {})
+    return filters_from_json(kind, {"today": today.isoformat()} if FILE_KINDS[kind].filters is InvoiceFilter else {})

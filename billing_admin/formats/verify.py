@@ -20,13 +20,13 @@ from billing_admin.formats import export, journal, meta_filters as filters
 from billing_admin.formats.export import ExportRequest
 from billing_admin.formats.exported_csv import CsvContent, FileDigest, digest_file, read_content
 from billing_admin.formats.journal import JournalRequest
-from billing_admin.queries.exports import KINDS, totals
+from billing_admin.queries.exports import FILE_KINDS, totals
 from billing_admin.queries.journal import Period
 
 LARGEST_META = 1 << 18
 _SHA256 = re.compile("[0-9a-f]{64}")
 _AMOUNT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
-ALL_KINDS: Final = frozenset({*KINDS, "journal", "numbers"})
+ALL_KINDS: Final = frozenset({*FILE_KINDS, "journal", "numbers"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The tables, one file per subject, with constraints that hold whatever bug the code above has."""
 
-from billing_admin.models import issued  # noqa: F401 - registers the triggers on issued documents
+from billing_admin.models import document_triggers  # noqa: F401 - registers the triggers on issued documents
 from billing_admin.models.audit import AuditEvent, AuditSeal
 from billing_admin.models.base import Base
 from billing_admin.models.billing_run import BillingRun, BillingRunItem

@@ -44,14 +44,14 @@ class Period:
             raise Invalid("out_of_order", "The first day must not be after the last day.", "from")
 
 
-def accounts(session: Session) -> Accounts:
+def account_names(session: Session) -> Accounts:
     """Return the account names of the organisation."""
     return Accounts.of(organisation(session).journal_accounts)
 
 
 def transactions(session: Session, period: Period, opening: bool = False) -> Iterator[Transaction]:
     """Yield the transactions of a period by day, after one with the opening balances if `opening`."""
-    names = accounts(session)
+    names = account_names(session)
     if opening and period.first:
         balances = merge_postings(_opening_postings(session, names, period.first))
         if balances:

@@ -15,7 +15,7 @@ def newest_first(query: Q, kind: type[Customer] | type[Service]) -> Q:
     return query.order_by(kind.created_at.desc(), kind.id.desc())
 
 
-def with_lines(query: Q) -> Q:
+def load_document_parts(query: Q) -> Q:
     """Load invoices with lines, taxes and related documents, in a few queries per page."""
     parts = (
         Invoice.lines,

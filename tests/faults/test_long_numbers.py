@@ -24,7 +24,7 @@ from billing_admin.domain.imports import cells
 from billing_admin.domain.imports.cells import CellFormat, CellType
 from billing_admin.domain.money import currency_code, exact_decimal, refuse_inexact
 from billing_admin.formats.exported_csv import read_content
-from billing_admin.queries.exports import KINDS
+from billing_admin.queries.exports import FILE_KINDS
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
 from billing_admin.web.frame.forms import AmountField, DayField, WholeNumberField
 from tests.making import make_customer, make_service
@@ -183,7 +183,7 @@ def test_long_cells_are_not_kept() -> None:
 
 
 def test_a_file_to_verify_with_a_long_number_is_a_problem_and_no_crash() -> None:
-    header = [column.name for column in KINDS["charges"].columns]
+    header = [column.name for column in FILE_KINDS["charges"].columns]
     row = dict.fromkeys(header, "") | {"currency": "EUR", "amount": "1" * 200_000 + ".5"}
     content = "\r\n".join([",".join(header), ",".join(row[name] for name in header), ""]).encode()
     with at_once("verify"):

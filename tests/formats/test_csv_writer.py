@@ -29,7 +29,7 @@ from billing_admin.operations.billing import runs
 from billing_admin.operations.charges import posting
 from billing_admin.operations.master_data import customers
 from billing_admin.queries.charges.charges import ChargeFilter
-from billing_admin.queries.exports import KINDS, Filters
+from billing_admin.queries.exports import FILE_KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
@@ -73,7 +73,7 @@ TRICKY = [
 
 
 def filters_of(kind: str) -> Filters:
-    made: Filters = INVOICES if KINDS[kind].filters is InvoiceFilter else KINDS[kind].filters()  # type: ignore[call-arg]
+    made: Filters = INVOICES if FILE_KINDS[kind].filters is InvoiceFilter else FILE_KINDS[kind].filters()  # type: ignore[call-arg]
     return replace(made, archived=None) if isinstance(made, CustomerFilter | ServiceFilter) else made
 
 

@@ -22,7 +22,7 @@ from billing_admin.formats.exported_csv import read_content
 from billing_admin.formats.journal import JournalRequest
 from billing_admin.formats.verify import Meta, Verification, read_meta, verify_file
 from billing_admin.queries.charges.charges import ChargeFilter
-from billing_admin.queries.exports import KINDS, Filters
+from billing_admin.queries.exports import FILE_KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.journal import Period
 from tests.making import NOW, bill, make_customer, make_payment_spec, make_service, make_spec, pay, post
@@ -63,7 +63,7 @@ def brought(session: Session, content: bytes, meta: Meta | None) -> Verification
     return verify_file(session, io.BytesIO(content), meta, TODAY)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "numbers"])
+@pytest.mark.parametrize("kind", [kind for kind in FILE_KINDS if kind != "numbers"])
 @pytest.mark.parametrize("format", ["csv", "xlsx"])
 def test_unchanged(month: Session, kind: str, format: str) -> None:
     content, meta = exported(month, ExportRequest(kind, meta_filters.no_filters(kind, TODAY), format))
@@ -222,7 +222,7 @@ def test_filters_that_are_none(given: dict[str, Any]) -> None:
         meta_filters.filters_from_json("payslips", {})
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "numbers"])
+@pytest.mark.parametrize("kind", [kind for kind in FILE_KINDS if kind != "numbers"])
 def test_filters_come_back(kind: str) -> None:
     everything: Filters = meta_filters.no_filters(kind, TODAY)
     assert (

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
-from billing_admin.models.issued import REFUSAL
+from billing_admin.models.document_triggers import REFUSAL
 from tests.making import credit, make_invoice, void
 from tests.prepared import prepared
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.domain.imports.fields import IMPORT_KINDS
-from billing_admin.queries.exports import KINDS as EXPORTED
+from billing_admin.queries.exports import FILE_KINDS as EXPORTED
 from tests.hostile import Watch, share, values
 from tests.making import make_customer, make_spec, post
 from tests.people import csrf_token, signed_in

@@ -33,7 +33,7 @@ from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.queries.billing.preview import prepare_current_document
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoice, invoices
-from billing_admin.queries.listing import with_lines
+from billing_admin.queries.listing import load_document_parts
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.object_ids import invoice_id
@@ -286,7 +286,7 @@ def list_invoices(query: InvoiceQuery) -> Reply:
     """List invoices, newest first."""
     session = db.session()
     day = today(session, now())
-    rows = with_lines(invoices(session, query.to_filter(day)))
+    rows = load_document_parts(invoices(session, query.to_filter(day)))
     return list_reply(page(session, rows, query.limit, query.after), lambda row: invoice_out(row, day))
 
 

@@ -18,7 +18,7 @@ from billing_admin.domain.webhooks import event_body
 from billing_admin.models import WebhookDelivery
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.webhooks.endpoints import listening_endpoint_ids
-from billing_admin.queries.webhooks.payloads import charge_payloads, document_rows, invoice_payloads, paid_documents
+from billing_admin.queries.webhooks.payloads import charge_payloads, invoice_payloads, load_document, paid_documents
 
 # The subject of an event as people name it, such as a document number, and its API representation.
 EventData = tuple[str, dict[str, Any]]
@@ -72,7 +72,7 @@ def enqueue_invoice_voided(session: Session, invoice_id: UUID, replaced_by: UUID
     enqueue_event(
         session,
         "invoice.voided",
-        lambda: _invoice_data(session, [document_rows(session, invoice_id)], now, replaced_by),
+        lambda: _invoice_data(session, [load_document(session, invoice_id)], now, replaced_by),
         now,
     )
 

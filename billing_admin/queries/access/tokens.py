@@ -79,7 +79,7 @@ _ROLES_BY_TOKEN = PreparedQuery(
 def valid_tokens(session: Session, bearers: Collection[Bearer]) -> set[Bearer]:
     """Return the bearers whose tokens are still usable, with owners who have the same role as before.
 
-    The scopes and expiry of a token never change, so a token that was valid a moment ago still is.
+    The scopes and expiry of a token never change, so these bearers may still do what they could before.
     """
     roles: dict[UUID, str | None] = dict(_ROLES_BY_TOKEN(session, {"ids": {bearer.actor.id for bearer in bearers}}))
     return {bearer for bearer in bearers if bearer.actor.id in roles and roles[bearer.actor.id] == bearer.role}

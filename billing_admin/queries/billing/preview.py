@@ -33,7 +33,7 @@ from billing_admin.models import Account, Charge, Customer, Service, TaxRate as 
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
-from billing_admin.queries.invoices.readiness import seller
+from billing_admin.queries.invoices.readiness import seller_party
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.master_data.tax_rates import percent_by_day
 
@@ -133,7 +133,7 @@ def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
     return BillingData(
         groups=groups,
         customers=_customers(session, {customer_id for customer_id, _ in groups}),
-        seller=seller(settings),
+        seller=seller_party(settings),
         tax_notes={treatment: getattr(settings, f"{treatment}_note") for treatment in UNTAXED_RATES},
     )
 

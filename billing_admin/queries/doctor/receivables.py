@@ -7,10 +7,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Subquery, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.formatting import format_money_or_units
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.queries.doctor.findings import Check, Finding
-from billing_admin.queries.payments.receivables import AccountKey, booked_balances, positions
+from billing_admin.queries.payments.receivables import booked_balances, positions
 
 # Ageing is checked on the last day of a booking, and this many days before it.
 DAYS_BEFORE: Final = (0, 31, 92, 365)

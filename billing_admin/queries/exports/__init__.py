@@ -40,7 +40,7 @@ class FileKind(NamedTuple):
     summed: str | None = None
 
 
-KINDS: Final[Mapping[str, FileKind]] = {
+FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "invoices": FileKind(InvoiceFilter, invoices, invoice_columns(date.min), "total"),
     "invoice-lines": FileKind(InvoiceFilter, lines, LINES, "net"),
     "charges": FileKind(ChargeFilter, charges, CHARGES, "amount"),
@@ -55,7 +55,7 @@ KINDS: Final[Mapping[str, FileKind]] = {
 
 def export(session: Session, kind: str, filters: Filters) -> Export:
     """Return the file of a kind with the rows that match a filter. Raises as the list does."""
-    return KINDS[kind].build(session, filters)
+    return FILE_KINDS[kind].build(session, filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ def totals(session: Session, kind: str, filters: Filters) -> Totals:
         sums = charge_queries.charge_sums(session, filters)
         return Totals(sum(row.charges for row in sums), {row.currency: row.amount for row in sums})
     file = export(session, kind, filters)
-    if KINDS[kind].summed is None:
+    if FILE_KINDS[kind].summed is None:
         return Totals(session.scalar(file.rows.order_by(None).add_columns(func.count())) or 0, {})
-    return _summed(session, file, KINDS[kind].summed)
+    return _summed(session, file, FILE_KINDS[kind].summed)
 
 
 def _summed(session: Session, file: Export, name: str | None) -> Totals:

@@ -14,14 +14,14 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
-from billing_admin.queries.listing import with_lines
+from billing_admin.queries.listing import load_document_parts
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.object_ids import invoice_id
 
 
 def invoice(session: Session, name: str) -> Invoice:
     """Return one invoice by id or number, with lines, taxes and related documents. Raises NotFound."""
-    query = with_lines(select(Invoice)).execution_options(populate_existing=True)
+    query = load_document_parts(select(Invoice)).execution_options(populate_existing=True)
     return session.scalars(query.where(Invoice.id == invoice_id(session, name))).one()
 
 

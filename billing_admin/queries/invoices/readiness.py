@@ -23,7 +23,7 @@ class UnreadyDraft:
     find_shortcomings: tuple[Shortcoming, ...]
 
 
-def seller(settings: Organisation) -> Party:
+def seller_party(settings: Organisation) -> Party:
     """Return the organisation as a party of a document."""
     return Party(settings.legal_name, settings.address, settings.tax_id)
 
@@ -34,14 +34,14 @@ def unready_drafts(session: Session, ids: Collection[UUID]) -> list[UnreadyDraft
     lines = select(InvoiceLine.invoice_id, InvoiceLine.tax_category).distinct()
     for invoice_id, category in session.execute(lines.where(is_any_of(InvoiceLine.invoice_id, ids))):
         categories[invoice_id].add(category)
-    seller_party = seller(organisation(session))
+    seller = seller_party(organisation(session))
     columns = (Customer.name, Customer.address, Customer.tax_id, Customer.tax_treatment)
     drafts = select(Invoice.id, Invoice.customer_id, *columns).join(Customer, Customer.id == Invoice.customer_id)
     drafts = drafts.where(is_any_of(Invoice.id, ids), Invoice.status == "draft")
     unready = []
     for row in session.execute(drafts.order_by(Customer.reference, Invoice.id)):
         buyer = Party(row.name, row.address, row.tax_id)
-        missing = find_shortcomings(IssueFacts(seller_party, buyer, row.tax_treatment, categories[row.id]))
+        missing = find_shortcomings(IssueFacts(seller, buyer, row.tax_treatment, categories[row.id]))
         if missing:
             unready.append(UnreadyDraft(row.id, row.customer_id, missing))
     return unready

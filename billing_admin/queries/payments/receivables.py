@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, litera
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import is_any_of
+from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.domain.receivables import (
@@ -29,7 +30,6 @@ from billing_admin.domain.receivables import (
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.queries.payments.payments import is_open
 
-AccountKey = tuple[UUID, str]
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
@@ -70,14 +70,16 @@ def _invoice_sums(today: date, as_of: date | None, customer_ids: Sequence[UUID] 
         func.sum(case((open_amount < 0, -open_amount), else_=0)),
         *(
             func.sum(
-                case((and_(open_amount > 0, *within(items.due_date, bucket.first, bucket.last)), open_amount), else_=0)
+                case(
+                    (and_(open_amount > 0, *is_within(items.due_date, bucket.first, bucket.last)), open_amount), else_=0
+                )
             )
             for bucket in ageing_buckets(as_of or today)
         ),
     ).group_by(items.customer_id, items.currency)
 
 
-def within(day: ColumnElement[Any], first: date | None, last: date | None) -> list[ColumnElement[bool]]:
+def is_within(day: ColumnElement[Any], first: date | None, last: date | None) -> list[ColumnElement[bool]]:
     """Return the conditions that a day is within a period, both ends included or open."""
     conditions = [] if first is None else [day >= first]
     return conditions if last is None else [*conditions, day <= last]
@@ -197,7 +199,7 @@ def open_amounts_by_bucket(session: Session, today: date) -> dict[str, tuple[int
     """Return the open amounts by bucket, per currency; reads only open invoices."""
     open_amount = Invoice.total - Invoice.paid - Invoice.credited
     amounts_by_bucket = [
-        func.sum(case((and_(*within(Invoice.due_date.expression, bucket.first, bucket.last)), open_amount), else_=0))
+        func.sum(case((and_(*is_within(Invoice.due_date.expression, bucket.first, bucket.last)), open_amount), else_=0))
         for bucket in ageing_buckets(today)
     ]
     query: Rows = select(Invoice.currency, *amounts_by_bucket).where(is_open()).group_by(Invoice.currency)
@@ -205,7 +207,9 @@ def open_amounts_by_bucket(session: Session, today: date) -> dict[str, tuple[int
     return {currency: tuple(int(amount) for amount in amounts) for currency, *amounts in rows}
 
 
-def entries(session: Session, customer_id: UUID, through: date | None = None) -> dict[str, list[StatementEntry]]:
+def statement_entries(
+    session: Session, customer_id: UUID, through: date | None = None
+) -> dict[str, list[StatementEntry]]:
     """Return the entries of a customer's statement, up to a day or all, by currency."""
     by_currency: dict[str, list[StatementEntry]] = defaultdict(list)
     for query in _ENTRIES:
@@ -275,4 +279,7 @@ def statements(
     """
     if first is not None and last is not None and first > last:
         raise Invalid("out_of_order", "The first day must not be after the last day.", "from")
-    return {currency: make_statement(rows, first) for currency, rows in entries(session, customer_id, last).items()}
+    return {
+        currency: make_statement(rows, first)
+        for currency, rows in statement_entries(session, customer_id, last).items()
+    }

@@ -29,7 +29,7 @@ def paid_documents(session: Session, invoice_ids: Collection[UUID]) -> list[Docu
     )
 
 
-def document_rows(session: Session, invoice_id: UUID) -> DocumentRows:
+def load_document(session: Session, invoice_id: UUID) -> DocumentRows:
     """Return one document as it is stored now."""
     row = session.execute(select(Invoice.__table__).where(Invoice.id == invoice_id)).mappings().one()
     return load_document_rows(session, [dict(row)])[0]

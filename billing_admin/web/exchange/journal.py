@@ -14,7 +14,7 @@ from billing_admin.formats import export, journal as documents
 from billing_admin.formats.export import META_SUFFIX
 from billing_admin.formats.journal import FORMATS, JournalRequest
 from billing_admin.operations.master_data import journal_accounts as operations
-from billing_admin.queries.journal import Period, accounts
+from billing_admin.queries.journal import Period, account_names
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.editing import VersionField
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
@@ -139,7 +139,7 @@ def _attachment(content: Any, name: str, media_type: str) -> Response:
 def edit_accounts() -> ResponseReturnValue:
     """Edit the names of the accounts."""
     session = db.session()
-    form = AccountsForm(data={**accounts(session).names, "version": organisation(session).version})
+    form = AccountsForm(data={**account_names(session).names, "version": organisation(session).version})
     if form.validate_on_submit():
         with errors_on(form):
             transaction(operations.update, form.names(), form.version.data, actor(), now())
