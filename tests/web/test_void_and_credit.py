@@ -248,7 +248,7 @@ def test_what_was_credited_meanwhile_is_shown_again(browser: FlaskClient, invoic
     stale = send(browser, at, **entered, shown=field(page, "shown"))
     assert stale.status_code in {303, 422}
     if stale.status_code == 422:
-        assert "The invoice was credited meanwhile." in words(stale)
+        assert "Another credit note for this invoice was issued first." in words(stale)
 
 
 def test_a_viewer_corrects_nothing(app: Flask, invoice: Invoice) -> None:
