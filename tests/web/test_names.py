@@ -73,7 +73,7 @@ def test_bill_this_customer_bills_that_customer_alone(browser: FlaskClient, sess
         assert ("customer", name) in parse_qsl(urlsplit(at).query)
         preview = browser.get(at)
         assert "Issue 1 invoice, 1.00 USD" in words(preview), name
-        changed = browser.get(link(preview, "Change"))
+        changed = browser.get(link(preview, "Go back"))
         assert textarea(changed, "customers") == name
         again = send(
             browser,
@@ -115,9 +115,9 @@ def test_links_filters_chips_and_files_lead_to_that_customer_alone(browser: Flas
 def test_many_names_are_repeated_parameters_and_shown_apart(browser: FlaskClient) -> None:
     at = f"/billing-runs/preview?{urlencode([('through', '2026-03-31'), ('customer', 'ACME'), ('customer', 'Inc')])}"
     preview = browser.get(at)
-    assert "Customers “ACME”, “Inc”. To be issued" in words(preview)
+    assert "Customers “ACME”, “Inc”. Issue date:" in words(preview)
     assert "Issue 2 invoices, 2.00 USD" in words(preview)
-    assert textarea(browser.get(link(preview, "Change")), "customers") == "ACME\nInc"
+    assert textarea(browser.get(link(preview, "Go back")), "customers") == "ACME\nInc"
 
 
 @pytest.mark.parametrize("value", ["ACME,Inc", "ACME,nobody", "ACME, Inc"])

@@ -20,7 +20,7 @@ class UnreadyDraft:
 
     id: UUID
     customer_id: UUID
-    find_shortcomings: tuple[Shortcoming, ...]
+    shortcomings: tuple[Shortcoming, ...]
 
 
 def seller_party(settings: Organisation) -> Party:
