@@ -18,18 +18,18 @@ from billing_admin.domain.access import SCOPES, SYSTEM
 from billing_admin.domain.master_data import ServiceFields
 from billing_admin.operations.access import tokens
 from billing_admin.operations.master_data import customers, services
-from tests.api.described import check, find
+from tests.api.openapi_check import check, find
 from tests.making import make_tax_rate
 from tests.prepared import prepared
 
 if TYPE_CHECKING:
-    from tests.api.story import Recorder
+    from tests.api.example_requests import Recorder
 
 BASE = "/api/v1"
 
 
 class Script:
-    """What calls the API: JSON in, with one token."""
+    """A caller of the API with one token. It sends JSON."""
 
     def __init__(self, client: FlaskClient, token: str) -> None:
         self.client = client
@@ -45,7 +45,7 @@ class Script:
         return self.call("PATCH", path, body, **options)
 
     def call(self, method: str, path: str, body: object = None, **options: Any) -> TestResponse:
-        """`body` is JSON already when it is bytes or text. The OpenAPI document must describe what comes back."""
+        """`body` is JSON already when it is bytes or text. The OpenAPI document must describe the response."""
         headers = {"Authorization": f"Bearer {self.token}"} | options.pop("headers", {})
         if body is not None:
             options["data"] = body if isinstance(body, bytes | str) else json.dumps(body)
@@ -66,8 +66,8 @@ def make_token(app: Flask) -> MakeToken:
 
     def make(scopes: Sequence[str] = tuple(SCOPES), age: int = 0) -> str:
         with app.app_context():
-            made = now() - timedelta(days=age)
-            return transaction(tokens.create, "tests", scopes, 365, actor=SYSTEM, now=made)[1]
+            created_at = now() - timedelta(days=age)
+            return transaction(tokens.create, "tests", scopes, 365, actor=SYSTEM, now=created_at)[1]
 
     return make
 
@@ -75,7 +75,7 @@ def make_token(app: Flask) -> MakeToken:
 @pytest.fixture
 @prepared
 def script(client: FlaskClient, make_token: MakeToken) -> Script:
-    """A script that may do everything a script may, on a database with ACME and a service."""
+    """A script with all scopes, on a database with ACME and a service."""
     with client.application.app_context():
         transaction(customers.create, {"reference": "ACME", "name": "ACME Inc", "currency": "EUR"}, None, SYSTEM, now())
         hosting: ServiceFields = {"code": "hosting", "name": "Database hosting", "prices": {"EUR": Decimal("0.05")}}
@@ -84,28 +84,28 @@ def script(client: FlaskClient, make_token: MakeToken) -> Script:
 
 
 @pytest.fixture
-def told(app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> "Recorder":
-    """The story, told on a Sunday in November; a token without a scope is told off."""
-    from tests.api.story import Recorder, tell  # noqa: PLC0415 - it tells of scripts
+def recording(app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> "Recorder":
+    """The recorded example requests, sent at a fixed time; a token without a scope adds the 403."""
+    from tests.api.example_requests import Recorder, record_examples  # noqa: PLC0415 - it imports this module
 
     with time_machine.travel("2026-11-22T10:00:00Z", tick=False):
         with app.app_context():
             make_tax_rate("standard")
-        story = tell(Script(client, make_token()), monkeypatch)
+        recorder = record_examples(Script(client, make_token()), monkeypatch)
         weak = Recorder(Script(client, make_token([scope for scope in SCOPES if scope != "charges:write"])))
         weak.post("/charges", {}, 403)
-        story.problems |= weak.problems
-        return story
+        recorder.problems |= weak.problems
+        return recorder
 
 
 def pointers(response: TestResponse) -> list[str]:
-    """Where a problem says that something is wrong."""
+    """Return the locations of a problem's errors."""
     assert response.content_type == "application/problem+json"
     assert response.json
     return [error["pointer"] for error in response.json["errors"]]
 
 
 def code(response: TestResponse) -> str:
-    """A problem's code."""
+    """Return the code of a problem."""
     assert response.json
     return str(response.json["code"])

@@ -1,4 +1,4 @@
-"""No route answers without a token that is good and has the scope; nothing but the header counts."""
+"""Every route needs a valid token with its scope; only the header counts."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -53,10 +53,10 @@ def test_no_route_answers_without_a_good_token(client: FlaskClient, make_token: 
     good = make_token()
     revoked = make_token()
     with app.app_context():
-        found = bearer_of_secret(db.engine, revoked, now())
-        assert found
-        assert found.actor.id
-        transaction(tokens.revoke, found.actor.id, SYSTEM, now())
+        bearer = bearer_of_secret(db.engine, revoked, now())
+        assert bearer
+        assert bearer.actor.id
+        transaction(tokens.revoke, bearer.actor.id, SYSTEM, now())
     bad = {
         "missing": None,
         "garbled": good[:-1] + ("0" if good[-1] != "0" else "1"),
@@ -76,8 +76,8 @@ def test_no_route_answers_without_a_good_token(client: FlaskClient, make_token: 
 
 def test_no_route_answers_without_its_scope(client: FlaskClient, make_token: MakeToken) -> None:
     for route in GUARDED:
-        others = make_token([scope for scope in SCOPES if scope != route.scope])
-        response = _call(client, route, others)
+        weaker_token = make_token([scope for scope in SCOPES if scope != route.scope])
+        response = _call(client, route, weaker_token)
         assert response.status_code == 403, route
         assert route.scope in response.json["detail"]
         assert _call(client, route, make_token([route.scope])).status_code not in {401, 403}
@@ -135,7 +135,7 @@ CHARGE = {"customer": "ACME", "service": "hosting", "quantity": "1"}
 def test_who_posted_a_moment_ago_may_not_once_that_is_over(
     app: Flask, client: FlaskClient, script: Script, owner: UUID, change: str, content: dict[str, str] | None
 ) -> None:
-    """A process remembers who was good, and must not be able to rely on it: another may have ended the token."""
+    """A process caches valid tokens, but must verify them: another process may have revoked the token."""
     actor = Actor("person", owner, "ada@example.com", ROLES["admin"])
     with app.app_context():
         token, secret = transaction(tokens.create, "t", ["charges:write"], user_id=owner, actor=actor, now=now())
@@ -159,7 +159,7 @@ def test_who_posted_a_moment_ago_may_not_once_that_is_over(
 def test_who_was_let_in_meanwhile_may_post_at_once(
     app: Flask, client: FlaskClient, script: Script, owner: UUID
 ) -> None:
-    """A token whose owner gets a role, or is active again, between what is remembered and what is asked."""
+    """The owner of a cached token gets a role, or is activated again, before the token is verified."""
     actor = Actor("person", owner, "ada@example.com", ROLES["admin"])
     with app.app_context():
         _, secret = transaction(tokens.create, "t", ["charges:write"], user_id=owner, actor=actor, now=now())
@@ -185,9 +185,9 @@ def test_a_request_is_read_again_when_what_is_remembered_was_wrong_for_a_moment(
         _, script.token = transaction(tokens.create, "t", ["charges:write"], user_id=owner, actor=actor, now=now())
     assert script.post("/charges", CHARGE).status_code == 201
 
-    def active_again(*asked: Any) -> Any:
+    def active_again(*arguments: Any) -> Any:
         transaction(lambda session: session.execute(update(User).values(active=True)))
-        return bearer_of_secret(*asked)
+        return bearer_of_secret(*arguments)
 
     with app.app_context():
         transaction(lambda session: session.execute(update(User).values(active=False)))
@@ -204,10 +204,10 @@ def test_the_first_use_of_a_token_is_noted_whatever_came_before(app: Flask, scri
 def test_a_bearer_is_remembered_for_a_minute_and_not_beyond_the_tokens_end(
     app: Flask, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[object] = []
+    queries: list[object] = []
 
     def counted(engine: Engine, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
-        asked.append(statement)
+        queries.append(statement)
         return run_without_transaction(engine, statement, values)
 
     monkeypatch.setattr(token_queries, "run_without_transaction", counted)
@@ -217,7 +217,7 @@ def test_a_bearer_is_remembered_for_a_minute_and_not_beyond_the_tokens_end(
         for seconds, status, questions in ((0, 201, 1), (59, 201, 1), (1, 201, 2), (9, 201, 2), (1, 401, 3)):
             clock.shift(seconds)
             assert script.post("/charges", CHARGE).status_code == status
-            assert len(asked) == questions
+            assert len(queries) == questions
 
 
 def test_no_more_bearers_are_remembered_than_fit(
@@ -263,33 +263,33 @@ def test_a_token_is_kept_as_a_hash_only_and_its_making_and_end_are_on_record(app
         with pytest.raises(NotFound):
             transaction(tokens.revoke, uuid4(), SYSTEM, now())
         events = db.session().scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
-        assert [one.action for one in events] == ["token.created", "token.revoked"]
+        assert [event.action for event in events] == ["token.created", "token.revoked"]
         row = db.session().execute(select(ApiToken.__table__)).one()
-        assert secret[8:] not in str([tuple(row), *(one.details for one in events)])
+        assert secret[8:] not in str([tuple(row), *(event.details for event in events)])
 
 
 def test_garbage_never_reaches_the_database_and_a_token_takes_one_query(
     app: Flask, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[object] = []
+    queries: list[object] = []
     secret = make_token()
 
     def counted(engine: Engine, statement: PreparedQuery, values: Mapping[str, Any]) -> Rows:
-        asked.append(statement)
+        queries.append(statement)
         return run_without_transaction(engine, statement, values)
 
     monkeypatch.setattr(token_queries, "run_without_transaction", counted)
     with app.app_context():
         assert bearer_of_secret(db.engine, secret[:-1] + "é", now()) is None
         assert bearer_of_secret(db.engine, "bil_" + "0" * 28, now()) is None
-        assert asked == []
+        assert queries == []
         assert bearer_of_secret(db.engine, secret, now())
-        assert len(asked) == 1
+        assert len(queries) == 1
 
 
 @pytest.fixture
 def last_used(app: Flask) -> Callable[..., Any]:
-    """Read, or set, when the one token was last used."""
+    """Return, or set, when the only token was last used."""
 
     def use(value: object = None) -> Any:
         with app.app_context():

@@ -1,4 +1,4 @@
-"""The audit log for scripts."""
+"""Audit events over the API."""
 
 from typing import Any
 
@@ -64,10 +64,10 @@ def test_a_filter_that_makes_no_sense_is_refused(script: Script, query: dict[str
 
 @pytest.fixture
 def due(app: Flask, monkeypatch: pytest.MonkeyPatch) -> AuditSealing:
-    """It is time to seal."""
-    found: AuditSealing = app.extensions["billing_sealing"]
-    monkeypatch.setattr(found, "due", 0.0)
-    return found
+    """Seal at the next request."""
+    sealing: AuditSealing = app.extensions["billing_sealing"]
+    monkeypatch.setattr(sealing, "due", 0.0)
+    return sealing
 
 
 def test_that_nothing_can_be_sealed_now_harms_nobody(
@@ -88,4 +88,4 @@ def test_what_a_write_did_is_sealed_once_it_is_answered(script: Script, app: Fla
         script.post("/charges", {"customer": "ACME", "service": "hosting"})
     with app.app_context():
         assert chain_head(db.session()).sequence > 0
-        assert count_unsealed(db.session()) == 1  # not again so soon
+        assert count_unsealed(db.session()) == 1  # no new seal so soon

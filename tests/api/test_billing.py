@@ -1,4 +1,4 @@
-"""From charges to issued invoices over the API: rehearsed, made, issued, read; money as strings throughout."""
+"""Billing runs and invoices over the API: preview, run, issue, lists; money as strings throughout."""
 
 import time
 from collections.abc import Iterator
@@ -36,22 +36,22 @@ def charged(script: Script) -> Script:
     return script
 
 
-def _run(script: Script, status: int = 201, **asked: Any) -> Any:
-    response = script.post("/billing-runs", {"through": THROUGH} | asked)
+def _run(script: Script, status: int = 201, **body: Any) -> Any:
+    response = script.post("/billing-runs", {"through": THROUGH} | body)
     assert response.status_code == status, response.text
     return response.json
 
 
 def test_the_current_invoice(charged: Script) -> None:
-    found: Any = charged.get(f"/customers/ACME/current-invoice?through={THROUGH}").json
-    assert (found["net"], found["tax"], found["total"], found["charges"]) == ("3.57", "0.00", "3.57", 3)
-    assert [(line["service"], line["quantity"], line["net"]) for line in found["lines"]] == [
+    answer: Any = charged.get(f"/customers/ACME/current-invoice?through={THROUGH}").json
+    assert (answer["net"], answer["tax"], answer["total"], answer["charges"]) == ("3.57", "0.00", "3.57", 3)
+    assert [(line["service"], line["quantity"], line["net"]) for line in answer["lines"]] == [
         ("hosting", "58", "2.90"),
         (None, "1", "1.00"),
         (None, "1", "-0.33"),
     ]
-    nothing: Any = charged.get("/customers/ACME/current-invoice?currency=JPY").json
-    assert (nothing["total"], nothing["charges"], nothing["lines"]) == ("0", 0, [])
+    empty: Any = charged.get("/customers/ACME/current-invoice?currency=JPY").json
+    assert (empty["total"], empty["charges"], empty["lines"]) == ("0", 0, [])
     assert charged.get("/customers/ACME/current-invoice?currency=ABC").status_code == 422
     assert charged.get("/customers/nobody/current-invoice").status_code == 404
 
@@ -61,19 +61,19 @@ def test_a_rehearsal_stores_nothing_and_equals_the_run(charged: Script) -> None:
     assert shown["state"] == "preview"
     assert (charged.get("/billing-runs").json or {})["data"] == []
     assert (charged.get("/invoices").json or {})["data"] == []
-    made = _run(charged, confirmed=shown["digest"], id=str(uuid4()))
+    created = _run(charged, confirmed=shown["digest"], id=str(uuid4()))
     for name in ("through", "issue_date", "invoices", "charges", "totals", "left_out"):
-        assert made[name] == shown[name], name
-    assert made["state"] == "done"
-    assert made["totals"] == [{"currency": "EUR", "invoices": 1, "net": "3.57", "tax": "0.00", "total": "3.57"}]
-    assert made["left_out"] == [
+        assert created[name] == shown[name], name
+    assert created["state"] == "done"
+    assert created["totals"] == [{"currency": "EUR", "invoices": 1, "net": "3.57", "tax": "0.00", "total": "3.57"}]
+    assert created["left_out"] == [
         {"customer": "ACME", "currency": "EUR", "charges": 1, "amount": "0.05", "reason": "after_cut_off"}
     ]
     invoice: Any = (charged.get("/invoices").json or {})["data"][0]
     strip = [{key: value for key, value in line.items() if key != "id"} for line in invoice["lines"]]
     assert strip == shown["documents"][0]["lines"]
-    assert charged.get(f"/billing-runs/{made['id']}").json == made
-    assert (charged.get("/billing-runs").json or {})["data"] == [made]
+    assert charged.get(f"/billing-runs/{created['id']}").json == created
+    assert (charged.get("/billing-runs").json or {})["data"] == [created]
 
 
 def test_a_preview_that_has_changed_is_not_confirmed(charged: Script) -> None:
@@ -84,15 +84,15 @@ def test_a_preview_that_has_changed_is_not_confirmed(charged: Script) -> None:
 
 
 def test_a_run_posted_twice_is_one_run(charged: Script) -> None:
-    asked = {"through": THROUGH, "id": str(uuid4()), "issue": True, "customers": ["ACME"], "currency": "EUR"}
-    first = charged.post("/billing-runs", asked)
-    again = charged.post("/billing-runs", asked)
+    body = {"through": THROUGH, "id": str(uuid4()), "issue": True, "customers": ["ACME"], "currency": "EUR"}
+    first = charged.post("/billing-runs", body)
+    again = charged.post("/billing-runs", body)
     assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (201, 200, "true")
     assert again.json == first.json
-    other = charged.post("/billing-runs", asked | {"through": "2026-12-31"})
-    assert (other.status_code, code(other)) == (409, "id_conflict")
-    assert other.json
-    assert other.json["differs"] == ["through"]
+    changed = charged.post("/billing-runs", body | {"through": "2026-12-31"})
+    assert (changed.status_code, code(changed)) == (409, "id_conflict")
+    assert changed.json
+    assert changed.json["differs"] == ["through"]
 
 
 def test_a_run_in_the_background_is_watched(charged: Script) -> None:
@@ -137,13 +137,13 @@ def test_a_draft_is_issued_once(charged: Script) -> None:
     )
     issued = charged.post(f"/invoices/{draft['id']}/issue", {"issue_date": "2026-11-30"})
     assert issued.status_code == 200
-    made: Any = issued.json
-    assert (made["number"], made["status"], made["issue_date"]) == ("INV-2026-00001", "issued", "2026-11-30")
-    assert (made["total"], made["balance"], made["due_date"]) == ("3.57", "3.57", "2026-12-30")
-    again = charged.post(f"/invoices/{made['number']}/issue")
-    assert (again.status_code, again.json) == (200, made)
-    assert charged.get(f"/invoices/{made['number']}").json == made
-    charge: Any = (charged.get(f"/charges?invoice={made['number']}&service=hosting").json or {})["data"][0]
+    created: Any = issued.json
+    assert (created["number"], created["status"], created["issue_date"]) == ("INV-2026-00001", "issued", "2026-11-30")
+    assert (created["total"], created["balance"], created["due_date"]) == ("3.57", "3.57", "2026-12-30")
+    again = charged.post(f"/invoices/{created['number']}/issue")
+    assert (again.status_code, again.json) == (200, created)
+    assert charged.get(f"/invoices/{created['number']}").json == created
+    charge: Any = (charged.get(f"/charges?invoice={created['number']}&service=hosting").json or {})["data"][0]
     assert (charge["status"], charge["invoice"]) == ("billed", "INV-2026-00001")
     cancel = charged.post(f"/charges/{charge['id']}/cancel", {"reason": "x"})
     assert (cancel.status_code, code(cancel)) == (409, "charge_billed")
@@ -171,8 +171,8 @@ def test_filters(charged: Script) -> None:
         f"run={run['id']}": 1,
         f"run={uuid4()}": 0,
     }.items():
-        found: Any = charged.get(f"/invoices?{query}").json
-        assert len(found["data"]) == count, query
+        answer: Any = charged.get(f"/invoices?{query}").json
+        assert len(answer["data"]) == count, query
     assert pointers(charged.get("/invoices?run=x")) == ["/run"]
     assert pointers(charged.get("/invoices?overdue=1")) == ["/overdue"]
 
@@ -180,17 +180,17 @@ def test_filters(charged: Script) -> None:
 def test_a_rehearsal_refuses_what_the_run_refuses(charged: Script) -> None:
     _run(charged, issue=True, issue_date="2026-12-02")
     early = {"through": "2026-12-31", "issue": True, "issue_date": "2026-12-01"}
-    for asked in (early, early | {"dry_run": True}):
-        refused = charged.post("/billing-runs", asked)
+    for body in (early, early | {"dry_run": True}):
+        refused = charged.post("/billing-runs", body)
         assert (refused.status_code, code(refused)) == (422, "before_last_issue")
 
 
 def test_a_repeated_run_is_compared_by_what_it_gives(charged: Script) -> None:
-    asked = {"id": str(uuid4()), "through": "2026-03-31", "issue": True}
-    charged.post("/billing-runs", asked)
-    for repeat in ({"id": asked["id"], "through": asked["through"]}, asked | {"background": True}):
+    body = {"id": str(uuid4()), "through": "2026-03-31", "issue": True}
+    charged.post("/billing-runs", body)
+    for repeat in ({"id": body["id"], "through": body["through"]}, body | {"background": True}):
         again = charged.post("/billing-runs", repeat)
         assert (again.status_code, again.headers.get("Idempotent-Replayed")) == (200, "true")
-    other = charged.post("/billing-runs", asked | {"issue": False})
-    assert other.json
-    assert (other.status_code, other.json["differs"]) == (409, ["issue"])
+    changed = charged.post("/billing-runs", body | {"issue": False})
+    assert changed.json
+    assert (changed.status_code, changed.json["differs"]) == (409, ["issue"])

@@ -1,4 +1,4 @@
-"""What no route may take, tried on each that takes a body: the table is made of the routes themselves, so a new one is in it.
+"""Bodies that every route must refuse. The tests read the routes from the table of routes, so that new ones are included.
 
 `test_strict_json.py` tries the reader alone; here what it refuses goes through HTTP, and each field of each body is spoilt.
 """
@@ -18,8 +18,8 @@ from werkzeug.test import TestResponse
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.domain.text import LONGEST_FOLDED
 from tests.api.conftest import Script, code, pointers
-from tests.api.described import operation, resolved
-from tests.api.story import Recorder
+from tests.api.example_requests import Recorder
+from tests.api.openapi_check import operation, resolved
 from tests.api.test_strict_json import NOT_JSON
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -69,7 +69,7 @@ NO_IDS = ['"1"', '"3135f21655334c18882af96c09cfc73c"', '"{3135f216-5533-4c18-882
 
 
 def send(script: Script, route: Route, body: Any, **options: Any) -> TestResponse:
-    """Send a body to a route, about things that need not exist."""
+    """Send a body to a route, with ids that need not exist."""
     path = route.path
     for name in ("id", "ref", "code", "number", "allocation"):
         path = path.replace(f"{{{name}}}", str(uuid4()))
@@ -103,8 +103,8 @@ def test_the_place_is_named(script: Script, body: str, kind: str, pointer: str) 
         response = send(script, route, body)
         assert response.status_code == 422, route
         assert response.json
-        found = [(error["pointer"], error["code"]) for error in response.json["errors"]]
-        assert (pointer, kind) in found, route
+        errors = [(error["pointer"], error["code"]) for error in response.json["errors"]]
+        assert (pointer, kind) in errors, route
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"{}"', "true", "[{}]"])
@@ -150,7 +150,7 @@ def test_neither_body_nor_type(script: Script) -> None:
 
 
 def test_too_large(script: Script, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a length, and in chunks without one."""
+    """Send the body with a length, and in chunks without one."""
     monkeypatch.setitem(app.config, "MAX_CONTENT_LENGTH", 1000)
     chunked = {"wsgi.input_terminated": True}
     for route in TAKING_A_BODY:
@@ -168,17 +168,17 @@ def test_too_large(script: Script, app: Flask, monkeypatch: pytest.MonkeyPatch) 
             assert (response.status_code, code(response)) == (413, "request_entity_too_large"), route
 
 
-def test_ten_megabytes_of_digits(told: Recorder) -> None:
-    """In a field that is a number if there is one, else in any; this must not take seconds."""
+def test_ten_megabytes_of_digits(recording: Recorder) -> None:
+    """Use a numeric field if the body has one, else any field. The refusal must not take seconds."""
     for route in TAKING_A_BODY:
         places = sorted(fields(route), key=lambda field: kinds(field[1]) != {"string", "number"})
-        response = spoil(told, route, places[0][0], "9" * 10_000_000)
+        response = spoil(recording, route, places[0][0], "9" * 10_000_000)
         assert response.status_code == 422, route
         assert "/" + "/".join(map(str, places[0][0])) in pointers(response)
 
 
-def test_no_long_text_is_normalised_or_sent_back(told: Recorder) -> None:
-    """In each field that takes a text; 20,000 combining marks would take seconds."""
+def test_no_long_text_is_normalised_or_sent_back(recording: Recorder) -> None:
+    """Try each text field. Normalising 20,000 combining marks would take seconds."""
     normalize, marks = unicodedata.normalize, json.dumps("a" + "\u0301\u0327" * 10_000, ensure_ascii=False)
 
     def bounded(form: Any, text: str) -> str:
@@ -189,8 +189,8 @@ def test_no_long_text_is_normalised_or_sent_back(told: Recorder) -> None:
         for route in TAKING_A_BODY:
             for place, schema in fields(route):
                 if "string" in kinds(schema):
-                    response = spoil(told, route, place, marks)
-                    assert response.status_code in {200, 409, 422}, (route.name, place)  # 200: it was done before
+                    response = spoil(recording, route, place, marks)
+                    assert response.status_code in {200, 409, 422}, (route.name, place)  # 200: a repeated request
                     assert len(response.data) < 2_000, (route.name, place)
 
 
@@ -198,7 +198,7 @@ def test_no_long_text_is_normalised_or_sent_back(told: Recorder) -> None:
 
 
 def fields(route: Route) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """The places of a body where something stands, down to the first item of a list, each with its schema."""
+    """Yield the locations in a body, down to the first item of a list, each with its schema."""
     yield from _within((), _schema(route))
 
 
@@ -218,35 +218,35 @@ def _within(place: tuple[str | int, ...], schema: Any) -> Iterator[tuple[tuple[s
 
 
 def kinds(schema: Any) -> set[str]:
-    """The JSON types that a schema takes."""
+    """Return the JSON types that a schema accepts."""
     if "anyOf" in schema:
-        return set().union(*(kinds(resolved(one)) for one in schema["anyOf"]))
+        return set().union(*(kinds(resolved(branch)) for branch in schema["anyOf"]))
     return {schema["type"]}
 
 
 def spoilt(route: Route, place: tuple[str | int, ...], value: str) -> str:
-    """The route's example as a new request, with another value in one place; `value` is JSON, or what pretends to be."""
+    """Return the route's example as a new request with another value at one location. `value` is JSON or text that is not."""
     body = json.loads(json.dumps(operation(route)["requestBody"]["content"]["application/json"]["example"]))
-    for name in ("id", "amount" if place[0] == "lines" else "id"):  # a credit note is of an amount or of lines
+    for name in ("id", "amount" if place[0] == "lines" else "id"):  # a credit note has either an amount or lines
         body.pop(name, None)
     return json.dumps(_put(body, place, "MARK", _schema(route))).replace('"MARK"', value)
 
 
 def _put(part: Any, place: tuple[str | int, ...], value: str, schema: Any) -> Any:
-    """A copy of the part with the value in its place; what is needed around it is made up as the schema asks."""
+    """Return a copy of the part with the value at its location. Missing parents are made as the schema needs them."""
     if not place:
         return value
-    name, rest = place[0], place[1:]
+    name, remainder = place[0], place[1:]
     if isinstance(name, int):
         inner = next(choice["items"] for choice in [schema, *schema.get("anyOf", [])] if "items" in choice)
         items = part if isinstance(part, list) and part else [_sample(inner)]
-        return [_put(items[0], rest, value, resolved(inner)), *items[1:]]
+        return [_put(items[0], remainder, value, resolved(inner)), *items[1:]]
     known = part if isinstance(part, dict) else {}
-    return known | {name: _put(known.get(name), rest, value, resolved(schema["properties"][name]))}
+    return known | {name: _put(known.get(name), remainder, value, resolved(schema["properties"][name]))}
 
 
 def _sample(schema: Any) -> Any:
-    """Something that a schema takes."""
+    """Return a value that a schema accepts."""
     schema = resolved(schema)
     if "properties" in schema:
         return {name: _sample(schema["properties"][name]) for name in schema["required"]}
@@ -256,36 +256,36 @@ def _sample(schema: Any) -> Any:
 
 
 def wrong(schema: Any) -> Iterator[str]:
-    """Values that this schema does not take."""
-    taken = kinds(schema)
-    yield from sorted(set.intersection(*(set(OF_OTHER_TYPES[kind]) for kind in taken)))
-    if taken == {"string", "number"}:
+    """Yield values that this schema does not accept."""
+    accepted = kinds(schema)
+    yield from sorted(set.intersection(*(set(OF_OTHER_TYPES[kind]) for kind in accepted)))
+    if accepted == {"string", "number"}:
         yield from NUMBERS
     if "date" in str(schema.get("format")):
         yield from NO_DAYS
     if schema.get("format") == "uuid":
         yield from NO_IDS
-    if "string" in taken:
+    if "string" in accepted:
         yield from ('"\\u0000"', '"a\\ud800"')
 
 
-def spoil(told: Recorder, route: Route, place: tuple[str | int, ...], value: str) -> TestResponse:
-    """Send the spoilt example about what exists."""
+def spoil(recording: Recorder, route: Route, place: tuple[str | int, ...], value: str) -> TestResponse:
+    """Send the spoilt example for objects that exist."""
     path = route.path
-    for name, known in told.routes[route.name]["parameters"].items():
+    for name, known in recording.routes[route.name]["parameters"].items():
         path = path.replace(f"{{{name}}}", known)
-    return told.script.call(route.method, path, spoilt(route, place, value), headers={"If-Match": "*"})
+    return recording.script.call(route.method, path, spoilt(route, place, value), headers={"If-Match": "*"})
 
 
-def test_each_field_refuses_what_it_cannot_be(told: Recorder) -> None:
-    """The place is named: the field itself, or what stands in it."""
+def test_each_field_refuses_what_it_cannot_be(recording: Recorder) -> None:
+    """The error names the field or a value inside of it."""
     for route in TAKING_A_BODY:
         for place, schema in fields(route):
             pointer = "/" + "/".join(map(str, place))
             for value in wrong(schema):
-                response = spoil(told, route, place, value)
-                seen = (route.name, pointer, value[:30], response.text)
-                assert response.status_code == 422, seen
-                assert any(found.startswith(pointer) for found in pointers(response)), seen
+                response = spoil(recording, route, place, value)
+                details = (route.name, pointer, value[:30], response.text)
+                assert response.status_code == 422, details
+                assert any(error.startswith(pointer) for error in pointers(response)), details
             for value in NO_JSON:
-                assert spoil(told, route, place, value).status_code == 400, (route.name, pointer, value)
+                assert spoil(recording, route, place, value).status_code == 400, (route.name, pointer, value)

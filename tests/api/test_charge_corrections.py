@@ -37,8 +37,8 @@ def test_a_charge_is_corrected_and_each_names_the_other(script: Script) -> None:
 def test_another_correction_under_the_same_id_names_what_differs(script: Script) -> None:
     charge, new_id = made(script), str(uuid4())
     script.post(f"/charges/{charge['id']}/correct", {"id": new_id, "reason": "x", "quantity": "59"})
-    other = script.post(f"/charges/{charge['id']}/correct", {"id": new_id, "reason": "x", "quantity": "60"})
-    assert (other.status_code, code(other), (other.json or {})["differs"]) == (409, "id_conflict", ["quantity"])
+    changed = script.post(f"/charges/{charge['id']}/correct", {"id": new_id, "reason": "x", "quantity": "60"})
+    assert (changed.status_code, code(changed), (changed.json or {})["differs"]) == (409, "id_conflict", ["quantity"])
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_likely_duplicates_are_listed_until_they_are_kept(app: Flask, script: Sc
     assert (second["status"], second["possible_duplicate_of"]) == ("held", [first["id"]])
     assert ids(script.get("/charges?possible_duplicate=true")) == [second["id"]]
     assert ids(script.get("/charges?possible_duplicate=false")) == [first["id"]]
-    kept = script.post(f"/charges/{second['id']}/keep")
-    assert kept.status_code == 200
-    assert (kept.json or {})["status"] == "pending"
-    assert (kept.json or {})["possible_duplicate_of"] == []
-    assert script.post(f"/charges/{second['id']}/keep", {"reason": "Two servers"}).json == kept.json
+    answer = script.post(f"/charges/{second['id']}/keep")
+    assert answer.status_code == 200
+    assert (answer.json or {})["status"] == "pending"
+    assert (answer.json or {})["possible_duplicate_of"] == []
+    assert script.post(f"/charges/{second['id']}/keep", {"reason": "Two servers"}).json == answer.json
     assert ids(script.get("/charges?possible_duplicate=true")) == []
     refused = script.post(f"/charges/{first['id']}/keep")
     assert (refused.status_code, code(refused)) == (409, "not_a_duplicate")

@@ -1,4 +1,4 @@
-"""Single charges that arrive together: one transaction, and for each its own event, answer and error."""
+"""Single charges that arrive together share a transaction; each has its own event, response and error."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,18 +39,18 @@ def make_bearer(name: str) -> Bearer:
 
 
 def post_together(*requests: ChargeRequest, skip_locked: bool = False) -> list[PostingResult | BaseException]:
-    """Post requests in one transaction, and return each one's value or error."""
+    """Post requests in one transaction, and return the value or error of each."""
     results = transaction(post_group, requests, skip_locked=skip_locked)
     return [result.value if isinstance(result, Success) else result.error for result in results]
 
 
 def is_created(result: PostingResult | BaseException) -> bool:
-    """Whether a request stored its charge."""
+    """Return whether a request stored its charge."""
     return isinstance(result, PostingResult) and result.created == 1
 
 
 def test_requests_of_one_transaction_keep_their_own_events_and_answers(session: Session) -> None:
-    """The same id twice, another value under it, an unknown customer, a likely duplicate: as if each came alone."""
+    """Each request has the result that it would have alone: repeat, conflict, unknown customer, likely duplicate."""
     customer = make_customer()
     specs = {
         "first": make_spec(customer, "2.50", id=A),
@@ -97,7 +97,7 @@ def test_a_revoked_token_is_refused_and_its_charge_is_not_stored(session: Sessio
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 30])
 def test_a_group_may_have_any_size(session: Session, count: int) -> None:
-    """Few requests take one statement, many are written as a batch; both find customers by name and by id."""
+    """One statement stores a few charges, a batch stores many; both find customers by reference and id."""
     customers, service = [make_customer(), make_customer()], make_service()
     specs = [
         make_spec(
@@ -116,7 +116,7 @@ def test_a_group_may_have_any_size(session: Session, count: int) -> None:
 
 @contextmanager
 def callers(app: Flask) -> Iterator[Callable[[ChargeSpec], Future[Any]]]:
-    """Post each charge in a thread of its own."""
+    """Post each charge in its own thread."""
     poster: ChargePoster = app.extensions["billing_charge_poster"]
     bearer = make_bearer("script")
 
@@ -142,17 +142,17 @@ on_postgresql = pytest.mark.parametrize("backend", ["postgresql"], indirect=True
 
 
 @on_postgresql
-@pytest.mark.parametrize("others", [1, 9])
+@pytest.mark.parametrize("charge_count", [1, 9])
 def test_a_group_skips_locked_accounts(
-    session: Session, locked: tuple[Customer, Customer, Connection], others: int
+    session: Session, locked: tuple[Customer, Customer, Connection], charge_count: int
 ) -> None:
     busy, free, billing = locked
     bearer = make_bearer("script")
     requests = [ChargeRequest(make_spec(busy, "2.00"), bearer)]
-    requests += [ChargeRequest(make_spec(free, f"{n}.00"), bearer) for n in range(2, 2 + others)]
+    requests += [ChargeRequest(make_spec(free, f"{n}.00"), bearer) for n in range(2, 2 + charge_count)]
     skipped, *stored = post_together(*requests, skip_locked=True)
     assert isinstance(skipped, AccountsLocked)
-    assert [is_created(result) for result in stored] == [True] * others
+    assert [is_created(result) for result in stored] == [True] * charge_count
     billing.rollback()
     (result,) = post_together(requests[0], skip_locked=True)
     assert is_created(result)
@@ -167,8 +167,8 @@ def test_a_post_that_waits_for_a_locked_account_delays_no_other_customer(
     with callers(app) as call:
         waiting = [call(make_spec(busy, f"{n}.50")) for n in range(3)]
         for n in range(3):
-            others = [call(make_spec(free, f"{n}.{m}0")) for m in range(1, 3)]
-            assert [future.result(5).created for future in others] == [1, 1]
+            free_posts = [call(make_spec(free, f"{n}.{m}0")) for m in range(1, 3)]
+            assert [future.result(5).created for future in free_posts] == [1, 1]
         assert not any(future.done() for future in waiting)
         billing.execute(update(Account).where(Account.customer_id == busy.id).values(billed_through=MARCH_END))
         billing.commit()

@@ -1,4 +1,4 @@
-"""Charges over the API: identity, batches, errors by place, moves."""
+"""Charges over the API: ids, batches, errors by location, changes of state."""
 
 import json
 from collections.abc import Callable
@@ -13,20 +13,20 @@ HOSTING: dict[str, Any] = {"customer": "ACME", "service": "hosting", "quantity":
 
 
 def test_a_charge_is_answered_whole(script: Script) -> None:
-    asked = HOSTING | {
+    body = HOSTING | {
         "id": "3135f216-5533-4c18-882a-f96c09cfc73c",
         "unit_price": 0.0000008,
         "currency": "USD",
         "description": "Database hosting, cluster 7",
         "metadata": {"cluster": "7"},
     }
-    response = script.post("/charges", asked)
+    response = script.post("/charges", body)
     assert response.status_code == 201
     assert "Idempotent-Replayed" not in response.headers
-    made = response.json
-    assert made
-    assert made.pop("created_at").endswith("Z")
-    assert made == asked | {
+    created = response.json
+    assert created
+    assert created.pop("created_at").endswith("Z")
+    assert created == body | {
         "unit_price": "0.0000008",
         "amount": "0.0000464",
         "tax_included": False,
@@ -38,25 +38,25 @@ def test_a_charge_is_answered_whole(script: Script) -> None:
         "replaced_by": None,
         "possible_duplicate_of": [],
     }
-    read = script.get(f"/charges/{asked['id']}")
+    read = script.get(f"/charges/{body['id']}")
     assert read.status_code == 200
     assert read.json == response.json
 
 
 @pytest.mark.parametrize("quantity", ["58", "58.0", "58.000", "json:58", "json:58.00", "json:5.8e1"])
 def test_an_identical_repeat_is_answered_with_the_original(script: Script, quantity: str) -> None:
-    asked = HOSTING | {"id": str(uuid4())}
-    first = script.post("/charges", asked)
+    body = HOSTING | {"id": str(uuid4())}
+    first = script.post("/charges", body)
     number = quantity.removeprefix("json:") if quantity.startswith("json:") else f'"{quantity}"'
-    again = script.post("/charges", json.dumps(asked).replace('"58"', number))
+    again = script.post("/charges", json.dumps(body).replace('"58"', number))
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
     assert again.json == first.json
 
 
 def test_what_a_repeat_leaves_out_is_not_compared(script: Script) -> None:
-    asked = HOSTING | {"id": str(uuid4()), "unit_price": "3"}
-    script.post("/charges", asked)
-    again = script.post("/charges", {"id": asked["id"], "customer": "ACME", "service": "hosting"})
+    body = HOSTING | {"id": str(uuid4()), "unit_price": "3"}
+    script.post("/charges", body)
+    again = script.post("/charges", {"id": body["id"], "customer": "ACME", "service": "hosting"})
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
 
 
@@ -72,17 +72,17 @@ def test_what_a_repeat_leaves_out_is_not_compared(script: Script) -> None:
 def test_another_body_under_the_same_id_is_a_conflict(
     script: Script, change: dict[str, Any], differs: list[str]
 ) -> None:
-    asked = HOSTING | {"id": str(uuid4())}
-    script.post("/charges", asked)
+    body = HOSTING | {"id": str(uuid4())}
+    script.post("/charges", body)
     for response in (
-        script.post("/charges", asked | change),
-        script.post("/charges/batch", {"charges": [asked | change]}),
+        script.post("/charges", body | change),
+        script.post("/charges/batch", {"charges": [body | change]}),
     ):
         assert (response.status_code, code(response)) == (409, "id_conflict")
         assert response.json
         assert response.json["differs"] == differs
-    assert pointers(script.post("/charges", asked | change)) == ["/id"]
-    assert pointers(script.post("/charges/batch", {"charges": [HOSTING, asked | change]})) == ["/charges/1/id"]
+    assert pointers(script.post("/charges", body | change)) == ["/id"]
+    assert pointers(script.post("/charges/batch", {"charges": [HOSTING, body | change]})) == ["/charges/1/id"]
 
 
 def test_a_batch_is_counted_and_may_be_posted_again(script: Script) -> None:
@@ -95,8 +95,12 @@ def test_a_batch_is_counted_and_may_be_posted_again(script: Script) -> None:
         "possible_duplicates": [],
         "ids": [row["id"] for row in rows[:15]],
     }
-    more = script.post("/charges/batch", {"charges": rows})
-    assert (more.status_code, more.json and more.json["created"], more.json and more.json["replayed"]) == (201, 5, 15)
+    mixed = script.post("/charges/batch", {"charges": rows})
+    assert (mixed.status_code, mixed.json and mixed.json["created"], mixed.json and mixed.json["replayed"]) == (
+        201,
+        5,
+        15,
+    )
     again = script.post("/charges/batch", {"charges": rows})
     assert (again.status_code, again.json and again.json["replayed"]) == (200, 20)
 
@@ -113,8 +117,8 @@ def test_likely_duplicates_are_told(script: Script) -> None:
 
 
 def test_every_wrong_row_is_named_whatever_is_wrong_with_it(script: Script) -> None:
-    taken = HOSTING | {"id": str(uuid4())}
-    script.post("/charges", taken)
+    existing = HOSTING | {"id": str(uuid4())}
+    script.post("/charges", existing)
     rows: list[Any] = [
         HOSTING,
         HOSTING | {"quantity": "many"},
@@ -128,7 +132,7 @@ def test_every_wrong_row_is_named_whatever_is_wrong_with_it(script: Script) -> N
         HOSTING | {"currency": "XYZ"},
         HOSTING | {"currency": "USD"},
         HOSTING | {"incurred_on": "1900-01-01"},
-        taken | {"quantity": "59"},
+        existing | {"quantity": "59"},
         HOSTING | {"metadata": {"a": 1}},
         HOSTING | {"id": "7"},
     ]
@@ -165,7 +169,7 @@ def test_a_thousand_wrong_rows_are_named_and_no_more(script: Script) -> None:
 
 
 def pointer_rows(response: Any) -> list[int]:
-    """The rows that a problem names."""
+    """Return the rows that a problem names."""
     return [int(pointer.split("/")[2]) for pointer in pointers(response)]
 
 
@@ -209,16 +213,16 @@ def test_a_wrong_field_is_named(script: Script, change: dict[str, Any], refused:
 
 def test_awkward_text_comes_back_as_it_went_in(script: Script) -> None:
     awkward = "Zalgo\u0338 \u202e\u202d \U0001f469\u200d\U0001f4bb =1+1 <b>&'\" \\ \u200b\ufeffend"
-    made = script.post("/charges", HOSTING | {"description": awkward, "metadata": {awkward[:30]: awkward}}).json
-    assert made
-    assert script.get(f"/charges/{made['id']}").json == made
-    assert (made["description"], made["metadata"]) == (awkward, {awkward[:30]: awkward})
+    created = script.post("/charges", HOSTING | {"description": awkward, "metadata": {awkward[:30]: awkward}}).json
+    assert created
+    assert script.get(f"/charges/{created['id']}").json == created
+    assert (created["description"], created["metadata"]) == (awkward, {awkward[:30]: awkward})
 
 
 def test_a_charge_is_held_released_and_cancelled(script: Script) -> None:
-    made = script.post("/charges", HOSTING).json
-    assert made
-    move: Callable[[str], Any] = lambda verb: script.post(f"/charges/{made['id']}/{verb}", {"reason": "checking"})  # noqa: E731
+    created = script.post("/charges", HOSTING).json
+    assert created
+    move: Callable[[str], Any] = lambda verb: script.post(f"/charges/{created['id']}/{verb}", {"reason": "checking"})  # noqa: E731
     for verb, status in (("hold", "held"), ("hold", "held"), ("release", "pending"), ("cancel", "cancelled")):
         response = move(verb)
         assert (response.status_code, response.json["status"]) == (200, status)
@@ -230,9 +234,9 @@ def test_a_charge_is_held_released_and_cancelled(script: Script) -> None:
     ("body", "place"), [({}, ["/reason"]), ({"reason": ""}, ["/reason"]), ({"reason": 1}, ["/reason"])]
 )
 def test_a_move_needs_a_reason(script: Script, body: dict[str, Any], place: list[str]) -> None:
-    made = script.post("/charges", HOSTING).json
-    assert made
-    response = script.post(f"/charges/{made['id']}/cancel", body)
+    created = script.post("/charges", HOSTING).json
+    assert created
+    response = script.post(f"/charges/{created['id']}/cancel", body)
     assert (response.status_code, pointers(response)) == (422, place)
 
 
@@ -255,7 +259,7 @@ def test_filters(script: Script) -> None:
         "?to=2026-11-01": 1,
         "?from=2026-11-01&to=2026-11-20": 2,
     }.items():
-        found = script.get(f"/charges{query}")
-        assert found.status_code == 200
-        assert found.json
-        assert len(found.json["data"]) == count, query
+        answer = script.get(f"/charges{query}")
+        assert answer.status_code == 200
+        assert answer.json
+        assert len(answer.json["data"]) == count, query

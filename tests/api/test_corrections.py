@@ -64,16 +64,16 @@ def test_an_issued_invoice_is_not_changed(script: Script, invoice: Any) -> None:
 
 def test_charges_go_off_and_on_a_draft(script: Script, draft: Any) -> None:
     at = f"/invoices/{draft['id']}/charges"
-    set_up = next(one for one in charges(script, "billed") if one["description"] == "Set-up")["id"]
+    set_up = next(charge for charge in charges(script, "billed") if charge["description"] == "Set-up")["id"]
     less: Any = script.post(at, {"remove": [set_up]}).json
     assert (less["total"], len(less["lines"])) == ("2.90", 1)
-    assert [one["id"] for one in charges(script, "pending")] == [set_up]
+    assert [charge["id"] for charge in charges(script, "pending")] == [set_up]
     assert script.post(at, {"remove": [set_up]}).json == less
-    more: Any = script.post(at, {"add": [set_up]}).json
-    assert (more["total"], len(more["lines"])) == ("3.90", 2)
+    refilled: Any = script.post(at, {"add": [set_up]}).json
+    assert (refilled["total"], len(refilled["lines"])) == ("3.90", 2)
     unknown = script.post(at, {"add": [set_up, str(uuid4())]})
     assert (unknown.status_code, pointers(unknown)) == (422, ["/add/0"])
-    everything = [one["id"] for one in charges(script, "billed")]
+    everything = [row["id"] for row in charges(script, "billed")]
     empty = script.post(at, {"remove": everything})
     assert (empty.status_code, code(empty)) == (409, "empty_draft")
 
@@ -104,10 +104,10 @@ def test_void_and_bill_again_name_each_other(script: Script, invoice: Any) -> No
 
 
 def test_credit_once_by_amount_and_by_line(script: Script, invoice: Any) -> None:
-    at, asked = f"/invoices/{invoice['number']}/credit", {"id": str(uuid4()), "reason": "Agreed", "amount": "1.50"}
-    made = script.post(at, asked)
-    assert made.status_code == 201
-    note: Any = made.json
+    at, body = f"/invoices/{invoice['number']}/credit", {"id": str(uuid4()), "reason": "Agreed", "amount": "1.50"}
+    created = script.post(at, body)
+    assert created.status_code == 201
+    note: Any = created.json
     assert (note["kind"], note["number"], note["corrects"], note["total"], note["balance"], note["payment_status"]) == (
         "credit_note",
         f"CN-{invoice['issue_date'][:4]}-00001",
@@ -116,11 +116,11 @@ def test_credit_once_by_amount_and_by_line(script: Script, invoice: Any) -> None
         "0.00",
         None,
     )
-    again = script.post(at, asked)
+    again = script.post(at, body)
     assert (again.status_code, again.headers["Idempotent-Replayed"], again.json) == (200, "true", note)
-    other = script.post(at, asked | {"amount": "1.51"})
-    assert (other.status_code, code(other)) == (409, "id_conflict")
-    assert (other.json or {})["differs"] == ["amount"]
+    changed = script.post(at, body | {"amount": "1.51"})
+    assert (changed.status_code, code(changed)) == (409, "id_conflict")
+    assert (changed.json or {})["differs"] == ["amount"]
     line = invoice["lines"][0]["id"]
     by_line = script.post(at, {"reason": "Agreed", "lines": [{"line": line, "amount": "1"}]})
     assert by_line.status_code == 201
@@ -152,9 +152,9 @@ def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:
 
 def test_the_series_are_listed(app: Flask, script: Script, invoice: Any) -> None:
     script.post(f"/invoices/{invoice['number']}/credit", {"reason": "x", "amount": "1"})
-    found: Any = script.get("/number-series").json
+    register: Any = script.get("/number-series").json
     year = invoice["issue_date"][:4]
-    assert [(one["kind"], one["given"], one["void"], one["next_number"], one["gaps"]) for one in found["data"]] == [
+    assert [(row["kind"], row["given"], row["void"], row["next_number"], row["gaps"]) for row in register["data"]] == [
         ("invoice", 1, 0, f"INV-{year}-00002", []),
         ("credit_note", 1, 0, f"CN-{year}-00002", []),
     ]

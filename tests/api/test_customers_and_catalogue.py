@@ -1,4 +1,4 @@
-"""Customers, services and tax rates: creating twice is safe, changing needs the version that was read."""
+"""Customers, services and tax rates: a repeated creation is safe, and a change needs the version."""
 
 from typing import Any
 from urllib.parse import quote
@@ -13,20 +13,24 @@ SERVICE: dict[str, Any] = {"code": "compute", "name": "Compute", "unit": "hour",
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "own"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
+    ("path", "body", "name_field"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
 )
-def test_creating_twice_is_safe(script: Script, path: str, body: dict[str, Any], own: str) -> None:
-    asked = body | {"id": str(uuid4())}
-    first = script.post(path, asked)
+def test_creating_twice_is_safe(script: Script, path: str, body: dict[str, Any], name_field: str) -> None:
+    request_body = body | {"id": str(uuid4())}
+    first = script.post(path, request_body)
     assert (first.status_code, first.headers["ETag"]) == (201, '"1"')
-    for repeat in (asked, body, {"id": asked["id"]} | {name: body[name] for name in (own, "name") if name in body}):
+    for repeat in (
+        request_body,
+        body,
+        {"id": request_body["id"]} | {name: body[name] for name in (name_field, "name") if name in body},
+    ):
         if path == "/customers":
             repeat = repeat | {"currency": "USD"}  # noqa: PLW2901 - needed of a customer
         again = script.post(path, repeat)
         assert (again.status_code, again.headers.get("Idempotent-Replayed")) == (200, "true")
         assert again.json == first.json
-    for other in (asked | {"name": "Other"}, body | {"name": "Other"}):
-        conflict = script.post(path, other)
+    for changed in (request_body | {"name": "Other"}, body | {"name": "Other"}):
+        conflict = script.post(path, changed)
         assert (conflict.status_code, code(conflict)) == (409, "id_conflict")
         assert conflict.json
         assert conflict.json["differs"] == ["name"]
@@ -34,25 +38,25 @@ def test_creating_twice_is_safe(script: Script, path: str, body: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "own"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
+    ("path", "body", "name_field"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
 )
-def test_named_by_id_or_by_its_own_name(script: Script, path: str, body: dict[str, Any], own: str) -> None:
-    made: Any = script.post(path, body).json
-    for name in (made["id"], body[own]):
-        found = script.get(f"{path}/{name}")
-        assert found.json == made
-        assert found.headers["ETag"] == '"1"'
+def test_named_by_id_or_by_its_own_name(script: Script, path: str, body: dict[str, Any], name_field: str) -> None:
+    created: Any = script.post(path, body).json
+    for name in (created["id"], body[name_field]):
+        answer = script.get(f"{path}/{name}")
+        assert answer.json == created
+        assert answer.headers["ETag"] == '"1"'
     assert script.get(f"{path}/nobody").status_code == 404
     listed: Any = script.get(path).json
-    assert listed["data"][0][own] == body[own]
+    assert listed["data"][0][name_field] == body[name_field]
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "own"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
+    ("path", "body", "name"), [("/customers", CUSTOMER, "reference"), ("/services", SERVICE, "code")]
 )
-def test_a_change_needs_the_version_that_was_read(script: Script, path: str, body: dict[str, Any], own: str) -> None:
+def test_a_change_needs_the_version_that_was_read(script: Script, path: str, body: dict[str, Any], name: str) -> None:
     script.post(path, body)
-    address = f"{path}/{body[own]}"
+    address = f"{path}/{body[name]}"
     assert script.patch(address, {"name": "New"}).status_code == 428
     changed = script.patch(address, {"name": "New"}, headers={"If-Match": '"1"'})
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
@@ -99,31 +103,31 @@ def test_a_wrong_field_is_named(script: Script, path: str, body: dict[str, Any],
 
 
 def test_prices_are_exact_strings(script: Script) -> None:
-    made: Any = script.post("/services", SERVICE).json
-    assert made["prices"] == {"EUR": "2.5", "USD": "3"}
+    created: Any = script.post("/services", SERVICE).json
+    assert created["prices"] == {"EUR": "2.5", "USD": "3"}
 
 
 def test_a_reference_is_made_where_none_is_given(script: Script) -> None:
-    made: Any = script.post("/customers", {"name": "Someone", "currency": "EUR"}).json
-    assert made["reference"] == "C-0001"
+    created: Any = script.post("/customers", {"name": "Someone", "currency": "EUR"}).json
+    assert created["reference"] == "C-0001"
 
 
 def test_tax_rates(script: Script) -> None:
-    found: Any = script.get("/tax-rates").json
-    assert found["has_more"] is False
-    assert {"id", "code", "name", "category", "percent", "note", "changes"} == set(found["data"][0])
+    answer: Any = script.get("/tax-rates").json
+    assert answer["has_more"] is False
+    assert {"id", "code", "name", "category", "percent", "note", "changes"} == set(answer["data"][0])
 
 
 @pytest.mark.parametrize(
     "name", ["Müller & Söhne / Köln", "a/b", "100%", "a?b#c", "\U0001f469\u200d\U0001f4bb", "x" * 200]
 )
 def test_a_name_may_be_awkward(script: Script, name: str) -> None:
-    made: Any = script.post("/customers", CUSTOMER | {"reference": name}).json
-    assert script.get(f"/customers/{quote(name, safe='')}").json == made
+    created: Any = script.post("/customers", CUSTOMER | {"reference": name}).json
+    assert script.get(f"/customers/{quote(name, safe='')}").json == created
     charge = {"customer": name, "description": "x", "amount": 1, "incurred_on": "2026-11-22"}
     assert script.post("/charges", charge).status_code == 201
-    found: Any = script.get(f"/customers/{quote(name, safe='')}/current-invoice").json
-    assert (found["customer"], found["charges"]) == (name, 1)
+    answer: Any = script.get(f"/customers/{quote(name, safe='')}/current-invoice").json
+    assert (answer["customer"], answer["charges"]) == (name, 1)
     listed: Any = script.get("/charges", query_string={"customer": name}).json
     assert len(listed["data"]) == 1
 
@@ -147,6 +151,6 @@ def test_a_name_may_be_awkward(script: Script, name: str) -> None:
 )
 def test_a_name_may_hold_slashes_anywhere(script: Script, reference: str) -> None:
     script.post("/customers", {"reference": reference, "name": "Named oddly", "currency": "EUR"})
-    for rest in ("", "/current-invoice"):
-        found = script.get(f"/customers/{quote(reference, safe='')}{rest}")
-        assert found.status_code == 200, found.json
+    for suffix in ("", "/current-invoice"):
+        answer = script.get(f"/customers/{quote(reference, safe='')}{suffix}")
+        assert answer.status_code == 200, answer.json

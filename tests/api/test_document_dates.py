@@ -1,4 +1,4 @@
-"""Over the API no document is dated after today, and reverse charge asks for the customer's tax ID."""
+"""The API refuses documents dated after today, and reverse charge without the customer's tax ID."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,21 +25,21 @@ def charged(script: Script) -> Script:
 
 
 def day(days: int) -> str:
-    """A day so many days from today; the organisation's time zone is UTC."""
+    """Return the day that is `days` from today; the organisation's time zone is UTC."""
     return (now().date() + timedelta(days)).isoformat()
 
 
-def run(script: Script, **asked: Any) -> Any:
-    response = script.post("/billing-runs", {"through": day(0)} | asked)
+def run(script: Script, **body: Any) -> Any:
+    response = script.post("/billing-runs", {"through": day(0)} | body)
     assert response.status_code in {200, 201}, response.text
     return response.json
 
 
 @pytest.mark.parametrize("ahead", [1, 30, 60_000])
-@pytest.mark.parametrize("how", [{}, {"dry_run": True}, {"background": True}, {"issue": False}])
-def test_a_run_dated_in_the_future_is_refused(charged: Script, ahead: int, how: dict[str, Any]) -> None:
-    asked = {"through": day(0), "issue": True, "issue_date": day(ahead)} | how
-    refused = charged.post("/billing-runs", asked)
+@pytest.mark.parametrize("options", [{}, {"dry_run": True}, {"background": True}, {"issue": False}])
+def test_a_run_dated_in_the_future_is_refused(charged: Script, ahead: int, options: dict[str, Any]) -> None:
+    body = {"through": day(0), "issue": True, "issue_date": day(ahead)} | options
+    refused = charged.post("/billing-runs", body)
     assert (refused.status_code, code(refused), pointers(refused)) == (422, "in_the_future", ["/issue_date"])
     assert f"{day(0)} (today)" in (refused.json or {})["detail"]
     assert (charged.get("/billing-runs").json or {})["data"] == []
@@ -50,11 +50,11 @@ def test_a_document_dated_in_the_future_is_refused(charged: Script) -> None:
     draft: Any = (charged.get("/invoices?status=draft").json or {})["data"][0]
     refused = charged.post(f"/invoices/{draft['id']}/issue", {"issue_date": day(30)})
     assert (refused.status_code, code(refused), pointers(refused)) == (422, "in_the_future", ["/issue_date"])
-    made: Any = charged.post(f"/invoices/{draft['id']}/issue", {"issue_date": day(0)}).json
+    created: Any = charged.post(f"/invoices/{draft['id']}/issue", {"issue_date": day(0)}).json
     body = {"reason": "Wrong", "amount": "1", "issue_date": day(1)}
-    refused = charged.post(f"/invoices/{made['number']}/credit", body)
+    refused = charged.post(f"/invoices/{created['number']}/credit", body)
     assert (refused.status_code, code(refused), pointers(refused)) == (422, "in_the_future", ["/issue_date"])
-    assert charged.post(f"/invoices/{made['number']}/credit", body | {"issue_date": day(0)}).status_code == 201
+    assert charged.post(f"/invoices/{created['number']}/credit", body | {"issue_date": day(0)}).status_code == 201
 
 
 @pytest.mark.parametrize("issue", [True, False])
@@ -65,10 +65,10 @@ def test_a_run_leaves_out_reverse_charge_without_a_tax_id(charged: Script, issue
     ]
     shown = run(charged, dry_run=True, issue=issue)
     assert (shown["invoices"], shown["left_out"]) == (1, expected)
-    asked = {"through": day(0), "issue": issue, "confirmed": shown["digest"], "background": background}
-    started: Any = charged.post("/billing-runs", asked).json
-    made: Any = charged.get(f"/billing-runs/{started['id']}").json
-    assert (made["state"], made["invoices"], made["left_out"]) == ("done", 1, expected)
+    body = {"through": day(0), "issue": issue, "confirmed": shown["digest"], "background": background}
+    started: Any = charged.post("/billing-runs", body).json
+    created: Any = charged.get(f"/billing-runs/{started['id']}").json
+    assert (created["state"], created["invoices"], created["left_out"]) == ("done", 1, expected)
     current: Any = charged.get("/customers/VIENNA/current-invoice").json
     assert (current["total"], current["left_out"]) == ("5.00", "customer_tax_id_missing")
 
@@ -77,8 +77,8 @@ def test_an_issue_without_the_tax_id_is_refused_at_the_field(charged: Script) ->
     vienna = charged.get("/customers/VIENNA")
     changed = charged.patch("/customers/VIENNA", {"tax_id": "ATU1"}, headers={"If-Match": vienna.headers["ETag"]})
     run(charged)
-    found: Any = charged.get("/invoices?status=draft&customer=VIENNA").json
-    draft = found["data"][0]["id"]
+    answer: Any = charged.get("/invoices?status=draft&customer=VIENNA").json
+    draft = answer["data"][0]["id"]
     emptied = charged.patch("/customers/VIENNA", {"tax_id": " "}, headers={"If-Match": changed.headers["ETag"]})
     refused = charged.post(f"/invoices/{draft}/issue")
     assert (refused.status_code, code(refused)) == (422, "customer_tax_id_missing")

@@ -1,4 +1,4 @@
-"""The examples in the OpenAPI document are real, whole, and as the document says. `RECORD=1` writes them anew."""
+"""The examples in the OpenAPI document are real, complete and valid. `RECORD=1` records them again."""
 
 import json
 import os
@@ -11,16 +11,16 @@ from billing_admin import api
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.api.routes.pdf import MEDIA_TYPE as PDF
 from billing_admin.formats.export import FORMATS
-from tests.api.described import operation, resolved, validate, whole
-from tests.api.story import Recorder, masked
+from tests.api.example_requests import Recorder, masked
+from tests.api.openapi_check import operation, resolved, validate, whole
 
 FILE = Path(api.__file__).with_name("frame") / "examples.json"
 WITHOUT_EXAMPLE = {("get_openapi", "200")}
-NO_TEXT = {PDF, FORMATS["xlsx"]}  # nobody reads such an example
+NO_TEXT = {PDF, FORMATS["xlsx"]}  # an example of a binary file is of no use
 
 
-def test_the_examples_are_what_was_asked_and_answered(told: Recorder, backend: str) -> None:
-    content = {"problems": dict(sorted(told.problems.items())), "routes": told.routes}
+def test_the_examples_are_what_was_asked_and_answered(recording: Recorder, backend: str) -> None:
+    content = {"problems": dict(sorted(recording.problems.items())), "routes": recording.routes}
     if os.environ.get("RECORD") and backend == "sqlite":
         FILE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     assert masked(content) == masked(json.loads(FILE.read_text()))
@@ -28,7 +28,7 @@ def test_the_examples_are_what_was_asked_and_answered(told: Recorder, backend: s
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_every_example_is_as_the_document_says(route: Route) -> None:
-    """Each route has one of each of its answers, and of what it is asked, unless it is asked nothing."""
+    """Each route has an example of each response, and of its request body if it has one."""
     told_of = operation(route)
     if route.body is not None:
         content = told_of["requestBody"]["content"]["application/json"]
@@ -36,7 +36,7 @@ def test_every_example_is_as_the_document_says(route: Route) -> None:
     for status, answer in told_of["responses"].items():
         for media, content in resolved(answer)["content"].items():
             if media == "application/json" and isinstance(route.response, str) and route.or_json:
-                continue  # instead of a file, when asked for
+                continue  # the alternative to a file
             if media not in NO_TEXT and (route.name, status) not in WITHOUT_EXAMPLE:
                 validate(content["schema"], content["example"])
     for parameter in told_of["parameters"]:

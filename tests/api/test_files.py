@@ -1,4 +1,4 @@
-"""CSV over the API: the same filters as the lists, whole, with control totals beside and not inside."""
+"""CSV files over the API: complete, with the filters of the lists, and control totals in a separate response."""
 
 import csv
 import hashlib
@@ -30,7 +30,7 @@ FIRST = {
 @pytest.fixture
 @prepared
 def billed(script: Script) -> Script:
-    """One invoice of two lines, and a charge left over."""
+    """One invoice of two lines, and one pending charge."""
     rows = [
         {"customer": "ACME", "service": "hosting", "quantity": 58, "incurred_on": "2026-11-20"},
         {"customer": "ACME", "description": "=1+1", "amount": "1", "incurred_on": "2026-11-21"},
@@ -84,9 +84,9 @@ def test_the_journal(billed: Script) -> None:
 
 
 def test_a_service_has_an_account(billed: Script) -> None:
-    made = billed.post("/services", {"code": "own", "revenue_account": "Income:Own"})
-    answer: Any = made.json
-    assert (made.status_code, answer["revenue_account"]) == (201, "Income:Own")
+    created = billed.post("/services", {"code": "own", "revenue_account": "Income:Own"})
+    answer: Any = created.json
+    assert (created.status_code, answer["revenue_account"]) == (201, "Income:Own")
     assert pointers(billed.post("/services", {"code": "other", "revenue_account": "a  b"})) == ["/revenue_account"]
 
 

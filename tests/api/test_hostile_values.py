@@ -1,4 +1,4 @@
-"""Hostile values in every parameter, path and body field of every route of the API: 4xx that names the place, never a 500."""
+"""Hostile values in every parameter, path and body field of the API: an error that names the location, never a 500."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 
 from billing_admin.api.frame.routing import BASE, ROUTES, Route
 from tests.api.conftest import pointers
-from tests.api.described import operation, resolved
-from tests.api.story import Recorder
+from tests.api.example_requests import Recorder
+from tests.api.openapi_check import operation, resolved
 from tests.api.test_bodies import TAKING_A_BODY, fields, kinds, spoilt
 from tests.hostile import CURSOR_PARTS, Watch, cursors, in_query, rows, share, values
 from tests.prepared import prepared
@@ -28,9 +28,9 @@ NO_CURSORS = ("é", "=", "a", "AA", "////", "_" * 20_000)
 
 @pytest.fixture
 @prepared
-def story(told: Recorder) -> Recorder:
-    """A script's day: something exists for each route."""
-    return told
+def story(recording: Recorder) -> Recorder:
+    """The recorded example requests: objects exist for each route."""
+    return recording
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def watch() -> Iterator[Watch]:
 
 
 def kind_of(schema: Any) -> str:
-    """Return the kind of the hostile values for a place, by its schema."""
+    """Return the kind of the hostile values for a location, by its schema."""
     text = str(schema)
     if "'date'" in text or "'uuid'" in text:
         return "day" if "'date'" in text else "id"
@@ -52,13 +52,13 @@ def kind_of(schema: Any) -> str:
 
 
 def parameters(route: Route) -> dict[str, str]:
-    """Return the parameters that may stand behind the question mark, with their kinds."""
+    """Return the query parameters with their kinds."""
     parts = map(resolved, operation(route).get("parameters", ()))
     return {part["name"]: kind_of(resolved(part["schema"])) for part in parts if part["in"] == "query"}
 
 
 def address(story: Recorder, route: Route) -> str:
-    """Return the route's address about what exists."""
+    """Return the route's URL for objects that exist."""
     path = route.path
     for name, known in story.routes[route.name]["parameters"].items():
         path = path.replace(f"{{{name}}}", known)
@@ -73,7 +73,7 @@ def send(story: Recorder, method: str, path: str, body: str | None = None, versi
 
 
 def refused_at(response: TestResponse, *names: str) -> set[str]:
-    """Return which of the names a refusal points at."""
+    """Return the names that an error points at."""
     return {name for name in names if any(pointer.startswith(f"/{name}") for pointer in pointers(response))}
 
 
@@ -102,7 +102,7 @@ def test_every_place_of_an_address(story: Recorder, watch: Watch) -> None:
 
 
 def _spoil_parameters(story: Recorder, watch: Watch, route: Route, turn: int) -> None:
-    """All parameters are hostile at once; those that are refused by name are then left out, until none is."""
+    """Send all parameters with hostile values, and omit those that are refused by name, until none is refused."""
     for row in rows(parameters(route), turn):
         query = dict(row)
         while query:
@@ -140,7 +140,7 @@ def test_a_cursor_of_no_other_page_is_a_bad_cursor(story: Recorder, watch: Watch
 
 
 def test_every_field_of_a_body(story: Recorder, watch: Watch) -> None:
-    """Each field in turn, about what exists; a refusal of what was understood names a place."""
+    """Spoil each field in turn, for objects that exist; an error names a location."""
     for route in TAKING_A_BODY:
         path = address(story, route)
         for turn, (place, schema) in enumerate(fields(route)):

@@ -1,4 +1,4 @@
-"""How often one may call: per token, per address without one, over all workers; and never at the price of a charge."""
+"""Rate limits: by token, by address without a token, and across all workers; a failed storage stops nobody."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ START = 1_790_000_000.0
 
 
 def limit(app: Flask, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
-    """Give the application other limits for the time of a test."""
+    """Set other limits for the duration of a test."""
     config: Settings = app.extensions["billing_settings"]
     monkeypatch.setitem(app.extensions, "billing_rate_limiter", RateLimiter(config.model_copy(update=settings)))
 
@@ -48,8 +48,8 @@ def test_a_token_that_comes_too_often_is_told_when_to_come_again(
         assert refused.headers["Retry-After"] == "80"
         assert "3 per 1 minute" in refused.json["detail"]
         assert "80 s" in refused.json["detail"]
-        other = Script(script.client, make_token(["read"]))
-        assert other.get("/charges").status_code == 200
+        another = Script(script.client, make_token(["read"]))
+        assert another.get("/charges").status_code == 200
         clock.move_to(START + 79)
         assert script.get("/charges").status_code == 429
         assert script.get("/charges").headers["Retry-After"] == "1"
@@ -109,7 +109,7 @@ def test_a_storage_that_fails_stops_nobody(
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
-    """A Redis of the test's own. Where there is none, the test is skipped; in CI it fails."""
+    """A Redis server for the test. Without Redis the test is skipped; in CI it fails."""
     executable = shutil.which("redis-server")
     if executable is None:
         assert os.environ.get("CI", "").lower() not in {"1", "true", "yes"}, "No redis-server: apt install redis-server"
@@ -145,9 +145,9 @@ def test_four_workers_let_exactly_so_many_through(
 
         def call(_n: int) -> int:
             headers = {"Authorization": f"Bearer {script.token}"}
-            asked = urllib.request.Request(f"{home}{BASE}/period-lock", headers=headers)
+            request = urllib.request.Request(f"{home}{BASE}/period-lock", headers=headers)
             try:
-                with urllib.request.urlopen(asked, timeout=30) as answer:
+                with urllib.request.urlopen(request, timeout=30) as answer:
                     return int(answer.status)
             except urllib.error.HTTPError as refusal:
                 with refusal:

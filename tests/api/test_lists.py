@@ -20,17 +20,17 @@ def _post(script: Script, count: int) -> list[str]:
 
 def test_pages_are_stable_under_inserts(script: Script) -> None:
     ids = set(_post(script, 23))
-    seen: list[str] = []
+    listed: list[str] = []
     address = f"{BASE}/charges?limit=5&customer=ACME"
     while address:
         response = script.get(address.removeprefix(BASE))
         content: Any = response.json
-        seen += [row["id"] for row in content["data"]]
+        listed += [row["id"] for row in content["data"]]
         assert content["has_more"] == (content["next"] is not None) == ("Link" in response.headers)
         address = response.headers.get("Link", "").removeprefix("<").partition(">")[0]
         _post(script, 2)
-    assert len(seen) == 23
-    assert set(seen) == ids
+    assert len(listed) == 23
+    assert set(listed) == ids
 
 
 def test_the_newest_stands_first_and_the_link_is_relative(script: Script) -> None:

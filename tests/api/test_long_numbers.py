@@ -1,4 +1,4 @@
-"""Numbers, days, ids and cursors of any length in a request are refused at once, and the answer is short."""
+"""Very long numbers, days, ids and cursors are refused at once with a short response."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document describes exactly the routes that exist, and nothing in it points nowhere."""
+"""The OpenAPI document describes exactly the existing routes, and all its references resolve."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,14 +8,14 @@ from flask import Flask
 
 from billing_admin.api.frame.routing import BASE, PUBLIC, ROUTES
 from tests.api.conftest import Script
-from tests.api.described import resolved
+from tests.api.openapi_check import resolved
 from tests.prepared import prepared
 
 
 @pytest.fixture
 @prepared
 def document(script: Script) -> Any:
-    """The document, as a script gets it."""
+    """The document, as a script reads it."""
     return script.get("/openapi.json").json
 
 
@@ -51,15 +51,15 @@ def _references(part: Any) -> Iterator[str]:
             yield part["$ref"]
         part = list(part.values())
     if isinstance(part, list):
-        for one in part:
-            yield from _references(one)
+        for item in part:
+            yield from _references(item)
 
 
 def test_every_operation_says_what_it_needs_and_what_it_refuses(document: Any) -> None:
-    seen = set()
+    operations = set()
     for item in document["paths"].values():
         for method, operation in item.items():
-            seen.add(operation["operationId"])
+            operations.add(operation["operationId"])
             assert operation["summary"].endswith(".")
             public = operation["operationId"] == "get_health"
             assert bool(operation["security"]) != public
@@ -73,15 +73,15 @@ def test_every_operation_says_what_it_needs_and_what_it_refuses(document: Any) -
                 for media in described["content"]:
                     assert (media == "application/problem+json") == (int(status) >= 400)
             assert {"name": operation["tags"][0]} in [{"name": tag["name"]} for tag in document["tags"]]
-    assert len(seen) == sum(len(item) for item in document["paths"].values())
+    assert len(operations) == sum(len(item) for item in document["paths"].values())
 
 
 def test_a_charge_in_and_out(document: Any) -> None:
-    asked = document["components"]["schemas"]["ChargeIn"]
-    assert asked["required"] == ["customer"]
-    assert asked["additionalProperties"] is False
-    assert "default" not in asked["properties"]["quantity"]
-    assert [kind["type"] for kind in asked["properties"]["quantity"]["anyOf"]] == ["string", "number"]
+    charge_in = document["components"]["schemas"]["ChargeIn"]
+    assert charge_in["required"] == ["customer"]
+    assert charge_in["additionalProperties"] is False
+    assert "default" not in charge_in["properties"]["quantity"]
+    assert [kind["type"] for kind in charge_in["properties"]["quantity"]["anyOf"]] == ["string", "number"]
     answered = document["components"]["schemas"]["ChargeOut"]
     assert answered["properties"]["amount"]["type"] == "string"
     batch = document["components"]["schemas"]["ChargeBatch"]["properties"]["charges"]

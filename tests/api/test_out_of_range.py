@@ -1,4 +1,4 @@
-"""Issue 12, point 4: days and cursors beyond what can be computed are refused by name."""
+"""Days and cursors that are out of range are refused by name."""
 
 from base64 import urlsafe_b64encode
 

@@ -1,4 +1,4 @@
-"""Payments over the API: recorded once, told what is wrong, allocated, withdrawn, reversed; balances and statements."""
+"""Payments over the API: recorded once, allocated, withdrawn, reversed; errors, balances and statements."""
 
 import csv
 import io
@@ -40,8 +40,8 @@ def test_a_payment_is_answered_whole(billed: Script) -> None:
     response = billed.post("/payments", payment(reference="R-1"))
     assert response.status_code == 201
     answer: Any = response.json
-    made = {(one["invoice"], one["amount"], one["made_on"]) for one in answer.pop("allocations")}
-    assert made == {(first, "100.00", TODAY), (second, "20.00", TODAY)}
+    created = {(row["invoice"], row["amount"], row["made_on"]) for row in answer.pop("allocations")}
+    assert created == {(first, "100.00", TODAY), (second, "20.00", TODAY)}
     read: Any = billed.get(f"/payments/{answer['id']}").json
     assert read | {"allocations": []} == answer | {"allocations": []}
     assert {
@@ -63,10 +63,10 @@ def test_posting_twice_is_safe(billed: Script) -> None:
     assert billed.post("/payments", payment(id=ID)).status_code == 201
     again = billed.post("/payments", payment(id=ID, amount=120.0, currency="EUR"))
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
-    other = billed.post("/payments", payment(id=ID, amount="121", allocate=[]))
-    assert (other.status_code, code(other)) == (409, "id_conflict")
-    told: Any = other.json
-    assert told["differs"] == ["amount", "allocate"]
+    changed = billed.post("/payments", payment(id=ID, amount="121", allocate=[]))
+    assert (changed.status_code, code(changed)) == (409, "id_conflict")
+    problem: Any = changed.json
+    assert problem["differs"] == ["amount", "allocate"]
 
 
 @pytest.mark.parametrize(
@@ -131,37 +131,37 @@ def test_a_repeated_reference_is_told(billed: Script) -> None:
 
 def test_allocating_withdrawing_and_reversing(billed: Script) -> None:
     first, second = numbers(billed)
-    made: Any = billed.post("/payments", payment(allocate=[])).json
-    address = f"/payments/{made['id']}"
-    assert made["unallocated"] == "120.00"
+    created: Any = billed.post("/payments", payment(allocate=[])).json
+    address = f"/payments/{created['id']}"
+    assert created["unallocated"] == "120.00"
     part = {"allocate": [{"invoice": second, "amount": "30"}]}
     answer: Any = billed.post(f"{address}/allocations", part).json
     assert answer["unallocated"] == "90.00"
     above = billed.post(f"{address}/allocations", {"allocate": [{"invoice": first, "amount": "90.01"}]})
     assert (above.status_code, code(above)) == (409, "above_payment")
     answer = billed.post(f"{address}/allocations", {"allocate": "oldest"}).json
-    assert [one["amount"] for one in answer["allocations"]] == ["30.00", "90.00"]
-    one = answer["allocations"][0]["id"]
+    assert [row["amount"] for row in answer["allocations"]] == ["30.00", "90.00"]
+    allocation_id = answer["allocations"][0]["id"]
     for _ in range(2):
-        answer = billed.post(f"{address}/allocations/{one}/withdraw").json
+        answer = billed.post(f"{address}/allocations/{allocation_id}/withdraw").json
         assert (answer["unallocated"], len(answer["allocations"])) == ("30.00", 1)
     assert billed.post(f"{address}/allocations/{NOBODY}/withdraw", {"reason": "?"}).status_code == 404
     for _ in range(2):
         answer = billed.post(f"{address}/reverse", {"reason": "Bounced"}).json
-        told = (answer["status"], answer["reversed_on"], answer["reversal_reason"], answer["unallocated"])
-        assert told == ("reversed", TODAY, "Bounced", "0.00")
+        facts = (answer["status"], answer["reversed_on"], answer["reversal_reason"], answer["unallocated"])
+        assert facts == ("reversed", TODAY, "Bounced", "0.00")
     assert answer["allocations"] == []
     assert code(billed.post(f"{address}/allocations", {"allocate": "oldest"})) == "payment_reversed"
 
 
 def test_a_reversal_says_why_and_when(billed: Script) -> None:
-    made: Any = billed.post("/payments", payment()).json
+    created: Any = billed.post("/payments", payment()).json
     for body, pointer in (
         ({}, "/reason"),
         ({"reason": " "}, "/reason"),
         ({"reason": "Bounced", "reversed_on": "2020-01-01"}, "/reversed_on"),
     ):
-        response = billed.post(f"/payments/{made['id']}/reverse", body)
+        response = billed.post(f"/payments/{created['id']}/reverse", body)
         assert (response.status_code, pointers(response)) == (422, [pointer])
     assert billed.post(f"/payments/{NOBODY}/reverse", {"reason": "x"}).status_code == 404
     assert billed.get("/payments/not-an-id").status_code == 404
@@ -181,7 +181,7 @@ def test_a_remainder_is_written_off(billed: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "count"),
     [
         ("", 2),
         ("customer=ACME", 2),
@@ -196,17 +196,17 @@ def test_a_remainder_is_written_off(billed: Script) -> None:
         ("to=2000-01-01", 0),
     ],
 )
-def test_the_list_and_the_file_have_the_same_filters(billed: Script, query: str, found: int) -> None:
+def test_the_list_and_the_file_have_the_same_filters(billed: Script, query: str, count: int) -> None:
     past = (now().date() - timedelta(days=3)).isoformat()
-    made: Any = billed.post("/payments", payment(method="card", reference="R-1", received_on=past)).json
-    billed.post(f"/payments/{made['id']}/reverse", {"reason": "Bounced"})
+    created: Any = billed.post("/payments", payment(method="card", reference="R-1", received_on=past)).json
+    billed.post(f"/payments/{created['id']}/reverse", {"reason": "Bounced"})
     billed.post("/payments", payment(amount="200"))
     listed: Any = billed.get(f"/payments?{query}").json
     rows = list(csv.DictReader(io.StringIO(billed.get(f"/payments.csv?{query}").text)))
-    assert [row["id"] for row in rows] == [one["id"] for one in listed["data"]]
-    assert len(rows) == found
+    assert [row["id"] for row in rows] == [item["id"] for item in listed["data"]]
+    assert len(rows) == count
     totals: Any = billed.get(f"/payments.csv?{query}&totals=1").json
-    assert totals["rows"] == found
+    assert totals["rows"] == count
 
 
 def test_the_file_tells_what_is_left(billed: Script) -> None:
@@ -267,9 +267,9 @@ def test_a_statement_runs(billed: Script) -> None:
     billed.post("/payments", payment(amount="120", reference="R-1"))
     answer: Any = billed.get("/customers/ACME/statement").json
     assert (answer["customer"], answer["from"], answer["to"]) == ("ACME", None, None)
-    (told,) = answer["statements"]
-    assert (told["currency"], told["opening"], told["closing"]) == ("EUR", "0.00", "30.00")
-    rows = [(one["kind"], one["number"], one["amount"], one["balance"]) for one in told["entries"]]
+    (statement,) = answer["statements"]
+    assert (statement["currency"], statement["opening"], statement["closing"]) == ("EUR", "0.00", "30.00")
+    rows = [(row["kind"], row["number"], row["amount"], row["balance"]) for row in statement["entries"]]
     assert rows == [
         ("invoice", first, "100.00", "100.00"),
         ("invoice", second, "50.00", "150.00"),

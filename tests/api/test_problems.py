@@ -1,4 +1,4 @@
-"""Whatever goes wrong below /api/, the answer is a problem document that says so."""
+"""Every error below /api/ is answered with a problem document."""
 
 from typing import Any
 

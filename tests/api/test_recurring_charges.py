@@ -32,7 +32,7 @@ def post(app: Flask, id: str, through: date) -> int:
 
 def test_every_default_is_filled_in_and_the_next_charges_shown(script: Script) -> None:
     charge = made(script, quantity="2")
-    coming = [(one["period_from"], one["period_to"], one["amount"]) for one in charge.pop("next")]
+    coming = [(item["period_from"], item["period_to"], item["amount"]) for item in charge.pop("next")]
     assert coming == [
         ("2026-01-31", "2026-02-27", "0.1"),
         ("2026-02-28", "2026-03-30", "0.1"),
@@ -51,8 +51,8 @@ def test_sent_again_it_is_stored_once(script: Script) -> None:
     first, again = script.post(AT, body), script.post(AT, body | {"unit_price": 2.5})
     assert (first.status_code, again.status_code, again.json) == (201, 200, first.json)
     assert again.headers["Idempotent-Replayed"] == "true"
-    other = script.post(AT, body | {"interval": "yearly", "quantity": "3"})
-    assert (other.status_code, code(other), (other.json or {})["differs"]) == (
+    changed = script.post(AT, body | {"interval": "yearly", "quantity": "3"})
+    assert (changed.status_code, code(changed), (changed.json or {})["differs"]) == (
         409, "id_conflict", ["quantity", "interval"]
     )  # fmt: skip
 

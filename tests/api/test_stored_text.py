@@ -1,4 +1,4 @@
-"""Text of earlier versions: a repeat is answered as before, other fields can be changed, new text is refused."""
+"""Text stored by earlier versions: repeats still succeed, other fields can change, new text of that kind is refused."""
 
 from typing import Any
 from uuid import uuid4
@@ -57,15 +57,15 @@ def test_a_repeat_of_stored_text_is_answered_with_the_original_and_new_text_is_r
     script: Script, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     path, body, place = CREATED[kind]
-    asked = new_id() | body
-    stored = store(script, monkeypatch, path, asked)
-    again = script.post(path, asked)
+    request_body = new_id() | body
+    stored = store(script, monkeypatch, path, request_body)
+    again = script.post(path, request_body)
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true"), again.text
     assert again.json == stored
-    other = script.post(path, asked | new_id() | ({"code": "new"} if kind == "service" else {}))
-    assert (other.status_code, code(other)) == (422, "unprintable")
-    assert place in pointers(other)
-    assert REFUSED in other.text
+    changed = script.post(path, request_body | new_id() | ({"code": "new"} if kind == "service" else {}))
+    assert (changed.status_code, code(changed)) == (422, "unprintable")
+    assert place in pointers(changed)
+    assert REFUSED in changed.text
 
 
 def test_a_batch_that_repeats_stored_text_is_answered_and_each_new_row_is_refused_by_its_place(
@@ -80,7 +80,7 @@ def test_a_batch_that_repeats_stored_text_is_answered_and_each_new_row_is_refuse
 
 
 def _issued(script: Script) -> str:
-    """An issued invoice over 5.00 EUR; its number."""
+    """Issue an invoice over 5.00 EUR and return its number."""
     script.post("/charges", CHARGE | {"description": "x"})
     run = script.post("/billing-runs", {"through": "2026-11-30", "issue": True, "issue_date": "2026-11-22"})
     assert run.status_code == 201, run.text
@@ -92,11 +92,11 @@ def test_a_repeat_of_a_credit_note_and_of_a_write_off_is_answered_with_the_origi
 ) -> None:
     number = _issued(script)
     for verb, amount in (("credit", "1.00"), ("write-off", "4.00")):
-        asked = new_id() | {"amount": amount, "reason": OLD}
-        refused = script.post(f"/invoices/{number}/{verb}", asked)
+        body = new_id() | {"amount": amount, "reason": OLD}
+        refused = script.post(f"/invoices/{number}/{verb}", body)
         assert (refused.status_code, pointers(refused)) == (422, ["/reason"])
-        store(script, monkeypatch, f"/invoices/{number}/{verb}", asked)
-        again = script.post(f"/invoices/{number}/{verb}", asked)
+        store(script, monkeypatch, f"/invoices/{number}/{verb}", body)
+        again = script.post(f"/invoices/{number}/{verb}", body)
         assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
 
 
@@ -123,11 +123,11 @@ def test_a_repeat_of_a_correction_is_answered_and_a_correction_takes_the_stored_
     charge = new_id() | CHARGE | {"description": OLD, "metadata": {"note": OLD}}
     store(script, monkeypatch, "/charges", charge)
     corrected = new_id() | {"reason": "Four, not five", "amount": "4.00"}
-    made = script.post(f"/charges/{charge['id']}/correct", corrected)
-    assert (made.status_code, made.json["description"]) == (201, OLD), made.text  # type: ignore[index]
+    created = script.post(f"/charges/{charge['id']}/correct", corrected)
+    assert (created.status_code, created.json["description"]) == (201, OLD), created.text  # type: ignore[index]
     assert script.post(f"/charges/{charge['id']}/correct", corrected).status_code == 200
-    other = script.post(f"/charges/{corrected['id']}/correct", {"reason": "x", "description": OLD + "!"})
-    assert (other.status_code, pointers(other)) == (422, ["/description"])
+    changed = script.post(f"/charges/{corrected['id']}/correct", {"reason": "x", "description": OLD + "!"})
+    assert (changed.status_code, pointers(changed)) == (422, ["/description"])
 
 
 def test_other_fields_of_a_customer_and_a_service_with_stored_text_can_be_changed(

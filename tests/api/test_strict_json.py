@@ -1,4 +1,4 @@
-"""A body is read as it is written, or refused. `test_bodies.py` tries it on each route that takes one."""
+"""A body is read exactly or refused. `test_bodies.py` tests the same over HTTP on each route with a body."""
 
 import json
 from decimal import Decimal
@@ -100,9 +100,9 @@ def test_the_place_of_a_number_that_is_none() -> None:
     ],
 )
 def test_numbers_come_as_they_are_written(text: str, value: Decimal | int) -> None:
-    found = strict_json.read_json(text.encode())
-    assert found == value
-    assert str(found) == str(value)
+    content = strict_json.read_json(text.encode())
+    assert content == value
+    assert str(content) == str(value)
 
 
 def test_minus_zero_stays_minus_zero() -> None:

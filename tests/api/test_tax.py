@@ -1,4 +1,4 @@
-"""Tax over the API: treatments, prices that include tax, rates that change, and how an invoice's numbers came about."""
+"""Tax over the API: treatments, prices that include tax, changed rates, and the explanation of an invoice."""
 
 from datetime import date
 from decimal import Decimal
@@ -17,9 +17,9 @@ CHARGE = {"customer": "ACME", "service": "hosting", "quantity": "20", "incurred_
 
 
 def test_a_customers_treatment(script: Script) -> None:
-    made: Any = script.post("/customers", {"name": "Export Ltd", "currency": "EUR", "tax_treatment": "export"})
-    assert (made.status_code, made.json["tax_treatment"]) == (201, "export")
-    ref, tag = made.json["reference"], {"If-Match": made.headers["ETag"]}
+    created: Any = script.post("/customers", {"name": "Export Ltd", "currency": "EUR", "tax_treatment": "export"})
+    assert (created.status_code, created.json["tax_treatment"]) == (201, "export")
+    ref, tag = created.json["reference"], {"If-Match": created.headers["ETag"]}
     assert script.get("/customers/ACME").json["tax_treatment"] == "standard"  # type: ignore[index]
     wrong = script.patch(f"/customers/{ref}", {"tax_treatment": "other"}, headers=tag)
     assert (wrong.status_code, pointers(wrong)) == (422, ["/tax_treatment"])
@@ -28,12 +28,12 @@ def test_a_customers_treatment(script: Script) -> None:
 
 
 def test_a_price_that_includes_tax(script: Script) -> None:
-    asked = {"code": "shop", "prices": {"EUR": "11.90", "USD": "12"}, "prices_include_tax": ["EUR"]}
-    made: Any = script.post("/services", asked)
-    assert (made.status_code, made.json["prices_include_tax"]) == (201, ["EUR"])
-    assert script.post("/services", asked).headers["Idempotent-Replayed"] == "true"
-    assert script.post("/services", asked | {"prices_include_tax": []}).json["differs"] == ["prices_include_tax"]  # type: ignore[index]
-    tag = {"If-Match": made.headers["ETag"]}
+    body = {"code": "shop", "prices": {"EUR": "11.90", "USD": "12"}, "prices_include_tax": ["EUR"]}
+    created: Any = script.post("/services", body)
+    assert (created.status_code, created.json["prices_include_tax"]) == (201, ["EUR"])
+    assert script.post("/services", body).headers["Idempotent-Replayed"] == "true"
+    assert script.post("/services", body | {"prices_include_tax": []}).json["differs"] == ["prices_include_tax"]  # type: ignore[index]
+    tag = {"If-Match": created.headers["ETag"]}
     wrong = script.patch("/services/shop", {"prices_include_tax": ["GBP"]}, headers=tag)
     assert (wrong.status_code, pointers(wrong)) == (422, ["/prices_include_tax"])
     changed: Any = script.patch("/services/shop", {"prices_include_tax": ["USD"]}, headers=tag).json
@@ -42,12 +42,12 @@ def test_a_price_that_includes_tax(script: Script) -> None:
 
 def test_a_charge_says_whether_its_price_includes_tax(script: Script) -> None:
     net: Any = script.post("/charges", CHARGE).json
-    own: Any = script.post("/charges", CHARGE | {"unit_price": "1", "tax_included": True, "id": str(uuid4())}).json
-    assert (net["tax_included"], own["tax_included"]) == (False, True)
-    again = script.post("/charges", CHARGE | {"unit_price": "1", "id": own["id"]})
-    assert (again.status_code, again.json) == (200, own)
-    other = script.post("/charges", CHARGE | {"unit_price": "1", "tax_included": False, "id": own["id"]})
-    assert (other.status_code, other.json["differs"]) == (409, ["tax_included"])  # type: ignore[index]
+    charge: Any = script.post("/charges", CHARGE | {"unit_price": "1", "tax_included": True, "id": str(uuid4())}).json
+    assert (net["tax_included"], charge["tax_included"]) == (False, True)
+    again = script.post("/charges", CHARGE | {"unit_price": "1", "id": charge["id"]})
+    assert (again.status_code, again.json) == (200, charge)
+    changed = script.post("/charges", CHARGE | {"unit_price": "1", "tax_included": False, "id": charge["id"]})
+    assert (changed.status_code, changed.json["differs"]) == (409, ["tax_included"])  # type: ignore[index]
     refused = script.post("/charges", CHARGE | {"tax_included": True})
     assert (refused.status_code, code(refused), pointers(refused)) == (422, "other_price", ["/tax_included"])
 
@@ -64,7 +64,7 @@ def test_rates_with_their_changes(script: Script) -> None:
 @pytest.fixture
 @prepared
 def number(script: Script, session: Session) -> str:
-    """The number of an invoice over a net line and one at a price that includes tax."""
+    """Return the number of an invoice with a net line and a line whose price includes tax."""
     make_tax_rate()
     make_service(code="a", tax_rate="VAT19", prices={"EUR": Decimal("0.333")})
     make_service(code="b", tax_rate="VAT19", prices={"EUR": Decimal("0.333")}, prices_include_tax=["EUR"])
@@ -83,13 +83,13 @@ def test_an_invoice_tells_gross_and_included_tax(script: Script, number: str) ->
 
 
 def test_an_invoice_is_explained(script: Script, number: str) -> None:
-    told: Any = script.get(f"/invoices/{number}/explain").json
-    assert (told["number"], told["currency"], told["adds_up"]) == (number, "EUR", True)
-    assert told["total"] == {"stored": "1.13", "computed": "1.13"}
-    net, inclusive = told["lines"]
+    explanation: Any = script.get(f"/invoices/{number}/explain").json
+    assert (explanation["number"], explanation["currency"], explanation["adds_up"]) == (number, "EUR", True)
+    assert explanation["total"] == {"stored": "1.13", "computed": "1.13"}
+    net, inclusive = explanation["lines"]
     assert (net["exact_sum"], net["rounded"]["stored"], net["included_percent"]) == ("0.666", "0.67", None)
     assert (inclusive["rounded"]["stored"], inclusive["net"]["computed"]) == ("0.33", "0.28")
-    assert [(tax["included"], tax["lines"], tax["amount"], tax["tax"]["computed"]) for tax in told["taxes"]] == [
+    assert [(tax["included"], tax["lines"], tax["amount"], tax["tax"]["computed"]) for tax in explanation["taxes"]] == [
         (False, [1], "0.67", "0.13"),
         (True, [2], "0.33", "0.05"),
     ]

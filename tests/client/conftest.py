@@ -1,4 +1,4 @@
-"""The Python client, and a server for it: the product in this process, the product behind gunicorn, or a stand-in."""
+"""The Python client, and servers for it: the product in this process, the product behind gunicorn, and a stand-in."""
 
 import threading
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from tests.prepared import prepared
 
 @contextmanager
 def in_this_process(app: Flask, context: SSLContext | None = None) -> Iterator[str]:
-    """The address of the product on a free port, in threads of this process."""
+    """Yield the address of the product on a free port, served by threads of this process."""
     server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context)
-    vars(server)["daemon_threads"] = True  # a connection that is kept open keeps its thread
+    vars(server)["daemon_threads"] = True  # each open connection occupies a thread
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -33,15 +33,15 @@ def in_this_process(app: Flask, context: SSLContext | None = None) -> Iterator[s
 
 
 def make_token(app: Flask, *scopes: str) -> str:
-    """A token with these scopes, or all."""
+    """Make a token with these scopes, by default all."""
     from billing_admin import clock  # noqa: PLC0415 - the product is imported after pytest-cov starts
     from billing_admin.db.transactions import transaction  # noqa: PLC0415
     from billing_admin.domain.access import SCOPES, SYSTEM  # noqa: PLC0415
     from billing_admin.operations.access import tokens  # noqa: PLC0415
 
     with app.app_context():
-        asked = scopes or tuple(SCOPES)
-        return transaction(tokens.create, "client", asked, 365, actor=SYSTEM, now=clock.now())[1]
+        granted = scopes or tuple(SCOPES)
+        return transaction(tokens.create, "client", granted, 365, actor=SYSTEM, now=clock.now())[1]
 
 
 @pytest.fixture
@@ -78,6 +78,6 @@ def gunicorn(app: Flask, token: str) -> Iterator[str]:
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
-    """A server that answers what a test tells it to."""
+    """A server with responses that the test sets."""
     with StandIn() as server:
         yield server

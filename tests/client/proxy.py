@@ -1,4 +1,4 @@
-"""What stands between client and server on a bad day: it eats answers, cuts connections, delays, and says it is busy. Seeded."""
+"""A proxy that loses responses, cuts connections, delays, and answers 503, at random with a seed."""
 
 import http.client
 import socket
@@ -23,7 +23,7 @@ FATES = {
 
 
 class Proxy:
-    """Forwards HTTP to `address`, each request to a fate of its own; `met` counts them."""
+    """Forwards HTTP to `address` with a random fault for each request; `met` counts the faults."""
 
     def __init__(self, address: str, seed: int) -> None:
         self.host = address.removeprefix("http://")
@@ -35,7 +35,7 @@ class Proxy:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def fate(self) -> tuple[str, float]:
-        """What becomes of the next request, and how large a part of it gets through."""
+        """Return the fault of the next request, and the part of the response that is sent."""
         with self.lock:
             [fate] = self.chance.choices(list(FATES), list(FATES.values()))
             self.met[fate] += 1
@@ -55,7 +55,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who asked may be gone."""
+        """Ignore clients that have disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

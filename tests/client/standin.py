@@ -1,4 +1,4 @@
-"""A server that answers from a list, and remembers what it was asked."""
+"""A server that answers from a list and records the requests."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ TOKEN = "bil_only-for-tests"
 
 @dataclass(frozen=True)
 class Said:
-    """One answer. `cut` says how many bytes of the body go out before the connection ends; `slow` waits before each byte."""
+    """A response. `cut` is the number of bytes after which the connection ends; `slow` is the pause before each byte."""
 
     status: int = 200
     content: Any = None
@@ -29,7 +29,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request."""
+    """A recorded request."""
 
     method: str
     path: str
@@ -45,11 +45,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who asked may be gone."""
+        """Ignore clients that have disconnected."""
 
 
 class StandIn:
-    """Answers each request with the next of `answers`; the last one is for all that follow."""
+    """Answers each request with the next of `answers`, and repeats the last."""
 
     def __init__(self) -> None:
         self.answers: list[Said] = []
@@ -61,7 +61,7 @@ class StandIn:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def says(self, *answers: Said) -> None:
-        """What comes next."""
+        """Set the next responses."""
         self.answers = list(answers)
 
     def __enter__(self) -> Self:
@@ -80,39 +80,39 @@ class _Handler(BaseHTTPRequestHandler):
     stand_in: StandIn
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         stand_in, body = self.stand_in, self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with stand_in.lock:
             stand_in.asked.append(Asked(self.command, self.path, dict(self.headers), body))
-            said = stand_in.answers.pop(0) if len(stand_in.answers) > 1 else stand_in.answers[0]
-        if not said.silent:
-            self._answer(said)
-        self.close_connection = said.silent or said.cut is not None
+            answer = stand_in.answers.pop(0) if len(stand_in.answers) > 1 else stand_in.answers[0]
+        if not answer.silent:
+            self._answer(answer)
+        self.close_connection = answer.silent or answer.cut is not None
 
     do_POST = do_PATCH = do_GET  # noqa: N815 - the names that http.server looks for
 
-    def _answer(self, said: Said) -> None:
-        self.send_response_only(said.status)  # without a date, which a test may give
-        for name, value in {"Content-Type": said.type, **said.headers}.items():
+    def _answer(self, answer: Said) -> None:
+        self.send_response_only(answer.status)  # without a date, which a test may set
+        for name, value in {"Content-Type": answer.type, **answer.headers}.items():
             self.send_header(name, value)
-        if "Transfer-Encoding" not in said.headers:
-            self.send_header("Content-Length", str(len(said.body)))
+        if "Transfer-Encoding" not in answer.headers:
+            self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        if said.slow:
-            self._trickle(said)
+        if answer.slow:
+            self._trickle(answer)
         else:
-            self.wfile.write(said.body[: said.cut])
+            self.wfile.write(answer.body[: answer.cut])
 
-    def _trickle(self, said: Said) -> None:
-        for byte in said.body:
-            self.stand_in.ended.wait(said.slow)
+    def _trickle(self, answer: Said) -> None:
+        for byte in answer.body:
+            self.stand_in.ended.wait(answer.slow)
             self.wfile.write(bytes([byte]))
 
 
 def problem(status: int, code: str, **headers: str) -> Said:
-    """A problem document."""
+    """Return a problem document as a response."""
     content = {"status": status, "code": code, "detail": "No.", "instance": "request-1", "errors": []}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Said(status, content, named, "application/problem+json")

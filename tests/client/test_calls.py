@@ -1,4 +1,4 @@
-"""The table of calls is the API's: every route is in it, and each says truly whether it may be sent again."""
+"""The client's table of calls: it has every route of the API, and each says correctly whether it may be repeated."""
 
 import dataclasses
 from typing import Any
@@ -55,11 +55,11 @@ def test_what_may_be_sent_again(name: str) -> None:
 
 
 def fields_of(kind: Any) -> set[str]:
-    return {one.name.rstrip("_") for one in dataclasses.fields(kind)}
+    return {field.name.rstrip("_") for field in dataclasses.fields(kind)}
 
 
 def test_every_answer_of_the_server_is_read_whole() -> None:
-    """Each field that the API answers with is one of the client's."""
+    """The client has each field of the API's responses."""
     known = [fields_of(kind) for kind in vars(answers).values() if dataclasses.is_dataclass(kind)]
     known.append(fields_of(answers.Preview) | fields_of(answers.BillingRun))  # one answer of the API
     for route in ROUTES:

@@ -1,4 +1,4 @@
-"""Where the server is and with which token: said once, never guessed, never shown."""
+"""The configuration of the client: address and token are set explicitly and the token is never shown."""
 
 import pickle
 import re
@@ -20,12 +20,12 @@ def test_it_comes_from_arguments_before_the_environment(stand_in: StandIn, monke
     Client(stand_in.address + "/", TOKEN).charges.get(CHARGE["id"])
     monkeypatch.setenv("BILLING_URL", stand_in.address)
     Client().charges.get(CHARGE["id"])
-    assert [one.headers["Authorization"] for one in stand_in.asked] == [f"Bearer {TOKEN}", "Bearer bil_other"]
-    assert {one.path for one in stand_in.asked} == {f"/api/v1/charges/{CHARGE['id']}"}
+    assert [request.headers["Authorization"] for request in stand_in.asked] == [f"Bearer {TOKEN}", "Bearer bil_other"]
+    assert {request.path for request in stand_in.asked} == {f"/api/v1/charges/{CHARGE['id']}"}
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("arguments", "message"),
     [
         ({}, "Set the variable BILLING_URL"),
         ({"base_url": " ", "token": TOKEN}, "Set the variable BILLING_URL"),
@@ -41,11 +41,13 @@ def test_it_comes_from_arguments_before_the_environment(stand_in: StandIn, monke
         ({"base_url": HTTPS, "token": TOKEN, "deadline": 0}, "more than 0 seconds"),
     ],
 )
-def test_what_is_missing_or_unsafe_is_said(given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_or_unsafe_is_said(
+    arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("BILLING_URL", raising=False)
     monkeypatch.delenv("BILLING_TOKEN", raising=False)
-    with pytest.raises(NotConfigured, match=said) as caught:
-        Client(**given)
+    with pytest.raises(NotConfigured, match=message) as caught:
+        Client(**arguments)
     assert "hunter2" not in str(caught.value)
 
 
@@ -58,7 +60,7 @@ def test_plain_http_is_for_this_machine(address: str) -> None:
 def test_the_token_shows_nowhere() -> None:
     client = Client(HTTPS, TOKEN)
     shown = [repr(client), str(vars(client)), repr(vars(client._transport)), repr(client.charges)]
-    assert not any(TOKEN in one for one in shown)
+    assert not any(TOKEN in text for text in shown)
 
 
 def test_an_exception_can_cross_processes() -> None:

@@ -1,4 +1,4 @@
-"""Answers eaten, connections cut, scripts killed: each charge arrives once, and the sum is right to the last decimal."""
+"""Lost responses, cut connections, killed scripts: each charge is stored once, and the sum is exact."""
 
 import csv
 import os
@@ -33,19 +33,19 @@ EXACT = Context(prec=100)
 SECONDS = 60
 CHARGES = 10_000
 THREADS = 16
-ROWS = 6_000  # ten examples on a busy machine store some 3,000 before they are killed
+ROWS = 6_000  # ten processes on a busy machine store about 3,000 charges before they are killed
 KILLS = 10
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tries are what is tested, not the patience."""
+    """Shorten the pauses between attempts."""
     monkeypatch.setattr("billing_client.transport.FIRST_PAUSE", 0.01)
     monkeypatch.setattr("billing_client.transport.LONGEST_PAUSE", 0.2)
 
 
 def amounts(count: int, seed: int) -> list[Decimal]:
-    """Amounts of up to twelve digits after the point, of any sign."""
+    """Return random amounts of either sign with up to twelve decimals."""
     chance = Random(seed)
     return [Decimal(chance.randrange(-(10**9), 10**15) or 1).scaleb(-chance.randrange(13)) for _ in range(count)]
 
@@ -55,7 +55,7 @@ def exact_sum(values: Any) -> Decimal:
 
 
 def assert_stored(session: Session, expected: list[Decimal]) -> None:
-    """Just these are stored, each once, and all that must hold does."""
+    """Check that exactly these charges are stored, each once, and that doctor finds no errors."""
     session.rollback()
     stored = session.scalars(select(Charge.amount)).all()
     assert len(stored) == len(expected)
@@ -81,7 +81,7 @@ def test_ten_thousand_charges_arrive_once(gunicorn: str, token: str, session: Se
 
 
 def test_sixteen_threads_share_one_client(gunicorn: str, token: str, session: Session) -> None:
-    """Each thread posts one by one and in batches, and half of it is what its neighbour posts as well."""
+    """Each thread posts singly and in batches, and repeats half of its neighbour's charges."""
     values = amounts(THREADS * 40, 8)
     events = [values[n * 40 : n * 40 + 40] for n in range(THREADS)]
 
@@ -92,21 +92,21 @@ def test_sixteen_threads_share_one_client(gunicorn: str, token: str, session: Se
         ]
 
     def work(thread: int) -> int:
-        own, neighbours = charges(thread), charges((thread + 1) % THREADS)
-        one_by_one = [client.charges.create(**one) for one in own[:10]]
-        assert [one.amount for one in one_by_one] == events[thread][:10]
-        posted = [client.charges.create_many(rows, batch_size=7) for rows in (own, neighbours[:20])]
-        return sum(one.created for one in posted) + sum(not one.replayed for one in one_by_one)
+        own_charges, neighbours = charges(thread), charges((thread + 1) % THREADS)
+        one_by_one = [client.charges.create(**charge) for charge in own_charges[:10]]
+        assert [charge.amount for charge in one_by_one] == events[thread][:10]
+        posted = [client.charges.create_many(rows, batch_size=7) for rows in (own_charges, neighbours[:20])]
+        return sum(totals.created for totals in posted) + sum(not charge.replayed for charge in one_by_one)
 
     with Proxy(gunicorn, 8) as proxy, Client(proxy.address, token) as client, ThreadPoolExecutor(THREADS) as threads:
-        told = sum(threads.map(work, range(THREADS)))
-    assert told <= len(values)  # an answer that was eaten told nobody of its charges
+        outcome = sum(threads.map(work, range(THREADS)))
+    assert outcome <= len(values)  # the charges of a lost response are counted by no thread
     assert_stored(session, values)
 
 
 @pytest.fixture
 def usage(tmp_path: Path) -> tuple[Path, list[Decimal]]:
-    """A file of usage, and what its rows come to."""
+    """A file of usage, and the sum of its rows."""
     file, values = tmp_path / "usage.csv", amounts(ROWS, 9)
     with file.open("w", newline="") as text:
         writer = csv.writer(text)
@@ -116,14 +116,14 @@ def usage(tmp_path: Path) -> tuple[Path, list[Decimal]]:
 
 
 def start(file: Path, home: str, token: str) -> "subprocess.Popen[str]":
-    """The example, in a process of its own."""
+    """Start the example as a process."""
     environment = os.environ | {"BILLING_URL": home, "BILLING_TOKEN": token, "PYTHONPATH": str(ROOT / "client")}
     command = [sys.executable, str(EXAMPLE), str(file), "--batch-size", "50"]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def ended(process: "subprocess.Popen[str]") -> dict[str, int]:
-    """What it printed at its end, by name."""
+    """Return the totals that the process printed, by name."""
     output, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, errors) == (0, "")
     return {name: int(count) for count, name in re.findall(r"(\d+) (rows|created|posted before|refused)", output)}
@@ -131,10 +131,10 @@ def ended(process: "subprocess.Popen[str]") -> dict[str, int]:
 
 def test_two_processes_post_the_same_file(gunicorn: str, token: str, session: Session, usage: Any) -> None:
     file, values = usage
-    one, two = [ended(process) for process in [start(file, gunicorn, token), start(file, gunicorn, token)]]
-    assert one["rows"] == two["rows"] == ROWS
-    assert one["created"] + two["created"] == ROWS
-    assert one["posted before"] + two["posted before"] == ROWS
+    first, second = [ended(process) for process in [start(file, gunicorn, token), start(file, gunicorn, token)]]
+    assert first["rows"] == second["rows"] == ROWS
+    assert first["created"] + second["created"] == ROWS
+    assert first["posted before"] + second["posted before"] == ROWS
     assert_stored(session, values)
 
 
@@ -144,9 +144,9 @@ def stored(session: Session) -> int:
 
 
 def kill_at_work(process: "subprocess.Popen[str]", session: Session, chance: Random) -> None:
-    """Kill it once it has stored some more, or, one time in five, whatever it is doing by then."""
-    wanted = stored(session) + chance.randrange(20, 200) if chance.random() < 0.8 else 0
-    while stored(session) < wanted and process.poll() is None:
+    """Kill the process after it has stored some charges, or, one time in five, at once."""
+    target = stored(session) + chance.randrange(20, 200) if chance.random() < 0.8 else 0
+    while stored(session) < target and process.poll() is None:
         time.sleep(0.005)
     time.sleep(chance.uniform(0, 0.03))
     process.send_signal(signal.SIGKILL)
@@ -163,9 +163,11 @@ def test_the_example_is_killed_ten_times_and_run_again(gunicorn: str, token: str
         assert process.returncode == -signal.SIGKILL, "the example was over too soon to be killed"
     before = stored(session)
     assert 0 < before < ROWS
-    told = ended(start(file, gunicorn, token))
-    assert (told["rows"], told["created"] + told["posted before"], told["refused"]) == (ROWS, ROWS, 0)
-    assert told["posted before"] >= before  # what the dead had sent last may have been stored after we looked
+    outcome = ended(start(file, gunicorn, token))
+    assert (outcome["rows"], outcome["created"] + outcome["posted before"], outcome["refused"]) == (ROWS, ROWS, 0)
+    assert (
+        outcome["posted before"] >= before
+    )  # the last batch of the killed process may have been stored after the count
     assert_stored(session, values)
     assert ended(start(file, gunicorn, token))["created"] == 0
     assert_stored(session, values)

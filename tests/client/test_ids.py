@@ -1,4 +1,4 @@
-"""The ids that come out of the caller's own events: the same for ever, and never the same for two."""
+"""Ids derived from the caller's events: always the same, and different for different events."""
 
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -15,7 +15,7 @@ PARTS = st.one_of(st.text(), st.integers(), st.dates(), st.decimals(allow_nan=Fa
 
 
 def test_an_id_is_what_it_was_when_the_first_version_came_out() -> None:
-    """Whoever changes this charges every customer again whose script is started again."""
+    """A change of these ids would charge customers again when a script is restarted."""
     event = "meter-7", date(2026, 11, 22), 4711, Decimal("2.50"), UUID(int=1)
     assert charge_id(*event) == UUID("b2940873-2ffd-55b8-baf3-e19f4df30039")
     assert charge_id("é") == UUID("50f4110a-6414-521b-8915-20a2ce2c58a1")
@@ -29,12 +29,12 @@ def test_an_id_is_the_same_each_time(parts: list[Any]) -> None:
 
 
 @given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
-def test_two_events_have_two_ids(one: list[str], two: list[str]) -> None:
-    assert (charge_id("x", *one) == charge_id("x", *two)) == (one == two)
+def test_two_events_have_two_ids(first: list[str], second: list[str]) -> None:
+    assert (charge_id("x", *first) == charge_id("x", *second)) == (first == second)
 
 
 @pytest.mark.parametrize(
-    ("one", "two"),
+    ("first", "second"),
     [
         ((7,), ("7",)),
         ((date(2026, 11, 22),), ("2026-11-22",)),
@@ -48,19 +48,19 @@ def test_two_events_have_two_ids(one: list[str], two: list[str]) -> None:
         ),
     ],
 )
-def test_what_is_written_alike_is_alike(one: tuple[Any, ...], two: tuple[Any, ...]) -> None:
-    assert charge_id(*one) == charge_id(*two)
+def test_what_is_written_alike_is_alike(first: tuple[Any, ...], second: tuple[Any, ...]) -> None:
+    assert charge_id(*first) == charge_id(*second)
 
 
 @pytest.mark.parametrize(
-    ("one", "two"), [(("ab", "c"), ("a", "bc")), (("a",), ("a", "")), (("1:a",), ("a",)), ((1, 23), (12, 3))]
+    ("first", "second"), [(("ab", "c"), ("a", "bc")), (("a",), ("a", "")), (("1:a",), ("a",)), ((1, 23), (12, 3))]
 )
-def test_where_a_part_ends_counts(one: tuple[Any, ...], two: tuple[Any, ...]) -> None:
-    assert charge_id(*one) != charge_id(*two)
+def test_where_a_part_ends_counts(first: tuple[Any, ...], second: tuple[Any, ...]) -> None:
+    assert charge_id(*first) != charge_id(*second)
 
 
 @pytest.mark.parametrize(
-    ("parts", "kind", "said"),
+    ("parts", "kind", "message"),
     [
         ((), ValueError, "at least one part"),
         (("", ""), ValueError, "at least one part"),
@@ -69,11 +69,11 @@ def test_where_a_part_ends_counts(one: tuple[Any, ...], two: tuple[Any, ...]) ->
         ((True,), TypeError, "a bool"),
         ((b"a",), TypeError, "a bytes"),
         ((Decimal("NaN"),), ValueError, "not a number"),
-        ((datetime(2026, 11, 22),), ValueError, "without a time zone"),  # noqa: DTZ001 - that is what is refused
+        ((datetime(2026, 11, 22),), ValueError, "without a time zone"),  # noqa: DTZ001 - the test needs one without a time zone
     ],
 )
-def test_what_names_no_event_is_refused(parts: tuple[Any, ...], kind: type[Exception], said: str) -> None:
-    with pytest.raises(kind, match=said):
+def test_what_names_no_event_is_refused(parts: tuple[Any, ...], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
         charge_id(*parts)
 
 
@@ -82,5 +82,5 @@ def test_fresh_ids_sort_by_time_and_differ() -> None:
     assert len(set(ids)) == 1000
     assert {(id.version, id.variant) for id in ids} == {(7, "specified in RFC 4122")}
     moments = [id.int >> 80 for id in ids]
-    assert all(one <= two for one, two in pairwise(moments))
+    assert all(first <= second for first, second in pairwise(moments))
     assert abs(moments[0] / 1000 - time.time()) < 60

@@ -1,4 +1,4 @@
-"""The distribution: old Pythons can read it, it is typed, and needs urllib3 alone. `make client` builds and installs it."""
+"""The distribution: it supports old Pythons, is typed, and needs only urllib3. `make client` builds and installs it."""
 
 import ast
 import subprocess
@@ -27,19 +27,19 @@ def test_the_oldest_python_can_read_it(file: Path) -> None:
 
 
 def _annotations(node: ast.AST) -> list[ast.expr]:
-    found = [getattr(node, "annotation", None), getattr(node, "returns", None)]
-    return [one for one in found if one is not None]
+    annotations = [getattr(node, "annotation", None), getattr(node, "returns", None)]
+    return [annotation for annotation in annotations if annotation is not None]
 
 
 def _is_type(node: ast.expr) -> bool:
-    """Whether it looks like one: None, or a name with a capital letter."""
+    """Return whether the node looks like a type: None, or a name with a capital letter."""
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
     return (isinstance(node, ast.Constant) and node.value is None) or (name[:1].isupper() and not name.isupper())
 
 
 def test_it_needs_urllib3_alone_and_is_typed() -> None:
     project = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
-    assert [one.partition(">")[0] for one in project["dependencies"]] == ["urllib3"]
+    assert [dependency.partition(">")[0] for dependency in project["dependencies"]] == ["urllib3"]
     assert project["requires-python"] == ">=3.9"
     assert (FOLDER / "billing_client" / "py.typed").exists()
     imported = {
@@ -48,7 +48,7 @@ def test_it_needs_urllib3_alone_and_is_typed() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         for name in _imports(node)
     }
-    # typing_extensions is read by type checkers only: each of them knows it
+    # only type checkers read typing_extensions, and all of them include it
     assert imported - sys.stdlib_module_names == {"billing_client", "typing_extensions", "urllib3"}
 
 

@@ -1,4 +1,4 @@
-"""Each kind of problem that the API has, made on the real one: the exception it becomes, and what that carries."""
+"""Each kind of problem of the real API, and the exception that it becomes, with its attributes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -63,9 +63,9 @@ TABLE: dict[str, tuple[Do, type[BillingError], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", TABLE)
-def test_each_problem_has_its_exception(billing: Client, what: str) -> None:
-    do, kind, status, code = TABLE[what]
+@pytest.mark.parametrize("problem_name", TABLE)
+def test_each_problem_has_its_exception(billing: Client, problem_name: str) -> None:
+    do, kind, status, code = TABLE[problem_name]
     with pytest.raises(kind) as caught:
         do(billing)
     error = caught.value
@@ -88,7 +88,7 @@ def test_a_conflict_says_what_differs(billing: Client) -> None:
 def test_what_is_invalid_says_where(billing: Client) -> None:
     with pytest.raises(Invalid) as caught:
         billing.charges.create(customer="ACME", service="hosting", quantity="many", unit_price="1.2.3")
-    assert {(one.pointer, one.field) for one in caught.value.errors} == {
+    assert {(problem.pointer, problem.field) for problem in caught.value.errors} == {
         ("/quantity", "quantity"),
         ("/unit_price", "unit_price"),
     }

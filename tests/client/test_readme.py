@@ -1,4 +1,4 @@
-"""The client's README, run as it is written, from its first block to its last."""
+"""The code blocks of the client's README, run in their order."""
 
 import re
 from pathlib import Path
@@ -25,8 +25,8 @@ def test_every_block_runs_as_written(
     names: dict[str, object] = {}
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), names)
-    said = capsys.readouterr().out.splitlines()
-    assert said[:2] == ["2.925 EUR False", "2500 0 0"]
-    assert any(line.startswith("/quantity “many” is not a plain decimal") for line in said)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["2.925 EUR False", "2500 0 0"]
+    assert any(line.startswith("/quantity “many” is not a plain decimal") for line in lines)
     assert sum(1 for _ in billing.charges.list()) == 2502
     assert {invoice.status for invoice in billing.invoices.list()} == {"issued"}

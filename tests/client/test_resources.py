@@ -1,4 +1,4 @@
-"""Every method of the client on the real product: the life of a bill, through the client alone."""
+"""Every method of the client, against the real product."""
 
 import csv
 import hashlib
@@ -34,8 +34,8 @@ TODAY = datetime.now(UTC).date()
 DAY, LONG_AGO, BEFORE_ALL = (TODAY - timedelta(days=days) for days in (30, 300, 3000))
 
 
-def work(client: Client, amount: str = "10.005", **more: Any) -> Charge:
-    return client.charges.create(customer="ACME", description="Work", amount=Decimal(amount), incurred_on=DAY, **more)
+def work(client: Client, amount: str = "10.005", **fields: Any) -> Charge:
+    return client.charges.create(customer="ACME", description="Work", amount=Decimal(amount), incurred_on=DAY, **fields)
 
 
 def invoiced(client: Client, *amounts: str) -> Any:
@@ -46,7 +46,7 @@ def invoiced(client: Client, *amounts: str) -> Any:
 
 
 def test_a_giant_exponent_is_not_written_out() -> None:
-    """A number of a billion digits would fill the memory of the script; the server refuses it by its exponent."""
+    """A number of a billion digits would fill the memory; the server refuses it by its exponent."""
     for text in ("1E+999999999", "-1E-999999999", "0E-999999999"):
         assert to_json({"amount": Decimal(text)}) == f'{{"amount":"{text}"}}'.encode()
     assert to_json({"amount": Decimal("1E+3")}) == b'{"amount":"1000"}'
@@ -81,32 +81,36 @@ def test_a_charge_and_what_becomes_of_it(billing: Client) -> None:
     assert (again.replayed, again.id) == (True, event)
     assert billing.charges.hold(event, "Asked about").status == "held"
     assert billing.charges.release(event, "Answered").status == "pending"
-    other = billing.charges.correct(event, "Was too much", quantity=50)
-    assert (other.replaces, other.amount, billing.charges.get(event).replaced_by) == (event, Decimal("2.5"), other.id)
-    assert billing.charges.cancel(other.id, "Not owed").status == "cancelled"
+    replacement = billing.charges.correct(event, "Was too much", quantity=50)
+    assert (replacement.replaces, replacement.amount, billing.charges.get(event).replaced_by) == (
+        event,
+        Decimal("2.5"),
+        replacement.id,
+    )
+    assert billing.charges.cancel(replacement.id, "Not owed").status == "cancelled"
 
 
 def test_a_likely_duplicate_is_told_and_kept(billing: Client) -> None:
     first, second = work(billing), work(billing)
     assert second.possible_duplicate_of == (first.id,)
-    assert [one.id for one in billing.charges.list(possible_duplicate=True)] == [second.id]
+    assert [charge.id for charge in billing.charges.list(possible_duplicate=True)] == [second.id]
     assert billing.charges.keep(second.id, "Twice on purpose").possible_duplicate_of == ()
 
 
 def test_many_charges_go_in_batches_and_are_read_as_they_are_needed(billing: Client) -> None:
-    asked: list[int] = []
-    told: list[tuple[int, int]] = []
+    sizes: list[int] = []
+    progress: list[tuple[int, int]] = []
 
     def usage() -> Any:
         for n in range(25):
-            asked.append(n)
+            sizes.append(n)
             yield {"id": UUID(int=n + 1), "customer": "ACME", "service": "hosting", "quantity": n + 1}
 
     def tell(batch: Any) -> None:
-        told.append((batch.created, len(asked)))
+        progress.append((batch.created, len(sizes)))
 
     assert billing.charges.create_many(usage(), batch_size=10, on_batch=tell) == Totals(25, 0, 0)
-    assert told == [(10, 11), (10, 21), (5, 25)]  # one is looked at ahead, to see whether it still fits
+    assert progress == [(10, 11), (10, 21), (5, 25)]  # the client reads one charge ahead, to check whether it fits
     assert billing.charges.create_many(usage(), batch_size=7) == Totals(0, 25, 0)
     without_id: Any = [{"customer": "ACME", "service": "hosting", "quantity": 1}] * 3
     assert billing.charges.create_many(without_id) == Totals(3, 0, 3)
@@ -124,10 +128,10 @@ def test_a_batch_that_is_refused_names_its_charges(billing: Client) -> None:
     assert batch is not None
     assert (batch.first, batch.posted, [one.row for one in caught.value.errors]) == (4, Totals(4, 0, 0), [2])
     assert batch.charges[2]["quantity"] == "many"
-    assert all("id" in one for one in batch.charges)
+    assert all("id" in charge for charge in batch.charges)
     refused: list[Refused] = []
     assert billing.charges.create_many(rows, batch_size=4, on_refused=refused.append).created == 6
-    assert [type(one) for one in refused] == [Invalid]
+    assert [type(error) for error in refused] == [Invalid]
 
 
 def test_a_batch_that_contradicts_what_is_stored_names_the_row(billing: Client) -> None:
@@ -138,7 +142,7 @@ def test_a_batch_that_contradicts_what_is_stored_names_the_row(billing: Client) 
     ]
     with pytest.raises(Conflict) as caught:
         billing.charges.create_many(rows)
-    assert [(one.row, one.differs) for one in caught.value.errors] == [(1, ("amount",))]
+    assert [(error.row, error.differs) for error in caught.value.errors] == [(1, ("amount",))]
     assert isinstance(caught.value.errors[0], FieldError)
 
 
@@ -147,7 +151,7 @@ def test_batches_are_small_enough_for_the_server(stand_in: StandIn, monkeypatch:
     stand_in.says(Said(201, {"created": 1, "replayed": 0, "possible_duplicates": [], "ids": []}))
     rows: list[Any] = [{"customer": "ACME", "description": "x" * n} for n in (10, 10, 400, 10)]
     Client(stand_in.address, TOKEN).charges.create_many(rows)
-    assert [len(one.content["charges"]) for one in stand_in.asked] == [2, 1, 1]
+    assert [len(request.content["charges"]) for request in stand_in.asked] == [2, 1, 1]
 
 
 def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +165,14 @@ def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch:
         billing.recurring_charges.create(customer=f"C{n}", service=f"s{n}", interval="monthly", starts_on=TODAY)
         billing.payments.create(customer=f"C{n}", amount=n + 1, method="cash", allocate=[])
         billing.billing_runs.create(through=TODAY, customers=[f"C{n}"], issue=True)
-    assert sorted(one.reference for one in billing.customers.list()) == ["ACME", "C0", "C1", "C2", "C3", "C4"]
+    assert sorted(customer.reference for customer in billing.customers.list()) == [
+        "ACME",
+        "C0",
+        "C1",
+        "C2",
+        "C3",
+        "C4",
+    ]
     assert [one.code for one in billing.services.list(q="s")][:5] == ["s4", "s3", "s2", "s1", "s0"]
     assert len({one.id for one in billing.charges.list(status="billed", from_=DAY, to=DAY)}) == 5
     assert len(list(billing.recurring_charges.list(status="active"))) == 5
@@ -171,7 +182,9 @@ def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch:
     assert len(list(billing.tax_rates.list())) >= 1
     events = list(billing.audit_events.list())
     assert len({one.id for one in events}) == len(events) > 25
-    assert {one.object.type for one in billing.audit_events.list(object=next(billing.charges.list()).id)} == {"charge"}
+    assert {event.object.type for event in billing.audit_events.list(object=next(billing.charges.list()).id)} == {
+        "charge"
+    }
 
 
 def test_customers_and_services_are_changed_as_they_were_read(billing: Client) -> None:
@@ -237,8 +250,8 @@ def test_an_invoice_is_voided_credited_and_written_off(billing: Client) -> None:
     right = billing.invoices.issue(void.replaced_by)
     note = billing.invoices.credit(right.id, "Too slow", lines=[{"line": right.lines[0].id, "amount": "4"}])
     assert (note.kind, note.corrects) == ("credit_note", right.number)
-    rest = billing.invoices.get(right.id).balance
-    assert billing.invoices.write_off(right.id, rest, "Not worth it").method == "write_off"
+    remainder = billing.invoices.get(right.id).balance
+    assert billing.invoices.write_off(right.id, remainder, "Not worth it").method == "write_off"
     assert billing.invoices.get(right.id).balance == 0
 
 
@@ -263,17 +276,17 @@ def test_a_payment_is_recorded_allocated_withdrawn_and_reversed(billing: Client,
 
 
 def test_what_comes_again_is_paused_resumed_changed_and_ended(billing: Client) -> None:
-    made = billing.recurring_charges.create(
+    recurring = billing.recurring_charges.create(
         customer="ACME", service="hosting", interval="monthly", starts_on="2026-12-01"
     )
-    assert made.next[0].amount == Decimal("0.05")
-    assert billing.recurring_charges.pause(made.id, "Holiday").paused_on
-    assert billing.recurring_charges.resume(made.id).paused_on is None
-    after = billing.recurring_charges.change(made.id, date(2027, 2, 1), quantity=3)
-    assert after.follows == made.id
+    assert recurring.next[0].amount == Decimal("0.05")
+    assert billing.recurring_charges.pause(recurring.id, "Holiday").paused_on
+    assert billing.recurring_charges.resume(recurring.id).paused_on is None
+    after = billing.recurring_charges.change(recurring.id, date(2027, 2, 1), quantity=3)
+    assert after.follows == recurring.id
     assert after.quantity == 3
     assert billing.recurring_charges.end(after.id, date(2027, 12, 31)).ends_on == date(2027, 12, 31)
-    assert billing.recurring_charges.get(made.id).followed_by == after.id
+    assert billing.recurring_charges.get(recurring.id).followed_by == after.id
 
 
 def test_the_books_say_how_far_they_are(billing: Client) -> None:
@@ -313,7 +326,7 @@ def test_a_run_is_looked_at_until_it_is_over(stand_in: StandIn, monkeypatch: pyt
     stand_in.says(Said(202, RUN, {"Location": f"/api/v1/billing-runs/{RUN['id']}"}))
     run: BillingRun = client.billing_runs.create(id=RUN["id"], through="2026-11-30", background=True)
     assert (run.state, run.progress.of) == ("running", 3)
-    queued = Said(content=RUN | {"state": "queued"})  # a word of a later server
+    queued = Said(content=RUN | {"state": "queued"})  # a value that a later server may add
     stand_in.says(queued, *[Said(content=RUN)] * 12, Said(content=RUN | {"state": "done", "invoices": 48}))
     assert client.billing_runs.wait(RUN["id"]).invoices == 48
     assert slept[:2] == [0.2, pytest.approx(0.3)]

@@ -1,4 +1,4 @@
-"""Certificates are always checked: a server that nobody vouches for gets no token, and one's own authority is a file away."""
+"""Certificates are always verified: an untrusted server gets no token, and `ca_certs` adds an authority."""
 
 import ssl
 import subprocess
@@ -13,7 +13,7 @@ from tests.client.conftest import in_this_process
 
 
 def certificate(folder: Path, names: str) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for these names that vouches for itself, and the context of a server that shows it."""
+    """Make a self-signed certificate for these names, and the TLS context of a server with it."""
     key, cert = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
         [
@@ -41,7 +41,7 @@ def certificate(folder: Path, names: str) -> tuple[Path, ssl.SSLContext]:
 
 @pytest.fixture
 def secure(app: Flask, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """The product behind TLS, and the file that vouches for it."""
+    """The product behind TLS, and the file of its certificate."""
     cert, context = certificate(tmp_path, "IP:127.0.0.1")
     with in_this_process(app, context) as address:
         yield address, cert

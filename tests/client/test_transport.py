@@ -1,4 +1,4 @@
-"""One call: how often it is sent, when, under which id, and what is said when it cannot be done."""
+"""One call: its attempts, pauses, id, and the error if it fails."""
 
 import logging
 import re
@@ -44,7 +44,7 @@ def allocate(client: Client) -> Payment:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the client would have slept; it does not."""
+    """The pauses of the client, recorded instead of slept."""
     slept: list[float] = []
     monkeypatch.setattr("billing_client.transport.sleep", slept.append)
     return slept
@@ -69,22 +69,22 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_it_is_sent_again_under_the_same_id(stand_in: StandIn, pauses: list[float], first: Said) -> None:
     stand_in.says(first, first, Said(201, CHARGE))
     assert create(Client(stand_in.address, TOKEN)).amount == Decimal("0.10")
-    assert len({one.content["id"] for one in stand_in.asked}) == 1
-    assert [one.body for one in stand_in.asked] == [stand_in.asked[0].body] * 3
+    assert len({request.content["id"] for request in stand_in.asked}) == 1
+    assert [request.body for request in stand_in.asked] == [stand_in.asked[0].body] * 3
     assert len(pauses) == 2
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [problem(409, "id_conflict"), problem(500, "unexpected"), problem(422, "wrong"), problem(404, "not_found")],
-    ids=lambda said: str(said.status),
+    ids=lambda answer: str(answer.status),
 )
-def test_what_would_not_change_is_not_sent_again(stand_in: StandIn, pauses: list[float], said: Said) -> None:
-    stand_in.says(said)
+def test_what_would_not_change_is_not_sent_again(stand_in: StandIn, pauses: list[float], answer: Said) -> None:
+    stand_in.says(answer)
     with pytest.raises(BillingError) as caught:
         create(Client(stand_in.address, TOKEN))
     error = caught.value
-    assert (len(stand_in.asked), pauses, error.tries, error.status) == (1, [], 1, said.status)
+    assert (len(stand_in.asked), pauses, error.tries, error.status) == (1, [], 1, answer.status)
     assert (error.worth_retrying, error.safe_to_retry) == (False, True)
     assert error.id == stand_in.asked[0].content["id"]
 
@@ -131,13 +131,13 @@ def test_pauses_grow_by_chance_and_have_an_end(stand_in: StandIn, pauses: list[f
 
 @pytest.mark.parametrize("as_date", [False, True])
 def test_retry_after_is_kept_to(stand_in: StandIn, pauses: list[float], as_date: bool) -> None:
-    at = datetime(2031, 5, 5, tzinfo=UTC)  # the server's clock, which counts, is not ours
+    at = datetime(2031, 5, 5, tzinfo=UTC)  # the server's clock counts, not the client's
     dated = {
         "Retry_After": format_datetime(at + timedelta(seconds=42), usegmt=True),
         "Date": format_datetime(at, usegmt=True),
     }
-    asked = problem(429, "too_many_requests", **dated if as_date else {"Retry_After": "42"})
-    stand_in.says(asked, Said(201, CHARGE))
+    busy = problem(429, "too_many_requests", **dated if as_date else {"Retry_After": "42"})
+    stand_in.says(busy, Said(201, CHARGE))
     create(Client(stand_in.address, TOKEN))
     assert 42 <= pauses[0] <= 43
 
@@ -172,17 +172,17 @@ def test_one_silence_has_an_end(stand_in: StandIn) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(stand_in: StandIn, status: int) -> None:
-    with StandIn() as other:
-        stand_in.says(Said(status, b"", {"Location": other.address + "/api/v1/charges"}))
-        other.says(Said(201, CHARGE))
-        with pytest.raises(UnexpectedAnswer, match=re.escape(other.address)) as caught:
+    with StandIn() as other_server:
+        stand_in.says(Said(status, b"", {"Location": other_server.address + "/api/v1/charges"}))
+        other_server.says(Said(201, CHARGE))
+        with pytest.raises(UnexpectedAnswer, match=re.escape(other_server.address)) as caught:
             create(Client(stand_in.address, TOKEN))
-    assert other.asked == []
+    assert other_server.asked == []
     assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         Said(200, b"<html>Sign in</html>", type="text/html"),
         Said(200, [1]),
@@ -192,8 +192,8 @@ def test_a_redirect_is_not_followed(stand_in: StandIn, status: int) -> None:
         Said(200, CHARGE | {"id": "7"}),
     ],
 )
-def test_what_is_not_the_api_is_told(stand_in: StandIn, said: Said) -> None:
-    stand_in.says(said)
+def test_what_is_not_the_api_is_told(stand_in: StandIn, answer: Said) -> None:
+    stand_in.says(answer)
     with pytest.raises(UnexpectedAnswer):
         create(Client(stand_in.address, TOKEN))
     assert len(stand_in.asked) == 1
@@ -217,11 +217,11 @@ def test_no_log_and_no_exception_holds_the_token(stand_in: StandIn, caplog: pyte
     with pytest.raises(BillingError) as caught:
         create(Client(stand_in.address, TOKEN))
     error: BaseException | None = caught.value
-    said: list[Any] = [caplog.text]
+    texts: list[Any] = [caplog.text]
     while error is not None:
-        said += [str(error), repr(error), repr(vars(error))]
+        texts += [str(error), repr(error), repr(vars(error))]
         error = error.__cause__ or error.__context__
-    assert not any(TOKEN in one for one in said)
+    assert not any(TOKEN in text for text in texts)
     assert "Trying again" in caplog.text
 
 
@@ -264,7 +264,7 @@ def test_a_file_is_there_only_when_it_is_whole(stand_in: StandIn, tmp_path: Any,
     stand_in.says(problem(403, "no_scope"))
     with pytest.raises(BillingError):
         client.charges.download(file)
-    assert [one.name for one in tmp_path.iterdir()] == ["charges.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["charges.csv"]
     stand_in.says(Said(200, b"%PDF", type="application/pdf"))
     assert client.invoices.download_pdf("INV-2026/1", tmp_path / "invoice.pdf").size == 4
     assert stand_in.asked[-1].path.endswith("/invoices/INV-2026%2F1/pdf")

@@ -36,7 +36,7 @@ from billing_admin.models import (
 from billing_admin.operations.access import tokens
 from billing_admin.web.frame.guard import is_api
 from tests.api.conftest import Script
-from tests.api.story import tell
+from tests.api.example_requests import record_examples
 from tests.background.hooks import make_endpoint
 from tests.importing import bring
 from tests.making import make_invoice, make_tax_rate
@@ -75,7 +75,7 @@ class Everything:
         with app.app_context(), time_machine.travel("2026-11-22T10:00:00Z", tick=False):
             make_tax_rate("standard")
             self.token = transaction(tokens.create, "all", tuple(SCOPES), 365, actor=SYSTEM, now=clock.now())[1]
-            tell(Script(self.script_client, self.token), monkeypatch)
+            record_examples(Script(self.script_client, self.token), monkeypatch)
             make_invoice(issue=False)
             make_endpoint(app)
             bring("customers", b"reference,name\nNEW,New Ltd\n")

@@ -1,4 +1,4 @@
-"""Whatever a test calls, the OpenAPI document must describe the answer: status, media type, headers, content."""
+"""Check that the OpenAPI document describes a response: status, media type, headers and content."""
 
 import json
 from functools import cache
@@ -18,17 +18,17 @@ TOLD_APART = {"ETag", "Link", "Idempotent-Replayed", "Location", "Retry-After", 
 
 @cache
 def whole() -> Any:
-    """The document, as a script reads it."""
+    """Return the document, as a script reads it."""
     return json.loads(json.dumps(document(VERSION)))
 
 
 def operation(route: Route) -> Any:
-    """What the document says of a route."""
+    """Return the document's operation of a route."""
     return whole()["paths"][BASE + route.path][route.method.lower()]
 
 
 def resolved(part: Any) -> Any:
-    """A part of the document, or what it refers to."""
+    """Return a part of the document, or the part that it refers to."""
     if "$ref" not in part:
         return part
     kind, _, name = part["$ref"].removeprefix("#/components/").partition("/")
@@ -36,7 +36,7 @@ def resolved(part: Any) -> Any:
 
 
 def validate(schema: Any, content: Any) -> None:
-    """Raise ValidationError if the content is not as the schema says."""
+    """Raise ValidationError if the content does not fit the schema."""
     _validator(json.dumps(schema)).validate(content)
 
 
@@ -48,30 +48,30 @@ def _validator(schema: str) -> Any:
 
 
 def find(urls: Map, method: str, path: str) -> Route | None:
-    """The route that answers at an address, or none."""
+    """Return the route of a URL, or None."""
     try:
         endpoint, _ = urls.bind("localhost").match(BASE + path.partition("?")[0], method=method)
     except HTTPException:
         return None
-    return next((one for one in ROUTES if f"api.{one.name}" == endpoint), None)
+    return next((route for route in ROUTES if f"api.{route.name}" == endpoint), None)
 
 
 def check(route: Route, response: TestResponse) -> None:
-    """Fail unless the document describes this answer of this route."""
-    seen = f"{route.method} {route.path} → {response.status_code}"
+    """Fail unless the document describes this response of this route."""
+    description = f"{route.method} {route.path} → {response.status_code}"
     responses = operation(route)["responses"]
-    assert str(response.status_code) in responses, seen
+    assert str(response.status_code) in responses, description
     described = resolved(responses[str(response.status_code)])
-    assert response.mimetype in {media.partition(";")[0] for media in described["content"]}, seen
+    assert response.mimetype in {media.partition(";")[0] for media in described["content"]}, description
     if response.is_json:
         validate(described["content"][response.mimetype]["schema"], response.json)
-    given = {name for name, _ in response.headers}
-    assert given & TOLD_APART <= described["headers"].keys(), seen
+    header_names = {name for name, _ in response.headers}
+    assert header_names & TOLD_APART <= described["headers"].keys(), description
     for name, header in described["headers"].items():
-        if name in given:
+        if name in header_names:
             validate(resolved(header)["schema"], _read(response.headers[name]))
         else:
-            assert not resolved(header)["required"], f"{seen} has no {name}"
+            assert not resolved(header)["required"], f"{description} has no {name}"
 
 
 def _read(header: str) -> str | int:
