@@ -84,6 +84,7 @@ def script(client: FlaskClient, make_token: MakeToken) -> Script:
 
 
 @pytest.fixture
+@prepared
 def recording(app: Flask, client: FlaskClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> "Recorder":
     """The recorded example requests, sent at a fixed time; a token without a scope adds the 403."""
     from tests.api.example_requests import Recorder, record_examples  # noqa: PLC0415 - it imports this module
