@@ -33,7 +33,8 @@ from billing_admin.queries.master_data.organisation import organisation
 
 # A transaction may commit this long after the time of its event: the search for unsealed events begins earlier.
 COMMIT_DELAY = timedelta(minutes=1)
-# Each column as the database writes it, so that even damaged values can be read and hashed.
+# Each column as the database writes it, so that even damaged values can be read and hashed. The names of the
+# columns are frozen: `domain.audit.canonical_content` hashes all of them.
 COLUMNS_AS_TEXT: Final = tuple(cast(column, Text).label(column.name) for column in AuditEvent.__table__.c)
 
 

@@ -25,12 +25,12 @@ from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.queries.charges.recurring_charges import (
     PostedPeriod,
-    charges_of_schedules,
     due_recurring_charge_ids,
     existing_charge_ids,
     list_prices,
     periods_posted_beyond,
     schedule_of,
+    scheduled_charge_ids,
 )
 from billing_admin.queries.master_data.organisation import today
 
@@ -101,7 +101,7 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
         for row, period in due
     ]
     posted = post(session, specs, actor, now)
-    recorded_ids = charges_of_schedules(session, posted.ids)
+    recorded_ids = scheduled_charge_ids(session, posted.ids)
     _insert_postings(
         session,
         (

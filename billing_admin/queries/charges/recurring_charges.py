@@ -207,7 +207,7 @@ def existing_charge_ids(session: Session, ids: Sequence[UUID]) -> set[UUID]:
     return set(session.scalars(select(Charge.id).where(is_any_of(Charge.id, ids))))
 
 
-def charges_of_schedules(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:
+def scheduled_charge_ids(session: Session, charge_ids: Sequence[UUID]) -> set[UUID]:
     """Return which of these charges a schedule posted."""
     query = select(RecurringPosting.charge_id).where(is_any_of(RecurringPosting.charge_id, charge_ids))
     return set(session.scalars(query))

@@ -29,8 +29,8 @@ def run_checks(session: Session, now: datetime | None = None) -> list[Result]:
 
     Dates after `now`, by default the current time, are in the future.
     """
-    findings = chain.from_iterable(part.find(session) for part in PARTS)
-    return results_by_check(chain(findings, dates.find(session, today(session, now or clock.now()))))
+    findings = chain.from_iterable(part.find_violations(session) for part in PARTS)
+    return results_by_check(chain(findings, dates.find_violations(session, today(session, now or clock.now()))))
 
 
 def results_by_check(findings: Iterable[tuple[str, Finding]]) -> list[Result]:

@@ -17,7 +17,7 @@ ANCHOR = Check("audit_anchor", "The audit heads that were exported are still in 
 CHECKS = (CHAIN,)
 
 
-def find(session: Session) -> Iterator[tuple[str, Finding]]:
+def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
     """Yield each violation with the name of its check. Events may be unsealed."""
     query = (
         select(AuditSeal.sequence, AuditSeal.event_id.label("sealed_id"), AuditSeal.hash, *COLUMNS_AS_TEXT)

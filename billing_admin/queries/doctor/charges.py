@@ -18,7 +18,7 @@ UNBILLED = ("pending", "held")
 _ZERO = literal(ZERO, Charge.amount.type)
 
 
-def find(session: Session) -> Iterator[tuple[str, Finding]]:
+def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
     """Yield each violation with the name of its check."""
     for check, findings in _FINDERS.items():
         for finding in findings(session):

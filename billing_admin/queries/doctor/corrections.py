@@ -13,7 +13,7 @@ from billing_admin.models.base import exact_sum
 from billing_admin.queries.doctor.findings import Check, Finding
 
 
-def find(session: Session) -> Iterator[tuple[str, Finding]]:
+def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
     """Yield each violation with the name of its check."""
     for check, findings in _FINDERS.items():
         for finding in findings(session):

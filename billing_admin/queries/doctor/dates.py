@@ -16,7 +16,7 @@ FUTURE = Check("future_date", "No invoice, credit note or payment is dated after
 CHECKS = (FUTURE,)
 
 
-def find(session: Session, today: date) -> Iterator[tuple[str, Finding]]:
+def find_violations(session: Session, today: date) -> Iterator[tuple[str, Finding]]:
     """Yield every document and payment dated after `today`, the organisation's day."""
     documents = select(Invoice.id, Invoice.number, Invoice.status, Invoice.issue_date)
     for invoice in session.execute(

@@ -21,7 +21,7 @@ from billing_admin.queries.invoices.document_rows import load_document_rows
 FETCH_SIZE = 1000
 
 
-def find(session: Session) -> Iterator[tuple[str, Finding]]:
+def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
     """Yield each violation with the name of its check."""
     last: dict[UUID, Row] = {}
     for document in _documents(session):

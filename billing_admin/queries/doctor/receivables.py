@@ -17,7 +17,7 @@ from billing_admin.queries.payments.receivables import booked_balances, position
 DAYS_BEFORE: Final = (0, 31, 92, 365)
 
 
-def find(session: Session) -> Iterator[tuple[str, Finding]]:
+def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
     """Yield each violation with the name of its check."""
     for check, findings in _FINDERS.items():
         for finding in findings(session):

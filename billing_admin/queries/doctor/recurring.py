@@ -23,7 +23,7 @@ REPLACED = Check("replaced", "A charge that was corrected is cancelled.")
 CHECKS = (POSTED, ONCE, REPLACED)
 
 
-def find(session: Session) -> Iterator[tuple[str, Finding]]:
+def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
     """Yield each violation with the name of its check."""
     posted_through: dict[UUID, date] = {}
     for row in session.execute(_POSTINGS):

@@ -1,4 +1,7 @@
-"""Documents as rows of their tables, to compute or check the hash of a whole document."""
+"""Documents as rows of their tables, to compute or check the hash of a whole document.
+
+`domain.document_hash.canonical_content` chooses the columns that are hashed; that choice is frozen.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby

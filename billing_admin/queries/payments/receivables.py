@@ -46,12 +46,16 @@ def positions(
         customer_id, currency, oldest_due, *sums = row
         invoiced, credited, allocated, excess, *open_by_bucket = (int(amount) for amount in sums)
         by_account[customer_id, currency] = Position(
-            invoiced, credited, allocated - excess, excess - allocated, tuple(open_by_bucket), oldest_due
+            invoiced=invoiced,
+            credited=credited,
+            paid=allocated - excess,
+            unallocated=excess - allocated,  # the second loop adds the money received
+            open=tuple(open_by_bucket),
+            oldest_due=oldest_due,
         )
     for customer_id, currency, received in session.execute(_received(as_of, customer_ids)):
-        by_account[customer_id, currency] = by_account.get((customer_id, currency), ZERO_POSITION) + Position(
-            0, 0, 0, int(received), ZERO_POSITION.open
-        )
+        money = Position(invoiced=0, credited=0, paid=0, unallocated=int(received), open=ZERO_POSITION.open)
+        by_account[customer_id, currency] = by_account.get((customer_id, currency), ZERO_POSITION) + money
     return by_account
 
 
