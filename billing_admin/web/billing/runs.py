@@ -51,9 +51,8 @@ class RunForm(Form):
 
     through = DayField("Charges up to", blank_message="Enter the last day to bill, such as 2026-11-30.")
     currency = SelectField("Currency", default="")
-    customers = MultilineField(
-        "Customers", max_length=10_000
-    )  # one reference a line: a reference cannot contain a line break
+    # One reference a line: a reference may contain commas, but no line break.
+    customers = MultilineField("Customers", max_length=10_000)
     make = RadioField("Documents", choices=MAKE_CHOICES)
     issue_date = DayField("Issue date")
 

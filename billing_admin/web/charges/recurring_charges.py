@@ -74,7 +74,7 @@ class TermsForm(Form):
 
 
 class NewForm(TermsForm):
-    """Whom it is for, and from when on."""
+    """The customer, currency, first day and terms of a new recurring charge."""
 
     customer = CustomerField()
     currency = SelectField("Currency", default="")

@@ -87,7 +87,7 @@ def _title_and_advice(code: int) -> tuple[str, str]:
 
 
 def _can_show_navigation() -> bool:
-    """Return whether somebody is signed in and the database answers."""
+    """Return whether a person is signed in and the database answers."""
     try:
         return current_person() is not None and bool(current_organisation())
     except Exception as error:
