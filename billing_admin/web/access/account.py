@@ -38,7 +38,7 @@ def password() -> ResponseReturnValue:
 
 
 def _check_passwords(form: PasswordForm, user: SignedInPerson) -> bool:
-    """Return whether the current password is right and the new ones match; otherwise set field errors."""
+    """Set field errors, and return whether there are none."""
     if form.password.data != form.again.data:
         form.again.errors = ["The new passwords do not match. Enter the same password twice."]
     elif operations.verify_password(credentials(db.session(), user.email), form.current.data) is None:

@@ -40,13 +40,13 @@ class AccountEmailField(TextField):
     """The e-mail address of an account, in the spelling typed."""
 
     def parse(self, typed: str) -> str:
-        """Return the text typed; refuse it if its folded form is longer than an account's address may be."""
+        """Return the text typed. Refuse it if its folded form is too long for an address."""
         fold_email(super().parse(typed))
         return typed
 
 
 class SignInForm(Form):
-    """E-mail address and password; `saved_form` holds the fields of a form sent after its session expired."""
+    """E-mail address and password; `saved_form` holds a form sent after its session expired."""
 
     email = AccountEmailField(
         "E-mail address", blank_message="Enter your e-mail address.", max_length=LONGEST_EMAIL, widget=EmailInput()

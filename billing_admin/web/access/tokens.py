@@ -53,7 +53,10 @@ def index() -> ResponseReturnValue:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Create a token. The response shows the secret, which is not stored; a repeated request creates no second one."""
+    """Create a token and show its secret once, as it is not stored.
+
+    A repeated request creates no second token.
+    """
     form = TokenForm(expires_in_days=DEFAULT_DAYS)
     if form.validate_on_submit():
         try:
@@ -79,11 +82,11 @@ def _create(form: TokenForm) -> ResponseReturnValue:
         now=now(),
     )
     command = curl_command(secret, token.scopes)
-    return render_template("tokens/made.html", token=token, secret=secret, curl=command, sentences=SCOPES), 201
+    return render_template("tokens/created.html", token=token, secret=secret, curl=command, sentences=SCOPES), 201
 
 
 def curl_command(secret: str, scopes: Collection[str]) -> str:
-    """Return a command to try the token: it posts a charge if the scopes allow it, or lists customers."""
+    """Return a command to try the token: it posts a charge, or lists customers if it may not."""
     parts = ["curl", "--header", f"Authorization: Bearer {secret}"]
     if "charges:write" not in scopes:
         return shlex.join([*parts, _api_url("customers")])

@@ -46,7 +46,10 @@ def index() -> ResponseReturnValue:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Add a person. The response shows the password, which is not stored; a repeated request adds no second person."""
+    """Add a person and show their password once, as it is not stored.
+
+    A repeated request adds no second person.
+    """
     form = NewPersonForm()
     if form.validate_on_submit():
         with errors_on(form):

@@ -36,7 +36,7 @@ pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
 
 @dataclass(frozen=True, slots=True)
 class ExportKind:
-    """Title of a file, noun for its rows, label of its sum, if any, and the permission that it needs."""
+    """Title of a file, noun for its rows, label of its sum, and permission to download it."""
 
     title: str
     row: str
@@ -124,7 +124,7 @@ def _export_page(title: str, list_endpoint: str, filter_chips: list[Any], kinds:
 
 
 def _control_totals(export_request: ExportRequest) -> export.ControlTotals:
-    """Return the control totals; without checksum for a large file, as hashing would delay the page."""
+    """Return the control totals, without checksum for a large file: hashing delays the page."""
     rows_and_sums = totals(db.session(), export_request.kind, export_request.filters)
     if rows_and_sums.rows > export.LARGE_EXPORT_ROWS:
         return export.ControlTotals(rows_and_sums.rows, rows_and_sums.sums, "")

@@ -265,7 +265,7 @@ def start(kind: str, id: UUID) -> ResponseReturnValue:
 
 
 def _load_import(kind: str, id: UUID) -> Import:
-    """Return the import. Raises NotFound for another kind, whose permission the guard has not checked."""
+    """Return the import. Raises NotFound for another kind: the guard checked only this one."""
     file_import = queries.import_by_id(db.session(), id)
     if file_import.kind != kind:
         raise NotFound("unknown_import", f"There is no import of {kind} {id}.", "id")

@@ -171,7 +171,7 @@ def _permitted_acts(invoice: Invoice) -> dict[str, bool]:
 
 @pages.get("/<uuid:id>/explain")
 def explain(id: UUID) -> ResponseReturnValue:
-    """Show how total, tax and net were calculated from the lines, and the lines from their charges."""
+    """Show how the totals were calculated from the lines, and the lines from the charges."""
     invoice = _load_invoice(id)
     return render_template(
         "invoices/explain.html",
@@ -263,7 +263,7 @@ def _load_invoice(id: UUID) -> Invoice:
 
 
 def unprintable_in_drafts(ids: Collection[UUID]) -> str:
-    """Return a sentence naming the characters that the PDFs could not print; empty if there are none."""
+    """Return a sentence with the characters that the PDFs cannot print; empty if none."""
     return missing_glyphs_sentence(_load_glyphs().missing(texts_of_drafts(db.session(), ids)))
 
 

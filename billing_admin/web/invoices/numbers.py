@@ -55,6 +55,6 @@ def download(kind: str, year: int) -> ResponseReturnValue:
 
 
 def _series_part() -> int | None:
-    """Return the series within the year that the URL names; None, the first, if it is not a number."""
+    """Return the series within the year from the URL; None, the first, if it is no number."""
     text = text_param("series")
     return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_SERIES_DIGITS else None

@@ -21,7 +21,7 @@ MAX_REASON_LENGTH = 500
 
 
 class LockForm(Form):
-    """The last locked day, or blank to unlock the books; `warned` is the day that a warning was shown for."""
+    """The last locked day, or blank to unlock; `warned` is the day that a warning was shown for."""
 
     through = DayField("Lock the books through")
     reason = TextField("Reason", max_length=MAX_REASON_LENGTH)

@@ -178,7 +178,7 @@ def read_filters() -> ServiceFilter:
 
 
 def filter_chips(filters: ServiceFilter) -> list[Any]:
-    """Return a removable chip for each condition of the filter; by default, only services in use are listed."""
+    """Return a removable chip for each condition of the filter, except the default (in use)."""
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return build_chips(("q", "Search", filters.q), ("show", "Show", show))
 

@@ -77,7 +77,7 @@ class PaymentAccount:
         return Money(minor, self.currency).decimal
 
     def suggest(self, amount: int) -> dict[str, Decimal]:
-        """Divide an amount in minor units over the invoices, oldest first; return major units by field."""
+        """Divide minor units over the invoices, oldest first; return major units by field."""
         return {_field_name(id): self.major(part) for id, part in allocate_oldest_first(self.invoices, amount)}
 
 
@@ -133,9 +133,9 @@ def entered_allocations(form: Form, account: PaymentAccount) -> dict[UUID, Decim
 
 
 def suggest_allocations(form: Form, account: PaymentAccount) -> bool:
-    """Fill in amounts, oldest invoice first, if requested or if nothing was entered and no credit chosen.
+    """Fill in amounts, oldest invoice first; return whether they were filled in.
 
-    Return whether amounts were filled in.
+    This happens on request, and when neither an amount nor credit was chosen.
     """
     requested = request.form.get("then") == "suggest"
     if not requested and (form.keep.data or entered_allocations(form, account) or not account.invoices):
@@ -176,7 +176,7 @@ def allocation_specs(amounts: Mapping[UUID, Decimal]) -> tuple[AllocationSpec, .
 
 
 def move_errors_to_invoices(error: DomainError, amounts: Mapping[UUID, Decimal]) -> DomainError:
-    """Point each problem with the n-th allocation at the form field of its invoice; return the error."""
+    """Return the error with each problem of an allocation at the form field of its invoice."""
     field_names = [_field_name(id) for id in amounts]
     error.problems = tuple(
         replace(problem, field=(field_names[problem.field[1]],))
