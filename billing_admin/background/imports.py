@@ -122,7 +122,7 @@ def check_all_rows(
             errors = [error for read in reads for error in read.errors]
             errors += _check_chunk(reader, reads, key_index, actor, tally)
             tally.rows += sum(read.rows for read in reads)
-            tally.left_out += sum(read.rows for read in reads if read.asked is None and not read.errors)
+            tally.left_out += sum(read.rows for read in reads if read.request is None and not read.errors)
             tally.errors += len(errors)
             tally.wrong += len({error.line for error in errors})
             report_errors(sorted(errors, key=lambda error: error.line))
@@ -134,7 +134,7 @@ def check_all_rows(
 def _check_chunk(
     reader: RowReader, reads: Sequence[ReadResult], key_index: KeyIndex, actor: Actor, tally: Tally
 ) -> list[RowError]:
-    requests = [read.asked for read in reads if read.asked is not None]
+    requests = [read.request for read in reads if read.request is not None]
     first_lines = key_index.find_repeated((request.key, request.record.line) for request in requests if request.key)
     errors = [
         _repeated_key_error(reader, request, first_lines[request.record.line])

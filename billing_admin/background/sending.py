@@ -74,7 +74,7 @@ def _attempt_request(due: DueDelivery, rules: AddressRules, at: int, lookup: Loo
     deadline = time.monotonic() + TOTAL_SECONDS
     body = due.body.encode()
     headers = {
-        "Host": target.named,
+        "Host": target.host_header,
         "User-Agent": USER_AGENT,
         "Content-Type": "application/json",
         "Billing-Event": due.event,

@@ -1,1 +1,1 @@
-"""Every rule of the business, in pure Python: no clock, no Flask, no SQLAlchemy, nothing installed."""
+"""The business rules in pure Python: no clock, no Flask, no SQLAlchemy, no installed packages."""

@@ -1,11 +1,11 @@
-"""Who may do what: permissions, the roles that hold them, and the scopes a token may carry. One table."""
+"""Access rights: permissions, the roles that grant them to people, and the scopes of tokens."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from billing_admin.domain.errors import Denied
 
-# Scopes are permissions that a token may carry; the others belong to people alone.
+# Scopes are the permissions that a token can have; the other permissions are for people only.
 SCOPES = {
     "read": "See everything, change nothing",
     "charges:write": "Add, hold, release and cancel charges",
@@ -18,10 +18,10 @@ PERMISSIONS = SCOPES | {
     "audit:read": "See the audit log",
     "settings:write": "Change the organisation's settings",
     "tokens:write": "Create and revoke API tokens",
-    "users:write": "Add people, change their roles, close their accounts",
-    "jobs:write": "Stop jobs, and try them again",
-    "webhooks:write": "Say who is told of invoices and charges by webhooks",
-    "password:write": "Change one's own password",
+    "users:write": "Add people, change their roles, deactivate and activate them",
+    "jobs:write": "Stop and retry jobs",
+    "webhooks:write": "Add, change and delete webhook endpoints",
+    "password:write": "Change your own password",
 }
 
 ROLES: dict[str, frozenset[str]] = {
@@ -29,14 +29,14 @@ ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({"read", "audit:read", "password:write"}),
 }
 ROLE_SENTENCES = {
-    "admin": "Does everything, settings and API tokens included.",
-    "viewer": "Sees everything, changes nothing.",
+    "admin": "Can do everything, including settings and API tokens.",
+    "viewer": "Can see everything and change nothing.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a person, a token, or the command line; what they may do; and within which request."""
+    """A person, a token or the command line, with its permissions and the request it acts in."""
 
     kind: str
     id: UUID | None
@@ -45,11 +45,15 @@ class Actor:
     request_id: str | None = None
 
     def require(self, permission: str) -> None:
-        """Raise Denied, naming the missing permission, unless the actor holds it."""
+        """Check that the actor has a permission.
+
+        Raises:
+            Denied: The permission is missing; the error names it.
+        """
         if permission not in self.permissions:
             raise Denied(
                 "missing_permission",
-                f"This needs the permission “{permission}” ({PERMISSIONS[permission].lower()}).",
+                f"You need the permission “{permission}” ({PERMISSIONS[permission].lower()}).",
                 permission=permission,
             )
 

@@ -1,4 +1,4 @@
-"""Amounts as people type them, with currency signs and separators of thousands; read exactly or refused with a reason."""
+"""Amounts that people type, with currency signs and separators: read exactly or refused."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ _EXAMPLE = "such as 1,234.50"
 # A space or an apostrophe can only separate thousands.
 _GAP = "[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'\u2019]"
 _MINUS = "[-\u2212]"
-# A sign or code beside the digits, such as €, kr. or EUR.
+# A currency sign or code before or after the digits, such as €, kr. or EUR.
 _MARK = r"[^0-9\s.,'\u2019+\-\u2212]+(?:\.(?=\s|$))?"
 _TYPED = re.compile(  # each \s* follows something, so that spaces match in one way only
     rf"(?:(?P<minus>{_MINUS})\s*)?(?:(?P<before>{_MARK})\s*)?(?:(?P<inner_minus>{_MINUS})\s*)?"
@@ -33,9 +33,9 @@ _SEPARATOR = re.compile(f"[.,]|{_GAP}")
 
 @dataclass(frozen=True, slots=True)
 class AmountInput:
-    """A number as it was typed, and the currencies that the sign or code beside it can stand for; None if there was none.
+    """A typed number, and the currencies that its sign or code can mean; None without a sign.
 
-    The number is reached through `in_currency` and `without_currency` only, so that no sign is passed over.
+    Read the number with `in_currency` or `without_currency`, so that no sign is ignored.
     """
 
     _number: Decimal
@@ -44,44 +44,47 @@ class AmountInput:
 
     @property
     def currency(self) -> str | None:
-        """The currency, if the sign or code stands for exactly one."""
+        """The currency, if the sign or code means exactly one."""
         return next(iter(self.currencies)) if self.currencies and len(self.currencies) == 1 else None
 
     def may_be(self, currency: str) -> bool:
-        """Tell whether the amount can be one in this currency."""
+        """Return whether the amount can be in this currency."""
         return self.currencies is None or currency in self.currencies
 
     def in_currency(self, currency: str) -> Decimal:
-        """Return the amount; raise Invalid if it was typed with the sign or code of another currency."""
+        """Return the amount; raise Invalid if its sign or code is of another currency."""
         if self.may_be(currency):
             return self._number
         if self.currency:
-            raise Invalid("other_currency", f"The amount is in {self.currency}; enter it in {currency}.")
-        message = f"“{self.mark}” does not stand for {currency}: enter the amount in {currency}."
-        raise Invalid("other_currency", message)
+            raise Invalid("other_currency", f"Enter the amount in {currency}: this one is in {self.currency}.")
+        raise Invalid("other_currency", f"Enter the amount in {currency}: “{self.mark}” is another currency.")
 
     def without_currency(self, noun: str = "number") -> Decimal:
-        """Return the number, such as a quantity; raise Invalid if it was typed with the sign or code of a currency."""
+        """Return a number such as a quantity; raise Invalid if it has a currency sign or code."""
         if self.currencies is None:
             return self._number
-        raise Invalid("other_currency", f"A {noun} has no currency: leave out {self.mark}.")
+        raise Invalid("other_currency", f"Remove {self.mark}: a {noun} has no currency.")
 
 
 def parse_amount(value: str) -> AmountInput:
-    """Read `1,234.50`, `EUR 1 234.50` or `−12 €`. Raises Invalid for what can be read in two ways, naming both.
+    """Return the amount of `1,234.50`, `EUR 1 234.50` or `−12 €`.
 
-    A point is always the decimal point. A comma separates thousands only where it cannot be a decimal comma.
+    A point is always the decimal point. A comma separates thousands only if it cannot be a decimal
+    comma.
+
+    Raises:
+        Invalid: The text is no number, or can be read in two ways; the message gives both.
     """
-    (number, *more), mark, currencies = _parse(value)
-    if more:
-        spellings = [plain_decimal(number) for number in (number, *more)]
-        message = f"“{value.strip()}” can be read as {' or as '.join(spellings)}: write {' or '.join(spellings)}."
+    numbers, mark, currencies = _parse(value)
+    if len(numbers) > 1:
+        readings = [plain_decimal(number) for number in numbers]
+        message = f"“{value.strip()}” can mean {' or '.join(readings)}: enter {' or '.join(readings)}."
         raise Invalid("two_readings", message)
-    return AmountInput(number, mark, currencies)
+    return AmountInput(numbers[0], mark, currencies)
 
 
 def possible_amounts(value: str) -> list[AmountInput]:
-    """Return every reading of a text, two for `1,125`; for a search, where no reading does harm. Raises Invalid for none."""
+    """Return every reading of a text, two for `1,125`; raise Invalid if there is none."""
     numbers, mark, currencies = _parse(value)
     return [AmountInput(number, mark, currencies) for number in numbers]
 
@@ -100,7 +103,7 @@ def _parse(value: str) -> tuple[list[Decimal], str, frozenset[str] | None]:
     if digits.startswith(".") and currencies_of(f"{parts['before']}."):  # Rs.5 and kr.5
         readings.append(_plain_digits(digits[1:]))
     numbers = [exact_decimal(reading) for reading in readings]
-    if minus:  # unlike `-number`, `copy_negate` never rounds
+    if minus:  # `copy_negate` never rounds, but `-number` does
         numbers = [number.copy_negate() if number else number for number in numbers]
     return numbers, mark.upper() if _is_code(mark) else mark, currencies
 
@@ -114,16 +117,16 @@ def _currencies(mark: str, text: str) -> frozenset[str]:
     if currencies is not None:
         return currencies
     if _is_code(mark):
-        message = f"“{mark.upper()}” is not a currency. Write a number {_EXAMPLE}."
+        message = f"“{mark.upper()}” is not a currency. Enter a number {_EXAMPLE}."
     elif any(unicodedata.category(character) == "Sc" for character in mark):
-        message = f"“{mark}” is not a known sign of a currency. Write a number {_EXAMPLE}."
+        message = f"“{mark}” is not a known currency sign. Enter a number {_EXAMPLE}."
     else:
         raise _not_a_number(text)
     raise Invalid("unknown_currency", message)
 
 
 def _readings(digits: str, minus: str, text: str) -> list[str]:
-    """Return the one or two readings of digits with separators, each as plain digits with a point at most."""
+    """Return the one or two readings of digits with separators, as plain digits with a point."""
     if _PLAIN.fullmatch(digits) or _THOUSANDS.fullmatch(digits):
         return [_plain_digits(*digits.split(".", 1))]
     if parts := _TWO_READINGS.fullmatch(digits):
@@ -133,8 +136,7 @@ def _readings(digits: str, minus: str, text: str) -> list[str]:
         with_point = _plain_digits(parts["whole"], parts["decimals"])
         raise Invalid(
             "comma_decimal",
-            "Use a point before the decimals, and commas only between thousands:"
-            f" write {minus}{with_point} if that is what you mean.",
+            f"Use a point before the decimals, and commas only between thousands, such as {minus}{with_point}.",
         )
     raise _not_a_number(text)
 

@@ -1,4 +1,4 @@
-"""The audit log: its chain of hashes, and how the amounts in an event's details are written for people."""
+"""The audit log: the hash chain over its events, and the amounts in their details as texts."""
 
 import json
 import re
@@ -12,21 +12,22 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_exact, format_grouped, format_money_or_units
 from billing_admin.domain.money import MINOR_DIGITS, exact_decimal as read_exact
 
-# What the first seal covers in place of a hash before it.
+# The first event of the chain has this in place of the hash of an earlier event.
 FIRST_PREVIOUS_HASH = "0" * 64
 
 
 def canonical_content(event: Mapping[str, str | None]) -> bytes:
-    """An event's one spelling: plain JSON of all its columns, each handed over as the database writes it as text.
+    """Return the bytes of an event that its seal covers: JSON of all its columns, as texts.
 
-    Databases write moments and JSON differently, so these two are read first; what cannot be read counts as it stands.
+    Times and JSON have different texts on the two databases, so both are parsed first; a text that
+    cannot be parsed is used unchanged. Frozen: these bytes are hashed.
     """
-    spelled = {**event, "at": _moment(event["at"]), "details": _data(event["details"])}
-    return json.dumps(spelled, sort_keys=True, separators=(",", ":")).encode()
+    columns = {**event, "at": _moment(event["at"]), "details": _data(event["details"])}
+    return json.dumps(columns, sort_keys=True, separators=(",", ":")).encode()
 
 
 def chained_hash(before: str, content: bytes) -> str:
-    """The hash of an event that is sealed after the hash before it."""
+    """Return an event's seal: the hex SHA-256 of the previous seal and its content. Frozen."""
     return sha256(before.encode() + b"\n" + content).hexdigest()
 
 
@@ -45,15 +46,15 @@ def _data(text: str | None) -> Any:
         return text
 
 
-# Which details hold amounts, by action. A sealed event is never rewritten, so that each amount gets its currency for display.
-# Whole minor units, in the currency of the invoice that the event is about:
+# The details that are amounts, by action. A sealed event never changes, so its amounts are formatted only for display.
+# Whole minor units, in the currency of the event's invoice:
 MINOR_UNITS: Final[Mapping[str, tuple[str, ...]]] = {
     "credit_note.issued": ("total", "became_credit"),
     "invoice.charges_moved": ("total",),
     "invoice.discarded": ("total",),
     "invoice.voided": ("total",),
 }
-# Exact decimals, in the currency of the charge or recurring charge that the event is about:
+# Exact decimals, in the currency of the event's charge or recurring charge:
 EXACT_AMOUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "charge.corrected": ("unit_price", "amount"),
     "recurring_charge.changed": ("unit_price",),
@@ -65,7 +66,7 @@ AMOUNTS_BY_CURRENCY: Final[Mapping[str, tuple[str, ...]]] = {
     "service.changed": ("prices",),
     "service.created": ("prices",),
 }
-# Texts with a currency, `"119.00 EUR"`, or one for each invoice:
+# Texts with a currency, `"119.00 EUR"`, or an object of such texts by invoice:
 AMOUNTS_WITH_CURRENCY: Final[Mapping[str, tuple[str, ...]]] = {
     "payment.allocated": ("allocated",),
     "payment.allocation_withdrawn": ("amount",),
@@ -76,33 +77,36 @@ _WITH_CURRENCY = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) ([A-Z]{3})", re.ASCII)
 
 
 def readable_details(action: str, details: Mapping[str, Any], currency: str | None) -> dict[str, Any]:
-    """Return an event's details with each amount as people write it, such as `13,113.80 EUR`; all else stays.
+    """Return an event's details with formatted amounts, such as `13,113.80 EUR`.
 
-    `currency` is that of the object that the event is about, None where it is unknown. A change, which is a pair of values,
-    remains one.
+    `currency` is the currency of the event's object, None if unknown. A change, a pair of values,
+    remains a pair.
     """
     before, after = _currencies(details, currency)
-    writers: list[tuple[Mapping[str, tuple[str, ...]], Callable[[Any, str | None], Any]]] = [
+    formatters: list[tuple[Mapping[str, tuple[str, ...]], Callable[[Any, str | None], Any]]] = [
         (MINOR_UNITS, format_money_or_units),
         (EXACT_AMOUNTS, _exact),
         (AMOUNTS_BY_CURRENCY, lambda value, _: _by_currency(value)),
         (AMOUNTS_WITH_CURRENCY, lambda value, _: _with_currency(value)),
     ]
-    shown = dict(details)
-    for actions, write in writers:
-        for name in actions.get(action, ()):
-            match shown.get(name):
+    readable = dict(details)
+    for names_by_action, formatter in formatters:
+        for name in names_by_action.get(action, ()):
+            match readable.get(name):
                 case None:
                     continue
                 case [first, second]:
-                    shown[name] = [_unless_empty(write, first, before), _unless_empty(write, second, after)]
+                    readable[name] = [
+                        None if first is None else formatter(first, before),
+                        None if second is None else formatter(second, after),
+                    ]
                 case value:
-                    shown[name] = write(value, after)
-    return shown
+                    readable[name] = formatter(value, after)
+    return readable
 
 
 def _currencies(details: Mapping[str, Any], currency: str | None) -> tuple[str | None, str | None]:
-    """Return the currency before and after; they differ where it is itself what changed."""
+    """Return the currency before and after the event, which can change the currency."""
     match details.get("currency"):
         case [str(before), str(after)]:
             return before, after
@@ -110,10 +114,6 @@ def _currencies(details: Mapping[str, Any], currency: str | None) -> tuple[str |
             return named, named
         case _:
             return currency, currency
-
-
-def _unless_empty(write: Callable[[Any, str | None], Any], value: Any, currency: str | None) -> Any:
-    return value if value is None else write(value, currency)
 
 
 def _exact(value: Any, currency: str | None) -> Any:
@@ -134,5 +134,5 @@ def _by_currency(value: Any) -> Any:
 def _with_currency(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _with_currency(amount) for name, amount in value.items()}
-    written = _WITH_CURRENCY.fullmatch(value) if isinstance(value, str) else None
-    return f"{format_grouped(Decimal(written[1]))} {written[2]}" if written else value
+    match = _WITH_CURRENCY.fullmatch(value) if isinstance(value, str) else None
+    return f"{format_grouped(Decimal(match[1]))} {match[2]}" if match else value

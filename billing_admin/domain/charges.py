@@ -1,4 +1,4 @@
-"""What may be asked of a charge, what it then costs, and when two charges are the same."""
+"""Charges: their requests, their prices, and the comparison of repeated requests."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -17,22 +17,25 @@ ONE = Decimal(1)
 LIKELY_DUPLICATE_HOURS = 24
 AccountKey: TypeAlias = tuple[UUID, str]  # customer id and currency
 
-# Why a likely duplicate is held where the organisation wants it so; whoever keeps it lets go of a charge held for this.
+# The stored reason of charges that are held as likely duplicates. Keeping such a charge releases it.
 LIKELY_DUPLICATE = "Likely duplicate"
 
 
 def duplicate_window_start(now: datetime) -> datetime:
-    """When the earliest charge was stored, in UTC, that may still be the first of two likely duplicates."""
+    """Return the time (UTC) since which charges are compared to find likely duplicates."""
     return now.astimezone(UTC) - timedelta(hours=LIKELY_DUPLICATE_HOURS)
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeSpec:
-    """One charge as the caller asks for it; None means left out. Raises Invalid where the parts contradict each other.
+    """A request to post a charge; None means not given.
 
-    `customer` and `service` are an id or the thing's own name. Numbers are exact decimals (see `money.exact_decimal`).
-    `tax_included` says whether a unit price or amount of the caller's own includes tax.
-    `taken_over` names the texts that come from stored data: they are not checked as new ones.
+    `customer` is an id or a reference, `service` an id or a code. Numbers are exact decimals (see
+    `money.exact_decimal`). `tax_included` says whether the given unit price or amount includes tax.
+    `stored_texts` names the texts that are copied from stored data: they are not checked as new ones.
+
+    Raises:
+        Invalid: A value is out of range, or the values contradict each other.
     """
 
     customer: str
@@ -46,14 +49,14 @@ class ChargeSpec:
     metadata: Mapping[str, str] | None = None
     tax_included: bool | None = None
     id: UUID | None = None
-    taken_over: Collection[str] = ()
+    stored_texts: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self._check_numbers()
         if self.unit_price is not None and self.amount is not None:
-            raise Invalid("two_prices", "Give a unit price or an amount, not both.", "amount")
+            raise Invalid("two_prices", "Enter a unit price or an amount, not both.", "amount")
         if self.service is None and self.description is None:
-            raise Invalid("nothing_named", "Give a service, or a description with a price.", "service")
+            raise Invalid("nothing_named", "Enter a service, or a description with a price.", "service")
         if self.description is not None:
             check_not_blank(self.description, "description", longest=1000, stored=True)
         if self.currency is not None:
@@ -79,7 +82,7 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CustomerTerms:
-    """What pricing and answering need to know of a customer."""
+    """The columns of a customer that pricing a charge and its answer need."""
 
     id: UUID
     reference: str
@@ -88,12 +91,15 @@ class CustomerTerms:
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", str(self.id))  # once, not for each charge
+        object.__setattr__(self, "key", str(self.id))  # formatting a UUID is slow: once per customer
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceTerms:
-    """What pricing and answering need to know of a service: its unit prices by currency, and in which they include tax."""
+    """The columns of a service that pricing a charge and its answer need.
+
+    `prices` are unit prices by currency; `inclusive` names the currencies whose price includes tax.
+    """
 
     id: UUID
     code: str
@@ -108,7 +114,7 @@ class ServiceTerms:
 
 
 class ChargeFacts(Protocol):
-    """What a charge says, whether about to be stored or read back."""
+    """The facts of a charge, before or after it is stored."""
 
     @property
     def customer_id(self) -> UUID: ...
@@ -133,7 +139,7 @@ class ChargeFacts(Protocol):
 
 
 class PricedCharge(NamedTuple):
-    """A charge with every default filled in and its exact amount."""
+    """A charge with all defaults and its exact amount."""
 
     id: UUID
     customer_id: UUID
@@ -152,11 +158,15 @@ class PricedCharge(NamedTuple):
 def price_charge(
     spec: ChargeSpec, id: UUID, customer: CustomerTerms, service: ServiceTerms | None, today: date
 ) -> PricedCharge:
-    """Fill in what the caller left out and compute the exact amount.
+    """Return a charge with defaults for everything not given, and with its exact amount.
 
-    The price is the unit price given, else the amount given, else the service's price in the charge's currency, which knows
-    whether it includes tax; a price given is net unless said otherwise. Raises Invalid when there is none, and for texts
-    with characters that no new text may have: a repeat, which is not priced, may have them.
+    The price is the given unit price, else the given amount, else the service's list price in the
+    charge's currency. A given price is net unless `tax_included` is true; a list price defines this
+    itself.
+
+    Raises:
+        Invalid: There is no price, or a new text has unprintable characters. Repeated requests are
+            not priced, so their texts are not checked.
     """
     _refuse_unprintable(spec)
     currency = spec.currency or customer.currency
@@ -165,11 +175,11 @@ def price_charge(
     if unit_price is None and spec.amount is None:
         unit_price, tax_included = _list_price(service, currency, spec.tax_included)
     amount = spec.amount if unit_price is None else multiply(quantity, unit_price, "quantity")
-    assert amount is not None  # noqa: S101 - one of the two prices is there by now
+    assert amount is not None  # noqa: S101 - `_list_price` gave a unit price if there was neither
     description = spec.description if spec.description is not None else service.name if service else ""
     service_id = service.id if service else None
     incurred_on = spec.incurred_on or today
-    parts = (
+    parts = (  # frozen: charges of the last 24 hours have fingerprints of these parts in this order
         customer.key,
         service.key if service else "",
         description,
@@ -197,9 +207,9 @@ def price_charge(
 
 
 def _refuse_unprintable(spec: ChargeSpec) -> None:
-    if spec.description is not None and "description" not in spec.taken_over:
+    if spec.description is not None and "description" not in spec.stored_texts:
         refuse_unprintable(spec.description, "description")
-    if spec.metadata and "metadata" not in spec.taken_over:
+    if spec.metadata and "metadata" not in spec.stored_texts:
         for key, value in spec.metadata.items():
             refuse_unprintable(key, "metadata", key)
             refuse_unprintable(value, "metadata", key)
@@ -208,33 +218,37 @@ def _refuse_unprintable(spec: ChargeSpec) -> None:
 def _list_price(service: ServiceTerms | None, currency: str, tax_included: bool | None) -> tuple[Decimal, bool]:
     if service is None:
         raise Invalid(
-            "no_price", "Give a unit price or an amount: a charge without a service has no list price.", "unit_price"
+            "no_price", "Enter a unit price or an amount: a charge without a service has no list price.", "unit_price"
         )
     if currency not in service.prices:
         raise Invalid(
-            "no_price", f"{service.code} has no price in {currency}: give a unit price or an amount.", "unit_price"
+            "no_price", f"Enter a unit price or an amount: {service.code} has no price in {currency}.", "unit_price"
         )
     inclusive = currency in service.inclusive
     if tax_included not in {None, inclusive}:
-        says = "includes tax" if inclusive else "is net"
+        kind = "includes tax" if inclusive else "is net"
         raise Invalid(
             "other_price",
-            f"The price of {service.code} in {currency} {says}: leave this out, or give a unit price or an amount.",
+            f"The list price of {service.code} in {currency} {kind}: leave this empty, or enter a unit price or an amount.",
             "tax_included",
         )
     return service.prices[currency], inclusive
 
 
 def _fingerprint(parts: tuple[str, ...]) -> int:
-    """64 bits over what makes two charges look alike; NUL separates, as no text may hold one."""
+    """Return a 64-bit hash of the parts, separated by NUL, which no text can contain."""
     return int.from_bytes(hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def differing_fields(
     spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | None, stored: ChargeFacts
 ) -> list[str]:
-    """Name the fields that a repeat under the same id gives another value; what it leaves out is not compared."""
-    given = {
+    """Return the fields in which a repeated request differs from the charge stored under its id.
+
+    Fields that are None in the request are not compared.
+    """
+    # By field: the requested value and the stored one.
+    values = {
         "customer": (customer_id, stored.customer_id),
         "service": (service_id if spec.service is not None else None, stored.service_id),
         "description": (spec.description, stored.description),
@@ -246,13 +260,16 @@ def differing_fields(
         "incurred_on": (spec.incurred_on, stored.incurred_on),
         "metadata": (None if spec.metadata is None else dict(spec.metadata), dict(stored.details or {})),
     }
-    return [field for field, (asked, kept) in given.items() if asked is not None and asked != kept]
+    return [field for field, (requested, present) in values.items() if requested is not None and requested != present]
 
 
 def corrected_spec(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) -> ChargeSpec:
-    """What to post in a charge's place: its own facts, but for the fields given, named as in a ChargeSpec.
+    """Return the request for a charge's replacement: its facts with some fields changed.
 
-    A unit price given takes the place of a plain amount, and the other way round. Raises Invalid as ChargeSpec does.
+    `changes` are by field of ChargeSpec. A new unit price replaces an amount, and the other way round.
+
+    Raises:
+        Invalid: As ChargeSpec does.
     """
     facts: dict[str, Any] = {
         "customer": str(stored.customer_id),
@@ -268,6 +285,6 @@ def corrected_spec(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | N
     }
     if changes.get("unit_price") is not None or changes.get("amount") is not None:
         facts |= {"unit_price": None, "amount": None}
-    asked = {**facts, **changes}
-    taken_over = [name for name in ("description", "metadata") if asked[name] == facts[name]]
-    return ChargeSpec(**asked, id=id, taken_over=taken_over)
+    values = {**facts, **changes}
+    stored_texts = [name for name in ("description", "metadata") if values[name] == facts[name]]
+    return ChargeSpec(**values, id=id, stored_texts=stored_texts)

@@ -1,7 +1,8 @@
-"""Cells copied from a spreadsheet, as Excel, LibreOffice and Google Sheets write them to the clipboard as text.
+"""Cells copied from a spreadsheet: the text that Excel, LibreOffice and Google Sheets copy.
 
-Cells are separated by tabs and rows by line breaks. Only a cell that holds a tab or a line break is put in quotes, and only
-then are the quotes within it doubled: every other quote is part of the text. `cellsOf` in static/billing.js does the same.
+Cells are separated by tabs and rows by line breaks. Only a cell that contains a tab or a line break
+is quoted, and only then are the quotes within it doubled: every other quote is part of the text.
+`cellsOf` in static/billing.js does the same.
 """
 
 import re
@@ -13,9 +14,10 @@ _PLAIN = re.compile(r"[^\t\r\n]*")
 def parse_rows(text: str) -> list[list[str]]:
     """Return the rows of a copied text, each with its cells.
 
-    Excel ends rows with CR LF and breaks the lines of a cell with LF, so where a text has both, no cell reaches over a CR LF.
-    A text with one kind of line break (a browser sends all of them as CR LF) can be read in two ways where one cell begins with
-    a quote and a cell of a later row ends with one. No cell then holds both a tab and a line break.
+    Excel ends rows with CR LF and breaks the lines of a cell with LF, so in a text with both, a CR LF
+    always ends the cell. A text with one kind of line break (browsers send all of them as CR LF) is
+    ambiguous if one cell begins with a quote and a cell of a later row ends with one: such a cell is
+    taken as quoted only if it has either a tab or a line break, not both.
     """
     text = text.replace("\r\n", "\r")
     has_both = "\r" in text and "\n" in text
@@ -36,7 +38,7 @@ def parse_rows(text: str) -> list[list[str]]:
         if text[cell.end() : place] != "\t":
             rows.append(row)
             row = []
-    if rows[-1] == [""]:  # behind the end of the last row
+    if rows[-1] == [""]:  # the text ended with the line break of its last row
         rows.pop()
     return rows
 

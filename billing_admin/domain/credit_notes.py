@@ -1,7 +1,8 @@
-"""Credit notes: how much of an invoice is left, and how a credit splits over its rates and lines. Amounts are in minor units.
+"""Credit notes: the creditable amounts of an invoice, and how a credit is split by rate and line.
 
-Each rate counts what was credited before, and a step's net and tax are what the sum of all steps makes, less the steps before.
-So credits that together take back an invoice take back exactly its net and its tax, whatever the steps.
+Amounts are in minor units. The net and tax of a credit are computed from the sum of all credits at a
+rate, less the earlier credits. Credits that add up to the invoice therefore add up to exactly its
+net and its tax, whatever their sizes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from billing_admin.domain.money import EXACT, ROUNDING, Money, percentage, plain
 
 @dataclass(frozen=True, slots=True)
 class CreditableLine:
-    """An invoice's line: its rate, its net, and the net that was credited before. `included` as in `CreditableTax`."""
+    """A line of an invoice with its credited net; `included` as in `CreditableTax`."""
 
     id: UUID
     position: int
@@ -27,13 +28,13 @@ class CreditableLine:
 
     @property
     def left(self) -> int:
-        """The net that can still be credited; of the line's own sign."""
+        """The net that can still be credited, with the line's sign."""
         return self.net - self.credited
 
 
 @dataclass(frozen=True, slots=True)
 class CreditableTax:
-    """An invoice's tax at one rate, and what was credited of it before. `included`: its lines' prices had the tax in them."""
+    """The tax of an invoice at one rate, with its credited part; `included` if prices have tax."""
 
     rate: TaxRate
     included: bool
@@ -44,29 +45,29 @@ class CreditableTax:
 
     @property
     def left(self) -> int:
-        """Net and tax at this rate that can still be credited."""
+        """The sum of net and tax that can still be credited at this rate."""
         return self.base + self.tax - self.credited_base - self.credited_tax
 
     def has(self, line: CreditableLine) -> bool:
-        """Whether the line is taxed here."""
+        """Return whether a line is taxed at this rate."""
         return (line.rate, line.included) == (self.rate, self.included)
 
     def tax_on(self, net: int) -> int:
-        """The tax that goes back with so much more net."""
+        """Return the tax of crediting another net amount."""
         credited = self.credited_base + net
-        in_all = self.tax if credited == self.base else percentage(credited, self.rate.percent)
-        return in_all - self.credited_tax
+        total_tax = self.tax if credited == self.base else percentage(credited, self.rate.percent)
+        return total_tax - self.credited_tax
 
     def net_in(self, gross: int) -> int:
-        """The net within so much more net and tax."""
+        """Return the net of crediting another gross amount."""
         credited = self.credited_base + self.credited_tax + gross
-        in_all = self.base if credited == self.base + self.tax else _net_within(credited, self.rate.percent)
-        return in_all - self.credited_base
+        total_net = self.base if credited == self.base + self.tax else _net_of(credited, self.rate.percent)
+        return total_net - self.credited_base
 
 
 @dataclass(frozen=True, slots=True)
 class Creditable:
-    """An issued invoice as its credit notes see it."""
+    """An issued invoice with its credited amounts."""
 
     number: str
     currency: str
@@ -75,13 +76,13 @@ class Creditable:
 
     @property
     def left(self) -> int:
-        """The most that can still be credited, tax and all."""
+        """The amount that can still be credited, including tax."""
         return sum(tax.left for tax in self.taxes)
 
 
 @dataclass(frozen=True, slots=True)
 class CreditedTax:
-    """What goes back at one rate, and of which lines."""
+    """The net and tax credited at one rate, with the ids of the lines."""
 
     rate: TaxRate
     included: bool
@@ -92,39 +93,39 @@ class CreditedTax:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """What a credit note takes back: net by line, base and tax by rate."""
+    """The amounts of a credit note: net by line id, base and tax by rate."""
 
     lines: Mapping[UUID, int]
     taxes: tuple[CreditedTax, ...]
 
     @property
     def net(self) -> int:
-        """The sum of its lines."""
+        """The sum of the lines."""
         return sum(self.lines.values())
 
     @property
     def tax(self) -> int:
-        """The sum of its taxes."""
+        """The sum of the taxes."""
         return sum(tax.tax for tax in self.taxes)
 
     @property
     def total(self) -> int:
-        """Net and tax."""
+        """The sum of net and tax."""
         return self.net + self.tax
 
     def tax_within(self) -> dict[UUID, int]:
-        """The tax that goes back with each line whose price had it in it."""
-        within: dict[UUID, int] = {}
+        """Return the included tax of each line whose price includes tax."""
+        included: dict[UUID, int] = {}
         for tax in self.taxes:
             if tax.included:
                 shares = split_by_weight(tax.tax, [self.lines[id] for id in tax.lines])
-                within |= dict(zip(tax.lines, shares, strict=True))
-        return within
+                included |= dict(zip(tax.lines, shares, strict=True))
+        return included
 
 
 @dataclass(frozen=True, slots=True)
 class CreditEffect:
-    """What a credit does to an invoice: how far it reduces what is owed, and what becomes the customer's credit."""
+    """The effect of a credit on an invoice's open amount and on the customer's credit."""
 
     reduces: int
     becomes_credit: int
@@ -132,108 +133,115 @@ class CreditEffect:
 
 
 def credit_effect(owed: int, total: int) -> CreditEffect:
-    """What is owed is reduced first; what exceeds it was paid, and is the customer's from then on."""
+    """Return a credit's effect: it reduces the open amount; the excess becomes credit."""
     reduces = min(owed, total)
     return CreditEffect(reduces, total - reduces, owed - reduces)
 
 
-def credit_lines(invoice: Creditable, asked: Mapping[UUID, int]) -> Credit:
-    """Credit a net amount of some lines; the tax of each rate follows.
+def credit_lines(invoice: Creditable, net_by_line: Mapping[UUID, int]) -> Credit:
+    """Return the credit of net amounts of some lines, with the tax at each rate.
 
-    Raises Invalid above what is left of a line, of a rate or of the invoice, naming the most that can be credited, and
-    Conflict when nothing is left.
+    Raises:
+        Invalid: An amount exceeds the remainder of a line, a rate or the invoice; the error names it.
+        Conflict: The invoice is credited in full.
     """
-    _refuse_done(invoice)
-    known = {line.id: line for line in invoice.lines}
-    for place, (id, net) in enumerate(asked.items()):
-        if id not in known:
-            raise Invalid("unknown_line", f"This line is not on {invoice.number}.", "lines", place, "line")
-        _check_line(known[id], net, invoice.currency, place)
+    _refuse_fully_credited(invoice)
+    lines = {line.id: line for line in invoice.lines}
+    for index, (id, net) in enumerate(net_by_line.items()):
+        if id not in lines:
+            raise Invalid("unknown_line", f"Choose a line of {invoice.number}.", "lines", index, "line")
+        _check_line(lines[id], net, invoice.currency, index)
     taxes = []
     for tax in invoice.taxes:
-        own = {id: net for id, net in asked.items() if tax.has(known[id])}
-        if own:
-            base = sum(own.values())
+        nets = {id: net for id, net in net_by_line.items() if tax.has(lines[id])}
+        if nets:
+            base = sum(nets.values())
             _check_rate(tax, base, invoice.currency)
-            taxes.append(CreditedTax(tax.rate, tax.included, tuple(own), base, tax.tax_on(base)))
-    credit = Credit(dict(asked), tuple(taxes))
+            taxes.append(CreditedTax(tax.rate, tax.included, tuple(nets), base, tax.tax_on(base)))
+    credit = Credit(dict(net_by_line), tuple(taxes))
     if not 0 < credit.total <= invoice.left:
-        raise _not_within(credit.total, invoice, "lines")
+        raise _out_of_range(credit.total, invoice, "lines")
     return credit
 
 
 def credit_amount(invoice: Creditable, amount: int) -> Credit:
-    """Credit an amount with tax in it, spread over the rates, then over their lines, by what is left of each.
+    """Return the credit of an amount that includes tax.
 
-    Raises Invalid above what is left of the invoice, naming it, and Conflict when nothing is left.
+    The amount is split over the rates, then over their lines, in proportion to their remainders.
+
+    Raises:
+        Invalid: The amount exceeds the remainder of the invoice; the error names it.
+        Conflict: The invoice is credited in full.
     """
-    _refuse_done(invoice)
+    _refuse_fully_credited(invoice)
     if not 0 < amount <= invoice.left:
-        raise _not_within(amount, invoice, "amount")
+        raise _out_of_range(amount, invoice, "amount")
     lines: dict[UUID, int] = {}
     taxes = []
     for tax, gross in zip(invoice.taxes, split_by_weight(amount, [tax.left for tax in invoice.taxes]), strict=True):
         if gross:
             base = tax.net_in(gross)
-            own = _over_lines(base, [line for line in invoice.lines if tax.has(line)])
-            lines |= own
-            taxes.append(CreditedTax(tax.rate, tax.included, tuple(own), base, gross - base))
+            nets = _split_over_lines(base, [line for line in invoice.lines if tax.has(line)])
+            lines |= nets
+            taxes.append(CreditedTax(tax.rate, tax.included, tuple(nets), base, gross - base))
     return Credit(lines, tuple(taxes))
 
 
-def _refuse_done(invoice: Creditable) -> None:
+def _refuse_fully_credited(invoice: Creditable) -> None:
     if invoice.left <= 0:
-        raise Conflict("nothing_left", f"{invoice.number} is credited in full: nothing is left to credit.")
+        raise Conflict("nothing_left", f"{invoice.number} is already credited in full.")
 
 
-def _check_line(line: CreditableLine, net: int, currency: str, place: int) -> None:
+def _check_line(line: CreditableLine, net: int, currency: str, index: int) -> None:
     sign = -1 if line.net < 0 else 1
     if 0 < net * sign <= line.left * sign:
         return
-    said = (
-        f"Line {line.position} is credited in full: leave it out."
+    message = (
+        f"Remove line {line.position}: it is already credited in full."
         if not line.left
-        else f"Of line {line.position} at most {Money(line.left, currency)} {currency} net can be credited."
+        else f"Enter at most {Money(line.left, currency)} {currency} net for line {line.position}."
     )
-    raise Invalid("above_line", said, "lines", place, "amount")
+    raise Invalid("above_line", message, "lines", index, "amount")
 
 
 def _check_rate(tax: CreditableTax, base: int, currency: str) -> None:
-    left, sign = tax.base - tax.credited_base, -1 if tax.base < 0 else 1
-    if not 0 <= base * sign <= left * sign:
-        at = f"{tax.rate.category} {plain_decimal(tax.rate.percent)} %"
-        said = f"At the tax rate {at} at most {Money(left, currency)} {currency} net can be credited."
-        raise Invalid("above_rate", said, "lines")
+    remaining, sign = tax.base - tax.credited_base, -1 if tax.base < 0 else 1
+    if not 0 <= base * sign <= remaining * sign:
+        rate = f"{tax.rate.category} {plain_decimal(tax.rate.percent)} %"
+        message = f"Enter at most {Money(remaining, currency)} {currency} net for the lines at the tax rate {rate}."
+        raise Invalid("above_rate", message, "lines")
 
 
-def _not_within(amount: int, invoice: Creditable, field: str) -> Invalid:
-    left = f"{Money(invoice.left, invoice.currency)} {invoice.currency}"
+def _out_of_range(amount: int, invoice: Creditable, field: str) -> Invalid:
+    maximum = f"{Money(invoice.left, invoice.currency)} {invoice.currency}"
     if amount > 0:
-        return Invalid(
-            "above_remaining", f"At most {left} can be credited: no more is left of {invoice.number}.", field
-        )
-    return Invalid("not_positive", f"Credit more than nothing: at most {left}.", field)
+        message = f"Enter at most {maximum}: this is the amount of {invoice.number} that is not credited yet."
+        return Invalid("above_remaining", message, field)
+    return Invalid("not_positive", f"Enter an amount above zero and at most {maximum}.", field)
 
 
-def _net_within(gross: int, percent: Decimal) -> int:
-    """The net of an amount that includes the tax, rounded once, half away from zero."""
+def _net_of(gross: int, percent: Decimal) -> int:
+    """Return the net of an amount that includes tax, rounded half away from zero."""
     net = ROUNDING.divide(Decimal(gross * 100), EXACT.add(Decimal(100), percent))
     return int(ROUNDING.quantize(net, Decimal(1)))
 
 
-def _over_lines(base: int, lines: Sequence[CreditableLine]) -> dict[UUID, int]:
-    """Where a step is so small that it is all tax, its first line says so, with a net of zero."""
+def _split_over_lines(base: int, lines: Sequence[CreditableLine]) -> dict[UUID, int]:
+    """Split a net over lines; a credit of tax alone is a net of 0 on the first line."""
     shares = split_by_weight(base, [line.left for line in lines])
     return {line.id: net for line, net in zip(lines, shares, strict=True) if net} or {lines[0].id: 0}
 
 
 def split_by_weight(amount: int, weights: Sequence[int]) -> list[int]:
-    """Split an amount by weights into whole units that add up to it: the largest remainders get the units left over."""
+    """Split an amount in proportion to weights into whole units that add up to it.
+
+    Shares are rounded down; the missing units go to the largest remainders, the first of equals first.
+    """
     total = sum(weights)
     if not total:
         return [0 for _ in weights]
     shares = [amount * weight // total for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda place: (-(amount * weights[place] % total), place))
-    for place in by_remainder[: amount - sum(shares)]:
-        shares[place] += 1
+    by_remainder = sorted(range(len(weights)), key=lambda index: (-(amount * weights[index] % total), index))
+    for index in by_remainder[: amount - sum(shares)]:
+        shares[index] += 1
     return shares

@@ -1,4 +1,4 @@
-"""Signs of currencies as people type them, and the currencies that each can stand for."""
+"""Currency signs that people type, and the currencies that each can mean."""
 
 from typing import Final
 
@@ -98,13 +98,13 @@ _TABLE: Final = {
     "B/ B/.": "PAB",
     "BS BS.": "BOB VED VES",
 }
-# Full-width and small forms, as input methods write them.
-_SAME: Final = str.maketrans("\uff04\ufe69\uffe1\uffe5\uffe6", "$$£¥₩")
+# Full-width and small forms, which input methods write.
+_EQUIVALENTS: Final = str.maketrans("\uff04\ufe69\uffe1\uffe5\uffe6", "$$£¥₩")
 SIGNS: Final = {sign.casefold(): frozenset(codes.split()) for signs, codes in _TABLE.items() for sign in signs.split()}
 
 
 def currencies_of(mark: str) -> frozenset[str] | None:
-    """Return the currencies that a sign or an ISO 4217 code, in any case, can stand for; None if it is unknown."""
+    """Return the currencies that a sign or ISO 4217 code can mean, in any case; None if unknown."""
     if mark.upper() in MINOR_DIGITS:
         return frozenset([mark.upper()])
-    return SIGNS.get(mark.translate(_SAME).casefold())
+    return SIGNS.get(mark.translate(_EQUIVALENTS).casefold())

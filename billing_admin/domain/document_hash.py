@@ -1,4 +1,4 @@
-"""A document as its tables hold it: its number, its canonical content, and the hash that seals it."""
+"""The stored rows of a document: its number, its canonical content, and its hash."""
 
 import hashlib
 import json
@@ -16,13 +16,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DocumentRows:
-    """A document as its tables hold it: whole rows, lines and taxes in their order."""
+    """The rows of a document: the invoice, its lines and its taxes in order."""
 
     invoice: Row
     lines: Sequence[Row]
     taxes: Sequence[Row]
 
 
+# The columns that are copied from customer and organisation at issue. Frozen: their order is hashed.
 COPIED_COLUMNS = [
     "customer_reference",
     "customer_name",
@@ -36,7 +37,10 @@ COPIED_COLUMNS = [
 
 
 def document_number(format: str, issue_date: date, sequence: int) -> str:
-    """A number as people read it: `INV-{year}-{number:5}` makes INV-2026-00042 (see `text.check_number_format`)."""
+    """Return a document's number: `INV-{year}-{number:5}` gives INV-2026-00042.
+
+    See `text.check_number_format` for formats.
+    """
     parts = {"year": f"{issue_date.year:04d}", "month": f"{issue_date.month:02d}"}
     return NUMBER_PART.sub(lambda part: parts.get(part[1]) or str(sequence).zfill(int(part[2] or 1)), format)
 
@@ -45,12 +49,15 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def hash_data(content: object) -> str:
-    """Hex SHA-256 of plain data, written as compact JSON."""
+    """Return the hex SHA-256 of data, as compact JSON."""
     return _digest(_COMPACT.encode(content))
 
 
 def chained_hash(previous: str, number: str, content: str) -> str:
-    """The hash stored at issue: over the number, the document's content, and the hash before it in its series."""
+    """Return the hash of an issued document: over its number, content, and the hash before it.
+
+    `previous` is the hash of the document before it in its series.
+    """
     return _digest(f"[{_COMPACT.encode(previous)},{_COMPACT.encode(number)},{content}]")
 
 
@@ -59,11 +66,12 @@ def _digest(text: str) -> str:
 
 
 def canonical_content(document: DocumentRows) -> str:
-    """The canonical content of an issued document: what its hash covers, in a fixed order, as compact JSON.
+    """Return the content of an issued document that its hash covers, as compact JSON.
 
-    What was added to documents later counts only where it says something, so that hashes of before stay true.
+    Frozen: stored hashes cover these bytes. Columns that were added later are included only if they
+    have a value, so that the hashes of older documents do not change.
     """
-    invoice, more = document.invoice, _said(document)
+    invoice, optional = document.invoice, _optional_columns(document)
     days = [invoice[name].isoformat() for name in ("issue_date", "due_date", "period_from", "period_to")]
     parts = [
         str(invoice["id"]),
@@ -87,17 +95,17 @@ def canonical_content(document: DocumentRows) -> str:
             ]
             for tax in document.taxes
         ],
-        *([more] if more else []),
+        *([optional] if optional else []),
     ]
     return _COMPACT.encode(parts)
 
 
-def _said(document: DocumentRows) -> dict[str, Any]:
-    """A void invoice's reason came after its issue: only a credit note's is part of what was issued."""
+def _optional_columns(document: DocumentRows) -> dict[str, Any]:
     invoice = document.invoice
     names = ["note", "purchase_order", "corrects_id", "replaces_id"]
-    said = {name: str(invoice[name]) for name in names if invoice[name]}
+    columns = {name: str(invoice[name]) for name in names if invoice[name]}
     if invoice["kind"] == "credit_note":
-        said["reason"] = invoice["reason"]
-        return said | {"corrected_lines": [str(line["corrects_line_id"]) for line in document.lines]}
-    return said
+        # The reason of an invoice is that of its void, which is after its issue.
+        columns["reason"] = invoice["reason"]
+        return columns | {"corrected_lines": [str(line["corrects_line_id"]) for line in document.lines]}
+    return columns

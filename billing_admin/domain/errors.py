@@ -1,4 +1,4 @@
-"""What the business says no to: one small tree of errors, mapped once per surface (page, API, command line)."""
+"""The errors of the domain. Pages, the API and the command line each map them to their answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,11 @@ FieldPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: a stable code, a sentence that says how to mend it, the place, and in a conflict what differs."""
+    """One problem of a request.
+
+    `code` is stable, `message` says how to fix the problem, `field` is the path of the field, and
+    `differs` names the fields that contradict the stored object.
+    """
 
     code: str
     message: str
@@ -17,7 +21,10 @@ class Problem:
 
 
 class DomainError(Exception):
-    """A refusal. It carries one problem or many; `extra` holds further members for the caller, such as `differs`."""
+    """A refused request, with one problem or several.
+
+    `extra` holds further members of the answer, such as `differs` or `permission`.
+    """
 
     def __init__(self, code: str, message: str, *field: str | int, **extra: object) -> None:
         super().__init__(message)
@@ -31,12 +38,12 @@ class DomainError(Exception):
 
     @property
     def field(self) -> FieldPath:
-        """The place of the first problem."""
+        """The field of the first problem."""
         return self.problems[0].field
 
     @classmethod
     def of(cls, problems: Sequence[Problem], total: int | None = None) -> "DomainError":
-        """Make one refusal of many problems; `total` is their number where not all of them are carried."""
+        """Return one error for several problems; `total` counts them if not all are included."""
         first = problems[0]
         count = len(problems) if total is None else total
         code = first.code if len({problem.code for problem in problems}) == 1 else "several_problems"
@@ -46,11 +53,11 @@ class DomainError(Exception):
 
 
 class Invalid(DomainError):
-    """Understood, but wrong."""
+    """The request has a wrong value."""
 
 
 class NotFound(DomainError):
-    """There is no such thing, or none that the caller may see."""
+    """The object does not exist, or the caller may not see it."""
 
 
 class Conflict(DomainError):
@@ -58,7 +65,7 @@ class Conflict(DomainError):
 
 
 class Stale(DomainError):
-    """Somebody else changed it since it was read."""
+    """The object was changed by somebody else since it was read."""
 
 
 class Denied(DomainError):
@@ -66,4 +73,4 @@ class Denied(DomainError):
 
 
 class NotAuthenticated(DomainError):
-    """There is no token, or none that is good."""
+    """The request has no valid token."""

@@ -1,8 +1,9 @@
-"""How the numbers of a document came about: each computed anew, by the functions that made it, beside what is stored."""
+"""Explanations of documents: each stored number, and the number computed from the charges."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from billing_admin.domain.invoices import Document, Line, TaxRate, TaxTotal, includes_tax
 from billing_admin.domain.money import EXACT, unrounded_included_tax
@@ -10,22 +11,23 @@ from billing_admin.domain.money import EXACT, unrounded_included_tax
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number as it is stored and as it comes out now."""
+    """A number as stored and as computed now, in minor units."""
 
     stored: int
     computed: int
 
     @property
     def holds(self) -> bool:
-        """Whether the two agree."""
+        """Whether the stored and the computed number are equal."""
         return self.stored == self.computed
 
 
 @dataclass(frozen=True, slots=True)
 class TaxStep:
-    """How the tax at one rate was made of `amount`, the sum of line nets, or of line grosses where prices include it.
+    """The computation of the tax at one rate.
 
-    `exactly` is the tax in minor units before it was rounded.
+    `amount` is the sum of the line nets, or of the line grosses if prices include the tax.
+    `exactly` is the unrounded tax in minor units. `lines` are positions.
     """
 
     position: int
@@ -40,15 +42,16 @@ class TaxStep:
 
     @property
     def holds(self) -> bool:
-        """Whether base and tax come out as they are stored."""
+        """Whether base and tax are computed as they are stored."""
         return self.base.holds and self.tax.holds
 
 
 @dataclass(frozen=True, slots=True)
 class LineStep:
-    """How a line was made: its charges' exact sum, rounded once, and the tax taken out where its price includes it.
+    """The computation of a line.
 
-    `amount` is that sum as it is stored; `line` is computed anew.
+    A line is the exact sum of its charges, rounded once, less the tax that its price includes.
+    `amount` is the stored sum; `line` is computed from the charges.
     """
 
     line: Line
@@ -58,13 +61,13 @@ class LineStep:
 
     @property
     def holds(self) -> bool:
-        """Whether sum, rounding and net come out as they are stored."""
+        """Whether sum, rounding and net are computed as they are stored."""
         return self.amount == self.line.group.amount and self.rounded.holds and self.net.holds
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A whole document, from its charges to its total. Money in minor units."""
+    """The computation of a document, from its charges to its total, in minor units."""
 
     document: Document
     lines: Sequence[LineStep]
@@ -75,67 +78,71 @@ class Explanation:
 
     @property
     def holds(self) -> bool:
-        """Whether every number comes out as it is stored."""
-        figures = (self.net, self.tax, self.total)
-        parts = (
-            *(one.holds for one in figures),
-            *(one.holds for one in self.lines),
-            *(one.holds for one in self.taxes),
-        )
-        return all(parts)
+        """Whether every number is computed as it is stored."""
+        totals_hold = self.net.holds and self.tax.holds and self.total.holds
+        return totals_hold and all(line.holds for line in self.lines) and all(tax.holds for tax in self.taxes)
+
+
+class StoredLine(NamedTuple):
+    """A line's stored numbers: the exact sum of its charges; gross and net in minor units."""
+
+    amount: Decimal
+    gross: int | None
+    net: int
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFigures:
-    """What is stored of a document: its totals, and of its lines in their order (exact sum, gross, net)."""
+    """The stored numbers of a document; its lines in order, its taxes by rate and `included`."""
 
     net: int
     tax: int
     total: int
-    lines: Sequence[tuple[Decimal, int | None, int]]
+    lines: Sequence[StoredLine]
     taxes: Mapping[tuple[TaxRate, bool], TaxTotal]
 
 
 def computed_figures(document: Document) -> StoredFigures:
-    """What is computed and not stored is what it is."""
-    lines = [(line.group.amount, line.gross, line.net) for line in document.lines]
+    """Return the numbers of a document that is not stored, such as the current invoice."""
+    lines = [StoredLine(line.group.amount, line.gross, line.net) for line in document.lines]
     taxes = {(total.rate, total.included): total for total in document.taxes}
     return StoredFigures(document.net, document.tax, document.total, lines, taxes)
 
 
-def explain(document: Document, kept: StoredFigures) -> Explanation:
-    """Set what is stored beside the document that its charges make now."""
-    taxes = {(total.rate, total.included): total for total in document.taxes}
-    nothing = TaxTotal(TaxRate("", Decimal(0)), 0, 0)
+def explain(document: Document, stored: StoredFigures) -> Explanation:
+    """Compare a document, computed from its charges, with its stored numbers."""
+    computed_taxes = {(total.rate, total.included): total for total in document.taxes}
+    no_tax = TaxTotal(TaxRate("", Decimal(0)), 0, 0)
     return Explanation(
         document,
-        [_line(line, *stored) for line, stored in zip(document.lines, kept.lines, strict=True)],
+        [_line_step(line, stored_line) for line, stored_line in zip(document.lines, stored.lines, strict=True)],
         [
-            _tax(position, document, taxes.get(key, nothing), kept.taxes.get(key, nothing), *key)
-            for position, key in enumerate(sorted(taxes.keys() | kept.taxes.keys()), 1)
+            _tax_step(position, document, computed_taxes.get(key, no_tax), stored.taxes.get(key, no_tax), *key)
+            for position, key in enumerate(sorted(computed_taxes.keys() | stored.taxes.keys()), 1)
         ],
-        Figure(kept.net, document.net),
-        Figure(kept.tax, document.tax),
-        Figure(kept.total, document.total),
+        Figure(stored.net, document.net),
+        Figure(stored.tax, document.tax),
+        Figure(stored.total, document.total),
     )
 
 
-def _line(line: Line, amount: Decimal, gross: int | None, net: int) -> LineStep:
+def _line_step(line: Line, stored: StoredLine) -> LineStep:
     computed = line.net if line.gross is None else line.gross
-    return LineStep(line, amount, Figure(net if gross is None else gross, computed), Figure(net, line.net))
+    rounded = stored.net if stored.gross is None else stored.gross
+    return LineStep(line, stored.amount, Figure(rounded, computed), Figure(stored.net, line.net))
 
 
-def _tax(
+def _tax_step(
     position: int, document: Document, computed: TaxTotal, stored: TaxTotal, rate: TaxRate, included: bool
 ) -> TaxStep:
-    own = [line for line in document.lines if (line.group.tax, includes_tax(line.gross, rate)) == (rate, included)]
-    amount = sum(line.gross or 0 if included else line.net for line in own)
+    lines = [line for line in document.lines if (line.group.tax, includes_tax(line.gross, rate)) == (rate, included)]
+    amount = sum(line.gross or 0 if included else line.net for line in lines)
     return TaxStep(
         position,
         rate,
         included,
         stored.note,
-        [line.position for line in own],
+        [line.position for line in lines],
         amount,
         unrounded_included_tax(amount, rate.percent) if included else _percent_of(amount, rate.percent),
         Figure(stored.base, computed.base),

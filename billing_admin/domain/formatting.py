@@ -1,4 +1,4 @@
-"""How amounts, days and taxes are written for people: the same on a page and on paper."""
+"""Amounts, days and taxes as texts for people: the same on pages and in PDF documents."""
 
 from datetime import date
 from decimal import Decimal
@@ -20,12 +20,15 @@ class TaxLike(Protocol):
 
 
 def format_money(minor: int, currency: str) -> str:
-    """`10,000.00 EUR`, from minor units; with a true minus sign."""
+    """Format minor units, as in `10,000.00 EUR`, with a typographic minus sign."""
     return f"{format_grouped(Money(minor, currency).decimal)} {currency}"
 
 
 def format_money_or_units(minor: object, currency: object) -> str:
-    """`13,113.80 EUR`; `1311380 minor units` where the data does not say in which currency; other values as they stand."""
+    """Format minor units of a currency that may be unknown.
+
+    Returns `13,113.80 EUR`, or `1311380 minor units` without a currency; other values as text.
+    """
     if type(minor) is not int:
         return str(minor)
     if isinstance(currency, str) and currency in MINOR_DIGITS:
@@ -34,45 +37,49 @@ def format_money_or_units(minor: object, currency: object) -> str:
 
 
 def format_exact(amount: Decimal, currency: str) -> str:
-    """`0.0000008 USD`: never rounded, and never fewer digits than the currency has."""
+    """Format an exact amount, as in `0.0000008 USD`: not rounded, at least the currency's digits."""
     return f"{format_grouped(Decimal(format_padded(amount, MINOR_DIGITS[currency])))} {currency}"
 
 
 def format_number(amount: Decimal) -> str:
-    """`1,500.5`: exact, without trailing zeros."""
+    """Format an exact number without trailing zeros, as in `1,500.5`."""
     return format_grouped(Decimal(plain_decimal(amount)))
 
 
 def format_grouped(amount: Decimal) -> str:
-    """`1,234.50`, with a true minus sign."""
+    """Format a number with thousands separators and a typographic minus sign, as in `1,234.50`."""
     return f"{amount:,f}".replace("-", MINUS)
 
 
 def format_day(value: date) -> str:
-    """`22 Nov 2026`."""
+    """Format a day, as in `22 Nov 2026`."""
     return f"{value.day} {value:%b} {value.year}"
 
 
 def format_padded(amount: Decimal, digits: int) -> str:
-    """`34.90`: exact, with at least this many digits after the point."""
+    """Format an exact number with at least `digits` digits after the point, as in `34.90`."""
     whole, _, decimals = plain_decimal(amount).partition(".")
     decimals = decimals.ljust(digits, "0")
     return f"{whole}.{decimals}" if decimals else whole
 
 
 def format_percent(rate: Decimal) -> str:
-    """`19 %`, `7.5 %`."""
+    """Format a percentage, as in `7.5 %`."""
     return f"{plain_decimal(rate)} %"
 
 
 def format_tax(category: str, rate: Decimal, included: bool = False) -> str:
-    """`Tax 7 % (S)`, `Tax 7 % (S), included`, `Reverse charge, 0 % (AE)`: a percentage with its category of EN 16931."""
-    words = (
-        f"Tax {format_percent(rate)}" if rate else f"{TAX_CATEGORIES.get(category, category)}, {format_percent(rate)}"
-    )
-    return f"{words} ({category}){', included' if included else ''}"
+    """Format a tax rate with its EN 16931 category.
+
+    Returns `Tax 7 % (S)`, `Tax 7 % (S), included` or `Reverse charge, 0 % (AE)`.
+    """
+    name = "Tax " if rate else f"{TAX_CATEGORIES.get(category, category)}, "
+    return f"{name}{format_percent(rate)} ({category}){', included' if included else ''}"
 
 
 def tax_note(tax: TaxLike) -> str:
-    """The reason that an invoice prints; those made before they kept it have one for reverse charge."""
+    """Return the printed reason for charging no tax.
+
+    Documents issued before reasons were stored have the usual reason for reverse charge.
+    """
     return tax.note or ("Reverse charge: the customer accounts for the tax." if tax.category == "AE" else "")

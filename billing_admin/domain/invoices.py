@@ -1,4 +1,4 @@
-"""From groups of charges to a document: lines rounded once, tax once per rate."""
+"""Documents made of groups of charges: each line is rounded once, and the tax once per rate."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -31,11 +31,11 @@ class TaxRate(NamedTuple):
 
 
 class ChargeGroup(NamedTuple):
-    """The charges that become one line: one service and unit price, summed exactly, or one charge alone.
+    """The charges of one line: those of one service and unit price, or a single charge.
 
-    `charge_id` is set where a line holds a single charge by rule; `service_code` and `charge_id` order the lines.
-    `included_percent` is the tax that prices include, None where they are net; it need not be what the customer is taxed.
-    `tax_note` is the reason to print where no tax is charged.
+    `charge_id` is set if a rule puts the charge on its own line. `service_code` and `charge_id` order
+    the lines. `included_percent` is the tax that the prices include, None for net prices; the
+    customer's own rate can differ. `tax_note` is the reason to print if no tax is charged.
     """
 
     service_id: UUID | None
@@ -54,7 +54,7 @@ class ChargeGroup(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An invoice line: its group's exact sum rounded once, to `net`, or to `gross` where prices include tax. Minor units."""
+    """A line: its group's exact sum, rounded to `net`, or to `gross` if prices include tax."""
 
     position: int
     group: ChargeGroup
@@ -63,9 +63,9 @@ class Line(NamedTuple):
 
 
 class TaxTotal(NamedTuple):
-    """The tax at one rate, rounded once; or that which is included in prices at this rate. Minor units.
+    """The tax at one rate, added or `included` in prices, in minor units.
 
-    `note` is the reason to print where no tax is charged.
+    `note` is the reason to print if no tax is charged.
     """
 
     rate: TaxRate
@@ -77,7 +77,7 @@ class TaxTotal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What an invoice says, in minor units of its one currency. Refuses parts that do not add up."""
+    """The lines, taxes and totals of a document, in minor units. Raises Invalid unless they add up."""
 
     currency: str
     lines: tuple[Line, ...]
@@ -94,31 +94,34 @@ class Document:
             and self.total == self.net + self.tax
         )
         if not adds_up:
-            raise Invalid("does_not_add_up", "Lines, taxes and totals of the document disagree.")
+            raise Invalid("does_not_add_up", "The lines, taxes and totals of the document do not add up.")
 
     @property
     def charges(self) -> int:
-        """How many charges are on it."""
+        """The number of charges."""
         return sum(line.group.charges for line in self.lines)
 
     @property
     def amount(self) -> Decimal:
-        """The exact sum of the charges on it, unrounded."""
+        """The exact sum of the charges."""
         return exact_sum(line.group.amount for line in self.lines)
 
     @property
     def period_from(self) -> date:
-        """The earliest day of a charge on it."""
+        """The earliest day of a charge."""
         return min(line.group.period_from for line in self.lines)
 
     @property
     def period_to(self) -> date:
-        """The latest day of a charge on it."""
+        """The latest day of a charge."""
         return max(line.group.period_to for line in self.lines)
 
     def digest(self) -> str:
-        """SHA-256 of what a person sees in the preview: it changes when anything on the document does."""
-        seen = [
+        """Return the SHA-256 of the document in a preview; every visible change changes it."""
+        # Frozen: a confirmed preview is compared with this digest. The columns of a line are service
+        # id, charge id, description, unit price, charges, quantity, amount, net, tax category, tax
+        # percent, gross, first day, last day.
+        content = [
             self.currency,
             self.total,
             [
@@ -137,16 +140,16 @@ class Document:
                 for line in self.lines
             ],
         ]
-        return hash_data(seen)
+        return hash_data(content)
 
 
 def make_document(currency: str, groups: Iterable[ChargeGroup]) -> Document:
-    """Make an invoice of groups of one currency: each group's sum rounded once, tax per rate on the sum of its lines."""
+    """Return the document of some groups in one currency, its lines in the order of documents."""
     return make_document_in_order(currency, sorted(groups, key=_line_order))
 
 
 def make_document_in_order(currency: str, groups: Sequence[ChargeGroup]) -> Document:
-    """Make an invoice with a line for each group, in the order they come in."""
+    """Return the document with a line for each group, in the given order."""
     lines = _lines(currency, groups)
     taxes = _with_notes(_taxes(lines), groups)
     net, tax = sum(line.net for line in lines), sum(total.tax for total in taxes)
@@ -155,51 +158,57 @@ def make_document_in_order(currency: str, groups: Sequence[ChargeGroup]) -> Docu
 
 def _lines(currency: str, groups: Sequence[ChargeGroup]) -> list[Line]:
     lines = [Line(position, group, minor_units(group.amount, currency)) for position, group in enumerate(groups, 1)]
-    inclusive = any(group.included_percent is not None for group in groups)
-    return _split(lines) if inclusive else lines
+    has_included_tax = any(group.included_percent is not None for group in groups)
+    return _with_grosses(lines) if has_included_tax else lines
 
 
-def _split(lines: list[Line]) -> list[Line]:
-    """Where prices include tax, the rounded sum is the gross: take the tax out, per rate and percentage once."""
-    priced: dict[tuple[TaxRate, Decimal], list[Line]] = defaultdict(list)
+def _with_grosses(lines: list[Line]) -> list[Line]:
+    """Turn the rounded sums of prices with tax into grosses, and compute their nets per rate."""
+    lines_by_tax: dict[tuple[TaxRate, Decimal], list[Line]] = defaultdict(list)
     for line in lines:
         if line.group.included_percent is not None:
-            priced[line.group.tax, line.group.included_percent].append(line)
-    for (_, percent), inclusive in priced.items():
-        nets = nets_without_tax([line.net for line in inclusive], percent)
-        for line, net in zip(inclusive, nets, strict=True):
+            lines_by_tax[line.group.tax, line.group.included_percent].append(line)
+    for (_, percent), taxed_lines in lines_by_tax.items():
+        nets = nets_without_tax([line.net for line in taxed_lines], percent)
+        for line, net in zip(taxed_lines, nets, strict=True):
             lines[line.position - 1] = line._replace(net=net, gross=line.net)
     return lines
 
 
 def _taxes(lines: Sequence[Line]) -> list[TaxTotal]:
-    within = [line for line in lines if includes_tax(line.gross, line.group.tax)]
-    if not within:
+    with_tax = [line for line in lines if includes_tax(line.gross, line.group.tax)]
+    if not with_tax:
         return tax_totals((line.group.tax, line.net) for line in lines)
-    added = (line for line in lines if not includes_tax(line.gross, line.group.tax))
+    without_tax = (line for line in lines if not includes_tax(line.gross, line.group.tax))
     totals = [
-        *tax_totals((line.group.tax, line.net) for line in added),
-        *included_tax_totals((line.group.tax, line.gross or 0) for line in within),
+        *tax_totals((line.group.tax, line.net) for line in without_tax),
+        *included_tax_totals((line.group.tax, line.gross or 0) for line in with_tax),
     ]
     return sorted(totals, key=lambda total: (total.rate, total.included))
 
 
 def includes_tax(gross: int | None, rate: TaxRate) -> bool:
-    """Whether a line's tax is part of its gross. Who is charged no tax pays the net of such a price and nothing more."""
+    """Return whether a line's gross includes its tax.
+
+    A customer who is charged no tax pays only the net of a price with tax.
+    """
     return gross is not None and rate.percent != 0
 
 
 def _with_notes(taxes: list[TaxTotal], groups: Sequence[ChargeGroup]) -> list[TaxTotal]:
-    noted = {(group.tax, group.tax_note) for group in groups if group.tax_note}
-    if not noted:
+    notes = {(group.tax, group.tax_note) for group in groups if group.tax_note}
+    if not notes:
         return taxes
     return [
-        total._replace(note="; ".join(sorted(note for rate, note in noted if rate == total.rate))) for total in taxes
+        total._replace(note="; ".join(sorted(note for rate, note in notes if rate == total.rate))) for total in taxes
     ]
 
 
 def _line_order(group: ChargeGroup) -> tuple[object, ...]:
-    """Services by code and price; then charges without a service by day. The id and the tax settle ties: every run agrees."""
+    """Return the sort key of a line: services by code and price, then charges without one by day.
+
+    Id and tax break ties, so that the order is the same on both databases. Frozen: it is hashed.
+    """
     return (
         group.service_id is None,
         group.service_code,
@@ -215,7 +224,7 @@ def _line_order(group: ChargeGroup) -> tuple[object, ...]:
 
 
 def tax_totals(nets: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal]:
-    """Sum line nets (minor units) per rate and compute each rate's tax once."""
+    """Return the tax per rate on the sum of its line nets, in minor units."""
     totals = []
     for rate, lines in groupby(sorted(nets), key=lambda pair: pair[0]):
         base = sum(net for _, net in lines)
@@ -224,17 +233,20 @@ def tax_totals(nets: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal]:
 
 
 def included_tax_totals(grosses: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal]:
-    """Sum line grosses (minor units) per rate and take each rate's tax out once."""
+    """Return the tax per rate in the sum of its line grosses, in minor units."""
     totals = []
     for rate, lines in groupby(sorted(grosses), key=lambda pair: pair[0]):
-        gross = sum(one for _, one in lines)
+        gross = sum(amount for _, amount in lines)
         tax = included_tax(gross, rate.percent)
         totals.append(TaxTotal(rate, gross - tax, tax, included=True))
     return totals
 
 
 def reason_to_leave_out(document: Document) -> str | None:
-    """Say why a document is not made, or None: an invoice must ask for money, and for no more than can be stored."""
+    """Return why a document cannot be an invoice, a key of LEFT_OUT_REASONS, or None if it can.
+
+    The total must be above zero, and every amount must fit the database's integers.
+    """
     amounts = (abs(line.net if line.gross is None else line.gross) for line in document.lines)
     if max(abs(document.total), document.net, *amounts) > LARGEST_MINOR:
         return "too_large"
@@ -244,6 +256,7 @@ def reason_to_leave_out(document: Document) -> str | None:
 
 
 LEFT_OUT_REASONS = {
+    # The keys are part of the API.
     "zero_total": "The total is zero",
     "negative_total": "The total is negative",
     "too_large": "An amount is too large for an invoice",

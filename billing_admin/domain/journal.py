@@ -1,6 +1,7 @@
-"""The accounting journal: which accounts an event moves, by how much, and what the accounts are called.
+"""The accounting journal: transactions, their postings, and the names of accounts.
 
-A transaction's postings add up to zero in each currency: a debit is positive, a credit negative. Money is in minor units.
+The postings of a transaction add up to zero in each currency. A debit is positive, a credit
+negative, and amounts are in minor units.
 """
 
 import re
@@ -16,7 +17,7 @@ from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.payments import METHODS
 
-# Each account with its usual name. What stands in braces is put in: every customer, service and rate has an account.
+# Account names by key. Placeholders in braces give every customer, service and rate its own account.
 DEFAULT_ACCOUNTS: Final[Mapping[str, str]] = {
     "receivable": "Assets:Receivable:{customer}",
     "customer_credit": "Assets:Receivable:{customer}:Unallocated",
@@ -36,87 +37,89 @@ NO_SERVICE = "Other"
 MAX_ACCOUNT_LENGTH = 100
 
 _NAME = re.compile(r"[^\W\d_][^:;|{}\s]*( [^:;|{}\s]+)*(:[^:;|{}\s]+( [^:;|{}\s]+)*)*")
-# What would end an account's name or part it anew; and the percent sign, by which the others are written.
+# Characters that end an account's name or separate its parts, and the percent sign that escapes them.
 _UNSAFE = re.compile(r"[%:;|\x00-\x1f\x7f-\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]| (?= )|^ | $")
 
 assert {*METHODS, "write_off"} <= DEFAULT_ACCOUNTS.keys()  # noqa: S101 - every payment has an account
 
 
 def check_account_name(value: str, *field: str | int) -> str:
-    """Return the name of an account as hledger takes it: words with single spaces, parts with colons. Raises Invalid."""
+    """Return an account name that hledger accepts; raise Invalid otherwise.
+
+    Words are separated by single spaces, parts by colons.
+    """
     if len(value) > MAX_ACCOUNT_LENGTH or not _NAME.fullmatch(value):
-        said = "Begin with a letter and put colons between the parts, such as Income:Sales; no double spaces, ; or |."
-        raise Invalid("not_an_account", said, *field)
+        message = (
+            "Begin with a letter and put colons between the parts, such as Income:Sales."
+            " Do not use double spaces, semicolons or vertical bars."
+        )
+        raise Invalid("not_an_account", message, *field)
     return value
 
 
-def check_accounts(given: Mapping[str, str]) -> dict[str, str]:
-    """Return names of accounts that may be kept; raise Invalid with each that may not."""
+def check_accounts(names: Mapping[str, str]) -> dict[str, str]:
+    """Return account names by key if all can be stored; raise Invalid with every problem."""
     problems: list[Problem] = []
-    for key, value in given.items():
+    for key, name in names.items():
         try:
-            _check(key, value)
+            _check_account(key, name)
         except Invalid as error:
             problems.extend(error.problems)
     if problems:
         raise Invalid.of(problems)
-    return dict(given)
+    return dict(names)
 
 
-def _check(key: str, value: str) -> None:
+def _check_account(key: str, name: str) -> None:
     if key not in DEFAULT_ACCOUNTS:
         raise Invalid("unknown_account", f"There is no account for “{key[:40]}”.", key)
-    if REQUIRED_PLACEHOLDERS.get(key, "") not in value:
-        raise Invalid(
-            "not_an_account",
-            f"Put {REQUIRED_PLACEHOLDERS[key]} into it, so that each has an account of their own.",
-            key,
-        )
-    check_account_name(
-        value.replace(ALLOWED_PLACEHOLDERS.get(key, "{}"), "1"), key
-    )  # a letter of ours comes first, whatever a customer is called
+    if REQUIRED_PLACEHOLDERS.get(key, "") not in name:
+        message = f"Include {REQUIRED_PLACEHOLDERS[key]}, so that each customer has a separate account."
+        raise Invalid("not_an_account", message, key)
+    # A digit in place of the placeholder: the name must begin with a letter whatever is filled in.
+    check_account_name(name.replace(ALLOWED_PLACEHOLDERS.get(key, "{}"), "1"), key)
 
 
 def account_part(value: str) -> str:
-    """A text as a part of an account's name; two texts never become the same part."""
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), value)
+    """Return a text as a part of an account name; different texts give different parts."""
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), value)
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What the accounts are called: the names that were set, else the usual ones."""
+    """The names of the accounts by key: those of the settings, else the default names."""
 
     names: Mapping[str, str]
 
     @classmethod
     def of(cls, names: Mapping[str, str]) -> "Accounts":
-        """The names that were set."""
+        """Return the accounts with the names of the settings."""
         return cls({**DEFAULT_ACCOUNTS, **names})
 
     def receivable(self, customer: str) -> str:
-        """What a customer owes on documents."""
+        """Return the account of a customer's open documents."""
         return self.names["receivable"].replace("{customer}", account_part(customer))
 
     def credit(self, customer: str) -> str:
-        """A customer's money that pays no document yet."""
+        """Return the account of a customer's unallocated money."""
         return self.names["customer_credit"].replace("{customer}", account_part(customer))
 
-    def revenue(self, service: str, own: str | None) -> str:
-        """A service's own account, else the usual one."""
-        return own or self.names["revenue"].replace("{service}", account_part(service or NO_SERVICE))
+    def revenue(self, service: str, service_account: str | None) -> str:
+        """Return the revenue account of a service: the service's setting, else the default."""
+        return service_account or self.names["revenue"].replace("{service}", account_part(service or NO_SERVICE))
 
     def tax(self, category: str, percent: Decimal) -> str:
-        """The tax at one rate."""
+        """Return the account of the tax at a rate."""
         return self.names["tax"].replace("{rate}", account_part(f"{category} {plain_decimal(percent)}"))
 
     def money(self, method: str) -> str:
-        """Where a payment arrives, or what a write-off costs."""
+        """Return the account of a payment method or of write-offs."""
         return self.names[method]
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """So much on one account; a debit is positive."""
+    """An amount on an account in minor units; a debit is positive."""
 
     account: str
     minor: int
@@ -125,7 +128,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One event in the books: its day, what it is, the number or reference and the id by which it is found, and its postings."""
+    """A journal transaction: its day, kind, number or reference, customer, id and postings."""
 
     on: date
     kind: str
@@ -137,21 +140,25 @@ class Transaction:
 
 
 def merge_postings(postings: Iterable[Posting]) -> tuple[Posting, ...]:
-    """Each account once, debits first, then by name; what comes to nothing is left out. Raises ValueError unless they balance."""
-    added: dict[tuple[str, str], int] = defaultdict(int)
+    """Return one posting per account and currency, debits first, then by name, without zeros.
+
+    Raises:
+        ValueError: The postings do not balance.
+    """
+    sums: dict[tuple[str, str], int] = defaultdict(int)
     balance: dict[str, int] = defaultdict(int)
-    for one in postings:
-        added[one.account, one.currency] += one.minor
-        balance[one.currency] += one.minor
+    for posting in postings:
+        sums[posting.account, posting.currency] += posting.minor
+        balance[posting.currency] += posting.minor
     if any(balance.values()):
         raise ValueError(f"The postings of a transaction do not balance: {dict(balance)}.")
-    left = [Posting(account, minor, currency) for (account, currency), minor in added.items() if minor]
-    return tuple(sorted(left, key=lambda one: (one.currency, one.minor < 0, one.account)))
+    merged = [Posting(account, minor, currency) for (account, currency), minor in sums.items() if minor]
+    return tuple(sorted(merged, key=lambda posting: (posting.currency, posting.minor < 0, posting.account)))
 
 
 @dataclass(slots=True)
 class JournalTotals:
-    """What a journal adds up to: transactions, postings, and debits and credits (both positive) per currency."""
+    """The totals of a journal; debits and credits are positive sums per currency."""
 
     transactions: int
     postings: int
@@ -160,13 +167,13 @@ class JournalTotals:
 
     @classmethod
     def empty(cls) -> "JournalTotals":
-        """Nothing yet."""
+        """Return the totals of an empty journal."""
         return cls(0, 0, defaultdict(int), defaultdict(int))
 
     def add(self, transaction: Transaction) -> None:
-        """Count a transaction."""
+        """Add a transaction to the totals."""
         self.transactions += 1
-        for one in transaction.postings:
+        for posting in transaction.postings:
             self.postings += 1
-            side = self.debits if one.minor > 0 else self.credits
-            side[one.currency] += abs(one.minor)
+            side = self.debits if posting.minor > 0 else self.credits
+            side[posting.currency] += abs(posting.minor)

@@ -1,22 +1,25 @@
-"""JSON in the one spelling in which files hold it: that of PostgreSQL's JSONB."""
+"""JSON texts in the form of PostgreSQL's JSONB, so that exports are the same on both databases."""
 
 import json
 from typing import Any
 
 
 def canonical_json(text: str) -> str:
-    """Spell a JSON text anew: names in the order of their length, then of their bytes; nothing escaped that need not be."""
+    """Return a JSON text in the form of JSONB.
+
+    Keys are ordered by length, then by bytes; only characters that must be escaped are escaped.
+    """
     return json.dumps(_ordered(json.loads(text)), ensure_ascii=False, allow_nan=False)
 
 
 def _ordered(value: Any) -> Any:
     if isinstance(value, list):
-        return [_ordered(one) for one in value]
+        return [_ordered(element) for element in value]
     if isinstance(value, dict):
-        return {name: _ordered(value[name]) for name in sorted(value, key=_place)}
+        return {key: _ordered(value[key]) for key in sorted(value, key=_sort_key)}
     return value
 
 
-def _place(name: str) -> tuple[int, bytes]:
-    spelled = name.encode()
-    return len(spelled), spelled
+def _sort_key(key: str) -> tuple[int, bytes]:
+    encoded = key.encode()
+    return len(encoded), encoded

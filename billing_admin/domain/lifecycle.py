@@ -1,4 +1,4 @@
-"""The life of a document: what it owes, what state that is, and what may follow."""
+"""The states of a document, its open balance, and the acts that each state allows."""
 
 from datetime import date, timedelta
 from typing import Protocol
@@ -8,7 +8,7 @@ from billing_admin.domain.errors import Conflict, Invalid
 
 
 class Receivable(Protocol):
-    """What the state of a document is read off; money in minor units."""
+    """The columns that determine the state of a document; money in minor units."""
 
     @property
     def kind(self) -> str: ...
@@ -25,15 +25,15 @@ class Receivable(Protocol):
 
 
 def balance(invoice: Receivable) -> int:
-    """What is still owed, in minor units: nothing before issue and nothing after void, and never anything on a credit note."""
-    owes = invoice.status == "issued" and invoice.kind == "invoice"
-    return invoice.total - invoice.paid - invoice.credited if owes else 0
+    """Return the open amount in minor units; 0 for drafts, void invoices and credit notes."""
+    is_owed = invoice.status == "issued" and invoice.kind == "invoice"
+    return invoice.total - invoice.paid - invoice.credited if is_owed else 0
 
 
 def payment_status(invoice: Receivable, today: date) -> str | None:
-    """Read paid, credited, overdue, part_paid or unpaid off the balance and the due date; None unless issued.
+    """Return `paid`, `credited`, `overdue`, `part_paid` or `unpaid`, by balance and due date.
 
-    A credit note is not paid, it reduces what is.
+    Returns None for documents that nobody pays: drafts, void invoices and credit notes.
     """
     if invoice.status != "issued" or invoice.kind != "invoice":
         return None
@@ -45,72 +45,81 @@ def payment_status(invoice: Receivable, today: date) -> str | None:
 
 
 def due_date(issue_date: date, payment_terms_days: int) -> date:
-    """The day by which to pay."""
+    """Return the day by which an invoice is to be paid."""
     return issue_date + timedelta(days=payment_terms_days)
 
 
 def void_date(today: date, issue_date: date) -> date:
-    """Return the day from which a void counts: today, or the issue date of an invoice that is dated in the future."""
+    """Return the day of a void: today, or the issue date if the invoice is dated after today."""
     return max(today, issue_date)
 
 
 def refuse_before_issue_date(number: str, issue_date: date, today: date, *field: str | int) -> None:
-    """Raise Invalid for an invoice dated after today: a credit note or a write-off of it would be dated in the future, too."""
+    """Raise Invalid for an invoice dated after today.
+
+    A credit note or write-off of it would have to be dated in the future, which is not allowed.
+    """
     if issue_date > today:
         message = (
             f"{number} is dated {issue_date.isoformat()}, after today ({today.isoformat()})."
-            " Void it instead; if something is paid on it, take that back first."
+            " Void it instead; if it has payments, reverse them first."
         )
         raise Invalid("before_invoice", message, *field)
 
 
 def default_cut_off(today: date) -> date:
-    """The month's end that is billed on this day: of this month in its last three days, else of the month before."""
-    soon = today + timedelta(days=3)
-    first_of_month = (soon if soon.month != today.month else today).replace(day=1)
+    """Return the suggested cut-off date of a billing run.
+
+    It is the end of this month during its last three days, otherwise the end of the last month.
+    """
+    in_three_days = today + timedelta(days=3)
+    first_of_month = (in_three_days if in_three_days.month != today.month else today).replace(day=1)
     return first_of_month - timedelta(days=1)
 
 
 def needs_issue(status: str, number: str | None) -> bool:
-    """Whether there is something to do: True for a draft, False when it is issued already. Raises Conflict otherwise."""
+    """Return True for a draft and False for an issued document; raise Conflict for a void one."""
     if status == "void":
         raise Conflict("already_void", f"{number} is void and cannot be issued.")
     return status == "draft"
 
 
-def check_editable(status: str, number: str | None, what: str) -> None:
-    """Raise Conflict unless it is a draft; `what` is the deed, such as `changed`."""
+def check_editable(status: str, number: str | None, action: str) -> None:
+    """Raise Conflict unless the document is a draft; `action` is a participle such as `changed`."""
     if status != "draft":
-        said = f"{number} is {status}: only a draft can be {what}."
-        raise Conflict("not_a_draft", f"{said} Credit it, or void it." if status == "issued" else said, "status")
+        message = f"{number} is {status}: only a draft can be {action}."
+        raise Conflict("not_a_draft", f"{message} Credit or void it." if status == "issued" else message, "status")
 
 
 def needs_void(invoice: Row) -> bool:
-    """Whether there is something to do: True for an issued invoice, False when it is void already.
+    """Return True for an issued invoice and False for a void one.
 
-    Raises Conflict for a draft, for a credit note, and for what is paid or credited even in part.
+    Raises:
+        Conflict: It is a draft or a credit note, or has payments or credits.
     """
     if invoice["status"] == "void":
         return False
     if invoice["kind"] == "credit_note":
         raise Conflict(
             "is_credit_note",
-            f"{invoice['number']} is a credit note and stands: to take it back, bill its amount again.",
+            f"{invoice['number']} is a credit note and cannot be voided. To undo it, bill its amount again.",
         )
     if invoice["status"] == "draft":
-        raise Conflict("is_draft", "A draft has no number that must stay: discard it.", "status")
+        raise Conflict("is_draft", "A draft cannot be voided. Discard it instead.", "status")
     if invoice["paid"] or invoice["credited"]:
-        what = "paid" if invoice["paid"] else "credited"
-        said = f"{invoice['number']} is {what} in part or in full: it cannot be voided. Credit what is left of it."
-        raise Conflict("has_payments_or_credits", said, "status")
+        state = "paid" if invoice["paid"] else "credited"
+        message = (
+            f"{invoice['number']} is {state} in part or in full and cannot be voided. Credit the remaining amount."
+        )
+        raise Conflict("has_payments_or_credits", message, "status")
     return True
 
 
 def check_creditable(invoice: Row) -> None:
-    """Raise Conflict unless it is an issued invoice."""
+    """Raise Conflict unless the document is an issued invoice."""
     if invoice["kind"] == "credit_note":
-        raise Conflict("is_credit_note", f"{invoice['number']} is a credit note itself: it cannot be credited.")
+        raise Conflict("is_credit_note", f"{invoice['number']} is a credit note and cannot be credited.")
     if invoice["status"] == "void":
-        raise Conflict("already_void", f"{invoice['number']} is void: nothing is left to credit.", "status")
+        raise Conflict("already_void", f"{invoice['number']} is void and cannot be credited.", "status")
     if invoice["status"] == "draft":
-        raise Conflict("is_draft", "A draft is not owed yet: change or discard it.", "status")
+        raise Conflict("is_draft", "A draft cannot be credited. Change or discard it instead.", "status")

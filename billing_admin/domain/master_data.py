@@ -1,4 +1,4 @@
-"""What may be said of a customer, a service, the organisation, a tax rate: fields given are checked, left out untouched."""
+"""The fields of customers, services, the organisation, drafts and tax rates, and their rules."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
@@ -25,7 +25,7 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class CustomerFields(TypedDict, total=False):
-    """A customer's fields; what is left out keeps its value, or its default in a new customer."""
+    """A customer's fields; missing ones keep their values, or get defaults in a new customer."""
 
     reference: str
     name: str
@@ -39,10 +39,11 @@ class CustomerFields(TypedDict, total=False):
 
 
 class ServiceFields(TypedDict, total=False):
-    """A service's fields. `tax_rate` is a rate's code; `prices` are exact unit prices by currency, all of them.
+    """A service's fields.
 
-    `prices_include_tax` names the currencies whose price includes tax, all of them. `revenue_account` is its account in the
-    journal, empty for the usual one.
+    `tax_rate` is the code of a rate. `prices` are the unit prices by currency, and
+    `prices_include_tax` the currencies whose price includes tax; both are complete lists.
+    `revenue_account` is its account in the journal, empty for the default account.
     """
 
     code: str
@@ -76,7 +77,7 @@ class OrganisationFields(TypedDict, total=False):
 
 
 class DraftFields(TypedDict, total=False):
-    """What a person says on a draft. Without a due date the customer's terms count from the day of issue."""
+    """The fields of a draft. Without a due date, the customer's terms count from the day of issue."""
 
     note: str
     purchase_order: str
@@ -84,7 +85,7 @@ class DraftFields(TypedDict, total=False):
 
 
 class TaxRateFields(TypedDict, total=False):
-    """A tax rate's fields: EN 16931 category and percent; `note` is the reason printed where no tax is charged."""
+    """A tax rate's fields; `category` is of EN 16931, `note` is the printed reason for charging no tax."""
 
     code: str
     name: str
@@ -104,7 +105,7 @@ def _note(value: str, field: str) -> str:
 def _email(value: str, field: str) -> str:
     check_length(value, 200, field)
     if value and not ("@" in value[1:-1] and " " not in value):
-        raise Invalid("not_an_email", "Use an address such as billing@example.com.", field)
+        raise Invalid("not_an_email", "Enter an e-mail address such as billing@example.com.", field)
     return check_text(value, field, stored=True)
 
 
@@ -151,15 +152,15 @@ def _percent(value: Decimal, field: str) -> Decimal:
 
 def _category(value: str, field: str) -> str:
     if value not in TAX_CATEGORIES:
-        listed = ", ".join(TAX_CATEGORIES)
-        raise Invalid("unknown_category", f"Use one of the EN 16931 categories {listed}.", field)
+        codes = ", ".join(TAX_CATEGORIES)
+        raise Invalid("unknown_category", f"Use one of the EN 16931 categories {codes}.", field)
     return value
 
 
 def _treatment(value: str, field: str) -> str:
     if value not in TREATMENTS:
-        listed = ", ".join(TREATMENTS)
-        raise Invalid("unknown_treatment", f"Use one of {listed}.", field)
+        codes = ", ".join(TREATMENTS)
+        raise Invalid("unknown_treatment", f"Use one of {codes}.", field)
     return value
 
 
@@ -167,11 +168,11 @@ def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
     for currency, unit_price in prices.items():
         _currency(currency, field, currency)
         if exact_decimal(unit_price, field, currency) < 0:
-            raise Invalid("out_of_range", "A list price is zero or more.", field, currency)
+            raise Invalid("out_of_range", "Enter a price of zero or more.", field, currency)
     return prices
 
 
-def _own_account(value: str, field: str) -> str:
+def _optional_account(value: str, field: str) -> str:
     return check_account_name(value, field) if value else value
 
 
@@ -216,22 +217,22 @@ _RULES: Mapping[str, Callable[[Any, str], Any]] = {
     "percent": _percent,
     "category": _category,
     "prices": _prices,
-    "revenue_account": _own_account,
+    "revenue_account": _optional_account,
 }
 
 
 def check_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Check each field that is given by its rule; raise Invalid, with every problem, when any is wrong.
+    """Return the fields if each follows its rule; raise Invalid with every problem otherwise.
 
-    The caller compares the texts with what is stored, and calls `check_new_texts` with those that it stores.
+    Texts may have characters that only stored texts have: call `check_new_texts` before storing them.
     """
     _check(fields, lambda field, value: _RULES.get(field, _as_is)(value, field))
     return dict(fields)
 
 
-def check_new_texts(given: Mapping[str, Any], stored: Mapping[str, Any] = EMPTY) -> None:
-    """Raise Invalid, with every problem, for texts that cannot be printed and are not stored already."""
-    new = {field: value for field, value in given.items() if isinstance(value, str) and value != stored.get(field)}
+def check_new_texts(fields: Mapping[str, Any], stored: Mapping[str, Any] = EMPTY) -> None:
+    """Raise Invalid with every problem if new texts have unprintable characters."""
+    new = {field: value for field, value in fields.items() if isinstance(value, str) and value != stored.get(field)}
     _check(new, lambda field, value: refuse_unprintable(value, field))
 
 
@@ -246,6 +247,6 @@ def _check(fields: Mapping[str, Any], rule: Callable[[str, Any], object]) -> Non
         raise Invalid.of(problems)
 
 
-def differing_fields(given: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
-    """Name the fields given that have another value than what is kept."""
-    return [field for field, value in given.items() if kept[field] != value]
+def differing_fields(fields: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields whose values differ from the stored values."""
+    return [field for field, value in fields.items() if stored[field] != value]

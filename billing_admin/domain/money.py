@@ -1,6 +1,6 @@
-"""Money: exact decimals while it is measured, whole minor units once it is on a document, and the one rounding between.
+"""Money: exact decimals on charges, whole minor units on documents, and one rounding in between.
 
-The rules and worked numbers stand in `docs/money.md`; a test reads that table and checks each row.
+`docs/money.md` has the rules and worked numbers; a test checks each row of its table.
 """
 
 import re
@@ -15,11 +15,12 @@ from billing_admin.domain.errors import Invalid
 
 INTEGER_DIGITS = 18
 DECIMAL_PLACES = 12
-# A longer text is no number, whatever it holds: 18 and 12 digits with signs, separators and a currency need less.
+# Longer texts are refused unread: 18 and 12 digits with sign, separators and currency are shorter.
 LONGEST_NUMBER = 60
 LARGEST_MINOR = 2**63 - 1
 
-# Python's own context silently rounds to 28 digits. This one holds any product of two exact decimals, and loses no digit.
+# Python's default context rounds to 28 digits without an error. This one raises instead, and its
+# precision suffices for the product of two exact decimals.
 EXACT = Context(prec=100, rounding=ROUND_HALF_UP, traps=[Inexact, InvalidOperation, Overflow])
 ROUNDING = Context(prec=100, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Overflow])
 
@@ -51,9 +52,12 @@ def currency_code(code: str) -> str:
 
 
 def exact_decimal(value: str | int | Decimal, *field: str | int) -> Decimal:
-    """Read an exact decimal as it is written: up to 18 digits before and 12 after the point.
+    """Return an exact decimal: up to 18 digits before and 12 after the point.
 
-    Text must be plain ASCII digits with at most one point. Raises Invalid for NaN, infinity, −0 and anything out of range.
+    A text must be ASCII digits with at most one point.
+
+    Raises:
+        Invalid: The value is no plain decimal, NaN, infinity, −0 or out of range.
     """
     if isinstance(value, str):
         if not _PLAIN.fullmatch(value):
@@ -68,13 +72,13 @@ def exact_decimal(value: str | int | Decimal, *field: str | int) -> Decimal:
 def refuse_inexact(value: Decimal, *field: str | int) -> None:
     """Raise Invalid for NaN, infinity, −0 and anything with more than 18 digits before or 12 after the point."""
     if not value.is_finite():
-        raise Invalid("not_a_number", "NaN and infinity are not amounts.", *field)
+        raise Invalid("not_a_number", "Enter a number; NaN and infinity are not amounts.", *field)
     if not value:
         if value.is_signed():
-            raise Invalid("negative_zero", "Write 0, not −0.", *field)
+            raise Invalid("negative_zero", "Enter 0, not −0.", *field)
         return
     text = str(value)
-    if len(text) <= DECIMAL_PLACES and "E" not in text:  # as most are; to take it apart is slow
+    if len(text) <= DECIMAL_PLACES and "E" not in text:  # fast path: `as_tuple` is slow
         return
     exponent = int(value.as_tuple().exponent)
     if value.adjusted() >= INTEGER_DIGITS or exponent < -DECIMAL_PLACES - INTEGER_DIGITS:
@@ -91,13 +95,13 @@ def _explain(text: str) -> str:
 
 
 def _trim(value: Decimal) -> Decimal:
-    """Drop trailing zeros and the exponent, so that equal numbers are written alike."""
+    """Remove trailing zeros and the exponent, so that equal numbers have equal texts."""
     value = EXACT.normalize(value)
     return EXACT.quantize(value, Decimal(1)) if "E+" in str(value) else value
 
 
 def plain_decimal(value: Decimal) -> str:
-    """Write an exact decimal: no exponent, no trailing zeros, `0` for zero."""
+    """Format an exact decimal without exponent and trailing zeros; zero is `0`."""
     text = str(value) if value else "0"
     if "E" in text:
         text = format(value, "f")
@@ -105,12 +109,16 @@ def plain_decimal(value: Decimal) -> str:
 
 
 def plain_decimal_or_none(value: Decimal | None) -> str | None:
-    """Write an exact decimal that may be left out."""
+    """Format an exact decimal, or return None for None."""
     return None if value is None else plain_decimal(value)
 
 
 def multiply(quantity: Decimal, unit_price: Decimal, *field: str | int) -> Decimal:
-    """A charge's amount: the exact product, kept to 12 places (half up). Raises Invalid above 18 digits before the point."""
+    """Return a charge's amount: quantity × unit price, rounded half up to 12 places.
+
+    Raises:
+        Invalid: The amount has more than 18 digits before the point.
+    """
     amount = _trim(ROUNDING.quantize(EXACT.multiply(quantity, unit_price), _STEP))
     if abs(amount) >= _LIMIT:
         raise Invalid("out_of_range", "Quantity times price has more than 18 digits before the point.", *field)
@@ -118,56 +126,59 @@ def multiply(quantity: Decimal, unit_price: Decimal, *field: str | int) -> Decim
 
 
 def exact_sum(values: Iterable[Decimal]) -> Decimal:
-    """Add exact decimals without losing a digit."""
+    """Return the sum of exact decimals, unrounded."""
     total = reduce(EXACT.add, values, ZERO)
     return _trim(total) if total else ZERO
 
 
 def percentage(base: int, percent: Decimal) -> int:
-    """`percent` of a base in minor units, rounded once, half up (away from zero for negatives)."""
+    """Return `percent` of a base in minor units, rounded half up (away from zero if negative)."""
     return int(ROUNDING.quantize(EXACT.multiply(Decimal(base), EXACT.scaleb(percent, -2)), Decimal(1)))
 
 
 def included_tax(gross: int, percent: Decimal) -> int:
-    """The tax within a gross amount in minor units: gross × percent / (100 + percent), rounded once, half up."""
+    """Return the tax in a gross amount, in minor units, rounded half up.
+
+    The tax is gross × percent / (100 + percent).
+    """
     return int(ROUNDING.quantize(unrounded_included_tax(gross, percent), Decimal(1)))
 
 
 def unrounded_included_tax(gross: int, percent: Decimal) -> Decimal:
-    """The same before it is rounded. Its hundred digits are far more than tell whether it is a half."""
+    """Return the tax in a gross amount before rounding, with 100 digits: enough to see a half."""
     return ROUNDING.divide(EXACT.multiply(Decimal(gross), percent), EXACT.add(Decimal(100), percent))
 
 
 def nets_without_tax(grosses: Sequence[int], percent: Decimal) -> list[int]:
-    """The nets within gross amounts (minor units), which add up to their sum less the tax within it.
+    """Return the nets of gross amounts in minor units; their sum is the gross sum less its tax.
 
-    Each is rounded down or up to a whole unit; those with the largest remainder go up, the first of equals first.
+    Nets are rounded down; the missing units go to the largest remainders, the first of equals first.
     """
     net = sum(grosses) - included_tax(sum(grosses), percent)
-    exactly = [Fraction(gross * 100, 100 + Fraction(percent)) for gross in grosses]
-    nets = [floor(one) for one in exactly]
-    by_remainder = sorted(range(len(nets)), key=lambda place: nets[place] - exactly[place])
-    for place in by_remainder[: net - sum(nets)]:
-        nets[place] += 1
+    unrounded = [Fraction(gross * 100, 100 + Fraction(percent)) for gross in grosses]
+    nets = [floor(amount) for amount in unrounded]
+    by_remainder = sorted(range(len(nets)), key=lambda index: nets[index] - unrounded[index])
+    for index in by_remainder[: net - sum(nets)]:
+        nets[index] += 1
     return nets
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
-    """Round an exact amount once, half up (away from zero for negatives), to a whole count of the currency's minor unit."""
+    """Round an exact amount half up (away from zero if negative) to the currency's minor units."""
     digits = MINOR_DIGITS[currency_code(currency)]
     return int(ROUNDING.quantize(EXACT.scaleb(amount, digits), Decimal(1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """A rounded amount: a whole count of the currency's minor units. Amounts of different currencies never meet."""
+    """A whole number of minor units of a currency. Adding amounts in two currencies raises Invalid."""
 
     minor: int
     currency: str
 
     def __post_init__(self) -> None:
         if type(self.minor) is not int:
-            raise Invalid("not_whole", "Minor units are whole numbers.", "amount")
+            raise Invalid("not_whole", "Use a whole number of minor units.", "amount")
         currency_code(self.currency)
 
     @classmethod
@@ -177,31 +188,35 @@ class Money:
 
     @classmethod
     def exactly(cls, amount: Decimal, currency: str, *field: str | int) -> "Money":
-        """Read an amount that must already be whole minor units; raise Invalid if it has more digits than the currency."""
+        """Return an amount that needs no rounding.
+
+        Raises:
+            Invalid: The amount has more digits than its currency, or is too large for a document.
+        """
         money = cls.rounded(amount, currency)
         if money.decimal != amount:
             digits = MINOR_DIGITS[currency]
-            raise Invalid("too_precise", f"{currency} has {digits} digits after the point.", *field)
+            raise Invalid("too_precise", f"Use at most {digits} digits after the point for {currency}.", *field)
         if abs(money.minor) > LARGEST_MINOR:
-            raise Invalid("out_of_range", "The amount is too large for a document.", *field)
+            raise Invalid("out_of_range", "Enter a smaller amount: this one is too large for a document.", *field)
         return money
 
     @property
     def decimal(self) -> Decimal:
-        """The amount in major units, with exactly the currency's digits."""
+        """The amount in major units, with the currency's number of digits."""
         return EXACT.scaleb(Decimal(self.minor), -MINOR_DIGITS[self.currency])
 
     def __str__(self) -> str:
         return format(self.decimal, "f")
 
-    def __add__(self, other: "Money") -> "Money":
-        self._same(other)
-        return Money(self.minor + other.minor, self.currency)
+    def __add__(self, addend: "Money") -> "Money":
+        self._check_currency(addend)
+        return Money(self.minor + addend.minor, self.currency)
 
-    def __sub__(self, other: "Money") -> "Money":
-        self._same(other)
-        return Money(self.minor - other.minor, self.currency)
+    def __sub__(self, subtrahend: "Money") -> "Money":
+        self._check_currency(subtrahend)
+        return Money(self.minor - subtrahend.minor, self.currency)
 
-    def _same(self, other: "Money") -> None:
-        if self.currency != other.currency:
-            raise Invalid("mixed_currencies", f"{self.currency} and {other.currency} cannot be added.", "currency")
+    def _check_currency(self, amount: "Money") -> None:
+        if self.currency != amount.currency:
+            raise Invalid("mixed_currencies", f"{self.currency} and {amount.currency} cannot be added.", "currency")

@@ -1,4 +1,7 @@
-"""What may be asked of a payment, how it is spread over invoices, and when two payments are the same. Money is in minor units."""
+"""Payments: their requests, their allocation to invoices, and the comparison of repeated requests.
+
+Amounts are in minor units unless noted.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import EXACT, Money, currency_code, exact_decimal
 from billing_admin.domain.text import check_text
 
-# How money comes in; writing off is not among them, as it has an operation of its own.
+# Payment methods with their labels. Write-offs have their own operation.
 METHODS: Final[Mapping[str, str]] = {
     "bank_transfer": "Bank transfer",
     "direct_debit": "Direct debit",
@@ -27,21 +30,24 @@ OLDEST: Final = "oldest"
 
 @dataclass(frozen=True, slots=True)
 class AllocationSpec:
-    """So much of a payment for one invoice, named by id or number. `amount` is in major units, such as 19.99."""
+    """The part of a payment for an invoice (id or number); `amount` is in major units, as 19.99."""
 
     invoice: str
     amount: Decimal
 
 
-# The oldest invoices first, or these invoices, or, when empty, none: the money is the customer's credit.
+# `oldest`: the oldest invoices first. An empty tuple: no invoice, the money is the customer's credit.
 AllocationRequest = Literal["oldest"] | tuple[AllocationSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSpec:
-    """One payment as the caller asks for it; None means left out. `customer` is an id or a reference.
+    """A request to record a payment; None means not given. `customer` is an id or a reference.
 
-    `amount` is in major units, and above zero. Raises Invalid for what no payment can be.
+    `amount` is in major units, and above zero.
+
+    Raises:
+        Invalid: A value is out of range or unknown.
     """
 
     customer: str
@@ -65,13 +71,18 @@ class PaymentSpec:
         check_text(self.reference or "", "reference", stored=True)
 
 
+# An invoice's id, and the minor units allocated to it.
 AllocationPart = tuple[UUID, int]
 
 
 def allocation_parts(
     allocate: Sequence[AllocationSpec], invoices: Sequence[UUID], currency: str
 ) -> tuple[AllocationPart, ...]:
-    """The minor units asked for each invoice. Raises Invalid for an amount that is not above zero, or an invoice named twice."""
+    """Return the requested minor units per invoice.
+
+    Raises:
+        Invalid: An amount is not above zero, or an invoice is named twice.
+    """
     parts: dict[UUID, int] = {}
     for index, (spec, invoice_id) in enumerate(zip(allocate, invoices, strict=True)):
         minor = Money.exactly(
@@ -81,19 +92,24 @@ def allocation_parts(
             raise Invalid("out_of_range", "Enter an amount above zero.", "allocate", index, "amount")
         if invoice_id in parts:
             raise Invalid(
-                "invoice_twice", "Name each invoice once, with its whole amount.", "allocate", index, "invoice"
+                "invoice_twice", "Enter each invoice once, with its whole amount.", "allocate", index, "invoice"
             )
         parts[invoice_id] = minor
     return tuple(parts.items())
 
 
-def allocation_text(asked: Literal["oldest"] | Sequence[AllocationPart]) -> str:
-    """How a payment was to be allocated, in the one spelling that a repeat under the same id is compared with."""
-    return asked if isinstance(asked, str) else " ".join(sorted(f"{invoice_id}={minor}" for invoice_id, minor in asked))
+def allocation_text(allocation: Literal["oldest"] | Sequence[AllocationPart]) -> str:
+    """Return a requested allocation as text, to compare it with a repeated request.
+
+    The text is stored in rows: its form is frozen.
+    """
+    if isinstance(allocation, str):
+        return allocation
+    return " ".join(sorted(f"{invoice_id}={minor}" for invoice_id, minor in allocation))
 
 
 class OpenInvoice(Protocol):
-    """An invoice that is still to be paid."""
+    """An invoice with an open balance."""
 
     @property
     def id(self) -> UUID: ...
@@ -110,9 +126,9 @@ class OpenInvoice(Protocol):
 
 
 def allocate_oldest_first(invoices: Iterable[OpenInvoice], amount: int) -> list[AllocationPart]:
-    """Spread an amount over open invoices by due date, then number, each paid whole before the next; what is left stays over."""
+    """Allocate an amount to open invoices by due date, then number; a remainder is not allocated."""
     parts = []
-    for invoice in sorted(invoices, key=lambda one: (one.due_date or LAST_DAY, one.number or "")):
+    for invoice in sorted(invoices, key=lambda invoice: (invoice.due_date or LAST_DAY, invoice.number or "")):
         part = min(invoice.total - invoice.paid - invoice.credited, amount)
         if part > 0:
             parts.append((invoice.id, part))
@@ -120,19 +136,22 @@ def allocate_oldest_first(invoices: Iterable[OpenInvoice], amount: int) -> list[
     return parts
 
 
-def differing_fields(asked: Mapping[str, Any], stored: Any) -> list[str]:
-    """Name the fields in which a repeat differs from the payment stored under its id; what it leaves out is not compared."""
-    return [name for name, value in asked.items() if value is not None and getattr(stored, name) != value]
+def differing_fields(requested: Mapping[str, Any], stored: Any) -> list[str]:
+    """Return the fields in which a repeated request differs from the payment stored under its id.
+
+    Fields that are None in the request are not compared.
+    """
+    return [name for name, value in requested.items() if value is not None and getattr(stored, name) != value]
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSplit:
-    """How a payment is about to be divided: received = allocated + left, in major units."""
+    """The split of a payment in a form: received = allocated + left, in major units."""
 
     received: Decimal
     allocated: Decimal
 
     @property
     def left(self) -> Decimal:
-        """What becomes the customer's credit; below zero, more is allocated than was received."""
+        """The part that becomes the customer's credit; below zero, too much is allocated."""
         return EXACT.subtract(self.received, self.allocated)

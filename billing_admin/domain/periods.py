@@ -1,4 +1,7 @@
-"""The days on which something may be booked: what is dated moves a balance from that day on, so the past can be closed."""
+"""The days on which documents and payments may be dated: not locked and not in the future.
+
+A dated document changes balances from its day on, so days that are reported can be locked.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +13,7 @@ DOCUMENT_NAMES = {"invoice": "an invoice", "credit_note": "a credit note"}
 
 @dataclass(frozen=True, slots=True)
 class LastDocument:
-    """The document that has the last number of its series."""
+    """The document with the last number of its series."""
 
     kind: str
     number: str
@@ -36,7 +39,7 @@ def _before_last(last: LastDocument, today: date) -> str:
         return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} of that day is issued already."
     return (
         f"{last.number} is dated {last.issue_date.isoformat()}, which is after today ({today.isoformat()}), and numbers"
-        f" follow the issue dates. Change the format of these numbers in the settings to begin a new number series,"
+        f" follow the issue dates. To begin a new number series, change the number format in the settings,"
         f" or wait until {last.issue_date.isoformat()}."
     )
 
@@ -49,7 +52,7 @@ def refuse_locked(day: date, locked_through: date | None, *field: str | int) -> 
 
 
 def refuse_future(day: date, today: date, *field: str | int) -> None:
-    """Raise Invalid for a day after today: a document and a payment are dated when they happen."""
+    """Raise Invalid for a day after today: documents and payments are never dated in the future."""
     if day > today:
         raise Invalid(
             "in_the_future", f"Use {today.isoformat()} (today) or earlier: this day is still to come.", *field

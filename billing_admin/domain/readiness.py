@@ -50,7 +50,7 @@ def find_shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
 
 
 def lacks_tax_id(tax_id: str, tax_treatment: str, tax_categories: Collection[str] = ()) -> bool:
-    """Return whether reverse charge asks for a tax ID and this one says nothing: it has no letter and no digit."""
+    """Return whether reverse charge needs a tax ID and this one has no letter and no digit."""
     is_reverse_charge = tax_treatment == "reverse_charge" or REVERSE_CHARGE in tax_categories
     return is_reverse_charge and not any(character.isalnum() for character in tax_id)
 

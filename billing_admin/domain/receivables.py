@@ -1,6 +1,6 @@
-"""What a customer owes, on any day: positions, ageing and statements. Money is in minor units of one currency.
+"""Receivables: positions, ageing and statements of customers, in minor units of one currency.
 
-The rules and worked cases stand in `docs/receivables.md`; a test reads them and checks each.
+`docs/receivables.md` has the rules and worked cases; a test checks each case.
 """
 
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
-# The last day after the due date of each bucket; what is later than the last has a bucket of its own.
+# The last day after the due date of each bucket but the last, which has no end.
 BUCKET_LIMITS: Final = (0, 30, 60, 90)
 BUCKET_NAMES: Final = ("not_due", "1_30", "31_60", "61_90", "over_90")
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One bucket on a day: invoices due from `first` through `last`, None where it is open-ended."""
+    """An ageing bucket: invoices due from `first` through `last`; None means no limit."""
 
     name: str
     first: date | None
@@ -24,17 +24,18 @@ class Bucket:
 
 
 def ageing_buckets(day: date) -> tuple[Bucket, ...]:
-    """The buckets by due date, as they lie on a day: due that day or later is not overdue."""
+    """Return the ageing buckets of a day; invoices due on that day or later are not overdue."""
     starts = [*(day - timedelta(limit) for limit in BUCKET_LIMITS), None]
     ends = [None, *(start - timedelta(1) for start in starts if start is not None)]
-    return tuple(Bucket(*one) for one in zip(BUCKET_NAMES, starts, ends, strict=True))
+    return tuple(Bucket(name, first, last) for name, first, last in zip(BUCKET_NAMES, starts, ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where an account stands: invoiced − credited − paid is open, by how long it is due; less the unallocated it is the balance.
+    """The receivables of an account.
 
-    `paid` is what payments and write-offs cover of invoices; `unallocated` is the customer's money that covers none.
+    `invoiced` − `credited` − `paid` is `open`, by ageing bucket; less `unallocated` it is the
+    balance. `paid` includes write-offs; `unallocated` is the customer's credit.
     """
 
     invoiced: int
@@ -46,38 +47,39 @@ class Position:
 
     @property
     def balance(self) -> int:
-        """What is owed in all; below zero it is the customer's."""
+        """The amount that the customer owes; below zero it is owed to the customer."""
         return self.invoiced - self.credited - self.paid - self.unallocated
 
     @property
     def overdue(self) -> int:
-        """What is open past its due date."""
+        """The open amount after its due date."""
         return sum(self.open[1:])
 
-    def __add__(self, other: "Position") -> "Position":
-        """Two accounts together; the caller sees to it that they are in one currency."""
+    def __add__(self, addend: "Position") -> "Position":
+        """Add the position of another account in the same currency."""
         return Position(
-            self.invoiced + other.invoiced,
-            self.credited + other.credited,
-            self.paid + other.paid,
-            self.unallocated + other.unallocated,
-            tuple(mine + theirs for mine, theirs in zip(self.open, other.open, strict=True)),
-            min(filter(None, (self.oldest_due, other.oldest_due)), default=None),
+            self.invoiced + addend.invoiced,
+            self.credited + addend.credited,
+            self.paid + addend.paid,
+            self.unallocated + addend.unallocated,
+            tuple(map(int.__add__, self.open, addend.open)),
+            min(filter(None, (self.oldest_due, addend.oldest_due)), default=None),
         )
 
 
 ZERO_POSITION: Final = Position(0, 0, 0, 0, (0,) * len(BUCKET_NAMES))
 
 
-# In the order in which entries of one day stand on a statement.
+# The order of the entries of one day on a statement.
 ENTRY_KINDS: Final = ("invoice", "void", "credit_note", "payment", "reversal", "write_off")
 
 
 @dataclass(frozen=True, slots=True)
 class StatementEntry:
-    """One dated change of what a customer owes: above zero for an invoice, below it for money and credits.
+    """A dated change of a balance: above zero for an invoice, below zero for payments and credits.
 
-    `id` is that of the invoice, credit note or payment; `number` the document's number or the payment's reference.
+    `id` is the id of the invoice, credit note or payment; `number` is the document's number or the
+    payment's reference.
     """
 
     on: date
@@ -90,7 +92,7 @@ class StatementEntry:
 
 @dataclass(frozen=True, slots=True)
 class StatementRow:
-    """An entry, and the balance after it."""
+    """An entry and the balance after it."""
 
     entry: StatementEntry
     balance: int
@@ -98,7 +100,7 @@ class StatementRow:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Opening balance, each entry with the running balance, closing balance."""
+    """Opening balance, entries with the running balance, and closing balance."""
 
     opening: int
     rows: tuple[StatementRow, ...]
@@ -106,7 +108,7 @@ class Statement:
 
 
 def make_statement(entries: Iterable[StatementEntry], first: date | None) -> Statement:
-    """Run through the entries by day: those before the first day make the opening balance."""
+    """Return the statement of entries from a day on; earlier entries make the opening balance."""
     ordered = sorted(entries, key=lambda entry: (entry.on, ENTRY_KINDS.index(entry.kind), entry.number, str(entry.id)))
     balance = opening = sum(entry.amount for entry in ordered if first is not None and entry.on < first)
     rows = []

@@ -1,6 +1,6 @@
-"""Charges that come again: which periods there are, which of them are due, and what a started period costs.
+"""Recurring charges: their periods, the periods that are due, and the price of a partial period.
 
-The rules and worked numbers stand in `docs/recurring.md`; a test reads its tables and checks each row.
+`docs/recurring.md` has the rules and worked numbers; a test checks each row of its tables.
 """
 
 import calendar
@@ -19,17 +19,20 @@ from billing_admin.domain.text import check_not_blank
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
 INTERVALS = tuple(MONTHS)
 DAY = timedelta(days=1)
-# A charge's description holds 1,000 characters, and the period's days stand behind it.
+# A charge's description has up to 1,000 characters, and the days of the period are appended to it.
 LONGEST_DESCRIPTION = 900
 _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 
 
 @dataclass(frozen=True, slots=True)
 class RecurringChargeSpec:
-    """What comes again, as the caller asks for it; None means left out. Raises Invalid where it makes no sense.
+    """A request to create a recurring charge; None means not given.
 
-    Without a unit price the list price of the day of posting counts. Periods begin on the anchor's day; without an anchor, on
-    that of the start. The last day is included.
+    Without a unit price, each charge has the list price of its day of posting. Periods begin on the
+    day of the month of `anchor_on`, or of `starts_on` without it. `ends_on` is included.
+
+    Raises:
+        Invalid: A value is out of range, or the values contradict each other.
     """
 
     customer: str
@@ -63,13 +66,13 @@ class RecurringChargeSpec:
             if day is not None:
                 check_calendar_day(day, field)
         if self.ends_on is not None and self.ends_on < self.starts_on:
-            raise Invalid("out_of_range", "Let it end on the day it starts, or later.", "ends_on")
+            raise Invalid("out_of_range", "Enter an end that is not before the start.", "ends_on")
 
 
 def add_months(anchor: date, months: int) -> date:
-    """The anchor's day, months later; the last day of the month where that month is too short.
+    """Return the anchor's day some months later, or the last day of a shorter month.
 
-    Counted from the anchor each time: 31 January, 29 February, 31 March.
+    Always add to the anchor, not to the result: 31 January, 29 February, 31 March.
     """
     year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
     return date(year, month + 1, min(anchor.day, calendar.monthrange(year, month + 1)[1]))
@@ -78,7 +81,7 @@ def add_months(anchor: date, months: int) -> date:
 def prorate(amount: Decimal, days: int, of_days: int) -> Decimal:
     """Return amount × days ÷ of_days, rounded once, half up, to 12 places.
 
-    `amount` is not rounded before: it may be the exact product of a quantity and a price, of up to 24 places.
+    `amount` may be the unrounded product of quantity and price, with up to 24 places.
     """
     share = ROUNDING.divide(EXACT.multiply(amount, Decimal(days)), Decimal(of_days))
     return exact_decimal(ROUNDING.quantize(share, _STEP) or ZERO, "quantity")
@@ -86,7 +89,7 @@ def prorate(amount: Decimal, days: int, of_days: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One period: its first day, the first day of the next, and the days of it that are owed, both included."""
+    """A period: its first day, the next period's first day, and the owed days (both included)."""
 
     starts_on: date
     next_on: date
@@ -95,30 +98,30 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How many days are owed."""
+        """The number of owed days."""
         return count_days(self.owed_from, self.owed_to)
 
     @property
     def of_days(self) -> int:
-        """How many days the whole period has."""
+        """The number of days of the whole period."""
         return (self.next_on - self.starts_on).days
 
     @property
     def is_partial(self) -> bool:
-        """Whether only some of its days are owed: it is charged as a plain amount then, without a unit price."""
+        """Whether only some of its days are owed; its charge is then an amount without a unit price."""
         return self.days < self.of_days
 
     def partial_amount(self, quantity: Decimal, unit_price: Decimal) -> Decimal:
-        """Return the amount for the days that are owed."""
+        """Return the amount for the owed days."""
         return prorate(EXACT.multiply(quantity, unit_price), self.days, self.of_days)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a charge comes again, and how far it got.
+    """The schedule of a recurring charge and its progress.
 
-    Periods that begin on or before `posted_through` are done: posted, or skipped while paused. While it is paused, only those
-    that began before `paused_on` are still due.
+    Periods that begin on or before `posted_through` are done: posted, or skipped while paused. While
+    paused, only periods that began before `paused_on` are due.
     """
 
     interval: str
@@ -129,7 +132,7 @@ class Schedule:
     paused_on: date | None = None
 
     def periods(self) -> Iterator[Period]:
-        """Every period that is not done, whether due or to come; without end, if the schedule has none."""
+        """Yield the periods that are not done, due or in the future; endless without an end."""
         begin = self.starts_on if self.posted_through is None else max(self.starts_on, self.posted_through + DAY)
         step = MONTHS[self.interval]
         for number in count(self._number(begin, step)):
@@ -143,7 +146,7 @@ class Schedule:
                 yield Period(starts_on, next_on, owed_from, owed_to)
 
     def period_length(self, day: date) -> int:
-        """Return how many days the whole period has in which a day lies."""
+        """Return the number of days of the period that contains a day."""
         step = MONTHS[self.interval]
         starts_on, next_on = self._bounds(self._number(day, step), step)
         return (next_on - starts_on).days
@@ -153,30 +156,34 @@ class Schedule:
         return add_months(self.anchor_on, number * step), add_months(self.anchor_on, (number + 1) * step)
 
     def _number(self, day: date, step: int) -> int:
-        """Which period, counted from the anchor's, a day lies in."""
+        """Return the number of the period that contains a day, counted from the anchor's period."""
         months = (day.year - self.anchor_on.year) * 12 + day.month - self.anchor_on.month
         number = months // step
         return number if add_months(self.anchor_on, number * step) <= day else number - 1
 
     def due(self, through: date) -> list[Period]:
-        """The periods to post: begun up to a day, and not while it is paused."""
+        """Return the periods to post: they begin on or before a day, and before a pause."""
         last = through if self.paused_on is None else min(through, self.paused_on - DAY)
         return list(takewhile(lambda period: period.owed_from <= last, self.periods()))
 
     def state(self, today: date) -> str:
-        """Active, paused or ended."""
+        """Return `active`, `paused` or `ended`."""
         if self.ends_on is not None and self.ends_on < today:
             return "ended"
         return "paused" if self.paused_on else "active"
 
 
 def count_days(first: date, last: date) -> int:
-    """How many days, both included; none where the last comes before the first."""
+    """Return the number of days from first to last, both included; 0 if the last is earlier."""
     return max(0, (last - first).days + 1)
 
 
 def charge_id(schedule_id: UUID, first: date, cut_to: date | None = None) -> UUID:
-    """The id of a period's charge, or of the one that takes back its days after `cut_to`: the same however often it is posted."""
+    """Return the id of a period's charge, or of the charge that takes back its days after `cut_to`.
+
+    The id depends on nothing else, so that posting a period again changes nothing. Frozen: stored
+    charges have these ids.
+    """
     return uuid5(
         schedule_id, first.isoformat() if cut_to is None else f"{first.isoformat()} cut to {cut_to.isoformat()}"
     )
@@ -187,13 +194,14 @@ def charge_description(
 ) -> str:
     """Return a charge's description: `Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days`.
 
-    `of_days` is the length of the whole period where the charge is for some of its days, or takes days back.
+    `of_days` is the length of the whole period if the charge is for some of its days or takes days
+    back. The text is stored in rows and must not change.
     """
-    text = f"{description}, {_written(first)} to {_written(last)}"
+    text = f"{description}, {_format_day(first)} to {_format_day(last)}"
     if of_days is not None:
         text += f", {count_days(first, last)} of {of_days} days"
     return f"{text} taken back" if taken_back else text
 
 
-def _written(day: date) -> str:
+def _format_day(day: date) -> str:
     return f"{day.day} {calendar.month_abbr[day.month]} {day.year}"

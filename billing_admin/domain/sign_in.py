@@ -1,4 +1,4 @@
-"""Signing in: what an e-mail address and a password must be, how many attempts there are, how long a session lives."""
+"""Signing in: rules for e-mail addresses, passwords, attempts and the lifetime of sessions."""
 
 import re
 import unicodedata
@@ -10,10 +10,11 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import check_length, check_text
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 15, 1000
-LONGEST_TYPED_PASSWORD = 4 * LONGEST_PASSWORD  # four characters compose into one at most
+LONGEST_TYPED_PASSWORD = 4 * LONGEST_PASSWORD  # NFKC composes at most four characters into one
 LONGEST_EMAIL = 254
 
-# A failure counts for this long. An account is closed only to the address that failed: its owner gets in from elsewhere.
+# How long a failed attempt counts. An account is blocked only for the address of the failed attempts,
+# so that its owner can sign in from another one.
 FAILURES_COUNT_FOR = timedelta(minutes=15)
 FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
 FAILURES_PER_ADDRESS = 50
@@ -22,9 +23,9 @@ LAST_SEEN_INTERVAL = timedelta(minutes=1)
 CLOCK_SLACK = timedelta(minutes=5)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
-_LEAST_OWN_NAME = 3
+_SHORTEST_PERSONAL_WORD = 3
 
-# What guessers try first. A password made of these, of digits and of punctuation alone is as good as known.
+# Words that attackers try first. A password of nothing but these, digits and punctuation is refused.
 _COMMON = frozenset(
     word
     for words in (
@@ -43,72 +44,78 @@ _COMMON = frozenset(
     )
     for word in words.split()
 )
-_LEAST_CHARACTERS = 5
+_LEAST_DISTINCT_CHARACTERS = 5
 
 
 def check_email(value: str, *field: str | int) -> str:
-    """Return the one spelling under which an e-mail address is stored and compared; raise Invalid if it is none."""
-    spelled = fold_email(value, *field)
-    check_text(spelled, *field, longest=LONGEST_EMAIL)
-    if not _EMAIL.fullmatch(spelled):
+    """Return an e-mail address in the form that is stored; raise Invalid if it is not an address."""
+    folded = fold_email(value, *field)
+    check_text(folded, *field, longest=LONGEST_EMAIL)
+    if not _EMAIL.fullmatch(folded):
         raise Invalid("not_an_email", "Enter an e-mail address such as name@example.com.", *field)
-    return spelled
+    return folded
 
 
 def fold_email(value: str, *field: str | int) -> str:
-    """Fold case and compatibility forms away: two spellings of one address are one account.
+    """Return an address without case and compatibility forms, so that all its forms are one account.
 
-    Raises Invalid for a text that is longer than any account's address, as it is typed or folded.
+    Raises:
+        Invalid: The text is longer than any address, before or after folding.
     """
-    typed = value.strip()
-    check_length(typed, LONGEST_EMAIL, *field)
-    spelled = unicodedata.normalize("NFKC", typed).casefold()
-    check_length(spelled, LONGEST_EMAIL, *field)
-    return spelled
+    trimmed = value.strip()
+    check_length(trimmed, LONGEST_EMAIL, *field)
+    folded = unicodedata.normalize("NFKC", trimmed).casefold()
+    check_length(folded, LONGEST_EMAIL, *field)
+    return folded
 
 
 def normalise_password(value: str, *field: str | int) -> str:
-    """Return one spelling of what keyboards compose in several ways; nothing is cut off. Raises Invalid for a longer text."""
+    """Return a password in NFKC, as keyboards compose characters in different ways.
+
+    Raises:
+        Invalid: The password is too long; it is never cut off.
+    """
     if len(value) > LONGEST_TYPED_PASSWORD:
         check_length(value, LONGEST_PASSWORD, *field)
     return unicodedata.normalize("NFKC", value)
 
 
 def check_password(value: str, email: str, *field: str | int) -> None:
-    """Raise Invalid unless the password is long and not easily guessed. Which kinds of characters it holds does not matter."""
-    spelled = normalise_password(value, *field)
-    if len(spelled) < SHORTEST_PASSWORD:
+    """Raise Invalid unless a password is long and hard to guess. It may have any characters."""
+    password = normalise_password(value, *field)
+    if len(password) < SHORTEST_PASSWORD:
         raise Invalid(
-            "short_password", f"Use at least {SHORTEST_PASSWORD} characters; a few unrelated words do well.", *field
+            "short_password", f"Use at least {SHORTEST_PASSWORD} characters, such as a few unrelated words.", *field
         )
-    check_text(spelled, *field, longest=LONGEST_PASSWORD)
-    if _guessable(spelled, email):
-        raise Invalid(
-            "common_password", "Choose words that are harder to guess: this is among the first tried.", *field
-        )
+    check_text(password, *field, longest=LONGEST_PASSWORD)
+    if _is_guessable(password, email):
+        raise Invalid("common_password", "Choose other words: this password is easy to guess.", *field)
 
 
-def _guessable(password: str, email: str) -> bool:
+def _is_guessable(password: str, email: str) -> bool:
     folded = password.casefold()
     local, _, domain = email.casefold().partition("@")
-    own = [name for name in (email.casefold(), local, domain, *domain.split(".")) if len(name) >= _LEAST_OWN_NAME]
-    words = tuple({*_COMMON, *own})
-    return len(set(folded)) < _LEAST_CHARACTERS or _made_of(folded, words)
+    names = (email.casefold(), local, domain, *domain.split("."))
+    words = tuple({*_COMMON, *(name for name in names if len(name) >= _SHORTEST_PERSONAL_WORD)})
+    return len(set(folded)) < _LEAST_DISTINCT_CHARACTERS or _consists_of(folded, words)
 
 
-def _made_of(password: str, words: tuple[str, ...]) -> bool:
-    """Whether nothing is left beside words, digits and punctuation; in one pass, however the words overlap."""
-    reached = {0}
-    for at, character in enumerate(password):
-        if at in reached:
-            reached.update(at + len(word) for word in words if password.startswith(word, at))
+def _consists_of(password: str, words: tuple[str, ...]) -> bool:
+    """Return whether a password has nothing but words, digits and punctuation.
+
+    One pass over the positions that such a sequence can reach, however the words overlap.
+    """
+    reachable = {0}
+    for position, character in enumerate(password):
+        if position in reachable:
+            reachable.update(position + len(word) for word in words if password.startswith(word, position))
             if not character.isalpha():
-                reached.add(at + 1)
-    return len(password) in reached
+                reachable.add(position + 1)
+    return len(password) in reachable
 
 
 def attempt_network(address: str) -> str:
-    """The network that attempts are counted by: an IPv4 address, or the /64 that one IPv6 subscriber holds."""
+    """Return the network by which attempts are counted: an IPv4 address, or a subscriber's IPv6 /64."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -120,13 +127,13 @@ def attempt_network(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SessionLifetime:
-    """How long a session lives: in all, and without being used."""
+    """How long a session lasts in total, and without use."""
 
     hours: int
     idle_minutes: int
 
     def covers(self, created_at: datetime, last_seen_at: datetime, now: datetime) -> bool:
-        """Whether a session still lives. One from the future does not: the clock was set back."""
+        """Return whether a session is valid. One from the future is not: the clock was set back."""
         return (
             now < created_at + timedelta(hours=self.hours)
             and now < last_seen_at + timedelta(minutes=self.idle_minutes)

@@ -1,13 +1,13 @@
-"""Text as people and scripts write it: kept exactly, or refused with a reason."""
+"""Checks of texts from people and scripts: a text is stored exactly as entered, or refused."""
 
 import re
 import unicodedata
 
 from billing_admin.domain.errors import Invalid
 
-# C0 controls but for tab and line ends, DEL, and halves of surrogate pairs: no stored text has one.
+# C0 controls except tab and line ends, DEL, and lone surrogates: no stored text has one.
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
-# C1 controls, private use and noncharacters: refused in new text, but stored text may have them from earlier versions.
+# C1 controls, private use and noncharacters: refused in new texts; texts stored by earlier versions may have them.
 _ONLY_STORED = "\x80-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U000f0000-\U0010ffff" + "".join(
     f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(1, 15)
 )
@@ -15,28 +15,28 @@ _NEVER_STORED = re.compile(f"[{_CONTROLS}]")
 _UNPRINTABLE = re.compile(f"[{_CONTROLS}{_ONLY_STORED}]")
 _LINE_END = re.compile("[\n\r]")
 _WHITE_CONTROLS = str.maketrans("", "", "\t\n\r")
-# What stands in braces in the format of a number; of `{number:5}` the digits at least.
+# A placeholder in a number format: its name and, as in `{number:5}`, the minimum number of digits.
 NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
 _NUMBER_WORDS = re.compile(r"[A-Za-z0-9./_-]{0,30}", re.ASCII)
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_LONGEST_NUMBER_FORMAT = 60  # thirty characters and the three parts
-LONGEST_FOLDED = 1_000  # more than any text that is searched in has
+_MAX_NUMBER_FORMAT = 60  # thirty characters and the three placeholders
+LONGEST_FOLDED = 1_000  # longer than every text that can be searched
 
 
 def check_length(value: str, longest: int, *field: str | int) -> None:
-    """Raise Invalid for a text that is too long.
+    """Raise Invalid if a text is too long.
 
-    Comes before anything else is done with a text: normalisation, for one, takes quadratic time.
+    Call this before all other work on a text: Unicode normalisation takes quadratic time.
     """
     if len(value) > longest:
         raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
 
 
 def check_text(value: str, *field: str | int, longest: int = 200, lines: bool = False, stored: bool = False) -> str:
-    """Return `value` if it can be stored, shown and exported as it is; raise Invalid otherwise.
+    """Return `value` if it can be stored, shown and exported unchanged; raise Invalid otherwise.
 
-    With `stored`, characters that only stored text may have are accepted: the caller compares `value` with the stored text
-    and calls `refuse_unprintable` if it is new.
+    `lines` allows line breaks. `stored` allows characters that only texts of earlier versions have:
+    the caller compares `value` with the stored text and calls `refuse_unprintable` if it is new.
     """
     check_length(value, longest, *field)
     _refuse(_NEVER_STORED if stored else _UNPRINTABLE, value, field)
@@ -46,7 +46,7 @@ def check_text(value: str, *field: str | int, longest: int = 200, lines: bool = 
 
 
 def strip_controls(value: str) -> str:
-    """Return one line of text without its control characters; every other character stays as it is."""
+    """Return one line of text without its control characters."""
     return _NEVER_STORED.sub("", value).translate(_WHITE_CONTROLS)
 
 
@@ -56,8 +56,8 @@ def refuse_unprintable(value: str, *field: str | int) -> None:
 
 
 def _refuse(characters: re.Pattern[str], value: str, field: tuple[str | int, ...]) -> None:
-    if wrong := characters.search(value):
-        message = f"Remove the {_kind(wrong[0])} U+{ord(wrong[0]):04X} at position {wrong.start() + 1:,}."
+    if match := characters.search(value):
+        message = f"Remove the {_kind(match[0])} U+{ord(match[0]):04X} at position {match.start() + 1:,}."
         raise Invalid("unprintable", message, *field)
 
 
@@ -69,7 +69,7 @@ def _kind(character: str) -> str:
 
 
 def check_not_blank(value: str, *field: str | int, longest: int = 200, stored: bool = False) -> str:
-    """Return a text that must say something; see `check_text` for `stored`."""
+    """Return a text that is not blank; raise Invalid otherwise. See `check_text` for `stored`."""
     check_length(value, longest, *field)
     if not value.strip():
         raise Invalid("blank", "Enter at least one character that is not a space.", *field)
@@ -77,45 +77,51 @@ def check_not_blank(value: str, *field: str | int, longest: int = 200, stored: b
 
 
 def check_reference(value: str, *field: str | int, stored: bool = False) -> str:
-    """Return a name that a thing is called by: one line, no space at its ends, and not to be taken for an id.
+    """Return a reference or code; raise Invalid unless it is one line, trimmed, and unlike a UUID.
 
     See `check_text` for `stored`.
     """
     check_not_blank(value, *field, stored=stored)
     if value != value.strip() or "\t" in value:
-        raise Invalid("space_at_end", "Leave out tabs, and spaces before and after.", *field)
+        raise Invalid("space_at_end", "Remove tabs, and spaces at the beginning and end.", *field)
     if _ID.fullmatch(value):
-        raise Invalid("looks_like_an_id", "Choose a name that does not look like an id.", *field)
+        raise Invalid("looks_like_an_id", "Choose a name that does not look like an ID.", *field)
     return value
 
 
 def check_number_format(value: str, *field: str | int) -> str:
-    """Return the format of a number: `{year}` and `{number}` once each, `{month}` if wanted, digits at least as `{number:5}`.
+    """Return the format of a number series, such as `INV-{year}-{number:5}`; raise Invalid otherwise.
 
-    The year is needed, as each has its own series.
+    `{year}` and `{number}` occur once each, `{month}` at most once. The year is mandatory, because
+    each year has its own series. `{number:5}` has at least five digits.
     """
-    bounded = value if len(value) <= _LONGEST_NUMBER_FORMAT else ""  # an empty text is no format
-    parts = [name for name, _ in NUMBER_PART.findall(bounded)]
-    words = NUMBER_PART.sub("", bounded)
-    if sorted(parts) not in (["number", "year"], ["month", "number", "year"]) or not _NUMBER_WORDS.fullmatch(words):
-        said = "Use letters, digits and - . / _ with {year} and {number:5} in them, such as INV-{year}-{number:5}."
-        raise Invalid("not_a_format", said, *field)
+    bounded = value if len(value) <= _MAX_NUMBER_FORMAT else ""  # an empty text is refused below
+    placeholders = [name for name, _ in NUMBER_PART.findall(bounded)]
+    literals = NUMBER_PART.sub("", bounded)
+    allowed = (["number", "year"], ["month", "number", "year"])
+    if sorted(placeholders) not in allowed or not _NUMBER_WORDS.fullmatch(literals):
+        message = "Use letters, digits and - . / _ with {year} and {number:5}, such as INV-{year}-{number:5}."
+        raise Invalid("not_a_format", message, *field)
     if re.search(r"}{", value):
-        raise Invalid("not_a_format", "Put something between the parts, such as a hyphen.", *field)
+        raise Invalid("not_a_format", "Put a character, such as a hyphen, between the parts in braces.", *field)
     return value
 
 
-def never_collide(one: str, other: str) -> bool:
-    """Whether no number of one format is ever one of the other: they begin or end differently, whatever the digits."""
-    ends = [(NUMBER_PART.split(format)[0], NUMBER_PART.split(format)[-1]) for format in (one, other)]
-    (head, tail), (other_head, other_tail) = ends
+def never_collide(format: str, other_format: str) -> bool:
+    """Return whether two formats can never make the same number: they begin or end differently."""
+    head, *_, tail = NUMBER_PART.split(format)
+    other_head, *_, other_tail = NUMBER_PART.split(other_format)
     same_heads = head.startswith(other_head) or other_head.startswith(head)
     same_tails = tail.endswith(other_tail) or other_tail.endswith(tail)
     return not (same_heads and same_tails)
 
 
 def fold_for_search(value: str, *field: str | int) -> str:
-    """Fold case and accents away, for search: `Café Ångström` is found by `cafe ang`. Raises Invalid for a longer text."""
+    """Return a text without case and accents, so that `cafe ang` finds `Café Ångström`.
+
+    Raises:
+        Invalid: The text is longer than every text that can be searched.
+    """
     check_length(value, LONGEST_FOLDED, *field)
     decomposed = unicodedata.normalize("NFKD", value.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))

@@ -1,6 +1,7 @@
-"""What an API token looks like: `bil_`, 22 random characters, and 6 that prove there is no slip.
+"""The form of API tokens: `bil_`, 22 random characters, and a checksum of 6 characters.
 
-Scanners for leaked secrets find them by `bil_[0-9A-Za-z]{28}` and check the last six: CRC-32 of all before, in base 62.
+Scanners for leaked secrets match `bil_[0-9A-Za-z]{28}` and verify the checksum: the CRC-32 of all
+characters before it, in base 62.
 """
 
 import hashlib
@@ -18,29 +19,31 @@ _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM_CHARACTERS + CHECKSUM_CHARAC
 
 
 def with_checksum(random: str) -> str:
-    """The whole token of its random characters."""
+    """Return the token with these random characters: prefix, characters, checksum."""
     body = PREFIX + random
-    return body + _check(body)
+    return body + _checksum(body)
 
 
 def is_well_formed(secret: str) -> bool:
-    """Whether this can be a token of ours at all; garbage is told without asking the database."""
-    return (
-        _SHAPE.fullmatch(secret) is not None and _check(secret[:-CHECKSUM_CHARACTERS]) == secret[-CHECKSUM_CHARACTERS:]
-    )
+    """Return whether a text has the form of a token, so that others are refused without a query."""
+    body, checksum = secret[:-CHECKSUM_CHARACTERS], secret[-CHECKSUM_CHARACTERS:]
+    return _SHAPE.fullmatch(secret) is not None and _checksum(body) == checksum
 
 
 def digest(secret: str) -> str:
-    """What is stored: hex SHA-256. Random enough to need neither salt nor stretching."""
+    """Return the hex SHA-256 that is stored for a token.
+
+    A token has 131 random bits, so the hash needs neither salt nor key stretching.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def visible_prefix(secret: str) -> str:
-    """The beginning, by which people tell their tokens apart."""
+    """Return the first characters, by which people tell their tokens apart."""
     return secret[:VISIBLE_CHARACTERS]
 
 
-def _check(body: str) -> str:
+def _checksum(body: str) -> str:
     number, digits = zlib.crc32(body.encode()), ""
     for _ in range(CHECKSUM_CHARACTERS):
         number, digit = divmod(number, len(ALPHABET))

@@ -1,4 +1,7 @@
-"""Invoices and charges as webhooks tell of them: what the API shows, made of the rows that are being stored."""
+"""Webhook payloads: invoices and charges as the API shows them, made of the rows being stored.
+
+Frozen: receivers depend on these members, and the API's answers have the same.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from billing_admin.domain.webhooks import format_moment
 
 @dataclass(frozen=True, slots=True)
 class RelatedDocuments:
-    """What is said of the documents beside one: numbers, and the id of a draft, which has none."""
+    """The documents related to a document: their numbers, and the id of a draft, which has no number."""
 
     corrects: str | None = None
     credit_notes: Sequence[str] = ()
@@ -26,27 +29,27 @@ class RelatedDocuments:
 NO_RELATED_DOCUMENTS = RelatedDocuments()
 
 
-def invoice_payload(document: DocumentRows, beside: RelatedDocuments, today: date) -> dict[str, Any]:
-    """An invoice as `GET /invoices/{number}` shows it on this day."""
+def invoice_payload(document: DocumentRows, related: RelatedDocuments, today: date) -> dict[str, Any]:
+    """Return an invoice as `GET /invoices/{number}` shows it on a day."""
     row = document.invoice
-    seen: Any = SimpleNamespace(**row)
+    invoice: Any = SimpleNamespace(**row)
     return {
         "id": str(row["id"]),
         **{name: row[name] for name in ("number", "kind", "status")},
-        "payment_status": payment_status(seen, today),
+        "payment_status": payment_status(invoice, today),
         "customer": row["customer_reference"],
         "currency": row["currency"],
         **{name: _day(row[name]) for name in ("issue_date", "due_date", "period_from", "period_to")},
         **{name: _money(row[name], row) for name in ("net", "tax", "total", "paid", "credited")},
-        "balance": _money(balance(seen), row),
-        "corrects": beside.corrects,
-        "credit_notes": list(beside.credit_notes),
-        "replaces": beside.replaces,
-        "replaced_by": _key(beside.replaced_by),
+        "balance": _money(balance(invoice), row),
+        "corrects": related.corrects,
+        "credit_notes": list(related.credit_notes),
+        "replaces": related.replaces,
+        "replaced_by": _id_text(related.replaced_by),
         "reason": row["reason"],
         "voided_on": _day(row["voided_on"]),
         **{name: row[name] for name in ("note", "purchase_order")},
-        "run": _key(row["run_id"]),
+        "run": _id_text(row["run_id"]),
         "lines": [_line(line, row) for line in document.lines],
         "taxes": [_tax(tax, row) for tax in sorted(document.taxes, key=lambda tax: (tax["category"], tax["position"]))],
     }
@@ -80,7 +83,7 @@ def _tax(tax: Row, invoice: Row) -> dict[str, Any]:
 
 
 def charge_payload(row: Any) -> dict[str, Any]:
-    """A charge, read with its names, as `GET /charges/{id}` shows it."""
+    """Return a charge as `GET /charges/{id}` shows it; `row` includes the names it refers to."""
     return {
         "id": str(row.id),
         "customer": row.customer_reference,
@@ -98,8 +101,8 @@ def charge_payload(row: Any) -> dict[str, Any]:
         "created_by": row.created_by,
         "invoice": row.invoice_number,
         "late": row.late,
-        "replaces": _key(row.replaces_id),
-        "replaced_by": _key(row.replaced_by_id),
+        "replaces": _id_text(row.replaces_id),
+        "replaced_by": _id_text(row.replaced_by_id),
         "possible_duplicate_of": [str(row.duplicate_of_id)] if row.is_likely_duplicate else [],
     }
 
@@ -112,5 +115,5 @@ def _day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def _key(id: UUID | None) -> str | None:
+def _id_text(id: UUID | None) -> str | None:
     return None if id is None else str(id)

@@ -93,7 +93,7 @@ def test_columns_are_named_and_numbers_read_as_chosen(app: Flask, session: Sessi
         (["--column", "who=customer"], 2, "“who” is not a field of charges"),
         (["--column", "customer=Who"], 2, "The file has no column “Who”"),
         (["--encoding", "utf-16"], 5, "is not UTF-16"),
-        (["--delimiter", "tab"], 5, "Say which column is the customer"),
+        (["--delimiter", "tab"], 5, "Choose the column for customer"),
     ],
 )
 def test_what_is_asked_wrongly_is_told(app: Flask, usage: Path, arguments: list[str], code: int, said: str) -> None:

@@ -119,7 +119,7 @@ def test_two_readings_are_refused_and_both_are_named(typed: str, readings: list[
     with pytest.raises(Invalid) as refusal:
         parse_amount(typed)
     first, second = readings
-    said = f"“{typed}” can be read as {first} or as {second}: write {first} or {second}."
+    said = f"“{typed}” can mean {first} or {second}: enter {first} or {second}."
     assert (refusal.value.code, refusal.value.message) == ("two_readings", said)
     assert [
         plain_decimal(one.in_currency(next(iter(one.currencies or {"EUR"})))) for one in possible_amounts(typed)

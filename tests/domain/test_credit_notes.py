@@ -78,7 +78,7 @@ def test_steps_do_not_drift() -> None:
 def test_a_line_that_takes_money_off_is_credited_with_its_sign() -> None:
     whole = invoice((VAT19, 10000), (VAT19, -2000))
     assert credit_lines(whole, {line(1): 10000, line(2): -2000}).total == 9520
-    with pytest.raises(Invalid, match=r"At the tax rate S 19 % at most 80\.00 EUR net"):
+    with pytest.raises(Invalid, match=r"at most 80\.00 EUR net for the lines at the tax rate S 19 %"):
         credit_lines(whole, {line(1): 10000})
     with pytest.raises(Invalid, match=r"Of line 2 at most -20\.00 EUR net"):
         credit_lines(whole, {line(1): 10000, line(2): 2000})
@@ -97,9 +97,9 @@ def test_a_rate_that_takes_money_off_limits_the_whole() -> None:
 @pytest.mark.parametrize(
     ("amount", "code", "sentence"),
     [
-        (11901, "above_remaining", "At most 119.00 EUR can be credited: no more is left of INV-1."),
-        (0, "not_positive", "Credit more than nothing: at most 119.00 EUR."),
-        (-1, "not_positive", "Credit more than nothing: at most 119.00 EUR."),
+        (11901, "above_remaining", "Enter at most 119.00 EUR: this is the amount of INV-1 that is not credited yet."),
+        (0, "not_positive", "Enter an amount above zero and at most 119.00 EUR."),
+        (-1, "not_positive", "Enter an amount above zero and at most 119.00 EUR."),
     ],
 )
 def test_an_amount_out_of_bounds_names_the_most(amount: int, code: str, sentence: str) -> None:
@@ -111,10 +111,10 @@ def test_an_amount_out_of_bounds_names_the_most(amount: int, code: str, sentence
 def test_a_line_out_of_bounds_is_named() -> None:
     whole = after(invoice((VAT19, 10000), (VAT7, 500)), credit_lines(invoice((VAT19, 10000)), {line(1): 10000}))
     for asked, sentence in (
-        ({line(1): 1}, "Line 1 is credited in full: leave it out."),
-        ({line(2): 501}, "Of line 2 at most 5.00 EUR net can be credited."),
-        ({line(2): 0}, "Of line 2 at most 5.00 EUR net can be credited."),
-        ({line(9): 1}, "This line is not on INV-1."),
+        ({line(1): 1}, "Remove line 1: it is already credited in full."),
+        ({line(2): 501}, "Enter at most 5.00 EUR net for line 2."),
+        ({line(2): 0}, "Enter at most 5.00 EUR net for line 2."),
+        ({line(9): 1}, "Choose a line of INV-1."),
     ):
         with pytest.raises(Invalid) as refused:
             credit_lines(whole, asked)

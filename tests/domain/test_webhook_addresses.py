@@ -108,13 +108,13 @@ def test_refuses(url: str, code: str) -> None:
 )
 def test_takes_apart(url: str, host: str, port: int, path: str, named: str) -> None:
     found = parse_target(url, AddressRules())
-    assert (found.secure, found.host, found.port, found.path, found.named) == (True, host, port, path, named)
+    assert (found.secure, found.host, found.port, found.path, found.host_header) == (True, host, port, path, named)
 
 
 def test_http_and_networks_by_configuration() -> None:
     rules = AddressRules([ip_network("127.0.0.0/8")], http=True)
     found = parse_target("http://127.0.0.1:8000/x", rules)
-    assert (found.secure, found.named) == (False, "127.0.0.1:8000")
+    assert (found.secure, found.host_header) == (False, "127.0.0.1:8000")
     assert parse_target("http://example.com/", rules).port == 80
     with pytest.raises(Invalid, match=r"10\.0\.0\.1 is no public address"):
         parse_target("http://10.0.0.1/", rules)

@@ -245,7 +245,7 @@ def test_two_readings_are_refused_in_every_field(
     for name, place in places.items():
         page = submit(browser, place, typed)
         assert page.status_code == 422, name
-        assert f"“{typed}” can be read as " in words(page), name
+        assert f"“{typed}” can mean " in words(page), name
         assert f'value="{typed}"' in page.text, name
     assert stored(session) == before
 
@@ -254,7 +254,7 @@ def test_a_price_of_a_thousand_is_not_eighty_times_too_much(browser: FlaskClient
     make_customer(reference="acme", name="ACME Inc", currency="EUR")
     charge = {"id": str(uuid4()), "customer": "acme", "day": "2026-03-15", "description": "Work", "quantity": "80"}
     refused = send(browser, "/charges/new", **charge, unit_price="1,125")
-    assert "“1,125” can be read as 1.125 or as 1125: write 1.125 or 1125." in words(refused)
+    assert "“1,125” can mean 1.125 or as 1125: write 1.125 or 1125." in words(refused)
     assert send(browser, "/charges/new", **charge, unit_price="1,125.00").status_code == 303
     session.rollback()
     assert session.scalars(select(Charge.amount)).one() == 90_000

@@ -82,13 +82,13 @@ def test_saves_every_row_with_what_it_says_or_what_stands_above(browser: FlaskCl
         (",Unheard of,1", "service", "Row 2: No service matches “Unheard of”. Choose one from the list."),
         ("nobody,GenericCompute,1", "customer", "Row 2: No customer matches “nobody”."),
         ("foo,GenericCompute,1", "unit_price", "Row 2: GenericCompute has no price in EUR"),
-        (",GenericCompute,1,EUR 5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
-        (",GenericCompute,1,€5", "unit_price", "Row 2: The amount is in EUR; enter it in USD."),
-        ("foo,GenericCompute,1,$5", "unit_price", "Row 2: “$” does not stand for EUR: enter the amount in EUR."),
-        (",GenericCompute,5 EUR", "quantity", "Row 2: A quantity has no currency: leave out EUR."),
+        (",GenericCompute,1,EUR 5", "unit_price", "Row 2: Enter the amount in USD: this one is in EUR."),
+        (",GenericCompute,1,€5", "unit_price", "Row 2: Enter the amount in USD: this one is in EUR."),
+        ("foo,GenericCompute,1,$5", "unit_price", "Row 2: Enter the amount in EUR: “$” is another currency."),
+        (",GenericCompute,5 EUR", "quantity", "Row 2: Remove EUR: a quantity has no currency."),
         (",GenericCompute,1,,22.11.2026", "day", "Row 2: Enter a day such as 2026-11-22."),
         (",,1,,,Work", "unit_price", "Row 2: Give a unit price or an amount"),
-        (",,3", "service", "Row 2: Give a service, or a description with a price."),
+        (",,3", "service", "Row 2: Enter a service, or a description with a price."),
     ],
 )
 def test_one_wrong_row_is_named_and_nothing_is_saved(

@@ -76,7 +76,7 @@ def test_an_issued_invoice_is_not_edited_and_says_what_to_do(browser: FlaskClien
     for page in ("edit", "charges"):
         refused = browser.get(f"/invoices/{invoice.id}/{page}")
         assert refused.status_code == 409
-        assert "only a draft can be changed. Credit it, or void it." in words(refused)
+        assert "only a draft can be changed. Credit or void it." in words(refused)
         assert send(browser, f"/invoices/{invoice.id}/{page}", version="1", note="x").status_code == 409
 
 

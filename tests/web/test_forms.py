@@ -96,7 +96,7 @@ def test_blank_is_empty_text_or_none(app: Flask) -> None:
         ("name", "123456", "Use at most 5 characters."),
         ("name", "a\x00b", "Remove the control character U+0000 at position 2."),
         ("quantity", " ", "Enter a quantity."),
-        ("quantity", "abc", "“ABC” is not a currency. Write a number such as 1,234.50."),
+        ("quantity", "abc", "“ABC” is not a currency. Enter a number such as 1,234.50."),
         ("terms", "٣٠", "Enter a whole number such as 30."),
         ("terms", "1_000", "Enter a whole number such as 30."),
         ("day", "22.11.2026", "Enter a day such as 2026-11-22."),
@@ -124,14 +124,14 @@ def test_another_currency_is_noticed(app: Flask) -> None:
     for typed, agrees in (("5 USD", False), ("€5", True), ("5", True), ("5 eur", True), ("$5", False), ("¥5", False)):
         form = priced(app, typed, "EUR")
         assert (form.price.data, not form.errors) == ((Decimal(5), True) if agrees else (None, False))
-    assert priced(app, "5 USD", "EUR").errors == {"price": ["The amount is in USD; enter it in EUR."]}
-    assert priced(app, "$5", "EUR").errors == {"price": ["“$” does not stand for EUR: enter the amount in EUR."]}
+    assert priced(app, "5 USD", "EUR").errors == {"price": ["Enter the amount in EUR: this one is in USD."]}
+    assert priced(app, "$5", "EUR").errors == {"price": ["Enter the amount in EUR: “$” is another currency."]}
     for typed, currency in (("$5", "CAD"), ("A$5", "AUD"), ("¥5", "JPY"), ("5 kr", "SEK"), ("BHD 5", "BHD")):
         assert priced(app, typed, currency).price.data == 5
 
 
 def test_no_currency_is_taken_where_none_is_expected(app: Flask) -> None:
-    assert sent(app, quantity="5 EUR").errors == {"quantity": ["A quantity has no currency: leave out EUR."]}
+    assert sent(app, quantity="5 EUR").errors == {"quantity": ["Remove EUR: a quantity has no currency."]}
     form = sent(app, price="€5")
     assert (form.errors, form.price.data) == ({"price": ["A number has no currency: leave out €."]}, None)
     unknown = priced(app, "5 USD", "")

@@ -142,7 +142,7 @@ def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> No
     brought = upload(browser, "charges", b"a,b\nacme,Work\n")
     page = send(browser, brought.location, **mapping(browser.get(brought.location)))
     assert page.status_code == 422
-    assert "Say which column is the customer." in words(page)
+    assert "Choose the column for customer." in words(page)
     twice = mapping(browser.get(brought.location)) | {"column_0": "customer", "column_1": "customer"}
     page = send(browser, brought.location, **twice)
     assert page.status_code == 422

@@ -93,7 +93,7 @@ def test_it_is_added_and_shows_what_comes(browser: FlaskClient, session: Session
         ({"unit_price": "EUR 5"}, "enter it in USD"),
         ({"currency": "EUR"}, "has no price in EUR"),
         ({"starts_on": ""}, "Enter the first day"),
-        ({"ends_on": "2026-02-28"}, "Let it end on the day it starts, or later."),
+        ({"ends_on": "2026-02-28"}, "Enter an end that is not before the start."),
     ],
 )
 def test_it_says_how_to_mend_it_and_keeps_the_input(

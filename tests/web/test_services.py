@@ -166,10 +166,10 @@ def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
         ([("USD", "")], {}, "Enter the unit price in USD, or clear the currency."),
         ([("", "2")], {}, "Choose the currency of this price."),
         ([("XXX", "2")], {}, "Choose one from the list."),
-        ([("USD", "-2")], {}, "A list price is zero or more."),
-        ([("USD", "1.234,50")], {}, "write 1234.50 if that is what you mean."),
+        ([("USD", "-2")], {}, "Enter a price of zero or more."),
+        ([("USD", "1.234,50")], {}, "only between thousands, such as 1234.50."),
         ([("USD", "12 3x")], {}, "“12 3x” is not a number such as 1,234.50."),
-        ([("USD", "EUR 2")], {}, "The amount is in EUR; enter it in USD."),
+        ([("USD", "EUR 2")], {}, "Enter the amount in USD: this one is in EUR."),
         ([("USD", "2"), ("USD", "3")], {}, "There is another price in USD above. Remove one of them."),
     ],
 )

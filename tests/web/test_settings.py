@@ -81,7 +81,7 @@ def test_saves(admin: FlaskClient, session: Session) -> None:
     ("wrong", "sentence"),
     [
         ({"legal_name": ""}, "Enter the legal name of your organisation."),
-        ({"email": "nobody"}, "Use an address such as billing@example.com."),
+        ({"email": "nobody"}, "Enter an e-mail address such as billing@example.com."),
         ({"time_zone": "Mars/Base"}, "Choose one from the list."),
         ({"payment_terms_days": ""}, "Enter the days that customers have to pay, such as 30."),
         ({"payment_terms_days": "999"}, "Use 0 to 365 days."),

@@ -87,7 +87,7 @@ def test_the_roles_are_shown_with_what_they_may_do(browser: FlaskClient) -> None
 def test_another_role_counts_at_once_and_ends_sessions(app: Flask, browser: FlaskClient, session: Session) -> None:
     viewer = signed_in(app, "viewer")
     page = browser.get(at(session, "viewer@example.com", "role"))
-    assert "Sees everything, changes nothing." in words(page)
+    assert "Can see everything and change nothing." in words(page)
     done = send(browser, at(session, "viewer@example.com", "role"), role="admin")
     assert "viewer@example.com now has the role admin" in words(browser.get(done.location))
     assert viewer.get("/").status_code == 303

@@ -129,7 +129,7 @@ def test_what_is_paid_offers_no_void(browser: FlaskClient, invoice: Invoice) -> 
     assert "This document cannot be voided" in words(browser.get(f"{at}/void"))
     refused = send(browser, f"{at}/void", charges="pending", reason="Wrong")
     assert refused.status_code == 422
-    assert "is paid in part or in full: it cannot be voided. Credit what is left of it." in words(refused)
+    assert "is paid in part or in full and cannot be voided. Credit the remaining amount." in words(refused)
 
 
 def test_a_draft_is_neither_voided_nor_credited(browser: FlaskClient) -> None:
@@ -215,12 +215,15 @@ def test_credits_lines(browser: FlaskClient, invoice: Invoice) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"amount": "172.51"}, "At most 172.50 USD can be credited: no more is left of INV-2026-00001."),
+        (
+            {"amount": "172.51"},
+            "Enter at most 172.50 USD: this is the amount of INV-2026-00001 that is not credited yet.",
+        ),
         ({"amount": ""}, "Give either an amount, or lines with their net amounts."),
         ({"amount": "1.234,5"}, "1234.5"),
         ({"reason": ""}, "Enter a reason. It is printed on the credit note."),
         ({"issue_date": "2026-04-01"}, "Use 2026-04-02 or later: that is the date of INV-2026-00001."),
-        ({"way": "lines", "lines-0-line": "x", "lines-0-amount": "1"}, "This line is not on INV-2026-00001."),
+        ({"way": "lines", "lines-0-line": "x", "lines-0-amount": "1"}, "Choose a line of INV-2026-00001."),
         ({"way": "lines"}, "Give either an amount, or lines with their net amounts."),
     ],
 )

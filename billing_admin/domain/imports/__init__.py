@@ -1,0 +1,1 @@
+"""Imports: cells, rows, plans and totals of imported files."""

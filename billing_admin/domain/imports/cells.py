@@ -1,4 +1,4 @@
-"""Cells of a file as somebody typed or exported them: read by rules that were chosen, never guessed. A blank cell is None."""
+"""Cells of imported files, read by the chosen formats. A blank cell is None."""
 
 import json
 import re
@@ -15,30 +15,30 @@ from uuid import UUID
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal
 
-# What an export puts one apostrophe in front of (docs/files.md).
-_GUARDED = re.compile("'+[=+\\-@\t\r]")
+# Texts that an export escapes with an apostrophe (docs/files.md).
+_ESCAPED = re.compile("'+[=+\\-@\t\r]")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _DAY_FIRST = re.compile(r"([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{4})", re.ASCII)
 _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_KEPT = 10_000  # the same quantities, prices and days come again and again
+_CACHED_CELLS = 10_000  # the same quantities, prices and days occur again and again
 LONGEST_SHOWN = 40
 _LONGEST_DAY = 10
 
 
 class CellType(Enum):
-    """What a column holds."""
+    """The type of a column's values."""
 
     TEXT = auto()
-    """One line, exactly as it stands."""
+    """One line of text, unchanged."""
     LINES = auto()
-    """Text of several lines; lines end in LF."""
+    """Text of several lines, which end in LF."""
     NAME = auto()
-    """What a thing is called by: spaces around it are nobody's name."""
+    """A reference, code or number, without surrounding spaces."""
     WORD = auto()
-    """A word of ours, in lower case."""
+    """A keyword, in lower case."""
     CODE = auto()
-    """A currency, in capitals."""
+    """A currency code, in upper case."""
     NUMBER = auto()
     WHOLE = auto()
     DAY = auto()
@@ -51,145 +51,149 @@ class CellType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CellFormat:
-    """How numbers and days are written in a file."""
+    """The formats of numbers and days in a file."""
 
     decimal_comma: bool = False
     day_first: bool = False
 
 
-def read_cell(what: CellType, cell: str, written: CellFormat) -> Any:
-    """The value of a cell, None for a blank one. Raises Invalid with a sentence that says how to mend it."""
-    return None if not cell or cell.isspace() else _READERS[what](cell, written)
+def read_cell(cell_type: CellType, cell: str, cell_format: CellFormat) -> Any:
+    """Return the value of a cell, None for a blank one; raise Invalid if it cannot be read."""
+    return None if not cell or cell.isspace() else _READERS[cell_type](cell, cell_format)
 
 
-def cell_reader(what: CellType) -> Callable[[str, CellFormat], Any]:
-    """What reads a cell that is not blank: looked up once for a column, not for each row."""
-    return _READERS[what]
+def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
+    """Return the function that reads non-blank cells of a type; look it up once per column."""
+    return _READERS[cell_type]
 
 
 def escape_formula(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula, and before what begins as a guarded text does."""
-    return f"'{text}" if _GUARDED.match(f"'{text}") else text
+    """Return a text with an apostrophe before it if a spreadsheet would take it for a formula.
+
+    A text that looks like an escaped one gets an apostrophe as well, so that `unescape_formula`
+    returns every text unchanged.
+    """
+    return f"'{text}" if _ESCAPED.match(f"'{text}") else text
 
 
 def unescape_formula(cell: str) -> str:
-    """Take off the apostrophe that an export puts before what a spreadsheet would take for a formula."""
-    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell
+    """Return a cell without the apostrophe that an export puts before a formula."""
+    return cell[1:] if cell.startswith("'") and _ESCAPED.match(cell) else cell
 
 
 def shorten(cell: str) -> str:
-    """A cell as a sentence may quote it."""
+    """Return a cell cut to the length that messages quote."""
     return cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
 
 
-def _text(cell: str, _written: CellFormat) -> str:
+def _text(cell: str, _format: CellFormat) -> str:
     return unescape_formula(cell)
 
 
-def _lines(cell: str, _written: CellFormat) -> str:
+def _lines(cell: str, _format: CellFormat) -> str:
     return unescape_formula(cell).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _name(cell: str, _written: CellFormat) -> str:
+def _name(cell: str, _format: CellFormat) -> str:
     return unescape_formula(cell).strip()
 
 
-def _word(cell: str, _written: CellFormat) -> str:
+def _word(cell: str, _format: CellFormat) -> str:
     return cell.strip().lower()
 
 
-def _code(cell: str, _written: CellFormat) -> str:
+def _code(cell: str, _format: CellFormat) -> str:
     return cell.strip().upper()
 
 
-def _number(cell: str, written: CellFormat) -> Decimal:
-    typed = cell.strip()
-    if len(typed) > LONGEST_NUMBER:
+def _number(cell: str, cell_format: CellFormat) -> Decimal:
+    number = cell.strip()
+    if len(number) > LONGEST_NUMBER:
         raise Invalid("not_a_number", "Use at most 18 digits before and 12 after the point, such as 1234.50.")
-    return _short_number(typed, written)
+    return _short_number(number, cell_format)
 
 
-@lru_cache(_KEPT)
-def _short_number(typed: str, written: CellFormat) -> Decimal:
-    if ("$" in typed or not typed.isascii()) and any(unicodedata.category(character) == "Sc" for character in typed):
+@lru_cache(_CACHED_CELLS)
+def _short_number(number: str, cell_format: CellFormat) -> Decimal:
+    if ("$" in number or not number.isascii()) and any(unicodedata.category(character) == "Sc" for character in number):
         raise Invalid(
             "not_a_number",
-            f"“{typed}” has a sign of a currency. Write the number alone, such as 1234.50: its currency is that of the"
-            " customer, or of the currency column.",
+            f"Remove the currency sign from “{number}” and enter the number alone, such as 1234.50. The currency is"
+            " that of the customer or of the currency column.",
         )
-    if written.decimal_comma:
-        if "." in typed:
+    if cell_format.decimal_comma:
+        if "." in number:
             raise Invalid(
                 "not_a_number",
-                f"“{shorten(typed)}” has a point, but numbers have a decimal comma here: leave out separators of thousands,"
+                f"“{shorten(number)}” has a point, but this file uses a decimal comma. Remove thousands separators,"
                 " or choose the decimal point.",
             )
-        typed = typed.replace(",", ".", 1)
-    elif "," in typed:
+        number = number.replace(",", ".", 1)
+    elif "," in number:
         raise Invalid(
             "not_a_number",
-            f"“{shorten(typed)}” has a comma: leave out separators of thousands, or choose the decimal comma.",
+            f"“{shorten(number)}” has a comma. Remove thousands separators, or choose the decimal comma.",
         )
-    return exact_decimal(typed)
+    return exact_decimal(number)
 
 
-def _whole(cell: str, _written: CellFormat) -> int:
-    typed = cell.strip()
-    if not _WHOLE.fullmatch(typed):
+def _whole(cell: str, _format: CellFormat) -> int:
+    number = cell.strip()
+    if not _WHOLE.fullmatch(number):
         raise Invalid("not_a_whole_number", "Use a whole number such as 30.")
-    return int(typed)
+    return int(number)
 
 
-def _day(cell: str, written: CellFormat) -> date:
-    typed = cell.strip()
-    return _short_day(typed if len(typed) <= _LONGEST_DAY else "", written)
+def _day(cell: str, cell_format: CellFormat) -> date:
+    day = cell.strip()
+    return _short_day(day if len(day) <= _LONGEST_DAY else "", cell_format)
 
 
-@lru_cache(_KEPT)
-def _short_day(typed: str, written: CellFormat) -> date:
+@lru_cache(_CACHED_CELLS)
+def _short_day(text: str, cell_format: CellFormat) -> date:
     try:
-        if not written.day_first:
-            return date.fromisoformat(typed if _ISO.fullmatch(typed) else "")
-        found = _DAY_FIRST.fullmatch(typed)
-        day, month, year = map(int, found.groups()) if found else (0, 0, 0)
+        if not cell_format.day_first:
+            return date.fromisoformat(text if _ISO.fullmatch(text) else "")
+        match = _DAY_FIRST.fullmatch(text)
+        day, month, year = map(int, match.groups()) if match else (0, 0, 0)
         return date(year, month, day)
     except ValueError as error:
-        example = "31.12.2026" if written.day_first else "2026-12-31"
-        raise Invalid("not_a_day", f"Use a day such as {example}, or choose how days are written.") from error
+        example = "31.12.2026" if cell_format.day_first else "2026-12-31"
+        raise Invalid("not_a_day", f"Use a date such as {example}, or choose another date format.") from error
 
 
-def _flag(cell: str, _written: CellFormat) -> bool:
-    found = _FLAGS.get(cell.strip().lower())
-    if found is None:
+def _flag(cell: str, _format: CellFormat) -> bool:
+    flag = _FLAGS.get(cell.strip().lower())
+    if flag is None:
         raise Invalid("not_a_choice", "Use true or false.")
-    return found
+    return flag
 
 
-def _key(cell: str, _written: CellFormat) -> UUID:
+def _key(cell: str, _format: CellFormat) -> UUID:
     try:
         return UUID(cell.strip() if len(cell.strip()) == 36 else "")
     except ValueError as error:
         raise Invalid(
             "not_an_id",
-            "Use a UUID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c. A number of your own goes into the key instead.",
+            "Use a UUID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c. For your own numbers, map the key instead.",
         ) from error
 
 
-def _entries(cell: str, _written: CellFormat) -> dict[str, str]:
+def _entries(cell: str, _format: CellFormat) -> dict[str, str]:
     try:
-        found = json.loads(unescape_formula(cell), object_pairs_hook=_without_doubles)
+        entries = json.loads(unescape_formula(cell), object_pairs_hook=_unique_entries)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        entries = None
+    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
         raise Invalid("not_entries", 'Use a JSON object of texts such as {"cluster": "7"}.')
-    return found
+    return entries
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _unique_entries(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
         raise ValueError
-    return found
+    return entries
 
 
 _READERS: Final[Mapping[CellType, Callable[[str, CellFormat], Any]]] = {

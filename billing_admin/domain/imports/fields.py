@@ -1,4 +1,4 @@
-"""What can be imported: the fields of each kind of file, which column is which, and how somebody decided to read a file."""
+"""The kinds of files that can be imported, their fields, and the plan by which a file is read."""
 
 import hashlib
 import json
@@ -21,30 +21,33 @@ MAX_COLUMNS = 200
 
 @dataclass(frozen=True, slots=True)
 class ImportField:
-    """A field of ours that a column may fill; `names` are what others call it. A blank cell of a `said` field says: nothing."""
+    """A field that a column can be mapped to.
+
+    `names` are names that other systems use. A blank cell of a `clearable` field clears it.
+    """
 
     name: str
     label: str
     cell: CellType
     names: tuple[str, ...] = ()
     required: bool = False
-    said: bool = False
+    clearable: bool = False
     example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportKind:
-    """One kind of file: what it holds, who may import it, and the field that names a row within the file."""
+    """A kind of file: its nouns, the permission to import it, its fields, and the field that is its key."""
 
     title: str
-    one: str
+    singular: str
     permission: str
     fields: Mapping[str, ImportField]
     key: str
 
 
 def _fields(*fields: ImportField) -> Mapping[str, ImportField]:
-    return {one.name: one for one in fields}
+    return {field.name: field for field in fields}
 
 
 _ID = ImportField("id", "Id (UUID)", CellType.KEY, ("uuid",))
@@ -89,7 +92,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "E-mail",
                 CellType.TEXT,
                 ("mail", "e_mail", "email_address"),
-                said=True,
+                clearable=True,
                 example="pay@acme.example",
             ),
             ImportField(
@@ -97,20 +100,20 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "Address",
                 CellType.LINES,
                 ("billing_address",),
-                said=True,
+                clearable=True,
                 example="1 Main Street\nSpringfield",
             ),
-            ImportField("tax_id", "Tax id", CellType.TEXT, ("vat_id", "vat_number", "vat"), said=True),
+            ImportField("tax_id", "Tax id", CellType.TEXT, ("vat_id", "vat_number", "vat"), clearable=True),
             ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard"),
             ImportField(
                 "payment_terms_days",
                 "Payment terms, days",
                 CellType.WHOLE,
                 ("payment_terms", "terms", "net_days"),
-                said=True,
+                clearable=True,
                 example="30",
             ),
-            ImportField("notes", "Notes", CellType.LINES, ("note", "comment", "comments"), said=True),
+            ImportField("notes", "Notes", CellType.LINES, ("note", "comment", "comments"), clearable=True),
             _ARCHIVED,
             _ID,
         ),
@@ -125,7 +128,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "code", "Code", CellType.NAME, ("service", "sku", "service_code"), True, example="GenericCompute"
             ),
             ImportField("name", "Name", CellType.TEXT, ("service_name", "title"), example="Generic compute"),
-            ImportField("unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), said=True, example="hour"),
+            ImportField("unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), clearable=True, example="hour"),
             ImportField("tax_rate", "Tax rate", CellType.NAME, ("tax", "tax_code", "vat_rate")),
             ImportField("line_per_charge", "A line for each charge", CellType.FLAG, example="false"),
             _CURRENCY,
@@ -133,7 +136,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ImportField(
                 "includes_tax", "Price includes tax", CellType.FLAG, ("tax_included", "gross"), example="false"
             ),
-            ImportField("revenue_account", "Revenue account", CellType.TEXT, ("account",), said=True),
+            ImportField("revenue_account", "Revenue account", CellType.TEXT, ("account",), clearable=True),
             _ARCHIVED,
             _ID,
         ),
@@ -210,10 +213,12 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """How a file is read: what stands in its header row, which column (from 0) is which field, and what was chosen beside.
+    """The plan by which a file is read: its header, the column (from 0) of each field, and options.
 
-    `update`: what exists and differs is changed, else refused. `settled`: charges that the file calls billed come in as
-    pending ones. `method` and `allocate` (`oldest`, `none`) hold for payments that do not say.
+    `written` is the format of its numbers and days. `update` changes existing objects that differ;
+    without it they are refused. `settled` imports charges that the file calls billed as pending ones.
+    `method` and `allocate` (`oldest`, `none`) are for payments without these cells. Imports store the
+    plan as JSON under these names.
     """
 
     header: tuple[str, ...]
@@ -227,83 +232,89 @@ class ImportPlan:
     allocate: str = "none"
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON keeps it."""
+        """Return the plan as JSON values; imports store them."""
         return asdict(self) | {"header": list(self.header), "columns": dict(self.columns)}
 
     @classmethod
     def of_data(cls, data: Mapping[str, Any]) -> "ImportPlan":
-        """Of what `as_data` made."""
+        """Return the plan of stored JSON values."""
         return cls(**{**data, "header": tuple(data["header"]), "written": CellFormat(**data["written"])})
 
     def column(self, name: str) -> str:
-        """What the file calls the column of a field."""
+        """Return the name of the column of a field, or an empty text if it has none."""
         return column_name(self.header, self.columns[name]) if name in self.columns else ""
 
 
-def column_name(header: Sequence[str], place: int) -> str:
-    """A column's name, or its number (from 1) where it has none."""
-    return header[place].strip() or f"(column {place + 1})"
+def column_name(header: Sequence[str], index: int) -> str:
+    """Return the name of a column (from 0), or `(column 1)` and so on if it has none."""
+    return header[index].strip() or f"(column {index + 1})"
 
 
 def header_key(kind: str, header: Sequence[str]) -> str:
-    """What files of the same header row share."""
+    """Return the key under which the last plan for files with this header is found. Frozen: it is stored."""
     return hashlib.sha256(json.dumps([kind, *header]).encode()).hexdigest()
 
 
 def check_header(header: Sequence[str]) -> None:
-    """Raise Invalid for a header row that no columns could be told apart by."""
+    """Raise Invalid if a header has too many columns, or two with the same name."""
     if len(header) > MAX_COLUMNS:
-        raise Invalid("too_many_columns", f"The header has {len(header):,} columns; use at most {MAX_COLUMNS}.")
-    places: dict[str, int] = {}
-    for place, name in enumerate(map(str.strip, header), 1):
-        if name and places.setdefault(name, place) != place:
+        raise Invalid("too_many_columns", f"Use at most {MAX_COLUMNS} columns: the header has {len(header):,}.")
+    numbers: dict[str, int] = {}
+    for number, name in enumerate(map(str.strip, header), 1):
+        if name and numbers.setdefault(name, number) != number:
             raise Invalid(
                 "column_twice",
-                f"Columns {places[name]} and {place} are both called “{name[:40]}”. Give each a name of its own.",
+                f"Columns {numbers[name]} and {number} are both named “{name[:40]}”. Give them different names.",
             )
 
 
 def guess_columns(kind: str, header: Sequence[str]) -> dict[str, int]:
-    """Which column is which field, by its name: our own names before those that others use, each field and column once."""
-    spelt = [_spelling(name) for name in header]
-    found: dict[str, int] = {}
+    """Return the column (from 0) of each field, guessed by name.
+
+    Fields' own names are matched before labels and names of other systems. Each column is used once.
+    """
+    headings = [_normalise(name) for name in header]
+    columns: dict[str, int] = {}
     fields = IMPORT_KINDS[kind].fields.values()
-    for names in ([(one.name,) for one in fields], [(_spelling(one.label), *one.names) for one in fields]):
-        for one, known in zip(fields, names, strict=True):
-            taken = set(found.values())
-            place = next((n for name in known for n, it in enumerate(spelt) if it == name and n not in taken), None)
-            if place is not None:
-                found.setdefault(one.name, place)
-    if "id" in found and "key" in found:
-        del found["key"]
-    return found
+    own_names = [(import_field.name,) for import_field in fields]
+    other_names = [(_normalise(import_field.label), *import_field.names) for import_field in fields]
+    for candidates in (own_names, other_names):
+        for import_field, names in zip(fields, candidates, strict=True):
+            free = [index for index in range(len(headings)) if index not in columns.values()]
+            index = next((index for name in names for index in free if headings[index] == name), None)
+            if index is not None:
+                columns.setdefault(import_field.name, index)
+    if "id" in columns and "key" in columns:
+        del columns["key"]
+    return columns
 
 
-def _spelling(name: str) -> str:
+def _normalise(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
 
 
 def check_plan(kind: str, plan: ImportPlan) -> None:
-    """Raise Invalid for a plan by which no row could be read; each problem's field is that of ours."""
+    """Raise Invalid if a plan lacks columns for required fields, or maps both id and key."""
     fields = IMPORT_KINDS[kind].fields
     problems = [
-        Problem("missing", f"Say which column is the {one.label.lower()}.", (one.name,))
-        for one in fields.values()
-        if one.required and one.name not in plan.columns
+        Problem("missing", f"Choose the column for {field.label.lower()}.", (field.name,))
+        for field in fields.values()
+        if field.required and field.name not in plan.columns
     ]
-    for one, other, why in _TOGETHER.get(kind, ()):
-        if one in plan.columns and other not in plan.columns:
-            problems.append(Problem("missing", why, (other,)))
+    for name, needed, message in _NEEDED_TOGETHER.get(kind, ()):
+        if name in plan.columns and needed not in plan.columns:
+            problems.append(Problem("missing", message, (needed,)))
     if "id" in plan.columns and "key" in plan.columns:
-        problems.append(Problem("two_ids", "Choose the id or a key of your own, not both.", ("key",)))
+        problems.append(Problem("two_ids", "Choose either the ID or your own key, not both.", ("key",)))
     if problems:
         raise Invalid.of(problems)
 
 
-_TOGETHER: Final = {
+# For each kind: a mapped field, the field that it needs, and the message if that is not mapped.
+_NEEDED_TOGETHER: Final = {
     "services": (
-        ("unit_price", "currency", "Say which column is the currency of the price."),
-        ("currency", "unit_price", "Say which column is the unit price, or leave the currency out."),
-        ("includes_tax", "unit_price", "Say which column is the unit price that includes tax or not."),
+        ("unit_price", "currency", "Choose the column for the currency of the price."),
+        ("currency", "unit_price", "Choose the column for the unit price, or do not import the currency."),
+        ("includes_tax", "unit_price", "Choose the column for the unit price that includes tax or not."),
     ),
 }

@@ -1,7 +1,8 @@
-"""Rows of a file as what they ask for: the very specifications that forms and scripts make, with all that is wrong, by line.
+"""Rows of imported files as requests: the same specs as those of forms and scripts, or errors by line.
 
-A charge or payment has its id from the file, or made of a key of the file's own, or of the file's content and the row's number:
-the same row of the same file always has the same id, so that importing a file again changes nothing.
+The id of a charge or payment comes from the file, or is derived from the row's own key, or from the
+file's SHA-256 and the row's number. The same row of the same file always has the same id, so that
+importing a file again changes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +20,9 @@ from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.domain.money import multiply, plain_decimal
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
 
+# Frozen: the ids of imported charges and payments are derived from it.
 IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
-MAX_ROWS_PER_SERVICE = 500  # rows that may together be one service
+MAX_ROWS_PER_SERVICE = 500
 _PRICE = ("currency", "unit_price", "includes_tax")
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
 _PAYMENT_STATES = ("recorded", "reversed")
@@ -28,7 +30,7 @@ _PAYMENT_STATES = ("recorded", "reversed")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row: the line on which it begins (from 1), its number among the rows below the header (from 0), its cells."""
+    """A row of a file: its first line (from 1), its number below the header (from 0), its cells."""
 
     line: int
     number: int
@@ -37,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What is wrong: where, what stands there, and how to mend it."""
+    """An error in a row: the line, the column's name, the cell's value, and how to fix it."""
 
     line: int
     column: str
@@ -47,83 +49,91 @@ class RowError:
 
 @dataclass(frozen=True, slots=True)
 class RowRequest:
-    """What one row, or the rows of one service, ask for.
+    """The request of a row, or of the rows of one service.
 
-    `key` must be the file's only one; it is empty where the row's number makes it so. `beside` is what the specification has no
-    place for: whether a customer or service is archived, why a charge is to be held.
+    `key` must be unique in the file; it is empty if the id is derived from the row's number. `extra`
+    has values that the spec has no field for: id and archived of a customer or service, or the reason
+    for holding a charge.
     """
 
     record: Record
     rows: int
     key: str
     spec: Any
-    beside: Any = None
+    extra: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What came of a row: something asked for, or nothing because it is left out, or because of errors."""
+    """The result of reading rows: a request, or None if the rows are left out or have errors."""
 
     rows: int
-    asked: RowRequest | None
+    request: RowRequest | None
     errors: Sequence[RowError] = ()
 
 
 class RowReader:
-    """Reads the rows of one file by its plan."""
+    """Reads the rows of a file by its plan."""
 
     def __init__(self, kind: str, plan: ImportPlan, sha256: str) -> None:
         self.kind, self.plan, self._sha256 = kind, plan, sha256
         fields = IMPORT_KINDS[kind].fields
+        # For each mapped field: its column, the field, and the function that reads its cells.
         self._columns = [
-            (plan.columns[name], one, cell_reader(one.cell)) for name, one in fields.items() if name in plan.columns
+            (plan.columns[name], field, cell_reader(field.cell))
+            for name, field in fields.items()
+            if name in plan.columns
         ]
-        self._make = partial(_MAKERS[kind], self)
+        self._parse = partial(_PARSERS[kind], self)
 
     def read(self, records: Sequence[Record]) -> ReadResult:
-        """One row; of services all rows of one code."""
-        errors = [error for record in records if (error := self._ragged(record))]
+        """Return the request or the errors of a row, or of all rows of one service."""
+        errors = [error for record in records if (error := self._cell_count_error(record))]
         if not errors:
             try:
-                return ReadResult(len(records), self._make(records))
-            except _Wrong as wrong:
-                errors = wrong.errors
+                return ReadResult(len(records), self._parse(records))
+            except _RowErrors as refusal:
+                errors = refusal.errors
             except DomainError as refusal:
                 errors = self.errors(records[0], refusal.problems)
         return ReadResult(len(records), None, errors)
 
-    def _ragged(self, record: Record) -> RowError | None:
+    def _cell_count_error(self, record: Record) -> RowError | None:
         cells, columns = len(record.cells), len(self.plan.header)
         if cells == columns:
             return None
-        said = f"This row has {cells} cells where the header has {columns}. Put quotes around a cell that holds a delimiter."
-        return RowError(record.line, "", shorten(record.cells[-1]), said)
+        message = f"This row has {cells} cells, but the header has {columns}. Put quotes around cells with delimiters."
+        return RowError(record.line, "", shorten(record.cells[-1]), message)
 
     def values(self, record: Record) -> dict[str, Any]:
-        """The value of each field that has a column, None for a blank cell. Raises _Wrong with every cell that cannot be read."""
+        """Return the value of each mapped field, None for a blank cell.
+
+        Raises:
+            _RowErrors: Cells cannot be read, or required cells are blank.
+        """
         values: dict[str, Any] = {}
         problems: list[Problem] = []
-        written = self.plan.written
-        for place, field, read_value in self._columns:
-            cell = record.cells[place]
+        cell_format = self.plan.written
+        for column, field, read_value in self._columns:
+            cell = record.cells[column]
             try:
-                values[field.name] = None if not cell or cell.isspace() else read_value(cell, written)
+                values[field.name] = None if not cell or cell.isspace() else read_value(cell, cell_format)
             except Invalid as refusal:
-                problems += [Problem(one.code, one.message, (field.name,)) for one in refusal.problems]
+                problems += [Problem(problem.code, problem.message, (field.name,)) for problem in refusal.problems]
             else:
                 if values[field.name] is None and field.required:
                     problems.append(Problem("missing", f"Enter the {field.label.lower()}.", (field.name,)))
         if problems:
-            raise _Wrong(self.errors(record, problems))
+            raise _RowErrors(self.errors(record, problems))
         return values
 
     def errors(self, record: Record, problems: Sequence[Problem]) -> list[RowError]:
-        """Problems of a row, each with the column and the cell that it is about, where there is one."""
+        """Return the errors of a row, with the column and the cell of each problem if it has one."""
         return [self._error(record, problem) for problem in problems]
 
     def _error(self, record: Record, problem: Problem) -> RowError:
-        word = next((part for part in problem.field if isinstance(part, str)), "")
-        name = next((one for one in (word, *_SAID_BY.get(word, ())) if one in self.plan.columns), None)
+        field = next((part for part in problem.field if isinstance(part, str)), "")
+        name = next((name for name in (field, *_RELATED_FIELDS.get(field, ())) if name in self.plan.columns), None)
         if name is None:
             return RowError(record.line, "", "", problem.message)
         return RowError(
@@ -131,26 +141,31 @@ class RowReader:
         )
 
     def id(self, record: Record, values: dict[str, Any]) -> tuple[UUID, str]:
-        """A row's id, and the key that no other row of the file may have. Raises Invalid where the column is empty."""
-        given, key = values.pop("id", None), values.pop("key", None)
-        for name, value in (("id", given), ("key", key)):
+        """Return the id of a row, and the key that must be unique in the file.
+
+        Raises:
+            Invalid: The cell of the id or key is blank.
+        """
+        id, key = values.pop("id", None), values.pop("key", None)
+        for name, value in (("id", id), ("key", key)):
             if value is None and name in self.plan.columns:
-                raise Invalid("missing", "Enter one: without it the row could come in twice.", name)
-        if given is not None:
-            return given, str(given)
+                raise Invalid("missing", "Enter a value: without it, the row could be imported twice.", name)
+        if id is not None:
+            return id, str(id)
+        # Frozen: the texts below are hashed into the ids of stored charges and payments.
         if key is not None:
             return uuid5(IMPORT_NAMESPACE, f"{self.kind}/key/{key}"), key
         return uuid5(IMPORT_NAMESPACE, f"{self.kind}/file/{self._sha256}/{record.number}"), ""
 
 
-class _Wrong(Exception):
+class _RowErrors(Exception):
     def __init__(self, errors: list[RowError]) -> None:
         super().__init__()
         self.errors = errors
 
 
-# Where a problem's own field has no column, it is shown at one of these.
-_SAID_BY: Mapping[str, Sequence[str]] = {
+# The fields at which a problem is shown if its own field has no column.
+_RELATED_FIELDS: Mapping[str, Sequence[str]] = {
     "id": ("key",),
     "prices": ("unit_price",),
     "prices_include_tax": ("includes_tax",),
@@ -159,22 +174,22 @@ _SAID_BY: Mapping[str, Sequence[str]] = {
 }
 
 
-def _fields(values: Mapping[str, Any], fields: Mapping[str, ImportField]) -> dict[str, Any]:
-    """What is said: a blank cell says nothing at all, or, of some fields, that there is nothing."""
-    said = {}
+def _present_fields(values: Mapping[str, Any], fields: Mapping[str, ImportField]) -> dict[str, Any]:
+    """Return the fields to change: blank cells change nothing, or clear a field that is clearable."""
+    present = {}
     for name, value in values.items():
         if value is not None:
-            said[name] = value
-        elif fields[name].said:
-            said[name] = None if fields[name].cell is CellType.WHOLE else ""
-    return said
+            present[name] = value
+        elif fields[name].clearable:
+            present[name] = None if fields[name].cell is CellType.WHOLE else ""
+    return present
 
 
 def _customer(reader: RowReader, records: Sequence[Record]) -> RowRequest:
     (record,) = records
-    said = _fields(reader.values(record), IMPORT_KINDS["customers"].fields)
-    beside = said.pop("id", None), said.pop("archived", None)
-    return RowRequest(record, 1, said["reference"], cast("CustomerFields", said), beside)
+    fields = _present_fields(reader.values(record), IMPORT_KINDS["customers"].fields)
+    extra = fields.pop("id", None), fields.pop("archived", None)
+    return RowRequest(record, 1, fields["reference"], cast("CustomerFields", fields), extra)
 
 
 def _service(reader: RowReader, records: Sequence[Record]) -> RowRequest:
@@ -182,12 +197,15 @@ def _service(reader: RowReader, records: Sequence[Record]) -> RowRequest:
     for record in records:
         try:
             values.append(reader.values(record))
-        except _Wrong as wrong:
-            errors += wrong.errors
+        except _RowErrors as refusal:
+            errors += refusal.errors
             continue
-        differs = [name for name, value in values[-1].items() if name not in _PRICE and value != values[0][name]]
-        said = f"Line {first.line} says otherwise: rows of one service differ in currency, price and tax alone."
-        errors += reader.errors(record, [Problem("differs", said, (name,)) for name in differs])
+        differences = [name for name, value in values[-1].items() if name not in _PRICE and value != values[0][name]]
+        message = (
+            f"Enter the same value as in line {first.line}: rows of one service may differ only in currency, price"
+            " and tax."
+        )
+        errors += reader.errors(record, [Problem("differs", message, (name,)) for name in differences])
     if not errors:
         errors = [
             error
@@ -195,37 +213,36 @@ def _service(reader: RowReader, records: Sequence[Record]) -> RowRequest:
             for error in _price_errors(reader, record, price)
         ]
     currencies = [price.get("currency") for price in values if price.get("currency")]
-    twice = next((n for n, code in enumerate(currencies) if code in currencies[:n]), None)
-    if not errors and twice is not None:
-        said = f"There is a price in {currencies[twice]} already: leave one of them out."
-        errors = reader.errors(records[twice], [Problem("price_twice", said, ("currency",))])
+    duplicate = next((index for index, code in enumerate(currencies) if code in currencies[:index]), None)
+    if not errors and duplicate is not None:
+        message = f"Remove this price: an earlier row has a price in {currencies[duplicate]}."
+        errors = reader.errors(records[duplicate], [Problem("price_twice", message, ("currency",))])
     if errors:
-        raise _Wrong(errors)
-    said_of = _fields(
-        {name: one for name, one in values[0].items() if name not in _PRICE}, IMPORT_KINDS["services"].fields
+        raise _RowErrors(errors)
+    fields = _present_fields(
+        {name: value for name, value in values[0].items() if name not in _PRICE}, IMPORT_KINDS["services"].fields
     )
-    beside = said_of.pop("id", None), said_of.pop("archived", None)
-    return RowRequest(
-        first, len(records), said_of["code"], cast("ServiceFields", said_of | _prices(reader, values)), beside
-    )
+    extra = fields.pop("id", None), fields.pop("archived", None)
+    spec = cast("ServiceFields", fields | _prices(reader, values))
+    return RowRequest(first, len(records), fields["code"], spec, extra)
 
 
 def _price_errors(reader: RowReader, record: Record, price: Mapping[str, Any]) -> list[RowError]:
     currency, unit_price = price.get("currency"), price.get("unit_price")
     if (currency is None) == (unit_price is None):
         return []
-    name, said = ("currency", "the currency of the price") if currency is None else ("unit_price", "the price")
-    return reader.errors(record, [Problem("missing", f"Enter {said}.", (name,))])
+    name, noun = ("currency", "the currency of the price") if currency is None else ("unit_price", "the price")
+    return reader.errors(record, [Problem("missing", f"Enter {noun}.", (name,))])
 
 
 def _prices(reader: RowReader, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     priced = [price for price in values if price.get("currency")]
-    said: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if "unit_price" in reader.plan.columns:
-        said["prices"] = {price["currency"]: price["unit_price"] for price in priced}
+        fields["prices"] = {price["currency"]: price["unit_price"] for price in priced}
     if "includes_tax" in reader.plan.columns:
-        said["prices_include_tax"] = [price["currency"] for price in priced if price["includes_tax"]]
-    return said
+        fields["prices_include_tax"] = [price["currency"] for price in priced if price["includes_tax"]]
+    return fields
 
 
 def _charge(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
@@ -243,20 +260,18 @@ def _charge(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
     )
 
 
-def _state(values: dict[str, Any], known: Sequence[str]) -> str:
-    status: str = values.pop("status", None) or known[0]
-    if status not in known:
-        raise Invalid("unknown_status", f"Use one of {', '.join(known)}, or leave it empty.", "status")
+def _state(values: dict[str, Any], states: Sequence[str]) -> str:
+    status: str = values.pop("status", None) or states[0]
+    if status not in states:
+        raise Invalid("unknown_status", f"Use one of {', '.join(states)}, or leave it empty.", "status")
     return status
 
 
 def _check_amount(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> None:
     product = multiply(quantity, unit_price, "quantity")
     if product != amount:
-        said = (
-            f"Quantity times unit price is {plain_decimal(product)}: mend it, or take in only one of the two columns."
-        )
-        raise Invalid("other_amount", said, "amount")
+        message = f"Quantity × unit price is {plain_decimal(product)}. Correct the amount, or import only one of both columns."
+        raise Invalid("other_amount", message, "amount")
 
 
 def _payment(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
@@ -267,35 +282,34 @@ def _payment(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
     if status == "reversed" or method == WRITE_OFF:
         return None
     id, key = reader.id(record, values)
-    said = values.pop("allocate", None) or reader.plan.allocate
-    spec = PaymentSpec(**values, method=method, allocate=_allocate(said, values["amount"], reader), id=id)
+    text = values.pop("allocate", None) or reader.plan.allocate
+    spec = PaymentSpec(**values, method=method, allocate=_allocate(text, values["amount"], reader), id=id)
     return RowRequest(record, 1, key, spec)
 
 
-def _allocate(said: str, amount: Decimal, reader: RowReader) -> AllocationRequest:
-    """`oldest`, `none`, an invoice that all of it is for, or `INV-1 = 100.00; INV-2 = 19.00`."""
-    if said.lower() == OLDEST:
+def _allocate(text: str, amount: Decimal, reader: RowReader) -> AllocationRequest:
+    """Read `oldest`, `none`, an invoice that gets the whole amount, or `INV-1 = 100.00; INV-2 = 19.00`."""
+    if text.lower() == OLDEST:
         return OLDEST
-    if said.lower() == "none":
+    if text.lower() == "none":
         return ()
-    parts = [part.strip() for part in said.split(";") if part.strip()]
+    parts = [part.strip() for part in text.split(";") if part.strip()]
     return tuple(_allocation(part, amount if len(parts) == 1 else None, reader) for part in parts)
 
 
-def _allocation(part: str, whole: Decimal | None, reader: RowReader) -> AllocationSpec:
-    invoice, equals, amount = (word.strip() for word in part.partition("="))
+def _allocation(part: str, whole_amount: Decimal | None, reader: RowReader) -> AllocationSpec:
+    invoice, equals, text = (word.strip() for word in part.partition("="))
     try:
-        found = read_cell(CellType.NUMBER, amount, reader.plan.written) if equals else whole
+        amount = read_cell(CellType.NUMBER, text, reader.plan.written) if equals else whole_amount
     except Invalid as refusal:
         raise Invalid(refusal.code, refusal.message, "allocate") from None
-    if found is None:
-        raise Invalid(
-            "missing", f"Say how much is for {shorten(invoice)}, as in {shorten(invoice)} = 100.00.", "allocate"
-        )
-    return AllocationSpec(invoice, found)
+    if amount is None:
+        message = f"Enter the amount for {shorten(invoice)}, as in {shorten(invoice)} = 100.00."
+        raise Invalid("missing", message, "allocate")
+    return AllocationSpec(invoice, amount)
 
 
-_MAKERS: Final[Mapping[str, Callable[[RowReader, Sequence[Record]], RowRequest | None]]] = {
+_PARSERS: Final[Mapping[str, Callable[[RowReader, Sequence[Record]], RowRequest | None]]] = {
     "customers": _customer,
     "services": _service,
     "charges": _charge,

@@ -1,4 +1,7 @@
-"""What an import counts, so that its check can promise and its end can prove: rows by what becomes of them, sums by currency."""
+"""The control totals of an import: rows by outcome and sums by currency.
+
+The check of an import computes them, and the import must reach the same.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +13,7 @@ from billing_admin.domain.money import EXACT, ZERO, plain_decimal
 
 
 class Outcome(Enum):
-    """What becomes of a row."""
+    """The outcome of an imported object."""
 
     NEW = "new"
     UNCHANGED = "unchanged"
@@ -19,7 +22,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """One thing that rows asked for; money has an amount."""
+    """An imported object with its outcome; charges and payments have an amount."""
 
     outcome: Outcome
     currency: str | None = None
@@ -28,9 +31,11 @@ class AcceptedRow:
 
 @dataclass(slots=True)
 class Tally:
-    """`rows` of the file; `things` of them by outcome (a service may have several rows); rows left out; rows with errors.
+    """The totals of an import.
 
-    `sums` are those of all that is new or there already, `added` of what is new, exact, by currency.
+    `rows` counts rows of the file; `new`, `unchanged` and `changed` count objects, as a service can
+    have several rows. `left_out` and `wrong` count rows. `sums` are the exact sums of all objects by
+    currency, `added` those of the new ones.
     """
 
     rows: int = 0
@@ -43,27 +48,27 @@ class Tally:
     sums: dict[str, Decimal] = field(default_factory=dict)
     added: dict[str, Decimal] = field(default_factory=dict)
 
-    def note(self, made: AcceptedRow) -> None:
-        """Count one thing."""
-        name = made.outcome.value
+    def note(self, accepted: AcceptedRow) -> None:
+        """Count an object."""
+        name = accepted.outcome.value
         setattr(self, name, getattr(self, name) + 1)
-        if made.currency is not None and made.amount is not None:
-            _add(self.sums, made.currency, made.amount)
-            if made.outcome is Outcome.NEW:
-                _add(self.added, made.currency, made.amount)
+        if accepted.currency is not None and accepted.amount is not None:
+            _add(self.sums, accepted.currency, accepted.amount)
+            if accepted.outcome is Outcome.NEW:
+                _add(self.added, accepted.currency, accepted.amount)
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON keeps it."""
+        """Return the totals as JSON values; imports store them."""
         counts = {name: getattr(self, name) for name in _COUNTS}
-        return counts | {name: _written(getattr(self, name)) for name in ("sums", "added")}
+        return counts | {name: _sums_as_text(getattr(self, name)) for name in ("sums", "added")}
 
     @classmethod
     def of_data(cls, data: Mapping[str, Any] | None) -> "Tally":
-        """Of what `as_data` made; of nothing, a new one."""
+        """Return the totals of stored JSON values; empty totals for None."""
         if data is None:
             return cls()
         counts: dict[str, Any] = {name: data[name] for name in _COUNTS}
-        return cls(**counts, sums=_read(data["sums"]), added=_read(data["added"]))
+        return cls(**counts, sums=_read_sums(data["sums"]), added=_read_sums(data["added"]))
 
 
 _COUNTS = ("rows", "new", "unchanged", "changed", "left_out", "wrong", "errors")
@@ -73,9 +78,9 @@ def _add(sums: dict[str, Decimal], currency: str, amount: Decimal) -> None:
     sums[currency] = EXACT.add(sums.get(currency, ZERO), amount)
 
 
-def _written(sums: Mapping[str, Decimal]) -> dict[str, str]:
+def _sums_as_text(sums: Mapping[str, Decimal]) -> dict[str, str]:
     return {currency: plain_decimal(sums[currency]) for currency in sorted(sums)}
 
 
-def _read(sums: Mapping[str, str]) -> dict[str, Decimal]:
-    return {currency: Decimal(sum) for currency, sum in sums.items()}
+def _read_sums(sums: Mapping[str, str]) -> dict[str, Decimal]:
+    return {currency: Decimal(amount) for currency, amount in sums.items()}

@@ -137,7 +137,7 @@ def _identifying_spec(row: RecurringCharge, period: Period) -> ChargeSpec:
         id=charge_id(row.id, period.owed_from),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        taken_over=["description"],
+        stored_texts=["description"],
         currency=row.currency,
         incurred_on=period.owed_from,
     )
@@ -210,7 +210,7 @@ def _build_adjustment(
         service=str(row.service_id),
         description=charge_description(row.description, first_day, period.charged_to, of_days, taken_back=True),
         amount=amount,
-        taken_over=["description"],
+        stored_texts=["description"],
         tax_included=current.tax_included,
         currency=row.currency,
         incurred_on=first_day,

@@ -153,7 +153,7 @@ def store_rows(
         return
     assert stored.plan is not None  # noqa: S101 - an import without a plan cannot start
     tally = Tally.of_data(stored.made)
-    requests = [read.asked for read in reads if read.asked is not None]
+    requests = [read.request for read in reads if read.request is not None]
     error = next((read.errors[0] for read in reads if read.errors), None)
     if error is not None:
         raise Conflict("import_stopped", f"Line {error.line}: {error.message}")
@@ -164,7 +164,7 @@ def store_rows(
         tally.note(result)
     rows = sum(read.rows for read in reads)
     tally.rows += rows
-    tally.left_out += sum(read.rows for read in reads if read.asked is None)
+    tally.left_out += sum(read.rows for read in reads if read.request is None)
     stored.done, stored.made = first + rows, tally.as_data()
     session.flush()
 

@@ -74,9 +74,9 @@ def _assess_charges(session: Session, rows: Sequence[RowRequest], now: datetime)
     context = load_context(session, [row.spec for row in rows], now)
     assessment = assess(context.candidates, context)
     for index, row in enumerate(rows):
-        if row.beside is not None and row.spec.id in assessment.new:
+        if row.extra is not None and row.spec.id in assessment.new:
             try:
-                refuse_unprintable(row.beside, "status_reason")
+                refuse_unprintable(row.extra, "status_reason")
             except Invalid as error:
                 assessment.refusals.append((index, error))
     return context, assessment
@@ -101,8 +101,8 @@ def _hold_new_charges(
     """Hold the new charges that are held in the file. Stored charges stay as they are."""
     ids_by_reason: dict[str, list[UUID]] = defaultdict(list)
     for row in rows:
-        if row.beside is not None and row.spec.id in assessment.new:
-            ids_by_reason[row.beside].append(row.spec.id)
+        if row.extra is not None and row.spec.id in assessment.new:
+            ids_by_reason[row.extra].append(row.spec.id)
     for reason, ids in ids_by_reason.items():
         charges.hold(session, ids, reason, actor, now)
 
@@ -155,7 +155,7 @@ def _create_or_update_row(
 
     If it exists with other values, update it, provided that the plan allows updates.
     """
-    id, is_archived = row.beside
+    id, is_archived = row.extra
     try:
         stored, created = operations.create(session, row.spec, id, actor, now)
     except Conflict as error:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.explanation import Explanation, StoredFigures, explain
+from billing_admin.domain.explanation import Explanation, StoredFigures, StoredLine, explain
 from billing_admin.domain.invoices import ChargeGroup, TaxRate, TaxTotal, make_document_in_order
 from billing_admin.domain.money import ZERO
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
@@ -31,7 +31,7 @@ def load_explanation(session: Session, invoice: Invoice) -> Explanation:
         )
         for tax in invoice.taxes
     }
-    lines = [(line.amount, line.gross, line.net) for line in invoice.lines]
+    lines = [StoredLine(line.amount, line.gross, line.net) for line in invoice.lines]
     return explain(
         make_document_in_order(invoice.currency, groups),
         StoredFigures(invoice.net, invoice.tax, invoice.total, lines, taxes),
