@@ -39,7 +39,7 @@ def _before_last(last: LastDocument, today: date) -> str:
         return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} of that day is issued already."
     return (
         f"{last.number} is dated {last.issue_date.isoformat()}, which is after today ({today.isoformat()}), and numbers"
-        f" follow the issue dates. To begin a new number series, change the number format in the settings,"
+        f" follow the issue dates. Change the format of these numbers in the settings to begin a new number series,"
         f" or wait until {last.issue_date.isoformat()}."
     )
 

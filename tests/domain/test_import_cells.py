@@ -68,7 +68,7 @@ def test_is_read(what: CellType, cell: str, written: CellFormat, value: Any) -> 
         (CellType.DAY, "2026-12-31", DAY_FIRST, "such as 31.12.2026"),
         (CellType.DAY, "12/31/2026", DAY_FIRST, "such as 31.12.2026"),
         (CellType.FLAG, "maybe", POINT, "true or false"),
-        (CellType.KEY, "7", POINT, "goes into the key"),
+        (CellType.KEY, "7", POINT, "map the key instead"),
         (CellType.ENTRIES, '{"a": 1}', POINT, "JSON object of texts"),
         (CellType.ENTRIES, '{"a": "1", "a": "2"}', POINT, "JSON object of texts"),
         (CellType.ENTRIES, "[" * 100_000, POINT, "JSON object of texts"),

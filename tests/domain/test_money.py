@@ -74,7 +74,7 @@ def test_text_that_is_no_plain_number_is_refused(written: str) -> None:
 @pytest.mark.parametrize("written", ["-0", "-0.0", "-0.000000000000"])
 def test_minus_zero_is_refused(written: str) -> None:
     for value in (written, Decimal(written)):
-        with pytest.raises(Invalid, match="Write 0"):
+        with pytest.raises(Invalid, match="Enter 0"):
             exact_decimal(value)
 
 

@@ -36,7 +36,7 @@ def test_inward(address: str) -> None:
 def test_one_bad_address_is_enough() -> None:
     addresses = [ip_address("1.1.1.1"), ip_address("10.0.0.1")]
     for order in (addresses, addresses[::-1]):
-        assert "10.0.0.1 is no public address" in (refusal_reason(order, []) or "")
+        assert "10.0.0.1 is not a public address" in (refusal_reason(order, []) or "")
         assert refusal_reason(order, [ip_network("10.0.0.0/8")]) is None
 
 
@@ -116,5 +116,5 @@ def test_http_and_networks_by_configuration() -> None:
     found = parse_target("http://127.0.0.1:8000/x", rules)
     assert (found.secure, found.host_header) == (False, "127.0.0.1:8000")
     assert parse_target("http://example.com/", rules).port == 80
-    with pytest.raises(Invalid, match=r"10\.0\.0\.1 is no public address"):
+    with pytest.raises(Invalid, match=r"10\.0\.0\.1 is not a public address"):
         parse_target("http://10.0.0.1/", rules)

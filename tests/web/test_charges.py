@@ -110,7 +110,7 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
         ({"customer": "nobody"}, "No customer matches “nobody”."),
         ({"service": "nothing"}, "Choose one from the list."),
         ({"service": "", "quantity": ""}, "Enter a service, or a description with a price."),
-        ({"service": "", "description": "Work"}, "Give a unit price or an amount"),
+        ({"service": "", "description": "Work"}, "Enter a unit price or an amount"),
         ({"unit_price": "1", "amount": "1"}, "Enter a unit price or an amount, not both."),
         ({"quantity": "1 or 2"}, "“1 or 2” is not a number such as 1,234.50."),
         ({"quantity": "1.234,50"}, "only between thousands, such as 1234.50."),

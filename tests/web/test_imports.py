@@ -155,7 +155,7 @@ def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> No
     [
         (b"", "The file is empty"),
         (b"PK\x03\x04xxxx", "Excel workbook"),
-        (b"a,a\n1,2\n", "both called “a”"),
+        (b"a,a\n1,2\n", "both named “a”"),
         (b'a\n"' + b"x" * 10_000_000, None),
         (b'"' + b"x" * 2_000_000, "longer than"),
     ],

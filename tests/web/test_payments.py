@@ -244,7 +244,7 @@ def test_a_remainder_is_written_off(browser: FlaskClient, acme: Customer, sessio
     wrong = send(browser, url, id=key, amount="0.03", reason="Fee")
     assert (wrong.status_code, "enter exactly that amount to write it off" in words(wrong)) == (422, True)
     assert "Enter a reason for the write-off." in words(send(browser, url, id=key, amount="0.02"))
-    assert "enter it in USD" in words(send(browser, url, id=key, amount="0.02 EUR", reason="Fee"))
+    assert "Enter the amount in USD" in words(send(browser, url, id=key, amount="0.02 EUR", reason="Fee"))
     page = browser.get(send(browser, url, id=key, amount="0.02", reason="Fee").location)
     assert "0.02 USD of INV-2026-00001 was written off." in page.text
     assert "Written off" in words(page)
