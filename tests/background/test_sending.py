@@ -177,7 +177,7 @@ def test_this_machine_by_name_is_refused(receiver: Receiver, name: str) -> None:
         f"http://{name}:{receiver.port}/", AddressRules(http=True), lookup=lambda *_: [ip_address("127.0.0.1")]
     )
     assert outcome.error is not None
-    assert outcome.error.startswith("Refused: 127.0.0.1 is no public address.")
+    assert outcome.error.startswith("Refused: 127.0.0.1 is not a public address.")
     assert receiver.requests == []
 
 
@@ -195,7 +195,7 @@ def test_one_private_address_among_public_ones_is_refused(
 ) -> None:
     monkeypatch.setattr(socket, "create_connection", None)
     outcome = trying("https://example.com/", AddressRules(), lookup=lambda *_: [ip_address(one) for one in addresses])
-    assert "10.0.0.1 is no public address" in (outcome.error or "")
+    assert "10.0.0.1 is not a public address" in (outcome.error or "")
 
 
 def test_a_name_is_looked_up_once_and_what_was_checked_is_connected(
@@ -228,7 +228,7 @@ def test_the_next_address_is_tried(receiver: Receiver) -> None:
 
 def test_rules_are_asked_at_each_attempt(receiver: Receiver) -> None:
     assert trying(receiver.url).succeeded
-    assert (trying(receiver.url, AddressRules(http=True)).error or "").startswith("127.0.0.1 is no public address.")
+    assert (trying(receiver.url, AddressRules(http=True)).error or "").startswith("127.0.0.1 is not a public address.")
     assert (trying(receiver.url, AddressRules(RULES.networks)).error or "").startswith("Use https")
     assert len(receiver.requests) == 1
 

@@ -114,7 +114,7 @@ def test_what_is_still_owed_is_reduced_first(session: Session, invoice: Invoice)
 def test_above_what_is_left_nothing_happens(session: Session, invoice: Invoice) -> None:
     credit(invoice, "72.50")
     before = contents(session)
-    with pytest.raises(DomainError, match=r"At most 100\.00 USD can be credited"):
+    with pytest.raises(DomainError, match=r"Enter at most 100\.00 USD"):
         credit(invoice, "100.01")
     with pytest.raises(DomainError, match="Of line 2 at most"):
         credit(invoice, lines={invoice.lines[1].id: "50"})
@@ -176,9 +176,9 @@ def test_what_cannot_be_credited_says_why(session: Session, invoice: Invoice) ->
     void(voided)
     before = contents(session)
     for id, sentence in (
-        (note.id, "is a credit note itself"),
-        (draft.id, "A draft is not owed yet"),
-        (voided.id, "is void: nothing is left"),
+        (note.id, "is a credit note and cannot be credited"),
+        (draft.id, "A draft cannot be credited"),
+        (voided.id, "is void and cannot be credited"),
     ):
         with pytest.raises(Conflict, match=sentence):
             transaction(credit_notes.credit_invoice, id, CreditSpec("Why", exact_decimal("1")), SYSTEM, NOW)

@@ -129,7 +129,7 @@ def test_what_is_paid_or_credited_is_not_voided(session: Session, invoice: Invoi
     else:
         credit(invoice, "1")
     before = contents(session)
-    with pytest.raises(Conflict, match="Credit what is left of it") as refused:
+    with pytest.raises(Conflict, match="Credit the remaining amount") as refused:
         void(invoice)
     assert refused.value.code == "has_payments_or_credits"
     assert contents(session) == before
@@ -140,7 +140,7 @@ def test_a_draft_a_credit_note_and_nothing_are_not_voided(session: Session, invo
     draft = make_invoice(issue=False)
     before = contents(session)
     for id, error, sentence in (
-        (draft.id, Conflict, "discard it"),
+        (draft.id, Conflict, "Discard it"),
         (note.id, Conflict, "is a credit note"),
         (UUID(int=1), NotFound, "There is no invoice"),
     ):

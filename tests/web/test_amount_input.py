@@ -202,11 +202,7 @@ def test_a_foreign_sign_is_refused_in_every_field(
             assert f'value="{typed}"' in page.text, (name, typed)
             text = words(page)
             known = "₿" not in typed and "¢" not in typed
-            expected = (
-                (f"enter it in {currency}", f"enter the amount in {currency}")
-                if place.is_money
-                else ("has no currency",)
-            )
+            expected = (f"Enter the amount in {currency}",) if place.is_money else ("has no currency",)
             assert any(sentence in text for sentence in expected) or not known, (name, typed, text)
     assert stored(session) == before
 
@@ -230,7 +226,7 @@ def test_the_customers_own_sign_is_taken_in_every_field(
             page = submit(browser, place, typed)
             is_confirmed_first = name.startswith("Credit")
             if name == "WriteOffForm.amount":  # all that is open has to be written off
-                assert "enter it in" not in words(page), (name, typed)
+                assert "Enter the amount in" not in words(page), (name, typed)
                 continue
             assert page.status_code == (200 if is_confirmed_first else 303), (name, typed, words(page))
             assert is_confirmed_first or stored(session) > before, name
@@ -254,7 +250,7 @@ def test_a_price_of_a_thousand_is_not_eighty_times_too_much(browser: FlaskClient
     make_customer(reference="acme", name="ACME Inc", currency="EUR")
     charge = {"id": str(uuid4()), "customer": "acme", "day": "2026-03-15", "description": "Work", "quantity": "80"}
     refused = send(browser, "/charges/new", **charge, unit_price="1,125")
-    assert "“1,125” can mean 1.125 or as 1125: write 1.125 or 1125." in words(refused)
+    assert "“1,125” can mean 1.125 or 1125: enter 1.125 or 1125." in words(refused)
     assert send(browser, "/charges/new", **charge, unit_price="1,125.00").status_code == 303
     session.rollback()
     assert session.scalars(select(Charge.amount)).one() == 90_000

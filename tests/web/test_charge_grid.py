@@ -81,7 +81,11 @@ def test_saves_every_row_with_what_it_says_or_what_stands_above(browser: FlaskCl
         (",GenericCompute,1 or 2", "quantity", "Row 2: “1 or 2” is not a number such as 1,234.50."),
         (",Unheard of,1", "service", "Row 2: No service matches “Unheard of”. Choose one from the list."),
         ("nobody,GenericCompute,1", "customer", "Row 2: No customer matches “nobody”."),
-        ("foo,GenericCompute,1", "unit_price", "Row 2: Enter a unit price or an amount: GenericCompute has no price in EUR"),
+        (
+            "foo,GenericCompute,1",
+            "unit_price",
+            "Row 2: Enter a unit price or an amount: GenericCompute has no price in EUR",
+        ),
         (",GenericCompute,1,EUR 5", "unit_price", "Row 2: Enter the amount in USD: this one is in EUR."),
         (",GenericCompute,1,€5", "unit_price", "Row 2: Enter the amount in USD: this one is in EUR."),
         ("foo,GenericCompute,1,$5", "unit_price", "Row 2: Enter the amount in EUR: “$” is another currency."),

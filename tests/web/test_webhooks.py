@@ -92,10 +92,10 @@ def test_sent_twice_it_adds_one(admin: FlaskClient, session: Session) -> None:
     ("wrong", "sentence"),
     [
         ({"url": ""}, "Enter a URL, such as"),
-        ({"url": "hooks.example.com"}, "Use a URL such as"),
+        ({"url": "hooks.example.com"}, "Enter a URL such as"),
         ({"url": "http://hooks.example.com"}, "Use https"),
-        ({"url": "https://user:secret@example.com/"}, "Leave user and password out"),
-        ({"url": "https://127.0.0.1/"}, "127.0.0.1 is no public address."),
+        ({"url": "https://user:secret@example.com/"}, "Remove the user name and password"),
+        ({"url": "https://127.0.0.1/"}, "127.0.0.1 is not a public address."),
         ({"events": []}, "Choose at least one of"),
         ({"description": "x" * 201}, "Use at most 200 characters."),
     ],
