@@ -20,7 +20,10 @@ FAMILIES = {
 
 
 def main() -> None:
-    """Run the benchmarks and print a table. A result below its target does not fail the command."""
+    """Run the benchmarks and print a table.
+
+    A result below its target does not fail the command.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="at full size: needs an hour and 20 GB of disk")
     parser.add_argument("families", nargs="*", help="only " + ", ".join(FAMILIES))

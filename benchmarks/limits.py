@@ -1,4 +1,4 @@
-"""The table that the limits write to: our charges with key and indexes, without checks and foreign keys."""
+"""The limits' table: our charges with key and indexes, without other constraints."""
 
 from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable

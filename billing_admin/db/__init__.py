@@ -1,1 +1,1 @@
-"""Everything that talks to a database driver: engine, transactions, prepared queries, bulk writes, paging."""
+"""Engine, transactions, prepared queries, bulk writes and paging."""

@@ -27,7 +27,10 @@ ValuesByColumn: TypeAlias = Mapping[str, ColumnElement[Any]]
 
 
 def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that name every column. Raises SQLAlchemy's IntegrityError for a key that exists."""
+    """Insert rows that name every column.
+
+    Raises SQLAlchemy's IntegrityError for a key that exists.
+    """
     if not rows:
         return
     if len(rows) <= MAX_SINGLE_INSERTS:

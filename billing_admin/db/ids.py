@@ -1,4 +1,7 @@
-"""Ids made by the server: UUIDv7 (RFC 9562), so that new rows are adjacent in indexes, in order of creation."""
+"""Ids made by the server: UUIDv7 (RFC 9562).
+
+New rows are adjacent in indexes, in order of creation.
+"""
 
 import os
 from collections.abc import Iterator

@@ -28,7 +28,10 @@ def _known_revisions() -> frozenset[str]:
 
 
 def check_stored_revision(driver: Any) -> None:
-    """Check the revision stored in the database of a driver's connection. Raises RevisionMismatch."""
+    """Check the revision stored in the database of a driver's connection.
+
+    Raises RevisionMismatch.
+    """
     try:
         rows = driver.execute(STORED_REVISION).fetchall()
     except (UndefinedTable, sqlite3.OperationalError) as error:

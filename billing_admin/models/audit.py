@@ -14,7 +14,10 @@ IS_BULK_CHANGE = text("object_type = 'charge' AND object_id IS NULL AND action <
 
 
 class AuditEvent(Base):
-    """The record of one act, committed with it. `details` holds before and after, or counts of a batch."""
+    """The record of one act, committed with it.
+
+    `details` holds before and after, or counts of a batch.
+    """
 
     __tablename__ = "audit_events"
     __table_args__ = (

@@ -1,4 +1,6 @@
-"""Triggers that refuse changes and deletions of issued documents; migration 0003 creates the same ones.
+"""Triggers that refuse changes and deletions of issued documents.
+
+Migration 0003 creates the same triggers.
 
 Only `paid` and `credited` of an issued invoice may change; once, it may become void on a day and for a
 reason. When a migration alters a table, SQLite copies the table and drops its triggers, so the migration

@@ -15,7 +15,9 @@ IMPORT_STATES = ("uploaded", "checking", "refused", "checked", "importing", "don
 
 
 class Import(Base):
-    """The import of one file. Its bytes are deleted after a while; the record of the import stays.
+    """The import of one file.
+
+    Its bytes are deleted after a while; the record of the import stays.
 
     `plan` says how to read the file (`domain.imports.fields.Plan`). `promised` holds the counts and sums
     of the check, `made` those of the rows that are stored so far, and `done` is the number of these rows;

@@ -1,4 +1,7 @@
-"""Invoices and credit notes, with lines and taxes. Money is in minor units of the document's currency."""
+"""Invoices and credit notes, with lines and taxes.
+
+Money is in minor units of the document's currency.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal

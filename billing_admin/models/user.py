@@ -23,7 +23,10 @@ class User(Base):
 
 
 class UserSession(Base):
-    """A signed-in browser. `token_hash` is the SHA-256 of the random value in its cookie."""
+    """A signed-in browser.
+
+    `token_hash` is the SHA-256 of the random value in its cookie.
+    """
 
     __tablename__ = "user_sessions"
 

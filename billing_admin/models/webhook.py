@@ -49,7 +49,9 @@ class WebhookEndpoint(Base):
 
 
 class WebhookDelivery(Base):
-    """One event for one endpoint. `body` is the same in each attempt; `about` names the event's object.
+    """One event for one endpoint.
+
+    `body` is the same in each attempt; `about` names the event's object.
 
     `tries` is the number of attempts since `asked_at`: the time of the event, or of the last request to
     send it again.

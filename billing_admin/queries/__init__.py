@@ -1,1 +1,4 @@
-"""Reads: fully loaded rows, one by name or many by filter. Queries never add, flush or commit."""
+"""Reads: fully loaded rows, one by name or many by filter.
+
+Queries never add, flush or commit.
+"""

@@ -77,7 +77,10 @@ def count_unsealed(session: Session) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """A filter for events. `actor` is a name or an id; `from_` and `to` are days, both included."""
+    """A filter for events.
+
+    `actor` is a name or an id; `from_` and `to` are days, both included.
+    """
 
     actor: str = ""
     type: str = ""
@@ -103,7 +106,7 @@ def events(session: Session, filters: AuditFilter) -> Select[Any]:
 
 
 def shown_events(session: Session, filters: AuditFilter) -> Select[Any]:
-    """Select the events that match a filter, with the `currency` of their amounts; for `paging.page`."""
+    """Select the events that match a filter, with the `currency` of their amounts."""
     return events(session, filters).add_columns(AMOUNT_CURRENCY.label("currency"))
 
 

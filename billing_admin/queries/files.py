@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def stored_file(session: Session, id: UUID) -> StoredFile:
-    """Return a complete file. Raises NotFound if it does not exist, is incomplete, or was deleted."""
+    """Return a complete file.
+
+    Raises NotFound if it does not exist, is incomplete, or was deleted.
+    """
     file = session.get(StoredFile, id, populate_existing=True)
     if file is None or file.sha256 is None:
         raise _not_found(id)
@@ -28,7 +31,10 @@ def _not_found(id: UUID) -> NotFound:
 
 
 def file_chunks(session: Session, id: UUID) -> Iterator[bytes]:
-    """Yield the bytes of a file. Raises NotFound, also midway if the file is deleted meanwhile."""
+    """Yield the bytes of a file.
+
+    Raises NotFound, also midway if the file is deleted meanwhile.
+    """
     remaining = stored_file(session, id).size or 0
     number = 0
     while remaining:

@@ -34,7 +34,10 @@ OPENING = "opening"
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """First and last day, both included; None is unlimited. Raises Invalid if the first is after the last."""
+    """First and last day, both included; None is unlimited.
+
+    Raises Invalid if the first is after the last.
+    """
 
     first: date | None = None
     last: date | None = None

@@ -65,9 +65,9 @@ class SearchHits:
 
 
 def search_hits(session: Session, text: str, limit: int) -> SearchHits:
-    """Return customers and services whose names contain the text, and invoices by number, customer or total.
+    """Return customers, services and invoices that match a text.
 
-    Case and accents make no difference.
+    Customers and services match by name without case and accents, invoices by number, customer or total.
     """
     invoices = select(Invoice).where(or_(*_invoice_conditions(text)))
     return SearchHits(

@@ -51,7 +51,7 @@ class Bearer:
 
 
 def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
-    """Return the bearer of a token, or None if the token is unknown, expired or revoked or its owner inactive.
+    """Return the bearer of a token, or None if the token is not valid.
 
     Permissions are those that both the token's scopes and its owner's role grant. A token created on the
     command line has no owner; its scopes alone decide.

@@ -29,7 +29,10 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session and its person. `domain.sign_in.Lifetime` decides whether it has ended."""
+    """A session and its person.
+
+    `domain.sign_in.Lifetime` decides whether it has ended.
+    """
 
     user_id: UUID
     email: str

@@ -122,7 +122,7 @@ def preview(session: Session, scope: BillingScope) -> Preview:
 
 
 def load_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
-    """Load the charges due by the cut-off and make a document for each account, in the order of customer references."""
+    """Return a document per account with charges due, by customer reference."""
     return prepare_documents(load_billing_data(session, scope))
 
 

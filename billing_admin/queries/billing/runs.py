@@ -17,7 +17,10 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A run with its counts. `processed` of `accounts` is its progress; money is in minor units."""
+    """A run with its counts.
+
+    `processed` of `accounts` is its progress; money is in minor units.
+    """
 
     run: BillingRun
     accounts: int

@@ -27,7 +27,9 @@ _Replacement = aliased(Charge)
 
 @dataclass(frozen=True, slots=True)
 class ChargeFilter:
-    """A filter for charges. `from_` and `to` are the days on which charges are incurred, both included.
+    """A filter for charges.
+
+    `from_` and `to` are the days on which charges are incurred, both included.
 
     `likely_duplicates` selects the charges that a person has yet to review, or all others.
     """
@@ -44,7 +46,10 @@ class ChargeFilter:
 
 
 def conditions(session: Session, filters: ChargeFilter) -> list[ColumnElement[bool]]:
-    """Return the filter as SQL conditions. Raises NotFound for an unknown customer, service or invoice."""
+    """Return the filter as SQL conditions.
+
+    Raises NotFound for an unknown customer, service or invoice.
+    """
     f = filters
     candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (f.customer, lambda: Charge.customer_id == customer(session, f.customer).id),
@@ -107,7 +112,7 @@ def void_invoices(session: Session, charge_id: UUID) -> Sequence[Record]:
 
 
 def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
-    """Select the charges that match a filter, with their names, newest first; for `paging.page`."""
+    """Select the charges that match a filter, with their names, newest first."""
     return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
 
 

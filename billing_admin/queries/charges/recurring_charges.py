@@ -38,7 +38,7 @@ class RecurringFilter:
 
 
 def recurring_charges(session: Session, filters: RecurringFilter) -> Select[Any]:
-    """Select the recurring charges that match a filter, with names, newest first; for `paging.page`.
+    """Select the recurring charges that match a filter, with names, newest first.
 
     Raises NotFound for an unknown customer or service.
     """
@@ -122,7 +122,7 @@ def upcoming_charges(row: Record, limit: int = UPCOMING_SHOWN) -> list[UpcomingC
 
 
 def due_charges(session: Session, through: date) -> list[tuple[Record, UpcomingCharge]]:
-    """Return the charges that posting up to a day would make, with their recurring charges; writes nothing."""
+    """Return the charges that are due up to a day, with their recurring charges."""
     rows = session.execute(_VIEWS.where(*_may_be_due(through)).order_by(Customer.reference, RecurringCharge.id))
     return [(row, _upcoming_charge(row, period)) for row in rows for period in schedule_of(row).due(through)]
 
@@ -161,7 +161,7 @@ def _may_be_due(through: date) -> tuple[ColumnElement[bool], ...]:
 
 
 def posted_charges(id: UUID) -> Select[Any]:
-    """Select the charges of a schedule with names and periods, newest first; for `paging.page`."""
+    """Select the charges of a schedule with names and periods, newest first."""
     posting = RecurringPosting
     return (
         charges.charges_with(posting.period_from, posting.period_to, posting.takes_back)

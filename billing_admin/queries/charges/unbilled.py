@@ -1,4 +1,7 @@
-"""Unbilled charges by account, with their age. Totals come from the accounts, which store them."""
+"""Unbilled charges by account, with their age.
+
+Totals come from the accounts, which store them.
+"""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -37,7 +40,10 @@ class UnbilledTotal:
 
 @dataclass(frozen=True, slots=True)
 class UnbilledFilter:
-    """A filter for accounts. `q` is a part of the customer; `through` selects charges pending up to a day."""
+    """A filter for accounts.
+
+    `q` is a part of the customer; `through` selects charges pending up to a day.
+    """
 
     q: str = ""
     currency: str = ""
@@ -88,7 +94,7 @@ def unbilled_totals(session: Session, filters: UnbilledFilter = NO_FILTER) -> li
 
 
 def unbilled_accounts(filters: UnbilledFilter = NO_FILTER) -> Select[Any]:
-    """Select the accounts with unbilled charges, with customer names, by name; for `paging.page`.
+    """Select the accounts with unbilled charges, with customer names, by name.
 
     With `through`, only accounts with pending charges up to that day.
     """

@@ -1,4 +1,4 @@
-"""Exports: for each kind of file its columns in fixed order, its rows by the list's filter, its totals."""
+"""Exports: the columns, rows and control totals of each kind of file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,10 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
 
 
 def export(session: Session, kind: str, filters: Filters) -> Export:
-    """Return the file of a kind with the rows that match a filter. Raises as the list does."""
+    """Return the file of a kind with the rows that match a filter.
+
+    Raises as the list does.
+    """
     return FILE_KINDS[kind].build(session, filters)
 
 

@@ -41,7 +41,10 @@ def column(name: str, kind: Kind, value: Any) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One file: `rows` selects no columns yet; `columns` are added to it. Money is in `currency`."""
+    """One file: `rows` selects no columns yet; `columns` are added to it.
+
+    Money is in `currency`.
+    """
 
     columns: Sequence[Column]
     rows: Select[Any]

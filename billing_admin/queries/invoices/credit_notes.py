@@ -1,4 +1,7 @@
-"""The part of an invoice that is credited, and the part that still can be. Money is in minor units."""
+"""The part of an invoice that is credited, and the part that still can be.
+
+Money is in minor units.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,7 +38,10 @@ class CreditSpec:
 
 
 def creditable(session: Session, invoice_id: UUID) -> Creditable:
-    """Return an invoice with the credited amounts of its lines and rates. Raises NotFound."""
+    """Return an invoice with the credited amounts of its lines and rates.
+
+    Raises NotFound.
+    """
     invoice = session.execute(select(Invoice.number, Invoice.currency).where(Invoice.id == invoice_id)).one_or_none()
     if invoice is None:
         raise NotFound("unknown_invoice", f"There is no invoice {invoice_id}.", "id")
@@ -113,7 +119,10 @@ def compute_credit(invoice: Creditable, spec: CreditSpec) -> Credit:
 
 
 def to_minor_units(amount: Decimal, currency: str, *field: str | int) -> int:
-    """Return an amount in minor units. Raises Invalid for more decimal places than the currency has."""
+    """Return an amount in minor units.
+
+    Raises Invalid for more decimal places than the currency has.
+    """
     return Money.exactly(exact_decimal(amount, *field), currency, *field).minor
 
 

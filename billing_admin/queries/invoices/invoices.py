@@ -1,4 +1,7 @@
-"""Invoices and credit notes: one with its parts, many by filter, and sums. Money is in minor units."""
+"""Invoices and credit notes: one with its parts, many by filter, and sums.
+
+Money is in minor units.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +23,10 @@ from billing_admin.queries.object_ids import invoice_id
 
 
 def invoice(session: Session, name: str) -> Invoice:
-    """Return one invoice by id or number, with lines, taxes and related documents. Raises NotFound."""
+    """Return one invoice by id or number, with lines, taxes and related documents.
+
+    Raises NotFound.
+    """
     query = load_document_parts(select(Invoice)).execution_options(populate_existing=True)
     return session.scalars(query.where(Invoice.id == invoice_id(session, name))).one()
 
@@ -152,7 +158,7 @@ def charge_count(invoice: Invoice) -> int:
 
 
 def charges_of_line(line_id: UUID) -> Select[Charge]:
-    """Select the charges on a line, or on it before the invoice became void, by day; for `paging.page`."""
+    """Select the charges on a line, or on it before the invoice became void, by day."""
     voided = select(VoidedCharge.charge_id).where(VoidedCharge.invoice_line_id == line_id)
     query = select(Charge).where(or_(Charge.invoice_line_id == line_id, Charge.id.in_(voided)))
     return query.order_by(Charge.incurred_on, Charge.id)

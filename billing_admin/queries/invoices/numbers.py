@@ -20,7 +20,10 @@ DOCUMENT_KINDS = ("invoice", "credit_note")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Consecutive numbers of a series, first to last, that no document has. There should be none."""
+    """Consecutive numbers of a series, first to last, that no document has.
+
+    There should be none.
+    """
 
     first: int
     last: int

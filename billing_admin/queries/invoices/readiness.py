@@ -29,7 +29,7 @@ def seller_party(settings: Organisation) -> Party:
 
 
 def unready_drafts(session: Session, ids: Collection[UUID]) -> list[UnreadyDraft]:
-    """Return the drafts among `ids` that cannot be issued yet, in the order of their customers' references."""
+    """Return the drafts that cannot be issued yet, by customer reference."""
     categories: dict[UUID, set[str]] = defaultdict(set)
     lines = select(InvoiceLine.invoice_id, InvoiceLine.tax_category).distinct()
     for invoice_id, category in session.execute(lines.where(is_any_of(InvoiceLine.invoice_id, ids))):

@@ -26,7 +26,10 @@ def customer(session: Session, name: str) -> Customer:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFilter:
-    """A filter for customers. `q` is a part of reference, name or e-mail address, folded."""
+    """A filter for customers.
+
+    `q` is a part of reference, name or e-mail address, folded.
+    """
 
     q: str = ""
     currency: str = ""
@@ -46,7 +49,7 @@ def customers(filters: CustomerFilter) -> Select[Customer]:
 
 
 def customers_by_name(filters: CustomerFilter) -> Select[Customer]:
-    """Select the customers that match a filter, by name without case and accents; for `paging.page`.
+    """Select the customers that match a filter, by name without case and accents.
 
     `search` is the folded reference, a space, and the folded name.
     """
@@ -102,7 +105,7 @@ def customer_choices(session: Session, limit: int | None = None) -> list[tuple[s
 
 
 def matching_customers(session: Session, text: str, limit: int) -> Sequence[Customer]:
-    """Return unarchived customers with a text in reference, name or e-mail address, by name, up to a limit."""
+    """Return unarchived customers that match a search, by name, up to a limit."""
     return session.scalars(customers_by_name(CustomerFilter(text)).limit(limit)).all()
 
 
@@ -122,7 +125,10 @@ def account_currencies(session: Session) -> list[str]:
 
 
 def customer_by_search(session: Session, text: str) -> Customer:
-    """Return the customer with this id or reference, or the only match of a search. Raises NotFound."""
+    """Return the customer with this id or reference, or the only match of a search.
+
+    Raises NotFound.
+    """
     try:
         return customer(session, text)
     except NotFound:

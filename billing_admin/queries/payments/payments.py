@@ -107,13 +107,16 @@ def payment(session: Session, id: UUID) -> Record:
 
 
 def payments(session: Session, filters: PaymentFilter) -> Select[Any]:
-    """Select the payments that match a filter, with names, last recorded first; for `paging.page`."""
+    """Select the payments that match a filter, with names, last recorded first."""
     return _VIEWS.where(*conditions(session, filters)).order_by(Payment.created_at.desc(), Payment.id.desc())
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSum:
-    """Sums of payments in one currency. Reversed payments count, but their amounts do not."""
+    """Sums of payments in one currency.
+
+    Reversed payments count, but their amounts do not.
+    """
 
     currency: str
     payments: int

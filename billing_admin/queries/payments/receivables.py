@@ -60,7 +60,11 @@ def positions(
 
 
 def _invoice_sums(today: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
-    """Select per account: oldest due day; invoiced, credited, allocated, allocated in excess; open by bucket."""
+    """Select due day and sums of invoices per account.
+
+    The columns after the account: oldest due day, invoiced, credited, allocated, allocated in excess, then
+    the open amount of each bucket.
+    """
     items = _invoice_amounts(as_of, customer_ids).c
     open_amount = items.invoiced - items.credited - items.allocated
     return select(

@@ -31,7 +31,10 @@ def endpoints(session: Session) -> list[WebhookEndpoint]:
 
 
 def endpoint(session: Session, id: UUID, lock: bool = False) -> WebhookEndpoint:
-    """Return one endpoint as it is now, and lock its row if `lock`. Raises NotFound, also if it is archived."""
+    """Return one endpoint as it is now, and lock its row if `lock`.
+
+    Raises NotFound, also if it is archived.
+    """
     lock_mode: Any = {"key_share": True} if lock else None  # lets other transactions add deliveries
     endpoint = session.get(WebhookEndpoint, id, populate_existing=True, with_for_update=lock_mode)
     if endpoint is None or endpoint.state == "archived":
@@ -56,7 +59,7 @@ def latest_deliveries(session: Session) -> dict[UUID, Record]:
 
 
 def deliveries(endpoint_id: UUID, state: str = "", event: str = "") -> Select[WebhookDelivery]:
-    """Select the deliveries of an endpoint with their attempts, newest first; for `paging.page`."""
+    """Select the deliveries of an endpoint with their attempts, newest first."""
     query = select(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint_id)
     query = query.where(WebhookDelivery.state == state) if state else query
     query = query.where(WebhookDelivery.event == event) if event else query
