@@ -19,13 +19,7 @@ from billing_admin.operations.access import users
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
 from billing_admin.web.frame.forms import Form, PasswordField, TextField
 from billing_admin.web.frame.local_urls import referring_url, requested_url, safe_local_url
-from billing_admin.web.frame.signed_in import (
-    begin_session as enter_session,
-    current_person,
-    end_session as leave_session,
-    now,
-    session_has_expired,
-)
+from billing_admin.web.frame.signed_in import begin_session, current_person, end_session, now, session_has_expired
 
 MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
@@ -68,7 +62,7 @@ def sign_in() -> ResponseReturnValue:
             return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}
         token = _open_session(form.email.data, form.password.data)
         if token is not None:
-            enter_session(token)
+            begin_session(token)
             return _continue_after_sign_in(form)
         form.form_errors.append(WRONG_CREDENTIALS)
     elif current_person() is not None:
@@ -80,15 +74,15 @@ def sign_in() -> ResponseReturnValue:
 @body_limit(BodyLimit(16 * KIB, fields=20))
 def sign_out() -> ResponseReturnValue:
     """Sign out, and have the browser clear cookies and storage."""
-    leave_session()
+    end_session()
     response = redirect(url_for("sign_in.sign_in"), 303)
     response.headers["Clear-Site-Data"] = '"cookies", "storage"'
     return response
 
 
-def sign_in_url(next_address: str) -> str:
-    """Return the URL of the sign-in page that then redirects to `next_address`."""
-    return url_for("sign_in.sign_in", next=None if next_address == "/" else next_address)
+def sign_in_url(next_url: str) -> str:
+    """Return the URL of the sign-in page that then redirects to `next_url`."""
+    return url_for("sign_in.sign_in", next=None if next_url == "/" else next_url)
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
