@@ -152,11 +152,11 @@ def test_of_many_charges_their_number_is_told(session: Session, viewer: FlaskCli
 def test_values_in_words() -> None:
     details = {"a_b": [None, True], "c": False, "d": {"EUR": "1.5", "USD": []}, "e": ["x", "y", "z"], "f": ["", 0]}
     assert event_details(details) == [
-        ("A b", "nothing", "yes"),
+        ("A b", "none", "yes"),
         ("C", None, "no"),
-        ("D", None, "EUR: 1.5, USD: nothing"),
+        ("D", None, "EUR: 1.5, USD: none"),
         ("E", None, "x, y, z"),
-        ("F", "nothing", "0"),
+        ("F", "none", "0"),
     ]
 
 

@@ -112,12 +112,12 @@ def _event_detail(name: str, value: Any) -> tuple[str, str | None, str]:
 def _value_in_words(value: Any) -> str:
     match value:
         case None | "":
-            return "nothing"
+            return "none"
         case bool():
             return "yes" if value else "no"
         case dict():
-            return ", ".join(f"{name}: {_value_in_words(item)}" for name, item in value.items()) or "nothing"
+            return ", ".join(f"{name}: {_value_in_words(item)}" for name, item in value.items()) or "none"
         case list():
-            return ", ".join(map(_value_in_words, value)) or "nothing"
+            return ", ".join(map(_value_in_words, value)) or "none"
         case _:
             return str(value)
