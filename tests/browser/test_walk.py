@@ -160,7 +160,7 @@ def _preview(visitor: Visitor) -> None:
 
 def _next_number(visitor: Visitor) -> str:
     visitor.go("/settings")
-    return visitor.fact("Next number").inner_text()
+    return visitor.fact("Next invoice number").inner_text()
 
 
 def _issue(visitor: Visitor) -> str:

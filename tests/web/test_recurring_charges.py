@@ -90,7 +90,7 @@ def test_it_is_added_and_shows_what_comes(browser: FlaskClient, session: Session
         ({"service": ""}, "There is no service"),
         ({"interval": "weekly"}, "Choose one from the list."),
         ({"quantity": "0"}, "Use a quantity other than zero."),
-        ({"unit_price": "EUR 5"}, "enter it in USD"),
+        ({"unit_price": "EUR 5"}, "Enter the amount in USD"),
         ({"currency": "EUR"}, "has no price in EUR"),
         ({"starts_on": ""}, "Enter the first day"),
         ({"ends_on": "2026-02-28"}, "Enter an end that is not before the start."),
