@@ -50,6 +50,7 @@ types: install  ## mypy --strict
 format: install  ## Put the code into the one format, and mend what ruff can mend
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+	$(BIN)/djlint --reformat --quiet templates || true  # it exits with 1 when it changed a file
 
 # SEED=1 tries other cases, ARGS="--examples 200" more of them.
 fuzz-api: install  ## Try the API with schemathesis, every route and check, on both databases (SEED=1 for other cases)
