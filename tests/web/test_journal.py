@@ -65,7 +65,7 @@ def test_accounts_are_named(browser: FlaskClient) -> None:
     assert "Default: Assets:Receivable:{customer}" in words(page)
     wrong = send(browser, "/journal/accounts", receivable="Everybody", revenue="Sales", version="1")
     assert wrong.status_code == 422
-    assert "Put {customer} into it" in words(wrong)
+    assert "Include {customer}, so that each customer has a separate account." in words(wrong)
     fields = {"receivable": "Debtors:{customer}", "revenue": "Erlöse", "bank_transfer": "Giro 1"}
     saved = send(browser, "/journal/accounts", **fields, version="1")
     assert saved.status_code == 303
