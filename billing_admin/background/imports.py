@@ -195,7 +195,7 @@ def _units(reader: RowReader, file: BinaryIO) -> Iterator[list[Record]]:
         else:
             yield from ([record] for record in rows)
     finally:
-        rows.let_go()
+        rows.detach()
 
 
 def _group_by_column(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:

@@ -1,1 +1,1 @@
-"""What leaves as files: CSV."""
+"""Formats of files: CSV, Excel, PDF, the journal, and their verification."""

@@ -1,4 +1,4 @@
-"""Small CSV files out of rows that are there already: statements, ageing. Large ones are written by the database (`csv`)."""
+"""Small CSV files made of rows in memory, such as statements. `csv_writer` writes large ones."""
 
 import csv
 import io
@@ -10,15 +10,18 @@ from billing_admin.domain.imports.cells import escape_formula
 def write_csv(
     columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = (), header: bool = True
 ) -> bytes:
-    """Write a file, or rows of it: RFC 4180, UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe.
+    """Return a CSV file, or rows of it, in UTF-8 (RFC 4180).
 
-    `numbers` names the columns that are left alone, as −12.00 is a number.
+    Texts that a spreadsheet would take for a formula get an apostrophe. The columns in `numbers` do
+    not, as -12.00 is a number.
     """
-    kept = [column in numbers for column in columns]
+    are_numbers = [column in numbers for column in columns]
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     if header:
         writer.writerow(columns)
     for row in rows:
-        writer.writerow(cell if keep else escape_formula(cell) for cell, keep in zip(row, kept, strict=True))
+        writer.writerow(
+            cell if is_number else escape_formula(cell) for cell, is_number in zip(row, are_numbers, strict=True)
+        )
     return file.getvalue().encode()

@@ -1,7 +1,8 @@
-"""CSV files: RFC 4180 with CRLF, UTF-8, ISO dates, plain decimals. Written as they are read, in memory that does not grow.
+"""CSV files of any size: RFC 4180 with CRLF, UTF-8, ISO dates, plain decimals; in constant memory.
 
-Every cell is made text by the database, so that no value passes through Python: PostgreSQL writes the rows itself (COPY), on
-SQLite the csv module does. The same data gives the same bytes on both.
+The database turns every cell into text, so that no value passes through Python. PostgreSQL writes the
+rows itself (COPY); on SQLite, the csv module does. Frozen: the same data gives the same bytes on
+both, and control totals hash them.
 """
 
 import csv
@@ -19,46 +20,46 @@ from billing_admin.queries.exports import Column, Export, Filters, Kind, export 
 
 BOM = b"\xef\xbb\xbf"
 BLOCK_ROWS = 2_000
-# What a spreadsheet takes for the start of a formula.
+# The characters with which a formula of a spreadsheet can begin.
 FORMULA = tuple(map(ord, "=+-@\t\r"))
 
 Cell = ColumnElement[Any]
 
 
 def export_csv(session: Session, kind: str, filters: Filters, excel: bool = False) -> Iterator[bytes]:
-    """Write a file of a kind (`queries.exports.KINDS`) in parts. `excel` begins it with a BOM.
+    """Yield the parts of a file of a kind; `excel` begins it with a byte order mark.
 
-    What goes wrong on the way is raised out of the iterator, so that nobody takes a part for the whole.
+    Errors are raised by the iterator, so that an incomplete file is never taken for a complete code_point.
     """
     yield from write_csv(session, rows_of(session, kind, filters), excel)
 
 
-def write_csv(session: Session, asked: Export, excel: bool = False) -> Iterator[bytes]:
-    """Write any file in parts. The first part holds rows, so it exists only once the database has answered."""
-    header = (BOM if excel else b"") + (",".join(column.name for column in asked.columns) + "\r\n").encode()
+def write_csv(session: Session, export: Export, excel: bool = False) -> Iterator[bytes]:
+    """Yield the parts of a file. The first part has rows, so it needs the database's answer."""
+    header = (BOM if excel else b"") + (",".join(column.name for column in export.columns) + "\r\n").encode()
     if session.get_bind().dialect.name == "postgresql":
-        parts = _copied(session, _cells(asked, asked.rows, _on_postgresql))
+        parts = _copied(session, _cells(export, export.rows, _on_postgresql))
     else:
-        parts = _written(session, _cells(asked, asked.rows, _on_sqlite))
+        parts = _written(session, _cells(export, export.rows, _on_sqlite))
     yield header + next(parts, b"")
     yield from parts
 
 
-def text_rows(session: Session, asked: Export) -> Iterator[Sequence[str | None]]:
-    """The rows of a file of another format: each cell as the CSV has it, but text as it is, without any apostrophe."""
+def text_rows(session: Session, export: Export) -> Iterator[Sequence[str | None]]:
+    """Yield the rows of an export for other formats: cells as in CSV, but texts without apostrophes."""
     write = _on_postgresql if session.get_bind().dialect.name == "postgresql" else _on_sqlite
 
     def plainly(column: Column, currency: Cell) -> Cell:
         return column.value if column.kind is Kind.TEXT else write(column, currency)
 
-    rows = _cells(asked, asked.rows, plainly).execution_options(yield_per=BLOCK_ROWS)
-    with session.execute(rows) as found:
-        for row in found:
+    rows = _cells(export, export.rows, plainly).execution_options(yield_per=BLOCK_ROWS)
+    with session.execute(rows) as result:
+        for row in result:
             yield [None if value in {None, ""} else str(value) for value in row]
 
 
 def _copied(session: Session, query: Select[Any]) -> Iterator[bytes]:
-    """PostgreSQL ends rows with LF. Each row comes alone, so that one within a cell is not mistaken for the end."""
+    """Yield rows of PostgreSQL's COPY with CRLF: it yields row by row, so that only a row's own LF is replaced."""
     session.execute(text("SET LOCAL datestyle = 'ISO'"))
     compiled = query.compile(dialect=session.get_bind().dialect)
     statement = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
@@ -83,22 +84,24 @@ def _written(session: Session, query: Select[Any]) -> Iterator[bytes]:
         yield block.getvalue().encode()
 
 
-def _cells(asked: Export, rows: Select[Any], write: Callable[[Column, Cell], Cell]) -> Select[Any]:
-    """The rows with every cell as text, or null."""
-    return rows.add_columns(*(write(column, asked.currency).label(column.name) for column in asked.columns))
+def _cells(export: Export, rows: Select[Any], write: Callable[[Column, Cell], Cell]) -> Select[Any]:
+    """Return the query with every cell as text, or null."""
+    return rows.add_columns(*(write(column, export.currency).label(column.name) for column in export.columns))
 
 
 def _minor_digits(currency: Cell, write: Callable[[int], Cell]) -> Cell:
-    """Write money by the digits of its currency; most have two."""
-    few: dict[int, list[str]] = {}
+    """Return the expression that writes money with the digits of its currency; most have two."""
+    codes: dict[int, list[str]] = {}
     for code, digits in MINOR_DIGITS.items():
-        few.setdefault(digits, []).append(code)
-    others = [(currency.in_([_literal(code) for code in few[digits]]), write(digits)) for digits in few if digits != 2]
-    return case(*others, else_=write(2))
+        codes.setdefault(digits, []).append(code)
+    cases = [
+        (currency.in_([_literal(code) for code in codes[digits]]), write(digits)) for digits in codes if digits != 2
+    ]
+    return case(*cases, else_=write(2))
 
 
 def _literal(word: str) -> ColumnElement[str]:
-    """A word of our own as it stands, where a parameter would be one of very many."""
+    """Return a constant word as SQL text; hundreds of bound parameters would be slow."""
     return literal_column(f"'{word}'")
 
 
@@ -146,25 +149,26 @@ def _on_sqlite(column: Column, currency: Cell) -> Cell:
 
 
 def _pointed(minor: Cell, digits: int) -> Cell:
-    """Whole numbers only, as SQLite would otherwise pass through a float."""
+    """Return minor units as text in major units, by integer arithmetic: SQLite's division is a float."""
     if not digits:
         return minor
-    one = 10**digits
+    scale = 10**digits
     sign = case((minor < 0, "-"), else_="")
-    written = func.printf(f"%s%d.%0{digits}d", sign, func.abs(minor) // one, func.abs(minor) % one)
-    return case((minor.is_not(None), written))
+    text = func.printf(f"%s%d.%0{digits}d", sign, func.abs(minor) // scale, func.abs(minor) % scale)
+    return case((minor.is_not(None), text))
 
 
 def _guarded(value: Cell, code: Callable[[Cell], Cell]) -> Cell:
-    """A text that a spreadsheet would take for a formula gets an apostrophe; an empty one is written as none.
+    """Return a text with an apostrophe if a spreadsheet would take it for a formula; null if empty.
 
-    `code` is the code point of a text's first character. What counts is the first behind any apostrophes, so that a text that
-    begins as a guarded one does gets one more: whoever reads the file takes one apostrophe off such a text (`unguarded`) and
-    has exactly what was written. Most begin with a letter, and are looked at no further.
+    `code` returns the code point of a text's first character. The first character after any
+    apostrophes decides, so that an escaped text gets another code_point and `cells.unescape_formula` returns
+    every text unchanged. The first comparison skips most texts, which begin with a letter.
     """
     quote = literal_column("''''", Text)
     behind = code(func.ltrim(value, quote))
     risky = and_(
-        code(value) <= literal_column(str(max(FORMULA))), behind.in_([literal_column(str(one)) for one in FORMULA])
+        code(value) <= literal_column(str(max(FORMULA))),
+        behind.in_([literal_column(str(code_point)) for code_point in FORMULA]),
     )
     return func.nullif(case((risky, quote + value), else_=value), _literal(""))

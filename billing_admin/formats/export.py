@@ -1,7 +1,7 @@
-"""Whole files with their control totals: written to anything that takes bytes, by a page, a command or a job alike.
+"""Exported files with their control totals, for pages, commands and jobs.
 
-A file and the totals that are made with it are of one moment, as long as the session is in one snapshot, as sessions that
-read are. `describe_export` makes of them what lies beside the file as `.meta.json`.
+A file and its totals agree because a reading session sees one snapshot. `describe_export` makes the
+content of the `.meta.json` that accompanies a file.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ FORMATS: Final[Mapping[str, str]] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 BLOCK_BYTES = 1 << 16
-LARGE_EXPORT_ROWS = 200_000  # rows: to write more takes longer than anybody waits for a page
+LARGE_EXPORT_ROWS = 200_000  # more rows take too long for a page
 META_SUFFIX = ".meta.json"
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Which file: a kind of `queries.exports.KINDS`, its filters, a format; `excel` begins a CSV with a BOM."""
+    """A requested file: its kind, filters and format; `excel` begins a CSV with a byte order mark."""
 
     kind: str
     filters: Filters
@@ -41,13 +41,13 @@ class ExportRequest:
     excel: bool = False
 
     def name(self, day: date) -> str:
-        """What the file is called."""
+        """Return the name of the file."""
         return f"{self.kind}-{day.isoformat()}{'-excel' if self.excel else ''}.{self.format}"
 
 
 @dataclass(frozen=True, slots=True)
 class ControlTotals:
-    """What a whole file must show: its rows, its sum per currency (see `queries.exports.Totals`), the SHA-256 of its bytes."""
+    """The control totals of a file: its rows, its sums per currency, and the SHA-256 of its bytes."""
 
     rows: int
     sums: Mapping[str, Decimal]
@@ -55,64 +55,68 @@ class ControlTotals:
 
 
 class Sink(Protocol):
-    """What takes bytes."""
+    """A target that bytes are written to."""
 
     def write(self, data: bytes, /) -> Any:
-        """Take them."""
+        """Write bytes."""
 
 
 class NullSink:
-    """Where bytes go that are only counted."""
+    """A sink that discards bytes, to compute control totals alone."""
 
     def write(self, data: bytes, /) -> None:
-        """Forget them."""
+        """Discard bytes."""
 
 
-def write_export(session: Session, wanted: ExportRequest, sink: Sink) -> ControlTotals:
-    """Write the file, and say what it must show. Raises as the list does, before anything is written."""
-    added, digest = totals(session, wanted.kind, wanted.filters), hashlib.sha256()
-    for part in export_parts(session, wanted):
+def write_export(session: Session, request: ExportRequest, sink: Sink) -> ControlTotals:
+    """Write a file and return its control totals. Raises the errors of the list before writing."""
+    added, digest = totals(session, request.kind, request.filters), hashlib.sha256()
+    for part in export_parts(session, request):
         digest.update(part)
         sink.write(part)
     return ControlTotals(added.rows, added.sums, digest.hexdigest())
 
 
-def control_totals(session: Session, wanted: ExportRequest) -> ControlTotals:
-    """Those of the file that `write_export` would write from the same snapshot."""
-    return write_export(session, wanted, NullSink())
+def control_totals(session: Session, request: ExportRequest) -> ControlTotals:
+    """Return the control totals of the file that `write_export` would write from this snapshot."""
+    return write_export(session, request, NullSink())
 
 
-def export_parts(session: Session, wanted: ExportRequest) -> Iterator[bytes]:
-    """The file in parts. A workbook is finished in a temporary file before its first part comes."""
-    if wanted.format == "csv":
-        yield from csv_writer.export_csv(session, wanted.kind, wanted.filters, wanted.excel)
+def export_parts(session: Session, request: ExportRequest) -> Iterator[bytes]:
+    """Yield the parts of a file. A workbook is completed in a temporary file before its first part."""
+    if request.format == "csv":
+        yield from csv_writer.export_csv(session, request.kind, request.filters, request.excel)
         return
     with tempfile.TemporaryFile() as file:
-        xlsx.write_workbook(session, export(session, wanted.kind, wanted.filters), wanted.kind, cast("BinaryIO", file))
+        xlsx.write_workbook(
+            session, export(session, request.kind, request.filters), request.kind, cast("BinaryIO", file)
+        )
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
             yield block
 
 
-def check_export(session: Session, wanted: ExportRequest) -> None:
-    """Raise what asking for the file raises, before anything of it is sent."""
-    export(session, wanted.kind, wanted.filters)
+def check_export(session: Session, request: ExportRequest) -> None:
+    """Raise the errors of a request before a response begins."""
+    export(session, request.kind, request.filters)
 
 
-def describe_export(wanted: ExportRequest, name: str, made: ControlTotals, at: datetime, by: str) -> dict[str, Any]:
-    """What the `.meta.json` of a file says: what it is of, when and by whom it was made, and what it must show."""
-    file = FILE_KINDS[wanted.kind]
+def describe_export(
+    request: ExportRequest, name: str, file_totals: ControlTotals, at: datetime, by: str
+) -> dict[str, Any]:
+    """Return the content of the `.meta.json` of a file. Frozen: users verify files with it."""
+    file = FILE_KINDS[request.kind]
     return {
         "name": name,
-        "kind": wanted.kind,
-        "format": wanted.format,
-        "filters": filters_as_json(wanted.filters),
+        "kind": request.kind,
+        "format": request.format,
+        "filters": filters_as_json(request.filters),
         "made_at": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "made_by": by,
-        "rows": made.rows,
+        "rows": file_totals.rows,
         "sum_of": file.summed,
-        "sums": format_sums(wanted.kind, made.sums),
-        "sha256": made.sha256,
+        "sums": format_sums(request.kind, file_totals.sums),
+        "sha256": file_totals.sha256,
         "columns": [column.name for column in file.columns],
         "product": "billing-admin",
         "version": VERSION,
@@ -120,50 +124,50 @@ def describe_export(wanted: ExportRequest, name: str, made: ControlTotals, at: d
 
 
 def format_sums(kind: str, sums: Mapping[str, Decimal]) -> dict[str, str]:
-    """Exactly for charges; with the currency's own digits for documents and payments."""
+    """Return sums as texts: unrounded for charges, with the currency's digits otherwise."""
     return {
         currency: plain_decimal(amount) if kind == "charges" else f"{amount:f}" for currency, amount in sums.items()
     }
 
 
 def meta_json(about: Mapping[str, Any]) -> bytes:
-    """The bytes of a `.meta.json`."""
+    """Return the bytes of a `.meta.json`."""
     return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 class _Pipe:
-    """What a zip file is written to, and taken from while it is written."""
+    """A buffer that a zip file is written to, and read from while it is written."""
 
     def __init__(self) -> None:
-        self.waiting: list[bytes] = []
+        self.blocks: list[bytes] = []
 
     def write(self, data: bytes, /) -> int:
-        self.waiting.append(bytes(data))
+        self.blocks.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: `take` returns everything."""
 
     def take(self) -> bytes:
-        taken, self.waiting = b"".join(self.waiting), []
-        return taken
+        content, self.blocks = b"".join(self.blocks), []
+        return content
 
 
 def zip_bundle(
-    open_session: Callable[[], Session], wanted: ExportRequest, at: datetime, by: str, day: date
+    open_session: Callable[[], Session], request: ExportRequest, at: datetime, by: str, day: date
 ) -> Iterator[bytes]:
-    """A zip file, in parts, of the file and its `.meta.json`, made in one pass: they always belong together."""
+    """Yield the parts of a zip file of a file and its `.meta.json`, made in one pass."""
     session = open_session()
-    name, added, digest = wanted.name(day), totals(session, wanted.kind, wanted.filters), hashlib.sha256()
+    name, added, digest = request.name(day), totals(session, request.kind, request.filters), hashlib.sha256()
     pipe = _Pipe()
     with zipfile.ZipFile(cast("BinaryIO", pipe), "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(_entry(name, at), "w", force_zip64=True) as file:
-            for part in export_parts(session, wanted):
+            for part in export_parts(session, request):
                 digest.update(part)
                 file.write(part)
                 yield pipe.take()
-        made = ControlTotals(added.rows, added.sums, digest.hexdigest())
-        archive.writestr(_entry(name + META_SUFFIX, at), meta_json(describe_export(wanted, name, made, at, by)))
+        file_totals = ControlTotals(added.rows, added.sums, digest.hexdigest())
+        archive.writestr(_entry(name + META_SUFFIX, at), meta_json(describe_export(request, name, file_totals, at, by)))
     yield pipe.take()
 
 

@@ -1,6 +1,6 @@
-"""A CSV of ours that somebody brings back: what it shows by itself, whatever a spreadsheet has done to how it is written.
+"""Exported CSV files that are uploaded to be verified, even if a spreadsheet has saved them again.
 
-Read as a stream: memory does not grow with the file.
+Files are read as a stream, in constant memory.
 """
 
 import csv
@@ -18,18 +18,18 @@ from billing_admin.queries.exports import FILE_KINDS
 
 BLOCK_BYTES = 1 << 20
 BOM = b"\xef\xbb\xbf"
-# The details of one audit event may name ten thousand charges; no row of ours is longer.
+# The longest exported row is an audit event whose details name ten thousand charges.
 LONGEST_ROW: Final = 1 << 20
 csv.field_size_limit(1 << 24)
 ENCODINGS: Final = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
-# Longer numbers are in no file of ours, and could not be added up exactly.
+# Exported files have no longer numbers, and longer ones could not be added exactly.
 _POINT = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?", re.ASCII)
 _COMMA = re.compile(r"-?[0-9]{1,30}(,[0-9]{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """What the bytes are: their number, their SHA-256, and that of what comes after a byte order mark, if there is one."""
+    """The size and SHA-256 of a file, and the SHA-256 without its byte order mark, if it has one."""
 
     size: int
     sha256: str
@@ -38,7 +38,10 @@ class FileDigest:
 
 @dataclass(frozen=True, slots=True)
 class CsvContent:
-    """What a file of a kind shows: rows, sums per currency, how it is written where that is not our way, what is wrong."""
+    """The content of an exported file: its rows, sums per currency, changed encoding, and problems.
+
+    `written` names how its form differs from that of exports.
+    """
 
     kind: str
     rows: int
@@ -48,7 +51,7 @@ class CsvContent:
 
 
 def digest_file(file: BinaryIO) -> FileDigest:
-    """Read the whole file once."""
+    """Return the size and hashes of a file."""
     file.seek(0)
     block = file.read(BLOCK_BYTES)
     has_bom = block.startswith(BOM)
@@ -62,7 +65,7 @@ def digest_file(file: BinaryIO) -> FileDigest:
 
 
 def read_content(file: BinaryIO) -> CsvContent | None:
-    """What the file shows, or None where it is none of ours: no header of a kind of file that is exported here."""
+    """Return the content of an exported file, or None if its header is of no kind of export."""
     encoding = _encoding(file)
     for delimiter in ",;\t":
         rows = _rows(file, encoding, delimiter)
@@ -122,7 +125,7 @@ def _rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _kind(header: Sequence[str]) -> str | None:
-    """The kind whose columns the header has; columns are only ever appended, so one of the two begins the other."""
+    """Return the kind of a header; columns are only ever appended, so a prefix is sufficient."""
     for kind, about in FILE_KINDS.items():
         columns = tuple(column.name for column in about.columns)
         shared = min(len(header), len(columns))
@@ -140,16 +143,16 @@ def _read(
         for count, row in enumerate(filter(None, rows), 1):
             summing.add(count, row)
     except csv.Error as error:
-        summing.problems.append(f"Behind row {count} it cannot be read: {error}.")
-    if not _ends(file):
-        summing.problems.append("It does not end with the end of a line: it was cut off.")
+        summing.problems.append(f"The file cannot be read after row {count}: {error}.")
+    if not _ends_with_line(file):
+        summing.problems.append("The file is incomplete: its last line has no end.")
     return CsvContent(
         kind, count, dict(sorted(summing.sums.items())), _written(file, encoding, delimiter), tuple(summing.problems)
     )
 
 
 class _Summing:
-    """Adds a file's amounts up by currency, and notes the rows in which this cannot be done."""
+    """Adds the amounts of a file by currency, and collects problems."""
 
     def __init__(self, header: Sequence[str], summed: str | None) -> None:
         self.width = len(header)
@@ -159,13 +162,13 @@ class _Summing:
         self.problems: list[str] = []
 
     def add(self, number: int, row: Sequence[str]) -> None:
-        """Add a row, of which the first has number 1."""
+        """Add a row; the first has the number 1."""
         if len(row) != self.width:
-            self._note(f"Row {number} has {len(row)} cells, the header has {self.width}.")
+            self._note(f"Row {number} has {len(row)} cells, but the header has {self.width}.")
         elif self.amount is not None:
             amount = _amount(row[self.amount])
             if amount is None:
-                self._note(f"The amount in row {number}, “{row[self.amount][:40]}”, is not a plain number any more.")
+                self._note(f"The amount “{row[self.amount][:40]}” in row {number} is not a plain number.")
             else:
                 self.sums[row[self.currency]] = EXACT.add(self.sums[row[self.currency]], amount)
 
@@ -180,23 +183,23 @@ def _amount(cell: str) -> Decimal | None:
     return Decimal(cell.replace(",", ".")) if _COMMA.fullmatch(cell) else None
 
 
-def _ends(file: BinaryIO) -> bool:
+def _ends_with_line(file: BinaryIO) -> bool:
     file.seek(0, io.SEEK_END)
     file.seek(max(0, file.tell() - 2))
     return file.read().rstrip(b"\0").endswith((b"\n", b"\r"))
 
 
 def _written(file: BinaryIO, encoding: str, delimiter: str) -> tuple[str, ...]:
-    """In which ways it is not written as we write."""
+    """Return how the form of a file differs from that of exports."""
     file.seek(0)
-    first = file.read(1 << 12)
-    ways = []
-    if first.startswith(BOM):
-        ways.append("it begins with a byte order mark")
+    beginning = file.read(1 << 12)
+    differences = []
+    if beginning.startswith(BOM):
+        differences.append("it begins with a byte order mark")
     if encoding != "utf-8-sig":
-        ways.append(f"its characters are {ENCODINGS[encoding]}")
+        differences.append(f"its encoding is {ENCODINGS[encoding]}")
     if delimiter != ",":
-        ways.append("its cells are separated by " + ("semicolons" if delimiter == ";" else "tabs"))
-    if b"\r\n" not in first:
-        ways.append("its lines do not end with CR LF")
-    return tuple(ways)
+        differences.append("its cells are separated by " + ("semicolons" if delimiter == ";" else "tabs"))
+    if b"\r\n" not in beginning:
+        differences.append("its lines do not end with CR LF")
+    return tuple(differences)

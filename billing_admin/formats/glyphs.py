@@ -116,11 +116,11 @@ def missing_glyphs_sentence(missing: list[str]) -> str:
     if len(missing) == 1:
         return (
             f"1 character cannot be printed in the PDF: {names}."
-            " Install a font that has it and set BILLING_FONTS; until then □ stands in its place."
+            " Install a font that has it and set BILLING_FONTS; until then □ is printed instead."
         )
     return (
         f"{len(missing):,} characters cannot be printed in the PDF: {names}."
-        " Install a font that has them and set BILLING_FONTS; until then □ stands in their place."
+        " Install a font that has them and set BILLING_FONTS; until then □ is printed instead."
     )
 
 

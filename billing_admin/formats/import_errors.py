@@ -1,4 +1,4 @@
-"""The errors that the check of an import found, as a CSV file: written as they are found, read back for the page."""
+"""The errors of an import's check as a CSV file, which the page of the import reads."""
 
 import csv
 import io
@@ -15,20 +15,21 @@ MEDIA_TYPE = "text/csv"
 
 
 def header_row() -> bytes:
-    """The first row."""
+    """Return the header row."""
     return (",".join(COLUMNS) + "\r\n").encode()
 
 
 def error_rows(errors: Iterable[RowError]) -> bytes:
-    """Rows of errors; none looks like a formula to a spreadsheet."""
+    """Return the rows of some errors; texts that look like formulas are escaped."""
     file = io.StringIO(newline="")
     csv.writer(file).writerows(
-        (one.line, escape_formula(one.column), escape_formula(one.value), escape_formula(one.message)) for one in errors
+        (error.line, escape_formula(error.column), escape_formula(error.value), escape_formula(error.message))
+        for error in errors
     )
     return file.getvalue().encode()
 
 
 def read_first_errors(file: BinaryIO, most: int) -> list[RowError]:
-    """The first errors of such a file."""
+    """Return the first errors of a file."""
     rows = CsvRows(file, "utf-8", "comma")
     return [RowError(int(row.cells[0]), *map(unescape_formula, row.cells[1:])) for row in islice(rows, most)]

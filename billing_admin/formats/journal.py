@@ -1,4 +1,7 @@
-"""The accounting journal as a file: for hledger and ledger, or as CSV with a row for each posting."""
+"""Files of the accounting journal: for hledger and ledger, or as CSV with a row per posting.
+
+Frozen: control totals hash their bytes.
+"""
 
 import hashlib
 import re
@@ -50,7 +53,7 @@ _UNSAFE = re.compile(r"[;|()\s]+")
 
 @dataclass(frozen=True, slots=True)
 class JournalRequest:
-    """Which journal: its days, its format, and whether it begins with the balances of all that came before."""
+    """A requested journal: its days, its format, and whether it begins with opening balances."""
 
     period: Period
     format: str = "hledger"
@@ -58,113 +61,115 @@ class JournalRequest:
 
     @property
     def name(self) -> str:
-        """What the file is called."""
+        """The name of the file."""
         days = [day.isoformat() for day in (self.period.first, self.period.last) if day]
         return f"{'-'.join(['journal', *days])}.{SUFFIXES[self.format]}"
 
 
 @dataclass(frozen=True, slots=True)
 class JournalFile:
-    """A journal that was written: what it adds up to, and the SHA-256 of its bytes."""
+    """The totals of a written journal, and the SHA-256 of its bytes."""
 
     totals: JournalTotals
     sha256: str
 
 
-def journal_parts(session: Session, wanted: JournalRequest) -> Iterator[bytes]:
-    """The file in parts."""
-    found = transactions(session, wanted.period, wanted.opening)
-    yield from _csv(found) if wanted.format == "csv" else _hledger(session, wanted, found)
+def journal_parts(session: Session, request: JournalRequest) -> Iterator[bytes]:
+    """Yield the parts of a journal."""
+    entries = transactions(session, request.period, request.opening)
+    yield from _csv(entries) if request.format == "csv" else _hledger(session, request, entries)
 
 
-def write_journal(session: Session, wanted: JournalRequest, sink: Sink) -> JournalFile:
-    """Write the file, and say what it adds up to."""
+def write_journal(session: Session, request: JournalRequest, sink: Sink) -> JournalFile:
+    """Write a journal and return its totals."""
     digest, counted = hashlib.sha256(), JournalTotals.empty()
-    for one in transactions(session, wanted.period, wanted.opening):
-        counted.add(one)
-    for part in journal_parts(session, wanted):
+    for transaction in transactions(session, request.period, request.opening):
+        counted.add(transaction)
+    for part in journal_parts(session, request):
         digest.update(part)
         sink.write(part)
     return JournalFile(counted, digest.hexdigest())
 
 
-def journal_totals(session: Session, wanted: JournalRequest) -> JournalFile:
-    """What `write_journal` would write from the same snapshot."""
-    return write_journal(session, wanted, NullSink())
+def journal_totals(session: Session, request: JournalRequest) -> JournalFile:
+    """Return the totals of the journal that `write_journal` would write from this snapshot."""
+    return write_journal(session, request, NullSink())
 
 
-def describe_journal(wanted: JournalRequest, name: str, made: JournalFile, at: datetime, by: str) -> dict[str, Any]:
-    """What the `.meta.json` of a journal says."""
+def describe_journal(
+    request: JournalRequest, name: str, journal_file: JournalFile, at: datetime, by: str
+) -> dict[str, Any]:
+    """Return the content of the `.meta.json` of a journal. Frozen: users verify files with it."""
     return {
         "name": name,
         "kind": "journal",
-        "format": wanted.format,
+        "format": request.format,
         "filters": {
-            name: day.isoformat() for name, day in (("from", wanted.period.first), ("to", wanted.period.last)) if day
+            name: day.isoformat() for name, day in (("from", request.period.first), ("to", request.period.last)) if day
         }
-        | ({"opening": True} if wanted.opening else {}),
+        | ({"opening": True} if request.opening else {}),
         "made_at": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "made_by": by,
-        "transactions": made.totals.transactions,
-        "rows": made.totals.postings,
-        "debits": format_amounts(made.totals.debits),
-        "credits": format_amounts(made.totals.credits),
-        "sha256": made.sha256,
+        "transactions": journal_file.totals.transactions,
+        "rows": journal_file.totals.postings,
+        "debits": format_amounts(journal_file.totals.debits),
+        "credits": format_amounts(journal_file.totals.credits),
+        "sha256": journal_file.sha256,
         "product": "billing-admin",
         "version": VERSION,
     }
 
 
 def format_amounts(minor: Mapping[str, int]) -> dict[str, str]:
-    """Minor units per currency as plain decimals."""
+    """Return minor units per currency as plain decimals."""
     return {currency: str(Money(amount, currency)) for currency, amount in sorted(minor.items())}
 
 
-def _csv(found: Iterable[Transaction]) -> Iterator[bytes]:
-    """The first part holds a transaction, if there is any: by then the database has begun to answer."""
+def _csv(entries: Iterable[Transaction]) -> Iterator[bytes]:
+    """Yield the parts of a CSV; the first part has a transaction, so it needs the database's answer."""
     part = write_csv(COLUMNS, [])
-    for number, one in enumerate(found, 1):
-        yield part + write_csv(COLUMNS, _rows(number, one), NUMBERS, header=False)
+    for number, transaction in enumerate(entries, 1):
+        yield part + write_csv(COLUMNS, _rows(number, transaction), NUMBERS, header=False)
         part = b""
     if part:
         yield part
 
 
-def _rows(number: int, one: Transaction) -> Iterator[list[str]]:
-    for posting in one.postings:
+def _rows(number: int, transaction: Transaction) -> Iterator[list[str]]:
+    for posting in transaction.postings:
         amount = str(Money(abs(posting.minor), posting.currency))
         sides = (amount, "") if posting.minor > 0 else ("", amount)
         yield [
-            one.on.isoformat(),
+            transaction.on.isoformat(),
             str(number),
-            one.kind,
-            one.number,
-            one.customer,
-            one.customer_name,
+            transaction.kind,
+            transaction.number,
+            transaction.customer,
+            transaction.customer_name,
             posting.account,
             *sides,
             posting.currency,
-            str(one.id or ""),
+            str(transaction.id or ""),
         ]
 
 
-def _hledger(session: Session, wanted: JournalRequest, found: Iterable[Transaction]) -> Iterator[bytes]:
-    yield _head(session, wanted).encode()
+def _hledger(session: Session, request: JournalRequest, entries: Iterable[Transaction]) -> Iterator[bytes]:
+    yield _head(session, request).encode()
     block: list[str] = []
-    for one in found:
-        block.append(_transaction(one))
+    for transaction in entries:
+        block.append(_transaction(transaction))
         if len(block) == AT_ONCE:
             yield "".join(block).encode()
             block = []
     yield "".join(block).encode()
 
 
-def _head(session: Session, wanted: JournalRequest) -> str:
-    """Every account and commodity is declared, so that `hledger check accounts commodities` finds a misspelled one."""
+def _head(session: Session, request: JournalRequest) -> str:
+    """Return the declarations of all accounts and commodities, for `hledger check`."""
     used: set[tuple[str, str]] = set()
-    for one in transactions(session, wanted.period, wanted.opening):
-        used.update((posting.account, posting.currency) for posting in one.postings)
-    first, last = wanted.period.first or "the beginning", wanted.period.last or "the end"
+    for transaction in transactions(session, request.period, request.opening):
+        used.update((posting.account, posting.currency) for posting in transaction.postings)
+    first, last = request.period.first or "the beginning", request.period.last or "the end"
     lines = [f"; billing-admin {VERSION}: the journal from {first} to {last}", ""]
     for currency in sorted({currency for _, currency in used}):
         lines += [f"commodity {currency}", *_format(currency), ""]
@@ -173,23 +178,23 @@ def _head(session: Session, wanted: JournalRequest) -> str:
 
 
 def _format(currency: str) -> list[str]:
-    """How amounts are written. hledger wants a decimal point here, which ledger refuses where no digit follows."""
+    """Return the format of amounts: hledger needs a decimal point, but ledger refuses one without digits."""
     digits = MINOR_DIGITS[currency]
     return [f"    format 1000.{'0' * digits} {currency}"] if digits else []
 
 
-def _transaction(one: Transaction) -> str:
-    code = _plainly(one.number)
-    said = " | ".join(filter(None, (_plainly(one.customer_name), _WORDS[one.kind])))
-    lines = [f"{one.on.isoformat()} *{f' ({code})' if code else ''} {said}"]
-    if one.id:
-        lines.append(f"    ; id:{one.id}")
-    for posting in one.postings:
+def _transaction(transaction: Transaction) -> str:
+    code = _plainly(transaction.number)
+    description = " | ".join(filter(None, (_plainly(transaction.customer_name), _WORDS[transaction.kind])))
+    lines = [f"{transaction.on.isoformat()} *{f' ({code})' if code else ''} {description}"]
+    if transaction.id:
+        lines.append(f"    ; id:{transaction.id}")
+    for posting in transaction.postings:
         amount = f"{Money(posting.minor, posting.currency)} {posting.currency}"
         lines.append(f"    {posting.account.ljust(WIDTH)}  {amount:>22}")
     return "\n".join([*lines, "", ""])
 
 
 def _plainly(text: str) -> str:
-    """A name or number without what would end it: semicolons, bars, parentheses, line ends."""
+    """Return a text without the characters that would end it: semicolons, bars, parentheses, line ends."""
     return _UNSAFE.sub(" ", text).strip()

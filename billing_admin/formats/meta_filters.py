@@ -1,4 +1,4 @@
-"""Filters as a `.meta.json` states them, and back: what is not filtered by is left out."""
+"""Filters in a `.meta.json`: list filters as JSON values and back, without unset fields."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -12,31 +12,33 @@ from billing_admin.queries.invoices.invoices import InvoiceFilter
 
 
 def filters_as_json(filters: Filters) -> dict[str, Any]:
-    """The filter as plain JSON values."""
-    given = {field.name: getattr(filters, field.name) for field in fields(filters)}
-    return {name.rstrip("_"): _plain(value) for name, value in given.items() if value not in {None, ""}}
+    """Return the set fields of a filter as JSON values."""
+    values = {field.name: getattr(filters, field.name) for field in fields(filters)}
+    return {name.rstrip("_"): _plain(value) for name, value in values.items() if value not in {None, ""}}
 
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int) else str(value)
 
 
-def filters_from_json(kind: str, given: Mapping[str, Any]) -> Filters:
-    """The filters of a kind of file, from what `filters_as_json` wrote. Raises Invalid for anything else."""
+def filters_from_json(kind: str, stated: Mapping[str, Any]) -> Filters:
+    """Return the filters of a kind of file from stated JSON values; raise Invalid for other values."""
     if kind not in FILE_KINDS:
-        raise Invalid("unknown_kind", f"“{kind[:40]}” is not a kind of file that is exported here.", "kind")
-    made = FILE_KINDS[kind].filters
-    known = {field.name.rstrip("_"): field for field in fields(made)}
+        raise Invalid("unknown_kind", f"“{kind[:40]}” is not a kind of export.", "kind")
+    filter_type = FILE_KINDS[kind].filters
+    fields_by_name = {field.name.rstrip("_"): field for field in fields(filter_type)}
     try:
-        values = {known[name].name: _READ[str(known[name].type)](value) for name, value in given.items()}
-        return made(**_as_none(made, values))
+        values = {
+            fields_by_name[name].name: _READ[str(fields_by_name[name].type)](value) for name, value in stated.items()
+        }
+        return filter_type(**_as_none(filter_type, values))
     except (KeyError, TypeError, ValueError) as error:
-        raise Invalid("unknown_filter", "Its filters are not those of such a file.", "filters") from error
+        raise Invalid("unknown_filter", "The filters are not those of this kind of file.", "filters") from error
 
 
-def _as_none(made: type[Filters], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A flag that is not stated is no filter, whatever a list would assume."""
-    flags = [field.name for field in fields(made) if str(field.type) == str(bool | None)]
+def _as_none(filter_type: type[Filters], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values, with None for flags that are not stated: they filter nothing."""
+    flags = [field.name for field in fields(filter_type) if str(field.type) == str(bool | None)]
     return dict.fromkeys(flags) | dict(values)
 
 
@@ -70,5 +72,5 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 
 
 def no_filters(kind: str, today: date) -> Filters:
-    """No filter at all: archived customers and services are let through as well."""
+    """Return a filter that selects every row, including archived customers and services."""
     return filters_from_json(kind, {"today": today.isoformat()} if FILE_KINDS[kind].filters is InvoiceFilter else {})

@@ -1,6 +1,6 @@
-"""An issued document on paper: PDF/A out of its frozen rows alone, the same bytes each time it is asked for.
+"""PDF/A files of issued documents, made of their stored rows alone: the same bytes each time.
 
-What is paid since is not on it, as it was not when it was issued; that a document is void is written across it.
+Later payments are not on the document. A void document is marked as void.
 """
 
 import json
@@ -27,10 +27,10 @@ from billing_admin.models import Invoice, InvoiceLine
 TEMPLATE_FOLDER = Path(__file__).parent
 DOCUMENT_TITLES = {"invoice": "Invoice", "credit_note": "Credit note"}
 DASH = "–"
-# From how many characters on a word may break anywhere: it would not fit into a column of text, or of figures.
+# Words of this many characters may break anywhere, as they do not fit into a column of text or figures.
 LONG_WORD = 24
 LONG_FIGURE = 13
-# How many characters leave too little room for what is beside them: both parties, or 60 mm for the description.
+# Facts and figures of more characters leave too little room for the parties or for the description (60 mm).
 WIDE_FACT = 40
 WIDE_FIGURES = 48
 
@@ -42,12 +42,12 @@ def render_pdf(invoice: Invoice, glyphs: Glyphs) -> bytes:
         NotFound: the document is a draft.
     """
     if invoice.issued_at is None:
-        raise NotFound("not_issued", "A draft has no PDF: issue it first.", "invoice")
+        raise NotFound("not_issued", "A draft has no PDF. Issue it first.", "invoice")
     document, issued_at = document_contents(invoice), int(invoice.issued_at.timestamp())
     try:
         return compile_pdf(document, glyphs.printable, glyphs, issued_at)
     except typst.TypstError as error:
-        # A font of BILLING_FONTS may promise a glyph that the PDF/A export then refuses: print without such fonts.
+        # The PDF/A export can refuse a glyph of a font of BILLING_FONTS: print without these fonts.
         structlog.get_logger(__name__).warning("pdf.printed_plainly", invoice=invoice.number, reason=error.message)
         return compile_pdf(document, glyphs.only_basic, glyphs, issued_at)
 
@@ -100,7 +100,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def document_contents(invoice: Invoice) -> dict[str, Any]:
-    """What stands on the paper, in words."""
+    """Return the texts of the printed document."""
     credits = invoice.kind == "credit_note"
     return {
         "title": f"{DOCUMENT_TITLES[invoice.kind]} {invoice.number}",

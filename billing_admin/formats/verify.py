@@ -1,7 +1,8 @@
-"""Whether a file that somebody brings back is whole and unchanged, and whether the product would still write the same.
+"""Verification of exported files: whether a file is complete, unchanged, and still current.
 
-Its `.meta.json` says what its bytes must be; its rows and sums are counted in it anew; the same question is asked of the data
-as they are now. A workbook, and a journal, are compared by their bytes alone.
+Its bytes are compared with the SHA-256 of its `.meta.json`, its rows and sums are counted again, and
+both are compared with the same export of the current data. Workbooks and journals are compared by
+their bytes alone.
 """
 
 import json
@@ -31,7 +32,7 @@ ALL_KINDS: Final = frozenset({*FILE_KINDS, "journal", "numbers"})
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What a `.meta.json` says."""
+    """The content of a `.meta.json`."""
 
     name: str
     kind: str
@@ -46,7 +47,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Rows, and a sum per currency, as one of the three shows them."""
+    """The number of rows and the sums per currency of a file, a `.meta.json` or the current data."""
 
     rows: int
     sums: Mapping[str, Decimal]
@@ -54,132 +55,135 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One figure as it stands in the file, in its `.meta.json`, and in the product now; None where nothing is known."""
+    """A figure in the file, in its `.meta.json` and in the current data; None if unknown."""
 
-    what: str
+    label: str
     in_file: str | None
     stated: str | None
     now: str | None
 
     @property
     def differs(self) -> bool:
-        """Whether what is known is not all the same."""
-        return len({one for one in (self.in_file, self.stated, self.now) if one is not None}) > 1
+        """Whether the known figures differ."""
+        return len({figure for figure in (self.in_file, self.stated, self.now) if figure is not None}) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found; None is what could not be asked."""
+    """The result of a verification; None means that a comparison was not possible."""
 
     bytes: FileDigest
     content: CsvContent | None
     meta: Meta | None
     kind: str | None
     same_bytes: bool | None
-    """Whether the bytes are those that the `.meta.json` states."""
+    """Whether the bytes have the SHA-256 of the `.meta.json`."""
     only_a_bom: bool
-    """That all that differs is a byte order mark."""
+    """Whether the only difference is a byte order mark."""
     same_now: bool | None
-    """Whether the product would write the same bytes now."""
+    """Whether an export of the current data has the same bytes."""
     as_stated_now: bool | None
-    """Whether the product would write what the `.meta.json` states: the data have not changed, whatever became of the file."""
+    """Whether an export of the current data has the SHA-256 of the `.meta.json`: the data are unchanged."""
     why_not_now: str
     lines: list[Comparison]
 
     @property
     def same_content(self) -> bool | None:
-        """Whether rows and sums in the file are those stated."""
+        """Whether rows and sums of the file are those of the `.meta.json`."""
         known = [line for line in self.lines if line.in_file is not None and line.stated is not None]
         return all(line.in_file == line.stated for line in known) if known else None
 
     @property
     def same_totals_now(self) -> bool | None:
-        """Whether rows and sums now are those of the file, or of what is stated where the file is not counted."""
+        """Whether rows and sums of the current data are those of the file or its `.meta.json`."""
         known = [(line.in_file or line.stated, line.now) for line in self.lines if line.now is not None]
         return all(before == now for before, now in known) if known else None
 
 
 def verify_file(
-    session: Session, file: BinaryIO, meta: Meta | None, today: date, seen: Collection[str] = ALL_KINDS
+    session: Session, file: BinaryIO, meta: Meta | None, today: date, visible_kinds: Collection[str] = ALL_KINDS
 ) -> Verification:
-    """Compare a file with its `.meta.json`, if there is one, and with the data now, of the kinds that the reader may see.
+    """Compare a file with its `.meta.json`, if given, and with the current data of visible kinds.
 
-    `file` can be read again and again.
+    `file` is read several times, so it must be seekable.
     """
-    found = digest_file(file)
+    digest = digest_file(file)
     is_csv = meta is None or (meta.format == "csv" and meta.kind != "journal")
     content = read_content(file) if is_csv else None
     kind = meta.kind if meta else content.kind if content else None
-    now, sha256, why_not = _now(session, kind, meta, today, seen)
-    same = None if meta is None else meta.sha256 == found.sha256
-    bare = {found.without_bom, found.sha256}
+    now, sha256, reason = _now(session, kind, meta, today, visible_kinds)
+    same_bytes = None if meta is None else meta.sha256 == digest.sha256
+    hashes = {digest.without_bom, digest.sha256}
     in_file = Figures(content.rows, content.sums) if content else None
     stated = Figures(meta.rows, meta.sums) if meta else None
     return Verification(
-        bytes=found,
+        bytes=digest,
         content=content,
         meta=meta,
         kind=kind,
-        same_bytes=same,
-        only_a_bom=same is False and meta is not None and meta.sha256 == found.without_bom,
-        same_now=None if sha256 is None else sha256 in bare,
+        same_bytes=same_bytes,
+        only_a_bom=same_bytes is False and meta is not None and meta.sha256 == digest.without_bom,
+        same_now=None if sha256 is None else sha256 in hashes,
         as_stated_now=None if sha256 is None or meta is None else sha256 == meta.sha256,
-        why_not_now=why_not,
+        why_not_now=reason,
         lines=_lines(in_file, stated, now),
     )
 
 
 def _now(
-    session: Session, kind: str | None, meta: Meta | None, today: date, seen: Collection[str]
+    session: Session, kind: str | None, meta: Meta | None, today: date, visible_kinds: Collection[str]
 ) -> tuple[Figures | None, str | None, str]:
-    """Rows and sums that the same file would have now, its SHA-256, or why this cannot be said."""
-    if kind is None or kind not in seen or kind == "numbers":
-        return None, None, _why_not(kind, seen)
+    """Return the figures and SHA-256 of an export of the current data, or the reason why not."""
+    if kind is None or kind not in visible_kinds or kind == "numbers":
+        return None, None, _reason_not_compared(kind, visible_kinds)
     try:
         if kind == "journal" and meta:
             return _journal_now(session, meta)
-        asked = filters.filters_from_json(kind, meta.filters) if meta else filters.no_filters(kind, today)
-        added = totals(session, kind, asked)
+        export_filters = filters.filters_from_json(kind, meta.filters) if meta else filters.no_filters(kind, today)
+        added = totals(session, kind, export_filters)
         if added.rows > export.LARGE_EXPORT_ROWS:
-            said = (
-                "It is too large to be written anew for a page: its rows and sums alone are compared with the data now."
+            message = (
+                "The file is too large to compare its bytes here. Its rows and sums are compared with the current data."
             )
-            return Figures(added.rows, added.sums), None, said
-        made = export.control_totals(session, ExportRequest(kind, asked, meta.format if meta else "csv"))
+            return Figures(added.rows, added.sums), None, message
+        current = export.control_totals(session, ExportRequest(kind, export_filters, meta.format if meta else "csv"))
     except (Invalid, NotFound) as refusal:
         return None, None, refusal.message
-    return Figures(made.rows, made.sums), made.sha256, ""
+    return Figures(current.rows, current.sums), current.sha256, ""
 
 
-def _why_not(kind: str | None, seen: Collection[str]) -> str:
+def _reason_not_compared(kind: str | None, visible_kinds: Collection[str]) -> str:
     if kind is None:
-        return "It is none of the files that are exported here."
-    if kind not in seen:
-        return "You may not see what it is of."
-    return "It does not say of which year this number register is: compare it with its page."
+        return "This is not a file that was exported here."
+    if kind not in visible_kinds:
+        return "You do not have permission to see the data of this file."
+    return "The file does not name the year of its number register. Compare it with the page of the register."
 
 
 def _journal_now(session: Session, meta: Meta) -> tuple[Figures | None, str | None, str]:
     try:
         first, last = (_day(meta.filters.get(name)) for name in ("from", "to"))
     except (TypeError, ValueError) as error:
-        raise Invalid("unknown_filter", "Its filters are not those of such a file.", "filters") from error
-    wanted = JournalRequest(Period(first, last), meta.format, meta.filters.get("opening") is True)
-    made = journal.journal_totals(session, wanted)
-    return Figures(made.totals.postings, {}), made.sha256, ""
+        raise Invalid("unknown_filter", "The filters are not those of this kind of file.", "filters") from error
+    request = JournalRequest(Period(first, last), meta.format, meta.filters.get("opening") is True)
+    current = journal.journal_totals(session, request)
+    return Figures(current.totals.postings, {}), current.sha256, ""
 
 
 def _day(text: Any) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def _lines(*shown: Figures | None) -> list[Comparison]:
-    currencies = sorted({currency for one in shown if one for currency in one.sums})
-    rows = [None if one is None else f"{one.rows:,}" for one in shown]
+def _lines(*columns: Figures | None) -> list[Comparison]:
+    currencies = sorted({currency for figures in columns if figures for currency in figures.sums})
+    rows = [None if figures is None else f"{figures.rows:,}" for figures in columns]
     sums = [
         Comparison(
             currency,
-            *(None if one is None else f"{one.sums.get(currency, Decimal(0)).normalize(EXACT):,f}" for one in shown),
+            *(
+                None if figures is None else f"{figures.sums.get(currency, Decimal(0)).normalize(EXACT):,f}"
+                for figures in columns
+            ),
         )
         for currency in currencies
     ]
@@ -187,20 +191,22 @@ def _lines(*shown: Figures | None) -> list[Comparison]:
 
 
 def read_meta(content: bytes) -> Meta:
-    """Read a `.meta.json`. Raises Invalid for what is none."""
+    """Read a `.meta.json`. Raises Invalid if it is none."""
     try:
-        given = json.loads(content)
-        json.dumps(given, ensure_ascii=False).encode()  # half of a surrogate pair could not be shown: a ValueError
+        content_data = json.loads(content)
+        json.dumps(
+            content_data, ensure_ascii=False
+        ).encode()  # half of a surrogate pair could not be shown: a ValueError
         meta = Meta(
-            name=_text(given["name"]),
-            kind=_text(given["kind"]),
-            format=_text(given["format"]),
-            filters=dict(given["filters"]),
-            made_at=datetime.fromisoformat(_text(given["made_at"])).astimezone(UTC),
-            made_by=_text(given["made_by"]),
-            rows=int(given["rows"]),
-            sums={currency: _amount(amount) for currency, amount in given.get("sums", {}).items()},
-            sha256=_text(given["sha256"]),
+            name=_text(content_data["name"]),
+            kind=_text(content_data["kind"]),
+            format=_text(content_data["format"]),
+            filters=dict(content_data["filters"]),
+            made_at=datetime.fromisoformat(_text(content_data["made_at"])).astimezone(UTC),
+            made_by=_text(content_data["made_by"]),
+            rows=int(content_data["rows"]),
+            sums={currency: _amount(amount) for currency, amount in content_data.get("sums", {}).items()},
+            sha256=_text(content_data["sha256"]),
         )
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise Invalid("not_a_meta_file", "This is not the .meta.json of an exported file.", "meta") from error

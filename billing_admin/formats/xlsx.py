@@ -1,7 +1,7 @@
-"""Excel workbooks: the same columns and rows as the CSV, numbers and days as Excel's own, in memory that does not grow.
+"""Excel workbooks: the rows of the CSV with Excel's numbers and dates, written in constant memory.
 
-Excel keeps a number as a double, which holds any decimal of 15 significant digits: such a cell is a number, and shows exactly
-the digits that it has. A longer one stays text, so that no digit is lost. The same data makes the same bytes.
+Excel stores numbers as doubles, which represent 15 significant digits exactly. Longer numbers are
+written as text, so that no digit is lost. Frozen: the same data gives the same bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,8 +24,8 @@ EXACT_DIGITS = 15
 CUT = " … (cut here, where a cell of Excel ends: the CSV has it whole)"
 # XML has no character for these two.
 NONCHARACTERS = str.maketrans({"\ufffe": "\ufffd", "\uffff": "\ufffd"})
-# A file's own moment would make another file of the same data each time; its control totals say when it was made.
-CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - Excel knows no zones
+# A constant, so that the same data gives the same bytes; the `.meta.json` has the time.
+CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - Excel has no time zones
 WIDTHS = {
     Kind.TEXT: 30,
     Kind.WORD: 16,
@@ -40,18 +40,18 @@ KEY_WIDTH = 38
 KEYS = frozenset({"id", "payment", "invoice_id", "replaces", "actor_id", "object_id", "request_id"})
 
 
-def write_workbook(session: Session, asked: Export, title: str, sink: BinaryIO) -> None:
-    """Write a workbook. What does not fit on one sheet goes on to the next, each with the header."""
+def write_workbook(session: Session, export: Export, title: str, sink: BinaryIO) -> None:
+    """Write a workbook; further rows than a sheet can have continue on the next, with the header."""
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with Workbook(sink, options) as book:
         book.set_properties({"title": title, "created": CREATED})
-        sheets = _Sheets(book, title, asked.columns)
-        for row in text_rows(session, asked):
+        sheets = _Sheets(book, title, export.columns)
+        for row in text_rows(session, export):
             sheets.add(row)
 
 
 class _Sheets:
-    """The sheets of a workbook, of which the last is being written."""
+    """The sheets of a workbook; rows are added to the last."""
 
     def __init__(self, book: Workbook, title: str, columns: Sequence[Column]) -> None:
         self.book, self.title, self.columns = book, title, columns
@@ -124,15 +124,15 @@ def _width(column: Column) -> int:
 
 
 def fits_double(number: str) -> bool:
-    """Whether Excel holds a plain decimal exactly."""
+    """Return whether Excel's numbers represent a plain decimal exactly."""
     return len(number.lstrip("-").replace(".", "").lstrip("0")) <= EXACT_DIGITS
 
 
 def cell_text(text: str) -> str:
-    """A text as a cell can hold it: not longer than Excel allows, and what looks like XlsxWriter's own mark-up escaped."""
-    kept = text.translate(NONCHARACTERS)
-    if 2 * len(kept) > EXCEL_TEXT and len(kept.encode("utf-16-le")) > 2 * EXCEL_TEXT:
-        kept = kept[: (EXCEL_TEXT - len(CUT)) // 2] + CUT
-    if kept.startswith("<r>") and kept.endswith("</r>"):  # it would be taken for mark-up, and stand unescaped
-        kept = f'<r><t xml:space="preserve">{escape(kept, quote=False)}</t></r>'
-    return kept
+    """Return a text as a cell can store it: cut at Excel's limit, and escaped if it looks like mark-up."""
+    cell = text.translate(NONCHARACTERS)
+    if 2 * len(cell) > EXCEL_TEXT and len(cell.encode("utf-16-le")) > 2 * EXCEL_TEXT:
+        cell = cell[: (EXCEL_TEXT - len(CUT)) // 2] + CUT
+    if cell.startswith("<r>") and cell.endswith("</r>"):  # XlsxWriter would write such a text unescaped
+        cell = f'<r><t xml:space="preserve">{escape(cell, quote=False)}</t></r>'
+    return cell

@@ -128,7 +128,7 @@ def test_cut_off(month: Session) -> None:
     content, meta = exported(month)
     found = brought(month, content[:-20], meta)
     assert found.content is not None
-    assert "It does not end with the end of a line: it was cut off." in found.content.problems
+    assert "The file is incomplete: its last line has no end." in found.content.problems
     assert found.same_bytes is False
 
 
@@ -136,7 +136,7 @@ def test_a_number_that_excel_spoiled(month: Session) -> None:
     content, _ = exported(month)
     found = brought(month, content.replace(b"0.005,USD", b"5E-03,USD"), None)
     assert found.content is not None
-    assert "“5E-03”, is not a plain number any more" in found.content.problems[0]
+    assert "“5E-03” in row 1 is not a plain number" in found.content.problems[0]
 
 
 def test_the_data_went_on(month: Session) -> None:
@@ -263,7 +263,11 @@ def test_of_what_one_may_not_see_nothing_is_counted(month: Session) -> None:
     content, meta = exported(month, ExportRequest("audit-events", meta_filters.no_filters("audit-events", TODAY)))
     month.rollback()
     found = verify_file(month, io.BytesIO(content), meta, TODAY, {"charges"})
-    assert (found.same_bytes, found.same_now, found.why_not_now) == (True, None, "You may not see what it is of.")
+    assert (found.same_bytes, found.same_now, found.why_not_now) == (
+        True,
+        None,
+        "You do not have permission to see the data of this file.",
+    )
     assert [line.now for line in found.lines] == [None]
 
 

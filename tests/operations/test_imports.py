@@ -309,7 +309,7 @@ def test_a_file_that_breaks_in_the_middle_is_refused_whole(session: Session) -> 
     one = check("charges", broken)
     assert (one.state, one.failure) == (
         "refused",
-        "Line 3002 is not UTF-8: it holds the bytes E9 2C. Choose the encoding in which the file was saved.",
+        "Line 3002 is not UTF-8: it has the bytes E9 2C. Choose the encoding in which the file was saved.",
     )
     assert counted(take_in("charges", broken, encoding="windows-1252")).new == 3001
 

@@ -178,7 +178,7 @@ def test_a_file_must_be_chosen(browser: FlaskClient) -> None:
 def test_another_encoding_and_delimiter_are_a_choice(browser: FlaskClient) -> None:
     brought = upload(browser, "customers", "reference;name;currency\ncafé;Café;EUR\n".encode("cp1252"))
     page = browser.get(brought.location)
-    assert "Line 2 is not UTF-8: it holds the bytes E9 3B." in words(page)
+    assert "Line 2 is not UTF-8: it has the bytes E9 3B." in words(page)
     assert page.status_code == 422
     again = send(browser, brought.location, encoding="windows-1252", delimiter="comma", read_again="1")
     page = browser.get(again.location)

@@ -77,7 +77,7 @@ def test_without_its_meta_file(browser: FlaskClient) -> None:
     assert "the checksum cannot be verified." in text
     assert "An export now would be identical to this file." in text
     text = words(bring(browser, file=b"hello"))
-    assert "It is none of the files that are exported here." in text
+    assert "This is not a file that was exported here." in text
 
 
 def test_what_is_missing_is_asked_for(browser: FlaskClient) -> None:

@@ -1,0 +1,162 @@
+"""Rows of imported files: requests with stable ids, and errors with line, column and value."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+
+from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.imports.fields import ImportPlan, guess_columns
+from billing_admin.domain.imports.rows import IMPORT_NAMESPACE, ReadResult, Record, RowReader
+from billing_admin.domain.payments import AllocationSpec, PaymentSpec
+
+ID = "019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c"
+
+
+def read(kind: str, header: str, *rows: str, sha256: str = "f" * 64, **options: Any) -> ReadResult:
+    columns = tuple(header.split(","))
+    reader = RowReader(kind, ImportPlan(columns, guess_columns(kind, columns), **options), sha256)
+    return reader.read([Record(number + 2, number, row.split(",")) for number, row in enumerate(rows)])
+
+
+def errors(result: ReadResult) -> list[tuple[int, str, str]]:
+    assert result.request is None
+    return [(error.line, error.column, error.value) for error in result.errors]
+
+
+def test_a_charge_becomes_the_spec_of_forms_and_scripts() -> None:
+    request = read("charges", "customer,service,quantity,incurred_on,id", f"ACME,Compute,3.50,2026-11-01,{ID}").request
+    assert request is not None
+    assert request.spec == ChargeSpec(
+        "ACME", "Compute", quantity=Decimal("3.5"), incurred_on=date(2026, 11, 1), id=UUID(ID)
+    )
+    assert (request.key, request.extra, request.rows) == (ID, None, 1)
+
+
+def test_ids_are_those_of_the_key_or_of_file_and_row() -> None:
+    by_key = read("charges", "customer,description,amount,key", "ACME,Work,1,k-1").request
+    assert by_key is not None
+    assert (by_key.spec.id, by_key.key) == (uuid5(IMPORT_NAMESPACE, "charges/key/k-1"), "k-1")
+    by_row = read("charges", "customer,description,amount", "ACME,Work,1", sha256="ab").request
+    assert by_row is not None
+    assert (by_row.spec.id, by_row.key) == (uuid5(IMPORT_NAMESPACE, "charges/file/ab/0"), "")
+    assert errors(read("charges", "customer,description,amount,key", "ACME,Work,1,")) == [(2, "key", "")]
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ("ACME,Work,1,2", (2, "", "2")),
+        ("ACME,Work", (2, "", "Work")),
+        (",Work,1", (2, "customer", "")),
+        ("ACME,Work,one", (2, "amount", "one")),
+        ("ACME,,1", (2, "description", "")),
+    ],
+)
+def test_an_error_has_line_column_and_value(row: str, error: tuple[int, str, str]) -> None:
+    assert errors(read("charges", "customer,description,amount", row)) == [error]
+
+
+@pytest.mark.parametrize(
+    ("status", "settled", "is_read"),
+    [
+        ("pending", False, True),
+        ("", False, True),
+        ("cancelled", False, False),
+        ("billed", False, False),
+        ("billed", True, True),
+    ],
+)
+def test_the_status_decides_whether_a_charge_is_left_out(status: str, settled: bool, is_read: bool) -> None:
+    result = read("charges", "customer,description,amount,status", f"ACME,Work,1,{status}", settled=settled)
+    assert (result.request is not None, result.errors) == (is_read, ())
+
+
+def test_a_held_charge_has_its_reason() -> None:
+    header = "customer,description,amount,status,status_reason"
+    with_reason, without = (read("charges", header, f"ACME,Work,1,held,{reason}").request for reason in ("Dispute", ""))
+    assert with_reason is not None
+    assert without is not None
+    assert (with_reason.extra, without.extra) == ("Dispute", "Held in the file")
+
+
+def test_an_amount_must_be_quantity_times_unit_price() -> None:
+    header = "customer,description,quantity,unit_price,amount"
+    request = read("charges", header, "ACME,Work,3,2.50,7.50").request
+    assert request is not None
+    assert (request.spec.unit_price, request.spec.amount) == (Decimal("2.5"), None)
+    result = read("charges", header, "ACME,Work,3,2.50,7.51")
+    assert errors(result) == [(2, "amount", "7.51")]
+    assert "7.5." in result.errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("cell", "allocate"),
+    [
+        ("", ()),
+        ("oldest", "oldest"),
+        ("None", ()),
+        ("INV-1", (AllocationSpec("INV-1", Decimal(20)),)),
+        ("INV-1 = 12; INV-2=8", (AllocationSpec("INV-1", Decimal(12)), AllocationSpec("INV-2", Decimal(8)))),
+    ],
+)
+def test_a_payment_names_its_invoices(cell: str, allocate: object) -> None:
+    request = read("payments", "customer,amount,allocate", f"ACME,20,{cell}").request
+    assert request is not None
+    spec: PaymentSpec = request.spec
+    assert (spec.allocate, spec.method) == (allocate, "bank_transfer")
+
+
+def test_several_invoices_need_amounts() -> None:
+    assert errors(read("payments", "customer,amount,allocate", "ACME,20,INV-1; INV-2")) == [
+        (2, "allocate", "INV-1; INV-2")
+    ]
+
+
+@pytest.mark.parametrize("row", ["ACME,20,reversed,card", "ACME,20,,write_off"])
+def test_reversed_payments_and_write_offs_are_left_out(row: str) -> None:
+    result = read("payments", "customer,amount,status,method", row)
+    assert (result.request, result.errors) == (None, ())
+
+
+def test_blank_cells_clear_only_clearable_fields() -> None:
+    header = "reference,name,currency,email,payment_terms_days,tax_treatment,archived"
+    request = read("customers", header, "ACME,ACME Inc,EUR,,,,yes").request
+    assert request is not None
+    assert request.spec == {
+        "reference": "ACME",
+        "name": "ACME Inc",
+        "currency": "EUR",
+        "email": "",
+        "payment_terms_days": None,
+    }
+    assert (request.key, request.extra) == ("ACME", (None, True))
+
+
+def test_rows_of_one_service_are_its_prices() -> None:
+    header = "code,name,currency,unit_price,includes_tax"
+    request = read("services", header, "Book,Book,EUR,34.90,yes", "Book,Book,USD,37.50,no").request
+    assert request is not None
+    assert (request.rows, request.key) == (2, "Book")
+    assert request.spec == {
+        "code": "Book",
+        "name": "Book",
+        "prices": {"EUR": Decimal("34.9"), "USD": Decimal("37.5")},
+        "prices_include_tax": ["EUR"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("second", "error"),
+    [
+        ("Book,Books,USD,1,no", (3, "name", "Books")),
+        ("Book,Book,EUR,1,no", (3, "currency", "EUR")),
+        ("Book,Book,USD,,no", (3, "unit_price", "")),
+        ("Book,Book,,1,no", (3, "currency", "")),
+    ],
+)
+def test_rows_of_one_service_must_agree(second: str, error: tuple[int, str, str]) -> None:
+    header = "code,name,currency,unit_price,includes_tax"
+    assert errors(read("services", header, "Book,Book,EUR,34.90,yes", second)) == [error]
