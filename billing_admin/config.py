@@ -1,4 +1,7 @@
-"""Typed settings from the environment variables `BILLING_…`. Production refuses to start with unsafe settings."""
+"""Typed settings from the environment variables `BILLING_…`.
+
+Production refuses to start with unsafe settings.
+"""
 
 import os
 import secrets

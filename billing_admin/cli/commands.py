@@ -91,7 +91,10 @@ def _exit_unavailable(error: Exception, reason: Unavailable) -> NoReturn:
 
 
 class BillingCommands(AppGroup):
-    """The product's and Flask's commands. For an unknown name, similar ones are suggested."""
+    """The product's and Flask's commands.
+
+    For an unknown name, similar ones are suggested.
+    """
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name. Raises NoSuchCommand."""
@@ -103,7 +106,10 @@ class BillingCommands(AppGroup):
 
 
 def command(name: str, *, writes: bool = False) -> Callable[[Callable[..., Any]], BillingCommand]:
-    """Turn a function into a command that runs in the application's context; `writes` seals the audit log at its end."""
+    """Turn a function into a command that runs in the application's context.
+
+    `writes` seals the audit log at its end.
+    """
 
     def decorate(function: Callable[..., Any]) -> BillingCommand:
         body = _with_sealing(function) if writes else function

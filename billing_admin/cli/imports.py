@@ -98,7 +98,10 @@ def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_j
 def _make_plan(
     kind: str, file: Path, encoding: str | None, delimiter: str | None, columns: Sequence[str], **options: Any
 ) -> ImportPlan:
-    """Return the plan for reading the file. Raises Invalid for an unreadable file and for missing columns."""
+    """Return the plan for reading the file.
+
+    Raises Invalid for an unreadable file and for missing columns.
+    """
     with file.open("rb") as start:
         encoding = encoding or csv_reader.guess_encoding(start.read(4))
     with _opened(file) as opened:

@@ -12,7 +12,10 @@ from rich.text import Text
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()) -> None:
-    """Print rows below their column names; `numbers` are the columns that are aligned right."""
+    """Print rows below their column names.
+
+    `numbers` are the columns that are aligned right.
+    """
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             click.echo("\t".join(map(str, row)))

@@ -57,7 +57,9 @@ def _read_password(*, from_stdin: bool) -> str:
     "--days", type=click.IntRange(min=1), default=365, show_default=True, help="Days until the token expires."
 )
 def create_token(name: str, scopes: tuple[str, ...], days: int) -> None:
-    """Create an API token and print it, alone, on stdout. It is shown once and not stored.
+    """Create an API token and print it, alone, on stdout.
+
+    It is shown once and not stored.
 
     \b
     Example:

@@ -27,7 +27,9 @@ _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amou
 @click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
 @click.pass_context
 def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, wants_json: bool) -> None:
-    """Post the recurring charges that are due. A repeat adds nothing. Exit code 5 if one could not be posted.
+    """Post the recurring charges that are due.
+
+    A repeat adds nothing. Exit code 5 if one could not be posted.
 
     \b
     Examples:

@@ -18,7 +18,10 @@ _log = structlog.get_logger(__name__)
 
 
 def check_at_start() -> None:
-    """Raise RevisionMismatch if the schema has another revision; log a database that does not answer yet."""
+    """Raise RevisionMismatch if the schema has another revision.
+
+    Log a database that does not answer yet.
+    """
     try:
         check_database()
     except RevisionMismatch:
@@ -30,7 +33,10 @@ def check_at_start() -> None:
 
 
 def check_server(app: Flask) -> None:
-    """Exit with a sentence if the schema has another revision. Commands check it themselves."""
+    """Exit with a sentence if the schema has another revision.
+
+    Commands check it themselves.
+    """
     if click.get_current_context(silent=True) is not None:
         return
     with app.app_context():

@@ -87,7 +87,10 @@ def _make_folder(settings: Settings) -> None:
 
 
 def _upgrade() -> None:
-    """Migrate a database that is new or older than this program. Raises RevisionMismatch for a newer one."""
+    """Migrate a database that is new or older than this program.
+
+    Raises RevisionMismatch for a newer one.
+    """
     try:
         check_database()
     except RevisionMismatch as mismatch:
@@ -116,7 +119,10 @@ def _first_start(settings: Settings, address: str) -> None:
 
 
 def _fill(session: Session, password: str, now: datetime) -> None:
-    """Create demo data and the first admin in one transaction. A database with data gets the admin only."""
+    """Create demo data and the first admin in one transaction.
+
+    A database with data gets the admin only.
+    """
     if demo.is_empty(session):
         demo.fill(session, now)
     users.create_user(session, FIRST_ADMIN, password, "admin", SYSTEM, now)
@@ -137,7 +143,10 @@ def _later_start(settings: Settings, address: str) -> None:
 
 
 def _serve(host: str, port: int, reload: bool) -> NoReturn:
-    """Run gunicorn and a worker. Connections are closed first, so that the processes do not share them."""
+    """Run gunicorn and a worker.
+
+    Connections are closed first, so that the processes do not share them.
+    """
     db.session.remove()
     db.engine.dispose()
     sys.stdout.flush()

@@ -24,7 +24,10 @@ _ANCHOR = re.compile(r"([0-9]{1,18})[ \t]+([0-9a-f]{64})", re.ASCII)
 
 @command("demo", writes=True)
 def demo() -> None:
-    """Fill an empty database with fourteen months of a fictional cloud provider. Refuses one with data."""
+    """Fill an empty database with fourteen months of a fictional cloud provider.
+
+    Refuses one with data.
+    """
     counts = transaction(demo_data.fill, clock.now())
     print_message(f"Created {counts.customers} customers, {counts.charges:,} charges and {counts.invoices} invoices.")
 
@@ -38,7 +41,9 @@ def demo() -> None:
 )
 @click.pass_context
 def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
-    """Check every invariant of the stored data and name the rows that break one. Exit code 1 if there is any.
+    """Check every invariant of the stored data and name the rows that break one.
+
+    Exit code 1 if there is any.
 
     It reads one moment of the data and blocks no one. Documents with characters that the PDF cannot print are
     also named; they do not change the exit code.

@@ -36,7 +36,10 @@ Result: TypeAlias = Success[Value] | Failure
 
 
 class _Call(Generic[Request, Value]):
-    """A queued call. `wake_up` is released when the call has a result, must retry alone, or is to lead the next group."""
+    """A queued call.
+
+    `wake_up` is released when the call has a result, must retry alone, or is to lead the next group.
+    """
 
     __slots__ = ("done", "request", "result", "retry_alone", "wake_up")
 
@@ -58,7 +61,9 @@ class _Call(Generic[Request, Value]):
 
 
 class GroupCommit(Generic[Session, Request, Value]):
-    """Runs `work` for the requests of several threads in one transaction; `work` returns a result for each request.
+    """Runs `work` for the requests of several threads in one transaction.
+
+    `work` returns a result for each request.
 
     If `work` raises, each request is retried in a transaction of its own, so that no caller gets the error of another. If
     the commit fails, it may have succeeded on the server: every caller gets the error, and nothing is retried.

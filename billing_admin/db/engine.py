@@ -52,7 +52,10 @@ _NEVER_PREPARE = 2**31
 
 class _Session(FlaskSession):
     def close(self) -> None:
-        """Close the session; tolerate a broken connection, so that a finished response is still sent."""
+        """Close the session.
+
+        Tolerate a broken connection, so that a finished response is still sent.
+        """
         with LogIfUnavailable("session_closed_without_database"):
             super().close()
 
@@ -164,7 +167,9 @@ def _begin_sqlite(connection: Connection, *, write: bool, checked: bool) -> None
 
 
 def _take_sqlite_write_lock(driver: sqlite3.Connection) -> bool:
-    """Retry the write lock every few tenths of a millisecond; return whether it was acquired.
+    """Retry the write lock every few tenths of a millisecond.
+
+    Return whether it was acquired.
 
     SQLite's own wait soon sleeps for 0.1 s at a time, longer than many short transactions take.
     """

@@ -118,7 +118,10 @@ def _sqlalchemy_means_unavailable(error: DBAPIError) -> bool:
 
 
 class LogIfUnavailable:
-    """A `with` block that logs `event` and ends if the database is unavailable; other errors pass through."""
+    """A `with` block that logs `event` and ends if the database is unavailable.
+
+    Other errors pass through.
+    """
 
     def __init__(self, event: str, **fields: object) -> None:
         self._event, self._fields = event, fields
@@ -146,7 +149,10 @@ def driver_message(error: BaseException) -> str:
 
 @contextmanager
 def driver_errors(connection: Connection) -> Iterator[Any]:
-    """Yield the driver's connection; raise its errors as SQLAlchemy's and drop a broken connection."""
+    """Yield the driver's connection.
+
+    Raise its errors as SQLAlchemy's and drop a broken connection.
+    """
     dialect, pooled = connection.dialect, connection.connection
     try:
         yield pooled.driver_connection

@@ -97,7 +97,10 @@ def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> C
 
 
 def parse_uuid(name: str) -> UUID | None:
-    """Read a UUID written with dashes; return None for any other text, such as a reference or code."""
+    """Read a UUID written with dashes.
+
+    Return None for any other text, such as a reference or code.
+    """
     if len(name) != len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"):
         return None
     try:

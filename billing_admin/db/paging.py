@@ -34,7 +34,9 @@ class Page(Generic[T]):
 
 
 def page(session: Session, query: Select[Any], limit: int, after: str | None = None) -> Page[Any]:
-    """Return up to `limit` rows after a cursor; a query for one entity returns the entities themselves.
+    """Return up to `limit` rows after a cursor.
+
+    A query for one entity returns the entities themselves.
 
     The query's order must end in a unique column. Raises Invalid for a bad cursor.
     """

@@ -72,7 +72,10 @@ class PreparedQuery:
             return self.run(driver, connection.dialect, values, many)
 
     def run_many(self, session: Session, columns: dict[str, list[Any]]) -> int:
-        """Run a single write for each of many rows, given by column; return how many rows it changed."""
+        """Run a single write for each of many rows, given by column.
+
+        Return how many rows it changed.
+        """
         connection = _connection(session)
         with driver_errors(connection) as driver:
             (clause,) = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)

@@ -83,13 +83,19 @@ class Counts:
 
 
 def is_empty(session: Session) -> bool:
-    """Return whether there are no customers, services, charges and invoices; people and settings may exist."""
+    """Return whether there are no customers, services, charges and invoices.
+
+    People and settings may exist.
+    """
     tables = (Customer, Service, Charge, Invoice)
     return all(session.scalar(select(table.id).limit(1)) is None for table in tables)
 
 
 def fill(session: Session, now: datetime) -> Counts:
-    """Create all demo data in the caller's transaction. Raises Conflict unless the database is empty."""
+    """Create all demo data in the caller's transaction.
+
+    Raises Conflict unless the database is empty.
+    """
     if not is_empty(session):
         raise Conflict("not_empty", "Demo data needs an empty database, and this one has data.")
     history = _History(session, day_of(now, ORGANISATION["time_zone"]))
@@ -102,7 +108,10 @@ def fill(session: Session, now: datetime) -> Counts:
 
 
 class _History:
-    """Fourteen months that end today. Nothing in them is dated after the beginning of this day."""
+    """Fourteen months that end today.
+
+    Nothing in them is dated after the beginning of this day.
+    """
 
     def __init__(self, session: Session, today: date) -> None:
         self.session = session
@@ -165,7 +174,10 @@ class _History:
             self.do(customers.archive, key("customers", LEAVING_CUSTOMER), SYSTEM, now)
 
     def _post_charges(self, month: int, first: date) -> None:
-        """Post the charges of each week in the following night; some only arrive when their month is billed."""
+        """Post the charges of each week in the following night.
+
+        Some only arrive when their month is billed.
+        """
         specs = [spec for spec in monthly_charges(month, first) if _is_over(spec, self.today)]
         late = [spec for spec in specs[::EVERY_LATE] if spec.service != RETIRED.code and month < CURRENT]
         batch, self.late = self.late, late
@@ -176,7 +188,10 @@ class _History:
             batch = []
 
     def _bill(self, month: int, through: date, issue_date: date) -> None:
-        """Run billing for a month. The latest run makes drafts, of which all but one are then issued."""
+        """Run billing for a month.
+
+        The latest run makes drafts, of which all but one are then issued.
+        """
         last = month == CURRENT - 1
         now = self.at(issue_date, MORNING)
         spec = RunSpec(through, issue=not last, issue_date=issue_date, id=key("runs", month))

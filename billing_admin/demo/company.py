@@ -26,7 +26,9 @@ TAX_RATES: tuple[TaxRateFields, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A service: prices in EUR, USD and JPY; monthly usage of an average customer, and the number of charges it is split into.
+    """A service: prices in EUR, USD and JPY.
+
+    Monthly usage of an average customer, and the number of charges it is split into.
 
     Prices are net unless `prices_include_tax`.
     """

@@ -96,7 +96,10 @@ def _consulting(customer: DemoCustomer, random: Random, month: int, first: date)
 
 
 def _special_charges(customer: DemoCustomer, month: int, first: date) -> Iterator[ChargeSpec]:
-    """Yield plain amounts: goodwill, once more than the usage; and licences in another currency."""
+    """Yield goodwill as plain amounts, and licences in another currency.
+
+    One customer gets more goodwill than its usage costs.
+    """
     random, id = _random(customer, "special", month), key("charges", customer.reference, "special", month)
     if customer.reference == OVERPAID_BACK and month == CURRENT - 1:
         yield _goodwill(customer, id, "Goodwill for the storage outage", "-1250.00", _day(random, first))

@@ -28,7 +28,10 @@ class BodyLimit:
 
     @property
     def bytes(self) -> int:
-        """The limit in bytes. BILLING_MAX_BODY_MB is the maximum for every body except uploads."""
+        """The limit in bytes.
+
+        BILLING_MAX_BODY_MB is the maximum for every body except uploads.
+        """
         if isinstance(self.size, str):
             return int(current_app.config[self.size])
         return int(min(self.size, current_app.config["MAX_CONTENT_LENGTH"]))
@@ -45,7 +48,10 @@ JSON: Final = BodyLimit("MAX_CONTENT_LENGTH", fields=0)
 
 
 def body_limit(limit: BodyLimit) -> Callable[[View], View]:
-    """Declare the body limit of a view. Place this decorator below the route's decorator."""
+    """Declare the body limit of a view.
+
+    Place this decorator below the route's decorator.
+    """
 
     def declare(view: View) -> View:
         view.body_limit = limit  # type: ignore[attr-defined]
@@ -76,7 +82,10 @@ def describe_limit() -> str:
 
 
 def init_body_limits(app: Flask, settings: Settings) -> None:
-    """Seal the body of every request and set the limits of its route. Call it before code that could read a body."""
+    """Seal the body of every request and set the limits of its route.
+
+    Call it before code that could read a body.
+    """
     app.request_class = Request
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_mb * MIB,

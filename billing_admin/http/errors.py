@@ -1,4 +1,7 @@
-"""Error dispatch: the API answers errors below /api/, pages answer all others; both log failures in the same way."""
+"""Error dispatch: the API answers errors below /api/, pages answer all others.
+
+Both log failures in the same way.
+"""
 
 from collections.abc import Callable
 from types import TracebackType

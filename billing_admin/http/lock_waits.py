@@ -26,12 +26,17 @@ Runner = Callable[..., Any]
 
 
 def bounded_transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work(session, …)` as `transaction` does; raise AccountsLocked if locks are not free in time."""
+    """Run `work(session, …)` as `transaction` does.
+
+    Raise AccountsLocked if locks are not free in time.
+    """
     return run_bounded(transaction, lambda session: work(session, *args, **kwargs))
 
 
 def run_bounded(run: Runner, work: Callable[[Session], T], account: str | None = None) -> T:
-    """Run work by `run`, such as `transaction` or `dry_run`; raise AccountsLocked if locks are not free in time.
+    """Run work by `run`, such as `transaction` or `dry_run`.
+
+    Raise AccountsLocked if locks are not free in time.
 
     `account` names the account, if the work needs only one: while others wait for it, the work joins them at once.
     """

@@ -36,7 +36,9 @@ RETURNING 1
 
 
 class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
-    """A storage for the library `limits` in an SQLite file. Losing it is harmless, so it is never synchronised with the disk.
+    """A storage for the library `limits` in an SQLite file.
+
+    Losing it is harmless, so it is never synchronised with the disk.
 
     A key has two windows. The previous one counts in proportion to its part within the last `expiry` seconds. A hit is one
     statement, so that two processes cannot both take the last place. Raises StorageError when the file is unusable.

@@ -28,7 +28,10 @@ def _malformed_as_bad_request() -> Iterator[None]:
 
 
 class BodyStream(LimitedStream):
-    """A body of at most `limit` bytes. Reading more raises RequestEntityTooLarge, with or without a Content-Length."""
+    """A body of at most `limit` bytes.
+
+    Reading more raises RequestEntityTooLarge, with or without a Content-Length.
+    """
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         super().__init__(stream, limit, is_max=True)
@@ -45,7 +48,10 @@ class BodyStream(LimitedStream):
                 raise RequestEntityTooLarge
 
     def readall(self) -> bytes:
-        """Read the whole body; werkzeug's own method returns the first `limit` bytes of a longer one."""
+        """Read the whole body.
+
+        Werkzeug's own method returns the first `limit` bytes of a longer one.
+        """
         body = super().readall()
         if self.is_exhausted:
             self.on_exhausted()
@@ -53,12 +59,18 @@ class BodyStream(LimitedStream):
 
 
 class FormParser(FormDataParser):
-    """A form parser that counts the fields of a urlencoded form first; werkzeug limits multipart forms only."""
+    """A form parser that counts the fields of a urlencoded form first.
+
+    Werkzeug limits multipart forms only.
+    """
 
     def parse(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
     ) -> "t_parse_result":
-        """Parse a form. Raises RequestEntityTooLarge for more fields than `max_form_parts`."""
+        """Parse a form.
+
+        Raises RequestEntityTooLarge for more fields than `max_form_parts`.
+        """
         if mimetype == "application/x-www-form-urlencoded":
             body = stream.read()
             if self.max_form_parts is not None and body.count(b"&") >= self.max_form_parts:

@@ -30,7 +30,10 @@ def init_security(app: Flask, settings: Settings) -> None:
 
 
 class PageSessionInterface(SecureCookieSessionInterface):
-    """The session of pages. API requests have no session, which saves reading and signing a cookie."""
+    """The session of pages.
+
+    API requests have no session, which saves reading and signing a cookie.
+    """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Return the session of the cookie, or None below `/api/v1/`."""
@@ -74,6 +77,9 @@ def _send_headers(app: Flask, settings: Settings) -> None:
 
 
 def _init_csrf(app: Flask) -> None:
-    """Leave the check of the CSRF token to the guard, after its permission check. A token is valid as long as its session."""
+    """Leave the check of the CSRF token to the guard, after its permission check.
+
+    A token is valid as long as its session.
+    """
     app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
     csrf.init_app(app)

@@ -8,7 +8,10 @@ class WithoutNul(BaseConverter):
     """A converter that refuses NUL: no stored text contains it, and PostgreSQL refuses it in queries."""
 
     def to_python(self, value: str) -> str:
-        """Return the text. Raises ValidationError, so that the rule does not match, if it contains NUL."""
+        """Return the text.
+
+        Raises ValidationError, so that the rule does not match, if it contains NUL.
+        """
         if "\0" in value:
             raise ValidationError
         return value
@@ -26,6 +29,9 @@ class Name(WithoutNul, PathConverter):
 
 
 def init_url_converters(app: Flask) -> None:
-    """Register `<name:…>` for all rules and keep repeated slashes. Call it before the first rule is added."""
+    """Register `<name:…>` for all rules and keep repeated slashes.
+
+    Call it before the first rule is added.
+    """
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"default": Text, "string": Text, "name": Name}

@@ -13,7 +13,10 @@ TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export")
 
 
 class Customer(Base):
-    """A customer. `search` holds the reference, name and e-mail address, folded, for searches."""
+    """A customer.
+
+    `search` holds the reference, name and e-mail address, folded, for searches.
+    """
 
     __tablename__ = "customers"
     __table_args__ = (value_check("tax_treatment", *TAX_TREATMENTS), Index(None, "created_at", "id"))

@@ -23,7 +23,9 @@ _CORRECTS = text("corrects_id IS NOT NULL")
 
 
 class Invoice(Base):
-    """A document. A draft has no number; from issue on, names, addresses, lines and rates never change.
+    """A document.
+
+    A draft has no number; from issue on, names, addresses, lines and rates never change.
 
     A credit note has kind `credit_note`: `corrects_id` names its invoice, and its positive amounts reduce
     the customer's balance. `paid` is the sum of the allocations that are not withdrawn, `credited` the

@@ -55,7 +55,10 @@ class Job(Base):
 
 
 class StoredFile(Base):
-    """A file in the database, where each host can read it; once it is complete, it has a size and a hash."""
+    """A file in the database, where each host can read it.
+
+    Once it is complete, it has a size and a hash.
+    """
 
     __tablename__ = "files"
     __table_args__ = (Index(None, "created_at"),)

@@ -12,7 +12,10 @@ from billing_admin.models.organisation import TaxRate
 
 
 class ServicePrice(Base):
-    """The price of one unit in one currency, with or without tax; often smaller than a cent."""
+    """The price of one unit in one currency, with or without tax.
+
+    Often smaller than a cent.
+    """
 
     __tablename__ = "service_prices"
     __table_args__ = exact_checks("unit_price")

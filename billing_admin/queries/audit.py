@@ -1,4 +1,7 @@
-"""Audit events for people and scripts; the head of the chain, and the events that are not yet sealed."""
+"""Audit events for people and scripts.
+
+The head of the chain, and the events that are not yet sealed.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,7 +74,10 @@ def unsealed_events(session: Session, since: datetime | None, limit: int) -> Ite
 
 
 def count_unsealed(session: Session) -> int:
-    """Count the events without a seal; the chain has no gap, so its head gives the number of sealed ones."""
+    """Count the events without a seal.
+
+    The chain has no gap, so its head gives the number of sealed ones.
+    """
     return max(0, (session.scalar(select(func.count(AuditEvent.id))) or 0) - chain_head(session).sequence)
 
 
@@ -201,7 +207,10 @@ OBJECT_TYPES: Final = (*sorted([*_NAMES, "organisation"]),)
 
 
 def load_object_names(session: Session, events: Iterable[Any]) -> dict[UUID, Any]:
-    """Return the current names of the objects of events, by id; deleted objects are left out."""
+    """Return the current names of the objects of events, by id.
+
+    Deleted objects are left out.
+    """
     ids_by_type: dict[str, set[UUID]] = defaultdict(set)
     for event in events:
         if event.object_id is not None and event.object_type in _NAMES:

@@ -86,7 +86,10 @@ class ComingCharge:
 
 @dataclass(frozen=True)
 class RecurringCharge:
-    """A recurring charge. `unit_price` is None if the list price applies. `next` holds the upcoming charges."""
+    """A recurring charge.
+
+    `unit_price` is None if the list price applies. `next` holds the upcoming charges.
+    """
 
     id: UUID
     customer: str
@@ -171,7 +174,10 @@ class TaxRate:
 
 @dataclass(frozen=True)
 class PendingLine:
-    """A line of a document that is not billed yet. `gross` includes tax if the price does, else it is None."""
+    """A line of a document that is not billed yet.
+
+    `gross` includes tax if the price does, else it is None.
+    """
 
     position: int
     service: Optional[str]
@@ -242,7 +248,10 @@ class Invoice:
 
 @dataclass(frozen=True)
 class Document:
-    """The document that pending charges would make. `left_out` is the reason if no invoice would be made."""
+    """The document that pending charges would make.
+
+    `left_out` is the reason if no invoice would be made.
+    """
 
     customer: str
     currency: str
@@ -353,7 +362,10 @@ class RunFigures:
 
 @dataclass(frozen=True)
 class Preview(RunFigures):
-    """The documents that a run would make; nothing is stored. `digest` changes with any of them."""
+    """The documents that a run would make; nothing is stored.
+
+    `digest` changes with any of them.
+    """
 
     documents: tuple[Document, ...]
     digest: str
@@ -407,7 +419,10 @@ class Payment:
 
 @dataclass(frozen=True)
 class Balance:
-    """The balance in one currency: invoiced − credited − paid − unallocated. `ageing` is the open amount by days overdue."""
+    """The balance in one currency: invoiced − credited − paid − unallocated.
+
+    `ageing` is the open amount by days overdue.
+    """
 
     currency: str
     invoiced: Decimal
@@ -479,7 +494,10 @@ class Acted:
 
 @dataclass(frozen=True)
 class AuditEvent:
-    """A record of one act. `details` holds the values before and after a change, or the values of a new object."""
+    """A record of one act.
+
+    `details` holds the values before and after a change, or the values of a new object.
+    """
 
     id: UUID
     at: datetime
@@ -500,7 +518,10 @@ class Gap:
 
 @dataclass(frozen=True)
 class Series:
-    """The number series of a kind of document in a year. `part` is 2 for a second series within the year."""
+    """The number series of a kind of document in a year.
+
+    `part` is 2 for a second series within the year.
+    """
 
     kind: str
     year: int

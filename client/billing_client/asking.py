@@ -1,4 +1,6 @@
-"""Arguments of the client's methods, for editors and type checkers. The server validates the values.
+"""Arguments of the client's methods, for editors and type checkers.
+
+The server validates the values.
 
 A number is a Decimal, an int, or text such as "19.99". A day is a date or text such as "2026-11-22". Omit fields that you do not
 set: None is sent as null, which is valid only where a comment says so.
@@ -56,7 +58,10 @@ class ChargeChanges(TypedDict, total=False):
 
 
 class ChargeFilter(TypedDict, total=False):
-    """Filters of charges. `from_` and `to` are days on which charges were incurred, both included."""
+    """Filters of charges.
+
+    `from_` and `to` are days on which charges were incurred, both included.
+    """
 
     customer: str
     service: str
@@ -77,7 +82,10 @@ class _RecurringNeeds(TypedDict):
 
 
 class NewRecurringCharge(_RecurringNeeds, total=False):
-    """A new recurring charge. `unit_price` defaults to the list price on the day of posting; `ends_on` is included."""
+    """A new recurring charge.
+
+    `unit_price` defaults to the list price on the day of posting; `ends_on` is included.
+    """
 
     id: Key
     description: str
@@ -89,7 +97,10 @@ class NewRecurringCharge(_RecurringNeeds, total=False):
 
 
 class RecurringChanges(TypedDict, total=False):
-    """The changed fields. `id` is the id of the recurring charge that replaces the current one."""
+    """The changed fields.
+
+    `id` is the id of the recurring charge that replaces the current one.
+    """
 
     id: Key
     reason: str
@@ -204,7 +215,10 @@ class RunScope(_RunNeeds, total=False):
 
 
 class NewRun(RunScope, total=False):
-    """A new billing run. `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since."""
+    """A new billing run.
+
+    `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since.
+    """
 
     id: Key
     confirmed: str
@@ -268,7 +282,10 @@ class _PaymentNeeds(TypedDict):
 
 
 class NewPayment(_PaymentNeeds, total=False):
-    """A new payment. `allocate` is “oldest” for the oldest invoices, a list of invoices and amounts, or an empty list."""
+    """A new payment.
+
+    `allocate` is “oldest” for the oldest invoices, a list of invoices and amounts, or an empty list.
+    """
 
     id: Key
     currency: str
@@ -289,7 +306,10 @@ class PaymentFilter(TypedDict, total=False):
 
 
 class AuditFilter(TypedDict, total=False):
-    """Filters of audit events. `object` is an id, `actor` a name or id; `from_` and `to` are days, both included."""
+    """Filters of audit events.
+
+    `object` is an id, `actor` a name or id; `from_` and `to` are days, both included.
+    """
 
     object: Key
     actor: str

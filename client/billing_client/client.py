@@ -33,7 +33,9 @@ BASE = "/api/v1"
 
 
 class Client:
-    """A client for one billing server. Threads may share it; create it after a fork, not before.
+    """A client for one billing server.
+
+    Threads may share it; create it after a fork, not before.
 
     `base_url` and `token` default to the variables BILLING_URL and BILLING_TOKEN. Certificates are always verified, with the
     authorities of the system or of the file `ca_certs`. Plain http is accepted for this machine; for other hosts set `allow_http`
@@ -102,7 +104,10 @@ def _setting(value: str | None, name: str, variable: str, example: str) -> str:
 
 
 def _base(url: str, allow_http: bool) -> str:
-    """Return the address after its checks. Errors do not repeat an address that may contain a password."""
+    """Return the address after its checks.
+
+    Errors do not repeat an address that may contain a password.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

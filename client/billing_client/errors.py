@@ -1,4 +1,7 @@
-"""The exceptions of the client, all subclasses of BillingError. None contains the token."""
+"""The exceptions of the client, all subclasses of BillingError.
+
+None contains the token.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,10 @@ class NotConfigured(BillingError):
 
 
 class ConnectionFailed(BillingError):
-    """No response, or an incomplete one. Unless `unsent` is true, the server may have processed the call."""
+    """No response, or an incomplete one.
+
+    Unless `unsent` is true, the server may have processed the call.
+    """
 
     worth_retrying = True
 
@@ -140,7 +146,10 @@ class NotFound(Refused):
 
 
 class Conflict(Refused):
-    """409: the call conflicts with stored data. `differs` names the fields that differ from the object with the same id."""
+    """409: the call conflicts with stored data.
+
+    `differs` names the fields that differ from the object with the same id.
+    """
 
 
 class Stale(Refused):
@@ -206,7 +215,10 @@ ERRORS_BY_STATUS: Mapping[int, type[BillingError]] = {
 
 
 def refusal(status: int, problem: Mapping[str, Any], request_id: str | None, retry_after: float | None) -> BillingError:
-    """Return the exception for an error response. `problem` is its problem document, or empty."""
+    """Return the exception for an error response.
+
+    `problem` is its problem document, or empty.
+    """
     kind = ERRORS_BY_STATUS.get(status) or (Refused if status < 500 else ServerFailed)
     errors = tuple(_field_error(error) for error in problem.get("errors", ()))
     error = kind(

@@ -55,7 +55,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class Request:
-    """A call with its URL and body. `id` is the id of the object that it creates or changes."""
+    """A call with its URL and body.
+
+    `id` is the id of the object that it creates or changes.
+    """
 
     call: Call
     url: str
@@ -85,7 +88,9 @@ class RetryTimer:
         return self._end - monotonic()
 
     def pause(self, error: BillingError) -> None:
-        """Sleep before the next attempt. Raises the error if the call may not be repeated or the deadline would pass.
+        """Sleep before the next attempt.
+
+        Raises the error if the call may not be repeated or the deadline would pass.
 
         The pause doubles each time. Half of it is random, so that many clients do not repeat their calls at the same moment.
         `Retry-After` replaces the fixed half.
@@ -170,7 +175,10 @@ class Transport:
 
 
 def _read(response: BaseHTTPResponse, timer: RetryTimer) -> bytes:
-    """Return the complete body. The deadline also applies to a server that sends it slowly."""
+    """Return the complete body.
+
+    The deadline also applies to a server that sends it slowly.
+    """
     parts: list[bytes] = []
     while True:
         part = response.read1(CHUNK)
@@ -217,7 +225,10 @@ def _problem(content: bytes) -> Mapping[str, Any]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of `Retry-After`, a number or a date. A date is compared with the server's clock."""
+    """Return the seconds of `Retry-After`, a number or a date.
+
+    A date is compared with the server's clock.
+    """
     value = headers.get("Retry-After", "").strip()
     if not value:
         return None

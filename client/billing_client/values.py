@@ -23,7 +23,10 @@ _MAX_DIGITS = 100
 
 
 def to_json(content: object) -> bytes:
-    """Return the content as JSON. Raises TypeError with the location of a float or of a type that JSON does not have."""
+    """Return the content as JSON.
+
+    Raises TypeError with the location of a float or of a type that JSON does not have.
+    """
     return json.dumps(_plain(content, ""), ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -58,7 +61,10 @@ def _text(value: object, location: str) -> str:
 
 
 def to_query(parameters: Mapping[str, object]) -> str:
-    """Return the query string. Parameters with the value None are omitted. `from_` is sent as `from`."""
+    """Return the query string.
+
+    Parameters with the value None are omitted. `from_` is sent as `from`.
+    """
     plain = {name.rstrip("_"): _plain(value, f"/{name}") for name, value in parameters.items() if value is not None}
     return urlencode({name: str(value).lower() if isinstance(value, bool) else value for name, value in plain.items()})
 
@@ -72,7 +78,9 @@ def from_json(content: bytes) -> Any:
 
 
 def from_content(kind: type[T], content: Any) -> T:
-    """Return a dataclass instance of an object. Unknown fields are ignored: a later server may send more.
+    """Return a dataclass instance of an object.
+
+    Unknown fields are ignored: a later server may send more.
 
     Raises UnexpectedAnswer if a field is missing or has another type.
     """

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Post usage from a CSV file as charges. You can stop the script and run it again: each row is charged once.
+"""Post usage from a CSV file as charges.
+
+You can stop the script and run it again: each row is charged once.
 
     export BILLING_URL=https://billing.example.com BILLING_TOKEN=bil_…
     post_charges.py usage.csv                        # or: meter | post_charges.py

@@ -143,7 +143,10 @@ def _store(
 def _build_documents(
     session: Session, run: BillingRun, billed: Sequence[BilledItem], now: datetime
 ) -> list[DocumentRows]:
-    """Return the rows of the documents. Those that the run issues get the fields of seller and customer with their number."""
+    """Return the rows of the documents.
+
+    Those that the run issues get the fields of seller and customer with their number.
+    """
     if not billed:
         return []
     ids = new_ids(now)

@@ -135,7 +135,10 @@ def _insert(
     streams: Sequence[tuple[PostingResult, Iterator[Row]]],
     context: PostingContext,
 ) -> None:
-    """Insert events and charges and update the accounts' totals; a few charges take one statement."""
+    """Insert events and charges and update the accounts' totals.
+
+    A few charges take one statement.
+    """
     keys = {(charge.customer_id, charge.currency) for charge, *_ in new}
     open_accounts(session, keys - context.accounts.keys())
     totals = AccountTotals()

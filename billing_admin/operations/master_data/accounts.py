@@ -64,7 +64,10 @@ def lock_accounts(session: Session, keys: Sequence[AccountKey]) -> None:
 
 
 def lock_and_read_accounts(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, Any]:
-    """Lock accounts, with all others of their customers. Returns pending totals by key."""
+    """Lock accounts, with all others of their customers.
+
+    Returns pending totals by key.
+    """
     rows = session.connection().execute(_LOCK_ACCOUNTS, {"ids": {customer_id for customer_id, _ in keys}})
     requested = set(keys)
     return {key: row for row in rows if (key := (row.customer_id, row.currency)) in requested}

@@ -40,7 +40,10 @@ from billing_admin.queries.master_data.tax_rates import percent_by_day
 
 @dataclass(frozen=True, slots=True)
 class BillingScope:
-    """The charges to bill: up to a day; optionally of some customers, in one currency, or with some ids."""
+    """The charges to bill: up to a day, and all that the other fields allow.
+
+    `None` allows all customers, currencies or ids.
+    """
 
     through: date
     customer_ids: Collection[UUID] | None = None
@@ -217,7 +220,9 @@ def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
 
 
 def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID]) -> Select[Any]:
-    """Sum the charges due by service, unit price and tax; the columns are those of `_GroupSums`.
+    """Sum the charges due by service, unit price and tax.
+
+    The columns are those of `_GroupSums`.
 
     A charge without a service, or of a service in `separate`, forms a group of its own.
     """

@@ -104,7 +104,10 @@ def left_out_of_run(session: Session, run_id: UUID) -> list[LeftOut]:
 
 
 def run_totals(session: Session, run_ids: Collection[UUID]) -> Mapping[UUID | None, list[CurrencyTotal]]:
-    """Return the sums per currency of each run's documents; an empty list if it made none."""
+    """Return the sums per currency of each run's documents.
+
+    The list is empty if the run made none.
+    """
     sums = (func.sum(amount) for amount in (Invoice.net, Invoice.tax, Invoice.total))
     query = (
         select(Invoice.run_id, Invoice.currency, func.count(), *sums)

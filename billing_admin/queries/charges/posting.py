@@ -96,7 +96,10 @@ def _add_customer(context: PostingContext, row: _ContextRow) -> None:
 
 
 def _add_service(context: PostingContext, row: _ContextRow) -> None:
-    """Add a service with the price of one currency; earlier rows may have added its other prices."""
+    """Add a service with the price of one currency.
+
+    Earlier rows may have added its other prices.
+    """
     prices, inclusive = dict[str, Decimal](), set[str]()
     if service := context.services.get(row.id):
         prices, inclusive = dict(service.prices), set(service.inclusive)
@@ -110,7 +113,10 @@ def _add_service(context: PostingContext, row: _ContextRow) -> None:
 
 
 def _look_up_few(session: Session, specs: Sequence[ChargeSpec], skip_locked: bool) -> Rows:
-    """Look each name up by itself; places without a name are NULL, which matches nothing."""
+    """Look each name up by itself.
+
+    Places without a name are NULL, which matches nothing.
+    """
     customers = list(dict.fromkeys(spec.customer for spec in specs))
     services = list(dict.fromkeys(spec.service for spec in specs if spec.service is not None))
     charges = list(dict.fromkeys(spec.id for spec in specs if spec.id is not None))
@@ -138,7 +144,10 @@ def _look_up_many(session: Session, specs: Sequence[ChargeSpec], skip_locked: bo
 
 
 def load_recent(session: Session, fingerprints: Collection[int], now: datetime) -> dict[int, UUID]:
-    """Return the earliest charge of the last 24 hours by fingerprint; cancelled charges do not count."""
+    """Return the earliest charge of the last 24 hours by fingerprint.
+
+    Cancelled charges do not count.
+    """
     since = duplicate_window_start(now)
     parameters: dict[str, Any] = {"yesterday": since.date(), "today": now.astimezone(UTC).date()}
     if len(fingerprints) <= MAX_NUMBERED:

@@ -54,7 +54,10 @@ def recurring_charges(session: Session, filters: RecurringFilter) -> Select[Any]
 
 
 def _in_state(state: str, today: date) -> ColumnElement[bool]:
-    """Return the condition for a state, as `Schedule.state` computes it; a test compares the two."""
+    """Return the condition for a state, as `Schedule.state` computes it.
+
+    A test compares the two.
+    """
     ended = RecurringCharge.ends_on.is_not(None) & (RecurringCharge.ends_on < today)
     paused = RecurringCharge.paused_on.is_not(None)
     return ended if state == "ended" else ~ended & (paused if state == "paused" else ~paused)

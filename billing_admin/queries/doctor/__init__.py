@@ -25,7 +25,9 @@ MAX_ROWS = 1000
 
 
 def run_checks(session: Session, now: datetime | None = None) -> list[Result]:
-    """Check every rule in one snapshot of the data; return a result per rule, in order.
+    """Check every rule in one snapshot of the data.
+
+    Return a result per rule, in order.
 
     Dates after `now`, by default the current time, are in the future.
     """

@@ -47,7 +47,10 @@ Problems = Callable[[DocumentRows, Row | None], Iterator[str]]
 
 
 def _safely(problems: Problems, document: DocumentRows, before: Row | None) -> Iterator[str]:
-    """Yield the problems of a document; an error of the domain's computation is a problem as well."""
+    """Yield the problems of a document.
+
+    An error of the domain's computation is a problem as well.
+    """
     try:
         yield from problems(document, before)
     except DomainError as error:

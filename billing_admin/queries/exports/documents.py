@@ -109,7 +109,10 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
 
 
 def _payment_status(open_amount: ColumnElement[int], today: date) -> ColumnElement[str | None]:
-    """Return the column that equals `domain.lifecycle.payment_status`; a test compares the two."""
+    """Return the column that equals `domain.lifecycle.payment_status`.
+
+    A test compares the two.
+    """
     return case(
         (or_(Invoice.status != "issued", Invoice.kind != "invoice"), null()),
         (and_(open_amount <= 0, Invoice.credited != 0, Invoice.paid == 0), "credited"),

@@ -28,7 +28,10 @@ from billing_admin.models import Invoice, InvoiceLine, InvoiceTax
 
 @dataclass(frozen=True, slots=True)
 class CreditSpec:
-    """A request to credit an invoice: net amounts by line, or one amount with tax; in major units."""
+    """A request to credit an invoice: net amounts by line, or one amount with tax.
+
+    Amounts are in major units.
+    """
 
     reason: str
     amount: Decimal | None = None

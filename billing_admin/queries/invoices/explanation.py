@@ -39,7 +39,10 @@ def load_explanation(session: Session, invoice: Invoice) -> Explanation:
 
 
 def _sums(session: Session, invoice: Invoice) -> dict[UUID, Decimal]:
-    """Return the exact sum of each line's charges; `voided_charges` holds those of a void invoice."""
+    """Return the exact sum of each line's charges.
+
+    `voided_charges` holds those of a void invoice.
+    """
     of_invoice = InvoiceLine.invoice_id == invoice.id
     if invoice.status == "void":
         query = (

@@ -145,7 +145,10 @@ def invoice_sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
 
 
 def count_by_state(session: Session, filters: InvoiceFilter) -> dict[str, int]:
-    """Count the invoices that match the rest of the filter, by state; the empty state counts all."""
+    """Count the invoices that match the rest of the filter, by state.
+
+    The empty state counts all.
+    """
     without_status = conditions(session, replace(filters, status=""))
     columns = [func.count().filter(_state(state, filters.today)) for state in STATES]
     row = session.execute(select(func.count(), *columns).where(*without_status)).one()

@@ -81,7 +81,10 @@ def _next_number(settings: Organisation, series: NumberSeries) -> str:
 
 
 def current_series(kind: str, year: int) -> Select[NumberSeries]:
-    """Select the current series of a kind and year; there is none before the first number."""
+    """Select the current series of a kind and year.
+
+    There is none before the first number.
+    """
     of_year = select(NumberSeries).where(NumberSeries.kind == kind, NumberSeries.year == year)
     return of_year.order_by(NumberSeries.part.desc()).limit(1)
 

@@ -75,7 +75,10 @@ class UnbilledAmounts:
 
 
 def unbilled_by_customer(session: Session, customer_ids: Sequence[UUID]) -> dict[UUID, list[UnbilledAmounts]]:
-    """Return the unbilled amounts of customers, per currency; accounts without any are omitted."""
+    """Return the unbilled amounts of customers, per currency.
+
+    Accounts without any are omitted.
+    """
     query = select(Account).where(
         is_any_of(Account.customer_id, customer_ids),
         (Account.pending_charges > 0) | (Account.held_charges > 0),

@@ -22,7 +22,10 @@ class UnissuedCounts:
 
 
 def count_unissued(session: Session, through: date) -> UnissuedCounts:
-    """Count drafts and unbilled charges up to a day; their documents would be dated after the lock."""
+    """Count drafts and unbilled charges up to a day.
+
+    Their documents would be dated after the lock.
+    """
     drafts = select(func.count()).where(Invoice.status == "draft", Invoice.period_from <= through)
     unbilled = select(func.count()).where(is_unbilled(), Charge.incurred_on <= through)
     return UnissuedCounts(session.scalar(drafts) or 0, session.scalar(unbilled) or 0)

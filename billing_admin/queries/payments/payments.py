@@ -25,7 +25,10 @@ def is_open() -> ColumnElement[bool]:
 
 
 def open_invoices(session: Session, customer_id: UUID, currency: str, also: Sequence[UUID] = ()) -> Sequence[Record]:
-    """Return a customer's open invoices in a currency, and those with ids in `also`; oldest due first."""
+    """Return a customer's open invoices in a currency, and those with ids in `also`.
+
+    Oldest due first.
+    """
     condition = or_(is_open(), is_any_of(Invoice.id, also)) if also else is_open()
     query = select(Invoice.__table__).where(Invoice.customer_id == customer_id, Invoice.currency == currency, condition)
     return session.execute(query.order_by(Invoice.due_date, Invoice.number)).all()
@@ -182,7 +185,10 @@ def payments_with_same_reference(session: Session, payment_ids: Sequence[UUID]) 
 
 
 def payment_ids_with_reference(session: Session, customer_id: UUID, reference: str, except_id: UUID) -> list[UUID]:
-    """Return unreversed payments of a customer with a reference, except one; none for an empty reference."""
+    """Return unreversed payments of a customer with a reference, except one.
+
+    None for an empty reference.
+    """
     has_reference = (Payment.customer_id == customer_id, Payment.reference == reference, Payment.reference != "")
     query = select(Payment.id).where(*has_reference, Payment.status == "recorded", Payment.id != except_id)
     return list(session.scalars(query.order_by(Payment.created_at, Payment.id)))

@@ -36,7 +36,9 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 def positions(
     session: Session, today: date, as_of: date | None = None, customer_ids: Sequence[UUID] | None = None
 ) -> dict[AccountKey, Position]:
-    """Return the positions of customers, or of all; accounts without any booking are omitted.
+    """Return the positions of customers, or of all.
+
+    Accounts without any booking are omitted.
 
     With `as_of`, only bookings up to that day count, aged on that day. Without it all bookings count,
     aged today.

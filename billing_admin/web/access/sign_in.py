@@ -1,4 +1,7 @@
-"""Signing in and out. A form sent after its session expired is kept and can be sent again."""
+"""Signing in and out.
+
+A form sent after its session expired is kept and can be sent again.
+"""
 
 import json
 from http import HTTPStatus
@@ -40,7 +43,10 @@ class AccountEmailField(TextField):
 
 
 class SignInForm(Form):
-    """E-mail address and password; `saved_form` holds a form sent after its session expired."""
+    """E-mail address and password.
+
+    `saved_form` holds a form sent after its session expired.
+    """
 
     email = AccountEmailField(
         "E-mail address", blank_message="Enter your e-mail address.", max_length=LONGEST_EMAIL, widget=EmailInput()
@@ -86,7 +92,9 @@ def sign_in_url(next_url: str) -> str:
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
-    """Return the sign-in page; it keeps the fields of a form that was sent after its session expired.
+    """Return the sign-in page.
+
+    It keeps the fields of a form that was sent after its session expired.
 
     The body of any other request is not read. Files are not kept.
     """

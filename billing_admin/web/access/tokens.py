@@ -30,7 +30,10 @@ pages = page_blueprint("tokens", __name__, "/tokens", write=WRITE, read=WRITE)
 
 
 class TokenForm(Form):
-    """Name, scopes and lifetime of a new token; `id` prevents a second token on a double click."""
+    """Name, scopes and lifetime of a new token.
+
+    `id` prevents a second token on a double click.
+    """
 
     id = NewIdField()
     name = TextField("Name", blank_message="Enter a name for the token, such as nightly import.", max_length=100)

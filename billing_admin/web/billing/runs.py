@@ -150,7 +150,10 @@ def _spec_from_url(id: UUID | None = None, digest: str | None = None) -> RunSpec
 
 @pages.get("/preview")
 def preview() -> ResponseReturnValue:
-    """Show the documents that a run would make, and what it would leave out and why. Writes nothing."""
+    """Show the documents that a run would make, and what it would leave out and why.
+
+    Writes nothing.
+    """
     spec = _spec_from_url()
     if spec is None:
         return redirect(url_for("billing_runs.new"), 303)
@@ -159,7 +162,10 @@ def preview() -> ResponseReturnValue:
 
 @pages.post("/preview", provide_automatic_options=False)  # `preview` answers OPTIONS at this URL
 def confirm() -> ResponseReturnValue:
-    """Start the run if its preview is still the one that was shown; otherwise show the new preview."""
+    """Start the run if its preview is still the one that was shown.
+
+    Otherwise show the new preview.
+    """
     form = ConfirmForm()
     spec = _spec_from_url(form.id.data, form.digest.data or "")
     if spec is None:

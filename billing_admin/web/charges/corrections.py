@@ -46,7 +46,10 @@ class CorrectForm(Form):
     reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)
 
     def fields(self) -> dict[str, Any]:
-        """Return the values of the replacement; without a unit price or amount, the price of the charge stays."""
+        """Return the values of the replacement.
+
+        Without a unit price or amount, the price of the charge stays.
+        """
         prices = {name: self[name].data for name in ("unit_price", "amount") if self[name].data is not None}
         return prices | {
             "customer": self.customer.data,

@@ -29,7 +29,10 @@ pages = page_blueprint("duplicates", __name__, "/charges/duplicates", write=WRIT
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision about likely duplicates, with its texts; `reason_message` is shown if its reason is missing."""
+    """A decision about likely duplicates, with its texts.
+
+    `reason_message` is shown if its reason is missing.
+    """
 
     operation: Any
     verb: str

@@ -1,4 +1,7 @@
-"""Add many charges in a grid, into which cells of a spreadsheet can be pasted. All rows are saved, or none."""
+"""Add many charges in a grid, into which cells of a spreadsheet can be pasted.
+
+All rows are saved, or none.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -128,7 +131,10 @@ def _add_rows(form: GridForm, count: int) -> None:
 
 
 def _distribute_lines(form: GridForm, pasted: str) -> None:
-    """Put the pasted lines into the blank rows, in order; lines that do not fit stay in the field."""
+    """Put the pasted lines into the blank rows, in order.
+
+    Lines that do not fit stay in the field.
+    """
     lines = [list(map(_one_line, cells)) for cells in parse_rows(pasted)]
     lines = [cells for cells in lines if any(cells)]
     blank = [entry.form for entry in form.rows if entry.form.is_blank]
@@ -250,7 +256,10 @@ def _find_service(typed: str, catalogue: Sequence[Service]) -> str:
 
 
 def _add_problem(row: RowForm, problem: Problem) -> None:
-    """Add a problem to its field. A row whose id belongs to another saved charge gets a new id."""
+    """Add a problem to its field.
+
+    A row whose id belongs to another saved charge gets a new id.
+    """
     fields = {field.short_name: field for field in row.columns}
     name = str(problem.field[-1]) if problem.field else ""
     field, message = fields.get(FIELD_NAMES.get(name, name), row.service), problem.message

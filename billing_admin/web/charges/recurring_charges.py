@@ -49,7 +49,10 @@ pages = page_blueprint("recurring_charges", __name__, "/recurring-charges", writ
 
 
 class TermsForm(Form):
-    """The terms of a recurring charge; `id` is the id of the one that the form creates."""
+    """The terms of a recurring charge.
+
+    `id` is the id of the one that the form creates.
+    """
 
     id = NewIdField()
     service = SelectField("Service", default="")
@@ -191,7 +194,10 @@ def _spec(form: NewForm) -> RecurringChargeSpec:
 
 @pages.route("/<uuid:id>/change", methods=["GET", "POST"])
 def change(id: UUID) -> ResponseReturnValue:
-    """End a recurring charge and let another follow from a day on; a period that is cut is split by days."""
+    """End a recurring charge and let another follow from a day on.
+
+    A period that is cut is split by days.
+    """
     session = db.session()
     row, catalogue = queries.recurring_charge(session, id), services.service_choices(session)
     form = _change_form(row, catalogue)
@@ -270,7 +276,10 @@ def _apply(session: Session, operation: Any, id: UUID, days: Sequence[date], rea
 
 
 def _last_day(row: Any) -> date:
-    """Return the day before the next charge, so that no period is split; without a next one, today or the first day."""
+    """Return the day before the next charge, so that no period is split.
+
+    Without a next one, today or the first day.
+    """
     next_charges = queries.upcoming_charges(row, 1)
     return (
         next_charges[0].period_from - DAY

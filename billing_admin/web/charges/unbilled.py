@@ -45,7 +45,10 @@ pages = page_blueprint("unbilled", __name__, "/unbilled", write=WRITE)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action on selected charges and its texts; `applies_to` is the status of the charges that it changes, "" for all."""
+    """An action on selected charges and its texts.
+
+    `applies_to` is the status of the charges that it changes, "" for all.
+    """
 
     operation: Any
     applies_to: str
@@ -171,7 +174,10 @@ def change_status(customer_id: UUID, currency: str, action: str) -> ResponseRetu
 
 
 def _selected_charges(selection: queries.UnbilledSelection, choice: Action) -> queries.UnbilledSelection:
-    """Return the selected charges to which the action applies; all of the account if all were selected."""
+    """Return the selected charges to which the action applies.
+
+    All of the account if all were selected.
+    """
     applicable = replace(selection, status=choice.applies_to or selection.status)
     if request.form.get("all") == "1":
         return applicable
@@ -191,7 +197,10 @@ def _apply(
     actor: Actor,
     at: datetime,
 ) -> int:
-    """Change the charges if they are still those that were shown; return how many were changed."""
+    """Change the charges if they are still those that were shown.
+
+    Return how many were changed.
+    """
     count, amount = queries.selected_sum(session, selection)
     if not count:
         return 0

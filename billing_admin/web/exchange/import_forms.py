@@ -28,7 +28,10 @@ class FileFormatForm(Form):
 
 
 class MappingForm(FileFormatForm):
-    """Number and date formats; `mapping_form` adds a field for each column of the file."""
+    """Number and date formats.
+
+    `mapping_form` adds a field for each column of the file.
+    """
 
     decimal = SelectField("Numbers", choices={"point": "Decimal point: 1234.50", "comma": "Decimal comma: 1234,50"})
     days = SelectField("Dates", choices={"iso": "2026-12-31", "day_first": "Day first: 31.12.2026 or 31/12/2026"})

@@ -1,4 +1,7 @@
-"""Imports: upload a file, map its columns, check it, and import it. Each step has its own URL."""
+"""Imports: upload a file, map its columns, check it, and import it.
+
+Each step has its own URL.
+"""
 
 import io
 from dataclasses import replace
@@ -265,7 +268,10 @@ def start(kind: str, id: UUID) -> ResponseReturnValue:
 
 
 def _load_import(kind: str, id: UUID) -> Import:
-    """Return the import. Raises NotFound for another kind: the guard checked only this one."""
+    """Return the import.
+
+    Raises NotFound for another kind: the guard checked only this one.
+    """
     file_import = queries.import_by_id(db.session(), id)
     if file_import.kind != kind:
         raise NotFound("unknown_import", f"There is no import of {kind} {id}.", "id")

@@ -56,7 +56,10 @@ for _key, _label in LABELS.items():
 
 
 def _read_journal_request(format: str = "hledger") -> JournalRequest:
-    """Return the journal that the URL names. Raises Invalid if the first day is after the last."""
+    """Return the journal that the URL names.
+
+    Raises Invalid if the first day is after the last.
+    """
     return JournalRequest(
         Period(strict_day_param("from"), strict_day_param("to")), format, text_param("opening") == "1"
     )

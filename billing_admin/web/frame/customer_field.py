@@ -78,7 +78,10 @@ class CustomerOptions:
 
 
 def customer_options(field: CustomerField) -> CustomerOptions:
-    """Return the first customers by name; the currencies include that of the customer already chosen."""
+    """Return the first customers by name.
+
+    The currencies include that of the customer already chosen.
+    """
     rows = customers.customer_choices(db.session(), MAX_OPTIONS)  # (reference, name, currency)
     currencies = {reference: currency for reference, _, currency in rows}
     if field.currency:

@@ -37,7 +37,9 @@ class FieldConflict:
 
 
 def find_conflicts(form: Form, saved: Form, version: int) -> list[FieldConflict]:
-    """Return the fields that differ from the values that another person saved; empty if the form is current.
+    """Return the fields that differ from the values that another person saved.
+
+    Empty if the form is current.
 
     The form gets the new version: submitting it again replaces the saved values.
     """
@@ -57,7 +59,10 @@ def _values_by_label(form: Form) -> Mapping[str, str]:
 
 
 def _display_value_in_row(field: Field) -> str:
-    """Return a field of a row; a ticked box is named by its label, since a row shows no labels."""
+    """Return a field of a row.
+
+    A ticked box is named by its label, since a row shows no labels.
+    """
     if isinstance(field, BooleanField):
         return field.label.text.lower() if field.data else ""
     return _display_value(field)

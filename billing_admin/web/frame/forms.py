@@ -56,7 +56,10 @@ class Form(FlaskForm):  # type: ignore[misc]  # published without types
             return _Messages()
 
     def expect_currency(self, currency: str) -> None:
-        """Accept amounts in this currency only. Call it before validation; see `AmountField.currency`."""
+        """Accept amounts in this currency only.
+
+        Call it before validation; see `AmountField.currency`.
+        """
         for field in self:
             if isinstance(field, AmountField):
                 field.currency = currency
@@ -78,7 +81,10 @@ class ParsedField(Field):
         self.flags.optional = blank_message is None
 
     def process_formdata(self, valuelist: Sequence[Any]) -> None:
-        """Parse the first value, unless it is too long; the message of Invalid becomes the field's error."""
+        """Parse the first value, unless it is too long.
+
+        The message of Invalid becomes the field's error.
+        """
         typed = self.trim(str(valuelist[0]) if valuelist else "")
         self.data = self.blank
         if typed:
@@ -118,7 +124,10 @@ class TextField(ParsedField):
     blank = ""
 
     def parse(self, typed: str) -> str:
-        """Return the text, checked as stored text; the operation checks new text more strictly."""
+        """Return the text, checked as stored text.
+
+        The operation checks new text more strictly.
+        """
         return check_text(typed, longest=self.max_length, stored=True)
 
 
@@ -132,7 +141,10 @@ class MultilineField(TextField):
         return super().trim(typed).replace("\r\n", "\n").replace("\r", "\n")
 
     def parse(self, typed: str) -> str:
-        """Return the text, checked as stored text; the operation checks new text more strictly."""
+        """Return the text, checked as stored text.
+
+        The operation checks new text more strictly.
+        """
         return check_text(typed, longest=self.max_length, lines=True, stored=True)
 
 
@@ -161,7 +173,9 @@ class PasswordField(ParsedField):
 
 
 class ExactField(ParsedField):
-    """An exact decimal without a currency, such as a quantity. It may be typed with thousands separators.
+    """An exact decimal without a currency, such as a quantity.
+
+    It may be typed with thousands separators.
 
     `data` is None until the form is validated, so that no amount is used before its currency is checked.
     """
@@ -179,7 +193,10 @@ class ExactField(ParsedField):
         self.typed = parse_amount(typed)
 
     def pre_validate(self, _form: object) -> None:
-        """Set `data` to the number; a currency that does not belong to the field is refused."""
+        """Set `data` to the number.
+
+        A currency that does not belong to the field is refused.
+        """
         if self.typed is not None:
             try:
                 self.data = self.number(self.typed)
@@ -200,7 +217,9 @@ class ExactField(ParsedField):
 
 
 class AmountField(ExactField):
-    """An amount in `currency`, which may be typed with the currency's sign or code; see `Form.expect_currency`.
+    """An amount in `currency`, which may be typed with the currency's sign or code.
+
+    See `Form.expect_currency`.
 
     While `currency` is None, signs and codes are refused. While it is "", another field must name the currency first and
     `data` stays None.
@@ -286,7 +305,10 @@ def add_errors(form: Form, error: DomainError, names: Mapping[str, str] | None =
 
 
 class errors_on:  # noqa: N801 - used like a function: `with errors_on(form):`
-    """Add errors that an operation raises inside the block to the form; the view then shows the form again."""
+    """Add errors that an operation raises inside the block to the form.
+
+    The view then shows the form again.
+    """
 
     def __init__(self, form: Form, names: Mapping[str, str] | None = None) -> None:
         self.form, self.names = form, names

@@ -40,7 +40,10 @@ def init_guard(app: Flask) -> None:
 
 
 def is_public(endpoint: str) -> bool:
-    """Return whether the page needs no sign-in. The API authenticates requests by token itself."""
+    """Return whether the page needs no sign-in.
+
+    The API authenticates requests by token itself.
+    """
     return endpoint in PUBLIC_ENDPOINTS or is_api(endpoint)
 
 

@@ -35,7 +35,10 @@ class RateLike(Protocol):
 
 
 def invoice_state(invoice: Receivable, today: date) -> str:
-    """Return the invoice's label: draft, void or its payment state; `part credited` if only credit notes reduced it."""
+    """Return the invoice's label: draft, void or its payment state.
+
+    `part credited` if only credit notes reduced it.
+    """
     state = payment_status(invoice, today) or invoice.status
     return "part credited" if state == "part_paid" and not invoice.paid else state.replace("_", " ")
 

@@ -37,7 +37,9 @@ def text_param(name: str) -> str:
 
 
 def name_params(*parameters: str) -> list[str]:
-    """Return every value of repeated parameters; each value is one name, commas included.
+    """Return every value of repeated parameters.
+
+    Each value is one name, commas included.
 
     A name that cannot exist is kept: without it, an empty list could mean "all".
     """
@@ -145,5 +147,8 @@ def load_page(query: Any, limit: int = ROWS_PER_PAGE) -> ListPage:
 
 
 def has_permission(permission: str) -> bool:
-    """Return whether the signed-in person has a permission. Pages hide actions that are not permitted."""
+    """Return whether the signed-in person has a permission.
+
+    Pages hide actions that are not permitted.
+    """
     return permission in actor().permissions

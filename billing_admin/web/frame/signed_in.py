@@ -1,4 +1,7 @@
-"""The signed-in person, the organisation and the time of a request; sessions are rows that the server can end."""
+"""The signed-in person, the organisation and the time of a request.
+
+Sessions are rows that the server can end.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,7 +38,10 @@ class SignedInPerson:
     is_anonymous = False
 
     def get_id(self) -> str:
-        """Return the session's random token for Flask-Login's cookie; the person's id is never sent."""
+        """Return the session's random token for Flask-Login's cookie.
+
+        The person's id is never sent.
+        """
         return self.token
 
     def actor(self, request_id: str | None) -> Actor:
@@ -69,7 +75,10 @@ def current_person() -> SignedInPerson | None:
 
 
 def actor() -> Actor:
-    """Return the signed-in person as the actor of this request; only pages behind the guard have one."""
+    """Return the signed-in person as the actor of this request.
+
+    Only pages behind the guard have one.
+    """
     person = current_person()
     if person is None:
         raise RuntimeError("actor() needs a signed-in person: the page must be behind the guard.")
@@ -96,7 +105,10 @@ def current_organisation() -> OrganisationProfile:
 
 
 def begin_session(token: str) -> None:
-    """Begin a session in this browser; an earlier one is cleared, its CSRF token included."""
+    """Begin a session in this browser.
+
+    An earlier one is cleared, its CSRF token included.
+    """
     session.clear()
     person = _load_person(token)
     if person is not None:
@@ -133,6 +145,9 @@ def _load_person(token: str) -> SignedInPerson | None:
 
 
 def _write_if_possible(work: Callable[..., None], *args: object) -> None:
-    """Update the session's row. If the database refuses writes, the person can still read."""
+    """Update the session's row.
+
+    If the database refuses writes, the person can still read.
+    """
     with LogIfUnavailable("session_not_updated"):
         transaction(work, *args)

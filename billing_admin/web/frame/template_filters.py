@@ -78,7 +78,10 @@ def unrounded(minor: Decimal, currency: str) -> str:
 
 
 def approximate(amount: Decimal, currency: str) -> str:
-    """Return a rounded amount, `≈ 57,744.68 EUR`; the exact amount if rounding changes nothing or leaves zero."""
+    """Return a rounded amount, `≈ 57,744.68 EUR`.
+
+    The exact amount if rounding changes nothing or leaves zero.
+    """
     rounded = Money.rounded(amount, currency).decimal
     return (
         f"≈ {format_grouped(rounded)} {currency}" if rounded and rounded != amount else format_exact(amount, currency)

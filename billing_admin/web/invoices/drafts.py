@@ -51,13 +51,19 @@ class DraftForm(Form):
 
 
 class MoveChargesForm(Form):
-    """The version of the draft; the selected charges are sent as tick boxes outside of the form."""
+    """The version of the draft.
+
+    The selected charges are sent as tick boxes outside of the form.
+    """
 
     version = VersionField()
 
 
 class IssueDraftsForm(Form):
-    """Issue date of all drafts; `shown` is a digest of the drafts on the confirmation page."""
+    """Issue date of all drafts.
+
+    `shown` is a digest of the drafts on the confirmation page.
+    """
 
     issue_date = DayField("Issue date", blank_message="Enter the issue date, such as 2026-11-30.")
     shown = HiddenField()

@@ -61,7 +61,10 @@ class CreditLineForm(Form):
 
 
 def _line_fields(max_lines: int = 1) -> Any:
-    """Return the list of lines; a request that sends more than `max_lines` gets no further fields."""
+    """Return the list of lines.
+
+    A request that sends more than `max_lines` gets no further fields.
+    """
     return FieldList(FormField(CreditLineForm), max_entries=max_lines)
 
 
@@ -179,7 +182,10 @@ def _confirmation_page(form: CreditForm, invoice: Invoice, creditable: Creditabl
 
 
 def _credit_as_shown(session: Session, id: UUID, spec: CreditSpec, shown: str, actor: Actor, now: datetime) -> UUID:
-    """Issue the credit note. Raises Conflict if its total is not the one on the confirmation page."""
+    """Issue the credit note.
+
+    Raises Conflict if its total is not the one on the confirmation page.
+    """
     note_id, _ = credit_notes.credit_invoice(session, id, spec, actor, now)
     if str(queries.invoice(session, str(note_id)).total) != shown:
         raise Conflict(

@@ -76,7 +76,10 @@ class CustomerForm(Form):
     notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
 
     def fields(self) -> CustomerFields:
-        """Return the values entered; without a reference the customer gets the next free one."""
+        """Return the values entered.
+
+        Without a reference the customer gets the next free one.
+        """
         fields: CustomerFields = {
             "name": self.name.data,
             "currency": self.currency.data,

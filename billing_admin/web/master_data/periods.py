@@ -21,7 +21,10 @@ MAX_REASON_LENGTH = 500
 
 
 class LockForm(Form):
-    """The last locked day, or blank to unlock; `warned` is the day that a warning was shown for."""
+    """The last locked day, or blank to unlock.
+
+    `warned` is the day that a warning was shown for.
+    """
 
     through = DayField("Lock the books through")
     reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
@@ -30,7 +33,10 @@ class LockForm(Form):
 
 @pages.route("", methods=["GET", "POST"])
 def edit() -> ResponseReturnValue:
-    """Lock or unlock the books; warn once if drafts or charges up to the day are not billed."""
+    """Lock or unlock the books.
+
+    Warn once if drafts or charges up to the day are not billed.
+    """
     session = db.session()
     locked = organisation(session).locked_through
     form = LockForm(through=max(locked or default_cut_off(today()), default_cut_off(today())))

@@ -29,7 +29,10 @@ pages = page_blueprint("tax_rates", __name__, "/settings/tax-rates", write=WRITE
 
 
 class TaxRateForm(Form):
-    """A new tax rate. Its code and category cannot be changed: scripts and invoices refer to them."""
+    """A new tax rate.
+
+    Its code and category cannot be changed: scripts and invoices refer to them.
+    """
 
     code = ReferenceField("Code", blank_message="Enter a code, such as vat-19.")
     name = TextField("Name", blank_message="Enter a name, such as VAT 19%.")

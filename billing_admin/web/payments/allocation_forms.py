@@ -159,7 +159,10 @@ def compute_split(form: Form, account: PaymentAccount) -> PaymentSplit:
 
 
 def check_remainder(form: Form, account: PaymentAccount) -> bool:
-    """Return whether the whole amount is allocated or kept as credit; otherwise set field errors."""
+    """Return whether the whole amount is allocated or kept as credit.
+
+    Otherwise set field errors.
+    """
     remainder = compute_split(form, account).left
     if remainder > 0 and not form.keep.data:
         amount = format_exact(remainder, account.currency)

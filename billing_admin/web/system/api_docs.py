@@ -1,4 +1,7 @@
-"""The API documentation. Trying a call needs a token, since the API does not accept sessions."""
+"""The API documentation.
+
+Trying a call needs a token, since the API does not accept sessions.
+"""
 
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue

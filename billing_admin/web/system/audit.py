@@ -53,7 +53,10 @@ INDEX_ENDPOINTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """An event as the page shows it; `url` is None if the object has no page, or no longer exists."""
+    """An event as the page shows it.
+
+    `url` is None if the object has no page, or no longer exists.
+    """
 
     event: Any
     action: str

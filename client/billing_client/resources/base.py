@@ -34,7 +34,10 @@ class Resource:
         body: Mapping[str, object] = EMPTY,
         etag: str | None = None,
     ) -> T:
-        """Make a call and return its response. `names` fill the placeholders of the path in their order."""
+        """Make a call and return its response.
+
+        `names` fill the placeholders of the path in their order.
+        """
         url = self._url(call, names, query)
         if call.method == "GET":
             return self._read(answer, Request(call, url))

@@ -23,11 +23,17 @@ class BillingRuns(Resource):
     """`client.billing_runs`."""
 
     def create(self, **run: Unpack[NewRun]) -> BillingRun:
-        """Run billing for the pending charges up to a day. With `background`, return before it is done; see `wait`."""
+        """Run billing for the pending charges up to a day.
+
+        With `background`, return before it is done; see `wait`.
+        """
         return self.ask(BillingRun, calls.RUN_CREATE, body=run)
 
     def preview(self, **scope: Unpack[RunScope]) -> Preview:
-        """Return the `documents` that a run would make; nothing is stored. Pass the `digest` to `create` as `confirmed`."""
+        """Return the `documents` that a run would make; nothing is stored.
+
+        Pass the `digest` to `create` as `confirmed`.
+        """
         return self.ask(Preview, calls.RUN_PREVIEW, body={**scope, "dry_run": True})
 
     def wait(self, run: Key, *, seconds: float = 3600.0, every: float = 5.0) -> BillingRun:

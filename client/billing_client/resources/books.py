@@ -23,7 +23,10 @@ class AuditEvents(Resource):
         return self.each(AuditEvent, calls.AUDIT_LIST, filters)
 
     def download(self, path: str | Path, **filters: Unpack[AuditFilter]) -> Download:
-        """Write all matching audit events to a CSV file; `totals` returns its control totals."""
+        """Write all matching audit events to a CSV file.
+
+        `totals` returns its control totals.
+        """
         return self.file(calls.AUDIT_FILE, path=path, query=filters)
 
     def totals(self, **filters: Unpack[AuditFilter]) -> FileTotals:
@@ -51,6 +54,9 @@ class Books(Resource):
         format: Literal["csv", "hledger"] = "hledger",
         opening: bool = False,
     ) -> Download:
-        """Write the double-entry journal of a period to a file; with `opening`, it begins with the opening balances."""
+        """Write the double-entry journal of a period to a file.
+
+        With `opening`, it begins with the opening balances.
+        """
         call = calls.JOURNAL_CSV if format == "csv" else calls.JOURNAL_HLEDGER
         return self.file(call, path=path, query={"from_": from_, "to": to, "opening": 1 if opening else None})

@@ -35,7 +35,10 @@ class Services(Resource):
         return self.ask(Service, calls.SERVICE_UPDATE, read.id, body=changes, etag=read.etag)
 
     def download(self, path: str | Path, **filters: Unpack[ServiceFilter]) -> Download:
-        """Write all matching services with their prices to a CSV file; `totals` returns its control totals."""
+        """Write all matching services with their prices to a CSV file.
+
+        `totals` returns its control totals.
+        """
         return self.file(calls.SERVICE_FILE, path=path, query=filters)
 
     def totals(self, **filters: Unpack[ServiceFilter]) -> FileTotals:

@@ -26,7 +26,10 @@ class Charges(Resource):
     """`client.charges`."""
 
     def create(self, **charge: Unpack[NewCharge]) -> Charge:
-        """Post one charge. Without `id` a new one is made; a repeat with the same id returns the original."""
+        """Post one charge.
+
+        Without `id` a new one is made; a repeat with the same id returns the original.
+        """
         return self.ask(Charge, calls.CHARGE_CREATE, body=charge)
 
     def create_many(
@@ -89,7 +92,10 @@ class Charges(Resource):
         return self.ask(Charge, calls.CHARGE_KEEP, id, body={"reason": reason})
 
     def correct(self, charge: Key, reason: str, **changes: Unpack[ChargeChanges]) -> Charge:
-        """Cancel a charge that is not billed and post its replacement in one step. Return the replacement."""
+        """Cancel a charge that is not billed and post its replacement in one step.
+
+        Return the replacement.
+        """
         return self.ask(Charge, calls.CHARGE_CORRECT, charge, body={"reason": reason, **changes})
 
     def download(self, path: str | Path, **filters: Unpack[ChargeFilter]) -> Download:

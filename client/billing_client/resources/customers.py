@@ -31,7 +31,10 @@ class Customers(Resource):
         return self.ask(Customer, calls.CUSTOMER_GET, customer)
 
     def update(self, read: Customer, **changes: Unpack[CustomerChanges]) -> Customer:
-        """Change a customer that was read with `get`. Raises Stale if it has changed since."""
+        """Change a customer that was read with `get`.
+
+        Raises Stale if it has changed since.
+        """
         return self.ask(Customer, calls.CUSTOMER_UPDATE, read.id, body=changes, etag=read.etag)
 
     def balance(self, customer: str, as_of: Day | None = None) -> Balances:

@@ -46,7 +46,10 @@ class Invoices(Resource):
     def void(
         self, invoice: Key, reason: str, charges: Literal["pending", "cancelled", "billed_again"] = "pending"
     ) -> Invoice:
-        """Void an invoice without payments or credit notes. `charges` is the new state of its charges."""
+        """Void an invoice without payments or credit notes.
+
+        `charges` is the new state of its charges.
+        """
         return self.ask(Invoice, calls.INVOICE_VOID, invoice, body={"reason": reason, "charges": charges})
 
     def credit(self, invoice: Key, reason: str, **credit: Unpack[Credit]) -> Invoice:
@@ -67,7 +70,10 @@ class Invoices(Resource):
         return self.ask(FileTotals, calls.INVOICE_FILE, query={**filters, "totals": 1})
 
     def download_lines(self, path: str | Path, **filters: Unpack[InvoiceFilter]) -> Download:
-        """Write the lines of all matching invoices to a CSV file; `line_totals` returns its control totals."""
+        """Write the lines of all matching invoices to a CSV file.
+
+        `line_totals` returns its control totals.
+        """
         return self.file(calls.INVOICE_LINE_FILE, path=path, query=filters)
 
     def line_totals(self, **filters: Unpack[InvoiceFilter]) -> FileTotals:

@@ -31,7 +31,10 @@ class Payments(Resource):
         return self.ask(Payment, calls.PAYMENT_GET, id)
 
     def allocate(self, id: Key, allocate: Allocate) -> Payment:
-        """Allocate all or part of a payment's unallocated amount. The call is not repeated: it would allocate more."""
+        """Allocate all or part of a payment's unallocated amount.
+
+        The call is not repeated: it would allocate more.
+        """
         return self.ask(Payment, calls.PAYMENT_ALLOCATE, id, body={"allocate": allocate})
 
     def withdraw(self, id: Key, allocation: Key, reason: str = "") -> Payment:
@@ -52,7 +55,10 @@ class Payments(Resource):
         return self.ask(FileTotals, calls.PAYMENT_FILE, query={**filters, "totals": 1})
 
     def download_allocations(self, path: str | Path, **filters: Unpack[PaymentFilter]) -> Download:
-        """Write all matching allocations to a CSV file; `allocation_totals` returns its control totals."""
+        """Write all matching allocations to a CSV file.
+
+        `allocation_totals` returns its control totals.
+        """
         return self.file(calls.ALLOCATION_FILE, path=path, query=filters)
 
     def allocation_totals(self, **filters: Unpack[PaymentFilter]) -> FileTotals:
