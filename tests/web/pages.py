@@ -1,9 +1,10 @@
-"""What the tests of pages look at: text without markup, forms, links, and how many statements a page takes."""
+"""Pages as a reader sees them: text, links, fields and forms, read by an HTML parser."""
 
-import html
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field as member
+from functools import lru_cache
+from html.parser import HTMLParser
 
 from flask import Flask
 from sqlalchemy import event
@@ -11,63 +12,158 @@ from werkzeug.test import TestResponse
 
 from billing_admin.db.engine import db
 
-
-def words(response: TestResponse) -> str:
-    """The text of a page's main part, as it is read."""
-    main = response.text.partition("<main")[2].partition(">")[2].partition("</main>")[0]
-    text = html.unescape(re.sub(r"<[^>]+>", " ", main))
-    return re.sub(r"\s+", " ", text).replace(" ,", ",").replace(" .", ".").strip()
+# Elements without content, which have no end tag.
+VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 
 
-def field(response: TestResponse, name: str) -> str:
-    """The value of an input."""
-    found = re.search(rf'<input[^>]*\bname="{name}"[^>]*>', response.text)
-    assert found, name
-    value = re.search(r'value="([^"]*)"', found[0])
-    return html.unescape(value[1]) if value else ""
+@dataclass
+class Element:
+    """An element of a page: its tag, its attributes, and its content in order."""
+
+    tag: str
+    attributes: dict[str, str]
+    content: list["Element | str"] = member(default_factory=list)
+
+    def elements(self, *tags: str, **attributes: str) -> Iterator["Element"]:
+        """Yield the elements inside with one of these tags (or any) and these attributes, in the order of the page."""
+        for part in self.content:
+            if isinstance(part, Element):
+                if (not tags or part.tag in tags) and attributes.items() <= part.attributes.items():
+                    yield part
+                yield from part.elements(*tags, **attributes)
+
+    def strings(self) -> Iterator[str]:
+        """Yield the text inside in pieces, as tags divide it."""
+        for part in self.content:
+            if isinstance(part, str):
+                yield part
+            else:
+                yield from part.strings()
+
+    def text(self) -> str:
+        """Return the text inside, with spaces for tags and line breaks."""
+        text = " ".join(" ".join(self.strings()).split())
+        return text.replace(" ,", ",").replace(" .", ".")
 
 
-def fields(response: TestResponse, name: str) -> list[str]:
-    """The values of all inputs of a name."""
-    found = re.findall(rf'<input[^>]*\bname="{name}"[^>]*>', response.text)
-    return [html.unescape(re.search(r'value="([^"]*)"', one)[1]) for one in found]  # type: ignore[index]
+Page = TestResponse | Element | str
 
 
-def textarea(response: TestResponse, name: str) -> str:
-    """The text in a textarea."""
-    element = re.search(rf'<textarea[^>]*\bname="{name}"[^>]*>(?:\r\n)?(.*?)</textarea>', response.text, re.DOTALL)
-    assert element, name
-    return html.unescape(element[1]).replace("\r\n", "\n")
+class _Parser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Element("", {})
+        self.open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.open[-1].content.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element, and those inside that were left open, as HTML lets `p`, `li` and `td` be."""
+        for index in range(len(self.open) - 1, 0, -1):
+            if self.open[index].tag == tag:
+                del self.open[index:]
+                return
+
+    def handle_data(self, data: str) -> None:
+        self.open[-1].content.append(data)
 
 
-def link(response: TestResponse, label: str) -> str:
-    """The address of the link of this label."""
-    for href, text in re.findall(r'<a\b[^>]*href="([^"]*)"[^>]*>(.*?)</a>', response.text, re.DOTALL):
-        if re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text)).strip() == label:
-            return html.unescape(href)
+@lru_cache(maxsize=8)
+def _parse(text: str) -> Element:
+    parser = _Parser()
+    parser.feed(text)
+    parser.close()
+    return parser.root
+
+
+def parse(page: Page) -> Element:
+    """Return the tree of a page, or of a piece of HTML."""
+    if isinstance(page, Element):
+        return page
+    return _parse(page if isinstance(page, str) else page.text)
+
+
+def words(page: Page) -> str:
+    """Return the text of a page's main part, as it is read; of a piece of HTML the whole text."""
+    root = parse(page)
+    return next(root.elements("main"), root).text()
+
+
+def field(page: Page, name: str) -> str:
+    """Return the value of the first input of a name."""
+    values = fields(page, name)
+    assert values, name
+    return values[0]
+
+
+def fields(page: Page, name: str) -> list[str]:
+    """Return the values of all inputs of a name."""
+    return [element.attributes.get("value", "") for element in parse(page).elements("input", name=name)]
+
+
+def hidden(page: Page, name: str) -> str:
+    """Return the value of a hidden field."""
+    return next(parse(page).elements("input", type="hidden", name=name)).attributes["value"]
+
+
+def textarea(page: Page, name: str) -> str:
+    """Return the text in a textarea; the line break after its tag does not count."""
+    element = next(parse(page).elements("textarea", name=name))
+    return "".join(element.strings()).replace("\r\n", "\n").removeprefix("\n")
+
+
+def links(page: Page) -> list[tuple[str, str]]:
+    """Return the text and the address of each link."""
+    anchors = (element for element in parse(page).elements("a") if "href" in element.attributes)
+    return [(" ".join("".join(anchor.strings()).split()), anchor.attributes["href"]) for anchor in anchors]
+
+
+def link(page: Page, label: str) -> str:
+    """Return the address of the first link of this label."""
+    for text, address in links(page):
+        if text == label:
+            return address
     raise AssertionError(f"no link “{label}”")
 
 
-def has_link(response: TestResponse, label: str) -> bool:
-    """Whether there is one."""
-    try:
-        return bool(link(response, label))
-    except AssertionError:
-        return False
+def has_link(page: Page, label: str) -> bool:
+    """Return whether a link has this label."""
+    return any(text == label for text, _ in links(page))
+
+
+def action(page: Page, ending: str) -> str:
+    """Return the address of the form whose address ends so."""
+    addresses = [element.attributes.get("action", "") for element in parse(page).elements("form")]
+    return next(address for address in addresses if address.endswith(ending))
+
+
+def has_action(page: Page, ending: str) -> bool:
+    """Return whether the address of a form ends so."""
+    return any(element.attributes.get("action", "").endswith(ending) for element in parse(page).elements("form"))
+
+
+def objects(page: Page, prefix: str) -> list[str]:
+    """Return the ids in the links to objects whose addresses begin so."""
+    ids = [address.removeprefix(prefix) for _, address in links(page) if address.startswith(prefix)]
+    return [id for id in ids if len(id) == 36 and "/" not in id]
 
 
 @contextmanager
 def statements(app: Flask) -> Iterator[list[str]]:
-    """The SQL that is sent meanwhile."""
-    seen: list[str] = []
+    """Yield a list that receives the SQL statements that are sent meanwhile."""
+    sent: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
+    def note(_connection: object, _cursor: object, statement: str, *_details: object) -> None:
+        sent.append(statement)
 
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield seen
+        yield sent
     finally:
         event.remove(engine, "before_cursor_execute", note)

@@ -1,6 +1,5 @@
 """The pages of charges."""
 
-import re
 from datetime import date
 from decimal import Decimal
 from uuid import uuid4
@@ -18,7 +17,7 @@ from billing_admin.web.frame import customer_field, list_params
 from tests.making import MARCH, bill, change_settings, make_customer, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, has_link, link, statements, words
+from tests.web.pages import field, has_link, link, objects, statements, words
 
 
 @pytest.fixture
@@ -282,7 +281,7 @@ def test_pages_keep_the_filter_and_show_each_charge_once(browser: FlaskClient, m
     while True:
         page = browser.get(url)
         assert "6 charges in USD 114.00 USD" in words(page)
-        seen += re.findall('href="/charges/([0-9a-f-]{36})"', page.text)
+        seen += objects(page, "/charges/")
         if not has_link(page, "Older"):
             break
         url = link(page, "Older")

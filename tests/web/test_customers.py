@@ -32,7 +32,8 @@ from tests.making import (
 )
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.reading import fresh, hidden, queries_of, words
+from tests.web.pages import hidden, words
+from tests.web.reading import fresh, queries_of
 
 
 @pytest.fixture(autouse=True)

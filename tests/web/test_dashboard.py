@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from html import unescape
 
 import pytest
 import time_machine
@@ -16,7 +15,8 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.charges import charges
 from tests.making import NOW, bill, change_settings, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import signed_in
-from tests.web.reading import queries_of, words
+from tests.web.pages import has_link, link, parse, words
+from tests.web.reading import queries_of
 
 STEPS = ("/settings/organisation", "/services/new", "/customers/new", "/charges/new")
 
@@ -29,17 +29,10 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 def tile(text: str, label: str) -> tuple[str, list[str], str]:
     """A figure's address, values and note."""
-    found = re.search(
-        rf'<article class="[^"]*">\s*<h2><a href="([^"]*)">{label}</a></h2>(.*?)</article>', text, re.DOTALL
-    )
-    assert found is not None, label
-    values = [words_of(value) for value in re.findall(r'<p class="tile-value">(.*?)</p>', found[2], re.DOTALL)]
-    note = re.search(r'<p class="tile-note">(.*?)</p>', found[2])
-    return unescape(found[1]), values, note[1] if note else ""
-
-
-def words_of(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+    article = next(article for article in parse(text).elements("article") if has_link(article, label))
+    values = [value.text() for value in article.elements("p", **{"class": "tile-value"})]
+    note = next(article.elements("p", **{"class": "tile-note"}), None)
+    return link(article, label), values, note.text() if note else ""
 
 
 def test_empty_installation_is_set_up_in_four_steps(app: Flask, session: Session) -> None:

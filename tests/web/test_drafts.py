@@ -1,6 +1,5 @@
 """Drafts on pages: what they say, what is on them, and issuing them together."""
 
-import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -18,7 +17,7 @@ from billing_admin.operations.invoices import drafts
 from tests.making import NOW, all_invoices, bill, make_customer, make_invoice, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, fields, has_link, link, words
+from tests.web.pages import field, fields, has_link, link, parse, words
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +104,7 @@ def test_refuses_to_empty_a_draft_and_keeps_the_ticks(browser: FlaskClient, draf
     refused = send(browser, at, version=field(page, "version"), id=fields(page, "id"))
     assert refused.status_code == 422
     assert "The draft would have no charges left: discard it instead." in words(refused)
-    assert len(re.findall(r'<input[^>]* name="id"[^>]* checked', refused.text)) == 2
+    assert len(list(parse(refused).elements("input", name="id", checked=""))) == 2
     stale = send(browser, at, version="7", id=fields(page, "id")[:1])
     assert "has been changed by someone else" in words(stale)
 

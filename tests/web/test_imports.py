@@ -1,7 +1,5 @@
 """Imports in the browser: bring a file, map its columns, look at the check, take it in; everything wrong is told, never a 500."""
 
-import re
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -15,7 +13,7 @@ from billing_admin.models import Charge, Customer, Import, StoredFile
 from tests.making import make_customer, make_service
 from tests.people import csrf_token, send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import has_link, link, words
+from tests.web.pages import action, has_action, has_link, link, links, parse, words
 from tests.web.reading import fresh
 
 CHARGES = b"customer,service,quantity,key\nacme,GenericCompute,3,a\nacme,GenericCompute,2.5,b\n"
@@ -48,12 +46,13 @@ def upload(browser: FlaskClient, kind: str, content: bytes, name: str = "file.cs
 
 def mapping(page: TestResponse) -> dict[str, str]:
     """The form of the columns' page as it came."""
-    found = {}
-    for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', page.text, re.DOTALL):
-        chosen = re.search(r'<option selected value="([^"]*)"', options)
-        found[name] = chosen[1] if chosen else ""
-    checked = re.findall(r'type="radio"[^>]*name="([^"]+)"[^>]*value="([^"]+)" checked', page.text)
-    return found | dict(checked)
+    values = {}
+    for choice in parse(page).elements("select"):
+        selected = next(choice.elements("option", selected=""), None)
+        values[choice.attributes["name"]] = selected.attributes["value"] if selected else ""
+    for radio in parse(page).elements("input", type="radio", checked=""):
+        values[radio.attributes["name"]] = radio.attributes["value"]
+    return values
 
 
 def check(browser: FlaskClient, kind: str, content: bytes, **fields: str) -> TestResponse:
@@ -83,9 +82,7 @@ def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: 
     assert "Sum of new rows, USD 13.75 USD" in words(checked)
     assert "Import 2 new charges" in words(checked)
     assert fresh(session, select(Charge)) == []
-    action = re.search(r'action="([^"]+/start)"', checked.text)
-    assert action
-    done = browser.get(send(browser, action[1]).location)
+    done = browser.get(send(browser, action(checked, "/start")).location)
     assert "The totals are exactly those of the check." in words(done)
     assert "New charges 2 2" in words(done)
     assert len(fresh(session, select(Charge))) == 2
@@ -100,24 +97,22 @@ def test_errors_are_shown_and_downloaded(browser: FlaskClient, session: Session)
     assert "150 errors" in text
     assert "The first 100 errors" in text
     assert "2 customer =who There is no customer “=who”." in text
-    assert not re.search(r"/start\"", page.text)
+    assert not has_action(page, "/start")
     file = browser.get(link_to_errors(page))
     assert len(file.text.splitlines()) == 151
     assert "2,customer,'=who,There is no customer “=who”." in file.text
     assert fresh(session, select(Charge)) == []
-    again = send(browser, re.search(r'action="([^"]+/check)"', page.text)[1])  # type: ignore[index]
+    again = send(browser, action(page, "/check"))
     assert "150 errors" in words(browser.get(again.location))
 
 
 def link_to_errors(page: TestResponse) -> str:
-    found = re.search(r'href="([^"]+errors\.csv)"', page.text)
-    assert found
-    return found[1]
+    return next(address for _, address in links(page) if address.endswith("errors.csv"))
 
 
 def test_the_same_file_is_noticed(browser: FlaskClient) -> None:
     page = check(browser, "charges", CHARGES)
-    send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]
+    send(browser, action(page, "/start"))
     brought = upload(browser, "charges", CHARGES)
     assert "This file was already imported" in words(browser.get(brought.location))
     assert "Already stored, unchanged 2" in words(check(browser, "charges", CHARGES))
@@ -167,7 +162,7 @@ def test_what_is_no_table_is_refused_at_once(browser: FlaskClient, content: byte
         said = "line 2 is longer than"
     assert said in words(page)
     assert page.status_code in {200, 422}
-    assert not re.search(r"/start\"", page.text)
+    assert not has_action(page, "/start")
 
 
 def test_a_file_must_be_chosen(browser: FlaskClient) -> None:
@@ -216,7 +211,7 @@ def test_existing_customers_are_changed_by_choice(browser: FlaskClient, session:
     assert "Already stored, changed by the file 1" in words(page)
     fresh_page = browser.get(upload(browser, "customers", content + b"x,X,EUR\n").location)
     assert mapping(fresh_page)["existing"] == "refuse"  # to change things is chosen anew for each file
-    send(browser, re.search(r'action="([^"]+/start)"', page.text)[1])  # type: ignore[index]
+    send(browser, action(page, "/start"))
     assert [one.name for one in fresh(session, select(Customer))] == ["ACME Inc"]
 
 

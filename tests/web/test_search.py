@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import signed_in
 from tests.prepared import prepared
-from tests.web.reading import queries_of, words
+from tests.web.pages import words
+from tests.web.reading import queries_of
 
 
 @pytest.fixture(autouse=True)

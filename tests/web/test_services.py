@@ -21,7 +21,8 @@ from billing_admin.operations.master_data import services as operations
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.reading import fresh, hidden, queries_of, words
+from tests.web.pages import hidden, words
+from tests.web.reading import fresh, queries_of
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ from billing_admin.models import Organisation, TaxRate
 from tests.making import NOW, change_settings, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.reading import fresh, hidden, words
+from tests.web.pages import hidden, words
+from tests.web.reading import fresh
 
 EDIT = "/settings/organisation"
 GOOD = {

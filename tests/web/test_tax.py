@@ -18,8 +18,8 @@ from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import has_link, link, statements
-from tests.web.reading import fresh, words
+from tests.web.pages import has_link, link, statements, words
+from tests.web.reading import fresh
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +167,7 @@ def test_every_number_opens_into_what_it_was_made_of(admin: FlaskClient, mixed: 
     assert "Net of line 1 0.67 USD × × Percentage 19 % = equals Exact amount 0.1273 USD" in text
     assert "Rounded once, half up, to 2 digits 0.13 USD" in text
     assert "Gross of lines 2–3 0.66 USD × × Tax share 19 ÷ 119 = equals Exact amount 0.10537815… USD" in text
-    assert "The net, 0.55 USD , is distributed" in text
+    assert "The net, 0.55 USD, is distributed" in text
     assert "2. b 1 0.333 USD 0.33 USD 0.28 USD without 19 % tax Adds up" in text
     for anchor in ("total", "net", "tax-1", "tax-2", "tax-3", "line-4"):
         assert f'id="{anchor}"' in shown.text

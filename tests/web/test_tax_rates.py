@@ -15,8 +15,8 @@ from billing_admin.models import TaxRate
 from tests.making import NOW, change_tax, make_tax_rate
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import has_link, link
-from tests.web.reading import fresh, hidden, words
+from tests.web.pages import has_link, hidden, link, words
+from tests.web.reading import fresh
 
 TODAY, TOMORROW = "2026-04-02", "2026-04-03"
 

@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
-from html import unescape
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +23,8 @@ from billing_admin.operations.access import tokens as operations
 from tests.making import NOW, make_customer
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.reading import fresh, queries_of, words
+from tests.web.pages import parse, words
+from tests.web.reading import fresh, queries_of
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +63,8 @@ def secret_in(text: str) -> str:
 
 
 def command_in(text: str) -> list[str]:
-    found = re.search(r'data-copy="(curl [^"]*)"', text)
-    assert found is not None
-    return shlex.split(unescape(found[1]))
+    copied = (element.attributes.get("data-copy", "") for element in parse(text).elements())
+    return shlex.split(next(command for command in copied if command.startswith("curl ")))
 
 
 def test_empty(admin: FlaskClient) -> None:

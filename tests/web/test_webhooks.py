@@ -24,7 +24,8 @@ from tests.making import NOW, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.receiver import receiving, status
-from tests.web.reading import fresh, queries_of, words
+from tests.web.pages import words
+from tests.web.reading import fresh, queries_of
 
 URL = "https://hooks.example.com/billing"
 
