@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sort tests into levels; with `--backend sqlite`, leave out those that need PostgreSQL."""
-    mark_levels(items, str(config.rootpath))
+    mark_levels(items, str(config.rootpath), whole_files=not any("::" in argument for argument in config.args))
     if config.option.backend:
         config.hook.pytest_deselected(items=[item for item in items if _needs_postgresql(item)])
         items[:] = [item for item in items if not _needs_postgresql(item)]

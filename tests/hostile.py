@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 from urllib.parse import quote, quote_from_bytes
 
+import pytest
 from werkzeug.test import TestResponse
 
 T = TypeVar("T")
@@ -13,8 +14,12 @@ T = TypeVar("T")
 # The most seconds for a response: of this process's processor, which a busy machine does not change, and by the clock.
 PROCESSOR_SECONDS = 1.0
 CLOCK_SECONDS = 10.0
+# Every place gets each so many of the values. `make test` tries fewer than `make test-deep`, and
 # `HYPOTHESIS_PROFILE=search` sends every value to every place.
-STEP = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 8
+QUICK_STEP, DEEP_STEP = 32, 1 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 8
+shares = pytest.mark.parametrize(
+    "step", [pytest.param(QUICK_STEP, id="few"), pytest.param(DEEP_STEP, id="many", marks=pytest.mark.deep)]
+)
 
 # Text is written as bytes, which need not be UTF-8: addresses and forms have them percent-encoded.
 _ANYWHERE: Final = ("", "\0", "9" * 30, b"\xff\xfe", "ZZZ")
@@ -73,17 +78,19 @@ def values(kind: str) -> list[bytes]:
     return [value if isinstance(value, bytes) else value.encode() for value in (*_VALUES[kind], *_ANYWHERE)]
 
 
-def share(items: Iterable[T], turn: int) -> list[T]:
-    """Return every eighth item: eight turns have all of them. Return all in a deep run.
+def share(items: Iterable[T], turn: int, step: int) -> list[T]:
+    """Return every `step`-th item, at least one: as many turns have all of them.
 
     Places of one kind are read by the same code, so that each value is tried on it either way.
     """
-    return list(items)[turn % STEP :: STEP]
+    chosen = list(items)
+    step = min(step, len(chosen))
+    return chosen[turn % step :: step] if chosen else []
 
 
-def rows(kinds: Mapping[str, str], turn: int) -> Iterator[dict[str, bytes]]:
+def rows(kinds: Mapping[str, str], turn: int, step: int) -> Iterator[dict[str, bytes]]:
     """Yield values for all places at once, until each place, of its kind, has had its share."""
-    columns = {name: share(values(kind), turn + at) for at, (name, kind) in enumerate(kinds.items())}
+    columns = {name: share(values(kind), turn + at, step) for at, (name, kind) in enumerate(kinds.items())}
     for at in range(max(map(len, columns.values()), default=0)):
         yield {name: column[at % len(column)] for name, column in columns.items()}
 

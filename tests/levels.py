@@ -1,12 +1,23 @@
 """Levels of the test suite: every test runs in `make test`, except long campaigns, which `make test-deep` runs as well."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
-# Folders whose subject is text, layout or format; operations, queries, API and faults test both databases each time.
-ONE_DATABASE = ("tests/web/", "tests/cli/", "tests/formats/", "tests/background/")
+T = TypeVar("T")
+
+# Folders whose subject is text, layout, format or HTTP; operations, queries and faults test both databases each time.
+ONE_DATABASE = (
+    "tests/api/",
+    "tests/background/",
+    "tests/cli/",
+    "tests/client/",
+    "tests/formats/",
+    "tests/guards/",
+    "tests/http/",
+    "tests/web/",
+)
 
 
 def rounds(count: int) -> list[Any]:
@@ -14,10 +25,36 @@ def rounds(count: int) -> list[Any]:
     return [0, *(pytest.param(number, marks=pytest.mark.deep) for number in range(1, count))]
 
 
-def mark_levels(items: Iterable[pytest.Item], root: str) -> None:
-    """Mark as deep what repeats a test of text, layout or format on PostgreSQL; `both_databases` keeps it in each run."""
+def samples(every: int) -> pytest.MarkDecorator:
+    """Run a test with `step` = `every`, for `sample`, in each run, and with all items in `make test-deep`."""
+    return pytest.mark.parametrize(
+        "step", [pytest.param(every, id="sample"), pytest.param(1, id="all", marks=pytest.mark.deep)]
+    )
+
+
+def sample(items: Iterable[T], step: int) -> Sequence[T]:
+    """Return every `step`-th item, the first included."""
+    return list(items)[::step]
+
+
+def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = True) -> None:
+    """Mark what belongs into `make test-deep` alone.
+
+    In the folders of ONE_DATABASE that is each test on PostgreSQL, unless it is marked `both_databases`; of a test with
+    `quick_cases` it is each case whose id begins with none of them. With `whole_files`, each must be the begin of an id.
+    """
+    matched: dict[tuple[str, str], bool] = {}
     for item in items:
         place = item.path.as_posix().removeprefix(f"{root}/")
-        backend = getattr(item, "callspec", None) and item.callspec.params.get("backend")  # type: ignore[attr-defined]
+        call = getattr(item, "callspec", None)
+        backend = call and call.params.get("backend")
         if backend == "postgresql" and place.startswith(ONE_DATABASE) and not item.get_closest_marker("both_databases"):
             item.add_marker(pytest.mark.deep)
+        if call and (marker := item.get_closest_marker("quick_cases")):
+            name = item.nodeid.partition("[")[0]
+            for quick in marker.args:
+                matched[name, quick] = matched.get((name, quick), False) or call.id.startswith(quick)
+            if not call.id.startswith(marker.args):
+                item.add_marker(pytest.mark.deep)
+    if whole_files and (wrong := [key for key, is_matched in matched.items() if not is_matched]):
+        raise pytest.UsageError(f"No case begins as `quick_cases` says: {wrong}")

@@ -82,6 +82,7 @@ _TOLD = {
 }
 
 
+@pytest.mark.deep
 def test_the_same_on_both_databases_at_any_hour_of_a_day(sqlite: SQLite, postgresql: PostgreSQL) -> None:
     assert filled(sqlite, TODAY) == filled(postgresql, TODAY + timedelta(hours=14))
 

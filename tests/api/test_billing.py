@@ -12,6 +12,8 @@ import time_machine
 from tests.api.conftest import Script, code, pointers
 from tests.prepared import prepared
 
+pytestmark = pytest.mark.both_databases
+
 THROUGH = "2026-11-30"
 
 

@@ -28,6 +28,8 @@ from billing_admin.queries.access.tokens import Bearer
 from tests.books import assert_books_balance
 from tests.making import MARCH_END, make_customer, make_service, make_spec, post
 
+pytestmark = pytest.mark.both_databases
+
 A, B = UUID(int=0xA), UUID(int=0xB)
 
 

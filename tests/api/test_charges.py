@@ -9,6 +9,8 @@ import pytest
 
 from tests.api.conftest import Script, code, pointers
 
+pytestmark = pytest.mark.both_databases
+
 HOSTING: dict[str, Any] = {"customer": "ACME", "service": "hosting", "quantity": "58", "incurred_on": "2026-11-20"}
 
 

@@ -16,7 +16,7 @@ from tests.api.conftest import pointers
 from tests.api.example_requests import Recorder
 from tests.api.openapi_check import operation, resolved
 from tests.api.test_bodies import TAKING_A_BODY, fields, kinds, spoilt
-from tests.hostile import CURSOR_PARTS, Watch, cursors, in_query, rows, share, values
+from tests.hostile import CURSOR_PARTS, Watch, cursors, in_query, rows, share, shares, values
 
 # Workbooks are left out: they have the parameters of the CSV files.
 READING = [route for route in ROUTES if route.method == "GET" and not route.path.endswith(("openapi.json", ".xlsx"))]
@@ -69,9 +69,10 @@ def refused_at(response: TestResponse, *names: str) -> set[str]:
     return {name for name in names if any(pointer.startswith(f"/{name}") for pointer in pointers(response))}
 
 
-def test_every_place_of_an_address(recording: Recorder, watch: Watch) -> None:
+@shares
+def test_every_place_of_an_address(recording: Recorder, watch: Watch, step: int) -> None:
     for turn, route in enumerate(READING):
-        _spoil_parameters(recording, watch, route, turn)
+        _spoil_parameters(recording, watch, route, turn, step)
         for name in [*parameters(route), "unheard_of"]:
             for query in (f"{name}=1&{name}=2", f"{name}[]=1", f"{name}%00=1"):
                 response = watch(
@@ -80,7 +81,7 @@ def test_every_place_of_an_address(recording: Recorder, watch: Watch) -> None:
                 named = response is None or refused_at(response, name)
                 watch.check(bool(named), f"{route.name}?{query} does not name it")
     for turn, route in enumerate(ROUTES):
-        _spoil_path(recording, watch, route, turn)
+        _spoil_path(recording, watch, route, turn, step)
     for value in values("number") + values("text"):
         header = value.replace(b"\r", b"").replace(b"\n", b"").decode("latin-1")
         for version in (header, f'"{header}"'):
@@ -93,9 +94,9 @@ def test_every_place_of_an_address(recording: Recorder, watch: Watch) -> None:
             watch.check(refused, f"If-Match: {version[:40]} {response and response.status_code}")
 
 
-def _spoil_parameters(recording: Recorder, watch: Watch, route: Route, turn: int) -> None:
+def _spoil_parameters(recording: Recorder, watch: Watch, route: Route, turn: int, step: int) -> None:
     """Send all parameters with hostile values, and omit those that are refused by name, until none is refused."""
-    for row in rows(parameters(route), turn):
+    for row in rows(parameters(route), turn, step):
         query = dict(row)
         while query:
             about = f"{route.name} { {name: value[:40] for name, value in query.items()} }"
@@ -107,8 +108,8 @@ def _spoil_parameters(recording: Recorder, watch: Watch, route: Route, turn: int
             query = {name: value for name, value in query.items() if refused and name not in refused}
 
 
-def _spoil_path(recording: Recorder, watch: Watch, route: Route, turn: int) -> None:
-    for value in share(values("text") + values("id"), turn) if "{" in route.path else ():
+def _spoil_path(recording: Recorder, watch: Watch, route: Route, turn: int, step: int) -> None:
+    for value in share(values("text") + values("id"), turn, step) if "{" in route.path else ():
         parts = (quote_from_bytes(value, safe="") if part.startswith("{") else part for part in route.path.split("/"))
         body = None if route.body is None else next((spoilt(route, place, '"x"') for place, _ in fields(route)), "{}")
         about = f"{route.name} {value[:40]!r}"
@@ -131,13 +132,14 @@ def test_a_cursor_of_no_other_page_is_a_bad_cursor(recording: Recorder, watch: W
                 watch.check(is_bad_cursor, f"{about}: {response.text[:200]}")
 
 
-def test_every_field_of_a_body(recording: Recorder, watch: Watch) -> None:
+@shares
+def test_every_field_of_a_body(recording: Recorder, watch: Watch, step: int) -> None:
     """Spoil each field in turn, for objects that exist; an error names a location."""
     for route in TAKING_A_BODY:
         path = address(recording, route)
         for turn, (place, schema) in enumerate(fields(route)):
             texts = [json.dumps(value.decode(errors="replace")) for value in values(kind_of(schema))]
-            for value in share([*texts, *JSON_ONLY], turn):
+            for value in share([*texts, *JSON_ONLY], turn, step):
                 about = f"{route.name} {'/'.join(map(str, place))} = {value[:40]}"
                 response = watch(about, partial(send, recording, route.method, path, spoilt(route, place, value)))
                 if response is not None and response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:

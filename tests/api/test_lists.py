@@ -8,6 +8,8 @@ from billing_admin.api.frame.fields import Paging, encode_cursor
 from billing_admin.api.frame.routing import ROUTES
 from tests.api.conftest import BASE, Script, code, pointers
 
+pytestmark = pytest.mark.both_databases
+
 LISTS = [route.path for route in ROUTES if issubclass(route.query, Paging)]
 
 

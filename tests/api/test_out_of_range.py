@@ -7,6 +7,8 @@ import pytest
 from billing_admin.api.frame.routing import ROUTES
 from tests.api.conftest import Script, code, pointers
 
+pytestmark = pytest.mark.both_databases
+
 LISTS = [route.path for route in ROUTES if "after" in route.query.model_fields]
 OUT_OF_RANGE = ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"]
 

@@ -11,6 +11,8 @@ from billing_admin.clock import now
 from tests.api.conftest import MakeToken, Script, code, pointers
 from tests.prepared import prepared
 
+pytestmark = pytest.mark.both_databases
+
 ID = "3135f216-5533-4c18-882a-f96c09cfc73c"
 NOBODY = "00000000-0000-7000-8000-00000000dead"
 TODAY = now().date().isoformat()

@@ -9,6 +9,8 @@ from werkzeug.test import TestResponse
 from tests.api.conftest import Script, code, pointers
 from tests.earlier import OLD, REFUSED, earlier_version
 
+pytestmark = pytest.mark.both_databases
+
 CHARGE: dict[str, Any] = {"customer": "ACME", "amount": "5.00", "incurred_on": "2026-11-20"}
 
 

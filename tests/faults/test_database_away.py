@@ -27,6 +27,7 @@ from billing_admin.db.errors import RETRY_AFTER_SECONDS, explain_unavailable
 from tests.conftest import Database
 from tests.databases import PostgreSQL
 from tests.faults.routes import WRITING, Everything
+from tests.levels import sample, samples
 
 pytestmark = pytest.mark.fault
 
@@ -57,6 +58,14 @@ def running(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     return place
 
 
+@pytest.fixture
+def stopped(place: Place) -> Place:
+    """The same with the server stopped; it stays so for the next test that asks for it."""
+    server, _ = place
+    server.stop(signal.SIGQUIT)
+    return place
+
+
 def until_it_answers(everything: Everything) -> None:
     deadline = monotonic() + RECOVERY_SECONDS
     while {everything.call("GET", url).status_code for url in ("/customers", "/api/v1/customers")} != {200}:
@@ -75,7 +84,8 @@ def assert_unavailable(response: TestResponse, method: str, url: str) -> None:
         assert "The database is unavailable" in response.text, (method, url)
 
 
-def test_with_postgresql_stopped_every_route_answers_503_again_and_again(running: Place) -> None:
+@samples(6)
+def test_with_postgresql_stopped_every_route_answers_503_again_and_again(running: Place, step: int) -> None:
     server, everything = running
     for method, url in [("GET", "/customers"), ("GET", "/api/v1/customers")] * 4:
         assert everything.call(method, url).status_code == 200
@@ -85,15 +95,14 @@ def test_with_postgresql_stopped_every_route_answers_503_again_and_again(running
     addresses = list(everything.addresses("GET", *WRITING))
     assert len(addresses) > 200
     for _ in range(2):
-        for method, url in addresses:
+        for method, url in sample(addresses, step):
             assert_unavailable(everything.call(method, url), method, url)
     server.start()
     until_it_answers(everything)
 
 
-def test_a_page_that_is_not_there_is_still_a_404_without_a_database(running: Place) -> None:
-    server, everything = running
-    server.stop(signal.SIGQUIT)
+def test_a_page_that_is_not_there_is_still_a_404_without_a_database(stopped: Place) -> None:
+    _, everything = stopped
     assert everything.call("GET", "/nowhere").status_code == 404
     assert everything.call("GET", "/static/nothing.css").status_code == 404
     assert everything.call("GET", "/api/v1/nowhere").status_code == 404
@@ -162,12 +171,13 @@ def statuses(everything: Everything, cut: Cut, method: str, url: str) -> list[in
     return codes
 
 
+@samples(6)
 def test_a_connection_that_breaks_at_any_statement_of_any_page_is_503(
-    running: Place, monkeypatch: pytest.MonkeyPatch
+    running: Place, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     _, everything = running
     cut, partial, wrong = Cut(monkeypatch), set(), []
-    for method, url in everything.addresses("GET"):
+    for method, url in sample(everything.addresses("GET"), step):
         usual = everything.call(method, url).status_code
         codes = statuses(everything, cut, method, url)
         # An answer that is ready stays, though the connection breaks when it is given back, or while a refusal is laid out.
@@ -312,12 +322,11 @@ def run(app: Flask, *arguments: str) -> Result:
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_command_says_in_one_sentence_that_the_database_is_away(
-    running: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    stopped: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(import_module("billing_admin.cli.start"), "_refuse_taken", lambda *_: None)
-    server, everything = running
+    _, everything = stopped
     (tmp_path / "customers.csv").write_text("reference,name,currency\nAWAY,Away Ltd,EUR\n")
-    server.stop(signal.SIGQUIT)
     result = run(everything.app, *(argument.format(folder=tmp_path) for argument in arguments))
     assert (result.exit_code, result.stdout) == (6, ""), result.output
     assert isinstance(result.exception, SystemExit)

@@ -77,6 +77,7 @@ def everything(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) ->
     return place
 
 
+@pytest.mark.quick_cases("sqlite-('9999',)", "postgresql-('0005',)")
 @pytest.mark.parametrize("revisions", [(NEWER,), (OLDER,), (), (NEWER, needed_revision())], ids=str)
 def test_a_running_process_refuses_everything_at_once_and_goes_on_when_it_fits_again(
     everything: Everything, revisions: tuple[str, ...]
@@ -114,6 +115,7 @@ def test_the_sentence_says_what_to_do(session: Session) -> None:
         check_database()
 
 
+@pytest.mark.quick_cases("sqlite-9999-", "postgresql-0005-")
 @pytest.mark.parametrize(
     "arguments", [command for command in COMMANDS if command[0] not in {"db", "start"}], ids=" ".join
 )
@@ -244,6 +246,7 @@ def process(url: str, folder: Path, *command: str) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.quick_cases("sqlite-9999")
 @pytest.mark.parametrize("revision", [NEWER, OLDER])
 def test_gunicorn_and_the_worker_do_not_start(app: Flask, session: Session, tmp_path: Path, revision: str) -> None:
     stamp(revision)

@@ -86,6 +86,7 @@ def _let_the_hold_run_out(session: Session, id: UUID) -> None:
     endpoint.held_until = now() - timedelta(seconds=1)
 
 
+@pytest.mark.quick_cases("postgresql")
 def test_killed_while_it_sends_another_goes_on(app: Flask, session: Session, worker: Worker) -> None:
     with receiving() as receiver:
         stalled, freed = threading.Event(), threading.Event()
@@ -114,6 +115,7 @@ def test_killed_while_it_sends_another_goes_on(app: Flask, session: Session, wor
     assert receiver.requests[2].body == receiver.requests[3].body
 
 
+@pytest.mark.quick_cases("sqlite")
 def test_told_to_end_it_notes_what_is_on_its_way(app: Flask, session: Session, worker: Worker) -> None:
     with receiving() as receiver:
 

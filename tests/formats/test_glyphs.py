@@ -200,7 +200,17 @@ def test_a_long_word_can_be_broken(word: str) -> None:
     assert printed(word).startswith(b"%PDF-")
 
 
-@pytest.mark.parametrize("text", ["W" * 200, "한" * 200, "ابجد" * 50, "บริษัท" * 40, "PO-" + "9" * 150, "word " * 40])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "W" * 200,
+        "ابجد" * 50,
+        *(
+            pytest.param(text, marks=pytest.mark.deep)
+            for text in ("한" * 200, "บริษัท" * 40, "PO-" + "9" * 150, "word " * 40)
+        ),
+    ],
+)
 def test_no_text_leaves_the_margins(text: str) -> None:
     for page in pictures(document(text) | {"title": "Invoice INV-2026-00001"}):
         left, right = inked(page)

@@ -156,6 +156,7 @@ def _booked(session: Session, as_of: date | None, tax: bool) -> Balances:
 
 
 @needs_hledger
+@pytest.mark.deep
 @pytest.mark.parametrize("name", ["sqlite", "postgresql"])
 def test_the_demo(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Fourteen months, as a whole, up to a day in the middle, and a month alone with what came before."""

@@ -19,6 +19,8 @@ from billing_admin.db.engine import db
 from billing_admin.models import Base
 from tests.databases import SERVER, postgresql_database
 
+pytestmark = pytest.mark.both_databases
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -31,6 +31,7 @@ from billing_admin.models import AuditEvent, Charge, Invoice, Payment, Recurring
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.web.frame.forms import ExactField
 from tests.importing import check, told
+from tests.levels import samples
 from tests.making import (
     NOW,
     make_customer,
@@ -190,13 +191,14 @@ def test_every_field_is_tried(make_world: MakeWorld) -> None:
         ("BHD", ["$5", "KD 5"]),
     ],
 )
+@samples(4)
 def test_a_foreign_sign_is_refused_in_every_field(
-    browser: FlaskClient, session: Session, make_world: MakeWorld, currency: str, foreign: list[str]
+    browser: FlaskClient, session: Session, make_world: MakeWorld, currency: str, foreign: list[str], step: int
 ) -> None:
     places = _places(make_world(currency))
     before = stored(session)
-    for name, place in places.items():
-        for typed in foreign:
+    for number, (name, place) in enumerate(places.items()):
+        for typed in foreign[number % step :: step]:
             page = submit(browser, place, typed)
             assert page.status_code == 422, (name, typed)
             assert f'value="{typed}"' in page.text, (name, typed)

@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 
 from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.queries.exports import FILE_KINDS as EXPORTED
-from tests.hostile import Watch, share, values
+from tests.hostile import Watch, share, shares, values
+from tests.levels import samples
 from tests.making import make_customer, make_spec, post
 from tests.people import csrf_token, signed_in
 from tests.prepared import prepared
@@ -86,7 +87,7 @@ def test_verifying_a_hostile_file(browser: FlaskClient, watch: Watch) -> None:
             watch.check(response is None or response.status_code < 500, f"{content[:30]!r}")
 
 
-def metas() -> Iterator[bytes]:
+def metas(step: int) -> Iterator[bytes]:
     """Yield `.meta.json` files with each member spoilt, and bytes that are no `.meta.json` at all."""
     good: dict[str, Any] = {
         "name": "charges.csv",
@@ -112,7 +113,7 @@ def metas() -> Iterator[bytes]:
     ]
     places += [{"sums": {"USD": None}}]
     for at, place in enumerate(places):
-        for value in share(spoilt, at):
+        for value in share(spoilt, at, step):
             yield json.dumps(
                 good
                 | {
@@ -143,9 +144,10 @@ def metas() -> Iterator[bytes]:
     )
 
 
-def test_verifying_with_a_hostile_meta(browser: FlaskClient, watch: Watch) -> None:
+@shares
+def test_verifying_with_a_hostile_meta(browser: FlaskClient, watch: Watch, step: int) -> None:
     file = (HEADER.encode(), "charges.csv")
-    for content in dict.fromkeys(metas()):
+    for content in dict.fromkeys(metas(step)):
         sent = {"file": file, "totals": (content, "charges.csv.meta.json")}
         response = watch(f"{content[:160]!r}", partial(bring, browser, "/verify-file", sent))
         watch.check(
@@ -154,10 +156,11 @@ def test_verifying_with_a_hostile_meta(browser: FlaskClient, watch: Watch) -> No
         )
 
 
-def test_importing_a_hostile_file(browser: FlaskClient, watch: Watch) -> None:
+@samples(4)
+def test_importing_a_hostile_file(browser: FlaskClient, watch: Watch, step: int) -> None:
     """A file that is stored is shown with its columns."""
-    for kind in IMPORT_KINDS:
-        for content in contents():
+    for number, kind in enumerate(IMPORT_KINDS):
+        for content in list(contents())[number % step :: step]:
             sent = {"file": (content, "a\0\u202e\\..\\b.csv")}
             response = watch(f"{kind} {content[:30]!r}", partial(bring, browser, f"/imports/{kind}/new", sent))
             if response is None or response.status_code != HTTPStatus.SEE_OTHER:

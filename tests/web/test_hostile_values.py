@@ -5,7 +5,6 @@ that the pages show, and the fields that the other routes are observed to read.
 """
 
 import ast
-import html
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ from http import HTTPStatus
 from itertools import product
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_from_bytes, unquote, urljoin, urlsplit
+from urllib.parse import parse_qs, quote_from_bytes, unquote, urljoin, urlsplit
 from uuid import UUID
 
 import pytest
@@ -35,7 +34,7 @@ from billing_admin.operations.charges import recurring_charges
 from billing_admin.web.frame import list_params
 from billing_admin.web.frame.guard import is_api
 from tests.background.hooks import make_endpoint
-from tests.hostile import Watch, in_query, rows, share, values
+from tests.hostile import Watch, in_query, rows, share, shares, values
 from tests.importing import check
 from tests.making import (
     MARCH,
@@ -51,7 +50,7 @@ from tests.making import (
     post,
 )
 from tests.people import csrf_token, person, send, signed_in
-from tests.web.pages import words
+from tests.web.pages import Element, links, parse, words
 
 WEB = Path(web.__file__).parent
 # Values for blank fields of a form, so that a hostile value in another field gets further.
@@ -266,14 +265,15 @@ def parameters_in_the_code() -> set[str]:
     return {str(name.value) for name in names if isinstance(name, ast.Constant)}
 
 
-def test_each_parameter(filled: Filled, watch: Watch) -> None:
+@shares
+def test_each_parameter(filled: Filled, watch: Watch, step: int) -> None:
     """All parameters of a page are hostile at once; those that a refusal names are then left out."""
     parameters: set[str] = set()
     for turn, rule in enumerate(filled.rules("GET")):
         for path in filled.addresses(rule):
             kinds = parameters_of(filled, watch, path)
             parameters |= kinds.keys()
-            for row in rows(kinds, turn):
+            for row in rows(kinds, turn, step):
                 _send_until_accepted(filled, watch, path, row)
     assert parameters_in_the_code() <= parameters
 
@@ -319,18 +319,19 @@ def test_each_list_shows_its_first_page_for_a_bad_cursor(filled: Filled, watch: 
 
 def next_cursor(page: TestResponse) -> str:
     """Return the cursor of a list's second page, or nothing."""
-    text = html.unescape(page.text) if page.mimetype == "text/html" else ""
-    match = re.search(r'[?&]after=([^"&]*)', text)
-    return unquote(match[1]) if match else ""
+    addresses = [address for _, address in links(page)] if page.mimetype == "text/html" else []
+    cursors = (parse_qs(urlsplit(address).query).get("after", [""])[0] for address in addresses)
+    return next((cursor for cursor in cursors if cursor), "")
 
 
-def test_each_part_of_a_path(filled: Filled, watch: Watch) -> None:
+@shares
+def test_each_part_of_a_path(filled: Filled, watch: Watch, step: int) -> None:
     """One part of an address is hostile, the others name something that exists."""
     for turn, rule in enumerate(filled.rules("GET")):
         good = {name: str(min(filled.values(rule, name, part))) for name, part in rule._converters.items()}
         for name, part in rule._converters.items():
             is_number = type(part).__name__ == "IntegerConverter"
-            for value in values("number") if is_number else share(values("text"), turn):
+            for value in values("number") if is_number else share(values("text"), turn, step):
                 path = _path(rule, good | {name: quote_from_bytes(value, safe="")})
                 watch(path[:150], partial(filled.get, path))
 
@@ -339,33 +340,26 @@ def _path(rule: Rule, parts: dict[str, str]) -> str:
     return PATH_PART.sub(lambda match: parts[str(match[1])], rule.rule)
 
 
-def attributes_of(tag: str) -> dict[str, str]:
-    """Return the attributes of an HTML element."""
-    return {name: html.unescape(value) for name, value in re.findall(r'([a-z-]+)="([^"]*)"', tag)}
-
-
-def inputs(content: str) -> list[dict[str, str]]:
+def inputs(root: Element) -> list[dict[str, str]]:
     """Return the attributes of a form's fields."""
-    tags = re.findall(r"<(?:input|select|textarea|button)\b([^>]*)>", content)
-    return [
-        attributes for attributes in map(attributes_of, tags) if attributes.get("name", "csrf_token") != "csrf_token"
-    ]
+    attributes = (element.attributes for element in root.elements("input", "select", "textarea", "button"))
+    return [names for names in attributes if names.get("name", "csrf_token") != "csrf_token"]
 
 
 def forms(page: TestResponse) -> Iterator[tuple[str, dict[str, Field]]]:
     """Yield the address and the fields of each form that changes something; of a choice the first value."""
-    text = page.text if page.mimetype == "text/html" else ""
-    for tag, content in re.findall(r"<form\b([^>]*)>(.*?)</form>", text, re.DOTALL):
-        attributes = attributes_of(tag)
+    for form in parse(page if page.mimetype == "text/html" else "").elements("form"):
+        attributes = form.attributes
         fields: dict[str, Field] = {}
-        for field in inputs(content):
+        for field in inputs(form):
             kind = "day" if field.get("type") == "date" else "number" if "inputmode" in field else "text"
             fields.setdefault(field["name"], Field(kind, field.get("value", "")))
         if attributes.get("method", "").lower() == "post":
             yield urljoin(page.request.full_path, attributes.get("action", "")), fields
 
 
-def test_each_field_of_a_form(filled: Filled, watch: Watch) -> None:
+@shares
+def test_each_field_of_a_form(filled: Filled, watch: Watch, step: int) -> None:
     """All fields of a form are hostile at once; those that are refused get a good value, until none is."""
     urls, posted = filled.app.url_map.bind("localhost"), {"sign_in.sign_out"}
     pages = [path for rule in filled.rules("GET") for path in filled.addresses(rule)]
@@ -374,17 +368,18 @@ def test_each_field_of_a_form(filled: Filled, watch: Watch) -> None:
             endpoint, _ = urls.match(unquote(urlsplit(action).path), "POST")
             if endpoint not in posted:
                 posted.add(endpoint)
-                _post_until_accepted(filled, watch, action, fields)
+                _post_until_accepted(filled, watch, action, fields, step)
     for rule in filled.rules("POST"):  # forms that no page shows now, by the fields that their routes read
         for path in filled.addresses(rule) if rule.endpoint not in posted else ():
             filled.read.clear()
             watch(path, partial(_post, filled, path, {}))
-            _post_until_accepted(filled, watch, path, {name: Field() for name in filled.read if name != "csrf_token"})
+            fields = {name: Field() for name in filled.read if name != "csrf_token"}
+            _post_until_accepted(filled, watch, path, fields, step)
 
 
-def _post_until_accepted(filled: Filled, watch: Watch, action: str, fields: dict[str, Field]) -> None:
+def _post_until_accepted(filled: Filled, watch: Watch, action: str, fields: dict[str, Field], step: int) -> None:
     good = {name: (field.value or GOOD.get(name.rpartition("-")[2], "")).encode() for name, field in fields.items()}
-    for row in rows({name: field.kind for name, field in fields.items()}, len(action)):
+    for row in rows({name: field.kind for name, field in fields.items()}, len(action), step):
         body = dict(row)
         for _ in range(3):
             about = f"POST {action} { {name: value[:40] for name, value in body.items()} }"
@@ -392,7 +387,7 @@ def _post_until_accepted(filled: Filled, watch: Watch, action: str, fields: dict
             if response is None or response.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
                 break
             watch.check("There is a problem" in response.text, f"{about}: 422 says no problem")
-            refused = {field["name"] for field in inputs(response.text) if "aria-invalid" in field} & body.keys()
+            refused = {field["name"] for field in inputs(parse(response)) if "aria-invalid" in field} & body.keys()
             body |= {name: good[name] for name in refused or body if body[name] != good[name]}
 
 
