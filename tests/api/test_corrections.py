@@ -134,7 +134,7 @@ def test_credit_once_by_amount_and_by_line(script: Script, invoice: Any) -> None
 def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:
     at, line = f"/invoices/{invoice['number']}/credit", invoice["lines"][0]["id"]
     for body, place, words in (
-        ({"reason": "x", "amount": "3.91"}, "/amount", "At most 3.90 EUR"),
+        ({"reason": "x", "amount": "3.91"}, "/amount", "Enter at most 3.90 EUR"),
         ({"reason": "x"}, "/amount", "Give either an amount, or lines"),
         ({"reason": "x", "amount": "0.001"}, "/amount", "2 digits"),
         ({"reason": " ", "amount": "1"}, "/reason", "at least one character"),
