@@ -23,6 +23,10 @@ from billing_admin.domain.text import (
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
+# Characters; forms take their limits from here. Other texts have the limit of `text.check_text`.
+MAX_ADDRESS_LENGTH = 500
+MAX_NOTE_LENGTH = 1000
+
 
 class CustomerFields(TypedDict, total=False):
     """A customer's fields; missing ones keep their values, or get defaults in a new customer."""
@@ -95,11 +99,11 @@ class TaxRateFields(TypedDict, total=False):
 
 
 def _address(value: str, field: str) -> str:
-    return check_text(value, field, longest=500, lines=True, stored=True)
+    return check_text(value, field, longest=MAX_ADDRESS_LENGTH, lines=True, stored=True)
 
 
 def _note(value: str, field: str) -> str:
-    return check_text(value, field, longest=1000, lines=True, stored=True)
+    return check_text(value, field, longest=MAX_NOTE_LENGTH, lines=True, stored=True)
 
 
 def _email(value: str, field: str) -> str:
@@ -176,7 +180,8 @@ def _optional_account(value: str, field: str) -> str:
     return check_account_name(value, field) if value else value
 
 
-def _as_is(value: Any, _field: str) -> Any:
+def _unchecked(value: Any, _field: str) -> Any:
+    """Accept a value whose type is its rule, or that the operation looks up."""
     return value
 
 
@@ -190,43 +195,63 @@ TAX_CATEGORIES = {
     "K": "Intra-community supply",
 }
 
-_RULES: Mapping[str, Callable[[Any, str], Any]] = {
+# A rule returns the value or raises Invalid at the field. Each object has a rule for each of its fields.
+Rule = Callable[[Any, str], Any]
+
+CUSTOMER_RULES: Mapping[str, Rule] = {
     "reference": _reference,
-    "code": _reference,
-    "invoice_format": check_number_format,
-    "credit_note_format": check_number_format,
     "name": _name,
-    "legal_name": _name,
     "email": _email,
     "address": _address,
-    "notes": _address,
-    "note": _note,
-    "due_date": _day,
-    "purchase_order": _line,
-    "invoice_footer": _address,
     "tax_id": _line,
     "tax_treatment": _treatment,
+    "currency": _currency,
+    "payment_terms_days": _days,
+    "notes": _address,
+}
+SERVICE_RULES: Mapping[str, Rule] = {
+    "code": _reference,
+    "name": _name,
+    "unit": _line,
+    "tax_rate": _unchecked,
+    "line_per_charge": _unchecked,
+    "revenue_account": _optional_account,
+    "prices": _prices,
+    "prices_include_tax": _unchecked,
+}
+ORGANISATION_RULES: Mapping[str, Rule] = {
+    "legal_name": _name,
+    "address": _address,
+    "tax_id": _line,
+    "email": _email,
+    "invoice_footer": _address,
+    "time_zone": _time_zone,
+    "base_currency": _currency,
+    "payment_terms_days": _days,
+    "invoice_format": check_number_format,
+    "credit_note_format": check_number_format,
     "exempt_note": _name,
     "reverse_charge_note": _name,
     "export_note": _name,
-    "unit": _line,
-    "currency": _currency,
-    "base_currency": _currency,
-    "payment_terms_days": _days,
-    "time_zone": _time_zone,
-    "percent": _percent,
+    "hold_likely_duplicates": _unchecked,
+    "default_tax_rate": _unchecked,
+}
+DRAFT_RULES: Mapping[str, Rule] = {"note": _note, "purchase_order": _line, "due_date": _day}
+TAX_RATE_RULES: Mapping[str, Rule] = {
+    "code": _reference,
+    "name": _name,
     "category": _category,
-    "prices": _prices,
-    "revenue_account": _optional_account,
+    "percent": _percent,
+    "note": _note,
 }
 
 
-def check_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields if each follows its rule; raise Invalid with every problem otherwise.
+def check_fields(rules: Mapping[str, Rule], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an object if each follows its rule; raise Invalid with every problem.
 
     Texts may have characters that only stored texts have: call `check_new_texts` before storing them.
     """
-    _check(fields, lambda field, value: _RULES.get(field, _as_is)(value, field))
+    _check(fields, lambda field, value: rules[field](value, field))
     return dict(fields)
 
 

@@ -1,5 +1,6 @@
 """The rules of master data: each field's limits, every problem at once, and texts of earlier versions."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,43 @@ from typing import Any
 import pytest
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.master_data import check_fields, check_new_texts, differing_fields
+from billing_admin.domain.master_data import (
+    CUSTOMER_RULES,
+    DRAFT_RULES,
+    ORGANISATION_RULES,
+    SERVICE_RULES,
+    TAX_RATE_RULES,
+    CustomerFields,
+    DraftFields,
+    OrganisationFields,
+    Rule,
+    ServiceFields,
+    TaxRateFields,
+    check_fields,
+    check_new_texts,
+    differing_fields,
+)
+
+TABLES: list[tuple[Mapping[str, Rule], type]] = [
+    (CUSTOMER_RULES, CustomerFields),
+    (SERVICE_RULES, ServiceFields),
+    (ORGANISATION_RULES, OrganisationFields),
+    (DRAFT_RULES, DraftFields),
+    (TAX_RATE_RULES, TaxRateFields),
+]
+
+
+@pytest.mark.parametrize(("rules", "fields"), TABLES)
+def test_every_field_of_an_object_has_a_rule(rules: Mapping[str, Rule], fields: type) -> None:
+    assert list(rules) == list(fields.__annotations__)
+
+
+def check(field: str, value: Any) -> None:
+    """Check a value by the rule of every object that has the field."""
+    tables = [rules for rules, _ in TABLES if field in rules]
+    assert tables
+    for rules in tables:
+        assert check_fields(rules, {field: value}) == {field: value}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +69,7 @@ from billing_admin.domain.master_data import check_fields, check_new_texts, diff
 )
 def test_values_within_the_limits_are_returned_unchanged(field: str, values: list[Any]) -> None:
     for value in values:
-        assert check_fields({field: value}) == {field: value}
+        check(field, value)
 
 
 @pytest.mark.parametrize(
@@ -64,26 +101,26 @@ def test_values_within_the_limits_are_returned_unchanged(field: str, values: lis
 )
 def test_values_beyond_them_are_refused_at_their_field(field: str, value: Any, code: str) -> None:
     with pytest.raises(Invalid) as refused:
-        check_fields({field: value})
+        check(field, value)
     assert (refused.value.code, refused.value.field) == (code, (field,))
 
 
 def test_prices_are_refused_at_their_currency() -> None:
     with pytest.raises(Invalid) as refused:
-        check_fields({"prices": {"EUR": Decimal(1), "USD": Decimal(-1)}})
+        check_fields(SERVICE_RULES, {"prices": {"EUR": Decimal(1), "USD": Decimal(-1)}})
     assert (refused.value.code, refused.value.field) == ("out_of_range", ("prices", "USD"))
 
 
 def test_every_problem_is_named_at_once() -> None:
     with pytest.raises(Invalid) as refused:
-        check_fields({"name": "", "currency": "XXX", "notes": "", "payment_terms_days": 400})
+        check_fields(CUSTOMER_RULES, {"name": "", "currency": "XXX", "notes": "", "payment_terms_days": 400})
     assert [problem.field for problem in refused.value.problems] == [("name",), ("currency",), ("payment_terms_days",)]
     assert refused.value.code == "several_problems"
 
 
 def test_unprintable_texts_are_accepted_only_if_they_are_stored() -> None:
     fields = {"name": "A\ue000", "notes": "\x85", "payment_terms_days": 3}
-    assert check_fields(fields) == fields
+    assert check_fields(CUSTOMER_RULES, fields) == fields
     check_new_texts(fields, {"name": "A\ue000", "notes": "\x85"})
     with pytest.raises(Invalid) as refused:
         check_new_texts(fields, {"name": "A\ue000", "notes": ""})

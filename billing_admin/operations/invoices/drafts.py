@@ -21,7 +21,7 @@ from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.invoices import reason_to_leave_out
 from billing_admin.domain.lifecycle import check_editable
-from billing_admin.domain.master_data import DraftFields, check_fields, check_new_texts
+from billing_admin.domain.master_data import DRAFT_RULES, DraftFields, check_fields, check_new_texts
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.invoices.invoice_rows import build_draft, claim_charges, store_documents
@@ -47,7 +47,7 @@ def change(
     since `version`, and Invalid.
     """
     row = _lock_draft(session, invoice_id, version)
-    values = check_fields(fields)
+    values = check_fields(DRAFT_RULES, fields)
     check_new_texts(values, row)
     changed = changed_fields({name: row[name] for name in FIELDS}, values)
     if changed:

@@ -12,7 +12,13 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import CustomerFields, check_fields, check_new_texts, differing_fields
+from billing_admin.domain.master_data import (
+    CUSTOMER_RULES,
+    CustomerFields,
+    check_fields,
+    check_new_texts,
+    differing_fields,
+)
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer
 from billing_admin.operations.audit import changed_fields, record
@@ -40,7 +46,7 @@ def create(
     C-0007 is used. Raises Conflict, with the fields that differ, when the id or reference belongs to a customer with
     other values.
     """
-    values = check_fields(fields)
+    values = check_fields(CUSTOMER_RULES, fields)
     existing = _find_existing(session, id, values.get("reference"))
     if existing is not None:
         _check_same(existing, values, id)
@@ -113,7 +119,7 @@ def update(
         raise Stale(
             "stale", f"{customer.reference} has been changed by someone else. Review the change, then try again."
         )
-    values = check_fields(fields)
+    values = check_fields(CUSTOMER_RULES, fields)
     _refuse_taken_reference(session, customer, values)
     before = _stored_fields(customer)
     check_new_texts(values, before)

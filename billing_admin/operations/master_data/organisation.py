@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import OrganisationFields, check_fields, check_new_texts
+from billing_admin.domain.master_data import ORGANISATION_RULES, OrganisationFields, check_fields, check_new_texts
 from billing_admin.domain.text import never_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changed_fields, record
@@ -45,7 +45,7 @@ def update(
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != organisation.version:
         raise Stale("stale", "The settings have been changed by someone else. Review the change, then try again.")
-    values = check_fields(fields)
+    values = check_fields(ORGANISATION_RULES, fields)
     before = _stored_fields(organisation)
     check_new_texts(values, before)
     for field in FIELDS:

@@ -15,7 +15,13 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
-from billing_admin.domain.master_data import ServiceFields, check_fields, check_new_texts, differing_fields
+from billing_admin.domain.master_data import (
+    SERVICE_RULES,
+    ServiceFields,
+    check_fields,
+    check_new_texts,
+    differing_fields,
+)
 from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Service, ServicePrice, TaxRate
@@ -60,7 +66,7 @@ def create(
 
 
 def _check_values(fields: ServiceFields) -> dict[str, Any]:
-    values = check_fields(fields)
+    values = check_fields(SERVICE_RULES, fields)
     if "prices_include_tax" in values:
         values["prices_include_tax"] = sorted(set(values["prices_include_tax"]))
     return values

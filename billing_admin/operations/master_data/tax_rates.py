@@ -15,7 +15,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
-from billing_admin.domain.master_data import TaxRateFields, check_fields, check_new_texts
+from billing_admin.domain.master_data import TAX_RATE_RULES, TaxRateFields, check_fields, check_new_texts
 from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.tax import CATEGORIES_WITHOUT_NOTE, DEFAULT_TAX_NOTES
 from billing_admin.models import TaxRate, TaxRateChange
@@ -31,7 +31,7 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
     A rate that charges no tax without a note gets the default note of its category. Raises Conflict when its code is
     taken, and Invalid for a percentage in a category that charges no tax.
     """
-    values = check_fields(fields)
+    values = check_fields(TAX_RATE_RULES, fields)
     check_new_texts(values)
     if session.scalar(select(TaxRate.id).where(TaxRate.code == values["code"])) is not None:
         raise Conflict("code_taken", f"Tax rate “{values['code']}” already exists.", "code")
@@ -63,7 +63,7 @@ def update(
     Raises Stale when it has changed since `version`.
     """
     rate = _lock_rate(session, rate_id, version)
-    values = check_fields({"name": name, "note": note})
+    values = check_fields(TAX_RATE_RULES, {"name": name, "note": note})
     _check_note(rate.category, note)
     before = {"name": rate.name, "note": rate.note}
     check_new_texts(values, before)
@@ -91,7 +91,7 @@ def change_percent(
     rate = _lock_rate(session, rate_id, version)
     if rate.category != TAXED:
         raise Conflict("charges_no_tax", f"{rate.name} charges no tax: its percentage stays 0.", "percent")
-    check_fields({"percent": percent})
+    check_fields(TAX_RATE_RULES, {"percent": percent})
     check_calendar_day(valid_from, "valid_from")
     changes_by_day = {change.valid_from: change for change in rate.changes}
     before = changes_by_day[valid_from].percent if valid_from in changes_by_day else None

@@ -14,6 +14,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.lifecycle import check_editable
+from billing_admin.domain.master_data import MAX_NOTE_LENGTH
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
@@ -37,8 +38,6 @@ from billing_admin.web.invoices.invoices import (
 )
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
-
-MAX_NOTE_LENGTH = 1000
 
 
 class DraftForm(Form):

@@ -13,7 +13,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.explanation import computed_figures, explain
-from billing_admin.domain.master_data import CustomerFields
+from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, CustomerFields
 from billing_admin.domain.readiness import lacks_tax_id
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
@@ -57,7 +57,6 @@ WRITE = "customers:write"
 ARCHIVED = {"": False, "archived": True, "all": None}
 RECENT_ROWS = 5  # charges and invoices on the overview
 MAX_PREVIEW_LINES = 12  # of the current invoice
-MAX_ADDRESS_LENGTH = 500
 
 pages = page_blueprint("customers", __name__, "/customers", write=WRITE)
 

@@ -13,7 +13,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import MAX_ACCOUNT_LENGTH
-from billing_admin.domain.master_data import ServiceFields, check_fields
+from billing_admin.domain.master_data import SERVICE_RULES, ServiceFields, check_fields
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
@@ -91,7 +91,7 @@ class PriceForm(wtforms.Form):
             currency.errors = ["Choose the currency of this price."]
         elif self.price is not None:
             try:
-                check_fields({"prices": dict([self.price])})
+                check_fields(SERVICE_RULES, {"prices": dict([self.price])})
             except Invalid as error:
                 amount.errors = [error.message]
 

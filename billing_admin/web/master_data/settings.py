@@ -10,7 +10,7 @@ from wtforms.widgets import EmailInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.master_data import OrganisationFields
+from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, OrganisationFields
 from billing_admin.domain.tax import percent_on
 from billing_admin.models import Organisation
 from billing_admin.operations.master_data import organisation as operations
@@ -25,7 +25,6 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.master_data.tax_rates import CATEGORIES
 
 WRITE = "settings:write"
-MAX_ADDRESS_LENGTH = 500
 
 pages = page_blueprint("settings", __name__, "/settings", write=WRITE)
 
