@@ -23,7 +23,9 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 
 
 @command("billing-run", writes=True)
-@click.option("--through", type=DayType(), help="Bill charges incurred up to this day. Needed unless --id names a run.")
+@click.option(
+    "--through", type=DayType(), help="Bill charges incurred up to this day. Required unless --id names a run."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be billed, and store nothing.")
 @click.option("--issue", is_flag=True, help="Issue the invoices. Without it they are drafts.")
 @click.option("--issue-date", type=DayType(), help="The invoices' date. Default: today.")

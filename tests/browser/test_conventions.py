@@ -119,13 +119,13 @@ def test_an_amount_is_read_exactly_or_explained(seeded: Seeded, visit: Visit, wr
     visitor = _window(seeded, visit, 320)
     visitor.sign_in()
     visitor.go("/charges/new?customer=EMPTY")
-    visitor.page.get_by_text("plain amount").first.click()
+    visitor.page.get_by_text("amount or currency").first.click()
     visitor.fill(description=f"Amount {wrong}", amount=wrong)
     visitor.press("Save charge")
     assert visitor.page.title().startswith("Error: ")
     explained = visitor.page.get_by_role("alert").inner_text()
     assert "1234.50" in explained or "1,234.50" in explained
-    assert visitor.field("Plain amount").input_value() == wrong
+    assert visitor.field("Amount").input_value() == wrong
     visitor.check()
     visitor.fill(amount="1,234.50")
     visitor.press("Save charge")
@@ -145,7 +145,7 @@ def test_a_charge_added_meanwhile_shows_the_preview_again(seeded: Seeded, admin:
     first = admin.page
     admin.page = admin.context.new_page()
     admin.go("/charges/new?customer=MEANWHILE")
-    admin.page.get_by_text("plain amount").first.click()
+    admin.page.get_by_text("amount or currency").first.click()
     admin.fill(description="Meanwhile", amount="5")
     admin.press("Save charge")
     admin.page = first

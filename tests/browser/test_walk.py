@@ -107,7 +107,7 @@ def _add_charges(visitor: Visitor) -> None:
     visitor.press("Save and add another")
     assert "9.8765424 EUR" in visitor.amounts()
     visitor.check()
-    visitor.page.get_by_text("plain amount").first.click()
+    visitor.page.get_by_text("amount or currency").first.click()
     visitor.fill(description="Setup, agreed on the phone", amount="1,234.50")
     visitor.press("Save charge")
     assert "1,234.50 EUR" in visitor.amounts()

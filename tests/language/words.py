@@ -24,10 +24,10 @@ CONTRACT_NAMES = frozenset({"billing_admin/api/routes/numbers.py: given", "clien
 # Words of interface texts that are archaic, private metaphors, or of no help to the reader.
 UNPLAIN_WORDS = frozenset(
     "anew beside besides bell brought crew gone hand house invalid lane lately let lets meanwhile mend mended mends"
-    " nobody ours perhaps please required somebody stand stands stranger theirs thereof told untold whoever whom".split()
+    " nobody ours perhaps please somebody stand stands stranger theirs thereof told untold whoever whom".split()
 )
 # These are terms, and names of exceptions.
-TERMS = re.compile(r"\bRaises \w+|\bby hand\b|\bhand over\b|\bon hand\b|\brequired\b(?= by)", re.IGNORECASE)
+TERMS = re.compile(r"\bRaises \w+|\bby hand\b|\bhand over\b|\bon hand\b", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 # A sentence that begins with a pronoun and asks nothing has no subject.
 SUBJECTLESS = re.compile(r"^(who|whoever|what|whatever|those who|else)\b(?!.*\?$)", re.IGNORECASE)

@@ -83,7 +83,7 @@ def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: 
     assert "Import 2 new charges" in words(checked)
     assert fresh(session, select(Charge)) == []
     done = browser.get(send(browser, action(checked, "/start")).location)
-    assert "The totals are exactly those of the check." in words(done)
+    assert "The totals are the same as in the check." in words(done)
     assert "New charges 2 2" in words(done)
     assert len(fresh(session, select(Charge))) == 2
     assert "usage.csv" in words(browser.get("/imports"))

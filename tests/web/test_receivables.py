@@ -69,7 +69,7 @@ def test_ageing_leads_to_the_invoices_that_make_it(browser: FlaskClient) -> None
     overdue = browser.get(link(page, "75.00 USD"))
     assert "1 invoice in USD" in words(overdue)
     assert "100.00 USD 75.00 USD" in words(overdue)
-    assert "Due from: 10 Apr 2026" in words(overdue)
+    assert "Due date from: 10 Apr 2026" in words(overdue)
     assert "Unallocated" in words(browser.get(link(page, "−5.00 USD")))
 
 

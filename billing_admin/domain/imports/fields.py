@@ -50,10 +50,10 @@ def _fields(*fields: ImportField) -> Mapping[str, ImportField]:
     return {field.name: field for field in fields}
 
 
-_ID = ImportField("id", "Id (UUID)", CellType.KEY, ("uuid",))
+_ID = ImportField("id", "ID (UUID)", CellType.KEY, ("uuid",))
 _KEY = ImportField(
     "key",
-    "Key of your own",
+    "Your own key",
     CellType.NAME,
     ("unique_charge_id", "charge_id", "unique_id", "external_id", "event_id", "transaction_id", "row_id"),
     example="usage-2026-11-01-0001",
@@ -103,11 +103,11 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 clearable=True,
                 example="1 Main Street\nSpringfield",
             ),
-            ImportField("tax_id", "Tax id", CellType.TEXT, ("vat_id", "vat_number", "vat"), clearable=True),
+            ImportField("tax_id", "Tax ID", CellType.TEXT, ("vat_id", "vat_number", "vat"), clearable=True),
             ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard"),
             ImportField(
                 "payment_terms_days",
-                "Payment terms, days",
+                "Payment terms in days",
                 CellType.WHOLE,
                 ("payment_terms", "terms", "net_days"),
                 clearable=True,
@@ -130,7 +130,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ImportField("name", "Name", CellType.TEXT, ("service_name", "title"), example="Generic compute"),
             ImportField("unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), clearable=True, example="hour"),
             ImportField("tax_rate", "Tax rate", CellType.NAME, ("tax", "tax_code", "vat_rate")),
-            ImportField("line_per_charge", "A line for each charge", CellType.FLAG, example="false"),
+            ImportField("line_per_charge", "Each charge on its own invoice line", CellType.FLAG, example="false"),
             _CURRENCY,
             ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "list_price", "rate"), example="2.50"),
             ImportField(
@@ -174,7 +174,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField("metadata", "Metadata (JSON)", CellType.ENTRIES),
             ImportField("status", "Status", CellType.WORD),
-            ImportField("status_reason", "Why it is held", CellType.TEXT),
+            ImportField("status_reason", "Reason for hold", CellType.TEXT),
             _KEY,
             _ID,
         ),
@@ -315,6 +315,6 @@ _NEEDED_TOGETHER: Final = {
     "services": (
         ("unit_price", "currency", "Choose the column for the currency of the price."),
         ("currency", "unit_price", "Choose the column for the unit price, or do not import the currency."),
-        ("includes_tax", "unit_price", "Choose the column for the unit price that includes tax or not."),
+        ("includes_tax", "unit_price", "Choose the column for the unit price, or do not import “Price includes tax”."),
     ),
 }

@@ -62,7 +62,7 @@ class ChargeForm(Form):
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
     description = TextField("Description", max_length=1000)
-    amount = AmountField("Plain amount")
+    amount = AmountField("Amount")
     currency = SelectField("Currency", default="")
 
 

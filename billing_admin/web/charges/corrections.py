@@ -40,7 +40,7 @@ class CorrectForm(Form):
     description = TextField("Description", blank_message="Enter what the charge is for.", max_length=1000)
     quantity = ExactField("Quantity", blank_message="Enter a quantity, such as 1.", noun="quantity")
     unit_price = AmountField("Unit price")
-    amount = AmountField("Plain amount")
+    amount = AmountField("Amount")
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
     reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)

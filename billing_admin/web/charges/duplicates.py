@@ -16,13 +16,12 @@ from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import has_permission, load_page, selected_ids
 from billing_admin.web.frame.signed_in import actor, now
 
 WRITE = "charges:write"
 UNDECIDED = ChargeFilter(likely_duplicates=True)
-NOTHING_CHANGED = "Nothing changed. This was already done."
 
 pages = page_blueprint("duplicates", __name__, "/charges/duplicates", write=WRITE)
 

@@ -22,7 +22,7 @@ from billing_admin.queries.charges import unbilled as queries
 from billing_admin.queries.master_data import customers
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -37,8 +37,6 @@ from billing_admin.web.frame.list_params import (
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
-
-NOTHING_CHANGED = "Nothing changed. This was already done."
 
 pages = page_blueprint("unbilled", __name__, "/unbilled", write=WRITE)
 

@@ -89,7 +89,7 @@ _FORMS: Mapping[str, type[MappingForm]] = {
 def mapping_form(kind: str, plan: ImportPlan) -> MappingForm:
     """Return the form for a file with the plan's header, filled with the plan."""
     choices = {"": IGNORE_COLUMN} | {
-        field.name: field.label + (" (needed)" if field.required else "")
+        field.name: field.label + (" (required)" if field.required else "")
         for field in IMPORT_KINDS[kind].fields.values()
     }
     fields = {

@@ -13,6 +13,8 @@ from billing_admin.domain.payments import METHODS, WRITE_OFF
 from billing_admin.domain.tax import RateChange, percent_on
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
+# The message if a repeated request finds all selected charges changed.
+NOTHING_CHANGED = "Nothing changed. This was already done."
 
 
 class RateLike(Protocol):

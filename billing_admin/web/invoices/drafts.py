@@ -52,7 +52,7 @@ class DraftForm(Form):
 class MoveChargesForm(Form):
     """The version of the draft.
 
-    The selected charges are sent as tick boxes outside of the form.
+    The selected charges are sent as check boxes outside of the form.
     """
 
     version = VersionField()

@@ -93,10 +93,10 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
         ("customer", "Customer", filters.customer),
         ("kind", "Kind", KIND_LABELS.get(filters.kind, "")),
         ("currency", "Currency", filters.currency),
-        ("issued_from", "Issued from", format_day(filters.issued_from) if filters.issued_from else ""),
-        ("issued_to", "Issued to", format_day(filters.issued_to) if filters.issued_to else ""),
-        ("due_from", "Due from", format_day(filters.due_from) if filters.due_from else ""),
-        ("due_to", "Due to", format_day(filters.due_to) if filters.due_to else ""),
+        ("issued_from", "Issue date from", format_day(filters.issued_from) if filters.issued_from else ""),
+        ("issued_to", "Issue date to", format_day(filters.issued_to) if filters.issued_to else ""),
+        ("due_from", "Due date from", format_day(filters.due_from) if filters.due_from else ""),
+        ("due_to", "Due date to", format_day(filters.due_to) if filters.due_to else ""),
         ("run", "Billing run", filters.run),
     )
 

@@ -90,8 +90,8 @@ def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
         ("customer", "Customer", filters.customer),
         ("currency", "Currency", filters.currency),
         ("method", "Method", PAYMENT_METHODS.get(filters.method, "")),
-        ("from", "Received from", format_day(filters.from_) if filters.from_ else ""),
-        ("to", "Received to", format_day(filters.to) if filters.to else ""),
+        ("from", "From day", format_day(filters.from_) if filters.from_ else ""),
+        ("to", "To day", format_day(filters.to) if filters.to else ""),
         ("reference", "Reference", filters.reference),
     )
 
