@@ -32,7 +32,7 @@ test-deep: install  ## Long campaigns: more sequences, more kills, more rounds, 
 	$(BIN)/pytest --numprocesses 2 -m deep $(ARGS)
 
 test-fast: install  ## For the inner loop: rules, guards and operations on SQLite, under a minute
-	$(BIN)/pytest --numprocesses 2 --backend sqlite tests/domain tests/guards tests/operations tests/queries $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --backend sqlite tests/domain tests/guards tests/operations $(ARGS)
 
 check: lint types test  ## Everything but the long campaigns
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from contextvars import Context
@@ -56,6 +57,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.backend:
         config.hook.pytest_deselected(items=[item for item in items if _needs_postgresql(item)])
         items[:] = [item for item in items if not _needs_postgresql(item)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many tests passed, failed and were skipped, and why; pytest's own closing line follows."""
+    stats = terminalreporter.stats
+    reasons = Counter(_skip_reason(report) for report in stats.get("skipped", []))
+    terminalreporter.section("summary")
+    for outcome in ("passed", "failed", "error"):
+        terminalreporter.line(f"{outcome}: {len(stats.get(outcome, []))}")
+    terminalreporter.line(f"skipped: {reasons.total()}")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"  {count} × {reason}")
+
+
+def _skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:

@@ -6,18 +6,25 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 
+from billing_admin.db.transactions import transaction
+from billing_admin.models import SignInFailure
 from tests.browser.server import serving
+from tests.conftest import SQLite
+from tests.databases import MEMORY
 from tests.faults.memory import megabytes, megabytes_written
 from tests.people import PASSWORD, person
 
-pytestmark = [pytest.mark.fault, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.fault
 
 MIB = 1 << 20
 MOST_GROWTH_MB = 50
@@ -121,12 +128,23 @@ def attacked(home: str) -> Iterator[None]:
     assert max(waits) < MOST_SECONDS
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, Flask]]:
+    """One server for all attacks, on a database with an admin and a viewer: its address and its application."""
+    with TemporaryDirectory(prefix="billing-", dir=MEMORY) as folder, closing(SQLite(Path(folder))) as database:
+        person(database.app, "admin")
+        person(database.app, "viewer")
+        with serving(database.app.extensions["billing_settings"].database_url) as address:
+            yield address, database.app
+
+
 @pytest.fixture
-def home(app: Flask) -> Iterator[str]:
-    person(app, "admin")
-    person(app, "viewer")
-    with serving(app.extensions["billing_settings"].database_url) as address:
-        yield address
+def home(server: tuple[str, Flask]) -> str:
+    """The address of the server, which has no failed sign-ins yet."""
+    address, app = server
+    with app.app_context():
+        transaction(lambda session: session.execute(delete(SignInFailure)))
+    return address
 
 
 def stranger(home: str) -> Browser:
