@@ -181,7 +181,7 @@ def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, li
         has_one_description = row.first_description == row.last_description or row.service_id is None
         groups[row.customer_id, row.currency].append(
             ChargeGroup(
-                service_id=row.service_id,
+                service_id=service.id,  # one object for all lines: ids are converted to text once per object
                 service_code=service.code,
                 unit_price=row.unit_price,
                 charge_id=row.charge_id,
@@ -200,6 +200,7 @@ def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, li
 
 
 class _ServiceTerms(NamedTuple):
+    id: UUID | None
     code: str
     name: str
     tax: TaxRate
@@ -210,12 +211,12 @@ class _ServiceTerms(NamedTuple):
 def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
     """Return the terms of every service by id, and those of charges without a service under None."""
     default = organisation(session).default_tax_rate
-    without_service = _ServiceTerms("", "", TaxRate(default.category, default.percent), default.note, False)
+    without_service = _ServiceTerms(None, "", "", TaxRate(default.category, default.percent), default.note, False)
     terms: dict[UUID | None, _ServiceTerms] = {None: without_service}
     columns = (Service.id, Service.code, Service.name, Service.line_per_charge, Rate.category, Rate.percent, Rate.note)
     for row in session.execute(select(*columns).join(Rate, Rate.id == Service.tax_rate_id)):
         tax = TaxRate(row.category, row.percent)
-        terms[row.id] = _ServiceTerms(row.code, row.name, tax, row.note, row.line_per_charge)
+        terms[row.id] = _ServiceTerms(row.id, row.code, row.name, tax, row.note, row.line_per_charge)
     return terms
 
 
