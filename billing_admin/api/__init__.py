@@ -7,7 +7,6 @@ from typing import Final
 from flask import Flask
 
 from billing_admin.api.frame import openapi, problems
-from billing_admin.api.frame.bearer import init_token_cache
 from billing_admin.api.frame.rate_limits import init_rate_limits
 from billing_admin.api.frame.routing import blueprint
 from billing_admin.api.routes.charge_poster import init_charge_poster
@@ -41,7 +40,6 @@ for _subject in SUBJECTS:
 
 def init_api(app: Flask, settings: Settings) -> None:
     """Add the API's routes and its OpenAPI document."""
-    init_token_cache(app)
     init_rate_limits(app, settings)
     init_charge_poster(app)
     init_api_document(app, lambda: json.dumps(openapi.document(VERSION)))

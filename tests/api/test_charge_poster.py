@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,19 +11,16 @@ from flask import Flask
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.orm import Session
 
-from billing_admin import clock
 from billing_admin.api.routes.charge_poster import ChargePoster, ChargeRequest, post_group
 from billing_admin.concurrency.group_commit import Success
 from billing_admin.db.engine import db, write_options
 from billing_admin.db.errors import AccountsLocked
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import SYSTEM, Actor
+from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
-from billing_admin.domain.errors import Conflict, Invalid, NotAuthenticated
+from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.models import Account, AuditEvent, Charge, Customer
-from billing_admin.operations.access import tokens
 from billing_admin.operations.charges.posting import PostingResult
-from billing_admin.queries.access.tokens import Bearer
 from tests.books import assert_books_balance
 from tests.making import MARCH_END, make_customer, make_service, make_spec, post
 
@@ -33,11 +29,9 @@ pytestmark = pytest.mark.both_databases
 A, B = UUID(int=0xA), UUID(int=0xB)
 
 
-def make_bearer(name: str) -> Bearer:
-    """Return the bearer of a new token."""
-    token, _ = transaction(tokens.create, name, ["charges:write"], actor=SYSTEM, now=clock.now())
-    actor = Actor("token", token.id, name, frozenset({"charges:write"}), f"request of {name}")
-    return Bearer(actor, None, datetime(2099, 1, 1, tzinfo=UTC), True)
+def make_actor(name: str) -> Actor:
+    """Return a token as an actor."""
+    return Actor("token", UUID(int=len(name)), name, frozenset({"charges:write"}), f"request of {name}")
 
 
 def post_together(*requests: ChargeRequest, skip_locked: bool = False) -> list[PostingResult | BaseException]:
@@ -61,7 +55,7 @@ def test_requests_of_one_transaction_keep_their_own_events_and_answers(session: 
         "unknown customer": make_spec("nobody", "1.00"),
         "duplicate": make_spec(customer, "2.50", id=B),
     }
-    requests = [ChargeRequest(spec, make_bearer(name)) for name, spec in specs.items()]
+    requests = [ChargeRequest(spec, make_actor(name)) for name, spec in specs.items()]
     first, repeat, other_value, unknown_customer, duplicate = post_together(*requests)
     assert isinstance(first, PostingResult)
     assert isinstance(repeat, PostingResult)
@@ -84,19 +78,6 @@ def test_requests_of_one_transaction_keep_their_own_events_and_answers(session: 
     assert_books_balance(session)
 
 
-def test_a_revoked_token_is_refused_and_its_charge_is_not_stored(session: Session) -> None:
-    customer = make_customer()
-    valid, revoked = make_bearer("valid"), make_bearer("revoked")
-    assert revoked.actor.id is not None
-    transaction(tokens.revoke, revoked.actor.id, SYSTEM, clock.now())
-    spec = make_spec(customer, "2.50")
-    refused, stored = post_together(ChargeRequest(spec, revoked), ChargeRequest(spec, valid))
-    assert isinstance(refused, NotAuthenticated)
-    assert isinstance(stored, PostingResult)
-    assert (stored.created, stored.duplicates) == (1, [])
-    assert session.scalar(select(func.count(Charge.id))) == 1
-
-
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 30])
 def test_a_group_may_have_any_size(session: Session, count: int) -> None:
     """One statement stores a few charges, a batch stores many; both find customers by reference and id."""
@@ -109,8 +90,8 @@ def test_a_group_may_have_any_size(session: Session, count: int) -> None:
         )
         for n in range(count)
     ]
-    bearer = make_bearer("script")
-    results = post_together(*(ChargeRequest(spec, bearer) for spec in specs))
+    actor = make_actor("script")
+    results = post_together(*(ChargeRequest(spec, actor) for spec in specs))
     assert [is_created(result) for result in results] == [True] * count
     assert session.scalar(select(func.count(Charge.id))) == count
     assert_books_balance(session)
@@ -120,11 +101,11 @@ def test_a_group_may_have_any_size(session: Session, count: int) -> None:
 def callers(app: Flask) -> Iterator[Callable[[ChargeSpec], Future[Any]]]:
     """Post each charge in its own thread."""
     poster: ChargePoster = app.extensions["billing_charge_poster"]
-    bearer = make_bearer("script")
+    actor = make_actor("script")
 
     def call(spec: ChargeSpec) -> PostingResult:
         with app.app_context():
-            return poster(ChargeRequest(spec, bearer))
+            return poster(ChargeRequest(spec, actor))
 
     with ThreadPoolExecutor(16) as threads:
         yield lambda spec: threads.submit(call, spec)
@@ -149,9 +130,9 @@ def test_a_group_skips_locked_accounts(
     session: Session, locked: tuple[Customer, Customer, Connection], charge_count: int
 ) -> None:
     busy, free, billing = locked
-    bearer = make_bearer("script")
-    requests = [ChargeRequest(make_spec(busy, "2.00"), bearer)]
-    requests += [ChargeRequest(make_spec(free, f"{n}.00"), bearer) for n in range(2, 2 + charge_count)]
+    actor = make_actor("script")
+    requests = [ChargeRequest(make_spec(busy, "2.00"), actor)]
+    requests += [ChargeRequest(make_spec(free, f"{n}.00"), actor) for n in range(2, 2 + charge_count)]
     skipped, *stored = post_together(*requests, skip_locked=True)
     assert isinstance(skipped, AccountsLocked)
     assert [is_created(result) for result in stored] == [True] * charge_count

@@ -1,7 +1,6 @@
 """Registration of API routes: each route declares its scope, its strict reader and its part of the OpenAPI document.
 
-A view receives by name the parts of its path, `body` and `query`. A view that changes data also receives `actor`, or
-`bearer` if it verifies the token itself.
+A view receives by name the parts of its path, `body` and `query`. A view that changes data also receives `actor`.
 """
 
 import re
@@ -13,21 +12,20 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
 from billing_admin.api.frame import bearer, problems, rate_limits, strict_json
 from billing_admin.api.frame.fields import Body, Listing, Parameters, ResponseModel, encode_cursor
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.db.paging import Page
-from billing_admin.domain.errors import Denied, DomainError, Invalid, NotAuthenticated, NotFound, Problem
-from billing_admin.http.body_limits import JSON, KIB, body_limit, open_body
+from billing_admin.domain.errors import Invalid, NotAuthenticated, NotFound, Problem
+from billing_admin.http.body_limits import JSON, body_limit, open_body
 from billing_admin.queries.access.tokens import Bearer
 
 BASE = "/api/v1"
 PUBLIC: Final = "public"
 MEDIA_TYPE = "application/json"
 REPLAYED: Final = {"Idempotent-Replayed": "true"}
-MAX_UNPROVEN_BODY = 64 * KIB  # bytes
 
 blueprint = Blueprint("api", __name__, url_prefix=BASE)
 
@@ -59,7 +57,6 @@ class Route:
     or_json: type[BaseModel] | None
     statuses: tuple[int, ...]
     versioned: bool
-    proves_bearer: bool
 
     @property
     def name(self) -> str:
@@ -82,13 +79,11 @@ def route(
     or_json: type[BaseModel] | None = None,
     statuses: tuple[int, ...] = (200,),
     versioned: bool = False,
-    proves_bearer: bool = False,
 ) -> Callable[[View], View]:
     """Register a view as a route.
 
     `scope` is a token's scope or PUBLIC. `response` is a model, or the media type of a file for which a query parameter may ask
-    as `or_json` instead. `statuses` are the statuses of success. A `versioned` route sends an ETag. A view that `proves_bearer`
-    checks in its own transaction that a cached token is still good, which saves a query.
+    as `or_json` instead. `statuses` are the statuses of success. A `versioned` route sends an ETag.
     """
 
     def register(view: View) -> View:
@@ -104,7 +99,6 @@ def route(
             or_json=or_json,
             statuses=statuses,
             versioned=versioned,
-            proves_bearer=proves_bearer,
         )
         ROUTES.append(new_route)
         rule = re.sub(r"{(ref|code)}", r"<name:\1>", path)  # references and codes may contain slashes
@@ -121,36 +115,16 @@ def _endpoint(route: Route) -> Callable[..., Response]:
         if route.scope == PUBLIC:
             rate_limits.count_address(route.name)
             return _response(route.view(**names, **_arguments(route)))
-        cached = bearer.cached_bearer() if route.proves_bearer and _body_is_small() else None
-        if cached is None:
-            return _respond(route, _counted(_authenticate()), names)
-        try:
-            return _respond(route, _counted(cached), names)
-        except (DomainError, HTTPException) as error:
-            caller = _authenticate()
-            caller.actor.require(route.scope)  # a missing scope is reported before any other error
-            if not isinstance(error, NotAuthenticated | Denied):
-                raise
-        return _respond(route, caller, names)
+        caller = _authenticate()
+        rate_limits.count_token(caller.actor)
+        caller.actor.require(route.scope)
+        open_body()
+        actor = {} if route.method == "GET" else {"actor": caller.actor}
+        response = _response(route.view(**actor, **names, **_arguments(route)))
+        bearer.record_use_later(caller, response)
+        return response
 
     return endpoint
-
-
-def _body_is_small() -> bool:
-    """Return whether the body may be read before the token is verified: a cached token may have been revoked."""
-    length = request.content_length
-    return length is not None and length <= MAX_UNPROVEN_BODY
-
-
-def _respond(route: Route, caller: Bearer, names: Mapping[str, str]) -> Response:
-    caller.actor.require(route.scope)
-    open_body()
-    identity: dict[str, Any] = {}
-    if route.method != "GET":
-        identity = {"bearer": caller} if route.proves_bearer else {"actor": caller.actor}
-    response = _response(route.view(**identity, **names, **_arguments(route)))
-    bearer.record_use_later(caller, response)
-    return response
 
 
 def _authenticate() -> Bearer:
@@ -162,18 +136,12 @@ def _authenticate() -> Bearer:
         raise
 
 
-def _counted(caller: Bearer) -> Bearer:
-    rate_limits.count_token(caller.actor)
-    return caller
-
-
 def _arguments(route: Route) -> dict[str, Any]:
     """Return the query and the body as a view's arguments. Raises Invalid, NotJson and UnsupportedMediaType."""
     query = _read_query(route.query)
     arguments: dict[str, Any] = {} if route.query is Parameters else {"query": query}
     if route.body is not None:
-        content = request.get_data(cache=route.proves_bearer)  # the view may run a second time with a verified token
-        arguments["body"] = _read_body(content, route.body, route.body_optional)
+        arguments["body"] = _read_body(request.get_data(cache=False), route.body, route.body_optional)
     return arguments
 
 

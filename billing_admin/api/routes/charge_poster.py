@@ -10,20 +10,20 @@ from billing_admin.clock import now
 from billing_admin.concurrency.group_commit import Failure, GroupCommit, Result, Success
 from billing_admin.db.errors import AccountsLocked
 from billing_admin.db.transactions import Session, transaction
+from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.posting import assess
 from billing_admin.http.lock_waits import run_bounded
 from billing_admin.operations.charges.posting import Posting, PostingResult, store
-from billing_admin.queries.access.tokens import Bearer, bad_token_error, valid_tokens
 from billing_admin.queries.charges.posting import load_context
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """One charge to post, and the bearer of the token whose validity the transaction must prove."""
+    """One charge to post, and the actor whose audit event records it."""
 
     spec: ChargeSpec
-    bearer: Bearer
+    actor: Actor
 
 
 class ChargePoster:
@@ -61,23 +61,20 @@ def post_group(
 ) -> list[Result[PostingResult]]:
     """Post each request's charge as if it came alone, in their order, and return a result for each.
 
-    A request whose token is no longer valid fails, and with `skip_locked` so does one whose account is locked.
+    With `skip_locked` a request whose account is locked fails with AccountsLocked.
     """
     at = now()
     context = load_context(session, [request.spec for request in requests], at, skip_locked=skip_locked)
-    valid = valid_tokens(session, {request.bearer for request in requests})
     postings, results = list[Posting](), list[Result[PostingResult] | None]()
     for request, candidate in zip(requests, context.candidates, strict=True):
         failure: Exception | None
-        if request.bearer not in valid:
-            failure = bad_token_error()
-        elif context.is_locked(request.spec):
+        if context.is_locked(request.spec):
             failure = AccountsLocked()
         else:
             assessment = assess([candidate], context)
             failure = assessment.refusal()
             if failure is None:
-                postings.append(Posting(assessment, request.bearer.actor))
+                postings.append(Posting(assessment, request.actor))
                 context.add_stored(assessment.new)
         results.append(Failure(failure) if failure else None)
     stored = iter(store(session, postings, context, at))

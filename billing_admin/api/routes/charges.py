@@ -48,7 +48,6 @@ from billing_admin.domain.text import check_not_blank, check_text
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges as operations, corrections, duplicates
 from billing_admin.operations.charges.posting import PostingResult, post
-from billing_admin.queries.access.tokens import Bearer
 from billing_admin.queries.charges.charges import ChargeFilter, charge, charges
 
 MOST_CHARGES = 10_000
@@ -253,20 +252,19 @@ def charge_out(row: Any) -> ChargeOut:
     body=ChargeIn,
     response=ChargeOut,
     statuses=(201, 200),
-    proves_bearer=True,
 )
-def post_charge(bearer: Bearer, body: ChargeIn) -> Reply:
+def post_charge(actor: Actor, body: ChargeIn) -> Reply:
     """Post one charge."""
-    result = _post_one(ChargeSpec(**body.__dict__), bearer)
+    result = _post_one(ChargeSpec(**body.__dict__), actor)
     if result.rows:
-        return created_reply(_new_charge(result.rows[0], result.context, bearer.actor), True)
+        return created_reply(_new_charge(result.rows[0], result.context, actor), True)
     return created_reply(charge_out(charge(db.session(), result.ids[0])), False)
 
 
-def _post_one(spec: ChargeSpec, bearer: Bearer) -> PostingResult:
+def _post_one(spec: ChargeSpec, actor: Actor) -> PostingResult:
     post_one: ChargePoster = current_app.extensions["billing_charge_poster"]
     try:
-        return post_one(ChargeRequest(spec, bearer))
+        return post_one(ChargeRequest(spec, actor))
     except DomainError as error:
         error.problems = tuple(replace(problem, field=problem.field[1:]) for problem in error.problems)
         raise

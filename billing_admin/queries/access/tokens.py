@@ -1,6 +1,5 @@
 """API tokens: their bearers, and what these may do."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import Engine, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import ValueList, list_contains
 from billing_admin.db.prepared import PreparedQuery, run_without_transaction
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import NotAuthenticated, NotFound
@@ -39,14 +37,9 @@ _BY_HASH = PreparedQuery(
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """The bearer of a valid token, with the role of the token's owner, if it has one.
-
-    `fresh` is true while the stored `last_used_at` needs no update.
-    """
+    """The bearer of a valid token; `fresh` is true while the stored `last_used_at` needs no update."""
 
     actor: Actor
-    role: str | None
-    expires_at: datetime
     fresh: bool
 
 
@@ -67,22 +60,8 @@ def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str
         if user_id is not None:
             permissions &= ROLES.get(role, frozenset())
         fresh = last_used_at is not None and now - last_used_at < USE_STAYS_FRESH
-        return Bearer(Actor("token", id, name, permissions, request_id), role, expires_at, fresh)
+        return Bearer(Actor("token", id, name, permissions, request_id), fresh)
     return None
-
-
-_ROLES_BY_TOKEN = PreparedQuery(
-    usable_tokens(_TOKEN.id, _USER.role).where(list_contains(_TOKEN.id, bindparam("ids", type_=ValueList())))
-)
-
-
-def valid_tokens(session: Session, bearers: Collection[Bearer]) -> set[Bearer]:
-    """Return the bearers whose tokens are still usable, with owners who have the same role as before.
-
-    The scopes and expiry of a token never change, so these bearers may still do what they could before.
-    """
-    roles: dict[UUID, str | None] = dict(_ROLES_BY_TOKEN(session, {"ids": {bearer.actor.id for bearer in bearers}}))
-    return {bearer for bearer in bearers if bearer.actor.id in roles and roles[bearer.actor.id] == bearer.role}
 
 
 def bad_token_error() -> NotAuthenticated:
