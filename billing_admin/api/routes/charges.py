@@ -1,4 +1,4 @@
-"""Charges: posted alone or by the thousand, listed, held, released, cancelled, corrected, kept."""
+"""Charges: posted one by one or in batches, listed, held, released, cancelled, corrected and kept."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ from billing_admin.operations.charges import charges as operations, corrections,
 from billing_admin.operations.charges.posting import PostingResult, post
 from billing_admin.queries.charges.charges import ChargeFilter, charge, charges
 
-MOST_CHARGES = 10_000
+MAX_CHARGES = 10_000
 Description = Annotated[str, one_line(1000, named=True)]
 _ENTRIES = {
     "maxProperties": 50,
@@ -61,12 +61,12 @@ Metadata = Annotated[dict[str, str], WithJsonSchema({"type": "object"} | _ENTRIE
 
 
 class ChargeIn(Body):
-    """A charge as it is asked for: a customer, and either a service, or a description with a price.
+    """A charge to post: a customer, and either a service or a description with a price.
 
-    `tax_included` says whether a price of the caller's own includes tax; it is net if nothing is said.
+    `tax_included` applies only to a price that you send, which is net by default. List prices already define this.
     """
 
-    # None is what is left out; null is refused. `__dict__` therefore holds just what a ChargeSpec is made of.
+    # A field that is left out is None, and null is refused: `__dict__` holds the arguments of a ChargeSpec.
 
     customer: Name
     service: Name = OMITTED
@@ -81,60 +81,62 @@ class ChargeIn(Body):
     id: Key = OMITTED
 
 
-_ONE = TypeAdapter(ChargeIn)
+_CHARGE_IN = TypeAdapter(ChargeIn)
 
 
 @dataclass(slots=True)
 class ChargeRows:
-    """The rows of a batch that can be asked for, the place of each, and what is wrong with the others."""
+    """The valid rows of a batch, the index of each, and the problems of the other rows."""
 
     specs: list[ChargeSpec]
-    places: list[int]
+    indexes: list[int]
     problems: list[Problem]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        rows = handler(Annotated[list[ChargeIn], Field(min_length=1, max_length=MOST_CHARGES)])
+        rows = handler(Annotated[list[ChargeIn], Field(min_length=1, max_length=MAX_CHARGES)])
         return no_info_wrap_validator_function(cls._read, rows)
 
     @classmethod
     def _read(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> "ChargeRows":
-        """All in one go; only if something is wrong, one by one, until enough is found to say so."""
+        """Validate all rows at once. If that fails, validate each by itself, which names the problems of every row."""
         rows = cls([], [], [])
         try:
-            for place, charge_in in enumerate(handler(value)):
-                rows._add(place, charge_in)
+            for index, charge_in in enumerate(handler(value)):
+                rows._add(index, charge_in)
         except ValidationError:
-            if not isinstance(value, list) or not 1 <= len(value) <= MOST_CHARGES:
+            if not isinstance(value, list) or not 1 <= len(value) <= MAX_CHARGES:
                 raise
             rows = cls([], [], [])
-            for place, row in enumerate(value):
-                rows._try(place, row)
+            for index, row in enumerate(value):
+                rows._validate(index, row)
         return rows
 
-    def _try(self, place: int, row: Any) -> None:
+    def _validate(self, index: int, row: Any) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             try:
-                self._add(place, _ONE.validate_python(row))
+                self._add(index, _CHARGE_IN.validate_python(row))
             except ValidationError as error:
-                self.problems.extend(validation_problems(error, "charges", place))
+                self.problems.extend(validation_problems(error, "charges", index))
 
-    def _add(self, place: int, charge_in: ChargeIn) -> None:
+    def _add(self, index: int, charge_in: ChargeIn) -> None:
         try:
             self.specs.append(ChargeSpec(**charge_in.__dict__))
-            self.places.append(place)
+            self.indexes.append(index)
         except DomainError as error:
-            self.problems.extend(replace(one, field=("charges", place, *one.field)) for one in error.problems)
+            self.problems.extend(
+                replace(problem, field=("charges", index, *problem.field)) for problem in error.problems
+            )
 
 
 class ChargeBatch(Body):
-    """1 to 10,000 charges: all of them or none."""
+    """1 to 10,000 charges. Either all are stored or none."""
 
     charges: ChargeRows
 
 
 class ChargeOut(ResponseModel):
-    """A charge with everything filled in."""
+    """A charge with all defaults filled in."""
 
     id: UUID
     customer: str
@@ -158,7 +160,7 @@ class ChargeOut(ResponseModel):
 
 
 class BatchOut(ResponseModel):
-    """What became of a batch; `ids` are in the order of its charges."""
+    """The result of a batch. `ids` are in the order of its charges."""
 
     created: int
     replayed: int
@@ -167,19 +169,19 @@ class BatchOut(ResponseModel):
 
 
 class Reason(Body):
-    """Why."""
+    """A reason."""
 
     reason: ReasonText
 
 
-class PerhapsReason(Body):
-    """Why, if there is something to say."""
+class OptionalReason(Body):
+    """A reason, if any."""
 
     reason: OptionalReasonText = ""
 
 
 class Correction(Body):
-    """What a charge's replacement says otherwise, and why; all other fields are taken over. `id` is the replacement's."""
+    """The fields that change, and the reason. Other fields are copied. `id` is that of the replacement."""
 
     reason: ReasonText
     id: Key = OMITTED
@@ -196,9 +198,9 @@ class Correction(Body):
 
 
 class ChargeFilters(Parameters):
-    """Which charges; `from` and `to` are days of incurring, both included.
+    """Filters of charges. `from` and `to` are days on which charges were incurred, both included.
 
-    `possible_duplicate=true` are likely duplicates that nobody has decided on, false all others.
+    `possible_duplicate=true` selects likely duplicates that are not kept or cancelled yet, `false` all other charges.
     """
 
     customer: str = ""
@@ -212,7 +214,7 @@ class ChargeFilters(Parameters):
     line: Key | None = None
 
     def to_filter(self) -> ChargeFilter:
-        """The filter of the queries."""
+        """Return the filter for the queries."""
         return ChargeFilter(**self.filters())
 
 
@@ -221,7 +223,7 @@ class ChargeQuery(ChargeFilters, Paging):
 
 
 def charge_out(row: Any) -> ChargeOut:
-    """A charge's row, with its names, as it is answered."""
+    """Return a charge with its names as the API shows it."""
     return ChargeOut(
         id=row.id,
         customer=row.customer_reference,
@@ -295,11 +297,14 @@ def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
 
 
 def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> PostingResult:
-    """Name every wrong row: the right ones are posted as well, to hear what the operation says of them, and rolled back."""
+    """Post the rows. Raises Invalid or Conflict with the problems of all rows.
+
+    If the body has invalid rows, the others are posted all the same, to find their problems, and rolled back.
+    """
     try:
         result = post(session, rows.specs, actor, at)
     except DomainError as error:
-        error.problems = tuple(_placed(one, rows.places) for one in error.problems)
+        error.problems = tuple(_at_body_index(problem, rows.indexes) for problem in error.problems)
         if not rows.problems:
             raise
         raise combine_problems([*rows.problems, *error.problems]) from error
@@ -308,10 +313,10 @@ def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -
     return result
 
 
-def _placed(problem: Problem, places: Sequence[int]) -> Problem:
-    """A problem of the operation's row, at that row's place in the body."""
-    row, *rest = problem.field
-    return replace(problem, field=("charges", places[int(row)], *rest))
+def _at_body_index(problem: Problem, indexes: Sequence[int]) -> Problem:
+    """Return a problem of the operation's n-th charge with that charge's index in the body."""
+    number, *path = problem.field
+    return replace(problem, field=("charges", indexes[int(number)], *path))
 
 
 @route("GET", "/charges", scope="read", query=ChargeQuery, response=Listing[ChargeOut])
@@ -335,19 +340,19 @@ def cancel_charge(actor: Actor, id: str, body: Reason) -> Reply:
 
 @route("POST", "/charges/{id}/hold", scope="charges:write", body=Reason, response=ChargeOut)
 def hold_charge(actor: Actor, id: str, body: Reason) -> Reply:
-    """Keep a charge off the next invoice."""
+    """Hold a pending charge: it stays off every invoice until it is released."""
     return Reply(bounded_transaction(_move, operations.hold, parse_id(id), body.reason, actor, now()))
 
 
 @route("POST", "/charges/{id}/release", scope="charges:write", body=Reason, response=ChargeOut)
 def release_charge(actor: Actor, id: str, body: Reason) -> Reply:
-    """Let a held charge be billed again."""
+    """Release a held charge: it is pending again."""
     return Reply(bounded_transaction(_move, operations.release, parse_id(id), body.reason, actor, now()))
 
 
 @route("POST", "/charges/{id}/correct", scope="charges:write", body=Correction, response=ChargeOut, statuses=(201, 200))
 def correct_charge(actor: Actor, id: str, body: Correction) -> Reply:
-    """Cancel a charge that is not billed and add its replacement, in one step; answers with the replacement."""
+    """Cancel an unbilled charge and post its replacement in one step. Returns the replacement."""
     replacement, is_new = bounded_transaction(_correct, parse_id(id), body, actor, now())
     return created_reply(replacement, is_new)
 
@@ -362,12 +367,12 @@ def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: dat
     "POST",
     "/charges/{id}/keep",
     scope="charges:write",
-    body=PerhapsReason,
+    body=OptionalReason,
     body_optional=True,
     response=ChargeOut,
 )
-def keep_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
-    """Decide that a likely duplicate is a charge of its own; one held for looking alike is pending again."""
+def keep_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
+    """Keep a likely duplicate as a charge of its own. If it was held as a duplicate, it is pending again."""
     return Reply(bounded_transaction(_keep, parse_id(id), body.reason, actor, now()))
 
 

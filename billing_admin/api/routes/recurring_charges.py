@@ -24,7 +24,7 @@ from billing_admin.api.frame.fields import (
     one_line,
 )
 from billing_admin.api.frame.routing import Reply, created_reply, list_reply, parse_id, route
-from billing_admin.api.routes.charges import PerhapsReason
+from billing_admin.api.routes.charges import OptionalReason
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
@@ -184,17 +184,22 @@ def _create(session: Session, spec: RecurringChargeSpec, actor: Actor, at: datet
 
 
 @route(
-    "POST", "/recurring-charges/{id}/pause", scope=WRITE, body=PerhapsReason, body_optional=True, response=RecurringOut
+    "POST", "/recurring-charges/{id}/pause", scope=WRITE, body=OptionalReason, body_optional=True, response=RecurringOut
 )
-def pause_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
+def pause_recurring_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
     """Pause a recurring charge: no period that begins from today on is posted until you resume it."""
     return Reply(transaction(_apply, operations.pause, parse_id(id), (body.reason,), actor, now()))
 
 
 @route(
-    "POST", "/recurring-charges/{id}/resume", scope=WRITE, body=PerhapsReason, body_optional=True, response=RecurringOut
+    "POST",
+    "/recurring-charges/{id}/resume",
+    scope=WRITE,
+    body=OptionalReason,
+    body_optional=True,
+    response=RecurringOut,
 )
-def resume_recurring_charge(actor: Actor, id: str, body: PerhapsReason) -> Reply:
+def resume_recurring_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
     """Resume with the first period that begins today or later. Periods that began during the pause are skipped."""
     return Reply(transaction(_apply, operations.resume, parse_id(id), (body.reason,), actor, now()))
 

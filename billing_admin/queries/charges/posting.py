@@ -38,7 +38,7 @@ from billing_admin.queries.master_data.organisation import day_of
 
 
 class _ContextRow(NamedTuple):
-    """A row of the lookup, all as text: what it describes, then the columns that this has. Flags are 'yes' or None.
+    """A row of the lookup, all as text: its kind, then the columns of that kind. Flags are 'yes' or None.
 
     A customer: id, reference, archived_at, currency, its account's currency and billed_through, whether that is locked.
     A service: id, code, archived_at, name, a price's currency and value, whether that includes tax.
