@@ -1,1 +1,4 @@
-"""The business rules in pure Python: no clock, no Flask, no SQLAlchemy, no installed packages."""
+"""The business rules in pure Python.
+
+The package has no clock, no Flask, no SQLAlchemy and no installed packages.
+"""

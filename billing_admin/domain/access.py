@@ -1,4 +1,4 @@
-"""Access rights: permissions, the roles that grant them to people, and the scopes of tokens."""
+"""Access rights: permissions, the roles of people, and the scopes of tokens."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -36,7 +36,7 @@ ROLE_SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, a token or the command line, with its permissions and the request it acts in."""
+    """A person, a token or the command line, with its permissions and its request."""
 
     kind: str
     id: UUID | None

@@ -1,4 +1,7 @@
-"""Amounts that people type, with currency signs and separators: read exactly or refused."""
+"""Amounts that people type, with currency signs and separators.
+
+An amount is read exactly or refused.
+"""
 
 import re
 import unicodedata
@@ -33,9 +36,10 @@ _SEPARATOR = re.compile(f"[.,]|{_GAP}")
 
 @dataclass(frozen=True, slots=True)
 class AmountInput:
-    """A typed number, and the currencies that its sign or code can mean; None without a sign.
+    """A typed number, and the currencies that its sign or code can mean.
 
-    Read the number with `in_currency` or `without_currency`, so that no sign is ignored.
+    The currencies are None if no sign or code was typed. Read the number with `in_currency` or
+    `without_currency`, so that no sign is ignored.
     """
 
     _number: Decimal
@@ -60,7 +64,11 @@ class AmountInput:
         raise Invalid("other_currency", f"Enter the amount in {currency}: “{self.mark}” is another currency.")
 
     def without_currency(self, noun: str = "number") -> Decimal:
-        """Return a number such as a quantity; raise Invalid if it has a currency sign or code."""
+        """Return a number without a currency, such as a quantity.
+
+        Raises:
+            Invalid: The number has a currency sign or code.
+        """
         if self.currencies is None:
             return self._number
         raise Invalid("other_currency", f"Remove {self.mark}: a {noun} has no currency.")
@@ -126,7 +134,7 @@ def _currencies(mark: str, text: str) -> frozenset[str]:
 
 
 def _readings(digits: str, minus: str, text: str) -> list[str]:
-    """Return the one or two readings of digits with separators, as plain digits with a point."""
+    """Return the one or two readings of digits with separators, as plain decimals."""
     if _PLAIN.fullmatch(digits) or _THOUSANDS.fullmatch(digits):
         return [_plain_digits(*digits.split(".", 1))]
     if parts := _TWO_READINGS.fullmatch(digits):

@@ -1,4 +1,4 @@
-"""The audit log: the hash chain over its events, and the amounts in their details as texts."""
+"""The audit log: the hash chain over its events, and the amounts in their details."""
 
 import json
 import re
@@ -17,17 +17,21 @@ FIRST_PREVIOUS_HASH = "0" * 64
 
 
 def canonical_content(event: Mapping[str, str | None]) -> bytes:
-    """Return the bytes of an event that its seal covers: JSON of all its columns, as texts.
+    """Return the bytes of an event that its seal covers.
 
-    Times and JSON have different texts on the two databases, so both are parsed first; a text that
-    cannot be parsed is used unchanged. Frozen: these bytes are hashed.
+    The bytes are the JSON of all its columns, as texts. Times and JSON have different texts on the two
+    databases, so both are parsed first; a text that cannot be parsed is used unchanged. Frozen: these bytes
+    are hashed.
     """
     columns = {**event, "at": _moment(event["at"]), "details": _data(event["details"])}
     return json.dumps(columns, sort_keys=True, separators=(",", ":")).encode()
 
 
 def chained_hash(before: str, content: bytes) -> str:
-    """Return an event's seal: the hex SHA-256 of the previous seal and its content. Frozen."""
+    """Return an event's seal: the hex SHA-256 of the previous seal and its content.
+
+    Frozen: stored events have these seals.
+    """
     return sha256(before.encode() + b"\n" + content).hexdigest()
 
 

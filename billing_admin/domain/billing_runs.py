@@ -1,7 +1,8 @@
-"""The plan of a billing run: which documents it makes of the pending charges, and which charges it leaves out and why.
+"""The plan of a billing run: the documents that it makes of pending charges.
 
-`queries.billing.preview.load_billing_data` loads the rows, `prepare_documents` makes the documents that preview, run and
-current invoice share, and `plan_chunk` decides what a run stores for some of its accounts.
+The plan also names the charges that the run leaves out, with the reason.
+`queries.billing.preview.load_billing_data` loads the rows, `prepare_documents` makes the documents that
+preview, run and current invoice share, and `plan_chunk` decides what a run stores for some of its accounts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +32,10 @@ class BilledCustomer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BillingData:
-    """Rows that decide what is billed: due charges, summed by line and account; customers, the seller and tax notes.
+    """The stored data that decides what is billed.
 
-    `tax_notes` holds the reason to print for each tax treatment without tax.
+    The due charges are summed by line and account; customers and the seller are included. `tax_notes` holds
+    the reason to print for each tax treatment without tax.
     """
 
     groups: Mapping[AccountKey, Sequence[ChargeGroup]]
@@ -44,7 +46,11 @@ class BillingData:
 
 @dataclass(frozen=True, slots=True)
 class PreparedDocument:
-    """One account's document as it would be made today, what is missing before it may be issued, and why it is left out."""
+    """One account's document as it would be made today.
+
+    It includes the data that must be added before the document may be issued, and the reason if a run
+    leaves the account out.
+    """
 
     customer_id: UUID
     reference: str
@@ -60,7 +66,10 @@ class PreparedDocument:
 
 
 def prepare_documents(data: BillingData) -> list[PreparedDocument]:
-    """Make a document of each account's due charges, in the order of customer references and currencies."""
+    """Make a document of each account's due charges.
+
+    The documents are in the order of customer references and currencies.
+    """
     prepared = [_prepare(key, groups, data) for key, groups in data.groups.items()]
     return sorted(prepared, key=lambda document: (document.reference, document.document.currency))
 
@@ -80,7 +89,7 @@ def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) 
 
 
 class WaitingAccount(NamedTuple):
-    """An account of a run that waits to be billed, with the totals that it keeps of its pending charges.
+    """An account that waits to be billed in a run, with the totals of its charges.
 
     `expected` is the digest of the document that the confirmed preview showed.
     """
@@ -92,7 +101,10 @@ class WaitingAccount(NamedTuple):
 
 
 class BilledItem(NamedTuple):
-    """An account with the document to store, the number of charges on it and their exact sum."""
+    """An account with the document to store, and the count and sum of its charges.
+
+    The sum is exact.
+    """
 
     prepared: PreparedDocument
     charges: int
@@ -100,7 +112,7 @@ class BilledItem(NamedTuple):
 
 
 class LeftOutItem(NamedTuple):
-    """Charges of an account that are not billed: their number, exact sum, and the reason."""
+    """Charges of an account that are not billed: count, exact sum and reason."""
 
     key: AccountKey
     charges: int

@@ -22,7 +22,7 @@ LIKELY_DUPLICATE = "Likely duplicate"
 
 
 def duplicate_window_start(now: datetime) -> datetime:
-    """Return the time (UTC) since which charges are compared to find likely duplicates."""
+    """Return the time (UTC) from which charges are searched for likely duplicates."""
     return now.astimezone(UTC) - timedelta(hours=LIKELY_DUPLICATE_HOURS)
 
 
@@ -158,7 +158,7 @@ class PricedCharge(NamedTuple):
 def price_charge(
     spec: ChargeSpec, id: UUID, customer: CustomerTerms, service: ServiceTerms | None, today: date
 ) -> PricedCharge:
-    """Return a charge with defaults for everything not given, and with its exact amount.
+    """Return a charge with its exact amount, and with defaults for missing fields.
 
     The price is the given unit price, else the given amount, else the service's list price in the
     charge's currency. A given price is net unless `tax_included` is true; a list price defines this
@@ -243,7 +243,7 @@ def _fingerprint(parts: tuple[str, ...]) -> int:
 def differing_fields(
     spec: ChargeSpec, customer_id: UUID | None, service_id: UUID | None, stored: ChargeFacts
 ) -> list[str]:
-    """Return the fields in which a repeated request differs from the charge stored under its id.
+    """Return the fields in which a repeated request differs from the stored charge.
 
     Fields that are None in the request are not compared.
     """
@@ -264,7 +264,7 @@ def differing_fields(
 
 
 def corrected_spec(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | None) -> ChargeSpec:
-    """Return the request for a charge's replacement: its facts with some fields changed.
+    """Return the request for a charge's replacement: its facts with some changes.
 
     `changes` are by field of ChargeSpec. A new unit price replaces an amount, and the other way round.
 

@@ -1,4 +1,4 @@
-"""Cells copied from a spreadsheet: the text that Excel, LibreOffice and Google Sheets copy.
+"""Cells copied from a spreadsheet, as Excel, LibreOffice and Google Sheets do.
 
 Cells are separated by tabs and rows by line breaks. Only a cell that contains a tab or a line break
 is quoted, and only then are the quotes within it doubled: every other quote is part of the text.

@@ -1,8 +1,8 @@
-"""Credit notes: the creditable amounts of an invoice, and how a credit is split by rate and line.
+"""Credit notes: the creditable amounts of an invoice, and the split of a credit.
 
-Amounts are in minor units. The net and tax of a credit are computed from the sum of all credits at a
-rate, less the earlier credits. Credits that add up to the invoice therefore add up to exactly its
-net and its tax, whatever their sizes.
+A credit is split by tax rate and by line. Amounts are in minor units. The net and tax of a credit are
+computed from the sum of all credits at a rate, less the earlier credits. Credits that add up to the invoice
+therefore add up to exactly its net and its tax, whatever their sizes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,10 @@ class CreditableLine:
 
 @dataclass(frozen=True, slots=True)
 class CreditableTax:
-    """The tax of an invoice at one rate, with its credited part; `included` if prices have tax."""
+    """The tax of an invoice at one rate, with its credited part.
+
+    `included` is true if the prices include tax.
+    """
 
     rate: TaxRate
     included: bool

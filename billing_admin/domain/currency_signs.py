@@ -104,7 +104,10 @@ SIGNS: Final = {sign.casefold(): frozenset(codes.split()) for signs, codes in _T
 
 
 def currencies_of(mark: str) -> frozenset[str] | None:
-    """Return the currencies that a sign or ISO 4217 code can mean, in any case; None if unknown."""
+    """Return the currencies that a sign or ISO 4217 code can mean.
+
+    Upper and lower case are the same. The result is None for an unknown sign or code.
+    """
     if mark.upper() in MINOR_DIGITS:
         return frozenset([mark.upper()])
     return SIGNS.get(mark.translate(_EQUIVALENTS).casefold())

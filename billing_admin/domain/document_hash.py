@@ -54,9 +54,10 @@ def hash_data(content: object) -> str:
 
 
 def chained_hash(previous: str, number: str, content: str) -> str:
-    """Return the hash of an issued document: over its number, content, and the hash before it.
+    """Return the hash of an issued document.
 
-    `previous` is the hash of the document before it in its series.
+    The hash covers its number, its content and the previous hash. `previous` is the hash of the document
+    before it in its series.
     """
     return _digest(f"[{_COMPACT.encode(previous)},{_COMPACT.encode(number)},{content}]")
 

@@ -1,4 +1,7 @@
-"""The errors of the domain. Pages, the API and the command line each map them to their answers."""
+"""The errors of the domain.
+
+Pages, the API and the command line each map them to their answers.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +46,10 @@ class DomainError(Exception):
 
     @classmethod
     def of(cls, problems: Sequence[Problem], total: int | None = None) -> "DomainError":
-        """Return one error for several problems; `total` counts them if not all are included."""
+        """Return one error for several problems.
+
+        `total` counts the problems if not all are included.
+        """
         first = problems[0]
         count = len(problems) if total is None else total
         code = first.code if len({problem.code for problem in problems}) == 1 else "several_problems"

@@ -1,4 +1,7 @@
-"""Explanations of documents: each stored number, and the number computed from the charges."""
+"""Explanations of documents: each stored number, and the same number recomputed.
+
+The numbers are recomputed from the charges.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +87,10 @@ class Explanation:
 
 
 class StoredLine(NamedTuple):
-    """A line's stored numbers: the exact sum of its charges; gross and net in minor units."""
+    """A line's stored numbers.
+
+    The sum of its charges is exact; gross and net are in minor units.
+    """
 
     amount: Decimal
     gross: int | None
@@ -93,7 +99,10 @@ class StoredLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredFigures:
-    """The stored numbers of a document; its lines in order, its taxes by rate and `included`."""
+    """The stored numbers of a document.
+
+    The lines are in their order; the taxes are keyed by rate and `included`.
+    """
 
     net: int
     tax: int
@@ -103,7 +112,7 @@ class StoredFigures:
 
 
 def computed_figures(document: Document) -> StoredFigures:
-    """Return the numbers of a document that is not stored, such as the current invoice."""
+    """Return the numbers of an unstored document, such as the current invoice."""
     lines = [StoredLine(line.group.amount, line.gross, line.net) for line in document.lines]
     taxes = {(total.rate, total.included): total for total in document.taxes}
     return StoredFigures(document.net, document.tax, document.total, lines, taxes)

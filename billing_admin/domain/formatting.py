@@ -1,4 +1,4 @@
-"""Amounts, days and taxes as texts for people: the same on pages and in PDF documents."""
+"""Amounts, days and taxes as texts for people, on pages and in PDF documents."""
 
 from datetime import date
 from decimal import Decimal
@@ -37,7 +37,10 @@ def format_money_or_units(minor: object, currency: object) -> str:
 
 
 def format_exact(amount: Decimal, currency: str) -> str:
-    """Format an exact amount, as in `0.0000008 USD`: not rounded, at least the currency's digits."""
+    """Format an exact amount, as in `0.0000008 USD`.
+
+    The amount is not rounded, and has at least the currency's digits.
+    """
     return f"{format_grouped(Decimal(format_padded(amount, MINOR_DIGITS[currency])))} {currency}"
 
 
@@ -47,7 +50,10 @@ def format_number(amount: Decimal) -> str:
 
 
 def format_grouped(amount: Decimal) -> str:
-    """Format a number with thousands separators and a typographic minus sign, as in `1,234.50`."""
+    """Format a number with thousands separators, as in `1,234.50`.
+
+    The minus sign is the typographic one.
+    """
     return f"{amount:,f}".replace("-", MINUS)
 
 
@@ -57,7 +63,7 @@ def format_day(value: date) -> str:
 
 
 def format_padded(amount: Decimal, digits: int) -> str:
-    """Format an exact number with at least `digits` digits after the point, as in `34.90`."""
+    """Format an exact number with at least `digits` decimal places, as in `34.90`."""
     whole, _, decimals = plain_decimal(amount).partition(".")
     decimals = decimals.ljust(digits, "0")
     return f"{whole}.{decimals}" if decimals else whole

@@ -1,4 +1,7 @@
-"""Documents made of groups of charges: each line is rounded once, and the tax once per rate."""
+"""Documents made of groups of charges.
+
+Each line is rounded once, and the tax once per rate.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -31,7 +34,7 @@ class TaxRate(NamedTuple):
 
 
 class ChargeGroup(NamedTuple):
-    """The charges of one line: those of one service and unit price, or a single charge.
+    """The charges of one line: those of one service and unit price, or one charge.
 
     `charge_id` is set if a rule puts the charge on its own line. `service_code` and `charge_id` order
     the lines. `included_percent` is the tax that the prices include, None for net prices; the
@@ -54,7 +57,10 @@ class ChargeGroup(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line: its group's exact sum, rounded to `net`, or to `gross` if prices include tax."""
+    """A line of a document, with its group's exact sum.
+
+    The sum is rounded to `net`, or to `gross` if prices include tax.
+    """
 
     position: int
     group: ChargeGroup
@@ -77,7 +83,11 @@ class TaxTotal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The lines, taxes and totals of a document, in minor units. Raises Invalid unless they add up."""
+    """The lines, taxes and totals of a document, in minor units.
+
+    Raises:
+        Invalid: The numbers do not add up.
+    """
 
     currency: str
     lines: tuple[Line, ...]
@@ -117,7 +127,10 @@ class Document:
         return max(line.group.period_to for line in self.lines)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the document in a preview; every visible change changes it."""
+        """Return the SHA-256 of the document in a preview.
+
+        Every visible change of the document changes it.
+        """
         # Frozen: a confirmed preview is compared with this digest. The columns of a line are service
         # id, charge id, description, unit price, charges, quantity, amount, net, tax category, tax
         # percent, gross, first day, last day.
@@ -144,7 +157,7 @@ class Document:
 
 
 def make_document(currency: str, groups: Iterable[ChargeGroup]) -> Document:
-    """Return the document of some groups in one currency, its lines in the order of documents."""
+    """Return the document of some groups in one currency, with its lines in order."""
     return make_document_in_order(currency, sorted(groups, key=_line_order))
 
 
@@ -163,7 +176,10 @@ def _lines(currency: str, groups: Sequence[ChargeGroup]) -> list[Line]:
 
 
 def _with_grosses(lines: list[Line]) -> list[Line]:
-    """Turn the rounded sums of prices with tax into grosses, and compute their nets per rate."""
+    """Return the lines with grosses and nets instead of rounded sums.
+
+    The sums are those of prices that include tax; the nets are computed per rate.
+    """
     lines_by_tax: dict[tuple[TaxRate, Decimal], list[Line]] = defaultdict(list)
     for line in lines:
         if line.group.included_percent is not None:
@@ -205,9 +221,10 @@ def _with_notes(taxes: list[TaxTotal], groups: Sequence[ChargeGroup]) -> list[Ta
 
 
 def _line_order(group: ChargeGroup) -> tuple[object, ...]:
-    """Return the sort key of a line: services by code and price, then charges without one by day.
+    """Return the sort key of a line.
 
-    Id and tax break ties, so that the order is the same on both databases. Frozen: it is hashed.
+    Services come first, by code and price, then charges without a service, by day. Id and tax break ties,
+    so that the order is the same on both databases. Frozen: it is hashed.
     """
     return (
         group.service_id is None,
@@ -243,9 +260,10 @@ def included_tax_totals(grosses: Iterable[tuple[TaxRate, int]]) -> list[TaxTotal
 
 
 def reason_to_leave_out(document: Document) -> str | None:
-    """Return why a document cannot be an invoice, a key of LEFT_OUT_REASONS, or None if it can.
+    """Return the reason why a document cannot be an invoice, or None if it can.
 
-    The total must be above zero, and every amount must fit the database's integers.
+    The reason is a key of LEFT_OUT_REASONS. The total must be above zero, and every amount must fit the
+    database's integers.
     """
     amounts = (abs(line.net if line.gross is None else line.gross) for line in document.lines)
     if max(abs(document.total), document.net, *amounts) > LARGEST_MINOR:

@@ -58,20 +58,27 @@ class CellFormat:
 
 
 def read_cell(cell_type: CellType, cell: str, cell_format: CellFormat) -> Any:
-    """Return the value of a cell, None for a blank one; raise Invalid if it cannot be read."""
+    """Return the value of a cell, None for a blank one.
+
+    Raises:
+        Invalid: The cell cannot be read.
+    """
     return None if not cell or cell.isspace() else _READERS[cell_type](cell, cell_format)
 
 
 def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
-    """Return the function that reads non-blank cells of a type; look it up once per column."""
+    """Return the function that reads non-blank cells of a type.
+
+    Look it up once per column.
+    """
     return _READERS[cell_type]
 
 
 def escape_formula(text: str) -> str:
-    """Return a text with an apostrophe before it if a spreadsheet would take it for a formula.
+    """Return a text with an apostrophe before it if it looks like a formula.
 
-    A text that looks like an escaped one gets an apostrophe as well, so that `unescape_formula`
-    returns every text unchanged.
+    A spreadsheet would calculate such a text. A text that looks like an escaped one gets an apostrophe as
+    well, so that `unescape_formula` returns every text unchanged.
     """
     return f"'{text}" if _ESCAPED.match(f"'{text}") else text
 

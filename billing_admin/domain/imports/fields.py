@@ -1,4 +1,7 @@
-"""The kinds of files that can be imported, their fields, and the plan by which a file is read."""
+"""The kinds of files that can be imported, their fields, and their plans.
+
+A plan says how a file is read.
+"""
 
 import hashlib
 import json
@@ -37,7 +40,10 @@ class ImportField:
 
 @dataclass(frozen=True, slots=True)
 class ImportKind:
-    """A kind of file: its nouns, the permission to import it, its fields, and the field that is its key."""
+    """A kind of file: its nouns, permission, fields and key field.
+
+    The permission is the one that is needed to import the file.
+    """
 
     title: str
     singular: str
@@ -213,12 +219,12 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """The plan by which a file is read: its header, the column (from 0) of each field, and options.
+    """The plan by which a file is read: its header, columns, format and options.
 
-    `written` is the format of its numbers and days. `update` changes existing objects that differ;
-    without it they are refused. `settled` imports charges that the file calls billed as pending ones.
-    `method` and `allocate` (`oldest`, `none`) are for payments without these cells. Imports store the
-    plan as JSON under these names.
+    The columns are numbered from 0, by field. `written` is the format of its numbers and days. `update`
+    changes existing objects that differ; without it they are refused. `settled` imports charges that the
+    file calls billed as pending ones. `method` and `allocate` (`oldest`, `none`) are for payments without
+    these cells. Imports store the plan as JSON under these names.
     """
 
     header: tuple[str, ...]
@@ -251,7 +257,10 @@ def column_name(header: Sequence[str], index: int) -> str:
 
 
 def header_key(kind: str, header: Sequence[str]) -> str:
-    """Return the key under which the last plan for files with this header is found. Frozen: it is stored."""
+    """Return the key under which the last plan for files with this header is stored.
+
+    Frozen: stored plans have these keys.
+    """
     return hashlib.sha256(json.dumps([kind, *header]).encode()).hexdigest()
 
 
@@ -294,7 +303,11 @@ def _normalise(name: str) -> str:
 
 
 def check_plan(kind: str, plan: ImportPlan) -> None:
-    """Raise Invalid if a plan lacks columns for required fields, or maps both id and key."""
+    """Check that a plan has columns for required fields, and not both id and key.
+
+    Raises:
+        Invalid: A required field has no column, or both id and key have one.
+    """
     fields = IMPORT_KINDS[kind].fields
     problems = [
         Problem("missing", f"Choose the column for {field.label.lower()}.", (field.name,))

@@ -1,8 +1,8 @@
-"""Rows of imported files as requests: the same specs as those of forms and scripts, or errors by line.
+"""Rows of imported files as requests, or as errors by line.
 
-The id of a charge or payment comes from the file, or is derived from the row's own key, or from the
-file's SHA-256 and the row's number. The same row of the same file always has the same id, so that
-importing a file again changes nothing.
+The requests are the same specs as those of forms and scripts. The id of a charge or payment comes from the
+file, or is derived from the row's own key, or from the file's SHA-256 and the row's number. The same row of
+the same file always has the same id, so that importing a file again changes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,10 @@ _PAYMENT_STATES = ("recorded", "reversed")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row of a file: its first line (from 1), its number below the header (from 0), its cells."""
+    """A row of a file: its first line, its number and its cells.
+
+    Lines are counted from 1, numbers from 0 below the header.
+    """
 
     line: int
     number: int
@@ -39,7 +42,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """An error in a row: the line, the column's name, the cell's value, and how to fix it."""
+    """An error in a row: the line, the column, the cell's value, and how to fix it."""
 
     line: int
     column: str
@@ -65,7 +68,10 @@ class RowRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """The result of reading rows: a request, or None if the rows are left out or have errors."""
+    """The result of reading rows: a request or errors.
+
+    The request is None if the rows are left out or have errors.
+    """
 
     rows: int
     request: RowRequest | None
@@ -128,7 +134,7 @@ class RowReader:
         return values
 
     def errors(self, record: Record, problems: Sequence[Problem]) -> list[RowError]:
-        """Return the errors of a row, with the column and the cell of each problem if it has one."""
+        """Return the errors of a row, each with its column and cell if it has one."""
         return [self._error(record, problem) for problem in problems]
 
     def _error(self, record: Record, problem: Problem) -> RowError:
@@ -175,7 +181,10 @@ _RELATED_FIELDS: Mapping[str, Sequence[str]] = {
 
 
 def _present_fields(values: Mapping[str, Any], fields: Mapping[str, ImportField]) -> dict[str, Any]:
-    """Return the fields to change: blank cells change nothing, or clear a field that is clearable."""
+    """Return the fields to change.
+
+    A blank cell changes nothing, or clears a field that can be cleared.
+    """
     present = {}
     for name, value in values.items():
         if value is not None:
@@ -288,7 +297,11 @@ def _payment(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
 
 
 def _allocate(text: str, amount: Decimal, reader: RowReader) -> AllocationRequest:
-    """Read `oldest`, `none`, an invoice that gets the whole amount, or `INV-1 = 100.00; INV-2 = 19.00`."""
+    """Return the allocation that a cell asks for.
+
+    The cell has `oldest`, `none`, an invoice that gets the whole amount, or `INV-1 = 100.00; INV-2 =
+    19.00`.
+    """
     if text.lower() == OLDEST:
         return OLDEST
     if text.lower() == "none":
