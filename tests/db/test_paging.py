@@ -18,6 +18,7 @@ from billing_admin.queries.master_data import customers, services
 from billing_admin.queries.master_data.customers import CustomerFilter
 from tests.hostile import CURSOR_PARTS, cursors
 from tests.making import make_customer, make_invoice, make_service, make_spec, post
+from tests.prepared import prepared
 
 AWKWARD = ("a~b", 'a"b', "a\\nb", "a\\b", "\\", "~", "x:y", "ﷺ" * 60, "Ünïcode", "'", ",", "<>", "é" * 200)
 FUZZ = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -40,6 +41,7 @@ def key_of(row: Any) -> str:
 
 
 @pytest.fixture
+@prepared
 def filled(session: Session) -> Session:
     """Three rows at least in each list, with names that a cursor must carry as they are."""
     for number, name in enumerate(AWKWARD):
