@@ -299,7 +299,7 @@ def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
 def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> PostingResult:
     """Post the rows. Raises Invalid or Conflict with the problems of all rows.
 
-    If the body has invalid rows, the others are posted all the same, to find their problems, and rolled back.
+    If some rows of the body have errors, the others are posted to find their problems as well, and rolled back.
     """
     try:
         result = post(session, rows.specs, actor, at)
