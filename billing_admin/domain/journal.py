@@ -58,7 +58,11 @@ def check_account_name(value: str, *field: str | int) -> str:
 
 
 def check_accounts(names: Mapping[str, str]) -> dict[str, str]:
-    """Return account names by key if all can be stored; raise Invalid with every problem."""
+    """Return the account names by key, each checked.
+
+    Raises:
+        Invalid: Names cannot be stored; the error has a problem for each.
+    """
     problems: list[Problem] = []
     for key, name in names.items():
         try:
@@ -81,7 +85,10 @@ def _check_account(key: str, name: str) -> None:
 
 
 def account_part(value: str) -> str:
-    """Return a text as a part of an account name; different texts give different parts."""
+    """Return a text as a part of an account name.
+
+    Different texts give different parts.
+    """
     return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), value)
 
 
@@ -105,7 +112,10 @@ class Accounts:
         return self.names["customer_credit"].replace("{customer}", account_part(customer))
 
     def revenue(self, service: str, service_account: str | None) -> str:
-        """Return the revenue account of a service: the service's setting, else the default."""
+        """Return the revenue account of a service.
+
+        The account is the service's setting, or else the default.
+        """
         return service_account or self.names["revenue"].replace("{service}", account_part(service or NO_SERVICE))
 
     def tax(self, category: str, percent: Decimal) -> str:
@@ -128,7 +138,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A journal transaction: its day, kind, number or reference, customer, id and postings."""
+    """A transaction of the journal: its facts and its postings."""
 
     on: date
     kind: str
@@ -140,7 +150,9 @@ class Transaction:
 
 
 def merge_postings(postings: Iterable[Posting]) -> tuple[Posting, ...]:
-    """Return one posting per account and currency, debits first, then by name, without zeros.
+    """Return one posting per account and currency, without zeros.
+
+    They are ordered by currency, with debits first, then by account.
 
     Raises:
         ValueError: The postings do not balance.

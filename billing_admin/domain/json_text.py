@@ -1,4 +1,7 @@
-"""JSON texts in the form of PostgreSQL's JSONB, so that exports are the same on both databases."""
+"""JSON texts in the form of PostgreSQL's JSONB.
+
+Exports are therefore the same on both databases.
+"""
 
 import json
 from typing import Any

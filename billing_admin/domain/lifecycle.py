@@ -25,15 +25,19 @@ class Receivable(Protocol):
 
 
 def balance(invoice: Receivable) -> int:
-    """Return the open amount in minor units; 0 for drafts, void invoices and credit notes."""
+    """Return the open amount of an invoice in minor units.
+
+    The amount is 0 for drafts, void invoices and credit notes.
+    """
     is_owed = invoice.status == "issued" and invoice.kind == "invoice"
     return invoice.total - invoice.paid - invoice.credited if is_owed else 0
 
 
 def payment_status(invoice: Receivable, today: date) -> str | None:
-    """Return `paid`, `credited`, `overdue`, `part_paid` or `unpaid`, by balance and due date.
+    """Return the payment status of an invoice on a day.
 
-    Returns None for documents that nobody pays: drafts, void invoices and credit notes.
+    The status is `paid`, `credited`, `overdue`, `part_paid` or `unpaid`, by balance and due date. Returns
+    None for documents that nobody pays: drafts, void invoices and credit notes.
     """
     if invoice.status != "issued" or invoice.kind != "invoice":
         return None
@@ -50,7 +54,10 @@ def due_date(issue_date: date, payment_terms_days: int) -> date:
 
 
 def void_date(today: date, issue_date: date) -> date:
-    """Return the day of a void: today, or the issue date if the invoice is dated after today."""
+    """Return the day of a void.
+
+    The day is today, or the issue date if the invoice is dated after today.
+    """
     return max(today, issue_date)
 
 
@@ -78,14 +85,24 @@ def default_cut_off(today: date) -> date:
 
 
 def needs_issue(status: str, number: str | None) -> bool:
-    """Return True for a draft and False for an issued document; raise Conflict for a void one."""
+    """Return True for a draft and False for an issued document.
+
+    Raises:
+        Conflict: The document is void.
+    """
     if status == "void":
         raise Conflict("already_void", f"{number} is void and cannot be issued.")
     return status == "draft"
 
 
 def check_editable(status: str, number: str | None, action: str) -> None:
-    """Raise Conflict unless the document is a draft; `action` is a participle such as `changed`."""
+    """Check that a document is a draft.
+
+    `action` is a participle such as `changed`.
+
+    Raises:
+        Conflict: The document is issued or void.
+    """
     if status != "draft":
         message = f"{number} is {status}: only a draft can be {action}."
         raise Conflict("not_a_draft", f"{message} Credit or void it." if status == "issued" else message, "status")

@@ -1,4 +1,7 @@
-"""The fields of customers, services, the organisation, drafts and tax rates, and their rules."""
+"""The fields of customers, services, the organisation, drafts and tax rates.
+
+The module also has the rule of each field.
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
@@ -29,7 +32,10 @@ MAX_NOTE_LENGTH = 1000
 
 
 class CustomerFields(TypedDict, total=False):
-    """A customer's fields; missing ones keep their values, or get defaults in a new customer."""
+    """A customer's fields.
+
+    Missing fields keep their values, or get defaults in a new customer.
+    """
 
     reference: str
     name: str
@@ -81,7 +87,10 @@ class OrganisationFields(TypedDict, total=False):
 
 
 class DraftFields(TypedDict, total=False):
-    """The fields of a draft. Without a due date, the customer's terms count from the day of issue."""
+    """The fields of a draft.
+
+    Without a due date, the customer's terms count from the day of issue.
+    """
 
     note: str
     purchase_order: str
@@ -89,7 +98,10 @@ class DraftFields(TypedDict, total=False):
 
 
 class TaxRateFields(TypedDict, total=False):
-    """A tax rate's fields; `category` is of EN 16931, `note` is the printed reason for charging no tax."""
+    """A tax rate's fields.
+
+    `category` is a code of EN 16931. `note` is the printed reason for charging no tax.
+    """
 
     code: str
     name: str
@@ -247,9 +259,12 @@ TAX_RATE_RULES: Mapping[str, Rule] = {
 
 
 def check_fields(rules: Mapping[str, Rule], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an object if each follows its rule; raise Invalid with every problem.
+    """Return the fields of an object, each checked by its rule.
 
     Texts may have characters that only stored texts have: call `check_new_texts` before storing them.
+
+    Raises:
+        Invalid: Fields break their rules; the error has a problem for each.
     """
     _check(fields, lambda field, value: rules[field](value, field))
     return dict(fields)

@@ -1,6 +1,7 @@
-"""Money: exact decimals on charges, whole minor units on documents, and one rounding in between.
+"""Money: exact decimals on charges, whole minor units on documents.
 
-`docs/money.md` has the rules and worked numbers; a test checks each row of its table.
+An amount is rounded once, between the two. `docs/money.md` has the rules and worked numbers; a test checks
+each row of its table.
 """
 
 import re
@@ -45,7 +46,11 @@ MINOR_DIGITS = {code: digits for digits, codes in _CODES.items() for code in cod
 
 
 def currency_code(code: str) -> str:
-    """Return `code` if ISO 4217 knows it as a currency with a minor unit; raise Invalid otherwise."""
+    """Return the code of a currency that has a minor unit in ISO 4217.
+
+    Raises:
+        Invalid: ISO 4217 has no such currency.
+    """
     if code not in MINOR_DIGITS:
         raise Invalid("unknown_currency", f"“{code[:40]}” is not an ISO 4217 currency code such as EUR.", "currency")
     return code
@@ -70,7 +75,11 @@ def exact_decimal(value: str | int | Decimal, *field: str | int) -> Decimal:
 
 
 def refuse_inexact(value: Decimal, *field: str | int) -> None:
-    """Raise Invalid for NaN, infinity, −0 and anything with more than 18 digits before or 12 after the point."""
+    """Check that a number can be stored exactly.
+
+    Raises:
+        Invalid: The number is NaN, infinite or −0, or has more than 18 digits before or 12 after the point.
+    """
     if not value.is_finite():
         raise Invalid("not_a_number", "Enter a number; NaN and infinity are not amounts.", *field)
     if not value:
@@ -132,7 +141,10 @@ def exact_sum(values: Iterable[Decimal]) -> Decimal:
 
 
 def percentage(base: int, percent: Decimal) -> int:
-    """Return `percent` of a base in minor units, rounded half up (away from zero if negative)."""
+    """Return `percent` of a base in minor units, rounded half up.
+
+    A negative half is rounded away from zero.
+    """
     return int(ROUNDING.quantize(EXACT.multiply(Decimal(base), EXACT.scaleb(percent, -2)), Decimal(1)))
 
 
@@ -145,14 +157,18 @@ def included_tax(gross: int, percent: Decimal) -> int:
 
 
 def unrounded_included_tax(gross: int, percent: Decimal) -> Decimal:
-    """Return the tax in a gross amount before rounding, with 100 digits: enough to see a half."""
+    """Return the tax in a gross amount before rounding.
+
+    The result has 100 digits, which is enough to see a half.
+    """
     return ROUNDING.divide(EXACT.multiply(Decimal(gross), percent), EXACT.add(Decimal(100), percent))
 
 
 def nets_without_tax(grosses: Sequence[int], percent: Decimal) -> list[int]:
-    """Return the nets of gross amounts in minor units; their sum is the gross sum less its tax.
+    """Return the nets of gross amounts in minor units.
 
-    Nets are rounded down; the missing units go to the largest remainders, the first of equals first.
+    The sum of the nets is the gross sum less its tax. Nets are rounded down; the missing units go to the
+    largest remainders, the first of equals first.
     """
     net = sum(grosses) - included_tax(sum(grosses), percent)
     unrounded = [Fraction(gross * 100, 100 + Fraction(percent)) for gross in grosses]
@@ -164,14 +180,21 @@ def nets_without_tax(grosses: Sequence[int], percent: Decimal) -> list[int]:
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
-    """Round an exact amount half up (away from zero if negative) to the currency's minor units."""
+    """Return an exact amount in whole minor units, rounded half up.
+
+    A negative half is rounded away from zero.
+    """
     digits = MINOR_DIGITS[currency_code(currency)]
     return int(ROUNDING.quantize(EXACT.scaleb(amount, digits), Decimal(1)))
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """A whole number of minor units of a currency. Adding amounts in two currencies raises Invalid."""
+    """A whole number of minor units of a currency.
+
+    Raises:
+        Invalid: Amounts in two currencies are added.
+    """
 
     minor: int
     currency: str

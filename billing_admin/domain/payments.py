@@ -1,4 +1,4 @@
-"""Payments: their requests, their allocation to invoices, and the comparison of repeated requests.
+"""Payments: their requests, their allocation to invoices, and repeated requests.
 
 Amounts are in minor units unless noted.
 """
@@ -30,7 +30,10 @@ OLDEST: Final = "oldest"
 
 @dataclass(frozen=True, slots=True)
 class AllocationSpec:
-    """The part of a payment for an invoice (id or number); `amount` is in major units, as 19.99."""
+    """The part of a payment for an invoice.
+
+    The invoice is an id or a number. `amount` is in major units, as 19.99.
+    """
 
     invoice: str
     amount: Decimal
@@ -42,9 +45,9 @@ AllocationRequest = Literal["oldest"] | tuple[AllocationSpec, ...]
 
 @dataclass(frozen=True, slots=True)
 class PaymentSpec:
-    """A request to record a payment; None means not given. `customer` is an id or a reference.
+    """A request to record a payment; None means not given.
 
-    `amount` is in major units, and above zero.
+    `customer` is an id or a reference. `amount` is in major units, and above zero.
 
     Raises:
         Invalid: A value is out of range or unknown.
@@ -126,7 +129,10 @@ class OpenInvoice(Protocol):
 
 
 def allocate_oldest_first(invoices: Iterable[OpenInvoice], amount: int) -> list[AllocationPart]:
-    """Allocate an amount to open invoices by due date, then number; a remainder is not allocated."""
+    """Allocate an amount to open invoices by due date, then by number.
+
+    A remainder is not allocated.
+    """
     parts = []
     for invoice in sorted(invoices, key=lambda invoice: (invoice.due_date or LAST_DAY, invoice.number or "")):
         part = min(invoice.total - invoice.paid - invoice.credited, amount)
@@ -137,7 +143,7 @@ def allocate_oldest_first(invoices: Iterable[OpenInvoice], amount: int) -> list[
 
 
 def differing_fields(requested: Mapping[str, Any], stored: Any) -> list[str]:
-    """Return the fields in which a repeated request differs from the payment stored under its id.
+    """Return the fields in which a repeated request differs from the stored payment.
 
     Fields that are None in the request are not compared.
     """

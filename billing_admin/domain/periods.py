@@ -1,6 +1,7 @@
-"""The days on which documents and payments may be dated: not locked and not in the future.
+"""The days on which documents and payments may be dated.
 
-A dated document changes balances from its day on, so days that are reported can be locked.
+Such a day is not locked and not in the future. A dated document changes balances from its day on, so days
+that are reported can be locked.
 """
 
 from dataclasses import dataclass
@@ -52,7 +53,13 @@ def refuse_locked(day: date, locked_through: date | None, *field: str | int) -> 
 
 
 def refuse_future(day: date, today: date, *field: str | int) -> None:
-    """Raise Invalid for a day after today: documents and payments are never dated in the future."""
+    """Check that a day is not after today.
+
+    Documents and payments are never dated in the future.
+
+    Raises:
+        Invalid: The day is after today.
+    """
     if day > today:
         raise Invalid(
             "in_the_future", f"Use {today.isoformat()} (today) or earlier: this day is still to come.", *field

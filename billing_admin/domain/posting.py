@@ -37,7 +37,10 @@ class Candidate(NamedTuple):
 
 
 class NewCharge(NamedTuple):
-    """A charge to store. It is late if its day was billed, and a likely duplicate if it names another charge."""
+    """A charge to store, with the decisions on it.
+
+    It is late if its day was billed, and a likely duplicate if it names another charge.
+    """
 
     charge: PricedCharge
     late: bool
@@ -47,7 +50,7 @@ class NewCharge(NamedTuple):
 
 @dataclass(slots=True)
 class PostingContext:
-    """Stored data that decides about requested charges, and the candidates made of them.
+    """The stored data that decides on requested charges, and the candidates.
 
     `customers` and `services` are keyed by the id as text and by their own name. `accounts` holds the day through which
     each account is billed, or None. `stored` holds the charges that exist under the requested ids. `recent` maps a
@@ -73,7 +76,11 @@ class PostingContext:
         return customer
 
     def service_of(self, spec: ChargeSpec) -> ServiceTerms | None:
-        """Return the service that a request names, or None. Raises Invalid for an unknown one."""
+        """Return the service that a request names, or None.
+
+        Raises:
+            Invalid: The service is unknown.
+        """
         if spec.service is None:
             return None
         service = self.services.get(spec.service) or self.services.get(id_key(spec.service))
@@ -88,7 +95,10 @@ class PostingContext:
         )
 
     def add_candidates(self, specs: Iterable[ChargeSpec], new_ids: Iterator[UUID]) -> None:
-        """Price the requested charges that are not stored; `new_ids` are for those whose caller chose no id."""
+        """Price the requested charges that are not stored.
+
+        `new_ids` are for the charges whose caller chose no id.
+        """
         for spec in specs:
             id = spec.id or next(new_ids)
             priced: PricedCharge | DomainError | None
@@ -114,7 +124,10 @@ class PostingContext:
         }
 
     def add_stored(self, new: Mapping[UUID, NewCharge]) -> None:
-        """Count new charges as stored, for the requests that follow in the same transaction."""
+        """Count new charges as stored.
+
+        Later requests in the same transaction are compared with them.
+        """
         for id, assessed in new.items():
             self.stored[id] = assessed.charge
             self.recent.setdefault(assessed.charge.fingerprint, id)
@@ -122,14 +135,20 @@ class PostingContext:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The decision on the charges of one request: the id of each, the new ones by id, and the errors by index."""
+    """The decision on the charges of one request.
+
+    It has the id of each charge, the new charges by id, and the errors by index.
+    """
 
     ids: list[UUID]
     new: dict[UUID, NewCharge]
     refusals: list[tuple[int, DomainError]]
 
     def refusal(self) -> DomainError | None:
-        """Return the errors as one, up to 1,000 of them, or None; each problem's field begins with the charge's index."""
+        """Return the errors of the request as one error, or None.
+
+        It has up to 1,000 problems; the field of each begins with the charge's index.
+        """
         if not self.refusals:
             return None
         problems = [
@@ -142,7 +161,7 @@ class Assessment:
 
 
 def assess(candidates: Sequence[Candidate], context: PostingContext) -> Assessment:
-    """Decide which charges of a request are new, which repeat a stored one, and which are refused.
+    """Decide which charges of a request are new, repeated or refused.
 
     An id that is stored, or that an earlier charge of the request has, is replayed if all fields agree and refused
     otherwise. A new charge is a likely duplicate if its fingerprint is recent, or is that of an earlier charge of the

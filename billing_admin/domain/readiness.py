@@ -1,4 +1,7 @@
-"""Decide whether a document may be issued: name what is missing on it, and the page on which to add it."""
+"""The check of whether a document may be issued.
+
+A shortcoming names what the document lacks, and the page on which to add it.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,7 +24,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Shortcoming:
-    """Something that is missing on a document: its place, a stable code, a sentence, and the page where it is added."""
+    """A fact that a document lacks before it may be issued.
+
+    It has the fact's place, a stable code, a sentence, and the page on which to add it.
+    """
 
     field: FieldPath
     code: str
@@ -31,7 +37,10 @@ class Shortcoming:
 
 @dataclass(frozen=True, slots=True)
 class IssueFacts:
-    """The facts to be frozen on a document: parties, the customer's tax treatment, and the tax categories of the lines."""
+    """The facts to be frozen on a document.
+
+    They are the parties, the customer's tax treatment and the tax categories of the lines.
+    """
 
     seller: Party
     buyer: Party
@@ -50,7 +59,10 @@ def find_shortcomings(facts: IssueFacts) -> tuple[Shortcoming, ...]:
 
 
 def lacks_tax_id(tax_id: str, tax_treatment: str, tax_categories: Collection[str] = ()) -> bool:
-    """Return whether reverse charge needs a tax ID and this one has no letter and no digit."""
+    """Return whether a document with reverse charge lacks the customer's tax ID.
+
+    A tax ID without a letter or digit counts as none.
+    """
     is_reverse_charge = tax_treatment == "reverse_charge" or REVERSE_CHARGE in tax_categories
     return is_reverse_charge and not any(character.isalnum() for character in tax_id)
 

@@ -1,6 +1,7 @@
-"""Receivables: positions, ageing and statements of customers, in minor units of one currency.
+"""Receivables: positions, ageing and statements of customers.
 
-`docs/receivables.md` has the rules and worked cases; a test checks each case.
+Amounts are in minor units of one currency. `docs/receivables.md` has the rules and worked cases; a test
+checks each case.
 """
 
 from collections.abc import Iterable
@@ -24,7 +25,10 @@ class Bucket:
 
 
 def ageing_buckets(day: date) -> tuple[Bucket, ...]:
-    """Return the ageing buckets of a day; invoices due on that day or later are not overdue."""
+    """Return the ageing buckets of a day.
+
+    Invoices that are due on that day or later are not overdue.
+    """
     starts = [*(day - timedelta(limit) for limit in BUCKET_LIMITS), None]
     ends = [None, *(start - timedelta(1) for start in starts if start is not None)]
     return tuple(Bucket(name, first, last) for name, first, last in zip(BUCKET_NAMES, starts, ends, strict=True))
@@ -76,10 +80,10 @@ ENTRY_KINDS: Final = ("invoice", "void", "credit_note", "payment", "reversal", "
 
 @dataclass(frozen=True, slots=True)
 class StatementEntry:
-    """A dated change of a balance: above zero for an invoice, below zero for payments and credits.
+    """A dated change of a balance.
 
-    `id` is the id of the invoice, credit note or payment; `number` is the document's number or the
-    payment's reference.
+    The amount is above zero for an invoice, and below zero for payments and credits. `id` is the id of the
+    invoice, credit note or payment; `number` is the document's number or the payment's reference.
     """
 
     on: date
@@ -108,7 +112,10 @@ class Statement:
 
 
 def make_statement(entries: Iterable[StatementEntry], first: date | None) -> Statement:
-    """Return the statement of entries from a day on; earlier entries make the opening balance."""
+    """Return the statement of entries from a day on.
+
+    Earlier entries make the opening balance.
+    """
     ordered = sorted(entries, key=lambda entry: (entry.on, ENTRY_KINDS.index(entry.kind), entry.number, str(entry.id)))
     balance = opening = sum(entry.amount for entry in ordered if first is not None and entry.on < first)
     rows = []

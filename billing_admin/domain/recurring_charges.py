@@ -1,4 +1,4 @@
-"""Recurring charges: their periods, the periods that are due, and the price of a partial period.
+"""Recurring charges: their periods, due periods, and prices of partial periods.
 
 `docs/recurring.md` has the rules and worked numbers; a test checks each row of its tables.
 """
@@ -89,7 +89,10 @@ def prorate(amount: Decimal, days: int, of_days: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A period: its first day, the next period's first day, and the owed days (both included)."""
+    """A period of a recurring charge, with the days that are owed.
+
+    `next_on` is the first day of the next period; the first and last owed day are included.
+    """
 
     starts_on: date
     next_on: date
@@ -108,7 +111,10 @@ class Period:
 
     @property
     def is_partial(self) -> bool:
-        """Whether only some of its days are owed; its charge is then an amount without a unit price."""
+        """Whether only some of the period's days are owed.
+
+        The charge of such a period is an amount without a unit price.
+        """
         return self.days < self.of_days
 
     def partial_amount(self, quantity: Decimal, unit_price: Decimal) -> Decimal:
@@ -132,7 +138,10 @@ class Schedule:
     paused_on: date | None = None
 
     def periods(self) -> Iterator[Period]:
-        """Yield the periods that are not done, due or in the future; endless without an end."""
+        """Yield the periods that are not done, due or in the future.
+
+        The periods are endless if the schedule has no end.
+        """
         begin = self.starts_on if self.posted_through is None else max(self.starts_on, self.posted_through + DAY)
         step = MONTHS[self.interval]
         for number in count(self._number(begin, step)):
@@ -156,7 +165,10 @@ class Schedule:
         return add_months(self.anchor_on, number * step), add_months(self.anchor_on, (number + 1) * step)
 
     def _number(self, day: date, step: int) -> int:
-        """Return the number of the period that contains a day, counted from the anchor's period."""
+        """Return the number of the period that contains a day.
+
+        Periods are counted from the one that contains the anchor.
+        """
         months = (day.year - self.anchor_on.year) * 12 + day.month - self.anchor_on.month
         number = months // step
         return number if add_months(self.anchor_on, number * step) <= day else number - 1
@@ -174,15 +186,18 @@ class Schedule:
 
 
 def count_days(first: date, last: date) -> int:
-    """Return the number of days from first to last, both included; 0 if the last is earlier."""
+    """Return the number of days from first to last, both included.
+
+    The number is 0 if the last day is before the first.
+    """
     return max(0, (last - first).days + 1)
 
 
 def charge_id(schedule_id: UUID, first: date, cut_to: date | None = None) -> UUID:
-    """Return the id of a period's charge, or of the charge that takes back its days after `cut_to`.
+    """Return the id of a period's charge.
 
-    The id depends on nothing else, so that posting a period again changes nothing. Frozen: stored
-    charges have these ids.
+    With `cut_to`, it is the id of the charge that takes back the days after `cut_to`. The id depends on
+    nothing else, so that posting a period again changes nothing. Frozen: stored charges have these ids.
     """
     return uuid5(
         schedule_id, first.isoformat() if cut_to is None else f"{first.isoformat()} cut to {cut_to.isoformat()}"
@@ -192,10 +207,11 @@ def charge_id(schedule_id: UUID, first: date, cut_to: date | None = None) -> UUI
 def charge_description(
     description: str, first: date, last: date, of_days: int | None = None, taken_back: bool = False
 ) -> str:
-    """Return a charge's description: `Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days`.
+    """Return the description of a period's charge.
 
-    `of_days` is the length of the whole period if the charge is for some of its days or takes days
-    back. The text is stored in rows and must not change.
+    For example: `Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days`. `of_days` is the length of the whole
+    period if the charge is for some of its days or takes days back. The text is stored in rows and must not
+    change.
     """
     text = f"{description}, {_format_day(first)} to {_format_day(last)}"
     if of_days is not None:

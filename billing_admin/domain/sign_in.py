@@ -1,4 +1,4 @@
-"""Signing in: rules for e-mail addresses, passwords, attempts and the lifetime of sessions."""
+"""Signing in: rules for e-mail addresses, passwords, attempts and sessions."""
 
 import re
 import unicodedata
@@ -48,7 +48,11 @@ _LEAST_DISTINCT_CHARACTERS = 5
 
 
 def check_email(value: str, *field: str | int) -> str:
-    """Return an e-mail address in the form that is stored; raise Invalid if it is not an address."""
+    """Return an e-mail address in the form that is stored.
+
+    Raises:
+        Invalid: The text is not an e-mail address.
+    """
     folded = fold_email(value, *field)
     check_text(folded, *field, longest=LONGEST_EMAIL)
     if not _EMAIL.fullmatch(folded):
@@ -57,7 +61,9 @@ def check_email(value: str, *field: str | int) -> str:
 
 
 def fold_email(value: str, *field: str | int) -> str:
-    """Return an address without case and compatibility forms, so that all its forms are one account.
+    """Return an address without case and compatibility forms.
+
+    All forms of an address are therefore one account.
 
     Raises:
         Invalid: The text is longer than any address, before or after folding.
@@ -81,7 +87,13 @@ def normalise_password(value: str, *field: str | int) -> str:
 
 
 def check_password(value: str, email: str, *field: str | int) -> None:
-    """Raise Invalid unless a password is long and hard to guess. It may have any characters."""
+    """Check that a password is long and hard to guess.
+
+    No kind of character is required.
+
+    Raises:
+        Invalid: The password is too short, too long or easy to guess.
+    """
     password = normalise_password(value, *field)
     if len(password) < SHORTEST_PASSWORD:
         raise Invalid(
@@ -115,7 +127,10 @@ def _consists_of(password: str, words: tuple[str, ...]) -> bool:
 
 
 def attempt_network(address: str) -> str:
-    """Return the network by which attempts are counted: an IPv4 address, or a subscriber's IPv6 /64."""
+    """Return the network by which attempts to sign in are counted.
+
+    The network is an IPv4 address, or the /64 of an IPv6 address, which one subscriber has.
+    """
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -133,7 +148,10 @@ class SessionLifetime:
     idle_minutes: int
 
     def covers(self, created_at: datetime, last_seen_at: datetime, now: datetime) -> bool:
-        """Return whether a session is valid. One from the future is not: the clock was set back."""
+        """Return whether a session is valid.
+
+        A session from the future is not valid: the clock was set back.
+        """
         return (
             now < created_at + timedelta(hours=self.hours)
             and now < last_seen_at + timedelta(minutes=self.idle_minutes)

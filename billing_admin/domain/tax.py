@@ -1,4 +1,7 @@
-"""The tax of a charge: its service's rate on its day, unless the customer is charged no tax."""
+"""The tax of a charge: its service's rate on its day.
+
+A customer's tax treatment can exempt the charge from tax.
+"""
 
 from collections.abc import Iterable
 from datetime import date
@@ -45,11 +48,17 @@ class RateChange(Protocol):
 
 
 def percent_on(day: date, first: Decimal, changes: Iterable[RateChange]) -> Decimal:
-    """Return a rate's percentage on a day: the last change up to that day, else the first one."""
+    """Return a rate's percentage on a day.
+
+    It is that of the last change up to that day, or else the first percentage.
+    """
     effective = [change for change in changes if change.valid_from <= day]
     return max(effective, key=lambda change: change.valid_from).percent if effective else first
 
 
 def with_untaxed_rate(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:
-    """Return a group at the rate of a customer who is charged no tax, with the reason to print."""
+    """Return a group at the rate of a customer who is charged no tax.
+
+    `note` is the reason to print.
+    """
     return group._replace(tax=rate, tax_note=note)

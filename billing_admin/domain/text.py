@@ -1,4 +1,7 @@
-"""Checks of texts from people and scripts: a text is stored exactly as entered, or refused."""
+"""Checks of texts from people and scripts.
+
+A text is stored exactly as entered, or refused.
+"""
 
 import re
 import unicodedata
@@ -33,10 +36,13 @@ def check_length(value: str, longest: int, *field: str | int) -> None:
 
 
 def check_text(value: str, *field: str | int, longest: int = 200, lines: bool = False, stored: bool = False) -> str:
-    """Return `value` if it can be stored, shown and exported unchanged; raise Invalid otherwise.
+    """Return a text that can be stored, shown and exported unchanged.
 
     `lines` allows line breaks. `stored` allows characters that only texts of earlier versions have:
     the caller compares `value` with the stored text and calls `refuse_unprintable` if it is new.
+
+    Raises:
+        Invalid: The text is too long, or has a character that is not allowed.
     """
     check_length(value, longest, *field)
     _refuse(_NEVER_STORED if stored else _UNPRINTABLE, value, field)
@@ -51,7 +57,11 @@ def strip_controls(value: str) -> str:
 
 
 def refuse_unprintable(value: str, *field: str | int) -> None:
-    """Raise Invalid if a new text has a control character, a private-use character or a noncharacter."""
+    """Check that a new text has only characters that can be printed.
+
+    Raises:
+        Invalid: The text has a control character, a private-use character or a noncharacter.
+    """
     _refuse(_UNPRINTABLE, value, field)
 
 
@@ -69,7 +79,13 @@ def _kind(character: str) -> str:
 
 
 def check_not_blank(value: str, *field: str | int, longest: int = 200, stored: bool = False) -> str:
-    """Return a text that is not blank; raise Invalid otherwise. See `check_text` for `stored`."""
+    """Return a text that is not blank.
+
+    See `check_text` for `stored`.
+
+    Raises:
+        Invalid: The text is blank, or `check_text` refuses it.
+    """
     check_length(value, longest, *field)
     if not value.strip():
         raise Invalid("blank", "Enter at least one character that is not a space.", *field)
@@ -77,9 +93,12 @@ def check_not_blank(value: str, *field: str | int, longest: int = 200, stored: b
 
 
 def check_reference(value: str, *field: str | int, stored: bool = False) -> str:
-    """Return a reference or code; raise Invalid unless it is one line, trimmed, and unlike a UUID.
+    """Return a reference or code.
 
     See `check_text` for `stored`.
+
+    Raises:
+        Invalid: The text is not one line, has tabs or spaces at its ends, or looks like a UUID.
     """
     check_not_blank(value, *field, stored=stored)
     if value != value.strip() or "\t" in value:
@@ -90,10 +109,13 @@ def check_reference(value: str, *field: str | int, stored: bool = False) -> str:
 
 
 def check_number_format(value: str, *field: str | int) -> str:
-    """Return the format of a number series, such as `INV-{year}-{number:5}`; raise Invalid otherwise.
+    """Return the format of a number series, such as `INV-{year}-{number:5}`.
 
     `{year}` and `{number}` occur once each, `{month}` at most once. The year is mandatory, because
     each year has its own series. `{number:5}` has at least five digits.
+
+    Raises:
+        Invalid: The text is not such a format.
     """
     bounded = value if len(value) <= _MAX_NUMBER_FORMAT else ""  # an empty text is refused below
     placeholders = [name for name, _ in NUMBER_PART.findall(bounded)]
@@ -108,7 +130,10 @@ def check_number_format(value: str, *field: str | int) -> str:
 
 
 def never_collide(format: str, other_format: str) -> bool:
-    """Return whether two formats can never make the same number: they begin or end differently."""
+    """Return whether two formats can never make the same number.
+
+    Such formats begin or end differently.
+    """
     head, *_, tail = NUMBER_PART.split(format)
     other_head, *_, other_tail = NUMBER_PART.split(other_format)
     same_heads = head.startswith(other_head) or other_head.startswith(head)
@@ -117,7 +142,9 @@ def never_collide(format: str, other_format: str) -> bool:
 
 
 def fold_for_search(value: str, *field: str | int) -> str:
-    """Return a text without case and accents, so that `cafe ang` finds `Café Ångström`.
+    """Return a text without case and accents, for searches.
+
+    For example, `cafe ang` finds `Café Ångström`.
 
     Raises:
         Invalid: The text is longer than every text that can be searched.

@@ -1,7 +1,7 @@
-"""The form of API tokens: `bil_`, 22 random characters, and a checksum of 6 characters.
+"""The form of API tokens: `bil_`, 22 random characters and a checksum.
 
-Scanners for leaked secrets match `bil_[0-9A-Za-z]{28}` and verify the checksum: the CRC-32 of all
-characters before it, in base 62.
+The checksum has 6 characters. Scanners for leaked secrets match `bil_[0-9A-Za-z]{28}` and verify the
+checksum: the CRC-32 of all characters before it, in base 62.
 """
 
 import hashlib
@@ -25,7 +25,10 @@ def with_checksum(random: str) -> str:
 
 
 def is_well_formed(secret: str) -> bool:
-    """Return whether a text has the form of a token, so that others are refused without a query."""
+    """Return whether a text has the form of a token.
+
+    Other texts are refused without a query.
+    """
     body, checksum = secret[:-CHECKSUM_CHARACTERS], secret[-CHECKSUM_CHARACTERS:]
     return _SHAPE.fullmatch(secret) is not None and _checksum(body) == checksum
 

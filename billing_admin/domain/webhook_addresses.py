@@ -50,7 +50,10 @@ class WebhookTarget:
 
     @property
     def host_header(self) -> str:
-        """The value of the `Host` header: the host, with the port if it is not the default."""
+        """The value of the `Host` header.
+
+        The value has the port if it is not the default.
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS["https" if self.secure else "http"] else f"{host}:{self.port}"
 
@@ -113,7 +116,10 @@ def parse_address(host: str) -> Address | None:
 
 
 def refusal_reason(addresses: Sequence[Address], allowed: Sequence[Network]) -> str | None:
-    """Return why a host with these addresses is refused, or None if each is public or allowed."""
+    """Return the reason why a host with these addresses is refused, or None.
+
+    A host is allowed if each address is public or allowed.
+    """
     for address in map(_unmapped, addresses):
         if not is_public(address) and not any(address in network for network in allowed):
             return (
@@ -124,7 +130,10 @@ def refusal_reason(addresses: Sequence[Address], allowed: Sequence[Network]) -> 
 
 
 def is_public(address: Address) -> bool:
-    """Return whether an address can be reached from the internet and is in no special network."""
+    """Return whether an address can be reached from the internet.
+
+    Addresses in special networks cannot.
+    """
     plain = _unmapped(address)
     if isinstance(plain, IPv6Address) and plain not in _UNICAST:
         return False
@@ -132,7 +141,10 @@ def is_public(address: Address) -> bool:
 
 
 def _unmapped(address: Address) -> Address:
-    """Return the IPv4 address in an IPv4-mapped IPv6 address; other addresses unchanged."""
+    """Return the IPv4 address in an IPv4-mapped IPv6 address.
+
+    Other addresses are returned unchanged.
+    """
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address

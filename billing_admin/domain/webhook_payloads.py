@@ -1,6 +1,7 @@
-"""Webhook payloads: invoices and charges as the API shows them, made of the rows being stored.
+"""Webhook payloads: invoices and charges as the API shows them.
 
-Frozen: receivers depend on these members, and the API's answers have the same.
+The payloads are made of the rows that are being stored. Frozen: receivers depend on these members, and the
+API's answers have the same.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,10 @@ from billing_admin.domain.webhooks import format_moment
 
 @dataclass(frozen=True, slots=True)
 class RelatedDocuments:
-    """The documents related to a document: their numbers, and the id of a draft, which has no number."""
+    """The documents related to a document: their numbers, and the id of a draft.
+
+    A draft has no number.
+    """
 
     corrects: str | None = None
     credit_notes: Sequence[str] = ()
@@ -83,7 +87,10 @@ def _tax(tax: Row, invoice: Row) -> dict[str, Any]:
 
 
 def charge_payload(row: Any) -> dict[str, Any]:
-    """Return a charge as `GET /charges/{id}` shows it; `row` includes the names it refers to."""
+    """Return a charge as `GET /charges/{id}` shows it.
+
+    `row` includes the names of the objects that the charge refers to.
+    """
     return {
         "id": str(row.id),
         "customer": row.customer_reference,

@@ -1,4 +1,4 @@
-"""Webhooks: their events, their signatures, and the delays between delivery attempts."""
+"""Webhooks: their events, signatures and delays between delivery attempts."""
 
 import base64
 import hashlib
@@ -32,24 +32,29 @@ FAILURES_BEFORE_WARNING: Final = 3  # failed deliveries in a row
 
 
 def endpoint_secret(key: str, salt: str) -> str:
-    """Return the secret of an endpoint, derived from the installation's key and the endpoint's salt.
+    """Return the secret of an endpoint.
 
-    It is not stored. One step of HKDF (RFC 5869) with HMAC-SHA256: the salt alone does not reveal it.
-    Frozen: receivers have these secrets.
+    The secret is derived from the installation's key and the endpoint's salt. It is not stored. One step of
+    HKDF (RFC 5869) with HMAC-SHA256: the salt alone does not reveal it. Frozen: receivers have these
+    secrets.
     """
     derived = hmac.digest(key.encode(), b"billing-admin webhook secret\x00" + salt.encode(), "sha256")
     return SECRET_PREFIX + base64.urlsafe_b64encode(derived).decode().rstrip("=")
 
 
 def secret_fingerprint(secret: str) -> str:
-    """Return the hash by which a changed secret is detected; with 256 random bits it needs no salt."""
+    """Return the hash by which a changed secret is detected.
+
+    A secret has 256 random bits, so that the hash needs no salt.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def signature_header(secrets: Sequence[str], body: bytes, at: int) -> str:
-    """Return the header `Billing-Signature`: the time, and an HMAC-SHA256 over time and body per secret.
+    """Return the header `Billing-Signature` of a delivery.
 
-    `at` is in seconds since 1970. Frozen: receivers verify it.
+    The header has the time, and for each secret an HMAC-SHA256 over time and body. `at` is in seconds since
+    1970. Frozen: receivers verify it.
     """
     content = str(at).encode() + b"." + body
     signatures = [hmac.new(secret.encode(), content, hashlib.sha256).hexdigest() for secret in secrets]
@@ -57,7 +62,10 @@ def signature_header(secrets: Sequence[str], body: bytes, at: int) -> str:
 
 
 def event_body(event_id: UUID, type: str, created_at: datetime, data: Mapping[str, Any]) -> str:
-    """Return the JSON of an event. It is stored, so that every attempt sends the same bytes."""
+    """Return the JSON of an event.
+
+    The JSON is stored, so that every attempt sends the same bytes.
+    """
     event = {"id": str(event_id), "type": type, "created_at": format_moment(created_at), "data": data}
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
 
@@ -68,14 +76,20 @@ def format_moment(at: datetime) -> str:
 
 
 def retry_delay(tries: int, jitter: int) -> timedelta | None:
-    """Return the delay after a number of failed attempts, `jitter` percent longer; None after the last."""
+    """Return the delay after a number of failed attempts, or None after the last.
+
+    The delay is `jitter` percent longer than the usual one.
+    """
     if tries >= MAX_ATTEMPTS:
         return None
     return _with_jitter(RETRY_DELAYS[tries - 1], jitter)
 
 
 def pause_after_failures(failures: int, jitter: int) -> timedelta:
-    """Return how long to pause an endpoint after a number of unanswered attempts in a row."""
+    """Return how long an endpoint is paused after failures.
+
+    `failures` counts the unanswered attempts in a row.
+    """
     return _with_jitter(min(RETRY_DELAYS[min(failures, len(RETRY_DELAYS)) - 1], MAX_PAUSE), jitter)
 
 
