@@ -60,7 +60,7 @@ class Settings(BaseSettings):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         except ValueError as error:
             raise ValueError(
-                f"Set BILLING_WEBHOOK_ALLOWED_NETWORKS to networks such as 10.20.0.0/16, with commas between: {error}."
+                f"Set BILLING_WEBHOOK_ALLOWED_NETWORKS to networks such as 10.20.0.0/16, separated by commas: {error}."
             ) from None
 
     @field_validator("database_url")

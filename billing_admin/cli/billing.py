@@ -27,14 +27,18 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal
     "--through", type=DayType(), help="Bill charges incurred up to this day. Required unless --id names a run."
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be billed, and store nothing.")
-@click.option("--issue", is_flag=True, help="Issue the invoices. Without it they are drafts.")
-@click.option("--issue-date", type=DayType(), help="The invoices' date. Default: today.")
+@click.option("--issue", is_flag=True, help="Issue the invoices. Default: create drafts.")
+@click.option("--issue-date", type=DayType(), help="Issue date of the invoices. Default: today.")
 @click.option(
-    "--customer", "customers", multiple=True, metavar="REF", help="Only this customer. Repeat the option for more."
+    "--customer",
+    "customers",
+    multiple=True,
+    metavar="REF",
+    help="Bill only this customer. Repeat the option to add customers.",
 )
-@click.option("--currency", help="Only charges in this currency.")
-@click.option("--id", type=click.UUID, help="The run's id. An interrupted run continues where it stopped.")
-@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
+@click.option("--currency", help="Bill only charges in this currency.")
+@click.option("--id", type=click.UUID, help="ID of the run. An interrupted run continues where it stopped.")
+@click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def billing_run(
     ctx: click.Context,
@@ -56,7 +60,7 @@ def billing_run(
       flask --app wsgi billing-run --id 019a52c7-…        (continues an interrupted run)
     """
     if through is None and (id is None or dry_run):
-        raise click.UsageError("Name the last day to bill with --through.")
+        raise click.UsageError("Set the last day to bill with --through.")
     scope: dict[str, Any] = {"customers": customers or None, "currency": currency, "issue": issue}
     if dry_run:
         assert through is not None  # noqa: S101 - asked for above

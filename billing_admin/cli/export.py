@@ -31,11 +31,11 @@ JOURNAL = "journal"
 @click.option(
     "--format",
     type=click.Choice([*FORMATS, "hledger"]),
-    help="Default: the ending of FILE, or csv; for a journal hledger.",
+    help="Format of the file. Default: the extension of FILE, or csv, or hledger for a journal.",
 )
-@click.option("--from", "first", type=DayType(), help="A journal's first day.")
-@click.option("--to", "last", type=DayType(), help="A journal's last day.")
-@click.option("--opening", is_flag=True, help="Begin a journal with the opening balances.")
+@click.option("--from", "first", type=DayType(), help="First day of the journal.")
+@click.option("--to", "last", type=DayType(), help="Last day of the journal.")
+@click.option("--opening", is_flag=True, help="Start the journal with the opening balances.")
 def export(kind: str, file: Path, format: str | None, first: date | None, last: date | None, opening: bool) -> None:
     """Write all rows of KIND to FILE, or to stdout for “-”, and the control totals to FILE.meta.json.
 

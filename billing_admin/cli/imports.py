@@ -46,30 +46,42 @@ BLOCK = 1 << 20
 @click.argument("kind", type=click.Choice(list(IMPORT_KINDS)))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-n", "--dry-run", is_flag=True, help="Check the file, print the result, and store nothing.")
-@click.option("--encoding", type=click.Choice(list(ENCODINGS)), help="Default: the file's byte order mark, or utf-8.")
-@click.option("--delimiter", type=click.Choice(list(DELIMITERS)), help="Default: the one that gives the most columns.")
-@click.option("--decimal-comma", is_flag=True, help="Numbers are written 1234,50.")
-@click.option("--day-first", is_flag=True, help="Days are written 31.12.2026.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="FIELD=COLUMN", help="The column of a field. Default: by name."
+    "--encoding",
+    type=click.Choice(list(ENCODINGS)),
+    help="Encoding of the file. Default: its byte order mark, or utf-8.",
 )
-@click.option("--update", is_flag=True, help="Change customers and services that exist and differ.")
-@click.option("--settled", is_flag=True, help="Import charges that the file calls billed.")
 @click.option(
-    "--method", type=click.Choice(list(METHODS)), default="bank_transfer", help="Method of payments without one."
+    "--delimiter",
+    type=click.Choice(list(DELIMITERS)),
+    help="Column separator. Default: the one that gives the most columns.",
+)
+@click.option("--decimal-comma", is_flag=True, help="Read numbers such as 1234,50.")
+@click.option("--day-first", is_flag=True, help="Read dates such as 31.12.2026.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Column for a field. Repeat the option to map more. Default: columns are matched by name.",
+)
+@click.option("--update", is_flag=True, help="Update existing customers and services that differ from the file.")
+@click.option("--settled", is_flag=True, help="Import charges that the file marks as billed, and bill them here.")
+@click.option(
+    "--method", type=click.Choice(list(METHODS)), default="bank_transfer", help="Payment method for rows without one."
 )
 @click.option(
     "--allocate",
     type=click.Choice(["none", OLDEST]),
     default="none",
-    help="Allocation of payments that name no invoice.",
+    help="Allocation of payments without an invoice in the file.",
 )
-@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
+@click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_json: bool, **options: Any) -> None:
     """Import KIND from the CSV file FILE: all rows, or none if a row has an error.
 
-    Errors are printed on stdout as CSV: line, column, value, remedy. The same file again changes nothing.
+    Errors are printed on stdout as CSV: line, column, value, remedy. Importing the same file again changes nothing.
 
     \b
     Examples:

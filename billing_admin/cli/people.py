@@ -22,7 +22,7 @@ from billing_admin.operations.access import tokens, users
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 def create_user(email: str, role: str, password_stdin: bool) -> None:
-    """Add a person who may sign in. Asks for the password twice.
+    """Add a person who can sign in. Asks for the password twice.
 
     \b
     Examples:
@@ -38,7 +38,7 @@ def _read_password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline(LONGEST_TYPED_PASSWORD + 2).rstrip("\r\n")  # one character too many is refused
     if not sys.stdin.isatty():
-        raise click.UsageError("The password cannot be asked for without a terminal. Use --password-stdin.")
+        raise click.UsageError("There is no terminal to ask for the password. Use --password-stdin.")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password
 
@@ -51,7 +51,7 @@ def _read_password(*, from_stdin: bool) -> str:
     type=click.Choice(list(SCOPES)),
     multiple=True,
     required=True,
-    help="A permission of the token; repeat the option for more.",
+    help="Scope of the token. Repeat the option to add scopes.",
 )
 @click.option(
     "--days", type=click.IntRange(min=1), default=365, show_default=True, help="Days until the token expires."

@@ -24,12 +24,12 @@ _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amou
 @command("post-recurring", writes=True)
 @click.option("--through", type=DayType(), help="Post periods that begin up to this day. Default: today.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be posted, and store nothing.")
-@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON.")
+@click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, wants_json: bool) -> None:
     """Post the recurring charges that are due.
 
-    A repeat adds nothing. Exit code 5 if one could not be posted.
+    Repeating the command posts nothing twice. Exit code 5 if a charge could not be posted.
 
     \b
     Examples:

@@ -33,19 +33,19 @@ def demo() -> None:
 
 
 @command("doctor")
-@click.option("--json", "wants_json", is_flag=True, help="Answer in JSON, with up to 1,000 rows per check.")
+@click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON, with up to 1,000 rows per check.")
 @click.option(
     "--anchor",
     type=click.File(),
-    help="File with heads that audit-head printed, to check that they are part of the chain; - is stdin.",
+    help="File with lines from audit-head, to check that they are still in the hash chain. Use - for stdin.",
 )
 @click.pass_context
 def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
-    """Check every invariant of the stored data and name the rows that break one.
+    """Check every rule of the stored data and name the rows that break one.
 
     Exit code 1 if there is any.
 
-    It reads one moment of the data and blocks no one. Documents with characters that the PDF cannot print are
+    It reads a snapshot of the data and does not block other work. Documents with characters that the PDF cannot print are
     also named; they do not change the exit code.
 
     \b
@@ -69,7 +69,7 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
         print_message(f"Audit events without a seal: {unsealed:,}. Seal them with: flask --app wsgi seal-audit")
     if unprintable:
         _print_unprintable(unprintable)
-    print_message(f"{len(broken)} of {len(results)} checks found problems." if broken else "All is well.")
+    print_message(f"{len(broken)} of {len(results)} checks found problems." if broken else "All checks passed.")
     ctx.exit(1 if broken else 0)
 
 
@@ -93,9 +93,7 @@ def _read_heads(file: TextIO) -> list[ChainHead]:
     lines = [line.strip() for line in file if line.strip()]
     matches = [_ANCHOR.fullmatch(line) for line in lines]
     if not lines or not all(matches):
-        raise click.BadParameter(
-            "The file must have lines as audit-head prints them: a number and a hash.", param_hint="--anchor"
-        )
+        raise click.BadParameter("Use a file with lines from audit-head: a number and a hash.", param_hint="--anchor")
     return [ChainHead(int(match[1]), match[2]) for match in matches if match]
 
 

@@ -69,7 +69,7 @@ class Unavailable:
 
 
 DATABASE_UNAVAILABLE: Final = Unavailable(
-    "database_away", "The database is unavailable", "The database does not answer."
+    "database_away", "The database is unavailable", "The database is not responding."
 )
 LOCKED: Final = Unavailable(
     "database_away",

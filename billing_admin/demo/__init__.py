@@ -97,7 +97,7 @@ def fill(session: Session, now: datetime) -> Counts:
     Raises Conflict unless the database is empty.
     """
     if not is_empty(session):
-        raise Conflict("not_empty", "Demo data needs an empty database, and this one has data.")
+        raise Conflict("not_empty", "Demo data can be added only to an empty database, but this one has data.")
     history = _History(session, day_of(now, ORGANISATION["time_zone"]))
     history.set_up()
     for month in range(MONTHS):

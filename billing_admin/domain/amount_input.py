@@ -60,7 +60,7 @@ class AmountInput:
         if self.may_be(currency):
             return self._number
         if self.currency:
-            raise Invalid("other_currency", f"Enter the amount in {currency}: this one is in {self.currency}.")
+            raise Invalid("other_currency", f"Enter the amount in {currency}: this amount is in {self.currency}.")
         raise Invalid("other_currency", f"Enter the amount in {currency}: “{self.mark}” is another currency.")
 
     def without_currency(self, noun: str = "number") -> Decimal:

@@ -229,7 +229,7 @@ def _list_price(service: ServiceTerms | None, currency: str, tax_included: bool 
         kind = "includes tax" if inclusive else "is net"
         raise Invalid(
             "other_price",
-            f"The list price of {service.code} in {currency} {kind}: leave this empty, or enter a unit price or an amount.",
+            f"The list price of {service.code} in {currency} {kind}: leave this blank, or enter a unit price or an amount.",
             "tax_included",
         )
     return service.prices[currency], inclusive

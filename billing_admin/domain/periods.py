@@ -37,7 +37,7 @@ def check_document_date(
 
 def _before_last(last: LastDocument, today: date) -> str:
     if last.issue_date <= today:
-        return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} of that day is issued already."
+        return f"Use {last.issue_date.isoformat()} or later: {DOCUMENT_NAMES[last.kind]} of that day has been issued."
     return (
         f"{last.number} is dated {last.issue_date.isoformat()}, which is after today ({today.isoformat()}), and numbers"
         f" follow the issue dates. Change the format of these numbers in the settings to begin a new number series,"
@@ -62,5 +62,5 @@ def refuse_future(day: date, today: date, *field: str | int) -> None:
     """
     if day > today:
         raise Invalid(
-            "in_the_future", f"Use {today.isoformat()} (today) or earlier: this day is still to come.", *field
+            "in_the_future", f"Use {today.isoformat()} (today) or earlier: this day is in the future.", *field
         )

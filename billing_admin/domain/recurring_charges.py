@@ -66,7 +66,7 @@ class RecurringChargeSpec:
             if day is not None:
                 check_calendar_day(day, field)
         if self.ends_on is not None and self.ends_on < self.starts_on:
-            raise Invalid("out_of_range", "Enter an end that is not before the start.", "ends_on")
+            raise Invalid("out_of_range", "Enter a last day that is not before the first day.", "ends_on")
 
 
 def add_months(anchor: date, months: int) -> date:

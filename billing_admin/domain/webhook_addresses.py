@@ -85,7 +85,7 @@ def _check_form(url: str, parts: SplitResult, rules: AddressRules) -> None:
     if parts.scheme == "http" and not rules.http:
         raise _invalid_url(
             "not_https",
-            "Use https: http can be read on its way. To allow http, set BILLING_WEBHOOK_ALLOW_HTTP=true.",
+            "Use https: http is not encrypted. To allow http, set BILLING_WEBHOOK_ALLOW_HTTP=true.",
         )
     if parts.scheme not in _PORTS or not parts.hostname:
         raise _invalid_url("not_a_url", "Enter a URL such as https://example.com/billing-events.")

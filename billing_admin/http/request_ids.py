@@ -1,4 +1,4 @@
-"""The id of each request: sent as `X-Request-Id`, shown on error pages, and stored in the log and the audit trail."""
+"""The id of each request: sent as `X-Request-Id`, shown on error pages, and stored in the log and the audit log."""
 
 from uuid import uuid4
 

@@ -99,7 +99,7 @@ class NewRecurringCharge(_RecurringNeeds, total=False):
 class RecurringChanges(TypedDict, total=False):
     """The changed fields.
 
-    `id` is the id of the recurring charge that replaces the current one.
+    `id` is the ID of the recurring charge that replaces the current one.
     """
 
     id: Key
@@ -249,7 +249,7 @@ class DraftChanges(TypedDict, total=False):
 
 
 class CreditLine(TypedDict):
-    """A line by its id, and the net amount to credit. The tax is added."""
+    """A line by its ID, and the net amount to credit. The tax is added."""
 
     line: Key
     amount: Number
@@ -265,7 +265,7 @@ class Credit(TypedDict, total=False):
 
 
 class AllocationTo(TypedDict):
-    """An amount for one invoice, named by id or number."""
+    """An amount for one invoice, named by ID or number."""
 
     invoice: str
     amount: Number

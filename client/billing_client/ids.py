@@ -51,7 +51,7 @@ def _part_text(part: object, position: int) -> str:
 
 def _type_error(part: object) -> str:
     if part is None:
-        return "None is not allowed: all events without this part would get the same id."
+        return "None is not allowed: all events without this part would get the same ID."
     if isinstance(part, float):
         return f"{part!r} is a float, which is not exact. Pass a str or a Decimal."
     return f"a {type(part).__name__} is not allowed. Pass a str, int, date, Decimal or UUID."

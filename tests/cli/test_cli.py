@@ -277,7 +277,7 @@ def test_billing_run_refuses(
 def test_doctor_finds_nothing_in_sound_data(flask: Flask_, unbilled: Session) -> None:
     seal_all_events(transaction, NOW)
     result = flask("doctor")
-    assert (result.exit_code, result.stderr) == (0, "All is well.\n")
+    assert (result.exit_code, result.stderr) == (0, "All checks passed.\n")
     assert {line.split("\t")[1] for line in result.stdout.splitlines()} == {"ok"}
     assert json.loads(flask("doctor", "--json").stdout)["ok"] is True
 
@@ -296,7 +296,7 @@ def test_doctor_names_documents_that_cannot_be_printed_whole_and_does_not_fail(f
         in result.stderr
     )
     assert "Documents with characters that cannot be printed: 4. Install fonts" in result.stderr
-    assert result.stderr.endswith("All is well.\n")
+    assert result.stderr.endswith("All checks passed.\n")
     told = json.loads(flask("doctor", "--json").stdout)
     assert told["ok"] is True
     assert told["unprintable"][0] == {"document": "INV-2026-00001", "characters": ["한", "국", "🚀"]}
@@ -314,7 +314,7 @@ def test_the_audit_log_is_sealed_and_its_head_proves_it_later(flask: Flask_, unb
     assert flask("create-token", "meter", "--scope", "read").exit_code == 0
     assert flask("audit-head").stdout.startswith("7\t")  # a command that writes seals at its end
     result = flask("doctor", "--anchor", str(kept))
-    assert (result.exit_code, result.stderr) == (0, "All is well.\n")
+    assert (result.exit_code, result.stderr) == (0, "All checks passed.\n")
     assert "audit_anchor\tok\t" in result.stdout
     cut = flask("doctor", "--anchor", "-", typed=head.replace("6\t", "8\t"))
     assert cut.exit_code == 1
@@ -326,7 +326,7 @@ def test_the_audit_log_is_sealed_and_its_head_proves_it_later(flask: Flask_, unb
 def test_an_anchor_must_be_a_head(flask: Flask_, app: Flask, typed: str) -> None:
     result = flask("doctor", "--anchor", "-", typed=typed)
     assert result.exit_code == 2
-    assert "as audit-head prints them" in result.stderr
+    assert "a file with lines from audit-head" in result.stderr
 
 
 def _spoil(session: Session) -> None:

@@ -49,7 +49,7 @@ def test_a_date_in_the_future_is_refused_with_the_day_today() -> None:
     with pytest.raises(Invalid) as refused:
         check_document_date(date(2026, 12, 29), TODAY, None, None, "issue_date")
     assert refused.value.code == "in_the_future"
-    assert refused.value.message == "Use 2026-11-29 (today) or earlier: this day is still to come."
+    assert refused.value.message == "Use 2026-11-29 (today) or earlier: this day is in the future."
 
 
 def test_a_series_that_a_future_document_blocks_is_named_with_what_can_be_done() -> None:
@@ -63,4 +63,4 @@ def test_a_series_that_a_future_document_blocks_is_named_with_what_can_be_done()
 def test_the_last_document_of_today_or_before_says_which_day_to_use() -> None:
     with pytest.raises(Invalid) as refused:
         check_document_date(date(2026, 11, 1), TODAY, None, LastDocument("credit_note", "CN-1", TODAY), "issue_date")
-    assert refused.value.message == "Use 2026-11-29 or later: a credit note of that day is issued already."
+    assert refused.value.message == "Use 2026-11-29 or later: a credit note of that day has been issued."

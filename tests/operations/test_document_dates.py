@@ -282,7 +282,10 @@ def test_a_stored_run_dated_in_the_future_fails_with_the_reason(session: Session
     runs.bill_chunks(transaction, run_id, SYSTEM, NOW)
     session.rollback()
     run = session.get_one(BillingRun, run_id)
-    assert (run.state, run.failure) == ("failed", "Use 2026-04-02 (today) or earlier: this day is still to come.")
+    assert (run.state, run.failure) == (
+        "failed",
+        "Use 2026-04-02 (today) or earlier: this day is in the future.",
+    )
     assert all_invoices() == []
     bill()
     assert [one.issue_date for one in all_invoices()] == [TODAY]

@@ -124,7 +124,7 @@ def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:
         ({"amount": "-5", "keep": "y"}, "more than you received"),
         ({"amount": "1.001", "keep": "y"}, "Use at most 2 digits after the point for USD."),
         ({"amount": "5 EUR", "keep": "y"}, "Enter the amount in USD: this one is in EUR."),
-        ({"received_on": "2026-04-03", "keep": "y"}, "this day is still to come"),
+        ({"received_on": "2026-04-03", "keep": "y"}, "this day is in the future"),
         ({"received_on": "", "keep": "y"}, "Enter the day it was received"),
         ({"method": "write_off", "keep": "y"}, "Choose one from the list."),
         ({"id": "", "keep": "y"}, "This form was incomplete."),

@@ -93,7 +93,7 @@ def test_it_is_added_and_shows_what_comes(browser: FlaskClient, session: Session
         ({"unit_price": "EUR 5"}, "Enter the amount in USD"),
         ({"currency": "EUR"}, "has no price in EUR"),
         ({"starts_on": ""}, "Enter the first day"),
-        ({"ends_on": "2026-02-28"}, "Enter an end that is not before the start."),
+        ({"ends_on": "2026-02-28"}, "Enter a last day that is not before the first day."),
     ],
 )
 def test_it_says_how_to_mend_it_and_keeps_the_input(

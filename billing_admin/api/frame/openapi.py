@@ -49,18 +49,18 @@ _TAGS: Final[Mapping[str, str]] = {
     "payments": "Money received from customers",
     "allocations": "Amounts of payments that are assigned to invoices",
     "journal": "Double-entry bookings of a period",
-    "audit-events": "The audit trail",
+    "audit-events": "The audit log",
     "number-series": "The numbers of invoices and credit notes",
     "period-lock": "The day through which the books are locked",
     "openapi": "This document",
     "health": "The state of the service, for monitoring",
 }
 _PATH_PARAMETERS: Final[Mapping[str, str]] = {
-    "id": "The id of the object.",
-    "allocation": "The id of the allocation.",
-    "ref": "The customer's id or reference, which may contain slashes.",
-    "code": "The service's id or code, which may contain slashes.",
-    "number": "The invoice's id or number.",
+    "id": "The ID of the object.",
+    "allocation": "The ID of the allocation.",
+    "ref": "The customer's ID or reference, which may contain slashes.",
+    "code": "The service's ID or code, which may contain slashes.",
+    "number": "The invoice's ID or number.",
 }
 _IF_MATCH: Final[JsonObject] = {
     "name": "If-Match",

@@ -41,7 +41,7 @@ _PROBLEM: Final[JsonObject] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "The error and how to fix it, for people"},
-        "instance": {"type": "string", "description": "The request id, as in the header X-Request-Id"},
+        "instance": {"type": "string", "description": "The request ID, as in the header X-Request-Id"},
         "code": {"type": "string", "description": "A stable code, for programs"},
         "errors": {
             "type": "array",
@@ -75,7 +75,7 @@ def _header(description: str, required: bool = False, **schema: object) -> JsonO
 
 
 _HEADERS: Final[JsonObject] = {
-    "X-Request-Id": _header("The id of this request in the log and the audit trail.", required=True, format="uuid"),
+    "X-Request-Id": _header("The ID of this request in the log and the audit log.", required=True, format="uuid"),
     "ETag": _header(
         "The version of the object. Send it as If-Match with a change.", pattern='^"[0-9]+"$', required=True
     ),

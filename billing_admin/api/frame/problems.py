@@ -57,12 +57,12 @@ def error_response(error: Exception) -> Response:
         return _domain_response(error)
     if reason := explain_unavailable(error):
         log_unavailable(error, reason)
-        detail = f"{reason.detail} Try again in a few seconds. You can safely repeat a request with the same id."
+        detail = f"{reason.detail} Try again in a few seconds. You can safely repeat a request with the same ID."
         return problem_response(503, reason.code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     if isinstance(error, HTTPException):
         return _http_response(error)
     log_failure(error)
-    return problem_response(500, "unexpected", "An unexpected error occurred. Quote the request id if you report it.")
+    return problem_response(500, "unexpected", "An unexpected error occurred. Quote the request ID if you report it.")
 
 
 def problem_response(

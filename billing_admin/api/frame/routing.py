@@ -186,7 +186,7 @@ def parse_id(name: str) -> UUID:
     """Return the id in a URL. Raises NotFound."""
     id = parse_uuid(name)
     if id is None:
-        raise NotFound("not_found", f"“{name[:80]}” is not a valid id. Use a UUID.")
+        raise NotFound("not_found", f"“{name[:80]}” is not a valid ID. Use a UUID.")
     return id
 
 

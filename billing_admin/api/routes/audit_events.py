@@ -40,7 +40,7 @@ class AuditEventOut(ResponseModel):
 
 
 class AuditFilters(Parameters):
-    """Filters of audit events. `actor` is a name or id. `from` and `to` are days of the organisation, both included."""
+    """Filters of audit events. `actor` is a name or ID. `from` and `to` are days of the organisation, both included."""
 
     object: Key | None = None
     actor: str = ""

@@ -137,7 +137,7 @@ def list_services(query: ServiceQuery) -> Reply:
 
 @route("GET", "/services/{code}", scope="read", response=ServiceOut, versioned=True)
 def get_service(code: str) -> Reply:
-    """Read one service by id or code."""
+    """Read one service by ID or code."""
     row = service(db.session(), code)
     return Reply(_out(row), headers={"ETag": etag(row.version)})
 

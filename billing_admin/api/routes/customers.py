@@ -126,7 +126,7 @@ def list_customers(query: CustomerQuery) -> Reply:
 
 @route("GET", "/customers/{ref}", scope="read", response=CustomerOut, versioned=True)
 def get_customer(ref: str) -> Reply:
-    """Read one customer by id or reference."""
+    """Read one customer by ID or reference."""
     row = customer(db.session(), ref)
     return Reply(_out(row), headers={"ETag": etag(row.version)})
 

@@ -30,7 +30,7 @@ class DraftChanges(Body):
 
 
 class ChargesMove(Body):
-    """Ids of pending charges of the same customer and currency to add to a draft, and of charges to remove."""
+    """IDs of pending charges of the same customer and currency to add to a draft, and of charges to remove."""
 
     add: Keys = OMITTED
     remove: Keys = OMITTED

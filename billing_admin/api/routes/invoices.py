@@ -292,7 +292,7 @@ def list_invoices(query: InvoiceQuery) -> Reply:
 
 @route("GET", "/invoices/{number}", scope="read", response=InvoiceOut, versioned=True)
 def get_invoice(number: str) -> Reply:
-    """Read one invoice by id or number. Use the ETag to change a draft."""
+    """Read one invoice by ID or number. Use the ETag to change a draft."""
     return invoice_reply(db.session(), number, now())
 
 

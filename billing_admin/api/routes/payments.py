@@ -50,7 +50,7 @@ MAX_ALLOCATIONS = 1000
 
 
 class AllocationIn(Body):
-    """An amount for one invoice, named by id or number."""
+    """An amount for one invoice, named by ID or number."""
 
     invoice: Name
     amount: Number

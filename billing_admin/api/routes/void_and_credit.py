@@ -22,7 +22,7 @@ class VoidIn(Body):
 
 
 class CreditLineIn(Body):
-    """A line by its id, and the net amount to credit. The tax is added."""
+    """A line by its ID, and the net amount to credit. The tax is added."""
 
     line: Key
     amount: Number

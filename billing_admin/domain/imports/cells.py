@@ -125,8 +125,8 @@ def _short_number(number: str, cell_format: CellFormat) -> Decimal:
     if ("$" in number or not number.isascii()) and any(unicodedata.category(character) == "Sc" for character in number):
         raise Invalid(
             "not_a_number",
-            f"Remove the currency sign from “{number}” and enter the number alone, such as 1234.50. The currency is"
-            " that of the customer or of the currency column.",
+            f"Remove the currency sign from “{number}” and enter the number alone, such as 1234.50. The currency"
+            " comes from the customer or from the currency column.",
         )
     if cell_format.decimal_comma:
         if "." in number:

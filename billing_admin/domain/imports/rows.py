@@ -108,7 +108,7 @@ class RowReader:
         cells, columns = len(record.cells), len(self.plan.header)
         if cells == columns:
             return None
-        message = f"This row has {cells} cells, but the header has {columns}. Put quotes around cells with delimiters."
+        message = f"This row has {cells} cells, but the header has {columns}. Put quotes around cells that contain the delimiter."
         return RowError(record.line, "", shorten(record.cells[-1]), message)
 
     def values(self, record: Record) -> dict[str, Any]:
@@ -272,14 +272,17 @@ def _charge(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
 def _state(values: dict[str, Any], states: Sequence[str]) -> str:
     status: str = values.pop("status", None) or states[0]
     if status not in states:
-        raise Invalid("unknown_status", f"Use one of {', '.join(states)}, or leave it empty.", "status")
+        raise Invalid("unknown_status", f"Use one of {', '.join(states)}, or leave it blank.", "status")
     return status
 
 
 def _check_amount(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> None:
     product = multiply(quantity, unit_price, "quantity")
     if product != amount:
-        message = f"Quantity × unit price is {plain_decimal(product)}. Correct the amount, or import only one of both columns."
+        message = (
+            f"Quantity × unit price is {plain_decimal(product)}. Correct the amount, or do not import one of the two"
+            " columns."
+        )
         raise Invalid("other_amount", message, "amount")
 
 

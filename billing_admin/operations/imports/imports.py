@@ -88,7 +88,10 @@ def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UU
     stored = import_by_id(session, id, lock=True)
     actor.require(IMPORT_KINDS[stored.kind].permission)
     if stored.plan is None or stored.state in {"uploaded", "importing", "done"}:
-        raise Conflict("not_to_check", "This import cannot be checked: map the columns of a new import first.")
+        raise Conflict(
+            "not_to_check",
+            "This import cannot be checked. If you have not mapped its columns yet, map them; otherwise start a new import.",
+        )
     stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
     return enqueue(session, CHECK_JOB, id, IMPORT_KINDS[stored.kind].permission, actor, now)
 

@@ -24,7 +24,7 @@ from billing_admin.operations.master_data import customers, services
 from billing_admin.operations.payments import payments
 from billing_admin.queries.charges.posting import load_context
 
-UPDATE_HINT = "To change it, choose “Update what exists”."
+UPDATE_HINT = "To change it, choose to update existing records."
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +183,9 @@ def _archive_or_restore(
         return False
     if not allowed:
         difference = (
-            "archived here but not in the file" if stored.archived_at else "in use here but archived in the file"
+            "archived here but not in the file" if stored.archived_at else "active here but archived in the file"
         )
-        raise Conflict("id_conflict", f"This already exists: it is {difference}.", "archived")
+        raise Conflict("id_conflict", f"This record already exists and is {difference}.", "archived")
     act = operations.archive if is_archived else operations.restore
     changed: bool = act(session, stored.id, actor, now)
     return changed

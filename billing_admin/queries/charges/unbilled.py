@@ -138,7 +138,7 @@ def pending_by_account(
     """
     age_day = aged_on or through
     if age_day is None:
-        raise ValueError("Ages need a day from which they are counted.")
+        raise ValueError("Ages need a day: set aged_on or through.")
     columns = [
         exact_sum(case((_age_condition(bucket, age_day), Charge.amount))) for bucket in range(len(AGE_LIMITS) + 1)
     ]

@@ -14,7 +14,7 @@ from billing_admin.queries.doctor.findings import Check, Finding
 
 POSTED = Check(
     "recurring_posted",
-    "A posting of a recurring charge is a charge of its customer and service, with the id of its day.",
+    "A posting of a recurring charge is a charge of its customer and service, with the ID of its day.",
 )
 ONCE = Check(
     "recurring_once", "No day of a recurring charge is posted twice, or after the day through which it is posted."

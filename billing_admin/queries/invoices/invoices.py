@@ -95,7 +95,7 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
 def _run_id(text: str) -> UUID:
     id = parse_uuid(text)
     if id is None:
-        raise Invalid("not_an_id", "Give the id of a billing run.", "run")
+        raise Invalid("not_an_id", "Use the ID of a billing run.", "run")
     return id
 
 

@@ -83,5 +83,5 @@ class Resource:
 def _quoted(name: object) -> str:
     text = str(name)
     if text in {"", ".", ".."}:  # the URL would be that of another route
-        raise ValueError(f"“{text}” is not a name. Pass an id, reference, code or number.")
+        raise ValueError(f"“{text}” is not a name. Pass an ID, reference, code or number.")
     return quote(text, safe="")
