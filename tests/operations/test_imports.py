@@ -159,7 +159,7 @@ def test_customers_are_added_left_or_changed_by_choice(session: Session) -> None
     text = "Customer ID;Company;Currency;E-mail;Archived\nacme;ACME Inc;eur;pay@acme.example;no\nfoo;Foo;USD;;true\n"
     one = check("customers", text, delimiter="semicolon")
     assert told(one) == [(2, "Company", "ACME Inc")]
-    assert "Update what exists" in errors(one)[0].message
+    assert "choose to update existing records" in errors(one)[0].message
     done = take_in("customers", text, delimiter="semicolon", update=True)
     assert (counted(done).new, counted(done).changed) == (1, 1)
     again = take_in("customers", text, delimiter="semicolon")

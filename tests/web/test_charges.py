@@ -115,7 +115,7 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
         ({"quantity": "1.234,50"}, "only between thousands, such as 1234.50."),
         ({"quantity": "NaN"}, "is not a"),
         ({"quantity": "5 EUR"}, "Remove EUR: a quantity has no currency."),
-        ({"unit_price": "EUR 5"}, "Enter the amount in USD: this one is in EUR."),
+        ({"unit_price": "EUR 5"}, "Enter the amount in USD: this amount is in EUR."),
         ({"currency": "EUR"}, "GenericCompute has no price in EUR"),
         (
             {"quantity": "999999999999999999", "unit_price": "999999999999999999"},

@@ -124,7 +124,7 @@ def test_another_currency_is_noticed(app: Flask) -> None:
     for typed, agrees in (("5 USD", False), ("€5", True), ("5", True), ("5 eur", True), ("$5", False), ("¥5", False)):
         form = priced(app, typed, "EUR")
         assert (form.price.data, not form.errors) == ((Decimal(5), True) if agrees else (None, False))
-    assert priced(app, "5 USD", "EUR").errors == {"price": ["Enter the amount in EUR: this one is in USD."]}
+    assert priced(app, "5 USD", "EUR").errors == {"price": ["Enter the amount in EUR: this amount is in USD."]}
     assert priced(app, "$5", "EUR").errors == {"price": ["Enter the amount in EUR: “$” is another currency."]}
     for typed, currency in (("$5", "CAD"), ("A$5", "AUD"), ("¥5", "JPY"), ("5 kr", "SEK"), ("BHD 5", "BHD")):
         assert priced(app, typed, currency).price.data == 5

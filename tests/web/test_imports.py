@@ -206,7 +206,7 @@ def test_the_example_file_of_each_kind_is_read(browser: FlaskClient, kind: str) 
 
 def test_existing_customers_are_changed_by_choice(browser: FlaskClient, session: Session) -> None:
     content = b"reference,name,currency\nacme,ACME Inc,USD\n"
-    assert "Update what exists" in words(check(browser, "customers", content))
+    assert "choose to update existing records" in words(check(browser, "customers", content))
     page = check(browser, "customers", content, existing="update")
     assert "Already stored, changed by the file 1" in words(page)
     fresh_page = browser.get(upload(browser, "customers", content + b"x,X,EUR\n").location)

@@ -170,7 +170,7 @@ def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
         ([("USD", "-2")], {}, "Enter a price of zero or more."),
         ([("USD", "1.234,50")], {}, "only between thousands, such as 1234.50."),
         ([("USD", "12 3x")], {}, "“12 3x” is not a number such as 1,234.50."),
-        ([("USD", "EUR 2")], {}, "Enter the amount in USD: this one is in EUR."),
+        ([("USD", "EUR 2")], {}, "Enter the amount in USD: this amount is in EUR."),
         ([("USD", "2"), ("USD", "3")], {}, "There is another price in USD above. Remove one of them."),
     ],
 )
