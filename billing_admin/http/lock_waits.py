@@ -15,10 +15,11 @@ from billing_admin.concurrency.waiter_limit import TooManyWaiters, WaiterLimit
 from billing_admin.db.errors import AccountsLocked, is_lock_timeout
 from billing_admin.db.transactions import Session, limit_lock_waits, transaction
 
-FIRST_WAIT_SECONDS: Final = 0.1  # longer than most transactions hold a lock: ordinary contention needs no slot
-WAIT_SECONDS: Final = 3.5  # so that the answer comes within 5 seconds
+# PostgreSQL waits twice for a row: for the first place in the row's queue, then for its lock. Each wait may take so long.
+FIRST_WAIT_SECONDS: Final = 0.2  # longer than most transactions hold a lock: ordinary contention needs no slot
+WAIT_SECONDS: Final = 1.75  # twice this, and the answer still comes within 5 seconds
 WAITING_THREADS: Final = 2  # half of the four threads that `flask start` gives a server process
-PATIENCE_SECONDS: Final = 0.25
+PATIENCE_SECONDS: Final = 0.1
 
 P = ParamSpec("P")
 T = TypeVar("T")
