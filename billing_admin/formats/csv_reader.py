@@ -112,7 +112,10 @@ class _Lines:
         return line
 
     def _undecoded(self, error: UnicodeDecodeError) -> Invalid:
-        """Return the error for bytes that cannot be decoded; earlier lines were read and counted."""
+        """Return the error for bytes that cannot be decoded.
+
+        Earlier lines were decoded and counted.
+        """
         before = error.object[: error.start].decode(error.encoding, "replace")
         line = self._count + len(io.StringIO(before + "x", newline="").readlines())
         wrong_bytes = " ".join(f"{byte:02X}" for byte in error.object[error.start : error.start + 2])
@@ -171,7 +174,11 @@ def guess_delimiter(open_file: Opener, encoding: str) -> str:
 
 
 def open_rows(file: BinaryIO, plan: ImportPlan) -> CsvRows:
-    """Return the rows of a file by its plan. Raises Invalid if the header is not that of the plan."""
+    """Return the rows of a file by its plan.
+
+    Raises:
+        Invalid: The header is not that of the plan.
+    """
     rows = CsvRows(file, plan.encoding, plan.delimiter)
     if rows.header != plan.header:
         raise Invalid("other_header", "Map the columns again: the header row is not the one that was mapped.")

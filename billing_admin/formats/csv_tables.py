@@ -1,4 +1,7 @@
-"""Small CSV files made of rows in memory, such as statements. `csv_writer` writes large ones."""
+"""Small CSV files made of rows in memory, such as statements.
+
+`csv_writer` writes large files.
+"""
 
 import csv
 import io

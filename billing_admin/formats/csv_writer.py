@@ -1,8 +1,8 @@
-"""CSV files of any size: RFC 4180 with CRLF, UTF-8, ISO dates, plain decimals; in constant memory.
+"""CSV files of any size, written in constant memory.
 
-The database turns every cell into text, so that no value passes through Python. PostgreSQL writes the
-rows itself (COPY); on SQLite, the csv module does. Frozen: the same data gives the same bytes on
-both, and control totals hash them.
+The format is RFC 4180 with CRLF, UTF-8, ISO dates and plain decimals. The database turns every cell into
+text, so that no value passes through Python. PostgreSQL writes the rows itself (COPY); on SQLite, the csv
+module does. Frozen: the same data gives the same bytes on both, and control totals hash them.
 """
 
 import csv
@@ -35,7 +35,10 @@ def export_csv(session: Session, kind: str, filters: Filters, excel: bool = Fals
 
 
 def write_csv(session: Session, export: Export, excel: bool = False) -> Iterator[bytes]:
-    """Yield the parts of a file. The first part has rows, so it needs the database's answer."""
+    """Yield the parts of a file.
+
+    The first part has rows, so it needs the database's answer.
+    """
     header = (BOM if excel else b"") + (",".join(column.name for column in export.columns) + "\r\n").encode()
     if session.get_bind().dialect.name == "postgresql":
         parts = _copied(session, _cells(export, export.rows, _on_postgresql))
@@ -46,7 +49,10 @@ def write_csv(session: Session, export: Export, excel: bool = False) -> Iterator
 
 
 def text_rows(session: Session, export: Export) -> Iterator[Sequence[str | None]]:
-    """Yield the rows of an export for other formats: cells as in CSV, but texts without apostrophes."""
+    """Yield the rows of an export for other formats than CSV.
+
+    Cells are as in CSV, but texts have no apostrophes.
+    """
     write = _on_postgresql if session.get_bind().dialect.name == "postgresql" else _on_sqlite
 
     def plainly(column: Column, currency: Cell) -> Cell:
@@ -59,7 +65,10 @@ def text_rows(session: Session, export: Export) -> Iterator[Sequence[str | None]
 
 
 def _copied(session: Session, query: Select[Any]) -> Iterator[bytes]:
-    """Yield rows of PostgreSQL's COPY with CRLF: it yields row by row, so that only a row's own LF is replaced."""
+    """Yield rows of PostgreSQL's COPY with CRLF.
+
+    COPY yields one row at a time, so that only the LF at a row's end is replaced.
+    """
     session.execute(text("SET LOCAL datestyle = 'ISO'"))
     compiled = query.compile(dialect=session.get_bind().dialect)
     statement = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
@@ -90,7 +99,10 @@ def _cells(export: Export, rows: Select[Any], write: Callable[[Column, Cell], Ce
 
 
 def _minor_digits(currency: Cell, write: Callable[[int], Cell]) -> Cell:
-    """Return the expression that writes money with the digits of its currency; most have two."""
+    """Return the expression that writes money with the digits of its currency.
+
+    Most currencies have two.
+    """
     codes: dict[int, list[str]] = {}
     for code, digits in MINOR_DIGITS.items():
         codes.setdefault(digits, []).append(code)
@@ -149,7 +161,10 @@ def _on_sqlite(column: Column, currency: Cell) -> Cell:
 
 
 def _pointed(minor: Cell, digits: int) -> Cell:
-    """Return minor units as text in major units, by integer arithmetic: SQLite's division is a float."""
+    """Return minor units as text in major units.
+
+    The arithmetic is on integers, as SQLite's division gives a float.
+    """
     if not digits:
         return minor
     scale = 10**digits
@@ -159,11 +174,12 @@ def _pointed(minor: Cell, digits: int) -> Cell:
 
 
 def _guarded(value: Cell, code: Callable[[Cell], Cell]) -> Cell:
-    """Return a text with an apostrophe if a spreadsheet would take it for a formula; null if empty.
+    """Return a text that no spreadsheet takes for a formula; null if it is empty.
 
-    `code` returns the code point of a text's first character. The first character after any
-    apostrophes decides, so that an escaped text gets another code_point and `cells.unescape_formula` returns
-    every text unchanged. The first comparison skips most texts, which begin with a letter.
+    A text that looks like a formula gets an apostrophe. `code` returns the code point of a text's first
+    character. The first character after any apostrophes decides, so that an escaped text gets another
+    code_point and `cells.unescape_formula` returns every text unchanged. The first comparison skips most
+    texts, which begin with a letter.
     """
     quote = literal_column("''''", Text)
     behind = code(func.ltrim(value, quote))

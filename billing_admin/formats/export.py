@@ -33,7 +33,10 @@ META_SUFFIX = ".meta.json"
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """A requested file: its kind, filters and format; `excel` begins a CSV with a byte order mark."""
+    """A requested file: its kind, filters and format.
+
+    `excel` begins a CSV with a byte order mark.
+    """
 
     kind: str
     filters: Filters
@@ -47,7 +50,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ControlTotals:
-    """The control totals of a file: its rows, its sums per currency, and the SHA-256 of its bytes."""
+    """The control totals of a file: its rows, its sums per currency and its SHA-256."""
 
     rows: int
     sums: Mapping[str, Decimal]
@@ -69,7 +72,10 @@ class NullSink:
 
 
 def write_export(session: Session, request: ExportRequest, sink: Sink) -> ControlTotals:
-    """Write a file and return its control totals. Raises the errors of the list before writing."""
+    """Write a file and return its control totals.
+
+    Errors of the list are raised before the first byte.
+    """
     added, digest = totals(session, request.kind, request.filters), hashlib.sha256()
     for part in export_parts(session, request):
         digest.update(part)
@@ -78,12 +84,18 @@ def write_export(session: Session, request: ExportRequest, sink: Sink) -> Contro
 
 
 def control_totals(session: Session, request: ExportRequest) -> ControlTotals:
-    """Return the control totals of the file that `write_export` would write from this snapshot."""
+    """Return the control totals of the file that `write_export` would write.
+
+    The data is that of the session's snapshot.
+    """
     return write_export(session, request, NullSink())
 
 
 def export_parts(session: Session, request: ExportRequest) -> Iterator[bytes]:
-    """Yield the parts of a file. A workbook is completed in a temporary file before its first part."""
+    """Yield the parts of a file.
+
+    A workbook is completed in a temporary file before its first part.
+    """
     if request.format == "csv":
         yield from csv_writer.export_csv(session, request.kind, request.filters, request.excel)
         return
@@ -104,7 +116,10 @@ def check_export(session: Session, request: ExportRequest) -> None:
 def describe_export(
     request: ExportRequest, name: str, file_totals: ControlTotals, at: datetime, by: str
 ) -> dict[str, Any]:
-    """Return the content of the `.meta.json` of a file. Frozen: users verify files with it."""
+    """Return the content of the `.meta.json` of a file.
+
+    Frozen: users verify files with it.
+    """
     file = FILE_KINDS[request.kind]
     return {
         "name": name,
@@ -124,7 +139,10 @@ def describe_export(
 
 
 def format_sums(kind: str, sums: Mapping[str, Decimal]) -> dict[str, str]:
-    """Return sums as texts: unrounded for charges, with the currency's digits otherwise."""
+    """Return sums as texts.
+
+    Sums of charges are not rounded; other sums have the currency's digits.
+    """
     return {
         currency: plain_decimal(amount) if kind == "charges" else f"{amount:f}" for currency, amount in sums.items()
     }

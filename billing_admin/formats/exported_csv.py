@@ -1,6 +1,6 @@
-"""Exported CSV files that are uploaded to be verified, even if a spreadsheet has saved them again.
+"""Exported CSV files that are uploaded to be verified.
 
-Files are read as a stream, in constant memory.
+A spreadsheet may have saved a file again. Files are read as a stream, in constant memory.
 """
 
 import csv
@@ -29,7 +29,10 @@ _COMMA = re.compile(r"-?[0-9]{1,30}(,[0-9]{1,20})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """The size and SHA-256 of a file, and the SHA-256 without its byte order mark, if it has one."""
+    """The size and SHA-256 of a file.
+
+    The second SHA-256 leaves out the byte order mark, if the file has one.
+    """
 
     size: int
     sha256: str
@@ -38,7 +41,7 @@ class FileDigest:
 
 @dataclass(frozen=True, slots=True)
 class CsvContent:
-    """The content of an exported file: its rows, sums per currency, changed encoding, and problems.
+    """The content of an exported file: its rows, its sums per currency and problems.
 
     `written` names how its form differs from that of exports.
     """
@@ -65,7 +68,10 @@ def digest_file(file: BinaryIO) -> FileDigest:
 
 
 def read_content(file: BinaryIO) -> CsvContent | None:
-    """Return the content of an exported file, or None if its header is of no kind of export."""
+    """Return the content of an exported file.
+
+    The result is None if its header is of no kind of export.
+    """
     encoding = _encoding(file)
     for delimiter in ",;\t":
         rows = _rows(file, encoding, delimiter)
@@ -125,7 +131,10 @@ def _rows(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _kind(header: Sequence[str]) -> str | None:
-    """Return the kind of a header; columns are only ever appended, so a prefix is sufficient."""
+    """Return the kind of export that has a header, or None.
+
+    Columns are only ever appended, so a prefix is sufficient.
+    """
     for kind, about in FILE_KINDS.items():
         columns = tuple(column.name for column in about.columns)
         shared = min(len(header), len(columns))

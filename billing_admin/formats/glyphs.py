@@ -70,20 +70,26 @@ class Glyphs:
         self._in_family = [_Bitmap(in_all_faces[family]) for family in self.families]
 
     def printable(self, text: str) -> str:
-        """Return the text with □ for each cluster that cannot be printed; line ends and tabs become spaces."""
+        """Return the text with □ for each cluster that cannot be printed.
+
+        Line ends and tabs become spaces.
+        """
         if text.isascii() and text.isprintable():
             return text
         return "".join(cluster if self._prints(cluster) else BOX for cluster in _clusters(text))
 
     def missing(self, texts: Iterable[str]) -> list[str]:
-        """Return the clusters that cannot be printed, each once, in the order in which they appear."""
+        """Return the clusters that cannot be printed, each once, in order of appearance."""
         unusual = (text for text in texts if not (text.isascii() and text.isprintable()))
         return list(
             dict.fromkeys(cluster for text in unusual for cluster in _clusters(text) if not self._prints(cluster))
         )
 
     def only_basic(self, text: str) -> str:
-        """Return the text with □ for everything but single characters that the first family has."""
+        """Return the text with □ for everything that the first family does not have.
+
+        Single characters of the first family are unchanged.
+        """
         basic = self._in_family[0]
         return "".join(c if basic.has(c) and not unicodedata.combining(c) else BOX for c in text)
 
@@ -106,7 +112,10 @@ def load_glyphs(folder: Path | None = None) -> Glyphs:
 
 
 def missing_glyphs_sentence(missing: list[str]) -> str:
-    """Name the characters that cannot be printed and say what helps; an empty text if there are none."""
+    """Return a sentence that names missing characters and says how to print them.
+
+    The sentence is empty if no characters are missing.
+    """
     if not missing:
         return ""
     unnamed = len(missing) - MAX_NAMED_GLYPHS
@@ -125,16 +134,20 @@ def missing_glyphs_sentence(missing: list[str]) -> str:
 
 
 def readable_cluster(cluster: str) -> str:
-    """Return a cluster as a person can read it: itself, or its code points where nothing of it can be seen."""
+    """Return a cluster as a person can read it.
+
+    A cluster of which nothing is visible is replaced by its code points.
+    """
     if cluster.isprintable() or any(unicodedata.category(c)[0] in "LNPS" for c in cluster):
         return cluster
     return " ".join(f"U+{ord(c):04X}" for c in cluster)
 
 
 def breakable(text: str, longest: int) -> str | list[str]:
-    """Return the text, or its pieces if it has words of `longest` characters or more: a line may end after each piece.
+    """Return the text, or its pieces if it has long words.
 
-    Scripts that are written without spaces do not count: their lines end between any two syllables or words already.
+    A word is long from `longest` characters on; a line may end after each piece. Scripts that are written
+    without spaces do not count: their lines end between any two syllables or words already.
     """
     pieces: list[str] = []
     end = 0
@@ -146,7 +159,10 @@ def breakable(text: str, longest: int) -> str | list[str]:
 
 
 def _pieces(word: str) -> list[str]:
-    """Cut a word at every character; one that runs from right to left stays whole, as its order would be lost."""
+    """Return the pieces of a word: each of its characters.
+
+    A word that runs from right to left has one piece, as its order would be lost.
+    """
     clusters = list(_clusters(word))
     if not any(unicodedata.bidirectional(character) in {"R", "AL"} for character in word):
         return clusters
@@ -155,7 +171,10 @@ def _pieces(word: str) -> list[str]:
 
 
 def _order(face: Any, folders: tuple[Path, ...]) -> tuple[int, int, str, str, int]:
-    """Sort faces so that the order depends on nothing but the files: shipped before others, then by family or file."""
+    """Return the sort key of a face.
+
+    The order depends on nothing but the files: shipped files come first, then by family or file.
+    """
     path = Path(face.path)
     folder = next(place for place, folder in enumerate(folders) if path.is_relative_to(folder))
     if folder > 0:
@@ -196,9 +215,10 @@ def _mapped(face: Any) -> Iterable[int]:
 
 
 def _ranges(cmap: bytes) -> Iterable[tuple[int, int, int]] | None:
-    """Return a font's table of ranges (first code point, last one, first glyph), None if it has none.
+    """Return the ranges of code points in a font's table, or None if it has none.
 
-    fontTools makes a name for each glyph, which takes seconds for the 20 faces of a Chinese font.
+    A range is its first code point, its last one and its first glyph. fontTools makes a name for each
+    glyph, which takes seconds for the 20 faces of a Chinese font.
     """
     (tables,) = struct.unpack_from(">H", cmap, 2)
     offsets = {
@@ -212,7 +232,10 @@ def _ranges(cmap: bytes) -> Iterable[tuple[int, int, int]] | None:
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """Split a text into characters with what belongs to them: marks, joined emoji, pairs of a flag, Hangul jamo."""
+    """Yield the clusters of a text: characters with their marks and joined parts.
+
+    Joined emoji, the pair of a flag and Hangul jamo are each one cluster.
+    """
     cluster = ""
     for character in text:
         plain = " " if character.isspace() and unicodedata.category(character) in {"Cc", "Zl", "Zp"} else character

@@ -1,4 +1,7 @@
-"""The errors of an import's check as a CSV file, which the page of the import reads."""
+"""The errors of an import's check, as a CSV file.
+
+The page of the import reads the file.
+"""
 
 import csv
 import io

@@ -1,6 +1,7 @@
-"""Files of the accounting journal: for hledger and ledger, or as CSV with a row per posting.
+"""Files of the accounting journal.
 
-Frozen: control totals hash their bytes.
+The formats are those of hledger and ledger, and CSV with a row per posting. Frozen: control totals hash
+their bytes.
 """
 
 import hashlib
@@ -53,7 +54,7 @@ _UNSAFE = re.compile(r"[;|()\s]+")
 
 @dataclass(frozen=True, slots=True)
 class JournalRequest:
-    """A requested journal: its days, its format, and whether it begins with opening balances."""
+    """A requested journal: its days, format, and whether it has opening balances."""
 
     period: Period
     format: str = "hledger"
@@ -92,14 +93,20 @@ def write_journal(session: Session, request: JournalRequest, sink: Sink) -> Jour
 
 
 def journal_totals(session: Session, request: JournalRequest) -> JournalFile:
-    """Return the totals of the journal that `write_journal` would write from this snapshot."""
+    """Return the totals of the journal that `write_journal` would write.
+
+    The data is that of the session's snapshot.
+    """
     return write_journal(session, request, NullSink())
 
 
 def describe_journal(
     request: JournalRequest, name: str, journal_file: JournalFile, at: datetime, by: str
 ) -> dict[str, Any]:
-    """Return the content of the `.meta.json` of a journal. Frozen: users verify files with it."""
+    """Return the content of the `.meta.json` of a journal.
+
+    Frozen: users verify files with it.
+    """
     return {
         "name": name,
         "kind": "journal",
@@ -126,7 +133,10 @@ def format_amounts(minor: Mapping[str, int]) -> dict[str, str]:
 
 
 def _csv(entries: Iterable[Transaction]) -> Iterator[bytes]:
-    """Yield the parts of a CSV; the first part has a transaction, so it needs the database's answer."""
+    """Yield the parts of a CSV file.
+
+    The first part has a transaction, so it needs the database's answer.
+    """
     part = write_csv(COLUMNS, [])
     for number, transaction in enumerate(entries, 1):
         yield part + write_csv(COLUMNS, _rows(number, transaction), NUMBERS, header=False)
@@ -178,7 +188,10 @@ def _head(session: Session, request: JournalRequest) -> str:
 
 
 def _format(currency: str) -> list[str]:
-    """Return the format of amounts: hledger needs a decimal point, but ledger refuses one without digits."""
+    """Return the lines that define the format of a currency's amounts.
+
+    hledger needs a decimal point, but ledger refuses one without digits.
+    """
     digits = MINOR_DIGITS[currency]
     return [f"    format 1000.{'0' * digits} {currency}"] if digits else []
 
@@ -196,5 +209,8 @@ def _transaction(transaction: Transaction) -> str:
 
 
 def _plainly(text: str) -> str:
-    """Return a text without the characters that would end it: semicolons, bars, parentheses, line ends."""
+    """Return a text without the characters that would end it in a journal.
+
+    They are semicolons, bars, parentheses and line ends.
+    """
     return _UNSAFE.sub(" ", text).strip()

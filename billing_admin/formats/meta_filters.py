@@ -1,4 +1,7 @@
-"""Filters in a `.meta.json`: list filters as JSON values and back, without unset fields."""
+"""Filters in a `.meta.json`.
+
+They are list filters as JSON values and back, without unset fields.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -22,7 +25,11 @@ def _plain(value: Any) -> Any:
 
 
 def filters_from_json(kind: str, stated: Mapping[str, Any]) -> Filters:
-    """Return the filters of a kind of file from stated JSON values; raise Invalid for other values."""
+    """Return the filters of a kind of file from JSON values.
+
+    Raises:
+        Invalid: A value is not one of a filter.
+    """
     if kind not in FILE_KINDS:
         raise Invalid("unknown_kind", f"“{kind[:40]}” is not a kind of export.", "kind")
     filter_type = FILE_KINDS[kind].filters
@@ -72,5 +79,8 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 
 
 def no_filters(kind: str, today: date) -> Filters:
-    """Return a filter that selects every row, including archived customers and services."""
+    """Return a filter that selects every row.
+
+    The rows include archived customers and services.
+    """
     return filters_from_json(kind, {"today": today.isoformat()} if FILE_KINDS[kind].filters is InvoiceFilter else {})

@@ -1,6 +1,7 @@
-"""PDF/A files of issued documents, made of their stored rows alone: the same bytes each time.
+"""PDF/A files of issued documents.
 
-Later payments are not on the document. A void document is marked as void.
+A file is made of stored rows alone, so that it has the same bytes each time. Later payments are not on the
+document. A void document is marked as void.
 """
 
 import json
@@ -58,7 +59,10 @@ def missing_characters(invoice: Invoice, glyphs: Glyphs) -> list[str]:
 
 
 def compile_pdf(document: dict[str, Any], printable: Callable[[str], str], glyphs: Glyphs, issued_at: int) -> bytes:
-    """Return the PDF of a document's contents, each text made `printable`, and long words made breakable."""
+    """Return the PDF of a document's contents.
+
+    Each text is made `printable`, and long words are made breakable.
+    """
     texts = _each_text(document, printable)
     rows = texts.pop("rows")
     widest = (max(map(len, column)) for column in list(zip(texts["head"], *rows, strict=True))[1:])

@@ -1,4 +1,4 @@
-"""Verification of exported files: whether a file is complete, unchanged, and still current.
+"""Verification of exported files: complete, unchanged and still current.
 
 Its bytes are compared with the SHA-256 of its `.meta.json`, its rows and sums are counted again, and
 both are compared with the same export of the current data. Workbooks and journals are compared by
@@ -47,7 +47,10 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The number of rows and the sums per currency of a file, a `.meta.json` or the current data."""
+    """The number of rows and the sums per currency of a file or the current data.
+
+    They can also be those that a `.meta.json` states.
+    """
 
     rows: int
     sums: Mapping[str, Decimal]
@@ -55,7 +58,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A figure in the file, in its `.meta.json` and in the current data; None if unknown."""
+    """A figure in the file, in its `.meta.json` and in the current data.
+
+    A figure is None if it is unknown.
+    """
 
     label: str
     in_file: str | None
@@ -95,7 +101,10 @@ class Verification:
 
     @property
     def same_totals_now(self) -> bool | None:
-        """Whether rows and sums of the current data are those of the file or its `.meta.json`."""
+        """Whether the rows and sums of the current data are still the same.
+
+        They are compared with those of the file or its `.meta.json`.
+        """
         known = [(line.in_file or line.stated, line.now) for line in self.lines if line.now is not None]
         return all(before == now for before, now in known) if known else None
 
@@ -103,9 +112,10 @@ class Verification:
 def verify_file(
     session: Session, file: BinaryIO, meta: Meta | None, today: date, visible_kinds: Collection[str] = ALL_KINDS
 ) -> Verification:
-    """Compare a file with its `.meta.json`, if given, and with the current data of visible kinds.
+    """Compare a file with its `.meta.json`, if given, and with the current data.
 
-    `file` is read several times, so it must be seekable.
+    Only kinds in `visible_kinds` are compared with the current data. `file` is read several times, so it
+    must be seekable.
     """
     digest = digest_file(file)
     is_csv = meta is None or (meta.format == "csv" and meta.kind != "journal")
@@ -133,7 +143,10 @@ def verify_file(
 def _now(
     session: Session, kind: str | None, meta: Meta | None, today: date, visible_kinds: Collection[str]
 ) -> tuple[Figures | None, str | None, str]:
-    """Return the figures and SHA-256 of an export of the current data, or the reason why not."""
+    """Return the figures and SHA-256 of an export of the current data.
+
+    The third item is the reason why one of them is None, and empty otherwise.
+    """
     if kind is None or kind not in visible_kinds or kind == "numbers":
         return None, None, _reason_not_compared(kind, visible_kinds)
     try:

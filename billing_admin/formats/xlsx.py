@@ -1,7 +1,8 @@
-"""Excel workbooks: the rows of the CSV with Excel's numbers and dates, written in constant memory.
+"""Excel workbooks: the rows of the CSV with Excel's numbers and dates.
 
-Excel stores numbers as doubles, which represent 15 significant digits exactly. Longer numbers are
-written as text, so that no digit is lost. Frozen: the same data gives the same bytes.
+A workbook is written in constant memory. Excel stores numbers as doubles, which represent 15 significant
+digits exactly. Longer numbers are written as text, so that no digit is lost. Frozen: the same data gives
+the same bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +42,10 @@ KEYS = frozenset({"id", "payment", "invoice_id", "replaces", "actor_id", "object
 
 
 def write_workbook(session: Session, export: Export, title: str, sink: BinaryIO) -> None:
-    """Write a workbook; further rows than a sheet can have continue on the next, with the header."""
+    """Write a workbook.
+
+    Rows beyond the limit of a sheet continue on the next one, which repeats the header.
+    """
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with Workbook(sink, options) as book:
         book.set_properties({"title": title, "created": CREATED})
@@ -129,7 +133,10 @@ def fits_double(number: str) -> bool:
 
 
 def cell_text(text: str) -> str:
-    """Return a text as a cell can store it: cut at Excel's limit, and escaped if it looks like mark-up."""
+    """Return a text as a cell can store it.
+
+    It is cut at Excel's limit, and escaped if it looks like mark-up.
+    """
     cell = text.translate(NONCHARACTERS)
     if 2 * len(cell) > EXCEL_TEXT and len(cell.encode("utf-16-le")) > 2 * EXCEL_TEXT:
         cell = cell[: (EXCEL_TEXT - len(CUT)) // 2] + CUT

@@ -68,7 +68,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
 
 
 def init_web(app: Flask, config: Settings) -> None:
-    """Register sign-in, the guard, the template environment and the pages of each subject."""
+    """Register sign-in, the guard, the template environment and all pages."""
     init_sign_in(app, config)
     init_guard(app)
     init_filters(app)

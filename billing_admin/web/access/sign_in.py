@@ -137,7 +137,10 @@ def _continue_after_sign_in(form: SignInForm) -> ResponseReturnValue:
 
 
 def _read_saved_form(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
-    """Return address and fields of the kept form; None if there is none or the text is not valid."""
+    """Return the address and the fields of the stored form.
+
+    The result is None if no form is stored or its text is not valid.
+    """
     try:
         action, fields = json.loads(text or "null")
         return safe_local_url(str(action)), [(str(name), str(value)) for name, value in fields]

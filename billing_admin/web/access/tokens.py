@@ -1,4 +1,7 @@
-"""API tokens: the list, creating a token, whose secret is shown once, and revoking."""
+"""API tokens: the list, creating and revoking a token.
+
+A token's secret is shown once, when the token is created.
+"""
 
 import json
 import shlex
@@ -89,7 +92,10 @@ def _create(form: TokenForm) -> ResponseReturnValue:
 
 
 def curl_command(secret: str, scopes: Collection[str]) -> str:
-    """Return a command to try the token: it posts a charge, or lists customers if it may not."""
+    """Return a command to try the token.
+
+    The command posts a charge, or lists customers if the token may not post.
+    """
     parts = ["curl", "--header", f"Authorization: Bearer {secret}"]
     if "charges:write" not in scopes:
         return shlex.join([*parts, _api_url("customers")])

@@ -1,4 +1,7 @@
-"""People who can sign in: the list with the roles, adding, changing role or password, deactivating."""
+"""People who can sign in: the list, adding, changing and deactivating a person.
+
+A person's role and password can be changed.
+"""
 
 from uuid import UUID
 

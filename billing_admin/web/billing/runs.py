@@ -1,4 +1,7 @@
-"""Billing runs: choose charges, preview the documents, confirm exactly these, and show the result."""
+"""Billing runs: choose charges, preview and confirm documents, show the result.
+
+Exactly the documents of the preview are confirmed.
+"""
 
 from datetime import date
 from typing import Any
@@ -58,7 +61,10 @@ class RunForm(Form):
 
 
 class ConfirmForm(Form):
-    """Confirmation of a preview: `id` is that of the new run, `digest` identifies the preview that was shown."""
+    """Confirmation of a preview.
+
+    `id` is that of the new run; `digest` identifies the preview that was shown.
+    """
 
     id = NewIdField()
     digest = HiddenField()
@@ -183,7 +189,10 @@ def confirm() -> ResponseReturnValue:
 
 
 def _show_refusal(spec: RunSpec, form: ConfirmForm, error: DomainError) -> ResponseReturnValue:
-    """Show the new preview after a conflict, or the first page if a date or customer was refused."""
+    """Show the page again after an error.
+
+    It is the new preview after a conflict, or the first page if a date or customer was refused.
+    """
     if isinstance(error, Conflict):
         if error.code == "id_conflict":
             form.id.data = uuid4()

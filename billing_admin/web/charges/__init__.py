@@ -1,1 +1,4 @@
-"""Pages about charges: list, entry, corrections, likely duplicates, recurring and unbilled charges."""
+"""Pages about charges.
+
+They are list, entry, corrections, likely duplicates, recurring and unbilled charges.
+"""

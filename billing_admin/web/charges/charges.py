@@ -87,7 +87,9 @@ def read_filters() -> queries.ChargeFilter:
 
 
 def resolve_customer(filters: queries.ChargeFilter) -> queries.ChargeFilter:
-    """Return the filters with the customer's reference, where a part of the name may have been typed.
+    """Return the filters with the customer's reference.
+
+    A person may type a part of the customer's name instead of the reference.
 
     Raises:
         NotFound: no customer matches.
@@ -211,7 +213,10 @@ def service_choices(catalogue: Sequence[Any]) -> dict[str, str]:
 
 
 def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
-    """Return for the form's script, by code: the unit, the list price in each currency, and which prices include tax."""
+    """Return the list prices of services by code, for the script of a form.
+
+    A service has its unit, the list price in each currency, and which prices include tax.
+    """
     return {
         service.code: {
             "unit": service.unit,
@@ -233,7 +238,10 @@ def _post(form: ChargeForm) -> posting.PostingResult:
 
 
 def already_saved_message(noun: str, differs: Sequence[str]) -> str:
-    """Return the message for a form or row whose id belongs to a saved charge with other values; it has a new id now."""
+    """Return the message for an entry whose id belongs to a saved charge.
+
+    The saved charge has other values, and the form or row has a new id now.
+    """
     fields = ", ".join(field.replace("_", " ") for field in differs)
     return f"This {noun} was already saved with a different {fields}. Send it again to add a second charge."
 
@@ -254,7 +262,10 @@ def _spec(form: ChargeForm) -> ChargeSpec:
 
 
 def _tax_included(form: ChargeForm) -> bool | None:
-    """Return whether an entered price includes tax; None for a list price, which defines this itself."""
+    """Return whether an entered price includes tax.
+
+    The result is None for a list price, which defines this itself.
+    """
     has_price = form.unit_price.data is not None or form.amount.data is not None
     return form.tax_included.data if has_price else None
 

@@ -1,4 +1,7 @@
-"""Correct a charge: the form is filled with the charge, and its values make the replacement."""
+"""The correction of a charge.
+
+The form is filled with the charge, and its values make the replacement.
+"""
 
 from typing import Any
 from uuid import UUID

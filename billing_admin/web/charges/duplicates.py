@@ -65,7 +65,10 @@ class DecisionForm(Form):
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """List the likely duplicates that need a decision, newest first, each with the earlier charge."""
+    """List the likely duplicates that need a decision, newest first.
+
+    Each is shown with the earlier charge.
+    """
     session = db.session()
     page = load_page(queries.charges(session, UNDECIDED))
     return render_template(

@@ -160,7 +160,10 @@ def _one_line(cell: str) -> str:
 
 
 def _post(form: GridForm, only_check: bool) -> posting.PostingResult | None:
-    """Post the rows, or only check whether they could be posted; None if the form has errors."""
+    """Post the rows, or only check whether they could be posted.
+
+    The result is None if the form has errors.
+    """
     for entry in form.rows:
         entry.form.expect_currency(_customer_of(form, entry.form).currency)
     form.validate()
@@ -189,12 +192,18 @@ def _post(form: GridForm, only_check: bool) -> posting.PostingResult | None:
 
 
 def _collect_row_errors(form: GridForm) -> None:
-    """Copy the rows' errors to the list of rows, which WTForms filled before these errors were added."""
+    """Copy the rows' errors to the list of rows.
+
+    WTForms filled the list before these errors were added.
+    """
     form.rows.errors = [entry.errors for entry in form.rows if entry.errors]
 
 
 def _build_specs(form: GridForm) -> Iterator[tuple[int, ChargeSpec | None]]:
-    """Yield (row index, spec) of the rows that are not blank; None in place of the spec if the row has errors."""
+    """Yield the index and the spec of each row that is not blank.
+
+    The spec is None if the row has errors.
+    """
     catalogue = services.service_choices(db.session())
     for index, entry in enumerate(form.rows):
         row = entry.form
@@ -233,12 +242,17 @@ def _build_spec(form: GridForm, row: RowForm, catalogue: Sequence[Service]) -> C
 
 
 def _customer_of(form: GridForm, row: RowForm) -> CustomerField:
-    """Return the field with the customer of a row: in the row, or above the rows if that is blank."""
+    """Return the field with the customer of a row.
+
+    It is the row's field, or the one above the rows if the row's is blank.
+    """
     return row.customer if row.customer.data or row.customer.errors or row.customer.process_errors else form.customer
 
 
 def _find_service(typed: str, catalogue: Sequence[Service]) -> str:
-    """Return the code of the service with exactly this code, or with this code or name in any case.
+    """Return the code of the service that was typed.
+
+    The text is exactly the code, or the code or name in any case.
 
     Raises:
         Invalid: no service matches, or several do.

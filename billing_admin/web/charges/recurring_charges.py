@@ -64,7 +64,10 @@ class TermsForm(Form):
     anchor_on = DayField("Periods begin on the day of")
 
     def terms(self) -> dict[str, Any]:
-        """Return the terms under the field names of RecurringChargeSpec; None for blank fields."""
+        """Return the terms under the field names of RecurringChargeSpec.
+
+        Blank fields are None.
+        """
         return {
             "service": self.service.data,
             "quantity": self.quantity.data,

@@ -1,4 +1,7 @@
-"""Unbilled charges: totals and ages by customer, and the charges of one account, to hold, release or cancel."""
+"""Unbilled charges: totals and ages by customer, and the charges of one account.
+
+The charges can be held, released or cancelled.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
