@@ -36,7 +36,11 @@ pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
 
 @dataclass(frozen=True, slots=True)
 class ExportKind:
-    """Title of a file, noun for its rows, label of its sum, and permission to download it."""
+    """A kind of export as its page shows it.
+
+    It has the title of the file, the noun for its rows, the label of its sum, and the permission to
+    download it.
+    """
 
     title: str
     row: str
@@ -124,7 +128,10 @@ def _export_page(title: str, list_endpoint: str, filter_chips: list[Any], kinds:
 
 
 def _control_totals(export_request: ExportRequest) -> export.ControlTotals:
-    """Return the control totals, without checksum for a large file: hashing delays the page."""
+    """Return the control totals of a file.
+
+    A large file has no checksum here, as hashing would delay the page.
+    """
     rows_and_sums = totals(db.session(), export_request.kind, export_request.filters)
     if rows_and_sums.rows > export.LARGE_EXPORT_ROWS:
         return export.ControlTotals(rows_and_sums.rows, rows_and_sums.sums, "")
@@ -211,7 +218,10 @@ def meta(kind: str, format: str) -> ResponseReturnValue:
 
 @pages.post(f"{_RULE}/prepare")
 def prepare(kind: str, format: str) -> ResponseReturnValue:
-    """Queue a job that writes the file and its control totals, to download within thirty days."""
+    """Queue a job that writes the file and its control totals.
+
+    The file can be downloaded for thirty days.
+    """
     export_request = _read_export_request(kind, format)
     export.check_export(db.session(), export_request)
     parameters = {"kind": kind, "format": format, "filters": filters_as_json(export_request.filters)}

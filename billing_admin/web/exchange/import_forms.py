@@ -1,4 +1,4 @@
-"""The forms of an import: the file, its format, and the fields that its columns hold."""
+"""The forms of an import: the file, its format, and the fields of its columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

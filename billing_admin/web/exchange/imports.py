@@ -136,7 +136,11 @@ def new(kind: str) -> ResponseReturnValue:
 
 
 def _check_readable(upload: FileStorage) -> None:
-    """Raise Invalid if no choice of encoding or delimiter could make the file readable."""
+    """Check that some choice of encoding and delimiter makes the file readable.
+
+    Raises:
+        Invalid: No choice makes it readable.
+    """
     head = upload.stream.read(csv_reader.HEADER_BYTES)
     upload.stream.seek(0)
     try:
@@ -155,7 +159,7 @@ def _store(kind: str, upload: FileStorage) -> UUID:
 
 
 def columns(kind: str, id: UUID) -> ResponseReturnValue:
-    """Choose the format of the file and map its columns to fields, then start the check."""
+    """Choose the file's format, map its columns to fields, and start the check."""
     file_import = _load_import(kind, id)
     if file_import.state in {"importing", "done"}:
         return redirect(url_for("imports.show", id=id), 303)
@@ -217,14 +221,19 @@ def _unreadable_page(file_import: Import, encoding: str, error: Invalid) -> Resp
 
 
 def _choose_encoding(file_import: Import) -> str:
-    """Return the encoding in the URL, or the stored one, or a guess from the first bytes."""
+    """Return the encoding in the URL, or the stored one, or a guess.
+
+    The guess is made from the first bytes of the file.
+    """
     stored = ImportPlan.of_data(file_import.plan).encoding if file_import.plan else ""
     first_bytes = open_file(db.session(), _require_file_id(file_import)).read(4)
     return choice_param("encoding", ENCODINGS) or stored or csv_reader.guess_encoding(first_bytes)
 
 
 def _choose_delimiter(file_import: Import, encoding: str) -> str:
-    """Return the delimiter in the URL, or the stored one, or the one that makes most columns.
+    """Return the delimiter in the URL, or the stored one, or a guess.
+
+    The guess is the delimiter that makes most columns.
 
     Raises:
         Invalid: if the file cannot be read.
@@ -235,9 +244,10 @@ def _choose_delimiter(file_import: Import, encoding: str) -> str:
 
 
 def _initial_plan(file_import: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> ImportPlan:
-    """Return the stored plan, or the latest one for this header, or a guess from the column names.
+    """Return the stored plan, or the latest plan for this header, or a guess.
 
-    Options that change existing records are not taken over from another file.
+    The guess is made from the column names. Options that change existing records are not taken over from
+    another file.
     """
     if file_import.plan and tuple(file_import.plan["header"]) == header:
         plan = ImportPlan.of_data(file_import.plan)
@@ -285,7 +295,10 @@ def _require_file_id(file_import: Import) -> UUID:
 
 
 def _build_pages(kind: str) -> PageBlueprint:
-    """Return the pages that upload, map, check and import files of one kind, with its permission."""
+    """Return the pages that upload, map, check and import files of one kind.
+
+    The pages need the permission of the kind.
+    """
     kind_pages = page_blueprint(kind, __name__, f"/{kind}", write=IMPORT_KINDS[kind].permission)
     kind_pages.add_url_rule("/new", "new", body_limit(UPLOAD)(partial(new, kind)), methods=["GET", "POST"])
     kind_pages.add_url_rule("/<uuid:id>/columns", "columns", partial(columns, kind), methods=["GET", "POST"])

@@ -1,4 +1,7 @@
-"""Verify an exported file: compare it with its control totals and with the data now."""
+"""The verification of an exported file.
+
+The file is compared with its control totals and with the current data.
+"""
 
 from typing import Any
 

@@ -1,1 +1,4 @@
-"""The parts that all pages share: access, sign-in, forms, lists, navigation and error pages."""
+"""The parts that all pages share.
+
+They are access, sign-in, forms, lists, navigation and error pages.
+"""

@@ -19,7 +19,10 @@ def init_context(app: Flask) -> None:
 
 
 def history_url(id: UUID) -> str | None:
-    """Return the URL of an object's audit events; None if the person may not read them."""
+    """Return the URL of an object's audit events.
+
+    The result is None if the person may not read them.
+    """
     return url_for("audit.index", object=id) if "audit:read" in actor().permissions else None
 
 

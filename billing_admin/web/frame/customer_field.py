@@ -1,4 +1,7 @@
-"""A field that finds a customer by reference or by a part of the name, with some customers to pick from."""
+"""A field that finds a customer by reference or by a part of the name.
+
+It offers some customers to choose from.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +21,10 @@ BLANK_MESSAGE = "Enter a customer reference, or part of the name."
 
 
 class CustomerField(TextField):
-    """A customer: `data` is the reference, `currency` the currency in which the customer is billed."""
+    """A field for a customer.
+
+    `data` is the reference; `currency` is the currency in which the customer is billed.
+    """
 
     currency = ""
 
@@ -71,7 +77,10 @@ def _only_match(text: str) -> Customer:
 
 @dataclass(frozen=True, slots=True)
 class CustomerOptions:
-    """Customers to pick from as (reference, name), and the billing currency by reference."""
+    """Customers to choose from as (reference, name), and their billing currencies.
+
+    The currencies are keyed by reference.
+    """
 
     options: list[tuple[str, str]]
     currencies: dict[str, str]

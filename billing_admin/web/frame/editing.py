@@ -1,4 +1,4 @@
-"""Edit forms: the version that was read, and the values that another person saved since then."""
+"""Edit forms: the version that the person read, and later changes by others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

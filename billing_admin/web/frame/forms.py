@@ -1,4 +1,7 @@
-"""The base form, fields that parse typed values exactly, and the placing of errors at their fields."""
+"""The base form, fields that parse typed values, and errors at their fields.
+
+Typed values are parsed exactly.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -66,9 +69,10 @@ class Form(FlaskForm):  # type: ignore[misc]  # published without types
 
 
 class ParsedField(Field):
-    """A field that parses its text: `data` is the parsed value or None, `raw_data` the text, shown again as typed.
+    """A field that parses its text.
 
-    Blank is refused with the sentence `needed`, or is fine when there is none.
+    `data` is the parsed value or None; `raw_data` is the text, which is shown again as typed. Blank is
+    refused with the sentence `needed`, or is fine when there is none.
     """
 
     widget: Any = TextInput()
@@ -212,7 +216,10 @@ class ExactField(ParsedField):
         return typed.without_currency(self.noun)
 
     def format(self, value: Any) -> str:
-        """Return the plain decimal, as in the API, with at least `digits` digits after the point."""
+        """Return the plain decimal, as in the API.
+
+        It has at least `digits` digits after the point.
+        """
         return format_padded(value, self.digits)
 
 
@@ -256,7 +263,10 @@ class DayField(ParsedField):
     widget = DateInput()
 
     def parse(self, typed: str) -> date:
-        """Return the day, which must be written YYYY-MM-DD and lie in the calendar's range."""
+        """Return the day that was typed.
+
+        It must be written YYYY-MM-DD and lie in the calendar's range.
+        """
         try:
             day = date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
         except ValueError as error:
@@ -269,7 +279,10 @@ class DayField(ParsedField):
 
 
 class NewIdField(Field):
-    """The id of the object that the form creates, chosen when the form is shown: sent twice, the form creates it once."""
+    """The id of the object that the form creates.
+
+    The id is chosen when the form is shown, so that a form that is sent twice creates one object.
+    """
 
     widget = HiddenInput()
 

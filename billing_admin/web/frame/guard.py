@@ -1,4 +1,7 @@
-"""Access to pages, denied by default: a page is public, or needs sign-in and the permission of its blueprint."""
+"""Access to pages, denied by default.
+
+A page is public, or needs sign-in and the permission of its blueprint.
+"""
 
 from flask import Blueprint, Flask, current_app, redirect, request
 from flask.typing import ResponseReturnValue
@@ -48,7 +51,7 @@ def is_public(endpoint: str) -> bool:
 
 
 def is_api(endpoint: str) -> bool:
-    """Return whether the endpoint belongs to the API or to one of its nested blueprints."""
+    """Return whether the endpoint belongs to the API or a nested blueprint of it."""
     return endpoint.partition(".")[0] == "api"
 
 
@@ -66,7 +69,10 @@ def permission_for(app: Flask, rule: Rule) -> str:
 
 
 def _check_access() -> ResponseReturnValue | None:
-    """Check sign-in and permission, and then the CSRF token, which is in the body that may be read only now."""
+    """Check sign-in and permission, and then the CSRF token.
+
+    The token is in the body, which may be read only after the first two checks.
+    """
     rule = request.url_rule
     if rule is None or is_api(rule.endpoint):
         return None

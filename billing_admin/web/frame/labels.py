@@ -51,7 +51,10 @@ def payment_method(method: str) -> str:
 
 
 def quoted(names: Iterable[str]) -> str:
-    """Return names in quotation marks, since names may hold commas: `“ACME”, “ACME,Inc”`."""
+    """Return names in quotation marks: `“ACME”, “ACME,Inc”`.
+
+    The marks are needed because names may have commas.
+    """
     return ", ".join(f"“{name}”" for name in names)
 
 
@@ -78,7 +81,10 @@ def rounding(currency: str) -> str:
 
 
 def tax_rate(rate: RateLike, on: date) -> str:
-    """Return the rate's name, followed by its percentage on a day unless the name contains it."""
+    """Return the rate's name, followed by its percentage on a day.
+
+    The percentage is left out if the name contains it.
+    """
     percentage = percent_on(on, rate.percent, rate.changes)
     return (
         rate.name
@@ -102,7 +108,10 @@ _ID_LISTS = {"charges", "invoices", "added", "removed"}
 
 
 def event_details(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
-    """Return an audit event's details as (name, value before or None if it did not change, value)."""
+    """Return an audit event's details as (name, value before, value).
+
+    The value before is None if it did not change.
+    """
     return [_event_detail(name, value) for name, value in details.items()]
 
 

@@ -1,7 +1,7 @@
-"""Lists: filters and cursors read from the URL, pages of rows, and links that keep the filters.
+"""Lists: filters and cursors in the URL, pages of rows, and links.
 
-A parameter that cannot be read counts as absent, so that old bookmarks still open. The exception is a day on which
-the figures of a page depend: see `strict_day_param`.
+The links keep the filters. A parameter that cannot be read counts as absent, so that old bookmarks still
+open. The exception is a day on which the figures of a page depend: see `strict_day_param`.
 """
 
 import re
@@ -63,7 +63,9 @@ def day_param(name: str) -> date | None:
 
 
 def strict_day_param(name: str) -> date | None:
-    """Return the day on which the figures of a page depend; None if the URL gives none.
+    """Return the day on which the figures of a page depend, or None.
+
+    The result is None if the URL has no day.
 
     Raises:
         Invalid: the day is out of the calendar's range. Figures of another day must not be shown instead.
@@ -89,7 +91,10 @@ def selected_ids() -> list[UUID]:
 
 
 def filtered_url(endpoint: str, **values: Any) -> str:
-    """Return the URL of another page with the filters of this page, changed by `values`."""
+    """Return the URL of another page with the filters of this page.
+
+    `values` replace some of the filters.
+    """
     filters = {
         name: value for name, value in request.args.items() if not name.startswith("_") and name not in _NOT_FILTERS
     }
@@ -132,7 +137,10 @@ class ListPage:
 
 
 def load_page(query: Any, limit: int = ROWS_PER_PAGE) -> ListPage:
-    """Return the page at the cursor in the URL, or the first page if there is no valid cursor."""
+    """Return the page of rows at the cursor in the URL.
+
+    Without a valid cursor, it is the first page.
+    """
     session, cursor = db.session(), request.args.get(CURSOR_PARAM)
     try:
         page = paging.page(session, query, limit, cursor)

@@ -10,7 +10,10 @@ _SAFE = "/:@!$&'()*+,;=~-._"
 
 
 def safe_local_url(target: str | None) -> str:
-    """Return `target` if it is a path and query of this site; "/" for anything that could lead elsewhere."""
+    """Return `target` if it is a path and query of this site, else "/".
+
+    A target that could lead to another site gives "/".
+    """
     return target if target and _LOCAL.fullmatch(target) else "/"
 
 
@@ -21,7 +24,10 @@ def requested_url() -> str:
 
 
 def referring_url() -> str:
-    """Return the path and query of the page of this site that sent the request, or "/"."""
+    """Return the path and query of the page that sent the request, or "/".
+
+    The page must be of this site.
+    """
     page = urlsplit(request.referrer or "")
     if page.netloc != request.host:
         return "/"

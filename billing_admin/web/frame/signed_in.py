@@ -26,7 +26,10 @@ from billing_admin.queries.master_data.organisation import day_of, organisation
 
 @dataclass(frozen=True, slots=True)
 class SignedInPerson:
-    """The signed-in person, as a plain value: database rows expire when a transaction begins."""
+    """The signed-in person, as a plain value.
+
+    Database rows expire when a transaction begins.
+    """
 
     id: UUID
     email: str
@@ -60,7 +63,10 @@ class OrganisationProfile:
 
 
 def init_sign_in(app: Flask, settings: Settings) -> None:
-    """Set up Flask-Login: it loads the person by the session's token, at most once a request and only if a view asks."""
+    """Set up Flask-Login to load the person by the session's token.
+
+    The person is loaded at most once a request, and only if a view asks.
+    """
     app.extensions["billing_lifetime"] = SessionLifetime(settings.session_hours, settings.session_idle_minutes)
     manager = flask_login.LoginManager()
     manager.session_protection = None  # it compares IP addresses, which may change within a session
@@ -116,7 +122,10 @@ def begin_session(token: str) -> None:
 
 
 def end_session() -> None:
-    """End this browser's session, also in the database, so that a copy of its cookie stops working."""
+    """End this browser's session.
+
+    It ends in the database as well, so that a copy of its cookie stops working.
+    """
     person = current_person()
     if person is not None:
         transaction(users.end_session, person.token, person.actor(request_id()), now())

@@ -71,7 +71,10 @@ def amounts(totals: Collection[CurrencyTotal]) -> str:
 
 
 def unrounded(minor: Decimal, currency: str) -> str:
-    """Return an amount in unrounded minor units, cut off after six places with an ellipsis: `1.4269 USD`."""
+    """Return an amount in unrounded minor units, as in `1.4269 USD`.
+
+    It is cut off after six places, with an ellipsis.
+    """
     shown = minor.quantize(_SIX_PLACES, ROUND_DOWN)
     amount = Decimal(format_padded(shown.scaleb(-MINOR_DIGITS[currency]), MINOR_DIGITS[currency]))
     return f"{format_grouped(amount)}{'' if shown == minor else '…'} {currency}"
@@ -89,7 +92,10 @@ def approximate(amount: Decimal, currency: str) -> str:
 
 
 def tax_rate(rate: RateLike) -> str:
-    """Return the rate's name, followed by today's percentage unless the name contains it."""
+    """Return the rate's name, followed by today's percentage.
+
+    The percentage is left out if the name contains it.
+    """
     return tax_rate_on(rate, today())
 
 

@@ -1,4 +1,7 @@
-"""Drafts: editing their details, moving charges on and off, and issuing many at once."""
+"""Drafts: editing their details, moving charges, and issuing many at once.
+
+Charges are moved on and off a draft.
+"""
 
 from dataclasses import replace
 from datetime import date, datetime

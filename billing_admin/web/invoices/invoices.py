@@ -1,4 +1,7 @@
-"""Invoices: the list, the document, the charges of each line, issuing and discarding a draft."""
+"""Invoices: the list, the document, and the charges of each line.
+
+A draft is issued or discarded here.
+"""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -87,7 +90,10 @@ def resolve_customer(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
 
 
 def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
-    """Return a removable chip for each condition of the filter, except status, which has tabs."""
+    """Return a removable chip for each condition of the filter, except status.
+
+    Status has tabs.
+    """
     return build_chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
@@ -171,7 +177,7 @@ def _permitted_acts(invoice: Invoice) -> dict[str, bool]:
 
 @pages.get("/<uuid:id>/explain")
 def explain(id: UUID) -> ResponseReturnValue:
-    """Show how the totals were calculated from the lines, and the lines from the charges."""
+    """Show the calculation of totals from lines, and of lines from charges."""
     invoice = _load_invoice(id)
     return render_template(
         "invoices/explain.html",

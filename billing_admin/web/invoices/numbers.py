@@ -1,4 +1,7 @@
-"""The number register: each series, each of its numbers with its document, and missing numbers."""
+"""The number register: each series, its numbers and its missing numbers.
+
+Each number is shown with its document.
+"""
 
 from flask import Response, render_template
 from flask.typing import ResponseReturnValue
@@ -55,6 +58,9 @@ def download(kind: str, year: int) -> ResponseReturnValue:
 
 
 def _series_part() -> int | None:
-    """Return the series within the year from the URL; None, the first, if it is no number."""
+    """Return the number of the series within the year, from the URL.
+
+    The result is None, which means the first series, if the URL has no number.
+    """
     text = text_param("series")
     return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_SERIES_DIGITS else None

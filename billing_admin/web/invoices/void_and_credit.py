@@ -128,7 +128,10 @@ def void(id: UUID) -> ResponseReturnValue:
 @pages.route("/<uuid:id>/credit", methods=["GET", "POST"])
 @body_limit(BodyLimit(4 * MIB, fields=25_000))  # two fields for each line of the invoice
 def credit(id: UUID) -> ResponseReturnValue:
-    """Ask for amount and reason, show the effect for confirmation, then issue the credit note."""
+    """Ask for amount and reason, show the effect, then issue the credit note.
+
+    The person confirms the effect.
+    """
     invoice = _load_invoice(id)
     if invoice.status != "issued" or invoice.kind != "invoice":
         return _redirect_uncorrectable(invoice)
@@ -148,7 +151,10 @@ def credit(id: UUID) -> ResponseReturnValue:
 
 
 def _build_credit_form(creditable: Creditable) -> CreditForm:
-    """Return the form, filled with all that can still be credited, as an amount and by line."""
+    """Return the form, filled with all that can still be credited.
+
+    The credit is an amount, and amounts by line.
+    """
 
     def major(minor: int) -> Decimal:
         return Money(minor, creditable.currency).decimal
@@ -195,7 +201,10 @@ def _credit_as_shown(session: Session, id: UUID, spec: CreditSpec, shown: str, a
 
 
 def _redirect_uncorrectable(invoice: Invoice) -> ResponseReturnValue:
-    """Return to the document, with a message that says why it cannot be voided or credited."""
+    """Redirect to the document, with the reason why it cannot be corrected.
+
+    The message says why it cannot be voided or credited.
+    """
     if invoice.status == "draft":
         message = "This invoice is a draft. Edit or discard it instead."
     elif invoice.kind == "credit_note":

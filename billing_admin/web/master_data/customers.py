@@ -124,7 +124,10 @@ def read_filters() -> CustomerFilter:
 
 
 def filter_chips(filters: CustomerFilter) -> list[Any]:
-    """Return a removable chip for each condition of the filter, except the default (in use)."""
+    """Return a removable chip for each condition of the filter, except the default.
+
+    The default selects objects in use.
+    """
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return build_chips(("q", "Search", filters.q), ("currency", "Currency", filters.currency), ("show", "Show", show))
 

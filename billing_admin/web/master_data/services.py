@@ -1,4 +1,7 @@
-"""Services: the catalogue, one service with its prices, adding, editing, archiving."""
+"""Services: the catalogue and one service with its prices.
+
+Services are added, edited and archived here.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -178,7 +181,10 @@ def read_filters() -> ServiceFilter:
 
 
 def filter_chips(filters: ServiceFilter) -> list[Any]:
-    """Return a removable chip for each condition of the filter, except the default (in use)."""
+    """Return a removable chip for each condition of the filter, except the default.
+
+    The default selects objects in use.
+    """
     show = {False: "", True: "Archived", None: "All"}[filters.archived]
     return build_chips(("q", "Search", filters.q), ("show", "Show", show))
 

@@ -1,4 +1,7 @@
-"""Tax rates: one rate with its percentages over time, adding, editing, and changing the percentage."""
+"""Tax rates: one rate with its percentages over time, and its changes.
+
+A rate can be added and edited, and its percentage changed.
+"""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,7 @@
-"""Forms that allocate money to open invoices: one amount per invoice, suggested oldest first."""
+"""Forms that allocate money to open invoices.
+
+They have one amount per invoice, suggested oldest first.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -65,7 +68,10 @@ class AllocateForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class PaymentAccount:
-    """Customer, currency and open invoices, oldest first, at most `MAX_INVOICES` of them."""
+    """A customer, a currency, and their open invoices, oldest first.
+
+    There are at most `MAX_INVOICES` of them.
+    """
 
     customer: Any
     currency: str
@@ -107,7 +113,10 @@ def _field_name(invoice_id: UUID) -> str:
 
 
 def add_allocation_fields(form_class: type[Form], account: PaymentAccount, data: Mapping[str, Any]) -> Any:
-    """Return the form with one amount per open invoice, all in the currency of the account."""
+    """Return the form with one amount per open invoice.
+
+    All amounts are in the currency of the account.
+    """
     extended_class = type(form_class.__name__, (form_class,), {})
     for invoice in account.invoices:
         setattr(extended_class, _field_name(invoice.id), AmountField(f"Amount for {invoice.number}"))
@@ -179,7 +188,10 @@ def allocation_specs(amounts: Mapping[UUID, Decimal]) -> tuple[AllocationSpec, .
 
 
 def move_errors_to_invoices(error: DomainError, amounts: Mapping[UUID, Decimal]) -> DomainError:
-    """Return the error with each problem of an allocation at the form field of its invoice."""
+    """Return the error with each problem at the form field of its invoice.
+
+    The problems are those of an allocation.
+    """
     field_names = [_field_name(id) for id in amounts]
     error.problems = tuple(
         replace(problem, field=(field_names[problem.field[1]],))

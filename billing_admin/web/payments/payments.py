@@ -1,4 +1,7 @@
-"""Payments: the list, one payment, recording, allocating, withdrawing, reversing and writing off."""
+"""Payments: the list and one payment.
+
+Payments are recorded, allocated, withdrawn, reversed and written off here.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -84,7 +87,10 @@ def resolve_customer(filters: queries.PaymentFilter) -> queries.PaymentFilter:
 
 
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
-    """Return a removable chip for each condition of the filter, except status, which has tabs."""
+    """Return a removable chip for each condition of the filter, except status.
+
+    Status has tabs.
+    """
     return build_chips(
         ("q", "Search", filters.q),
         ("customer", "Customer", filters.customer),
@@ -169,9 +175,10 @@ def new() -> ResponseReturnValue:
 
 
 def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
-    """Return the customer's other payments with this reference, and ask for confirmation.
+    """Return the customer's other payments with this reference.
 
-    Empty if the person has confirmed that the payment is not a duplicate.
+    The form asks for confirmation if there are some. Empty if the person has confirmed that the payment is
+    not a duplicate.
     """
     if form.anyway.data:
         return []
@@ -282,7 +289,10 @@ def reverse(id: UUID) -> ResponseReturnValue:
 
 
 class WriteOffForm(Form):
-    """The person types the amount, so that they cannot write off more than they have seen."""
+    """A form to write off an amount.
+
+    The person types the amount, so that they cannot write off more than they have seen.
+    """
 
     id = NewIdField()
     amount = AmountField("Amount to write off", blank_message="Enter the balance shown above.")

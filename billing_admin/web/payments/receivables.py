@@ -127,7 +127,10 @@ def statement(id: UUID) -> ResponseReturnValue:
 
 
 def _read_period() -> tuple[date | None, date | None]:
-    """Return the first and last day in the URL, swapped if they are in the wrong order."""
+    """Return the first and last day in the URL.
+
+    They are swapped if they are in the wrong order.
+    """
     first, last = strict_day_param("from"), strict_day_param("to")
     return (last, first) if first and last and first > last else (first, last)
 

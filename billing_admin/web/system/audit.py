@@ -1,4 +1,7 @@
-"""The audit log: each event with its actor, action, object, time, and the values before and after."""
+"""The audit log: each event with its actor, action, object and time.
+
+Events also have the values before and after.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,7 +85,10 @@ def read_filters() -> queries.AuditFilter:
 
 @pages.get("")
 def index() -> ResponseReturnValue:
-    """List the events that match the filters, newest first, and the state of the hash chain."""
+    """List the events that match the filters, newest first.
+
+    The page also has the state of the hash chain.
+    """
     session, filters = db.session(), read_filters()
     page = load_page(queries.shown_events(session, filters))
     names = queries.load_object_names(session, page.rows)

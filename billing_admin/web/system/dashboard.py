@@ -1,4 +1,7 @@
-"""The dashboard: amounts that need attention, each with a link to its list, and recent documents."""
+"""The dashboard: amounts that need attention, and recent documents.
+
+Each amount has a link to its list.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +43,10 @@ class SetupStep:
 
 @pages.get("/")
 def home() -> ResponseReturnValue:
-    """Show what is to be billed, issued, paid and reviewed, and the latest invoices and billing runs."""
+    """Show amounts to be billed, issued, paid and reviewed.
+
+    The page also lists the latest invoices and billing runs.
+    """
     session, day = db.session(), today()
     progress = setup(session)
     recent_runs = paging.page(session, runs.runs(), RECENT_ROWS).rows

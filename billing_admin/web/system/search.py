@@ -1,4 +1,7 @@
-"""Search: redirect to the only exact match, else list the best matches of each kind."""
+"""The search: a redirect to the only exact match, or a list.
+
+The list has the best matches of each kind.
+"""
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,7 @@
-"""Webhook endpoints with their events and secrets, and their deliveries with every attempt."""
+"""Webhook endpoints with their events, secrets and deliveries.
+
+A delivery is shown with every attempt.
+"""
 
 import json
 from uuid import UUID
@@ -175,7 +178,10 @@ def rotate(id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/archive", methods=["GET", "POST"])
 def archive(id: UUID) -> ResponseReturnValue:
-    """Ask for confirmation, then delete the endpoint and give up its waiting deliveries."""
+    """Ask for confirmation, then delete the endpoint.
+
+    Its waiting deliveries are given up.
+    """
     endpoint, form = queries.endpoint(db.session(), id), Form()
     if form.validate_on_submit():
         url = endpoint.url
