@@ -57,7 +57,10 @@ def chain_head(session: Session) -> ChainHead:
 
 
 def seal_search_start(session: Session, now: datetime) -> datetime | None:
-    """Return where the search for unsealed events begins: shortly before the last sealed event, or None."""
+    """Return the time from which unsealed events are searched, or None.
+
+    The time is shortly before the last sealed event.
+    """
     query = select(AuditEvent.at).join(AuditSeal, AuditSeal.event_id == AuditEvent.id)
     last = session.scalar(query.order_by(AuditSeal.sequence.desc()).limit(1))
     return None if last is None else min(last, now) - COMMIT_DELAY

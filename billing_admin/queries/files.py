@@ -47,7 +47,10 @@ def file_chunks(session: Session, id: UUID) -> Iterator[bytes]:
 
 
 class StoredFileReader(io.RawIOBase):
-    """A stored file as a readable stream: `io.BufferedReader(StoredFileReader(session, id))`."""
+    """A stored file as a stream that can be read.
+
+    Use it as `io.BufferedReader(StoredFileReader(session, id))`.
+    """
 
     def __init__(self, session: Session, id: UUID) -> None:
         self._chunks = file_chunks(session, id)

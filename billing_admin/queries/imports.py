@@ -26,7 +26,10 @@ def import_by_id(session: Session, id: UUID, lock: bool = False) -> Import:
 
 
 def earlier_import(session: Session, row: Import) -> Import | None:
-    """Return the last other import of the same bytes and kind that stored rows, or None."""
+    """Return the last other import of the same file that stored rows, or None.
+
+    The same file has the same bytes and kind.
+    """
     same_file = (Import.sha256 == row.sha256, Import.kind == row.kind, Import.id != row.id)
     has_stored_rows = Import.state.in_(("importing", "done"))
     newest_first = (Import.created_at.desc(), Import.id.desc())

@@ -1,9 +1,9 @@
-"""The accounting journal, computed from documents and payments by their own days, in minor units.
+"""The accounting journal, computed from documents and payments.
 
-An invoice, a credit note and a void are booked from receivables to revenue and tax; a payment, a
-write-off and a reversal from money to the customer's credit; an allocation and its withdrawal from
-credit to receivables. Allocations made on the day of the payment, and withdrawals on the day of its
-reversal, are part of the payment's own transaction.
+Each is booked on its own day. Amounts are in minor units. An invoice, a credit note and a void are booked
+from receivables to revenue and tax; a payment, a write-off and a reversal from money to the customer's
+credit; an allocation and its withdrawal from credit to receivables. Allocations made on the day of the
+payment, and withdrawals on the day of its reversal, are part of the payment's own transaction.
 """
 
 from collections import defaultdict
@@ -53,7 +53,10 @@ def account_names(session: Session) -> Accounts:
 
 
 def transactions(session: Session, period: Period, opening: bool = False) -> Iterator[Transaction]:
-    """Yield the transactions of a period by day, after one with the opening balances if `opening`."""
+    """Yield the transactions of a period by day.
+
+    With `opening`, the first one has the opening balances.
+    """
     names = account_names(session)
     if opening and period.first:
         balances = merge_postings(_opening_postings(session, names, period.first))

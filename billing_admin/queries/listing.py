@@ -11,12 +11,18 @@ Q = TypeVar("Q", bound=Select[Any])
 
 
 def newest_first(query: Q, kind: type[Customer] | type[Service]) -> Q:
-    """Order rows newest first, so that new rows appear before the first page and shift no other."""
+    """Return the query with rows in the order of newest first.
+
+    New rows appear before the first page and shift no other page.
+    """
     return query.order_by(kind.created_at.desc(), kind.id.desc())
 
 
 def load_document_parts(query: Q) -> Q:
-    """Load invoices with lines, taxes and related documents, in a few queries per page."""
+    """Return the query so that it loads lines, taxes and related documents.
+
+    A page of documents needs a few queries.
+    """
     parts = (
         Invoice.lines,
         Invoice.taxes,

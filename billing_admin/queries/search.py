@@ -32,7 +32,10 @@ _IDS: tuple[tuple[str, InstrumentedAttribute[UUID]], ...] = (
 
 
 def exact_match(session: Session, text: str) -> tuple[str, UUID] | None:
-    """Return kind and id of the only object with this id, number, reference or code, or None."""
+    """Return kind and id of the only object that a text names, or None.
+
+    The text is its id, number, reference or code.
+    """
     id = parse_uuid(text)
     matches = _by_name(session, text) if id is None else _by_id(session, id)
     return matches[0] if len(matches) == 1 else None

@@ -21,7 +21,10 @@ _TOKEN, _USER = ApiToken.__table__.c, User.__table__.c
 
 
 def usable_tokens(*columns: Any) -> Select[Any]:
-    """Select columns of unrevoked tokens that have an active owner or none, and of these owners."""
+    """Select columns of tokens that can be used, and of their owners.
+
+    Such a token is not revoked, and its owner is active or it has none.
+    """
     with_owners = ApiToken.__table__.outerjoin(User.__table__, _USER.id == _TOKEN.user_id)
     is_usable = (_TOKEN.revoked_at.is_(None), or_(_TOKEN.user_id.is_(None), _USER.active))
     return select(*columns).select_from(with_owners).where(*is_usable)

@@ -78,7 +78,10 @@ def open_session(session: Session, token: str) -> OpenSession | None:
 
 
 def is_sign_in_throttled(session: Session, email: str, network: str, now: datetime) -> bool:
-    """Return whether too many sign-ins failed: from this network, or on this account from this network."""
+    """Return whether too many sign-ins failed from this network.
+
+    Failures count for the network alone, and for this account from the network.
+    """
     of_account = func.count().filter(SignInFailure.email == fold_email(email))
     from_network, on_account = session.execute(
         select(func.count(), of_account).where(

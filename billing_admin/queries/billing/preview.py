@@ -1,6 +1,6 @@
-"""The documents that billing would make of pending charges, for previews, runs and current invoices.
+"""The documents that billing would make of pending charges.
 
-Nothing here writes.
+Previews, billing runs and current invoices use them. Nothing here writes.
 """
 
 from collections import defaultdict
@@ -110,7 +110,10 @@ class Preview:
 
 
 def preview(session: Session, scope: BillingScope) -> Preview:
-    """Return every document that a run would make, and all charges that it would leave out and why."""
+    """Return every document that a billing run would make of the pending charges.
+
+    The preview also has all charges that the run would leave out, each with the reason.
+    """
     prepared = load_documents(session, scope)
     documents = [document for document in prepared if document.reason is None]
     left_out = [_left_out(document) for document in prepared if document.reason is not None]
@@ -209,7 +212,10 @@ class _ServiceTerms(NamedTuple):
 
 
 def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
-    """Return the terms of every service by id, and those of charges without a service under None."""
+    """Return the terms of every service by id.
+
+    The terms of charges without a service are stored under None.
+    """
     default = organisation(session).default_tax_rate
     without_service = _ServiceTerms(None, "", "", TaxRate(default.category, default.percent), default.note, False)
     terms: dict[UUID | None, _ServiceTerms] = {None: without_service}
@@ -285,7 +291,10 @@ def _not_due(session: Session, scope: BillingScope) -> list[LeftOut]:
 
 
 def current_invoice(session: Session, customer_id: UUID, currency: str, through: date) -> Document | None:
-    """Return the invoice that a customer's pending charges would make today, or None without charges."""
+    """Return the invoice that a customer's pending charges would make today.
+
+    The result is None without charges.
+    """
     prepared = prepare_current_document(session, customer_id, currency, through)
     return None if prepared is None else prepared.document
 
@@ -293,5 +302,8 @@ def current_invoice(session: Session, customer_id: UUID, currency: str, through:
 def prepare_current_document(
     session: Session, customer_id: UUID, currency: str, through: date
 ) -> PreparedDocument | None:
-    """Return the current invoice with the reason for which a billing run would leave it out."""
+    """Return the current invoice as a billing run would prepare it.
+
+    It has the reason for which a run would leave it out.
+    """
     return next(iter(load_documents(session, BillingScope(through, [customer_id], currency))), None)

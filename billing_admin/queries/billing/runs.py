@@ -1,4 +1,4 @@
-"""Billing runs: the progress of each, its documents, and the charges that it left out."""
+"""Billing runs: their progress, documents, and the charges that they left out."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,10 @@ def run_report(session: Session, run_id: UUID) -> RunReport:
 
 
 def job_to_join(session: Session, accounts: int) -> Job | None:
-    """Return the oldest running job whose billing run has more than this many accounts waiting, or None."""
+    """Return the oldest running job that has more accounts to bill, or None.
+
+    More than `accounts` accounts wait in its billing run.
+    """
     has_more_waiting = (
         select(BillingRunItem.position)
         .where(BillingRunItem.run_id == BillingRun.id, BillingRunItem.state == "waiting")

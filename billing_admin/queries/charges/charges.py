@@ -1,4 +1,7 @@
-"""Charges for people and scripts, with the names of customer, service, invoice and actor."""
+"""Charges for people and scripts, with the names of related objects.
+
+They are the names of customer, service, invoice and actor.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -117,7 +120,10 @@ def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
 
 
 def charges_with(*columns: Any) -> Select[Any]:
-    """Select charges with their names and further columns, whose tables the caller joins."""
+    """Select charges with their names and further columns.
+
+    The caller joins the tables of the further columns.
+    """
     return _VIEWS.add_columns(*columns)
 
 
@@ -147,7 +153,10 @@ def charge_sums(session: Session, filters: ChargeFilter) -> list[ChargeSum]:
 
 
 def is_large(session: Session, filters: ChargeFilter) -> bool:
-    """Return whether more than 10,000 charges match a filter: too many to sum in a request."""
+    """Return whether more than 10,000 charges match a filter.
+
+    So many charges are too many to sum in a request.
+    """
     matches = select(Charge.id).where(*conditions(session, filters)).limit(LARGE_RESULT + 1).subquery()
     return (session.scalar(select(func.count()).select_from(matches)) or 0) > LARGE_RESULT
 

@@ -13,7 +13,10 @@ from billing_admin.models.charge import is_unbilled
 
 
 def count_pending_late(session: Session, customer_ids: Iterable[UUID], through: date) -> dict[tuple[UUID, str], int]:
-    """Count the pending late charges of customers up to a day, by customer and currency, zeros omitted."""
+    """Return the number of pending late charges up to a day, by account.
+
+    The key is customer and currency; accounts without such charges are left out.
+    """
     query = (
         select(Charge.customer_id, Charge.currency, func.count())
         .where(

@@ -1,6 +1,7 @@
-"""The stored data that a posting needs: customers, services, settings, taken ids and recent look-alikes.
+"""The stored data that a posting needs to decide on requested charges.
 
-Names are looked up in one round trip, which locks the accounts as well.
+It is customers, services, settings, stored ids and recent charges that are alike. Names are looked up in
+one round trip, which locks the accounts as well.
 """
 
 from collections.abc import Collection, Sequence
@@ -58,9 +59,10 @@ class _ContextRow(NamedTuple):
 def load_context(
     session: Session, specs: Sequence[ChargeSpec], now: datetime, *, skip_locked: bool = False
 ) -> PostingContext:
-    """Load all that decides about the requested charges, and lock their customers' accounts, in the order of their keys.
+    """Load the data that decides on requested charges, and lock their accounts.
 
-    With `skip_locked`, accounts that another transaction has locked are not waited for, but named in the context.
+    The accounts of the customers are locked in the order of their keys. With `skip_locked`, accounts that
+    another transaction has locked are not waited for, but named in the context.
     """
     context, stored_ids = PostingContext(), list[UUID]()
     look_up = _look_up_few if 0 < len(specs) <= MAX_NUMBERED else _look_up_many
@@ -177,10 +179,11 @@ def _flag(condition: Any) -> ColumnElement[str]:
 def _by_value(
     query: Select[Any], attribute: InstrumentedAttribute[Any], name: str, places: int | None
 ) -> list[Select[Any]]:
-    """Return one query for each of a few values, or one for a list of any length if `places` is None.
+    """Return one query for each of a few values, or one for a list of values.
 
-    PostgreSQL's cached plan for a list expects ten values and scans a small table, which a new table is for a while.
-    For "name or id" it would scan as well, so that names and ids are separate queries in a union.
+    The list has any length; it is used if `places` is None. PostgreSQL's cached plan for a list expects ten
+    values and scans a small table, which a new table is for a while. For "name or id" it would scan as
+    well, so that names and ids are separate queries in a union.
     """
     if places is None:
         return [query.where(is_any_of_named(attribute, name))]
@@ -193,9 +196,10 @@ def _equals(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[b
 
 @cache
 def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_locked: bool) -> PreparedQuery:
-    """Return the statement that yields the `_ContextRow`s, for so many names of a kind, or for lists if `places` is None.
+    """Return the statement that yields the `_ContextRow`s.
 
-    Names that look like ids are looked up as ids as well if `customer_ids` and `service_ids` say so.
+    It is for `places` names of a kind, or for lists if `places` is None. Names that look like ids are
+    looked up as ids as well if `customer_ids` and `service_ids` say so.
     """
     customer: Any = select(Customer.id, Customer.reference, Customer.currency, Customer.archived_at)
     named = union_all(
@@ -261,10 +265,10 @@ _STORED_CHARGES = select(Charge.__table__).where(is_any_of_named(Charge.id, "ids
 
 @cache
 def _recent(places: int | None) -> PreparedQuery:
-    """Return the statement that yields fingerprint, id, created_at and status of the charges of two days.
+    """Return the statement that yields the charges of two days.
 
-    It has no further condition: without statistics of today's charges PostgreSQL would choose another index and read
-    them all.
+    Its columns are fingerprint, id, created_at and status. It has no further condition: without statistics
+    of today's charges PostgreSQL would choose another index and read them all.
     """
     charge: Any = select(Charge.fingerprint, Charge.id, Charge.created_at, Charge.status)
     days = [charge.where(_equals(Charge.created_on, day)) for day in ("yesterday", "today")]

@@ -1,4 +1,7 @@
-"""Recurring charges for people and scripts, with their names, upcoming charges and posted charges."""
+"""Recurring charges for people and scripts, with names and charges.
+
+The charges are the upcoming ones and the posted ones.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -182,9 +185,10 @@ def recurring_charge_of(session: Session, charge_id: UUID) -> UUID | None:
 
 @dataclass(slots=True)
 class PostedPeriod:
-    """A posted period: its first and last day, the last day that is charged now, and its charges.
+    """A posted period: its days and its charges.
 
-    The period's own charge is the first; later ones take back some of its days.
+    The days are the first and last one, and the last one that is charged now. The period's own charge is
+    the first; later ones take back some of its days.
     """
 
     first: date

@@ -117,9 +117,10 @@ def unbilled_accounts(filters: UnbilledFilter = NO_FILTER) -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class PendingCharges:
-    """The pending charges of one account up to a day: count, exact sum, oldest day, and sums by age.
+    """The pending charges of one account up to a day.
 
-    `ages` holds the sums for up to 30, 31 to 60, 61 to 90 and more than 90 days before that day.
+    They are count, exact sum, oldest day and sums by age. `ages` holds the sums for up to 30, 31 to 60, 61
+    to 90 and more than 90 days before that day.
     """
 
     charges: int
@@ -187,7 +188,10 @@ def pending_totals(
 
 @dataclass(frozen=True, slots=True)
 class UnbilledSelection:
-    """Unbilled charges of one account: all, or those up to a day, of one status or with given ids."""
+    """A selection of the unbilled charges of one account.
+
+    It selects all of them, or those up to a day, of one status or with certain ids.
+    """
 
     customer_id: UUID
     currency: str

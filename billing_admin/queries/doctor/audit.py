@@ -48,7 +48,10 @@ def _violation(previous: ChainHead, seal: ChainHead, event_id: str, event: dict[
 
 
 def check_anchors(session: Session, anchors: Iterable[ChainHead]) -> Result:
-    """Check that exported heads are still in the chain, which was neither truncated nor rebuilt."""
+    """Check that exported heads are still in the chain.
+
+    If one is not, the chain was truncated or rebuilt.
+    """
     rows = []
     for anchor in anchors:
         hash = session.scalar(select(AuditSeal.hash).where(AuditSeal.sequence == anchor.sequence))

@@ -1,4 +1,7 @@
-"""Checks of charges, of the lines and accounts that sum them, and of their audit events."""
+"""Checks of charges, of sums of charges, and of their audit events.
+
+Lines and accounts store the sums.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -177,7 +180,10 @@ def _all_stored(session: Session) -> Iterator[Finding]:
 
 
 def _conserved(session: Session) -> Iterator[Finding]:
-    """Compare all charges with the sums that accounts and invoice lines store, per currency."""
+    """Compare all charges with the stored sums, per currency.
+
+    Accounts and invoice lines store the sums.
+    """
     charges: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
     stored: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
     query = select(Charge.currency, Charge.status, func.count(), exact_sum(Charge.amount))

@@ -1,4 +1,4 @@
-"""Checks of credit notes and void invoices against the documents that they correct."""
+"""Checks of credit notes and void invoices against the corrected documents."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +21,10 @@ def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
 
 
 def _corrects(session: Session) -> Iterator[Finding]:
-    """Check that credit notes and their lines name an issued invoice of the account and its lines."""
+    """Check that credit notes and their lines name an invoice and its lines.
+
+    The invoice is issued and has the same account.
+    """
     note, corrected = aliased(Invoice), aliased(Invoice)
     faults = {
         "corrects no invoice": corrected.id.is_(None),
@@ -60,7 +63,10 @@ def _credited(session: Session) -> Iterator[Finding]:
 
 
 def _exceeds(credited: ColumnElement[Any], whole: Any) -> ColumnElement[bool]:
-    """Return the condition that a credited amount exceeds the whole, or has the other sign."""
+    """Return the condition that a credited amount exceeds the whole.
+
+    An amount with the other sign exceeds it as well.
+    """
     return or_(
         and_(whole >= 0, or_(credited < 0, credited > whole)), and_(whole < 0, or_(credited > 0, credited < whole))
     )

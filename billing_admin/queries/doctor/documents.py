@@ -1,4 +1,7 @@
-"""Checks of documents and their series, in the order of their numbers, each against the one before."""
+"""Checks of documents and their series.
+
+Documents are checked in the order of their numbers, each against the previous one.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator

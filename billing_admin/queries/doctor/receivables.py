@@ -1,4 +1,7 @@
-"""Checks of allocations, of the sums stored for them, of balances and of ageing, all recomputed."""
+"""Checks of allocations, balances and ageing against recomputed values.
+
+The sums that are stored for allocations are checked as well.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta

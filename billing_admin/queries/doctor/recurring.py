@@ -1,4 +1,4 @@
-"""Checks of recurring charges and their postings, and of charges that replace others."""
+"""Checks of recurring charges, their postings and replacements of charges."""
 
 from collections.abc import Iterator
 from datetime import date

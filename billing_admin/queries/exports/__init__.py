@@ -32,7 +32,10 @@ Filters = AuditFilter | ChargeFilter | CustomerFilter | InvoiceFilter | PaymentF
 
 
 class FileKind(NamedTuple):
-    """A kind of file: filters, function, columns, and the name of the column in its control totals."""
+    """A kind of file: filters, function, columns and summed column.
+
+    The summed column is the one of its control totals.
+    """
 
     filters: type[Filters]
     build: Callable[[Session, Any], Export]
@@ -63,10 +66,10 @@ def export(session: Session, kind: str, filters: Filters) -> Export:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The number of rows of a file, and the sum of one column per currency, whatever a row's status.
+    """The number of rows of a file, and the sum of one column per currency.
 
-    The column is the exact amount of charges, the net of lines, the total of invoices and credit notes,
-    and the amount of payments and allocations. Other files have no sums.
+    Rows of every status count. The column is the exact amount of charges, the net of lines, the total of
+    invoices and credit notes, and the amount of payments and allocations. Other files have no sums.
     """
 
     rows: int

@@ -1,7 +1,7 @@
-"""Exports of customers, and of services with prices, with every field that an import needs.
+"""Exports of customers, and of services with prices.
 
-Both are ordered by reference or code, not by time of creation, so that an export after an import
-elsewhere equals the imported file.
+They have every field that an import needs. Both are ordered by reference or code, not by time of creation,
+so that an export after an import elsewhere equals the imported file.
 """
 
 from typing import Any
@@ -25,7 +25,10 @@ def customers(_session: Session, filters: CustomerFilter) -> Export:
 
 
 def services(_session: Session, filters: ServiceFilter) -> Export:
-    """Return the export of services by code, a row for each price, or one for a service without prices."""
+    """Return the export of services by code.
+
+    Each price has a row, and so has a service without prices.
+    """
     rows = (
         service_queries.services(filters)
         .with_only_columns(maintain_column_froms=True)

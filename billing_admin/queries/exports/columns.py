@@ -1,4 +1,7 @@
-"""Typed columns of exported files, which `formats.csv_writer` and `formats.xlsx` turn into cells."""
+"""Typed columns of exported files.
+
+`formats.csv_writer` and `formats.xlsx` turn them into cells.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

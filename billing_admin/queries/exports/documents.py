@@ -1,4 +1,4 @@
-"""Exports of invoices and credit notes, of their lines, and of the number register."""
+"""Exports of invoices, credit notes, their lines, and the number register."""
 
 from datetime import date
 from typing import Any

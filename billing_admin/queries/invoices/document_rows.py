@@ -1,6 +1,7 @@
-"""Documents as rows of their tables, to compute or check the hash of a whole document.
+"""Documents as rows of their tables, to compute or check their hashes.
 
-`domain.document_hash.canonical_content` chooses the columns that are hashed; that choice is frozen.
+A hash covers the whole document. `domain.document_hash.canonical_content` chooses the columns that are
+hashed; that choice is frozen.
 """
 
 from collections.abc import Sequence

@@ -133,7 +133,10 @@ class InvoiceSum:
 
 
 def invoice_sums(session: Session, filters: InvoiceFilter) -> list[InvoiceSum]:
-    """Return the sums of matching documents per currency, invoices and credit notes separately."""
+    """Return the sums of matching documents per currency.
+
+    Invoices and credit notes are summed separately.
+    """
     owed = func.coalesce(func.sum(_OWED).filter(_OWES), 0)
     stored = (Invoice.net, Invoice.tax, Invoice.total, Invoice.paid, Invoice.credited)
     amounts = [case((Invoice.status == "void", 0), else_=amount) for amount in stored]
@@ -175,7 +178,10 @@ def charges_of_invoice(invoice_id: UUID) -> Select[Charge]:
 
 @dataclass(frozen=True, slots=True)
 class DraftSelection:
-    """Drafts to issue together: their ids, their sums, and the digest of the list that was shown."""
+    """A selection of drafts to issue together.
+
+    It has their ids, their sums, and the digest of the list that was shown.
+    """
 
     ids: list[UUID]
     totals: list[CurrencyTotal]
@@ -194,7 +200,10 @@ def draft_selection(session: Session, filters: InvoiceFilter) -> DraftSelection:
 
 
 def invoice_lines(session: Session, filters: InvoiceFilter) -> Select[Any]:
-    """Select the lines of matching invoices, with number and customer of their invoice."""
+    """Select the lines of matching invoices.
+
+    Lines have the number and the customer of their invoice.
+    """
     return (
         select(*InvoiceLine.__table__.c, Invoice.number, Invoice.customer_reference)
         .join(Invoice, Invoice.id == InvoiceLine.invoice_id)

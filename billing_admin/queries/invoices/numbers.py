@@ -49,7 +49,10 @@ class Series:
 
 
 def all_series(session: Session) -> list[Series]:
-    """Return every series: latest year first, invoices before credit notes, current part first."""
+    """Return every series of document numbers.
+
+    The latest year is first; invoices come before credit notes, and the current part before earlier ones.
+    """
     settings, gaps_by_series = organisation(session), find_gaps(session)
     query = (
         select(NumberSeries, func.count(Invoice.id), func.count(Invoice.id).filter(Invoice.status == "void"))
@@ -97,7 +100,10 @@ def next_number(session: Session, on: date, kind: str = "invoice") -> str:
 
 
 def last_document(session: Session, kind: str, year: int) -> LastDocument | None:
-    """Return the document with the last number of the current series, or None if it is empty."""
+    """Return the document with the last number of the current series, or None.
+
+    The result is None if the series is empty.
+    """
     series = current_series(kind, year).subquery()
     query = select(series.c.last_issue_date, Invoice.number).outerjoin(
         Invoice, and_(Invoice.series_id == series.c.id, Invoice.sequence == series.c.next_sequence - 1)
@@ -109,7 +115,10 @@ def last_document(session: Session, kind: str, year: int) -> LastDocument | None
 
 
 def future_dated_documents(session: Session, today: date) -> list[LastDocument]:
-    """Return last documents of current series dated after today, which block numbers until that day."""
+    """Return the last documents of current series that are dated after today.
+
+    They block further numbers until that day.
+    """
     query = select(NumberSeries).where(NumberSeries.last_issue_date > today)
     years = {(series.kind, series.year) for series in session.scalars(query)}
     documents = [last_document(session, kind, year) for kind, year in sorted(years)]
@@ -117,7 +126,10 @@ def future_dated_documents(session: Session, today: date) -> list[LastDocument]:
 
 
 def find_gaps(session: Session) -> dict[UUID, list[Gap]]:
-    """Return the missing numbers by series: before each document, and before the next number."""
+    """Return the missing numbers by series.
+
+    Numbers can be missing before each document, and before the next number.
+    """
     before = func.lag(Invoice.sequence, 1, 0).over(partition_by=Invoice.series_id, order_by=Invoice.sequence)
     numbered = select(Invoice.series_id, before.label("before"), Invoice.sequence).where(Invoice.series_id.is_not(None))
     pairs = numbered.subquery()

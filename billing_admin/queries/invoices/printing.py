@@ -1,4 +1,4 @@
-"""The texts of documents, to check whether the fonts of the PDF have their characters."""
+"""The texts of documents, to find characters that the PDF's fonts lack."""
 
 from collections.abc import Collection, Iterator
 from itertools import groupby
@@ -47,7 +47,10 @@ def texts_of_issued(session: Session) -> Iterator[PrintedText]:
 
 
 def texts_of_drafts(session: Session, ids: Collection[UUID]) -> Iterator[str]:
-    """Yield the texts that drafts would have if issued now, with today's names and addresses."""
+    """Yield the texts that drafts would have if issued now.
+
+    The names and addresses are today's.
+    """
     drafts = is_any_of(Invoice.id, ids)
     for query in (
         select(Invoice.purchase_order, Invoice.note).where(drafts),

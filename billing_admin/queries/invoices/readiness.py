@@ -1,4 +1,7 @@
-"""Drafts that cannot be issued yet, judging by the current data of customers and organisation."""
+"""Drafts that cannot be issued yet.
+
+The current data of customers and organisation decides.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection

@@ -101,7 +101,10 @@ def _unbilled(account: Account) -> UnbilledAmounts:
 
 
 def customer_choices(session: Session, limit: int | None = None) -> list[tuple[str, str, str]]:
-    """Return (reference, name, currency) of customers that are not archived, by name, up to a limit."""
+    """Return customers that are not archived, by name, up to a limit.
+
+    Each is (reference, name, currency).
+    """
     query = select(Customer.reference, Customer.name, Customer.currency).where(Customer.archived_at.is_(None))
     rows: Sequence[Any] = session.execute(query.order_by(Customer.name, Customer.reference).limit(limit)).all()
     return [(row.reference, row.name, row.currency) for row in rows]

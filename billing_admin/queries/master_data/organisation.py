@@ -45,5 +45,8 @@ def tax_rate(session: Session, id: UUID) -> TaxRate:
 
 
 def currency_is_locked(session: Session) -> bool:
-    """Return whether the base currency can no longer change, because an invoice exists."""
+    """Return whether the base currency can no longer change.
+
+    It cannot change once an invoice exists.
+    """
     return session.scalar(select(Invoice.id).limit(1)) is not None

@@ -1,4 +1,7 @@
-"""Tax rates whose percentage changes: the percentage of a charge, by the day on which it is incurred."""
+"""Tax rates whose percentage changes.
+
+The percentage of a charge depends on the day on which it is incurred.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -13,10 +16,10 @@ from billing_admin.queries.master_data.organisation import organisation
 
 
 def percent_by_day(session: Session) -> ColumnElement[Decimal] | None:
-    """Return the column of a charge's percentage if its rate changes over time, else NULL.
+    """Return the column of a charge's percentage, or None if no rate changes.
 
-    Returns None if no rate changes, as is usual. NULL also for net prices of customers who are charged no
-    tax, since these prices do not depend on the percentage.
+    The column is NULL for charges whose rate does not change over time. It is also NULL for net prices of
+    customers who are charged no tax, since these prices do not depend on the percentage.
     """
     changing = session.scalars(select(TaxRate).where(TaxRate.id.in_(select(TaxRateChange.tax_rate_id)))).all()
     if not changing:

@@ -14,7 +14,10 @@ from billing_admin.queries.payments.receivables import positions
 
 @dataclass(frozen=True, slots=True)
 class CustomerBalance:
-    """A customer's balance in one currency: `position` is in minor units, `unbilled` is exact or None."""
+    """A customer's balance in one currency.
+
+    `position` is in minor units; `unbilled` is exact or None.
+    """
 
     currency: str
     position: Position
@@ -23,7 +26,10 @@ class CustomerBalance:
 
 
 def customer_balances(session: Session, customer_ids: Sequence[UUID], today: date) -> dict[UUID, list[CustomerBalance]]:
-    """Return the balances of customers in each currency with bookings or unbilled charges, by currency."""
+    """Return the balances of customers by currency.
+
+    The currencies are those with bookings or unbilled charges.
+    """
     booked = positions(session, today, customer_ids=customer_ids)
     unbilled = {
         (customer_id, amounts.currency): amounts

@@ -19,7 +19,10 @@ STATES = ("recorded", "reversed", "unallocated")
 
 
 def is_open() -> ColumnElement[bool]:
-    """Return the condition that an invoice is open, in the words of the index of open invoices."""
+    """Return the condition that an invoice is open.
+
+    It has the words of the index of open invoices, so that the database uses the index.
+    """
     has_balance = Invoice.total != Invoice.paid + Invoice.credited
     return and_(Invoice.status == "issued", Invoice.kind == "invoice", has_balance)
 
@@ -144,7 +147,10 @@ def payment_sums(session: Session, filters: PaymentFilter) -> list[PaymentSum]:
 
 
 def allocations(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:
-    """Return the allocations of payments with invoice numbers, oldest first, withdrawn ones included."""
+    """Return the allocations of payments with invoice numbers, oldest first.
+
+    Withdrawn allocations are included.
+    """
     query = (
         select(*Allocation.__table__.c, Invoice.number, Invoice.due_date)
         .join(Invoice, Invoice.id == Allocation.invoice_id)
@@ -158,14 +164,20 @@ def allocations(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, lis
 
 
 def allocations_of_invoice(session: Session, invoice_id: UUID) -> Sequence[Record]:
-    """Return the allocations to an invoice with their payments, withdrawn ones included."""
+    """Return the allocations to an invoice with their payments.
+
+    Withdrawn allocations are included.
+    """
     columns = (Payment.received_on, Payment.method, Payment.reference, Payment.status)
     query = select(*Allocation.__table__.c, *columns).join(Payment, Payment.id == Allocation.payment_id)
     return session.execute(query.where(Allocation.invoice_id == invoice_id).order_by(Allocation.id)).all()
 
 
 def payments_with_same_reference(session: Session, payment_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """Return unreversed payments of the same customer with the same reference, oldest first, by payment."""
+    """Return payments with the same customer and reference, by payment.
+
+    They are not reversed, and the oldest is first.
+    """
     payment, same = Payment.__table__.alias("payment"), Payment.__table__.alias("same")
     query = (
         select(payment.c.id, same.c.id)

@@ -1,8 +1,9 @@
-"""Receivables, now or on a past day: positions by customer and currency, and statements.
+"""Receivables, now or on a past day.
 
-Money is in minor units. Everything counts from its own date: a document from its issue, a void, payment
-or reversal from its day, an allocation from the day it was made until it is withdrawn. Figures of a past
-day therefore do not change when later days are booked.
+They are positions by customer and currency, and statements. Money is in minor units. Everything counts from
+its own date: a document from its issue, a void, payment or reversal from its day, an allocation from the
+day it was made until it is withdrawn. Figures of a past day therefore do not change when later days are
+booked.
 """
 
 from collections import defaultdict
@@ -96,7 +97,10 @@ def is_within(day: ColumnElement[Any], first: date | None, last: date | None) ->
 
 
 def _invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Subquery:
-    """Select each invoice with its invoiced, credited and allocated amounts, now or on a day."""
+    """Select each invoice with its invoiced, credited and allocated amounts.
+
+    The amounts are those of now or of a day.
+    """
     columns = (Invoice.customer_id, Invoice.currency, Invoice.due_date)
     conditions = [Invoice.kind == "invoice", *_customer_conditions(Invoice.customer_id, customer_ids)]
     if as_of is None:
@@ -194,7 +198,10 @@ class AgedAccount:
 
 
 def aged_accounts(session: Session, today: date, as_of: date | None, currency: str = "") -> list[AgedAccount]:
-    """Return every account with an open or unallocated amount, by currency, largest balance first."""
+    """Return every account with an open or unallocated amount.
+
+    Accounts are ordered by currency, with the largest balance first.
+    """
     by_account = positions(session, today, as_of)
     customers = {row.id: row for row in session.execute(select(Customer.id, Customer.reference, Customer.name))}
     rows = [
@@ -272,7 +279,10 @@ _ENTRIES = (
 
 
 def booked_balances(session: Session, through: date | None = None) -> dict[AccountKey, int]:
-    """Return the balance of each account as the sum of entries up to a day or all, without stored sums."""
+    """Return the balance of each account as the sum of its entries.
+
+    The entries are all or those up to a day; stored sums are not used.
+    """
     entry = union_all(*_ENTRIES).subquery().c
     account = (entry.customer_id, entry.currency)
     query: Rows = select(*account, func.sum(entry.amount)).group_by(*account)
@@ -283,9 +293,12 @@ def booked_balances(session: Session, through: date | None = None) -> dict[Accou
 def statements(
     session: Session, customer_id: UUID, first: date | None = None, last: date | None = None
 ) -> dict[str, Statement]:
-    """Return a customer's statement per currency, from `first` to `last`, both included; default is all.
+    """Return a customer's statement per currency.
 
-    Raises Invalid if the first day is after the last.
+    The days from `first` to `last` are included; without them, all days are.
+
+    Raises:
+        Invalid: The first day is after the last.
     """
     if first is not None and last is not None and first > last:
         raise Invalid("out_of_order", "The first day must not be after the last day.", "from")

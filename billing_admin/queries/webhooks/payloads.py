@@ -1,4 +1,7 @@
-"""Webhook payloads of documents and charges, read in bulk in the transaction that changes them."""
+"""Webhook payloads of documents and charges.
+
+They are read in bulk, in the transaction that changes the objects.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
