@@ -15,6 +15,10 @@ from billing_admin.domain.text import check_not_blank, check_text, refuse_unprin
 
 ONE = Decimal(1)
 LIKELY_DUPLICATE_HOURS = 24
+MAX_DESCRIPTION_LENGTH = 1000
+MAX_METADATA_ENTRIES = 50
+MAX_METADATA_KEY_LENGTH = 40
+MAX_METADATA_VALUE_LENGTH = 500
 AccountKey: TypeAlias = tuple[UUID, str]  # customer id and currency
 
 # The stored reason of charges that are held as likely duplicates. Keeping such a charge releases it.
@@ -58,7 +62,7 @@ class ChargeSpec:
         if self.service is None and self.description is None:
             raise Invalid("nothing_named", "Enter a service, or a description with a price.", "service")
         if self.description is not None:
-            check_not_blank(self.description, "description", longest=1000, stored=True)
+            check_not_blank(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
         if self.currency is not None:
             currency_code(self.currency)
         if self.incurred_on is not None:
@@ -73,11 +77,11 @@ class ChargeSpec:
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
-    if len(metadata) > 50:
-        raise Invalid("too_long", "Use at most 50 entries.", "metadata")
+    if len(metadata) > MAX_METADATA_ENTRIES:
+        raise Invalid("too_long", f"Use at most {MAX_METADATA_ENTRIES} entries.", "metadata")
     for key, value in metadata.items():
-        check_not_blank(key, "metadata", key[:40], longest=40, stored=True)
-        check_text(value, "metadata", key, longest=500, lines=True, stored=True)
+        check_not_blank(key, "metadata", key[:MAX_METADATA_KEY_LENGTH], longest=MAX_METADATA_KEY_LENGTH, stored=True)
+        check_text(value, "metadata", key, longest=MAX_METADATA_VALUE_LENGTH, lines=True, stored=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.text import (
+    MAX_LINE_LENGTH,
     check_length,
     check_not_blank,
     check_number_format,
@@ -26,7 +27,7 @@ from billing_admin.domain.text import (
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
-# Characters; forms take their limits from here. Other texts have the limit of `text.check_text`.
+# Characters; forms and API fields take their limits from here. Other texts have `MAX_LINE_LENGTH`.
 MAX_ADDRESS_LENGTH = 500
 MAX_NOTE_LENGTH = 1000
 
@@ -119,7 +120,7 @@ def _note(value: str, field: str) -> str:
 
 
 def _email(value: str, field: str) -> str:
-    check_length(value, 200, field)
+    check_length(value, MAX_LINE_LENGTH, field)
     if value and not ("@" in value[1:-1] and " " not in value):
         raise Invalid("not_an_email", "Enter an e-mail address such as billing@example.com.", field)
     return check_text(value, field, stored=True)

@@ -23,6 +23,9 @@ NUMBER_PART = re.compile(r"{(year|month|number)(?::([1-9]))?}", re.ASCII)
 _NUMBER_WORDS = re.compile(r"[A-Za-z0-9./_-]{0,30}", re.ASCII)
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _MAX_NUMBER_FORMAT = 60  # thirty characters and the three placeholders
+# Characters. Forms, API fields and operations take their limits from here and from the objects' modules.
+MAX_LINE_LENGTH = 200  # of a text without a limit of its own
+MAX_REASON_LENGTH = 500  # of the reason that a person gives for an act
 LONGEST_FOLDED = 1_000  # longer than every text that can be searched
 
 
@@ -35,7 +38,9 @@ def check_length(value: str, longest: int, *field: str | int) -> None:
         raise Invalid("too_long", f"Use at most {longest:,} characters.", *field)
 
 
-def check_text(value: str, *field: str | int, longest: int = 200, lines: bool = False, stored: bool = False) -> str:
+def check_text(
+    value: str, *field: str | int, longest: int = MAX_LINE_LENGTH, lines: bool = False, stored: bool = False
+) -> str:
     """Return a text that can be stored, shown and exported unchanged.
 
     `lines` allows line breaks. `stored` allows characters that only texts of earlier versions have:
@@ -78,7 +83,7 @@ def _kind(character: str) -> str:
     return kinds.get(unicodedata.category(character), "noncharacter")
 
 
-def check_not_blank(value: str, *field: str | int, longest: int = 200, stored: bool = False) -> str:
+def check_not_blank(value: str, *field: str | int, longest: int = MAX_LINE_LENGTH, stored: bool = False) -> str:
     """Return a text that is not blank.
 
     See `check_text` for `stored`.

@@ -14,6 +14,7 @@ ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_CHARACTERS = 22  # 62 to the 22nd is just under 2 to the 131st
 CHECKSUM_CHARACTERS = 6
 VISIBLE_CHARACTERS = 8
+MAX_NAME_LENGTH = 100  # of the name that people give a token
 
 _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{RANDOM_CHARACTERS + CHECKSUM_CHARACTERS}}}", re.ASCII)
 

@@ -17,11 +17,19 @@ from wtforms.fields.core import UnboundField
 
 from billing_admin.api.frame import openapi
 from billing_admin.api.routes import catalogue as catalogue_routes, customers as customer_routes
+from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.fields import IMPORT_KINDS
-from billing_admin.domain.master_data import CustomerFields, ServiceFields
+from billing_admin.domain.master_data import (
+    CUSTOMER_RULES,
+    SERVICE_RULES,
+    CustomerFields,
+    Rule,
+    ServiceFields,
+    check_fields,
+)
 from billing_admin.models import Customer, Service
 from billing_admin.queries.exports import catalogue as exports
-from billing_admin.web.frame.forms import Form
+from billing_admin.web.frame.forms import Form, TextField
 from billing_admin.web.master_data.customers import CustomerForm
 from billing_admin.web.master_data.services import ServiceForm
 from tests.making import make_customer, make_service
@@ -106,6 +114,28 @@ def test_each_field_of_a_customer_is_in(place: str) -> None:
 @pytest.mark.parametrize("place", SERVICE_PLACES)
 def test_each_field_of_a_service_is_in(place: str) -> None:
     assert SERVICE_PLACES[place]() == set(ServiceFields.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("rules", "form", "schema", "undocumented"),
+    [
+        (CUSTOMER_RULES, CustomerForm, "CustomerIn", set()),
+        (SERVICE_RULES, ServiceForm, "ServiceIn", {"revenue_account"}),
+    ],
+)
+def test_page_and_api_have_the_maximum_lengths_of_the_domain(
+    app: Flask, rules: Mapping[str, Rule], form: type[Form], schema: str, undocumented: set[str]
+) -> None:
+    properties = openapi.document("test")["components"]["schemas"][schema]["properties"]
+    with app.test_request_context():
+        max_lengths = {field.name: field.max_length for field in form() if isinstance(field, TextField)}
+    assert {name for name in max_lengths if "maxLength" not in properties[name]} == undocumented
+    for name, max_length in max_lengths.items():
+        assert properties[name].get("maxLength", max_length) == max_length, name
+        longest = "a@".ljust(max_length, "x")
+        assert check_fields(rules, {name: longest}) == {name: longest}
+        with pytest.raises(Invalid):
+            check_fields(rules, {name: f"{longest}x"})
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from pydantic_core.core_schema import (
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.text import MAX_LINE_LENGTH, MAX_REASON_LENGTH
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -122,7 +123,7 @@ Exact = Annotated[
 ]
 
 
-def one_line(longest: int = 200, *, named: bool = False) -> WithJsonSchema:
+def one_line(longest: int = MAX_LINE_LENGTH, *, named: bool = False) -> WithJsonSchema:
     """Document the rule of `domain.text` for one line of text; if `named`, it is more than spaces."""
     pattern = rf"^{_IN_LINE}*[^{_CONTROLS}\s]{_IN_LINE}*$" if named else f"^{_IN_LINE}*$"
     return WithJsonSchema({"type": "string", "pattern": pattern, "minLength": int(named), "maxLength": longest})
@@ -136,8 +137,8 @@ def many_lines(longest: int) -> WithJsonSchema:
 # The domain validates these texts; the annotations only describe its rules in the OpenAPI document.
 Name = Annotated[str, one_line(named=True)]
 ShortText = Annotated[str, one_line()]
-ReasonText = Annotated[str, one_line(500, named=True)]
-OptionalReasonText = Annotated[str, one_line(500)]
+ReasonText = Annotated[str, one_line(MAX_REASON_LENGTH, named=True)]
+OptionalReasonText = Annotated[str, one_line(MAX_REASON_LENGTH)]
 CurrencyCode = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})]
 
 # Query parameters always arrive as text.

@@ -41,21 +41,27 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.charges import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_METADATA_ENTRIES,
+    MAX_METADATA_KEY_LENGTH,
+    MAX_METADATA_VALUE_LENGTH,
+    ChargeSpec,
+)
 from billing_admin.domain.errors import DomainError, Problem
 from billing_admin.domain.posting import PostingContext
-from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges as operations, corrections, duplicates
 from billing_admin.operations.charges.posting import PostingResult, post
 from billing_admin.queries.charges.charges import ChargeFilter, charge, charges
 
 MAX_CHARGES = 10_000
-Description = Annotated[str, one_line(1000, named=True)]
+Description = Annotated[str, one_line(MAX_DESCRIPTION_LENGTH, named=True)]
 _ENTRIES = {
-    "maxProperties": 50,
-    "propertyNames": {"maxLength": 40},
-    "additionalProperties": many_lines(500).json_schema,
+    "maxProperties": MAX_METADATA_ENTRIES,
+    "propertyNames": {"maxLength": MAX_METADATA_KEY_LENGTH},
+    "additionalProperties": many_lines(MAX_METADATA_VALUE_LENGTH).json_schema,
 }
 Metadata = Annotated[dict[str, str], WithJsonSchema({"type": "object"} | _ENTRIES)]
 
@@ -377,7 +383,7 @@ def keep_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
 
 
 def _keep(session: Session, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
-    check_text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     duplicates.keep_duplicates(session, [id], reason, actor, at)
     return charge_out(charge(session, id))
 
@@ -386,6 +392,6 @@ Move = Callable[[Session, Sequence[UUID], str, Actor, datetime], int]
 
 
 def _move(session: Session, move: Move, id: UUID, reason: str, actor: Actor, at: datetime) -> ChargeOut:
-    check_not_blank(reason, "reason", longest=500, stored=True)
+    check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     move(session, [id], reason, actor, at)
     return charge_out(charge(session, id))

@@ -29,14 +29,14 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.master_data import CustomerFields
+from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, CustomerFields
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.models import Customer
 from billing_admin.operations.master_data import customers as operations
 from billing_admin.queries.listing import newest_first
 from billing_admin.queries.master_data.customers import CustomerFilter, customer, customers
 
-Lines = Annotated[str, many_lines(500)]
+Lines = Annotated[str, many_lines(MAX_ADDRESS_LENGTH)]
 Days = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 365})]
 Treatment = Annotated[str, enumeration(*TREATMENTS)]
 

@@ -12,7 +12,7 @@ from billing_admin.api.routes.invoices import InvoiceOut, invoice_reply
 from billing_admin.clock import now
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.master_data import DraftFields
+from billing_admin.domain.master_data import MAX_NOTE_LENGTH, DraftFields
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.queries.invoices.invoices import invoice
 from billing_admin.queries.object_ids import invoice_id
@@ -24,7 +24,7 @@ Keys = Annotated[list[Key], Field(max_length=MAX_CHARGES)]
 class DraftChanges(Body):
     """Changes to a draft. With a null `due_date`, the customer's payment terms count from the issue date."""
 
-    note: Annotated[str, many_lines(1000)] = OMITTED
+    note: Annotated[str, many_lines(MAX_NOTE_LENGTH)] = OMITTED
     purchase_order: ShortText = OMITTED
     due_date: Day | None = OMITTED
 

@@ -12,7 +12,14 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import SCOPES, Actor
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
 from billing_admin.domain.text import check_not_blank
-from billing_admin.domain.tokens import ALPHABET, RANDOM_CHARACTERS, digest, visible_prefix, with_checksum
+from billing_admin.domain.tokens import (
+    ALPHABET,
+    MAX_NAME_LENGTH,
+    RANDOM_CHARACTERS,
+    digest,
+    visible_prefix,
+    with_checksum,
+)
 from billing_admin.models import ApiToken
 from billing_admin.operations.audit import record
 from billing_admin.queries.access.tokens import USE_STAYS_FRESH
@@ -60,7 +67,7 @@ def create(
 
 
 def _check_request(name: str, scopes: Sequence[str], expires_in_days: int, actor: Actor) -> list[str]:
-    check_not_blank(name, "name", longest=100)
+    check_not_blank(name, "name", longest=MAX_NAME_LENGTH)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise Invalid(

@@ -17,7 +17,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec, corrected_spec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
-from billing_admin.domain.text import check_not_blank, refuse_unprintable
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, refuse_unprintable
 from billing_admin.models import Charge, Customer
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.posting import post
@@ -40,7 +40,7 @@ def correct_charge(
     replacement of a held charge is held as well. Raises Invalid when nothing changes, and Conflict for a billed or
     cancelled charge and for a `new_id` that another charge has.
     """
-    check_not_blank(reason, "reason", longest=500, stored=True)
+    check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     _lock_accounts(session, id, fields.get("customer"))
     original = _load_charge(session, id)
     spec = corrected_spec(original, fields, new_id)

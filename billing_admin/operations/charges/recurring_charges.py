@@ -19,7 +19,7 @@ from billing_admin.domain.days import LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
 from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec
-from billing_admin.domain.text import check_text, refuse_unprintable
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_text, refuse_unprintable
 from billing_admin.models import Customer, RecurringCharge, Service
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.recurring_posting import lock_schedules, post_adjustments, post_due_charges
@@ -55,7 +55,7 @@ def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) 
 
     Periods that begin today or later are not posted. Does nothing when it is paused. Raises Conflict when it has ended.
     """
-    check_text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     row, day = _lock_schedule(session, id), today(session, now)
     if row.paused_on is None:
         refuse_unprintable(reason, "reason")
@@ -70,7 +70,7 @@ def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime)
 
     Periods that began before the pause are posted, those that began during it are skipped.
     """
-    check_text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     row, day = _lock_schedule(session, id), today(session, now)
     if row.paused_on is not None:
         refuse_unprintable(reason, "reason")
@@ -89,7 +89,7 @@ def end(session: Session, id: UUID, ends_on: date, reason: str, actor: Actor, no
     Posted days after it are taken back by negative charges. Raises Invalid for a day before its start or after its
     current end.
     """
-    check_text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     row = _lock_schedule(session, id)
     if ends_on != row.ends_on:
         refuse_unprintable(reason, "reason")
@@ -115,7 +115,7 @@ def change(
     is charged by day on both sides. Raises Invalid when nothing changes or `from_` is out of range, and Conflict
     while it is paused.
     """
-    check_text(reason, "reason", longest=500, stored=True)
+    check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     row = _lock_schedule(session, id)
     spec = _successor_spec(session, row, from_, fields, new_id)
     customer_row, service_row = _find_customer(session, spec.customer), _find_service(session, spec.service)

@@ -18,7 +18,7 @@ from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.lifecycle import check_creditable, refuse_before_issue_date
 from billing_admin.domain.money import Money
-from billing_admin.domain.text import check_not_blank
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.models import Invoice
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.invoice_rows import store_documents
@@ -50,7 +50,7 @@ def credit_invoice(
         _check_same(existing, row, spec)
         return spec.id, False
     check_creditable(row)
-    reason = check_not_blank(spec.reason, "reason", longest=500)
+    reason = check_not_blank(spec.reason, "reason", longest=MAX_REASON_LENGTH)
     day = resolve_credit_note_date(session, row["number"], row["issue_date"], spec.issue_date, now)
     credit = compute_credit(creditable(session, invoice_id), spec)
     credit_note = _credit_note_rows(

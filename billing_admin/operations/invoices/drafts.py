@@ -30,7 +30,6 @@ from billing_admin.operations.master_data.accounts import StatusChange, lock_acc
 from billing_admin.queries.billing.preview import BillingScope, load_documents
 from billing_admin.queries.master_data.organisation import organisation
 
-FIELDS = ("note", "purchase_order", "due_date")
 REFUSAL_MESSAGES = {
     "zero_total": "The total would be zero: an invoice needs a total above zero.",
     "negative_total": "The total would be negative: an invoice needs a total above zero.",
@@ -49,7 +48,7 @@ def change(
     row = _lock_draft(session, invoice_id, version)
     values = check_fields(DRAFT_RULES, fields)
     check_new_texts(values, row)
-    changed = changed_fields({name: row[name] for name in FIELDS}, values)
+    changed = changed_fields({name: row[name] for name in DRAFT_RULES}, values)
     if changed:
         _update_invoice(session, row, values)
         details = {name: [_json_value(value) for value in pair] for name, pair in changed.items()}

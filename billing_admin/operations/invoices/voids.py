@@ -14,7 +14,7 @@ from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.lifecycle import needs_void, void_date
 from billing_admin.domain.periods import refuse_locked
-from billing_admin.domain.text import check_not_blank
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank
 from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.operations.audit import record
 from billing_admin.operations.invoices.drafts import create_replacement, detach_charges
@@ -42,7 +42,7 @@ def void_invoice(
     row = lock_invoice(session, invoice_id)
     if not needs_void(row):
         return False, None
-    checked_reason = check_not_blank(reason, "reason", longest=500)
+    checked_reason = check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
     lock_accounts(session, [(row["customer_id"], row["currency"])])
     organisation = lock_organisation(session)
     day = void_date(day_of(now, organisation.time_zone), row["issue_date"])

@@ -25,7 +25,6 @@ from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
 
 _GENERATED_REFERENCE = re.compile("C-([0-9]+)")  # checked after LIKE, which ignores case on SQLite
-FIELDS = ("reference", "name", "email", "address", "tax_id", "tax_treatment", "currency", "payment_terms_days", "notes")
 
 _DEFAULTS: Mapping[str, Any] = {
     "email": "",
@@ -100,7 +99,7 @@ def _next_reference(session: Session) -> str:
 
 
 def _stored_fields(customer: Customer) -> dict[str, Any]:
-    return {field: getattr(customer, field) for field in FIELDS}
+    return {field: getattr(customer, field) for field in CUSTOMER_RULES}
 
 
 def _set_search_text(customer: Customer) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.periods import check_document_date, refuse_future, refuse_locked
-from billing_admin.domain.text import check_not_blank, check_text
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
 from billing_admin.models import Organisation
 from billing_admin.operations.audit import record
 from billing_admin.queries.invoices.numbers import last_document
@@ -59,7 +59,9 @@ def set_period_lock(session: Session, through: date | None, reason: str, actor: 
         raise Invalid("in_the_future", "Use today or an earlier day: future days cannot be locked.", "through")
     unlocks = before is not None and (through is None or through < before)
     checked_reason = (
-        check_not_blank(reason, "reason", longest=500) if unlocks else check_text(reason, "reason", longest=500)
+        check_not_blank(reason, "reason", longest=MAX_REASON_LENGTH)
+        if unlocks
+        else check_text(reason, "reason", longest=MAX_REASON_LENGTH)
     )
     organisation.locked_through = through
     session.flush()

@@ -33,7 +33,7 @@ from billing_admin.domain.payments import (
     allocation_text,
     differing_fields,
 )
-from billing_admin.domain.text import check_not_blank, check_text, refuse_unprintable
+from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text, refuse_unprintable
 from billing_admin.models import Allocation, Customer, Invoice, Payment
 from billing_admin.operations import audit
 from billing_admin.operations.master_data.accounts import AccountKey
@@ -50,8 +50,6 @@ from billing_admin.operations.webhooks.outbox import enqueue_invoices_paid
 from billing_admin.queries.master_data import organisation
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.payments.payments import open_invoices
-
-MAX_REASON_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SCOPES
 from billing_admin.domain.errors import Conflict, Denied, Invalid
+from billing_admin.domain.tokens import MAX_NAME_LENGTH
 from billing_admin.operations.access import tokens as operations
 from billing_admin.queries.access import tokens as queries
 from billing_admin.queries.master_data import customers
@@ -39,7 +40,9 @@ class TokenForm(Form):
     """
 
     id = NewIdField()
-    name = TextField("Name", blank_message="Enter a name for the token, such as nightly import.", max_length=100)
+    name = TextField(
+        "Name", blank_message="Enter a name for the token, such as nightly import.", max_length=MAX_NAME_LENGTH
+    )
     scopes = SelectMultipleField(
         "Scopes",
         choices={scope: f"{scope} — {sentence}." for scope, sentence in SCOPES.items()},

@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 
 from billing_admin.db.engine import db
-from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.operations.charges import charges as operations, posting
@@ -61,7 +62,7 @@ class ChargeForm(Form):
     unit_price = AmountField("Unit price")
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
-    description = TextField("Description", max_length=1000)
+    description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
     amount = AmountField("Amount")
     currency = SelectField("Currency", default="")
 
@@ -69,7 +70,9 @@ class ChargeForm(Form):
 class ReasonForm(Form):
     """The reason for holding, releasing or cancelling a charge."""
 
-    reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)
+    reason = TextField(
+        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+    )
 
 
 def read_filters() -> queries.ChargeFilter:

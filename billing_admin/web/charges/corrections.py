@@ -11,7 +11,9 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField
 
 from billing_admin.db.engine import db
+from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import corrections as operations
 from billing_admin.queries.charges import charges as queries
@@ -40,13 +42,17 @@ class CorrectForm(Form):
     id = NewIdField()
     customer = CustomerField()
     service = SelectField("Service", default="")
-    description = TextField("Description", blank_message="Enter what the charge is for.", max_length=1000)
+    description = TextField(
+        "Description", blank_message="Enter what the charge is for.", max_length=MAX_DESCRIPTION_LENGTH
+    )
     quantity = ExactField("Quantity", blank_message="Enter a quantity, such as 1.", noun="quantity")
     unit_price = AmountField("Unit price")
     amount = AmountField("Amount")
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
-    reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)
+    reason = TextField(
+        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+    )
 
     def fields(self) -> dict[str, Any]:
         """Return the values of the replacement.

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Conflict
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges, duplicates
 from billing_admin.queries.charges import charges as queries
@@ -60,7 +61,7 @@ DECISIONS: Final[Mapping[str, Decision]] = {
 class DecisionForm(Form):
     """The reason for keeping or cancelling charges."""
 
-    reason = TextField("Reason", max_length=500)
+    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
 
 
 @pages.get("")

@@ -17,7 +17,7 @@ from wtforms.widgets import HiddenInput, TextInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import dry_run, transaction
-from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.clipboard import parse_rows
 from billing_admin.domain.currency_signs import SIGNS
 from billing_admin.domain.errors import Conflict, Invalid, Problem
@@ -64,7 +64,7 @@ class RowForm(Form):
     quantity = ExactField("Quantity", noun="quantity")
     unit_price = AmountField("Unit price")
     day = DayField("Day", widget=TextInput())  # date inputs of browsers accept no pasted text
-    description = TextField("Description", max_length=1000)
+    description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
 
     @property
     def columns(self) -> list[Any]:

@@ -14,6 +14,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.recurring_charges import DAY, LONGEST_DESCRIPTION, RecurringChargeSpec
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
@@ -91,13 +92,13 @@ class ChangeForm(TermsForm):
     """The changed terms and the first day on which they apply."""
 
     from_ = DayField("From", blank_message="Enter the first day of the change, such as 2026-12-01.", name="from")
-    reason = TextField("Reason", max_length=500)
+    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
 
 
 class ReasonForm(Form):
     """The reason for pausing or resuming."""
 
-    reason = TextField("Reason", max_length=500)
+    reason = TextField("Reason", max_length=MAX_REASON_LENGTH)
 
 
 class EndForm(ReasonForm):

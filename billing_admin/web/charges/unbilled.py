@@ -19,6 +19,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.operations.charges import charges as operations
 from billing_admin.queries.charges import unbilled as queries
@@ -76,7 +77,9 @@ ACTIONS: Final[Mapping[str, Action]] = {
 class ConfirmForm(Form):
     """Confirmation of an action; `count` and `amount` are those that the page showed."""
 
-    reason = TextField("Reason", blank_message="Enter a reason. It is shown in the history.", max_length=500)
+    reason = TextField(
+        "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
+    )
     count = HiddenField()
     amount = HiddenField()
 

@@ -21,7 +21,7 @@ from billing_admin.domain.amount_input import AmountInput, parse_amount
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.formatting import format_padded
-from billing_admin.domain.text import check_length, check_reference, check_text
+from billing_admin.domain.text import MAX_LINE_LENGTH, check_length, check_reference, check_text
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -78,7 +78,9 @@ class ParsedField(Field):
     widget: Any = TextInput()
     blank: ClassVar[Any] = None
 
-    def __init__(self, label: str, blank_message: str | None = None, max_length: int = 200, **kwargs: Any) -> None:
+    def __init__(
+        self, label: str, blank_message: str | None = None, max_length: int = MAX_LINE_LENGTH, **kwargs: Any
+    ) -> None:
         super().__init__(label, **kwargs)
         self.blank_message = blank_message
         self.max_length = max_length

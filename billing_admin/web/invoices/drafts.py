@@ -17,7 +17,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.lifecycle import check_editable
-from billing_admin.domain.master_data import MAX_NOTE_LENGTH
+from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
@@ -77,7 +77,7 @@ def edit(id: UUID) -> ResponseReturnValue:
     draft = _load_draft(id)
     form, conflicts = DraftForm(obj=draft), list[FieldConflict]()
     if form.validate_on_submit():
-        fields = {name: form[name].data for name in operations.FIELDS}
+        fields = {name: form[name].data for name in DRAFT_RULES}
         with errors_on(form):
             transaction(operations.change, id, fields, form.version.data, actor(), now())  # type: ignore[arg-type]
             flash("The draft was saved.", "success")

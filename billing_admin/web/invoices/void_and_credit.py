@@ -17,6 +17,7 @@ from billing_admin.domain.credit_notes import Creditable, credit_effect
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import credit_notes, voids
@@ -31,7 +32,6 @@ from billing_admin.web.invoices.invoices import WRITE
 
 pages = page_blueprint("corrections", __name__, "/invoices", write=WRITE)
 
-LONGEST_REASON = 500
 CHARGE_OUTCOMES = {
     "pending": "Pending again — They will go on the customer's next invoice.",
     "billed_again": "Billed again — A draft with the same charges is made for you to review and issue.",
@@ -44,7 +44,7 @@ CREDIT_MODES = {"amount": "An amount with its tax", "lines": "Net amounts of lin
 class VoidForm(Form):
     """The reason for voiding, and the new state of the charges."""
 
-    reason = TextField("Reason", blank_message="Enter a reason for voiding the invoice.", max_length=LONGEST_REASON)
+    reason = TextField("Reason", blank_message="Enter a reason for voiding the invoice.", max_length=MAX_REASON_LENGTH)
     charges = RadioField("Charges after voiding", choices=CHARGE_OUTCOMES, default="pending")
 
 
@@ -76,7 +76,7 @@ class CreditForm(Form):
 
     id = NewIdField()
     reason = TextField(
-        "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=LONGEST_REASON
+        "Reason", blank_message="Enter a reason. It is printed on the credit note.", max_length=MAX_REASON_LENGTH
     )
     way = RadioField("Credit", choices=CREDIT_MODES, default="amount")
     amount = AmountField("Amount with tax")

@@ -8,6 +8,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import default_cut_off
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.master_data import periods as operations
 from billing_admin.queries.master_data import periods as queries
 from billing_admin.queries.master_data.organisation import organisation
@@ -16,8 +17,6 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now, today
 
 pages = page_blueprint("periods", __name__, "/settings/period-lock", write="settings:write")
-
-MAX_REASON_LENGTH = 500
 
 
 class LockForm(Form):

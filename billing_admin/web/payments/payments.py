@@ -17,6 +17,7 @@ from billing_admin.domain.formatting import format_day, format_money
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.payments import PaymentSpec
+from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.payments import payments as operations
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.master_data import customers
@@ -266,9 +267,7 @@ class ReverseForm(Form):
     """Date and reason of a reversal."""
 
     reversed_on = DayField("Reversed on", blank_message="Enter the date of the reversal, such as 2026-11-22.")
-    reason = TextField(
-        "Reason", blank_message="Enter a reason for the reversal.", max_length=operations.MAX_REASON_LENGTH
-    )
+    reason = TextField("Reason", blank_message="Enter a reason for the reversal.", max_length=MAX_REASON_LENGTH)
 
 
 @pages.route("/<uuid:id>/reverse", methods=["GET", "POST"])
@@ -296,9 +295,7 @@ class WriteOffForm(Form):
 
     id = NewIdField()
     amount = AmountField("Amount to write off", blank_message="Enter the balance shown above.")
-    reason = TextField(
-        "Reason", blank_message="Enter a reason for the write-off.", max_length=operations.MAX_REASON_LENGTH
-    )
+    reason = TextField("Reason", blank_message="Enter a reason for the write-off.", max_length=MAX_REASON_LENGTH)
 
 
 @pages.route("/write-off/<uuid:invoice_id>", methods=["GET", "POST"])
