@@ -177,8 +177,8 @@ def _guarded(value: Cell, code: Callable[[Cell], Cell]) -> Cell:
     """Return a text that no spreadsheet takes for a formula; null if it is empty.
 
     A text that looks like a formula gets an apostrophe. `code` returns the code point of a text's first
-    character. The first character after any apostrophes decides, so that an escaped text gets another
-    code_point and `cells.unescape_formula` returns every text unchanged. The first comparison skips most
+    character. The first character after any apostrophes decides, so that an escaped text gets one
+    more and `cells.unescape_formula` returns every text unchanged. The first comparison skips most
     texts, which begin with a letter.
     """
     quote = literal_column("''''", Text)

@@ -21,7 +21,7 @@ def newest_first(query: Q, kind: type[Customer] | type[Service]) -> Q:
 def load_document_parts(query: Q) -> Q:
     """Return the query so that it loads lines, taxes and related documents.
 
-    A page of documents needs a few queries.
+    A page of documents needs only a few queries.
     """
     parts = (
         Invoice.lines,

@@ -40,7 +40,10 @@ _BY_HASH = PreparedQuery(
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """The bearer of a valid token; `fresh` is true while the stored `last_used_at` needs no update."""
+    """The bearer of a valid token.
+
+    `fresh` is true while the stored `last_used_at` needs no update.
+    """
 
     actor: Actor
     fresh: bool

@@ -78,9 +78,9 @@ def open_session(session: Session, token: str) -> OpenSession | None:
 
 
 def is_sign_in_throttled(session: Session, email: str, network: str, now: datetime) -> bool:
-    """Return whether too many sign-ins failed from this network.
+    """Return whether sign-in is refused after too many failures from a network.
 
-    Failures count for the network alone, and for this account from the network.
+    The network has a limit for all accounts, and a lower one for this account.
     """
     of_account = func.count().filter(SignInFailure.email == fold_email(email))
     from_network, on_account = session.execute(

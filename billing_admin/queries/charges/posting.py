@@ -39,7 +39,9 @@ from billing_admin.queries.master_data.organisation import day_of
 
 
 class _ContextRow(NamedTuple):
-    """A row of the lookup, all as text: its kind, then the columns of that kind. Flags are 'yes' or None.
+    """A row of the lookup: its kind, then the columns of that kind.
+
+    All values are texts; flags are 'yes' or None. The columns by kind:
 
     A customer: id, reference, archived_at, currency, its account's currency and billed_through, whether that is locked.
     A service: id, code, archived_at, name, a price's currency and value, whether that includes tax.

@@ -178,8 +178,8 @@ def new() -> ResponseReturnValue:
 def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
     """Return the customer's other payments with this reference.
 
-    The form asks for confirmation if there are some. Empty if the person has confirmed that the payment is
-    not a duplicate.
+    The form asks for confirmation if there are some. The list is empty if the person has confirmed that
+    the payment is not a duplicate.
     """
     if form.anyway.data:
         return []
