@@ -56,7 +56,11 @@ class AmountInput:
         return self.currencies is None or currency in self.currencies
 
     def in_currency(self, currency: str) -> Decimal:
-        """Return the amount; raise Invalid if its sign or code is of another currency."""
+        """Return the amount in a currency.
+
+        Raises:
+            Invalid: Its sign or code is of another currency.
+        """
         if self.may_be(currency):
             return self._number
         if self.currency:
@@ -92,7 +96,11 @@ def parse_amount(value: str) -> AmountInput:
 
 
 def possible_amounts(value: str) -> list[AmountInput]:
-    """Return every reading of a text, two for `1,125`; raise Invalid if there is none."""
+    """Return every reading of a text, such as both of `1,125`.
+
+    Raises:
+        Invalid: The text has no reading.
+    """
     numbers, mark, currencies = _parse(value)
     return [AmountInput(number, mark, currencies) for number in numbers]
 

@@ -44,9 +44,12 @@ assert {*METHODS, "write_off"} <= DEFAULT_ACCOUNTS.keys()  # noqa: S101 - every 
 
 
 def check_account_name(value: str, *field: str | int) -> str:
-    """Return an account name that hledger accepts; raise Invalid otherwise.
+    """Return an account name that hledger accepts.
 
     Words are separated by single spaces, parts by colons.
+
+    Raises:
+        Invalid: hledger does not accept it.
     """
     if len(value) > MAX_ACCOUNT_LENGTH or not _NAME.fullmatch(value):
         message = (

@@ -69,7 +69,11 @@ class PostingContext:
     candidates: list[Candidate] = field(default_factory=list)
 
     def customer_of(self, spec: ChargeSpec) -> CustomerTerms:
-        """Return the customer that a request names. Raises Invalid for an unknown one."""
+        """Return the customer that a request names.
+
+        Raises:
+            Invalid: The customer is unknown.
+        """
         customer = self.customers.get(spec.customer) or self.customers.get(id_key(spec.customer))
         if customer is None:
             raise Invalid("unknown_customer", f"There is no customer “{spec.customer[:80]}”.", "customer")

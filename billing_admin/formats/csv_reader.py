@@ -186,7 +186,11 @@ def open_rows(file: BinaryIO, plan: ImportPlan) -> CsvRows:
 
 
 def read_sample(file: BinaryIO, encoding: str, delimiter: str) -> tuple[tuple[str, ...], list[Record]]:
-    """Return the header and the first rows. Raises Invalid for a file without rows."""
+    """Return the header and the first rows.
+
+    Raises:
+        Invalid: The file has no rows.
+    """
     rows = CsvRows(file, encoding, delimiter)
     first = [record for record, _ in zip(rows, range(SAMPLE_ROWS), strict=False)]
     if not first:

@@ -204,7 +204,11 @@ def _lines(*columns: Figures | None) -> list[Comparison]:
 
 
 def read_meta(content: bytes) -> Meta:
-    """Read a `.meta.json`. Raises Invalid if it is none."""
+    """Return the content of a `.meta.json`.
+
+    Raises:
+        Invalid: The file is not a `.meta.json`.
+    """
     try:
         content_data = json.loads(content)
         json.dumps(

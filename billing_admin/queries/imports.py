@@ -18,7 +18,11 @@ def imports(kind: str = "") -> Select[Import]:
 
 
 def import_by_id(session: Session, id: UUID, lock: bool = False) -> Import:
-    """Return one import as it is now, and lock its row if `lock`. Raises NotFound."""
+    """Return one import as it is now, and lock its row if `lock`.
+
+    Raises:
+        NotFound: No import has this id.
+    """
     row = session.get(Import, id, populate_existing=True, with_for_update=lock or None)
     if row is None:
         raise NotFound("unknown_import", f"There is no import {id}.", "id")

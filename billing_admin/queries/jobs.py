@@ -16,7 +16,11 @@ def jobs(state: str = "") -> Select[Job]:
 
 
 def job(session: Session, id: UUID, lock: bool = False) -> Job:
-    """Return one job as it is now, and lock its row if `lock`. Raises NotFound."""
+    """Return one job as it is now, and lock its row if `lock`.
+
+    Raises:
+        NotFound: No job has this id.
+    """
     job = session.get(Job, id, populate_existing=True, with_for_update=lock or None)
     if job is None:
         raise NotFound("unknown_job", f"There is no job {id}.", "id")

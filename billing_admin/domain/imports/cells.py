@@ -1,4 +1,7 @@
-"""Cells of imported files, read by the chosen formats. A blank cell is None."""
+"""Cells of imported files, read by the chosen formats.
+
+A blank cell is None.
+"""
 
 import json
 import re

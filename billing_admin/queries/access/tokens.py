@@ -81,7 +81,11 @@ def tokens(session: Session) -> list[ApiToken]:
 
 
 def token(session: Session, id: UUID) -> ApiToken:
-    """Return one token with its owner. Raises NotFound."""
+    """Return one token with its owner.
+
+    Raises:
+        NotFound: No token has this id.
+    """
     token = session.get(ApiToken, id)
     if token is None:
         raise NotFound("unknown_token", f"There is no token {id}.", "id")

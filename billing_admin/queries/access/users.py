@@ -47,7 +47,11 @@ def people(session: Session) -> Sequence[User]:
 
 
 def user(session: Session, id: UUID) -> User:
-    """Return one person. Raises NotFound."""
+    """Return one person.
+
+    Raises:
+        NotFound: No person has this id.
+    """
     user = session.get(User, id)
     if user is None:
         raise NotFound("unknown_user", f"There is no user {id}.", "id")

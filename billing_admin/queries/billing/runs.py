@@ -37,7 +37,11 @@ def runs() -> Select[BillingRun]:
 
 
 def run_report(session: Session, run_id: UUID) -> RunReport:
-    """Return a run with its counts. Raises NotFound."""
+    """Return a run with its counts.
+
+    Raises:
+        NotFound: No run has this id.
+    """
     run = session.get(BillingRun, run_id, populate_existing=True)
     if run is None:
         raise NotFound("unknown_billing_run", f"There is no billing run {run_id}.", "id")

@@ -96,7 +96,11 @@ _VIEW = _VIEWS.where(Charge.id == bindparam("id"))
 
 
 def charge(session: Session, id: UUID) -> Record:
-    """Return one charge with its names. Raises NotFound."""
+    """Return one charge with its names.
+
+    Raises:
+        NotFound: No charge has this id.
+    """
     row = session.execute(_VIEW, {"id": id}).one_or_none()
     if row is None:
         raise NotFound("unknown_charge", f"There is no charge {id}.", "id")

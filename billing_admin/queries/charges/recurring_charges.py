@@ -88,7 +88,11 @@ _VIEWS: Select[Any] = (
 
 
 def recurring_charge(session: Session, id: UUID) -> Record:
-    """Return one recurring charge with its names. Raises NotFound."""
+    """Return one recurring charge with its names.
+
+    Raises:
+        NotFound: No recurring charge has this id.
+    """
     row = session.execute(_VIEWS.where(RecurringCharge.id == id)).one_or_none()
     if row is None:
         raise NotFound("unknown_recurring_charge", f"There is no recurring charge {id}.", "id")

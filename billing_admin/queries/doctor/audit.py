@@ -18,7 +18,10 @@ CHECKS = (CHAIN,)
 
 
 def find_violations(session: Session) -> Iterator[tuple[str, Finding]]:
-    """Yield each violation with the name of its check. Events may be unsealed."""
+    """Yield each violation with the name of its check.
+
+    Events may be unsealed.
+    """
     query = (
         select(AuditSeal.sequence, AuditSeal.event_id.label("sealed_id"), AuditSeal.hash, *COLUMNS_AS_TEXT)
         .outerjoin(AuditEvent, AuditEvent.id == AuditSeal.event_id)

@@ -158,7 +158,11 @@ class SeriesFilter:
 
 
 def series(session: Session, filters: SeriesFilter) -> Series:
-    """Return one series. Raises NotFound."""
+    """Return one series.
+
+    Raises:
+        NotFound: The year has no such series.
+    """
     key = filters.kind, filters.year, filters.part or 1
     for series in all_series(session):
         if (series.kind, series.year, series.part) == key:

@@ -17,7 +17,11 @@ from billing_admin.models.base import ByteOrderedText
 
 
 def customer(session: Session, name: str) -> Customer:
-    """Return one customer by id or reference. Raises NotFound."""
+    """Return one customer by id or reference.
+
+    Raises:
+        NotFound: No customer has this id or reference.
+    """
     customer = session.scalar(select(Customer).where(has_id_or_name(Customer.id, Customer.reference, name)))
     if customer is None:
         raise NotFound("unknown_customer", f"There is no customer “{name[:80]}”.", "customer")

@@ -37,7 +37,11 @@ def tax_rates(session: Session) -> list[TaxRate]:
 
 
 def tax_rate(session: Session, id: UUID) -> TaxRate:
-    """Return one tax rate by id. Raises NotFound."""
+    """Return one tax rate by id.
+
+    Raises:
+        NotFound: No tax rate has this id.
+    """
     rate = session.get(TaxRate, id)
     if rate is None:
         raise NotFound("unknown_tax_rate", f"There is no tax rate {id}.", "id")

@@ -15,7 +15,11 @@ from billing_admin.models.charge import is_unbilled
 
 
 def service(session: Session, name: str) -> Service:
-    """Return one service by id or code. Raises NotFound."""
+    """Return one service by id or code.
+
+    Raises:
+        NotFound: No service has this id or code.
+    """
     service = session.scalar(select(Service).where(has_id_or_name(Service.id, Service.code, name)))
     if service is None:
         raise NotFound("unknown_service", f"There is no service “{name[:80]}”.", "service")
@@ -24,7 +28,10 @@ def service(session: Session, name: str) -> Service:
 
 @dataclass(frozen=True, slots=True)
 class ServiceFilter:
-    """A filter for services. `q` is a part of code or name, folded."""
+    """A filter for services.
+
+    `q` is a part of code or name, folded.
+    """
 
     q: str = ""
     archived: bool | None = False

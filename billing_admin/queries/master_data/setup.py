@@ -11,7 +11,10 @@ from billing_admin.queries.master_data.organisation import organisation
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The objects that exist. `organisation` is true once its settings were saved."""
+    """The objects that exist.
+
+    `organisation` is true once its settings were saved.
+    """
 
     organisation: bool
     service: bool

@@ -1,4 +1,7 @@
-"""Payments, allocations and open invoices. Money is in minor units."""
+"""Payments, allocations and open invoices.
+
+Money is in minor units.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,10 +42,11 @@ def open_invoices(session: Session, customer_id: UUID, currency: str, also: Sequ
 
 @dataclass(frozen=True, slots=True)
 class PaymentFilter:
-    """A filter for payments. `from_` and `to` are the days of receipt, both included.
+    """A filter for payments.
 
-    `status` is recorded, reversed, or unallocated: recorded and not allocated in full. `q` is a part of
-    the payment's reference, or of the customer's name or reference.
+    `from_` and `to` are the days of receipt, both included. `status` is recorded, reversed, or
+    unallocated: recorded and not allocated in full. `q` is a part of the payment's reference, or of the
+    customer's name or reference.
     """
 
     q: str = ""
@@ -62,7 +66,11 @@ def _state(state: str) -> ColumnElement[bool]:
 
 
 def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[bool]]:
-    """Return the filter as SQL conditions. Raises NotFound for an unknown customer."""
+    """Return the filter as SQL conditions.
+
+    Raises:
+        NotFound: The customer is unknown.
+    """
     f = filters
     candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (f.q, lambda: _search(f.q)),
@@ -105,7 +113,11 @@ _VIEW = _VIEWS.where(Payment.id == bindparam("id"))
 
 
 def payment(session: Session, id: UUID) -> Record:
-    """Return one payment with names of its customer. Raises NotFound."""
+    """Return one payment with names of its customer.
+
+    Raises:
+        NotFound: No payment has this id.
+    """
     row = session.execute(_VIEW, {"id": id}).one_or_none()
     if row is None:
         raise NotFound("unknown_payment", f"There is no payment {id}.", "id")

@@ -75,7 +75,11 @@ def count_deliveries_by_state(session: Session, endpoint_id: UUID) -> dict[str, 
 
 
 def delivery(session: Session, id: UUID, lock: bool = False) -> WebhookDelivery:
-    """Return one delivery as it is now, and lock its row if `lock`. Raises NotFound."""
+    """Return one delivery as it is now, and lock its row if `lock`.
+
+    Raises:
+        NotFound: No delivery has this id.
+    """
     delivery = session.get(WebhookDelivery, id, populate_existing=True, with_for_update=lock or None)
     if delivery is None:
         raise NotFound("unknown_delivery", f"There is no delivery {id}.", "id")

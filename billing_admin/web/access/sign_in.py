@@ -37,7 +37,11 @@ class AccountEmailField(TextField):
     """The e-mail address of an account, in the spelling typed."""
 
     def parse(self, typed: str) -> str:
-        """Return the text typed. Refuse it if its folded form is too long for an address."""
+        """Return the typed text.
+
+        Raises:
+            Invalid: Its folded form is too long for an address.
+        """
         fold_email(super().parse(typed))
         return typed
 

@@ -259,7 +259,10 @@ def show(id: UUID) -> ResponseReturnValue:
 
 @pages.post("/<uuid:id>/continue")
 def resume(id: UUID) -> ResponseReturnValue:
-    """Continue a run that stopped. A finished run does not change."""
+    """Continue a run that stopped.
+
+    A finished run does not change.
+    """
     transaction(
         operations.start_in_background, _spec_from_run(queries.run_report(db.session(), id).run), actor(), now()
     )

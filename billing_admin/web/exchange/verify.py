@@ -50,7 +50,10 @@ class VerifyForm(Form):
 @pages.route("", methods=["GET", "POST"])
 @body_limit(UPLOAD)
 def verify() -> ResponseReturnValue:
-    """Ask for the file, then show the comparison. Nothing is stored."""
+    """Ask for the file, then show the comparison.
+
+    Nothing is stored.
+    """
     form, meta = VerifyForm(), None
     if request.method == "POST" and form.validate():
         try:

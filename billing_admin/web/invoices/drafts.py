@@ -161,7 +161,11 @@ def issue() -> ResponseReturnValue:
 def _issue_as_shown(
     session: Session, filters: queries.InvoiceFilter, shown: str, issue_date: date, actor: Actor, now: datetime
 ) -> int:
-    """Issue the drafts that were shown. Raises Conflict if they changed since."""
+    """Issue the drafts that were shown.
+
+    Raises:
+        Conflict: They have changed since.
+    """
     drafts = queries.draft_selection(session, filters)
     if drafts.digest != shown:
         raise Conflict("drafts_changed", "The drafts have changed since you saw them. Check the new totals below.")

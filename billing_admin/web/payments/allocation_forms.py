@@ -38,7 +38,10 @@ _FIELD_PREFIX, _HEX_ID = "part_", re.compile("[0-9a-f]{32}")
 
 
 class PaymentForm(Form):
-    """A payment received. `add_allocation_fields` adds one amount per open invoice."""
+    """A payment received.
+
+    `add_allocation_fields` adds one amount per open invoice.
+    """
 
     id = NewIdField()
     amount = AmountField("Amount received", blank_message="Enter the amount, such as 1,234.50.")

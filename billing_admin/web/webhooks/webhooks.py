@@ -94,7 +94,10 @@ def index() -> ResponseReturnValue:
 
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    """Add an endpoint and show its secret. A repeated request adds no second endpoint."""
+    """Add an endpoint and show its secret.
+
+    A repeated request adds no second endpoint.
+    """
     form = NewEndpointForm()
     if form.validate_on_submit():
         key, allowed = _settings().secret_key, address_rules(_settings())
