@@ -21,7 +21,8 @@ def init_logs() -> None:
     """Configure structlog, and route the standard library's loggers through it."""
     structlog.configure(
         processors=[*_SHARED_PROCESSORS, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Standard error of the moment, since a server or a test may replace it after the set-up.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     root = logging.getLogger()
     if not any(isinstance(handler, _StandardError) for handler in root.handlers):

@@ -1,5 +1,6 @@
 """The log: loggers of the standard library write the same JSON lines as structlog's."""
 
+import io
 import json
 import logging
 
@@ -30,3 +31,17 @@ def test_a_traceback_shows_no_local_variables(capsys: pytest.CaptureFixture[str]
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
     assert "JSONDecodeError" in line["exception"]
     assert secret not in line["exception"]
+
+
+def test_lines_go_to_the_standard_error_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test, or a server, may replace and close the stream that was there at the set-up."""
+    closed = io.StringIO()
+    monkeypatch.setattr("sys.stderr", closed)
+    init_logs()
+    logger = structlog.get_logger()
+    closed.close()
+    current = io.StringIO()
+    monkeypatch.setattr("sys.stderr", current)
+    logger.warning("queue_slow")
+    logging.getLogger("huey").warning("slow")
+    assert len(current.getvalue().splitlines()) == 2
