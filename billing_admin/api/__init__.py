@@ -1,4 +1,7 @@
-"""The JSON API for scripts: `frame` holds the shared parts, `routes` one module for each subject."""
+"""The JSON API for scripts.
+
+`frame` holds the shared parts, `routes` one module for each subject.
+"""
 
 import json
 from importlib import import_module

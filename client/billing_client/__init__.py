@@ -1,4 +1,7 @@
-"""The Python client of billing-admin: posts charges exactly once and reads invoices."""
+"""The Python client of billing-admin.
+
+It posts charges exactly once and reads invoices.
+"""
 
 from billing_client.answers import (
     AuditEvent,

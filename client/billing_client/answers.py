@@ -1,8 +1,9 @@
-"""Objects that the client returns: frozen dataclasses with Decimal, date, datetime and UUID values.
+"""Objects that the client returns, as frozen dataclasses with typed values.
 
-A status or kind is text, because later servers may add values. `etag` is the version that `update` changes; it is None in lists.
-`replayed` is true if the call repeated an earlier one and returned the original. `values.from_content` reads the types of the
-fields at run time, so that they are written as Optional, without `|`.
+Amounts are Decimal, days date, moments datetime and ids UUID. A status or kind is text, because later servers may add
+values. `etag` is the version that `update` changes; it is None in lists. `replayed` is true if the call repeated an
+earlier one and returned the original. `values.from_content` reads the types of the fields at run time, so that they are
+written as Optional, without `|`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,10 @@ class Health:
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge. `possible_duplicate_of` holds the ids of similar charges, usually none."""
+    """A charge, with its amount and its status.
+
+    `possible_duplicate_of` holds the ids of similar charges, usually none.
+    """
 
     id: UUID
     customer: str
@@ -58,7 +62,7 @@ class PostedBatch:
 
 @dataclass(frozen=True)
 class Totals:
-    """The result of posting charges: how many are new, repeated, and likely duplicates."""
+    """The numbers of new charges, repeated charges and likely duplicates of a call."""
 
     created: int = 0
     replayed: int = 0
@@ -161,7 +165,7 @@ class TaxRateChange:
 
 @dataclass(frozen=True)
 class TaxRate:
-    """A tax rate: a category code and a percentage, valid until the first of its changes."""
+    """A tax rate: a category code, and a percentage until the first of its changes."""
 
     id: UUID
     code: str
@@ -276,7 +280,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class LineStep:
-    """The calculation of a line: the exact sum of its charges, rounded once, and its net amount."""
+    """The calculation of a line: exact sum of its charges, rounded sum, net amount.
+
+    The exact sum is rounded once.
+    """
 
     id: UUID
     position: int
@@ -549,7 +556,7 @@ class PeriodLock:
 
 @dataclass(frozen=True)
 class FileTotals:
-    """The control totals of a file: rows, sums by currency, and the SHA-256 of its bytes."""
+    """The control totals of a file: rows, sums by currency, SHA-256 of its bytes."""
 
     rows: int
     sums: dict[str, Decimal]

@@ -206,7 +206,10 @@ class _RunNeeds(TypedDict):
 
 
 class RunScope(_RunNeeds, total=False):
-    """The charges to bill: incurred on or before `through`, of these customers, in this currency."""
+    """The charges to bill: by last day, customers and currency.
+
+    They were incurred on or before `through`.
+    """
 
     customers: Sequence[str]
     currency: str

@@ -1,4 +1,7 @@
-"""The calls of the API, and whether each may be repeated when its outcome is unknown."""
+"""The calls of the API, and whether each may be repeated safely.
+
+A call whose outcome is unknown is repeated only if that is safe.
+"""
 
 from __future__ import annotations
 

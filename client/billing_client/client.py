@@ -1,4 +1,4 @@
-"""The client: the connection to one server, with an attribute for each kind of object."""
+"""The client: a connection to one server, with an attribute for each resource."""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ SHOWN_ERRORS = 5  # in the text of an exception; `errors` holds all
 
 @dataclass(frozen=True)
 class FieldError:
-    """An error of one field: its location (a JSON pointer), a stable code, and a message that says how to fix it."""
+    """An error of one field: its location, a stable code, and a message.
+
+    The location is a JSON pointer. The message says how to fix the error.
+    """
 
     pointer: str
     code: str
@@ -41,9 +44,10 @@ class FieldError:
 
 @dataclass(frozen=True)
 class FailedBatch:
-    """A batch that `create_many` could not post: the index of its first charge, and its charges with their ids.
+    """A batch that `create_many` could not post, with the ids of its charges.
 
-    `posted` holds the totals of the batches before. If the server refused the batch, none of its charges is posted.
+    `first` is the index of its first charge in the call. `posted` holds the totals of the batches before. If the server
+    refused the batch, none of its charges is posted.
     """
 
     first: int
@@ -87,7 +91,7 @@ class BillingError(Exception):
         self.differs = differs
 
     def __str__(self) -> str:
-        """Return the message, the status, code and request id, and the first errors by field."""
+        """Return the message, status, code, request id, and the first errors by field."""
         facts = [str(self.status or ""), self.code, f"request {self.request_id}" if self.request_id else ""]
         context = ", ".join(filter(None, facts))
         lines = [f"{self.detail} [{context}]" if context else self.detail]
@@ -122,7 +126,7 @@ class CertificateRefused(ConnectionFailed):
 
 
 class UnexpectedAnswer(BillingError):
-    """The response is not from this API, or from a version that this client does not support."""
+    """The response is not from this API, or from a version that is not supported."""
 
 
 class Refused(BillingError):

@@ -15,7 +15,7 @@ NAMESPACE = UUID("1eee8536-7a49-44eb-ab74-a88da8f9af98")  # never change it: all
 
 
 def charge_id(*parts: Part) -> UUID:
-    """Return the id of the charge for one of your events: the same parts always give the same id.
+    """Return the id of the charge for an event: equal parts always give one id.
 
     Pass the parts that make the event unique, for example `charge_id("meter-7", date(2026, 11, 22), 4711)`. A script that stopped
     and runs again then posts the same id, and the server returns the stored charge. Parts are compared as text: 7 and "7" are
@@ -30,7 +30,10 @@ def charge_id(*parts: Part) -> UUID:
 
 
 def new_id() -> UUID:
-    """Return a new id that sorts by time (UUIDv7, RFC 9562), which keeps the server's index compact."""
+    """Return a new id that sorts by time: a UUIDv7 of RFC 9562.
+
+    Ids in order keep the server's index compact.
+    """
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 7 << 76  # the version

@@ -1,4 +1,7 @@
-"""Calls over HTTP, repeated while that is safe, may succeed, and is within the deadline."""
+"""Calls over HTTP, repeated while that is safe and within the deadline.
+
+A call is not repeated after an error that would only occur again.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ class Reply:
 
 
 class RetryTimer:
-    """The time that is left for a call with all its attempts, and the pauses between them."""
+    """The time left for all attempts of a call, and the pauses between them."""
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
@@ -127,9 +130,10 @@ class Transport:
         return self._send_with_retries(request, _reply)
 
     def download(self, request: Request, path: Path) -> Download:
-        """Send a call and write its response to a file, which appears only when it is complete.
+        """Send a call and write its response to a file.
 
-        The deadline applies until the first byte. After that, only `read_timeout` applies.
+        The file appears only when it is complete. The deadline applies until the first byte. After that, only
+        `read_timeout` applies.
         """
         return self._send_with_retries(request, lambda response, _: _into_file(response, path))
 

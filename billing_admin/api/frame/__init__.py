@@ -1,1 +1,4 @@
-"""The parts that all API routes share: routing, value types, authentication, errors and the OpenAPI document."""
+"""The parts that all API routes share.
+
+They are routing, value types, authentication, errors and the OpenAPI document.
+"""

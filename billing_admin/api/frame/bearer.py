@@ -1,4 +1,7 @@
-"""Authentication of API requests by bearer token; cookies and query parameters are never read."""
+"""Authentication of API requests by bearer token.
+
+Cookies and query parameters are never read.
+"""
 
 from flask import Response, current_app, request
 
@@ -29,7 +32,10 @@ def _secret() -> str | None:
 
 
 def record_use_later(bearer: Bearer, response: Response) -> None:
-    """Store when the token was used, once the response is sent. A failure to store it is only logged."""
+    """Store when the token was used, once the response is sent.
+
+    A failure to store it is only logged.
+    """
     token_id = bearer.actor.id
     if bearer.fresh or token_id is None:
         return

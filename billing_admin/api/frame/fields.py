@@ -51,7 +51,7 @@ def _with_error(code: str, message: str, schema: CoreSchema) -> Callable[[Any, A
 
 
 def _value_type(code: str, message: str, schema: CoreSchema, **json_schema: object) -> tuple[Any, Any]:
-    """Return the annotations of a type that reports every refused value with one code and message."""
+    """Return the annotations of a type that refuses values with one code and message."""
     return GetPydanticSchema(_with_error(code, message, schema)), WithJsonSchema(json_schema)
 
 
@@ -124,7 +124,10 @@ Exact = Annotated[
 
 
 def one_line(longest: int = MAX_LINE_LENGTH, *, named: bool = False) -> WithJsonSchema:
-    """Document the rule of `domain.text` for one line of text; if `named`, it is more than spaces."""
+    """Document the rule of `domain.text` for one line of text.
+
+    If `named`, the text is more than spaces.
+    """
     pattern = rf"^{_IN_LINE}*[^{_CONTROLS}\s]{_IN_LINE}*$" if named else f"^{_IN_LINE}*$"
     return WithJsonSchema({"type": "string", "pattern": pattern, "minLength": int(named), "maxLength": longest})
 
@@ -181,12 +184,15 @@ def _without_null_defaults(schema: dict[str, Any]) -> None:
 
 
 class Body(BaseModel):
-    """A request body. Unknown fields and other types are refused; `model_fields_set` holds the fields that were sent."""
+    """A request body, which refuses unknown fields and values of other types.
+
+    `model_fields_set` holds the fields that were sent.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_without_null_defaults)
 
     def provided(self, *excluded: str) -> dict[str, Any]:
-        """Return the values of the fields that the caller sent, except those in `excluded`."""
+        """Return the values of the fields that were sent, except those in `excluded`."""
         return {name: getattr(self, name) for name in self.model_fields_set.difference(excluded)}
 
 
@@ -213,7 +219,10 @@ _CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "The 
 
 
 def _decode_cursor(cursor: str) -> str:
-    """Return the position that a cursor holds: a timestamp and an id, by which every list is ordered."""
+    """Return the position that a cursor holds: the timestamp and id of a row.
+
+    Every list is ordered by these.
+    """
     position = ""
     if len(cursor) <= _MAX_CURSOR_LENGTH:
         with suppress(ValueError):

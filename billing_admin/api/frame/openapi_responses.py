@@ -1,4 +1,7 @@
-"""The responses in the OpenAPI document: content, headers and examples of success, and the problems of errors."""
+"""The responses in the OpenAPI document, of success and of errors.
+
+A success has its content, headers and an example; an error has its problems.
+"""
 
 import json
 from collections.abc import Mapping
@@ -112,7 +115,7 @@ def _recorded() -> JsonObject:
 
 
 def recorded_example(route: Route) -> Example:
-    """Return the recorded example of a route, empty if the route is newer than the recording."""
+    """Return the recorded example of a route, empty if there is no recording yet."""
     return Example(**_recorded()["routes"].get(route.name, {}))
 
 

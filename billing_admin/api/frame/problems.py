@@ -52,7 +52,7 @@ _HTTP_DETAILS = {
 
 
 def error_response(error: Exception) -> Response:
-    """Return the problem document for any error; only an error that is a bug becomes a 500."""
+    """Return the problem document for an error; only a bug becomes a 500."""
     if isinstance(error, DomainError):
         return _domain_response(error)
     if reason := explain_unavailable(error):
@@ -143,7 +143,10 @@ def combine_problems(problems: Sequence[Problem]) -> Invalid:
 
 
 def validation_problems(error: ValidationError, *location: str | int) -> list[Problem]:
-    """Return pydantic's errors as problems; `location` is that of the validated part in the body."""
+    """Return pydantic's errors as problems.
+
+    `location` is that of the validated part in the body.
+    """
     return [_validation_problem(item, location) for item in error.errors(include_url=False)]
 
 

@@ -56,7 +56,10 @@ class RateLimiter:
         )
 
     def count(self, limit: RateLimitItem, kind: str, *identifiers: str) -> None:
-        """Count a request of a token or address. Raises TooManyRequests above the limit, without counting."""
+        """Count a request of a token or address.
+
+        Raises TooManyRequests above the limit, without counting.
+        """
         if time.monotonic() < self._unavailable_until:
             return
         try:
@@ -97,7 +100,10 @@ def count_token(actor: Actor) -> None:
 
 
 def count_address(purpose: str) -> None:
-    """Count a request without a valid token by its network and purpose. Raises TooManyRequests."""
+    """Count a request without a valid token, by its network and purpose.
+
+    Raises TooManyRequests.
+    """
     limiter = _rate_limiter()
     limiter.count(limiter.per_address, "address", attempt_network(request.remote_addr or ""), purpose)
 

@@ -1,4 +1,6 @@
-"""Registration of API routes: each route declares its scope, its strict reader and its part of the OpenAPI document.
+"""Registration of API routes, each with its scope, reader and documentation.
+
+The reader is strict. The documentation is the route's part of the OpenAPI document.
 
 A view receives by name the parts of its path, `body` and `query`. A view that changes data also receives `actor`.
 """
@@ -128,7 +130,10 @@ def _endpoint(route: Route) -> Callable[..., Response]:
 
 
 def _authenticate() -> Bearer:
-    """Return the bearer of the token. Count a request without a valid token by its address."""
+    """Return the bearer of the token.
+
+    A request without a valid token is counted by its address.
+    """
     try:
         return bearer.authenticate()
     except NotAuthenticated:
@@ -137,7 +142,10 @@ def _authenticate() -> Bearer:
 
 
 def _arguments(route: Route) -> dict[str, Any]:
-    """Return the query and the body as a view's arguments. Raises Invalid, NotJson and UnsupportedMediaType."""
+    """Return the query and the body as a view's arguments.
+
+    Raises Invalid, NotJson and UnsupportedMediaType.
+    """
     query = _read_query(route.query)
     arguments: dict[str, Any] = {} if route.query is Parameters else {"query": query}
     if route.body is not None:
@@ -178,7 +186,7 @@ def _read_body(content: bytes, model: type[Body], optional: bool) -> Body:
 
 
 def created_reply(content: BaseModel, is_new: bool, **headers: str) -> Reply:
-    """Return the reply with a new object (201), or with the original of a repeated request (200)."""
+    """Return a new object with 201, or the original of a repeated request with 200."""
     return Reply(content, 201, headers) if is_new else Reply(content, 200, headers | REPLAYED)
 
 

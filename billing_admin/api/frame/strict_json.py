@@ -40,7 +40,9 @@ class _Constant(str):
 
 
 def read_json(body: bytes) -> Any:
-    """Return the content of a JSON text in UTF-8: whole numbers as int, other numbers as exact Decimal.
+    """Return the content of a JSON text in UTF-8.
+
+    Whole numbers are int, other numbers exact Decimal.
 
     Raises NotJson if the body is not JSON. Raises Invalid with the location of repeated keys, objects of more than `MAX_KEYS`
     keys, NUL characters and lone surrogates.
@@ -71,7 +73,10 @@ def _read(text: str) -> Any:
 
 
 def _problems(content: Any) -> Iterator[Problem]:
-    """Yield the problems of all values. An explicit stack replaces recursion, as the content may be nested deeply."""
+    """Yield the problems of all values.
+
+    An explicit stack replaces recursion, as the content may be nested deeply.
+    """
     stack: list[Iterator[tuple[FieldPath, Any]]] = [iter([((), content)])]
     while stack:
         for location, value in stack[-1]:
@@ -109,7 +114,10 @@ def _key_problems(location: FieldPath, value: dict[str, Any]) -> Iterator[Proble
 
 
 def _integer(digits: str) -> int | Decimal:
-    """Keep −0 and numbers of more than 19 characters as Decimal: the domain refuses them with a message of its own."""
+    """Return an int, or a Decimal for −0 and numbers of more than 19 characters.
+
+    The domain refuses these with a message of its own.
+    """
     return int(digits) if len(digits) <= _MAX_INT_LENGTH and digits != "-0" else Decimal(digits)
 
 

@@ -1,4 +1,7 @@
-"""Optimistic locking: `ETag` names the version of a response, `If-Match` the version that a change applies to."""
+"""Optimistic locking with the headers `ETag` and `If-Match`.
+
+`ETag` names the version of a response, `If-Match` the version that a change applies to.
+"""
 
 from flask import request
 
@@ -15,7 +18,9 @@ def etag(version: int) -> str:
 
 
 def check_if_match(version: int) -> None:
-    """Check that `If-Match` names this version. Raises VersionNeeded without the header, and Stale for another version.
+    """Check that `If-Match` names this version.
+
+    Raises VersionNeeded without the header, and Stale for another version.
 
     Weak tags are accepted, because proxies that compress responses weaken every tag.
     """

@@ -37,10 +37,10 @@ class BillingRuns(Resource):
         return self.ask(Preview, calls.RUN_PREVIEW, body={**scope, "dry_run": True})
 
     def wait(self, run: Key, *, seconds: float = 3600.0, every: float = 5.0) -> BillingRun:
-        """Poll the run until it is over, with growing pauses of at most `every` seconds, and return it.
+        """Poll the run until it is over, and return it.
 
-        Raises RunFailed if it fails, and WaitExpired after `seconds`. To continue a run that stopped, create it again with the
-        same id.
+        The pauses grow to at most `every` seconds. Raises RunFailed if it fails, and WaitExpired after `seconds`. To
+        continue a run that stopped, create it again with the same id.
         """
         end, pause = monotonic() + seconds, min(FIRST_PAUSE, every)
         while True:
@@ -59,7 +59,7 @@ class BillingRuns(Resource):
         return self.each(BillingRun, calls.RUN_LIST)
 
     def get(self, id: Key) -> BillingRun:
-        """Return one billing run: its progress, totals, and the charges left out with reasons."""
+        """Return one billing run: progress, totals, and reasons for charges left out."""
         return self.ask(BillingRun, calls.RUN_GET, id)
 
 

@@ -1,4 +1,4 @@
-"""Charges: posted singly or in batches, listed, held, released, cancelled, corrected and exported."""
+"""Charges: post, list, hold, release, cancel, correct, keep and export them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ class Charges(Resource):
         on_batch: Callable[[PostedBatch], None] | None = None,
         on_refused: Callable[[Refused], None] | None = None,
     ) -> Totals:
-        """Post any number of charges in batches, each stored as a whole or not at all, and return the totals.
+        """Post any number of charges in batches, and return the totals.
 
-        `charges` is read on demand, one batch at a time. A charge without an id gets one before the first attempt of its batch.
-        If you set all ids (`charge_id`), you can repeat the whole call at any time. The first error stops the call, and its
-        `batch` holds the charges that were not posted. With `on_refused`, a batch that the server refuses (Invalid, Conflict)
-        is passed to that function, and the call continues with the next batch.
+        Each batch is stored as a whole or not at all. `charges` is read on demand, one batch at a time. A charge
+        without an id gets one before the first attempt of its batch. If you set all ids (`charge_id`), you can repeat
+        the whole call at any time. The first error stops the call, and its `batch` holds the charges that were not
+        posted. With `on_refused`, a batch that the server refuses (Invalid, Conflict) is passed to that function, and
+        the call continues with the next batch.
         """
         if not 1 <= batch_size <= MAX_BATCH_SIZE:
             raise ValueError(f"Set batch_size to a number from 1 to {MAX_BATCH_SIZE:,}, not {batch_size}.")

@@ -1,4 +1,4 @@
-"""Invoices and credit notes: listed, changed, issued, voided, credited, written off and exported."""
+"""Invoices and credit notes: list, change, issue, void, credit and export them."""
 
 from __future__ import annotations
 

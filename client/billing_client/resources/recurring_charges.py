@@ -1,4 +1,4 @@
-"""Recurring charges: added, listed, paused, resumed, ended, and changed from a day on."""
+"""Recurring charges: add, list, pause, resume, end, and change them from a day."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ class RecurringCharges(Resource):
         return self.ask(RecurringCharge, calls.RECURRING_END, id, body={"ends_on": ends_on, "reason": reason})
 
     def change(self, recurring: Key, from_: Day, **changes: Unpack[RecurringChanges]) -> RecurringCharge:
-        """End it on the day before the change, and return the recurring charge that replaces it."""
+        """End it on the day before the change, and return its replacement."""
         return self.ask(RecurringCharge, calls.RECURRING_CHANGE, recurring, body={"from": from_, **changes})
