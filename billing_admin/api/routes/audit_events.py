@@ -28,7 +28,10 @@ class ObjectOut(ResponseModel):
 
 
 class AuditEventOut(ResponseModel):
-    """A record of one act. `details` holds the values before and after a change, or the values of a new object."""
+    """A record of one act.
+
+    `details` holds the values before and after a change, or the values of a new object.
+    """
 
     id: UUID
     at: datetime
@@ -40,7 +43,10 @@ class AuditEventOut(ResponseModel):
 
 
 class AuditFilters(Parameters):
-    """Filters of audit events. `actor` is a name or ID. `from` and `to` are days of the organisation, both included."""
+    """Filters of audit events.
+
+    `actor` is a name or id. `from` and `to` are days of the organisation, both included.
+    """
 
     object: Key | None = None
     actor: str = ""

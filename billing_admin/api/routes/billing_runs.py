@@ -39,7 +39,10 @@ MAX_CUSTOMERS = 10_000
 
 
 class RunIn(Body):
-    """The charges to bill. `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since."""
+    """The charges to bill, and how.
+
+    `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since.
+    """
 
     id: Key = OMITTED
     through: Day
@@ -156,7 +159,10 @@ def _out(report: RunReport) -> RunOut:
 
 @route("POST", "/billing-runs", scope="billing:write", body=RunIn, response=RunOut, statuses=(201, 200, 202))
 def post_billing_run(actor: Actor, body: RunIn) -> Reply:
-    """Run billing for the pending charges up to a day. With `dry_run`, return a preview and store nothing."""
+    """Run billing for the pending charges up to a day.
+
+    With `dry_run`, return a preview and store nothing.
+    """
     if body.dry_run:
         return Reply(_preview(db.session(), body.spec(), now()))
     at = now()
@@ -167,7 +173,10 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
 
 
 def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
-    """Start the run in a worker and reply with 202 and its URL, or with 200 and the run if it is already over."""
+    """Start the run in a worker, and return its URL with 202.
+
+    If the run is already over, return it with 200.
+    """
     run_id, is_new = transaction(operations.start_in_background, spec, actor, at)
     wake_worker()
     report = _report(run_id)
@@ -209,5 +218,5 @@ def list_billing_runs(query: Paging) -> Reply:
 
 @route("GET", "/billing-runs/{id}", scope="read", response=RunOut)
 def get_billing_run(id: str) -> Reply:
-    """Read one billing run: its progress, totals, and the charges left out with reasons."""
+    """Read one billing run: progress, totals, and reasons for charges left out."""
     return Reply(_out(run_report(db.session(), parse_id(id))))

@@ -36,7 +36,10 @@ from billing_admin.queries.master_data.services import ServiceFilter, service, s
 
 
 class ServiceChanges(Body):
-    """Changes to a service. `prices` replaces all prices; `prices_include_tax` lists all currencies whose price includes tax."""
+    """Changes to a service.
+
+    `prices` replaces all prices; `prices_include_tax` lists all currencies whose price includes tax.
+    """
 
     code: Name = OMITTED
     name: Name = OMITTED
@@ -50,7 +53,10 @@ class ServiceChanges(Body):
 
 
 class ServiceIn(Body):
-    """A new service. `name` defaults to the code, `tax_rate` (a code) to the organisation's default tax rate."""
+    """A new service.
+
+    `name` defaults to the code, `tax_rate` (a code) to the organisation's default tax rate.
+    """
 
     id: Key = OMITTED
     code: Name
@@ -98,9 +104,10 @@ class TaxRateChangeOut(ResponseModel):
 
 
 class TaxRateOut(ResponseModel):
-    """A tax rate: a category code of EN 16931 and a percentage, valid until the first of its changes.
+    """A tax rate: a category code of EN 16931 and a percentage.
 
-    `note` is the reason that invoices show if no tax is charged.
+    The percentage is valid until the first of its changes. `note` is the reason that invoices show if no tax is
+    charged.
     """
 
     id: UUID

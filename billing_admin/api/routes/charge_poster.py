@@ -59,9 +59,10 @@ def init_charge_poster(app: Flask) -> None:
 def post_group(
     session: Session, requests: Sequence[ChargeRequest], *, skip_locked: bool
 ) -> list[Result[PostingResult]]:
-    """Post each request's charge as if it came alone, in their order, and return a result for each.
+    """Post each request's charge as if it came alone, and return a result for each.
 
-    With `skip_locked` a request whose account is locked fails with AccountsLocked.
+    The charges are posted in the order of the requests. With `skip_locked` a request whose account is locked fails with
+    AccountsLocked.
     """
     at = now()
     context = load_context(session, [request.spec for request in requests], at, skip_locked=skip_locked)

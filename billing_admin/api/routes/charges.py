@@ -1,4 +1,4 @@
-"""Charges: posted one by one or in batches, listed, held, released, cancelled, corrected and kept."""
+"""The routes of charges and of batches of charges."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +67,7 @@ Metadata = Annotated[dict[str, str], WithJsonSchema({"type": "object"} | _ENTRIE
 
 
 class ChargeIn(Body):
-    """A charge to post: a customer, and either a service or a description with a price.
+    """A charge to post: a customer, and a service or a description with a price.
 
     `tax_included` applies only to a price that you send, which is net by default. List prices already define this.
     """
@@ -92,7 +92,7 @@ _CHARGE_IN = TypeAdapter(ChargeIn)
 
 @dataclass(slots=True)
 class ChargeRows:
-    """The valid rows of a batch, the index of each, and the problems of the other rows."""
+    """The valid rows of a batch, the index of each, and the problems of other rows."""
 
     specs: list[ChargeSpec]
     indexes: list[int]
@@ -105,7 +105,10 @@ class ChargeRows:
 
     @classmethod
     def _read(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> "ChargeRows":
-        """Validate all rows at once. If that fails, validate each by itself, which names the problems of every row."""
+        """Return the rows of a batch, validated at once.
+
+        If that fails, each row is validated by itself, which names the problems of every row.
+        """
         rows = cls([], [], [])
         try:
             for index, charge_in in enumerate(handler(value)):
@@ -187,7 +190,10 @@ class OptionalReason(Body):
 
 
 class Correction(Body):
-    """The fields that change, and the reason. Other fields are copied. `id` is that of the replacement."""
+    """The fields that change, and the reason.
+
+    Other fields are copied. `id` is that of the replacement.
+    """
 
     reason: ReasonText
     id: Key = OMITTED
@@ -204,7 +210,9 @@ class Correction(Body):
 
 
 class ChargeFilters(Parameters):
-    """Filters of charges. `from` and `to` are days on which charges were incurred, both included.
+    """Filters of charges.
+
+    `from` and `to` are days on which charges were incurred, both included.
 
     `possible_duplicate=true` selects likely duplicates that are not kept or cancelled yet, `false` all other charges.
     """
@@ -320,7 +328,7 @@ def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -
 
 
 def _at_body_index(problem: Problem, indexes: Sequence[int]) -> Problem:
-    """Return a problem of the operation's n-th charge with that charge's index in the body."""
+    """Return a problem of the operation's n-th charge with its index in the body."""
     number, *path = problem.field
     return replace(problem, field=("charges", indexes[int(number)], *path))
 
@@ -358,7 +366,10 @@ def release_charge(actor: Actor, id: str, body: Reason) -> Reply:
 
 @route("POST", "/charges/{id}/correct", scope="charges:write", body=Correction, response=ChargeOut, statuses=(201, 200))
 def correct_charge(actor: Actor, id: str, body: Correction) -> Reply:
-    """Cancel an unbilled charge and post its replacement in one step. Returns the replacement."""
+    """Cancel an unbilled charge and post its replacement in one step.
+
+    Returns the replacement.
+    """
     replacement, is_new = bounded_transaction(_correct, parse_id(id), body, actor, now())
     return created_reply(replacement, is_new)
 
@@ -378,7 +389,10 @@ def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: dat
     response=ChargeOut,
 )
 def keep_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
-    """Keep a likely duplicate as a charge of its own. If it was held as a duplicate, it is pending again."""
+    """Keep a likely duplicate as a charge of its own.
+
+    If it was held as a duplicate, it is pending again.
+    """
     return Reply(bounded_transaction(_keep, parse_id(id), body.reason, actor, now()))
 
 

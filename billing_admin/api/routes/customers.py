@@ -42,7 +42,10 @@ Treatment = Annotated[str, enumeration(*TREATMENTS)]
 
 
 class CustomerChanges(Body):
-    """Changes to a customer. Null `payment_terms_days` means the organisation's payment terms."""
+    """Changes to a customer.
+
+    Null `payment_terms_days` means the organisation's payment terms.
+    """
 
     reference: Name = OMITTED
     name: Name = OMITTED

@@ -22,7 +22,10 @@ Keys = Annotated[list[Key], Field(max_length=MAX_CHARGES)]
 
 
 class DraftChanges(Body):
-    """Changes to a draft. With a null `due_date`, the customer's payment terms count from the issue date."""
+    """Changes to a draft.
+
+    With a null `due_date`, the customer's payment terms count from the issue date.
+    """
 
     note: Annotated[str, many_lines(MAX_NOTE_LENGTH)] = OMITTED
     purchase_order: ShortText = OMITTED

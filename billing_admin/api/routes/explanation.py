@@ -20,9 +20,10 @@ class FigureOut(ResponseModel):
 
 
 class LineStepOut(ResponseModel):
-    """The calculation of a line: the exact sum of its charges, rounded once, and its net amount.
+    """The calculation of a line: exact sum of its charges, rounded sum, net amount.
 
-    `net` is `rounded` without the tax that prices include. `GET /charges?line={id}` lists the charges.
+    The exact sum is rounded once. `net` is `rounded` without the tax that prices include. `GET /charges?line={id}`
+    lists the charges.
     """
 
     id: UUID
@@ -36,7 +37,10 @@ class LineStepOut(ResponseModel):
 
 
 class TaxStepOut(ResponseModel):
-    """The calculation of the tax at one rate. `amount` is the sum of the net amounts of its lines, or gross if it is included."""
+    """The calculation of the tax at one rate.
+
+    `amount` is the sum of the net amounts of its lines, or gross if it is included.
+    """
 
     category: str
     percent: Exact

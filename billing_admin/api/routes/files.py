@@ -1,4 +1,7 @@
-"""Exports: all rows of a filtered list, as a CSV file that is streamed, or as a workbook."""
+"""Exports: all rows of a filtered list, as a CSV file or a workbook.
+
+CSV files are streamed.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +30,10 @@ from billing_admin.queries.master_data.services import ServiceFilter
 
 
 class File(Parameters):
-    """`excel=1` adds a byte order mark to a CSV file. `totals=1` returns the control totals as JSON instead of the file."""
+    """The options of a file.
+
+    `excel=1` adds a byte order mark to a CSV file. `totals=1` returns the control totals as JSON instead of the file.
+    """
 
     excel: Switch = False
     totals: Switch = False
@@ -58,7 +64,10 @@ class AuditFile(AuditFilters, File):
 
 
 class Totals(ResponseModel):
-    """The control totals of a file, as in its `.meta.json`: rows, sums by currency and SHA-256, with filters, time and caller."""
+    """The control totals of a file, as in its `.meta.json`.
+
+    They are the number of rows, the sums by currency and the SHA-256, with filters, time and caller.
+    """
 
     name: str
     kind: str

@@ -40,7 +40,10 @@ from billing_admin.queries.object_ids import invoice_id
 
 
 class PendingLineOut(ResponseModel):
-    """A line of a document that is not billed yet. `gross` includes tax if the price does, else it is null."""
+    """A line of a document that is not billed yet.
+
+    `gross` includes tax if the price does, else it is null.
+    """
 
     position: int
     service: str | None
@@ -61,7 +64,10 @@ class LineOut(PendingLineOut):
 
 
 class TaxOut(ResponseModel):
-    """The tax at one rate, `included` in prices or added to them. `note` is the reason if no tax is charged."""
+    """The tax at one rate, `included` in prices or added to them.
+
+    `note` is the reason if no tax is charged.
+    """
 
     category: str
     percent: Exact
@@ -72,7 +78,10 @@ class TaxOut(ResponseModel):
 
 
 class InvoiceOut(ResponseModel):
-    """An invoice or a credit note with its lines and taxes. `reason` is that of a void or a credit note."""
+    """An invoice or a credit note with its lines and taxes.
+
+    `reason` is that of a void or a credit note.
+    """
 
     id: UUID
     number: str | None
@@ -105,7 +114,10 @@ class InvoiceOut(ResponseModel):
 
 
 class DocumentOut(ResponseModel):
-    """The document that pending charges would make. `left_out` is the reason if no invoice would be made."""
+    """The document that pending charges would make.
+
+    `left_out` is the reason if no invoice would be made.
+    """
 
     customer: str
     currency: str
@@ -144,7 +156,10 @@ class InvoiceQuery(InvoiceFilters, Paging):
 
 
 class CurrentQuery(Parameters):
-    """The last day of the charges, by default today, and the currency, by default the customer's."""
+    """The last day of the charges, and the currency.
+
+    The day defaults to today, the currency to the customer's.
+    """
 
     through: FigureDay | None = None
     currency: Currency = ""

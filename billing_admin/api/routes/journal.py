@@ -15,7 +15,10 @@ from billing_admin.queries.journal import Period
 
 
 class JournalQuery(Parameters):
-    """`from` and `to` are days, both included. `opening=1` adds the opening balances, `totals=1` returns totals as JSON."""
+    """The period of a journal, and its options.
+
+    `from` and `to` are days, both included. `opening=1` adds the opening balances, `totals=1` returns totals as JSON.
+    """
 
     from_: FigureDay | None = Field(None, alias="from")
     to: FigureDay | None = None
@@ -24,7 +27,10 @@ class JournalQuery(Parameters):
 
 
 class JournalTotals(ResponseModel):
-    """The control totals of a journal, as in its `.meta.json`. Debits and credits are equal; `rows` counts postings."""
+    """The control totals of a journal, as in its `.meta.json`.
+
+    Debits and credits are equal; `rows` counts postings.
+    """
 
     name: str
     kind: str

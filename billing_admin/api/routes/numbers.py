@@ -54,5 +54,8 @@ def list_number_series() -> Reply:
 
 @route("GET", "/period-lock", scope="read", response=PeriodLockOut)
 def get_period_lock() -> Reply:
-    """Read the day through which the books are locked. People lock and unlock them in the settings."""
+    """Read the day through which the books are locked.
+
+    People lock and unlock them in the settings.
+    """
     return Reply(PeriodLockOut(locked_through=organisation(db.session()).locked_through))

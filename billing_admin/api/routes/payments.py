@@ -57,7 +57,10 @@ class AllocationIn(Body):
 
 
 def _read_allocations(value: Any, read_rows: ValidatorFunctionWrapHandler) -> Any:
-    """Return OLDEST or the validated rows. A union of pydantic would add its name to the location of errors."""
+    """Return OLDEST or the validated rows.
+
+    A union of pydantic would add its name to the location of errors.
+    """
     if value == OLDEST:
         return value
     if isinstance(value, str):
@@ -80,7 +83,10 @@ Allocations = Annotated[
 
 
 class PaymentIn(Body):
-    """A new payment. `allocate` is “oldest” for the oldest invoices, a list of invoices and amounts, or an empty list."""
+    """A new payment.
+
+    `allocate` is “oldest” for the oldest invoices, a list of invoices and amounts, or an empty list.
+    """
 
     id: Key = OMITTED
     customer: Name
@@ -154,7 +160,10 @@ class PaymentOut(ResponseModel):
 
 
 class PaymentFilters(Parameters):
-    """Filters of payments. `from` and `to` are days of receipt, both included. `unallocated` payments are not fully allocated."""
+    """Filters of payments.
+
+    `from` and `to` are days of receipt, both included. `unallocated` payments are not fully allocated.
+    """
 
     customer: str = ""
     currency: Currency = ""
@@ -213,7 +222,10 @@ def _read(session: Session, id: UUID) -> PaymentOut:
 
 @route("POST", "/payments", scope="payments:write", body=PaymentIn, response=PaymentOut, statuses=(201, 200))
 def post_payment(actor: Actor, body: PaymentIn) -> Reply:
-    """Record a payment and allocate it. A repeated reference is reported in `possible_duplicate_of`, not refused."""
+    """Record a payment and allocate it.
+
+    A repeated reference is reported in `possible_duplicate_of`, not refused.
+    """
     stored, is_new = transaction(_record, body.spec(), actor, now())
     return created_reply(stored, is_new)
 

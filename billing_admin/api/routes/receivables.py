@@ -18,9 +18,10 @@ from billing_admin.queries.payments.receivables import positions, statements
 
 
 class BalanceOut(ResponseModel):
-    """The balance in one currency: invoiced − credited − paid − unallocated. `ageing` is the open amount by days overdue.
+    """The balance in one currency: invoiced − credited − paid − unallocated.
 
-    `unbilled` is the exact sum of all charges that are pending now, whatever the day of the balance.
+    `ageing` is the open amount by days overdue. `unbilled` is the exact sum of all charges that are pending now,
+    whatever the day of the balance.
     """
 
     currency: str
@@ -35,7 +36,10 @@ class BalanceOut(ResponseModel):
 
 
 class BalancesOut(ResponseModel):
-    """The balances of a customer by currency. Without `as_of`, they include everything recorded."""
+    """The balances of a customer by currency.
+
+    Without `as_of`, they include everything recorded.
+    """
 
     customer: str
     as_of: date | None
@@ -43,7 +47,10 @@ class BalancesOut(ResponseModel):
 
 
 class EntryOut(ResponseModel):
-    """A change of the balance, and the balance after it. `number` is a document's number or a payment's reference."""
+    """A change of the balance, and the balance after it.
+
+    `number` is a document's number or a payment's reference.
+    """
 
     date: date
     kind: Annotated[str, enumeration(*ENTRY_KINDS)]
@@ -78,7 +85,10 @@ class BalanceQuery(Parameters):
 
 
 class StatementQuery(Parameters):
-    """The period of a statement, both days included. By default from the first to the last entry."""
+    """The period of a statement, both days included.
+
+    By default it is from the first to the last entry.
+    """
 
     from_: FigureDay | None = Field(None, alias="from")
     to: FigureDay | None = None
@@ -119,7 +129,10 @@ def get_balance(ref: str, query: BalanceQuery) -> Reply:
 
 @route("GET", "/customers/{ref}/statement", scope="read", query=StatementQuery, response=StatementsOut)
 def get_statement(ref: str, query: StatementQuery) -> Reply:
-    """Show the statement of a customer: opening balance, entries with running balance, and closing balance."""
+    """Read a customer's statement: opening balance, entries, and closing balance.
+
+    Each entry has the balance after it.
+    """
     session = db.session()
     row = customer(session, ref)
     by_currency = statements(session, row.id, query.from_, query.to)

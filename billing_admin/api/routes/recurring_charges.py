@@ -1,4 +1,4 @@
-"""Recurring charges: added, listed, paused, resumed, ended, and changed from a day on."""
+"""The routes of recurring charges."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -48,7 +48,10 @@ Interval = Annotated[str, enumeration(*INTERVALS)]
 
 
 class RecurringIn(Body):
-    """A new recurring charge. `unit_price` defaults to the list price on the day of posting; `ends_on` is included."""
+    """A new recurring charge.
+
+    `unit_price` defaults to the list price on the day of posting; `ends_on` is included.
+    """
 
     id: Key = OMITTED
     customer: Name
@@ -64,14 +67,20 @@ class RecurringIn(Body):
 
 
 class Ending(Body):
-    """The last day of a recurring charge, included. A negative charge deducts days posted after it."""
+    """The last day of a recurring charge, included.
+
+    A negative charge deducts days posted after it.
+    """
 
     ends_on: Day
     reason: OptionalReasonText = ""
 
 
 class Change(Body):
-    """The day of a change and the new values. `id` is the ID of the recurring charge that replaces the current one."""
+    """The day of a change, and the new values.
+
+    `id` is the id of the recurring charge that replaces the current one.
+    """
 
     id: Key = OMITTED
     from_: Day = Field(alias="from")
@@ -99,7 +108,10 @@ class ComingOut(ResponseModel):
 
 
 class RecurringOut(ResponseModel):
-    """A recurring charge. `unit_price` is null if the list price applies. `next` holds the next three charges."""
+    """A recurring charge.
+
+    `unit_price` is null if the list price applies. `next` holds the next three charges.
+    """
 
     id: UUID
     customer: str
@@ -187,7 +199,10 @@ def _create(session: Session, spec: RecurringChargeSpec, actor: Actor, at: datet
     "POST", "/recurring-charges/{id}/pause", scope=WRITE, body=OptionalReason, body_optional=True, response=RecurringOut
 )
 def pause_recurring_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
-    """Pause a recurring charge: no period that begins from today on is posted until you resume it."""
+    """Pause a recurring charge from today on.
+
+    No period that begins from today on is posted until you resume it.
+    """
     return Reply(transaction(_apply, operations.pause, parse_id(id), (body.reason,), actor, now()))
 
 
@@ -200,13 +215,19 @@ def pause_recurring_charge(actor: Actor, id: str, body: OptionalReason) -> Reply
     response=RecurringOut,
 )
 def resume_recurring_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
-    """Resume with the first period that begins today or later. Periods that began during the pause are skipped."""
+    """Resume a recurring charge with the first period that begins today or later.
+
+    Periods that began during the pause are skipped.
+    """
     return Reply(transaction(_apply, operations.resume, parse_id(id), (body.reason,), actor, now()))
 
 
 @route("POST", "/recurring-charges/{id}/end", scope=WRITE, body=Ending, response=RecurringOut)
 def end_recurring_charge(actor: Actor, id: str, body: Ending) -> Reply:
-    """End a recurring charge on a day, included. A negative charge deducts days posted after it."""
+    """End a recurring charge on a day, included.
+
+    A negative charge deducts days posted after it.
+    """
     return Reply(transaction(_apply, operations.end, parse_id(id), (body.ends_on, body.reason), actor, now()))
 
 
@@ -219,7 +240,7 @@ def _apply(
 
 @route("POST", "/recurring-charges/{id}/change", scope=WRITE, body=Change, response=RecurringOut, statuses=(201, 200))
 def change_recurring_charge(actor: Actor, id: str, body: Change) -> Reply:
-    """End a recurring charge on the day before the change, and return the one that replaces it."""
+    """End a recurring charge on the day before the change, and return its replacement."""
     return created_reply(*transaction(_change, parse_id(id), body, actor, now()))
 
 

@@ -15,7 +15,10 @@ from billing_admin.queries.object_ids import invoice_id
 
 
 class VoidIn(Body):
-    """The reason, and the new state of the charges. `billed_again` adds them to a draft, named in `replaced_by`."""
+    """The reason, and the new state of the charges.
+
+    `billed_again` adds them to a draft, named in `replaced_by`.
+    """
 
     reason: ReasonText
     charges: Literal["pending", "cancelled", "billed_again"] = "pending"
@@ -29,7 +32,10 @@ class CreditLineIn(Body):
 
 
 class CreditIn(Body):
-    """The reason, and either an `amount` that includes tax, or `lines`. The issue date defaults to today."""
+    """The reason, and either an `amount` that includes tax, or `lines`.
+
+    The issue date defaults to today.
+    """
 
     id: Key = OMITTED
     reason: ReasonText
