@@ -41,7 +41,10 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
 
 
 def insert_stream(session: Session, model: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert rows from an iterable; PostgreSQL stores the first while later ones are still computed."""
+    """Insert rows from an iterable.
+
+    PostgreSQL stores the first while later ones are still computed.
+    """
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, model.__table__, rows)
     else:
@@ -49,7 +52,10 @@ def insert_stream(session: Session, model: type[Base], rows: Iterable[Mapping[st
 
 
 def numbered_insert(model: type[Base], prefix: str, rows: int) -> Insert:
-    """Return an INSERT of `rows` rows with numbered parameters, to be combined with other writes."""
+    """Return an INSERT of `rows` rows with numbered parameters.
+
+    It can be combined with other writes.
+    """
     columns = list(model.__table__.c)
     return insert(model).values(
         [
@@ -87,7 +93,10 @@ def _execute_many(session: Session, table: FromClause, rows: Sequence[Mapping[st
 def _convert_rows(
     session: Session, table: FromClause, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[Any, ...]]:
-    """Convert rows to tuples of driver values, column by column, which is faster than row by row."""
+    """Return rows as tuples of driver values.
+
+    They are converted column by column, which is faster than row by row.
+    """
     dialect = session.get_bind().dialect
     columns = (_convert_column(table.c[name].type, dialect, [row[name] for row in rows]) for name in names)
     return zip(*columns, strict=True)
@@ -126,7 +135,10 @@ class UpdateMany:
         self._single = PreparedQuery(build(parameters))
 
     def clause(self, prefix: str, number: int) -> Update:
-        """Return the update of one row with numbered parameters, to be combined with other writes."""
+        """Return the update of one row with numbered parameters.
+
+        It can be combined with other writes.
+        """
         names = {name: numbered_name(prefix + name, number) for name in self._types}
         return self._build({name: bindparam(names[name], type_=type) for name, type in self._types.items()})
 

@@ -1,4 +1,4 @@
-"""The database engine: how connections are opened, and how each transaction begins.
+"""The database engine: how connections open, and how each transaction begins.
 
 Outside of `db.transactions.transaction` a session only reads: PostgreSQL in one READ ONLY snapshot,
 SQLite with `query_only` on. A page therefore shows one moment, and a stray write fails at once on
@@ -69,7 +69,7 @@ def write_options(_engine: Engine) -> dict[str, Any]:
 
 
 def migration_options(engine: Engine) -> dict[str, Any]:
-    """Return the execution options with which a connection may write at any revision of the schema."""
+    """Return the options of a connection that may write at any revision of the schema."""
     return write_options(engine) | ANY_REVISION
 
 
@@ -101,7 +101,10 @@ def init_database(app: Flask, settings: Settings) -> None:
 
 @contextmanager
 def sqlite_writer_turn() -> Iterator[None]:
-    """Queue the threads of this process for SQLite's one write lock, which they would poll otherwise."""
+    """Queue the threads of this process for SQLite's one write lock.
+
+    They would poll it otherwise.
+    """
     is_sqlite = db.engine.dialect.name == "sqlite"
     # After the timeout the thread tries without its turn, and SQLite raises if the lock is still taken.
     acquired = is_sqlite and _SQLITE_WRITER.acquire(timeout=2 * BUSY_SECONDS)
@@ -116,7 +119,10 @@ _SQLITE_WRITER = threading.Lock()
 
 
 def _begin(connection: Connection) -> None:
-    """Begin a transaction that reads, or one that may write, and check the revision of the schema in it."""
+    """Begin a transaction, and check the revision of the schema in it.
+
+    The options of the connection say whether it may write.
+    """
     options = connection.get_execution_options()
     if options.get("isolation_level") == "AUTOCOMMIT":
         return
@@ -152,7 +158,10 @@ def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection, *, write: bool, checked: bool) -> None:
-    """Begin, and take the write lock at once: a reader that turns into a writer later could only fail."""
+    """Begin a transaction, and take the write lock at once if it may write.
+
+    A reader that turns into a writer later could only fail.
+    """
     with driver_errors(connection) as driver:
         if connection.info.get("write") is not write:
             driver.execute(f"PRAGMA query_only = {'OFF' if write else 'ON'}")

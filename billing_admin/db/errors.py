@@ -1,4 +1,7 @@
-"""Errors that mean that the database cannot be used at present, whichever library raised them."""
+"""Errors that mean that the database cannot be used at present.
+
+They are recognised whichever library raised them.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -56,12 +59,18 @@ class RevisionMismatch(Exception):
 
 
 class AccountsLocked(Exception):
-    """Another transaction holds the lock of a customer's account for longer than we wait."""
+    """The lock of a customer's account is held for longer than we wait.
+
+    Another transaction has it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why the database cannot be used: a stable code, a title for a page, and a sentence."""
+    """The reason why the database is unavailable: a code, a title and a sentence.
+
+    The code is stable, and the title is that of a page.
+    """
 
     code: str
     title: str
@@ -79,7 +88,7 @@ LOCKED: Final = Unavailable(
 
 
 def explain_unavailable(error: BaseException | None) -> Unavailable | None:
-    """Return why the database is unavailable, or None when the error means something else, such as a bug.
+    """Return why the database is unavailable, or None for any other error.
 
     Looks at the error and at its causes. A lock timeout, and a transaction that was rolled back in
     favour of others after all retries, count as unavailable: the same request may succeed later.

@@ -15,9 +15,10 @@ _IDS_PER_READ = 64  # ids whose random bits are read from the system at once
 
 
 def new_id(now: datetime) -> UUID:
-    """Return a UUIDv7: 48 bits of milliseconds since 1970, a counter of 26 bits, 48 random bits.
+    """Return a new UUIDv7, which sorts by time.
 
-    The counter keeps the ids of this process in order.
+    It holds 48 bits of milliseconds since 1970, a counter of 26 bits and 48 random bits. The counter keeps the ids of
+    this process in order.
     """
     return _compose(_timestamp_bits(now), os.urandom(_RANDOM_BYTES))
 

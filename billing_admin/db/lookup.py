@@ -1,4 +1,4 @@
-"""SQL conditions that compare a column with many values, or find an object by its id or its own name."""
+"""SQL conditions on many values, or on an object's id or own name."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from billing_admin.models.base import uuid_text
 
 
 class ValueList(TypeDecorator[list[Any]]):
-    """Many values as one text parameter: an array literal on PostgreSQL, JSON on SQLite.
+    """Many values as one text parameter: an array literal, or JSON on SQLite.
 
     PostgreSQL's driver takes far longer to write a list parameter than we take to write its text.
     """
@@ -25,7 +25,10 @@ class ValueList(TypeDecorator[list[Any]]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the driver's type: none on PostgreSQL, where the query casts the parameter."""
+        """Return the driver's type, or none on PostgreSQL.
+
+        There the query casts the parameter.
+        """
         return dialect.type_descriptor(NullType() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
@@ -87,12 +90,15 @@ def _contains_on_sqlite(element: list_contains, compiler: SQLCompiler, **options
 
 
 def is_any_of_named(attribute: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
-    """Return `attribute IN (values)` with the values in the parameter `name`, for queries built once."""
+    """Return `attribute IN (values)` with the values in the parameter `name`.
+
+    It is for queries that are built once.
+    """
     return list_contains(attribute, bindparam(name, type_=ValueList()))
 
 
 def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """Return `attribute IN (values)` with a single parameter, however many values there are."""
+    """Return `attribute IN (values)` with one parameter for any number of values."""
     return list_contains(attribute, bindparam(None, list(values), ValueList(), unique=True))
 
 
@@ -112,6 +118,9 @@ def parse_uuid(name: str) -> UUID | None:
 def has_id_or_name(
     id_column: InstrumentedAttribute[UUID], name_column: InstrumentedAttribute[Any], name: str
 ) -> ColumnElement[bool]:
-    """Return the condition that finds one object by its id, or by its own name such as a code."""
+    """Return the condition that finds one object by its id or its own name.
+
+    Its own name is, for example, a code.
+    """
     id = parse_uuid(name)
     return name_column == name if id is None else id_column == id

@@ -1,4 +1,4 @@
-"""Keyset paging: the last page is as fast as the first, and inserts do not shift the pages."""
+"""Keyset paging: all pages are equally fast, and inserts do not shift them."""
 
 import csv
 import re
@@ -26,7 +26,10 @@ Record: TypeAlias = Row[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """The rows of a page, and the cursors of the next and previous page, or None at either end."""
+    """The rows of a page, and the cursors of the next and previous page.
+
+    A cursor is None at that end of the list.
+    """
 
     rows: Sequence[T]
     next: str | None

@@ -41,7 +41,10 @@ def numbered_values(name: str, values: Iterable[Any]) -> dict[str, Any]:
 
 
 def convert_distinct(convert: Converter, values: list[Any]) -> list[Any]:
-    """Convert values, each distinct object once: the same ids and days recur in many rows."""
+    """Return the converted values; each distinct object is converted once.
+
+    The same ids and days recur in many rows.
+    """
     if convert is None:
         return values
     identities = list(map(id, values))  # valid as keys, because `values` keeps the objects alive
@@ -102,7 +105,10 @@ class PreparedQuery:
 
 
 class _CompiledClause:
-    """SQL for one dialect, its parameters in order, and the converters of parameters and results."""
+    """SQL for one dialect, its parameters in order, and the value converters.
+
+    There are converters of parameters and of results.
+    """
 
     def __init__(self, clause: Any, dialect: Dialect) -> None:
         compiled: Any = clause.compile(dialect=dialect)
@@ -153,11 +159,11 @@ def _connection(session: Session) -> Connection:
 
 
 def run_without_transaction(engine: Engine, query: PreparedQuery, values: Mapping[str, Any]) -> Rows:
-    """Run one reading query on a connection of the pool, without a session or transaction.
+    """Run one reading query on a connection of the pool, and return its rows.
 
-    Raises the errors that a session would raise; after an error the connection is not reused. No
-    transaction checks the revision of the schema here, so the revision is checked after an error that
-    a mismatch could explain. Raises RevisionMismatch.
+    It has no session and no transaction. Raises the errors that a session would raise; after an error the connection is
+    not reused. No transaction checks the revision of the schema here, so the revision is checked after an error that a
+    mismatch could explain. Raises RevisionMismatch.
     """
     dialect = engine.dialect
     try:

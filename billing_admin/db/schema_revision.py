@@ -1,4 +1,4 @@
-"""The revision of the database's schema: the one this program needs, and the check of the stored one."""
+"""The schema revision that this program needs, and the check of the stored one."""
 
 import sqlite3
 from collections.abc import Iterable

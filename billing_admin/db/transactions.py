@@ -48,9 +48,9 @@ def transaction(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwa
 
 
 def limit_lock_waits(session: Session, seconds: float) -> None:
-    """Make later queries of the transaction fail when they wait longer than `seconds` for a lock.
+    """Limit how long later queries of the transaction wait for a lock.
 
-    SQLite has no row locks, so this changes nothing there.
+    They fail after `seconds`. SQLite has no row locks, so this changes nothing there.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.connection().exec_driver_sql(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
@@ -63,7 +63,10 @@ class _DryRunResult(Exception):
 
 
 def dry_run(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work(session, …)` as `transaction` does, roll it back, and return or raise its outcome."""
+    """Run `work(session, …)`, roll it back, and return or raise its outcome.
+
+    Otherwise this is like `transaction`.
+    """
 
     def run_and_roll_back(session: Session) -> NoReturn:
         result = work(session, *args, **kwargs)
@@ -78,7 +81,9 @@ def dry_run(work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs:
 
 
 class Stream:
-    """The chunks of a file, read in a session of their own, since the request's ends with the view.
+    """The chunks of a file, read in a session of their own.
+
+    The request's session ends with the view.
 
     The first chunk is read at once, so that an error until then becomes an error response. A later
     error is raised to the server, which closes the connection.

@@ -1,4 +1,7 @@
-"""The tables, one file per subject, with constraints that hold whatever bug the code above has."""
+"""The tables: one file per subject, with constraints.
+
+The constraints hold whatever bug the code above has.
+"""
 
 from billing_admin.models import document_triggers  # noqa: F401 - registers the triggers on issued documents
 from billing_admin.models.audit import AuditEvent, AuditSeal

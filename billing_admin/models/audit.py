@@ -39,7 +39,10 @@ class AuditEvent(Base):
 
 
 class AuditSeal(Base):
-    """The place of an event in the chain: SHA-256 over the previous hash and the event (`domain.audit`)."""
+    """The place of an event in the chain: a hash of the previous hash and the event.
+
+    The hash is SHA-256 (`domain.audit`).
+    """
 
     __tablename__ = "audit_seals"
 

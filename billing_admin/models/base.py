@@ -1,4 +1,7 @@
-"""The declarative base, and column types with which both databases store and return the same values."""
+"""The declarative base, and column types.
+
+With these types both databases store and return the same values.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -46,7 +49,10 @@ uuid_text = lru_cache(maxsize=4096)(UUID.__str__)
 
 
 class UuidKey(TypeDecorator[UUID]):
-    """A UUID: native on PostgreSQL, its text with dashes on SQLite, so that both show a row alike."""
+    """A UUID: native on PostgreSQL, its text with dashes on SQLite.
+
+    Both databases therefore show a row alike.
+    """
 
     impl = Uuid
     cache_ok = True
@@ -75,7 +81,7 @@ class UuidKey(TypeDecorator[UUID]):
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
-    """An exact decimal: a NUMERIC on PostgreSQL that holds any sum, plain text on SQLite.
+    """An exact decimal: a NUMERIC that holds any sum, or plain text on SQLite.
 
     Each number has one plain text (`domain.money.plain_decimal`), so that equal numbers compare equal as text.
     """
@@ -141,7 +147,10 @@ JsonData = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postg
 
 
 class exact_sum(GenericFunction[Decimal]):  # noqa: N801 - SQL functions are named in lower case
-    """The exact sum of an `ExactDecimal` column: SUM on PostgreSQL, an aggregate in `db.engine` on SQLite."""
+    """The exact sum of an `ExactDecimal` column.
+
+    It is SUM on PostgreSQL, and an aggregate in `db.engine` on SQLite.
+    """
 
     type = ExactDecimal()
     inherit_cache = True
@@ -172,7 +181,10 @@ def _add_on_postgresql(element: exact_add, compiler: SQLCompiler, **options: Any
 
 
 class json_text(GenericFunction[str]):  # noqa: N801
-    """A `JsonData` column as text, written as PostgreSQL writes JSONB (see `domain.json_text`)."""
+    """A `JsonData` column as text, in the form of PostgreSQL's JSONB.
+
+    See `domain.json_text`.
+    """
 
     type = ByteOrderedText
     inherit_cache = True
@@ -219,7 +231,10 @@ def value_check(column: str, *values: str) -> CheckConstraint:
 
 
 def exact_checks(*columns: str) -> tuple[CheckConstraint, ...]:
-    """Return constraints that columns hold numbers: PostgreSQL would accept NaN, SQLite any text."""
+    """Return constraints that columns hold numbers.
+
+    PostgreSQL would accept NaN, SQLite any text.
+    """
     return tuple(
         check
         for column in columns

@@ -14,7 +14,7 @@ _WAITING = text("state = 'waiting'")
 
 
 class BillingRun(Base):
-    """One act of turning pending charges into documents, with its settings and progress.
+    """One act of making documents of pending charges, with settings and progress.
 
     `through` is the cut-off day of the charges. `confirmed` is the digest of the preview that a person
     confirmed. `failure` says why the run stopped; posting the same id again continues it.

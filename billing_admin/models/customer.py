@@ -40,7 +40,9 @@ class Customer(Base):
 
 
 class Account(Base):
-    """The unbilled totals of a customer in one currency, updated with every change of a charge.
+    """The unbilled totals of a customer in one currency.
+
+    They are updated with every change of a charge.
 
     Each write to charges locks this row first, so that a billing run and a posting never overlap.
     """

@@ -1,4 +1,4 @@
-"""Imported files: how each is read, the result of its check, and the progress of its import."""
+"""Imported files: how each is read, the result of its check, and its progress."""
 
 from datetime import datetime
 from typing import Any

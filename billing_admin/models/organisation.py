@@ -14,9 +14,9 @@ TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
 
 
 class TaxRate(Base):
-    """A tax rate: an EN 16931 category code, and the percentage that is valid until the first change.
+    """A tax rate: an EN 16931 category code, and the first percentage.
 
-    `note` is the reason that is printed on documents without tax.
+    The percentage is valid until the first change. `note` is the reason that is printed on documents without tax.
     """
 
     __tablename__ = "tax_rates"
@@ -86,7 +86,9 @@ class Organisation(Base):
 
 
 class NumberSeries(Base):
-    """The source of gapless numbers: its row stays locked until the numbered documents are committed.
+    """The source of gapless numbers of a kind and year.
+
+    Its row stays locked until the numbered documents are committed.
 
     The highest `part` of a kind and year is the current series; earlier parts have ended.
     """

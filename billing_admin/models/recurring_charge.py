@@ -1,4 +1,7 @@
-"""Recurring charges: schedules that post a charge each month, quarter or year, and their postings."""
+"""Recurring charges, and the charges that they posted.
+
+A recurring charge is a schedule that posts a charge each month, quarter or year.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -51,7 +54,9 @@ class RecurringCharge(Base):
 
 
 class RecurringPosting(Base):
-    """A charge that a schedule posted for the days from `period_from` to `period_to`, both included.
+    """A charge that a schedule posted for a period.
+
+    The period is the days from `period_from` to `period_to`, both included.
 
     A posting that `takes_back` shortens an earlier one, which then ends on `period_to`. The database
     refuses a second charge for a period.

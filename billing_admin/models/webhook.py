@@ -92,7 +92,10 @@ class WebhookDelivery(Base):
 
 
 class WebhookAttempt(Base):
-    """One attempt, numbered from 1: status code and start of the response, or the error."""
+    """One attempt, with its outcome.
+
+    Attempts are numbered from 1. The outcome is the status code and the start of the response, or the error.
+    """
 
     __tablename__ = "webhook_attempts"
     __table_args__ = (CheckConstraint("(status IS NULL) = (error IS NOT NULL)", name="answered_or_not"),)

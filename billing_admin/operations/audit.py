@@ -28,9 +28,9 @@ def record(
     object_id: UUID | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Insert one event, whose action is `object.verb`, in the transaction of its change.
+    """Insert one event in the transaction of its change, and return its id.
 
-    Returns its id.
+    Its action is `object.verb`.
     """
     row = event_row(actor, now, action, object_type, object_id, details)
     insert_many(session, AuditEvent, [row])
@@ -46,7 +46,10 @@ def event_row(
     object_id: UUID | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the row of one event, for callers that insert it together with other rows."""
+    """Return the row of one event.
+
+    It is for callers that insert it together with other rows.
+    """
     return {
         "id": new_id(now),
         "at": now,

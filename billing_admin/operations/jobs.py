@@ -72,7 +72,10 @@ def enqueue(
 
 
 def actor_of(job: Job) -> Actor:
-    """Return the actor who enqueued the job, with only the permission that the job needs."""
+    """Return the actor who enqueued the job.
+
+    The actor has only the permission that the job needs.
+    """
     return Actor(job.actor_kind, job.actor_id, job.created_by, frozenset({job.permission}))
 
 

@@ -33,7 +33,10 @@ class DraftChanges(Body):
 
 
 class ChargesMove(Body):
-    """IDs of pending charges of the same customer and currency to add to a draft, and of charges to remove."""
+    """IDs of charges to add to a draft, and of charges to remove.
+
+    The charges to add are pending, and of the same customer and currency.
+    """
 
     add: Keys = OMITTED
     remove: Keys = OMITTED

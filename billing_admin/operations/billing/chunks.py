@@ -1,4 +1,7 @@
-"""Bill a chunk of a run's accounts in one transaction: claim and lock, load, plan, store."""
+"""Bill a chunk of a run's accounts in one transaction.
+
+The steps are: claim and lock the accounts, load, plan, store.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -226,7 +229,10 @@ def _store_invoices(session: Session, run: BillingRun, documents: Sequence[Docum
 def _store_later(
     session: Session, run: BillingRun, accounts: Mapping[AccountKey, WaitingAccount], later: Sequence[LeftOutItem]
 ) -> None:
-    """Insert an item for the charges of after the cut-off, beside that of the due charges."""
+    """Insert an item for the charges of after the cut-off.
+
+    It is stored next to that of the due charges.
+    """
     rows = [
         _outcome(run, item.key, "left_out", item.charges, item.amount, part="later", reason=item.reason)
         | {"position": accounts[item.key].position, "expected": None}

@@ -32,7 +32,10 @@ class Posting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PostingResult:
-    """The ids of posted charges in the order of the request, the rows of those that are new, and likely duplicates."""
+    """The ids of posted charges, the rows of new charges, and likely duplicates.
+
+    The ids are in the order of the request.
+    """
 
     ids: list[UUID]
     context: PostingContext
@@ -77,7 +80,10 @@ def post(
 def store(
     session: Session, postings: Sequence[Posting], context: PostingContext, now: datetime, *, webhooks: bool = True
 ) -> list[PostingResult]:
-    """Store the new charges of accepted requests, with an audit event for each request, and return a result for each."""
+    """Store the new charges of accepted requests, and return a result for each.
+
+    Each request has an audit event.
+    """
     new = [charge for posting in postings for charge in posting.assessment.new.values()]
     results, events, streams = [], list[Row](), list[tuple[PostingResult, Iterator[Row]]]()
     for assessment, actor in postings:
@@ -155,7 +161,10 @@ def _insert(
 
 
 def _counted(streams: Sequence[tuple[PostingResult, Iterator[Row]]], totals: AccountTotals) -> Iterator[Row]:
-    """Yield the rows as they are made, add each to its result, and count it in the totals."""
+    """Yield the rows, and add each to its result and to the totals.
+
+    The rows are computed on demand.
+    """
     for result, rows in streams:
         for row in rows:
             result.rows.append(row)

@@ -117,9 +117,9 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
 
 
 def lock_schedules(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:
-    """Lock the accounts of recurring charges, which no one else can then post or change.
+    """Lock the accounts of recurring charges, and return the fresh rows.
 
-    Returns the fresh rows.
+    No one else can then post or change them.
     """
     condition = is_any_of(RecurringCharge.id, ids)
     keys = session.execute(select(RecurringCharge.customer_id, RecurringCharge.currency).where(condition).distinct())

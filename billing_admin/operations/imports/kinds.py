@@ -1,4 +1,7 @@
-"""Store the rows of each kind of import, by the operations that forms and scripts use."""
+"""Store the rows of each kind of import.
+
+The operations are those that forms and scripts use.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -16,9 +16,9 @@ from billing_admin.queries.invoices.numbers import DOCUMENT_KINDS
 
 
 def start_new_series(session: Session, changed: Collection[str], today: date, now: datetime) -> dict[str, Any]:
-    """Start new series for the kinds whose number format is among the `changed` settings.
+    """Start new series for changed number formats, and return the audit details.
 
-    Returns the audit details.
+    `changed` holds the names of the changed settings.
     """
     years_by_kind = {
         kind: _replace_blocked_series(session, kind, today, now)
@@ -29,10 +29,10 @@ def start_new_series(session: Session, changed: Collection[str], today: date, no
 
 
 def _replace_blocked_series(session: Session, kind: str, today: date, now: datetime) -> list[int]:
-    """Start a new series for each year whose last document of a kind is dated after today.
+    """Start a new series for each blocked year of a kind, and return these years.
 
-    Returns these years. The blocked series keeps its numbers and hashes. The changed format makes sure that the new
-    numbers differ from them.
+    A year is blocked if its last document of the kind is dated after today. The blocked series keeps its numbers and
+    hashes. The changed format makes sure that the new numbers differ from them.
     """
     query = select(NumberSeries).where(NumberSeries.kind == kind).order_by(NumberSeries.year, NumberSeries.part)
     current = {series.year: series for series in session.scalars(query.with_for_update())}

@@ -84,9 +84,10 @@ def change_percent(
     actor: Actor,
     now: datetime,
 ) -> TaxRate:
-    """Set the percentage that applies from a day on, replacing a change on the same day.
+    """Set the percentage that applies from a day on.
 
-    It applies to unbilled charges incurred on or after that day. Raises Stale, Invalid, and Conflict for a rate without tax.
+    It replaces a change on the same day. It applies to unbilled charges incurred on or after that day. Raises Stale,
+    Invalid, and Conflict for a rate without tax.
     """
     rate = _lock_rate(session, rate_id, version)
     if rate.category != TAXED:

@@ -40,7 +40,10 @@ def lock_account_and_invoices(session: Session, key: AccountKey, invoices: Seque
 
 
 def load_active_allocations(session: Session, condition: ColumnElement[bool]) -> Sequence[Record]:
-    """Return the allocations that meet a condition and are not withdrawn, the latest first."""
+    """Return the active allocations that meet a condition, the latest first.
+
+    An active allocation is not withdrawn.
+    """
     query = select(Allocation.__table__).where(Allocation.withdrawn_on.is_(None), condition)
     return session.execute(query.order_by(Allocation.made_on.desc(), Allocation.id.desc())).all()
 

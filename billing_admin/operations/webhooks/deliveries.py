@@ -53,7 +53,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """The outcome of an attempt: status code or error, and the beginning of the answer."""
+    """The outcome of an attempt: status or error, and the beginning of the response."""
 
     at: datetime
     milliseconds: int
@@ -209,9 +209,9 @@ def _update_waiting(endpoint: WebhookEndpoint) -> Update:
 
 
 def delete_all_expired(transact: Callable[..., int], now: datetime) -> int:
-    """Delete all deliveries delivered more than 30 days ago, a batch in each transaction.
+    """Delete all expired deliveries, a batch a transaction, and return their number.
 
-    Returns their number.
+    A delivery expires 30 days after it was delivered.
     """
     deleted = batch = transact(delete_expired, now)
     while batch == DELETE_BATCH:
@@ -221,9 +221,9 @@ def delete_all_expired(transact: Callable[..., int], now: datetime) -> int:
 
 
 def delete_expired(session: Session, now: datetime) -> int:
-    """Delete a batch of deliveries delivered more than 30 days ago, with their attempts.
+    """Delete a batch of expired deliveries, and return their number.
 
-    Returns their number.
+    A delivery expires 30 days after it was delivered. Its attempts are deleted with it.
     """
     expired = (
         select(WebhookDelivery.id)
