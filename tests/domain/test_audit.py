@@ -1,4 +1,4 @@
-"""Amounts in the audit log's details, as people read them."""
+"""The audit log: the bytes that a seal covers, and amounts in details as people read them."""
 
 from typing import Any
 
@@ -9,7 +9,10 @@ from billing_admin.domain.audit import (
     AMOUNTS_BY_CURRENCY,
     AMOUNTS_WITH_CURRENCY,
     EXACT_AMOUNTS,
+    FIRST_PREVIOUS_HASH,
     MINOR_UNITS,
+    canonical_content,
+    chained_hash,
     readable_details,
 )
 
@@ -72,3 +75,22 @@ ANYTHING = st.recursive(
 def test_details_of_any_shape_can_be_shown(action: str, details: dict[str, Any], currency: str | None) -> None:
     shown = readable_details(action, details, currency)
     assert shown.keys() == details.keys()
+
+
+def test_the_content_is_the_same_on_both_databases() -> None:
+    """Frozen: the anchor of a seal is checked years later."""
+    event = {"id": "0", "at": "2026-04-03 09:30:00.500000", "object_id": None, "details": '{"b": 1,  "a": "é"}'}
+    postgresql_event = event | {"at": "2026-04-03 11:30:00.5+02", "details": '{"a": "é", "b": 1}'}
+    assert canonical_content(event) == canonical_content(postgresql_event)
+    assert canonical_content(event) == (
+        b'{"at":"2026-04-03T09:30:00.500000+00:00","details":{"a":"\\u00e9","b":1},"id":"0","object_id":null}'
+    )
+    assert (
+        chained_hash(FIRST_PREVIOUS_HASH, canonical_content(event))
+        == "2b67bddcb97c7ef346bc13a42b3e580acbb9cc81a9c20dc370df69bac001ca20"
+    )
+
+
+def test_a_text_that_cannot_be_parsed_is_used_unchanged() -> None:
+    assert canonical_content({"at": "never", "details": "{"}) == b'{"at":"never","details":"{"}'
+    assert canonical_content({"at": None, "details": None}) == b'{"at":null,"details":null}'

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,9 @@ from billing_admin.domain.charges import (
     CustomerTerms,
     PricedCharge,
     ServiceTerms,
+    corrected_spec,
     differing_fields,
+    duplicate_window_start,
     price_charge,
 )
 from billing_admin.domain.errors import Invalid
@@ -284,3 +286,28 @@ def test_a_free_unit_price_and_no_unit_price_have_two_fingerprints() -> None:
     free, plain_amount = priced(spec(unit_price="0")), priced(spec(amount="0"))
     assert plain_decimal(free.amount) == plain_decimal(plain_amount.amount) == "0"
     assert free.fingerprint != plain_amount.fingerprint
+
+
+def test_a_correction_keeps_the_other_facts() -> None:
+    correction = corrected_spec(STORED, {"quantity": Decimal(4)}, UUID(int=9))
+    assert (correction.id, correction.quantity) == (UUID(int=9), Decimal(4))
+    assert (correction.unit_price, correction.amount) == (Decimal(3), None)
+    assert (correction.currency, correction.incurred_on, correction.metadata) == ("USD", DAY, {"host": "a1"})
+    assert correction.stored_texts == ["description", "metadata"]
+
+
+def test_a_corrected_price_replaces_the_other_kind_of_price() -> None:
+    by_amount = corrected_spec(STORED, {"amount": Decimal(5)}, None)
+    assert (by_amount.unit_price, by_amount.amount) == (None, Decimal(5))
+    by_price = corrected_spec(priced(spec(amount="2")), {"unit_price": Decimal(7)}, None)
+    assert (by_price.unit_price, by_price.amount) == (Decimal(7), None)
+
+
+def test_a_corrected_text_is_checked_as_a_new_one() -> None:
+    correction = corrected_spec(STORED, {"description": "Day run"}, None)
+    assert correction.stored_texts == ["metadata"]
+
+
+def test_duplicates_are_searched_in_the_last_24_hours() -> None:
+    now = datetime(2026, 3, 29, 12, tzinfo=timezone(timedelta(hours=2)))
+    assert duplicate_window_start(now) == datetime(2026, 3, 28, 10, tzinfo=UTC)

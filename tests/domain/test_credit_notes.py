@@ -13,7 +13,10 @@ from billing_admin.domain.credit_notes import (
     Creditable,
     CreditableLine,
     CreditableTax,
+    CreditedTax,
+    CreditEffect,
     credit_amount,
+    credit_effect,
     credit_lines,
     split_by_weight,
 )
@@ -184,3 +187,26 @@ def test_spread_adds_up_and_stays_within(amount: int, weights: list[int]) -> Non
     shares = split_by_weight(amount, weights)
     assert sum(shares) == (amount if sum(weights) else 0)
     assert all(min(0, weight) <= share <= max(0, weight) for share, weight in zip(shares, weights, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("owed", "total", "effect"),
+    [
+        (10000, 4000, CreditEffect(reduces=4000, becomes_credit=0, owed_after=6000)),
+        (10000, 10000, CreditEffect(reduces=10000, becomes_credit=0, owed_after=0)),
+        (3000, 4000, CreditEffect(reduces=3000, becomes_credit=1000, owed_after=0)),
+        (0, 4000, CreditEffect(reduces=0, becomes_credit=4000, owed_after=0)),
+    ],
+)
+def test_the_part_of_a_credit_that_is_not_owed_becomes_credit(owed: int, total: int, effect: CreditEffect) -> None:
+    assert credit_effect(owed, total) == effect
+
+
+def test_included_tax_is_split_over_its_lines_by_net() -> None:
+    """0.19 over three equal lines: 0.0633… each, rounded down; the first line gets the missing cent."""
+    lines = {UUID(int=1): 33, UUID(int=2): 33, UUID(int=3): 33, UUID(int=4): 500}
+    taxes = (
+        CreditedTax(VAT19, True, tuple(UUID(int=number) for number in (1, 2, 3)), 99, 19),
+        CreditedTax(VAT7, False, (UUID(int=4),), 500, 35),
+    )
+    assert Credit(lines, taxes).tax_within() == {UUID(int=1): 7, UUID(int=2): 6, UUID(int=3): 6}

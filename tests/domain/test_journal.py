@@ -20,7 +20,10 @@ from billing_admin.domain.journal import (
 )
 
 
-@pytest.mark.parametrize("name", ["Assets", "Assets:Bank", "Erträge:Dienst leistungen:2026", "a" * MAX_ACCOUNT_LENGTH])
+@pytest.mark.parametrize(
+    "name",
+    ["Assets", "a:b", "Assets:Bank 1:Giro", "Erlöse:1", "Erträge:Dienst leistungen:2026", "a" * MAX_ACCOUNT_LENGTH],
+)
 def test_names_that_hledger_accepts(name: str) -> None:
     assert check_account_name(name) == name
 
@@ -32,6 +35,7 @@ def test_names_that_hledger_accepts(name: str) -> None:
         " Assets",
         "Assets ",
         "1:Bank",
+        "(a)",
         "Assets::Bank",
         ":Bank",
         "Bank:",
@@ -40,6 +44,7 @@ def test_names_that_hledger_accepts(name: str) -> None:
         "A|b",
         "A{b}",
         "A\tb",
+        "a\nb",
         "a" * (MAX_ACCOUNT_LENGTH + 1),
     ],
 )
@@ -61,6 +66,22 @@ def test_every_problem_of_the_settings_is_named() -> None:
     with pytest.raises(Invalid) as refused:
         check_accounts(wrong)
     assert [problem.field for problem in refused.value.problems] == [("receivable",), ("cash",), ("till",), ("card",)]
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("receivable", "{customer}"), ("revenue", "{service}:Sales"), ("tax", "{rate}")]
+)
+def test_a_name_does_not_begin_with_a_placeholder(key: str, name: str) -> None:
+    """Ledgers would misread a customer called “(A)” or “! A” at the beginning of a name."""
+    with pytest.raises(Invalid):
+        check_accounts({key: name})
+
+
+def test_different_texts_are_different_parts() -> None:
+    texts = ["A:B", "A%3AB", "A B", "A  B", "A\u00a0B", "A;B", " A", "A ", "A|B", "A\u3000 B"]
+    parts = [account_part(text) for text in texts]
+    assert len(set(parts)) == len(texts)
+    assert all(check_account_name(f"Assets:{part}") for part in parts)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +139,10 @@ def test_postings_are_merged_debits_first_without_zeros() -> None:
 def test_postings_balance_in_each_currency(postings: list[Posting]) -> None:
     with pytest.raises(ValueError, match="do not balance"):
         merge_postings(postings)
+
+
+def test_postings_that_add_up_to_zero_are_left_out() -> None:
+    assert merge_postings([Posting("a", 1, "EUR"), Posting("a", -1, "EUR")]) == ()
 
 
 def test_totals_add_debits_and_credits_as_positive_sums() -> None:

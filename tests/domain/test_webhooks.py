@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,7 @@ from billing_admin.domain.webhooks import (
     MAX_PAUSE,
     RETRY_DELAYS,
     endpoint_secret,
+    event_body,
     pause_after_failures,
     retry_delay,
     secret_fingerprint,
@@ -83,3 +85,11 @@ def test_a_receiver_is_looked_for_each_hour() -> None:
         RETRY_DELAYS[1],
         *[MAX_PAUSE] * 3,
     ]
+
+
+def test_the_body_of_an_event() -> None:
+    at = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
+    assert event_body(UUID(int=1), "invoice.issued", at, {"name": "Zoë", "lines": []}) == (
+        '{"id":"00000000-0000-0000-0000-000000000001","type":"invoice.issued",'
+        '"created_at":"2026-04-02T09:30:00Z","data":{"name":"Zoë","lines":[]}}'
+    )
