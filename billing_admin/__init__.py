@@ -51,7 +51,10 @@ def tune_gc() -> None:
 
 
 def _settings() -> Settings:
-    """Return the settings of the environment, or exit with a message that says which variable to set."""
+    """Return the settings of the environment, or exit with a message.
+
+    The message says which variable to set.
+    """
     try:
         return Settings()
     except ValidationError as error:

@@ -154,7 +154,10 @@ class Settings(BaseSettings):
 
 
 def _development_secret() -> str:
-    """Return the secret key of development, made on first use in a file that only this user can read."""
+    """Return the secret key of development, created on first use.
+
+    Only this user can read its file.
+    """
     INSTANCE.mkdir(exist_ok=True)
     path = INSTANCE / "secret_key"
     if not path.exists():

@@ -30,7 +30,10 @@ def init_logs() -> None:
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Write records as JSON to the standard error of the moment: a server may replace it after the set-up."""
+    """A handler that writes records as JSON to the current standard error.
+
+    A server may replace standard error after the set-up.
+    """
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

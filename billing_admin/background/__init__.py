@@ -1,4 +1,4 @@
-"""Background work: the queue that wakes workers, and a handler for each kind of job.
+"""The queue that wakes workers, and a handler for each kind of job.
 
 A message of the queue (huey) only says that there is work. The work itself is a row of `jobs`, inserted in the
 transaction that asks for it. A lost message delays a job by a minute at most, and a repeated message does nothing.

@@ -187,7 +187,10 @@ def open_file(session: Session, id: UUID) -> BinaryIO:
 
 
 def _units(reader: RowReader, file: BinaryIO) -> Iterator[list[Record]]:
-    """Yield the rows that are read together: single rows, or the adjacent rows of a service."""
+    """Yield the rows that are read together.
+
+    These are single rows, or the adjacent rows of a service.
+    """
     rows = csv_reader.open_rows(file, reader.plan)
     try:
         if reader.kind == "services":

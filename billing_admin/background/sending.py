@@ -173,7 +173,10 @@ def _read_beginning(response: HTTPResponse) -> bytes:
 
 @cache
 def _tls_context() -> ssl.SSLContext:
-    """Return a TLS context that trusts this machine's certificates and checks host names."""
+    """Return a TLS context that checks host names and certificates.
+
+    It trusts the certificates of this machine.
+    """
     return ssl.create_default_context()
 
 

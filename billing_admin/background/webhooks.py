@@ -51,7 +51,10 @@ class WebhookSender(Thread):
 
 
 def due_endpoints(app: Flask) -> list[UUID]:
-    """Return the endpoints with due deliveries, or none while the database is unavailable."""
+    """Return the endpoints with due deliveries.
+
+    Returns none while the database is unavailable.
+    """
     with app.app_context(), LogIfUnavailable("webhooks_not_searched"):
         return endpoint_ids_due(db.session(), clock.now())
     return []

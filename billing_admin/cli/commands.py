@@ -1,4 +1,7 @@
-"""Parts that all commands share: `-h`, errors as one sentence and an exit code, suggestions for misspelled names."""
+"""The parts that all commands share.
+
+They are `-h`, errors as one sentence and an exit code, and suggestions for misspelled names.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,7 +50,7 @@ class BillingCommand(click.Command):
 
 
 class MigrationCommands(AppGroup):
-    """Flask-Migrate's commands, with errors explained like those of the product's own commands."""
+    """Flask-Migrate's commands, with the error messages of our own commands."""
 
     @classmethod
     def of(cls, group: click.Command) -> "MigrationCommands":

@@ -37,9 +37,10 @@ JOURNAL = "journal"
 @click.option("--to", "last", type=DayType(), help="Last day of the journal.")
 @click.option("--opening", is_flag=True, help="Start the journal with the opening balances.")
 def export(kind: str, file: Path, format: str | None, first: date | None, last: date | None, opening: bool) -> None:
-    """Write all rows of KIND to FILE, or to stdout for “-”, and the control totals to FILE.meta.json.
+    """Write all rows of KIND to FILE, and the control totals to FILE.meta.json.
 
-    FILE is replaced when the export is complete; an interrupted export leaves the existing file.
+    With “-” as FILE, the rows go to stdout. FILE is replaced when the export is complete; an interrupted export leaves
+    the existing file.
 
     \b
     Examples:

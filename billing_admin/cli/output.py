@@ -1,4 +1,7 @@
-"""Results on stdout: a table on a terminal, tab-separated rows in a pipe, JSON on request."""
+"""Results on stdout: a table, tab-separated rows, or JSON.
+
+A terminal gets a table, a pipe gets tab-separated rows, and a call with `--json` gets JSON.
+"""
 
 import json
 import sys

@@ -49,7 +49,9 @@ def post_recurring(ctx: click.Context, through: date | None, dry_run: bool, want
 @command("daily")
 @click.pass_context
 def daily(ctx: click.Context) -> None:
-    """Run the daily work: post recurring charges, delete old deliveries and files, seal the audit log.
+    """Run the daily work.
+
+    It posts recurring charges, deletes old deliveries and files, and seals the audit log.
 
     \b
     Example, in a crontab:

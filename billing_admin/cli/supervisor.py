@@ -16,7 +16,10 @@ Process = subprocess.Popen[bytes]
 
 
 def keep_running(server: list[str], worker: list[str]) -> int:
-    """Run both until a signal or the server's end, restart a dead worker, and return the server's exit code."""
+    """Run both processes until a signal or the server's end.
+
+    A dead worker is restarted. Returns the server's exit code.
+    """
     supervisor = Supervisor(server, worker)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, supervisor.on_signal)
@@ -33,7 +36,10 @@ class Supervisor:
         self._server = _start_process(server)
 
     def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Pass the signal on: SIGHUP restarts the worker and reloads the server, others end both."""
+        """Pass a signal on to the server and the worker.
+
+        SIGHUP restarts the worker and reloads the server, others end both.
+        """
         self._stopping = self._stopping or number != signal.SIGHUP
         self._server.send_signal(number)
         self._worker.terminate()
@@ -58,7 +64,10 @@ def _wait_briefly(process: Process) -> None:
 
 
 def _start_process(command: list[str]) -> Process:
-    """Start a process that ends with this one, and gets the terminal's signals from it only."""
+    """Start a process that ends with this one.
+
+    It gets the terminal's signals from this one only.
+    """
     return subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)  # noqa: PLW1509, S603 - no threads yet
 
 

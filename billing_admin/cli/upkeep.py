@@ -81,7 +81,7 @@ def seal_audit() -> None:
 
 @command("audit-head")
 def audit_head() -> None:
-    """Print the head of the audit log: the number of sealed events and the hash of the chain.
+    """Print the head of the audit log: number of sealed events, hash of the chain.
 
     Store it on another machine: doctor --anchor later proves that no event before it was changed or removed.
     """
@@ -98,7 +98,10 @@ def _read_heads(file: TextIO) -> list[ChainHead]:
 
 
 def _unprintable(session: Session) -> dict[str, list[str]]:
-    """Return the characters that the PDF cannot print, by the number of each issued document that has any."""
+    """Return the characters that the PDF cannot print, by document number.
+
+    Only issued documents with such characters are included.
+    """
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
     missing: dict[str, dict[str, None]] = {}
     for invoice_id, number, text in texts_of_issued(session):

@@ -11,7 +11,7 @@ from billing_admin.config import Settings
 @command("worker")
 @click.option("--threads", type=click.IntRange(1, 32), help="Jobs at the same time. Default: BILLING_JOB_THREADS.")
 def worker(threads: int | None) -> None:
-    """Run imports, exports, billing runs and webhook deliveries until a signal ends it.
+    """Run imports, exports, billing runs and webhook deliveries until it is stopped.
 
     `start` also runs one worker. Start more on any machine that reaches the database and the queue.
 

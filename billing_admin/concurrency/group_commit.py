@@ -96,7 +96,10 @@ class GroupCommit(Generic[Session, Request, Value]):
         return result.value
 
     def _becomes_leader(self, call: _Call[Request, Value]) -> bool:
-        """Queue a call, and return whether its thread leads the next group because no other does."""
+        """Queue a call, and return whether its thread leads the next group.
+
+        It does if no other thread does.
+        """
         with self._state:
             self._queue.append(call)
             if self._group_is_complete():

@@ -1,4 +1,7 @@
-"""A limit on the threads of a process that wait for something slow, so that the others stay free for other work."""
+"""A limit on the threads of a process that wait for something slow.
+
+The others stay free for other work.
+"""
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,6 @@
-"""Create demo data: fourteen months of a fictional cloud provider, through the ordinary operations.
+"""Create demo data: fourteen months of a fictional cloud provider.
+
+All data is stored by the ordinary operations.
 
 Two fills on the same day have the same amounts on both databases. Only ids that the server generates differ (invoices,
 lines, events), and with them the hashes.
@@ -121,14 +123,20 @@ class _History:
         self.late: list[ChargeSpec] = []
 
     def do(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run one operation in the caller's transaction, so that the next one sees its result."""
+        """Run one operation in the caller's transaction, and return its result.
+
+        The next operation sees the changes.
+        """
         result = work(self.session, *args, **kwargs)
         self.session.flush()
         self.session.expire_all()
         return result
 
     def at(self, day: date, hour: time) -> datetime:
-        """Return a time of a day in the organisation's time zone, at most the beginning of today."""
+        """Return a time of a day, at most the beginning of today.
+
+        The day is one of the organisation's time zone.
+        """
         return min(datetime.combine(day, hour, ZONE), datetime.combine(self.today, time.min, ZONE)).astimezone(UTC)
 
     def set_up(self) -> None:
@@ -152,7 +160,10 @@ class _History:
             self.do(services.create, fields, _service(item.code), SYSTEM, now)
 
     def run_month(self, month: int) -> None:
-        """Add and archive customers, post charges, record payments, and bill on the first of the next month."""
+        """Create all data of a month, and bill on the first of the next month.
+
+        The data are new and archived customers, charges and payments.
+        """
         first, next_first = self.firsts[month], self.firsts[month + 1]
         self._change_master_data(month, self.at(first, OFFICE))
         self._post_charges(month, first)
@@ -205,7 +216,10 @@ class _History:
                 self.do(invoices.issue, id, issue_date, SYSTEM, self.at(issue_date, OFFICE))
 
     def _correct_invoices(self, first: date) -> None:
-        """Correct invoices in the first days of a month, before those of its first day are paid."""
+        """Correct invoices in the first days of a month.
+
+        They are corrected before the invoices of its first day are paid.
+        """
         bill_again(self.session, self.do, first, self.at(first + timedelta(days=1), OFFICE))
         credit_unpaid(self.session, self.do, first, self.at(first + timedelta(days=2), OFFICE))
         credit_paid(self.session, self.do, self.at(first + timedelta(days=2), OFFICE))
@@ -281,5 +295,8 @@ def _day(spec: ChargeSpec) -> date:
 
 
 def _is_over(spec: ChargeSpec, today: date) -> bool:
-    """Return whether a charge is known today: metered charges after their day, charges in advance at once."""
+    """Return whether a charge is known today.
+
+    Metered charges are known after their day, charges in advance at once.
+    """
     return _day(spec) < today or (_day(spec) == today and today.day == 1)

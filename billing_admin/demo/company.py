@@ -95,7 +95,10 @@ IN_ADVANCE = {"IPAddress", "SupportPlan", "PartnerLicence"}
 
 @dataclass(frozen=True, slots=True)
 class DemoCustomer:
-    """A customer: size, first month, days to pay if not the default, and tax treatment."""
+    """A customer: size, first month, days to pay, and tax treatment.
+
+    Days to pay are set only if they are not the default.
+    """
 
     reference: str
     name: str

@@ -1,4 +1,7 @@
-"""Correct invoices of the demo: one is voided and billed again, two get a credit note, one of them paid."""
+"""Correct invoices of the demo.
+
+One is voided and billed again, two get a credit note, one of them paid.
+"""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -24,7 +27,7 @@ SENT_BACK_REASON = "Not ordered, as agreed on the phone"
 
 
 def bill_again(session: Session, do: Do, issued_on: date, now: datetime) -> None:
-    """Void an invoice that lacks the customer's order number, and issue its replacement."""
+    """Void an invoice without the customer's order number, and issue its replacement."""
     invoice = _invoice_of(session, LACKS_ORDER, issued_on)
     _, draft_id = do(voids.void_invoice, invoice.id, VOID_REASON, "billed_again", SYSTEM, now)
     do(drafts.change, draft_id, {"purchase_order": ORDER}, None, SYSTEM, now)
@@ -45,7 +48,10 @@ def credit_unpaid(session: Session, do: Do, issued_on: date, now: datetime) -> N
 
 
 def credit_paid(session: Session, do: Do, now: datetime) -> None:
-    """Credit the smallest line of the latest paid invoice, which becomes the customer's credit."""
+    """Credit the smallest line of the latest paid invoice.
+
+    The amount becomes the customer's credit.
+    """
     paid = select(Invoice).where(Invoice.paid == Invoice.total, Invoice.status == "issued", Invoice.kind == "invoice")
     invoice = session.scalars(paid.order_by(Invoice.issue_date.desc(), Invoice.number.desc()).limit(1)).one()
     lines = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id, InvoiceLine.net > 0)

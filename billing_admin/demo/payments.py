@@ -1,4 +1,7 @@
-"""Plan the payments of the demo's customers: most on time, some late, in two parts, or never."""
+"""Plan the payments of the demo's customers.
+
+Most are on time, some late, in two parts, or never.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +29,10 @@ class PlannedPayment:
     part: int
 
     def spec(self, difference: int = 0) -> PaymentSpec:
-        """Return the payment with a difference in minor units: unallocated money, or, below zero, a short payment."""
+        """Return the payment with a difference in minor units.
+
+        Above zero, the difference is unallocated money; below zero, the payment is short.
+        """
         currency = self.invoice.currency
         received, allocated = (_major(self.amount + extra, currency) for extra in (difference, min(difference, 0)))
         return PaymentSpec(

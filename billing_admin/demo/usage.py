@@ -1,4 +1,7 @@
-"""Make the charges of the demo's customers by month: the same in every demo, whatever its first month."""
+"""Create the charges of the demo's customers by month.
+
+They are the same in every demo, whatever its first month.
+"""
 
 import calendar
 from collections.abc import Iterator

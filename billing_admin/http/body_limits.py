@@ -1,4 +1,7 @@
-"""Limits of request bodies: each view declares its limit, and no body is read before `open_body()`."""
+"""Limits of request bodies, by view.
+
+No body is read before `open_body()`.
+"""
 
 import gc
 from collections.abc import Callable
@@ -72,7 +75,10 @@ def open_body() -> None:
 
 
 def describe_limit() -> str:
-    """Return a sentence with the limits of this request's route, for a request that exceeds them."""
+    """Return a sentence with the limits of this request's route.
+
+    The response to a request that exceeds them shows it.
+    """
     limit = endpoint_limit(current_app, request.endpoint)
     size = f"{limit.bytes // MIB:,} MB" if limit.bytes >= MIB else f"{limit.bytes // KIB:,} KB"
     return (
@@ -106,9 +112,9 @@ def _set_limits() -> None:
 
 
 def _free_refused_body(response: Response) -> Response:
-    """Free the memory of a large chunked body that was refused: a reference cycle in gunicorn's reader keeps it.
+    """Free the memory of a large chunked body that was refused.
 
-    Small bodies are not worth a full garbage collection.
+    A reference cycle in gunicorn's reader would keep it. Small bodies are not worth a full garbage collection.
     """
     is_chunked = response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and request.content_length is None
     if is_chunked and (request.max_content_length or 0) >= MIB:

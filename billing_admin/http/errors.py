@@ -48,7 +48,10 @@ def init_errors(app: Flask, *, page: ErrorResponder, api: ErrorResponder) -> Non
 
 
 def log_failure(exc_info: ExceptionInfo | Exception) -> None:
-    """Log the traceback of a 500 with the request id that its response shows; Flask's own line does not have the id."""
+    """Log the traceback of a 500 with the request id that its response shows.
+
+    Flask's own line does not have the id.
+    """
     _log.error("request_failed", request_id=request_id(), method=request.method, path=request.path, exc_info=exc_info)
 
 

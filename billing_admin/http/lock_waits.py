@@ -1,4 +1,6 @@
-"""Transactions of requests that may meet a locked account: bounded waits, in a bounded number of threads.
+"""Transactions of requests that may meet a locked account.
+
+They wait for a limited time, in a limited number of threads.
 
 A billing run locks the accounts that it bills. Requests to these accounts wait for a moment, and are then answered with 503
 and Retry-After. They never occupy all threads of a process, so that requests to other accounts are answered meanwhile.

@@ -65,7 +65,10 @@ class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
             return bool(connection.execute(_HIT, values).fetchall())
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """Return previous count, seconds until it expires, current count, and seconds left in the current window."""
+        """Return the previous and the current count, each with the seconds until it ends.
+
+        The order is previous count, seconds until it expires, current count, seconds left in the current window.
+        """
         with self._lock:
             cursor = self._open().execute("SELECT started, current, previous FROM windows WHERE key = ?", (key,))
             started, current, previous = cursor.fetchone() or (0.0, 0, 0)
@@ -82,7 +85,10 @@ class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
             self._open().execute("DELETE FROM windows WHERE key = ?", (key,))
 
     def _open(self) -> sqlite3.Connection:
-        """Return the connection, opened on first use: a connection must not cross the fork of a server's workers."""
+        """Return the connection, opened on first use.
+
+        A connection must not cross the fork of a server's workers.
+        """
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(

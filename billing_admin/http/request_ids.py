@@ -1,4 +1,7 @@
-"""The id of each request: sent as `X-Request-Id`, shown on error pages, and stored in the log and the audit log."""
+"""The id of each request, sent as `X-Request-Id`.
+
+Error pages show it, and the log and the audit log hold it.
+"""
 
 from uuid import uuid4
 

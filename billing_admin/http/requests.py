@@ -1,4 +1,4 @@
-"""The application's request class: it limits bodies, forms and cookies before they are parsed."""
+"""The request class: it limits bodies, forms and cookies before they are parsed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,14 +80,17 @@ class FormParser(FormDataParser):
 
 
 class Request(flask.Request):
-    """A request whose body can be read only after it is unsealed, and only up to its limits."""
+    """A request whose body is read only when unsealed, and only up to its limits."""
 
     form_data_parser_class = FormParser
     is_sealed = False
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body. Raises RequestEntityTooLarge if its Content-Length exceeds `max_content_length`."""
+        """The body of the request.
+
+        Raises RequestEntityTooLarge if its Content-Length exceeds `max_content_length`.
+        """
         if self.is_sealed:
             raise RuntimeError("Check the caller's permission and call open_body() before reading the body.")
         limit = self.max_content_length

@@ -1,4 +1,7 @@
-"""The security set-up of all requests and responses: secret key, cookies, body limits, hosts, proxies, headers, CSRF."""
+"""The security set-up of all requests and responses.
+
+It covers the secret key, cookies, body limits, hosts, proxies, headers and CSRF.
+"""
 
 from flask import Flask, Request, Response, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface

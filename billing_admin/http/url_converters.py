@@ -1,11 +1,17 @@
-"""URL converters for references, codes and numbers, which may contain slashes, even as their first character."""
+"""URL converters for references, codes and numbers.
+
+These may contain slashes, even as their first character.
+"""
 
 from flask import Flask
 from werkzeug.routing import BaseConverter, PathConverter, UnicodeConverter, ValidationError
 
 
 class WithoutNul(BaseConverter):
-    """A converter that refuses NUL: no stored text contains it, and PostgreSQL refuses it in queries."""
+    """A converter that refuses NUL.
+
+    No stored text contains it, and PostgreSQL refuses it in queries.
+    """
 
     def to_python(self, value: str) -> str:
         """Return the text.
