@@ -154,7 +154,7 @@ def _check_chunk(
 def _repeated_key_error(reader: RowReader, request: RowRequest, line: int) -> RowError:
     name = next(name for name in ("reference", "code", "key", "id") if name in reader.plan.columns)
     advice = " Put all rows of a service next to each other." if reader.kind == "services" else ""
-    message = f"Line {line} has the same {name}: remove one of the two rows, or change its {name}.{advice}"
+    message = f"Line {line} has the same {name}. Remove one of the two rows, or change its {name}.{advice}"
     cell = request.record.cells[reader.plan.columns[name]]
     return RowError(request.record.line, reader.plan.column(name), cell[:40], message)
 

@@ -20,10 +20,13 @@ _UTF_16, _UTF_8 = (b"\xff\xfe", b"\xfe\xff"), b"\xef\xbb\xbf"
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
 # The first bytes of files that are not CSV, and the message for each.
 _OTHER_FILES = (
-    (b"PK\x03\x04", "This is an Excel workbook or a ZIP file. In Excel, save it as “CSV UTF-8”, and import that."),
-    (b"\xd0\xcf\x11\xe0", "This is an old Excel workbook. In Excel, save it as “CSV UTF-8”, and import that."),
-    (b"%PDF", "This is a PDF. Import the CSV file that it was made of."),
-    (b"\x1f\x8b", "This file is compressed. Unpack it first."),
+    (
+        b"PK\x03\x04",
+        "This is an Excel workbook or a ZIP file. In Excel, save it as “CSV UTF-8”, then import the CSV file.",
+    ),
+    (b"\xd0\xcf\x11\xe0", "This is an old Excel workbook. In Excel, save it as “CSV UTF-8”, then import the CSV file."),
+    (b"%PDF", "This is a PDF. Import a CSV file instead."),
+    (b"\x1f\x8b", "This file is compressed. Extract it first."),
 )
 
 
@@ -42,7 +45,7 @@ class CsvRows:
         self._reader = csv.reader(self._lines, delimiter=DELIMITERS[delimiter], strict=True)
         row = self._next()
         if row is None:
-            raise Invalid("empty_file", "The file is empty: its first row must name the columns.")
+            raise Invalid("empty_file", "The file is empty. Choose a file whose first row has the column names.")
         self.header: tuple[str, ...] = tuple(row[1])
         if not any_header:
             check_header(self.header)
@@ -92,7 +95,7 @@ class _Lines:
         except UnicodeDecodeError as error:
             raise self._undecoded(error) from error
         except UnicodeError as error:  # UTF-16 that does not say in which order its bytes are
-            raise Invalid("other_encoding", f"This is not UTF-16: choose another encoding. ({error})") from error
+            raise Invalid("other_encoding", f"The file is not UTF-16. Choose another encoding. ({error})") from error
         if not line:
             raise StopIteration
         self._count += 1
@@ -128,12 +131,12 @@ class _Lines:
 
 def _explain(message: str) -> str:
     if message.startswith("unexpected end"):
-        return "A quote is opened and never closed."
+        return "A closing quote is missing."
     if "expected after" in message:
         return (
             "A closing quote must be followed by a delimiter or the end of the line. Write a quote within a cell twice."
         )
-    return f"This cannot be read as CSV ({message})."
+    return f"The file cannot be read as CSV ({message})."
 
 
 def _refuse_other(file: BinaryIO, encoding: str) -> None:
@@ -142,9 +145,9 @@ def _refuse_other(file: BinaryIO, encoding: str) -> None:
         if beginning.startswith(first_bytes):
             raise Invalid("not_csv", message)
     if beginning.startswith(_UTF_16) and encoding != "utf-16":
-        raise Invalid("other_encoding", "Choose the encoding UTF-16: the file has its byte order mark.")
+        raise Invalid("other_encoding", "The file is UTF-16. Choose that encoding.")
     if beginning.startswith(_UTF_8) and encoding != "utf-8":
-        raise Invalid("other_encoding", "Choose the encoding UTF-8: the file has its byte order mark.")
+        raise Invalid("other_encoding", "The file is UTF-8. Choose that encoding.")
 
 
 def guess_encoding(beginning: bytes) -> str:
@@ -181,7 +184,9 @@ def open_rows(file: BinaryIO, plan: ImportPlan) -> CsvRows:
     """
     rows = CsvRows(file, plan.encoding, plan.delimiter)
     if rows.header != plan.header:
-        raise Invalid("other_header", "Map the columns again: the header row is not the one that was mapped.")
+        raise Invalid(
+            "other_header", "The header row has changed since the columns were mapped. Map the columns again."
+        )
     return rows
 
 

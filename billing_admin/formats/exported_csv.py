@@ -154,7 +154,7 @@ def _read(
     except csv.Error as error:
         summing.problems.append(f"The file cannot be read after row {count}: {error}.")
     if not _ends_with_line(file):
-        summing.problems.append("The file is incomplete: its last line has no end.")
+        summing.problems.append("The file may be incomplete: its last line has no line break.")
     return CsvContent(
         kind, count, dict(sorted(summing.sums.items())), _written(file, encoding, delimiter), tuple(summing.problems)
     )
@@ -208,7 +208,7 @@ def _written(file: BinaryIO, encoding: str, delimiter: str) -> tuple[str, ...]:
     if encoding != "utf-8-sig":
         differences.append(f"its encoding is {ENCODINGS[encoding]}")
     if delimiter != ",":
-        differences.append("its cells are separated by " + ("semicolons" if delimiter == ";" else "tabs"))
+        differences.append("its delimiter is a " + ("semicolon" if delimiter == ";" else "tab"))
     if b"\r\n" not in beginning:
         differences.append("its lines do not end with CR LF")
     return tuple(differences)

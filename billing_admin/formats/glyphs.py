@@ -125,11 +125,11 @@ def missing_glyphs_sentence(missing: list[str]) -> str:
     if len(missing) == 1:
         return (
             f"1 character cannot be printed in the PDF: {names}."
-            " Install a font that has it and set BILLING_FONTS; until then □ is printed instead."
+            " □ is printed instead. To print it, ask your system administrator to install a font that has it and to set BILLING_FONTS."
         )
     return (
         f"{len(missing):,} characters cannot be printed in the PDF: {names}."
-        " Install a font that has them and set BILLING_FONTS; until then □ is printed instead."
+        " □ is printed instead. To print them, ask your system administrator to install a font that has them and to set BILLING_FONTS."
     )
 
 

@@ -104,7 +104,7 @@ def test_create_user_reads_the_password_from_stdin(flask: Flask_, session: Sessi
     assert [(user.email, user.role) for user in rows(session, User)] == [("ada@example.com", "viewer")]
     again = flask(*arguments, typed="kayak sunshade tundra\n")
     assert again.exit_code == 5
-    assert "already has an account" in again.stderr
+    assert "has already been added" in again.stderr
 
 
 @pytest.mark.parametrize(

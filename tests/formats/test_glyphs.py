@@ -236,9 +236,9 @@ def test_short_words_stay_whole() -> None:
     ("missing", "sentence"),
     [
         ([], ""),
-        (["한"], "1 character cannot be printed in the PDF: 한. Install a font that has it and set BILLING_FONTS;"),
-        (["한", "\x96"], "2 characters cannot be printed in the PDF: 한, U+0096. Install a font that has them"),
-        ([chr(0xAC00 + n) for n in range(1025)], " and 1,005 more. Install"),
+        (["한"], "1 character cannot be printed in the PDF: 한. □ is printed instead. To print it, ask"),
+        (["한", "\x96"], "2 characters cannot be printed in the PDF: 한, U+0096. □ is printed instead. To print them"),
+        ([chr(0xAC00 + n) for n in range(1025)], " and 1,005 more. □ is printed"),
     ],
 )
 def test_missing_characters_are_named_with_a_way_out(missing: list[str], sentence: str) -> None:

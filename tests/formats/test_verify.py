@@ -88,8 +88,8 @@ def as_excel(content: bytes) -> bytes:
 
 
 SAVED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "semicolons": (as_excel, "separated by semicolons"),
-    "tabs": (lambda content: content.replace(b",", b"\t"), "separated by tabs"),
+    "semicolons": (as_excel, "its delimiter is a semicolon"),
+    "tabs": (lambda content: content.replace(b",", b"\t"), "its delimiter is a tab"),
     "lines": (lambda content: content.replace(b"\r\n", b"\n"), "do not end with CR LF"),
     "windows": (lambda content: content.decode().encode("cp1252"), "Windows-1252"),
     "utf-16": (lambda content: content.decode().encode("utf-16"), "UTF-16"),
@@ -128,7 +128,7 @@ def test_cut_off(month: Session) -> None:
     content, meta = exported(month)
     found = brought(month, content[:-20], meta)
     assert found.content is not None
-    assert "The file is incomplete: its last line has no end." in found.content.problems
+    assert "The file may be incomplete: its last line has no line break." in found.content.problems
     assert found.same_bytes is False
 
 

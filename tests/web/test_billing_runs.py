@@ -94,11 +94,11 @@ def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> No
     ("changes", "sentence"),
     [
         ({"through": ""}, "Enter the last day to bill"),
-        ({"through": "soon"}, "Enter a day such as 2026-11-22."),
+        ({"through": "soon"}, "Enter a date such as 2026-11-22."),
         ({"customers": "acme\nnobody"}, "There is no customer “nobody”."),
         ({"currency": "XXX"}, "Choose one from the list."),
         ({"make": "magic"}, "Choose one from the list."),
-        ({"issue_date": "2026-02-30"}, "Enter a day such as 2026-11-22."),
+        ({"issue_date": "2026-02-30"}, "Enter a date such as 2026-11-22."),
     ],
 )
 def test_says_how_to_mend_what_was_chosen(browser: FlaskClient, changes: dict[str, str], sentence: str) -> None:

@@ -122,10 +122,10 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
             "more than 18 digits before the point",
         ),
         ({"day": ""}, "Enter the day of the charge"),
-        ({"day": "2026-02-30"}, "Enter a day such as 2026-11-22."),
+        ({"day": "2026-02-30"}, "Enter a date such as 2026-11-22."),
         ({"day": "1969-12-31"}, "Use a day between 1970 and 2199."),
         ({"description": "a\x00b"}, "Remove the control character U+0000 at position 2."),
-        ({"id": "x"}, "This form was incomplete. Send it again."),
+        ({"id": "x"}, "The form is incomplete. Reload the page and try again."),
     ],
 )
 def test_says_how_to_mend_it_and_keeps_the_input(

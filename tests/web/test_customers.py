@@ -199,7 +199,7 @@ def test_same_name_is_asked_about_once(admin: FlaskClient, session: Session) -> 
         ({"email": "nobody"}, "Enter an e-mail address such as billing@example.com."),
         ({"payment_terms_days": "soon"}, "Enter a whole number such as 30."),
         ({"payment_terms_days": "400"}, "Use 0 to 365 days."),
-        ({"id": "no key"}, "This form was incomplete. Send it again."),
+        ({"id": "no key"}, "The form is incomplete. Reload the page and try again."),
     ],
 )
 def test_refusals_stand_at_their_field(
@@ -335,7 +335,7 @@ def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, 
     [
         ({"reference": ""}, "Enter the customer&#39;s reference, such as C-0007."),
         ({"reference": "TAKEN"}, "TAKEN is already the reference of Another."),
-        ({"version": ""}, "This form is incomplete. Open the page again."),
+        ({"version": ""}, "The form is incomplete. Reload the page and try again."),
         ({"name": ""}, "Enter the customer&#39;s name."),
     ],
 )

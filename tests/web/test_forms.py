@@ -99,9 +99,9 @@ def test_blank_is_empty_text_or_none(app: Flask) -> None:
         ("quantity", "abc", "“ABC” is not a currency. Enter a number such as 1,234.50."),
         ("terms", "٣٠", "Enter a whole number such as 30."),
         ("terms", "1_000", "Enter a whole number such as 30."),
-        ("day", "22.11.2026", "Enter a day such as 2026-11-22."),
-        ("day", "2026-02-30", "Enter a day such as 2026-11-22."),
-        ("day", "20261122", "Enter a day such as 2026-11-22."),
+        ("day", "22.11.2026", "Enter a date such as 2026-11-22."),
+        ("day", "2026-02-30", "Enter a date such as 2026-11-22."),
+        ("day", "20261122", "Enter a date such as 2026-11-22."),
     ],
 )
 def test_says_how_to_mend_it_and_keeps_what_was_typed(app: Flask, field: str, typed: str, sentence: str) -> None:

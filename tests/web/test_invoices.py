@@ -226,7 +226,7 @@ def test_issues_after_a_confirmation(browser: FlaskClient, draft: Invoice) -> No
 
 @pytest.mark.parametrize(
     ("day", "sentence"),
-    [("", "Enter the issue date"), ("1 May", "Enter a day such as"), ("2026-04-01", "Use 2026-04-02 or later")],
+    [("", "Enter the issue date"), ("1 May", "Enter a date such as"), ("2026-04-01", "Use 2026-04-02 or later")],
 )
 def test_says_how_to_mend_the_issue_date(browser: FlaskClient, draft: Invoice, day: str, sentence: str) -> None:
     response = send(browser, f"/invoices/{draft.id}/issue", issue_date=day)

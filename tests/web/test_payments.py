@@ -127,7 +127,7 @@ def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:
         ({"received_on": "2026-04-03", "keep": "y"}, "this day is in the future"),
         ({"received_on": "", "keep": "y"}, "Enter the day it was received"),
         ({"method": "write_off", "keep": "y"}, "Choose one from the list."),
-        ({"id": "", "keep": "y"}, "This form was incomplete."),
+        ({"id": "", "keep": "y"}, "The form is incomplete."),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(

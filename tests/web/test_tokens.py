@@ -134,7 +134,7 @@ def test_double_submit_makes_one(admin: FlaskClient, session: Session) -> None:
         ({"expires_in_days": ""}, "Enter a number of days, such as 365."),
         ({"expires_in_days": "0"}, "Use 1 to 3650 days."),
         ({"expires_in_days": "3651"}, "Use 1 to 3650 days."),
-        ({"id": ""}, "This form was incomplete. Send it again."),
+        ({"id": ""}, "The form is incomplete. Reload the page and try again."),
     ],
 )
 def test_refuses(admin: FlaskClient, session: Session, wrong: dict[str, Any], sentence: str) -> None:

@@ -22,7 +22,7 @@ from tests.web.pages import words
 from tests.web.reading import fresh
 
 NOTICE = "Some characters cannot be printed"
-SENTENCE = "3 characters cannot be printed in the PDF: 한, 국, 🚀. Install a font that has them and set BILLING_FONTS"
+SENTENCE = "3 characters cannot be printed in the PDF: 한, 국, 🚀. □ is printed instead."
 
 
 @pytest.fixture

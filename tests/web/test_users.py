@@ -57,7 +57,7 @@ def test_a_person_is_added_and_signs_in_with_the_password_shown(
     assert "ada@example.com Viewer" in words(page)
     assert password not in page.text
     again = send(browser, "/users/new", email="ada@example.com", role="viewer")
-    assert (again.status_code, "already has an account" in words(again)) == (422, True)
+    assert (again.status_code, "has already been added" in words(again)) == (422, True)
     assert actions(session) == ["user.created"]
 
 

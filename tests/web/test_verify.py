@@ -69,7 +69,7 @@ def test_changed_and_saved_anew(browser: FlaskClient) -> None:
     assert "Unchanged except for a byte order mark" in text
     text = words(bring(browser, file=file.replace(b",", b";").replace(b"\r\n", b"\n"), meta=meta))
     assert "Same rows and sums, but changed" in text
-    assert "its cells are separated by semicolons; its lines do not end with CR LF" in text
+    assert "its delimiter is a semicolon; its lines do not end with CR LF" in text
 
 
 def test_without_its_meta_file(browser: FlaskClient) -> None:

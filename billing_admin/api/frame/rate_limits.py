@@ -74,7 +74,7 @@ class RateLimiter:
             )
             return
         raise TooManyRequests(
-            f"This {kind} has exceeded its limit of {limit}. Wait {seconds} s, then repeat the request.", seconds
+            f"This {kind} has exceeded its limit of {limit}. Wait {seconds} s, then try again.", seconds
         )
 
     def _seconds_to_wait(self, limit: RateLimitItem, key: str) -> int:

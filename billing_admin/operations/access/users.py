@@ -48,7 +48,7 @@ def create_user(session: Session, email: str, password: str, role: str, actor: A
     _check_role(role)
     check_password(password, address, "password")
     if session.scalars(select(User.id).where(User.email == address)).first() is not None:
-        raise Conflict("email_taken", f"{address} already has an account.", "email")
+        raise Conflict("email_taken", f"{address} has already been added.", "email")
     user = User(
         id=new_id(now), email=address, role=role, password_hash=_hash_password(password), active=True, created_at=now
     )
@@ -194,7 +194,7 @@ def record_session_use(session: Session, token: str, now: datetime) -> None:
 def _lock_user(session: Session, user_id: UUID) -> User:
     user = session.scalars(select(User).where(User.id == user_id).with_for_update()).one_or_none()
     if user is None:
-        raise NotFound("unknown_user", f"There is no user {user_id}.")
+        raise NotFound("unknown_user", f"There is no person with the ID {user_id}.")
     return user
 
 

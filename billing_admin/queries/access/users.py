@@ -54,7 +54,7 @@ def user(session: Session, id: UUID) -> User:
     """
     user = session.get(User, id)
     if user is None:
-        raise NotFound("unknown_user", f"There is no user {id}.", "id")
+        raise NotFound("unknown_user", f"There is no person with the ID {id}.", "id")
     return user
 
 

@@ -19,7 +19,7 @@ class VersionField(WholeNumberField):
     widget = HiddenInput()
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("Version", blank_message="This form is incomplete. Open the page again.", **kwargs)
+        super().__init__("Version", blank_message="The form is incomplete. Reload the page and try again.", **kwargs)
         self.type = "HiddenField"  # the macros skip hidden fields by their type
 
     def set_version(self, version: int) -> None:

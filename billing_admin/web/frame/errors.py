@@ -31,7 +31,7 @@ _PAGES: Final = {
     429: ("Too many requests", "Wait a few minutes, then try again."),
     500: (
         "Something went wrong",
-        "Nothing was changed. Try again. If it happens again, give your admin the reference below.",
+        "Nothing was changed. Try again. If it happens again, give the reference below to your system administrator.",
     ),
 }
 _EXPIRED_PAGE = (

@@ -272,7 +272,7 @@ class DayField(ParsedField):
         try:
             day = date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
         except ValueError as error:
-            raise Invalid("not_a_day", "Enter a day such as 2026-11-22.") from error
+            raise Invalid("not_a_day", "Enter a date such as 2026-11-22.") from error
         return check_calendar_day(day)
 
     def format(self, value: Any) -> str:
@@ -298,7 +298,7 @@ class NewIdField(Field):
             self.data = UUID(str(valuelist[0]) if valuelist else "")
         except ValueError as error:
             self.data = uuid4()
-            raise ValueError("This form was incomplete. Send it again.") from error
+            raise ValueError("The form is incomplete. Reload the page and try again.") from error
 
     def _value(self) -> str:
         return str(self.data)
