@@ -125,11 +125,13 @@ def missing_glyphs_sentence(missing: list[str]) -> str:
     if len(missing) == 1:
         return (
             f"1 character cannot be printed in the PDF: {names}."
-            " □ is printed instead. To print it, ask your system administrator to install a font that has it and to set BILLING_FONTS."
+            " □ is printed instead. To print it, ask your system administrator to install a font that has it"
+            " and to set BILLING_FONTS."
         )
     return (
         f"{len(missing):,} characters cannot be printed in the PDF: {names}."
-        " □ is printed instead. To print them, ask your system administrator to install a font that has them and to set BILLING_FONTS."
+        " □ is printed instead. To print them, ask your system administrator to install a font that has them"
+        " and to set BILLING_FONTS."
     )
 
 
