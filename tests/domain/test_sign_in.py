@@ -1,4 +1,4 @@
-"""How attempts are counted, and how long sessions live."""
+"""Sign-in: addresses, passwords, how attempts are counted, and how long sessions last."""
 
 import unicodedata
 from collections.abc import Callable
@@ -93,3 +93,50 @@ def test_an_address_that_is_too_long_once_it_is_folded_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
         fold_email(ligature * LONGEST_EMAIL, "email")
     assert (refused.value.code, refused.value.field) == ("too_long", ("email",))
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("Pay@Example.COM", "pay@example.com"),
+        (" pay@example.com\t", "pay@example.com"),
+        ("ｐａｙ@example.com", "pay@example.com"),
+        ("straße@example.com", "strasse@example.com"),
+        ("root@localhost", "root@localhost"),
+    ],
+)
+def test_all_forms_of_an_address_are_one_account(typed: str, stored: str) -> None:
+    assert check_email(typed) == stored
+
+
+@pytest.mark.parametrize("typed", ["", "pay", "@example.com", "pay@", "a@b@c", "a b@example.com", "a@b..com", "a@.com"])
+def test_other_texts_are_no_addresses(typed: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_email(typed, "email")
+    assert (refused.value.code, refused.value.field) == ("not_an_email", ("email",))
+
+
+@pytest.mark.parametrize("password", ["gravel tundra o", "øåæ ñandú žluťoučký", "x1y2z3w4v5u6t7s"])
+def test_unrelated_words_are_a_password(password: str) -> None:
+    check_password(password, "clerk@acme.example")
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("gravel tundra ", "short_password"),
+        ("x" * 1001, "too_long"),
+        ("gravel\x00tundra ox", "unprintable"),
+        ("aaaaaaaaaaaaaaaaaaaa", "common_password"),
+        ("abababababababababab", "common_password"),
+        ("correct horse battery staple", "common_password"),
+        ("Password-2026-Welcome!", "common_password"),
+        ("clerk.acme.example.2026", "common_password"),
+        ("CLERK@acme.example 1", "common_password"),
+    ],
+)
+def test_short_and_guessable_passwords_are_refused(password: str, code: str) -> None:
+    """Common words, digits and parts of the address do not make a password."""
+    with pytest.raises(Invalid) as refused:
+        check_password(password, "clerk@acme.example", "password")
+    assert (refused.value.code, refused.value.field) == (code, ("password",))

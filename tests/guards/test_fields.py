@@ -116,6 +116,12 @@ def test_each_field_of_a_service_is_in(place: str) -> None:
     assert SERVICE_PLACES[place]() == set(ServiceFields.__annotations__)
 
 
+def test_the_forms_return_each_field(app: Flask) -> None:
+    with app.test_request_context():
+        assert CustomerForm(reference="ACME").fields().keys() == CustomerFields.__annotations__.keys()
+        assert ServiceForm().fields().keys() == ServiceFields.__annotations__.keys()
+
+
 @pytest.mark.parametrize(
     ("rules", "form", "schema", "undocumented"),
     [
