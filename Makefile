@@ -41,6 +41,7 @@ lint: install  ## Style, format, import arrows, templates, dependencies, securit
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/lint-imports
 	$(if $(wildcard templates),$(BIN)/djlint --lint --quiet templates)
+	$(if $(wildcard templates),$(BIN)/djlint --check --quiet templates)
 	$(BIN)/python -m tests.language.words
 	$(BIN)/deptry .
 	$(BIN)/bandit --quiet --recursive --severity-level medium --skip B608 billing_admin  # SQL built from text: ruff's S608 asks line by line

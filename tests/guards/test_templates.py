@@ -18,6 +18,8 @@ FORBIDDEN = {
     "an unquoted attribute": r"<[a-z][^<>{}]*\s[a-z-]+=\{\{",
 }
 
+MAX_LINE_LENGTH = 140
+
 
 def names(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -34,6 +36,12 @@ def test_holds_none(path: Path, what: str) -> None:
 def test_every_form_that_posts_has_its_token(path: Path) -> None:
     forms = re.findall(r"<form\b[^>]*method=\"post\".*?</form>", path.read_text(), re.IGNORECASE | re.DOTALL)
     assert [form for form in forms if "csrf()" not in form] == []
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix == ".html"], ids=names)
+def test_every_line_fits_on_a_screen(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > MAX_LINE_LENGTH] == []
 
 
 def test_only_names_that_jinja_escapes() -> None:
