@@ -174,7 +174,7 @@ def _import(kind: str, file: Path, plan: ImportPlan) -> tuple[Tally, str | None]
     if earlier is not None:
         print_message(
             f"This file was already imported on {earlier.created_at:%Y-%m-%d} by {earlier.created_by}."
-            " Rows that exist stay unchanged."
+            " Existing records stay unchanged."
         )
     check_file(id, SYSTEM, lambda _count: None)
     checked = import_by_id(db.session(), id)

@@ -171,7 +171,8 @@ def _plan_remainder(plan: ChunkPlan, key: AccountKey, account: WaitingAccount, d
         customer_id, currency = key
         raise Conflict(
             "account_drift",
-            f"The pending totals of customer {customer_id} in {currency} do not match the charges: run `flask doctor`.",
+            f"The pending totals of customer {customer_id} in {currency} do not match the charges. Ask your system"
+            " administrator to run: flask --app wsgi doctor",
         )
     if charges:
         amount = account.pending_amount if due_amount is None else EXACT.subtract(account.pending_amount, due_amount)

@@ -42,7 +42,7 @@ from billing_admin.queries.object_ids import invoice_id
 class PendingLineOut(ResponseModel):
     """A line of a document that is not billed yet.
 
-    `gross` includes tax if the price does, else it is null.
+    `gross` includes tax if the price does; otherwise it is null.
     """
 
     position: int

@@ -46,7 +46,7 @@ DECISIONS: Final[Mapping[str, Decision]] = {
         duplicates.keep_duplicates,
         "Keep",
         "kept",
-        "They count as separate charges. Held charges become pending and go on the next invoice.",
+        "They count as separate charges. Held charges become pending and will be on the next invoice.",
     ),
     "cancel": Decision(
         charges.cancel,

@@ -62,7 +62,7 @@ class TermsForm(Form):
     interval = SelectField("How often", choices=INTERVALS)
     ends_on = DayField("Last day")
     description = TextField("Description", max_length=LONGEST_DESCRIPTION)
-    anchor_on = DayField("Periods begin on the day of")
+    anchor_on = DayField("Periods start from")
 
     def terms(self) -> dict[str, Any]:
         """Return the terms under the field names of RecurringChargeSpec.

@@ -62,7 +62,7 @@ class Action:
 ACTIONS: Final[Mapping[str, Action]] = {
     "hold": Action(operations.hold, "pending", "Hold", "held", "They will not be billed until they are released."),
     "release": Action(
-        operations.release, "held", "Release", "released", "They become pending and go on the next invoice."
+        operations.release, "held", "Release", "released", "They become pending and will be on the next invoice."
     ),
     "cancel": Action(
         operations.cancel,

@@ -33,7 +33,7 @@ from billing_admin.web.invoices.invoices import WRITE
 pages = page_blueprint("corrections", __name__, "/invoices", write=WRITE)
 
 CHARGE_OUTCOMES = {
-    "pending": "Pending again — They will go on the customer's next invoice.",
+    "pending": "Pending again — They will be on the customer's next invoice.",
     "billed_again": "Billed again — A draft with the same charges is made for you to review and issue.",
     "cancelled": "Cancelled — They will never be billed.",
 }
