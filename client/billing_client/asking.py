@@ -42,7 +42,7 @@ class NewCharge(_ChargeNeeds, total=False):
 
 
 class ChargeChanges(TypedDict, total=False):
-    """The changed fields of a charge's replacement. `id` is the id of the replacement."""
+    """The changed fields of a charge's replacement. `id` is the ID of the replacement."""
 
     id: Key
     customer: str
