@@ -135,7 +135,7 @@ def test_it_pauses_and_goes_on(browser: FlaskClient, session: Session) -> None:
     at = add(browser).location
     assert "Pause this recurring charge?" in words(browser.get(f"{at}/pause"))
     page = browser.get(send(browser, f"{at}/pause", reason="Disputed").location)
-    assert "Periods that begin on 2 Apr 2026 or later are not posted." in words(page)
+    assert "Periods that begin on 2 Apr 2026 or later are not posted, even if you resume later." in words(page)
     assert "This recurring charge is paused." in words(page)
     assert has_link(browser.get(f"{AT}?status=paused"), "Hosting")
     page = browser.get(send(browser, link(page, "Resume"), reason="").location)

@@ -389,7 +389,7 @@ def _correct(session: Session, id: UUID, body: Correction, actor: Actor, at: dat
     response=ChargeOut,
 )
 def keep_charge(actor: Actor, id: str, body: OptionalReason) -> Reply:
-    """Keep a likely duplicate as a charge of its own.
+    """Keep a likely duplicate as a separate charge.
 
     If it was held as a duplicate, it is pending again.
     """

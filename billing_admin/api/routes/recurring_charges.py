@@ -79,7 +79,7 @@ class Ending(Body):
 class Change(Body):
     """The day of a change, and the new values.
 
-    `id` is the id of the recurring charge that replaces the current one.
+    `id` is the ID of the recurring charge that replaces the current one.
     """
 
     id: Key = OMITTED
