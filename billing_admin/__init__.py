@@ -12,7 +12,10 @@ __version__ = VERSION
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return the application. Settings default to the environment."""
+    """Return the application.
+
+    `settings` default to the environment.
+    """
     from billing_admin import cli, web  # noqa: PLC0415
     from billing_admin.api import init_api  # noqa: PLC0415
     from billing_admin.api.frame import problems  # noqa: PLC0415

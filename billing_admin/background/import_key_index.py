@@ -34,7 +34,10 @@ class KeyIndex:
 
 @contextmanager
 def open_key_index() -> Iterator[KeyIndex]:
-    """Open an empty index. SQLite deletes its file when it is closed."""
+    """Open an empty index.
+
+    SQLite deletes its file when it is closed.
+    """
     connection = sqlite3.connect("", isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = OFF")

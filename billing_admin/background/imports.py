@@ -240,7 +240,7 @@ class _ErrorFile:
             self._append(files.PART_BYTES)
 
     def close(self) -> UUID | None:
-        """Complete the file. Returns its id, or None without errors."""
+        """Complete the file, and return its id, or None without errors."""
         if self.id is not None:
             self._append(len(self.buffer))
             transaction(files.complete, self.id, self.size, self.digest.hexdigest())

@@ -51,7 +51,10 @@ class Queue:
         runner.run_jobs(self._app)
 
     def wake_worker(self) -> None:
-        """Wake a worker. After an error, a worker finds the job within a minute."""
+        """Wake a worker.
+
+        After an error, a worker finds the job within a minute.
+        """
         try:
             _ = self.huey
             self.task()
@@ -65,7 +68,10 @@ def init_queue(app: Flask, settings: Settings) -> None:
 
 
 def wake_worker() -> None:
-    """Wake a worker. Call it after the transaction that enqueued a job."""
+    """Wake a worker.
+
+    Call it after the transaction that enqueued a job.
+    """
     queue: Queue = current_app.extensions["billing_queue"]
     queue.wake_worker()
 

@@ -53,7 +53,10 @@ def run_worker(threads: int) -> None:
 
 
 def _wait_for_queue(queue: Queue) -> None:
-    """Return when the queue is open. In PostgreSQL, opening it creates its tables."""
+    """Open the queue, and return when that has succeeded.
+
+    In PostgreSQL, opening it creates its tables.
+    """
     while True:
         with LogIfUnavailable("queue_not_reached"):
             _ = queue.huey

@@ -1,7 +1,7 @@
-"""The commands of `flask --app wsgi …`. Results go to stdout, messages to stderr.
+"""The commands of `flask --app wsgi …`.
 
-Exit codes: 0 done; 1 `doctor` found a problem; 2 wrong usage; 4 not found; 5 rejected; 6 the database is unavailable or has
-another version, or the port is taken.
+Results go to stdout, messages to stderr. Exit codes: 0 done; 1 `doctor` found a problem; 2 wrong usage; 4 not found; 5
+rejected; 6 the database is unavailable or has another version, or the port is taken.
 """
 
 from flask import Flask

@@ -73,7 +73,10 @@ def billing_run(
 
 
 def _stored_spec(id: UUID) -> RunSpec:
-    """Return the specification of a stored run, to continue it. Raises NotFound."""
+    """Return the specification of a stored run, to continue it.
+
+    Raises NotFound.
+    """
     run = run_report(db.session(), id).run
     return RunSpec(
         through=run.through,

@@ -100,7 +100,10 @@ class BillingCommands(AppGroup):
     """
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by its name. Raises NoSuchCommand."""
+        """Return a command by its name.
+
+        Raises NoSuchCommand.
+        """
         command = super().get_command(ctx, cmd_name)
         if command is None:
             names = ctx.command.list_commands(ctx) if isinstance(ctx.command, click.Group) else self.commands

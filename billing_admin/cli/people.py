@@ -22,7 +22,9 @@ from billing_admin.operations.access import tokens, users
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 def create_user(email: str, role: str, password_stdin: bool) -> None:
-    """Add a person who can sign in. Asks for the password twice.
+    """Add a person who can sign in.
+
+    Asks for the password twice.
 
     \b
     Examples:

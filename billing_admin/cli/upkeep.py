@@ -75,7 +75,10 @@ def doctor(ctx: click.Context, wants_json: bool, anchor: TextIO | None) -> None:
 
 @command("seal-audit")
 def seal_audit() -> None:
-    """Add all audit events without a seal to the hash chain. Run it every hour."""
+    """Add all audit events without a seal to the hash chain.
+
+    Run it every hour.
+    """
     print_message(f"Audit events sealed: {seal_all_events(transaction, clock.now(), whole=True):,}.")
 
 

@@ -28,7 +28,10 @@ class WaiterLimit:
 
     @contextmanager
     def slot(self, key: Hashable = None) -> Iterator[None]:
-        """Hold a slot during the block, which waits for `key`. Raises TooManyWaiters."""
+        """Hold a slot during the block, which waits for `key`.
+
+        Raises TooManyWaiters.
+        """
         waiter = self._take(key)
         try:
             yield

@@ -200,7 +200,10 @@ def _take_sqlite_write_lock(driver: sqlite3.Connection) -> bool:
 
 
 class _ExactSum:
-    """SQLite's aggregate `exact_sum`. Like SUM, it is NULL over no rows."""
+    """SQLite's aggregate `exact_sum`.
+
+    Like SUM, it is NULL over no rows.
+    """
 
     __slots__ = ("total",)
 

@@ -42,7 +42,10 @@ def check_stored_revision(driver: Any) -> None:
 
 
 def check_revision(rows: Iterable[tuple[str]]) -> None:
-    """Check the rows that `STORED_REVISION` returned. Raises RevisionMismatch."""
+    """Check the rows that `STORED_REVISION` returned.
+
+    Raises RevisionMismatch.
+    """
     stored = [revision for (revision,) in rows]
     if stored != [needed_revision()]:
         _raise_mismatch(stored)

@@ -70,7 +70,10 @@ def endpoint_limit(app: Flask, endpoint: str | None) -> BodyLimit:
 
 
 def open_body() -> None:
-    """Allow this request's body to be read. Call it after the permission check."""
+    """Allow this request's body to be read.
+
+    Call it after the permission check.
+    """
     cast("Request", request).is_sealed = False
 
 

@@ -54,7 +54,7 @@ class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
         self._hits = 0
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count `amount` if the total stays within `limit`. Return whether it was counted."""
+        """Count `amount` if the total stays within `limit`, and return whether it does."""
         now = time.time()
         values = {"key": key, "limit": limit, "expiry": expiry, "amount": amount, "now": now}
         with self._lock:

@@ -37,7 +37,10 @@ class BodyStream(LimitedStream):
         super().__init__(stream, limit, is_max=True)
 
     def readinto(self, buffer: bytearray) -> int | None:  # type: ignore[override]
-        """Read bytes into the buffer. Raises BadRequest for malformed chunks."""
+        """Read bytes into the buffer.
+
+        Raises BadRequest for malformed chunks.
+        """
         with _malformed_as_bad_request():
             return super().readinto(buffer)
 

@@ -14,11 +14,12 @@ _ALIVE = text("state IN ('queued', 'running')")
 
 
 class Job(Base):
-    """A job. This row holds its state; a queue only wakes workers.
+    """A job.
 
-    `subject_id` is the object that it works on, `asked` its arguments, `permission` the permission needed
-    to start it. While a job runs, its `worker` updates `beat_at`; after too long without an update
-    another worker takes the job over. `attempts` is the number of starts since its last progress.
+    This row holds its state; a queue only wakes workers. `subject_id` is the object that it works on, `asked` its
+    arguments, `permission` the permission needed to start it. While a job runs, its `worker` updates `beat_at`; after
+    too long without an update another worker takes the job over. `attempts` is the number of starts since its last
+    progress.
     """
 
     __tablename__ = "jobs"

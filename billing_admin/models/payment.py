@@ -1,4 +1,7 @@
-"""Payments and their allocations to invoices. Money is in minor units."""
+"""Payments and their allocations to invoices.
+
+Money is in minor units.
+"""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -14,12 +17,11 @@ PAYMENT_METHODS = (*METHODS, WRITE_OFF)
 
 
 class Payment(Base):
-    """A payment, or a write-off (`method` write_off). Reversed, never deleted.
+    """A payment, or a write-off (`method` write_off).
 
-    `allocated` is the sum of its allocations that are not withdrawn; the remainder is the customer's
-    credit. `asked` is the requested allocation as text (`domain.payments`), with which a repeated request
-    under the same id is compared. `reason` is that of the write-off, `reversal_reason` that of the
-    reversal.
+    It is reversed, never deleted. `allocated` is the sum of its allocations that are not withdrawn; the remainder is
+    the customer's credit. `asked` is the requested allocation as text (`domain.payments`), with which a repeated
+    request under the same id is compared. `reason` is that of the write-off, `reversal_reason` that of the reversal.
     """
 
     __tablename__ = "payments"

@@ -27,10 +27,10 @@ class ServicePrice(Base):
 
 
 class Service(Base):
-    """A catalogue entry. Archived, never deleted.
+    """A catalogue entry.
 
-    With `line_per_charge` each of its charges has an invoice line of its own. `revenue_account` is its
-    account in the journal; an empty text means the default account.
+    It is archived, never deleted. With `line_per_charge` each of its charges has an invoice line of its own.
+    `revenue_account` is its account in the journal; an empty text means the default account.
     """
 
     __tablename__ = "services"

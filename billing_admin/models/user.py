@@ -10,7 +10,10 @@ from billing_admin.models.base import Base
 
 
 class User(Base):
-    """A person. Deactivated, never deleted."""
+    """A person.
+
+    A person is deactivated, never deleted.
+    """
 
     __tablename__ = "users"
 
@@ -51,7 +54,10 @@ class SignInFailure(Base):
 
 
 class ApiToken(Base):
-    """An API token. Only its SHA-256 is stored; people recognise it by `prefix`."""
+    """An API token.
+
+    Only its SHA-256 is stored; people recognise it by `prefix`.
+    """
 
     __tablename__ = "api_tokens"
 

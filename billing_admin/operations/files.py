@@ -74,6 +74,6 @@ def complete(session: Session, id: UUID, size: int, sha256: str) -> None:
 
 
 def delete_created_before(session: Session, before: datetime) -> int:
-    """Delete the files created before a moment. Returns their number."""
+    """Delete the files created before a moment, and return their number."""
     ids = session.scalars(delete(StoredFile).where(StoredFile.created_at < before).returning(StoredFile.id)).all()
     return len(ids)

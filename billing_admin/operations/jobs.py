@@ -121,7 +121,10 @@ def renew_lease(session: Session, id: UUID, worker: str, done: int, of: int | No
 def finish(
     session: Session, id: UUID, worker: str, result: Mapping[str, Any] | None, actor: Actor, now: datetime
 ) -> None:
-    """Close a job as done. Raises LeaseLost."""
+    """Close a job as done.
+
+    Raises LeaseLost.
+    """
     leased = _lock_leased(session, id, worker)
     leased.result = dict(result) if result is not None else None
     leased.done = leased.of if leased.of is not None else leased.done
@@ -129,19 +132,28 @@ def finish(
 
 
 def fail(session: Session, id: UUID, worker: str, failure: str, actor: Actor, now: datetime) -> None:
-    """Close a job as failed; `failure` says why and how to fix it. Raises LeaseLost."""
+    """Close a job as failed.
+
+    `failure` says why and how to fix it. Raises LeaseLost.
+    """
     leased = _lock_leased(session, id, worker)
     leased.failure = failure
     _close(session, leased, "failed", actor, now)
 
 
 def mark_cancelled(session: Session, id: UUID, worker: str, actor: Actor, now: datetime) -> None:
-    """Close a job as cancelled, which a person asked for. Raises LeaseLost."""
+    """Close a job as cancelled.
+
+    A person asked for that. Raises LeaseLost.
+    """
     _close(session, _lock_leased(session, id, worker), "cancelled", actor, now)
 
 
 def release(session: Session, id: UUID, worker: str) -> None:
-    """Put a job back into the queue because its worker shuts down. Raises LeaseLost."""
+    """Put a job back into the queue because its worker shuts down.
+
+    Raises LeaseLost.
+    """
     leased = _lock_leased(session, id, worker)
     leased.state, leased.worker = "queued", None
     leased.attempts -= 1  # an attempt counts only if the worker died

@@ -52,7 +52,10 @@ class Charge:
 
 @dataclass(frozen=True)
 class PostedBatch:
-    """The result of one batch. `ids` has the order of its charges."""
+    """The result of one batch.
+
+    `ids` has the order of its charges.
+    """
 
     created: int
     replayed: int
@@ -138,7 +141,10 @@ class Customer:
 
 @dataclass(frozen=True)
 class Service:
-    """A service. `prices` are unit prices by currency."""
+    """A service.
+
+    `prices` are unit prices by currency.
+    """
 
     id: UUID
     code: str
@@ -380,7 +386,10 @@ class Preview(RunFigures):
 
 @dataclass(frozen=True)
 class BillingRun(RunFigures):
-    """A billing run. Its `state` is running, done or failed; `failure` is the reason."""
+    """A billing run.
+
+    Its `state` is running, done or failed; `failure` is the reason.
+    """
 
     id: UUID
     progress: Progress
@@ -403,7 +412,10 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Payment:
-    """A payment. `allocations` excludes those that were withdrawn."""
+    """A payment.
+
+    `allocations` excludes those that were withdrawn.
+    """
 
     id: UUID
     customer: str
@@ -493,7 +505,10 @@ class Actor:
 
 @dataclass(frozen=True)
 class Acted:
-    """The object of an audit event. `id` is None for a batch of charges."""
+    """The object of an audit event.
+
+    `id` is None for a batch of charges.
+    """
 
     type: str
     id: Optional[UUID]
@@ -549,7 +564,10 @@ class Register:
 
 @dataclass(frozen=True)
 class PeriodLock:
-    """The day through which nothing may be dated. None while the books are not locked."""
+    """The day through which nothing may be dated.
+
+    It is None while the books are not locked.
+    """
 
     locked_through: Optional[date]
 

@@ -42,7 +42,10 @@ class NewCharge(_ChargeNeeds, total=False):
 
 
 class ChargeChanges(TypedDict, total=False):
-    """The changed fields of a charge's replacement. `id` is the ID of the replacement."""
+    """The changed fields of a charge's replacement.
+
+    `id` is the ID of the replacement.
+    """
 
     id: Key
     customer: str
@@ -143,7 +146,10 @@ class _CustomerNeeds(TypedDict):
 
 
 class NewCustomer(_CustomerNeeds, total=False):
-    """A new customer. `reference` defaults to the next free one, such as C-0007."""
+    """A new customer.
+
+    `reference` defaults to the next free one, such as C-0007.
+    """
 
     id: Key
     reference: str
@@ -156,7 +162,10 @@ class NewCustomer(_CustomerNeeds, total=False):
 
 
 class CustomerFilter(TypedDict, total=False):
-    """Filters of customers. `q` searches reference, name and email."""
+    """Filters of customers.
+
+    `q` searches reference, name and email.
+    """
 
     q: str
     currency: str
@@ -164,7 +173,10 @@ class CustomerFilter(TypedDict, total=False):
 
 
 class ServiceChanges(TypedDict, total=False):
-    """Changes to a service. `prices` replaces all prices."""
+    """Changes to a service.
+
+    `prices` replaces all prices.
+    """
 
     code: str
     name: str
@@ -182,7 +194,10 @@ class _ServiceNeeds(TypedDict):
 
 
 class NewService(_ServiceNeeds, total=False):
-    """A new service. `prices` are unit prices by currency."""
+    """A new service.
+
+    `prices` are unit prices by currency.
+    """
 
     id: Key
     name: str
@@ -195,7 +210,10 @@ class NewService(_ServiceNeeds, total=False):
 
 
 class ServiceFilter(TypedDict, total=False):
-    """Filters of services. `q` searches code and name."""
+    """Filters of services.
+
+    `q` searches code and name.
+    """
 
     q: str
     archived: bool
@@ -229,7 +247,10 @@ class NewRun(RunScope, total=False):
 
 
 class InvoiceFilter(TypedDict, total=False):
-    """Filters of invoices. All days are included."""
+    """Filters of invoices.
+
+    All days are included.
+    """
 
     customer: str
     status: Literal["draft", "issued", "void", "open", "overdue", "paid"]
@@ -252,7 +273,10 @@ class DraftChanges(TypedDict, total=False):
 
 
 class CreditLine(TypedDict):
-    """A line by its ID, and the net amount to credit. The tax is added."""
+    """A line by its ID, and the net amount to credit.
+
+    The tax is added.
+    """
 
     line: Key
     amount: Number
@@ -297,7 +321,10 @@ class NewPayment(_PaymentNeeds, total=False):
 
 
 class PaymentFilter(TypedDict, total=False):
-    """Filters of payments. `from_` and `to` are days of receipt, both included."""
+    """Filters of payments.
+
+    `from_` and `to` are days of receipt, both included.
+    """
 
     customer: str
     currency: str

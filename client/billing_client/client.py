@@ -88,11 +88,17 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the open connections. The client can be used again."""
+        """Close the open connections.
+
+        The client can be used again.
+        """
         self._transport.close()
 
     def health(self) -> Health:
-        """Check that the service and its database are available. No valid token is needed."""
+        """Check that the service and its database are available.
+
+        No valid token is needed.
+        """
         return Resource(self._transport).ask(Health, calls.HEALTH)
 
 

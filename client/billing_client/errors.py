@@ -119,7 +119,10 @@ class TimedOut(ConnectionFailed):
 
 
 class CertificateRefused(ConnectionFailed):
-    """The server's certificate is not trusted, so nothing was sent. See `ca_certs`."""
+    """The server's certificate is not trusted, so nothing was sent.
+
+    See `ca_certs`.
+    """
 
     worth_retrying = False
     unsent = True
@@ -165,7 +168,10 @@ class TooLarge(Refused):
 
 
 class Invalid(Refused):
-    """422: a value is not valid. `errors` says which, and how to fix it."""
+    """422: a value is not valid.
+
+    `errors` says which, and how to fix it.
+    """
 
 
 class VersionNeeded(Refused):
@@ -173,14 +179,20 @@ class VersionNeeded(Refused):
 
 
 class RateLimited(Refused):
-    """429: the rate limit is exceeded. Try again after `retry_after` seconds."""
+    """429: the rate limit is exceeded.
+
+    Try again after `retry_after` seconds.
+    """
 
     worth_retrying = True
     unsent = True
 
 
 class ServerFailed(BillingError):
-    """500 and other errors of the server. Quote the `request_id` when you report them."""
+    """500 and other errors of the server.
+
+    Quote the `request_id` when you report them.
+    """
 
 
 class Unavailable(ServerFailed):
@@ -190,13 +202,19 @@ class Unavailable(ServerFailed):
 
 
 class RunFailed(BillingError):
-    """The billing run failed. `run` holds the reason."""
+    """The billing run failed.
+
+    `run` holds the reason.
+    """
 
     run: BillingRun
 
 
 class WaitExpired(BillingError):
-    """The billing run is not over yet. `run` holds its progress."""
+    """The billing run is not over yet.
+
+    `run` holds its progress.
+    """
 
     run: BillingRun
 

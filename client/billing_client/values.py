@@ -1,4 +1,7 @@
-"""Conversion of values to JSON and back. Numbers never pass through a float."""
+"""Conversion of values to JSON and back.
+
+Numbers never pass through a float.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def to_query(parameters: Mapping[str, object]) -> str:
 
 
 def from_json(content: bytes) -> Any:
-    """Return the content of a JSON text. Raises ValueError if it is incomplete."""
+    """Return the content of a JSON text.
+
+    Raises ValueError if it is incomplete.
+    """
     return json.loads(content, parse_float=Decimal)
 
 

@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Run the script and report errors in one sentence. Return the exit code."""
+    """Run the script, report errors in one sentence, and return the exit code."""
     try:
         return run(parser().parse_args())
     except (NotConfigured, Unauthorized, Forbidden, UnusableFile, OSError, ValueError) as error:

@@ -16,7 +16,10 @@ from billing_admin.queries.access.tokens import Bearer, bad_token_error, bearer_
 
 
 def authenticate() -> Bearer:
-    """Return the bearer of this request's token. Raises NotAuthenticated."""
+    """Return the bearer of this request's token.
+
+    Raises NotAuthenticated.
+    """
     secret, at = _secret(), now()
     if secret is None:
         raise NotAuthenticated("no_token", "Send an API token in the header “Authorization: Bearer <token>”.")

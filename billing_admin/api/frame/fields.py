@@ -254,7 +254,10 @@ T = TypeVar("T", bound=ResponseModel)
 
 
 class Listing(ResponseModel, Generic[T]):
-    """One page of a list. `next` is the cursor of the following page."""
+    """One page of a list.
+
+    `next` is the cursor of the following page.
+    """
 
     data: list[T]
     has_more: bool

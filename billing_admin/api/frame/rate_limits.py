@@ -94,7 +94,10 @@ def init_rate_limits(app: Flask, settings: Settings) -> None:
 
 
 def count_token(actor: Actor) -> None:
-    """Count a request with a valid token. Raises TooManyRequests."""
+    """Count a request with a valid token.
+
+    Raises TooManyRequests.
+    """
     limiter = _rate_limiter()
     limiter.count(limiter.per_token, "token", str(actor.id))
 

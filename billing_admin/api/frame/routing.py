@@ -191,7 +191,10 @@ def created_reply(content: BaseModel, is_new: bool, **headers: str) -> Reply:
 
 
 def parse_id(name: str) -> UUID:
-    """Return the id in a URL. Raises NotFound."""
+    """Return the id in a URL.
+
+    Raises NotFound.
+    """
     id = parse_uuid(name)
     if id is None:
         raise NotFound("not_found", f"“{name[:80]}” is not a valid ID. Use a UUID.")

@@ -21,7 +21,10 @@ class ActorOut(ResponseModel):
 
 
 class ObjectOut(ResponseModel):
-    """The object of the act. `id` is null for a batch of charges."""
+    """The object of the act.
+
+    `id` is null for a batch of charges.
+    """
 
     type: str
     id: UUID | None

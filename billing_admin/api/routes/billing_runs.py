@@ -95,7 +95,10 @@ class ProgressOut(ResponseModel):
 
 
 class RunOut(ResponseModel):
-    """A billing run or a preview. Fields that a preview does not have are null."""
+    """A billing run or a preview.
+
+    Fields that a preview does not have are null.
+    """
 
     id: UUID | None
     state: Annotated[str, enumeration("preview", "running", "done", "failed")]

@@ -70,7 +70,10 @@ class ServiceIn(Body):
 
 
 class ServiceOut(ResponseModel):
-    """A service. `prices` are unit prices by currency."""
+    """A service.
+
+    `prices` are unit prices by currency.
+    """
 
     id: UUID
     code: str
@@ -86,7 +89,10 @@ class ServiceOut(ResponseModel):
 
 
 class ServiceFilters(Parameters):
-    """Filters of services. `q` searches code and name."""
+    """Filters of services.
+
+    `q` searches code and name.
+    """
 
     q: str = ""
     archived: Flag | None = None

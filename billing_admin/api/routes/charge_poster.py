@@ -37,7 +37,10 @@ class ChargePoster:
         self._group = GroupCommit(partial(post_group, skip_locked=True), transaction)
 
     def __call__(self, request: ChargeRequest) -> PostingResult:
-        """Post the charge. Raises its refusal, or AccountsLocked."""
+        """Post the charge, and return its result.
+
+        Raises its refusal, or AccountsLocked.
+        """
         try:
             return self._group(request)
         except AccountsLocked:

@@ -139,7 +139,10 @@ class ChargeRows:
 
 
 class ChargeBatch(Body):
-    """1 to 10,000 charges. Either all are stored or none."""
+    """1 to 10,000 charges.
+
+    Either all are stored or none.
+    """
 
     charges: ChargeRows
 
@@ -169,7 +172,10 @@ class ChargeOut(ResponseModel):
 
 
 class BatchOut(ResponseModel):
-    """The result of a batch. `ids` are in the order of its charges."""
+    """The result of a batch.
+
+    `ids` are in the order of its charges.
+    """
 
     created: int
     replayed: int
@@ -311,9 +317,10 @@ def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
 
 
 def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> PostingResult:
-    """Post the rows. Raises Invalid or Conflict with the problems of all rows.
+    """Post the rows.
 
-    If some rows of the body have errors, the others are posted to find their problems as well, and rolled back.
+    Raises Invalid or Conflict with the problems of all rows. If some rows of the body have errors, the others are
+    posted to find their problems as well, and rolled back.
     """
     try:
         result = post(session, rows.specs, actor, at)

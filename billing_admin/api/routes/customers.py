@@ -60,7 +60,10 @@ class CustomerChanges(Body):
 
 
 class CustomerIn(Body):
-    """A new customer. `reference` defaults to the next free one, such as C-0007."""
+    """A new customer.
+
+    `reference` defaults to the next free one, such as C-0007.
+    """
 
     id: Key = OMITTED
     reference: Name = OMITTED
@@ -92,7 +95,10 @@ class CustomerOut(ResponseModel):
 
 
 class CustomerFilters(Parameters):
-    """Filters of customers. `q` searches reference, name and email."""
+    """Filters of customers.
+
+    `q` searches reference, name and email.
+    """
 
     q: str = ""
     currency: Currency = ""

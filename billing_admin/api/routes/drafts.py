@@ -59,7 +59,10 @@ def _change(session: Session, name: str, body: DraftChanges, actor: Actor, at: d
     "POST", "/invoices/{number}/charges", scope="billing:write", body=ChargesMove, response=InvoiceOut, versioned=True
 )
 def move_invoice_charges(actor: Actor, number: str, body: ChargesMove) -> Reply:
-    """Add charges to a draft and remove others. Removed charges are pending again."""
+    """Add charges to a draft and remove others.
+
+    Removed charges are pending again.
+    """
     return transaction(_move, number, body, actor, now())
 
 

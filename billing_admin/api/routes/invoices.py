@@ -133,7 +133,10 @@ class DocumentOut(ResponseModel):
 
 
 class InvoiceFilters(Parameters):
-    """Filters of invoices. All days are included."""
+    """Filters of invoices.
+
+    All days are included.
+    """
 
     customer: str = ""
     status: Literal["", "draft", "issued", "void", "open", "overdue", "paid"] = ""
@@ -147,7 +150,10 @@ class InvoiceFilters(Parameters):
     run: Key | None = None
 
     def to_filter(self, day: date) -> InvoiceFilter:
-        """Return the filter for the queries. `day` decides which invoices are overdue."""
+        """Return the filter for the queries.
+
+        `day` decides which invoices are overdue.
+        """
         return InvoiceFilter(**self.filters() | {"run": str(self.run or ""), "today": day})
 
 
@@ -172,7 +178,10 @@ class IssueIn(Body):
 
 
 def invoice_out(row: Invoice, day: date) -> InvoiceOut:
-    """Return an invoice with its parts. `day` decides whether it is overdue."""
+    """Return an invoice with its parts.
+
+    `day` decides whether it is overdue.
+    """
 
     def money(minor: int) -> str:
         return str(Money(minor, row.currency))
@@ -307,7 +316,10 @@ def list_invoices(query: InvoiceQuery) -> Reply:
 
 @route("GET", "/invoices/{number}", scope="read", response=InvoiceOut, versioned=True)
 def get_invoice(number: str) -> Reply:
-    """Read one invoice by ID or number. Use the ETag to change a draft."""
+    """Read one invoice by ID or number.
+
+    Use the ETag to change a draft.
+    """
     return invoice_reply(db.session(), number, now())
 
 

@@ -34,13 +34,19 @@ class SeriesOut(ResponseModel):
 
 
 class RegisterOut(ResponseModel):
-    """All number series, the latest year first. `gaps` should be empty in each."""
+    """All number series, the latest year first.
+
+    `gaps` should be empty in each.
+    """
 
     data: list[SeriesOut]
 
 
 class PeriodLockOut(ResponseModel):
-    """The day through which nothing may be dated. Null while the books are not locked."""
+    """The day through which nothing may be dated.
+
+    It is null while the books are not locked.
+    """
 
     locked_through: date | None
 

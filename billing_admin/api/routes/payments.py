@@ -122,7 +122,10 @@ class WithdrawIn(Body):
 
 
 class WriteOffIn(Body):
-    """A write-off. `amount` must equal the open balance of the invoice."""
+    """A write-off.
+
+    `amount` must equal the open balance of the invoice.
+    """
 
     id: Key = OMITTED
     amount: Number
@@ -139,7 +142,10 @@ class AllocationOut(ResponseModel):
 
 
 class PaymentOut(ResponseModel):
-    """A payment. `allocations` excludes those that were withdrawn."""
+    """A payment.
+
+    `allocations` excludes those that were withdrawn.
+    """
 
     id: UUID
     customer: str

@@ -13,7 +13,10 @@ MEDIA_TYPE = "application/pdf"
 
 @route("GET", "/invoices/{number}/pdf", scope="read", response=MEDIA_TYPE)
 def get_invoice_pdf(number: str) -> Response:
-    """Read an issued invoice or credit note as PDF. A draft has no PDF."""
+    """Read an issued invoice or credit note as PDF.
+
+    A draft has no PDF.
+    """
     document = invoice(db.session(), number)
     headers = {"Content-Disposition": f'attachment; filename="{document.number}.pdf"'}
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)

@@ -79,7 +79,10 @@ class StatementsOut(ResponseModel):
 
 
 class BalanceQuery(Parameters):
-    """The day of the balance. By default everything recorded is included."""
+    """The day of the balance.
+
+    By default everything recorded is included.
+    """
 
     as_of: FigureDay | None = None
 

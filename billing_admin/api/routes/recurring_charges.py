@@ -186,7 +186,10 @@ def get_recurring_charge(id: str) -> Reply:
 
 @route("POST", "/recurring-charges", scope=WRITE, body=RecurringIn, response=RecurringOut, statuses=(201, 200))
 def post_recurring_charge(actor: Actor, body: RecurringIn) -> Reply:
-    """Add a recurring charge. The daily command posts its charges when they are due."""
+    """Add a recurring charge.
+
+    The daily command posts its charges when they are due.
+    """
     return created_reply(*transaction(_create, RecurringChargeSpec(**body.__dict__), actor, now()))
 
 

@@ -25,7 +25,10 @@ class VoidIn(Body):
 
 
 class CreditLineIn(Body):
-    """A line by its ID, and the net amount to credit. The tax is added."""
+    """A line by its ID, and the net amount to credit.
+
+    The tax is added.
+    """
 
     line: Key
     amount: Number
@@ -51,7 +54,10 @@ class CreditIn(Body):
 
 @route("POST", "/invoices/{number}/void", scope="billing:write", body=VoidIn, response=InvoiceOut, versioned=True)
 def void_invoice(actor: Actor, number: str, body: VoidIn) -> Reply:
-    """Void an invoice without payments or credit notes. It keeps its number."""
+    """Void an invoice without payments or credit notes.
+
+    It keeps its number.
+    """
     return transaction(_void, number, body, actor, now())
 
 

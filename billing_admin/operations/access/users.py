@@ -185,7 +185,10 @@ def end_session(session: Session, token: str, actor: Actor, now: datetime, actio
 
 
 def record_session_use(session: Session, token: str, now: datetime) -> None:
-    """Store when a session was last used. A use is not an act and has no audit event."""
+    """Store when a session was last used.
+
+    A use is not an act and has no audit event.
+    """
     session.execute(
         update(UserSession).where(UserSession.token_hash == session_token_hash(token)).values(last_seen_at=now)
     )

@@ -84,7 +84,7 @@ def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) 
 
 
 def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
-    """Store a run and its accounts. Returns its id and whether it is new.
+    """Store a run and its accounts, and return its id and whether it is new.
 
     An existing run with the same id is resumed if it has failed. Raises Conflict if it was started with other values.
     """
@@ -126,7 +126,10 @@ def start_in_background(session: Session, spec: RunSpec, actor: Actor, now: date
 
 
 def resume(session: Session, run_id: UUID, actor: Actor, now: datetime) -> None:
-    """Set a failed run to running. Does nothing for a run in another state."""
+    """Set a failed run to running.
+
+    Does nothing for a run in another state.
+    """
     run = session.get_one(BillingRun, run_id, with_for_update=True)
     if run.state == "failed":
         run.state, run.failure = "running", None

@@ -36,7 +36,10 @@ def hold(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: 
 
 
 def release(session: Session, ids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> int:
-    """Let held charges be billed again. Returns the number of released charges."""
+    """Release held charges, and return their number.
+
+    They can be billed again.
+    """
     return len(_change_status(session, ids, "pending", reason, actor, now))
 
 

@@ -33,10 +33,10 @@ CHANGEABLE_FIELDS = ("service", "description", "quantity", "unit_price", "interv
 
 
 def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datetime) -> tuple[RecurringCharge, bool]:
-    """Create a recurring charge without posting it. Returns it and whether it is new.
+    """Create a recurring charge, and return it and whether it is new.
 
-    Raises Invalid for an unknown or archived customer or service and for a missing price, and Conflict when the id belongs to a
-    recurring charge with other values.
+    This posts none of its charges. Raises Invalid for an unknown or archived customer or service and for a missing
+    price, and Conflict when the id belongs to a recurring charge with other values.
     """
     customer_row, service_row = _find_customer(session, spec.customer), _find_service(session, spec.service)
     columns = _resolve_columns(spec, customer_row, service_row)
@@ -51,7 +51,7 @@ def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datet
 
 
 def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """Pause a recurring charge from today. Returns it.
+    """Pause a recurring charge from today, and return it.
 
     Periods that begin today or later are not posted. Does nothing when it is paused. Raises Conflict when it has ended.
     """
@@ -66,7 +66,7 @@ def pause(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) 
 
 
 def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """Resume a recurring charge from today. Returns it.
+    """Resume a recurring charge from today, and return it.
 
     Periods that began before the pause are posted, those that began during it are skipped.
     """
@@ -84,7 +84,7 @@ def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime)
 
 
 def end(session: Session, id: UUID, ends_on: date, reason: str, actor: Actor, now: datetime) -> RecurringCharge:
-    """End a recurring charge with a day, inclusive. Returns it.
+    """End a recurring charge on a day, included, and return it.
 
     Posted days after it are taken back by negative charges. Raises Invalid for a day before its start or after its
     current end.

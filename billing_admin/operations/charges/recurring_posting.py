@@ -170,7 +170,7 @@ def _insert_postings(session: Session, postings: Iterable[tuple[UUID, UUID, date
 
 
 def post_adjustments(session: Session, row: RecurringCharge, last_day: date, actor: Actor, now: datetime) -> list[UUID]:
-    """Post negative charges for the posted days after `last_day`. Returns their ids.
+    """Post negative charges for posted days after `last_day`, and return their ids.
 
     The charges of a period then add up to its share for the remaining days. A cancelled or corrected charge counts as it is now.
     """

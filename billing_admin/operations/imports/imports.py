@@ -135,7 +135,10 @@ def start(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
 
 
 def request_import(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Start or continue the import, and enqueue its job. Does nothing when it is done."""
+    """Start or continue the import, and enqueue its job.
+
+    Does nothing when it is done.
+    """
     stored = import_by_id(session, id, lock=True)
     if stored.state == "done":
         return

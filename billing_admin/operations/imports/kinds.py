@@ -101,7 +101,10 @@ def _charge_result(context: PostingContext, assessment: Assessment, id: UUID) ->
 def _hold_new_charges(
     session: Session, rows: Sequence[RowRequest], assessment: Assessment, actor: Actor, now: datetime
 ) -> None:
-    """Hold the new charges that are held in the file. Stored charges stay as they are."""
+    """Hold the new charges that are held in the file.
+
+    Stored charges stay as they are.
+    """
     ids_by_reason: dict[str, list[UUID]] = defaultdict(list)
     for row in rows:
         if row.extra is not None and row.spec.id in assessment.new:

@@ -37,7 +37,7 @@ ONE = Decimal(1)
 def credit_invoice(
     session: Session, invoice_id: UUID, spec: CreditSpec, actor: Actor, now: datetime
 ) -> tuple[UUID, bool]:
-    """Issue a credit note for an invoice. Returns its id and whether it is new.
+    """Issue a credit note, and return its id and whether it is new.
 
     An amount above the open balance is withdrawn from the allocations of the invoice, the latest first. Raises NotFound;
     Conflict for an invoice that cannot be credited or has nothing left to credit, and for an id that belongs to a different

@@ -80,7 +80,10 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
 
 
 def lock_invoice(session: Session, invoice_id: UUID) -> Row:
-    """Lock an invoice and return its row. Raises NotFound."""
+    """Lock an invoice and return its row.
+
+    Raises NotFound.
+    """
     query = select(Invoice.__table__).where(Invoice.id == invoice_id).with_for_update()
     row = session.execute(query).mappings().one_or_none()
     if row is None:

@@ -160,7 +160,7 @@ def archive(session: Session, customer_id: UUID, actor: Actor, now: datetime) ->
 
 
 def restore(session: Session, customer_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Restore an archived customer. Returns False when it was not archived."""
+    """Restore an archived customer, and return whether it was archived."""
     customer = session.get_one(Customer, customer_id, with_for_update=True)
     if customer.archived_at is None:
         return False

@@ -198,7 +198,7 @@ def archive(session: Session, service_id: UUID, actor: Actor, now: datetime) -> 
 
 
 def restore(session: Session, service_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Restore an archived service. Returns False when it was not archived."""
+    """Restore an archived service, and return whether it was archived."""
     service = session.get_one(Service, service_id, with_for_update={"of": Service})
     if service.archived_at is None:
         return False

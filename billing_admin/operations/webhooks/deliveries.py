@@ -100,7 +100,10 @@ def record_attempt(
 
 
 def release_endpoint(session: Session, endpoint_id: UUID, worker: str) -> None:
-    """Release an endpoint. Does nothing when another sender has claimed it."""
+    """Release an endpoint.
+
+    Does nothing when another sender has claimed it.
+    """
     leased = update(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, WebhookEndpoint.worker == worker)
     session.execute(leased.values(worker=None, held_until=None).execution_options(synchronize_session=False))
 

@@ -38,7 +38,10 @@ class EndpointSpec:
     events: Sequence[str]
 
     def checked_values(self, rules: AddressRules) -> dict[str, Any]:
-        """Return the values to store. Raises Invalid."""
+        """Return the values to store.
+
+        Raises Invalid.
+        """
         parse_target(self.url, rules)
         check_text(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
         unknown = [event for event in self.events if event not in EVENTS]
@@ -54,9 +57,9 @@ class EndpointSpec:
 def add(
     session: Session, spec: EndpointSpec, rules: AddressRules, key: str, id: UUID, actor: Actor, now: datetime
 ) -> tuple[WebhookEndpoint, str]:
-    """Add an endpoint. Returns it and its secret, which cannot be shown again.
+    """Add an endpoint, and return it and its secret.
 
-    Raises Invalid, and Conflict when the id exists.
+    The secret cannot be shown again. Raises Invalid, and Conflict when the id exists.
     """
     if session.get(WebhookEndpoint, id) is not None:
         raise Conflict("webhook_exists", "This webhook has already been added. Its secret is shown only once.", "id")
@@ -123,7 +126,10 @@ def _end_failure_pause(stored: WebhookEndpoint) -> None:
 
 
 def pause(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
-    """Pause an endpoint: its deliveries wait. Does nothing when it is paused."""
+    """Pause an endpoint: its deliveries wait.
+
+    Does nothing when it is paused.
+    """
     _set_state(session, id, "paused", actor, now)
 
 
@@ -201,7 +207,10 @@ def ping(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:
 
 
 def resend_delivery(session: Session, delivery_id: UUID, actor: Actor, now: datetime) -> None:
-    """Make a delivery due now, with the same body, in any state. Raises NotFound."""
+    """Make a delivery due now, with the same body, in any state.
+
+    Raises NotFound.
+    """
     stored = endpoint(session, delivery(session, delivery_id).endpoint_id, lock=True)
     resent = delivery(session, delivery_id, lock=True)
     resent.state, resent.tries, resent.finished_at = "waiting", 0, None

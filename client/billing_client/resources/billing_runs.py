@@ -20,7 +20,7 @@ FIRST_PAUSE = 0.2  # seconds
 
 
 class BillingRuns(Resource):
-    """`client.billing_runs`."""
+    """The calls of `client.billing_runs`."""
 
     def create(self, **run: Unpack[NewRun]) -> BillingRun:
         """Run billing for the pending charges up to a day.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AuditEvents(Resource):
-    """`client.audit_events`."""
+    """The calls of `client.audit_events`."""
 
     def list(self, **filters: Unpack[AuditFilter]) -> Iterator[AuditEvent]:
         """Yield all audit events, newest first."""
@@ -35,7 +35,7 @@ class AuditEvents(Resource):
 
 
 class Books(Resource):
-    """`client.books`."""
+    """The calls of `client.books`."""
 
     def number_series(self) -> Register:
         """Return all number series with their gaps."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Services(Resource):
-    """`client.services`. Name a service by its code or id."""
+    """The calls of `client.services`.
+
+    Name a service by its code or id.
+    """
 
     def create(self, **service: Unpack[NewService]) -> Service:
         """Add a service."""
@@ -31,7 +34,10 @@ class Services(Resource):
         return self.ask(Service, calls.SERVICE_GET, service)
 
     def update(self, read: Service, **changes: Unpack[ServiceChanges]) -> Service:
-        """Change a service that was read with `get`. Raises Stale if it has changed since."""
+        """Change a service that was read with `get`.
+
+        Raises Stale if it has changed since.
+        """
         return self.ask(Service, calls.SERVICE_UPDATE, read.id, body=changes, etag=read.etag)
 
     def download(self, path: str | Path, **filters: Unpack[ServiceFilter]) -> Download:
@@ -47,7 +53,7 @@ class Services(Resource):
 
 
 class TaxRates(Resource):
-    """`client.tax_rates`."""
+    """The calls of `client.tax_rates`."""
 
     def list(self) -> Iterator[TaxRate]:
         """Yield all tax rates, sorted by code."""

@@ -23,7 +23,7 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024  # a quarter of the server's default limit
 
 
 class Charges(Resource):
-    """`client.charges`."""
+    """The calls of `client.charges`."""
 
     def create(self, **charge: Unpack[NewCharge]) -> Charge:
         """Post one charge.

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Customers(Resource):
-    """`client.customers`. Name a customer by its reference or id."""
+    """The calls of `client.customers`.
+
+    Name a customer by its reference or id.
+    """
 
     def create(self, **customer: Unpack[NewCustomer]) -> Customer:
         """Add a customer."""

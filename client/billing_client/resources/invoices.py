@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class Invoices(Resource):
-    """`client.invoices`. Name an invoice by its number or id."""
+    """The calls of `client.invoices`.
+
+    Name an invoice by its number or id.
+    """
 
     def list(self, **filters: Unpack[InvoiceFilter]) -> Iterator[Invoice]:
         """Yield all invoices and credit notes, newest first."""
@@ -32,7 +35,10 @@ class Invoices(Resource):
         return self.ask(Explanation, calls.INVOICE_EXPLAIN, invoice)
 
     def update(self, read: Invoice, **changes: Unpack[DraftChanges]) -> Invoice:
-        """Change a draft that was read with `get`. Raises Stale if it has changed since."""
+        """Change a draft that was read with `get`.
+
+        Raises Stale if it has changed since.
+        """
         return self.ask(Invoice, calls.INVOICE_UPDATE, read.id, body=changes, etag=read.etag)
 
     def move_charges(self, invoice: Key, add: Sequence[Key] = (), remove: Sequence[Key] = ()) -> Invoice:

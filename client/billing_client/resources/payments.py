@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Payments(Resource):
-    """`client.payments`."""
+    """The calls of `client.payments`."""
 
     def create(self, **payment: Unpack[NewPayment]) -> Payment:
         """Record a payment and allocate it."""

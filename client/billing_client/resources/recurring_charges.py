@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 class RecurringCharges(Resource):
-    """`client.recurring_charges`."""
+    """The calls of `client.recurring_charges`."""
 
     def create(self, **recurring: Unpack[NewRecurringCharge]) -> RecurringCharge:
-        """Add a recurring charge. The server posts its charges when they are due."""
+        """Add a recurring charge.
+
+        The server posts its charges when they are due.
+        """
         return self.ask(RecurringCharge, calls.RECURRING_CREATE, body=recurring)
 
     def list(self, **filters: Unpack[RecurringFilter]) -> Iterator[RecurringCharge]:
