@@ -324,7 +324,7 @@ def run(app: Flask, *arguments: str) -> Result:
 def test_a_command_says_in_one_sentence_that_the_database_is_away(
     stopped: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(import_module("billing_admin.cli.start"), "_refuse_taken", lambda *_: None)
+    monkeypatch.setattr(import_module("billing_admin.cli.start"), "_check_port", lambda *_: None)
     _, everything = stopped
     (tmp_path / "customers.csv").write_text("reference,name,currency\nAWAY,Away Ltd,EUR\n")
     result = run(everything.app, *(argument.format(folder=tmp_path) for argument in arguments))
