@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from tests.databases import MEMORY, SERVER, plain, postgresql_database, postgresql_server
-from tests.levels import mark_levels
+from tests.levels import mark_browser_cases, mark_levels
 from tests.prepared import Preparations, use
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sort tests into levels; with `--backend sqlite`, leave out those that need PostgreSQL."""
     mark_levels(items, str(config.rootpath), whole_files=not any("::" in argument for argument in config.args))
+    mark_browser_cases(items, str(config.rootpath))
     if config.option.backend:
         config.hook.pytest_deselected(items=[item for item in items if _needs_postgresql(item)])
         items[:] = [item for item in items if not _needs_postgresql(item)]

@@ -58,3 +58,14 @@ def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = Tru
                 item.add_marker(pytest.mark.deep)
     if whole_files and (wrong := [key for key, is_matched in matched.items() if not is_matched]):
         raise pytest.UsageError(f"No case begins as `quick_cases` says: {wrong}")
+
+
+def mark_browser_cases(items: Iterable[pytest.Item], root: str) -> None:
+    """Mark as deep all but the first case of each test in the browser: other widths, without JavaScript, other inputs."""
+    names: set[str] = set()
+    for item in items:
+        name, _, case = item.nodeid.partition("[")
+        if case and item.path.is_relative_to(f"{root}/tests/browser") and not item.get_closest_marker("deep"):
+            if name in names:
+                item.add_marker(pytest.mark.deep)
+            names.add(name)

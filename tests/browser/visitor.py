@@ -72,7 +72,7 @@ class Visitor:
 
     def field(self, label: str) -> Locator:
         """A field of the form on the page, by its label without “(optional)”."""
-        named = re.compile(rf"^{re.escape(label)}( \(optional\))?$")
+        named = re.compile(rf"^{re.escape(label)}(\s+\(optional\))?$")
         return self.page.get_by_role("main").get_by_label(named)
 
     def fill(self, **fields: str) -> None:
