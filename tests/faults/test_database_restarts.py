@@ -135,6 +135,7 @@ class Load:
             connection.close()
 
 
+@pytest.mark.deep
 def test_restarts_under_load_answer_503_and_lose_nothing(server: PostgreSQL, session: Session) -> None:
     make_customer(reference="ACME")
     token = transaction(tokens.create, "load", tuple(SCOPES), 1, actor=SYSTEM, now=clock.now())[1]

@@ -153,6 +153,7 @@ class Sharing:
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 def test_worker_processes_share_a_run(session: Session, place: Place, tmp_path: Path) -> None:
     customers_with_charges(SHARED, 3)

@@ -134,8 +134,8 @@ def slowest(answers: list[Answer]) -> float:
         pytest.param("single", 1, marks=pytest.mark.deep),
         ("single", 3),
         pytest.param("single", 8, marks=pytest.mark.deep),
-        ("single", 32),
-        ("batch", 8),
+        pytest.param("single", 32, marks=pytest.mark.deep),
+        pytest.param("batch", 8, marks=pytest.mark.deep),
     ],
 )
 def test_posts_to_a_locked_account_delay_no_other_request(

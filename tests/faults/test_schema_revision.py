@@ -279,8 +279,9 @@ def test_to_check_the_revision_takes_no_round_trip(session: Session, monkeypatch
 
     session.rollback()
     monkeypatch.setattr(psycopg.Connection, "wait", counted)
-    trips_with(write_options(db.engine))  # may have to connect
-    assert trips_with(write_options(db.engine)) == trips_with(migration_options(db.engine))
+    # A connection that is new takes more trips, and so does one that a thread has just used for something else.
+    checked, unchecked = write_options(db.engine), migration_options(db.engine)
+    assert min(trips_with(checked) for _ in range(5)) == min(trips_with(unchecked) for _ in range(5))
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
