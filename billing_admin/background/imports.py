@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from uuid import UUID
@@ -17,7 +17,7 @@ from billing_admin.background.import_key_index import KeyIndex, open_key_index
 from billing_admin.background.runner import Progress, handler
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, dry_run, transaction
-from billing_admin.domain.access import Actor
+from billing_admin.domain.access import CREDIT_PERMISSION, Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.imports.fields import ImportPlan
 from billing_admin.domain.imports.rows import MAX_ROWS_PER_SERVICE, ReadResult, Record, RowError, RowReader, RowRequest
@@ -29,6 +29,7 @@ from billing_admin.operations.imports import imports
 from billing_admin.operations.imports.kinds import RefusedRow, check_rows
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries import imports as queries
+from billing_admin.queries.access.permissions import current_permissions
 from billing_admin.queries.files import StoredFileReader
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _CountingReader(StoredFileReader):
 @handler(imports.CHECK_JOB)
 def run_check(job: Job, progress: Progress) -> None:
     """Check a file, from its beginning in each attempt."""
-    check_file(job.subject_id, actor_of(job), progress.report)
+    check_file(job.subject_id, _actor_of(job), progress.report)
 
 
 @handler(imports.IMPORT_JOB)
@@ -66,7 +67,17 @@ def run_import(job: Job, progress: Progress) -> None:
     The first chunk is reported at once, so that even a worker that dies soon after counts as having made progress.
     """
     is_first = iter([True])
-    import_file(job.subject_id, actor_of(job), lambda count: progress.report(count, at_once=next(is_first, False)))
+    import_file(job.subject_id, _actor_of(job), lambda count: progress.report(count, at_once=next(is_first, False)))
+
+
+def _actor_of(job: Job) -> Actor:
+    """Return the actor who asked for the import.
+
+    The actor may add negative charges if they have the permission at this moment.
+    """
+    actor = actor_of(job)
+    credit_permission = {CREDIT_PERMISSION} & current_permissions(db.session(), job.actor_kind, job.actor_id)
+    return replace(actor, permissions=actor.permissions | credit_permission)
 
 
 def check_file(id: UUID, actor: Actor, report_progress: ReportProgress) -> None:

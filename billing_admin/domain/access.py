@@ -9,11 +9,13 @@ from billing_admin.domain.errors import Denied
 SCOPES = {
     "read": "See everything, change nothing",
     "charges:write": "Add, hold, release and cancel charges",
+    "credits:write": "Add negative charges",
     "billing:write": "Run billing; issue, void and credit invoices",
     "payments:write": "Record, allocate and reverse payments",
     "customers:write": "Add and change customers",
     "catalogue:write": "Add and change services and their prices",
 }
+CREDIT_PERMISSION = "credits:write"
 PERMISSIONS = SCOPES | {
     "audit:read": "See the audit log",
     "settings:write": "Change the organisation's settings",
@@ -44,6 +46,11 @@ class Actor:
     permissions: frozenset[str]
     request_id: str | None = None
 
+    @property
+    def may_credit(self) -> bool:
+        """Whether the actor may add negative charges."""
+        return CREDIT_PERMISSION in self.permissions
+
     def require(self, permission: str) -> None:
         """Check that the actor has a permission.
 
@@ -59,3 +66,13 @@ class Actor:
 
 
 SYSTEM = Actor("system", None, "command line", frozenset(PERMISSIONS))
+
+
+def credit_denied(*field: str) -> Denied:
+    """Return the error for a negative charge of an actor who may not add one."""
+    return Denied(
+        "missing_permission",
+        f"You need the permission “{CREDIT_PERMISSION}” to add a negative charge.",
+        *field,
+        permission=CREDIT_PERMISSION,
+    )

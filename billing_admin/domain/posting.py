@@ -10,6 +10,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+from billing_admin.domain.access import credit_denied
 from billing_admin.domain.charges import (
     AccountKey,
     ChargeFacts,
@@ -20,7 +21,7 @@ from billing_admin.domain.charges import (
     differing_fields,
     price_charge,
 )
-from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid
 
 MOST_PROBLEMS = 1000
 
@@ -151,25 +152,29 @@ class Assessment:
     def refusal(self) -> DomainError | None:
         """Return the errors of the request as one error, or None.
 
-        It has up to 1,000 problems; the field of each begins with the charge's index.
+        It has up to 1,000 problems; the field of each begins with the charge's index. It is Denied if the actor lacks
+        the permission for any of the charges.
         """
         if not self.refusals:
             return None
         problems = [
             replace(error.problems[0], field=(index, *error.field)) for index, error in self.refusals[:MOST_PROBLEMS]
         ]
-        kind = Conflict if all(isinstance(error, Conflict) for _, error in self.refusals) else Invalid
-        refusal = kind.of(problems, len(self.refusals))
-        refusal.extra = dict(self.refusals[0][1].extra) if len(self.refusals) == 1 else {}
+        errors = [error for _, error in self.refusals]
+        denied = next((error for error in errors if isinstance(error, Denied)), None)
+        kind = Denied if denied else Conflict if all(isinstance(error, Conflict) for error in errors) else Invalid
+        refusal = kind.of(problems, len(errors))
+        refusal.extra = dict(denied.extra if denied else errors[0].extra if len(errors) == 1 else {})
         return refusal
 
 
-def assess(candidates: Sequence[Candidate], context: PostingContext) -> Assessment:
+def assess(candidates: Sequence[Candidate], context: PostingContext, *, may_credit: bool) -> Assessment:
     """Decide which charges of a request are new, repeated or refused.
 
     An id that is stored, or that an earlier charge of the request has, is replayed if all fields agree and refused
     otherwise. A new charge is a likely duplicate if its fingerprint is recent, or is that of an earlier charge of the
-    request; it is held if the organisation holds likely duplicates.
+    request; it is held if the organisation holds likely duplicates. A new negative charge is refused unless the
+    actor `may_credit`.
     """
     ids, new, refusals = list[UUID](), dict[UUID, NewCharge](), list[tuple[int, DomainError]]()
     first_ids: dict[int, UUID] = {}  # of this request, by fingerprint
@@ -181,6 +186,8 @@ def assess(candidates: Sequence[Candidate], context: PostingContext) -> Assessme
             error = _conflict(spec, id, original, context)
             if error is not None:
                 refusals.append((index, error))
+        elif isinstance(priced, PricedCharge) and priced.amount < 0 and not may_credit:
+            refusals.append((index, credit_denied(_negative_field(spec))))
         elif isinstance(priced, PricedCharge):
             billed_through = context.accounts.get((priced.customer_id, priced.currency))
             first = first_ids.setdefault(priced.fingerprint, context.recent.get(priced.fingerprint, id))
@@ -194,6 +201,13 @@ def assess(candidates: Sequence[Candidate], context: PostingContext) -> Assessme
         elif priced is not None:
             refusals.append((index, priced))
     return Assessment(ids, new, refusals)
+
+
+def _negative_field(spec: ChargeSpec) -> str:
+    """Return the field that makes an amount negative; list prices never are."""
+    if spec.quantity is not None and spec.quantity < 0 and spec.amount is None:
+        return "quantity"
+    return "amount" if spec.unit_price is None else "unit_price"
 
 
 def _conflict(spec: ChargeSpec, id: UUID, original: ChargeFacts, context: PostingContext) -> DomainError | None:

@@ -145,7 +145,7 @@ class Unauthorized(Refused):
 
 
 class Forbidden(Refused):
-    """403: the token lacks the scope for this call."""
+    """403: the token lacks the scope for this call, or for a negative charge in it."""
 
 
 class NotFound(Refused):

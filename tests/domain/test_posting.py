@@ -45,7 +45,7 @@ def assessed(*specs: ChargeSpec, context: PostingContext | None = None) -> Asses
     """Assess requests in a context."""
     context = context or make_context()
     context.add_candidates(specs, new_ids())
-    return assess(context.candidates, context)
+    return assess(context.candidates, context, may_credit=True)
 
 
 def codes(assessment: Assessment) -> list[tuple[int, str]]:
@@ -219,17 +219,17 @@ def test_a_request_replays_a_charge_of_an_earlier_request_of_the_transaction() -
     context = make_context()
     context.add_candidates([spec(id=A), spec(id=A), spec("3", id=A), spec(id=B)], new_ids())
     first, repeat, conflict, duplicate = context.candidates
-    context.add_stored(assess([first], context).new)
-    assert assess([repeat], context) == Assessment([A], {}, [])
-    assert codes(assess([conflict], context)) == [(0, "id_conflict")]
-    assert assess([duplicate], context).new[B].duplicate_of_id == A
+    context.add_stored(assess([first], context, may_credit=True).new)
+    assert assess([repeat], context, may_credit=True) == Assessment([A], {}, [])
+    assert codes(assess([conflict], context, may_credit=True)) == [(0, "id_conflict")]
+    assert assess([duplicate], context, may_credit=True).new[B].duplicate_of_id == A
 
 
 def test_assess_changes_nothing_in_its_context() -> None:
     context = make_context()
     context.add_candidates([spec(id=A)], new_ids())
     before = replace(context, stored=dict(context.stored), recent=dict(context.recent))
-    assert assess(context.candidates, context) == assess(context.candidates, context)
+    assert assess(context.candidates, context, may_credit=True) == assess(context.candidates, context, may_credit=True)
     assert context == before
 
 

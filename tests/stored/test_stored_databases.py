@@ -77,6 +77,12 @@ def test_a_stored_database_migrates_with_every_row_and_hash(kind: str, day: str,
         assert counts == expected["counts"]
 
 
+def test_tokens_that_could_post_negative_charges_still_can(tmp_path: Path) -> None:
+    with restored("sqlite", DAYS[0], tmp_path) as url, migrated(url, tmp_path):
+        scopes = db.session.scalars(text("SELECT scopes FROM api_tokens")).all()
+    assert [json.loads(stored) for stored in scopes] == [["read", "charges:write", "credits:write"]]
+
+
 def test_the_stored_databases_hold_every_kind_of_document(tmp_path: Path) -> None:
     kinds = "SELECT DISTINCT kind || ' ' || status FROM invoices"
     with restored("sqlite", DAYS[0], tmp_path) as url, migrated(url, tmp_path):

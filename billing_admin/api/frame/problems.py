@@ -129,17 +129,15 @@ _VALIDATION_MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def as_invalid(error: ValidationError) -> Invalid:
+def as_invalid(error: ValidationError) -> DomainError:
     """Return pydantic's errors as a domain error."""
     return combine_problems(validation_problems(error))
 
 
-def combine_problems(problems: Sequence[Problem]) -> Invalid:
+def combine_problems(problems: Sequence[Problem], kind: type[DomainError] = Invalid) -> DomainError:
     """Return one error with the first `MAX_PROBLEMS` problems, ordered by row."""
     ordered = sorted(problems, key=lambda item: [part for part in item.field if isinstance(part, int)])
-    error = Invalid.of(ordered[:MAX_PROBLEMS], len(ordered))
-    assert isinstance(error, Invalid)  # noqa: S101 - `of` returns an instance of its class
-    return error
+    return kind.of(ordered[:MAX_PROBLEMS], len(ordered))
 
 
 def validation_problems(error: ValidationError, *location: str | int) -> list[Problem]:

@@ -75,7 +75,7 @@ def post_group(
         if context.is_locked(request.spec):
             failure = AccountsLocked()
         else:
-            assessment = assess([candidate], context)
+            assessment = assess([candidate], context, may_credit=request.actor.may_credit)
             failure = assessment.refusal()
             if failure is None:
                 postings.append(Posting(assessment, request.actor))

@@ -48,7 +48,7 @@ from billing_admin.domain.charges import (
     MAX_METADATA_VALUE_LENGTH,
     ChargeSpec,
 )
-from billing_admin.domain.errors import DomainError, Problem
+from billing_admin.domain.errors import Denied, DomainError, Invalid, Problem
 from billing_admin.domain.posting import PostingContext
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, check_text
 from billing_admin.http.lock_waits import bounded_transaction
@@ -276,7 +276,10 @@ def charge_out(row: Any) -> ChargeOut:
     statuses=(201, 200),
 )
 def post_charge(actor: Actor, body: ChargeIn) -> Reply:
-    """Post one charge."""
+    """Post one charge.
+
+    A negative charge needs the scope `credits:write` as well.
+    """
     result = _post_one(ChargeSpec(**body.__dict__), actor)
     if result.rows:
         return created_reply(_new_charge(result.rows[0], result.context, actor), True)
@@ -308,7 +311,10 @@ def _new_charge(row: dict[str, Any], context: PostingContext, actor: Actor) -> C
 
 @route("POST", "/charges/batch", scope="charges:write", body=ChargeBatch, response=BatchOut, statuses=(201, 200))
 def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
-    """Post 1 to 10,000 charges, all or nothing."""
+    """Post 1 to 10,000 charges, all or nothing.
+
+    A negative charge needs the scope `credits:write` as well.
+    """
     result = bounded_transaction(_post_rows, body.charges, actor, now())
     content = BatchOut(
         created=result.created, replayed=result.replayed, possible_duplicates=result.duplicates, ids=result.ids
@@ -319,7 +325,7 @@ def post_charge_batch(actor: Actor, body: ChargeBatch) -> Reply:
 def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -> PostingResult:
     """Post the rows.
 
-    Raises Invalid or Conflict with the problems of all rows. If some rows of the body have errors, the others are
+    Raises Invalid, Conflict or Denied with the problems of all rows. If some rows of the body have errors, the others are
     posted to find their problems as well, and rolled back.
     """
     try:
@@ -328,7 +334,9 @@ def _post_rows(session: Session, rows: ChargeRows, actor: Actor, at: datetime) -
         error.problems = tuple(_at_body_index(problem, rows.indexes) for problem in error.problems)
         if not rows.problems:
             raise
-        raise combine_problems([*rows.problems, *error.problems]) from error
+        combined = combine_problems([*rows.problems, *error.problems], Denied if isinstance(error, Denied) else Invalid)
+        combined.extra = error.extra if isinstance(error, Denied) else {}
+        raise combined from error
     if rows.problems:
         raise combine_problems(rows.problems)
     return result

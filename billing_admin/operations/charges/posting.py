@@ -60,17 +60,20 @@ def post(
     now: datetime,
     *,
     webhooks: bool = True,
+    scheduled: bool = False,
 ) -> PostingResult:
     """Store new charges and replay stored ones; all or nothing.
 
     A new charge whose fingerprint was seen in the last 24 hours under another id is marked as a likely duplicate, and
-    held if the organisation chose that. Without `webhooks` the caller enqueues those of held charges.
+    held if the organisation chose that. Without `webhooks` the caller enqueues those of held charges. `scheduled`
+    charges are those of a recurring charge, whose creator had the permission for negative charges.
 
     Raises:
+        Denied: The actor may not add negative charges, and one is.
         Invalid, Conflict: With a problem for each refused charge; a problem's field begins with the charge's index.
     """
     context = load_context(session, specs, now)
-    assessment = assess(context.candidates, context)
+    assessment = assess(context.candidates, context, may_credit=scheduled or actor.may_credit)
     if refusal := assessment.refusal():
         raise refusal
     (result,) = store(session, [Posting(assessment, actor)], context, now, webhooks=webhooks)

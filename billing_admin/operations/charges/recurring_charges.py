@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
-from billing_admin.domain.access import Actor
+from billing_admin.domain.access import Actor, credit_denied
 from billing_admin.domain.charges import ONE
 from billing_admin.domain.days import LAST_DAY, check_calendar_day
-from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
+from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
+from billing_admin.domain.money import multiply, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_text, refuse_unprintable
 from billing_admin.models import Customer, RecurringCharge, Service
@@ -36,7 +36,8 @@ def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datet
     """Create a recurring charge, and return it and whether it is new.
 
     This posts none of its charges. Raises Invalid for an unknown or archived customer or service and for a missing
-    price, and Conflict when the id belongs to a recurring charge with other values.
+    price, Conflict when the id belongs to a recurring charge with other values, and Denied for a negative price without
+    the permission for negative charges.
     """
     customer_row, service_row = _find_customer(session, spec.customer), _find_service(session, spec.service)
     columns = _resolve_columns(spec, customer_row, service_row)
@@ -45,7 +46,7 @@ def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datet
         _check_same(stored, spec, columns)
         return stored, False
     refuse_unprintable(spec.description or "", "description")
-    row = _insert(session, columns, customer_row, service_row, None, spec.id, now)
+    row = _insert(session, columns, customer_row, service_row, None, spec.id, actor, now)
     record(session, actor, now, "recurring_charge.created", "recurring_charge", row.id, _audit_fields(row))
     return row, True
 
@@ -129,7 +130,7 @@ def change(
         refuse_unprintable(spec.description or "", "description")
     _refuse_change(row, from_, columns)
     before, taken_back = _audit_fields(row), _end_on(session, row, from_ - DAY, "from", actor, now)
-    successor = _insert(session, columns, customer_row, service_row, id, new_id, now)
+    successor = _insert(session, columns, customer_row, service_row, id, new_id, actor, now)
     changed = changed_fields(before, _audit_fields(successor))
     details = {"reason": reason, "followed_by": str(successor.id), "taken_back": taken_back, **changed}
     _record_change(session, row, "changed", details, actor, now)
@@ -193,7 +194,10 @@ def _end_on(
         raise Invalid("out_of_range", message, field)
     row.ends_on = last_day
     session.flush()
-    return [str(id) for id in post_adjustments(session, row, last_day, actor, now)]
+    try:
+        return [str(id) for id in post_adjustments(session, row, last_day, actor, now)]
+    except Denied as error:
+        raise credit_denied(field) from error
 
 
 def _lock_schedule(session: Session, id: UUID) -> RecurringCharge:
@@ -275,12 +279,17 @@ def _insert(
     service_row: Service,
     follows_id: UUID | None,
     id: UUID | None,
+    actor: Actor,
     now: datetime,
 ) -> RecurringCharge:
     _refuse_archived(customer_row, service_row)
-    currency = columns["currency"]
-    if columns["unit_price"] is None and currency not in {price.currency for price in service_row.prices}:
+    currency, unit_price = columns["currency"], columns["unit_price"]
+    if unit_price is None:
+        unit_price = next((price.unit_price for price in service_row.prices if price.currency == currency), None)
+    if unit_price is None:
         raise Invalid("no_price", f"{service_row.code} has no price in {currency}: enter a unit price.", "unit_price")
+    if multiply(columns["quantity"], unit_price) < 0 and not actor.may_credit:
+        raise credit_denied("quantity" if columns["quantity"] < 0 else "unit_price")
     lock_accounts(session, [(customer_row.id, currency)])
     open_account_if_missing(session, (customer_row.id, currency))
     row = RecurringCharge(

@@ -100,7 +100,7 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
         else _priced_spec(row, period, prices)
         for row, period in due
     ]
-    posted = post(session, specs, actor, now)
+    posted = post(session, specs, actor, now, scheduled=True)
     recorded_ids = scheduled_charge_ids(session, posted.ids)
     _insert_postings(
         session,

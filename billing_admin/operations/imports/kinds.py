@@ -60,22 +60,24 @@ def check_rows(
     The caller must roll the transaction back.
     """
     if kind == "charges":
-        return _charge_results(*_assess_charges(session, rows, now))
+        return _charge_results(*_assess_charges(session, rows, actor, now))
     return import_rows(session, kind, plan, rows, actor, now)
 
 
 def _import_charges(session: Session, rows: Sequence[RowRequest], actor: Actor, now: datetime) -> Sequence[RowResult]:
-    context, assessment = _assess_charges(session, rows, now)
+    context, assessment = _assess_charges(session, rows, actor, now)
     if not assessment.refusals:
         store(session, [Posting(assessment, actor)], context, now)
         _hold_new_charges(session, rows, assessment, actor, now)
     return _charge_results(context, assessment)
 
 
-def _assess_charges(session: Session, rows: Sequence[RowRequest], now: datetime) -> tuple[PostingContext, Assessment]:
+def _assess_charges(
+    session: Session, rows: Sequence[RowRequest], actor: Actor, now: datetime
+) -> tuple[PostingContext, Assessment]:
     """Assess charges, and refuse new ones with an unprintable reason to be held."""
     context = load_context(session, [row.spec for row in rows], now)
-    assessment = assess(context.candidates, context)
+    assessment = assess(context.candidates, context, may_credit=actor.may_credit)
     for index, row in enumerate(rows):
         if row.extra is not None and row.spec.id in assessment.new:
             try:

@@ -20,7 +20,7 @@ from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.clipboard import parse_rows
 from billing_admin.domain.currency_signs import SIGNS
-from billing_admin.domain.errors import Conflict, Invalid, Problem
+from billing_admin.domain.errors import Conflict, Denied, Invalid, Problem
 from billing_admin.domain.formatting import format_exact
 from billing_admin.domain.money import exact_sum
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
@@ -183,7 +183,7 @@ def _post(form: GridForm, only_check: bool) -> posting.PostingResult | None:
         try:
             save = partial(posting.post, specs=list(specs.values()), actor=actor(), now=now())
             return run_bounded(dry_run if only_check else transaction, save)
-        except (Invalid, Conflict) as error:
+        except (Invalid, Conflict, Denied) as error:
             row_indexes = list(specs)
             for problem in error.problems:
                 _add_problem(form.rows[row_indexes[int(problem.field[0])]].form, problem)

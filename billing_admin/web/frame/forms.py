@@ -19,7 +19,7 @@ from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, Tex
 
 from billing_admin.domain.amount_input import AmountInput, parse_amount
 from billing_admin.domain.days import check_calendar_day
-from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
+from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Stale
 from billing_admin.domain.formatting import format_padded
 from billing_admin.domain.text import MAX_LINE_LENGTH, check_length, check_reference, check_text
 
@@ -332,9 +332,14 @@ class errors_on:  # noqa: N801 - used like a function: `with errors_on(form):`
         """Enter the block."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
-        """Add an Invalid, Conflict or Stale error to the form and suppress it."""
-        if not isinstance(error, Invalid | Conflict | Stale):
+        """Add an error to the form and suppress it.
+
+        It is an Invalid, Conflict or Stale error, or a Denied one that names a field.
+        """
+        denied_field = isinstance(error, Denied) and error.field
+        if not isinstance(error, Invalid | Conflict | Stale) and not denied_field:
             return False
+        assert isinstance(error, DomainError)  # noqa: S101 - each of these is one
         add_errors(self.form, error, self.names)
         return True
 

@@ -1,0 +1,28 @@
+"""The permissions that a person, a token or the command line has at this moment."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.domain.access import ROLES, SYSTEM
+from billing_admin.models import ApiToken, User
+from billing_admin.queries.access.tokens import usable_tokens
+
+
+def current_permissions(session: Session, kind: str, id: UUID | None) -> frozenset[str]:
+    """Return the permissions of an actor by its stored kind and id.
+
+    A deactivated person and a revoked token have none.
+    """
+    if kind == SYSTEM.kind:
+        return SYSTEM.permissions
+    if kind == "person":
+        role = session.scalar(select(User.role).where(User.id == id, User.active))
+        return ROLES.get(role or "", frozenset())
+    token = session.execute(
+        usable_tokens(ApiToken.scopes, ApiToken.user_id, User.role).where(ApiToken.id == id)
+    ).first()
+    if token is None:
+        return frozenset()
+    return frozenset(token.scopes) & (ROLES.get(token.role, frozenset()) if token.user_id else SYSTEM.permissions)
