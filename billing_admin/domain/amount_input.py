@@ -1,6 +1,7 @@
-"""Amounts that people type, with currency signs and separators.
+"""Numbers that people type, with currency signs and separators.
 
-An amount is read exactly or refused.
+A number is read exactly by a number format, or refused. `docs/typed-values.md` has a table of what is read; a
+test checks each row of it.
 """
 
 import re
@@ -11,8 +12,8 @@ from decimal import Decimal
 from billing_admin.domain.currency_signs import currencies_of
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal
+from billing_admin.domain.number_format import NumberFormat
 
-_EXAMPLE = "such as 1,234.50"
 # A space or an apostrophe can only separate thousands.
 _GAP = "[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000'\u2019]"
 _MINUS = "[-\u2212]"
@@ -22,16 +23,38 @@ _TYPED = re.compile(  # each \s* follows something, so that spaces match in one 
     rf"(?:(?P<minus>{_MINUS})\s*)?(?:(?P<before>{_MARK})\s*)?(?:(?P<inner_minus>{_MINUS})\s*)?"
     rf"(?:(?P<digits>[0-9.,](?:{_GAP}?[0-9.,])*)\s*)?(?P<after>{_MARK})?"
 )
-_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
-_THOUSANDS = re.compile(rf"[1-9][0-9]{{0,2}}(?:,[0-9]{{3}}(?=[.,])(?:,[0-9]{{3}})*|(?:{_GAP}[0-9]{{3}})+)(?:\.[0-9]+)?")
-_TWO_READINGS = re.compile(
-    rf"(?P<whole>[1-9][0-9]{{0,2}}(?:{_GAP}[0-9]{{3}})*),(?P<decimals>[0-9]{{3}}(?:{_GAP}[0-9]{{3}})*)"
-    rf"|(?P<first>[0-9]+){_GAP}(?P<second>[0-9]+)"
+_SCIENTIFIC = re.compile(
+    rf"(?P<minus>{_MINUS})?(?P<whole>[0-9])(?:[.,](?P<decimals>[0-9]+))?[Ee](?P<power>[+-]?[0-9]{{1,3}})"
 )
-_DECIMAL_COMMA = re.compile(
-    rf"(?P<whole>[0-9]+|[0-9]{{1,3}}(?:\.[0-9]{{3}})+|[0-9]{{1,3}}(?:{_GAP}[0-9]{{3}})+),(?P<decimals>[0-9]+)"
-)
+_BRACKETED = re.compile(r"\(([^()]*)\)")
+_TRAILING_MINUS = re.compile(rf"([^-\u2212]*[^-\u2212\s])\s?{_MINUS}")
 _SEPARATOR = re.compile(f"[.,]|{_GAP}")
+
+
+class _Separators:
+    """The patterns of numbers with a decimal sign and a sign between thousands."""
+
+    def __init__(self, decimal: str, group: str) -> None:
+        self.decimal, self.group = decimal, group
+        sign, group = re.escape(decimal), re.escape(group)
+        self.plain = re.compile(rf"[0-9]+(?:{sign}[0-9]+)?|{sign}[0-9]+")
+        # One group alone can be the decimals: more must follow.
+        self.thousands = re.compile(
+            rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}}(?=[.,])(?:{group}[0-9]{{3}})*|(?:{_GAP}[0-9]{{3}})+)(?:{sign}[0-9]+)?"
+        )
+        self.one_group = re.compile(
+            rf"(?P<whole>[1-9][0-9]{{0,2}}(?:{_GAP}[0-9]{{3}})*){group}(?P<decimals>[0-9]{{3}}(?:{_GAP}[0-9]{{3}})*)"
+        )
+
+    def read(self, digits: str) -> str | None:
+        """Return the only reading as a plain decimal, or None."""
+        if self.plain.fullmatch(digits) or self.thousands.fullmatch(digits):
+            return _plain_digits(*digits.split(self.decimal, 1))
+        return None
+
+
+_POINT, _COMMA = _Separators(".", ","), _Separators(",", ".")
+_TWO_NUMBERS = re.compile(rf"(?P<whole>[0-9]+){_GAP}(?P<decimals>[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +66,9 @@ class AmountInput:
     """
 
     _number: Decimal
+    typed: str
+    written: str
+    """The number in the number format, without thousands separators."""
     mark: str = ""
     currencies: frozenset[str] | None = None
 
@@ -63,9 +89,8 @@ class AmountInput:
         """
         if self.may_be(currency):
             return self._number
-        if self.currency:
-            raise Invalid("other_currency", f"Enter the amount in {currency}: this amount is in {self.currency}.")
-        raise Invalid("other_currency", f"Enter the amount in {currency}: “{self.mark}” is another currency.")
+        message = f"Enter the amount in {currency}: “{self.typed}” is in {self.currency or 'another currency'}."
+        raise Invalid("other_currency", f"{message} If you mean {self.written} {currency}, enter {self.written}.")
 
     def without_currency(self, noun: str = "number") -> Decimal:
         """Return a number without a currency, such as a quantity.
@@ -78,83 +103,129 @@ class AmountInput:
         raise Invalid("other_currency", f"Remove {self.mark}: a {noun} has no currency.")
 
 
-def parse_amount(value: str) -> AmountInput:
-    """Return the amount of `1,234.50`, `EUR 1 234.50` or `−12 €`.
+def parse_amount(value: str, number_format: NumberFormat, *, accounting: bool = False) -> AmountInput:
+    """Return the amount of `1,234.50`, `EUR 1 234.50`, `−12 €` or `8E-07`.
 
-    A point is always the decimal point. A comma separates thousands only if it cannot be a decimal
-    comma.
+    The decimal sign of the number format is always read as one. So is the point of a plain decimal such as
+    `1234.5`, unless it can separate thousands. With `accounting`, `(1.00)` and `1.00-` are negative.
 
     Raises:
         Invalid: The text is no number, or can be read in two ways; the message gives both.
     """
-    numbers, mark, currencies = _parse(value)
+    numbers, mark, currencies = _parse(value, number_format, accounting)
+    written = [number_format.type(plain_decimal(number)) for number in numbers]
     if len(numbers) > 1:
-        readings = [plain_decimal(number) for number in numbers]
-        message = f"“{value.strip()}” can mean {' or '.join(readings)}: enter {' or '.join(readings)}."
-        raise Invalid("two_readings", message)
-    return AmountInput(numbers[0], mark, currencies)
+        readings = " or ".join(written)
+        raise Invalid("two_readings", f"“{value.strip()}” can mean {readings}: enter {readings}.")
+    return AmountInput(numbers[0], value.strip(), written[0], mark, currencies)
 
 
 def possible_amounts(value: str) -> list[AmountInput]:
-    """Return every reading of a text, such as both of `1,125`.
+    """Return every reading of a text in any number format, such as both of `1,125`.
 
     Raises:
         Invalid: The text has no reading.
     """
-    numbers, mark, currencies = _parse(value)
-    return [AmountInput(number, mark, currencies) for number in numbers]
+    amounts: dict[Decimal, AmountInput] = {}
+    refusal: Invalid | None = None
+    for number_format in (NumberFormat.COMMA_POINT, NumberFormat.POINT_COMMA):
+        try:
+            numbers, mark, currencies = _parse(value, number_format)
+        except Invalid as error:
+            refusal = error
+            continue
+        for number in numbers:
+            written = number_format.type(plain_decimal(number))
+            amounts.setdefault(number, AmountInput(number, value.strip(), written, mark, currencies))
+    if not amounts and refusal is not None:
+        raise refusal
+    return list(amounts.values())
 
 
-def _parse(value: str) -> tuple[list[Decimal], str, frozenset[str] | None]:
+def _parse(
+    value: str, number_format: NumberFormat, accounting: bool = False
+) -> tuple[list[Decimal], str, frozenset[str] | None]:
     text = value.strip()
     if len(text) > LONGEST_NUMBER:
-        raise Invalid("not_a_number", f"Use at most {LONGEST_NUMBER} characters, {_EXAMPLE}.")
+        raise Invalid("not_a_number", f"Use at most {LONGEST_NUMBER} characters, {_example(number_format)}.")
+    if accounting and (match := _BRACKETED.fullmatch(text) or _TRAILING_MINUS.fullmatch(text)):
+        text = f"-{match[1].strip()}"  # a second minus is refused below
+    if parts := _SCIENTIFIC.fullmatch(text):
+        return [_negate(_scientific(parts, text), bool(parts["minus"]))], "", None
     parts = _TYPED.fullmatch(text)
     if parts is None or (parts["minus"] and parts["inner_minus"]) or (parts["before"] and parts["after"]):
-        raise _not_a_number(text)
+        raise _not_a_number(text, number_format)
     mark, digits = parts["before"] or parts["after"] or "", parts["digits"] or ""
-    currencies = _currencies(mark, text) if mark else None
+    currencies = _currencies(mark, text, number_format) if mark else None
     minus = "-" if parts["minus"] or parts["inner_minus"] else ""
-    readings = _readings(digits, minus, text)
+    readings = _readings(digits, minus, number_format)
     if digits.startswith(".") and currencies_of(f"{parts['before']}."):  # Rs.5 and kr.5
-        readings.append(_plain_digits(digits[1:]))
-    numbers = [exact_decimal(reading) for reading in readings]
-    if minus:  # `copy_negate` never rounds, but `-number` does
-        numbers = [number.copy_negate() if number else number for number in numbers]
+        readings.extend(_readings(digits[1:], minus, number_format))
+    if not readings:
+        raise _not_a_number(text, number_format)
+    numbers = [_negate(exact_decimal(Decimal(reading)), bool(minus)) for reading in dict.fromkeys(readings)]
     return numbers, mark.upper() if _is_code(mark) else mark, currencies
+
+
+def _negate(number: Decimal, is_negative: bool) -> Decimal:
+    # `copy_negate` never rounds, but `-number` does.
+    return number.copy_negate() if is_negative and number else number
+
+
+def _scientific(parts: re.Match[str], text: str) -> Decimal:
+    """Return a number such as `8E-07`, whose digits are all written."""
+    decimals, power = parts["decimals"] or "", int(parts["power"])
+    if power > len(decimals):  # 1.23457E+11: a spreadsheet shows fewer digits than it has
+        raise Invalid("shortened", f"“{text}” may be rounded. Enter all digits of the number.")
+    return exact_decimal(Decimal(f"{parts['whole']}.{decimals or '0'}E{power}"))
 
 
 def _is_code(mark: str) -> bool:
     return len(mark) == 3 and mark.isascii() and mark.isalpha()
 
 
-def _currencies(mark: str, text: str) -> frozenset[str]:
+def _currencies(mark: str, text: str, number_format: NumberFormat) -> frozenset[str]:
     currencies = currencies_of(mark)
     if currencies is not None:
         return currencies
     if _is_code(mark):
-        message = f"“{mark.upper()}” is not a currency. Enter a number {_EXAMPLE}."
+        message = f"“{mark.upper()}” is not a currency. Enter a number {_example(number_format)}."
     elif any(unicodedata.category(character) == "Sc" for character in mark):
-        message = f"“{mark}” is not a known currency sign. Enter a number {_EXAMPLE}."
+        message = f"“{mark}” is not a known currency sign. Enter a number {_example(number_format)}."
     else:
-        raise _not_a_number(text)
+        raise _not_a_number(text, number_format)
     raise Invalid("unknown_currency", message)
 
 
-def _readings(digits: str, minus: str, text: str) -> list[str]:
-    """Return the one or two readings of digits with separators, as plain decimals."""
-    if _PLAIN.fullmatch(digits) or _THOUSANDS.fullmatch(digits):
-        return [_plain_digits(*digits.split(".", 1))]
-    if parts := _TWO_READINGS.fullmatch(digits):
-        whole, decimals = parts["whole"] or parts["first"], parts["decimals"] or parts["second"]
-        return [_plain_digits(whole, decimals), _plain_digits(whole + decimals)]
-    if parts := _DECIMAL_COMMA.fullmatch(digits):
-        with_point = _plain_digits(parts["whole"], parts["decimals"])
-        raise Invalid(
-            "comma_decimal",
-            f"Use a point before the decimals, and commas only between thousands, such as {minus}{with_point}.",
-        )
-    raise _not_a_number(text)
+def _readings(digits: str, minus: str, number_format: NumberFormat) -> list[str]:
+    """Return the readings of digits with separators, as plain decimals.
+
+    There are two if one group of digits can be thousands or decimals, and none for other texts.
+
+    Raises:
+        Invalid: The separators contradict the number format.
+    """
+    by_format, opposite = (_POINT, _COMMA) if number_format.decimal_sign == "." else (_COMMA, _POINT)
+    if (reading := by_format.read(digits)) is not None:
+        return [reading]
+    if parts := by_format.one_group.fullmatch(digits) or _TWO_NUMBERS.fullmatch(digits):
+        return [_plain_digits(parts["whole"], parts["decimals"]), _plain_digits(parts["whole"] + parts["decimals"])]
+    if (reading := opposite.read(digits)) is None:
+        return []
+    if _POINT.plain.fullmatch(digits):
+        return [reading]
+    raise Invalid("other_format", _contradiction(digits, reading, minus, by_format, number_format))
+
+
+def _contradiction(digits: str, reading: str, minus: str, by_format: _Separators, number_format: NumberFormat) -> str:
+    """Return the message for a number in another format, with its meanings in both."""
+    readings = [reading]
+    whole, *decimals = digits.replace(by_format.group, "").split(by_format.decimal)
+    if len(decimals) <= 1 and not whole.startswith("0"):
+        readings.append(_plain_digits(whole, *decimals))
+    written = " or ".join(minus + number_format.type(number) for number in readings)
+    meanings = f"It can mean {written}: enter" if len(readings) > 1 else "Enter"
+    return f"“{minus}{digits}” is not in the number format {number_format}. {meanings} {written}."
 
 
 def _plain_digits(whole: str, decimals: str = "") -> str:
@@ -162,5 +233,9 @@ def _plain_digits(whole: str, decimals: str = "") -> str:
     return f"{whole}.{_SEPARATOR.sub('', decimals)}" if decimals else whole
 
 
-def _not_a_number(text: str) -> Invalid:
-    return Invalid("not_a_number", f"“{text[:40]}” is not a number {_EXAMPLE}.")
+def _example(number_format: NumberFormat) -> str:
+    return f"such as {number_format.group(Decimal('1234.50'))}"
+
+
+def _not_a_number(text: str, number_format: NumberFormat) -> Invalid:
+    return Invalid("not_a_number", f"“{text[:40]}” is not a number {_example(number_format)}.")

@@ -8,11 +8,38 @@ Filters that only compare days accept every date: scripts write `to=9999-12-31` 
 """
 
 from datetime import date
+from enum import StrEnum
 
 from billing_admin.domain.errors import Invalid
 
 FIRST_DAY = date(1970, 1, 1)
 LAST_DAY = date(2199, 12, 31)
+
+
+class DateOrder(StrEnum):
+    """The order of day, month and year in typed days such as `05/06/2025`."""
+
+    DAY_FIRST = "day_first"
+    MONTH_FIRST = "month_first"
+    YEAR_FIRST = "year_first"
+
+    @property
+    def label(self) -> str:
+        """The order as a sample and in words."""
+        return _ORDER_LABELS[self]
+
+    def type(self, day: date) -> str:
+        """Return a day as it is typed in this order."""
+        if self is DateOrder.DAY_FIRST:
+            return f"{day.day:02}/{day.month:02}/{day.year:04}"
+        return f"{day.month:02}/{day.day:02}/{day.year:04}" if self is DateOrder.MONTH_FIRST else day.isoformat()
+
+
+_ORDER_LABELS = {
+    DateOrder.DAY_FIRST: "31/12/2026 (day first)",
+    DateOrder.MONTH_FIRST: "12/31/2026 (month first)",
+    DateOrder.YEAR_FIRST: "2026-12-31 (year first)",
+}
 
 
 def check_calendar_day(day: date, *field: str | int) -> date:

@@ -6,8 +6,7 @@ from typing import Protocol
 
 from billing_admin.domain.master_data import TAX_CATEGORIES
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
-
-MINUS = "\N{MINUS SIGN}"
+from billing_admin.domain.number_format import NumberFormat
 
 
 class TaxLike(Protocol):
@@ -54,7 +53,7 @@ def format_grouped(amount: Decimal) -> str:
 
     The minus sign is the typographic one.
     """
-    return f"{amount:,f}".replace("-", MINUS)
+    return NumberFormat.COMMA_POINT.group(amount)
 
 
 def format_day(value: date) -> str:

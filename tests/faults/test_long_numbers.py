@@ -7,6 +7,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -20,10 +21,13 @@ from billing_admin.api.frame import fields, strict_json
 from billing_admin.db.paging import page
 from billing_admin.domain.amount_input import parse_amount, possible_amounts
 from billing_admin.domain.clipboard import parse_rows
+from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.imports import cells
 from billing_admin.domain.imports.cells import CellFormat, CellType
 from billing_admin.domain.money import currency_code, exact_decimal, refuse_inexact
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.formats.exported_csv import read_content
 from billing_admin.queries.exports import FILE_KINDS
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
@@ -48,7 +52,8 @@ def _cell_reader(kind: CellType, written: CellFormat) -> Callable[[str], Any]:
 
 PARSERS: dict[str, Callable[[str], Any]] = {
     "exact": exact_decimal,
-    "typed_amount": parse_amount,
+    **{f"typed_amount {form}": partial(parse_amount, number_format=form) for form in NumberFormat},
+    **{f"typed_day {order}": partial(parse_day, order=order) for order in DateOrder},
     "possible_amounts": possible_amounts,
     "currency_code": currency_code,
     "clipboard": parse_rows,
@@ -157,7 +162,7 @@ def test_no_mixture_is_slow(first: str, middle: str, second: str, end: str) -> N
 def test_a_refusal_quotes_the_beginning_only(text: str) -> None:
     for name in (
         "exact",
-        "typed_amount",
+        "typed_amount 1,234.56",
         "currency_code",
         "cell NUMBER 0",
         "cell NUMBER 1",

@@ -69,7 +69,7 @@ def test_it_is_replaced_and_both_pages_lead_to_the_other(browser: FlaskClient, s
         ({}, "Change at least one field"),
         ({"reason": " ", "amount": "7"}, "Enter a reason."),
         ({"amount": "7", "unit_price": "7"}, "Enter a unit price or an amount, not both."),
-        ({"amount": "EUR 7"}, "Enter the amount in USD: this amount is in EUR."),
+        ({"amount": "EUR 7"}, "Enter the amount in USD: “EUR 7” is in EUR. If you mean 7 USD, enter 7."),
         ({"quantity": ""}, "Enter a quantity"),
         ({"customer": "nobody"}, "No customer matches “nobody”."),
         ({"day": "1969-01-01"}, "Use a day between 1970 and 2199."),

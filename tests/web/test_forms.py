@@ -124,8 +124,12 @@ def test_another_currency_is_noticed(app: Flask) -> None:
     for typed, agrees in (("5 USD", False), ("€5", True), ("5", True), ("5 eur", True), ("$5", False), ("¥5", False)):
         form = priced(app, typed, "EUR")
         assert (form.price.data, not form.errors) == ((Decimal(5), True) if agrees else (None, False))
-    assert priced(app, "5 USD", "EUR").errors == {"price": ["Enter the amount in EUR: this amount is in USD."]}
-    assert priced(app, "$5", "EUR").errors == {"price": ["Enter the amount in EUR: “$” is another currency."]}
+    assert priced(app, "5 USD", "EUR").errors == {
+        "price": ["Enter the amount in EUR: “5 USD” is in USD. If you mean 5 EUR, enter 5."]
+    }
+    assert priced(app, "$5", "EUR").errors == {
+        "price": ["Enter the amount in EUR: “$5” is in another currency. If you mean 5 EUR, enter 5."]
+    }
     for typed, currency in (("$5", "CAD"), ("A$5", "AUD"), ("¥5", "JPY"), ("5 kr", "SEK"), ("BHD 5", "BHD")):
         assert priced(app, typed, currency).price.data == 5
 

@@ -123,7 +123,7 @@ def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:
         ({"amount": "0", "keep": "y"}, "Enter an amount above zero."),
         ({"amount": "-5", "keep": "y"}, "more than you received"),
         ({"amount": "1.001", "keep": "y"}, "Use at most 2 digits after the point for USD."),
-        ({"amount": "5 EUR", "keep": "y"}, "Enter the amount in USD: this amount is in EUR."),
+        ({"amount": "5 EUR", "keep": "y"}, "Enter the amount in USD: “5 EUR” is in EUR. If you mean 5 USD, enter 5."),
         ({"received_on": "2026-04-03", "keep": "y"}, "this day is in the future"),
         ({"received_on": "", "keep": "y"}, "Enter the day it was received"),
         ({"method": "write_off", "keep": "y"}, "Choose one from the list."),

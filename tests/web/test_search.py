@@ -87,7 +87,8 @@ def test_a_total_is_found_by_each_reading_and_by_the_currencies_of_its_sign(
     for typed, currencies in (
         ("1,125", "USD CAD JPY BHD"),
         ("1125", "USD CAD JPY"),
-        ("1.125", "BHD"),
+        ("1.125", "USD CAD JPY BHD"),
+        ("1.1250", "BHD"),
         ("$1,125.00", "USD CAD"),
         ("C$1125", "CAD"),
         ("¥1,125", "JPY"),

@@ -168,9 +168,9 @@ def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
         ([("", "2")], {}, "Choose the currency of this price."),
         ([("XXX", "2")], {}, "Choose one from the list."),
         ([("USD", "-2")], {}, "Enter a price of zero or more."),
-        ([("USD", "1.234,50")], {}, "only between thousands, such as 1234.50."),
+        ([("USD", "1.234,50")], {}, "can mean 1234.50 or 1.23450: enter 1234.50 or 1.23450."),
         ([("USD", "12 3x")], {}, "“12 3x” is not a number such as 1,234.50."),
-        ([("USD", "EUR 2")], {}, "Enter the amount in USD: this amount is in EUR."),
+        ([("USD", "EUR 2")], {}, "Enter the amount in USD: “EUR 2” is in EUR. If you mean 2 USD, enter 2."),
         ([("USD", "2"), ("USD", "3")], {}, "There is another price in USD above. Remove one of them."),
     ],
 )

@@ -21,6 +21,7 @@ from billing_admin.domain.amount_input import AmountInput, parse_amount
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Stale
 from billing_admin.domain.formatting import format_padded
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.text import MAX_LINE_LENGTH, check_length, check_reference, check_text
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -196,7 +197,7 @@ class ExactField(ParsedField):
 
     def parse(self, typed: str) -> None:
         """Store the typed amount for `pre_validate`; an ambiguous number is refused."""
-        self.typed = parse_amount(typed)
+        self.typed = parse_amount(typed, NumberFormat.COMMA_POINT)
 
     def pre_validate(self, _form: object) -> None:
         """Set `data` to the number.

@@ -1,0 +1,39 @@
+"""The organisation's number format: how numbers are typed and shown."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+NO_BREAK_SPACE = "\u00a0"
+MINUS = "\N{MINUS SIGN}"
+
+
+class NumberFormat(StrEnum):
+    """A decimal sign and a sign between thousands.
+
+    The value is a sample, which is stored and shown. Only the decimal sign decides how a typed number
+    is read: see `domain.amount_input`.
+    """
+
+    COMMA_POINT = "1,234.56"
+    POINT_COMMA = "1.234,56"
+    SPACE_COMMA = "1 234,56"
+    APOSTROPHE_POINT = "1'234.56"
+
+    @property
+    def decimal_sign(self) -> str:
+        """The sign before the decimals."""
+        return self.value[5]
+
+    @property
+    def group_sign(self) -> str:
+        """The sign between thousands; a space does not break the line."""
+        return self.value[1].replace(" ", NO_BREAK_SPACE)
+
+    def group(self, amount: Decimal) -> str:
+        """Format a number for reading, as in `1,234.50`, with a typographic minus sign."""
+        signs = {ord(","): self.group_sign, ord("."): self.decimal_sign, ord("-"): MINUS}
+        return f"{amount:,f}".translate(signs)
+
+    def type(self, plain: str) -> str:
+        """Return a plain decimal as it is typed: without thousands separators."""
+        return plain.replace(".", self.decimal_sign)
