@@ -24,7 +24,7 @@ from billing_admin.models import (
 )
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.queries.payments.receivables import open_amounts_by_bucket
+from billing_admin.queries.payments.receivables import open_sums
 from tests.conftest import Database, PostgreSQL, SQLite
 from tests.making import make_customer
 
@@ -145,8 +145,7 @@ def test_it_has_something_of_everything(session: Session) -> None:
     again = (Invoice.replaces_id.is_not(None)) & (Invoice.status == "issued") & (Invoice.purchase_order == "PO-2207-B")
     assert _count(session, Invoice.status == "void") == _count(session, again) == 1
     today = TODAY.date()
-    aged = open_amounts_by_bucket(session, today)
-    assert all(amount for amounts in zip(*aged.values(), strict=True) for amount in [sum(amounts)])
+    assert all(map(sum, zip(*(sums.amounts for sums in open_sums(session, today)), strict=True)))
     assert session.scalar(select(func.min(Invoice.issue_date))) == date(2025, 11, 1)
 
 

@@ -20,6 +20,7 @@ _OPEN = text("status = 'issued' AND kind = 'invoice' AND total <> paid + credite
 
 
 _CORRECTS = text("corrects_id IS NOT NULL")
+_VOIDED = text("voided_on IS NOT NULL")
 
 
 class Invoice(Base):
@@ -61,6 +62,8 @@ class Invoice(Base):
         Index(None, "run_id"),
         Index("ix_invoices_open", "due_date", postgresql_where=_OPEN, sqlite_where=_OPEN),
         Index("ix_invoices_corrects", "corrects_id", postgresql_where=_CORRECTS, sqlite_where=_CORRECTS),
+        Index(None, "issue_date"),
+        Index(None, "voided_on", postgresql_where=_VOIDED, sqlite_where=_VOIDED),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

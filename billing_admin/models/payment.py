@@ -6,7 +6,7 @@ Money is in minor units.
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.domain.payments import METHODS, WRITE_OFF
@@ -14,6 +14,7 @@ from billing_admin.models.audit import AuditEvent
 from billing_admin.models.base import Base, value_check
 
 PAYMENT_METHODS = (*METHODS, WRITE_OFF)
+_REVERSED, _WITHDRAWN = text("reversed_on IS NOT NULL"), text("withdrawn_on IS NOT NULL")
 
 
 class Payment(Base):
@@ -36,6 +37,8 @@ class Payment(Base):
         Index(None, "created_at", "id"),
         Index(None, "customer_id", "currency"),
         Index(None, "reference"),
+        Index(None, "received_on"),
+        Index(None, "reversed_on", postgresql_where=_REVERSED, sqlite_where=_REVERSED),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -70,6 +73,8 @@ class Allocation(Base):
         CheckConstraint("withdrawn_on >= made_on", name="withdrawn_after_made"),
         Index(None, "payment_id"),
         Index(None, "invoice_id"),
+        Index(None, "made_on"),
+        Index(None, "withdrawn_on", postgresql_where=_WITHDRAWN, sqlite_where=_WITHDRAWN),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

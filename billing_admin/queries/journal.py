@@ -23,6 +23,7 @@ from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Service
 from billing_admin.models.base import ByteOrderedText, ExactDecimal
 from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.payments.entry_days import reversal_day, void_day
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -138,7 +139,7 @@ def _entry(
 
 
 def _documents(void: bool) -> list[Rows]:
-    on = Invoice.voided_on if void else Invoice.issue_date
+    on = void_day() if void else Invoice.issue_date
     kind = case((Invoice.kind == "invoice", _rank("invoice")), else_=_rank("credit_note"))
     rank: ColumnElement[Any] = literal(_rank("void")) if void else kind
     debit = case((Invoice.kind == "invoice", 1), else_=-1) * (-1 if void else 1)
@@ -162,7 +163,7 @@ def _documents(void: bool) -> list[Rows]:
 
 
 def _payments(reversed: bool) -> list[Rows]:
-    on = Payment.reversed_on if reversed else Payment.received_on
+    on = reversal_day() if reversed else Payment.received_on
     kind = case((Payment.method == WRITE_OFF, _rank("write_off")), else_=_rank("payment"))
     rank: ColumnElement[Any] = literal(_rank("reversal")) if reversed else kind
     head = (on, rank, literal(0), Payment.id, Payment.reference, Payment)
@@ -177,9 +178,7 @@ def _payments(reversed: bool) -> list[Rows]:
 def _allocations(reversed: bool) -> list[Rows]:
     # An allocation on the day of its payment is part of the payment's transaction.
     on = Allocation.withdrawn_on if reversed else Allocation.made_on
-    with_payment = (
-        Allocation.withdrawn_on == Payment.reversed_on if reversed else Allocation.made_on == Payment.received_on
-    )
+    with_payment = Allocation.withdrawn_on == reversal_day() if reversed else Allocation.made_on == Payment.received_on
     payment_rank = case((Payment.method == WRITE_OFF, _rank("write_off")), else_=_rank("payment"))
     joint_rank: Any = _rank("reversal") if reversed else payment_rank
     rank = case((with_payment, joint_rank), else_=_rank("withdrawal" if reversed else "allocation"))

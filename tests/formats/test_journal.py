@@ -100,7 +100,7 @@ def owed(session: Session, as_of: date | None) -> tuple[Owed, Owed]:
     people = {row.id: row.reference for row in session.execute(select(Customer.id, Customer.reference))}
     balance: Owed = {}
     unallocated: Owed = {}
-    for (id, currency), position in positions(session, TODAY, as_of).items():
+    for (id, currency), position in positions(session, as_of or TODAY).items():
         key = people[id], currency
         balance[key] = Money(position.balance, currency).decimal
         unallocated[key] = Money(position.unallocated, currency).decimal

@@ -156,4 +156,4 @@ class Paying(Invoicing):
 
     def seen(self, day: date | None) -> tuple[date, object] | None:
         """Where every account stood on a day."""
-        return None if day is None else (day, receivables.positions(db.session(), self.today, day))
+        return None if day is None else (day, receivables.positions(db.session(), day))

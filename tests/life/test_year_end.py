@@ -34,7 +34,7 @@ def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(
     ).first()
     assert old is not None
     buyer = session.get_one(Customer, old.customer_id)
-    ageing, statement = aged_accounts(session, TODAY, LOCKED), statements(session, buyer.id, None, LOCKED)
+    ageing, statement = aged_accounts(session, LOCKED), statements(session, buyer.id, TODAY, None, LOCKED)
     assert any(statement[old.currency].rows)
 
     late = post(make_spec(buyer, "12.34", currency=old.currency, incurred_on=LOCKED - timedelta(5)), now=NOW).ids[0]
@@ -61,6 +61,6 @@ def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(
         assert refusal.value.code in {"period_locked", "before_last_issue"}
 
     session.rollback()
-    assert aged_accounts(session, TODAY, LOCKED) == ageing
-    assert statements(session, buyer.id, None, LOCKED) == statement
+    assert aged_accounts(session, LOCKED) == ageing
+    assert statements(session, buyer.id, TODAY, None, LOCKED) == statement
     assert [row for result in run_checks(session, NOW) for row in result.rows] == []

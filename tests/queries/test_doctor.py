@@ -471,6 +471,31 @@ BREAKS = {
         f"UPDATE payments SET status = 'reversed', reversed_on = '2999-12-29', allocated = 0 WHERE id = {PAID}",
         "is reversed on 2999-12-29, after today",
     ),
+    "a void dated in the future": (
+        "future_date",
+        f"UPDATE invoices SET voided_on = '2999-12-29' WHERE {VOIDED}",
+        "INV-2026-00004: is void on 2999-12-29, after today",
+    ),
+    "an allocation made in the future": (
+        "future_date",
+        "UPDATE allocations SET made_on = '2999-12-29' WHERE amount = 500",
+        "is made on 2999-12-29, after today",
+    ),
+    "an allocation withdrawn in the future": (
+        "future_date",
+        "UPDATE allocations SET withdrawn_on = '2999-12-29' WHERE amount = 500",
+        "is withdrawn on 2999-12-29, after today",
+    ),
+    "a void before its invoice": (
+        "date_order",
+        f"UPDATE invoices SET voided_on = '2026-04-01' WHERE {VOIDED}",
+        "INV-2026-00004: is void on 2026-04-01, before its date 2026-04-04",
+    ),
+    "a reversal before the receipt": (
+        "date_order",
+        f"UPDATE payments SET status = 'reversed', reversed_on = '2026-03-31', allocated = 0 WHERE id = {PAID}",
+        "is reversed on 2026-03-31, before its receipt on 2026-04-01",
+    ),
     "a series that would leave a gap": (
         "number_series",
         "UPDATE number_series SET next_sequence = 9",

@@ -38,7 +38,7 @@ class BalanceOut(ResponseModel):
 class BalancesOut(ResponseModel):
     """The balances of a customer by currency.
 
-    Without `as_of`, they include everything recorded.
+    Without `as_of`, they are those of today.
     """
 
     customer: str
@@ -79,10 +79,7 @@ class StatementsOut(ResponseModel):
 
 
 class BalanceQuery(Parameters):
-    """The day of the balance.
-
-    By default everything recorded is included.
-    """
+    """The day of the balance, by default today."""
 
     as_of: FigureDay | None = None
 
@@ -90,7 +87,7 @@ class BalanceQuery(Parameters):
 class StatementQuery(Parameters):
     """The period of a statement, both days included.
 
-    By default it is from the first to the last entry.
+    By default it is from the first entry to today.
     """
 
     from_: FigureDay | None = Field(None, alias="from")
@@ -120,7 +117,7 @@ def get_balance(ref: str, query: BalanceQuery) -> Reply:
     """Show the balance and ageing of a customer, now or on a past day."""
     session = db.session()
     row = customer(session, ref)
-    by_account = positions(session, today(session, now()), query.as_of, [row.id])
+    by_account = positions(session, query.as_of or today(session, now()), [row.id])
     by_currency = {currency: position for (_, currency), position in by_account.items()}
     pending = {sums.currency: sums for sums in unbilled_by_customer(session, [row.id]).get(row.id, [])}
     balances = [
@@ -138,7 +135,7 @@ def get_statement(ref: str, query: StatementQuery) -> Reply:
     """
     session = db.session()
     row = customer(session, ref)
-    by_currency = statements(session, row.id, query.from_, query.to)
+    by_currency = statements(session, row.id, today(session, now()), query.from_, query.to)
     selected = [
         _statement_out(currency, statement)
         for currency, statement in by_currency.items()

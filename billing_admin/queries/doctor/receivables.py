@@ -142,9 +142,7 @@ def _differences(stored: dict[AccountKey, int], computed: dict[AccountKey, int],
 
 def _ageing(session: Session) -> Iterator[Finding]:
     for day in _days(session):
-        aged = {
-            key: sum(position.open) - position.unallocated for key, position in positions(session, day, day).items()
-        }
+        aged = {key: sum(position.open) - position.unallocated for key, position in positions(session, day).items()}
         text = f"on {day.isoformat()} its buckets less unallocated money add up to {{}}, but its balance is {{}}"
         yield from _differences(aged, booked_balances(session, day), text)
 

@@ -36,7 +36,8 @@ class InvoiceFilter:
     """A filter for invoices and credit notes.
 
     `status` is draft, issued or void, or a state that depends on balance and `today`: open, overdue or
-    paid. `q` is a part of the number, or of the customer's name or reference.
+    paid. An invoice that an earlier version dated after today is not open yet. `q` is a part of the
+    number, or of the customer's name or reference.
     """
 
     today: date
@@ -60,7 +61,7 @@ _OWED = Invoice.total - Invoice.paid - Invoice.credited
 
 def _state(state: str, today: date) -> ColumnElement[bool]:
     # The first part of each condition makes the databases use the index of open invoices.
-    is_open = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited)
+    is_open = and_(_OWES, Invoice.total != Invoice.paid + Invoice.credited, Invoice.issue_date <= today)
     conditions: dict[str, ColumnElement[bool]] = {
         "open": is_open,
         "overdue": and_(is_open, Invoice.due_date < today),

@@ -30,7 +30,7 @@ def customer_balances(session: Session, customer_ids: Sequence[UUID], today: dat
 
     The currencies are those with bookings or unbilled charges.
     """
-    booked = positions(session, today, customer_ids=customer_ids)
+    booked = positions(session, today, customer_ids)
     unbilled = {
         (customer_id, amounts.currency): amounts
         for customer_id, all_amounts in unbilled_by_customer(session, customer_ids).items()

@@ -59,7 +59,8 @@ class PaymentFilter:
     reference: str = ""
 
 
-def _state(state: str) -> ColumnElement[bool]:
+def is_in_state(state: str) -> ColumnElement[bool]:
+    """Return the condition that a payment is in one of STATES."""
     if state == "unallocated":
         return and_(Payment.status == "recorded", Payment.allocated < Payment.amount)
     return Payment.status == state
@@ -76,7 +77,7 @@ def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[b
         (f.q, lambda: _search(f.q)),
         (f.customer, lambda: Payment.customer_id == customer(session, f.customer).id),
         (f.currency, lambda: Payment.currency == f.currency),
-        (f.status, lambda: _state(f.status)),
+        (f.status, lambda: is_in_state(f.status)),
         (f.method, lambda: Payment.method == f.method),
         (f.from_, lambda: Payment.received_on >= f.from_),
         (f.to, lambda: Payment.received_on <= f.to),

@@ -1,9 +1,7 @@
-"""Receivables, now or on a past day.
+"""Receivables on a day: positions by customer and currency, and statements.
 
-They are positions by customer and currency, and statements. Money is in minor units. Everything counts from
-its own date: a document from its issue, a void, payment or reversal from its day, an allocation from the
-day it was made until it is withdrawn. Figures of a past day therefore do not change when later days are
-booked.
+Money is in minor units. `entry_days` decides which entries count on a day. Figures of a past day therefore do not
+change when later days are booked, and those of today do not depend on documents that are dated later.
 """
 
 from collections import defaultdict
@@ -13,7 +11,7 @@ from datetime import date
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import is_any_of
@@ -29,23 +27,28 @@ from billing_admin.domain.receivables import (
     make_statement,
 )
 from billing_admin.models import Allocation, Customer, Invoice, Payment
-from billing_admin.queries.payments.payments import is_open
+from billing_admin.queries.payments.entry_days import (
+    has_later_entries,
+    is_allocated,
+    is_issued,
+    is_not_void,
+    is_received,
+    reversal_day,
+    void_day,
+)
+from billing_admin.queries.payments.payments import is_in_state, is_open, unallocated_amount
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
-def positions(
-    session: Session, today: date, as_of: date | None = None, customer_ids: Sequence[UUID] | None = None
-) -> dict[AccountKey, Position]:
-    """Return the positions of customers, or of all.
+def positions(session: Session, day: date, customer_ids: Sequence[UUID] | None = None) -> dict[AccountKey, Position]:
+    """Return the positions of customers, or of all, on a day.
 
-    Accounts without any booking are omitted.
-
-    With `as_of`, only bookings up to that day count, aged on that day. Without it all bookings count,
-    aged today.
+    Accounts without any booking up to that day are omitted.
     """
     by_account: dict[AccountKey, Position] = {}
-    for row in session.execute(_invoice_sums(today, as_of, customer_ids)):
+    as_of = counted_through(session, day)
+    for row in session.execute(_invoice_sums(day, as_of, customer_ids)):
         customer_id, currency, oldest_due, *sums = row
         invoiced, credited, allocated, excess, *open_by_bucket = (int(amount) for amount in sums)
         by_account[customer_id, currency] = Position(
@@ -62,7 +65,15 @@ def positions(
     return by_account
 
 
-def _invoice_sums(today: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
+def counted_through(session: Session, day: date) -> date | None:
+    """Return the day through which entries count, or None if all of them count.
+
+    Then the stored sums are the figures of the day, which is faster.
+    """
+    return day if has_later_entries(session, day) else None
+
+
+def _invoice_sums(day: date, as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
     """Select due day and sums of invoices per account.
 
     The columns after the account: oldest due day, invoiced, credited, allocated, allocated in excess, then
@@ -85,7 +96,7 @@ def _invoice_sums(today: date, as_of: date | None, customer_ids: Sequence[UUID] 
                     (and_(open_amount > 0, *is_within(items.due_date, bucket.first, bucket.last)), open_amount), else_=0
                 )
             )
-            for bucket in ageing_buckets(as_of or today)
+            for bucket in ageing_buckets(day)
         ),
     ).group_by(items.customer_id, items.currency)
 
@@ -96,31 +107,44 @@ def is_within(day: ColumnElement[Any], first: date | None, last: date | None) ->
     return conditions if last is None else [*conditions, day <= last]
 
 
-def _invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Subquery:
+def _invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None, only_open: bool = False) -> Subquery:
     """Select each invoice with its invoiced, credited and allocated amounts.
 
-    The amounts are those of now or of a day.
+    The amounts are those of now or of a day. `only_open` may leave out invoices without an open amount.
     """
-    columns = (Invoice.customer_id, Invoice.currency, Invoice.due_date)
+    columns = (
+        *(Invoice.id, Invoice.customer_id, Invoice.currency, Invoice.number),
+        *(Invoice.customer_reference, Invoice.customer_name, Invoice.issue_date, Invoice.due_date, Invoice.total),
+    )
     conditions = [Invoice.kind == "invoice", *_customer_conditions(Invoice.customer_id, customer_ids)]
     if as_of is None:
         stored = (Invoice.total.label("invoiced"), Invoice.credited, Invoice.paid.label("allocated"))
-        return select(*columns, *stored).where(Invoice.status == "issued", *conditions).subquery()
+        counts = is_open() if only_open else Invoice.status == "issued"
+        return select(*columns, *stored).where(counts, *conditions).subquery()
     credits = _credits(as_of, customer_ids)
     allocations = _allocations(as_of, customer_ids)
-    invoiced = case((_is_not_void(as_of), Invoice.total), else_=0)
     return (
         select(
             *columns,
-            invoiced.label("invoiced"),
+            Invoice.total.label("invoiced"),
             func.coalesce(credits.c.amount, 0).label("credited"),
             func.coalesce(allocations.c.amount, 0).label("allocated"),
         )
         .outerjoin(credits, credits.c.invoice_id == Invoice.id)
         .outerjoin(allocations, allocations.c.invoice_id == Invoice.id)
-        .where(Invoice.status != "draft", Invoice.issue_date <= as_of, *conditions)
+        .where(is_issued(as_of), is_not_void(as_of), *conditions)
         .subquery()
     )
+
+
+def _open_items(session: Session, day: date, customer_ids: Sequence[UUID] | None = None) -> Rows:
+    """Select the invoices with an open amount on a day."""
+    items = _invoice_amounts(counted_through(session, day), customer_ids, only_open=True).c
+    open_amount = items.invoiced - items.credited - items.allocated
+    return select(
+        *(items.id, items.customer_id, items.customer_reference, items.customer_name, items.currency),
+        *(items.number, items.issue_date, items.due_date, items.total, open_amount.label("open")),
+    ).where(open_amount > 0)
 
 
 def _customer_conditions(
@@ -129,19 +153,13 @@ def _customer_conditions(
     return [] if customer_ids is None else [is_any_of(column, customer_ids)]
 
 
-def _is_not_void(as_of: date) -> ColumnElement[bool]:
-    """Return the condition that an issued document is not void on a day."""
-    return or_(Invoice.voided_on.is_(None), Invoice.voided_on > as_of)
-
-
 def _credits(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
     return (
         select(Invoice.corrects_id.label("invoice_id"), func.sum(Invoice.total).label("amount"))
         .where(
             Invoice.kind == "credit_note",
-            Invoice.status != "draft",
-            Invoice.issue_date <= as_of,
-            _is_not_void(as_of),
+            is_issued(as_of),
+            is_not_void(as_of),
             *_customer_conditions(Invoice.customer_id, customer_ids),
         )
         .group_by(Invoice.corrects_id)
@@ -152,11 +170,7 @@ def _credits(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
 def _allocations(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
     return (
         select(Allocation.invoice_id, func.sum(Allocation.amount).label("amount"))
-        .where(
-            Allocation.made_on <= as_of,
-            or_(Allocation.withdrawn_on.is_(None), Allocation.withdrawn_on > as_of),
-            *_customer_conditions(Allocation.customer_id, customer_ids),
-        )
+        .where(is_allocated(as_of), *_customer_conditions(Allocation.customer_id, customer_ids))
         .group_by(Allocation.invoice_id)
         .subquery()
     )
@@ -164,14 +178,10 @@ def _allocations(as_of: date, customer_ids: Sequence[UUID] | None) -> Subquery:
 
 def _received(as_of: date | None, customer_ids: Sequence[UUID] | None) -> Rows:
     """Select per account the sum of payments and write-offs that are not reversed."""
-    counts = (
-        [Payment.status == "recorded"]
-        if as_of is None
-        else [Payment.received_on <= as_of, or_(Payment.reversed_on.is_(None), Payment.reversed_on > as_of)]
-    )
+    counts = Payment.status == "recorded" if as_of is None else is_received(as_of)
     account = (Payment.customer_id, Payment.currency)
     query: Rows = select(*account, func.sum(Payment.amount)).group_by(*account)
-    return query.where(*counts, *_customer_conditions(Payment.customer_id, customer_ids))
+    return query.where(counts, *_customer_conditions(Payment.customer_id, customer_ids))
 
 
 def positions_by_currency(positions: Iterable[tuple[AccountKey, Position]]) -> dict[str, Position]:
@@ -197,12 +207,12 @@ class AgedAccount:
         return self.key[1]
 
 
-def aged_accounts(session: Session, today: date, as_of: date | None, currency: str = "") -> list[AgedAccount]:
-    """Return every account with an open or unallocated amount.
+def aged_accounts(session: Session, day: date, currency: str = "") -> list[AgedAccount]:
+    """Return every account with an open or unallocated amount on a day.
 
     Accounts are ordered by currency, with the largest balance first.
     """
-    by_account = positions(session, today, as_of)
+    by_account = positions(session, day)
     customers = {row.id: row for row in session.execute(select(Customer.id, Customer.reference, Customer.name))}
     rows = [
         AgedAccount(key, customers[key[0]].reference, customers[key[0]].name, position)
@@ -212,27 +222,63 @@ def aged_accounts(session: Session, today: date, as_of: date | None, currency: s
     return sorted(rows, key=lambda row: (row.currency, -row.position.balance, row.reference))
 
 
-def open_amounts_by_bucket(session: Session, today: date) -> dict[str, tuple[int, ...]]:
-    """Return the open amounts by bucket, per currency; reads only open invoices."""
-    open_amount = Invoice.total - Invoice.paid - Invoice.credited
-    amounts_by_bucket = [
-        func.sum(case((and_(*is_within(Invoice.due_date.expression, bucket.first, bucket.last)), open_amount), else_=0))
-        for bucket in ageing_buckets(today)
+@dataclass(frozen=True, slots=True)
+class OpenSum:
+    """The open amounts and invoices in a currency, by ageing bucket."""
+
+    currency: str
+    amounts: tuple[int, ...]
+    invoices: tuple[int, ...]
+
+
+def open_sums(session: Session, day: date) -> list[OpenSum]:
+    """Return the sums of open invoices on a day, per currency."""
+    items = _open_items(session, day).subquery().c
+    sums = [
+        sum_of_bucket
+        for bucket in ageing_buckets(day)
+        for is_in_bucket in [and_(*is_within(items.due_date, bucket.first, bucket.last))]
+        for sum_of_bucket in (func.sum(case((is_in_bucket, items.open), else_=0)), func.count().filter(is_in_bucket))
     ]
-    query: Rows = select(Invoice.currency, *amounts_by_bucket).where(is_open()).group_by(Invoice.currency)
-    rows = session.execute(query.order_by(Invoice.currency))
-    return {currency: tuple(int(amount) for amount in amounts) for currency, *amounts in rows}
+    query: Rows = select(items.currency, *sums).group_by(items.currency).order_by(items.currency)
+    return [
+        OpenSum(currency, tuple(map(int, values[::2])), tuple(values[1::2]))
+        for currency, *values in session.execute(query)
+    ]
 
 
-def statement_entries(
-    session: Session, customer_id: UUID, through: date | None = None
-) -> dict[str, list[StatementEntry]]:
-    """Return the entries of a customer's statement, up to a day or all, by currency."""
+def unallocated_sums(session: Session, day: date) -> dict[str, tuple[int, int]]:
+    """Return number and sum of payments with unallocated money on a day, by currency."""
+    payments = _unallocated(counted_through(session, day)).subquery().c
+    query: Rows = select(payments.currency, func.count(), func.sum(payments.amount)).group_by(payments.currency)
+    rows = session.execute(query.order_by(payments.currency))
+    return {currency: (count, int(amount)) for currency, count, amount in rows}
+
+
+def _unallocated(as_of: date | None) -> Rows:
+    """Select the payments with unallocated money, now or on a day."""
+    if as_of is None:
+        return select(Payment.currency, unallocated_amount().label("amount")).where(is_in_state("unallocated"))
+    allocated = (
+        select(Allocation.payment_id, func.sum(Allocation.amount).label("amount"))
+        .where(is_allocated(as_of))
+        .group_by(Allocation.payment_id)
+        .subquery()
+    )
+    unallocated = Payment.amount - func.coalesce(allocated.c.amount, 0)
+    return (
+        select(Payment.currency, unallocated.label("amount"))
+        .outerjoin(allocated, allocated.c.payment_id == Payment.id)
+        .where(is_received(as_of), unallocated > 0)
+    )
+
+
+def _statement_entries(session: Session, customer_id: UUID, through: date) -> dict[str, list[StatementEntry]]:
+    """Return the entries of a customer's statement up to a day, by currency."""
     by_currency: dict[str, list[StatementEntry]] = defaultdict(list)
     for query in _ENTRIES:
-        on = query.selected_columns["on"]
-        of_customer = query.where(query.selected_columns.customer_id == customer_id)
-        for row in session.execute(of_customer if through is None else of_customer.where(on <= through)):
+        columns = query.selected_columns
+        for row in session.execute(query.where(columns.customer_id == customer_id, columns["on"] <= through)):
             by_currency[row.currency].append(
                 StatementEntry(row.on, row.kind, row.id, row.number, row.method, int(row.amount))
             )
@@ -243,7 +289,7 @@ def _documents(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
     query: Rows = select(
         Invoice.customer_id,
         Invoice.currency,
-        (Invoice.voided_on if kind == "void" else Invoice.issue_date).label("on"),
+        (void_day() if kind == "void" else Invoice.issue_date).label("on"),
         literal(kind).label("kind"),
         Invoice.id,
         Invoice.number,
@@ -257,7 +303,7 @@ def _payments(kind: str, sign: int, *conditions: ColumnElement[bool]) -> Rows:
     query: Rows = select(
         Payment.customer_id,
         Payment.currency,
-        (Payment.reversed_on if kind == "reversal" else Payment.received_on).label("on"),
+        (reversal_day() if kind == "reversal" else Payment.received_on).label("on"),
         literal(kind).label("kind"),
         Payment.id,
         Payment.reference.label("number"),
@@ -291,11 +337,11 @@ def booked_balances(session: Session, through: date | None = None) -> dict[Accou
 
 
 def statements(
-    session: Session, customer_id: UUID, first: date | None = None, last: date | None = None
+    session: Session, customer_id: UUID, today: date, first: date | None = None, last: date | None = None
 ) -> dict[str, Statement]:
     """Return a customer's statement per currency.
 
-    The days from `first` to `last` are included; without them, all days are.
+    The days from `first` to `last` are included; without them, all days up to today.
 
     Raises:
         Invalid: The first day is after the last.
@@ -304,5 +350,5 @@ def statements(
         raise Invalid("out_of_order", "The first day must not be after the last day.", "from")
     return {
         currency: make_statement(rows, first)
-        for currency, rows in statement_entries(session, customer_id, last).items()
+        for currency, rows in _statement_entries(session, customer_id, last or today).items()
     }

@@ -38,7 +38,7 @@ pages = page_blueprint("receivables", __name__, None, write=WRITE)
 def ageing() -> ResponseReturnValue:
     """List the balance of each customer by days overdue, now or at the end of a day."""
     as_of, currency = strict_day_param("as_of"), choice_param("currency", MINOR_DIGITS)
-    balances = receivables.aged_accounts(db.session(), today(), as_of, currency)
+    balances = receivables.aged_accounts(db.session(), as_of or today(), currency)
     return render_template(
         "receivables/ageing.html",
         day=as_of or today(),
@@ -58,7 +58,7 @@ def ageing() -> ResponseReturnValue:
 def ageing_file() -> ResponseReturnValue:
     """Send the ageing as a CSV file, without a limit of rows."""
     as_of = strict_day_param("as_of")
-    balances = receivables.aged_accounts(db.session(), today(), as_of, choice_param("currency", MINOR_DIGITS))
+    balances = receivables.aged_accounts(db.session(), as_of or today(), choice_param("currency", MINOR_DIGITS))
     numbers = ("balance", *BUCKET_NAMES, "unallocated")
     columns = ("customer", "customer_name", "currency", *numbers, "as_of")
     lines = (
@@ -100,13 +100,13 @@ def _period_presets(day: date) -> list[tuple[str, date | None, date | None]]:
 def statement(id: UUID) -> ResponseReturnValue:
     """Show a customer's movements in a period, and the ageing at its end."""
     session, customer, (first, last) = db.session(), _load_customer(id), _read_period()
-    positions = receivables.positions(session, today(), last, [id])
+    positions = receivables.positions(session, last or today(), [id])
     return render_template(
         "customers/statement.html",
         customer=customer,
         tab="statement",
         seller=organisation(session),
-        statements=receivables.statements(session, id, first, last),
+        statements=receivables.statements(session, id, today(), first, last),
         positions={currency: position for (_, currency), position in positions.items()},
         first=first,
         last=last,
@@ -145,7 +145,7 @@ def statement_file(id: UUID) -> ResponseReturnValue:
     customer, numbers = _load_customer(id), ("amount", "balance")
     columns = ("customer", "currency", "date", "kind", "number", *numbers)
     first, last = _read_period()
-    statements = receivables.statements(db.session(), id, first, last)
+    statements = receivables.statements(db.session(), id, today(), first, last)
     lines = (
         (
             customer.reference,

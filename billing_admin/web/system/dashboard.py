@@ -18,8 +18,7 @@ from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.setup import Setup, setup
-from billing_admin.queries.payments import payments, receivables
-from billing_admin.queries.payments.payments import PaymentFilter
+from billing_admin.queries.payments import receivables
 from billing_admin.queries.webhooks import endpoints
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
@@ -54,13 +53,10 @@ def home() -> ResponseReturnValue:
         "dashboard/show.html",
         steps=[] if progress.done else _setup_steps(progress),
         unbilled=unbilled.unbilled_totals(session),
-        due={
-            status: invoices.invoice_sums(session, InvoiceFilter(day, status=status))
-            for status in ("draft", "open", "overdue")
-        },
-        ageing=receivables.open_amounts_by_bucket(session, day),
+        drafts=invoices.invoice_sums(session, InvoiceFilter(day, status="draft")),
+        open=receivables.open_sums(session, day),
         buckets=ageing_buckets(day),
-        unallocated=payments.payment_sums(session, PaymentFilter(status="unallocated")),
+        unallocated=receivables.unallocated_sums(session, day),
         duplicates=charges.charge_sums(session, ChargeFilter(likely_duplicates=True)),
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT_ROWS).rows,
         runs=recent_runs,
