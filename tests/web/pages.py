@@ -154,11 +154,15 @@ def objects(page: Page, prefix: str) -> list[str]:
 
 @contextmanager
 def statements(app: Flask) -> Iterator[list[str]]:
-    """Yield a list that receives the SQL statements that are sent meanwhile."""
+    """Yield a list that receives the SQL statements that are sent meanwhile.
+
+    It leaves out that a session was used, which is stored once a minute.
+    """
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_details: object) -> None:
-        sent.append(statement)
+        if not statement.startswith("UPDATE user_sessions"):
+            sent.append(statement)
 
     with app.app_context():
         engine = db.engine
