@@ -19,6 +19,8 @@ MAX_DESCRIPTION_LENGTH = 1000
 MAX_METADATA_ENTRIES = 50
 MAX_METADATA_KEY_LENGTH = 40
 MAX_METADATA_VALUE_LENGTH = 500
+MAX_PERIOD_YEARS = 10
+MAX_PERIOD_DAYS = 3653  # ten years with three leap days
 AccountKey: TypeAlias = tuple[UUID, str]  # customer id and currency
 
 # The stored reason of charges that are held as likely duplicates. Keeping such a charge releases it.
@@ -36,6 +38,8 @@ class ChargeSpec:
 
     `customer` is an id or a reference, `service` an id or a code. Numbers are exact decimals (see
     `money.exact_decimal`). `tax_included` says whether the given unit price or amount includes tax.
+    The charge is for the days from `period_from` to `period_to`, both included, or for its day alone.
+    `period_of_days` is the length of the whole period if the charge is for some of its days.
     `stored_texts` names the texts that are copied from stored data: they are not checked as new ones.
 
     Raises:
@@ -52,6 +56,9 @@ class ChargeSpec:
     incurred_on: date | None = None
     metadata: Mapping[str, str] | None = None
     tax_included: bool | None = None
+    period_from: date | None = None
+    period_to: date | None = None
+    period_of_days: int | None = None
     id: UUID | None = None
     stored_texts: Collection[str] = ()
 
@@ -67,6 +74,8 @@ class ChargeSpec:
             currency_code(self.currency)
         if self.incurred_on is not None:
             check_calendar_day(self.incurred_on, "incurred_on")
+        if (self.period_from, self.period_to, self.period_of_days) != (None, None, None):
+            _check_period(self.period_from, self.period_to, self.period_of_days)
         if self.metadata:
             _check_metadata(self.metadata)
 
@@ -74,6 +83,27 @@ class ChargeSpec:
         for name in ("quantity", "unit_price", "amount"):
             if (value := getattr(self, name)) is not None:
                 refuse_inexact(value, name)
+
+
+def _check_period(first: date | None, last: date | None, of_days: int | None) -> None:
+    if first is None or last is None:
+        missing = "period_from" if first is None else "period_to"
+        raise Invalid("missing", "Enter the first and the last day of the period, or leave both blank.", missing)
+    for name, day in (("period_from", first), ("period_to", last)):
+        check_calendar_day(day, name)
+    days = (last - first).days + 1
+    if days < 1:
+        raise Invalid(
+            "out_of_order", f"Use {first.isoformat()}, the first day of the period, or a later day.", "period_to"
+        )
+    if days > MAX_PERIOD_DAYS:
+        raise Invalid("out_of_range", f"Use a period of at most {MAX_PERIOD_YEARS} years.", "period_to")
+    if of_days is not None and not days < of_days <= MAX_PERIOD_DAYS:
+        message = (
+            f"Use more than {days}, the number of days from {first.isoformat()} to {last.isoformat()}, and at most"
+            f" {MAX_PERIOD_DAYS}; or leave this out if the charge is for the whole period."
+        )
+        raise Invalid("out_of_range", message, "period_of_days")
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
@@ -140,6 +170,12 @@ class ChargeFacts(Protocol):
     def incurred_on(self) -> date: ...
     @property
     def details(self) -> Mapping[str, str] | None: ...
+    @property
+    def period_from(self) -> date | None: ...
+    @property
+    def period_to(self) -> date | None: ...
+    @property
+    def period_of_days(self) -> int | None: ...
 
 
 class PricedCharge(NamedTuple):
@@ -157,6 +193,9 @@ class PricedCharge(NamedTuple):
     incurred_on: date
     details: Mapping[str, str] | None
     fingerprint: int
+    period_from: date | None = None
+    period_to: date | None = None
+    period_of_days: int | None = None
 
 
 def price_charge(
@@ -193,6 +232,8 @@ def price_charge(
         currency,
         str(incurred_on),
         *(("tax included",) if tax_included else ()),
+        *(() if spec.period_from is None else (f"from {spec.period_from}", f"to {spec.period_to}")),
+        *(() if spec.period_of_days is None else (f"of {spec.period_of_days} days",)),
     )
     return PricedCharge(
         id=id,
@@ -207,6 +248,9 @@ def price_charge(
         incurred_on=incurred_on,
         details=spec.metadata or None,
         fingerprint=_fingerprint(parts),
+        period_from=spec.period_from,
+        period_to=spec.period_to,
+        period_of_days=spec.period_of_days,
     )
 
 
@@ -263,6 +307,9 @@ def differing_fields(
         "currency": (spec.currency, stored.currency),
         "incurred_on": (spec.incurred_on, stored.incurred_on),
         "metadata": (None if spec.metadata is None else dict(spec.metadata), dict(stored.details or {})),
+        "period_from": (spec.period_from, stored.period_from),
+        "period_to": (spec.period_to, stored.period_to),
+        "period_of_days": (spec.period_of_days, stored.period_of_days),
     }
     return [field for field, (requested, present) in values.items() if requested is not None and requested != present]
 
@@ -271,6 +318,7 @@ def corrected_spec(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | N
     """Return the request for a charge's replacement: its facts with some changes.
 
     `changes` are by field of ChargeSpec. A new unit price replaces an amount, and the other way round.
+    Other days of the period drop `period_of_days`, which was that of the days before.
 
     Raises:
         Invalid: As ChargeSpec does.
@@ -286,9 +334,14 @@ def corrected_spec(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | N
         "currency": stored.currency,
         "incurred_on": stored.incurred_on,
         "metadata": stored.details or {},
+        "period_from": stored.period_from,
+        "period_to": stored.period_to,
+        "period_of_days": stored.period_of_days,
     }
     if changes.get("unit_price") is not None or changes.get("amount") is not None:
         facts |= {"unit_price": None, "amount": None}
+    if any(changes.get(name, facts[name]) != facts[name] for name in ("period_from", "period_to")):
+        facts["period_of_days"] = None
     values = {**facts, **changes}
     stored_texts = [name for name in ("description", "metadata") if values[name] == facts[name]]
     return ChargeSpec(**values, id=id, stored_texts=stored_texts)

@@ -85,6 +85,7 @@ def canonical_content(document: DocumentRows) -> str:
                 *(plain_decimal_or_none(line["unit_price"]), plain_decimal(line["amount"]), line["net"]),
                 *(line["tax_category"], plain_decimal(line["tax_percent"]), line["charges"]),
                 *(() if line["gross"] is None else (line["gross"], plain_decimal(line["included_percent"]))),
+                *_period(line),
             ]
             for line in document.lines
         ],
@@ -99,6 +100,17 @@ def canonical_content(document: DocumentRows) -> str:
         *([optional] if optional else []),
     ]
     return _COMPACT.encode(parts)
+
+
+def _period(line: Row) -> list[Any]:
+    """Return what the hash covers of a line's period.
+
+    It is nothing, two days, or two days and the length of the whole period.
+    """
+    if line["period_from"] is None:
+        return []
+    days = [line["period_from"].isoformat(), line["period_to"].isoformat()]
+    return days if line["period_of_days"] is None else [*days, line["period_of_days"]]
 
 
 def _optional_columns(document: DocumentRows) -> dict[str, Any]:

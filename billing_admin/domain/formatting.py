@@ -61,6 +61,25 @@ def format_day(value: date) -> str:
     return f"{value.day} {value:%b} {value.year}"
 
 
+def format_period(first: date, last: date, of_days: int | None = None) -> str:
+    """Format a period, as in `10 – 19 Nov 2026 (10 of 30 days)`.
+
+    `of_days` is the length of the whole period if only some of its days are charged.
+    """
+    start = ""
+    if first != last:
+        month = "" if (first.year, first.month) == (last.year, last.month) else f" {first:%b}"
+        year = "" if first.year == last.year else f" {first.year}"
+        start = f"{first.day}{month}{year} – "
+    share = "" if of_days is None else f" ({format_share(first, last, of_days)})"
+    return f"{start}{format_day(last)}{share}"
+
+
+def format_share(first: date, last: date, of_days: int) -> str:
+    """Format the share of a period that is charged, as in `10 of 30 days`."""
+    return f"{(last - first).days + 1} of {of_days} days"
+
+
 def format_padded(amount: Decimal, digits: int) -> str:
     """Format an exact number with at least `digits` decimal places, as in `34.90`."""
     whole, _, decimals = plain_decimal(amount).partition(".")

@@ -39,6 +39,9 @@ class ChargeGroup(NamedTuple):
     `charge_id` is set if a rule puts the charge on its own line. `service_code` and `charge_id` order
     the lines. `included_percent` is the tax that the prices include, None for net prices; the
     customer's own rate can differ. `tax_note` is the reason to print if no tax is charged.
+
+    `period_from` and `period_to` are the union of the charges' periods, each charge's day if it has none.
+    `has_period` tells whether a charge has one. A charge with `period_of_days` is on its own line.
     """
 
     service_id: UUID | None
@@ -54,6 +57,13 @@ class ChargeGroup(NamedTuple):
     tax: TaxRate
     included_percent: Decimal | None = None
     tax_note: str = ""
+    has_period: bool = False
+    period_of_days: int | None = None
+
+    @property
+    def service_period(self) -> tuple[date | None, date | None]:
+        """First and last day of the line as it is stored: None if no charge has a period."""
+        return (self.period_from, self.period_to) if self.has_period else (None, None)
 
 
 class Line(NamedTuple):
@@ -118,12 +128,12 @@ class Document:
 
     @property
     def period_from(self) -> date:
-        """The earliest day of a charge."""
+        """The first day of the earliest charge or period."""
         return min(line.group.period_from for line in self.lines)
 
     @property
     def period_to(self) -> date:
-        """The latest day of a charge."""
+        """The last day of the latest charge or period."""
         return max(line.group.period_to for line in self.lines)
 
     def digest(self) -> str:
@@ -133,7 +143,7 @@ class Document:
         """
         # Frozen: a confirmed preview is compared with this digest. The columns of a line are service
         # id, charge id, description, unit price, charges, quantity, amount, net, tax category, tax
-        # percent, gross, first day, last day.
+        # percent, gross, first day, last day; only if a charge has a period: `period_of_days`.
         content = [
             self.currency,
             self.total,
@@ -149,6 +159,7 @@ class Document:
                     ),
                     *(line.group.tax.category, plain_decimal(line.group.tax.percent), line.gross),
                     *(line.group.period_from.isoformat(), line.group.period_to.isoformat()),
+                    *((line.group.period_of_days,) if line.group.has_period else ()),
                 ]
                 for line in self.lines
             ],

@@ -132,11 +132,15 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """An amount on an account in minor units; a debit is positive."""
+    """An amount on an account in minor units; a debit is positive.
+
+    `period` has the first and last day that the revenue of a line is for, or None.
+    """
 
     account: str
     minor: int
     currency: str
+    period: tuple[date, date] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +157,24 @@ class Transaction:
 
 
 def merge_postings(postings: Iterable[Posting]) -> tuple[Posting, ...]:
-    """Return one posting per account and currency, without zeros.
+    """Return one posting per account, currency and period, without zeros.
 
-    They are ordered by currency, with debits first, then by account.
+    They are ordered by currency, with debits first, then by account and period.
 
     Raises:
         ValueError: The postings do not balance.
     """
-    sums: dict[tuple[str, str], int] = defaultdict(int)
+    sums: dict[tuple[str, str, tuple[date, date] | None], int] = defaultdict(int)
     balance: dict[str, int] = defaultdict(int)
     for posting in postings:
-        sums[posting.account, posting.currency] += posting.minor
+        sums[posting.account, posting.currency, posting.period] += posting.minor
         balance[posting.currency] += posting.minor
     if any(balance.values()):
         raise ValueError(f"The postings of a transaction do not balance: {dict(balance)}.")
-    merged = [Posting(account, minor, currency) for (account, currency), minor in sums.items() if minor]
-    return tuple(sorted(merged, key=lambda posting: (posting.currency, posting.minor < 0, posting.account)))
+    merged = [Posting(account, minor, currency, period) for (account, currency, period), minor in sums.items() if minor]
+    return tuple(
+        sorted(merged, key=lambda posting: (posting.currency, posting.minor < 0, posting.account, posting.period or ()))
+    )
 
 
 @dataclass(slots=True)

@@ -71,6 +71,9 @@ def _line(line: Row, invoice: Row) -> dict[str, Any]:
         "tax_category": line["tax_category"],
         "tax_percent": plain_decimal(line["tax_percent"]),
         "charges": line["charges"],
+        "period_from": _day(line["period_from"]),
+        "period_to": _day(line["period_to"]),
+        "period_of_days": line["period_of_days"],
         "id": str(line["id"]),
     }
 
@@ -111,6 +114,9 @@ def charge_payload(row: Any) -> dict[str, Any]:
         "replaces": _id_text(row.replaces_id),
         "replaced_by": _id_text(row.replaced_by_id),
         "possible_duplicate_of": [str(row.duplicate_of_id)] if row.is_likely_duplicate else [],
+        "period_from": _day(row.period_from),
+        "period_to": _day(row.period_to),
+        "period_of_days": row.period_of_days,
     }
 
 

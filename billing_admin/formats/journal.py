@@ -34,6 +34,8 @@ COLUMNS = (
     "credit",
     "currency",
     "id",
+    "period_from",
+    "period_to",
 )
 NUMBERS = ("transaction", "debit", "credit")
 AT_ONCE = 500
@@ -160,6 +162,8 @@ def _rows(number: int, transaction: Transaction) -> Iterator[list[str]]:
             *sides,
             posting.currency,
             str(transaction.id or ""),
+            *(day.isoformat() for day in posting.period or ()),
+            *([] if posting.period else ["", ""]),
         ]
 
 
@@ -204,7 +208,8 @@ def _transaction(transaction: Transaction) -> str:
         lines.append(f"    ; id:{transaction.id}")
     for posting in transaction.postings:
         amount = f"{Money(posting.minor, posting.currency)} {posting.currency}"
-        lines.append(f"    {posting.account.ljust(WIDTH)}  {amount:>22}")
+        period = f"  ; period:{posting.period[0]}..{posting.period[1]}" if posting.period else ""
+        lines.append(f"    {posting.account.ljust(WIDTH)}  {amount:>22}{period}")
     return "\n".join([*lines, "", ""])
 
 

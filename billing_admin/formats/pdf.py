@@ -19,6 +19,7 @@ from billing_admin.domain.formatting import (
     format_money,
     format_number,
     format_percent,
+    format_period,
     format_tax,
     tax_note,
 )
@@ -116,6 +117,7 @@ def document_contents(invoice: Invoice) -> dict[str, Any]:
         "facts": _facts(invoice),
         "head": ["Description", "Tax", "Net"] if credits else ["Description", "Quantity", "Unit price", "Tax", "Net"],
         "rows": [_row(line, credits) for line in invoice.lines],
+        "periods": [_period(line) for line in invoice.lines],
         "sums": _sums(invoice),
         "notes": _notes(invoice),
     }
@@ -145,6 +147,13 @@ def _day(value: Any) -> str:
 def _days(invoice: Invoice) -> str:
     first, last = invoice.period_from, invoice.period_to
     return format_day(first) if first == last else f"{format_day(first)} {DASH} {format_day(last)}"
+
+
+def _period(line: InvoiceLine) -> str:
+    """Return the period of a line, or an empty text for a line of charges without one."""
+    if line.period_from is None or line.period_to is None:
+        return ""
+    return format_period(line.period_from, line.period_to, line.period_of_days)
 
 
 def _row(line: InvoiceLine, credits: bool) -> list[str]:

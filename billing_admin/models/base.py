@@ -247,5 +247,17 @@ def exact_checks(*columns: str) -> tuple[CheckConstraint, ...]:
     )
 
 
+def period_check() -> CheckConstraint:
+    """Return the constraint that a period has both days in order, or neither.
+
+    It belongs to a column: SQLite can add such a constraint without a copy of the table.
+    """
+    return CheckConstraint(
+        "(period_from IS NULL) = (period_to IS NULL) AND (period_from IS NULL OR period_to >= period_from)"
+        " AND (period_of_days IS NULL OR period_from IS NOT NULL)",
+        name="period_has_both_days",
+    )
+
+
 # Released migrations import these names.
 Key, Exact, Moment, Words, Data = UuidKey, ExactDecimal, UtcDateTime, ByteOrderedText, JsonData

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, ForeignKeyCon
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_admin.models.audit import AuditEvent
-from billing_admin.models.base import Base, exact_checks, value_check
+from billing_admin.models.base import Base, exact_checks, period_check, value_check
 from billing_admin.models.service import Service
 
 CHARGE_STATUSES = ("pending", "held", "billed", "cancelled")
@@ -26,6 +26,8 @@ class Charge(Base):
     charge (`duplicate_of_id`) and when a person decided to keep it (`duplicate_kept_at`). `unit_price` is
     None if the charge was posted as an amount. `event_id` is the audit event of its posting. The
     `fingerprint` finds likely duplicates; billing may clear that of an old charge.
+    The charge is for the days from `period_from` to `period_to`, both included; for its day alone if these are
+    None. `period_of_days` is the length of the whole period if the charge is for some of its days.
     The foreign keys include customer and currency, so that a charge cannot be on another customer's
     invoice.
     """
@@ -78,6 +80,9 @@ class Charge(Base):
     tax_included: Mapped[bool]
     description: Mapped[str]
     details: Mapped[dict[str, Any] | None]
+    period_from: Mapped[date | None]
+    period_to: Mapped[date | None]
+    period_of_days: Mapped[int | None] = mapped_column(period_check())
 
 
 def is_unbilled() -> ColumnElement[bool]:

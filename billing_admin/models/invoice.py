@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from billing_admin.models.base import Base, exact_checks, value_check
+from billing_admin.models.base import Base, exact_checks, period_check, value_check
 from billing_admin.models.customer import Customer
 from billing_admin.models.organisation import NumberSeries
 from billing_admin.models.service import Service
@@ -130,6 +130,8 @@ class InvoiceLine(Base):
     without tax at `included_percent`, which equals `tax_percent` unless the customer is charged no tax.
     Otherwise `gross` and `included_percent` are None.
     `corrects_line_id` of a credit note's line names the invoice line that it credits.
+    The period is the union of those of its charges; it is None if no charge has one. A charge with
+    `period_of_days` has a line of its own.
     """
 
     __tablename__ = "invoice_lines"
@@ -164,6 +166,9 @@ class InvoiceLine(Base):
     tax_percent: Mapped[Decimal]
     charges: Mapped[int]
     corrects_line_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoice_lines.id"))
+    period_from: Mapped[date | None]
+    period_to: Mapped[date | None]
+    period_of_days: Mapped[int | None] = mapped_column(period_check())
 
 
 class VoidedCharge(Base):

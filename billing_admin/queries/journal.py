@@ -13,7 +13,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, case, cast, func, literal, null, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Date, Select, case, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from billing_admin.db.paging import Record
@@ -66,7 +66,7 @@ def transactions(session: Session, period: Period, opening: bool = False) -> Ite
     with session.execute(_ordered(period).execution_options(yield_per=FETCH_SIZE)) as entries:
         for (on, rank, id), group in groupby(entries, key=lambda row: (row.on, row.rank, row.id)):
             rows = list(group)
-            postings = merge_postings(_posting(names, row, int(row.minor)) for row in rows)
+            postings = merge_postings(_posting(names, row, int(row.minor), _period(row)) for row in rows)
             if postings:
                 first = rows[0]
                 yield Transaction(
@@ -85,7 +85,11 @@ def _opening_postings(session: Session, names: Accounts, first: date) -> Iterato
     return (Posting(account, minor, currency) for (account, currency), minor in balances.items())
 
 
-def _posting(names: Accounts, row: Record, minor: int) -> Posting:
+def _period(row: Record) -> tuple[date, date] | None:
+    return None if row.period_from is None else (row.period_from, row.period_to)
+
+
+def _posting(names: Accounts, row: Record, minor: int, period: tuple[date, date] | None = None) -> Posting:
     match row.part:
         case "receivable":
             account = names.receivable(row.customer)
@@ -97,7 +101,7 @@ def _posting(names: Accounts, row: Record, minor: int) -> Posting:
             account = names.tax(row.code, row.percent)
         case _:
             account = names.money(row.code)
-    return Posting(account, minor, row.currency)
+    return Posting(account, minor, row.currency, period)
 
 
 def _ordered(period: Period) -> CompoundSelect[*tuple[Any, ...]]:
@@ -119,7 +123,7 @@ def _entry(
     """Select one kind of entry; `table` has the columns customer_id and currency.
 
     `part` names the kind of account. `account` may give the code, own account and tax percentage that
-    choose the account.
+    choose the account, and the period of a line.
     """
     return select(
         on.label("on"),
@@ -135,6 +139,8 @@ def _entry(
         account.get("own_account", cast(null(), ByteOrderedText)).label("own_account"),
         account.get("percent", cast(null(), ExactDecimal)).label("percent"),
         minor.label("minor"),
+        account.get("period_from", cast(null(), Date)).label("period_from"),
+        account.get("period_to", cast(null(), Date)).label("period_to"),
     ).join_from(table, Customer, Customer.id == table.customer_id)
 
 
@@ -152,6 +158,8 @@ def _documents(void: bool) -> list[Rows]:
             -debit * InvoiceLine.net,
             code=InvoiceLine.service_code,
             own_account=Service.revenue_account,
+            period_from=InvoiceLine.period_from,
+            period_to=InvoiceLine.period_to,
         )
         .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
         .outerjoin(Service, Service.id == InvoiceLine.service_id),

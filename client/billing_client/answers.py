@@ -47,6 +47,9 @@ class Charge:
     replaces: Optional[UUID]
     replaced_by: Optional[UUID]
     possible_duplicate_of: tuple[UUID, ...]
+    period_from: Optional[date]
+    period_to: Optional[date]
+    period_of_days: Optional[int]
     replayed: bool = False
 
 
@@ -199,6 +202,9 @@ class PendingLine:
     tax_category: str
     tax_percent: Decimal
     charges: int
+    period_from: Optional[date]
+    period_to: Optional[date]
+    period_of_days: Optional[int]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ class NewCharge(_ChargeNeeds, total=False):
 
     The price is `unit_price`, or `amount` for the whole charge; by default it is the service's price. `quantity` defaults to 1,
     `currency` to the customer's currency, `incurred_on` to today. Without `id` the client makes one before the first attempt;
-    `charge_id` makes one that also survives a restart of your script.
+    `charge_id` makes one that also survives a restart of your script. The charge is for the days from `period_from` to
+    `period_to`, both included, or for its day alone; `period_of_days` is the length of a longer period that these are part of.
     """
 
     id: Key
@@ -39,6 +40,9 @@ class NewCharge(_ChargeNeeds, total=False):
     currency: str
     incurred_on: Day
     metadata: Mapping[str, str]
+    period_from: Day
+    period_to: Day
+    period_of_days: int
 
 
 class ChargeChanges(TypedDict, total=False):
@@ -58,6 +62,9 @@ class ChargeChanges(TypedDict, total=False):
     currency: str
     incurred_on: Day
     metadata: Mapping[str, str]
+    period_from: Day
+    period_to: Day
+    period_of_days: int
 
 
 class ChargeFilter(TypedDict, total=False):

@@ -39,6 +39,9 @@ def test_a_charge_is_answered_whole(script: Script) -> None:
         "replaces": None,
         "replaced_by": None,
         "possible_duplicate_of": [],
+        "period_from": None,
+        "period_to": None,
+        "period_of_days": None,
     }
     read = script.get(f"/charges/{body['id']}")
     assert read.status_code == 200
@@ -265,3 +268,34 @@ def test_filters(script: Script) -> None:
         assert answer.status_code == 200
         assert answer.json
         assert len(answer.json["data"]) == count, query
+
+
+def test_a_charge_is_for_its_period(script: Script) -> None:
+    period = {"period_from": "2026-11-10", "period_to": "2026-11-19", "period_of_days": 30}
+    body = HOSTING | period | {"id": str(uuid4())}
+    created = script.post("/charges", body)
+    assert created.status_code == 201
+    assert created.json is not None
+    assert {name: created.json[name] for name in period} == period
+    batch = script.post("/charges/batch", {"charges": [body]})
+    assert (batch.json or {})["replayed"] == 1
+    other = script.post("/charges", body | {"period_to": "2026-11-20"})
+    assert (other.status_code, (other.json or {})["errors"][0]["differs"]) == (409, ["period_to"])
+    corrected = script.post(f"/charges/{body['id']}/correct", {"reason": "Through the 20th", "period_to": "2026-11-20"})
+    assert corrected.json is not None
+    assert [corrected.json[name] for name in period] == ["2026-11-10", "2026-11-20", None]
+
+
+@pytest.mark.parametrize(
+    ("period", "pointer"),
+    [
+        ({"period_from": "2026-11-10"}, "/period_to"),
+        ({"period_from": "2026-11-10", "period_to": "2026-11-09"}, "/period_to"),
+        ({"period_of_days": 30}, "/period_from"),
+        ({"period_from": "2026-11-10", "period_to": "2026-11-19", "period_of_days": 10}, "/period_of_days"),
+        ({"period_from": "2026-11-10", "period_to": "2026-11-19", "period_of_days": "30"}, "/period_of_days"),
+    ],
+)
+def test_half_a_period_is_refused_at_its_place(script: Script, period: dict[str, object], pointer: str) -> None:
+    refused = script.post("/charges", HOSTING | period)
+    assert (refused.status_code, [error["pointer"] for error in (refused.json or {})["errors"]]) == (422, [pointer])

@@ -138,4 +138,7 @@ CHARGE: dict[str, Any] = {
     "replaces": None,
     "replaced_by": None,
     "possible_duplicate_of": [],
+    "period_from": None,
+    "period_to": None,
+    "period_of_days": None,
 }

@@ -311,3 +311,68 @@ def test_a_corrected_text_is_checked_as_a_new_one() -> None:
 def test_duplicates_are_searched_in_the_last_24_hours() -> None:
     now = datetime(2026, 3, 29, 12, tzinfo=timezone(timedelta(hours=2)))
     assert duplicate_window_start(now) == datetime(2026, 3, 28, 10, tzinfo=UTC)
+
+
+NOVEMBER = {"period_from": date(2026, 11, 1), "period_to": date(2026, 11, 30)}
+TEN_DAYS = {"period_from": date(2026, 11, 10), "period_to": date(2026, 11, 19)}
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "field"),
+    [
+        ({"period_from": DAY}, "missing", "period_to"),
+        ({"period_to": DAY}, "missing", "period_from"),
+        ({"period_of_days": 30}, "missing", "period_from"),
+        ({"period_from": DAY, "period_to": DAY - timedelta(1)}, "out_of_order", "period_to"),
+        ({"period_from": date(1969, 12, 31), "period_to": DAY}, "out_of_range", "period_from"),
+        ({"period_from": DAY, "period_to": date(2200, 1, 1)}, "out_of_range", "period_to"),
+        ({"period_from": date(2026, 1, 1), "period_to": date(2036, 1, 2)}, "out_of_range", "period_to"),
+        (TEN_DAYS | {"period_of_days": 10}, "out_of_range", "period_of_days"),
+        (TEN_DAYS | {"period_of_days": -1}, "out_of_range", "period_of_days"),
+        (TEN_DAYS | {"period_of_days": 3654}, "out_of_range", "period_of_days"),
+    ],
+)
+def test_a_period_has_both_days_in_order_and_a_sensible_length(given: dict[str, Any], code: str, field: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        spec(**given)
+    assert (refusal.value.code, refusal.value.problems[0].field) == (code, (field,))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, NOVEMBER, TEN_DAYS | {"period_of_days": 11}, {"period_from": date(2026, 1, 1), "period_to": date(2036, 1, 1)}],
+)
+def test_a_period_is_kept_as_it_is_given(given: dict[str, Any]) -> None:
+    charge = priced(spec(**given))
+    names = ("period_from", "period_to", "period_of_days")
+    assert {name: getattr(charge, name) for name in names} == dict.fromkeys(names) | given
+
+
+def test_charges_of_different_periods_are_not_alike() -> None:
+    periods: list[dict[str, Any]] = [{}, NOVEMBER, TEN_DAYS, TEN_DAYS | {"period_of_days": 30}]
+    assert len({priced(spec(**period)).fingerprint for period in periods}) == len(periods)
+
+
+def test_a_charge_without_a_period_has_the_fingerprint_of_before() -> None:
+    """Charges of the last 24 hours have it."""
+    assert priced(spec(quantity="2")).fingerprint == -4382662372528715492
+
+
+@pytest.mark.parametrize("name", ["period_from", "period_to", "period_of_days"])
+def test_a_repeat_with_another_period_differs(name: str) -> None:
+    stored = priced(spec(**TEN_DAYS, period_of_days=30))
+    others: dict[str, Any] = {"period_from": date(2026, 11, 9), "period_to": date(2026, 11, 20), "period_of_days": 31}
+    same: dict[str, Any] = TEN_DAYS | {"period_of_days": 30}
+    assert differing_fields(spec(**same), CUSTOMER.id, COMPUTE.id, stored) == []
+    assert differing_fields(spec(), CUSTOMER.id, COMPUTE.id, stored) == []
+    assert differing_fields(spec(**same | {name: others[name]}), CUSTOMER.id, COMPUTE.id, stored) == [name]
+
+
+def test_a_correction_keeps_the_period_and_its_share_until_the_days_change() -> None:
+    stored = priced(spec(**TEN_DAYS, period_of_days=30))
+    kept = corrected_spec(stored, {"quantity": Decimal(2), "period_from": date(2026, 11, 10)}, None)
+    assert (kept.period_from, kept.period_to, kept.period_of_days) == (*TEN_DAYS.values(), 30)
+    moved = corrected_spec(stored, {"period_to": date(2026, 12, 31)}, None)
+    assert (moved.period_to, moved.period_of_days) == (date(2026, 12, 31), None)
+    cleared = corrected_spec(stored, {"period_from": None, "period_to": None}, None)
+    assert (cleared.period_from, cleared.period_to, cleared.period_of_days) == (None, None, None)

@@ -48,6 +48,9 @@ LINE: dict[str, Any] = {
     "included_percent": None,
     "charges": 3,
     "corrects_line_id": UUID(int=4),
+    "period_from": None,
+    "period_to": None,
+    "period_of_days": None,
 }
 TAX: dict[str, Any] = {"category": "S", "percent": Decimal(19), "base": 2500, "tax": 475, "included": False, "note": ""}
 
@@ -71,6 +74,12 @@ def test_later_columns_are_covered_only_if_they_have_a_value() -> None:
     optional = f',{{"note":"Hi","purchase_order":"PO-7","replaces_id":"{ID_3}"}}]'
     assert content(changed) == CONTENT.removesuffix("]") + optional
     assert content(INVOICE | {"reason": "Voided later"}) == CONTENT
+
+
+def test_the_period_of_a_line_is_covered_only_if_it_has_one() -> None:
+    days = {"period_from": date(2026, 2, 10), "period_to": date(2026, 2, 19)}
+    assert '"S","19",3,"2026-02-10","2026-02-19"]]' in content(line=LINE | days)
+    assert '"S","19",3,"2026-02-10","2026-02-19",28]]' in content(line=LINE | days | {"period_of_days": 28})
 
 
 def test_taxes_in_prices_add_columns() -> None:

@@ -14,6 +14,7 @@ from billing_admin.domain.formatting import (
     format_number,
     format_padded,
     format_percent,
+    format_period,
     format_tax,
     tax_note,
 )
@@ -95,3 +96,18 @@ def test_taxes_name_their_category(category: str, rate: str, included: bool, tex
 )
 def test_old_documents_have_the_usual_reason_for_reverse_charge(category: str, stored: str, printed: str) -> None:
     assert tax_note(SimpleNamespace(category=category, note=stored)) == printed
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "of_days", "text"),
+    [
+        (date(2026, 11, 10), date(2026, 11, 19), 30, "10 – 19 Nov 2026 (10 of 30 days)"),
+        (date(2026, 11, 1), date(2026, 11, 30), None, "1 – 30 Nov 2026"),
+        (date(2026, 11, 30), date(2026, 12, 1), None, "30 Nov – 1 Dec 2026"),
+        (date(2025, 12, 15), date(2026, 1, 14), None, "15 Dec 2025 – 14 Jan 2026"),
+        (date(2025, 11, 1), date(2026, 11, 1), None, "1 Nov 2025 – 1 Nov 2026"),
+        (date(2026, 11, 10), date(2026, 11, 10), 7, "10 Nov 2026 (1 of 7 days)"),
+    ],
+)
+def test_a_period_names_each_month_and_year_once(first: date, last: date, of_days: int | None, text: str) -> None:
+    assert format_period(first, last, of_days) == text

@@ -55,6 +55,9 @@ def invoice(**changes: Any) -> DocumentRows:
         "tax_category": "S",
         "tax_percent": Decimal("19.00"),
         "charges": 2,
+        "period_from": date(2026, 11, 10),
+        "period_to": date(2026, 11, 19),
+        "period_of_days": 30,
     }
     taxes = [
         {
@@ -116,6 +119,9 @@ def test_lines_and_taxes_are_plain_texts_by_category() -> None:
             "tax_category": "S",
             "tax_percent": "19",
             "charges": 2,
+            "period_from": "2026-11-10",
+            "period_to": "2026-11-19",
+            "period_of_days": 30,
             "id": str(OTHER),
         }
     ]
@@ -150,6 +156,9 @@ def test_a_charge_names_only_likely_duplicates(is_duplicate: bool, duplicates: l
         replaced_by_id=OTHER,
         duplicate_of_id=OTHER,
         is_likely_duplicate=is_duplicate,
+        period_from=None,
+        period_to=None,
+        period_of_days=None,
     )
     payload = charge_payload(row)
     assert (payload["quantity"], payload["amount"], payload["created_at"]) == ("2", "0.0000008", "2026-11-01T12:00:00Z")

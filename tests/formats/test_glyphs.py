@@ -43,6 +43,7 @@ def document(text: str, lines: int = 1) -> dict[str, Any]:
         "facts": [("Invoice", text), ("Your order", text)],
         "head": ["Description", "Quantity", "Unit price", "Tax", "Net"],
         "rows": [[text, "1", "1.00 EUR", text, "1.00 EUR"]] * lines,
+        "periods": [text] * lines,
         "sums": [("Net", "1.00 EUR", False), (text, "1.00 EUR", False), ("Total", "1.00 EUR", True)],
         "notes": [[text, text]],
     }

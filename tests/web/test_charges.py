@@ -1,5 +1,6 @@
 """The pages of charges."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from uuid import uuid4
@@ -14,7 +15,7 @@ from werkzeug.test import TestResponse
 from billing_admin.models import Charge
 from billing_admin.queries.charges import charges as charge_queries
 from billing_admin.web.frame import customer_field, list_params
-from tests.making import MARCH, bill, change_settings, make_customer, make_service, make_spec, post
+from tests.making import MARCH, all_invoices, bill, change_settings, make_customer, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, objects, statements, words
@@ -124,6 +125,8 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
         ({"day": ""}, "Enter the day of the charge"),
         ({"day": "2026-02-30"}, "Enter a date such as 2026-11-22."),
         ({"day": "1969-12-31"}, "Use a day between 1970 and 2199."),
+        ({"period_from": "2026-03-10"}, "Enter the first and the last day of the period, or leave both blank."),
+        ({"period_from": "2026-03-10", "period_to": "2026-03-09"}, "Use 2026-03-10, the first day of the period, or"),
         ({"description": "a\x00b"}, "Remove the control character U+0000 at position 2."),
         ({"id": "x"}, "The form is incomplete. Reload the page and try again."),
     ],
@@ -137,6 +140,21 @@ def test_says_how_to_mend_it_and_keeps_the_input(
     assert "<title>Error: " in response.text
     assert field(response, "quantity") == changes.get("quantity", "3")
     assert stored(session) == []
+
+
+def test_a_period_is_shown_on_the_charge_and_on_its_invoice(browser: FlaskClient, session: Session) -> None:
+    response = add(browser, period_from="2026-03-10", period_to="2026-03-19")
+    assert "Period 10 – 19 Mar 2026" in words(browser.get(response.location))
+    post(replace(make_spec("acme", "8.325"), period_from=MARCH, period_to=MARCH, period_of_days=31))
+    customer = next(iter(stored(session))).customer_id
+    assert "10 – 19 Mar 2026" in words(browser.get(f"/customers/{customer}"))
+    bill()
+    [invoice] = all_invoices()
+    page = words(browser.get(f"/invoices/{invoice.id}"))
+    assert "GenericCompute 10 – 19 Mar 2026" in page
+    assert "Work 15 Mar 2026 (1 of 31 days)" in page
+    assert "Charges of 10 – 19 Mar 2026" in page
+    assert "Work 15 Mar 2026 (1 of 31 days)" in words(browser.get(f"/invoices/{invoice.id}/credit"))
 
 
 def test_sent_twice_it_is_one_charge(browser: FlaskClient, session: Session) -> None:

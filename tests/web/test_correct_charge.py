@@ -1,5 +1,7 @@
 """The pages that correct a charge, and those on which likely duplicates are kept or cancelled."""
 
+from dataclasses import replace
+from datetime import date
 from uuid import UUID, uuid4
 
 import pytest
@@ -61,6 +63,14 @@ def test_it_is_replaced_and_both_pages_lead_to_the_other(browser: FlaskClient, s
     assert link(old, "another charge") == response.location
     assert not has_link(old, "Correct")
     assert stored(session, A).status == "cancelled"
+
+
+def test_the_period_is_in_the_form_and_changes_with_it(browser: FlaskClient, session: Session) -> None:
+    post(replace(make_spec("acme", "12.5", id=A), period_from=date(2026, 3, 1), period_to=date(2026, 3, 31)))
+    page = browser.get(f"/charges/{A}/correct")
+    assert [field(page, name) for name in ("period_from", "period_to")] == ["2026-03-01", "2026-03-31"]
+    response = correct(browser, A, period_from="2026-03-01", period_to="2026-03-30")
+    assert "Period 1 – 30 Mar 2026" in words(browser.get(response.location))
 
 
 @pytest.mark.parametrize(

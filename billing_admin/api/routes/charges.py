@@ -46,6 +46,7 @@ from billing_admin.domain.charges import (
     MAX_METADATA_ENTRIES,
     MAX_METADATA_KEY_LENGTH,
     MAX_METADATA_VALUE_LENGTH,
+    MAX_PERIOD_DAYS,
     ChargeSpec,
 )
 from billing_admin.domain.errors import Denied, DomainError, Invalid, Problem
@@ -63,6 +64,7 @@ _ENTRIES = {
     "propertyNames": {"maxLength": MAX_METADATA_KEY_LENGTH},
     "additionalProperties": many_lines(MAX_METADATA_VALUE_LENGTH).json_schema,
 }
+PeriodDays = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 2, "maximum": MAX_PERIOD_DAYS})]
 Metadata = Annotated[dict[str, str], WithJsonSchema({"type": "object"} | _ENTRIES)]
 
 
@@ -70,6 +72,8 @@ class ChargeIn(Body):
     """A charge to post: a customer, and a service or a description with a price.
 
     `tax_included` applies only to a price that you send, which is net by default. List prices already define this.
+    The charge is for the days from `period_from` to `period_to`, both included, or for its day alone. If these are some
+    days of a longer period, `period_of_days` is the length of that period.
     """
 
     # A field that is left out is None, and null is refused: `__dict__` holds the arguments of a ChargeSpec.
@@ -84,6 +88,9 @@ class ChargeIn(Body):
     incurred_on: Day = OMITTED
     metadata: Metadata = OMITTED
     tax_included: bool = OMITTED
+    period_from: Day = OMITTED
+    period_to: Day = OMITTED
+    period_of_days: PeriodDays = OMITTED
     id: Key = OMITTED
 
 
@@ -169,6 +176,9 @@ class ChargeOut(ResponseModel):
     replaces: UUID | None
     replaced_by: UUID | None
     possible_duplicate_of: list[UUID]
+    period_from: date | None
+    period_to: date | None
+    period_of_days: int | None
 
 
 class BatchOut(ResponseModel):
@@ -213,6 +223,9 @@ class Correction(Body):
     currency: CurrencyCode = OMITTED
     incurred_on: Day = OMITTED
     metadata: Metadata = OMITTED
+    period_from: Day = OMITTED
+    period_to: Day = OMITTED
+    period_of_days: PeriodDays = OMITTED
 
 
 class ChargeFilters(Parameters):
@@ -264,6 +277,9 @@ def charge_out(row: Any) -> ChargeOut:
         replaces=row.replaces_id,
         replaced_by=row.replaced_by_id,
         possible_duplicate_of=[row.duplicate_of_id] if row.is_likely_duplicate else [],
+        period_from=row.period_from,
+        period_to=row.period_to,
+        period_of_days=row.period_of_days,
     )
 
 

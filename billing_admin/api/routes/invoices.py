@@ -42,7 +42,8 @@ from billing_admin.queries.object_ids import invoice_id
 class PendingLineOut(ResponseModel):
     """A line of a document that is not billed yet.
 
-    `gross` includes tax if the price does; otherwise it is null.
+    `gross` includes tax if the price does; otherwise it is null. The period is that of the charges; it is null if no
+    charge has one. `period_of_days` is the length of the whole period if the line is for some of its days.
     """
 
     position: int
@@ -55,6 +56,9 @@ class PendingLineOut(ResponseModel):
     tax_category: str
     tax_percent: Exact
     charges: int
+    period_from: date | None
+    period_to: date | None
+    period_of_days: int | None
 
 
 class LineOut(PendingLineOut):
@@ -226,6 +230,9 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
                 tax_category=line.tax_category,
                 tax_percent=line.tax_percent,
                 charges=line.charges,
+                period_from=line.period_from,
+                period_to=line.period_to,
+                period_of_days=line.period_of_days,
             )
             for line in row.lines
         ],
@@ -271,6 +278,9 @@ def document_out(reference: str, document: Document, left_out: str | None) -> Do
                 tax_category=line.group.tax.category,
                 tax_percent=line.group.tax.percent,
                 charges=line.group.charges,
+                period_from=line.group.service_period[0],
+                period_to=line.group.service_period[1],
+                period_of_days=line.group.period_of_days,
             )
             for line in document.lines
         ],

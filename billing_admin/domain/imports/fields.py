@@ -179,6 +179,21 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "tax_included", "Price includes tax", CellType.FLAG, ("includes_tax", "gross"), example="false"
             ),
             ImportField("metadata", "Metadata (JSON)", CellType.ENTRIES),
+            ImportField(
+                "period_from",
+                "First day of the period",
+                CellType.DAY,
+                ("period_start", "service_period_start", "service_from"),
+                example="2026-11-01",
+            ),
+            ImportField(
+                "period_to",
+                "Last day of the period",
+                CellType.DAY,
+                ("period_end", "service_period_end", "service_to"),
+                example="2026-11-30",
+            ),
+            ImportField("period_of_days", "Days of the whole period, if only some are charged", CellType.WHOLE),
             ImportField("status", "Status", CellType.WORD),
             ImportField("status_reason", "Reason for hold", CellType.TEXT),
             _KEY,

@@ -5,7 +5,7 @@ Charges are never edited.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -142,4 +142,11 @@ def _compared_fields(charge: Any) -> dict[str, Any]:
         "currency": charge.currency,
         "incurred_on": charge.incurred_on.isoformat(),
         "metadata": dict(charge.details or {}),
+        "period_from": _iso_day(charge.period_from),
+        "period_to": _iso_day(charge.period_to),
+        "period_of_days": charge.period_of_days,
     }
+
+
+def _iso_day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

@@ -134,6 +134,9 @@ def _charge_rows(new: Mapping[UUID, NewCharge], event_id: UUID, now: datetime) -
             "tax_included": charge.tax_included,
             "description": charge.description,
             "details": charge.details,
+            "period_from": charge.period_from,
+            "period_to": charge.period_to,
+            "period_of_days": charge.period_of_days,
         }
 
 

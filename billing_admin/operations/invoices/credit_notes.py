@@ -3,6 +3,7 @@
 An overpaid amount becomes credit.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -138,6 +139,7 @@ def _credit_note_rows(
         "created_at": now,
         "version": 1,
     }
+    row |= _period_of([line for line in invoice.lines if line["id"] in credit.lines])
     included_tax = credit.tax_within()
     lines = [
         _credited_line(line, credit.lines[line["id"]], included_tax.get(line["id"], 0), id, now)
@@ -151,6 +153,19 @@ def _credit_note_rows(
         if amounts is not None:
             taxes.append(tax | {"invoice_id": id, "position": len(taxes) + 1, "base": amounts[0], "tax": amounts[1]})
     return DocumentRows(row, [line | {"position": place} for place, line in enumerate(lines, 1)], taxes)
+
+
+def _period_of(lines: Sequence[Row]) -> Row:
+    """Return the columns of a credit note's period: the union of its lines'.
+
+    They are empty if a line has no period: it is for the days of its charges, which the invoice's period includes.
+    """
+    if any(line["period_from"] is None for line in lines):
+        return {}
+    return {
+        "period_from": min(line["period_from"] for line in lines),
+        "period_to": max(line["period_to"] for line in lines),
+    }
 
 
 def _credited_line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Row:

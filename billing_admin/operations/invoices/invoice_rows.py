@@ -77,6 +77,8 @@ def build_draft(
             "tax_percent": line.group.tax.percent,
             "charges": line.group.charges,
             "corrects_line_id": None,
+            **dict(zip(("period_from", "period_to"), line.group.service_period, strict=True)),
+            "period_of_days": line.group.period_of_days,
         }
         for line in document.lines
     ]
@@ -171,6 +173,8 @@ def claim_charges(
             Charge.currency == InvoiceLine.currency,
             Charge.service_id == InvoiceLine.service_id,
             Charge.unit_price.is_not_distinct_from(InvoiceLine.unit_price),
+            # The line of a charge for some days of a period has no other charges.
+            InvoiceLine.period_of_days.is_(None),
             *matches_line_tax(session),
             Charge.incurred_on <= scope.through,
         )

@@ -169,6 +169,8 @@ class _GroupSums(NamedTuple):
     amount: Decimal
     period_from: date
     period_to: date
+    with_period: int
+    period_of_days: int | None
     first_description: str
     last_description: str
 
@@ -197,6 +199,8 @@ def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, li
                 tax=tax,
                 included_percent=tax.percent if row.tax_included else None,
                 tax_note=service.tax_note,
+                has_period=row.with_period > 0,
+                period_of_days=row.period_of_days,
             )
         )
     return groups
@@ -231,9 +235,9 @@ def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID])
 
     The columns are those of `_GroupSums`.
 
-    A charge without a service, or of a service in `separate`, forms a group of its own.
+    A charge without a service, of a service in `separate`, or for some days of a period, forms a group of its own.
     """
-    is_separate: ColumnElement[bool] = Charge.service_id.is_(None)
+    is_separate: ColumnElement[bool] = Charge.service_id.is_(None) | Charge.period_of_days.is_not(None)
     if separate:
         is_separate |= Charge.service_id.in_(separate)
     charge_id = case((is_separate, Charge.id), else_=null()).label("charge_id")
@@ -246,8 +250,10 @@ def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID])
             func.count().label("charges"),
             exact_sum(Charge.quantity).label("quantity"),
             exact_sum(Charge.amount).label("amount"),
-            func.min(Charge.incurred_on).label("period_from"),
-            func.max(Charge.incurred_on).label("period_to"),
+            func.min(func.coalesce(Charge.period_from, Charge.incurred_on)).label("period_from"),
+            func.max(func.coalesce(Charge.period_to, Charge.incurred_on)).label("period_to"),
+            func.count(Charge.period_from).label("with_period"),
+            func.max(Charge.period_of_days).label("period_of_days"),
             func.min(Charge.description).label("first_description"),
             func.max(Charge.description).label("last_description"),
         )

@@ -44,4 +44,7 @@ CHARGES = (
     column("metadata", Kind.TEXT, json_text(Charge.details)),
     column("status_reason", Kind.TEXT, Charge.status_reason),
     column("replaces", Kind.WORD, Charge.replaces_id),
+    column("period_from", Kind.DAY, Charge.period_from),
+    column("period_to", Kind.DAY, Charge.period_to),
+    column("period_of_days", Kind.WHOLE, Charge.period_of_days),
 )

@@ -61,6 +61,9 @@ LINES = (
     column("charges", Kind.WHOLE, InvoiceLine.charges),
     column("invoice_id", Kind.WORD, Invoice.id),
     column("gross", Kind.MONEY, InvoiceLine.gross),
+    column("period_from", Kind.DAY, InvoiceLine.period_from),
+    column("period_to", Kind.DAY, InvoiceLine.period_to),
+    column("period_of_days", Kind.WHOLE, InvoiceLine.period_of_days),
 )
 NUMBERS = (
     column("number", Kind.TEXT, Invoice.number),
@@ -105,6 +108,8 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
         column("voided_on", Kind.DAY, Invoice.voided_on),
         column("reason", Kind.TEXT, Invoice.reason),
         column("purchase_order", Kind.TEXT, Invoice.purchase_order),
+        column("period_from", Kind.DAY, Invoice.period_from),
+        column("period_to", Kind.DAY, Invoice.period_to),
     )
 
 

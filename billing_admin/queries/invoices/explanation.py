@@ -65,8 +65,10 @@ def _group(invoice: Invoice, line: InvoiceLine, amount: Decimal) -> ChargeGroup:
         quantity=line.quantity,
         amount=amount,
         charges=line.charges,
-        period_from=invoice.period_from,
-        period_to=invoice.period_to,
+        period_from=line.period_from or invoice.period_from,
+        period_to=line.period_to or invoice.period_to,
+        has_period=line.period_from is not None,
+        period_of_days=line.period_of_days,
         tax=TaxRate(line.tax_category, line.tax_percent),
         included_percent=line.included_percent,
     )

@@ -47,7 +47,7 @@ from billing_admin.web.frame.list_params import (
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
-FIELD_NAMES = {"incurred_on": "day"}  # field of ChargeSpec → field of the form
+FIELD_NAMES = {"incurred_on": "day", "period_of_days": "period_to"}  # field of ChargeSpec → field of the form
 
 pages = page_blueprint("charges", __name__, "/charges", write=WRITE)
 
@@ -65,6 +65,8 @@ class ChargeForm(Form):
     description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
     amount = AmountField("Amount")
     currency = SelectField("Currency", default="")
+    period_from = DayField("First day of the period")
+    period_to = DayField("Last day of the period")
 
 
 class ReasonForm(Form):
@@ -260,6 +262,8 @@ def _spec(form: ChargeForm) -> ChargeSpec:
         tax_included=_tax_included(form),
         currency=form.currency.data or None,
         incurred_on=form.day.data,
+        period_from=form.period_from.data,
+        period_to=form.period_to.data,
         id=form.id.data,
     )
 

@@ -50,6 +50,8 @@ class CorrectForm(Form):
     amount = AmountField("Amount")
     tax_included = BooleanField("This price includes tax")
     day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
+    period_from = DayField("First day of the period")
+    period_to = DayField("Last day of the period")
     reason = TextField(
         "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
     )
@@ -67,6 +69,8 @@ class CorrectForm(Form):
             "quantity": self.quantity.data,
             "tax_included": self.tax_included.data,
             "incurred_on": self.day.data,
+            "period_from": self.period_from.data,
+            "period_to": self.period_to.data,
         }
 
 
@@ -101,6 +105,8 @@ def _form(charge: Any, catalogue: Any) -> CorrectForm:
         amount=charge.amount if charge.unit_price is None else None,
         tax_included=charge.tax_included,
         day=charge.incurred_on,
+        period_from=charge.period_from,
+        period_to=charge.period_to,
     )
     form.expect_currency(charge.currency)
     form.unit_price.digits = form.amount.digits = MINOR_DIGITS[charge.currency]

@@ -15,6 +15,7 @@ from billing_admin.domain.formatting import (
     format_number,
     format_padded,
     format_percent,
+    format_share,
     format_tax,
     tax_note,
 )
@@ -56,6 +57,7 @@ def init_filters(app: Flask) -> None:
         "pluralise": pluralise,
         "quoted": quoted,
         "reason_for_no_tax": tax_note,
+        "share_of_period": format_share,
         "tax_rate": tax_rate,
         "tax_words": format_tax,
         "unrounded": unrounded,
