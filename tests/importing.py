@@ -9,7 +9,8 @@ from billing_admin.background.imports import check_file, import_file, open_file
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.imports.fields import ImportPlan, guess_columns
+from billing_admin.domain.imports.headers import guess_columns
+from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import RowError
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_reader, import_errors

@@ -18,15 +18,23 @@ from billing_admin.background.runner import Progress, handler
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, dry_run, transaction
 from billing_admin.domain.access import CREDIT_PERMISSION, Actor
-from billing_admin.domain.errors import Conflict, DomainError, Invalid
-from billing_admin.domain.imports.fields import ImportPlan
+from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
+from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import MAX_ROWS_PER_SERVICE, ReadResult, Record, RowError, RowReader, RowRequest
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_reader, import_errors
 from billing_admin.models import Import, Job
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
-from billing_admin.operations.imports.kinds import RefusedRow, check_rows
+from billing_admin.operations.imports.kinds import (
+    RefusedRow,
+    RowResult,
+    check_rows,
+    fields_of,
+    find_further_problems,
+    other_problems,
+    without_fields,
+)
 from billing_admin.operations.jobs import actor_of
 from billing_admin.queries import imports as queries
 from billing_admin.queries.access.permissions import current_permissions
@@ -38,6 +46,8 @@ if TYPE_CHECKING:
 # Rows in a transaction. A thousand charges take one query; rows of the other kinds take several each.
 CHUNK_ROWS: Final = {"charges": 1_000, "payments": 100, "customers": 100, "services": 100}
 BLOCK_BYTES = 1 << 16
+# Further errors of rows with an error are found for the first ones only: each needs transactions of its own.
+MAX_EXAMINED_ROWS = 10_000
 
 ReportProgress = Callable[[Callable[[], tuple[int, int | None]]], None]
 ReportErrors = Callable[[Sequence[RowError]], None]
@@ -128,6 +138,7 @@ def check_all_rows(
     Counts into `tally` and passes errors to `report_errors`. Raises Invalid for a file that cannot be read to its
     end.
     """
+    columns = {reader.plan.column(name): index for name, index in reader.plan.columns.items()}
     with open_key_index() as key_index:
         for reads in _read_chunks(_units(reader, file), reader):
             errors = [error for read in reads for error in read.errors]
@@ -136,7 +147,7 @@ def check_all_rows(
             tally.left_out += sum(read.rows for read in reads if read.request is None and not read.errors)
             tally.errors += len(errors)
             tally.wrong += len({error.line for error in errors})
-            report_errors(sorted(errors, key=lambda error: error.line))
+            report_errors(sorted(errors, key=lambda error: (error.line, columns.get(error.column, -1))))
             report_progress()
     if not tally.rows:
         raise Invalid("no_rows", "The file has a header row but no data rows.")
@@ -145,21 +156,40 @@ def check_all_rows(
 def _check_chunk(
     reader: RowReader, reads: Sequence[ReadResult], key_index: KeyIndex, actor: Actor, tally: Tally
 ) -> list[RowError]:
-    requests = [read.request for read in reads if read.request is not None]
+    requests = [request for read in reads if (request := read.request or read.partial) is not None]
     first_lines = key_index.find_repeated((request.key, request.record.line) for request in requests if request.key)
     errors = [
         _repeated_key_error(reader, request, first_lines[request.record.line])
         for request in requests
         if request.record.line in first_lines
     ]
-    unique = [request for request in requests if request.record.line not in first_lines]
-    results = dry_run(check_rows, reader.kind, reader.plan, unique, actor, clock.now()) if unique else []
-    for request, result in zip(unique, results, strict=True):
+    complete = [read.request for read in reads if read.request and read.request.record.line not in first_lines]
+    incomplete = [read.partial for read in reads if read.partial is not None]
+    for request, result in zip(complete, _dry_results(reader, complete, actor), strict=True):
         if isinstance(result, RefusedRow):
             errors += reader.errors(request.record, result.problems)
+            if reader.kind != "charges" and (remainder := without_fields(request, fields_of(result.problems))):
+                incomplete.append(remainder)
         else:
             tally.note(result)
+    if reader.kind == "charges":
+        for request, result in zip(incomplete, _dry_results(reader, incomplete, actor), strict=True):
+            errors += reader.errors(request.record, other_problems(request, result))
+    else:
+        for request in incomplete[: max(0, MAX_EXAMINED_ROWS - tally.wrong)]:
+            errors += reader.errors(request.record, _further_problems(reader, request, actor))
     return errors
+
+
+def _dry_results(reader: RowReader, requests: Sequence[RowRequest], actor: Actor) -> Sequence[RowResult]:
+    return dry_run(check_rows, reader.kind, reader.plan, requests, actor, clock.now()) if requests else ()
+
+
+def _further_problems(reader: RowReader, request: RowRequest, actor: Actor) -> Iterator[Problem]:
+    attempt: RowRequest | None = request
+    while attempt is not None:
+        problems, attempt = dry_run(find_further_problems, reader.kind, reader.plan, attempt, actor, clock.now())
+        yield from problems
 
 
 def _repeated_key_error(reader: RowReader, request: RowRequest, line: int) -> RowError:

@@ -22,15 +22,9 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import CellFormat
-from billing_admin.domain.imports.fields import (
-    DELIMITERS,
-    ENCODINGS,
-    IMPORT_KINDS,
-    ImportPlan,
-    check_plan,
-    column_name,
-    guess_columns,
-)
+from billing_admin.domain.imports.fields import IMPORT_KINDS
+from billing_admin.domain.imports.headers import column_name, guess_columns
+from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan, check_plan
 from billing_admin.domain.imports.rows import RowError, RowReader
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.domain.payments import METHODS, OLDEST
@@ -49,7 +43,7 @@ BLOCK = 1 << 20
 @click.option(
     "--encoding",
     type=click.Choice(list(ENCODINGS)),
-    help="Encoding of the file. Default: its byte order mark, or utf-8.",
+    help="Encoding of the file. Default: guessed from its bytes.",
 )
 @click.option(
     "--delimiter",
@@ -63,7 +57,8 @@ BLOCK = 1 << 20
     "columns",
     multiple=True,
     metavar="FIELD=COLUMN",
-    help="Column for a field. Repeat the option to map more. Default: columns are matched by name.",
+    help="Column for a field; nothing after = leaves the field out. Repeat the option to map more. Default: columns are"
+    " matched by name.",
 )
 @click.option("--update", is_flag=True, help="Update existing customers and services that differ from the file.")
 @click.option("--settled", is_flag=True, help="Import charges that the file marks as billed, and bill them here.")
@@ -95,12 +90,13 @@ def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_j
     else:
         tally, failure = _import(kind, file, plan)
     if wants_json:
-        print_json({"kind": kind, "stored": not (dry_run or tally.errors or failure), **tally.as_data()})
+        stored = not (dry_run or tally.errors or failure)
+        print_json({"kind": kind, "stored": stored, **tally.as_data(), "failure": failure})
     _print_tally(kind, tally)
     if failure:
         print_message(failure)
     if tally.errors or failure:
-        print_message(f"Errors: {tally.errors:,}. Nothing was stored.")
+        print_message(f"Errors: {tally.errors:,}. Nothing was stored." if tally.errors else "Nothing was stored.")
         ctx.exit(REJECTED)
     print_message(
         "Nothing was stored. Run the command without --dry-run to import the file." if dry_run else "Imported."
@@ -114,14 +110,12 @@ def _make_plan(
 
     Raises Invalid for an unreadable file and for missing columns.
     """
-    with file.open("rb") as start:
-        encoding = encoding or csv_reader.guess_encoding(start.read(4))
     with _opened(file) as opened:
+        encoding = encoding or csv_reader.guess_encoding(opened)
         delimiter = delimiter or csv_reader.guess_delimiter(lambda: _beginning(opened), encoding)
+        print_message(f"Encoding: {encoding}. Delimiter: {delimiter}.")
         header = csv_reader.CsvRows(_beginning(opened), encoding, delimiter).header
-    plan = ImportPlan(
-        header, guess_columns(kind, header) | dict(_named_columns(kind, header, columns)), encoding, delimiter
-    )
+    plan = ImportPlan(header, _choose_columns(kind, header, columns), encoding, delimiter)
     written = CellFormat(options.pop("decimal_comma"), options.pop("day_first"))
     plan = replace(plan, written=written, **options)
     check_plan(kind, plan)
@@ -134,16 +128,37 @@ def _beginning(file: BinaryIO) -> BinaryIO:
     return io.BufferedReader(io.BytesIO(file.read(csv_reader.HEADER_BYTES)))
 
 
-def _named_columns(kind: str, header: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, int]]:
-    places = {column_name(header, place): place for place in range(len(header))}
-    for option in columns:
-        field, _, column = option.partition("=")
+def _choose_columns(kind: str, header: Sequence[str], options: Sequence[str]) -> dict[str, int]:
+    """Return the column of each field: as given by the options, or guessed by name.
+
+    An option wins over a guess for its field and for its column, and a given `key` over a guessed `id`.
+    `FIELD=` leaves a field out.
+    """
+    chosen = dict(_named_columns(kind, header, options))
+    guessed = {
+        field: index
+        for field, index in guess_columns(kind, header).items()
+        if field not in chosen and index not in chosen.values()
+    }
+    for field, alternative in (("id", "key"), ("key", "id")):
+        if chosen.get(alternative) is not None:
+            guessed.pop(field, None)
+    return guessed | {field: index for field, index in chosen.items() if index is not None}
+
+
+def _named_columns(kind: str, header: Sequence[str], options: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+    indexes = {column_name(header, index): index for index in range(len(header))}
+    for option in options:
+        field, _, column = (part.strip() for part in option.partition("="))
         if field not in IMPORT_KINDS[kind].fields:
             names = ", ".join(IMPORT_KINDS[kind].fields)
             raise click.UsageError(f"“{field}” is not a field of {kind}. Use one of {names}.")
-        if column not in places:
-            raise click.UsageError(f"The file has no column “{column}”. Its columns are {', '.join(places)}.")
-        yield field, places[column]
+        if column and column not in indexes:
+            same_name = [unique for unique, index in indexes.items() if header[index].strip() == column]
+            if same_name:
+                raise click.UsageError(f"Several columns are named “{column}”. Use {' or '.join(same_name)}.")
+            raise click.UsageError(f"The file has no column “{column}”. Its columns are {', '.join(indexes)}.")
+        yield field, indexes[column] if column else None
 
 
 @contextmanager

@@ -7,7 +7,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from billing_admin.domain.access import credit_denied
@@ -21,7 +21,7 @@ from billing_admin.domain.charges import (
     differing_fields,
     price_charge,
 )
-from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid
+from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Problem
 
 MOST_PROBLEMS = 1000
 
@@ -93,6 +93,52 @@ class PostingContext:
             raise Invalid("unknown_service", f"There is no service “{spec.service[:80]}”.", "service")
         return service
 
+    def active_customer_of(self, spec: ChargeSpec) -> CustomerTerms:
+        """Return the customer of a new charge.
+
+        Raises:
+            Invalid: The customer is unknown or archived.
+        """
+        customer = self.customer_of(spec)
+        if customer.archived:
+            raise Invalid("archived_customer", f"Customer “{spec.customer}” is archived: restore it first.", "customer")
+        return customer
+
+    def active_service_of(self, spec: ChargeSpec) -> ServiceTerms | None:
+        """Return the service of a new charge, or None.
+
+        Raises:
+            Invalid: The service is unknown or archived.
+        """
+        service = self.service_of(spec)
+        if service is not None and service.archived:
+            raise Invalid("archived_service", f"Service “{spec.service}” is archived: restore it first.", "service")
+        return service
+
+    def problems_of(self, spec: ChargeSpec) -> list[Problem]:
+        """Return all problems of a new charge; pricing stops at the first one.
+
+        A price that depends on an unknown customer or service is not checked.
+        """
+        problems: list[Problem] = []
+        found: list[CustomerTerms | ServiceTerms | None] = []
+        for find in (self.active_customer_of, self.active_service_of):
+            try:
+                found.append(find(spec))
+            except Invalid as error:
+                problems += error.problems
+        if not problems:
+            customer, service = cast("tuple[CustomerTerms, ServiceTerms | None]", found)
+        elif spec.unit_price is not None or spec.amount is not None:
+            customer, service = CustomerTerms(UUID(int=0), spec.customer, spec.currency or ""), None
+        else:
+            return problems
+        try:
+            price_charge(spec, UUID(int=0), customer, service, self.today)
+        except Invalid as error:
+            problems += error.problems
+        return problems
+
     def is_locked(self, spec: ChargeSpec) -> bool:
         """Whether another transaction has locked an account of the charge's customer."""
         return bool(self.locked_by_others) and not self.locked_by_others.isdisjoint(
@@ -114,12 +160,7 @@ class PostingContext:
             self.candidates.append(Candidate(spec, id, priced))
 
     def _price(self, spec: ChargeSpec, id: UUID) -> PricedCharge:
-        customer = self.customer_of(spec)
-        if customer.archived:
-            raise Invalid("archived_customer", f"Customer “{spec.customer}” is archived: restore it first.", "customer")
-        service = self.service_of(spec)
-        if service is not None and service.archived:
-            raise Invalid("archived_service", f"Service “{spec.service}” is archived: restore it first.", "service")
+        customer, service = self.active_customer_of(spec), self.active_service_of(spec)
         return price_charge(spec, id, customer, service, self.today)
 
     def fingerprints(self) -> set[int]:

@@ -3,13 +3,15 @@
 Delimiter and encoding are given; an error names the line that contradicts them.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
 from typing import BinaryIO, Final, Protocol
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, ImportPlan, check_header
+from billing_admin.domain.imports.headers import check_header
+from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan
 from billing_admin.domain.imports.rows import Record
 
 MAX_ROW_CHARACTERS: Final = 1 << 20  # characters, whatever the csv module would take
@@ -17,6 +19,7 @@ HEADER_BYTES: Final = 4 * MAX_ROW_CHARACTERS + 4  # bytes in which a header row 
 csv.field_size_limit(1 << 24)
 SAMPLE_ROWS: Final = 3
 _UTF_16, _UTF_8 = (b"\xff\xfe", b"\xfe\xff"), b"\xef\xbb\xbf"
+_BLOCK_BYTES, _GUESSED_BLOCKS, _SAMPLE_BYTES = 1 << 20, 64, 4_096
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
 # The first bytes of files that are not CSV, and the message for each.
 _OTHER_FILES = (
@@ -79,7 +82,7 @@ class _Lines:
     """The lines of a file with their unchanged ends, for the csv module."""
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self.text = io.TextIOWrapper(file, _CODECS[encoding], newline="")
+        self.text = io.TextIOWrapper(file, _codec(file, encoding), newline="")
         self._encoding, self._count, self._first, self._size = encoding, 0, 1, 0
 
     def begin_row(self) -> None:
@@ -129,6 +132,13 @@ class _Lines:
         )
 
 
+def _codec(file: BinaryIO, encoding: str) -> str:
+    beginning = file.peek(_SAMPLE_BYTES)[:_SAMPLE_BYTES] if isinstance(file, io.BufferedReader) else b""
+    if encoding == "utf-16" and not beginning.startswith(_UTF_16):
+        return _utf_16_without_mark(beginning) or "utf-16"
+    return _CODECS[encoding]
+
+
 def _explain(message: str) -> str:
     if message.startswith("unexpected end"):
         return "A closing quote is missing."
@@ -150,16 +160,45 @@ def _refuse_other(file: BinaryIO, encoding: str) -> None:
         raise Invalid("other_encoding", "The file is UTF-8. Choose that encoding.")
 
 
-def guess_encoding(beginning: bytes) -> str:
-    """Return the encoding of a file's byte order mark, or UTF-8 without one."""
-    return "utf-16" if beginning.startswith(_UTF_16) else "utf-8"
+def guess_encoding(file: BinaryIO) -> str:
+    """Return the encoding of a file, read from its beginning.
+
+    A file with more bytes that are not UTF-8 than characters beyond ASCII that are, is taken as Windows-1252;
+    the first 64 MB decide.
+    """
+    block = file.read(_BLOCK_BYTES)
+    if block.startswith(_UTF_16) or _utf_16_without_mark(block):
+        return "utf-16"
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoded = wrong = 0
+    for _ in range(_GUESSED_BLOCKS):
+        if not block.isascii():
+            text = decoder.decode(block)
+            wrong += text.count("\ufffd")
+            decoded += len(text) - len(text.encode("ascii", "ignore"))
+        block = file.read(_BLOCK_BYTES)
+        if not block:
+            break
+    wrong += len(decoder.decode(b"", final=True))
+    return "windows-1252" if 2 * wrong > decoded else "utf-8"  # `decoded` counts replacement characters as well
+
+
+def _utf_16_without_mark(beginning: bytes) -> str | None:
+    """Return the codec of UTF-16 without a byte order mark: most of its ASCII characters have a zero byte."""
+    sample = beginning[:_SAMPLE_BYTES]
+    high_first, low_first = sample[::2].count(0), sample[1::2].count(0)
+    if high_first > low_first and high_first * 4 > len(sample):
+        return "utf-16-be"
+    if low_first > high_first and low_first * 4 > len(sample):
+        return "utf-16-le"
+    return None
 
 
 def guess_delimiter(open_file: Opener, encoding: str) -> str:
     """Return the delimiter with which the header has the most columns.
 
     Raises:
-        Invalid: The file cannot be read, or its header has too many columns or duplicate names.
+        Invalid: The file cannot be read, or its header has too many columns.
     """
     headers: dict[str, tuple[str, ...]] = {}
     refusal: Invalid | None = None

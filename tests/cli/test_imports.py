@@ -2,7 +2,9 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from uuid import uuid5
 
 import pytest
 import time_machine
@@ -10,6 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.imports.rows import IMPORT_NAMESPACE
 from billing_admin.models import Charge, Customer, FilePart, Import, StoredFile
 from tests.earlier import OLD, REFUSED, earlier_version
 from tests.importing import bring
@@ -56,9 +59,11 @@ def test_wrong_rows_go_to_stdout(app: Flask, session: Session, usage: Path, dry_
     assert done.stdout.splitlines() == [
         "line,column,value,what to do",
         "4,customer,nobody,There is no customer “nobody”.",
+        "5,customer,'=x,There is no customer “=x”.",
+        "5,service,Nope,There is no service “Nope”.",
         "5,quantity,y,“y” is not a plain decimal such as 1234.50.",
     ]
-    assert "Errors: 2. Nothing was stored." in done.stderr
+    assert "Errors: 4. Nothing was stored." in done.stderr
     assert fresh(session, select(Charge)) == []
 
 
@@ -114,9 +119,36 @@ def test_customers_are_updated_by_choice(app: Flask, session: Session, tmp_path:
 def test_a_file_that_breaks_off_is_refused(app: Flask, session: Session, usage: Path) -> None:
     usage.write_bytes(CHARGES.encode() + b"acme,caf\xe9,1\n")
     for dry_run in (["--dry-run"], []):
-        done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *dry_run])
+        done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), "--encoding", "utf-8", *dry_run])
         assert (done.exit_code, "Line 4 is not UTF-8" in done.stderr) == (5, True)
     assert fresh(session, select(Charge)) == []
+
+
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []])
+def test_malformed_csv_is_not_told_as_no_errors(app: Flask, session: Session, usage: Path, dry_run: list[str]) -> None:
+    usage.write_text(CHARGES + 'acme,"GenericCompute,1\n')
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), "--json", *dry_run])
+    assert done.exit_code == 5
+    assert done.stderr.splitlines()[-2:] == ["Line 4: A closing quote is missing.", "Nothing was stored."]
+    assert "Errors: 0" not in done.stderr
+    result = json.loads(done.stdout)
+    assert (result["stored"], result["failure"]) == (False, "Line 4: A closing quote is missing.")
+
+
+def test_an_option_for_a_column_wins_over_a_guess(app: Flask, session: Session, tmp_path: Path) -> None:
+    make_customer(reference="acme")
+    path = tmp_path / "x.csv"
+    path.write_text("id,customer,description,Amount,Amount\n7,acme,Work,5,x\n")
+    run = partial(app.test_cli_runner().invoke, args=["import", "charges", str(path), "--column", "key=id"])
+    ambiguous = run(args=[*run.keywords["args"], "--column", "amount=Amount"])
+    assert ambiguous.exit_code == 2
+    assert "Several columns are named “Amount”. Use Amount (column 4) or Amount (column 5)." in ambiguous.stderr
+    done = run(args=[*run.keywords["args"], "--column", "amount=Amount (column 4)"])
+    assert done.exit_code == 0, done.output
+    [row] = fresh(session, select(Charge))
+    assert row.id == uuid5(IMPORT_NAMESPACE, "charges/key/7")
+    left_out = run(args=["import", "charges", str(path), "--column", "id=", "--column", "amount=Amount (column 5)"])
+    assert left_out.stdout.splitlines()[1:] == ["2,Amount (column 5),x,“x” is not a plain decimal such as 1234.50."]
 
 
 def test_daily_forgets_old_files_and_keeps_what_became_of_them(app: Flask, session: Session) -> None:

@@ -4,15 +4,9 @@ import pytest
 
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import CellFormat
-from billing_admin.domain.imports.fields import (
-    IMPORT_KINDS,
-    ImportPlan,
-    check_header,
-    check_plan,
-    column_name,
-    guess_columns,
-    header_key,
-)
+from billing_admin.domain.imports.fields import IMPORT_KINDS
+from billing_admin.domain.imports.headers import check_header, column_name, guess_columns
+from billing_admin.domain.imports.plans import ImportPlan, check_plan, header_key
 
 
 @pytest.mark.parametrize("kind", IMPORT_KINDS)
@@ -43,6 +37,93 @@ def test_our_own_names_are_found(kind: str) -> None:
             {"received_on": 0, "customer": 1, "amount": 2, "allocate": 3},
         ),
         ("payments", ["x"], {}),
+        ("charges", ["SubAccountId", "unitPrice", "Unit  Price"], {"customer": 0}),
+        ("charges", ["customer", "amount", "amount"], {"customer": 0}),  # only a person can tell these apart
+        (
+            "charges",
+            ["Kunde", "Leistung", "Menge", "Einzelpreis", "Währung", "Datum", "Beschreibung"],
+            {
+                "customer": 0,
+                "service": 1,
+                "quantity": 2,
+                "unit_price": 3,
+                "currency": 4,
+                "incurred_on": 5,
+                "description": 6,
+            },
+        ),
+        (
+            "charges",
+            ["N° client", "Prestation", "Quantité", "Prix unitaire", "Devise", "Date", "Désignation", "Montant"],
+            {
+                "customer": 0,
+                "service": 1,
+                "quantity": 2,
+                "unit_price": 3,
+                "currency": 4,
+                "incurred_on": 5,
+                "description": 6,
+                "amount": 7,
+            },
+        ),
+        (
+            "charges",
+            ["Cliente", "Servicio", "Cantidad", "Precio unitario", "Moneda", "Fecha", "Descripción", "Importe"],
+            {
+                "customer": 0,
+                "service": 1,
+                "quantity": 2,
+                "unit_price": 3,
+                "currency": 4,
+                "incurred_on": 5,
+                "description": 6,
+                "amount": 7,
+            },
+        ),
+        (
+            "customers",
+            ["Kundennummer", "Firma", "Währung", "E-Mail-Adresse", "Straße", "PLZ", "Ort", "USt-IdNr."],
+            {"reference": 0, "name": 1, "currency": 2, "email": 3, "address": 4, "postcode": 5, "city": 6, "tax_id": 7},
+        ),
+        (
+            "customers",
+            ["Code client", "Raison sociale", "Devise", "Courriel", "Adresse", "Code postal", "Ville", "N° TVA"],
+            {"reference": 0, "name": 1, "currency": 2, "email": 3, "address": 4, "postcode": 5, "city": 6, "tax_id": 7},
+        ),
+        (
+            "customers",
+            [
+                "Código cliente",
+                "Razón social",
+                "Divisa",
+                "Correo electrónico",
+                "Dirección",
+                "Código postal",
+                "Ciudad",
+                "NIF",
+            ],
+            {"reference": 0, "name": 1, "currency": 2, "email": 3, "address": 4, "postcode": 5, "city": 6, "tax_id": 7},
+        ),
+        (
+            "services",
+            ["Artikelnummer", "Bezeichnung", "Einheit", "Steuersatz", "Preis", "Währung"],
+            {"code": 0, "name": 1, "unit": 2, "tax_rate": 3, "unit_price": 4, "currency": 5},
+        ),
+        (
+            "payments",
+            ["Kunde", "Betrag", "Buchungstag", "Verwendungszweck", "Rechnungsnr."],
+            {"customer": 0, "amount": 1, "received_on": 2, "reference": 3, "allocate": 4},
+        ),
+        (
+            "payments",
+            ["Client", "Montant", "Date de valeur", "Date valeur", "N° facture"],
+            {"customer": 0, "amount": 1, "received_on": 3, "allocate": 4},
+        ),
+        (
+            "payments",
+            ["Cliente", "Importe", "Fecha", "Concepto", "Factura"],
+            {"customer": 0, "amount": 1, "received_on": 2, "reference": 3, "allocate": 4},
+        ),
     ],
 )
 def test_what_others_call_them(kind: str, header: list[str], found: dict[str, int]) -> None:
@@ -75,3 +156,8 @@ def test_headers_of_the_same_words_are_the_same() -> None:
 def test_columns_without_a_name_have_a_number() -> None:
     check_header(["a", "", ""])
     assert [column_name(["a", " "], place) for place in (0, 1)] == ["a", "(column 2)"]
+
+
+def test_columns_of_one_name_are_told_apart_by_their_number() -> None:
+    check_header(["a", "b", "a "])
+    assert [column_name(["a", "b", "a "], place) for place in range(3)] == ["a (column 1)", "b", "a (column 3)"]

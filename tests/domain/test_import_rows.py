@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 import pytest
 
 from billing_admin.domain.charges import ChargeSpec
-from billing_admin.domain.imports.fields import ImportPlan, guess_columns
+from billing_admin.domain.imports.headers import guess_columns
+from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import IMPORT_NAMESPACE, ReadResult, Record, RowReader
 from billing_admin.domain.payments import AllocationSpec, PaymentSpec
 
@@ -49,7 +50,6 @@ def test_ids_are_those_of_the_key_or_of_file_and_row() -> None:
     ("row", "error"),
     [
         ("ACME,Work,1,2", (2, "", "2")),
-        ("ACME,Work", (2, "", "Work")),
         (",Work,1", (2, "customer", "")),
         ("ACME,Work,one", (2, "amount", "one")),
         ("ACME,,1", (2, "description", "")),
@@ -160,3 +160,76 @@ def test_rows_of_one_service_are_its_prices() -> None:
 def test_rows_of_one_service_must_agree(second: str, error: tuple[int, str, str]) -> None:
     header = "code,name,currency,unit_price,includes_tax"
     assert errors(read("services", header, "Book,Book,EUR,34.90,yes", second)) == [error]
+
+
+@pytest.mark.parametrize("row", ["ACME,Work,1", "ACME,Work,1,,", "ACME,Work,1,,,,"])
+def test_blank_cells_at_the_end_of_a_row_may_be_missing_or_surplus(row: str) -> None:
+    request = read("charges", "customer,description,amount,service,currency", row).request
+    assert request is not None
+    assert (request.spec.amount, request.spec.service, request.spec.currency) == (Decimal(1), None, None)
+
+
+def test_all_errors_of_a_charge_are_told_at_once() -> None:
+    header = "customer,description,quantity,amount,currency,incurred_on,status,key"
+    result = read("charges", header, f",{'x' * 1001},one,1,EUX,1969-12-31,done,")
+    assert errors(result) == [
+        (2, "customer", ""),
+        (2, "quantity", "one"),
+        (2, "status", "done"),
+        (2, "key", ""),
+        (2, "description", "x" * 40 + "…"),
+        (2, "currency", "EUX"),
+        (2, "incurred_on", "1969-12-31"),
+    ]
+
+
+def test_a_row_with_errors_can_be_checked_further() -> None:
+    result = read("charges", "customer,service,quantity,unit_price,amount", "ACME,Nope,x,2,4")
+    assert errors(result) == [(2, "quantity", "x")]
+    assert result.partial is not None
+    spec: ChargeSpec = result.partial.spec
+    assert (spec.customer, spec.service, spec.unit_price, spec.amount) == ("ACME", "Nope", Decimal(2), None)
+    assert result.partial.failed == {"quantity"}
+
+
+def test_all_errors_of_a_payment_are_told_at_once() -> None:
+    result = read("payments", "customer,amount,method,allocate,status", ",-1,gold,INV-1; INV-2,gone")
+    assert errors(result) == [
+        (2, "customer", ""),
+        (2, "status", "gone"),
+        (2, "allocate", "INV-1; INV-2"),
+        (2, "amount", "-1"),
+        (2, "method", "gold"),
+    ]
+
+
+def test_all_errors_of_the_rows_of_a_service_are_told_at_once() -> None:
+    header = "code,name,currency,unit_price,line_per_charge"
+    result = read("services", header, "Book,Book,EUR,x,maybe", "Book,Books,,2,yes")
+    assert errors(result) == [
+        (2, "line_per_charge", "maybe"),
+        (2, "unit_price", "x"),
+        (3, "name", "Books"),
+        (3, "currency", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "address"),
+    [
+        ("Straße,PLZ,Ort,Land", "Hauptstr. 1,10115,Berlin,Germany", "Hauptstr. 1\n10115 Berlin\nGermany"),
+        (
+            "Street,Street 2,City,State,ZIP",
+            "1 Main St,Floor 2,Springfield,IL,62701",
+            "1 Main St\nFloor 2\nSpringfield IL 62701",
+        ),
+        ("Rue,Code postal,Ville", " 1 rue A , 75001 , Paris ", "1 rue A\n75001 Paris"),
+        ("Address,City,Postcode", "1 High St,London,", "1 High St\nLondon"),
+        ("City,Postcode", ",", ""),
+    ],
+)
+def test_parts_of_an_address_are_joined(header: str, row: str, address: str) -> None:
+    request = read("customers", f"reference,name,currency,{header}", f"ACME,ACME Inc,EUR,{row}").request
+    assert request is not None
+    assert request.spec["address"] == address
+    assert request.spec.keys() == {"reference", "name", "currency", "address"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.fields import ImportPlan
+from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.formats.csv_reader import (
     MAX_ROW_CHARACTERS,
     CsvRows,
@@ -56,7 +56,6 @@ def test_rows_are_numbered_without_the_blank_ones() -> None:
         (b"", "utf-8", "The file is empty"),
         (b"\n\n", "utf-8", "The file is empty"),
         (b"\xef\xbb\xbf", "utf-8", "The file is empty"),
-        (b"a,b,a\n1,2,3\n", "utf-8", "Columns 1 and 3 are both named “a”"),
         (",".join(f"c{n}" for n in range(201)).encode(), "utf-8", "Use at most 200 columns: the header has 201."),
         (b"a,b\n1,caf\xe9\n", "utf-8", "Line 2 is not UTF-8: it has the bytes E9 0A"),
         (b"a\n1\n\x81\n", "windows-1252", "Line 3 is not Windows-1252: it has the bytes 81 0A"),
@@ -113,13 +112,33 @@ def test_the_delimiter_with_most_columns(header: bytes, delimiter: str) -> None:
 
 
 def test_guessing_fails_with_what_is_wrong() -> None:
-    assert (guess_encoding(b"\xff\xfea"), guess_encoding(b"\xef\xbb\xbf"), guess_encoding(b"")) == (
-        "utf-16",
-        "utf-8",
-        "utf-8",
-    )
     with pytest.raises(Invalid, match="empty"):
         guess_delimiter(lambda: opened(b""), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"", "utf-8"),
+        (b"\xff\xfea", "utf-16"),
+        ("name,city\nA,Köln\n".encode("utf-16-le"), "utf-16"),
+        ("name,city\nA,Köln\n".encode("utf-16-be"), "utf-16"),
+        (b"\xef\xbb\xbf", "utf-8"),
+        ("name\ncafé\n".encode(), "utf-8"),
+        ("name\ncafé\n".encode("cp1252"), "windows-1252"),
+        ("name\ncafé\nnaïve\n".encode() + b"broken \xe9\n", "utf-8"),  # one wrong byte: the check names its line
+        (b"name\n" + b"x\n" * 2_000_000 + b"caf\xe9\n", "windows-1252"),
+        (("x" * ((1 << 20) - 1) + "é\n").encode(), "utf-8"),  # the character is split between two blocks
+        (b"name\ncaf\xc3", "windows-1252"),
+    ],
+)
+def test_encoding_is_guessed_from_the_bytes(content: bytes, encoding: str) -> None:
+    assert guess_encoding(opened(content)) == encoding
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_byte_order_mark_is_read(codec: str) -> None:
+    assert read("name\ncafé\n".encode(codec), "utf-16") == [(1, ["name"]), (2, ["café"])]
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)

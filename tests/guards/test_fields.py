@@ -60,7 +60,8 @@ def _answer(answer: type[Any]) -> set[str]:
 
 
 def _import(kind: str) -> set[str]:
-    return set(IMPORT_KINDS[kind].fields) - {"id", "archived"}
+    fields = IMPORT_KINDS[kind].fields.values()
+    return {field.name for field in fields if not field.part_of} - {"id", "archived"}
 
 
 def _in_template(path: str, pattern: str) -> set[str]:

@@ -117,19 +117,63 @@ def test_every_error_is_told_and_nothing_comes_in(session: Session) -> None:
         (2, "quantity", "x"),
         (2, "day", "2026-02-30"),
         (3, "customer", ""),
+        (3, "service", "Nope"),
         (4, "customer", "nobody"),
         (5, "service", "Nope"),
         (6, "amount", "7"),
-        (7, "", "GenericCompute"),
+        (7, "key", ""),
         (8, "service", ""),
+        (11, "key", "5"),
         (13, "key", "8"),
         (14, "key", ""),
     ]
     tally = counted(one)
-    assert (one.state, tally.rows, tally.errors, tally.wrong) == ("refused", 11, 10, 9)
-    assert "Line 12 has the same" in errors(one)[8].message
+    assert (one.state, tally.rows, tally.errors, tally.wrong) == ("refused", 11, 12, 10)
+    assert "Line 6 has the same" in errors(one)[9].message
+    assert "Line 12 has the same" in errors(one)[10].message
     with pytest.raises(Conflict, match="must pass the check"):
         transaction(imports.start, one.id, SYSTEM, NOW)
+
+
+def test_a_row_with_wrong_cells_is_checked_against_stored_records_as_well(session: Session) -> None:
+    acme = make_customer(reference="acme")
+    number = make_invoice(acme, "10").number
+    charge = check("charges", "customer,service,quantity,currency,metadata\nnobody,Nope,x,EUX,7\nacme,Nope,1,,\n")
+    assert told(charge) == [
+        (2, "customer", "nobody"),
+        (2, "service", "Nope"),
+        (2, "quantity", "x"),
+        (2, "currency", "EUX"),
+        (2, "metadata", "7"),
+        (3, "service", "Nope"),
+    ]
+    payment = check(
+        "payments",
+        f"customer,amount,received_on,allocate,method\nnobody,x,2999-01-01,INV-9,gold\nnobody,5,,{number},\n"
+        "acme,1.234,,INV-9,\n",
+    )
+    assert told(payment) == [
+        (2, "customer", "nobody"),
+        (2, "amount", "x"),
+        (2, "received_on", "2999-01-01"),
+        (2, "allocate", "INV-9"),
+        (2, "method", "gold"),
+        (3, "customer", "nobody"),
+        (4, "amount", "1.234"),
+        (4, "allocate", "INV-9"),
+    ]
+    service = check("services", "code,tax_rate,archived\n,nope,maybe\n")
+    assert told(service) == [(2, "code", ""), (2, "tax_rate", "nope"), (2, "archived", "maybe")]
+    customer = check(
+        "customers", "reference,name,currency,tax_treatment,email,payment_terms_days\nacme,Other,EUX,none,x,1.5\n"
+    )
+    assert told(customer) == [
+        (2, "name", "Other"),
+        (2, "currency", "EUX"),
+        (2, "tax_treatment", "none"),
+        (2, "email", "x"),
+        (2, "payment_terms_days", "1.5"),
+    ]
 
 
 def test_keys_are_found_twice_across_chunks(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +231,7 @@ def test_services_come_with_all_their_prices(session: Session) -> None:
         {},
     ]
     wrong = check("services", text.replace("a,A,hour,true,USD,2", "a,B,hour,true,USD,"))
-    assert told(wrong) == [(3, "name", "B")]
+    assert told(wrong) == [(3, "name", "B"), (3, "unit_price", "")]
     missing = check("services", text.replace("USD,2", "USD,"))
     assert told(missing) == [(3, "unit_price", "")]
     twice = check("services", text.replace("USD", "EUR"))

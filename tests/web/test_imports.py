@@ -150,7 +150,6 @@ def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> No
     [
         (b"", "The file is empty"),
         (b"PK\x03\x04xxxx", "Excel workbook"),
-        (b"a,a\n1,2\n", "both named “a”"),
         (b'a\n"' + b"x" * 10_000_000, None),
         (b'"' + b"x" * 2_000_000, "longer than"),
     ],
@@ -170,9 +169,13 @@ def test_a_file_must_be_chosen(browser: FlaskClient) -> None:
     assert (page.status_code, "Choose a file." in words(page)) == (422, True)
 
 
-def test_another_encoding_and_delimiter_are_a_choice(browser: FlaskClient) -> None:
+def test_the_encoding_is_guessed_shown_and_can_be_changed(browser: FlaskClient) -> None:
     brought = upload(browser, "customers", "reference;name;currency\ncafé;Café;EUR\n".encode("cp1252"))
     page = browser.get(brought.location)
+    assert (mapping(page)["encoding"], mapping(page)["delimiter"]) == ("windows-1252", "semicolon")
+    assert "café" in words(page)
+    again = send(browser, brought.location, encoding="utf-8", delimiter="semicolon", read_again="1")
+    page = browser.get(again.location)
     assert "Line 2 is not UTF-8: it has the bytes E9 3B." in words(page)
     assert page.status_code == 422
     again = send(browser, brought.location, encoding="windows-1252", delimiter="comma", read_again="1")
@@ -184,6 +187,21 @@ def test_another_encoding_and_delimiter_are_a_choice(browser: FlaskClient) -> No
     assert (mapping(page)["column_1"], "Café" in words(page)) == ("name", True)
     checked = browser.get(send(browser, page.request.url, **mapping(page)).location)
     assert "The file has no errors" in words(checked)
+
+
+def test_columns_of_one_name_can_be_told_apart_or_left_out(browser: FlaskClient) -> None:
+    content = b"customer,description,amount,note,note\nacme,Work,1,x,y\n"
+    page = browser.get(upload(browser, "charges", content).location)
+    assert "note (column 4) x" in words(page)
+    assert "note (column 5) y" in words(page)
+    assert "The file has no errors" in words(check(browser, "charges", content))
+
+
+def test_malformed_csv_says_what_to_do(browser: FlaskClient) -> None:
+    text = words(check(browser, "charges", b"customer,description,amount\n" + 5 * b"acme,a,1\n" + b'acme,"b,1\n'))
+    assert "The file cannot be read completely Line 7: A closing quote is missing." in text
+    assert "Correct the file and upload it again" in text
+    assert "errors below" not in text
 
 
 def test_changing_the_delimiter_reads_the_file_anew(browser: FlaskClient) -> None:

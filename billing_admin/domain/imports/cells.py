@@ -22,6 +22,12 @@ from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal
 _ESCAPED = re.compile("'+[=+\\-@\t\r]")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _DAY_FIRST = re.compile(r"([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{4})", re.ASCII)
+# Numbers as a spreadsheet writes them in a narrow column: their last digits are lost.
+_SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,3}", re.ASCII)
+_SPREADSHEET_ERRORS = frozenset(
+    {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
+)
+_TOO_NARROW = re.compile("#{2,}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _CACHED_CELLS = 10_000  # the same quantities, prices and days occur again and again
@@ -38,6 +44,8 @@ class CellType(Enum):
     """Text of several lines, which end in LF."""
     NAME = auto()
     """A reference, code or number, without surrounding spaces."""
+    IDENTIFIER = auto()
+    """One line of text, unchanged, that may be a long number."""
     WORD = auto()
     """A keyword, in lower case."""
     CODE = auto()
@@ -66,7 +74,7 @@ def read_cell(cell_type: CellType, cell: str, cell_format: CellFormat) -> Any:
     Raises:
         Invalid: The cell cannot be read.
     """
-    return None if not cell or cell.isspace() else _READERS[cell_type](cell, cell_format)
+    return None if not cell or cell.isspace() else cell_reader(cell_type)(cell, cell_format)
 
 
 def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
@@ -74,7 +82,24 @@ def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
 
     Look it up once per column.
     """
-    return _READERS[cell_type]
+    reader = _READERS[cell_type]
+
+    def read(cell: str, cell_format: CellFormat) -> Any:
+        if cell.startswith("#"):
+            _refuse_spreadsheet_error(cell.strip())
+        return reader(cell, cell_format)
+
+    return read
+
+
+def _refuse_spreadsheet_error(cell: str) -> None:
+    if cell in _SPREADSHEET_ERRORS:
+        raise Invalid("spreadsheet_error", f"The spreadsheet has the error {cell} here. Correct its formula.")
+    if _TOO_NARROW.fullmatch(cell):
+        message = (
+            "The column was too narrow when the file was saved. Widen it in the spreadsheet and save the file again."
+        )
+        raise Invalid("spreadsheet_error", message)
 
 
 def escape_formula(text: str) -> str:
@@ -104,8 +129,18 @@ def _lines(cell: str, _format: CellFormat) -> str:
     return unescape_formula(cell).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _name(cell: str, _format: CellFormat) -> str:
-    return unescape_formula(cell).strip()
+def _identifier(cell: str, _format: CellFormat) -> str:
+    if _SHORTENED.fullmatch(cell.strip()):
+        message = (
+            f"“{cell.strip()}” is a number that a spreadsheet has shortened: its last digits are lost. Format the column"
+            " as text, enter the whole number, and save the file again."
+        )
+        raise Invalid("shortened", message)
+    return unescape_formula(cell)
+
+
+def _name(cell: str, cell_format: CellFormat) -> str:
+    return _identifier(cell, cell_format).strip()
 
 
 def _word(cell: str, _format: CellFormat) -> str:
@@ -210,6 +245,7 @@ _READERS: Final[Mapping[CellType, Callable[[str, CellFormat], Any]]] = {
     CellType.TEXT: _text,
     CellType.LINES: _lines,
     CellType.NAME: _name,
+    CellType.IDENTIFIER: _identifier,
     CellType.WORD: _word,
     CellType.CODE: _code,
     CellType.NUMBER: _number,

@@ -1,32 +1,18 @@
-"""The kinds of files that can be imported, their fields, and their plans.
+"""The kinds of files that can be imported, and their fields."""
 
-A plan says how a file is read.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
-import hashlib
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
-
-from billing_admin.domain.errors import Invalid, Problem
-from billing_admin.domain.imports.cells import CellFormat, CellType
-
-ENCODINGS: Final[Mapping[str, str]] = {
-    "utf-8": "UTF-8",
-    "utf-16": "UTF-16 (Excel: “Unicode text”)",
-    "windows-1252": "Windows-1252 (Western Europe)",
-}
-DELIMITERS: Final[Mapping[str, str]] = {"comma": ",", "semicolon": ";", "tab": "\t"}
-MAX_COLUMNS = 200
+from billing_admin.domain.imports.cells import CellType
 
 
 @dataclass(frozen=True, slots=True)
 class ImportField:
     """A field that a column can be mapped to.
 
-    `names` are names that other systems use. A blank cell of a `clearable` field clears it.
+    `names` are names that other systems use. A blank cell of a `clearable` field clears it. `part_of`
+    names the field of which this one is a part.
     """
 
     name: str
@@ -36,6 +22,7 @@ class ImportField:
     required: bool = False
     clearable: bool = False
     example: str = ""
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +60,17 @@ _CUSTOMER = ImportField(
     example="ACME",
 )
 _CURRENCY = ImportField("currency", "Currency", CellType.CODE, ("currency_code", "ccy"), example="EUR")
+# The further lines of an address whose parts have columns of their own.
+_ADDRESS_PARTS: Final = tuple(
+    ImportField(name, label, CellType.TEXT, names, part_of="address")
+    for name, label, names in (
+        ("address_line_2", "Address: second line", ("address_2", "street_2")),
+        ("postcode", "Address: postcode", ("postal_code", "zip", "zip_code", "zipcode")),
+        ("city", "Address: city", ("town",)),
+        ("region", "Address: region or state", ("state", "province", "county")),
+        ("address_country", "Address: country", ("country", "country_name")),
+    )
+)
 _ARCHIVED = ImportField("archived", "Archived", CellType.FLAG, ("inactive",), example="false")
 
 IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
@@ -105,11 +103,12 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "address",
                 "Address",
                 CellType.LINES,
-                ("billing_address",),
+                ("billing_address", "street", "street_address", "address_line_1", "address_1", "address1"),
                 clearable=True,
                 example="1 Main Street\nSpringfield",
             ),
-            ImportField("tax_id", "Tax ID", CellType.TEXT, ("vat_id", "vat_number", "vat"), clearable=True),
+            *_ADDRESS_PARTS,
+            ImportField("tax_id", "Tax ID", CellType.IDENTIFIER, ("vat_id", "vat_number", "vat"), clearable=True),
             ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard"),
             ImportField(
                 "payment_terms_days",
@@ -218,7 +217,11 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             ImportField("method", "Method", CellType.WORD, ("payment_method",), example="bank_transfer"),
             ImportField(
-                "reference", "Reference", CellType.TEXT, ("payment_reference", "purpose"), example="INV-2026-00001"
+                "reference",
+                "Reference",
+                CellType.IDENTIFIER,
+                ("payment_reference", "purpose"),
+                example="INV-2026-00001",
             ),
             ImportField(
                 "allocate", "Invoices to pay", CellType.NAME, ("invoice", "invoices", "invoice_number"), example=""
@@ -228,121 +231,5 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             _ID,
         ),
         "id",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ImportPlan:
-    """The plan by which a file is read: its header, columns, format and options.
-
-    The columns are numbered from 0, by field. `written` is the format of its numbers and days. `update`
-    changes existing objects that differ; without it they are refused. `settled` imports charges that the
-    file calls billed as pending ones. `method` and `allocate` (`oldest`, `none`) are for payments without
-    these cells. Imports store the plan as JSON under these names.
-    """
-
-    header: tuple[str, ...]
-    columns: Mapping[str, int]
-    encoding: str = "utf-8"
-    delimiter: str = "comma"
-    written: CellFormat = field(default_factory=CellFormat)
-    update: bool = False
-    settled: bool = False
-    method: str = "bank_transfer"
-    allocate: str = "none"
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the plan as JSON values; imports store them."""
-        return asdict(self) | {"header": list(self.header), "columns": dict(self.columns)}
-
-    @classmethod
-    def of_data(cls, data: Mapping[str, Any]) -> "ImportPlan":
-        """Return the plan of stored JSON values."""
-        return cls(**{**data, "header": tuple(data["header"]), "written": CellFormat(**data["written"])})
-
-    def column(self, name: str) -> str:
-        """Return the name of the column of a field, or an empty text if it has none."""
-        return column_name(self.header, self.columns[name]) if name in self.columns else ""
-
-
-def column_name(header: Sequence[str], index: int) -> str:
-    """Return the name of a column (from 0), or `(column 1)` and so on if it has none."""
-    return header[index].strip() or f"(column {index + 1})"
-
-
-def header_key(kind: str, header: Sequence[str]) -> str:
-    """Return the key under which the last plan for files with this header is stored.
-
-    Frozen: stored plans have these keys.
-    """
-    return hashlib.sha256(json.dumps([kind, *header]).encode()).hexdigest()
-
-
-def check_header(header: Sequence[str]) -> None:
-    """Raise Invalid if a header has too many columns, or two with the same name."""
-    if len(header) > MAX_COLUMNS:
-        raise Invalid("too_many_columns", f"Use at most {MAX_COLUMNS} columns: the header has {len(header):,}.")
-    numbers: dict[str, int] = {}
-    for number, name in enumerate(map(str.strip, header), 1):
-        if name and numbers.setdefault(name, number) != number:
-            raise Invalid(
-                "column_twice",
-                f"Columns {numbers[name]} and {number} are both named “{name[:40]}”. Give them different names.",
-            )
-
-
-def guess_columns(kind: str, header: Sequence[str]) -> dict[str, int]:
-    """Return the column (from 0) of each field, guessed by name.
-
-    Fields' own names are matched before labels and names of other systems. Each column is used once.
-    """
-    headings = [_normalise(name) for name in header]
-    columns: dict[str, int] = {}
-    fields = IMPORT_KINDS[kind].fields.values()
-    own_names = [(import_field.name,) for import_field in fields]
-    other_names = [(_normalise(import_field.label), *import_field.names) for import_field in fields]
-    for candidates in (own_names, other_names):
-        for import_field, names in zip(fields, candidates, strict=True):
-            free = [index for index in range(len(headings)) if index not in columns.values()]
-            index = next((index for name in names for index in free if headings[index] == name), None)
-            if index is not None:
-                columns.setdefault(import_field.name, index)
-    if "id" in columns and "key" in columns:
-        del columns["key"]
-    return columns
-
-
-def _normalise(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
-
-
-def check_plan(kind: str, plan: ImportPlan) -> None:
-    """Check that a plan has columns for required fields, and not both id and key.
-
-    Raises:
-        Invalid: A required field has no column, or both id and key have one.
-    """
-    fields = IMPORT_KINDS[kind].fields
-    problems = [
-        Problem("missing", f"Choose the column for {field.label.lower()}.", (field.name,))
-        for field in fields.values()
-        if field.required and field.name not in plan.columns
-    ]
-    for name, needed, message in _NEEDED_TOGETHER.get(kind, ()):
-        if name in plan.columns and needed not in plan.columns:
-            problems.append(Problem("missing", message, (needed,)))
-    if "id" in plan.columns and "key" in plan.columns:
-        problems.append(Problem("two_ids", "Choose either the ID or your own key, not both.", ("key",)))
-    if problems:
-        raise Invalid.of(problems)
-
-
-# For each kind: a mapped field, the field that it needs, and the message if that is not mapped.
-_NEEDED_TOGETHER: Final = {
-    "services": (
-        ("unit_price", "currency", "Choose the column for the currency of the price."),
-        ("currency", "unit_price", "Choose the column for the unit price, or do not import the currency."),
-        ("includes_tax", "unit_price", "Choose the column for the unit price, or do not import “Price includes tax”."),
     ),
 }

@@ -5,17 +5,17 @@ file, or is derived from the row's own key, or from the file's SHA-256 and the r
 the same file always has the same id, so that importing a file again changes nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import ONE, ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid, Problem
 from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, shorten
-from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField, ImportPlan
+from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
+from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.domain.money import multiply, plain_decimal
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
@@ -23,7 +23,9 @@ from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, 
 # Frozen: the ids of imported charges and payments are derived from it.
 IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
 MAX_ROWS_PER_SERVICE = 500
-_PRICE = ("currency", "unit_price", "includes_tax")
+_PRICE = frozenset({"currency", "unit_price", "includes_tax"})
+_TOWN = ("postcode", "city", "region")
+_ADDRESS_PARTS = ("address_line_2", *_TOWN, "address_country")
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
 _PAYMENT_STATES = ("recorded", "reversed")
 
@@ -56,7 +58,8 @@ class RowRequest:
 
     `key` must be unique in the file; it is empty if the id is derived from the row's number. `extra`
     has values that the spec has no field for: id and archived of a customer or service, or the reason
-    for holding a charge.
+    for holding a charge. `failed` names the fields that have errors: the spec lacks them or has accepted
+    values in their place. Such a request is only checked, never stored.
     """
 
     record: Record
@@ -64,18 +67,68 @@ class RowRequest:
     key: str
     spec: Any
     extra: Any = None
+    failed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
     """The result of reading rows: a request or errors.
 
-    The request is None if the rows are left out or have errors.
+    The request is None if the rows are left out or have errors. `partial` is the request of rows with
+    errors as far as they can be read: the check finds their further errors with it.
     """
 
     rows: int
     request: RowRequest | None
     errors: Sequence[RowError] = ()
+    partial: RowRequest | None = None
+
+
+class _Row:
+    """The values of a row by field, None for blank cells, and its problems.
+
+    A value with a problem is None.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.values: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+
+    @property
+    def failed(self) -> frozenset[str]:
+        """The fields that have problems."""
+        return frozenset(str(problem.field[0]) for problem in self.problems if problem.field)
+
+    def fail(self, code: str, message: str, field: str) -> None:
+        """Add a problem of a field."""
+        self.problems.append(Problem(code, message, (field,)))
+        if field in self.values:
+            self.values[field] = None
+
+    def try_to(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return the result of a function, or None and add the problems for which it refuses."""
+        try:
+            return function(*args)
+        except DomainError as refusal:
+            self.problems += refusal.problems
+            return None
+
+    def build(self, make: Callable[..., Any], values: dict[str, Any], stand_ins: Mapping[str, Any]) -> Any:
+        """Return a spec with stand-ins in place of values that it refuses, or None.
+
+        Adds all problems for which values are refused.
+        """
+        values |= {name: stand_ins.get(name) for name in self.failed & values.keys()}
+        while True:
+            try:
+                return make(**values)
+            except Invalid as refusal:
+                self.problems += refusal.problems
+                name, stand_in = str(refusal.field[0]), stand_ins.get(str(refusal.field[0]))
+                if values.get(name) == stand_in:
+                    return None
+                values[name] = stand_in
 
 
 class RowReader:
@@ -90,50 +143,52 @@ class RowReader:
             for name, field in fields.items()
             if name in plan.columns
         ]
-        self._parse = partial(_PARSERS[kind], self)
+        self._parse = _PARSERS[kind]
 
     def read(self, records: Sequence[Record]) -> ReadResult:
-        """Return the request or the errors of a row, or of all rows of one service."""
-        errors = [error for record in records if (error := self._cell_count_error(record))]
-        if not errors:
-            try:
-                return ReadResult(len(records), self._parse(records))
-            except _RowErrors as refusal:
-                errors = refusal.errors
-            except DomainError as refusal:
-                errors = self.errors(records[0], refusal.problems)
-        return ReadResult(len(records), None, errors)
+        """Return the request of a row, or of all rows of one service, and all errors."""
+        surplus = [error for record in records if (error := self._surplus_error(record))]
+        if surplus:  # cells may be in wrong columns: further errors would mislead
+            return ReadResult(len(records), None, surplus)
+        rows = [self._read_row(record) for record in records]
+        request = self._parse(self, rows)
+        errors = tuple(error for row in rows for error in self.errors(row.record, row.problems))
+        return ReadResult(len(records), None, errors, request) if errors else ReadResult(len(records), request)
 
-    def _cell_count_error(self, record: Record) -> RowError | None:
-        cells, columns = len(record.cells), len(self.plan.header)
-        if cells == columns:
-            return None
-        message = f"This row has {cells} cells, but the header has {columns}. Put quotes around cells that contain the delimiter."
-        return RowError(record.line, "", shorten(record.cells[-1]), message)
+    def _surplus_error(self, record: Record) -> RowError | None:
+        """Return the error of a row with more cells than the header.
 
-    def values(self, record: Record) -> dict[str, Any]:
-        """Return the value of each mapped field, None for a blank cell.
-
-        Raises:
-            _RowErrors: Cells cannot be read, or required cells are blank.
+        Spreadsheets leave out blank cells at the end of a row, or add some, so these are no error.
         """
-        values: dict[str, Any] = {}
-        problems: list[Problem] = []
+        columns = len(self.plan.header)
+        surplus = [cell for cell in record.cells[columns:] if cell and not cell.isspace()]
+        if not surplus:
+            return None
+        message = (
+            f"This row has {len(record.cells)} cells, but the header has {columns}. Put quotes around cells that contain"
+            " the delimiter."
+        )
+        return RowError(record.line, "", shorten(surplus[-1]), message)
+
+    def _read_row(self, record: Record) -> _Row:
+        row = _Row(record)
         cell_format = self.plan.written
         for column, field, read_value in self._columns:
-            cell = record.cells[column]
-            try:
-                values[field.name] = None if not cell or cell.isspace() else read_value(cell, cell_format)
-            except Invalid as refusal:
-                problems += [Problem(problem.code, problem.message, (field.name,)) for problem in refusal.problems]
-            else:
-                if values[field.name] is None and field.required:
-                    problems.append(Problem("missing", f"Enter the {field.label.lower()}.", (field.name,)))
-        if problems:
-            raise _RowErrors(self.errors(record, problems))
-        return values
+            cell = _cell(record, column)
+            value = None
+            if cell and not cell.isspace():
+                try:
+                    value = read_value(cell, cell_format)
+                except Invalid as refusal:
+                    row.problems += [
+                        Problem(problem.code, problem.message, (field.name,)) for problem in refusal.problems
+                    ]
+            elif field.required:
+                row.fail("missing", f"Enter the {field.label.lower()}.", field.name)
+            row.values[field.name] = value
+        return row
 
-    def errors(self, record: Record, problems: Sequence[Problem]) -> list[RowError]:
+    def errors(self, record: Record, problems: Iterable[Problem]) -> list[RowError]:
         """Return the errors of a row, each with its column and cell if it has one."""
         return [self._error(record, problem) for problem in problems]
 
@@ -142,32 +197,30 @@ class RowReader:
         name = next((name for name in (field, *_RELATED_FIELDS.get(field, ())) if name in self.plan.columns), None)
         if name is None:
             return RowError(record.line, "", "", problem.message)
-        return RowError(
-            record.line, self.plan.column(name), shorten(record.cells[self.plan.columns[name]]), problem.message
-        )
+        cell = shorten(_cell(record, self.plan.columns[name]))
+        return RowError(record.line, self.plan.column(name), cell, problem.message)
 
-    def id(self, record: Record, values: dict[str, Any]) -> tuple[UUID, str]:
+    def id(self, row: _Row) -> tuple[UUID | None, str]:
         """Return the id of a row, and the key that must be unique in the file.
 
-        Raises:
-            Invalid: The cell of the id or key is blank.
+        The id is None if the cell of the id or key is blank or wrong: that is a problem of the row.
         """
-        id, key = values.pop("id", None), values.pop("key", None)
+        id, key = row.values.pop("id", None), row.values.pop("key", None)
         for name, value in (("id", id), ("key", key)):
             if value is None and name in self.plan.columns:
-                raise Invalid("missing", "Enter a value: without it, the row could be imported twice.", name)
+                if name not in row.failed:
+                    row.fail("missing", "Enter a value: without it, the row could be imported twice.", name)
+                return None, ""
         if id is not None:
             return id, str(id)
         # Frozen: the texts below are hashed into the ids of stored charges and payments.
         if key is not None:
             return uuid5(IMPORT_NAMESPACE, f"{self.kind}/key/{key}"), key
-        return uuid5(IMPORT_NAMESPACE, f"{self.kind}/file/{self._sha256}/{record.number}"), ""
+        return uuid5(IMPORT_NAMESPACE, f"{self.kind}/file/{self._sha256}/{row.record.number}"), ""
 
 
-class _RowErrors(Exception):
-    def __init__(self, errors: list[RowError]) -> None:
-        super().__init__()
-        self.errors = errors
+def _cell(record: Record, column: int) -> str:
+    return record.cells[column] if column < len(record.cells) else ""
 
 
 # The fields at which a problem is shown if its own field has no column.
@@ -177,71 +230,83 @@ _RELATED_FIELDS: Mapping[str, Sequence[str]] = {
     "prices_include_tax": ("includes_tax",),
     "unit_price": ("amount", "service"),
     "service": ("description",),
+    "address": _ADDRESS_PARTS,
 }
 
 
-def _present_fields(values: Mapping[str, Any], fields: Mapping[str, ImportField]) -> dict[str, Any]:
+def _present_fields(row: _Row, fields: Mapping[str, ImportField]) -> dict[str, Any]:
     """Return the fields to change.
 
-    A blank cell changes nothing, or clears a field that can be cleared.
+    A blank cell changes nothing, or clears a field that can be cleared. Fields with problems are missing.
     """
     present = {}
-    for name, value in values.items():
+    for name, value in row.values.items():
         if value is not None:
             present[name] = value
-        elif fields[name].clearable:
+        elif fields[name].clearable and name not in row.failed:
             present[name] = None if fields[name].cell is CellType.WHOLE else ""
     return present
 
 
-def _customer(reader: RowReader, records: Sequence[Record]) -> RowRequest:
-    (record,) = records
-    fields = _present_fields(reader.values(record), IMPORT_KINDS["customers"].fields)
+def _customer(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
+    (row,) = rows
+    _join_address(reader, row)
+    fields = _present_fields(row, IMPORT_KINDS["customers"].fields)
     extra = fields.pop("id", None), fields.pop("archived", None)
-    return RowRequest(record, 1, fields["reference"], cast("CustomerFields", fields), extra)
+    key = fields.get("reference", "")
+    return RowRequest(row.record, 1, key, cast("CustomerFields", fields), extra, row.failed)
 
 
-def _service(reader: RowReader, records: Sequence[Record]) -> RowRequest:
-    first, values, errors = records[0], [], []
-    for record in records:
-        try:
-            values.append(reader.values(record))
-        except _RowErrors as refusal:
-            errors += refusal.errors
-            continue
-        differences = [name for name, value in values[-1].items() if name not in _PRICE and value != values[0][name]]
-        message = (
-            f"Enter the same value as in line {first.line}: rows of one service may differ only in currency, price"
-            " and tax."
-        )
-        errors += reader.errors(record, [Problem("differs", message, (name,)) for name in differences])
-    if not errors:
-        errors = [
-            error
-            for record, price in zip(records, values, strict=True)
-            for error in _price_errors(reader, record, price)
-        ]
-    currencies = [price.get("currency") for price in values if price.get("currency")]
-    duplicate = next((index for index, code in enumerate(currencies) if code in currencies[:index]), None)
-    if not errors and duplicate is not None:
-        message = f"Remove this price: an earlier row has a price in {currencies[duplicate]}."
-        errors = reader.errors(records[duplicate], [Problem("price_twice", message, ("currency",))])
-    if errors:
-        raise _RowErrors(errors)
-    fields = _present_fields(
-        {name: value for name, value in values[0].items() if name not in _PRICE}, IMPORT_KINDS["services"].fields
+def _join_address(reader: RowReader, row: _Row) -> None:
+    """Join the parts of an address that have columns of their own.
+
+    Postcode, city and region form one line, in the order of their columns: files have them in the order
+    that their country writes.
+    """
+    if not any(name in row.values for name in _ADDRESS_PARTS):
+        return
+    parts = {name: row.values.pop(name, None) for name in ("address", *_ADDRESS_PARTS)}
+    town = sorted((name for name in _TOWN if parts[name]), key=lambda name: reader.plan.columns[name])
+    lines = [parts["address"], parts["address_line_2"], " ".join(parts[name].strip() for name in town)]
+    lines.append(parts["address_country"])
+    row.values["address"] = "\n".join(line.strip() for line in lines if line) or None
+
+
+def _service(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
+    first, shared = rows[0], rows[0].values.keys() - _PRICE
+    message = (
+        f"Enter the same value as in line {first.record.line}: rows of one service may differ only in currency, price"
+        " and tax."
     )
+    for row in rows[1:]:
+        for name in shared - row.failed - first.failed:
+            if row.values[name] != first.values[name]:
+                row.problems.append(Problem("differs", message, (name,)))
+    currencies: set[str] = set()
+    for row in rows:
+        _check_price(row, currencies)
+    failed = frozenset(name for row in rows for name in row.failed)
+    fields = _present_fields(first, IMPORT_KINDS["services"].fields)
+    fields = {name: value for name, value in fields.items() if name not in _PRICE}
     extra = fields.pop("id", None), fields.pop("archived", None)
-    spec = cast("ServiceFields", fields | _prices(reader, values))
-    return RowRequest(first, len(records), fields["code"], spec, extra)
+    if not failed.intersection(_PRICE):
+        fields |= _prices(reader, [row.values for row in rows])
+    return RowRequest(first.record, len(rows), fields.get("code", ""), cast("ServiceFields", fields), extra, failed)
 
 
-def _price_errors(reader: RowReader, record: Record, price: Mapping[str, Any]) -> list[RowError]:
-    currency, unit_price = price.get("currency"), price.get("unit_price")
-    if (currency is None) == (unit_price is None):
-        return []
-    name, noun = ("currency", "the currency of the price") if currency is None else ("unit_price", "the price")
-    return reader.errors(record, [Problem("missing", f"Enter {noun}.", (name,))])
+def _check_price(row: _Row, currencies: set[str]) -> None:
+    """Check that a row has both a price and its currency, or none, and no currency twice."""
+    currency, unit_price = row.values.get("currency"), row.values.get("unit_price")
+    if row.failed.intersection(_PRICE):
+        return
+    if currency is None and unit_price is not None:
+        row.fail("missing", "Enter the currency of the price.", "currency")
+    elif currency is not None and unit_price is None:
+        row.fail("missing", "Enter the price.", "unit_price")
+    elif currency in currencies:
+        row.fail("price_twice", f"Remove this price: an earlier row has a price in {currency}.", "currency")
+    elif currency is not None:
+        currencies.add(currency)
 
 
 def _prices(reader: RowReader, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -254,19 +319,36 @@ def _prices(reader: RowReader, values: Sequence[Mapping[str, Any]]) -> dict[str,
     return fields
 
 
-def _charge(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
-    (record,) = records
-    values = reader.values(record)
-    status, reason = _state(values, _CHARGE_STATES), values.pop("status_reason", None)
-    if status == "cancelled" or (status == "billed" and not reader.plan.settled):
+def _charge(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
+    (row,) = rows
+    values = row.values
+    status, reason = row.try_to(_state, values, _CHARGE_STATES), values.pop("status_reason", None)
+    if not row.problems and (status == "cancelled" or (status == "billed" and not reader.plan.settled)):
         return None
-    id, key = reader.id(record, values)
-    if values.get("unit_price") is not None and values.get("amount") is not None:
-        quantity = values.get("quantity")
-        _check_amount(ONE if quantity is None else quantity, values["unit_price"], values.pop("amount"))
+    id, key = reader.id(row)
+    if values.get("amount") is not None and (values.get("unit_price") is not None or "unit_price" in row.failed):
+        amount = values.pop("amount")
+        if not row.failed & {"quantity", "unit_price"}:
+            row.try_to(_check_amount, values.get("quantity"), values["unit_price"], amount)
+    elif values.get("unit_price") is not None:
+        values.pop("amount", None)
+    spec = row.build(ChargeSpec, {**values, "id": id}, _CHARGE_STAND_INS)
+    if spec is None:
+        return None
     return RowRequest(
-        record, 1, key, ChargeSpec(**values, id=id), (reason or "Held in the file") if status == "held" else None
+        row.record, 1, key, spec, (reason or "Held in the file") if status == "held" else None, row.failed
     )
+
+
+# Accepted values, with which a row is checked further where its own have problems; None for other fields.
+_CHARGE_STAND_INS: Mapping[str, Any] = {
+    "customer": "",
+    "description": "x",
+    "quantity": ONE,
+    "unit_price": ONE,
+    "amount": ONE,
+}
+PAYMENT_STAND_INS: Final[Mapping[str, Any]] = {"customer": "", "amount": ONE, "method": "other", "allocate": ()}
 
 
 def _state(values: dict[str, Any], states: Sequence[str]) -> str:
@@ -276,8 +358,8 @@ def _state(values: dict[str, Any], states: Sequence[str]) -> str:
     return status
 
 
-def _check_amount(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> None:
-    product = multiply(quantity, unit_price, "quantity")
+def _check_amount(quantity: Decimal | None, unit_price: Decimal, amount: Decimal) -> None:
+    product = multiply(ONE if quantity is None else quantity, unit_price, "quantity")
     if product != amount:
         message = (
             f"Quantity × unit price is {plain_decimal(product)}. Correct the amount, or do not import one of the two"
@@ -286,20 +368,22 @@ def _check_amount(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> No
         raise Invalid("other_amount", message, "amount")
 
 
-def _payment(reader: RowReader, records: Sequence[Record]) -> RowRequest | None:
-    (record,) = records
-    values = reader.values(record)
-    status = _state(values, _PAYMENT_STATES)
+def _payment(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
+    (row,) = rows
+    values = row.values
+    status = row.try_to(_state, values, _PAYMENT_STATES)
     method = values.pop("method", None) or reader.plan.method
-    if status == "reversed" or method == WRITE_OFF:
+    if not row.problems and (status == "reversed" or method == WRITE_OFF):
         return None
-    id, key = reader.id(record, values)
+    id, key = reader.id(row)
     text = values.pop("allocate", None) or reader.plan.allocate
-    spec = PaymentSpec(**values, method=method, allocate=_allocate(text, values["amount"], reader), id=id)
-    return RowRequest(record, 1, key, spec)
+    allocate = row.try_to(_allocate, text, values.get("amount"), reader)
+    values |= {"method": method, "allocate": () if allocate is None else allocate, "id": id}
+    spec = row.build(PaymentSpec, values, PAYMENT_STAND_INS)
+    return None if spec is None else RowRequest(row.record, 1, key, spec, failed=row.failed)
 
 
-def _allocate(text: str, amount: Decimal, reader: RowReader) -> AllocationRequest:
+def _allocate(text: str, amount: Decimal | None, reader: RowReader) -> AllocationRequest:
     """Return the allocation that a cell asks for.
 
     The cell has `oldest`, `none`, an invoice that gets the whole amount, or `INV-1 = 100.00; INV-2 =
@@ -310,7 +394,8 @@ def _allocate(text: str, amount: Decimal, reader: RowReader) -> AllocationReques
     if text.lower() == "none":
         return ()
     parts = [part.strip() for part in text.split(";") if part.strip()]
-    return tuple(_allocation(part, amount if len(parts) == 1 else None, reader) for part in parts)
+    whole_amount = (ONE if amount is None else amount) if len(parts) == 1 else None
+    return tuple(_allocation(part, whole_amount, reader) for part in parts)
 
 
 def _allocation(part: str, whole_amount: Decimal | None, reader: RowReader) -> AllocationSpec:
@@ -325,7 +410,7 @@ def _allocation(part: str, whole_amount: Decimal | None, reader: RowReader) -> A
     return AllocationSpec(invoice, amount)
 
 
-_PARSERS: Final[Mapping[str, Callable[[RowReader, Sequence[Record]], RowRequest | None]]] = {
+_PARSERS: Final[Mapping[str, Callable[[RowReader, Sequence[_Row]], RowRequest | None]]] = {
     "customers": _customer,
     "services": _service,
     "charges": _charge,

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
-from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportPlan, check_plan, header_key
+from billing_admin.domain.imports.fields import IMPORT_KINDS
+from billing_admin.domain.imports.plans import ImportPlan, check_plan, header_key
 from billing_admin.domain.imports.rows import ReadResult
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.models import Import

@@ -4,19 +4,19 @@ The operations are those that forms and scripts use.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
-from billing_admin.domain.imports.fields import ImportPlan
-from billing_admin.domain.imports.rows import RowRequest
+from billing_admin.domain.imports.plans import ImportPlan
+from billing_admin.domain.imports.rows import PAYMENT_STAND_INS, RowRequest
 from billing_admin.domain.imports.tally import AcceptedRow, Outcome
 from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.text import refuse_unprintable
@@ -55,13 +55,87 @@ def import_rows(
 def check_rows(
     session: Session, kind: str, plan: ImportPlan, rows: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
-    """Return the results that `import_rows` would return.
+    """Return the results that `import_rows` would return; a refused charge has all of its problems.
 
     The caller must roll the transaction back.
     """
     if kind == "charges":
-        return _charge_results(*_assess_charges(session, rows, actor, now))
+        context, assessment = _assess_charges(session, rows, actor, now)
+        return _charge_results(context, assessment, with_all_problems=True)
     return import_rows(session, kind, plan, rows, actor, now)
+
+
+def find_further_problems(
+    session: Session, kind: str, plan: ImportPlan, row: RowRequest, actor: Actor, now: datetime
+) -> tuple[Sequence[Problem], RowRequest | None]:
+    """Check a row in which some fields have problems, and return its other problems.
+
+    These operations stop at their first problem, so the result has a request for the next call as well, without the
+    fields that have problems by now; None if there is nothing more to find. The caller must roll the transaction back.
+    """
+    attempt = _with_any_key(session, kind, row)
+    result = _import_row(session, _ROW_IMPORTERS[kind], plan, attempt, actor, now)
+    if not isinstance(result, RefusedRow):
+        return (), None
+    return other_problems(row, result), without_fields(row, fields_of(result.problems))
+
+
+def other_problems(row: RowRequest, result: RowResult) -> Sequence[Problem]:
+    """Return the problems of a result that a row with failed fields does not have already."""
+    if not isinstance(result, RefusedRow):
+        return ()
+    return [problem for problem in result.problems if not _follows_from(row.failed, problem)]
+
+
+def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | None:
+    """Return a request to find further problems of a row: without the given fields, or with accepted values in them.
+
+    The result is None if no field is new.
+    """
+    new = set(fields) - row.failed
+    if not new:
+        return None
+    failed = row.failed | new
+    if isinstance(row.spec, dict):
+        spec: Any = {name: value for name, value in row.spec.items() if name not in new}
+        id, is_archived = row.extra
+        extra = (None if "id" in new else id, None if "archived" in new else is_archived)
+        return replace(row, spec=spec, extra=extra, failed=failed)
+    known = {name: PAYMENT_STAND_INS.get(name) for name in new if hasattr(row.spec, name)}
+    return replace(row, spec=replace(row.spec, **known), failed=failed)
+
+
+def _with_any_key(session: Session, kind: str, row: RowRequest) -> RowRequest:
+    """Return a row with another customer or code if its own failed, since operations look at that first."""
+    if kind == "services" and "code" in row.failed:
+        return replace(row, spec=row.spec | {"code": uuid4().hex})
+    if kind == "payments" and "customer" in row.failed:
+        reference = session.scalar(select(Customer.reference).order_by(Customer.reference).limit(1))
+        return row if reference is None else replace(row, spec=replace(row.spec, customer=reference))
+    return row
+
+
+def fields_of(problems: Sequence[Problem]) -> set[str]:
+    """Return the fields that have problems, and those that differ from a stored record."""
+    fields = {str(problem.field[0]) for problem in problems if problem.field}
+    return fields.union(*(problem.differs for problem in problems))
+
+
+# Problems that may only follow from a wrong value of another field.
+_CAUSES: Final[Mapping[str, frozenset[str]]] = {
+    "another_account": frozenset({"customer", "currency"}),
+    "above_balance": frozenset({"customer", "currency", "amount"}),
+    "above_payment": frozenset({"amount"}),
+    "too_precise": frozenset({"customer", "currency"}),
+    "no_price": frozenset({"customer", "currency", "service", "prices", "unit_price"}),
+    "other_price": frozenset({"customer", "currency", "service"}),
+}
+
+
+def _follows_from(failed: Collection[str], problem: Problem) -> bool:
+    """Return whether a problem is of a failed field, or may only follow from one."""
+    fields = fields_of([problem])
+    return bool(fields and fields <= set(failed)) or not _CAUSES.get(problem.code, frozenset()).isdisjoint(failed)
 
 
 def _import_charges(session: Session, rows: Sequence[RowRequest], actor: Actor, now: datetime) -> Sequence[RowResult]:
@@ -87,8 +161,15 @@ def _assess_charges(
     return context, assessment
 
 
-def _charge_results(context: PostingContext, assessment: Assessment) -> Sequence[RowResult]:
+def _charge_results(
+    context: PostingContext, assessment: Assessment, with_all_problems: bool = False
+) -> Sequence[RowResult]:
     refusals = {index: RefusedRow(error.problems) for index, error in assessment.refusals}
+    if with_all_problems:
+        for index, error in assessment.refusals:
+            candidate = context.candidates[index]
+            if error is candidate.priced:
+                refusals[index] = RefusedRow(context.problems_of(candidate.spec))
     return [refusals.get(index) or _charge_result(context, assessment, id) for index, id in enumerate(assessment.ids)]
 
 

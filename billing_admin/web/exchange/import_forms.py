@@ -7,7 +7,9 @@ from typing import Any
 from wtforms import BooleanField, FileField, RadioField, SelectField
 
 from billing_admin.domain.imports.cells import CellFormat
-from billing_admin.domain.imports.fields import DELIMITERS, ENCODINGS, IMPORT_KINDS, ImportPlan, column_name
+from billing_admin.domain.imports.fields import IMPORT_KINDS
+from billing_admin.domain.imports.headers import column_name
+from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan
 from billing_admin.domain.payments import METHODS
 from billing_admin.web.frame.forms import Form
 

@@ -20,14 +20,9 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, Stream, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.domain.imports.fields import (
-    DELIMITERS,
-    ENCODINGS,
-    IMPORT_KINDS,
-    ImportPlan,
-    guess_columns,
-    header_key,
-)
+from billing_admin.domain.imports.fields import IMPORT_KINDS
+from billing_admin.domain.imports.headers import guess_columns
+from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan, header_key
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_reader, csv_tables, import_errors
 from billing_admin.http.body_limits import UPLOAD, body_limit
@@ -143,8 +138,9 @@ def _check_readable(upload: FileStorage) -> None:
     """
     head = upload.stream.read(csv_reader.HEADER_BYTES)
     upload.stream.seek(0)
+    encoding = csv_reader.guess_encoding(io.BytesIO(head))
     try:
-        csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), csv_reader.guess_encoding(head[:4]))
+        csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), encoding)
     except Invalid as error:
         if error.code not in FIXED_BY_SETTINGS:
             raise
@@ -223,11 +219,11 @@ def _unreadable_page(file_import: Import, encoding: str, error: Invalid) -> Resp
 def _choose_encoding(file_import: Import) -> str:
     """Return the encoding in the URL, or the stored one, or a guess.
 
-    The guess is made from the first bytes of the file.
+    The guess is made from the bytes of the file.
     """
     stored = ImportPlan.of_data(file_import.plan).encoding if file_import.plan else ""
-    first_bytes = open_file(db.session(), _require_file_id(file_import)).read(4)
-    return choice_param("encoding", ENCODINGS) or stored or csv_reader.guess_encoding(first_bytes)
+    chosen = choice_param("encoding", ENCODINGS) or stored
+    return chosen or csv_reader.guess_encoding(open_file(db.session(), _require_file_id(file_import)))
 
 
 def _choose_delimiter(file_import: Import, encoding: str) -> str:

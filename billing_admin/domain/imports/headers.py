@@ -1,0 +1,131 @@
+"""The header row of an imported file: the names of its columns, and the fields that they fill."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from billing_admin.domain.errors import Invalid
+from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
+
+MAX_COLUMNS = 200
+_LONGEST_HEADING = 80  # longer ones are not compared with names
+
+# Names of fields in German, French and Spanish, and in the FOCUS format of cloud costs; without accents.
+_TRANSLATIONS: Final[Mapping[str, str]] = {
+    "customers.reference": "kunde kundennummer kundennr kunden_nr debitor debitorennummer client numero_client n_client"
+    " code_client cliente numero_cliente n_cliente codigo_cliente sub_account_id",
+    "customers.name": "kundenname firma firmenname unternehmen nom nom_client raison_sociale societe nombre"
+    " nombre_cliente razon_social empresa sub_account_name",
+    "customers.address": "adresse anschrift rechnungsadresse strasse strasse_hausnummer strasse_nr adresse_facturation"
+    " rue direccion direccion_facturacion domicilio calle",
+    "customers.address_line_2": "adresszusatz adresse_2 complement complement_adresse direccion_2",
+    "customers.postcode": "plz postleitzahl code_postal cp codigo_postal",
+    "customers.city": "ort stadt wohnort ville localite ciudad poblacion localidad",
+    "customers.region": "bundesland kanton departement provincia comunidad",
+    "customers.address_country": "land pays pais",
+    "customers.tax_id": "ustid ust_idnr ust_id_nr uid_nummer umsatzsteuer_id steuernummer numero_tva n_tva tva"
+    " tva_intracommunautaire nif cif n_iva numero_iva",
+    "customers.tax_treatment": "steuerbehandlung regime_tva regimen_fiscal",
+    "customers.payment_terms_days": "zahlungsziel zahlungsziel_tage delai_paiement conditions_paiement plazo_pago"
+    " condiciones_pago",
+    "customers.notes": "notiz notizen bemerkung bemerkungen kommentar remarque remarques notas observaciones comentario",
+    "email": "emailadresse mailadresse adresse_mail courriel adresse_electronique correo correo_electronico",
+    "archived": "archiviert inaktiv archive inactif archivado inactivo",
+    "currency": "wahrung waehrung devise monnaie moneda divisa billing_currency",
+    "customer": "kunde kundennummer kundennr kunden_nr debitor client_code numero_client n_client code_client cliente"
+    " numero_cliente n_cliente codigo_cliente sub_account_id",
+    "services.code": "artikelnummer artikelnr leistung code_article codigo codigo_articulo referencia",
+    "services.name": "bezeichnung leistungsname artikelbezeichnung nom designation libelle nombre denominacion",
+    "services.unit": "einheit mengeneinheit unite unidad",
+    "services.tax_rate": "steuersatz mwst mwst_satz ust_satz taux_tva tva tipo_iva iva",
+    "unit_price": "preis einzelpreis stuckpreis stueckpreis listenpreis prix prix_unitaire pu precio precio_unitario",
+    "revenue_account": "erloskonto erloeskonto konto compte compte_produit cuenta cuenta_ingresos",
+    "services.includes_tax": "brutto inkl_mwst ttc impuesto_incluido iva_incluido",
+    "charges.tax_included": "brutto inkl_mwst ttc impuesto_incluido iva_incluido",
+    "charges.service": "leistung artikel artikelnummer artikelnr produkt prestation article produit servicio articulo"
+    " producto service_name",
+    "charges.description": "beschreibung bezeichnung positionstext libelle designation descripcion concepto"
+    " charge_description",
+    "charges.quantity": "menge anzahl stuckzahl stueckzahl quantite qte nombre cantidad",
+    "charges.amount": "betrag summe gesamtpreis nettobetrag netto montant montant_ht total_ht importe importe_neto neto"
+    " billed_cost cost",
+    "charges.incurred_on": "datum tag leistungsdatum leistungstag buchungsdatum jour date_prestation fecha dia"
+    " fecha_servicio charge_period_start",
+    "charges.metadata": "tags",
+    "charges.status": "statut estado",
+    "payments.amount": "betrag zahlbetrag zahlungsbetrag montant montant_regle importe importe_pagado",
+    "payments.received_on": "datum eingangsdatum zahlungsdatum buchungstag valuta wertstellung jour date_paiement"
+    " date_reglement date_valeur fecha fecha_pago fecha_valor",
+    "payments.method": "zahlungsart zahlungsweise mode_paiement mode_reglement forma_pago metodo_pago",
+    "payments.reference": "verwendungszweck referenz motif libelle concepto referencia",
+    "payments.allocate": "rechnung rechnungen rechnungsnummer rechnungsnr facture factures numero_facture n_facture"
+    " factura facturas numero_factura n_factura",
+    "payments.status": "statut estado",
+    "key": "schlussel schluessel identifiant cle clave identificador",
+}
+
+
+def column_name(header: Sequence[str], index: int) -> str:
+    """Return the name of a column (from 0), unique in its file.
+
+    A name that several columns have gets the column's number, as in `Amount (column 3)`. A column without
+    a name is called `(column 3)`.
+    """
+    name = header[index].strip()
+    number = f"(column {index + 1})"
+    if not name:
+        return number
+    return f"{name} {number}" if [heading.strip() for heading in header].count(name) > 1 else name
+
+
+def check_header(header: Sequence[str]) -> None:
+    """Raise Invalid if a header has too many columns."""
+    if len(header) > MAX_COLUMNS:
+        raise Invalid("too_many_columns", f"Use at most {MAX_COLUMNS} columns: the header has {len(header):,}.")
+
+
+def guess_columns(kind: str, header: Sequence[str]) -> dict[str, int]:
+    """Return the column (from 0) of each field, guessed by name.
+
+    Fields' own names are matched before labels and names of other systems, and these before names in other
+    languages. Each column is used once. Columns of one name are not guessed: only a person can tell them apart.
+    """
+    headings = [_normalise(name) for name in header]
+    repeated = {heading for heading, count in Counter(headings).items() if count > 1}
+    columns: dict[str, int] = {}
+    for names_of in (_own_names, _other_names, _translations):
+        for import_field in IMPORT_KINDS[kind].fields.values():
+            if import_field.name in columns:
+                continue
+            used = set(columns.values())
+            candidates = [
+                index
+                for name in names_of(kind, import_field)
+                for index, heading in enumerate(headings)
+                if heading == name and index not in used and heading not in repeated
+            ]
+            if candidates:
+                columns[import_field.name] = candidates[0]
+    if "id" in columns and "key" in columns:
+        del columns["key"]
+    return columns
+
+
+def _own_names(_kind: str, import_field: ImportField) -> list[str]:
+    return [_normalise(import_field.name)]
+
+
+def _other_names(_kind: str, import_field: ImportField) -> list[str]:
+    return [_normalise(name) for name in (import_field.label, *import_field.names)]
+
+
+def _translations(kind: str, import_field: ImportField) -> list[str]:
+    names = " ".join(_TRANSLATIONS.get(key, "") for key in (f"{kind}.{import_field.name}", import_field.name))
+    return [_normalise(name) for name in names.split()]
+
+
+def _normalise(name: str) -> str:
+    """Return the ASCII letters and digits of a name in lower case, without accents."""
+    folded = unicodedata.normalize("NFKD", name[:_LONGEST_HEADING].casefold())
+    return "".join(character for character in folded if character.isascii() and character.isalnum())
