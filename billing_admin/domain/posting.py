@@ -121,14 +121,14 @@ class PostingContext:
         A price that depends on an unknown customer or service is not checked.
         """
         problems: list[Problem] = []
-        found: list[CustomerTerms | ServiceTerms | None] = []
+        terms: list[CustomerTerms | ServiceTerms | None] = []
         for find in (self.active_customer_of, self.active_service_of):
             try:
-                found.append(find(spec))
+                terms.append(find(spec))
             except Invalid as error:
                 problems += error.problems
         if not problems:
-            customer, service = cast("tuple[CustomerTerms, ServiceTerms | None]", found)
+            customer, service = cast("tuple[CustomerTerms, ServiceTerms | None]", terms)
         elif spec.unit_price is not None or spec.amount is not None:
             customer, service = CustomerTerms(UUID(int=0), spec.customer, spec.currency or ""), None
         else:

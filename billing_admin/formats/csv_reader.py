@@ -184,7 +184,10 @@ def guess_encoding(file: BinaryIO) -> str:
 
 
 def _utf_16_without_mark(beginning: bytes) -> str | None:
-    """Return the codec of UTF-16 without a byte order mark: most of its ASCII characters have a zero byte."""
+    """Return the codec of UTF-16 without a byte order mark, or None.
+
+    Each of its ASCII characters has a zero byte.
+    """
     sample = beginning[:_SAMPLE_BYTES]
     high_first, low_first = sample[::2].count(0), sample[1::2].count(0)
     if high_first > low_first and high_first * 4 > len(sample):

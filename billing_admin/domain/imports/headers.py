@@ -1,4 +1,4 @@
-"""The header row of an imported file: the names of its columns, and the fields that they fill."""
+"""The header row of an imported file, and the fields that its columns fill."""
 
 import unicodedata
 from collections import Counter

@@ -107,7 +107,7 @@ class _Row:
             self.values[field] = None
 
     def try_to(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Return the result of a function, or None and add the problems for which it refuses."""
+        """Return the result of a function, or None and add its problems."""
         try:
             return function(*args)
         except DomainError as refusal:
@@ -295,7 +295,7 @@ def _service(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
 
 
 def _check_price(row: _Row, currencies: set[str]) -> None:
-    """Check that a row has both a price and its currency, or none, and no currency twice."""
+    """Check that a row has a price with its currency, or none of both."""
     currency, unit_price = row.values.get("currency"), row.values.get("unit_price")
     if row.failed.intersection(_PRICE):
         return

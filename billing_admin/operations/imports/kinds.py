@@ -55,8 +55,9 @@ def import_rows(
 def check_rows(
     session: Session, kind: str, plan: ImportPlan, rows: Sequence[RowRequest], actor: Actor, now: datetime
 ) -> Sequence[RowResult]:
-    """Return the results that `import_rows` would return; a refused charge has all of its problems.
+    """Return the results that `import_rows` would return.
 
+    A refused charge has all of its problems.
     The caller must roll the transaction back.
     """
     if kind == "charges":
@@ -81,14 +82,16 @@ def find_further_problems(
 
 
 def other_problems(row: RowRequest, result: RowResult) -> Sequence[Problem]:
-    """Return the problems of a result that a row with failed fields does not have already."""
+    """Return the problems of a result that the row does not have yet."""
     if not isinstance(result, RefusedRow):
         return ()
     return [problem for problem in result.problems if not _follows_from(row.failed, problem)]
 
 
 def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | None:
-    """Return a request to find further problems of a row: without the given fields, or with accepted values in them.
+    """Return a request with which further problems of a row can be found.
+
+    It lacks the given fields, or has accepted values in them.
 
     The result is None if no field is new.
     """
@@ -106,7 +109,10 @@ def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | Non
 
 
 def _with_any_key(session: Session, kind: str, row: RowRequest) -> RowRequest:
-    """Return a row with another customer or code if its own failed, since operations look at that first."""
+    """Return a row with another customer or code if its own failed.
+
+    Operations look at these first.
+    """
     if kind == "services" and "code" in row.failed:
         return replace(row, spec=row.spec | {"code": uuid4().hex})
     if kind == "payments" and "customer" in row.failed:
@@ -116,7 +122,7 @@ def _with_any_key(session: Session, kind: str, row: RowRequest) -> RowRequest:
 
 
 def fields_of(problems: Sequence[Problem]) -> set[str]:
-    """Return the fields that have problems, and those that differ from a stored record."""
+    """Return the fields that have problems or differ from a stored record."""
     fields = {str(problem.field[0]) for problem in problems if problem.field}
     return fields.union(*(problem.differs for problem in problems))
 
