@@ -17,7 +17,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain_decimal
 from billing_admin.operations.billing.runs import RunSpec, resolve_scope, run_billing
-from billing_admin.queries.billing.preview import LeftOut, preview
+from billing_admin.queries.billing.preview import LeftOut, LikelyDuplicates, preview
 from billing_admin.queries.billing.runs import RunReport, run_report
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 
@@ -90,13 +90,18 @@ def _stored_spec(id: UUID) -> RunSpec:
 
 def _preview(spec: RunSpec, wants_json: bool) -> None:
     billing_preview = preview(db.session(), resolve_scope(db.session(), spec, clock.now()))
-    counts = {"state": "preview", "through": spec.through.isoformat()}
+    facts: dict[str, Any] = {"state": "preview", "through": spec.through.isoformat()}
+    facts |= {"invoices": len(billing_preview.documents), "charges": billing_preview.charges}
+    duplicates = [_duplicates_row(row) for row in billing_preview.duplicates]
     _show(
-        counts | {"invoices": len(billing_preview.documents), "charges": billing_preview.charges},
+        facts | {"possible_duplicates": duplicates},
         billing_preview.totals,
         billing_preview.left_out,
         wants_json,
     )
+    if duplicates and not wants_json:
+        print_message("Likely duplicates that will be billed. Hold or cancel them before you run billing:")
+        print_table(list(duplicates[0]), [list(row.values()) for row in duplicates], _NUMBERS)
     print_message("Nothing was stored. Run the command without --dry-run to bill these charges.")
 
 
@@ -147,6 +152,15 @@ _NUMBERS = ("invoices", "net", "tax", "total", "charges", "amount")
 def _total_row(total: CurrencyTotal) -> dict[str, object]:
     amounts = {name: str(Money(getattr(total, name), total.currency)) for name in ("net", "tax", "total")}
     return {"currency": total.currency, "invoices": total.invoices, **amounts}
+
+
+def _duplicates_row(row: LikelyDuplicates) -> dict[str, object]:
+    return {
+        "customer": row.reference,
+        "currency": row.currency,
+        "charges": len(row.ids),
+        "amount": plain_decimal(row.amount),
+    }
 
 
 def _left_out_row(row: LeftOut) -> dict[str, object]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import currency_code, multiply, plain_decimal, refuse_inexact
 from billing_admin.domain.text import check_not_blank, check_text, refuse_unprintable
 
@@ -21,6 +22,7 @@ MAX_METADATA_KEY_LENGTH = 40
 MAX_METADATA_VALUE_LENGTH = 500
 MAX_PERIOD_YEARS = 10
 MAX_PERIOD_DAYS = 3653  # ten years with three leap days
+MAX_NAME_LENGTH = 60  # characters of a description in a message
 AccountKey: TypeAlias = tuple[UUID, str]  # customer id and currency
 
 # The stored reason of charges that are held as likely duplicates. Keeping such a charge releases it.
@@ -145,6 +147,35 @@ class ServiceTerms:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", str(self.id))
+
+
+class NamedCharge(Protocol):
+    """The columns of a charge by which people know it."""
+
+    @property
+    def description(self) -> str: ...
+    @property
+    def incurred_on(self) -> date: ...
+
+
+def charge_name(charge: NamedCharge) -> str:
+    """Return a charge as messages name it: `“Support plan” of 15 Mar 2026`."""
+    text = charge.description
+    shown = text if len(text) <= MAX_NAME_LENGTH else text[: MAX_NAME_LENGTH - 1].rstrip() + "…"
+    return f"“{shown}” of {format_day(charge.incurred_on)}"
+
+
+def status_refusal(charge: NamedCharge, status: str, invoice_number: str | None) -> str:
+    """Return the message for an act that a charge's status no longer allows.
+
+    `invoice_number` is that of its invoice, None for a draft.
+    """
+    name = charge_name(charge)
+    if status != "billed":
+        return f"{name} is {status}. To bill it, add it again."
+    if invoice_number is None:
+        return f"{name} is on a draft. Remove it from the draft first."
+    return f"{name} is on {invoice_number}. Credit that invoice instead."
 
 
 class ChargeFacts(Protocol):

@@ -18,6 +18,7 @@ from billing_admin.domain.charges import (
     CustomerTerms,
     PricedCharge,
     ServiceTerms,
+    charge_name,
     differing_fields,
     price_charge,
 )
@@ -224,7 +225,7 @@ def assess(candidates: Sequence[Candidate], context: PostingContext, *, may_cred
         repeated = new.get(id)
         original = repeated.charge if repeated else context.stored.get(id)
         if original is not None:
-            error = _conflict(spec, id, original, context)
+            error = _conflict(spec, original, context)
             if error is not None:
                 refusals.append((index, error))
         elif isinstance(priced, PricedCharge) and priced.amount < 0 and not may_credit:
@@ -251,7 +252,7 @@ def _negative_field(spec: ChargeSpec) -> str:
     return "amount" if spec.unit_price is None else "unit_price"
 
 
-def _conflict(spec: ChargeSpec, id: UUID, original: ChargeFacts, context: PostingContext) -> DomainError | None:
+def _conflict(spec: ChargeSpec, original: ChargeFacts, context: PostingContext) -> DomainError | None:
     """Return why a request may not repeat a charge, or None."""
     try:
         service = context.service_of(spec)
@@ -261,7 +262,8 @@ def _conflict(spec: ChargeSpec, id: UUID, original: ChargeFacts, context: Postin
     if not fields:
         return None
     listed = ", ".join(fields)
-    return Conflict("id_conflict", f"Charge {id} already exists with a different {listed}.", "id", differs=fields)
+    message = f"This id belongs to {charge_name(original)}, which has a different {listed}."
+    return Conflict("id_conflict", message, "id", differs=fields)
 
 
 def id_key(name: str) -> str:

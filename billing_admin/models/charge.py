@@ -14,7 +14,7 @@ from billing_admin.models.service import Service
 
 CHARGE_STATUSES = ("pending", "held", "billed", "cancelled")
 _REPLACES = text("replaces_id IS NOT NULL")
-_TO_REVIEW = text("duplicate_of_id IS NOT NULL AND duplicate_kept_at IS NULL AND status <> 'cancelled'")
+_TO_REVIEW = text("duplicate_of_id IS NOT NULL AND duplicate_kept_at IS NULL AND status IN ('pending', 'held')")
 _RECENT = text("fingerprint IS NOT NULL")
 _UNBILLED = text("status IN ('pending', 'held')")
 

@@ -380,14 +380,26 @@ class RunFigures:
 
 
 @dataclass(frozen=True)
+class PossibleDuplicates:
+    """The likely duplicates of one account that a run would bill, and their exact sum."""
+
+    customer: str
+    currency: str
+    charges: int
+    amount: Decimal
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
 class Preview(RunFigures):
     """The documents that a run would make; nothing is stored.
 
-    `digest` changes with any of them.
+    `digest` changes with any of them. Hold or cancel `possible_duplicates` if they are duplicates.
     """
 
     documents: tuple[Document, ...]
     digest: str
+    possible_duplicates: tuple[PossibleDuplicates, ...] = ()
 
 
 @dataclass(frozen=True)

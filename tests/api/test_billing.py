@@ -78,6 +78,21 @@ def test_a_rehearsal_stores_nothing_and_equals_the_run(charged: Script) -> None:
     assert (charged.get("/billing-runs").json or {})["data"] == [created]
 
 
+def test_a_dry_run_names_possible_duplicates_which_a_script_can_hold(charged: Script) -> None:
+    assert _run(charged, 200, dry_run=True)["possible_duplicates"] == []
+    repeated = {"customer": "ACME", "description": "Set-up", "amount": "1", "incurred_on": "2026-11-21"}
+    second: Any = charged.post("/charges", repeated).json
+    shown = _run(charged, 200, dry_run=True)
+    assert shown["possible_duplicates"] == [
+        {"customer": "ACME", "currency": "EUR", "charges": 1, "amount": "1", "ids": [second["id"]]}
+    ]
+    assert charged.post(f"/charges/{second['id']}/hold", {"reason": "Sent twice"}).status_code == 200
+    assert _run(charged, 200, dry_run=True)["possible_duplicates"] == []
+    refused = charged.post("/billing-runs", {"through": THROUGH, "confirmed": shown["digest"]})
+    assert (refused.status_code, code(refused)) == (409, "preview_changed")
+    assert _run(charged)["possible_duplicates"] is None
+
+
 def test_a_preview_that_has_changed_is_not_confirmed(charged: Script) -> None:
     shown = _run(charged, 200, dry_run=True)
     charged.post("/charges", {"customer": "ACME", "service": "hosting", "incurred_on": "2026-11-01"})

@@ -69,7 +69,7 @@ def test_a_billed_charge_is_not_corrected(app: Flask, script: Script) -> None:
         bill()
     response = script.post(f"/charges/{charge['id']}/correct", {"reason": "x", "quantity": "1"})
     assert (response.status_code, code(response)) == (409, "charge_billed")
-    assert "Credit its invoice" in (response.json or {})["detail"]
+    assert "Credit that invoice" in (response.json or {})["detail"]
     assert script.post(f"/charges/{uuid4()}/correct", {"reason": "x"}).status_code == 404
 
 

@@ -169,6 +169,16 @@ def test_a_rehearsal_stores_nothing(flask: Flask_, unbilled: Session) -> None:
     assert rows(unbilled, BillingRun) == rows(unbilled, Invoice) == []
 
 
+def test_a_dry_run_names_likely_duplicates(flask: Flask_, unbilled: Session) -> None:
+    twice = make_spec("ACME", "0.5", description="Sent twice")
+    post(twice, twice)
+    result = flask("billing-run", "--through", "2026-03-31", "--dry-run")
+    assert "Likely duplicates that will be billed." in result.stderr
+    assert result.stdout.splitlines()[-2:] == ["customer\tcurrency\tcharges\tamount", "ACME\tUSD\t1\t0.5"]
+    as_json = json.loads(flask("billing-run", "--through", "2026-03-31", "--json", "--dry-run").stdout)
+    assert as_json["possible_duplicates"] == [{"customer": "ACME", "currency": "USD", "charges": 1, "amount": "0.5"}]
+
+
 def test_a_run_issues_and_answers_in_json(flask: Flask_, unbilled: Session) -> None:
     id = str(uuid4())
     asked = ("billing-run", "--through", "2026-03-31", "--issue", "--id", id, "--json", "--issue-date", "2026-04-01")

@@ -1,7 +1,8 @@
 """Likely duplicates: kept by a person, one or many; held ones are let go of; refused where there is nothing to decide."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,14 +14,19 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.models import AuditEvent, Charge
+from billing_admin.operations.billing import runs
+from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import charges, duplicates
+from billing_admin.operations.invoices import invoices
+from billing_admin.queries.billing.preview import BillingScope, preview
 from billing_admin.queries.charges.charges import ChargeFilter, charge_ids
-from tests.books import assert_books_balance
-from tests.making import NOW, bill, change_settings, make_customer, make_spec, post
+from tests.books import assert_books_balance, contents
+from tests.making import MARCH_END, NOW, all_invoices, bill, change_settings, make_customer, make_spec, post
 from tests.prepared import prepared
 
 A, B, C = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 LATER = NOW + timedelta(hours=1)
+APRIL = date(2026, 4, 1)
 
 
 @pytest.fixture
@@ -88,10 +94,61 @@ def test_one_held_for_looking_alike_is_pending_again(session: Session) -> None:
     assert_books_balance(session)
 
 
+def test_billed_likely_duplicates_leave_the_review_queue_and_come_back_when_the_draft_is_discarded(
+    alike: Session,
+) -> None:
+    bill(issue=False)
+    assert to_review(alike) == set()
+    [draft] = all_invoices()
+    transaction(invoices.discard, draft.id, SYSTEM, LATER)
+    assert to_review(alike) == {B, C}
+
+
 def test_one_that_is_billed_may_be_kept(alike: Session) -> None:
     bill()
     assert keep([B]) == 1
-    assert (stored(alike, B).status, to_review(alike)) == ("billed", {C})
+    assert (stored(alike, B).status, stored(alike, B).duplicate_kept_at) == ("billed", LATER)
+
+
+@pytest.mark.parametrize("issue", [True, False])
+def test_a_refused_act_names_the_charge_and_its_invoice_not_an_id(alike: Session, issue: bool) -> None:
+    bill(issue=issue)
+    with pytest.raises(Conflict) as refusal:
+        transaction(charges.cancel, [B], "Sent twice", SYSTEM, LATER)
+    where = (
+        "on INV-2026-00001. Credit that invoice instead." if issue else "on a draft. Remove it from the draft first."
+    )
+    assert refusal.value.message == f"“Work” of 15 Mar 2026 is {where}"
+    assert refusal.value.code == "charge_billed"
+
+
+def test_a_preview_names_the_likely_duplicates_that_it_would_bill(alike: Session) -> None:
+    other = make_customer(reference="OTHER")
+    post(make_spec(other, "7", description="Later", incurred_on=APRIL))
+    post(make_spec(other, "7", description="Later", incurred_on=APRIL))
+    before = contents(alike)
+    [account] = preview(alike, BillingScope(MARCH_END)).duplicates
+    assert (account.ids, account.amount, account.currency) == ([B, C], Decimal(10), "USD")
+    assert contents(alike) == before
+
+
+def test_likely_duplicates_of_a_customer_who_is_left_out_are_not_counted(session: Session) -> None:
+    customer = make_customer()
+    for id in (A, B):
+        post(make_spec(customer, "-5", id=id))
+    assert preview(session, BillingScope(MARCH_END)).duplicates == []
+
+
+def test_likely_duplicates_in_a_preview_are_held_at_once_and_kept_later(alike: Session) -> None:
+    spec = RunSpec(MARCH_END, issue=True)
+    assert transaction(runs.hold_duplicates, spec, SYSTEM, LATER) == 2
+    assert [stored(alike, id).status for id in (A, B, C)] == ["pending", "held", "held"]
+    shown = preview(alike, BillingScope(MARCH_END))
+    assert ([document.document.charges for document in shown.documents], shown.duplicates) == ([1], [])
+    assert transaction(runs.hold_duplicates, spec, SYSTEM, LATER) == 0
+    assert keep([B]) == 1
+    assert (stored(alike, B).status, to_review(alike)) == ("pending", {C})
+    assert_books_balance(alike)
 
 
 def test_there_is_nothing_to_decide_on_others(alike: Session) -> None:

@@ -22,7 +22,7 @@ from billing_admin.web.billing import runs as pages
 from tests.making import NOW, all_invoices, bill, change_settings, make_customer, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import field, has_link, link, statements, textarea, words
+from tests.web.pages import field, has_link, link, parse, statements, textarea, words
 
 PREVIEW = "/billing-runs/preview?through=2026-03-31&make=issue&issue_date=2026-04-01"
 
@@ -42,6 +42,12 @@ def browser(app: Flask, session: Session) -> FlaskClient:
 def confirm(browser: FlaskClient, preview: TestResponse, url: str = PREVIEW) -> TestResponse:
     """Press the preview's button."""
     return send(browser, url, id=field(preview, "id"), digest=field(preview, "digest"))
+
+
+def hold_url(preview: TestResponse) -> str:
+    """The address of the button that holds likely duplicates."""
+    forms = [element.attributes.get("action", "") for element in parse(preview).elements("form")]
+    return next(address for address in forms if "hold-duplicates" in address)
 
 
 def count(session: Session, model: type) -> int:
@@ -128,6 +134,32 @@ def test_preview_shows_everything_and_writes_nothing(browser: FlaskClient, sessi
     assert "Bar SA bar The total is negative 1 −4.00 USD" in page
     assert count(session, AuditEvent) == events
     assert all_invoices() == []
+
+
+def test_the_preview_names_likely_duplicates_and_holds_them_in_one_step(browser: FlaskClient, session: Session) -> None:
+    assert "likely duplicate" not in words(browser.get(PREVIEW))
+    post(make_spec("acme", "0.004"), make_spec("acme", "0.004"), make_spec("foo", "5"))
+    page = browser.get(PREVIEW)
+    assert "3 likely duplicates will be billed" in words(page)
+    assert "ACME Inc acme 2 0.008 USD" in words(page)
+    assert "Foo Ltd foo 1 5.00 EUR" in words(page)
+    assert "2 charges in USD" in words(browser.get(link(page, "ACME Inc")))
+    again = browser.get(send(browser, hold_url(page)).location)
+    assert "3 charges held. Review the new preview." in words(again)
+    assert "will be billed" not in words(again)
+    assert "ACME Inc acme Held 2 0.008 USD" in words(again)
+    stale = confirm(browser, page)
+    assert (stale.status_code, count(session, BillingRun)) == (422, 0)
+    assert confirm(browser, again).status_code == 303
+    assert sorted(invoice.total for invoice in all_invoices()) == [595, 1190]
+
+
+def test_the_preview_of_one_customer_names_its_likely_duplicates(browser: FlaskClient) -> None:
+    post(make_spec("acme", "0.004"), make_spec("foo", "5"))
+    account = browser.get(link(browser.get("/unbilled"), "ACME Inc"))
+    page = browser.get(link(account, "Bill this customer"))
+    assert "1 likely duplicate will be billed" in words(page)
+    assert "Hold 1 likely duplicate" in words(page)
 
 
 def test_nothing_due_offers_no_button(browser: FlaskClient) -> None:

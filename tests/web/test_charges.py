@@ -225,7 +225,7 @@ def test_is_held_released_and_cancelled(browser: FlaskClient, session: Session) 
     assert not has_link(page, "Cancel charge")
     late = send(browser, f"{at}/hold", reason="x")
     assert late.status_code == 422
-    assert "is cancelled and cannot be held" in words(late)
+    assert "“GenericCompute” of 15 Mar 2026 is cancelled. To bill it, add it again." in words(late)
 
 
 def test_a_billed_charge_names_its_invoice_and_stays(browser: FlaskClient, session: Session) -> None:

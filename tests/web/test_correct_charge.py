@@ -178,6 +178,55 @@ def test_cancelling_needs_a_reason(browser: FlaskClient, session: Session) -> No
     assert (late.status_code, "add it again" in words(late)) == (422, True)
 
 
+def test_a_billed_likely_duplicate_is_named_with_its_invoice_before_a_reason_is_asked_for(browser: FlaskClient) -> None:
+    alike(A, B, C)
+    queue = browser.get("/charges/duplicates")
+    bill()
+    page = send(browser, "/charges/duplicates/cancel", id=fields(queue, "id"))
+    assert "2 charges cannot be cancelled" in words(page)
+    assert has_link(page, "INV-2026-00001")
+    assert "Reason" not in words(page)
+    assert str(B) not in words(page)
+    late = send(browser, "/charges/duplicates/cancel", id=str(B), reason="Sent twice")
+    assert late.status_code == 422
+    assert "“Work” of 15 Mar 2026 is on INV-2026-00001. Credit that invoice instead." in words(late)
+    one = browser.get(f"/charges/duplicates/{B}")
+    assert "Cancel charge" not in words(one)
+    assert "credit INV-2026-00001" in words(one)
+    assert "No likely duplicates" in words(browser.get("/charges/duplicates"))
+
+
+def test_those_that_can_be_cancelled_are_when_others_are_billed(browser: FlaskClient, session: Session) -> None:
+    alike(A, B)
+    bill()
+    alike(C)
+    page = send(browser, "/charges/duplicates/cancel", id=[str(B), str(C)])
+    assert "Cancel 1 charge?" in words(page)
+    assert fields(page, "id") == [str(C)]
+    assert "1 charge cannot be cancelled" in words(page)
+    send(browser, "/charges/duplicates/cancel", id=fields(page, "id"), reason="Sent twice")
+    assert (stored(session, B).status, stored(session, C).status) == ("billed", "cancelled")
+
+
+@pytest.mark.parametrize("action", ["hold", "release", "cancel"])
+def test_no_page_offers_an_act_on_a_billed_charge(browser: FlaskClient, action: str) -> None:
+    alike(A)
+    bill()
+    page = browser.get(f"/charges/{A}/{action}")
+    assert "credit INV-2026-00001" in words(page)
+    assert "Reason" not in words(page)
+    refused = send(browser, f"/charges/{A}/{action}", reason="x")
+    assert refused.status_code == 422
+    assert "“Work” of 15 Mar 2026 is on INV-2026-00001." in words(refused)
+
+
+def test_a_charge_on_a_draft_is_removed_from_the_draft_first(browser: FlaskClient) -> None:
+    alike(A)
+    bill(issue=False)
+    for url in (f"/charges/{A}/correct", f"/charges/{A}/cancel"):
+        assert has_link(browser.get(url), "remove it from the draft")
+
+
 def test_nothing_ticked_nothing_done(browser: FlaskClient) -> None:
     response = send(browser, "/charges/duplicates/keep", id="x")
     assert "Select at least one charge." in words(browser.get(response.location))

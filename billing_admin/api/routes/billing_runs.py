@@ -87,6 +87,16 @@ class LeftOutOut(ResponseModel):
     reason: str
 
 
+class PossibleDuplicatesOut(ResponseModel):
+    """The likely duplicates of one account that a run would bill, and their exact sum."""
+
+    customer: str
+    currency: str
+    charges: int
+    amount: Exact
+    ids: list[UUID]
+
+
 class ProgressOut(ResponseModel):
     """The progress of a run: `done` of its accounts are processed."""
 
@@ -116,6 +126,7 @@ class RunOut(ResponseModel):
     finished_at: datetime | None = None
     documents: list[DocumentOut] | None = None
     digest: str | None = None
+    possible_duplicates: list[PossibleDuplicatesOut] | None = None
 
 
 def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
@@ -202,6 +213,12 @@ def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
         left_out=_left_out(planned.left_out),
         documents=[document_out(item.reference, item.document, item.reason) for item in planned.documents],
         digest=planned.digest,
+        possible_duplicates=[
+            PossibleDuplicatesOut(
+                customer=row.reference, currency=row.currency, charges=len(row.ids), amount=row.amount, ids=row.ids
+            )
+            for row in planned.duplicates
+        ],
     )
 
 

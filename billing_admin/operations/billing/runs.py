@@ -17,6 +17,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import has_id_or_name
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import HELD
+from billing_admin.domain.charges import LIKELY_DUPLICATE
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
@@ -24,6 +25,7 @@ from billing_admin.domain.periods import refuse_future
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer
 from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
+from billing_admin.operations.charges.charges import hold
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
 from billing_admin.queries.billing.preview import BillingScope, preview
@@ -115,6 +117,15 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         _set_expected_documents(session, run.id, scope, spec.confirmed)
     record(session, actor, now, "billing_run.started", "billing_run", run.id, {"through": run.through.isoformat()})
     return run.id, True
+
+
+def hold_duplicates(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> int:
+    """Hold the likely duplicates that a run would bill, and return their number.
+
+    Keeping one releases it. Raises as `resolve_scope` does.
+    """
+    duplicates = preview(session, resolve_scope(session, spec, now)).duplicates
+    return hold(session, [id for account in duplicates for id in account.ids], LIKELY_DUPLICATE, actor, now)
 
 
 def start_in_background(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:

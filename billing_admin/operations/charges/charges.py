@@ -9,19 +9,28 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
+from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
+from billing_admin.domain.charges import status_refusal
 from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Charge
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.webhooks.outbox import enqueue_charges_held
+from billing_admin.queries.charges.charges import charge_states
 
+# By act: the statuses in which it changes a charge.
+ALLOWED_STATUSES: Final[Mapping[str, frozenset[str]]] = {
+    "hold": frozenset({"pending"}),
+    "release": frozenset({"held"}),
+    "cancel": frozenset({"pending", "held"}),
+}
 # By new status: the statuses that a charge may leave for it, and the action of the audit event.
 _TRANSITIONS: Final[Mapping[str, tuple[frozenset[str], str]]] = {
-    "held": (frozenset({"pending"}), "charge.held"),
-    "pending": (frozenset({"held"}), "charge.released"),
-    "cancelled": (frozenset({"pending", "held"}), "charge.cancelled"),
+    "held": (ALLOWED_STATUSES["hold"], "charge.held"),
+    "pending": (ALLOWED_STATUSES["release"], "charge.released"),
+    "cancelled": (ALLOWED_STATUSES["cancel"], "charge.cancelled"),
 }
 
 
@@ -60,20 +69,12 @@ def _change_status(
     whose status does not allow the change.
     """
     lock_accounts_of_charges(session, ids)
-    rows = session.execute(
-        select(Charge.id, Charge.customer_id, Charge.currency, Charge.status, Charge.amount).where(
-            is_any_of(Charge.id, ids)
-        )
-    ).all()
-    if len(rows) != len(set(ids)):
-        missing = next(id for id in ids if id not in {row.id for row in rows})
-        raise NotFound("unknown_charge", f"There is no charge {missing}.", "id")
+    rows = load_charge_states(session, ids)
     allowed, action = _TRANSITIONS[status]
     changing = [row for row in rows if row.status != status]
     for row in changing:
         if row.status not in allowed:
-            verb = action.removeprefix("charge.")
-            raise Conflict(f"charge_{row.status}", f"Charge {row.id} is {row.status} and cannot be {verb}.", "status")
+            raise Conflict(f"charge_{row.status}", status_refusal(row, row.status, row.invoice_number), "status")
     if not changing:
         return []
     refuse_unprintable(reason, "reason")
@@ -92,6 +93,17 @@ def _change_status(
         session, actor, now, action, "charge", single_id, {"reason": reason, "charges": [str(id) for id in changed_ids]}
     )
     return changed_ids
+
+
+def load_charge_states(session: Session, ids: Sequence[UUID]) -> Sequence[Record]:
+    """Return charges with the numbers of their invoices.
+
+    Raises NotFound if one does not exist.
+    """
+    rows = charge_states(session, ids)
+    if missing := set(ids) - {row.id for row in rows}:
+        raise NotFound("unknown_charge", f"There is no charge {min(missing)}.", "id")
+    return rows
 
 
 def lock_accounts_of_charges(session: Session, charge_ids: Sequence[UUID]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db import lookup
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec, corrected_spec
+from billing_admin.domain.charges import LIKELY_DUPLICATE, ChargeSpec, charge_name, corrected_spec, status_refusal
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import plain_decimal, plain_decimal_or_none
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_not_blank, refuse_unprintable
@@ -23,6 +23,7 @@ from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.webhooks.outbox import enqueue_charges_held
+from billing_admin.queries.charges.charges import charge_states
 
 
 def correct_charge(
@@ -44,7 +45,7 @@ def correct_charge(
     _lock_accounts(session, id, fields.get("customer"))
     original = _load_charge(session, id)
     spec = corrected_spec(original, fields, new_id)
-    if new_id is not None and _is_replacement_stored(session, new_id, id):
+    if new_id is not None and _is_replacement_stored(session, new_id, original):
         return _post_replacement(session, spec, actor, now), False
     refuse_unprintable(reason, "reason")
     if original.status not in {"pending", "held"}:
@@ -89,16 +90,15 @@ def _load_charge(session: Session, id: UUID) -> Any:
     return row
 
 
-def _is_replacement_stored(session: Session, new_id: UUID, id: UUID) -> bool:
+def _is_replacement_stored(session: Session, new_id: UUID, original: Any) -> bool:
     """Return whether the replacement is stored.
 
     Raises Conflict for an id that another charge has.
     """
-    stored = session.execute(select(Charge.id, Charge.replaces_id).where(Charge.id == new_id)).one_or_none()
-    if stored is not None and stored.replaces_id != id:
-        raise Conflict(
-            "id_conflict", f"Charge {new_id} already exists and does not replace {id}.", "id", differs=["replaces"]
-        )
+    stored = session.execute(select(*Charge.__table__.c).where(Charge.id == new_id)).one_or_none()
+    if stored is not None and stored.replaces_id != original.id:
+        message = f"This id belongs to {charge_name(stored)}, which does not replace {charge_name(original)}."
+        raise Conflict("id_conflict", message, "id", differs=["replaces"])
     return stored is not None
 
 
@@ -111,12 +111,11 @@ def _post_replacement(session: Session, spec: ChargeSpec, actor: Actor, now: dat
 
 
 def _refusal_message(session: Session, charge: Any) -> str:
-    if charge.status == "billed":
-        return f"Charge {charge.id} is billed. Credit its invoice instead."
-    replacement = session.scalar(select(Charge.id).where(Charge.replaces_id == charge.id))
-    if replacement is None:
-        return f"Charge {charge.id} is cancelled. Add a new charge instead."
-    return f"Charge {charge.id} has already been corrected. Correct its replacement: {replacement}."
+    replacement = session.execute(select(*Charge.__table__.c).where(Charge.replaces_id == charge.id)).one_or_none()
+    if replacement is not None:
+        return f"{charge_name(charge)} was already corrected. Correct its replacement, {charge_name(replacement)}."
+    (state,) = charge_states(session, [charge.id])
+    return status_refusal(state, state.status, state.invoice_number)
 
 
 def _change_status(session: Session, charge: Any, status: str, **values: Any) -> None:

@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import ColumnElement, case, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
-from billing_admin.domain.charges import LIKELY_DUPLICATE
-from billing_admin.domain.errors import Conflict, NotFound
+from billing_admin.domain.charges import LIKELY_DUPLICATE, charge_name, status_refusal
+from billing_admin.domain.errors import Conflict
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Charge
 from billing_admin.operations.audit import record
-from billing_admin.operations.charges.charges import lock_accounts_of_charges
+from billing_admin.operations.charges.charges import load_charge_states, lock_accounts_of_charges
 from billing_admin.operations.master_data.accounts import StatusChange, update_totals
 
 
@@ -29,9 +29,7 @@ def keep_duplicates(session: Session, ids: Sequence[UUID], reason: str, actor: A
     unknown charge, and Conflict for one that is cancelled or not a likely duplicate; then none is kept.
     """
     lock_accounts_of_charges(session, ids)
-    rows = session.execute(select(*Charge.__table__.c).where(is_any_of(Charge.id, ids))).all()
-    if missing := set(ids) - {row.id for row in rows}:
-        raise NotFound("unknown_charge", f"There is no charge {min(missing)}.", "id")
+    rows = load_charge_states(session, ids)
     for row in rows:
         _check_is_duplicate(row)
     keeping = [row for row in rows if row.duplicate_kept_at is None]
@@ -72,7 +70,7 @@ def _status_when_kept(row: Any) -> str:
 def _check_is_duplicate(row: Any) -> None:
     if row.duplicate_of_id is None:
         raise Conflict(
-            "not_a_duplicate", f"Charge {row.id} is not a likely duplicate, so there is nothing to decide.", "status"
+            "not_a_duplicate", f"{charge_name(row)} is not a likely duplicate, so there is nothing to decide.", "status"
         )
     if row.status == "cancelled":
-        raise Conflict("charge_cancelled", f"Charge {row.id} is cancelled. To bill it, add it again.", "status")
+        raise Conflict("charge_cancelled", status_refusal(row, row.status, row.invoice_number), "status")

@@ -16,7 +16,7 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
 from billing_admin.domain.billing_runs import PreparedDocument
-from billing_admin.domain.charges import duplicate_window_start
+from billing_admin.domain.charges import charge_name, duplicate_window_start, status_refusal
 from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.invoices import reason_to_leave_out
@@ -28,6 +28,7 @@ from billing_admin.operations.invoices.invoice_rows import build_draft, claim_ch
 from billing_admin.operations.invoices.invoices import customer_fields, load_customers, lock_invoice, seller_fields
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.queries.billing.preview import BillingScope, load_documents
+from billing_admin.queries.charges.charges import charge_states
 from billing_admin.queries.master_data.organisation import organisation
 
 REFUSAL_MESSAGES = {
@@ -113,8 +114,7 @@ def _charges_on(invoice_id: UUID) -> Any:
 
 
 def _load_addable(session: Session, row: Row, ids: Sequence[UUID]) -> Sequence[Record]:
-    columns = (Charge.id, Charge.customer_id, Charge.currency, Charge.status, Charge.amount)
-    charges = {charge.id: charge for charge in session.execute(select(*columns).where(is_any_of(Charge.id, ids)))}
+    charges = {charge.id: charge for charge in charge_states(session, ids)}
     refusals = [
         refusal for place, id in enumerate(ids) if (refusal := _refusal_to_add(row, place, id, charges.get(id)))
     ]
@@ -128,11 +128,13 @@ def _refusal_to_add(row: Row, place: int, id: UUID, charge: Record | None) -> Do
     if charge is None:
         return Invalid("unknown_charge", f"There is no charge {id}.", "add", place)
     if (charge.customer_id, charge.currency) != (row["customer_id"], row["currency"]):
-        message = f"Charge {id} belongs to another customer or is not in {row['currency']}."
+        message = f"{charge_name(charge)} belongs to another customer or is not in {row['currency']}."
         return Invalid("other_account", message, "add", place)
+    if charge.status == "held":
+        return Conflict("charge_held", f"{charge_name(charge)} is held. Release it first.", "add", place)
     if charge.status != "pending":
-        hint = "release it first." if charge.status == "held" else "only pending charges can be added."
-        return Conflict(f"charge_{charge.status}", f"Charge {id} is {charge.status}: {hint}", "add", place)
+        message = status_refusal(charge, charge.status, charge.invoice_number)
+        return Conflict(f"charge_{charge.status}", message, "add", place)
     return None
 
 

@@ -26,12 +26,13 @@ from billing_admin.domain.billing_runs import (
 from billing_admin.domain.charges import AccountKey
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate
-from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.money import exact_sum as sum_exactly, plain_decimal
 from billing_admin.domain.readiness import Party
 from billing_admin.domain.tax import UNTAXED_RATES
 from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
+from billing_admin.queries.charges.charges import TO_REVIEW
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.invoices.readiness import seller_party
 from billing_admin.queries.master_data.organisation import organisation
@@ -61,6 +62,10 @@ class BillingScope:
             conditions.append(is_any_of(Charge.id, self.charge_ids))
         return conditions
 
+    def due_conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions by which an unbilled charge in scope is billed."""
+        return [Charge.status == "pending", Charge.incurred_on <= self.through]
+
     def account_conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions for the accounts in scope."""
         conditions: list[ColumnElement[bool]] = []
@@ -85,15 +90,29 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class LikelyDuplicates:
+    """The likely duplicates of one account that a run would bill, and their exact sum."""
+
+    customer_id: UUID
+    reference: str
+    name: str
+    currency: str
+    amount: Decimal
+    ids: list[UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """The documents that a run would make, and the charges that it would leave out.
 
-    `digest` changes with anything that is shown.
+    `digest` changes with any of them. `duplicates` are those charges on the documents that a person should
+    review first.
     """
 
     documents: list[PreparedDocument]
     left_out: list[LeftOut]
     digest: str
+    duplicates: Sequence[LikelyDuplicates] = ()
 
     @property
     def charges(self) -> int:
@@ -124,7 +143,34 @@ def preview(session: Session, scope: BillingScope) -> Preview:
     hashed_left_out = [
         [str(row.customer_id), row.currency, row.charges, plain_decimal(row.amount), row.reason] for row in left_out
     ]
-    return Preview(documents, left_out, hash_data([hashed_documents, hashed_left_out]))
+    digest = hash_data([hashed_documents, hashed_left_out])
+    return Preview(documents, left_out, digest, _likely_duplicates(session, scope, documents))
+
+
+def _likely_duplicates(
+    session: Session, scope: BillingScope, documents: Sequence[PreparedDocument]
+) -> list[LikelyDuplicates]:
+    """Return the likely duplicates on documents, in the order of the documents."""
+    query = (
+        select(Charge.id, Charge.customer_id, Charge.currency, Charge.amount)
+        .where(*scope.charge_conditions(), TO_REVIEW, *scope.due_conditions())
+        .order_by(Charge.created_at, Charge.id)
+    )
+    charges: dict[AccountKey, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        charges[row.customer_id, row.currency].append(row)
+    return [
+        LikelyDuplicates(
+            prepared.customer_id,
+            prepared.reference,
+            prepared.name,
+            prepared.document.currency,
+            sum_exactly(row.amount for row in charges[prepared.key]),
+            [row.id for row in charges[prepared.key]],
+        )
+        for prepared in documents
+        if prepared.key in charges
+    ]
 
 
 def load_documents(session: Session, scope: BillingScope) -> list[PreparedDocument]:
@@ -257,7 +303,7 @@ def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID])
             func.min(Charge.description).label("first_description"),
             func.max(Charge.description).label("last_description"),
         )
-        .where(*scope.charge_conditions(), Charge.status == "pending", Charge.incurred_on <= scope.through)
+        .where(*scope.charge_conditions(), *scope.due_conditions())
         .group_by(*by, *(() if percent is None else (percent,)))
     )
 

@@ -18,13 +18,18 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import AuditEvent, Charge, Customer, Invoice, InvoiceLine, Service, VoidedCharge
 from billing_admin.models.base import exact_sum
+from billing_admin.models.charge import is_unbilled
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.services import service
 from billing_admin.queries.object_ids import invoice_id
 
 LARGE_RESULT = 10_000
-# A likely duplicate that was neither kept nor cancelled.
-TO_REVIEW = and_(Charge.duplicate_of_id.is_not(None), Charge.duplicate_kept_at.is_(None), Charge.status != "cancelled")
+# A likely duplicate that was neither kept nor cancelled. It may be billed.
+IS_LIKELY_DUPLICATE = and_(
+    Charge.duplicate_of_id.is_not(None), Charge.duplicate_kept_at.is_(None), Charge.status != "cancelled"
+)
+# A likely duplicate that a person can still keep or cancel, in the words of the index `ix_charges_to_review`.
+TO_REVIEW = and_(Charge.duplicate_of_id.is_not(None), Charge.duplicate_kept_at.is_(None), is_unbilled())
 _Replacement = aliased(Charge)
 
 
@@ -84,7 +89,7 @@ _VIEWS: Select[Any] = (
         Invoice.number.label("invoice_number"),
         AuditEvent.actor_name.label("created_by"),
         select(_Replacement.id).where(_Replacement.replaces_id == Charge.id).scalar_subquery().label("replaced_by_id"),
-        TO_REVIEW.label("is_likely_duplicate"),
+        IS_LIKELY_DUPLICATE.label("is_likely_duplicate"),
     )
     .join(Customer, Customer.id == Charge.customer_id)
     .outerjoin(Service, Service.id == Charge.service_id)
@@ -134,6 +139,17 @@ def charges_with(*columns: Any) -> Select[Any]:
 def charges_by_id(session: Session, ids: Iterable[UUID]) -> dict[UUID, Record]:
     """Return charges with their names, by id; unknown ids are omitted."""
     return {row.id: row for row in session.execute(_VIEWS.where(is_any_of(Charge.id, ids)))}
+
+
+def charge_states(session: Session, ids: Sequence[UUID]) -> Sequence[Record]:
+    """Return charges with the numbers of their invoices, in the order of their ids."""
+    query = (
+        select(*Charge.__table__.c, Invoice.number.label("invoice_number"))
+        .outerjoin(InvoiceLine, InvoiceLine.id == Charge.invoice_line_id)
+        .outerjoin(Invoice, Invoice.id == InvoiceLine.invoice_id)
+        .where(is_any_of(Charge.id, ids))
+    )
+    return session.execute(query.order_by(Charge.id)).all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Charge, Customer, Service
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
-from billing_admin.queries.charges.charges import TO_REVIEW
+from billing_admin.queries.charges.charges import IS_LIKELY_DUPLICATE
 
 AGE_LIMITS = (30, 60, 90)
 _HAS_UNBILLED = (Account.pending_charges > 0) | (Account.held_charges > 0)
@@ -222,7 +222,7 @@ def selected_charges(selection: UnbilledSelection) -> Select[Any]:
             *Charge.__table__.c,
             Service.code.label("service_code"),
             Service.name.label("service_name"),
-            TO_REVIEW.label("is_likely_duplicate"),
+            IS_LIKELY_DUPLICATE.label("is_likely_duplicate"),
         )
         .outerjoin(Service, Service.id == Charge.service_id)
         .where(*_selection_conditions(selection))

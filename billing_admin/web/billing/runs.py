@@ -17,6 +17,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models import BillingRun
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
@@ -26,7 +27,7 @@ from billing_admin.queries.charges import late
 from billing_admin.queries.master_data import customers
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, NewIdField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import (
     choice_param,
     day_param,
@@ -40,6 +41,7 @@ from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
 
 WRITE = "billing:write"
+HOLD = "charges:write"
 MAX_PREVIEW_ROWS = 200
 MAKE_CHOICES = {
     "issue": "Issue invoices now — Each invoice gets its number and can no longer be changed.",
@@ -188,6 +190,22 @@ def confirm() -> ResponseReturnValue:
     return redirect(url_for("billing_runs.show", id=run_id), 303)
 
 
+@pages.post("/preview/hold-duplicates")
+def hold_duplicates() -> ResponseReturnValue:
+    """Hold the likely duplicates in a preview, and show the new preview."""
+    actor().require(HOLD)
+    spec = _spec_from_url()
+    if spec is None:
+        return redirect(url_for("billing_runs.new"), 303)
+    try:
+        held = bounded_transaction(operations.hold_duplicates, spec, actor(), now())
+    except Invalid as error:
+        return _choose_again(error)
+    message = f"{pluralise(held, 'charge')} held. Review the new preview." if held else NOTHING_CHANGED
+    flash(message, "success" if held else "info")
+    return redirect(url_for("billing_runs.preview", **_url_params(spec)), 303)
+
+
 def _show_refusal(spec: RunSpec, form: ConfirmForm, error: DomainError) -> ResponseReturnValue:
     """Show the page again after an error.
 
@@ -225,7 +243,9 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         button=_button_label(spec, preview),
         change_url=url_for("billing_runs.new", **_url_params(spec)),
         confirm_url=url_for("billing_runs.confirm", **_url_params(spec)),
+        hold_url=url_for("billing_runs.hold_duplicates", **_url_params(spec)),
         may_write=has_permission(WRITE),
+        may_hold=has_permission(HOLD),
     )
 
 

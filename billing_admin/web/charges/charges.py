@@ -307,4 +307,10 @@ def change_status(id: UUID, action: str) -> ResponseReturnValue:
                 "success" if changed else "info",
             )
             return redirect(url_for("charges.show", id=id), 303)
-    return render_form("charges/change_status.html", form, charge=queries.charge(db.session(), id), action=action)
+    return render_form(
+        "charges/change_status.html",
+        form,
+        charge=queries.charge(db.session(), id),
+        action=action,
+        allowed=operations.ALLOWED_STATUSES[action],
+    )

@@ -31,13 +31,14 @@ pages = page_blueprint("duplicates", __name__, "/charges/duplicates", write=WRIT
 class Decision:
     """A decision about likely duplicates, with its texts.
 
-    `reason_message` is shown if its reason is missing.
+    `reason_message` is shown if its reason is missing. A charge of a status in `refused` does not allow it.
     """
 
     operation: Any
     verb: str
     past_participle: str
     consequence: str
+    refused: str
     reason_message: str | None = None
 
 
@@ -47,13 +48,15 @@ DECISIONS: Final[Mapping[str, Decision]] = {
         "Keep",
         "kept",
         "They count as separate charges. Held charges become pending and will be on the next invoice.",
+        refused="cancelled",
     ),
     "cancel": Decision(
         charges.cancel,
         "Cancel",
         "cancelled",
         "They will not be billed. The earlier charges stay. This cannot be undone: to bill one later, add it again.",
-        "Enter a reason. It is shown in the history.",
+        refused="billed",
+        reason_message="Enter a reason. It is shown in the history.",
     ),
 }
 
@@ -98,7 +101,10 @@ def show(id: UUID) -> ResponseReturnValue:
 
 @pages.post("/<any(keep, cancel):action>")
 def decide(action: str) -> ResponseReturnValue:
-    """Ask for confirmation, then keep or cancel the selected charges."""
+    """Ask for confirmation, then keep or cancel the selected charges.
+
+    Charges that were billed or cancelled in the meantime are named before a reason is asked for.
+    """
     session, decision = db.session(), DECISIONS[action]
     ids = selected_ids()
     if not ids:
@@ -115,6 +121,15 @@ def decide(action: str) -> ResponseReturnValue:
                 message = f"{pluralise(changed, 'charge')} {decision.past_participle}." if changed else NOTHING_CHANGED
                 flash(message, "success" if changed else "info")
                 return redirect(url_for("duplicates.index"), 303)
+    charges_by_id = queries.charges_by_id(session, ids)
+    refused = [charge for charge in charges_by_id.values() if charge.status == decision.refused]
+    allowed_ids = [id for id in ids if id in charges_by_id and charges_by_id[id].status != decision.refused]
     return render_form(
-        "duplicates/decide.html", form, decision=decision, action=action, ids=ids, sums=queries.sums_by_id(session, ids)
+        "duplicates/decide.html",
+        form,
+        decision=decision,
+        action=action,
+        ids=allowed_ids,
+        refused=refused,
+        sums=queries.sums_by_id(session, allowed_ids),
     )
