@@ -222,6 +222,15 @@ CUSTOMER_RULES: Mapping[str, Rule] = {
     "payment_terms_days": _days,
     "notes": _address,
 }
+# The values of optional fields in a new customer; `reference` defaults to the next free one.
+CUSTOMER_DEFAULTS: Mapping[str, Any] = {
+    "email": "",
+    "address": "",
+    "tax_id": "",
+    "tax_treatment": "standard",
+    "payment_terms_days": None,
+    "notes": "",
+}
 SERVICE_RULES: Mapping[str, Rule] = {
     "code": _reference,
     "name": _name,

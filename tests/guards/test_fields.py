@@ -34,6 +34,7 @@ from billing_admin.web.master_data.customers import CustomerForm
 from billing_admin.web.master_data.services import ServiceForm
 from tests.making import make_customer, make_service
 from tests.people import signed_in
+from tests.web.pages import statements
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
@@ -173,12 +174,17 @@ def test_each_column_is_documented(document: str, fields: set[str]) -> None:
 class ListFilters:
     """The filters of a list: the client's type for them, and for each of the API's its query on the page.
 
-    `elsewhere` says how the page offers the others.
+    A filter without a query here is a text with the same name on the page. `elsewhere` says how the page offers
+    the others.
     """
 
     client: str
     queries: Mapping[str, str]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def page_queries(self, api_filters: Collection[str]) -> Mapping[str, str]:
+        """Return the query on the page of each of the API's filters that it has."""
+        return {name: self.queries.get(name, f"{name}=ACME") for name in api_filters - self.elsewhere.keys()}
 
 
 CUSTOMER = {"customer": "customer=ACME"}
@@ -256,10 +262,17 @@ def test_each_filter_is_in_the_client(path: str) -> None:
 
 @pytest.mark.parametrize("path", LISTS)
 def test_each_filter_is_on_the_page(app: Flask, session: Session, path: str) -> None:
-    """A filter in force is named above the list, with a link that removes it."""
+    """A filter in force selects rows, has a control, and is named above the list with a link that removes it."""
     make_customer(reference="ACME", currency="EUR")
     make_service(code="hosting")
     filters, browser, page = LISTS[path], signed_in(app), PAGES.get(path, path)
-    assert filters.queries.keys() | filters.elsewhere.keys() == _api_filters(path)
-    for query in filters.queries.values():
-        assert browser.get(f"{page}?{query}").text.count("Remove filter") == 1, query
+    names = _api_filters(path)
+    assert filters.queries.keys() | filters.elsewhere.keys() <= names
+    with statements(app) as unfiltered:
+        browser.get(page)
+    for name, query in filters.page_queries(names).items():
+        with statements(app) as filtered:
+            text = browser.get(f"{page}?{query}").text
+        assert text.count("Remove filter") == 1, f"read_filters or filter_chips of {page} lacks {name}"
+        assert f' name="{query.partition("=")[0]}"' in text, f"the filter bar of {page} lacks {name}"
+        assert set(unfiltered) - set(filtered), f"the query of {page} has no condition on {name}"

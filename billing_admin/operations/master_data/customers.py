@@ -1,7 +1,6 @@
 """Create, change, archive and restore customers."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import (
+    CUSTOMER_DEFAULTS,
     CUSTOMER_RULES,
     CustomerFields,
     check_fields,
@@ -25,15 +25,6 @@ from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
 
 _GENERATED_REFERENCE = re.compile("C-([0-9]+)")  # checked after LIKE, which ignores case on SQLite
-
-_DEFAULTS: Mapping[str, Any] = {
-    "email": "",
-    "address": "",
-    "tax_id": "",
-    "tax_treatment": "standard",
-    "payment_terms_days": None,
-    "notes": "",
-}
 
 
 def create(
@@ -55,7 +46,7 @@ def create(
         if field not in values:
             raise Invalid("missing", f"Enter the customer's {field}.", field)
     reference = values.get("reference") or _next_reference(session)
-    customer = Customer(id=id or new_id(now), **{**_DEFAULTS, **values, "reference": reference}, created_at=now)
+    customer = Customer(id=id or new_id(now), **{**CUSTOMER_DEFAULTS, **values, "reference": reference}, created_at=now)
     customer.archived_at = None
     _set_search_text(customer)
     session.add(customer)
