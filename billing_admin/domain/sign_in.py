@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from billing_admin.domain.common_passwords import is_guessable
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.text import check_length, check_text
 
@@ -13,38 +14,20 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 15, 1000
 LONGEST_TYPED_PASSWORD = 4 * LONGEST_PASSWORD  # NFKC composes at most four characters into one
 LONGEST_EMAIL = 254
 
-# How long a failed attempt counts. An account is blocked only for the address of the failed attempts,
-# so that its owner can sign in from another one.
+# How long a failed attempt counts, and how many block further ones. An account is blocked first for the network of the
+# failures. The other limits stop guesses from many networks, of many accounts, and floods. They do not hold for a
+# network from which the person signed in lately, so that no stranger can lock a person out.
 FAILURES_COUNT_FOR = timedelta(minutes=15)
-FAILURES_PER_ACCOUNT_AND_ADDRESS = 10
-FAILURES_PER_ADDRESS = 50
+FAILURES_PER_ACCOUNT_AND_NETWORK = 10
+FAILURES_PER_ACCOUNT = 50
+FAILURES_PER_NETWORK = 500
+FAILURES_IN_TOTAL = 2_000
+NETWORK_IS_FAMILIAR_FOR = timedelta(days=90)
 
 LAST_SEEN_INTERVAL = timedelta(minutes=1)
 CLOCK_SLACK = timedelta(minutes=5)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
-_SHORTEST_PERSONAL_WORD = 3
-
-# Words that attackers try first. A password of nothing but these, digits and punctuation is refused.
-_COMMON = frozenset(
-    word
-    for words in (
-        "correct horse battery staple trustno the quick brown fox jumps over lazy dog to be or not that is question",
-        "let me in open sesame i love you iloveyou never gonna give up may force with live long and prosper",
-        "password passwort passphrase pass word pwd secret login logon signin user username account access enter",
-        "admin administrator root superuser system sysadmin manager master owner guest demo test testing tester",
-        "example sample default temp temporary change changeme it please now new old my your our this welcome",
-        "hello hi world billing bill bills biller invoice invoices invoicing charge charges payment payments ledger",
-        "backoffice back office finance accounting company organisation organization customer service cloud money",
-        "euro dollar bank credit monkey dragon football baseball basketball superman batman starwars sunshine",
-        "princess shadow freedom whatever qwerty qwertyuiop qwertz qwertzuiop azerty azertyuiop asdf asdfgh",
-        "asdfghjkl zxcv zxcvbn zxcvbnm yxcvbnm qaz wsx edc rfv tgb yhn ujm abc abcd abcdef abcdefg xyz",
-        "abcdefghijklmnopqrstuvwxyz monday tuesday wednesday thursday friday saturday sunday january february march",
-        "april june july august september october november december spring summer autumn fall winter",
-    )
-    for word in words.split()
-)
-_LEAST_DISTINCT_CHARACTERS = 5
 
 
 def check_email(value: str, *field: str | int) -> str:
@@ -86,10 +69,11 @@ def normalise_password(value: str, *field: str | int) -> str:
     return unicodedata.normalize("NFKC", value)
 
 
-def check_password(value: str, email: str, *field: str | int) -> None:
+def check_password(value: str, email: str, *field: str | int, organisation: str = "") -> None:
     """Check that a password is long and hard to guess.
 
-    No kind of character is required.
+    No kind of character is required. A password of nothing but common passwords, words of the product, and parts of the
+    e-mail address and of the organisation's name is refused.
 
     Raises:
         Invalid: The password is too short, too long or easy to guess.
@@ -100,30 +84,8 @@ def check_password(value: str, email: str, *field: str | int) -> None:
             "short_password", f"Use at least {SHORTEST_PASSWORD} characters, such as a few unrelated words.", *field
         )
     check_text(password, *field, longest=LONGEST_PASSWORD)
-    if _is_guessable(password, email):
+    if is_guessable(password, (email, organisation)):
         raise Invalid("common_password", "Choose other words: this password is easy to guess.", *field)
-
-
-def _is_guessable(password: str, email: str) -> bool:
-    folded = password.casefold()
-    local, _, domain = email.casefold().partition("@")
-    names = (email.casefold(), local, domain, *domain.split("."))
-    words = tuple({*_COMMON, *(name for name in names if len(name) >= _SHORTEST_PERSONAL_WORD)})
-    return len(set(folded)) < _LEAST_DISTINCT_CHARACTERS or _consists_of(folded, words)
-
-
-def _consists_of(password: str, words: tuple[str, ...]) -> bool:
-    """Return whether a password has nothing but words, digits and punctuation.
-
-    One pass over the positions that such a sequence can reach, however the words overlap.
-    """
-    reachable = {0}
-    for position, character in enumerate(password):
-        if position in reachable:
-            reachable.update(position + len(word) for word in words if password.startswith(word, position))
-            if not character.isalpha():
-                reachable.add(position + 1)
-    return len(password) in reachable
 
 
 def attempt_network(address: str) -> str:
@@ -138,6 +100,29 @@ def attempt_network(address: str) -> str:
     if not isinstance(parsed, IPv6Address):
         return str(parsed)
     return str(parsed.ipv4_mapped or ip_network((parsed.packed, 64), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class RecentFailures:
+    """The numbers of failed attempts that still count."""
+
+    account_and_network: int
+    account: int
+    network: int
+    total: int
+
+    def block(self, *, is_familiar: bool) -> bool:
+        """Return whether they block another attempt on the account from the network.
+
+        `is_familiar`: the person signed in from this network lately.
+        """
+        if self.account_and_network >= FAILURES_PER_ACCOUNT_AND_NETWORK:
+            return True
+        return not is_familiar and (
+            self.account >= FAILURES_PER_ACCOUNT
+            or self.network >= FAILURES_PER_NETWORK
+            or self.total >= FAILURES_IN_TOTAL
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from billing_admin.models.organisation import NumberSeries, Organisation, TaxRat
 from billing_admin.models.payment import Allocation, Payment
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.service import Service, ServicePrice
-from billing_admin.models.user import ApiToken, SignInFailure, User, UserSession
+from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.models.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "BillingRunItem",
     "Charge",
     "Customer",
+    "FamiliarNetwork",
     "FilePart",
     "Import",
     "Invoice",

@@ -12,7 +12,8 @@ from billing_admin.models.base import Base
 class User(Base):
     """A person.
 
-    A person is deactivated, never deleted.
+    A person is deactivated, never deleted. `password_temporary`: somebody else set the password, and the person must
+    change it first.
     """
 
     __tablename__ = "users"
@@ -21,6 +22,7 @@ class User(Base):
     email: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str]
     password_hash: Mapped[str]
+    password_temporary: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool]
     created_at: Mapped[datetime]
 
@@ -41,8 +43,24 @@ class UserSession(Base):
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 
 
+class FamiliarNetwork(Base):
+    """A network from which a person signed in, and when they last did.
+
+    The attempts of others to guess their password do not block them there.
+    """
+
+    __tablename__ = "familiar_networks"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), primary_key=True)
+    address: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
 class SignInFailure(Base):
-    """A failed sign-in, kept for as long as it counts against its account and address."""
+    """A failed sign-in, or a wrong current password.
+
+    It is kept for as long as it counts against its account and network.
+    """
 
     __tablename__ = "sign_in_failures"
     __table_args__ = (Index(None, "email", "at"), Index(None, "address", "at"))

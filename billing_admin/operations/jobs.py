@@ -19,11 +19,16 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.models import Job
 from billing_admin.operations.audit import record
+from billing_admin.queries.access.permissions import has_lost_permission
 from billing_admin.queries.jobs import job, unfinished_job
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 NOT_CANCELLABLE = frozenset({"billing_run"})  # a run that stops half-way leaves customers without invoices
+UNAUTHORISED = (
+    "The person or token that asked for this job no longer has the permission for it."
+    " Check the job, then try again: it then runs in your name."
+)
 ATTEMPTS_EXHAUSTED = (
     f"The job was started {MAX_ATTEMPTS} times without progress: its worker died, or the database was unavailable."
     " Look for the cause in the log, then try again."
@@ -91,6 +96,10 @@ def claim_next(session: Session, worker: str, actor: Actor, now: datetime) -> Jo
         return None
     if claimed.cancel_asked:
         _close(session, claimed, "cancelled", actor, now)
+        return claim_next(session, worker, actor, now)
+    if _is_unauthorised(session, claimed):
+        claimed.failure = UNAUTHORISED
+        _close(session, claimed, "failed", actor, now)
         return claim_next(session, worker, actor, now)
     if claimed.attempts >= MAX_ATTEMPTS:
         claimed.failure = ATTEMPTS_EXHAUSTED
@@ -179,6 +188,35 @@ def cancel(session: Session, id: UUID, actor: Actor, now: datetime) -> None:
         stored.cancel_asked = True
         session.flush()
         record(session, actor, now, "job.cancel_asked", "job", id)
+
+
+def stop_unauthorised(session: Session, actor: Actor, now: datetime) -> None:
+    """Stop the jobs whose actor has lost the permission that they need.
+
+    Call it after an act that takes permissions away. A queued job fails at once, a running one is cancelled when its worker
+    next renews the lease. Billing runs that have begun go on.
+    """
+    unfinished = select(Job).where(Job.state.in_(("queued", "running"))).order_by(Job.id).with_for_update()
+    for stored in session.scalars(unfinished.execution_options(populate_existing=True)).all():
+        if not _is_unauthorised(session, stored):
+            continue
+        if stored.state == "queued":
+            stored.failure = UNAUTHORISED
+            _close(session, stored, "failed", actor, now)
+        elif not stored.cancel_asked:
+            stored.cancel_asked = True
+            session.flush()
+            record(session, actor, now, "job.cancel_asked", "job", stored.id)
+
+
+def _is_unauthorised(session: Session, stored: Job) -> bool:
+    """Return whether a job must stop because its actor has lost the permission.
+
+    A billing run that has begun must not stop half-way.
+    """
+    if stored.kind in NOT_CANCELLABLE and stored.started_at is not None:
+        return False
+    return has_lost_permission(session, stored.actor_kind, stored.actor_id, stored.permission)
 
 
 def retry(session: Session, id: UUID, actor: Actor, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Sign-in: addresses, passwords, how attempts are counted, and how long sessions last."""
 
+import time
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,13 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, strategies as st
 
+from billing_admin.domain.common_passwords import common_passwords, is_guessable
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.sign_in import (
     LONGEST_EMAIL,
     LONGEST_PASSWORD,
     LONGEST_TYPED_PASSWORD,
+    RecentFailures,
     SessionLifetime,
     attempt_network,
     check_email,
@@ -140,3 +143,65 @@ def test_short_and_guessable_passwords_are_refused(password: str, code: str) -> 
     with pytest.raises(Invalid) as refused:
         check_password(password, "clerk@acme.example", "password")
     assert (refused.value.code, refused.value.field) == (code, ("password",))
+
+
+def test_common_passwords_are_refused_however_they_are_made_longer() -> None:
+    assert len(common_passwords()) >= 3_000
+    for number, common in enumerate(sorted(common_passwords())[::3]):
+        password = f"{common}-{common}-{common}-{common}" if number % 2 else f"{common.upper()}2026!2026!2026!"
+        assert is_guessable(password), password
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "iloveyouiloveyou",
+        "LiverpoolChelsea2026",
+        "dragon dragon dragon",
+        "P@ssw0rd2026P@ssw0rd",
+        "qwertyuiop123456",
+        "zyxwvutsrqponmlk",
+        "q1w2e3r4t5y6u7i8",
+        "billing-admin-2026",
+        "Invoices-2026-2027",
+        "Meridian Cloud 2026",
+        "meridiancloudag1234",
+        "meridian.welcome.2026",
+    ],
+)
+def test_words_of_the_product_and_of_the_organisation_are_refused(password: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_password(password, "clerk@acme.example", "password", organisation="Meridian Cloud AG")
+    assert (refused.value.code, refused.value.field) == ("common_password", ("password",))
+
+
+@pytest.mark.parametrize("password", ["liverpool-chelsea-arsenal", "meridian kayak sunshade", "meridian cloud tuba"])
+def test_a_passphrase_may_contain_common_words(password: str) -> None:
+    """Three different words are a passphrase, and one unusual word is enough beside others."""
+    check_password(password, "clerk@acme.example", "password", organisation="Meridian Cloud AG")
+
+
+def test_the_longest_password_is_checked_at_once() -> None:
+    """A text that can be split in many ways took two minutes."""
+    splits = [common for common in sorted(common_passwords()) if is_guessable(f"{common}aeiou", ("aeiou",))]
+    text = "".join(splits * (1 + LONGEST_PASSWORD // len("".join(splits))))[: LONGEST_PASSWORD - 1] + "ж"
+    begin = time.perf_counter()
+    assert not is_guessable(text)
+    assert time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("failures", "blocks_a_stranger", "blocks_a_familiar_network"),
+    [
+        (RecentFailures(9, 49, 499, 1_999), False, False),
+        (RecentFailures(10, 10, 10, 10), True, True),
+        (RecentFailures(0, 50, 0, 50), True, False),
+        (RecentFailures(0, 0, 500, 500), True, False),
+        (RecentFailures(0, 0, 0, 2_000), True, False),
+    ],
+)
+def test_guesses_of_others_do_not_lock_a_person_out(
+    failures: RecentFailures, blocks_a_stranger: bool, blocks_a_familiar_network: bool
+) -> None:
+    assert failures.block(is_familiar=False) is blocks_a_stranger
+    assert failures.block(is_familiar=True) is blocks_a_familiar_network

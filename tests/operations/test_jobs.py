@@ -7,13 +7,16 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import SYSTEM, Actor
+from billing_admin.domain.access import ROLES, SYSTEM, Actor
 from billing_admin.domain.errors import Conflict, Denied, NotFound
-from billing_admin.models import AuditEvent, Job
+from billing_admin.models import ApiToken, AuditEvent, Job
 from billing_admin.operations import jobs
+from billing_admin.operations.access import tokens, users
 from billing_admin.queries.jobs import job, latest_job
 from tests.making import NOW
+from tests.people import PASSWORD
 
 SUBJECT = UUID(int=7)
 LATER = NOW + jobs.LEASE + timedelta(seconds=1)
@@ -213,3 +216,94 @@ def test_whoever_tries_it_again_acts_from_then_on(session: Session) -> None:
     taken = take()
     assert taken
     assert jobs.actor_of(taken) == Actor("user", UUID(int=9), "other@example.com", frozenset({"charges:write"}))
+
+
+# --- rights that were taken away ---------------------------------------------------------------------------------------
+
+
+def ask_as(actor: Actor, kind: str = "import", subject: UUID = SUBJECT) -> UUID:
+    return transaction(jobs.enqueue, kind, subject, "charges:write", actor, NOW)
+
+
+def make_person(role: str = "admin") -> Actor:
+    made = transaction(users.create_user, "ada@example.com", PASSWORD, role, SYSTEM, NOW)
+    transaction(users.create_user, "bob@example.com", PASSWORD, "admin", SYSTEM, NOW)
+    return Actor("person", made.id, made.email, ROLES[role])
+
+
+def make_token(owner: Actor) -> Actor:
+    scopes = ["read", "charges:write"]
+    made, _ = transaction(tokens.create, "meter", scopes, user_id=owner.id, actor=SYSTEM, now=NOW)
+    return Actor("token", made.id, made.name, frozenset(scopes))
+
+
+def close(actor: Actor, way: str) -> None:
+    """Take the right to post charges away from a person, or from their token."""
+    assert actor.id is not None
+    if way == "revoked":
+        token = db.session().scalars(select(ApiToken.id)).one()
+        transaction(tokens.revoke, token, SYSTEM, LATER)
+    elif way == "role":
+        transaction(users.change_role, actor.id, "viewer", SYSTEM, LATER)
+    else:
+        transaction(users.deactivate, actor.id, SYSTEM, LATER)
+
+
+@pytest.mark.parametrize(
+    ("of_token", "way"), [(False, "closed"), (False, "role"), (True, "closed"), (True, "role"), (True, "revoked")]
+)
+def test_a_closed_accounts_queued_jobs_stop(session: Session, of_token: bool, way: str) -> None:
+    """They ran in the name of a person who had left."""
+    ada = make_person()
+    id = ask_as(make_token(ada) if of_token else ada)
+    bystander = ask_as(SYSTEM, subject=UUID(int=8))
+    close(ada, way)
+    stopped = read(session, id)
+    assert (stopped.state, stopped.failure) == ("failed", jobs.UNAUTHORISED)
+    taken = take(at=LATER)
+    assert taken
+    assert taken.id == bystander
+    assert take(at=LATER) is None
+    transaction(jobs.retry, id, SYSTEM, LATER)  # somebody else may start it again, in their own name
+    again = take(at=LATER)
+    assert again
+    assert (again.id, again.created_by) == (id, SYSTEM.name)
+
+
+def test_a_closed_accounts_running_job_is_cancelled_and_a_billing_run_goes_on(session: Session) -> None:
+    """A run that stopped half-way would leave customers without invoices."""
+    ada = make_person()
+    id, run = ask_as(ada), ask_as(ada, "billing_run")
+    assert take("a")
+    assert take("b")
+    close(ada, "closed")
+    assert beat(id, "a", at=LATER)
+    assert not beat(run, "b", at=LATER)
+    transaction(jobs.release, run, "b")
+    taken = take("c", at=LATER)
+    assert taken
+    assert taken.id == run
+
+
+def test_a_queued_billing_run_of_a_closed_account_stops(session: Session) -> None:
+    ada = make_person()
+    id = ask_as(ada, "billing_run")
+    close(ada, "closed")
+    assert read(session, id).state == "failed"
+
+
+def test_a_job_that_was_asked_for_while_the_account_was_closed_is_not_started(session: Session) -> None:
+    """The request passed the check of its permission just before."""
+    ada = make_person()
+    close(ada, "closed")
+    id = ask_as(ada)
+    assert take() is None
+    assert read(session, id).failure == jobs.UNAUTHORISED
+
+
+def test_a_job_outlives_the_end_of_its_token(session: Session) -> None:
+    token = make_token(make_person())
+    id = ask_as(token)
+    taken = take(at=NOW + timedelta(days=400))
+    assert taken
+    assert taken.id == id

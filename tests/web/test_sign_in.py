@@ -1,12 +1,13 @@
 """Signing in and out, the limits of sessions and attempts, and what holds for every answer."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -25,11 +26,12 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
 from billing_admin.http.security import CONTENT_SECURITY_POLICY, init_security
-from billing_admin.models import AuditEvent, SignInFailure, User, UserSession
+from billing_admin.models import AuditEvent, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import session_token_hash
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, TOO_MANY_ATTEMPTS, WRONG_CREDENTIALS
+from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS
+from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, WRONG_CREDENTIALS
 from billing_admin.web.frame.forms import AmountField, Form, errors_on
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor
@@ -264,12 +266,74 @@ def test_throttled_inside_the_transaction_too(app: Flask, client: FlaskClient, s
     assert count(session, SignInFailure) == 10
 
 
-def test_an_address_that_fails_on_many_accounts_is_closed(app: Flask, client: FlaskClient) -> None:
+def store_failures(counts: Mapping[tuple[str, str], int], at: datetime = START) -> None:
+    """Store failures of accounts from networks, without the cost of requests."""
+
+    def store(session: Session) -> None:
+        for (email, address), times in counts.items():
+            session.add_all(SignInFailure(id=uuid4(), email=email, address=address, at=at) for _ in range(times))
+
+    transaction(store)
+
+
+def test_guesses_do_not_lock_out_a_colleague_behind_the_same_address(
+    app: Flask, client: FlaskClient, session: Session
+) -> None:
+    """Fifty failed attempts on other accounts closed the address to all accounts."""
     email = person(app)
-    for number in range(50):
-        fail(client, f"{number}@example.com", 1, "2001:db8::1")
-    response = sign_in_from(client, email, PASSWORD, "2001:db8::2")  # one subscriber's /64
-    assert response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    store_failures({(f"{number}@example.com", "2001:db8::/64"): 1 for number in range(60)})
+    fail(client, "victim@example.com", 11, "2001:db8::1")
+    assert sign_in_from(client, email, PASSWORD, "2001:db8::2").status_code == HTTPStatus.SEE_OTHER
+
+
+def test_an_account_is_closed_to_guesses_from_many_addresses_but_not_to_its_person(
+    app: Flask, client: FlaskClient, session: Session
+) -> None:
+    """Each address had ten attempts of its own on the same account."""
+    email = person(app)
+    assert sign_in_from(client, email, PASSWORD, "192.0.2.1").status_code == HTTPStatus.SEE_OTHER
+    store_failures({(email, f"203.0.113.{number}"): 5 for number in range(10)})
+    assert sign_in_from(app.test_client(), email, PASSWORD, "203.0.113.77").status_code == HTTPStatus.TOO_MANY_REQUESTS
+    assert sign_in_from(app.test_client(), email, PASSWORD, "192.0.2.1").status_code == HTTPStatus.SEE_OTHER
+    other = person(app, "viewer")
+    assert sign_in_from(app.test_client(), other, PASSWORD, "203.0.113.77").status_code == HTTPStatus.SEE_OTHER
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {(f"{number}@example.com", "192.0.2.1"): 5 for number in range(100)},
+        {(f"{number}@example.com", f"203.0.113.{number}"): 10 for number in range(200)},
+    ],
+    ids=["of one address", "of all addresses"],
+)
+def test_a_flood_stops_attempts_except_where_the_person_signed_in_before(
+    app: Flask, client: FlaskClient, session: Session, counts: dict[tuple[str, str], int]
+) -> None:
+    email, stranger = person(app), person(app, "viewer")
+    assert sign_in_from(client, email, PASSWORD, "192.0.2.1").status_code == HTTPStatus.SEE_OTHER
+    store_failures(counts)
+    for account in (stranger, "nobody@example.com"):  # the answer does not tell whether the account exists
+        answer = sign_in_from(app.test_client(), account, WRONG, "192.0.2.1")
+        assert (answer.status_code, TOO_MANY_ATTEMPTS in answer.text) == (HTTPStatus.TOO_MANY_REQUESTS, True)
+    assert count(session, SignInFailure) == sum(counts.values())
+    assert sign_in_from(app.test_client(), email, PASSWORD, "192.0.2.1").status_code == HTTPStatus.SEE_OTHER
+
+
+def test_an_address_is_familiar_for_ninety_days(
+    app: Flask, client: FlaskClient, clock: time_machine.Traveller, session: Session
+) -> None:
+    email = person(app)
+    sign_in_from(client, email, PASSWORD, "192.0.2.1")
+    clock.shift(timedelta(days=89))
+    store_failures({(email, "203.0.113.1"): 50}, START + timedelta(days=89))
+    assert sign_in_from(app.test_client(), email, PASSWORD, "192.0.2.1").status_code == HTTPStatus.SEE_OTHER
+    clock.shift(timedelta(days=90))
+    store_failures({(email, "203.0.113.1"): 50}, START + timedelta(days=179))
+    refused = sign_in_from(app.test_client(), email, PASSWORD, "192.0.2.1")
+    assert refused.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    assert sign_in_from(client, person(app, "viewer"), PASSWORD, "192.0.2.7").status_code == HTTPStatus.SEE_OTHER
+    assert session.scalars(select(FamiliarNetwork.address)).all() == ["192.0.2.7"]
 
 
 def test_success_forgets_ones_own_failures_only(app: Flask, client: FlaskClient, session: Session) -> None:
@@ -362,15 +426,67 @@ def test_a_change_of_rights_ends_sessions(app: Flask, session: Session, change: 
     assert not is_signed_in(client)
 
 
-def test_a_changed_password_may_keep_the_session_that_changed_it(app: Flask, session: Session) -> None:
-    mine, other = signed_in(app), app.test_client()
+def change_password(client: FlaskClient, current: str = PASSWORD, password: str = WRONG) -> TestResponse:
+    return send(client, "/account/password", current=current, password=password, again=password)
+
+
+def test_a_changed_password_renews_the_session_and_ends_all_others(app: Flask, session: Session) -> None:
+    """The session that changed it kept its id, which somebody else may have copied."""
+    mine, other, thief = signed_in(app), app.test_client(), app.test_client()
     sign_in(other, "admin@example.com")
-    id = session.scalars(select(User.id)).one()
-    with mine.session_transaction() as kept:
-        token = kept["_user_id"]
-    transaction(users.set_password, id, WRONG, SYSTEM, START, kept_token=token)
-    assert (is_signed_in(mine), is_signed_in(other)) == (True, False)
+    copied = mine.get_cookie("billing")
+    assert copied is not None
+    thief.set_cookie("billing", copied.value)
+    before = csrf_token(mine)
+    assert change_password(mine).status_code == HTTPStatus.SEE_OTHER
+    assert (is_signed_in(mine), is_signed_in(other), is_signed_in(thief)) == (True, False, False)
+    assert count(session, UserSession) == 1
+    assert mine.post("/sign-out", data={"csrf_token": before}).status_code == HTTPStatus.BAD_REQUEST
     assert sign_in(other, "admin@example.com", WRONG).status_code == HTTPStatus.SEE_OTHER
+
+
+def test_a_wrong_current_password_is_recorded_and_throttled(
+    app: Flask, session: Session, clock: time_machine.Traveller
+) -> None:
+    """A copied session could try as many passwords as it liked, and nobody learned of it."""
+    client = signed_in(app)
+    for _ in range(10):
+        refused = change_password(client, current=WRONG, password="granite-teapot-wander-58")
+        assert "This is not your current password." in refused.text
+    assert actions(session).count("user.password_check_failed") == 10
+    event = session.scalars(select(AuditEvent).where(AuditEvent.action == "user.password_check_failed")).first()
+    assert event is not None
+    assert (event.actor_name, event.details) == ("admin@example.com", {"address": "127.0.0.1"})
+    throttled = change_password(client)
+    assert (throttled.status_code, throttled.headers["Retry-After"]) == (HTTPStatus.TOO_MANY_REQUESTS, "900")
+    assert TOO_MANY_ATTEMPTS in throttled.text
+    assert sign_in(app.test_client(), "admin@example.com").status_code == HTTPStatus.TOO_MANY_REQUESTS
+    clock.shift(timedelta(minutes=15))
+    assert change_password(client).status_code == HTTPStatus.SEE_OTHER
+
+
+def test_the_current_password_is_throttled_inside_the_transaction_too(app: Flask, session: Session) -> None:
+    client = signed_in(app)
+    store_failures({("admin@example.com", "127.0.0.1"): 10})
+    with patch("billing_admin.web.access.account.is_sign_in_throttled", return_value=False):
+        assert change_password(client).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "user.password_changed" not in actions(session)
+
+
+def test_a_password_that_was_set_meanwhile_is_not_changed(app: Flask, session: Session) -> None:
+    """The current password is checked outside of the transaction, which takes long."""
+    client, id = signed_in(app), session.scalars(select(User.id)).one()
+    verify = users.verify_password
+
+    def reset_meanwhile(credentials: Any, password: str) -> Any:
+        verified = verify(credentials, password)
+        transaction(users.set_password, id, "granite-teapot-wander-58", SYSTEM, START)
+        return verified
+
+    with patch("billing_admin.operations.access.users.verify_password", reset_meanwhile):
+        refused = change_password(client)
+    assert "has a new password" in refused.text
+    assert sign_in(app.test_client(), "admin@example.com").status_code == HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 # --- accounts --------------------------------------------------------------------------------------------------------

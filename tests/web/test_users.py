@@ -9,10 +9,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import AuditEvent, User
+from billing_admin import clock
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.models import ApiToken, AuditEvent, User
+from billing_admin.operations.access import tokens
+from billing_admin.queries.master_data.organisation import organisation
 from tests.people import PASSWORD, send, sign_in, signed_in
 from tests.prepared import prepared
-from tests.web.pages import has_link, link, words
+from tests.web.pages import field, has_link, link, words
 
 OTHER = "granite-teapot-wander-58"
 
@@ -188,4 +193,105 @@ def test_ones_own_new_password_has_a_longest(browser: FlaskClient, session: Sess
         assert (refused.status_code, "Use at most 1,000 characters." in words(refused)) == (422, True)
         refused = send(browser, "/account/password", current=long, password=OTHER, again=OTHER)
         assert (refused.status_code, "This is not your current password." in words(refused)) == (422, True)
-    assert actions(session) == []
+    assert actions(session) == ["user.password_check_failed"] * 2
+
+
+# --- passwords that somebody else set ----------------------------------------------------------------------------------
+
+
+def owned_token(session: Session, email: str, name: str) -> ApiToken:
+    """A token of a person, as they would create it."""
+    id = user(session, email).id
+    return transaction(tokens.create, name, ["read"], user_id=id, actor=SYSTEM, now=clock.now())[0]
+
+
+def is_revoked(session: Session, token: ApiToken) -> bool:
+    session.rollback()
+    return session.scalars(select(ApiToken.revoked_at).where(ApiToken.id == token.id)).one() is not None
+
+
+@pytest.mark.parametrize("way", ["added", "reset"])
+def test_a_password_that_an_admin_set_is_changed_before_anything_else(
+    app: Flask, browser: FlaskClient, session: Session, way: str
+) -> None:
+    if way == "added":
+        shown = send(browser, "/users/new", email="ada@example.com", role="admin")
+    else:
+        signed_in(app, "admin", "ada@example.com")
+        shown = send(browser, at(session, "ada@example.com", "password"))
+    ada, given = app.test_client(), password_on(shown.text)
+    assert sign_in(ada, "ada@example.com", given, next="/customers?q=x").location == "/customers?q=x"
+    first = ada.get("/customers?q=x")
+    assert (first.status_code, first.location) == (303, "/account/password?next=/customers?q%3Dx")
+    for url in ("/", "/users", "/charges/new"):
+        assert ada.get(url).location.startswith("/account/password"), url
+    assert send(ada, "/users/new", email="x@example.com", role="admin").location == "/account/password"
+    page = ada.get(first.location)
+    assert "Another person set your current password." in words(page)
+    same = send(ada, "/account/password", current=given, password=given, again=given)
+    assert "Choose a password that differs from the current one." in words(same)
+    changed = send(ada, "/account/password", current=given, password=OTHER, again=OTHER, next="/customers?q=x")
+    assert (changed.status_code, changed.location) == (303, "/customers?q=x")
+    assert ada.get("/customers?q=x").status_code == 200
+    assert ada.get("/account/password").status_code == 200
+    assert user(session, "ada@example.com").password_temporary is False
+    assert app.test_client().get("/users").status_code == 303
+
+
+def test_a_form_kept_over_the_sign_in_survives_the_change_of_password(
+    app: Flask, browser: FlaskClient, session: Session
+) -> None:
+    signed_in(app, "admin", "ada@example.com")
+    given = password_on(send(browser, at(session, "ada@example.com", "password")).text)
+    ada, kept = app.test_client(), '["/customers/new", [["name", "Ωmega & Söhne"]]]'
+    page = sign_in(ada, "ada@example.com", given, next="/customers", saved_form=kept)
+    assert "Another person set your current password." in words(page)
+    fields = {name: field(page, name) for name in ("next", "saved_form")}
+    answer = send(ada, "/account/password", current=given, password=OTHER, again=OTHER, **fields)
+    assert answer.status_code == 200
+    assert 'action="/customers/new"' in answer.text
+    assert 'value="Ωmega &amp; Söhne"' in answer.text
+
+
+def test_tokens_of_a_person_with_a_new_password_are_named(app: Flask, browser: FlaskClient, session: Session) -> None:
+    """A token that somebody else knows outlives the password, and nobody was told."""
+    signed_in(app, "admin", "ada@example.com")
+    kept, gone = (owned_token(session, "ada@example.com", name) for name in ("nightly import", "old laptop"))
+    foreign = owned_token(session, "admin@example.com", "mine")
+    page = browser.get(at(session, "ada@example.com", "password"))
+    assert all(name in words(page) for name in ("API tokens to revoke", "nightly import", "old laptop"))
+    assert "mine" not in words(page)
+    shown = send(browser, at(session, "ada@example.com", "password"), tokens=[str(gone.id)])
+    assert "API tokens that still work" in words(shown)
+    assert link(shown, "Revoke nightly import") == f"/tokens/{kept.id}/revoke"
+    assert "old laptop" not in words(shown)
+    assert [is_revoked(session, token) for token in (kept, gone, foreign)] == [False, True, False]
+    refused = send(browser, at(session, "ada@example.com", "password"), tokens=[str(foreign.id)])
+    assert (refused.status_code, is_revoked(session, foreign)) == (422, False)
+
+
+def test_tokens_of_a_closed_account_are_named(app: Flask, browser: FlaskClient, session: Session) -> None:
+    """They stop with the account, and work again with it unless they are revoked."""
+    signed_in(app, "admin", "ada@example.com")
+    kept, gone = (owned_token(session, "ada@example.com", name) for name in ("nightly import", "old laptop"))
+    assert "nightly import" in words(browser.get(at(session, "ada@example.com", "deactivate")))
+    send(browser, at(session, "ada@example.com", "deactivate"), tokens=[str(gone.id)])
+    opened = send(browser, at(session, "ada@example.com", "activate"))
+    assert "Their API tokens work again: nightly import." in words(browser.get(opened.location))
+    assert [is_revoked(session, token) for token in (kept, gone)] == [False, True]
+
+
+def test_ones_own_tokens_are_named_after_a_change_of_password(browser: FlaskClient, session: Session) -> None:
+    owned_token(session, "admin@example.com", "nightly import")
+    changed = send(browser, "/account/password", current=PASSWORD, password=OTHER, again=OTHER)
+    assert "Your API tokens still work: nightly import." in words(browser.get(changed.location))
+
+
+def test_the_name_of_the_organisation_is_no_password(browser: FlaskClient, session: Session) -> None:
+    def name_organisation(session: Session) -> None:
+        organisation(session).legal_name = "Quill & Ember Ltd"
+
+    transaction(name_organisation)
+    for password in ("quill-ember-2026", "Quill & Ember Ltd 1", "Password-2026-2026", "iloveyouiloveyou"):
+        refused = send(browser, "/account/password", current=PASSWORD, password=password, again=password)
+        assert (refused.status_code, "this password is easy to guess" in words(refused)) == (422, True)

@@ -22,6 +22,7 @@ from billing_admin.domain.tokens import (
 )
 from billing_admin.models import ApiToken
 from billing_admin.operations.audit import record
+from billing_admin.operations.jobs import stop_unauthorised
 from billing_admin.queries.access.tokens import USE_STAYS_FRESH
 
 MAX_LIFETIME_DAYS = 3650
@@ -86,7 +87,7 @@ def _check_request(name: str, scopes: Sequence[str], expires_in_days: int, actor
 
 
 def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> bool:
-    """Revoke a token for good.
+    """Revoke a token for good, and stop its jobs.
 
     Returns False when it was already revoked. Raises NotFound.
     """
@@ -98,6 +99,7 @@ def revoke(session: Session, token_id: UUID, actor: Actor, now: datetime) -> boo
     token.revoked_at = now
     session.flush()
     record(session, actor, now, "token.revoked", "token", token.id, {"name": token.name})
+    stop_unauthorised(session, actor, now)
     return True
 
 

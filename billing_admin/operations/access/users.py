@@ -2,6 +2,7 @@
 
 import secrets
 import string
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,10 +16,20 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
-from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, check_email, check_password, fold_email, normalise_password
-from billing_admin.models import SignInFailure, User, UserSession
+from billing_admin.domain.sign_in import (
+    FAILURES_COUNT_FOR,
+    NETWORK_IS_FAMILIAR_FOR,
+    check_email,
+    check_password,
+    fold_email,
+    normalise_password,
+)
+from billing_admin.models import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
+from billing_admin.operations.access.tokens import revoke
 from billing_admin.operations.audit import changed_fields, record
+from billing_admin.operations.jobs import stop_unauthorised
 from billing_admin.queries.access.users import Credentials, is_sign_in_throttled, session_token_hash
+from billing_admin.queries.master_data.organisation import organisation
 
 TOKEN_BYTES = 32
 MAX_SESSION_AGE = timedelta(hours=24)
@@ -39,18 +50,34 @@ class VerifiedPassword:
     new_hash: str | None
 
 
-def create_user(session: Session, email: str, password: str, role: str, actor: Actor, now: datetime) -> User:
+def create_user(
+    session: Session,
+    email: str,
+    password: str,
+    role: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    temporary: bool = False,
+) -> User:
     """Create a person.
 
-    Raises Invalid for the address, password or role, and Conflict for an address that exists.
+    `temporary`: they must change the password after they sign in. Raises Invalid for the address, password or role, and
+    Conflict for an address that exists.
     """
     address = check_email(email, "email")
     _check_role(role)
-    check_password(password, address, "password")
+    _check_new_password(session, password, address)
     if session.scalars(select(User.id).where(User.email == address)).first() is not None:
         raise Conflict("email_taken", f"{address} has already been added.", "email")
     user = User(
-        id=new_id(now), email=address, role=role, password_hash=_hash_password(password), active=True, created_at=now
+        id=new_id(now),
+        email=address,
+        role=role,
+        password_hash=_hash_password(password),
+        password_temporary=temporary,
+        active=True,
+        created_at=now,
     )
     session.add(user)
     session.flush()
@@ -59,24 +86,61 @@ def create_user(session: Session, email: str, password: str, role: str, actor: A
 
 
 def set_password(
-    session: Session, user_id: UUID, password: str, actor: Actor, now: datetime, kept_token: str | None = None
+    session: Session,
+    user_id: UUID,
+    password: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    temporary: bool = True,
+    revoked_tokens: Collection[UUID] = (),
 ) -> None:
-    """Change a password, and end all sessions of the person.
+    """Set the password of another person, and end their sessions.
 
-    The session with the token `kept_token` does not end.
+    `temporary`: they must change it after they sign in. `revoked_tokens`: those of their API tokens to revoke.
     """
     user = _lock_user(session, user_id)
-    check_password(password, user.email, "password")
-    user.password_hash = _hash_password(password)
-    session.flush()
-    _end_sessions(session, user_id, kept_token)
+    _check_new_password(session, password, user.email)
+    _store_password(session, user, password, temporary=temporary)
     record(session, actor, now, "user.password_changed", "user", user_id)
+    _revoke_tokens(session, user_id, revoked_tokens, actor, now)
+
+
+def change_own_password(
+    session: Session,
+    verified: VerifiedPassword | None,
+    password: str,
+    network: str,
+    actor: Actor,
+    now: datetime,
+) -> str | None:
+    """Change the password of the actor, and end all their sessions.
+
+    Returns the token of a new session, or None when the current password is wrong or attempts are throttled: as a
+    result, not an error, so that the failure is committed. Raises Conflict for an account that was closed meanwhile, or
+    whose password was changed.
+    """
+    if is_sign_in_throttled(session, actor.name, network, now):
+        return None
+    if verified is None:
+        _store_failure(session, actor.name, network, now)
+        record(session, actor, now, "user.password_check_failed", "user", actor.id, {"address": network})
+        return None
+    user = _find_verified_user(session, verified)
+    if user is None:
+        raise Conflict(
+            "account_changed", "Your account was deactivated or has a new password. Sign in again, or ask an admin."
+        )
+    _check_new_password(session, password, user.email)
+    _store_password(session, user, password, temporary=False)
+    record(session, actor, now, "user.password_changed", "user", user.id)
+    return _open_session(session, user.id, now)
 
 
 def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: datetime) -> None:
     """Change the role of a person, and end their sessions.
 
-    Raises Conflict for the last admin.
+    Jobs that need the former role stop. Raises Conflict for the last admin.
     """
     _check_role(role)
     user = _lock_user(session, user_id)
@@ -88,12 +152,16 @@ def change_role(session: Session, user_id: UUID, role: str, actor: Actor, now: d
     session.flush()
     _end_sessions(session, user_id)
     record(session, actor, now, "user.role_changed", "user", user_id, changed)
+    stop_unauthorised(session, actor, now)
 
 
-def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
-    """Close a person's access, and end their sessions.
+def deactivate(
+    session: Session, user_id: UUID, actor: Actor, now: datetime, *, revoked_tokens: Collection[UUID] = ()
+) -> None:
+    """Close a person's access, end their sessions, and stop their jobs.
 
-    Raises Conflict for the last admin.
+    `revoked_tokens`: those of their API tokens to revoke. The others work again
+    when the person is activated. Raises Conflict for the last admin.
     """
     user = _lock_user(session, user_id)
     if not user.active:
@@ -103,6 +171,8 @@ def deactivate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> 
     session.flush()
     _end_sessions(session, user_id)
     record(session, actor, now, "user.deactivated", "user", user_id)
+    _revoke_tokens(session, user_id, revoked_tokens, actor, now)
+    stop_unauthorised(session, actor, now)
 
 
 def activate(session: Session, user_id: UUID, actor: Actor, now: datetime) -> None:
@@ -161,12 +231,11 @@ def sign_in(
     if verified.new_hash:
         user.password_hash = verified.new_hash
         session.flush()
-    _delete_expired(session, user.email, network, now)
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    session.execute(
-        insert(UserSession),
-        [{"token_hash": session_token_hash(token), "user_id": user.id, "created_at": now, "last_seen_at": now}],
-    )
+    _delete_expired(session, now)
+    session.execute(delete(SignInFailure).where(SignInFailure.email == user.email, SignInFailure.address == network))
+    session.merge(FamiliarNetwork(user_id=user.id, address=network, at=now))
+    session.flush()
+    token = _open_session(session, user.id, now)
     user_actor = Actor("person", user.id, user.email, ROLES[user.role], request_id)
     record(session, user_actor, now, "user.signed_in", "user", user.id, {"address": network})
     return token
@@ -219,23 +288,52 @@ def _refuse_last_admin(session: Session, user: User) -> None:
         raise Conflict("last_admin", "This is the last admin. Make another person an admin first.", "role")
 
 
-def _end_sessions(session: Session, user_id: UUID, kept_token: str | None = None) -> None:
-    deletion = delete(UserSession).where(UserSession.user_id == user_id)
-    if kept_token:
-        deletion = deletion.where(UserSession.token_hash != session_token_hash(kept_token))
-    session.execute(deletion)
+def _check_new_password(session: Session, password: str, address: str) -> None:
+    check_password(password, address, "password", organisation=organisation(session).legal_name)
+
+
+def _store_password(session: Session, user: User, password: str, *, temporary: bool) -> None:
+    """Store a password and end the person's sessions."""
+    user.password_hash, user.password_temporary = _hash_password(password), temporary
+    session.flush()
+    _end_sessions(session, user.id)
+
+
+def _open_session(session: Session, user_id: UUID, now: datetime) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    session.execute(
+        insert(UserSession),
+        [{"token_hash": session_token_hash(token), "user_id": user_id, "created_at": now, "last_seen_at": now}],
+    )
+    return token
+
+
+def _end_sessions(session: Session, user_id: UUID) -> None:
+    session.execute(delete(UserSession).where(UserSession.user_id == user_id))
+
+
+def _revoke_tokens(session: Session, user_id: UUID, token_ids: Collection[UUID], actor: Actor, now: datetime) -> None:
+    """Revoke those of the tokens that belong to the person."""
+    if token_ids:
+        actor.require("tokens:write")
+        query = select(ApiToken.id).where(ApiToken.user_id == user_id, ApiToken.id.in_(token_ids))
+        for id in session.scalars(query.order_by(ApiToken.id)).all():
+            revoke(session, id, actor, now)
 
 
 def _find_verified_user(session: Session, verified: VerifiedPassword | None) -> User | None:
     """Return the person, or None if they have changed since the check.
 
-    They may have a new password, or have been deactivated.
+    They may have a new password, or have been deactivated. The row is locked, so that a change at the same moment either
+    prevents the session that is opened, or ends it.
     """
     if verified is None:
         return None
     credentials = verified.credentials
     return session.scalars(
-        select(User).where(User.id == credentials.user_id, User.password_hash == credentials.password_hash, User.active)
+        select(User)
+        .where(User.id == credentials.user_id, User.password_hash == credentials.password_hash, User.active)
+        .with_for_update()
     ).one_or_none()
 
 
@@ -246,16 +344,18 @@ def _record_failure(session: Session, email: str, network: str, request_id: str 
     """
     address = fold_email(email)
     user_id = session.scalars(select(User.id).where(User.email == address)).one_or_none()
-    session.execute(insert(SignInFailure), [{"id": new_id(now), "email": address, "address": network, "at": now}])
+    _store_failure(session, address, network, now)
     anonymous = Actor("person", None, "not signed in", frozenset(), request_id)
     record(session, anonymous, now, "user.sign_in_failed", "user", user_id, {"address": network})
 
 
-def _delete_expired(session: Session, email: str, network: str, now: datetime) -> None:
-    """Delete failures that no longer count, and sessions over the maximum age.
+def _store_failure(session: Session, address: str, network: str, now: datetime) -> None:
+    _delete_expired(session, now)
+    session.execute(insert(SignInFailure), [{"id": new_id(now), "email": address, "address": network, "at": now}])
 
-    The failures of this person and network no longer count either.
-    """
+
+def _delete_expired(session: Session, now: datetime) -> None:
+    """Delete failures, networks and sessions that no longer count."""
     session.execute(delete(SignInFailure).where(SignInFailure.at <= now - FAILURES_COUNT_FOR))
-    session.execute(delete(SignInFailure).where(SignInFailure.email == email, SignInFailure.address == network))
+    session.execute(delete(FamiliarNetwork).where(FamiliarNetwork.at <= now - NETWORK_IS_FAMILIAR_FOR))
     session.execute(delete(UserSession).where(UserSession.created_at <= now - MAX_SESSION_AGE))

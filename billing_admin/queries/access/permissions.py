@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import ROLES, SYSTEM
 from billing_admin.models import ApiToken, User
-from billing_admin.queries.access.tokens import usable_tokens
+from billing_admin.queries.access.tokens import token_permissions, usable_tokens
 
 
 def current_permissions(session: Session, kind: str, id: UUID | None) -> frozenset[str]:
@@ -23,6 +23,14 @@ def current_permissions(session: Session, kind: str, id: UUID | None) -> frozens
     token = session.execute(
         usable_tokens(ApiToken.scopes, ApiToken.user_id, User.role).where(ApiToken.id == id)
     ).first()
-    if token is None:
-        return frozenset()
-    return frozenset(token.scopes) & (ROLES.get(token.role, frozenset()) if token.user_id else SYSTEM.permissions)
+    return frozenset() if token is None else token_permissions(token.scopes, token.user_id, token.role)
+
+
+def has_lost_permission(session: Session, kind: str, id: UUID | None, permission: str) -> bool:
+    """Return whether a stored person or token no longer has a permission.
+
+    Rows of people and tokens are never deleted, so that others never had an account.
+    """
+    if permission in current_permissions(session, kind, id):
+        return False
+    return session.get(User if kind == "person" else ApiToken, id) is not None

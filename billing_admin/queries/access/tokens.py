@@ -1,5 +1,6 @@
 """API tokens: their bearers, and what these may do."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,11 +51,7 @@ class Bearer:
 
 
 def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str | None = None) -> Bearer | None:
-    """Return the bearer of a token, or None if the token is not valid.
-
-    Permissions are those that both the token's scopes and its owner's role grant. A token created on the
-    command line has no owner; its scopes alone decide.
-    """
+    """Return the bearer of a token, or None if the token is not valid."""
     if not is_well_formed(secret):
         return None
     for id, name, scopes, user_id, expires_at, last_used_at, role in run_without_transaction(
@@ -62,12 +59,19 @@ def bearer_of_secret(engine: Engine, secret: str, now: datetime, request_id: str
     ):
         if expires_at <= now:
             return None
-        permissions = frozenset(scopes)
-        if user_id is not None:
-            permissions &= ROLES.get(role, frozenset())
+        permissions = token_permissions(scopes, user_id, role)
         fresh = last_used_at is not None and now - last_used_at < USE_STAYS_FRESH
         return Bearer(Actor("token", id, name, permissions, request_id), fresh)
     return None
+
+
+def token_permissions(scopes: Collection[str], user_id: UUID | None, role: str | None) -> frozenset[str]:
+    """Return the permissions that both a token's scopes and its owner's role grant.
+
+    A token created on the command line has no owner; its scopes alone decide.
+    """
+    permissions = frozenset(scopes)
+    return permissions if user_id is None else permissions & ROLES.get(role or "", frozenset())
 
 
 def bad_token_error() -> NotAuthenticated:
@@ -78,6 +82,14 @@ def bad_token_error() -> NotAuthenticated:
 def tokens(session: Session) -> list[ApiToken]:
     """Return every token with its owner, newest first."""
     return list(session.scalars(select(ApiToken).order_by(ApiToken.created_at.desc(), ApiToken.id.desc())))
+
+
+def usable_tokens_of(session: Session, user_id: UUID, now: datetime) -> list[ApiToken]:
+    """Return the unrevoked, unexpired tokens of a person, newest first."""
+    query = select(ApiToken).where(
+        ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > now
+    )
+    return list(session.scalars(query.order_by(ApiToken.created_at.desc(), ApiToken.id.desc())))
 
 
 def token(session: Session, id: UUID) -> ApiToken:

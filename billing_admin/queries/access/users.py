@@ -10,13 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.sign_in import (
-    FAILURES_COUNT_FOR,
-    FAILURES_PER_ACCOUNT_AND_ADDRESS,
-    FAILURES_PER_ADDRESS,
-    fold_email,
-)
-from billing_admin.models import SignInFailure, User, UserSession
+from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, NETWORK_IS_FAMILIAR_FOR, RecentFailures, fold_email
+from billing_admin.models import FamiliarNetwork, SignInFailure, User, UserSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +26,13 @@ class Credentials:
 class OpenSession:
     """A session and its person.
 
-    `domain.sign_in.Lifetime` decides whether it has ended.
+    `domain.sign_in.SessionLifetime` decides whether it has ended.
     """
 
     user_id: UUID
     email: str
     role: str
+    password_temporary: bool
     created_at: datetime
     last_seen_at: datetime
 
@@ -74,22 +70,42 @@ def credentials(session: Session, email: str) -> Credentials | None:
 def open_session(session: Session, token: str) -> OpenSession | None:
     """Return the session of an active person by the browser's token, or None."""
     row = session.execute(
-        select(User.id, User.email, User.role, UserSession.created_at, UserSession.last_seen_at)
+        select(
+            User.id, User.email, User.role, User.password_temporary, UserSession.created_at, UserSession.last_seen_at
+        )
         .join(UserSession, UserSession.user_id == User.id)
         .where(UserSession.token_hash == session_token_hash(token), User.active)
     ).one_or_none()
-    return None if row is None else OpenSession(row.id, row.email, row.role, row.created_at, row.last_seen_at)
+    return None if row is None else OpenSession(*row)
 
 
 def is_sign_in_throttled(session: Session, email: str, network: str, now: datetime) -> bool:
-    """Return whether sign-in is refused after too many failures from a network.
-
-    The network has a limit for all accounts, and a lower one for this account.
-    """
-    of_account = func.count().filter(SignInFailure.email == fold_email(email))
-    from_network, on_account = session.execute(
-        select(func.count(), of_account).where(
-            SignInFailure.address == network, SignInFailure.at > now - FAILURES_COUNT_FOR
-        )
+    """Return whether attempts on an account from a network are refused."""
+    address = fold_email(email)
+    of_account, from_network = SignInFailure.email == address, SignInFailure.address == network
+    counts = session.execute(
+        select(
+            func.count().filter(of_account, from_network),
+            func.count().filter(of_account),
+            func.count().filter(from_network),
+            func.count(),
+        ).where(SignInFailure.at > now - FAILURES_COUNT_FOR)
     ).one()
-    return bool(from_network >= FAILURES_PER_ADDRESS or on_account >= FAILURES_PER_ACCOUNT_AND_ADDRESS)
+    failures = RecentFailures(*counts)
+    return failures.block(is_familiar=False) and failures.block(
+        is_familiar=_is_familiar(session, address, network, now)
+    )
+
+
+def _is_familiar(session: Session, address: str, network: str, now: datetime) -> bool:
+    """Return whether the person signed in from the network lately."""
+    query = (
+        select(FamiliarNetwork.at)
+        .join(User, User.id == FamiliarNetwork.user_id)
+        .where(
+            User.email == address,
+            FamiliarNetwork.address == network,
+            FamiliarNetwork.at > now - NETWORK_IS_FAMILIAR_FOR,
+        )
+    )
+    return session.scalar(query) is not None

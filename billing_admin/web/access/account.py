@@ -1,53 +1,67 @@
-"""The signed-in person's account: changing the password."""
+"""The signed-in person's account: changing the password.
 
-from flask import flash, redirect, url_for
+A person whose password was set by somebody else sees this page first.
+"""
+
+from flask import flash, request
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Session, transaction
-from billing_admin.domain.errors import Conflict
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.errors import Invalid
+from billing_admin.http.body_limits import body_limit
 from billing_admin.operations.access import users as operations
-from billing_admin.queries.access.users import credentials
-from billing_admin.web.frame.forms import Form, PasswordField, errors_on, render_form
+from billing_admin.queries.access.tokens import usable_tokens_of
+from billing_admin.queries.access.users import credentials, is_sign_in_throttled
+from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, PasswordForm, refuse_throttled, render_password_form
+from billing_admin.web.access.sign_in import BODY, client_network
+from billing_admin.web.frame.forms import errors_on
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.signed_in import SignedInPerson, actor, current_person, now
+from billing_admin.web.frame.signed_in import SignedInPerson, actor, begin_session, now, signed_in_person
 
 WRITE = "password:write"
 
 pages = page_blueprint("account", __name__, "/account", write=WRITE, read=WRITE)
 
 
-class PasswordForm(Form):
-    """The current password, and the new password twice."""
-
-    current = PasswordField("Current password", blank_message="Enter your current password.")
-    password = PasswordField("New password", blank_message="Enter a new password.")
-    again = PasswordField("Repeat new password", blank_message="Enter the new password again.")
-
-
 @pages.route("/password", methods=["GET", "POST"])
+@body_limit(BODY)
 def password() -> ResponseReturnValue:
-    """Change the signed-in person's password and end their other sessions."""
-    form, user = PasswordForm(), current_person()
-    if user is not None and form.validate_on_submit() and _check_passwords(form, user):
-        with errors_on(form):
-            transaction(_change_password, user, form.password.data)
-            flash("Your password was changed. You were signed out on all other devices.", "success")
-            return redirect(url_for("dashboard.home"), 303)
-    return render_form("account/password.html", form)
+    """Change the signed-in person's password.
 
-
-def _check_passwords(form: PasswordForm, user: SignedInPerson) -> bool:
-    """Set field errors, and return whether there are none."""
-    if form.password.data != form.again.data:
-        form.again.errors = ["The new passwords do not match. Enter the same password twice."]
-    elif operations.verify_password(credentials(db.session(), user.email), form.current.data) is None:
+    Their sessions end, and this browser begins a new one.
+    """
+    form, person = PasswordForm(next=request.args.get("next")), signed_in_person()
+    if not form.validate_on_submit():
+        return render_password_form(form, person)
+    if is_sign_in_throttled(db.session(), person.email, client_network(), now()):
+        form.form_errors.append(TOO_MANY_ATTEMPTS)
+        return refuse_throttled(render_password_form(form, person))
+    with errors_on(form):
+        token = _change_password(form, person)
+        if token is not None:
+            begin_session(token)
+            flash(_success_message(person), "success")
+            return form.continue_to_request()
         form.current.errors = ["This is not your current password. Check it and try again."]
-    return not form.errors
+    return render_password_form(form, person)
 
 
-def _change_password(session: Session, user: SignedInPerson, password: str) -> None:
-    # The account may have been deactivated since the password was checked outside of this transaction.
-    if credentials(session, user.email) is None:
-        raise Conflict("account_closed", "Your account was deactivated. Ask an admin to activate it.")
-    operations.set_password(session, user.id, password, actor(), now(), kept_token=user.token)
+def _change_password(form: PasswordForm, person: SignedInPerson) -> str | None:
+    """Return the token of a new session, or None if the current password is wrong.
+
+    Raises Invalid for a new password that is refused.
+    """
+    current, password = form.current.data, form.password.data
+    if password != form.again.data:
+        raise Invalid("not_repeated", "The new passwords do not match. Enter the same password twice.", "again")
+    if password == current:
+        raise Invalid("same_password", "Choose a password that differs from the current one.", "password")
+    verified = operations.verify_password(credentials(db.session(), person.email), current)
+    return transaction(operations.change_own_password, verified, password, client_network(), actor(), now())
+
+
+def _success_message(person: SignedInPerson) -> str:
+    message = "Your password was changed. You were signed out on all other devices."
+    tokens = ", ".join(token.name for token in usable_tokens_of(db.session(), person.id, now()))
+    return f"{message} Your API tokens still work: {tokens}." if tokens else message

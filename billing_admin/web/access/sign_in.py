@@ -9,18 +9,24 @@ from http import HTTPStatus
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
-from wtforms import HiddenField
 from wtforms.widgets import EmailInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.sign_in import FAILURES_COUNT_FOR, LONGEST_EMAIL, attempt_network, fold_email
+from billing_admin.domain.sign_in import LONGEST_EMAIL, attempt_network, fold_email
 from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
 from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import csrf
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
-from billing_admin.web.frame.forms import Form, PasswordField, TextField
+from billing_admin.web.access.forms import (
+    TOO_MANY_ATTEMPTS,
+    ContinuingForm,
+    PasswordForm,
+    refuse_throttled,
+    render_password_form,
+)
+from billing_admin.web.frame.forms import PasswordField, TextField
 from billing_admin.web.frame.local_urls import referring_url, requested_url, safe_local_url
 from billing_admin.web.frame.signed_in import begin_session, current_person, end_session, now, session_has_expired
 
@@ -28,7 +34,6 @@ MAX_KEPT = 100_000
 MAX_SENT = 3 * MAX_KEPT  # bytes: form encoding uses at most three for a character of the kept text
 BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
 WRONG_CREDENTIALS = "The e-mail address and the password do not match an account. Check both and try again."
-TOO_MANY_ATTEMPTS = f"Too many failed attempts. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
 
 pages = Blueprint("sign_in", __name__)
 
@@ -46,18 +51,13 @@ class AccountEmailField(TextField):
         return typed
 
 
-class SignInForm(Form):
-    """E-mail address and password.
-
-    `saved_form` holds a form sent after its session expired.
-    """
+class SignInForm(ContinuingForm):
+    """E-mail address and password."""
 
     email = AccountEmailField(
         "E-mail address", blank_message="Enter your e-mail address.", max_length=LONGEST_EMAIL, widget=EmailInput()
     )
     password = PasswordField("Password", blank_message="Enter your password.")
-    next = HiddenField()
-    saved_form = HiddenField()
 
 
 @pages.route("/sign-in", methods=["GET", "POST"])
@@ -66,14 +66,17 @@ def sign_in() -> ResponseReturnValue:
     """Sign in, then redirect to the page that was requested."""
     form = SignInForm(next=request.args.get("next"))
     if form.validate_on_submit():
-        if is_sign_in_throttled(db.session(), form.email.data, _client_network(), now()):
+        if is_sign_in_throttled(db.session(), form.email.data, client_network(), now()):
             form.form_errors.append(TOO_MANY_ATTEMPTS)
-            page, status = _sign_in_page(form, HTTPStatus.TOO_MANY_REQUESTS)
-            return page, status, {"Retry-After": str(FAILURES_COUNT_FOR.seconds)}
+            return refuse_throttled(_sign_in_page(form, HTTPStatus.TOO_MANY_REQUESTS))
         token = _open_session(form.email.data, form.password.data)
         if token is not None:
             begin_session(token)
-            return _continue_after_sign_in(form)
+            person = current_person()
+            if person is not None and person.password_temporary and form.saved_form.data:
+                password_form = PasswordForm(formdata=None, next=form.next.data, saved_form=form.saved_form.data)
+                return render_password_form(password_form, person)
+            return form.continue_to_request()
         form.form_errors.append(WRONG_CREDENTIALS)
     elif current_person() is not None:
         return redirect(safe_local_url(form.next.data), 303)
@@ -124,32 +127,12 @@ def _sent_form_as_json() -> str:
 def _open_session(email: str, password: str) -> str | None:
     """Check the password; return the token of a new session, or None if it is wrong."""
     proof = users.verify_password(credentials(db.session(), email), password)
-    return transaction(users.sign_in, email, proof, _client_network(), request_id(), now())
+    return transaction(users.sign_in, email, proof, client_network(), request_id(), now())
 
 
-def _client_network() -> str:
+def client_network() -> str:
+    """Return the network by which the attempts of this request are counted."""
     return attempt_network(request.remote_addr or "")
-
-
-def _continue_after_sign_in(form: SignInForm) -> ResponseReturnValue:
-    """Redirect to the requested page, or offer to send the kept form again."""
-    target, saved_form = safe_local_url(form.next.data), _read_saved_form(form.saved_form.data)
-    if saved_form is None:
-        return redirect(target, 303)
-    action, fields = saved_form
-    return render_template("sign_in/send_again.html", action=action, fields=fields, target=target)
-
-
-def _read_saved_form(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
-    """Return the address and the fields of the stored form.
-
-    The result is None if no form is stored or its text is not valid.
-    """
-    try:
-        action, fields = json.loads(text or "null")
-        return safe_local_url(str(action)), [(str(name), str(value)) for name, value in fields]
-    except (TypeError, ValueError, RecursionError):
-        return None
 
 
 def _sign_in_page(form: SignInForm, status: HTTPStatus) -> tuple[str, HTTPStatus]:

@@ -7,15 +7,17 @@ from uuid import UUID
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import RadioField
-from wtforms.widgets import EmailInput
+from wtforms import RadioField, SelectMultipleField
+from wtforms.widgets import CheckboxInput, EmailInput, ListWidget
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import PERMISSIONS, ROLE_SENTENCES, ROLES
 from billing_admin.domain.sign_in import LONGEST_EMAIL
+from billing_admin.models import User
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access import users as queries
+from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import actor, now
@@ -41,6 +43,32 @@ class NewPersonForm(RoleForm):
     )
 
 
+class TokensForm(Form):
+    """The API tokens of a person that are revoked together with another act."""
+
+    tokens = SelectMultipleField(
+        "API tokens to revoke",
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
+
+    @property
+    def revoked_tokens(self) -> list[UUID]:
+        """The ids of the chosen tokens."""
+        return [UUID(id) for id in self.tokens.data or ()]
+
+
+def _tokens_form(user: User) -> TokensForm:
+    """Return the form with the tokens of a person that the actor may revoke."""
+    form = TokensForm()
+    may_revoke = "tokens:write" in actor().permissions
+    tokens = usable_tokens_of(db.session(), user.id, now()) if may_revoke else []
+    form.tokens.choices = [
+        (str(token.id), f"{token.name} — {token.prefix}…, {', '.join(token.scopes)}") for token in tokens
+    ]
+    return form
+
+
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List all people, and the permissions of each role."""
@@ -57,13 +85,16 @@ def new() -> ResponseReturnValue:
     if form.validate_on_submit():
         with errors_on(form):
             password = operations.generate_password()
-            user = transaction(operations.create_user, form.email.data, password, form.role.data, actor(), now())
-            return _password_page(user.email, password), 201
+            user = transaction(
+                operations.create_user, form.email.data, password, form.role.data, actor(), now(), temporary=True
+            )
+            return _password_page(user, password), 201
     return render_form("users/form.html", form)
 
 
-def _password_page(email: str, password: str) -> str:
-    return render_template("users/password.html", email=email, password=password)
+def _password_page(user: User, password: str) -> str:
+    tokens = usable_tokens_of(db.session(), user.id, now())
+    return render_template("users/password.html", email=user.email, password=password, tokens=tokens)
 
 
 @pages.route("/<uuid:id>/role", methods=["GET", "POST"])
@@ -81,22 +112,27 @@ def role(id: UUID) -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/password", methods=["GET", "POST"])
 def password(id: UUID) -> ResponseReturnValue:
-    """Set a new random password for a person and show it once."""
-    form, email = Form(), queries.user(db.session(), id).email
+    """Set a new random password for a person and show it once.
+
+    Their API tokens are named, as a new password does not change them.
+    """
+    user = queries.user(db.session(), id)
+    form = _tokens_form(user)
     if form.validate_on_submit():
         new_password = operations.generate_password()
-        transaction(operations.set_password, id, new_password, actor(), now())
-        return _password_page(email, new_password)
-    return render_form("users/new_password.html", form, email=email)
+        transaction(operations.set_password, id, new_password, actor(), now(), revoked_tokens=form.revoked_tokens)
+        return _password_page(queries.user(db.session(), id), new_password)
+    return render_form("users/new_password.html", form, email=user.email)
 
 
 @pages.route("/<uuid:id>/deactivate", methods=["GET", "POST"])
 def deactivate(id: UUID) -> ResponseReturnValue:
     """Ask for confirmation, then deactivate a person."""
-    form, email = Form(), queries.user(db.session(), id).email
+    user = queries.user(db.session(), id)
+    form, email = _tokens_form(user), user.email
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(operations.deactivate, id, actor(), now())
+            transaction(operations.deactivate, id, actor(), now(), revoked_tokens=form.revoked_tokens)
             flash(f"{email} was deactivated.", "success")
             return redirect(url_for("users.index"), 303)
     return render_form("users/deactivate.html", form, email=email)
@@ -107,5 +143,7 @@ def activate(id: UUID) -> ResponseReturnValue:
     """Activate a deactivated person."""
     email = queries.user(db.session(), id).email
     transaction(operations.activate, id, actor(), now())
-    flash(f"{email} was activated and can sign in with the same password as before.", "success")
+    message = f"{email} was activated and can sign in with the same password as before."
+    tokens = ", ".join(token.name for token in usable_tokens_of(db.session(), id, now()))
+    flash(f"{message} Their API tokens work again: {tokens}." if tokens else message, "success")
     return redirect(url_for("users.index"), 303)

@@ -3,7 +3,7 @@
 A page is public, or needs sign-in and the permission of its blueprint.
 """
 
-from flask import Blueprint, Flask, current_app, redirect, request
+from flask import Blueprint, Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import Rule
 
@@ -15,6 +15,7 @@ from billing_admin.web.frame.local_urls import requested_url
 from billing_admin.web.frame.signed_in import actor, current_person
 
 PUBLIC_ENDPOINTS = frozenset({"static", "sign_in.sign_in", "sign_in.sign_out"})
+OWN_PASSWORD_PAGE = "account.password"  # noqa: S105 - the only page of a person who must change their password first
 WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -77,8 +78,11 @@ def _check_access() -> ResponseReturnValue | None:
     if rule is None or is_api(rule.endpoint):
         return None
     if rule.endpoint not in PUBLIC_ENDPOINTS:
-        if current_person() is None:
+        person = current_person()
+        if person is None:
             return _ask_to_sign_in()
+        if person.password_temporary and rule.endpoint != OWN_PASSWORD_PAGE:
+            return redirect(url_for(OWN_PASSWORD_PAGE, next=requested_url() if request.method == "GET" else None), 303)
         actor().require(permission_for(current_app, rule))
     open_body()
     csrf.protect()

@@ -34,6 +34,7 @@ class SignedInPerson:
     id: UUID
     email: str
     role: str
+    password_temporary: bool
     token: str = field(repr=False)
 
     is_authenticated = True
@@ -80,15 +81,20 @@ def current_person() -> SignedInPerson | None:
     return user._get_current_object() if user.is_authenticated else None
 
 
+def signed_in_person() -> SignedInPerson:
+    """Return the signed-in person of a page behind the guard."""
+    person = current_person()
+    if person is None:
+        raise RuntimeError("This needs a signed-in person: the page must be behind the guard.")
+    return person
+
+
 def actor() -> Actor:
     """Return the signed-in person as the actor of this request.
 
     Only pages behind the guard have one.
     """
-    person = current_person()
-    if person is None:
-        raise RuntimeError("actor() needs a signed-in person: the page must be behind the guard.")
-    return person.actor(request_id())
+    return signed_in_person().actor(request_id())
 
 
 def now() -> datetime:
@@ -143,7 +149,7 @@ def _load_person(token: str) -> SignedInPerson | None:
     if row is None:
         return None
     at = now()
-    person = SignedInPerson(row.user_id, row.email, row.role, token)
+    person = SignedInPerson(row.user_id, row.email, row.role, row.password_temporary, token)
     lifetime: SessionLifetime = current_app.extensions["billing_lifetime"]
     if not lifetime.covers(row.created_at, row.last_seen_at, at):
         _write_if_possible(users.end_session, token, person.actor(request_id()), at, "user.session_expired")

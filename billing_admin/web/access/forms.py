@@ -1,0 +1,70 @@
+"""Forms of signing in and of passwords, which a requested page follows."""
+
+import json
+from http import HTTPStatus
+
+from flask import Response, make_response, redirect, render_template
+from flask.typing import ResponseReturnValue
+from wtforms import HiddenField
+
+from billing_admin.domain.sign_in import FAILURES_COUNT_FOR
+from billing_admin.web.frame.forms import Form, PasswordField, render_form
+from billing_admin.web.frame.local_urls import safe_local_url
+from billing_admin.web.frame.signed_in import SignedInPerson
+
+TOO_MANY_ATTEMPTS = f"Too many failed attempts. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
+
+
+class ContinuingForm(Form):
+    """A form after which the person goes on to the page that they requested.
+
+    `saved_form` holds a form sent after its session expired.
+    """
+
+    next = HiddenField()
+    saved_form = HiddenField()
+
+    def continue_to_request(self) -> ResponseReturnValue:
+        """Redirect to the requested page, or offer to send the kept form again."""
+        target, saved_form = safe_local_url(self.next.data), _read_saved_form(self.saved_form.data)
+        if saved_form is None:
+            return redirect(target, 303)
+        action, fields = saved_form
+        return render_template("sign_in/send_again.html", action=action, fields=fields, target=target)
+
+
+class PasswordForm(ContinuingForm):
+    """The current password, and the new password twice."""
+
+    current = PasswordField("Current password", blank_message="Enter your current password.")
+    password = PasswordField("New password", blank_message="Enter a new password.")
+    again = PasswordField("Repeat new password", blank_message="Enter the new password again.")
+
+
+def render_password_form(form: PasswordForm, person: SignedInPerson) -> ResponseReturnValue:
+    """Render the form to change the password.
+
+    It is alone on its page for a person who must change it first.
+    """
+    template = "account/temporary_password.html" if person.password_temporary else "account/password.html"
+    return render_form(template, form)
+
+
+def refuse_throttled(answer: ResponseReturnValue) -> Response:
+    """Return the page as the answer to an attempt that is throttled."""
+    response = make_response(answer)
+    response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+    response.headers["Retry-After"] = str(FAILURES_COUNT_FOR.seconds)
+    return response
+
+
+def _read_saved_form(text: str | None) -> tuple[str, list[tuple[str, str]]] | None:
+    """Return the address and the fields of the stored form.
+
+    The result is None if no form is stored or its text is not valid.
+    """
+    try:
+        action, fields = json.loads(text or "null")
+        return safe_local_url(str(action)), [(str(name), str(value)) for name, value in fields]
+    except (TypeError, ValueError, RecursionError):
+        return None
