@@ -19,7 +19,7 @@ from billing_admin.domain.text import check_not_blank
 MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
 INTERVALS = tuple(MONTHS)
 DAY = timedelta(days=1)
-# A charge's description has up to 1,000 characters, and the days of the period are appended to it.
+# A charge's description has up to 1,000 characters, and words may be appended to it.
 LONGEST_DESCRIPTION = 900
 _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 
@@ -204,20 +204,9 @@ def charge_id(schedule_id: UUID, first: date, cut_to: date | None = None) -> UUI
     )
 
 
-def charge_description(
-    description: str, first: date, last: date, of_days: int | None = None, taken_back: bool = False
-) -> str:
-    """Return the description of a period's charge.
+def adjustment_description(description: str) -> str:
+    """Return the description of a charge that takes back posted days.
 
-    For example: `Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days`. `of_days` is the length of the whole
-    period if the charge is for some of its days or takes days back. The text is stored in rows and must not
-    change.
+    The charge's period has the days.
     """
-    text = f"{description}, {_format_day(first)} to {_format_day(last)}"
-    if of_days is not None:
-        text += f", {count_days(first, last)} of {of_days} days"
-    return f"{text} taken back" if taken_back else text
-
-
-def _format_day(day: date) -> str:
-    return f"{day.day} {calendar.month_abbr[day.month]} {day.year}"
+    return f"{description}, taken back"

@@ -14,7 +14,7 @@ from billing_admin.domain.recurring_charges import (
     RecurringChargeSpec,
     Schedule,
     add_months,
-    charge_description,
+    adjustment_description,
     charge_id,
     count_days,
     prorate,
@@ -151,16 +151,8 @@ def test_the_ids_of_charges_are_frozen() -> None:
     assert charge_id(schedule_id, date(2026, 3, 1), date(2026, 3, 20)) == UUID("7d9d1ab8-5ab2-5f93-9e36-2d78dcebd542")
 
 
-@pytest.mark.parametrize(
-    ("of_days", "taken_back", "expected"),
-    [
-        (None, False, "Support, 6 Nov 2026 to 30 Nov 2026"),
-        (30, False, "Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days"),
-        (30, True, "Support, 6 Nov 2026 to 30 Nov 2026, 25 of 30 days taken back"),
-    ],
-)
-def test_the_description_names_the_days(of_days: int | None, taken_back: bool, expected: str) -> None:
-    assert charge_description("Support", date(2026, 11, 6), date(2026, 11, 30), of_days, taken_back) == expected
+def test_an_adjustment_says_so_in_its_description() -> None:
+    assert adjustment_description("Support") == "Support, taken back"
 
 
 def spec(**fields: Any) -> RecurringChargeSpec:

@@ -22,7 +22,8 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.master_data import ServiceFields
 from billing_admin.domain.money import EXACT, exact_decimal, plain_decimal
 from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec, prorate
-from billing_admin.models import AuditEvent, Charge, RecurringCharge, RecurringPosting
+from billing_admin.formats.pdf import document_contents
+from billing_admin.models import AuditEvent, Charge, InvoiceLine, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges import charges, corrections, posting, recurring_charges, recurring_posting
 from billing_admin.operations.master_data import customers, services
 from billing_admin.queries.charges.recurring_charges import (
@@ -164,7 +165,8 @@ def test_posting_again_adds_nothing_and_ids_derive_from_schedule_and_day(hosting
     assert (post(), post(), post(TODAY + timedelta(days=27))) == (2, 0, 0)
     first, second = posted(hosting)
     assert (first.id, second.id) == (uuid5(A, "2026-03-01"), uuid5(A, "2026-04-01"))
-    assert (first.description, plain_decimal(first.amount)) == ("Hosting, 1 Mar 2026 to 31 Mar 2026", "0.0000024")
+    assert (first.description, plain_decimal(first.amount)) == ("Hosting", "0.0000024")
+    assert service_period(first) == (date(2026, 3, 1), date(2026, 3, 31), None)
     assert (first.incurred_on, first.status, stored(hosting).posted_through) == (MARCH, "pending", APRIL)
     assert_books_balance(hosting)
 
@@ -181,6 +183,10 @@ def test_what_was_posted_but_not_noted_is_not_posted_twice(hosting: Session) -> 
     assert days(hosting) == ["2026-03-01", "2026-04-01"]
 
 
+def service_period(row: Charge | InvoiceLine) -> tuple[date | None, date | None, int | None]:
+    return row.period_from, row.period_to, row.period_of_days
+
+
 NOVEMBER, NOVEMBER_6, NOVEMBER_26 = date(2025, 11, 1), date(2025, 11, 6), date(2025, 11, 26)
 
 
@@ -189,10 +195,12 @@ def test_a_partial_period_is_rounded_once_and_bills_the_right_cent(hosting: Sess
     assert post() == 1
     [charge] = posted(hosting)
     assert (plain_decimal(charge.amount), charge.unit_price, plain_decimal(charge.quantity)) == ("8.325", None, "1")
-    assert charge.description == "Hosting, 6 Nov 2025 to 30 Nov 2025, 25 of 30 days"
+    assert (charge.description, *service_period(charge)) == ("Hosting", NOVEMBER_6, date(2025, 11, 30), 30)
     bill(date(2025, 12, 31))
     [invoice] = all_invoices()
     assert [(line.net, line.unit_price) for line in invoice.lines] == [(833, None)]
+    assert service_period(invoice.lines[0]) == service_period(charge)
+    assert (invoice.period_from, invoice.period_to) == (NOVEMBER_6, date(2025, 11, 30))
     assert_books_balance(hosting)
 
 
@@ -201,11 +209,12 @@ def test_a_whole_period_and_the_days_taken_back_add_up_to_the_days_kept(hosting:
     create(id=B, starts_on=NOVEMBER, ends_on=NOVEMBER_26 - DAY, unit_price=exact_decimal("9.99"))
     post(NOVEMBER, A, B)
     act(recurring_charges.end, NOVEMBER_26 - DAY)
-    amounts = {charge.description: charge.amount for charge in posted(hosting)}
-    assert {text: plain_decimal(amount) for text, amount in amounts.items()} == {
-        "Hosting, 1 Nov 2025 to 30 Nov 2025": "9.99",
-        "Hosting, 26 Nov 2025 to 30 Nov 2025, 5 of 30 days taken back": "-1.665",
-        "Hosting, 1 Nov 2025 to 25 Nov 2025, 25 of 30 days": "8.325",
+    november_30 = date(2025, 11, 30)
+    amounts = {(charge.description, *service_period(charge)): charge.amount for charge in posted(hosting)}
+    assert {days: plain_decimal(amount) for days, amount in amounts.items()} == {
+        ("Hosting", NOVEMBER, november_30, None): "9.99",
+        ("Hosting, taken back", NOVEMBER_26, november_30, 30): "-1.665",
+        ("Hosting", NOVEMBER, NOVEMBER_26 - DAY, 30): "8.325",
     }
     assert_books_balance(hosting)
 
@@ -553,3 +562,24 @@ def test_the_filter_knows_states_as_the_domain_does(hosting: Session) -> None:
             found = hosting.execute(listed(hosting, RecurringFilter(day, status=state))).all()
             everything = hosting.execute(listed(hosting, RecurringFilter(day))).all()
             assert {row.id for row in found} == {row.id for row in everything if schedule_of(row).state(day) == state}
+
+
+def test_a_change_within_a_month_bills_the_days_of_each_price(hosting: Session) -> None:
+    """Monthly 300.00 from 10 November, 450.00 from the 20th: the first invoice is for the days to the end of November."""
+    november_10, november_20 = date(2025, 11, 10), date(2025, 11, 20)
+    create(starts_on=november_10, anchor_on=NOVEMBER, unit_price=exact_decimal("300"))
+    fields = {"unit_price": exact_decimal("450")}
+    transaction(recurring_charges.change, A, november_20, fields, B, "", SYSTEM, NOW)
+    post(november_20, A, B)
+    bill(date(2025, 11, 30))
+    [invoice] = all_invoices()
+    assert [(*service_period(line), line.quantity, line.unit_price, line.net) for line in invoice.lines] == [
+        (november_10, november_20 - DAY, 30, Decimal(1), None, 10000),
+        (november_20, date(2025, 11, 30), 30, Decimal(1), None, 16500),
+    ]
+    assert (invoice.period_from, invoice.period_to) == (november_10, date(2025, 11, 30))
+    assert document_contents(invoice)["periods"] == [
+        "10 – 19 Nov 2025 (10 of 30 days)",
+        "20 – 30 Nov 2025 (11 of 30 days)",
+    ]
+    assert_books_balance(hosting)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain_decimal
-from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec, charge_description
+from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec, count_days
 from billing_admin.models import Charge
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.charges.recurring_posting import post_due_charges
@@ -23,7 +23,6 @@ from tests.making import NOW, make_customer, make_service
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recurring.md"
 _CHARGE = re.compile(r"(\S+) to (\S+): (?:(\S+) × (\S+)|(\d+ of \d+ days)) = (\S+)")
-_DAYS = re.compile(r", (\d+ of \d+ days)( taken back)?$")
 
 Row = dict[str, str]
 
@@ -54,20 +53,18 @@ def _stored(session: Session) -> list[Written]:
 
 
 def _written(charge: Charge) -> Written:
-    days = _DAYS.search(charge.description)
-    last = next(
-        day
-        for day in (charge.incurred_on + number * DAY for number in range(400))
-        if _DAYS.sub("", charge.description) == charge_description("Hosting", charge.incurred_on, day)
-    )
-    assert charge.description.endswith(" taken back") == (charge.amount < 0)
-    assert (charge.unit_price is None) == (days is not None)
-    parts = (
-        (plain_decimal(charge.quantity), plain_decimal(charge.unit_price), None)
-        if charge.unit_price is not None
-        else (None, None, days and days[1])
-    )
-    return charge.incurred_on.isoformat(), last.isoformat(), *parts, plain_decimal(charge.amount)
+    first, last = charge.period_from, charge.period_to
+    assert first == charge.incurred_on
+    assert last
+    assert charge.description.endswith(", taken back") == (charge.amount < 0)
+    parts: tuple[str | None, ...]
+    if charge.unit_price is None:
+        days = count_days(first, last)
+        parts = (None, None, f"{days} of {charge.period_of_days or days} days")
+    else:
+        assert charge.period_of_days is None
+        parts = (plain_decimal(charge.quantity), plain_decimal(charge.unit_price), None)
+    return first.isoformat(), last.isoformat(), *parts, plain_decimal(charge.amount)
 
 
 def _product(cell: str) -> dict[str, Any]:

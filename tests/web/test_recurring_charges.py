@@ -77,7 +77,7 @@ def test_it_is_added_and_shows_what_comes(browser: FlaskClient, session: Session
     page = words(browser.get(response.location))
     assert "Recurring charge saved." in page
     assert "List price on the day of posting" in page
-    for coming in ("62.00 USD", "With the next billing run", "1 May 2026 10 of 31 days", "20.00 USD"):
+    for coming in ("62.00 USD", "With the next billing run", "1 – 10 May 2026 (10 of 31 days)", "20.00 USD"):
         assert coming in page, coming
     assert "ACME Inc" in words(browser.get(AT))
     assert "Hosting Every month" in words(browser.get(f"/customers/{row.customer_id}/recurring"))
@@ -119,7 +119,7 @@ def test_what_is_due_is_posted_at_once_if_wanted(browser: FlaskClient, session: 
     page = browser.get(send(browser, f"{at}/post").location)
     assert "2 charges posted." in words(page)
     assert charges(session) == ["2026-03-01 31", "2026-04-01 31"]
-    charge = browser.get(link(page, "1 Mar 2026"))
+    charge = browser.get(link(page, "1 – 31 Mar 2026"))
     assert link(charge, "Show the recurring charge") == at
     assert "No charges were due." in words(browser.get(send(browser, f"{at}/post").location))
 

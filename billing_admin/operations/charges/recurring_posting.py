@@ -19,7 +19,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.money import EXACT, ZERO, exact_sum, multiply
-from billing_admin.domain.recurring_charges import DAY, Period, charge_description, charge_id, count_days, prorate
+from billing_admin.domain.recurring_charges import DAY, Period, adjustment_description, charge_id, count_days, prorate
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import lock_accounts
@@ -146,19 +146,21 @@ def _identifying_spec(row: RecurringCharge, period: Period) -> ChargeSpec:
 def _priced_spec(
     row: RecurringCharge, period: Period, prices: Mapping[tuple[UUID, str], tuple[Decimal, bool]]
 ) -> ChargeSpec:
+    spec = replace(
+        _identifying_spec(row, period),
+        description=row.description,
+        period_from=period.owed_from,
+        period_to=period.owed_to,
+        period_of_days=period.of_days if period.is_partial else None,
+    )
     if not period.is_partial:
-        description = charge_description(row.description, period.owed_from, period.owed_to)
-        return replace(
-            _identifying_spec(row, period), description=description, quantity=row.quantity, unit_price=row.unit_price
-        )
-    description = charge_description(row.description, period.owed_from, period.owed_to, period.of_days)
+        return replace(spec, quantity=row.quantity, unit_price=row.unit_price)
     list_price = prices.get((row.service_id, row.currency))
     price = list_price if row.unit_price is None else (row.unit_price, False)
     if price is None:  # `post` refuses a charge without a price
-        return replace(_identifying_spec(row, period), description=description)
+        return spec
     unit_price, tax_included = price
-    amount = period.partial_amount(row.quantity, unit_price)
-    return replace(_identifying_spec(row, period), description=description, amount=amount, tax_included=tax_included)
+    return replace(spec, amount=period.partial_amount(row.quantity, unit_price), tax_included=tax_included)
 
 
 def _insert_postings(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, bool]]) -> None:
@@ -208,7 +210,10 @@ def _build_adjustment(
         id=charge_id(row.id, period.first, last_day),
         customer=str(row.customer_id),
         service=str(row.service_id),
-        description=charge_description(row.description, first_day, period.charged_to, of_days, taken_back=True),
+        description=adjustment_description(row.description),
+        period_from=first_day,
+        period_to=period.charged_to,
+        period_of_days=of_days if count_days(first_day, period.charged_to) < of_days else None,
         amount=amount,
         stored_texts=["description"],
         tax_included=current.tax_included,

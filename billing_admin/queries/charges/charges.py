@@ -128,12 +128,9 @@ def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
     return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
 
 
-def charges_with(*columns: Any) -> Select[Any]:
-    """Select charges with their names and further columns.
-
-    The caller joins the tables of the further columns.
-    """
-    return _VIEWS.add_columns(*columns)
+def charges_with_names() -> Select[Any]:
+    """Select all charges with their names; the caller joins and filters."""
+    return _VIEWS
 
 
 def charges_by_id(session: Session, ids: Iterable[UUID]) -> dict[UUID, Record]:

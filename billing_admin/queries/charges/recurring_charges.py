@@ -18,8 +18,9 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.charges import ONE
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.formatting import format_share
 from billing_admin.domain.money import multiply
-from billing_admin.domain.recurring_charges import Period, Schedule, count_days
+from billing_admin.domain.recurring_charges import Period, Schedule
 from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
 from billing_admin.queries.charges import charges
 from billing_admin.queries.master_data.customers import customer
@@ -122,7 +123,7 @@ class UpcomingCharge:
     @property
     def share(self) -> str:
         """`25 of 30 days` for a partial period, else an empty text."""
-        return "" if self.of_days is None else f"{count_days(self.period_from, self.period_to)} of {self.of_days} days"
+        return "" if self.of_days is None else format_share(self.period_from, self.period_to, self.of_days)
 
 
 def upcoming_charges(row: Record, limit: int = UPCOMING_SHOWN) -> list[UpcomingCharge]:
@@ -171,10 +172,10 @@ def _may_be_due(through: date) -> tuple[ColumnElement[bool], ...]:
 
 
 def posted_charges(id: UUID) -> Select[Any]:
-    """Select the charges of a schedule with names and periods, newest first."""
+    """Select the charges of a schedule with names, newest period first."""
     posting = RecurringPosting
     return (
-        charges.charges_with(posting.period_from, posting.period_to, posting.takes_back)
+        charges.charges_with_names()
         .join(posting, posting.charge_id == Charge.id)
         .where(posting.recurring_charge_id == id)
         .order_by(posting.period_from.desc(), Charge.created_at.desc(), Charge.id.desc())

@@ -14,7 +14,7 @@ from billing_admin.queries.doctor.findings import Check, Finding
 
 POSTED = Check(
     "recurring_posted",
-    "A posting of a recurring charge is a charge of its customer and service, with the ID of its day.",
+    "A posting of a recurring charge is a charge of its customer, service and period, with the ID of its day.",
 )
 ONCE = Check(
     "recurring_once", "No day of a recurring charge is posted twice, or after the day through which it is posted."
@@ -45,6 +45,8 @@ _POSTINGS = (
         Charge.customer_id,
         Charge.currency,
         Charge.service_id,
+        Charge.period_from.label("charged_from"),
+        Charge.period_to.label("charged_to"),
     )
     .outerjoin(RecurringCharge, RecurringCharge.id == RecurringPosting.recurring_charge_id)
     .outerjoin(Charge, Charge.id == RecurringPosting.charge_id)
@@ -66,6 +68,10 @@ def _mismatch(row: Any) -> str | None:
     cut_to = row.period_to if row.takes_back else None
     if row.charge_id != charge_id(row.recurring_charge_id, row.period_from, cut_to):
         return f"its charge's id is not that of {row.period_from.isoformat()}"
+    # Charges that earlier versions posted have no period.
+    charged = (row.charged_from, row.charged_to)
+    if not row.takes_back and charged not in {(None, None), (row.period_from, row.period_to)}:
+        return f"its charge is for {charged[0]} to {charged[1]}, but it is for {row.period_from} to {row.period_to}"
     return None
 
 
