@@ -4,7 +4,7 @@ Each test names the place that a new field or filter still lacks (docs/developme
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields as fields_of
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -268,6 +268,7 @@ def test_each_filter_is_on_the_page(app: Flask, session: Session, path: str) -> 
     filters, browser, page = LISTS[path], signed_in(app), PAGES.get(path, path)
     names = _api_filters(path)
     assert filters.queries.keys() | filters.elsewhere.keys() <= names
+    browser.get(page)  # its statements include those of a first request
     with statements(app) as unfiltered:
         browser.get(page)
     for name, query in filters.page_queries(names).items():
@@ -275,4 +276,9 @@ def test_each_filter_is_on_the_page(app: Flask, session: Session, path: str) -> 
             text = browser.get(f"{page}?{query}").text
         assert text.count("Remove filter") == 1, f"read_filters or filter_chips of {page} lacks {name}"
         assert f' name="{query.partition("=")[0]}"' in text, f"the filter bar of {page} lacks {name}"
-        assert set(unfiltered) - set(filtered), f"the query of {page} has no condition on {name}"
+        assert _unnumbered(unfiltered) - _unnumbered(filtered), f"the query of {page} has no condition on {name}"
+
+
+def _unnumbered(sent: Sequence[str]) -> set[str]:
+    """Return statements without the numbers that paging gives its columns, which count up in a process."""
+    return {re.sub(r"_sqlakeyset_oc_\d+", "", statement) for statement in sent}
