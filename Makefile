@@ -26,7 +26,7 @@ dev: install-runtime  ## The same, reloading when the code changes
 	@$(BIN)/flask --app wsgi start --reload
 
 test: install  ## Every test, on SQLite and on a PostgreSQL of its own (ARGS="-k charges" for some)
-	$(BIN)/pytest --numprocesses 2 $(ARGS)
+	$(BIN)/pytest --numprocesses 3 $(ARGS)  # tests that wait leave two cores idle
 
 test-deep: install  ## Long campaigns: more sequences, more kills, more rounds, pages on PostgreSQL
 	$(BIN)/pytest --numprocesses 2 -m deep $(ARGS)

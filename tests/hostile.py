@@ -78,6 +78,11 @@ def values(kind: str) -> list[bytes]:
     return [value if isinstance(value, bytes) else value.encode() for value in (*_VALUES[kind], *_ANYWHERE)]
 
 
+def has_turn(turn: int, step: int) -> bool:
+    """Return whether a place is tried: every third in `make test`, each in `make test-deep`."""
+    return step != QUICK_STEP or turn % 3 == 0
+
+
 def share(items: Iterable[T], turn: int, step: int) -> list[T]:
     """Return every `step`-th item, at least one: as many turns have all of them.
 

@@ -7,7 +7,8 @@ import pytest
 
 T = TypeVar("T")
 
-# Folders whose subject is text, layout, format or HTTP; operations, queries and faults test both databases each time.
+# Tests whose subject is text, layout, format, HTTP or a rule that no database decides; other
+# operations, other queries and faults test both databases each time.
 ONE_DATABASE = (
     "tests/api/",
     "tests/background/",
@@ -16,6 +17,12 @@ ONE_DATABASE = (
     "tests/formats/",
     "tests/guards/",
     "tests/http/",
+    "tests/operations/test_document_dates.py",
+    "tests/operations/test_readiness.py",
+    "tests/operations/test_recurring_docs.py",
+    "tests/operations/test_tax.py",
+    "tests/operations/test_tax_rates.py",
+    "tests/queries/test_doctor.py",
     "tests/web/",
 )
 

@@ -134,8 +134,9 @@ def _wait_for(path: Path) -> None:
     raise AssertionError("redis-server did not start")
 
 
+@pytest.mark.deep  # tests/http/test_rate_limit_storage.py lets four processes share a limit in each run
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("shared", ["file", pytest.param("redis", marks=pytest.mark.deep)])
+@pytest.mark.parametrize("shared", ["file", "redis"])
 def test_four_workers_let_exactly_so_many_through(
     script: Script, app: Flask, shared: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser.conftest import Seeded, Visit
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.deep]
 
 
 @pytest.mark.parametrize("width", [1280, 320])

@@ -26,7 +26,7 @@ AFTER_PAYMENT = "66.52 EUR"
     [
         pytest.param("sqlite", 1280, True, False, id="sqlite-wide", marks=pytest.mark.deep),
         pytest.param("sqlite", 320, True, True, id="sqlite-narrow", marks=pytest.mark.deep),
-        pytest.param("postgresql", 1280, False, False, id="postgresql-without-javascript"),
+        pytest.param("postgresql", 1280, False, False, id="postgresql-without-javascript", marks=pytest.mark.deep),
     ],
     indirect=["backend"],
 )

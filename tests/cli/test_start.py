@@ -118,6 +118,7 @@ def test_the_first_start_makes_everything_and_the_next_keeps_it(folder: Path, po
     assert [count(folder, table) for table in ("users", "customers", "invoices")] == made
 
 
+@pytest.mark.deep
 def test_in_production_nothing_is_made_up(folder: Path, port: int) -> None:
     with started(folder, port, **PRODUCTION):
         assert "create-user" in folder.with_name("stderr").read_text()

@@ -217,6 +217,7 @@ def worker(server: PostgreSQL, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+@pytest.mark.deep
 def test_a_worker_waits_for_its_database_and_survives_restarts(
     server: PostgreSQL, session: Session, tmp_path: Path
 ) -> None:

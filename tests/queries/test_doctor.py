@@ -139,11 +139,13 @@ def found(session: Session) -> dict[str, list[Finding]]:
     return {result.check.name: result.rows for result in run_checks(session) if result.count}
 
 
+@pytest.mark.both_databases
 def test_sound_data(billed: Session) -> None:
     billed.rollback()
     assert found(billed) == {}
 
 
+@pytest.mark.both_databases
 def test_empty_database(session: Session) -> None:
     assert [result.count for result in run_checks(session)] == [0] * len(CHECKS)
 
@@ -651,6 +653,7 @@ def test_every_check_is_tried() -> None:
     assert {check for check, _, _ in BREAKS.values()} == {check.name for check in CHECKS} - elsewhere
 
 
+@pytest.mark.both_databases
 def test_what_lies_in_the_future_is_told_by_the_day_of_the_organisation(billed: Session) -> None:
     """The latest document is of 4 April: still to come on the 3rd, and on the 4th in a time zone that is behind."""
     for zone, now, names in (
@@ -676,6 +679,7 @@ def test_what_lies_in_the_future_is_told_by_the_day_of_the_organisation(billed: 
         assert sorted(wrong) == sorted(names), (zone, now)
 
 
+@pytest.mark.both_databases
 def test_a_changed_hash_names_the_row_itself_and_the_next(defenceless: Session) -> None:
     defenceless.connection().execute(text(f"UPDATE invoices SET hash = 'f00d' WHERE {FIRST}"))
     assert [finding.problem.partition(":")[0] for finding in found(defenceless)["hash_chain"]] == [
