@@ -24,7 +24,7 @@ from billing_admin.models import (
 )
 from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.queries.payments.receivables import open_sums
+from billing_admin.queries.payments.open_items import OpenItemFilter, open_sums
 from tests.conftest import Database, PostgreSQL, SQLite
 from tests.making import make_customer
 
@@ -145,7 +145,7 @@ def test_it_has_something_of_everything(session: Session) -> None:
     again = (Invoice.replaces_id.is_not(None)) & (Invoice.status == "issued") & (Invoice.purchase_order == "PO-2207-B")
     assert _count(session, Invoice.status == "void") == _count(session, again) == 1
     today = TODAY.date()
-    assert all(map(sum, zip(*(sums.amounts for sums in open_sums(session, today)), strict=True)))
+    assert all(map(sum, zip(*(sums.amounts for sums in open_sums(session, OpenItemFilter(today))), strict=True)))
     assert session.scalar(select(func.min(Invoice.issue_date))) == date(2025, 11, 1)
 
 

@@ -21,7 +21,17 @@ from billing_admin.formats.meta_filters import no_filters
 from billing_admin.queries.journal import Period
 from billing_admin.queries.master_data.organisation import today
 
-KINDS = ("invoices", "invoice-lines", "charges", "payments", "allocations", "customers", "services", "audit-events")
+KINDS = (
+    "invoices",
+    "invoice-lines",
+    "charges",
+    "payments",
+    "allocations",
+    "open-items",
+    "customers",
+    "services",
+    "audit-events",
+)
 JOURNAL = "journal"
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from billing_admin.domain.errors import Invalid
 from billing_admin.queries.exports import FILE_KINDS, Filters
 from billing_admin.queries.invoices.invoices import InvoiceFilter
+from billing_admin.queries.payments.open_items import OpenItemFilter
 
 
 def filters_as_json(filters: Filters) -> dict[str, Any]:
@@ -83,4 +84,6 @@ def no_filters(kind: str, today: date) -> Filters:
 
     The rows include archived customers and services.
     """
-    return filters_from_json(kind, {"today": today.isoformat()} if FILE_KINDS[kind].filters is InvoiceFilter else {})
+    day_names = {InvoiceFilter: "today", OpenItemFilter: "as_of"}
+    day_name = day_names.get(FILE_KINDS[kind].filters)
+    return filters_from_json(kind, {day_name: today.isoformat()} if day_name else {})

@@ -180,6 +180,25 @@ def _add_on_postgresql(element: exact_add, compiler: SQLCompiler, **options: Any
     return f"({compiler.process(first, **options)} + {compiler.process(second, **options)})"
 
 
+class days_between(GenericFunction[int]):  # noqa: N801
+    """The number of days from the second day to the first."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(days_between, "postgresql")
+def _days_on_postgresql(element: days_between, compiler: SQLCompiler, **options: Any) -> str:
+    last, first = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({last} - {first})"
+
+
+@compiles(days_between, "sqlite")
+def _days_on_sqlite(element: days_between, compiler: SQLCompiler, **options: Any) -> str:
+    last, first = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(julianday({last}) - julianday({first}) AS INTEGER)"
+
+
 class json_text(GenericFunction[str]):  # noqa: N801
     """A `JsonData` column as text, in the form of PostgreSQL's JSONB.
 

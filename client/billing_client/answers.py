@@ -482,6 +482,24 @@ class Balances:
 
 
 @dataclass(frozen=True)
+class OpenItem:
+    """An invoice with an open amount on the day `as_of`."""
+
+    id: UUID
+    number: str
+    customer: str
+    customer_name: str
+    currency: str
+    issue_date: date
+    due_date: date
+    days_overdue: int
+    bucket: str
+    total: Decimal
+    open_amount: Decimal
+    as_of: date
+
+
+@dataclass(frozen=True)
 class Entry:
     """A change of the balance, and the balance after it."""
 

@@ -271,6 +271,18 @@ class InvoiceFilter(TypedDict, total=False):
     run: Key
 
 
+class OpenItemFilter(TypedDict, total=False):
+    """Filters of open items.
+
+    `as_of` is the day, today by default.
+    """
+
+    as_of: Day
+    customer: str
+    currency: str
+    bucket: Literal["not_due", "1_30", "31_60", "61_90", "over_90"]
+
+
 class DraftChanges(TypedDict, total=False):
     """Changes to a draft."""
 

@@ -80,6 +80,8 @@ INVOICE_EXPLAIN: Final = Call("GET", "/invoices/{number}/explain", Repeat.READS)
 INVOICE_PDF: Final = Call("GET", "/invoices/{number}/pdf", Repeat.READS)
 INVOICE_FILE: Final = Call("GET", "/invoices.csv", Repeat.READS)
 INVOICE_LINE_FILE: Final = Call("GET", "/invoice-lines.csv", Repeat.READS)
+OPEN_ITEM_LIST: Final = Call("GET", "/open-items", Repeat.READS)
+OPEN_ITEM_FILE: Final = Call("GET", "/open-items.csv", Repeat.READS)
 
 PAYMENT_CREATE: Final = Call("POST", "/payments", Repeat.NAMED)
 PAYMENT_LIST: Final = Call("GET", "/payments", Repeat.READS)

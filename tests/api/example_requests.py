@@ -191,6 +191,7 @@ def _payments(api: Recorder) -> None:
     api.post(f"/payments/{id_of('d', 1)}/allocations/{allocation['id']}/withdraw", {"reason": "Meant for another"})
     api.get("/customers/ACME/balance?as_of=2026-11-22")
     api.get("/customers/ACME/statement?from=2026-11-01&to=2026-11-30")
+    api.get("/open-items?as_of=2026-11-30&customer=ACME")
     api.post(f"/payments/{id_of('d', 1)}/reverse", {"reason": "Returned by the bank"})
 
 
@@ -210,7 +211,7 @@ def _reading(api: Recorder) -> None:
     api.get("/number-series")
     api.get("/period-lock")
     api.get(f"/audit-events?object={id_of('a', 1)}")
-    for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations"):
+    for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "open-items"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}?customer=ACME")
     for kind in ("customers", "services", "audit-events"):

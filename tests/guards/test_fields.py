@@ -32,7 +32,7 @@ from billing_admin.queries.exports import catalogue as exports
 from billing_admin.web.frame.forms import Form, TextField
 from billing_admin.web.master_data.customers import CustomerForm
 from billing_admin.web.master_data.services import ServiceForm
-from tests.making import make_customer, make_service
+from tests.making import make_customer, make_invoice, make_service
 from tests.people import signed_in
 from tests.web.pages import statements
 
@@ -229,6 +229,9 @@ LISTS = {
         {**CUSTOMER, **CURRENCY, **DAYS, "method": "method=card", "reference": "reference=x"},
         {"status": "tabs"},
     ),
+    "/open-items": ListFilters(
+        "OpenItemFilter", {**CUSTOMER, **CURRENCY, "as_of": "as_of=2026-01-31", "bucket": "bucket=1_30"}
+    ),
     "/audit-events": ListFilters(
         "AuditFilter", {**DAYS, "actor": "actor=someone", "object": "object=3135f216-5533-4c18-882a-f96c09cfc73c"}
     ),
@@ -263,7 +266,7 @@ def test_each_filter_is_in_the_client(path: str) -> None:
 @pytest.mark.parametrize("path", LISTS)
 def test_each_filter_is_on_the_page(app: Flask, session: Session, path: str) -> None:
     """A filter in force selects rows, has a control, and is named above the list with a link that removes it."""
-    make_customer(reference="ACME", currency="EUR")
+    make_invoice(make_customer(reference="ACME", currency="EUR"))
     make_service(code="hosting")
     filters, browser, page = LISTS[path], signed_in(app), PAGES.get(path, path)
     names = _api_filters(path)

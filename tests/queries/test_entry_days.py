@@ -21,6 +21,7 @@ from billing_admin.queries.doctor import run_checks
 from billing_admin.queries.journal import Period
 from billing_admin.queries.payments import receivables
 from billing_admin.queries.payments.customer_balances import customer_balances
+from billing_admin.queries.payments.open_items import OpenItemFilter, open_sums
 from tests.making import NOW, credit, make_customer, make_invoice, make_payment_spec, pay, void
 from tests.prepared import prepared
 
@@ -55,7 +56,7 @@ def test_figures_of_today_do_not_depend_on_documents_dated_later(session: Sessio
     assert today.balance == 7000
     [balance] = customer_balances(session, [acme], TODAY)[acme]
     assert balance.position == today
-    [open_sum] = receivables.open_sums(session, TODAY)
+    [open_sum] = open_sums(session, OpenItemFilter(TODAY))
     assert (open_sum.currency, open_sum.amounts, open_sum.invoices) == ("USD", today.open, (1, 0, 0, 0, 0))
     assert receivables.unallocated_sums(session, TODAY) == {"USD": (1, 500)}
     [account] = receivables.aged_accounts(session, TODAY)

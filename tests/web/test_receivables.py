@@ -16,7 +16,7 @@ from billing_admin.models import Customer
 from tests.making import NOW, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import signed_in
 from tests.prepared import prepared
-from tests.web.pages import has_link, link, words
+from tests.web.pages import has_link, link, links, words
 from tests.web.reading import queries_of
 
 LATE = datetime(2026, 5, 10, 12, tzinfo=UTC)  # 8 days after the due date of what NOW issues
@@ -69,7 +69,8 @@ def test_ageing_leads_to_the_invoices_that_make_it(browser: FlaskClient) -> None
     overdue = browser.get(link(page, "75.00 USD"))
     assert "1 invoice in USD" in words(overdue)
     assert "100.00 USD 75.00 USD" in words(overdue)
-    assert "Due date from: 10 Apr 2026" in words(overdue)
+    assert "2 Apr 2026 2 May 2026 8 100.00 USD 75.00 USD" in words(overdue)
+    assert "Days overdue: 1–30 days" in words(overdue)
     assert "Unallocated" in words(browser.get(link(page, "−5.00 USD")))
 
 
@@ -79,6 +80,49 @@ def test_ageing_on_a_past_day(browser: FlaskClient) -> None:
     assert "No balances on 1 Apr 2026" in words(browser.get("/ageing?as_of=2026-04-01"))
     assert "No balances" in words(browser.get("/ageing?currency=EUR"))
     assert "as at 10 May 2026" in words(browser.get("/ageing?as_of=yesterday"))
+
+
+def test_each_amount_of_a_past_day_leads_to_its_open_items(browser: FlaskClient, acme: Customer) -> None:
+    for page in ("/ageing", f"/customers/{acme.id}/statement"):
+        day = "as_of" if page == "/ageing" else "to"
+        items = browser.get(link(browser.get(f"{page}?{day}=2026-05-05"), "75.00 USD"))
+        assert "Open items Invoices not paid in full, as at 5 May 2026" in words(items)
+        assert "INV-2026-00001 =ACME Inc 2 Apr 2026 2 May 2026 3 100.00 USD 75.00 USD" in words(items)
+        assert "INV-2026-00002" not in words(items)
+        assert "1 invoice in USD 75.00 USD" in words(items)
+    open_items = "/open-items?customer=ACME&currency=USD&bucket=1_30"
+    assert ("75.00 USD", open_items) in links(browser.get(f"/customers/{acme.id}"))
+
+
+def test_the_open_items_of_a_day(browser: FlaskClient) -> None:
+    page = browser.get("/open-items?as_of=2026-04-19")
+    assert "INV-2026-00001 =ACME Inc 2 Apr 2026 2 May 2026 – none 100.00 USD 100.00 USD" in words(page)
+    assert "1 invoice in USD 100.00 USD" in words(page)
+    assert "Open items" in words(browser.get(link(browser.get("/ageing?as_of=2026-04-19"), "Open items")))
+    files = browser.get(link(page, "Export CSV"))
+    [row] = rows(browser.get(link(files, "Download CSV")))
+    assert (row["number"], row["customer"], row["customer_name"], row["open_amount"], row["as_of"]) == (
+        *("INV-2026-00001", "ACME", "'=ACME Inc"),
+        *("100.00", "2026-04-19"),
+    )
+    assert "2 invoices in USD 125.00 USD" in words(browser.get("/open-items"))
+    assert "No invoices match" in words(browser.get("/open-items?as_of=2026-04-01"))
+    assert "No invoices match" in words(browser.get("/open-items?customer=NOBODY"))
+    assert browser.get("/open-items?as_of=2999-01-01").status_code == 422
+
+
+def test_figures_of_today_do_not_depend_on_documents_dated_later(browser: FlaskClient, acme: Customer) -> None:
+    """An earlier version accepted dates after today."""
+    urls = ("/ageing", "/ageing?as_of=2026-05-10", "/open-items", "/", "/customers", f"/customers/{acme.id}/statement")
+    before = [words(browser.get(url)) for url in urls]
+    later = LATE + timedelta(days=200)
+    make_invoice(acme, "160", now=later)
+    pay(make_payment_spec(acme, "11", (), received_on=later.date()), later)
+    after = [words(browser.get(url)) for url in urls]
+    dashboard = urls.index("/")
+    before[dashboard], after[dashboard] = (page.partition("Recent invoices")[0] for page in (before[3], after[3]))
+    assert after == before
+    assert "120.00 USD" in words(browser.get(f"/customers/{acme.id}"))
 
 
 def test_the_ageing_file_has_every_account(browser: FlaskClient) -> None:

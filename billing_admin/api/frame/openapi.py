@@ -48,6 +48,7 @@ _TAGS: Final[Mapping[str, str]] = {
     "invoice-lines": "Lines of invoices and credit notes",
     "payments": "Money received from customers",
     "allocations": "Amounts of payments that are assigned to invoices",
+    "open-items": "Invoices with an open amount on a day",
     "journal": "Double-entry bookings of a period",
     "audit-events": "The audit log",
     "number-series": "The numbers of invoices and credit notes",

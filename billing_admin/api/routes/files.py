@@ -17,6 +17,7 @@ from billing_admin.api.routes.charges import ChargeFilters
 from billing_admin.api.routes.customers import CustomerFilters
 from billing_admin.api.routes.invoices import InvoiceFilters
 from billing_admin.api.routes.payments import PaymentFilters
+from billing_admin.api.routes.receivables import OpenItemFilters
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Stream
@@ -49,6 +50,10 @@ class ChargeFile(ChargeFilters, File):
 
 class PaymentFile(PaymentFilters, File):
     """A file of payments, or of their allocations."""
+
+
+class OpenItemFile(OpenItemFilters, File):
+    """A file of open items."""
 
 
 class CustomerFile(CustomerFilters, File):
@@ -92,6 +97,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("charges", "charges", ChargeFile, lambda query: query.to_filter()),
     ("payments", "payments", PaymentFile, lambda query: query.to_filter()),
     ("allocations", "allocations of payments", PaymentFile, lambda query: query.to_filter()),
+    ("open-items", "open items", OpenItemFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
     ("services", "services, with a row for each price,", ServiceFile, lambda query: ServiceFilter(**query.filters())),
     ("audit-events", "audit events", AuditFile, lambda query: AuditFilter(**query.filters())),

@@ -1,19 +1,30 @@
 """Receivables: balances with ageing, and statements of a customer."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from billing_admin.api.frame.fields import Currency, Exact, FigureDay, Parameters, ResponseModel, enumeration
-from billing_admin.api.frame.routing import Reply, route
+from billing_admin.api.frame.fields import (
+    Currency,
+    Exact,
+    FigureDay,
+    Listing,
+    Paging,
+    Parameters,
+    ResponseModel,
+    enumeration,
+)
+from billing_admin.api.frame.routing import Reply, list_reply, route
 from billing_admin.clock import now
 from billing_admin.db.engine import db
+from billing_admin.db.paging import page
 from billing_admin.domain.money import ZERO, Money
 from billing_admin.domain.receivables import BUCKET_NAMES, ENTRY_KINDS, ZERO_POSITION, Position, Statement
 from billing_admin.queries.master_data.customers import UnbilledAmounts, customer, unbilled_by_customer
 from billing_admin.queries.master_data.organisation import today
+from billing_admin.queries.payments.open_items import OpenItemFilter, open_items
 from billing_admin.queries.payments.receivables import positions, statements
 
 
@@ -95,6 +106,46 @@ class StatementQuery(Parameters):
     currency: Currency = ""
 
 
+class OpenItemOut(ResponseModel):
+    """An invoice with an open amount on a day.
+
+    `open_amount` is its total less the payments and credit notes that count on that day.
+    """
+
+    id: UUID
+    number: str
+    customer: str
+    customer_name: str
+    currency: str
+    issue_date: date
+    due_date: date
+    days_overdue: int
+    bucket: Annotated[str, enumeration(*BUCKET_NAMES)]
+    total: str
+    open_amount: str
+    as_of: date
+
+
+class OpenItemFilters(Parameters):
+    """Filters of open items.
+
+    By default they are those of today. `bucket` is a range of days overdue, as in the ageing of a balance.
+    """
+
+    as_of: FigureDay | None = None
+    customer: str = ""
+    currency: Currency = ""
+    bucket: Literal["", "not_due", "1_30", "31_60", "61_90", "over_90"] = ""
+
+    def to_filter(self, today: date) -> OpenItemFilter:
+        """Return the filter for the queries."""
+        return OpenItemFilter(self.as_of or today, self.customer, self.currency, self.bucket)
+
+
+class OpenItemQuery(OpenItemFilters, Paging):
+    """A page of open items."""
+
+
 def _balance(currency: str, position: Position, pending: UnbilledAmounts | None) -> BalanceOut:
     def money(minor: int) -> str:
         return str(Money(minor, currency))
@@ -162,3 +213,20 @@ def _statement_out(currency: str, statement: Statement) -> StatementOut:
     return StatementOut(
         currency=currency, opening=money(statement.opening), entries=entries, closing=money(statement.closing)
     )
+
+
+@route("GET", "/open-items", scope="read", query=OpenItemQuery, response=Listing[OpenItemOut])
+def list_open_items(query: OpenItemQuery) -> Reply:
+    """List the invoices with an open amount on a day.
+
+    The oldest due date is first in each currency. The open amounts add up to the ageing of that day.
+    """
+    session = db.session()
+    rows = open_items(session, query.to_filter(today(session, now())))
+    return list_reply(page(session, rows, query.limit, query.after), _open_item_out)
+
+
+def _open_item_out(row: Any) -> OpenItemOut:
+    values = row._mapping
+    money = {name: str(Money(int(values[name]), row.currency)) for name in ("total", "open_amount")}
+    return OpenItemOut(**{name: values[name] for name in OpenItemOut.model_fields} | money)

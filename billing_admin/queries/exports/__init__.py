@@ -20,15 +20,26 @@ from billing_admin.queries.exports.columns import Column, Export, Kind
 from billing_admin.queries.exports.documents import LINES, NUMBERS, invoice_columns, invoices, lines, numbers
 from billing_admin.queries.exports.log import EVENTS, events
 from billing_admin.queries.exports.payments import ALLOCATIONS, PAYMENTS, allocations, payments
+from billing_admin.queries.exports.receivables import OPEN_ITEMS, open_items
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.invoices.numbers import SeriesFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
+from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.queries.payments.payments import PaymentFilter
 
 __all__ = ["KINDS", "Column", "Export", "Filters", "Kind", "Totals", "export", "totals"]
 
-Filters = AuditFilter | ChargeFilter | CustomerFilter | InvoiceFilter | PaymentFilter | SeriesFilter | ServiceFilter
+Filters = (
+    AuditFilter
+    | ChargeFilter
+    | CustomerFilter
+    | InvoiceFilter
+    | OpenItemFilter
+    | PaymentFilter
+    | SeriesFilter
+    | ServiceFilter
+)
 
 
 class FileKind(NamedTuple):
@@ -52,6 +63,7 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "customers": FileKind(CustomerFilter, customers, CUSTOMERS),
     "services": FileKind(ServiceFilter, services, SERVICES),
     "audit-events": FileKind(AuditFilter, events, EVENTS),
+    "open-items": FileKind(OpenItemFilter, open_items, OPEN_ITEMS, "open_amount"),
     "numbers": FileKind(SeriesFilter, numbers, NUMBERS, "total"),
 }
 
@@ -69,7 +81,8 @@ class Totals:
     """The number of rows of a file, and the sum of one column per currency.
 
     Rows of every status count. The column is the exact amount of charges, the net of lines, the total of
-    invoices and credit notes, and the amount of payments and allocations. Other files have no sums.
+    invoices and credit notes, the open amount of open items, and the amount of payments and allocations. Other
+    files have no sums.
     """
 
     rows: int

@@ -79,7 +79,7 @@ def _invoice_sums(day: date, as_of: date | None, customer_ids: Sequence[UUID] | 
     The columns after the account: oldest due day, invoiced, credited, allocated, allocated in excess, then
     the open amount of each bucket.
     """
-    items = _invoice_amounts(as_of, customer_ids).c
+    items = invoice_amounts(as_of, customer_ids).c
     open_amount = items.invoiced - items.credited - items.allocated
     return select(
         items.customer_id,
@@ -107,7 +107,7 @@ def is_within(day: ColumnElement[Any], first: date | None, last: date | None) ->
     return conditions if last is None else [*conditions, day <= last]
 
 
-def _invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None, only_open: bool = False) -> Subquery:
+def invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None, only_open: bool = False) -> Subquery:
     """Select each invoice with its invoiced, credited and allocated amounts.
 
     The amounts are those of now or of a day. `only_open` may leave out invoices without an open amount.
@@ -135,16 +135,6 @@ def _invoice_amounts(as_of: date | None, customer_ids: Sequence[UUID] | None, on
         .where(is_issued(as_of), is_not_void(as_of), *conditions)
         .subquery()
     )
-
-
-def _open_items(session: Session, day: date, customer_ids: Sequence[UUID] | None = None) -> Rows:
-    """Select the invoices with an open amount on a day."""
-    items = _invoice_amounts(counted_through(session, day), customer_ids, only_open=True).c
-    open_amount = items.invoiced - items.credited - items.allocated
-    return select(
-        *(items.id, items.customer_id, items.customer_reference, items.customer_name, items.currency),
-        *(items.number, items.issue_date, items.due_date, items.total, open_amount.label("open")),
-    ).where(open_amount > 0)
 
 
 def _customer_conditions(
@@ -220,31 +210,6 @@ def aged_accounts(session: Session, day: date, currency: str = "") -> list[AgedA
         if (any(position.open) or position.unallocated) and currency in {"", key[1]}
     ]
     return sorted(rows, key=lambda row: (row.currency, -row.position.balance, row.reference))
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSum:
-    """The open amounts and invoices in a currency, by ageing bucket."""
-
-    currency: str
-    amounts: tuple[int, ...]
-    invoices: tuple[int, ...]
-
-
-def open_sums(session: Session, day: date) -> list[OpenSum]:
-    """Return the sums of open invoices on a day, per currency."""
-    items = _open_items(session, day).subquery().c
-    sums = [
-        sum_of_bucket
-        for bucket in ageing_buckets(day)
-        for is_in_bucket in [and_(*is_within(items.due_date, bucket.first, bucket.last))]
-        for sum_of_bucket in (func.sum(case((is_in_bucket, items.open), else_=0)), func.count().filter(is_in_bucket))
-    ]
-    query: Rows = select(items.currency, *sums).group_by(items.currency).order_by(items.currency)
-    return [
-        OpenSum(currency, tuple(map(int, values[::2])), tuple(values[1::2]))
-        for currency, *values in session.execute(query)
-    ]
 
 
 def unallocated_sums(session: Session, day: date) -> dict[str, tuple[int, int]]:

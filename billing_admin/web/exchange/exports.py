@@ -1,5 +1,6 @@
 """Exports: all rows of a filtered list as a file, with its control totals."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -28,7 +29,7 @@ from billing_admin.web.frame.list_params import build_chips, filtered_url, has_p
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import customers, services
-from billing_admin.web.payments import payments
+from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import audit
 
 pages = page_blueprint("exports", __name__, "/exports", write="billing:write")
@@ -54,6 +55,7 @@ EXPORT_KINDS = {
     "charges": ExportKind("Charges", "charge", "Exact sum of the amounts"),
     "payments": ExportKind("Payments", "payment", "Sum of the amounts, including reversed payments"),
     "allocations": ExportKind("Allocations", "allocation", "Sum of the amounts, including withdrawn allocations"),
+    "open-items": ExportKind("Open items", "open item", "Sum of the open amounts"),
     "customers": ExportKind("Customers", "customer"),
     "services": ExportKind("Services", "service and price"),
     "audit-events": ExportKind("Audit log", "event", needs=audit.READ),
@@ -83,6 +85,17 @@ def payment_files() -> ResponseReturnValue:
     state = build_chips(("status", "Status", filters.status.capitalize()))
     return _export_page(
         "Payments", "payments.index", state + payments.filter_chips(filters), ["payments", "allocations"]
+    )
+
+
+@pages.get("/open-items")
+def open_item_files() -> ResponseReturnValue:
+    """Offer the file of the open items of a day."""
+    return _export_page(
+        "Open items",
+        "receivables.open_items",
+        receivables.filter_chips(receivables.read_filters()),
+        ["open-items"],
     )
 
 
@@ -166,23 +179,20 @@ def _read_export_request(kind: str, format: str) -> ExportRequest:
         NotFound: if the filter names a customer that does not exist.
     """
     actor().require(EXPORT_KINDS[kind].needs)
-    return ExportRequest(kind, _read_filters(kind), format, excel=format == "csv" and text_param("excel") == "1")
+    return ExportRequest(kind, _READ_FILTERS[kind](), format, excel=format == "csv" and text_param("excel") == "1")
 
 
-def _read_filters(kind: str) -> Filters:
-    match kind:
-        case "charges":
-            return charges.resolve_customer(charges.read_filters())
-        case "payments" | "allocations":
-            return payments.resolve_customer(payments.read_filters())
-        case "customers":
-            return customers.read_filters()
-        case "services":
-            return services.read_filters()
-        case "audit-events":
-            return audit.read_filters()
-        case _:
-            return invoices.resolve_customer(invoices.read_filters())
+_READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
+    "invoices": lambda: invoices.resolve_customer(invoices.read_filters()),
+    "invoice-lines": lambda: invoices.resolve_customer(invoices.read_filters()),
+    "charges": lambda: charges.resolve_customer(charges.read_filters()),
+    "payments": lambda: payments.resolve_customer(payments.read_filters()),
+    "allocations": lambda: payments.resolve_customer(payments.read_filters()),
+    "open-items": lambda: receivables.resolve_customer(receivables.read_filters()),
+    "customers": customers.read_filters,
+    "services": services.read_filters,
+    "audit-events": audit.read_filters,
+}
 
 
 _RULE = f"/<any({', '.join(map(repr, EXPORT_KINDS))}):kind>.<any({', '.join(FORMATS)}):format>"

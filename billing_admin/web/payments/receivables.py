@@ -1,6 +1,7 @@
 """Receivables: the ageing of all customers on any day, and a customer's statement."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,26 +10,35 @@ from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
+from billing_admin.domain.errors import NotFound
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import MINOR_DIGITS, Money
-from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow, ageing_buckets
+from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow
 from billing_admin.formats import csv_tables
 from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
-from billing_admin.queries.payments import receivables
+from billing_admin.queries.payments import open_items as queries, receivables
+from billing_admin.queries.payments.open_items import OpenItemFilter
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import (
+    build_chips,
     choice_param,
     current_url,
     filtered_url,
     has_permission,
+    load_page,
     strict_day_param,
+    text_param,
     unfiltered_url,
 )
 from billing_admin.web.frame.signed_in import today
 from billing_admin.web.master_data.customers import pages as customer_pages
 
 WRITE = "payments:write"
+BUCKET_LABELS = dict(
+    zip(BUCKET_NAMES, ("Not due", "1–30 days", "31–60 days", "61–90 days", "Over 90 days"), strict=True)
+)
 MAX_ROWS = 500
 
 pages = page_blueprint("receivables", __name__, None, write=WRITE)
@@ -47,9 +57,9 @@ def ageing() -> ResponseReturnValue:
         rows=balances[:MAX_ROWS],
         count=len(balances),
         totals=receivables.positions_by_currency((row.key, row.position) for row in balances),
-        buckets=ageing_buckets(as_of or today()),
         currencies=[(code, code) for code in customers.account_currencies(db.session())],
         csv_url=filtered_url("receivables.ageing_file"),
+        open_items_url=filtered_url("receivables.open_items"),
         clear_url=unfiltered_url(),
     )
 
@@ -72,6 +82,61 @@ def ageing_file() -> ResponseReturnValue:
         for row in balances
     )
     return _csv_response("ageing", as_of, csv_tables.write_csv(columns, lines, numbers))
+
+
+def read_filters() -> OpenItemFilter:
+    """Return the filter of open items in the URL."""
+    return OpenItemFilter(
+        strict_day_param("as_of") or today(),
+        customer=text_param("customer"),
+        currency=choice_param("currency", MINOR_DIGITS),
+        bucket=choice_param("bucket", BUCKET_LABELS),
+    )
+
+
+def resolve_customer(filters: OpenItemFilter) -> OpenItemFilter:
+    """Return the filter with the customer's reference in place of the text typed.
+
+    Raises:
+        NotFound: if no single customer matches the text.
+    """
+    if not filters.customer:
+        return filters
+    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
+
+
+def filter_chips(filters: OpenItemFilter) -> list[Any]:
+    """Return a removable chip for each condition of the filter."""
+    return build_chips(
+        ("as_of", "As at", format_day(filters.as_of) if filters.as_of != today() else ""),
+        ("customer", "Customer", filters.customer),
+        ("currency", "Currency", filters.currency),
+        ("bucket", "Days overdue", BUCKET_LABELS.get(filters.bucket, "")),
+    )
+
+
+@pages.get("/open-items")
+def open_items() -> ResponseReturnValue:
+    """List the invoices with an open amount, now or at the end of a day."""
+    session, filters, unknown_customer = db.session(), read_filters(), None
+    try:
+        filters = resolve_customer(filters)
+    except NotFound as error:
+        unknown_customer = error.message
+    return render_template(
+        "receivables/open_items.html",
+        filters=filters,
+        as_of=strict_day_param("as_of"),
+        chips=filter_chips(filters),
+        clear_url=unfiltered_url(),
+        unknown_customer=unknown_customer,
+        page=None if unknown_customer else load_page(queries.open_items(session, filters)),
+        sums=[] if unknown_customer else queries.open_sums(session, filters),
+        buckets=list(BUCKET_LABELS.items()),
+        currencies=[(code, code) for code in customers.account_currencies(session)],
+        export_url=filtered_url("exports.open_item_files"),
+        ageing_url=filtered_url("receivables.ageing", customer=None, bucket=None),
+    )
 
 
 def _position_amounts(position: Position, currency: str) -> Iterable[str]:

@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db import paging
 from billing_admin.db.engine import db
-from billing_admin.domain.receivables import ageing_buckets
 from billing_admin.queries.billing import runs
 from billing_admin.queries.charges import charges, unbilled
 from billing_admin.queries.charges.charges import ChargeFilter
@@ -19,6 +18,7 @@ from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data.setup import Setup, setup
 from billing_admin.queries.payments import receivables
+from billing_admin.queries.payments.open_items import OpenItemFilter, open_sums
 from billing_admin.queries.webhooks import endpoints
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import has_permission
@@ -54,8 +54,7 @@ def home() -> ResponseReturnValue:
         steps=[] if progress.done else _setup_steps(progress),
         unbilled=unbilled.unbilled_totals(session),
         drafts=invoices.invoice_sums(session, InvoiceFilter(day, status="draft")),
-        open=receivables.open_sums(session, day),
-        buckets=ageing_buckets(day),
+        open=open_sums(session, OpenItemFilter(day)),
         unallocated=receivables.unallocated_sums(session, day),
         duplicates=charges.charge_sums(session, ChargeFilter(likely_duplicates=True)),
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT_ROWS).rows,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from billing_client import calls
-from billing_client.answers import Download, Explanation, FileTotals, Invoice, Payment
-from billing_client.asking import Credit, Day, DraftChanges, InvoiceFilter, Key, Number
+from billing_client.answers import Download, Explanation, FileTotals, Invoice, OpenItem, Payment
+from billing_client.asking import Credit, Day, DraftChanges, InvoiceFilter, Key, Number, OpenItemFilter
 from billing_client.ids import new_id
 from billing_client.resources.base import Resource
 
@@ -85,6 +85,21 @@ class Invoices(Resource):
     def line_totals(self, **filters: Unpack[InvoiceFilter]) -> FileTotals:
         """Return the control totals of the file that `download_lines` writes."""
         return self.ask(FileTotals, calls.INVOICE_LINE_FILE, query={**filters, "totals": 1})
+
+    def open_items(self, **filters: Unpack[OpenItemFilter]) -> Iterator[OpenItem]:
+        """Yield the invoices with an open amount on a day, oldest due first."""
+        return self.each(OpenItem, calls.OPEN_ITEM_LIST, filters)
+
+    def download_open_items(self, path: str | Path, **filters: Unpack[OpenItemFilter]) -> Download:
+        """Write the open items of a day to a CSV file.
+
+        `open_item_totals` returns its control totals.
+        """
+        return self.file(calls.OPEN_ITEM_FILE, path=path, query=filters)
+
+    def open_item_totals(self, **filters: Unpack[OpenItemFilter]) -> FileTotals:
+        """Return the control totals of the file that `download_open_items` writes."""
+        return self.ask(FileTotals, calls.OPEN_ITEM_FILE, query={**filters, "totals": 1})
 
     def download_pdf(self, invoice: Key, path: str | Path) -> Download:
         """Write the PDF of an issued invoice to a file."""
