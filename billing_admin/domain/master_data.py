@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
-from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.days import DateOrder, check_calendar_day
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.money import currency_code, exact_decimal
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.text import (
     MAX_LINE_LENGTH,
@@ -25,6 +26,8 @@ from billing_admin.domain.text import (
     refuse_unprintable,
 )
 
+# A rule returns the value or raises Invalid at the field. Each object has a rule for each of its fields.
+Rule = Callable[[Any, str], Any]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 # Characters; forms and API fields take their limits from here. Other texts have `MAX_LINE_LENGTH`.
@@ -85,6 +88,8 @@ class OrganisationFields(TypedDict, total=False):
     export_note: str
     hold_likely_duplicates: bool
     default_tax_rate: str
+    number_format: str
+    date_order: str
 
 
 class DraftFields(TypedDict, total=False):
@@ -193,6 +198,15 @@ def _optional_account(value: str, field: str) -> str:
     return check_account_name(value, field) if value else value
 
 
+def _choice(options: Collection[str]) -> Rule:
+    def check(value: str, field: str) -> str:
+        if value not in options:
+            raise Invalid("not_a_choice", f"Use one of {' or '.join(options)}.", field)
+        return value
+
+    return check
+
+
 def _unchecked(value: Any, _field: str) -> Any:
     """Accept a value whose type is its rule, or that the operation looks up."""
     return value
@@ -207,9 +221,6 @@ TAX_CATEGORIES = {
     "G": "Export outside the EU",
     "K": "Intra-community supply",
 }
-
-# A rule returns the value or raises Invalid at the field. Each object has a rule for each of its fields.
-Rule = Callable[[Any, str], Any]
 
 CUSTOMER_RULES: Mapping[str, Rule] = {
     "reference": _reference,
@@ -257,6 +268,8 @@ ORGANISATION_RULES: Mapping[str, Rule] = {
     "export_note": _name,
     "hold_likely_duplicates": _unchecked,
     "default_tax_rate": _unchecked,
+    "number_format": _choice([*NumberFormat]),
+    "date_order": _choice([*DateOrder]),
 }
 DRAFT_RULES: Mapping[str, Rule] = {"note": _note, "purchase_order": _line, "due_date": _day}
 TAX_RATE_RULES: Mapping[str, Rule] = {

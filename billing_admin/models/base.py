@@ -245,7 +245,7 @@ class Base(DeclarativeBase):
 
 def value_check(column: str, *values: str) -> CheckConstraint:
     """Return the constraint that a column holds one of these values."""
-    literals = ", ".join(f"'{value}'" for value in values)
+    literals = ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
     return CheckConstraint(f"{column} IN ({literals})", name=f"{column}_known")
 
 

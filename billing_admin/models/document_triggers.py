@@ -1,6 +1,6 @@
 """Triggers that refuse changes and deletions of issued documents.
 
-Migration 0003 creates the same triggers.
+Migration 0003 creates the same triggers, and 0016 the one that refuses updates of `invoices`.
 
 Only `paid` and `credited` of an issued invoice may change; once, it may become void on a day and for a
 reason. When a migration alters a table, SQLite copies the table and drops its triggers, so the migration
@@ -14,9 +14,9 @@ from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax
 REFUSAL = "An issued document is never changed."
 _MAY_CHANGE = {"paid", "credited", "version", "status", "voided_on", "reason"}
 _COPIES_CHANGE = " OR ".join(
-    f"OLD.{column.name} IS DISTINCT FROM NEW.{column.name}"
-    for column in Invoice.__table__.columns
-    if column.name not in _MAY_CHANGE
+    f"OLD.{name} IS DISTINCT FROM NEW.{name}"
+    for name in sorted(column.name for column in Invoice.__table__.columns)  # whatever migration added them
+    if name not in _MAY_CHANGE
 )
 _BECOMES_VOID = "OLD.status = 'issued' AND NEW.status = 'void'"
 _KEEPS_STATUS = (

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models.base import Base, exact_checks, period_check, value_check
 from billing_admin.models.customer import Customer
 from billing_admin.models.organisation import NumberSeries
@@ -102,6 +103,8 @@ class Invoice(Base):
     created_at: Mapped[datetime]
     issued_at: Mapped[datetime | None]
     version: Mapped[int]
+    # Programs of the release before did not know it, hence the default.
+    number_format: Mapped[str] = mapped_column(server_default=NumberFormat.COMMA_POINT.value)
 
     lines: Mapped[list["InvoiceLine"]] = relationship(order_by="InvoiceLine.position", viewonly=True)
     taxes: Mapped[list["InvoiceTax"]] = relationship(

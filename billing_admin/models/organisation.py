@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from billing_admin.domain.days import DateOrder
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models.base import Base, exact_checks, value_check
 
 TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
@@ -53,11 +55,16 @@ class Organisation(Base):
 
     Nothing may be dated on or before `locked_through`. The number formats may contain `{year}`, `{month}`
     and `{number:5}`. The notes are printed on documents for customers whose tax treatment charges no tax.
+    `number_format` and `date_order` say how typed numbers and days are read, and how numbers are shown.
     `journal_accounts` holds account names that replace the defaults of `domain.journal.ACCOUNTS`.
     """
 
     __tablename__ = "organisation"
-    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+    __table_args__ = (
+        CheckConstraint("id = 1", name="only_one"),
+        value_check("number_format", *NumberFormat),
+        value_check("date_order", *DateOrder),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     legal_name: Mapped[str]
@@ -75,6 +82,8 @@ class Organisation(Base):
     export_note: Mapped[str]
     locked_through: Mapped[date | None]
     hold_likely_duplicates: Mapped[bool]
+    number_format: Mapped[str]
+    date_order: Mapped[str]
     is_demo: Mapped[bool]
     journal_accounts: Mapped[dict[str, Any]]
     default_tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing_admin.models import Organisation, TaxRate
+from billing_admin.models import AuditEvent, Organisation, TaxRate
 from tests.making import NOW, change_settings, make_invoice
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -31,6 +31,8 @@ GOOD = {
     "exempt_note": "Exempt",
     "reverse_charge_note": "Reverse charge",
     "export_note": "Export",
+    "number_format": "1.234,56",
+    "date_order": "day_first",
     "hold_likely_duplicates": "y",
     "version": "1",
 }
@@ -163,3 +165,16 @@ def test_viewer_reads_and_writes_nothing(app: Flask, session: Session) -> None:
             assert response.status_code == 403
             assert "settings:write" in response.text
     assert house(session).version == 1
+
+
+def test_number_format_and_date_order_are_saved_shown_and_recorded(admin: FlaskClient, session: Session) -> None:
+    assert (house(session).number_format, house(session).date_order) == ("1,234.56", "year_first")
+    assert send(admin, EDIT, **GOOD).status_code == 303
+    assert (house(session).number_format, house(session).date_order) == ("1.234,56", "day_first")
+    text = words(admin.get("/settings").text)
+    assert "Number format 1.234,56" in text
+    assert "Date order 31/12/2026 (day first)" in text
+    details = session.scalars(select(AuditEvent.details).where(AuditEvent.action == "organisation.changed")).one()
+    assert details["number_format"] == ["1,234.56", "1.234,56"]
+    assert details["date_order"] == ["year_first", "day_first"]
+    assert send(admin, EDIT, **GOOD | {"number_format": "1234"}).status_code == 422

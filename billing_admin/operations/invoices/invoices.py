@@ -34,7 +34,7 @@ from billing_admin.operations.master_data.periods import check_issue_date, requi
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
-from billing_admin.queries.master_data.organisation import number_format, today
+from billing_admin.queries.master_data.organisation import document_number_format, today
 
 
 def issue(session: Session, invoice_id: UUID, issue_date: date | None, actor: Actor, now: datetime) -> bool:
@@ -105,7 +105,7 @@ def number_documents(session: Session, documents: Sequence[DocumentRows], issue_
     series = _lock_series(session, kind, issue_date, now)
     check_issue_date(session, organisation, kind, issue_date, now)
     series.last_issue_date = issue_date
-    format, last_hash = number_format(organisation, kind), series.last_hash
+    format, last_hash = document_number_format(organisation, kind), series.last_hash
     for sequence, (document, hashed_content) in enumerate(zip(documents, contents, strict=True), series.next_sequence):
         number = document_number(format, issue_date, sequence)
         last_hash = chained_hash(last_hash, number, hashed_content)
@@ -193,6 +193,7 @@ def seller_fields(organisation: Organisation) -> Row:
         "seller_address": organisation.address,
         "seller_tax_id": organisation.tax_id,
         "footer": organisation.invoice_footer,
+        "number_format": organisation.number_format,
     }
 
 

@@ -30,6 +30,8 @@ FIELDS = [
     "reverse_charge_note",
     "export_note",
     "hold_likely_duplicates",
+    "number_format",
+    "date_order",
 ]
 
 

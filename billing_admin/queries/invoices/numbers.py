@@ -13,7 +13,7 @@ from billing_admin.domain.document_hash import document_number
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.periods import LastDocument
 from billing_admin.models import Invoice, NumberSeries, Organisation
-from billing_admin.queries.master_data.organisation import number_format, organisation
+from billing_admin.queries.master_data.organisation import document_number_format, organisation
 
 DOCUMENT_KINDS = ("invoice", "credit_note")
 
@@ -80,7 +80,7 @@ def all_series(session: Session) -> list[Series]:
 
 def _next_number(settings: Organisation, series: NumberSeries) -> str:
     day = series.last_issue_date or date(series.year, 1, 1)
-    return document_number(number_format(settings, series.kind), day, series.next_sequence)
+    return document_number(document_number_format(settings, series.kind), day, series.next_sequence)
 
 
 def current_series(kind: str, year: int) -> Select[NumberSeries]:
@@ -96,7 +96,7 @@ def next_number(session: Session, on: date, kind: str = "invoice") -> str:
     """Return the number of the next document issued on a day."""
     series = session.execute(current_series(kind, on.year).with_only_columns(NumberSeries.next_sequence)).one_or_none()
     sequence = 1 if series is None else series.next_sequence
-    return document_number(number_format(organisation(session), kind), on, sequence)
+    return document_number(document_number_format(organisation(session), kind), on, sequence)
 
 
 def last_document(session: Session, kind: str, year: int) -> LastDocument | None:

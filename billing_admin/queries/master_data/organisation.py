@@ -26,8 +26,8 @@ def day_of(now: datetime, time_zone: str) -> date:
     return now.astimezone(ZoneInfo(time_zone)).date()
 
 
-def number_format(settings: Organisation, kind: str) -> str:
-    """Return the number format of invoices or of credit notes."""
+def document_number_format(settings: Organisation, kind: str) -> str:
+    """Return the format of the numbers of invoices or of credit notes."""
     return settings.credit_note_format if kind == "credit_note" else settings.invoice_format
 
 

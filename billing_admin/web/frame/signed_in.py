@@ -17,6 +17,8 @@ from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, Actor
+from billing_admin.domain.days import DateOrder
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.sign_in import LAST_SEEN_INTERVAL, SessionLifetime
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import users
@@ -60,6 +62,8 @@ class OrganisationProfile:
     name: str
     time_zone: str
     base_currency: str
+    number_format: NumberFormat
+    date_order: DateOrder
     is_demo: bool
 
 
@@ -111,7 +115,14 @@ def current_organisation() -> OrganisationProfile:
     """Return the organisation, read once a request."""
     if "organisation" not in g:
         row = organisation(db.session())
-        g.organisation = OrganisationProfile(row.legal_name, row.time_zone, row.base_currency, row.is_demo)
+        g.organisation = OrganisationProfile(
+            row.legal_name,
+            row.time_zone,
+            row.base_currency,
+            NumberFormat(row.number_format),
+            DateOrder(row.date_order),
+            row.is_demo,
+        )
     profile: OrganisationProfile = g.organisation
     return profile
 

@@ -10,7 +10,9 @@ from wtforms.widgets import EmailInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.master_data import MAX_ADDRESS_LENGTH, OrganisationFields
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.tax import percent_on
 from billing_admin.models import Organisation
 from billing_admin.operations.master_data import organisation as operations
@@ -21,7 +23,7 @@ from billing_admin.web.frame.forms import Form, MultilineField, TextField, Whole
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
 from billing_admin.web.frame.list_params import has_permission
-from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 from billing_admin.web.master_data.tax_rates import CATEGORIES
 
 WRITE = "settings:write"
@@ -50,6 +52,8 @@ class OrganisationForm(Form):
     exempt_note = TextField("For exempt customers", blank_message="Enter the reason to print on invoices.")
     reverse_charge_note = TextField("For reverse charge", blank_message="Enter the reason to print on invoices.")
     export_note = TextField("For exports", blank_message="Enter the reason to print on invoices.")
+    number_format = SelectField("Number format", choices=[sample.value for sample in NumberFormat])
+    date_order = SelectField("Date order", choices={order.value: order.label for order in DateOrder})
     hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
     version = VersionField()
 
@@ -77,6 +81,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "settings/show.html",
         settings=queries.organisation(session),
+        date_order=current_organisation().date_order.label,
         rates=rates,
         categories=CATEGORIES,
         percents={rate.id: percent_on(today(), rate.percent, rate.changes) for rate in rates},
