@@ -137,22 +137,36 @@
   const GAP = "[ \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000'\\u2019]";
   const MARK = "[^0-9\\s.,'\\u2019+\\-\\u2212]+(?:\\.(?=\\s|$))?";
   const AMOUNT_INPUT = new RegExp(`^(?:([-\\u2212])\\s*)?(?:(${MARK})\\s*)?(?:([-\\u2212])\\s*)?(?:([0-9.,](?:${GAP}?[0-9.,])*)\\s*)?(${MARK})?$`);
-  const UNAMBIGUOUS = new RegExp(`^(?:[0-9]*|[1-9][0-9]{0,2}(?:,[0-9]{3}(?=[.,])(?:,[0-9]{3})*|(?:${GAP}[0-9]{3})+))(?:\\.[0-9]+)?$`);
+  /* The organisation's number format, such as 1,234.56: the sign between thousands and the decimal sign. */
+  const [, GROUP, , , , DECIMAL] = document.documentElement.dataset.numberFormat || "1,234.56";
+  const THOUSANDS = DECIMAL === "." ? "," : "\\.";
+  const UNAMBIGUOUS = new RegExp(`^(?:[0-9]*|[1-9][0-9]{0,2}(?:${THOUSANDS}[0-9]{3}(?=[.,])(?:${THOUSANDS}[0-9]{3})*|(?:${GAP}[0-9]{3})+))(?:\\${DECIMAL}[0-9]+)?$`);
+  const PLAIN = /^(?![1-9][0-9]{0,2}\.[0-9]{3}$)[0-9]*\.[0-9]+$/; /* in every format; 1.234 can be thousands */
+  const SCIENTIFIC = /^([-\u2212])?([0-9])(?:[.,]([0-9]+))?[Ee]([+-]?[0-9]{1,3})$/;
+  const parseScientific = ([, minus, whole, decimals = "", power]) => {
+    const shift = 12 - decimals.length + Number(power);
+    if (Number(power) > decimals.length || shift < 0) return null;
+    return BigInt(`${minus ? "-" : ""}${whole}${decimals}`) * 10n ** BigInt(shift);
+  };
   const parseExact = (typed, blank, isAllowedMark = () => false) => {
     const text = typed.trim();
     if (!text) return blank;
+    const scientific = SCIENTIFIC.exec(text);
+    if (scientific) return parseScientific(scientific);
     const [, minus, before, innerMinus, digits = "", after] = text.length <= 60 && AMOUNT_INPUT.exec(text) || [];
     const mark = before || after;
-    if (!UNAMBIGUOUS.test(digits) || minus && innerMinus || before && after || mark && !isAllowedMark(mark)) return null;
+    const isPlain = DECIMAL === "," && PLAIN.test(digits);
+    if (!isPlain && !UNAMBIGUOUS.test(digits) || minus && innerMinus || before && after || mark && !isAllowedMark(mark)) return null;
     if (before && digits.startsWith(".") && isAllowedMark(`${before}.`)) return null; /* Rs.5 */
-    const parts = /^0*(\d{0,18})\.?(\d{0,12})$/.exec(digits.replace(/[^0-9.]/g, ""));
+    const [wholes, decimals = ""] = digits.split(isPlain ? "." : DECIMAL);
+    const parts = /^0*(\d{0,18})\.(\d{0,12})0*$/.exec(`${wholes.replace(/[^0-9]/g, "")}.${decimals}`);
     return parts && digits ? BigInt(`${minus || innerMinus ? "-" : ""}${parts[1]}${parts[2].padEnd(12, "0")}`) : null;
   };
   const ONE = 10n ** 12n;
   const formatExact = (amount) => {
     const digits = String(amount < 0n ? -amount : amount).padStart(13, "0");
-    const whole = digits.slice(0, -12).replace(/\B(?=(\d{3})+$)/g, ",");
-    return `${amount < 0n ? "-" : ""}${whole}.${digits.slice(-12).replace(/0{1,10}$/, "")}`;
+    const whole = digits.slice(0, -12).replace(/\B(?=(\d{3})+$)/g, GROUP === " " ? "\u00a0" : GROUP);
+    return `${amount < 0n ? "-" : ""}${whole}${DECIMAL}${digits.slice(-12).replace(/0{1,10}$/, "")}`;
   };
 
   /* Split text that was copied from a spreadsheet into rows of cells, as domain/clipboard.py does; the reasons are there. */

@@ -13,7 +13,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.text import check_length
 
 LONGEST_DAY = 40
-_EXAMPLE = date(2026, 12, 31)
+_EXAMPLE = date(2026, 11, 22)
 _NUMBERS = re.compile(r"([0-9]{1,4})([./-])\s?([0-9]{1,2})\2\s?([0-9]{1,4})")
 _MONTH = r"(?P<month>[^\W\d_]+)"
 _WITH_NAME = tuple(

@@ -28,6 +28,11 @@ class DateOrder(StrEnum):
         """The order as a sample and in words."""
         return _ORDER_LABELS[self]
 
+    @property
+    def placeholder(self) -> str:
+        """The order as the hint in an empty field."""
+        return {"day_first": "DD/MM/YYYY", "month_first": "MM/DD/YYYY"}.get(self.value, "YYYY-MM-DD")
+
     def type(self, day: date) -> str:
         """Return a day as it is typed in this order."""
         if self is DateOrder.DAY_FIRST:

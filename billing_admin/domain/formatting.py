@@ -1,4 +1,7 @@
-"""Amounts, days and taxes as texts for people, on pages and in PDF documents."""
+"""Amounts, days and taxes as texts for people, on pages and in PDF documents.
+
+Numbers are shown in the format in use (`domain.number_format`); the examples here are in `1,234.56`.
+"""
 
 from datetime import date
 from decimal import Decimal
@@ -6,7 +9,7 @@ from typing import Protocol
 
 from billing_admin.domain.master_data import TAX_CATEGORIES
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
-from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.number_format import format_in_use
 
 
 class TaxLike(Protocol):
@@ -53,7 +56,17 @@ def format_grouped(amount: Decimal) -> str:
 
     The minus sign is the typographic one.
     """
-    return NumberFormat.COMMA_POINT.group(amount)
+    return format_in_use().group(amount)
+
+
+def format_whole(number: int) -> str:
+    """Format a count, as in `2,000`."""
+    return format_grouped(Decimal(number))
+
+
+def format_typed(amount: Decimal, digits: int = 0) -> str:
+    """Format a number as people type it, without thousands separators: `1234.50`."""
+    return format_in_use().type(format_padded(amount, digits))
 
 
 def format_day(value: date) -> str:
@@ -89,7 +102,7 @@ def format_padded(amount: Decimal, digits: int) -> str:
 
 def format_percent(rate: Decimal) -> str:
     """Format a percentage, as in `7.5 %`."""
-    return f"{plain_decimal(rate)} %"
+    return f"{format_typed(rate)} %"
 
 
 def format_tax(category: str, rate: Decimal, included: bool = False) -> str:

@@ -1,5 +1,8 @@
 """The organisation's number format: how numbers are typed and shown."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from enum import StrEnum
 
@@ -37,3 +40,24 @@ class NumberFormat(StrEnum):
     def type(self, plain: str) -> str:
         """Return a plain decimal as it is typed: without thousands separators."""
         return plain.replace(".", self.decimal_sign)
+
+
+_IN_USE = ContextVar("number_format", default=NumberFormat.COMMA_POINT)
+
+
+def format_in_use() -> NumberFormat:
+    """Return the number format in which `domain.formatting` shows numbers."""
+    return _IN_USE.get()
+
+
+@contextmanager
+def use_number_format(number_format: NumberFormat) -> Iterator[None]:
+    """Show numbers in this format within the block.
+
+    Pages use the organisation's format and the PDF that of the document. Elsewhere it is `1,234.56`.
+    """
+    token = _IN_USE.set(number_format)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)

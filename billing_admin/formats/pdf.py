@@ -23,6 +23,7 @@ from billing_admin.domain.formatting import (
     format_tax,
     tax_note,
 )
+from billing_admin.domain.number_format import NumberFormat, use_number_format
 from billing_admin.formats.glyphs import Glyphs, breakable
 from billing_admin.models import Invoice, InvoiceLine
 
@@ -105,7 +106,12 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def document_contents(invoice: Invoice) -> dict[str, Any]:
-    """Return the texts of the printed document."""
+    """Return the texts of the printed document, in its own number format."""
+    with use_number_format(NumberFormat(invoice.number_format)):
+        return _contents(invoice)
+
+
+def _contents(invoice: Invoice) -> dict[str, Any]:
     credits = invoice.kind == "credit_note"
     return {
         "title": f"{DOCUMENT_TITLES[invoice.kind]} {invoice.number}",

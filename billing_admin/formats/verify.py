@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid, NotFound
+from billing_admin.domain.formatting import format_grouped, format_whole
 from billing_admin.domain.money import EXACT
 from billing_admin.formats import export, journal, meta_filters as filters
 from billing_admin.formats.export import ExportRequest
@@ -189,12 +190,12 @@ def _day(text: Any) -> date | None:
 
 def _lines(*columns: Figures | None) -> list[Comparison]:
     currencies = sorted({currency for figures in columns if figures for currency in figures.sums})
-    rows = [None if figures is None else f"{figures.rows:,}" for figures in columns]
+    rows = [None if figures is None else format_whole(figures.rows) for figures in columns]
     sums = [
         Comparison(
             currency,
             *(
-                None if figures is None else f"{figures.sums.get(currency, Decimal(0)).normalize(EXACT):,f}"
+                None if figures is None else format_grouped(figures.sums.get(currency, Decimal(0)).normalize(EXACT))
                 for figures in columns
             ),
         )

@@ -15,7 +15,9 @@ REFUSAL = "An issued document is never changed."
 _MAY_CHANGE = {"paid", "credited", "version", "status", "voided_on", "reason"}
 _COPIES_CHANGE = " OR ".join(
     f"OLD.{name} IS DISTINCT FROM NEW.{name}"
-    for name in sorted(column.name for column in Invoice.__table__.columns)  # whatever migration added them
+    for name in sorted(
+        column.name for column in Invoice.__table__.columns
+    )  # as in migrations, which add columns in another order
     if name not in _MAY_CHANGE
 )
 _BECOMES_VOID = "OLD.status = 'issued' AND NEW.status = 'void'"

@@ -22,7 +22,7 @@ from billing_admin.web.charges import (
 from billing_admin.web.exchange import exports, imports, journal, verify
 from billing_admin.web.frame.context import init_context
 from billing_admin.web.frame.guard import init_guard
-from billing_admin.web.frame.signed_in import init_sign_in
+from billing_admin.web.frame.signed_in import init_number_format, init_sign_in
 from billing_admin.web.frame.template_filters import init_filters
 from billing_admin.web.invoices import drafts, invoices, numbers, void_and_credit
 from billing_admin.web.master_data import customers, periods, services, settings, tax_rates
@@ -71,6 +71,7 @@ def init_web(app: Flask, config: Settings) -> None:
     """Register sign-in, the guard, the template environment and all pages."""
     init_sign_in(app, config)
     init_guard(app)
+    init_number_format(app)
     init_filters(app)
     init_context(app)
     for subject in SUBJECTS:

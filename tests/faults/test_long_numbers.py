@@ -31,7 +31,7 @@ from billing_admin.domain.number_format import NumberFormat
 from billing_admin.formats.exported_csv import read_content
 from billing_admin.queries.exports import FILE_KINDS
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
-from billing_admin.web.frame.forms import AmountField, DayField, WholeNumberField
+from billing_admin.web.frame.forms import AmountField, WholeNumberField
 from tests.making import make_customer, make_service
 from tests.people import send, signed_in
 
@@ -60,7 +60,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "json": _json_number,
     "amount field": lambda text: object.__new__(AmountField).parse(text),
     "whole field": lambda text: object.__new__(WholeNumberField).parse(text),
-    "day field": lambda text: object.__new__(DayField).parse(text),
     "api cursor": fields._decode_cursor,
     **{
         f"api {name}": TypeAdapter(kind).validate_python

@@ -15,6 +15,7 @@ FORBIDDEN = {
     "an inline style": r"<style\b|<[^>]*\sstyle\s*=",
     "an inline script": r"<script(?![^>]*\ssrc=)|javascript:",
     "another host": r"(?:src|href|action|srcset|content|url)\s*[=(]\s*[\"']?(?:https?:)?//",
+    "a number in a fixed format": r"\{:,",  # the filters know the organisation's number format
     "an unquoted attribute": r"<[a-z][^<>{}]*\s[a-z-]+=\{\{",
 }
 
@@ -75,8 +76,14 @@ def test_lets_plain_markup_be(what: str, text: str) -> None:
         ("an inline script", "<script>x</script>"),
         ("another host", '<img src="//cdn.example/x.png">'),
         ("another host", "<link href='https://cdn.example/x.css'>"),
+        ("a number in a fixed format", '{{ "{:,} rows".format(rows) }}'),
         ("an unquoted attribute", "<a class=x href={{ url }}>"),
     ],
 )
 def test_finds_what_it_looks_for(what: str, text: str) -> None:
     assert re.findall(FORBIDDEN[what], text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", CODE, ids=names)
+def test_views_write_numbers_in_the_chosen_format(path: Path) -> None:
+    assert re.findall(r":,[df]?\}", path.read_text()) == []

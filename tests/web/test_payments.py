@@ -118,7 +118,7 @@ def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"amount": ""}, "Enter the amount, such as 1,234.50."),
+        ({"amount": ""}, "Enter the amount, such as 250."),
         ({"amount": "12,5x"}, "is not a number"),
         ({"amount": "0", "keep": "y"}, "Enter an amount above zero."),
         ({"amount": "-5", "keep": "y"}, "more than you received"),

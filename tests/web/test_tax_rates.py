@@ -138,7 +138,7 @@ def test_what_has_begun_is_not_taken_back(admin: FlaskClient, session: Session, 
     ("wrong", "sentence"),
     [
         ({"valid_from": ""}, "Enter the first day of the new percentage"),
-        ({"valid_from": "1.4.2026"}, "Enter a date such as"),
+        ({"valid_from": "1.4.2026"}, "can mean 1 Apr 2026 or 4 Jan 2026"),
         ({"percent": ""}, "Enter the percentage, such as 19."),
         ({"percent": "200"}, "Use 0 to 100 percent."),
     ],

@@ -12,8 +12,8 @@ from wtforms import BooleanField, SelectField
 from billing_admin.db.engine import db
 from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.errors import Conflict, NotFound
-from billing_admin.domain.formatting import format_day
-from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
+from billing_admin.domain.formatting import format_day, format_typed
+from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
 from billing_admin.models.charge import CHARGE_STATUSES
@@ -225,7 +225,7 @@ def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
     return {
         service.code: {
             "unit": service.unit,
-            "prices": {price.currency: plain_decimal(price.unit_price) for price in service.prices},
+            "prices": {price.currency: format_typed(price.unit_price) for price in service.prices},
             "inclusive": [price.currency for price in service.prices if price.includes_tax],
         }
         for service in catalogue

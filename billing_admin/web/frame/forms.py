@@ -18,13 +18,15 @@ from wtforms import Field, ValidationError
 from wtforms.widgets import DateInput, HiddenInput, PasswordInput, TextArea, TextInput
 
 from billing_admin.domain.amount_input import AmountInput, parse_amount
-from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.days import DateOrder, check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Stale
-from billing_admin.domain.formatting import format_padded
-from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.formatting import format_typed
+from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import MAX_LINE_LENGTH, check_length, check_reference, check_text
+from billing_admin.web.frame.signed_in import current_organisation
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"-?[0-9]+")
 
 
@@ -197,7 +199,7 @@ class ExactField(ParsedField):
 
     def parse(self, typed: str) -> None:
         """Store the typed amount for `pre_validate`; an ambiguous number is refused."""
-        self.typed = parse_amount(typed, NumberFormat.COMMA_POINT)
+        self.typed = parse_amount(typed, format_in_use())
 
     def pre_validate(self, _form: object) -> None:
         """Set `data` to the number.
@@ -219,11 +221,8 @@ class ExactField(ParsedField):
         return typed.without_currency(self.noun)
 
     def format(self, value: Any) -> str:
-        """Return the plain decimal, as in the API.
-
-        It has at least `digits` digits after the point.
-        """
-        return format_padded(value, self.digits)
+        """Return the number as it is typed, with at least `digits` decimals."""
+        return format_typed(value, self.digits)
 
 
 class AmountField(ExactField):
@@ -260,25 +259,36 @@ class WholeNumberField(ParsedField):
         return int(typed)
 
 
-class DayField(ParsedField):
-    """A day: a date input of the browser, sent as YYYY-MM-DD."""
+class DayInput(DateInput):
+    """An input for a day.
 
-    widget = DateInput()
+    A date input of the browser shows days in an order of its own and keeps no other text. It is used while the
+    organisation writes the year first, and for what it can show.
+    """
+
+    def __call__(self, field: Any, **kwargs: Any) -> Any:
+        """Return the HTML of the input."""
+        order, typed = current_organisation().date_order, field._value()
+        if order is DateOrder.YEAR_FIRST and (not typed or _ISO_DAY.fullmatch(typed)):
+            return super().__call__(field, type="date", **kwargs)
+        return super().__call__(field, type="text", autocomplete="off", placeholder=order.placeholder, **kwargs)
+
+
+class DayField(ParsedField):
+    """A day, typed in the organisation's date order or as YYYY-MM-DD."""
+
+    widget = DayInput()
 
     def parse(self, typed: str) -> date:
         """Return the day that was typed.
 
-        It must be written YYYY-MM-DD and lie in the calendar's range.
+        See `domain.day_input`. It must lie in the calendar's range.
         """
-        try:
-            day = date.fromisoformat(typed if _DAY.fullmatch(typed) else "")
-        except ValueError as error:
-            raise Invalid("not_a_day", "Enter a date such as 2026-11-22.") from error
-        return check_calendar_day(day)
+        return check_calendar_day(parse_day(typed, current_organisation().date_order))
 
     def format(self, value: Any) -> str:
-        """Return the ISO form, which date inputs require."""
-        return str(value.isoformat())
+        """Return the day in the organisation's date order."""
+        return current_organisation().date_order.type(value)
 
 
 class NewIdField(Field):

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
-from billing_admin.domain.formatting import format_percent
+from billing_admin.domain.formatting import format_percent, format_whole
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.lifecycle import Receivable, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
@@ -60,7 +60,7 @@ def quoted(names: Iterable[str]) -> str:
 
 def pluralise(number: int, noun: str) -> str:
     """Return a number with its noun: `1 charge`, `2,000 charges`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{format_whole(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def number_ranges(numbers: Sequence[int]) -> str:
@@ -71,7 +71,7 @@ def number_ranges(numbers: Sequence[int]) -> str:
             runs[-1][1] = number
         else:
             runs.append([number, number])
-    return ", ".join(f"{first:,}" if first == last else f"{first:,}–{last:,}" for first, last in runs)
+    return ", ".join("–".join(map(format_whole, (first, last)[first == last :])) for first, last in runs)
 
 
 def rounding(currency: str) -> str:
@@ -117,7 +117,7 @@ def event_details(details: Mapping[str, Any]) -> list[tuple[str, str | None, str
 
 def _event_detail(name: str, value: Any) -> tuple[str, str | None, str]:
     if isinstance(value, list) and name in _ID_LISTS:
-        return humanise(name), None, f"{len(value):,}"
+        return humanise(name), None, format_whole(len(value))
     if isinstance(value, list) and len(value) == 2:  # a change: before and after
         return humanise(name), _value_in_words(value[0]), _value_in_words(value[1])
     return humanise(name), None, _value_in_words(value)

@@ -4,12 +4,13 @@ Sessions are rows that the server can end.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
 import flask_login
-from flask import Flask, current_app, g, session
+from flask import Flask, current_app, g, request, session
 
 from billing_admin import clock
 from billing_admin.config import Settings
@@ -18,7 +19,7 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.days import DateOrder
-from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.number_format import NumberFormat, use_number_format
 from billing_admin.domain.sign_in import LAST_SEEN_INTERVAL, SessionLifetime
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import users
@@ -125,6 +126,24 @@ def current_organisation() -> OrganisationProfile:
         )
     profile: OrganisationProfile = g.organisation
     return profile
+
+
+def init_number_format(app: Flask) -> None:
+    """Show numbers in the organisation's format while a page is made."""
+    app.before_request(_use_number_format)
+    app.teardown_request(_leave_number_format)
+
+
+def _use_number_format() -> None:
+    rule = request.url_rule
+    if rule is not None and rule.endpoint != "static" and not rule.endpoint.startswith("api."):
+        g.number_format = ExitStack()
+        g.number_format.enter_context(use_number_format(current_organisation().number_format))
+
+
+def _leave_number_format(_error: BaseException | None) -> None:
+    if (stack := g.pop("number_format", None)) is not None:
+        stack.close()
 
 
 def begin_session(token: str) -> None:

@@ -17,6 +17,7 @@ from billing_admin.domain.formatting import (
     format_percent,
     format_share,
     format_tax,
+    format_whole,
     tax_note,
 )
 from billing_admin.domain.lifecycle import balance
@@ -61,6 +62,7 @@ def init_filters(app: Flask) -> None:
         "tax_rate": tax_rate,
         "tax_words": format_tax,
         "unrounded": unrounded,
+        "whole": format_whole,
     }
     for name, template_filter in filters.items():
         app.add_template_filter(template_filter, name)

@@ -52,7 +52,7 @@ class OrganisationForm(Form):
     exempt_note = TextField("For exempt customers", blank_message="Enter the reason to print on invoices.")
     reverse_charge_note = TextField("For reverse charge", blank_message="Enter the reason to print on invoices.")
     export_note = TextField("For exports", blank_message="Enter the reason to print on invoices.")
-    number_format = SelectField("Number format", choices=[sample.value for sample in NumberFormat])
+    number_format = SelectField("Number format", choices={sample.value: sample.value for sample in NumberFormat})
     date_order = SelectField("Date order", choices={order.value: order.label for order in DateOrder})
     hold_likely_duplicates = BooleanField("Hold likely duplicates for review")
     version = VersionField()

@@ -44,7 +44,7 @@ class PaymentForm(Form):
     """
 
     id = NewIdField()
-    amount = AmountField("Amount received", blank_message="Enter the amount, such as 1,234.50.")
+    amount = AmountField("Amount received", blank_message="Enter the amount, such as 250.")
     received_on = DayField("Received on", blank_message="Enter the day it was received, such as 2026-11-22.")
     method = SelectField("Method", choices=dict(METHODS), default="bank_transfer")
     reference = TextField("Reference")
