@@ -13,6 +13,8 @@ from limits import parse
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from billing_admin.private_files import create_private_folder
+
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
@@ -120,9 +122,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _set_default_rate_limit_storage(self) -> "Settings":
-        scheme, _, path = self.database_url.partition(":///")
-        database = path.partition("?")[0] if scheme == "sqlite" else ""
-        self.rate_limit_storage = self.rate_limit_storage or f"{database or INSTANCE / 'billing'}.limits"
+        self.rate_limit_storage = self.rate_limit_storage or f"{self.sqlite_file or INSTANCE / 'billing'}.limits"
         return self
 
     @model_validator(mode="after")
@@ -148,9 +148,34 @@ class Settings(BaseSettings):
             )
 
     @property
+    def sqlite_file(self) -> Path | None:
+        """The file of an SQLite database; None for another database, or one in memory."""
+        scheme, _, path = self.database_url.partition(":///")
+        file = path.partition("?")[0]
+        return Path(file) if scheme == "sqlite" and file and not file.startswith((":", "file:")) else None
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of the SQLite database, or instance/ for another database."""
+        return self.sqlite_file.parent if self.sqlite_file else INSTANCE
+
+    @property
+    def first_sign_in_note(self) -> Path:
+        """The file with the first password, which the first sign-in deletes."""
+        return self.data_folder / "first-sign-in.txt"
+
+    @property
     def production(self) -> bool:
         """Whether cookies must be Secure and unsafe settings are refused."""
         return self.env == "production"
+
+
+def create_data_folder(folder: Path) -> None:
+    """Create a folder for data unless it exists.
+
+    The program's own folder is closed to other users.
+    """
+    create_private_folder(folder, restrict=folder == INSTANCE)
 
 
 def _development_secret() -> str:
@@ -158,7 +183,7 @@ def _development_secret() -> str:
 
     Only this user can read its file.
     """
-    INSTANCE.mkdir(exist_ok=True)
+    create_data_folder(INSTANCE)
     path = INSTANCE / "secret_key"
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -14,7 +14,8 @@ from psycopg.errors import DuplicateTable, UniqueViolation
 from sqlalchemy import make_url
 
 from billing_admin.background import runner
-from billing_admin.config import INSTANCE, Settings
+from billing_admin.config import Settings, create_data_folder
+from billing_admin.private_files import create_private_database
 
 if TYPE_CHECKING:
     from huey import Huey
@@ -80,7 +81,10 @@ def _open_huey(settings: Settings) -> "Huey":
     from huey import MemoryHuey, RedisHuey, SqliteHuey  # noqa: PLC0415
     from huey.serializer import SignedSerializer  # noqa: PLC0415
 
-    url = settings.queue_url or f"sqlite:///{_queue_folder(settings) / QUEUE_FILE}"
+    url = settings.queue_url
+    if not url:
+        create_data_folder(settings.data_folder)
+        url = f"sqlite:///{settings.data_folder / QUEUE_FILE}"
     options: dict[str, Any] = {"results": False, "serializer": SignedSerializer(secret=settings.secret_key)}
     if url == IMMEDIATE:
         return MemoryHuey(QUEUE_NAME, immediate=True, **options)
@@ -88,7 +92,9 @@ def _open_huey(settings: Settings) -> "Huey":
         return RedisHuey(QUEUE_NAME, url=url, **options)
     if url.startswith("postgresql://"):
         return _open_postgresql_huey(url, options)
-    return SqliteHuey(QUEUE_NAME, filename=make_url(url).database, **options)
+    file = Path(make_url(url).database or "")
+    create_private_database(file)
+    return SqliteHuey(QUEUE_NAME, filename=str(file), **options)
 
 
 def _open_postgresql_huey(url: str, options: dict[str, Any]) -> "Huey":
@@ -102,11 +108,3 @@ def _open_postgresql_huey(url: str, options: dict[str, Any]) -> "Huey":
         with suppress(DuplicateTable, UniqueViolation):
             return PostgresHuey(QUEUE_NAME, dsn=url, **options)
     return PostgresHuey(QUEUE_NAME, dsn=url, **options)
-
-
-def _queue_folder(settings: Settings) -> Path:
-    """Return the folder of the queue file: that of an SQLite database, else instance/."""
-    url = make_url(settings.database_url)
-    folder = Path(url.database).parent if url.get_backend_name() == "sqlite" and url.database else INSTANCE
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -11,7 +11,7 @@ from billing_admin.cli.billing import billing_run
 from billing_admin.cli.commands import BillingCommands, MigrationCommands
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
-from billing_admin.cli.people import create_token, create_user
+from billing_admin.cli.people import create_token, create_user, set_password
 from billing_admin.cli.recurring import daily, post_recurring
 from billing_admin.cli.start import start
 from billing_admin.cli.upkeep import audit_head, demo, doctor, seal_audit
@@ -31,6 +31,7 @@ COMMANDS = (
     import_,
     post_recurring,
     seal_audit,
+    set_password,
     start,
     worker,
 )

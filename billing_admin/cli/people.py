@@ -3,13 +3,25 @@
 import sys
 
 import click
+from flask import current_app
 
 from billing_admin import clock
 from billing_admin.cli.commands import command, print_message
+from billing_admin.config import Settings
+from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import ROLE_SENTENCES, ROLES, SCOPES, SYSTEM
 from billing_admin.domain.sign_in import LONGEST_TYPED_PASSWORD
 from billing_admin.operations.access import tokens, users
+from billing_admin.queries.access.tokens import usable_tokens_of
+from billing_admin.queries.access.users import user_by_email
+
+_password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
+_temporary = click.option(
+    "--temporary/--permanent",
+    default=None,
+    help="Whether the person must choose another password when they sign in. Default: temporary in production.",
+)
 
 
 @command("create-user", writes=True)
@@ -20,8 +32,9 @@ from billing_admin.operations.access import tokens, users
     required=True,
     help="; ".join(f"{role}: {sentence.rstrip('.').lower()}" for role, sentence in ROLE_SENTENCES.items()),
 )
-@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
-def create_user(email: str, role: str, password_stdin: bool) -> None:
+@_password_stdin
+@_temporary
+def create_user(email: str, role: str, password_stdin: bool, temporary: bool | None) -> None:
     """Add a person who can sign in.
 
     Asks for the password twice.
@@ -32,8 +45,40 @@ def create_user(email: str, role: str, password_stdin: bool) -> None:
       pass show billing | flask --app wsgi create-user ada@example.com --role viewer --password-stdin
     """
     password = _read_password(from_stdin=password_stdin)
-    user = transaction(users.create_user, email, password, role, SYSTEM, clock.now())
-    print_message(f"{user.email} can sign in now, as {user.role}.")
+    temporary = _is_temporary(temporary)
+    user = transaction(users.create_user, email, password, role, SYSTEM, clock.now(), temporary=temporary)
+    print_message(f"{user.email} can sign in now, as {user.role}.{_advice(temporary)}")
+
+
+@command("set-password", writes=True)
+@click.argument("email")
+@_password_stdin
+@_temporary
+def set_password(email: str, password_stdin: bool, temporary: bool | None) -> None:
+    """Set a new password for a person, and sign them out on all devices.
+
+    Asks for the password twice. API tokens keep working: the command names those of the person.
+
+    \b
+    Example:
+      flask --app wsgi set-password ada@example.com
+    """
+    user_id = user_by_email(db.session(), email).id
+    password = _read_password(from_stdin=password_stdin)
+    temporary = _is_temporary(temporary)
+    transaction(users.set_password, user_id, password, SYSTEM, clock.now(), temporary=temporary)
+    print_message(f"The password of {email} was changed.{_advice(temporary)}")
+    for token in usable_tokens_of(db.session(), user_id, clock.now()):
+        print_message(f"This API token still works: {token.name} ({token.prefix}…)")
+
+
+def _is_temporary(option: bool | None) -> bool:
+    settings: Settings = current_app.extensions["billing_settings"]
+    return settings.production if option is None else option
+
+
+def _advice(temporary: bool) -> str:
+    return " They must choose their own password when they sign in." if temporary else ""
 
 
 def _read_password(*, from_stdin: bool) -> str:

@@ -11,13 +11,13 @@ from typing import NoReturn
 import click
 import flask_migrate
 from flask import current_app
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin import clock, demo
 from billing_admin.cli.commands import UNAVAILABLE, command, print_message
 from billing_admin.cli.supervisor import keep_running
-from billing_admin.config import INSTANCE, ROOT, Settings
+from billing_admin.config import ROOT, Settings, create_data_folder
 from billing_admin.db.engine import db
 from billing_admin.db.errors import RevisionMismatch
 from billing_admin.db.transactions import check_database, transaction
@@ -27,7 +27,6 @@ from billing_admin.operations.access import users
 from billing_admin.operations.audit import seal_all_events
 
 FIRST_ADMIN = "admin@example.com"
-NOTE = "first-sign-in.txt"
 
 
 @command("start")
@@ -50,7 +49,7 @@ def start(host: str, port: int, reload: bool) -> None:
     _check_port(host, port)
     settings: Settings = current_app.extensions["billing_settings"]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    _make_folder(settings)
+    create_data_folder(settings.data_folder)
     _upgrade()
     if _has_no_people():
         _first_start(settings, address)
@@ -74,16 +73,6 @@ def _port_message(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is in use. Stop the program that uses it, or choose another port: BILLING_PORT={port + 1}"
     return f"Cannot listen on {host}, port {port}: {error.strerror}."
-
-
-def _data_folder(settings: Settings) -> Path:
-    """Return the folder of the SQLite database, or instance/ for another database."""
-    url = make_url(settings.database_url)
-    return Path(url.database).parent if url.get_backend_name() == "sqlite" and url.database else INSTANCE
-
-
-def _make_folder(settings: Settings) -> None:
-    _data_folder(settings).mkdir(parents=True, exist_ok=True)
 
 
 def _upgrade() -> None:
@@ -110,12 +99,12 @@ def _first_start(settings: Settings, address: str) -> None:
         )
         return
     password = users.generate_password()
-    note = _data_folder(settings) / NOTE
+    note = settings.first_sign_in_note
     _write_note(note, f"{address}\nE-mail:   {FIRST_ADMIN}\nPassword: {password}\n")
     print_message("Creating demo data…")
     transaction(_fill, password, clock.now())
     seal_all_events(transaction, clock.now(), whole=True)
-    click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Stored in {note}")
+    click.echo(f"{address}\n  E-mail:   {FIRST_ADMIN}\n  Password: {password}\n  Stored in {note} until you sign in")
 
 
 def _fill(session: Session, password: str, now: datetime) -> None:
@@ -137,9 +126,14 @@ def _write_note(note: Path, text: str) -> None:
 
 def _later_start(settings: Settings, address: str) -> None:
     click.echo(address)
-    note = _data_folder(settings) / NOTE
-    if not settings.production and note.exists():
-        click.echo(f"  E-mail:   {FIRST_ADMIN}\n  Password: see {note}, unless you have changed it")
+    if settings.production:
+        return
+    if settings.first_sign_in_note.exists():
+        click.echo(
+            f"  E-mail:   {FIRST_ADMIN}\n  Password: see {settings.first_sign_in_note}, unless you have changed it"
+        )
+    else:
+        click.echo("  If you do not know your password, set a new one: flask --app wsgi set-password EMAIL")
 
 
 def _serve(host: str, port: int, reload: bool) -> NoReturn:
@@ -154,7 +148,7 @@ def _serve(host: str, port: int, reload: bool) -> NoReturn:
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     server = [
         *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", *workers, "--threads", "4"),
-        *("--no-control-socket", "--chdir", str(ROOT), "--bind", bind, "wsgi:app"),
+        *("--config", str(ROOT / "gunicorn.conf.py"), "--chdir", str(ROOT), "--bind", bind, "wsgi:app"),
     ]
     worker = [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py"), "worker"]
     raise click.exceptions.Exit(keep_running(server, worker))

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -24,12 +25,13 @@ from flask_sqlalchemy.session import Session as FlaskSession
 from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, event
 
-from billing_admin.config import Settings
+from billing_admin.config import INSTANCE, Settings, create_data_folder
 from billing_admin.db.errors import SQLITE_WRITE_BEGIN, LogIfUnavailable, driver_errors
 from billing_admin.db.schema_revision import STORED_REVISION, check_revision, check_stored_revision
 from billing_admin.domain.json_text import canonical_json
 from billing_admin.domain.money import EXACT, plain_decimal
 from billing_admin.models import Base
+from billing_admin.private_files import create_private_database
 
 WRITE = {"billing_write": True}
 ANY_REVISION = {"billing_any_revision": True}
@@ -95,6 +97,7 @@ def init_database(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "do_connect", _close_sqlite_to_others)
             event.listen(db.engine, "connect", _open_sqlite)
         event.listen(db.engine, "begin", _begin)
 
@@ -143,6 +146,16 @@ def _begin_postgresql(connection: Connection, *, write: bool, checked: bool) -> 
         except UndefinedTable:
             rows = []
         check_revision(rows)
+
+
+def _close_sqlite_to_others(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+    """Close the file of the database to other users before it is opened."""
+    name = str(arguments[0])
+    if not name.startswith((":", "file:")):
+        file = Path(name)
+        if file.parent == INSTANCE:
+            create_data_folder(INSTANCE)
+        create_private_database(file)
 
 
 def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -7,6 +7,9 @@ from threading import Lock
 
 from limits.storage import SlidingWindowCounterSupport
 
+from billing_admin.config import create_data_folder
+from billing_admin.private_files import create_private_database
+
 LOCK_TIMEOUT_SECONDS = 1
 CLEANUP_EVERY = 10_000  # hits
 
@@ -90,7 +93,8 @@ class SQLiteRateLimitStorage(SlidingWindowCounterSupport):
         A connection must not cross the fork of a server's workers.
         """
         if self._connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            create_data_folder(self._path.parent)
+            create_private_database(self._path)
             connection = sqlite3.connect(
                 self._path, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
             )

@@ -28,6 +28,7 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.formats import csv_writer
 from billing_admin.formats.verify import read_meta, verify_file
 from billing_admin.models import ApiToken, BillingRun, Invoice, User
+from billing_admin.operations.access import tokens
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
 from billing_admin.queries.doctor import CHECKS
@@ -72,6 +73,7 @@ COMMANDS = [
     "export",
     "post-recurring",
     "seal-audit",
+    "set-password",
     "start",
     "db",
 ]
@@ -124,6 +126,42 @@ def test_create_user_refuses(
     assert (result.exit_code, result.stdout) == (exit_code, "")
     assert message in result.stderr
     assert rows(session, User) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "production", "expected"),
+    [((), False, False), ((), True, True), (("--temporary",), False, True), (("--permanent",), True, False)],
+)
+def test_a_password_set_on_the_command_line_is_temporary_in_production(
+    app: Flask,
+    flask: Flask_,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    production: bool,
+    expected: bool,
+) -> None:
+    """The person at the server knew it for good."""
+    monkeypatch.setattr(app.extensions["billing_settings"], "env", "production" if production else "development")
+    for arguments in (("create-user", "ada@example.com", "--role", "viewer"), ("set-password", "ada@example.com")):
+        result = flask(*arguments, "--password-stdin", *options, typed="kayak sunshade tundra\n")
+        assert (result.exit_code, "must choose their own password" in result.stderr) == (0, expected)
+        assert [user.password_temporary for user in rows(session, User)] == [expected]
+
+
+def test_set_password_lets_in_a_person_who_lost_theirs(flask: Flask_, session: Session) -> None:
+    """The only admin could not get in again."""
+    flask("create-user", "ada@example.com", "--role", "admin", "--password-stdin", typed="kayak sunshade tundra\n")
+    before, id = rows(session, User)[0].password_hash, rows(session, User)[0].id
+    token, _ = transaction(tokens.create, "meter", ["read"], user_id=id, actor=SYSTEM, now=clock.now())
+    result = flask("set-password", "ADA@example.com", "--password-stdin", typed="granite teapot wander\n")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"This API token still works: meter ({token.prefix}…)" in result.stderr
+    assert rows(session, User)[0].password_hash != before
+    refused = flask("set-password", "ada@example.com", "--password-stdin", typed="short\n")
+    assert (refused.exit_code, "at least 15 characters" in refused.stderr) == (5, True)
+    unknown = flask("set-password", "bob@example.com", "--password-stdin", typed="granite teapot wander\n")
+    assert (unknown.exit_code, "There is no person with the address bob@example.com." in unknown.stderr) == (4, True)
 
 
 def test_create_token_prints_the_token_alone(flask: Flask_, session: Session) -> None:

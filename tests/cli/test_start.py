@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -55,7 +56,13 @@ def started(folder: Path, port: int, *options: str, **more: str) -> Iterator[str
     output = folder.with_name("stdout")
     with output.open("wb") as stdout, folder.with_name("stderr").open("wb") as stderr:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(folder, more), stdout=stdout, stderr=stderr, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment(folder, more),
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            umask=0,
         )
     try:
         _wait_until_it_answers(process, port, folder)
@@ -81,9 +88,31 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, folder: 
 
 def ask(port: int) -> None:
     """Get the health page, whatever it answers."""
+    send(port, "GET", "/api/v1/health", Host=PRODUCTION["BILLING_TRUSTED_HOSTS"])
+
+
+def send(port: int, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, str]:
+    """Send a request and return the status, the cookie and the page of its answer."""
+    named = {name.replace("__", "-"): value for name, value in headers.items()}
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
-        connection.request("GET", "/api/v1/health", headers={"Host": PRODUCTION["BILLING_TRUSTED_HOSTS"]})
-        connection.getresponse().read()
+        connection.request(method, path, body, named)
+        answer = connection.getresponse()
+        return answer.status, (answer.getheader("Set-Cookie") or "").partition(";")[0], answer.read().decode()
+
+
+def sign_in(port: int, password: str, **headers: str) -> int:
+    """Fill in the sign-in page of the first admin, and return the status."""
+    _, cookie, page = send(port, "GET", "/sign-in")
+    (token,) = set(re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page))
+    fields = urlencode({"csrf_token": token, "email": "admin@example.com", "password": password})
+    form = {"Content__Type": "application/x-www-form-urlencoded", "Cookie": cookie} | headers
+    return send(port, "POST", "/sign-in", fields, **form)[0]
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The permissions of the folder and of each file in it."""
+    paths = [folder, *folder.iterdir()]
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in paths}
 
 
 def count(folder: Path, table: str) -> int:
@@ -109,13 +138,33 @@ def test_the_first_start_makes_everything_and_the_next_keeps_it(folder: Path, po
     (password,) = re.findall(r"Password: (\S+)", first)
     note = folder / "first-sign-in.txt"
     assert password in note.read_text()
-    assert stat.S_IMODE(note.stat().st_mode) == 0o600
     made = [count(folder, table) for table in ("users", "customers", "invoices")]
     assert made[:2] == [1, 36]
     with started(folder, port, "--reload") as second:
         assert password not in second
         assert str(note) in second
+        _check_headers_of_others(port)
+        _check_permissions(folder)
+        assert sign_in(port, "violet-anchor-meadow-37") == 422
+        assert note.exists()
+        assert sign_in(port, password) == 303
+        assert not note.exists()
     assert [count(folder, table) for table in ("users", "customers", "invoices")] == made
+
+
+def _check_headers_of_others(port: int) -> None:
+    """Gunicorn believed every client on the loopback address."""
+    assert send(port, "GET", "/prefix/sign-in", SCRIPT_NAME="/prefix")[0] == 404
+    assert send(port, "GET", "/nowhere", PATH_INFO="/sign-in")[0] == 404
+    for name, value in (("Proto", "https"), ("Protocol", "ssl"), ("Ssl", "on")):  # pages of TLS ask for a Referer: 400
+        assert sign_in(port, "violet-anchor-meadow-37", **{f"X__Forwarded__{name}": value}) == 422
+
+
+def _check_permissions(folder: Path) -> None:
+    """Everybody on the machine could read the database."""
+    expected = {"billing.sqlite3", "billing.sqlite3-wal", "queue.sqlite3", "first-sign-in.txt"}
+    assert modes(folder).keys() >= expected
+    assert {name: mode for name, mode in modes(folder).items() if mode != 0o600} == {folder.name: 0o700}
 
 
 @pytest.mark.deep

@@ -306,6 +306,7 @@ COMMANDS: Final = [
     ("post-recurring",),
     ("post-recurring", "--dry-run"),
     ("seal-audit",),
+    ("set-password", "ada@example.com", "--password-stdin"),
     ("start", "--port", "1"),
     ("db", "upgrade"),
     ("db", "current"),

@@ -54,6 +54,18 @@ def user(session: Session, id: UUID) -> User:
     return user
 
 
+def user_by_email(session: Session, email: str) -> User:
+    """Return one person by their address.
+
+    Raises:
+        NotFound: No person has this address.
+    """
+    user = session.scalars(select(User).where(User.email == fold_email(email, "email"))).one_or_none()
+    if user is None:
+        raise NotFound("unknown_user", f"There is no person with the address {fold_email(email)}.", "email")
+    return user
+
+
 def session_token_hash(token: str) -> str:
     """Return the hash under which a session's token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()

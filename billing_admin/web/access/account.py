@@ -9,12 +9,11 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Invalid
-from billing_admin.http.body_limits import body_limit
 from billing_admin.operations.access import users as operations
 from billing_admin.queries.access.tokens import usable_tokens_of
 from billing_admin.queries.access.users import credentials, is_sign_in_throttled
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS, PasswordForm, refuse_throttled, render_password_form
-from billing_admin.web.access.sign_in import BODY, client_network
+from billing_admin.web.access.sign_in import client_network
 from billing_admin.web.frame.forms import errors_on
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.signed_in import SignedInPerson, actor, begin_session, now, signed_in_person
@@ -25,7 +24,6 @@ pages = page_blueprint("account", __name__, "/account", write=WRITE, read=WRITE)
 
 
 @pages.route("/password", methods=["GET", "POST"])
-@body_limit(BODY)
 def password() -> ResponseReturnValue:
     """Change the signed-in person's password.
 

@@ -6,11 +6,13 @@ A form sent after its session expired is kept and can be sent again.
 import json
 from http import HTTPStatus
 
-from flask import Blueprint, redirect, render_template, request, url_for
+import structlog
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms.widgets import EmailInput
 
+from billing_admin.config import Settings
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.sign_in import LONGEST_EMAIL, attempt_network, fold_email
@@ -36,6 +38,7 @@ BODY = BodyLimit(MAX_SENT + 64 * KIB, fields=20)
 WRONG_CREDENTIALS = "The e-mail address and the password do not match an account. Check both and try again."
 
 pages = Blueprint("sign_in", __name__)
+_log = structlog.get_logger(__name__)
 
 
 class AccountEmailField(TextField):
@@ -72,6 +75,7 @@ def sign_in() -> ResponseReturnValue:
         token = _open_session(form.email.data, form.password.data)
         if token is not None:
             begin_session(token)
+            _delete_first_sign_in_note(form.password.data)
             person = current_person()
             if person is not None and person.password_temporary and form.saved_form.data:
                 password_form = PasswordForm(formdata=None, next=form.next.data, saved_form=form.saved_form.data)
@@ -128,6 +132,19 @@ def _open_session(email: str, password: str) -> str | None:
     """Check the password; return the token of a new session, or None if it is wrong."""
     proof = users.verify_password(credentials(db.session(), email), password)
     return transaction(users.sign_in, email, proof, client_network(), request_id(), now())
+
+
+def _delete_first_sign_in_note(password: str) -> None:
+    """Delete the file with the first password once somebody has signed in with it."""
+    settings: Settings = current_app.extensions["billing_settings"]
+    note = settings.first_sign_in_note
+    try:
+        if password in note.read_text():
+            note.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        _log.warning("first_sign_in_note_not_deleted", error=str(error))
 
 
 def client_network() -> str:
