@@ -1,6 +1,6 @@
 """The worker process.
 
-It has job threads (huey's consumer), the thread that joins billing runs, and the webhook sender.
+It has job threads (huey's consumer), and threads that join billing runs, send webhooks and post recurring charges.
 """
 
 import logging
@@ -12,6 +12,7 @@ from huey.consumer import Consumer
 from billing_admin.background import runner
 from billing_admin.background.billing_runs import RunJoiner
 from billing_admin.background.queue import Queue
+from billing_admin.background.recurring_charges import RecurringPoster
 from billing_admin.background.webhooks import WebhookSender
 from billing_admin.db.errors import LogIfUnavailable
 
@@ -36,12 +37,12 @@ class Worker(Consumer):  # type: ignore[misc]
 
 
 def run_worker(threads: int) -> None:
-    """Run jobs, join billing runs and send webhooks until SIGINT or SIGTERM."""
+    """Run jobs, join billing runs, send webhooks and post recurring charges until SIGINT or SIGTERM."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs are recorded in the audit log
     _wait_for_queue(queue)
-    helpers = [RunJoiner(app), WebhookSender(app)]
+    helpers = [RunJoiner(app), WebhookSender(app), RecurringPoster(app)]
     for helper in helpers:
         helper.start()
     try:

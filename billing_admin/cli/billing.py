@@ -12,12 +12,12 @@ from billing_admin.cli.commands import REJECTED, DayType, command, print_message
 from billing_admin.cli.output import print_json, print_table
 from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
-from billing_admin.db.transactions import transaction
+from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.money import Money, plain_decimal
-from billing_admin.operations.billing.runs import RunSpec, resolve_scope, run_billing
-from billing_admin.queries.billing.preview import LeftOut, LikelyDuplicates, preview
+from billing_admin.operations.billing.runs import RunSpec, preview_run, run_billing
+from billing_admin.queries.billing.preview import DueCharge, LeftOut, LikelyDuplicates
 from billing_admin.queries.billing.runs import RunReport, run_report
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 
@@ -89,16 +89,28 @@ def _stored_spec(id: UUID) -> RunSpec:
 
 
 def _preview(spec: RunSpec, wants_json: bool) -> None:
-    billing_preview = preview(db.session(), resolve_scope(db.session(), spec, clock.now()))
+    billing_preview = preview_run(dry_run, db.session(), spec, SYSTEM, clock.now())
     facts: dict[str, Any] = {"state": "preview", "through": spec.through.isoformat()}
     facts |= {"invoices": len(billing_preview.documents), "charges": billing_preview.charges}
+    due = [_due_row(row) for row in billing_preview.due]
+    refused = [
+        {"customer": row.customer_reference, "service": row.service_code, "reason": reason}
+        for row, reason in billing_preview.refused
+    ]
     duplicates = [_duplicates_row(row) for row in billing_preview.duplicates]
     _show(
-        facts | {"possible_duplicates": duplicates},
+        facts | {"possible_duplicates": duplicates, "due_recurring_charges": due, "refused_recurring_charges": refused},
         billing_preview.totals,
         billing_preview.left_out,
         wants_json,
     )
+    for message, rows in (
+        ("Recurring charges that are due and not posted yet. The run posts and bills them:", due),
+        ("Recurring charges that cannot be posted:", refused),
+    ):
+        if rows and not wants_json:
+            print_message(message)
+            print_table(list(rows[0]), [list(row.values()) for row in rows], _NUMBERS)
     if duplicates and not wants_json:
         print_message("Likely duplicates that will be billed. Hold or cancel them before you run billing:")
         print_table(list(duplicates[0]), [list(row.values()) for row in duplicates], _NUMBERS)
@@ -152,6 +164,18 @@ _NUMBERS = ("invoices", "net", "tax", "total", "charges", "amount")
 def _total_row(total: CurrencyTotal) -> dict[str, object]:
     amounts = {name: str(Money(getattr(total, name), total.currency)) for name in ("net", "tax", "total")}
     return {"currency": total.currency, "invoices": total.invoices, **amounts}
+
+
+def _due_row(row: DueCharge) -> dict[str, object]:
+    charge = row.charge
+    return {
+        "customer": charge.customer_reference,
+        "service": charge.service_code,
+        "day": charge.incurred_on.isoformat(),
+        "description": charge.description,
+        "amount": plain_decimal(charge.amount),
+        "currency": charge.currency,
+    }
 
 
 def _duplicates_row(row: LikelyDuplicates) -> dict[str, object]:

@@ -102,7 +102,9 @@ class PostingContext:
         """
         customer = self.customer_of(spec)
         if customer.archived:
-            raise Invalid("archived_customer", f"Customer “{spec.customer}” is archived: restore it first.", "customer")
+            raise Invalid(
+                "archived_customer", f"Customer “{customer.reference}” is archived: restore it first.", "customer"
+            )
         return customer
 
     def active_service_of(self, spec: ChargeSpec) -> ServiceTerms | None:
@@ -113,7 +115,7 @@ class PostingContext:
         """
         service = self.service_of(spec)
         if service is not None and service.archived:
-            raise Invalid("archived_service", f"Service “{spec.service}” is archived: restore it first.", "service")
+            raise Invalid("archived_service", f"Service “{service.code}” is archived: restore it first.", "service")
         return service
 
     def problems_of(self, spec: ChargeSpec) -> list[Problem]:

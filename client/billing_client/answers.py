@@ -391,15 +391,46 @@ class PossibleDuplicates:
 
 
 @dataclass(frozen=True)
+class DueCharge:
+    """A due charge of a recurring charge, which a run posts first."""
+
+    recurring_charge: UUID
+    customer: str
+    service: Optional[str]
+    description: str
+    incurred_on: date
+    period_from: Optional[date]
+    period_to: Optional[date]
+    quantity: Decimal
+    unit_price: Optional[Decimal]
+    amount: Decimal
+    currency: str
+    status: str
+
+
+@dataclass(frozen=True)
+class RefusedRecurringCharge:
+    """A due recurring charge that cannot be posted, and the reason."""
+
+    recurring_charge: UUID
+    customer: str
+    service: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Preview(RunFigures):
     """The documents that a run would make; nothing is stored.
 
-    `digest` changes with any of them. Hold or cancel `possible_duplicates` if they are duplicates.
+    `digest` changes with any of them. Hold or cancel `possible_duplicates` if they are duplicates. The run posts
+    `due_recurring_charges` first; they are among the documents.
     """
 
     documents: tuple[Document, ...]
     digest: str
     possible_duplicates: tuple[PossibleDuplicates, ...] = ()
+    due_recurring_charges: tuple[DueCharge, ...] = ()
+    refused_recurring_charges: tuple[RefusedRecurringCharge, ...] = ()
 
 
 @dataclass(frozen=True)

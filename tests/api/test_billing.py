@@ -93,6 +93,25 @@ def test_a_dry_run_names_possible_duplicates_which_a_script_can_hold(charged: Sc
     assert _run(charged)["possible_duplicates"] is None
 
 
+def test_a_dry_run_includes_due_recurring_charges_and_the_run_posts_them(charged: Script) -> None:
+    assert _run(charged, 200, dry_run=True)["due_recurring_charges"] == []
+    agreed = {"customer": "ACME", "service": "hosting", "interval": "monthly", "starts_on": "2026-11-01"}
+    agreed |= {"description": "Plan", "unit_price": "30"}
+    schedule: Any = charged.post("/recurring-charges", agreed).json
+    shown = _run(charged, 200, dry_run=True)
+    [due] = shown["due_recurring_charges"]
+    assert due.items() >= {
+        "recurring_charge": schedule["id"], "customer": "ACME", "service": "hosting", "incurred_on": "2026-11-01",
+        "amount": "30", "currency": "EUR", "status": "pending",
+    }.items()  # fmt: skip
+    assert (shown["totals"][0]["net"], shown["refused_recurring_charges"]) == ("33.57", [])
+    assert charged.get("/charges?from=2026-11-01&to=2026-11-01").json == {"data": [], "has_more": False, "next": None}
+    created = _run(charged, confirmed=shown["digest"])
+    for name in ("invoices", "charges", "totals", "left_out"):
+        assert created[name] == shown[name], name
+    assert _run(charged, 200, dry_run=True)["due_recurring_charges"] == []
+
+
 def test_a_preview_that_has_changed_is_not_confirmed(charged: Script) -> None:
     shown = _run(charged, 200, dry_run=True)
     charged.post("/charges", {"customer": "ACME", "service": "hosting", "incurred_on": "2026-11-01"})

@@ -25,14 +25,16 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain import tokens as shape
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.formats import csv_writer
 from billing_admin.formats.verify import read_meta, verify_file
 from billing_admin.models import ApiToken, BillingRun, Invoice, User
 from billing_admin.operations.access import tokens
 from billing_admin.operations.audit import seal_all_events
 from billing_admin.operations.billing import chunks, runs
+from billing_admin.operations.charges import recurring_charges
 from billing_admin.queries.doctor import CHECKS
-from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_spec, post
+from tests.making import MARCH_END, NOW, bill, change_settings, make_customer, make_service, make_spec, post
 
 Flask_ = Callable[..., Result]
 
@@ -215,6 +217,23 @@ def test_a_dry_run_names_likely_duplicates(flask: Flask_, unbilled: Session) -> 
     assert result.stdout.splitlines()[-2:] == ["customer\tcurrency\tcharges\tamount", "ACME\tUSD\t1\t0.5"]
     as_json = json.loads(flask("billing-run", "--through", "2026-03-31", "--json", "--dry-run").stdout)
     assert as_json["possible_duplicates"] == [{"customer": "ACME", "currency": "USD", "charges": 1, "amount": "0.5"}]
+
+
+def test_due_recurring_charges_are_named_by_a_dry_run_and_billed_by_the_run(flask: Flask_, unbilled: Session) -> None:
+    make_service(code="Hosting", prices={"USD": Decimal(31)})
+    spec = RecurringChargeSpec("ACME", "Hosting", "monthly", date(2026, 3, 1), description="Plan")
+    transaction(recurring_charges.create, spec, SYSTEM, NOW)
+    asked = ("billing-run", "--through", "2026-03-31")
+    result = flask(*asked, "--dry-run")
+    assert "Recurring charges that are due and not posted yet." in result.stderr
+    line = next(line for line in result.stdout.splitlines() if "Hosting" in line)
+    assert line.split("\t")[:3] + line.split("\t")[4:] == ["ACME", "Hosting", "2026-03-01", "31", "USD"]
+    preview = json.loads(flask(*asked, "--dry-run", "--json").stdout)
+    assert [(row["customer"], row["amount"]) for row in preview["due_recurring_charges"]] == [("ACME", "31")]
+    run = json.loads(flask(*asked, "--json").stdout)
+    assert (run["invoices"], run["charges"], run["totals"]) == tuple(
+        preview[name] for name in ("invoices", "charges", "totals")
+    )
 
 
 def test_a_run_issues_and_answers_in_json(flask: Flask_, unbilled: Session) -> None:

@@ -1,6 +1,7 @@
 """Running billing in the browser: choose, preview, confirm, result."""
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -15,11 +16,23 @@ from werkzeug.test import TestResponse
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.lifecycle import default_cut_off
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice
 from billing_admin.operations.billing import runs
-from billing_admin.operations.charges import charges
+from billing_admin.operations.charges import charges, recurring_charges
+from billing_admin.operations.master_data import services
 from billing_admin.web.billing import runs as pages
-from tests.making import NOW, all_invoices, bill, change_settings, make_customer, make_spec, make_tax_rate, post
+from tests.making import (
+    NOW,
+    all_invoices,
+    bill,
+    change_settings,
+    make_customer,
+    make_service,
+    make_spec,
+    make_tax_rate,
+    post,
+)
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, parse, statements, textarea, words
@@ -134,6 +147,49 @@ def test_preview_shows_everything_and_writes_nothing(browser: FlaskClient, sessi
     assert "Bar SA bar The total is negative 1 −4.00 USD" in page
     assert count(session, AuditEvent) == events
     assert all_invoices() == []
+
+
+def test_the_preview_has_a_section_of_due_charges_which_the_confirmation_posts(
+    browser: FlaskClient, session: Session
+) -> None:
+    make_service(code="Hosting", prices={"USD": Decimal(31)})
+    for customer, description in (("acme", "Plan A"), ("foo", "Plan B")):
+        spec = RecurringChargeSpec(customer, "Hosting", "monthly", date(2026, 3, 1), description, currency="USD")
+        transaction(recurring_charges.create, spec, SYSTEM, NOW)
+    page = browser.get(PREVIEW)
+    text = words(page)
+    assert "Due, not posted yet 2 charges of recurring charges, 62.00 USD. They are posted when you confirm" in text
+    assert "ACME Inc Plan A" in text
+    assert "Issue 3 invoices, 5.95 EUR and 85.68 USD" in text
+    assert count(session, Charge) == 3
+    assert confirm(browser, page).status_code == 303
+    assert sorted((invoice.currency, invoice.total) for invoice in all_invoices()) == [
+        ("EUR", 595), ("USD", 3689), ("USD", 4879)
+    ]  # fmt: skip
+    assert "Due, not posted yet" not in words(browser.get(PREVIEW))
+
+
+def test_due_charges_alone_can_be_billed_for_one_customer(browser: FlaskClient, session: Session) -> None:
+    make_service(code="Hosting", prices={"USD": Decimal(31)})
+    make_customer(reference="new", name="New Ltd")
+    spec = RecurringChargeSpec("new", "Hosting", "monthly", date(2026, 3, 1))
+    transaction(recurring_charges.create, spec, SYSTEM, NOW)
+    url = PREVIEW + "&customer=new"
+    page = browser.get(url)
+    assert "Issue 1 invoice, 36.89 USD" in words(page)
+    assert confirm(browser, page, url).status_code == 303
+    assert [invoice.customer_reference for invoice in all_invoices()] == ["new"]
+
+
+def test_a_recurring_charge_that_cannot_be_posted_is_named_in_the_preview(browser: FlaskClient) -> None:
+    service = make_service(code="Hosting", prices={"USD": Decimal(31)})
+    spec = RecurringChargeSpec("acme", "Hosting", "monthly", date(2026, 3, 1), "Plan A")
+    transaction(recurring_charges.create, spec, SYSTEM, NOW)
+    transaction(services.archive, service.id, SYSTEM, NOW)
+    page = browser.get(PREVIEW)
+    assert "1 recurring charge cannot be posted ACME Inc, Plan A" in words(page)
+    assert "is archived: restore it first" in words(page)
+    assert confirm(browser, page).status_code == 303
 
 
 def test_the_preview_names_likely_duplicates_and_holds_them_in_one_step(browser: FlaskClient, session: Session) -> None:

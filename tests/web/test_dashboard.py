@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -10,9 +10,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from billing_admin.background.recurring_charges import post_due
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.operations.charges import charges
+from billing_admin.domain.recurring_charges import RecurringChargeSpec
+from billing_admin.operations.charges import charges, recurring_charges
 from tests.making import NOW, bill, change_settings, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import signed_in
 from tests.web.pages import has_link, link, parse, words
@@ -122,3 +124,19 @@ def test_takes_the_same_queries_whatever_there_is(app: Flask, session: Session) 
         if number in {0, 5}:
             counts.append(queries_of(app, client, "/"))
     assert counts[0] == counts[1] < 25
+
+
+def test_the_dashboard_says_when_posting_of_recurring_charges_is_behind(app: Flask, session: Session) -> None:
+    make_customer(reference="ACME")
+    make_service()
+    admin = signed_in(app)
+    for day in (NOW.date(), date(2026, 3, 1)):
+        assert "Posting of recurring charges is behind" not in words(admin.get("/"))
+        transaction(
+            recurring_charges.create, RecurringChargeSpec("ACME", "GenericCompute", "monthly", day), SYSTEM, NOW
+        )
+    page = admin.get("/")
+    assert "Posting of recurring charges is behind 1 recurring charge not posted since 1 Mar 2026." in words(page)
+    assert admin.get(link(page, "Show recurring charges")).status_code == 200
+    post_due(app)
+    assert "Posting of recurring charges is behind" not in words(admin.get("/"))

@@ -25,12 +25,12 @@ from billing_admin.background import wake_worker
 from billing_admin.clock import now
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.db.transactions import Session, transaction
+from billing_admin.db.transactions import Session, dry_run, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.money import Money
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
-from billing_admin.queries.billing.preview import LeftOut, preview
+from billing_admin.queries.billing.preview import LeftOut, Preview
 from billing_admin.queries.billing.runs import RunReport, run_report, runs
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.queries.master_data.organisation import today
@@ -97,6 +97,32 @@ class PossibleDuplicatesOut(ResponseModel):
     ids: list[UUID]
 
 
+class DueChargeOut(ResponseModel):
+    """A due charge of a recurring charge, which the run posts first."""
+
+    recurring_charge: UUID
+    customer: str
+    service: str | None
+    description: str
+    incurred_on: date
+    period_from: date | None
+    period_to: date | None
+    quantity: Exact
+    unit_price: Exact | None
+    amount: Exact
+    currency: str
+    status: Annotated[str, enumeration("pending", "held")]
+
+
+class RefusedRecurringOut(ResponseModel):
+    """A due recurring charge that cannot be posted, and the reason."""
+
+    recurring_charge: UUID
+    customer: str
+    service: str
+    reason: str
+
+
 class ProgressOut(ResponseModel):
     """The progress of a run: `done` of its accounts are processed."""
 
@@ -127,6 +153,8 @@ class RunOut(ResponseModel):
     documents: list[DocumentOut] | None = None
     digest: str | None = None
     possible_duplicates: list[PossibleDuplicatesOut] | None = None
+    due_recurring_charges: list[DueChargeOut] | None = None
+    refused_recurring_charges: list[RefusedRecurringOut] | None = None
 
 
 def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
@@ -178,7 +206,7 @@ def post_billing_run(actor: Actor, body: RunIn) -> Reply:
     With `dry_run`, return a preview and store nothing.
     """
     if body.dry_run:
-        return Reply(_preview(db.session(), body.spec(), now()))
+        return Reply(_preview(db.session(), body.spec(), actor, now()))
     at = now()
     if body.background:
         return _in_background(body.spec(), actor, at)
@@ -199,8 +227,8 @@ def _in_background(spec: RunSpec, actor: Actor, at: datetime) -> Reply:
     return Reply(report, 202, {"Location": f"{BASE}/billing-runs/{run_id}"} | ({} if is_new else REPLAYED))
 
 
-def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
-    planned = preview(session, operations.resolve_scope(session, spec, at))
+def _preview(session: Session, spec: RunSpec, actor: Actor, at: datetime) -> RunOut:
+    planned = operations.preview_run(dry_run, session, spec, actor, at)
     return RunOut(
         id=spec.id,
         state="preview",
@@ -219,7 +247,29 @@ def _preview(session: Session, spec: RunSpec, at: datetime) -> RunOut:
             )
             for row in planned.duplicates
         ],
+        due_recurring_charges=_due(planned),
+        refused_recurring_charges=[
+            RefusedRecurringOut(
+                recurring_charge=row.id, customer=row.customer_reference, service=row.service_code, reason=reason
+            )
+            for row, reason in planned.refused
+        ],
     )
+
+
+def _due(planned: Preview) -> list[DueChargeOut]:
+    return [
+        DueChargeOut(
+            recurring_charge=due.recurring_charge_id,
+            customer=due.charge.customer_reference,
+            service=due.charge.service_code,
+            **{name: getattr(due.charge, name) for name in _DUE_FIELDS},
+        )
+        for due in planned.due
+    ]
+
+
+_DUE_FIELDS = sorted(DueChargeOut.model_fields.keys() - {"recurring_charge", "customer", "service"})
 
 
 def _report(run_id: UUID) -> RunOut:

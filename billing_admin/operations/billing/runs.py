@@ -5,7 +5,7 @@ any host. When a worker dies, its transaction is rolled back and its accounts ar
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -26,9 +26,11 @@ from billing_admin.models import Account, BillingRun, BillingRunItem, Customer
 from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
 from billing_admin.operations.charges.charges import hold
+from billing_admin.operations.charges.recurring_posting import PostingOutcome, post_possible_charges
 from billing_admin.operations.jobs import enqueue
 from billing_admin.operations.master_data.periods import check_issue_date
-from billing_admin.queries.billing.preview import BillingScope, preview
+from billing_admin.queries.billing.preview import BillingScope, Preview, due_charges, preview
+from billing_admin.queries.charges.recurring_charges import due_recurring_charge_ids, recurring_charges_by_id
 from billing_admin.queries.master_data.organisation import day_of, organisation, today
 
 JOB_KIND = "billing_run"
@@ -74,6 +76,46 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
     return BillingScope(spec.through, ids, spec.currency)
 
 
+def preview_run(roll_back: Transact, session: Session, spec: RunSpec, actor: Actor, now: datetime) -> Preview:
+    """Return the preview of a run; nothing is stored.
+
+    A run posts the due recurring charges of its accounts first. If there are any, so does the preview, by `roll_back`:
+    `db.transactions.dry_run`, or a function that calls it. Raises as `resolve_scope` does.
+    """
+    scope = resolve_scope(session, spec, now)
+    if not _due_ids(session, scope, now):
+        return preview(session, scope)
+    result: Preview = roll_back(_post_and_preview, scope, actor, now)
+    return result
+
+
+def _post_and_preview(session: Session, scope: BillingScope, actor: Actor, now: datetime) -> Preview:
+    """Post due recurring charges, and return the preview that includes them."""
+    outcome = _post_due_charges(session, scope, actor, now)
+    rows = recurring_charges_by_id(session, [id for id, _ in outcome.refused])
+    return replace(
+        preview(session, scope),
+        due=due_charges(session, outcome.charge_ids),
+        refused=[(rows[id], message) for id, message in outcome.refused],
+    )
+
+
+def _due_ids(session: Session, scope: BillingScope, now: datetime) -> list[UUID]:
+    """Return the recurring charges that a run posts: due on its last day, and not after today."""
+    return due_recurring_charge_ids(session, _last_due_day(session, scope, now), scope.customer_ids, scope.currency)
+
+
+def _last_due_day(session: Session, scope: BillingScope, now: datetime) -> date:
+    return min(scope.through, today(session, now))
+
+
+def _post_due_charges(session: Session, scope: BillingScope, actor: Actor, now: datetime) -> PostingOutcome:
+    ids = _due_ids(session, scope, now)
+    if not ids:
+        return PostingOutcome()
+    return post_possible_charges(session, ids, _last_due_day(session, scope, now), actor, now)
+
+
 def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
     """Start a run, or continue the one with the same id, and bill all its chunks.
 
@@ -88,6 +130,7 @@ def run_billing(transact: Transact, spec: RunSpec, actor: Actor, now: datetime) 
 def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple[UUID, bool]:
     """Store a run and its accounts, and return its id and whether it is new.
 
+    The due recurring charges of these accounts are posted in the same transaction.
     An existing run with the same id is resumed if it has failed. Raises Conflict if it was started with other values.
     """
     existing = session.get(BillingRun, spec.id, with_for_update=True) if spec.id else None
@@ -112,6 +155,7 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
     )
     session.add(run)
     session.flush()
+    _post_due_charges(session, scope, actor, now)
     _insert_items(session, run.id, scope)
     if spec.confirmed is not None:
         _set_expected_documents(session, run.id, scope, spec.confirmed)
@@ -122,9 +166,9 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
 def hold_duplicates(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> int:
     """Hold the likely duplicates that a run would bill, and return their number.
 
-    Keeping one releases it. Raises as `resolve_scope` does.
+    Keeping one releases it. Due recurring charges are posted, so that they can be held. Raises as `resolve_scope` does.
     """
-    duplicates = preview(session, resolve_scope(session, spec, now)).duplicates
+    duplicates = _post_and_preview(session, resolve_scope(session, spec, now), actor, now).duplicates
     return hold(session, [id for account in duplicates for id in account.ids], LIKELY_DUPLICATE, actor, now)
 
 

@@ -42,10 +42,15 @@ Transact: TypeAlias = Callable[..., Any]
 
 @dataclass(slots=True)
 class PostingOutcome:
-    """The number of posted charges, and the refused recurring charges with reasons."""
+    """The ids of posted charges, and the refused recurring charges with reasons."""
 
-    charges: int = 0
+    charge_ids: list[UUID] = field(default_factory=list)
     refused: list[tuple[UUID, str]] = field(default_factory=list)
+
+    @property
+    def charges(self) -> int:
+        """Number of posted charges."""
+        return len(self.charge_ids)
 
 
 def post_all_due_charges(
@@ -59,28 +64,35 @@ def post_all_due_charges(
     check_through(session, through, now)
     outcome, due_ids = PostingOutcome(), due_recurring_charge_ids(session, through)
     for start in range(0, len(due_ids), BATCH_SIZE):
-        ids = due_ids[start : start + BATCH_SIZE]
-        try:
-            outcome.charges += transact(post_due_charges, ids, through, actor, now)
-        except DomainError:
-            for id in ids:
-                _post_schedule(transact, id, through, actor, now, outcome)
+        batch = transact(post_possible_charges, due_ids[start : start + BATCH_SIZE], through, actor, now)
+        outcome.charge_ids += batch.charge_ids
+        outcome.refused += batch.refused
     return outcome
-
-
-def _post_schedule(
-    transact: Transact, id: UUID, through: date, actor: Actor, now: datetime, outcome: PostingOutcome
-) -> None:
-    try:
-        outcome.charges += transact(post_due_charges, [id], through, actor, now)
-    except DomainError as error:
-        outcome.refused.append((id, error.message))
 
 
 def check_through(session: Session, through: date, now: datetime) -> None:
     """Raise Invalid for a day more than a year ahead, probably a typing error."""
     if through > today(session, now) + MAX_AHEAD:
         raise Invalid("out_of_range", "Use a day up to one year from today.", "through")
+
+
+def post_possible_charges(
+    session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime
+) -> PostingOutcome:
+    """Post the due periods of recurring charges through a day, and name those that cannot be posted.
+
+    A recurring charge of which one period is refused, for example because its service is archived, posts nothing.
+    """
+    refused: dict[UUID, str] = {}
+    rows = lock_schedules(session, ids)
+    while True:
+        due = [(row, period) for row in rows if row.id not in refused for period in schedule_of(row).due(through)]
+        try:
+            return PostingOutcome(_post_periods(session, due, actor, now), sorted(refused.items()))
+        except DomainError as error:  # `post` names every refused charge by its index, before it stores any
+            for problem in error.problems:
+                row, _ = due[int(problem.field[0])]
+                refused.setdefault(row.id, problem.message)
 
 
 def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime) -> int:
@@ -90,8 +102,15 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
     """
     rows = lock_schedules(session, ids)
     due = [(row, period) for row in rows for period in schedule_of(row).due(through)]
+    return len(_post_periods(session, due, actor, now))
+
+
+def _post_periods(
+    session: Session, due: Sequence[tuple[RecurringCharge, Period]], actor: Actor, now: datetime
+) -> list[UUID]:
+    """Post periods of locked schedules, and return the ids of the new charges."""
     if not due:
-        return 0
+        return []
     existing_ids = existing_charge_ids(session, [charge_id(row.id, period.owed_from) for row, period in due])
     prices = list_prices(session, [row.service_id for row, period in due if period.is_partial])
     specs = [
@@ -113,7 +132,7 @@ def post_due_charges(session: Session, ids: Sequence[UUID], through: date, actor
     for row, period in due:
         row.posted_through = period.owed_from
     session.flush()
-    return posted.created
+    return [row["id"] for row in posted.rows]
 
 
 def lock_schedules(session: Session, ids: Sequence[UUID]) -> Sequence[RecurringCharge]:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, null, or_, se
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import is_any_of
+from billing_admin.db.paging import Record
 from billing_admin.domain.billing_runs import (
     AFTER_CUT_OFF,
     HELD,
@@ -32,7 +33,8 @@ from billing_admin.domain.tax import UNTAXED_RATES
 from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
-from billing_admin.queries.charges.charges import TO_REVIEW
+from billing_admin.queries.charges.charges import TO_REVIEW, ChargeSum, charges_by_id
+from billing_admin.queries.charges.recurring_charges import schedules_by_charge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.invoices.readiness import seller_party
 from billing_admin.queries.master_data.organisation import organisation
@@ -102,22 +104,41 @@ class LikelyDuplicates:
 
 
 @dataclass(frozen=True, slots=True)
+class DueCharge:
+    """A due charge of a recurring charge, with its names."""
+
+    charge: Record
+    recurring_charge_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """The documents that a run would make, and the charges that it would leave out.
 
     `digest` changes with any of them. `duplicates` are those charges on the documents that a person should
-    review first.
+    review first. `due` are the charges of recurring charges that the run posts first; they are among the
+    others. `refused` are the recurring charges that cannot be posted, with reasons.
     """
 
     documents: list[PreparedDocument]
     left_out: list[LeftOut]
     digest: str
     duplicates: Sequence[LikelyDuplicates] = ()
+    due: Sequence[DueCharge] = ()
+    refused: Sequence[tuple[Record, str]] = ()
 
     @property
     def charges(self) -> int:
         """The number of charges that would be billed."""
         return sum(prepared.document.charges for prepared in self.documents)
+
+    @property
+    def due_sums(self) -> list[ChargeSum]:
+        """Count and exact sum of the due charges, per currency."""
+        amounts: dict[str, list[Decimal]] = defaultdict(list)
+        for due in self.due:
+            amounts[due.charge.currency].append(due.charge.amount)
+        return [ChargeSum(currency, len(rows), sum_exactly(rows)) for currency, rows in sorted(amounts.items())]
 
     @property
     def totals(self) -> list[CurrencyTotal]:
@@ -145,6 +166,16 @@ def preview(session: Session, scope: BillingScope) -> Preview:
     ]
     digest = hash_data([hashed_documents, hashed_left_out])
     return Preview(documents, left_out, digest, _likely_duplicates(session, scope, documents))
+
+
+def due_charges(session: Session, charge_ids: Collection[UUID]) -> list[DueCharge]:
+    """Return charges that recurring charges posted, by customer and day."""
+    schedules = schedules_by_charge(session, charge_ids)
+    rows = sorted(
+        charges_by_id(session, charge_ids).values(),
+        key=lambda row: (row.customer_reference, row.currency, row.incurred_on, row.description, row.id),
+    )
+    return [DueCharge(row, schedules[row.id]) for row in rows]
 
 
 def _likely_duplicates(

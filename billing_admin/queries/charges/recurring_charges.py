@@ -3,7 +3,7 @@
 The charges are the upcoming ones and the posted ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,7 +20,7 @@ from billing_admin.domain.charges import ONE
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.formatting import format_share
 from billing_admin.domain.money import multiply
-from billing_admin.domain.recurring_charges import Period, Schedule
+from billing_admin.domain.recurring_charges import DAY, Period, Schedule
 from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
 from billing_admin.queries.charges import charges
 from billing_admin.queries.master_data.customers import customer
@@ -155,10 +155,48 @@ def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUI
     return {(row.service_id, row.currency): (row.unit_price, row.includes_tax) for row in rows}
 
 
-def due_recurring_charge_ids(session: Session, through: date) -> list[UUID]:
-    """Return the ids of recurring charges that may be due, in order."""
-    query = select(RecurringCharge.id).where(*_may_be_due(through))
-    return list(session.scalars(query.order_by(RecurringCharge.id)))
+def due_recurring_charge_ids(
+    session: Session, through: date, customer_ids: Collection[UUID] | None = None, currency: str | None = None
+) -> list[UUID]:
+    """Return the ids of recurring charges with a period to post, in order.
+
+    None allows all customers or currencies.
+    """
+    query = select(*RecurringCharge.__table__.c).where(*_may_be_due(through))
+    if customer_ids is not None:
+        query = query.where(is_any_of(RecurringCharge.customer_id, customer_ids))
+    if currency is not None:
+        query = query.where(RecurringCharge.currency == currency)
+    rows = session.execute(query.order_by(RecurringCharge.id))
+    return [row.id for row in rows if schedule_of(row).due(through)]
+
+
+@dataclass(frozen=True, slots=True)
+class PostingBacklog:
+    """Recurring charges whose posting is behind: their number, and the first day that was not posted."""
+
+    recurring_charges: int
+    since: date
+
+
+def posting_backlog(session: Session, today: date) -> PostingBacklog | None:
+    """Return what should have been posted before today, or None."""
+    through = today - DAY
+    rows = session.execute(select(*RecurringCharge.__table__.c).where(*_may_be_due(through)))
+    first_days = [periods[0].owed_from for row in rows if (periods := schedule_of(row).due(through))]
+    return PostingBacklog(len(first_days), min(first_days)) if first_days else None
+
+
+def recurring_charges_by_id(session: Session, ids: Collection[UUID]) -> dict[UUID, Record]:
+    """Return recurring charges with their names, by id."""
+    return {row.id: row for row in session.execute(_VIEWS.where(is_any_of(RecurringCharge.id, ids)))}
+
+
+def schedules_by_charge(session: Session, charge_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the id of the recurring charge that posted each of some charges, by charge."""
+    posting = RecurringPosting
+    query = select(posting.charge_id, posting.recurring_charge_id).where(is_any_of(posting.charge_id, charge_ids))
+    return {row.charge_id: row.recurring_charge_id for row in session.execute(query)}
 
 
 def _may_be_due(through: date) -> tuple[ColumnElement[bool], ...]:

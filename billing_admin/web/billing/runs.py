@@ -3,6 +3,7 @@
 Exactly the documents of the preview are confirmed.
 """
 
+from collections import Counter
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,11 +14,11 @@ from wtforms import HiddenField, RadioField, SelectField
 
 from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
+from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.http.lock_waits import bounded_transaction
+from billing_admin.http.lock_waits import bounded_transaction, run_bounded
 from billing_admin.models import BillingRun
 from billing_admin.operations.billing import runs as operations
 from billing_admin.operations.billing.runs import RunSpec
@@ -228,18 +229,22 @@ def _choose_again(error: DomainError) -> ResponseReturnValue:
 def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
     session = db.session()
     try:
-        preview = billing.preview(session, operations.resolve_scope(session, spec, now()))
+        preview = operations.preview_run(_roll_back, session, spec, actor(), now())
     except Invalid as error:
         return _choose_again(error)
     form.digest.data = preview.digest
     shown = preview.documents[:MAX_PREVIEW_ROWS]
+    late_charges = Counter(late.count_pending_late(session, {row.customer_id for row in shown}, spec.through))
+    late_charges.update((due.charge.customer_id, due.charge.currency) for due in preview.due if due.charge.late)
     return render_form(
         "billing_runs/preview.html",
         form,
         spec=spec,
         preview=preview,
         shown=shown,
-        late=late.count_pending_late(session, {row.customer_id for row in shown}, spec.through),
+        late=late_charges,
+        due_totals=preview.due_sums,
+        max_rows=MAX_PREVIEW_ROWS,
         button=_button_label(spec, preview),
         change_url=url_for("billing_runs.new", **_url_params(spec)),
         confirm_url=url_for("billing_runs.confirm", **_url_params(spec)),
@@ -247,6 +252,11 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
         may_write=has_permission(WRITE),
         may_hold=has_permission(HOLD),
     )
+
+
+def _roll_back(work: Any, *args: Any) -> Any:
+    """Run work in a transaction that is rolled back, and do not wait long for locked accounts."""
+    return run_bounded(dry_run, lambda session: work(session, *args))
 
 
 def _button_label(spec: RunSpec, preview: billing.Preview) -> str:

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.queries.billing import runs
-from billing_admin.queries.charges import charges, unbilled
+from billing_admin.queries.charges import charges, recurring_charges, unbilled
 from billing_admin.queries.charges.charges import ChargeFilter
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.invoices.invoices import InvoiceFilter
@@ -60,6 +60,7 @@ def home() -> ResponseReturnValue:
         invoices=paging.page(session, invoices.invoices(session, InvoiceFilter(day)), RECENT_ROWS).rows,
         runs=recent_runs,
         run_totals=runs.run_totals(session, {run.id for run in recent_runs}),
+        backlog=recurring_charges.posting_backlog(session, day),
         failing_webhooks=endpoints.failing_endpoints(session),
         today=day,
         may_bill=has_permission("billing:write"),
