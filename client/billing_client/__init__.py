@@ -52,6 +52,7 @@ from billing_client.errors import (
     WaitExpired,
 )
 from billing_client.ids import charge_id, new_id
+from billing_client.line_items import add_line_item
 
 __version__ = "0.1.0"
 
@@ -104,6 +105,7 @@ __all__ = [
     "UnexpectedAnswer",
     "VersionNeeded",
     "WaitExpired",
+    "add_line_item",
     "charge_id",
     "new_id",
 ]
