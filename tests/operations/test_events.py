@@ -27,7 +27,7 @@ from tests.making import NOW, make_customer, make_service, make_spec, post
 from tests.prepared import prepared
 
 A, B, AGREED = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
-ADA = Actor("person", UUID(int=7), "ada@example.com", frozenset(), "request-7")
+ADA = Actor("person", UUID(int=7), "ada@example.com", frozenset({"credits:write"}), "request-7")
 LATER = NOW + timedelta(hours=1)
 TODAY = NOW.date()
 PASSWORD = "violet-anchor-meadow-37"

@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from billing_admin import clock
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.lifecycle import default_cut_off
@@ -20,6 +21,7 @@ from billing_admin.domain.recurring_charges import RecurringChargeSpec
 from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice
 from billing_admin.operations.billing import runs
 from billing_admin.operations.charges import charges, recurring_charges
+from billing_admin.operations.invoices import invoices
 from billing_admin.operations.master_data import services
 from billing_admin.web.billing import runs as pages
 from tests.making import (
@@ -380,3 +382,49 @@ def test_a_viewer_previews_and_runs_nothing(app: Flask, browser: FlaskClient, se
     assert send(viewer, PREVIEW, id=str(uuid4()), digest="x").status_code == 403
     assert not has_link(viewer.get("/billing-runs"), "Run billing")
     assert {charge.status for charge in session.scalars(select(Charge))} == {"pending"}
+
+
+def test_the_result_counts_the_documents_as_they_are_now(browser: FlaskClient) -> None:
+    post(make_spec(make_customer(reference="new", name="New Ltd"), "7"))
+    url = PREVIEW.replace("make=issue", "make=drafts")
+    at = confirm(browser, browser.get(url), url).location
+    assert has_link(browser.get(at), "Show 3 drafts")
+    first, second, third = all_invoices()
+    transaction(invoices.issue, first.id, None, SYSTEM, clock.now())
+    page = browser.get(at)
+    assert has_link(page, "Show 1 invoice and 2 drafts")
+    assert "Documents now 1 issued, 2 drafts" in words(page)
+    assert has_link(page, "Issue drafts")
+    transaction(invoices.issue, second.id, None, SYSTEM, clock.now())
+    transaction(invoices.discard, third.id, SYSTEM, clock.now())
+    page = browser.get(at)
+    assert has_link(page, "Show 2 invoices")
+    assert "Documents now 2 issued, 1 discarded" in words(page)
+    assert not has_link(page, "Issue drafts")
+    assert "Currency Invoices Net" in words(page)
+
+
+def test_a_run_whose_drafts_were_all_discarded_says_so(browser: FlaskClient) -> None:
+    url = PREVIEW.replace("make=issue", "make=drafts")
+    at = confirm(browser, browser.get(url), url).location
+    for draft in all_invoices():
+        transaction(invoices.discard, draft.id, SYSTEM, clock.now())
+    page = words(browser.get(at))
+    assert "All drafts were discarded." in page
+    assert "No charges were due" not in page
+
+
+def test_a_running_run_says_so_and_reloads_without_script(browser: FlaskClient, session: Session) -> None:
+    spec = runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
+    run_id, _ = transaction(runs.start_in_background, spec, SYSTEM, NOW)
+    page = browser.get(f"/billing-runs/{run_id}")
+    assert "No invoices yet The run is not finished." in words(page)
+    assert "No charges were due" not in words(page)
+    reload = '<meta http-equiv="refresh" content="5">'
+    assert reload in page.text
+    assert reload in browser.get("/jobs").text
+    runs.bill_chunks(transaction, run_id, SYSTEM, NOW)
+    page = browser.get(f"/billing-runs/{run_id}")
+    assert reload not in page.text
+    assert "in progress" not in words(page)
+    assert has_link(page, "Show 2 invoices")

@@ -19,7 +19,8 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 class RunReport:
     """A run with its counts.
 
-    `processed` of `accounts` is its progress; money is in minor units.
+    `processed` of `accounts` is its progress; money is in minor units. `invoices` counts the documents that it made,
+    `statuses` those that exist now, by status: drafts may be issued or discarded later.
     """
 
     run: BillingRun
@@ -29,6 +30,17 @@ class RunReport:
     charges: int
     totals: list[CurrencyTotal]
     left_out: list[LeftOut]
+    statuses: Mapping[str, int]
+
+    @property
+    def drafts(self) -> int:
+        """Number of documents that are still drafts."""
+        return self.statuses.get("draft", 0)
+
+    @property
+    def discarded(self) -> int:
+        """Number of drafts that were discarded."""
+        return self.invoices - sum(self.statuses.values())
 
 
 def runs() -> Select[BillingRun]:
@@ -54,7 +66,13 @@ def run_report(session: Session, run_id: UUID) -> RunReport:
         charges=int(due.charges or 0),
         totals=run_totals(session, [run_id])[run_id],
         left_out=left_out_of_run(session, run_id),
+        statuses=_count_by_status(session, run_id),
     )
+
+
+def _count_by_status(session: Session, run_id: UUID) -> dict[str, int]:
+    query = select(Invoice.status, func.count().label("documents")).where(Invoice.run_id == run_id)
+    return {row.status: row.documents for row in session.execute(query.group_by(Invoice.status))}
 
 
 def job_to_join(session: Session, accounts: int) -> Job | None:

@@ -16,6 +16,7 @@ from billing_admin.background import wake_worker
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
+from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
@@ -266,6 +267,22 @@ def _button_label(spec: RunSpec, preview: billing.Preview) -> str:
     return f"Issue {pluralise(count, 'invoice')}, {amounts(preview.totals)}"
 
 
+def _describe_documents(report: queries.RunReport) -> dict[str, str]:
+    """Return the documents of a run as they are now.
+
+    `noun` is for a table of them, `shown` for a link to their list, and `all` has their statuses.
+    """
+    existing, drafts = sum(report.statuses.values()), report.drafts
+    shown = [pluralise(count, noun) for count, noun in ((existing - drafts, "invoice"), (drafts, "draft")) if count]
+    parts = [(report.statuses.get("issued", 0), "issued"), (drafts, "draft" if drafts == 1 else "drafts")]
+    parts += [(report.statuses.get("void", 0), "void"), (report.discarded, "discarded")]
+    return {
+        "noun": "drafts" if existing == drafts else "invoices",
+        "shown": " and ".join(shown),
+        "all": ", ".join(f"{format_whole(count)} {word}" for count, word in parts if count),
+    }
+
+
 def _describe_result(run_id: UUID) -> str:
     report = queries.run_report(db.session(), run_id)
     if report.run.state != "done":
@@ -277,12 +294,13 @@ def _describe_result(run_id: UUID) -> str:
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
     """Show a run: its progress and result."""
-    job = jobs.latest_job(db.session(), id)
+    report, job = queries.run_report(db.session(), id), jobs.latest_job(db.session(), id)
     return render_template(
         "billing_runs/show.html",
-        report=queries.run_report(db.session(), id),
+        report=report,
         job=job,
-        live=job is not None and job.state in {"queued", "running"},
+        documents=_describe_documents(report),
+        live=report.run.state != "done" and job is not None and job.state in {"queued", "running"},
         may_write=has_permission(WRITE),
     )
 
