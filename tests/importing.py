@@ -9,11 +9,14 @@ from billing_admin.background.imports import check_file, import_file, open_file
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.domain.imports.headers import guess_columns
+from billing_admin.domain.imports.layouts import Layout
 from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import RowError
 from billing_admin.domain.imports.tally import Tally
-from billing_admin.formats import csv_reader, import_errors
+from billing_admin.formats import import_errors
+from billing_admin.formats.table_reader import Table
 from billing_admin.models import Import
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
@@ -28,10 +31,12 @@ def bring(kind: str, content: bytes, name: str = "file.csv") -> UUID:
 
 
 def planned(kind: str, content: bytes, **how: Any) -> ImportPlan:
-    """The plan by the header's names, and what is chosen beside."""
-    encoding, delimiter = how.get("encoding", "utf-8"), how.get("delimiter", "comma")
-    header = csv_reader.CsvRows(io.BufferedReader(io.BytesIO(content)), encoding, delimiter).header
-    return replace(ImportPlan(header, guess_columns(kind, header)), **how)
+    """The plan by the header's names, and what is chosen beside; days that the file lacks are those of the import."""
+    layout = Layout(**{name: how[name] for name in ("encoding", "delimiter", "header_line", "sheet") if name in how})
+    header = Table(io.BytesIO(content), layout).header
+    columns = guess_columns(kind, header)
+    today = {name: "today" for name in ("incurred_on", "received_on") if name in IMPORT_KINDS[kind].fields}
+    return replace(ImportPlan(header, columns, constants=today), **how)
 
 
 def check(kind: str, text: str | bytes, **how: Any) -> Import:

@@ -6,30 +6,44 @@ They are kept in a temporary SQLite file, so that memory stays small.
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 
 CACHE_KILOBYTES = 16_000
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A repeated key: the line where it was first, and whether the content there was the same."""
+
+    line: int
+    is_equal: bool
+
+
 class KeyIndex:
-    """The first line of each key in a file."""
+    """The first line of each key in a file, and a digest of its content."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def find_repeated(self, keys: Iterable[tuple[str, int]]) -> dict[int, int]:
-        """Add keys with their lines.
+    def find_repeated(self, keys: Iterable[tuple[str, int, str]]) -> dict[int, Repeated]:
+        """Add keys with their lines and contents.
 
-        Returns, for each line with a known key, the first line of that key.
+        Returns, for each line with a known key, where that key was first. Blank contents are never equal.
         """
-        first_lines = {}
-        for key, line in keys:
-            digest = blake2b(key.encode(), digest_size=16).digest()
-            if not self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, line)).rowcount:
-                (first_lines[line],) = self._connection.execute(
-                    "SELECT line FROM seen WHERE key = ?", (digest,)
+        repeated = {}
+        for key, line, content in keys:
+            row = (_digest(key), line, _digest(content) if content else b"")
+            if not self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", row).rowcount:
+                first_line, first_content = self._connection.execute(
+                    "SELECT line, content FROM seen WHERE key = ?", row[:1]
                 ).fetchone()
-        return first_lines
+                repeated[line] = Repeated(first_line, bool(content) and first_content == row[2])
+        return repeated
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @contextmanager
@@ -42,7 +56,9 @@ def open_key_index() -> Iterator[KeyIndex]:
     try:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KILOBYTES}")
-        connection.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID")
+        connection.execute(
+            "CREATE TABLE seen (key BLOB PRIMARY KEY, line INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID"
+        )
         connection.execute("BEGIN")
         yield KeyIndex(connection)
     finally:

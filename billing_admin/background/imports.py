@@ -5,7 +5,7 @@ The import stores a chunk of rows in each transaction.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -21,8 +21,9 @@ from billing_admin.domain.access import CREDIT_PERMISSION, Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
 from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import MAX_ROWS_PER_SERVICE, ReadResult, Record, RowError, RowReader, RowRequest
-from billing_admin.domain.imports.tally import Tally
-from billing_admin.formats import csv_reader, import_errors
+from billing_admin.domain.imports.tally import AcceptedRow, Outcome, Tally
+from billing_admin.formats import import_errors
+from billing_admin.formats.table_reader import open_table
 from billing_admin.models import Import, Job
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
@@ -144,7 +145,8 @@ def check_all_rows(
             errors = [error for read in reads for error in read.errors]
             errors += _check_chunk(reader, reads, key_index, actor, tally)
             tally.rows += sum(read.rows for read in reads)
-            tally.left_out += sum(read.rows for read in reads if read.request is None and not read.errors)
+            tally.left_out += sum(read.left_out for read in reads)
+            tally.skipped += sum(read.skipped for read in reads)
             tally.errors += len(errors)
             tally.wrong += len({error.line for error in errors})
             report_errors(sorted(errors, key=lambda error: (error.line, columns.get(error.column, -1))))
@@ -157,13 +159,8 @@ def _check_chunk(
     reader: RowReader, reads: Sequence[ReadResult], key_index: KeyIndex, actor: Actor, tally: Tally
 ) -> list[RowError]:
     requests = [request for read in reads if (request := read.request or read.partial) is not None]
-    first_lines = key_index.find_repeated((request.key, request.record.line) for request in requests if request.key)
-    errors = [
-        _repeated_key_error(reader, request, first_lines[request.record.line])
-        for request in requests
-        if request.record.line in first_lines
-    ]
-    complete = [read.request for read in reads if read.request and read.request.record.line not in first_lines]
+    errors, repeated = _check_keys(reader, requests, key_index, tally)
+    complete = [read.request for read in reads if read.request and read.request.record.line not in repeated]
     incomplete = [read.partial for read in reads if read.partial is not None]
     for request, result in zip(complete, _dry_results(reader, complete, actor), strict=True):
         if isinstance(result, RefusedRow):
@@ -172,13 +169,46 @@ def _check_chunk(
                 incomplete.append(remainder)
         else:
             tally.note(result)
+    return errors + _check_incomplete(reader, incomplete, actor, MAX_EXAMINED_ROWS - tally.wrong)
+
+
+def _check_keys(
+    reader: RowReader, requests: Sequence[RowRequest], key_index: KeyIndex, tally: Tally
+) -> tuple[list[RowError], Container[int]]:
+    """Return the errors of repeated keys, and the lines that have them.
+
+    A customer or service may be repeated with the same content: it is unchanged.
+    """
+    repeated = key_index.find_repeated(
+        (request.key, request.record.line, _content(request)) for request in requests if request.key
+    )
+    errors = []
+    for request in requests:
+        first = repeated.get(request.record.line)
+        if first is not None and first.is_equal:
+            tally.note(AcceptedRow(Outcome.UNCHANGED))
+        elif first is not None:
+            errors.append(_repeated_key_error(reader, request, first.line))
+    return errors, repeated
+
+
+def _check_incomplete(
+    reader: RowReader, requests: Sequence[RowRequest], actor: Actor, examined_rows: int
+) -> list[RowError]:
+    """Return the further errors of rows that have errors, of some kinds only for the first rows."""
+    errors: list[RowError] = []
     if reader.kind == "charges":
-        for request, result in zip(incomplete, _dry_results(reader, incomplete, actor), strict=True):
+        for request, result in zip(requests, _dry_results(reader, requests, actor), strict=True):
             errors += reader.errors(request.record, other_problems(request, result))
     else:
-        for request in incomplete[: max(0, MAX_EXAMINED_ROWS - tally.wrong)]:
+        for request in requests[: max(0, examined_rows)]:
             errors += reader.errors(request.record, _further_problems(reader, request, actor))
     return errors
+
+
+def _content(request: RowRequest) -> str:
+    """Return what a row of a customer or service says; its key may be repeated with the same content."""
+    return repr((request.spec, request.extra)) if isinstance(request.spec, dict) else ""
 
 
 def _dry_results(reader: RowReader, requests: Sequence[RowRequest], actor: Actor) -> Sequence[RowResult]:
@@ -232,14 +262,14 @@ def _units(reader: RowReader, file: BinaryIO) -> Iterator[list[Record]]:
 
     These are single rows, or the adjacent rows of a service.
     """
-    rows = csv_reader.open_rows(file, reader.plan)
+    table = open_table(file, reader.plan)
     try:
         if reader.kind == "services":
-            yield from _group_by_column(rows, reader.plan.columns["code"])
+            yield from _group_by_column(table, reader.plan.columns["code"])
         else:
-            yield from ([record] for record in rows)
+            yield from ([record] for record in table)
     finally:
-        rows.detach()
+        table.close()
 
 
 def _group_by_column(rows: Iterable[Record], place: int) -> Iterator[list[Record]]:

@@ -1,12 +1,14 @@
-"""Check and import CSV files."""
+"""Check and import files."""
 
 import csv
 import hashlib
-import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -20,20 +22,26 @@ from billing_admin.cli.output import print_json
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS
-from billing_admin.domain.imports.headers import column_name, guess_columns
-from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan, check_plan
+from billing_admin.domain.imports.headers import column_name, default_format, guess_columns, score_headers
+from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE
+from billing_admin.domain.imports.plans import ImportPlan, SkipRule, check_plan
 from billing_admin.domain.imports.rows import RowError, RowReader
 from billing_admin.domain.imports.tally import Tally
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS, OLDEST
-from billing_admin.formats import csv_reader, import_errors
+from billing_admin.formats import import_errors, table_reader
+from billing_admin.formats.table_reader import LayoutChoice, Preview
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
-from billing_admin.queries.imports import earlier_import, import_by_id
+from billing_admin.queries.imports import earlier_import, import_by_id, organisation_cell_format
 
 BLOCK = 1 << 20
+_SKIP = re.compile(r"(?P<column>.+?)(?P<sign>!=|=|~)(?P<text>.*)", re.DOTALL)
+_SKIP_SIGNS = {"=": "is", "!=": "is_not", "~": "contains"}
 
 
 @command("import", writes=True)
@@ -50,8 +58,40 @@ BLOCK = 1 << 20
     type=click.Choice(list(DELIMITERS)),
     help="Column separator. Default: the one that gives the most columns.",
 )
-@click.option("--decimal-comma", is_flag=True, help="Read numbers such as 1234,50.")
-@click.option("--day-first", is_flag=True, help="Read dates such as 31.12.2026.")
+@click.option("--sheet", help="Sheet of a workbook. Default: the first visible one that has rows.")
+@click.option(
+    "--header-line",
+    type=click.IntRange(1, MAX_HEADER_LINE),
+    help="Line of the column names. Default: the line with the most known names.",
+)
+@click.option(
+    "--number-format",
+    type=click.Choice([number.value for number in NumberFormat]),
+    help="How numbers are written. Default: the organisation's format.",
+)
+@click.option("--decimal-comma", is_flag=True, help="The same as --number-format 1.234,56.")
+@click.option(
+    "--date-order",
+    type=click.Choice([order.value for order in DateOrder]),
+    help="Order of dates such as 05/06/2026. Default: the organisation's order.",
+)
+@click.option("--day-first", is_flag=True, help="The same as --date-order day_first.")
+@click.option("--accounting", is_flag=True, help="Read (1.00) and 1.00- as negative numbers.")
+@click.option(
+    "--value",
+    "constants",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Value of a field for rows without one, such as incurred_on=today. Repeat the option for more fields.",
+)
+@click.option(
+    "--skip",
+    "rules",
+    multiple=True,
+    metavar="COLUMN=TEXT",
+    help="Leave out rows with this text in the column; COLUMN!=TEXT for all other texts, COLUMN~TEXT for a part of the"
+    " text. Repeat the option for more rules.",
+)
 @click.option(
     "--column",
     "columns",
@@ -74,7 +114,9 @@ BLOCK = 1 << 20
 @click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_json: bool, **options: Any) -> None:
-    """Import KIND from the CSV file FILE: all rows, or none if a row has an error.
+    """Import KIND from FILE: all rows, or none if a row has an error.
+
+    FILE is a CSV file, also compressed with gzip, or a workbook (.xlsx).
 
     Errors are printed on stdout as CSV: line, column, value, remedy. Importing the same file again changes nothing.
 
@@ -104,31 +146,94 @@ def import_(ctx: click.Context, /, kind: str, file: Path, dry_run: bool, wants_j
 
 
 def _make_plan(
-    kind: str, file: Path, encoding: str | None, delimiter: str | None, columns: Sequence[str], **options: Any
+    kind: str,
+    file: Path,
+    columns: Sequence[str],
+    constants: Sequence[str],
+    rules: Sequence[str],
+    **options: Any,
 ) -> ImportPlan:
     """Return the plan for reading the file.
 
     Raises Invalid for an unreadable file and for missing columns.
     """
+    choice = LayoutChoice(*(options.pop(name) for name in ("encoding", "delimiter", "header_line", "sheet")))
     with _opened(file) as opened:
-        encoding = encoding or csv_reader.guess_encoding(opened)
-        delimiter = delimiter or csv_reader.guess_delimiter(lambda: _beginning(opened), encoding)
-        print_message(f"Encoding: {encoding}. Delimiter: {delimiter}.")
-        header = csv_reader.CsvRows(_beginning(opened), encoding, delimiter).header
-    plan = ImportPlan(header, _choose_columns(kind, header, columns), encoding, delimiter)
-    written = CellFormat(options.pop("decimal_comma"), options.pop("day_first"))
-    plan = replace(plan, written=written, **options)
+
+        def rewind() -> BinaryIO:
+            opened.seek(0)
+            return opened
+
+        beginning = table_reader.preview(rewind, partial(score_headers, kind), choice)
+    _print_layout(beginning)
+    header, rows = beginning.header, [row.cells for row in beginning.rows]
+    plan = ImportPlan(
+        header,
+        _choose_columns(kind, header, rows, columns),
+        written=_cell_format(kind, header, options),
+        constants=_named_constants(kind, constants),
+        skip=tuple(_skip_rule(header, rule) for rule in rules),
+        **asdict(beginning.layout),
+        **options,
+    )
     check_plan(kind, plan)
     return plan
 
 
-def _beginning(file: BinaryIO) -> BinaryIO:
-    """Return the first part of a file, which has its header row."""
-    file.seek(0)
-    return io.BufferedReader(io.BytesIO(file.read(csv_reader.HEADER_BYTES)))
+def _print_layout(beginning: Preview) -> None:
+    layout = beginning.layout
+    source = (
+        f"Sheet: {layout.sheet}."
+        if beginning.sheets
+        else f"Encoding: {layout.encoding}. Delimiter: {layout.delimiter}."
+    )
+    print_message(f"{source} Column names: {', '.join(filter(None, beginning.header))}.")
 
 
-def _choose_columns(kind: str, header: Sequence[str], options: Sequence[str]) -> dict[str, int]:
+def _cell_format(kind: str, header: Sequence[str], options: dict[str, Any]) -> CellFormat:
+    """Return the chosen format of cells, and remove it from the options."""
+    offered = default_format(kind, header, organisation_cell_format(db.session()))
+    number_format = options.pop("number_format") or ("1.234,56" if options["decimal_comma"] else offered.number_format)
+    date_order = options.pop("date_order") or ("day_first" if options["day_first"] else offered.date_order)
+    del options["decimal_comma"], options["day_first"]
+    return CellFormat(NumberFormat(number_format), DateOrder(date_order), options.pop("accounting"))
+
+
+def _named_constants(kind: str, constants: Sequence[str]) -> dict[str, str]:
+    fields = IMPORT_KINDS[kind].fields
+    values = {}
+    for option in constants:
+        field, _, text = (part.strip() for part in option.partition("="))
+        if field not in fields or not fields[field].constant:
+            names = ", ".join(name for name in fields if fields[name].constant)
+            raise click.UsageError(f"“{field}” cannot have one value for all rows. Use one of {names}.")
+        if not text:
+            raise click.UsageError(f"Enter a value for “{field}”, as in {field}=VALUE.")
+        values[field] = text
+    return values
+
+
+def _skip_rule(header: Sequence[str], option: str) -> SkipRule:
+    match = _SKIP.fullmatch(option)
+    if match is None:
+        raise click.UsageError(f"Write “{option}” as COLUMN=TEXT, COLUMN!=TEXT or COLUMN~TEXT.")
+    return SkipRule(_column_index(header, match["column"].strip()), _SKIP_SIGNS[match["sign"]], match["text"])
+
+
+def _column_index(header: Sequence[str], column: str) -> int:
+    """Return the index of a named column."""
+    indexes = {column_name(header, index): index for index in range(len(header))}
+    if column in indexes:
+        return indexes[column]
+    same_name = [unique for unique, index in indexes.items() if header[index].strip() == column]
+    if same_name:
+        raise click.UsageError(f"Several columns are named “{column}”. Use {' or '.join(same_name)}.")
+    raise click.UsageError(f"The file has no column “{column}”. Its columns are {', '.join(indexes)}.")
+
+
+def _choose_columns(
+    kind: str, header: Sequence[str], rows: Sequence[Sequence[str]], options: Sequence[str]
+) -> dict[str, int]:
     """Return the column of each field: as given by the options, or guessed by name.
 
     An option wins over a guess for its field and for its column, and a given `key` over a guessed `id`.
@@ -137,7 +242,7 @@ def _choose_columns(kind: str, header: Sequence[str], options: Sequence[str]) ->
     chosen = dict(_named_columns(kind, header, options))
     guessed = {
         field: index
-        for field, index in guess_columns(kind, header).items()
+        for field, index in guess_columns(kind, header, rows).items()
         if field not in chosen and index not in chosen.values()
     }
     for field, alternative in (("id", "key"), ("key", "id")):
@@ -147,22 +252,16 @@ def _choose_columns(kind: str, header: Sequence[str], options: Sequence[str]) ->
 
 
 def _named_columns(kind: str, header: Sequence[str], options: Sequence[str]) -> Iterator[tuple[str, int | None]]:
-    indexes = {column_name(header, index): index for index in range(len(header))}
     for option in options:
         field, _, column = (part.strip() for part in option.partition("="))
         if field not in IMPORT_KINDS[kind].fields:
             names = ", ".join(IMPORT_KINDS[kind].fields)
             raise click.UsageError(f"“{field}” is not a field of {kind}. Use one of {names}.")
-        if column and column not in indexes:
-            same_name = [unique for unique, index in indexes.items() if header[index].strip() == column]
-            if same_name:
-                raise click.UsageError(f"Several columns are named “{column}”. Use {' or '.join(same_name)}.")
-            raise click.UsageError(f"The file has no column “{column}”. Its columns are {', '.join(indexes)}.")
-        yield field, indexes[column] if column else None
+        yield field, _column_index(header, column) if column else None
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[io.BufferedReader]:
+def _opened(file: Path) -> Iterator[BufferedReader]:
     with file.open("rb") as opened:
         yield opened
 
@@ -222,7 +321,7 @@ class _ErrorWriter:
 def _print_tally(kind: str, tally: Tally) -> None:
     print_message(
         f"{IMPORT_KINDS[kind].title}: rows {tally.rows:,}; new {tally.new:,}, unchanged {tally.unchanged:,},"
-        f" changed {tally.changed:,}, skipped {tally.left_out:,}."
+        f" changed {tally.changed:,}, skipped {tally.left_out:,}, skipped by --skip {tally.skipped:,}."
     )
     for currency, amount in tally.as_data()["sums"].items():
         print_message(f"Total: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")

@@ -1,81 +1,64 @@
 """The rows of CSV files, read as a stream, each with the line on which it begins.
 
-Delimiter and encoding are given; an error names the line that contradicts them.
+Delimiter and encoding are given by the layout; an error names the line that contradicts them.
 """
 
 import codecs
 import csv
 import io
-from collections.abc import Iterator
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.headers import check_header
-from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan
-from billing_admin.domain.imports.rows import Record
+from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS
 
 MAX_ROW_CHARACTERS: Final = 1 << 20  # characters, whatever the csv module would take
-HEADER_BYTES: Final = 4 * MAX_ROW_CHARACTERS + 4  # bytes in which a header row ends, whatever its encoding
 csv.field_size_limit(1 << 24)
-SAMPLE_ROWS: Final = 3
 _UTF_16, _UTF_8 = (b"\xff\xfe", b"\xfe\xff"), b"\xef\xbb\xbf"
 _BLOCK_BYTES, _GUESSED_BLOCKS, _SAMPLE_BYTES = 1 << 20, 64, 4_096
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "windows-1252": "cp1252"}
 # The first bytes of files that are not CSV, and the message for each.
 _OTHER_FILES = (
+    (b"PK\x03\x04", "This file is compressed twice. Extract it first."),
     (
-        b"PK\x03\x04",
-        "This is an Excel workbook or a ZIP file. In Excel, save it as “CSV UTF-8”, then import the CSV file.",
+        b"\xd0\xcf\x11\xe0",
+        "This is an old Excel workbook, or one with a password. In Excel, save it as .xlsx without a password.",
     ),
-    (b"\xd0\xcf\x11\xe0", "This is an old Excel workbook. In Excel, save it as “CSV UTF-8”, then import the CSV file."),
-    (b"%PDF", "This is a PDF. Import a CSV file instead."),
-    (b"\x1f\x8b", "This file is compressed. Extract it first."),
+    (b"%PDF", "This is a PDF. Import a CSV file or a workbook (.xlsx) instead."),
+    (b"\x1f\x8b", "This file is compressed twice. Extract it first."),
 )
 
 
-class Opener(Protocol):
-    """A function that opens the file at its beginning."""
-
-    def __call__(self) -> BinaryIO: ...
-
-
 class CsvRows:
-    """The header of a file, and an iterator over its other rows without blank ones."""
+    """The rows of a file that are not blank, each with its first line."""
 
-    def __init__(self, file: BinaryIO, encoding: str, delimiter: str, any_header: bool = False) -> None:
+    def __init__(self, file: BinaryIO, encoding: str, delimiter: str) -> None:
         _refuse_other(file, encoding)
         self._lines = _Lines(file, encoding)
         self._reader = csv.reader(self._lines, delimiter=DELIMITERS[delimiter], strict=True)
-        row = self._next()
-        if row is None:
-            raise Invalid("empty_file", "The file is empty. Choose a file whose first row has the column names.")
-        self.header: tuple[str, ...] = tuple(row[1])
-        if not any_header:
-            check_header(self.header)
 
-    def __iter__(self) -> Iterator[Record]:
-        number = 0
-        while (row := self._next()) is not None:
-            yield Record(row[0], number, row[1])
-            number += 1
+    def __iter__(self) -> "CsvRows":
+        """Return the iterator over the rows."""
+        return self
 
-    def detach(self) -> None:
-        """Release the file, so that the caller can go on reading it."""
-        self._lines.text.detach()
+    def __next__(self) -> tuple[int, list[str]]:
+        """Return the next row.
 
-    def _next(self) -> tuple[int, list[str]] | None:
-        """Return the next row that is not blank, with its first line; None at the end."""
+        Raises:
+            Invalid: The row cannot be read.
+        """
         while True:
             first = self._reader.line_num + 1
             self._lines.begin_row()
             try:
-                cells = next(self._reader, None)
+                cells = next(self._reader)
             except csv.Error as error:
                 raise Invalid("not_csv", f"Line {first}: {_explain(str(error))}") from error
-            if cells is None:
-                return None
             if any(cells):
                 return first, cells
+
+    def detach(self) -> None:
+        """Release the file, so that the caller can go on reading it."""
+        self._lines.text.detach()
 
 
 class _Lines:
@@ -153,7 +136,7 @@ def _refuse_other(file: BinaryIO, encoding: str) -> None:
     beginning = file.peek(8)[:8] if isinstance(file, io.BufferedReader) else b""
     for first_bytes, message in _OTHER_FILES:
         if beginning.startswith(first_bytes):
-            raise Invalid("not_csv", message)
+            raise Invalid("other_file", message)
     if beginning.startswith(_UTF_16) and encoding != "utf-16":
         raise Invalid("other_encoding", "The file is UTF-16. Choose that encoding.")
     if beginning.startswith(_UTF_8) and encoding != "utf-8":
@@ -195,51 +178,3 @@ def _utf_16_without_mark(beginning: bytes) -> str | None:
     if low_first > high_first and low_first * 4 > len(sample):
         return "utf-16-le"
     return None
-
-
-def guess_delimiter(open_file: Opener, encoding: str) -> str:
-    """Return the delimiter with which the header has the most columns.
-
-    Raises:
-        Invalid: The file cannot be read, or its header has too many columns.
-    """
-    headers: dict[str, tuple[str, ...]] = {}
-    refusal: Invalid | None = None
-    for name in DELIMITERS:
-        try:
-            headers[name] = CsvRows(open_file(), encoding, name, any_header=True).header
-        except Invalid as error:
-            refusal = refusal or error
-    if not headers:
-        assert refusal is not None  # noqa: S101 - each delimiter either has a header or refuses
-        raise refusal
-    best = max(headers, key=lambda name: len(headers[name]))
-    check_header(headers[best])
-    return best
-
-
-def open_rows(file: BinaryIO, plan: ImportPlan) -> CsvRows:
-    """Return the rows of a file by its plan.
-
-    Raises:
-        Invalid: The header is not that of the plan.
-    """
-    rows = CsvRows(file, plan.encoding, plan.delimiter)
-    if rows.header != plan.header:
-        raise Invalid(
-            "other_header", "The header row has changed since the columns were mapped. Map the columns again."
-        )
-    return rows
-
-
-def read_sample(file: BinaryIO, encoding: str, delimiter: str) -> tuple[tuple[str, ...], list[Record]]:
-    """Return the header and the first rows.
-
-    Raises:
-        Invalid: The file has no rows.
-    """
-    rows = CsvRows(file, encoding, delimiter)
-    first = [record for record, _ in zip(rows, range(SAMPLE_ROWS), strict=False)]
-    if not first:
-        raise Invalid("no_rows", "The file has a header row but no data rows.")
-    return rows.header, first

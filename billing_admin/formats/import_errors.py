@@ -34,5 +34,5 @@ def error_rows(errors: Iterable[RowError]) -> bytes:
 
 def read_first_errors(file: BinaryIO, most: int) -> list[RowError]:
     """Return the first errors of a file."""
-    rows = CsvRows(file, "utf-8", "comma")
-    return [RowError(int(row.cells[0]), *map(unescape_formula, row.cells[1:])) for row in islice(rows, most)]
+    rows = islice(CsvRows(file, "utf-8", "comma"), 1, most + 1)
+    return [RowError(int(cells[0]), *map(unescape_formula, cells[1:])) for _, cells in rows]

@@ -1,6 +1,6 @@
 """Imports of files, for pages and workers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import NotFound
+from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.models import Import
 
 
@@ -44,3 +45,13 @@ def last_plan(session: Session, header_key: str) -> Mapping[str, Any] | None:
     """Return how the last file with this header row was read, or None."""
     query = select(Import.plan).where(Import.header_key == header_key)
     return session.scalar(query.order_by(Import.created_at.desc(), Import.id.desc()).limit(1))
+
+
+def known_header_keys(session: Session, keys: Collection[str]) -> set[str]:
+    """Return those of some header keys for which a plan is stored."""
+    return {key for key in session.scalars(select(Import.header_key).where(Import.header_key.in_(keys))) if key}
+
+
+def organisation_cell_format(_session: Session) -> CellFormat:
+    """Return the organisation's format of numbers and days."""
+    return CellFormat()

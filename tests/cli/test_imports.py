@@ -20,6 +20,7 @@ from tests.making import NOW, make_customer, make_service
 from tests.web.reading import fresh
 
 CHARGES = "customer,service,quantity\nacme,GenericCompute,3\nacme,GenericCompute,2.5\n"
+TODAY = ("--value", "incurred_on=today")
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def usage(session: Session, tmp_path: Path) -> Path:
 
 
 def test_a_rehearsal_stores_nothing_at_all(app: Flask, session: Session, usage: Path) -> None:
-    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), "--dry-run"])
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *TODAY, "--dry-run"])
     assert done.exit_code == 0, done.output
     assert "rows 2; new 2, unchanged 0" in done.stderr
     assert "Total: 13.75 USD, of which new 13.75." in done.stderr
@@ -43,9 +44,9 @@ def test_a_rehearsal_stores_nothing_at_all(app: Flask, session: Session, usage: 
 
 def test_it_imports_and_again_changes_nothing(app: Flask, session: Session, usage: Path) -> None:
     runner = app.test_cli_runner()
-    first = runner.invoke(args=["import", "charges", str(usage), "--json"])
+    first = runner.invoke(args=["import", "charges", str(usage), *TODAY, "--json"])
     assert (first.exit_code, json.loads(first.stdout)["new"]) == (0, 2)
-    again = runner.invoke(args=["import", "charges", str(usage), "--json"])
+    again = runner.invoke(args=["import", "charges", str(usage), *TODAY, "--json"])
     assert (json.loads(again.stdout)["new"], json.loads(again.stdout)["unchanged"]) == (0, 2)
     assert "This file was already imported" in again.stderr
     assert len(fresh(session, select(Charge))) == 2
@@ -54,14 +55,14 @@ def test_it_imports_and_again_changes_nothing(app: Flask, session: Session, usag
 @pytest.mark.parametrize("dry_run", [["--dry-run"], []])
 def test_wrong_rows_go_to_stdout(app: Flask, session: Session, usage: Path, dry_run: list[str]) -> None:
     usage.write_text(CHARGES + "nobody,GenericCompute,1\n=x,Nope,y\n")
-    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *dry_run])
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *TODAY, *dry_run])
     assert done.exit_code == 5
     assert done.stdout.splitlines() == [
         "line,column,value,what to do",
         "4,customer,nobody,There is no customer “nobody”.",
         "5,customer,'=x,There is no customer “=x”.",
         "5,service,Nope,There is no service “Nope”.",
-        "5,quantity,y,“y” is not a plain decimal such as 1234.50.",
+        '5,quantity,y,"“y” is not a number such as 1,234.50."',
     ]
     assert "Errors: 4. Nothing was stored." in done.stderr
     assert fresh(session, select(Charge)) == []
@@ -102,7 +103,7 @@ def test_columns_are_named_and_numbers_read_as_chosen(app: Flask, session: Sessi
     ],
 )
 def test_what_is_asked_wrongly_is_told(app: Flask, usage: Path, arguments: list[str], code: int, said: str) -> None:
-    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *arguments])
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *TODAY, *arguments])
     assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
 
 
@@ -119,27 +120,29 @@ def test_customers_are_updated_by_choice(app: Flask, session: Session, tmp_path:
 def test_a_file_that_breaks_off_is_refused(app: Flask, session: Session, usage: Path) -> None:
     usage.write_bytes(CHARGES.encode() + b"acme,caf\xe9,1\n")
     for dry_run in (["--dry-run"], []):
-        done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), "--encoding", "utf-8", *dry_run])
+        done = app.test_cli_runner().invoke(
+            args=["import", "charges", str(usage), *TODAY, "--encoding", "utf-8", *dry_run]
+        )
         assert (done.exit_code, "Line 4 is not UTF-8" in done.stderr) == (5, True)
     assert fresh(session, select(Charge)) == []
 
 
 @pytest.mark.parametrize("dry_run", [["--dry-run"], []])
 def test_malformed_csv_is_not_told_as_no_errors(app: Flask, session: Session, usage: Path, dry_run: list[str]) -> None:
-    usage.write_text(CHARGES + 'acme,"GenericCompute,1\n')
-    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), "--json", *dry_run])
+    usage.write_text(CHARGES + "acme,GenericCompute,1\n" * 3 + 'acme,"GenericCompute,1\n')
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *TODAY, "--json", *dry_run])
     assert done.exit_code == 5
-    assert done.stderr.splitlines()[-2:] == ["Line 4: A closing quote is missing.", "Nothing was stored."]
+    assert done.stderr.splitlines()[-2:] == ["Line 7: A closing quote is missing.", "Nothing was stored."]
     assert "Errors: 0" not in done.stderr
     result = json.loads(done.stdout)
-    assert (result["stored"], result["failure"]) == (False, "Line 4: A closing quote is missing.")
+    assert (result["stored"], result["failure"]) == (False, "Line 7: A closing quote is missing.")
 
 
 def test_an_option_for_a_column_wins_over_a_guess(app: Flask, session: Session, tmp_path: Path) -> None:
     make_customer(reference="acme")
     path = tmp_path / "x.csv"
     path.write_text("id,customer,description,Amount,Amount\n7,acme,Work,5,x\n")
-    run = partial(app.test_cli_runner().invoke, args=["import", "charges", str(path), "--column", "key=id"])
+    run = partial(app.test_cli_runner().invoke, args=["import", "charges", str(path), *TODAY, "--column", "key=id"])
     ambiguous = run(args=[*run.keywords["args"], "--column", "amount=Amount"])
     assert ambiguous.exit_code == 2
     assert "Several columns are named “Amount”. Use Amount (column 4) or Amount (column 5)." in ambiguous.stderr
@@ -147,8 +150,10 @@ def test_an_option_for_a_column_wins_over_a_guess(app: Flask, session: Session, 
     assert done.exit_code == 0, done.output
     [row] = fresh(session, select(Charge))
     assert row.id == uuid5(IMPORT_NAMESPACE, "charges/key/7")
-    left_out = run(args=["import", "charges", str(path), "--column", "id=", "--column", "amount=Amount (column 5)"])
-    assert left_out.stdout.splitlines()[1:] == ["2,Amount (column 5),x,“x” is not a plain decimal such as 1234.50."]
+    left_out = run(
+        args=["import", "charges", str(path), *TODAY, "--column", "key=", "--column", "amount=Amount (column 5)"]
+    )
+    assert left_out.stdout.splitlines()[1:] == ['2,Amount (column 5),x,"“x” is not a number such as 1,234.50."']
 
 
 def test_daily_forgets_old_files_and_keeps_what_became_of_them(app: Flask, session: Session) -> None:

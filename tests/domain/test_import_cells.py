@@ -7,17 +7,25 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import (
+    UNCALCULATED,
     CellFormat,
     CellType,
+    NumberCell,
+    NumberCell1904,
     escape_formula,
     read_cell,
     shorten,
     unescape_formula,
 )
+from billing_admin.domain.number_format import NumberFormat
 
-POINT, COMMA, DAY_FIRST = CellFormat(), CellFormat(decimal_comma=True), CellFormat(day_first=True)
+POINT, COMMA = CellFormat(), CellFormat(NumberFormat.POINT_COMMA)
+DAY_FIRST, MONTH_FIRST = CellFormat(date_order=DateOrder.DAY_FIRST), CellFormat(date_order=DateOrder.MONTH_FIRST)
+ACCOUNTING = CellFormat(NumberFormat.POINT_COMMA, accounting=True)
+DAY = date(2026, 5, 1)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +48,29 @@ POINT, COMMA, DAY_FIRST = CellFormat(), CellFormat(decimal_comma=True), CellForm
         (CellType.NUMBER, " -1234.50 ", POINT, Decimal("-1234.5")),
         (CellType.NUMBER, "1234,50", COMMA, Decimal("1234.5")),
         (CellType.NUMBER, "12", COMMA, Decimal(12)),
+        (CellType.NUMBER, "1.234,50", COMMA, Decimal("1234.5")),
+        (CellType.NUMBER, "1,234.50", POINT, Decimal("1234.5")),
+        (CellType.NUMBER, "8E-07", POINT, Decimal("0.0000008")),
+        (CellType.NUMBER, "8E-07", COMMA, Decimal("0.0000008")),
+        (CellType.NUMBER, "2.000000000000000", POINT, Decimal(2)),
+        (CellType.NUMBER, "(1,00)", ACCOUNTING, Decimal(-1)),
+        (CellType.NUMBER, "1-", ACCOUNTING, Decimal(-1)),
+        (CellType.NUMBER, NumberCell("1.234"), COMMA, Decimal("1.234")),
+        (CellType.NUMBER, NumberCell("0.1250000000000"), COMMA, Decimal("0.125")),
+        (CellType.DAY, "2026-05-01T00:00:00Z", POINT, DAY),
+        (CellType.DAY, "2026-05-01 22:00:00", MONTH_FIRST, DAY),
+        (CellType.DAY, "2026-05-01T23:59:59.999+02:00", DAY_FIRST, DAY),
+        (CellType.DAY, "1/5/2026 9:30", DAY_FIRST, DAY),
+        (CellType.DAY, "5/1/2026, 9:30 AM", MONTH_FIRST, DAY),
+        (CellType.DAY, "01 May 2026 09:30 UTC", POINT, DAY),
+        (CellType.DAY, "1 May 2026", POINT, DAY),
+        (CellType.DAY, "31/12/2025", POINT, date(2025, 12, 31)),
+        (CellType.DAY, "31.12.2025", POINT, date(2025, 12, 31)),
+        (CellType.DAY, "46143", POINT, DAY),
+        (CellType.DAY, "46143.9166666667", DAY_FIRST, DAY),
+        (CellType.DAY, NumberCell("46143"), DAY_FIRST, DAY),
+        (CellType.DAY, NumberCell1904("44681"), DAY_FIRST, DAY),
+        (CellType.DAY, "2026-12-31", DAY_FIRST, date(2026, 12, 31)),
         (CellType.WHOLE, "30", POINT, 30),
         (CellType.DAY, "2026-12-31", POINT, date(2026, 12, 31)),
         (CellType.DAY, "31.12.2026", DAY_FIRST, date(2026, 12, 31)),
@@ -58,25 +89,35 @@ def test_is_read(what: CellType, cell: str, written: CellFormat, value: Any) -> 
 @pytest.mark.parametrize(
     ("what", "cell", "written", "said"),
     [
-        (CellType.NUMBER, "1,234", POINT, "choose the decimal comma"),
-        (CellType.NUMBER, "1.234,50", COMMA, "choose the decimal point"),
-        (CellType.NUMBER, "1,2,3", COMMA, "not a plain decimal"),
-        (CellType.NUMBER, "12 EUR", POINT, "not a plain decimal"),
-        (CellType.NUMBER, "1e3", POINT, "not a plain decimal"),
-        (CellType.NUMBER, "٣", POINT, "not a plain decimal"),
-        (CellType.NUMBER, "NaN", POINT, "not a plain decimal"),
+        (CellType.NUMBER, "1,234", POINT, "can mean 1.234 or 1234: enter 1.234 or 1234"),
+        (CellType.NUMBER, "1.234", COMMA, "can mean 1,234 or 1234: enter 1,234 or 1234"),
+        (CellType.NUMBER, "1,2,3", COMMA, "is not a number"),
+        (CellType.NUMBER, "12 EUR", POINT, "Remove the currency sign"),
+        (CellType.NUMBER, "€12", POINT, "Remove the currency sign"),
+        (CellType.NUMBER, "1e3", POINT, "Enter all digits"),
+        (CellType.NUMBER, "٣", POINT, "is not a number"),
+        (CellType.NUMBER, "NaN", POINT, "is not a"),
+        (CellType.NUMBER, "(1.00)", POINT, r"“\(1.00\)” may mean -1. If it does, choose to read"),
+        (CellType.NUMBER, "1-", POINT, "“1-” may mean -1"),
+        (CellType.NUMBER, "(-1,00)", ACCOUNTING, "is not a number"),
+        (CellType.NUMBER, "1.23457E+11", POINT, "Enter all digits"),
+        (CellType.NUMBER, "0.1234567890123", POINT, "12 after the point"),
+        (CellType.NUMBER, NumberCell("0.1234567890123"), COMMA, "12 after the point"),
         (CellType.NAME, "1.23457E+11", POINT, "its last digits are lost"),
         (CellType.NAME, " 1,23457E+11", POINT, "its last digits are lost"),
         (CellType.IDENTIFIER, "1E+15", POINT, "its last digits are lost"),
         (CellType.TEXT, "#N/A", POINT, "the error #N/A"),
+        (CellType.TEXT, UNCALCULATED, POINT, "no stored value"),
         (CellType.NUMBER, "#DIV/0!", POINT, "the error #DIV/0!"),
         (CellType.DAY, "########", POINT, "too narrow"),
         (CellType.WHOLE, "1.5", POINT, "whole number"),
-        (CellType.DAY, "31.12.2026", POINT, "such as 2026-12-31"),
+        (CellType.DAY, "05/06/2026", POINT, "can mean 5 Jun 2026 or 6 May 2026"),
+        (CellType.DAY, "05/06/2026 10:00", POINT, "can mean 5 Jun 2026 or 6 May 2026"),
         (CellType.DAY, "20261231", POINT, "such as 2026-12-31"),
         (CellType.DAY, "2026-02-30", POINT, "such as 2026-12-31"),
-        (CellType.DAY, "2026-12-31", DAY_FIRST, "such as 31.12.2026"),
-        (CellType.DAY, "12/31/2026", DAY_FIRST, "such as 31.12.2026"),
+        (CellType.DAY, "2026-05-01T25", POINT, "such as 2026-12-31"),
+        (CellType.DAY, NumberCell("9" * 12), POINT, "such as 2026-12-31"),
+        (CellType.DAY, "12/31/2026", DAY_FIRST, "no such month"),
         (CellType.FLAG, "maybe", POINT, "true or false"),
         (CellType.KEY, "7", POINT, "map the key instead"),
         (CellType.ENTRIES, '{"a": 1}', POINT, "JSON object of texts"),

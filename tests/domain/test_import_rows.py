@@ -18,6 +18,7 @@ ID = "019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c"
 
 def read(kind: str, header: str, *rows: str, sha256: str = "f" * 64, **options: Any) -> ReadResult:
     columns = tuple(header.split(","))
+    options = {"constants": {"incurred_on": "today", "received_on": "today"}} | options
     reader = RowReader(kind, ImportPlan(columns, guess_columns(kind, columns), **options), sha256)
     return reader.read([Record(number + 2, number, row.split(",")) for number, row in enumerate(rows)])
 

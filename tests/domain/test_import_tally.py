@@ -28,6 +28,7 @@ def test_counts_by_outcome_and_sums_by_currency() -> None:
         "left_out": 1,
         "wrong": 1,
         "errors": 2,
+        "skipped": 0,
         "sums": {"BHD": "-1", "EUR": "0.3000000000001"},
         "added": {"EUR": "0.3"},
     }

@@ -36,7 +36,11 @@ from tests.making import make_customer, make_service
 from tests.people import send, signed_in
 
 LONG = 60_000
-FORMATS = (CellFormat(), CellFormat(decimal_comma=True), CellFormat(day_first=True))
+FORMATS = (
+    CellFormat(),
+    CellFormat(NumberFormat.POINT_COMMA, accounting=True),
+    CellFormat(date_order=DateOrder.DAY_FIRST),
+)
 
 
 def _json_number(text: str) -> None:

@@ -1,21 +1,19 @@
 """Files as they come: every encoding that may be chosen, what is broken is named by its line, and nothing is ever guessed at."""
 
+import gzip
 import io
+from functools import partial
 
 import pytest
 from hypothesis import given, strategies as st
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.imports.headers import score_headers
+from billing_admin.domain.imports.layouts import Layout
 from billing_admin.domain.imports.plans import ImportPlan
-from billing_admin.formats.csv_reader import (
-    MAX_ROW_CHARACTERS,
-    CsvRows,
-    guess_delimiter,
-    guess_encoding,
-    open_rows,
-    read_sample,
-)
+from billing_admin.formats.csv_reader import MAX_ROW_CHARACTERS, guess_encoding
 from billing_admin.formats.csv_tables import write_csv
+from billing_admin.formats.table_reader import LayoutChoice, Preview, Table, open_table, preview
 
 
 def opened(content: bytes) -> io.BufferedReader:
@@ -23,7 +21,7 @@ def opened(content: bytes) -> io.BufferedReader:
 
 
 def read(content: bytes, encoding: str = "utf-8", delimiter: str = "comma") -> list[tuple[int, list[str]]]:
-    found = CsvRows(opened(content), encoding, delimiter)
+    found = Table(opened(content), Layout(encoding, delimiter))
     return [(1, list(found.header)), *((row.line, list(row.cells)) for row in found)]
 
 
@@ -47,15 +45,15 @@ def test_mixed_line_ends_and_quotes_with_lines_and_blank_rows() -> None:
 
 
 def test_rows_are_numbered_without_the_blank_ones() -> None:
-    assert [(row.line, row.number) for row in CsvRows(opened(b"a\n\n1\n\n2\n"), "utf-8", "comma")] == [(3, 0), (5, 1)]
+    assert [(row.line, row.number) for row in Table(opened(b"a\n\n1\n\n2\n"), Layout())] == [(3, 0), (5, 1)]
 
 
 @pytest.mark.parametrize(
     ("content", "encoding", "said"),
     [
-        (b"", "utf-8", "The file is empty"),
-        (b"\n\n", "utf-8", "The file is empty"),
-        (b"\xef\xbb\xbf", "utf-8", "The file is empty"),
+        (b"", "utf-8", "There is no row with column names"),
+        (b"\n\n", "utf-8", "There is no row with column names"),
+        (b"\xef\xbb\xbf", "utf-8", "There is no row with column names"),
         (",".join(f"c{n}" for n in range(201)).encode(), "utf-8", "Use at most 200 columns: the header has 201."),
         (b"a,b\n1,caf\xe9\n", "utf-8", "Line 2 is not UTF-8: it has the bytes E9 0A"),
         (b"a\n1\n\x81\n", "windows-1252", "Line 3 is not Windows-1252: it has the bytes 81 0A"),
@@ -64,10 +62,13 @@ def test_rows_are_numbered_without_the_blank_ones() -> None:
         ("a,b\n1,2\n".encode("utf-16"), "utf-8", "The file is UTF-16. Choose that encoding"),
         ("a,b\n1,2\n".encode("utf-8-sig"), "windows-1252", "The file is UTF-8. Choose that encoding"),
         (b"\xff\xfea\x00\n", "utf-16", "Line 1 is not UTF-16"),
-        (b"PK\x03\x04\x00\x00", "utf-8", "Excel workbook"),
+        (b"PK\x03\x04\x00\x00", "utf-8", "The workbook is damaged"),
         (b"\xd0\xcf\x11\xe0\xa1", "utf-8", "old Excel workbook"),
         (b"%PDF-1.7", "utf-8", "PDF"),
-        (b"\x1f\x8b\x08", "utf-8", "compressed"),
+        (b"\x1f\x8b\x08", "utf-8", "damaged or incomplete"),
+        (gzip.compress(gzip.compress(b"a\n1\n")), "utf-8", "compressed twice"),
+        (gzip.compress(b"PK\x03\x04"), "utf-8", "The workbook is damaged"),
+        (gzip.compress(b"a\n1\n" * 1000)[:-9], "utf-8", "damaged or incomplete"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "utf-8", "Line 1 is not UTF-8"),
         (b"a\n" + b"x" * 10_000_000 + b"\n", "utf-8", "The row that begins on line 2 is longer than 1,048,576"),
         (
@@ -91,29 +92,77 @@ def test_a_wrong_byte_far_down_is_named_by_its_line() -> None:
         read(content)
 
 
+def looked_at(content: bytes, kind: str = "charges", **choice: object) -> Preview:
+    return preview(lambda: opened(content), partial(score_headers, kind), LayoutChoice(**choice))  # type: ignore[arg-type]
+
+
 def test_a_header_alone_has_no_rows() -> None:
     with pytest.raises(Invalid, match="no data rows"):
-        read_sample(opened(b"a,b\n"), "utf-8", "comma")
-    assert [row.cells for row in read_sample(opened(b"a\n1\n2\n3\n4\n"), "utf-8", "comma")[1]] == [["1"], ["2"], ["3"]]
+        looked_at(b"a,b\n")
+    assert [row.cells for row in looked_at(b"a\n1\n2\n3\n4\n").rows] == [["1"], ["2"], ["3"]]
 
 
 def test_the_header_must_be_the_one_that_was_mapped() -> None:
     plan = ImportPlan(("a", "b"), {"name": 0})
-    assert open_rows(opened(b"a,b\n1,2\n"), plan).header == ("a", "b")
+    assert open_table(opened(b"a,b\n1,2\n"), plan).header == ("a", "b")
     with pytest.raises(Invalid, match="Map the columns again"):
-        open_rows(opened(b"a,c\n1,2\n"), plan)
+        open_table(opened(b"a,c\n1,2\n"), plan)
 
 
 @pytest.mark.parametrize(
     ("header", "delimiter"), [(b"a,b;c,d", "comma"), (b"a;b;c,d", "semicolon"), (b"a\tb\tc,d", "tab"), (b"a", "comma")]
 )
 def test_the_delimiter_with_most_columns(header: bytes, delimiter: str) -> None:
-    assert guess_delimiter(lambda: opened(header + b"\n"), "utf-8") == delimiter
+    assert looked_at(header + b"\n1\n").layout.delimiter == delimiter
+
+
+TITLES = b"Usage report;;\n\nMonth, in full;November, 2026\n\nKunde;Betrag;Datum\nacme;5;2026-11-01\n"
+
+
+def test_title_rows_above_the_header_are_found() -> None:
+    beginning = looked_at(TITLES)
+    assert beginning.layout == Layout("utf-8", "semicolon", 5)
+    assert beginning.header == ("Kunde", "Betrag", "Datum")
+    assert [row.line for row in beginning.rows] == [6]
+    [record] = Table(opened(TITLES), beginning.layout)
+    assert (record.line, record.number, record.cells) == (6, 0, ["acme", "5", "2026-11-01"])
+
+
+@pytest.mark.parametrize("line", [2, 3])
+def test_the_line_of_the_header_can_be_chosen(line: int) -> None:
+    beginning = looked_at(TITLES, header_line=line, delimiter="semicolon")
+    assert (beginning.layout.header_line, beginning.header[0]) == (line, "Month, in full")
+    with pytest.raises(Invalid, match="There is no row with column names"):
+        looked_at(TITLES, header_line=9)
+
+
+def test_a_first_row_without_known_names_is_the_header() -> None:
+    assert looked_at(b"a,b\ncustomer,2\n1,2\n").layout.header_line == 1  # one name can be chance
+    assert looked_at(b"a,b\ncustomer,amount\n").layout.header_line == 1
+    assert looked_at(b"a,b\ncustomer,amount\n1,2\n").layout.header_line == 2
+    assert looked_at(b"a,b\n1,2\n").layout.header_line == 1
+    assert looked_at(b"\n\ncustomer,amount\n1,2\n").layout.header_line == 1
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_compressed_files_are_read(parts: int) -> None:
+    rows = [b"a,b\n1,2\n", b"3,4\n"]
+    content = b"".join(map(gzip.compress, rows)) if parts == 2 else gzip.compress(b"".join(rows))
+    assert read(content) == [(1, ["a", "b"]), (2, ["1", "2"]), (3, ["3", "4"])]
+    assert looked_at(gzip.compress(TITLES)).header == ("Kunde", "Betrag", "Datum")
+
+
+def test_a_file_that_expands_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing_admin.formats.compressed.SMALL_BYTES", 100_000)
+    content = gzip.compress(b"a\n" + b"x\n" * 500_000)
+    with pytest.raises(Invalid, match="too large when it is extracted"):
+        read(content)
+    assert len(content) < 5_000
 
 
 def test_guessing_fails_with_what_is_wrong() -> None:
-    with pytest.raises(Invalid, match="empty"):
-        guess_delimiter(lambda: opened(b""), "utf-8")
+    with pytest.raises(Invalid, match="There is no row"):
+        looked_at(b"")
 
 
 @pytest.mark.parametrize(

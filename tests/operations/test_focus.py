@@ -1,6 +1,7 @@
 """The 1,000 real cloud charges of the FOCUS sample, from posting to numbered invoices; the figures are those of its README."""
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -15,8 +16,11 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.imports.headers import guess_columns
+from billing_admin.domain.imports.layouts import Layout
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.domain.money import Money, exact_decimal, exact_sum, plain_decimal
+from billing_admin.formats.table_reader import Table
 from billing_admin.models import Account, Charge, Invoice
 from billing_admin.operations.master_data import customers, services
 from billing_admin.queries.billing import preview as billing
@@ -25,13 +29,12 @@ from billing_admin.queries.billing.runs import left_out_of_run, run_report
 from billing_admin.queries.charges import charges, unbilled
 from billing_admin.queries.doctor import run_checks
 from tests.books import assert_books_balance
+from tests.importing import counted, take_in
 from tests.making import NOW, all_invoices, bill, post
 from tests.prepared import prepared
 
-SAMPLE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "focus" / "focus_sample.csv"
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "focus" / "focus_sample.csv"
 THROUGH = date(2024, 9, 30)
-
-pytestmark = pytest.mark.skipif(not SAMPLE.exists(), reason=f"needs the FOCUS sample at {SAMPLE}")
 
 
 def _rows() -> list[dict[str, str]]:
@@ -132,3 +135,31 @@ def test_a_second_run_makes_nothing(session: Session, specs: Sequence[ChargeSpec
     assert session.scalar(select(func.count()).select_from(Invoice)) == 46
     assert session.scalar(select(func.count()).where(Charge.status == "pending")) == 116
     assert run_report(session, again).invoices == 0
+
+
+def test_the_sample_is_imported_by_mapping_alone(session: Session) -> None:
+    """Three imports of the file as it is, whose columns are guessed: customers, services and charges."""
+    content = SAMPLE.read_bytes()
+    header = Table(io.BytesIO(content), Layout()).header
+    rows = list(csv.reader(content.decode().splitlines()[1:4]))
+    customers_import = take_in("customers", content, columns=guess_columns("customers", header, rows))
+    assert (counted(customers_import).rows, counted(customers_import).new) == (1000, 73)
+    services_import = take_in("services", content, columns={"code": 38})
+    assert (counted(services_import).rows, counted(services_import).new) == (1000, 33)
+
+    columns = guess_columns("charges", header, rows)
+    assert {name: header[index] for name, index in columns.items()} == {
+        "customer": "SubAccountId",
+        "service": "ServiceName",
+        "description": "ChargeDescription",
+        "amount": "BilledCost",
+        "currency": "BillingCurrency",
+        "incurred_on": "ChargePeriodStart",
+        "key": "Id",
+    }
+    tally = counted(take_in("charges", content, columns=columns, constants={}))
+    assert (tally.rows, tally.new, plain_decimal(tally.sums["USD"])) == (1000, 1000, "20.52022672899")
+    (stored,) = charges.charge_sums(session, charges.ChargeFilter())
+    assert (stored.charges, plain_decimal(stored.amount)) == (1000, "20.52022672899")
+    assert session.scalars(select(func.count(Charge.incurred_on.distinct()))).one() > 20
+    assert_books_balance(session)

@@ -17,6 +17,7 @@ from billing_admin.domain.access import SYSTEM, Actor
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
 from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.imports.tally import Tally
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models import AuditEvent, Charge, Customer, Import, Payment, Service
 from billing_admin.operations import files, jobs
 from billing_admin.operations.imports import imports
@@ -91,7 +92,7 @@ def test_a_key_is_the_same_charge_in_another_file(session: Session) -> None:
     assert (counted(take_in("charges", more)).new, counted(one := check("charges", more)).unchanged) == (1, 3)
     other = check("charges", CHARGES.replace("2.5", "2.6"))
     assert (other.state, told(other)) == ("refused", [(3, "key", "b")])
-    assert "with a different quantity" in errors(other)[0].message
+    assert "which has a different quantity" in errors(other)[0].message
     assert one.state == "checked"
 
 
@@ -182,8 +183,19 @@ def test_keys_are_found_twice_across_chunks(session: Session, monkeypatch: pytes
     rows = "".join(f"acme,Work,1,{key}\n" for key in "abcdeaf")
     assert told(check("charges", "customer,description,amount,key\n" + rows)) == [(7, "key", "a")]
     twice = check("services", "code,name\na,A\nb,B\nc,C\na,A\n")
-    assert told(twice) == [(5, "code", "a")]
-    assert "next to each other" in errors(twice)[0].message
+    assert told(twice) == []  # the same content again says nothing new
+    assert (counted(twice).new, counted(twice).unchanged) == (3, 1)
+    different = check("services", "code,name\na,A\nb,B\nc,C\na,X\n")
+    assert told(different) == [(5, "code", "a")]
+    assert "next to each other" in errors(different)[0].message
+
+
+def test_a_customer_that_is_repeated_with_the_same_values_comes_in_once(session: Session) -> None:
+    text = "reference,name,currency\na,A,EUR\nb,B,EUR\na,A,EUR\n"
+    done = take_in("customers", text)
+    assert (counted(done).rows, counted(done).new, counted(done).unchanged) == (3, 2, 1)
+    assert count(session, Customer) == 2
+    assert told(check("customers", text.replace("b,B", "a,B"))) == [(3, "reference", "a")]
 
 
 def test_held_stays_held_and_what_is_over_is_left_out(session: Session) -> None:
@@ -253,7 +265,7 @@ def test_payments_are_allocated_as_the_file_says(session: Session) -> None:
         "acme,1,2026-04-01,write_off,no,,,5\n"
         "acme,1,2026-04-01,,no,,reversed,6\n"
     )
-    done = take_in("payments", text, written=CellFormat(decimal_comma=True))
+    done = take_in("payments", text, written=CellFormat(NumberFormat.POINT_COMMA))
     tally = counted(done)
     assert (tally.new, tally.left_out, tally.sums) == (4, 2, {"USD": Decimal("37.5")})
     rows = fresh(session, select(Payment).order_by(Payment.reference))
@@ -263,7 +275,7 @@ def test_payments_are_allocated_as_the_file_says(session: Session) -> None:
         ("y", 1550, 1250),
         ("z", 300, 300),
     ]
-    again = counted(take_in("payments", text, written=CellFormat(decimal_comma=True)))
+    again = counted(take_in("payments", text, written=CellFormat(NumberFormat.POINT_COMMA)))
     assert (again.new, again.unchanged) == (0, 4)
 
 

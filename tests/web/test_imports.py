@@ -16,7 +16,9 @@ from tests.prepared import prepared
 from tests.web.pages import action, has_action, has_link, link, links, parse, words
 from tests.web.reading import fresh
 
-CHARGES = b"customer,service,quantity,key\nacme,GenericCompute,3,a\nacme,GenericCompute,2.5,b\n"
+CHARGES = (
+    b"customer,service,quantity,day,key\nacme,GenericCompute,3,2026-03-01,a\nacme,GenericCompute,2.5,2026-03-02,b\n"
+)
 
 
 @pytest.fixture
@@ -45,13 +47,20 @@ def upload(browser: FlaskClient, kind: str, content: bytes, name: str = "file.cs
 
 
 def mapping(page: TestResponse) -> dict[str, str]:
-    """The form of the columns' page as it came."""
+    """The form of the columns' page as it came; days that the file lacks are those of the import."""
     values = {}
     for choice in parse(page).elements("select"):
-        selected = next(choice.elements("option", selected=""), None)
-        values[choice.attributes["name"]] = selected.attributes["value"] if selected else ""
-    for radio in parse(page).elements("input", type="radio", checked=""):
-        values[radio.attributes["name"]] = radio.attributes["value"]
+        chosen = [option.attributes["value"] for option in choice.elements("option", selected="")]
+        values[choice.attributes["name"]] = "".join(chosen[:1])
+    for text in parse(page).elements("input", type="text"):
+        if text.attributes.get("name", "").startswith(("value_", "skip_", "header_line")):
+            values[text.attributes["name"]] = text.attributes.get("value", "")
+    for day in ("incurred_on", "received_on"):
+        if f"value_{day}" in values and day not in values.values():
+            values[f"value_{day}"] = "today"
+    for choice in parse(page).elements("input", checked=""):
+        if "value" in choice.attributes:
+            values[choice.attributes["name"]] = choice.attributes["value"]
     return values
 
 
@@ -68,12 +77,15 @@ def check(browser: FlaskClient, kind: str, content: bytes, **fields: str) -> Tes
 
 def test_five_clicks_from_the_list_to_the_result(browser: FlaskClient, session: Session) -> None:
     form = browser.get(link(browser.get("/charges"), "Import CSV"))
-    assert "The first row must contain the column names" in words(form)
+    assert "with a row of column names" in words(form)
     brought = upload(browser, "charges", CHARGES, "usage.csv")
     columns = browser.get(brought.location)
-    assert mapping(columns) | {"days": ""} == {
-        "encoding": "utf-8", "delimiter": "comma", "decimal": "point", "days": "",
-        "column_0": "customer", "column_1": "service", "column_2": "quantity", "column_3": "key",
+    given = mapping(columns)
+    assert {name: value for name, value in given.items() if value and not name.startswith("skip_")} == {
+        "encoding": "utf-8", "delimiter": "comma", "header_line": "1",
+        "number_format": "1,234.56", "date_order": "year_first",
+        "column_0": "customer", "column_1": "service", "column_2": "quantity", "column_3": "incurred_on",
+        "column_4": "key",
     }  # fmt: skip
     assert "GenericCompute" in words(columns)
     sent = send(browser, brought.location, **mapping(columns))
@@ -126,7 +138,13 @@ def test_the_mapping_of_a_header_is_remembered(browser: FlaskClient) -> None:
         "column_0": "customer",
         "column_1": "description",
         "column_2": "amount",
-        "decimal": "comma",
+        "number_format": "1.234,56",
+        "value_customer": "acme",
+        "value_currency": "USD",
+        "accounting": "y",
+        "skip_0_column": "1",
+        "skip_0_test": "contains",
+        "skip_0_text": "Total",
     }
     assert "The file has no errors" in words(browser.get(send(browser, brought.location, **given).location))
     again = browser.get(upload(browser, "charges", content + b"acme;Work;2\n").location)
@@ -137,7 +155,7 @@ def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> No
     brought = upload(browser, "charges", b"a,b\nacme,Work\n")
     page = send(browser, brought.location, **mapping(browser.get(brought.location)))
     assert page.status_code == 422
-    assert "Choose the column for customer." in words(page)
+    assert "Choose the column for customer, or enter it for all rows." in words(page)
     twice = mapping(browser.get(brought.location)) | {"column_0": "customer", "column_1": "customer"}
     page = send(browser, brought.location, **twice)
     assert page.status_code == 422
@@ -148,8 +166,8 @@ def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> No
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "The file is empty"),
-        (b"PK\x03\x04xxxx", "Excel workbook"),
+        (b"", "There is no row with column names"),
+        (b"PK\x03\x04xxxx", "The workbook is damaged"),
         (b'a\n"' + b"x" * 10_000_000, None),
         (b'"' + b"x" * 2_000_000, "longer than"),
     ],

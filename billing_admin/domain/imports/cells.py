@@ -5,34 +5,45 @@ A blank cell is None.
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from billing_admin.domain.amount_input import parse_amount
+from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal
+from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal
+from billing_admin.domain.number_format import NumberFormat
 
 # Texts that an export escapes with an apostrophe (docs/files.md).
 _ESCAPED = re.compile("'+[=+\\-@\t\r]")
-_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_DAY_FIRST = re.compile(r"([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{4})", re.ASCII)
+_PLAIN = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII)
+# A day with a time, whose offset does not change the day.
+_MOMENT = re.compile(
+    r"(?P<day>.*[0-9])(?:T|,? +)[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?)?"
+    r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?",
+    re.ASCII,
+)
+# A spreadsheet's number of a day between 1970 and 2173, with its time.
+_SERIAL = re.compile(r"(?:2[5-9]|[3-9][0-9])[0-9]{3}(?:\.[0-9]{1,20})?", re.ASCII)
 # Numbers as a spreadsheet writes them in a narrow column: their last digits are lost.
 _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,3}", re.ASCII)
 _SPREADSHEET_ERRORS = frozenset(
     {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
 )
+UNCALCULATED: Final = "#UNCALCULATED!"  # a formula without a stored value
 _TOO_NARROW = re.compile("#{2,}")
 _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _CACHED_CELLS = 10_000  # the same quantities, prices and days occur again and again
 LONGEST_SHOWN = 40
-_LONGEST_DAY = 10
+_LONGEST_MOMENT = 80
 
 
 class CellType(Enum):
@@ -62,10 +73,31 @@ class CellType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CellFormat:
-    """The formats of numbers and days in a file."""
+    """The formats of numbers and days in a file.
 
-    decimal_comma: bool = False
-    day_first: bool = False
+    With `accounting`, `(1.00)` and `1.00-` are negative numbers.
+    """
+
+    number_format: NumberFormat = NumberFormat.COMMA_POINT
+    date_order: DateOrder = DateOrder.YEAR_FIRST
+    accounting: bool = False
+
+
+class NumberCell(str):
+    """A number of a workbook as a plain decimal, which no number format changes.
+
+    `first_day` is the day with the serial 0 in the workbook.
+    """
+
+    __slots__ = ()
+    first_day = date(1899, 12, 30)
+
+
+class NumberCell1904(NumberCell):
+    """A number of a workbook whose days are counted from 1904."""
+
+    __slots__ = ()
+    first_day = date(1904, 1, 1)
 
 
 def read_cell(cell_type: CellType, cell: str, cell_format: CellFormat) -> Any:
@@ -95,6 +127,9 @@ def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
 def _refuse_spreadsheet_error(cell: str) -> None:
     if cell in _SPREADSHEET_ERRORS:
         raise Invalid("spreadsheet_error", f"The spreadsheet has the error {cell} here. Correct its formula.")
+    if cell == UNCALCULATED:
+        message = "This formula has no stored value. Open the workbook in a spreadsheet program and save it again."
+        raise Invalid("spreadsheet_error", message)
     if _TOO_NARROW.fullmatch(cell):
         message = (
             "The column was too narrow when the file was saved. Widen it in the spreadsheet and save the file again."
@@ -152,6 +187,8 @@ def _code(cell: str, _format: CellFormat) -> str:
 
 
 def _number(cell: str, cell_format: CellFormat) -> Decimal:
+    if isinstance(cell, NumberCell):
+        return exact_decimal(Decimal(cell))
     number = cell.strip()
     if len(number) > LONGEST_NUMBER:
         raise Invalid("not_a_number", "Use at most 18 digits before and 12 after the point, such as 1234.50.")
@@ -160,26 +197,32 @@ def _number(cell: str, cell_format: CellFormat) -> Decimal:
 
 @lru_cache(_CACHED_CELLS)
 def _short_number(number: str, cell_format: CellFormat) -> Decimal:
-    if ("$" in number or not number.isascii()) and any(unicodedata.category(character) == "Sc" for character in number):
+    if cell_format.number_format.decimal_sign == "." and _PLAIN.fullmatch(number):
+        return exact_decimal(number)
+    try:
+        amount = parse_amount(number, cell_format.number_format, accounting=cell_format.accounting)
+    except Invalid:
+        if not cell_format.accounting and (negative := _read_accounting(number, cell_format)) is not None:
+            raise Invalid(
+                "accounting",
+                f"“{shorten(number)}” may mean {plain_decimal(negative)}. If it does, choose to read (1.00) and 1.00- as"
+                " negative numbers.",
+            ) from None
+        raise
+    if amount.currencies is not None:
         raise Invalid(
             "not_a_number",
             f"Remove the currency sign from “{number}” and enter the number alone, such as 1234.50. The currency"
             " comes from the customer or from the currency column.",
         )
-    if cell_format.decimal_comma:
-        if "." in number:
-            raise Invalid(
-                "not_a_number",
-                f"“{shorten(number)}” has a point, but this file uses a decimal comma. Remove thousands separators,"
-                " or choose the decimal point.",
-            )
-        number = number.replace(",", ".", 1)
-    elif "," in number:
-        raise Invalid(
-            "not_a_number",
-            f"“{shorten(number)}” has a comma. Remove thousands separators, or choose the decimal comma.",
-        )
-    return exact_decimal(number)
+    return amount.without_currency()
+
+
+def _read_accounting(number: str, cell_format: CellFormat) -> Decimal | None:
+    try:
+        return parse_amount(number, cell_format.number_format, accounting=True).without_currency()
+    except Invalid:
+        return None
 
 
 def _whole(cell: str, _format: CellFormat) -> int:
@@ -190,21 +233,26 @@ def _whole(cell: str, _format: CellFormat) -> int:
 
 
 def _day(cell: str, cell_format: CellFormat) -> date:
-    day = cell.strip()
-    return _short_day(day if len(day) <= _LONGEST_DAY else "", cell_format)
+    if isinstance(cell, NumberCell):
+        return _serial_day(cell, cell.first_day)
+    return _short_day(cell.strip()[:_LONGEST_MOMENT], cell_format)
 
 
 @lru_cache(_CACHED_CELLS)
 def _short_day(text: str, cell_format: CellFormat) -> date:
+    """Return the day of a day, of a moment as it is written, or of a spreadsheet's serial number."""
+    if _SERIAL.fullmatch(text):
+        return _serial_day(text, NumberCell.first_day)
+    if moment := _MOMENT.fullmatch(text):
+        text = moment["day"]
+    return parse_day(text, cell_format.date_order)
+
+
+def _serial_day(serial: str, first_day: date) -> date:
     try:
-        if not cell_format.day_first:
-            return date.fromisoformat(text if _ISO.fullmatch(text) else "")
-        match = _DAY_FIRST.fullmatch(text)
-        day, month, year = map(int, match.groups()) if match else (0, 0, 0)
-        return date(year, month, day)
-    except ValueError as error:
-        example = "31.12.2026" if cell_format.day_first else "2026-12-31"
-        raise Invalid("not_a_day", f"Use a date such as {example}, or choose another date format.") from error
+        return first_day + timedelta(days=int(Decimal(serial)))
+    except OverflowError as error:
+        raise Invalid("not_a_day", "Enter a date such as 2026-12-31.") from error
 
 
 def _flag(cell: str, _format: CellFormat) -> bool:

@@ -12,7 +12,7 @@ class ImportField:
     """A field that a column can be mapped to.
 
     `names` are names that other systems use. A blank cell of a `clearable` field clears it. `part_of`
-    names the field of which this one is a part.
+    names the field of which this one is a part. A `constant` may be one value for all rows.
     """
 
     name: str
@@ -23,6 +23,7 @@ class ImportField:
     clearable: bool = False
     example: str = ""
     part_of: str = ""
+    constant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ _CUSTOMER = ImportField(
     ("customer_id", "customer_reference", "customer_ref", "client", "client_id", "account", "customer_number"),
     required=True,
     example="ACME",
+    constant=True,
 )
-_CURRENCY = ImportField("currency", "Currency", CellType.CODE, ("currency_code", "ccy"), example="EUR")
+_CURRENCY = ImportField("currency", "Currency", CellType.CODE, ("currency_code", "ccy"), example="EUR", constant=True)
 # The further lines of an address whose parts have columns of their own.
 _ADDRESS_PARTS: Final = tuple(
     ImportField(name, label, CellType.TEXT, names, part_of="address")
@@ -109,7 +111,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ),
             *_ADDRESS_PARTS,
             ImportField("tax_id", "Tax ID", CellType.IDENTIFIER, ("vat_id", "vat_number", "vat"), clearable=True),
-            ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard"),
+            ImportField("tax_treatment", "Tax treatment", CellType.WORD, example="standard", constant=True),
             ImportField(
                 "payment_terms_days",
                 "Payment terms in days",
@@ -117,6 +119,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 ("payment_terms", "terms", "net_days"),
                 clearable=True,
                 example="30",
+                constant=True,
             ),
             ImportField("notes", "Notes", CellType.LINES, ("note", "comment", "comments"), clearable=True),
             _ARCHIVED,
@@ -133,13 +136,20 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 "code", "Code", CellType.NAME, ("service", "sku", "service_code"), True, example="GenericCompute"
             ),
             ImportField("name", "Name", CellType.TEXT, ("service_name", "title"), example="Generic compute"),
-            ImportField("unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), clearable=True, example="hour"),
-            ImportField("tax_rate", "Tax rate", CellType.NAME, ("tax", "tax_code", "vat_rate")),
+            ImportField(
+                "unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), clearable=True, example="hour", constant=True
+            ),
+            ImportField("tax_rate", "Tax rate", CellType.NAME, ("tax", "tax_code", "vat_rate"), constant=True),
             ImportField("line_per_charge", "Each charge on its own invoice line", CellType.FLAG, example="false"),
             _CURRENCY,
             ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "list_price", "rate"), example="2.50"),
             ImportField(
-                "includes_tax", "Price includes tax", CellType.FLAG, ("tax_included", "gross"), example="false"
+                "includes_tax",
+                "Price includes tax",
+                CellType.FLAG,
+                ("tax_included", "gross"),
+                example="false",
+                constant=True,
             ),
             ImportField("revenue_account", "Revenue account", CellType.TEXT, ("account",), clearable=True),
             _ARCHIVED,
@@ -159,23 +169,43 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 CellType.NAME,
                 ("service_code", "sku", "product", "item"),
                 example="GenericCompute",
+                constant=True,
             ),
-            ImportField("description", "Description", CellType.TEXT, ("text", "name"), example="Compute in November"),
+            ImportField(
+                "description",
+                "Description",
+                CellType.TEXT,
+                ("text", "name"),
+                example="Compute in November",
+                constant=True,
+            ),
             ImportField(
                 "quantity",
                 "Quantity",
                 CellType.NUMBER,
                 ("qty", "units", "units_consumed", "usage", "count"),
                 example="3",
+                constant=True,
             ),
-            ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "rate"), example="2.50"),
+            ImportField("unit_price", "Unit price", CellType.NUMBER, ("price", "rate"), example="2.50", constant=True),
             ImportField("amount", "Amount", CellType.NUMBER, ("total", "net", "value"), example="7.50"),
             _CURRENCY,
             ImportField(
-                "incurred_on", "Day", CellType.DAY, ("day", "date", "usage_date", "charge_date"), example="2026-11-01"
+                "incurred_on",
+                "Day",
+                CellType.DAY,
+                ("day", "date", "usage_date", "charge_date"),
+                example="2026-11-01",
+                required=True,
+                constant=True,
             ),
             ImportField(
-                "tax_included", "Price includes tax", CellType.FLAG, ("includes_tax", "gross"), example="false"
+                "tax_included",
+                "Price includes tax",
+                CellType.FLAG,
+                ("includes_tax", "gross"),
+                example="false",
+                constant=True,
             ),
             ImportField("metadata", "Metadata (JSON)", CellType.ENTRIES),
             ImportField(
@@ -214,6 +244,8 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 CellType.DAY,
                 ("date", "day", "value_date", "booking_date", "payment_date"),
                 example="2026-11-20",
+                required=True,
+                constant=True,
             ),
             ImportField("method", "Method", CellType.WORD, ("payment_method",), example="bank_transfer"),
             ImportField(

@@ -1,14 +1,18 @@
 """The header row of an imported file, and the fields that its columns fill."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 
 MAX_COLUMNS = 200
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_EXPORTED_COLUMNS = 5  # a file with so many fields' own names is taken for an exported one
 _LONGEST_HEADING = 80  # longer ones are not compared with names
 
 # Names of fields in German, French and Spanish, and in the FOCUS format of cloud costs; without accents.
@@ -52,7 +56,6 @@ _TRANSLATIONS: Final[Mapping[str, str]] = {
     " billed_cost cost",
     "charges.incurred_on": "datum tag leistungsdatum leistungstag buchungsdatum jour date_prestation fecha dia"
     " fecha_servicio charge_period_start",
-    "charges.metadata": "tags",
     "charges.status": "statut estado",
     "payments.amount": "betrag zahlbetrag zahlungsbetrag montant montant_regle importe importe_pagado",
     "payments.received_on": "datum eingangsdatum zahlungsdatum buchungstag valuta wertstellung jour date_paiement"
@@ -85,31 +88,51 @@ def check_header(header: Sequence[str]) -> None:
         raise Invalid("too_many_columns", f"Use at most {MAX_COLUMNS} columns: the header has {len(header):,}.")
 
 
-def guess_columns(kind: str, header: Sequence[str]) -> dict[str, int]:
+def guess_columns(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]] = ()) -> dict[str, int]:
     """Return the column (from 0) of each field, guessed by name.
 
     Fields' own names are matched before labels and names of other systems, and these before names in other
-    languages. Each column is used once. Columns of one name are not guessed: only a person can tell them apart.
+    languages. Each column is used once. Columns of one name are not guessed: only a person can tell them
+    apart. A column named “id” without UUIDs in the first rows is the key, if the kind has one.
     """
+    if len(header) > MAX_COLUMNS:
+        return {}
     headings = [_normalise(name) for name in header]
     repeated = {heading for heading, count in Counter(headings).items() if count > 1}
+    free = {heading: index for index, heading in enumerate(headings) if heading not in repeated}
     columns: dict[str, int] = {}
     for names_of in (_own_names, _other_names, _translations):
         for import_field in IMPORT_KINDS[kind].fields.values():
-            if import_field.name in columns:
-                continue
-            used = set(columns.values())
-            candidates = [
-                index
-                for name in names_of(kind, import_field)
-                for index, heading in enumerate(headings)
-                if heading == name and index not in used and heading not in repeated
-            ]
-            if candidates:
-                columns[import_field.name] = candidates[0]
-    if "id" in columns and "key" in columns:
-        del columns["key"]
+            heading = next((name for name in names_of(kind, import_field) if name in free), None)
+            if heading is not None and import_field.name not in columns:
+                columns[import_field.name] = free.pop(heading)
+    if "id" in columns:
+        columns.pop("key", None)
+        if _has_other_ids(rows, columns["id"]):
+            index = columns.pop("id")
+            columns |= {"key": index} if "key" in IMPORT_KINDS[kind].fields else {}
     return columns
+
+
+def _has_other_ids(rows: Sequence[Sequence[str]], index: int) -> bool:
+    """Return whether the cells of an id column are not UUIDs."""
+    cells = [row[index].strip() for row in rows if index < len(row)]
+    return any(cell and not _UUID.fullmatch(cell) for cell in cells)
+
+
+def score_headers(kind: str, rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return how many columns of each row have the name of a field."""
+    return [len(guess_columns(kind, cells)) for cells in rows]
+
+
+def default_format(kind: str, header: Sequence[str], organisation_format: CellFormat) -> CellFormat:
+    """Return the format to offer for a file: the organisation's, or plain decimals for exported files.
+
+    The columns of exported files have the fields' own names.
+    """
+    fields = IMPORT_KINDS[kind].fields
+    is_exported = sum(name in fields for name in header) >= _EXPORTED_COLUMNS
+    return CellFormat() if is_exported else organisation_format
 
 
 def _own_names(_kind: str, import_field: ImportField) -> list[str]:

@@ -15,7 +15,7 @@ from billing_admin.domain.charges import ONE, ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid, Problem
 from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, shorten
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
-from billing_admin.domain.imports.plans import ImportPlan
+from billing_admin.domain.imports.plans import ImportPlan, read_constant
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.domain.money import multiply, plain_decimal
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
@@ -75,13 +75,20 @@ class ReadResult:
     """The result of reading rows: a request or errors.
 
     The request is None if the rows are left out or have errors. `partial` is the request of rows with
-    errors as far as they can be read: the check finds their further errors with it.
+    errors as far as they can be read: the check finds their further errors with it. `skipped` rows match
+    a rule of the plan.
     """
 
     rows: int
     request: RowRequest | None
     errors: Sequence[RowError] = ()
     partial: RowRequest | None = None
+    skipped: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """The number of rows that are left out because of their status, not by a rule of the plan."""
+        return self.rows - self.skipped if self.request is None and not self.errors else 0
 
 
 class _Row:
@@ -137,23 +144,36 @@ class RowReader:
     def __init__(self, kind: str, plan: ImportPlan, sha256: str) -> None:
         self.kind, self.plan, self._sha256 = kind, plan, sha256
         fields = IMPORT_KINDS[kind].fields
-        # For each mapped field: its column, the field, and the function that reads its cells.
+        # For each field with a column or constant: the column, the field, and the function that reads its cells.
         self._columns = [
-            (plan.columns[name], field, cell_reader(field.cell))
+            (plan.columns.get(name), field, cell_reader(field.cell))
             for name, field in fields.items()
-            if name in plan.columns
+            if plan.fills(name)
         ]
+        self._constants = {
+            name: read_constant(fields[name], text, plan.written)
+            for name, text in plan.constants.items()
+            if name in fields
+        }
         self._parse = _PARSERS[kind]
 
     def read(self, records: Sequence[Record]) -> ReadResult:
         """Return the request of a row, or of all rows of one service, and all errors."""
+        count = len(records)
+        if self.plan.skip:
+            records = [record for record in records if not any(rule.matches(record.cells) for rule in self.plan.skip)]
+            if not records:
+                return ReadResult(count, None, skipped=count)
+        skipped = count - len(records)
         surplus = [error for record in records if (error := self._surplus_error(record))]
         if surplus:  # cells may be in wrong columns: further errors would mislead
-            return ReadResult(len(records), None, surplus)
+            return ReadResult(count, None, surplus, skipped=skipped)
         rows = [self._read_row(record) for record in records]
         request = self._parse(self, rows)
         errors = tuple(error for row in rows for error in self.errors(row.record, row.problems))
-        return ReadResult(len(records), None, errors, request) if errors else ReadResult(len(records), request)
+        if errors:
+            return ReadResult(count, None, errors, request, skipped)
+        return ReadResult(count, request, skipped=skipped)
 
     def _surplus_error(self, record: Record) -> RowError | None:
         """Return the error of a row with more cells than the header.
@@ -174,7 +194,7 @@ class RowReader:
         row = _Row(record)
         cell_format = self.plan.written
         for column, field, read_value in self._columns:
-            cell = _cell(record, column)
+            cell = "" if column is None else _cell(record, column)
             value = None
             if cell and not cell.isspace():
                 try:
@@ -183,6 +203,8 @@ class RowReader:
                     row.problems += [
                         Problem(problem.code, problem.message, (field.name,)) for problem in refusal.problems
                     ]
+            elif field.name in self._constants:
+                value = self._constants[field.name]
             elif field.required:
                 row.fail("missing", f"Enter the {field.label.lower()}.", field.name)
             row.values[field.name] = value
@@ -284,7 +306,7 @@ def _service(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
                 row.problems.append(Problem("differs", message, (name,)))
     currencies: set[str] = set()
     for row in rows:
-        _check_price(row, currencies)
+        _check_price(reader, row, currencies)
     failed = frozenset(name for row in rows for name in row.failed)
     fields = _present_fields(first, IMPORT_KINDS["services"].fields)
     fields = {name: value for name, value in fields.items() if name not in _PRICE}
@@ -294,11 +316,13 @@ def _service(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
     return RowRequest(first.record, len(rows), fields.get("code", ""), cast("ServiceFields", fields), extra, failed)
 
 
-def _check_price(row: _Row, currencies: set[str]) -> None:
+def _check_price(reader: RowReader, row: _Row, currencies: set[str]) -> None:
     """Check that a row has a price with its currency, or none of both."""
     currency, unit_price = row.values.get("currency"), row.values.get("unit_price")
     if row.failed.intersection(_PRICE):
         return
+    if unit_price is None and "currency" in reader.plan.constants:
+        row.values["currency"] = currency = None  # for all rows that have a price
     if currency is None and unit_price is not None:
         row.fail("missing", "Enter the currency of the price.", "currency")
     elif currency is not None and unit_price is None:
@@ -314,7 +338,7 @@ def _prices(reader: RowReader, values: Sequence[Mapping[str, Any]]) -> dict[str,
     fields: dict[str, Any] = {}
     if "unit_price" in reader.plan.columns:
         fields["prices"] = {price["currency"]: price["unit_price"] for price in priced}
-    if "includes_tax" in reader.plan.columns:
+    if reader.plan.fills("includes_tax"):
         fields["prices_include_tax"] = [price["currency"] for price in priced if price["includes_tax"]]
     return fields
 

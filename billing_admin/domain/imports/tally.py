@@ -34,8 +34,8 @@ class Tally:
     """The totals of an import.
 
     `rows` counts rows of the file; `new`, `unchanged` and `changed` count objects, as a service can
-    have several rows. `left_out` and `wrong` count rows. `sums` are the exact sums of all objects by
-    currency, `added` those of the new ones.
+    have several rows. `left_out` (by status), `skipped` (by rules) and `wrong` count rows. `sums` are the
+    exact sums of all objects by currency, `added` those of the new ones.
     """
 
     rows: int = 0
@@ -47,6 +47,7 @@ class Tally:
     errors: int = 0
     sums: dict[str, Decimal] = field(default_factory=dict)
     added: dict[str, Decimal] = field(default_factory=dict)
+    skipped: int = 0
 
     def note(self, accepted: AcceptedRow) -> None:
         """Count an object."""
@@ -67,11 +68,11 @@ class Tally:
         """Return the totals of stored JSON values; empty totals for None."""
         if data is None:
             return cls()
-        counts: dict[str, Any] = {name: data[name] for name in _COUNTS}
+        counts: dict[str, Any] = {name: data.get(name, 0) for name in _COUNTS}
         return cls(**counts, sums=_read_sums(data["sums"]), added=_read_sums(data["added"]))
 
 
-_COUNTS = ("rows", "new", "unchanged", "changed", "left_out", "wrong", "errors")
+_COUNTS = ("rows", "new", "unchanged", "changed", "left_out", "wrong", "errors", "skipped")
 
 
 def _add(sums: dict[str, Decimal], currency: str, amount: Decimal) -> None:

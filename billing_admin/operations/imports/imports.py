@@ -112,7 +112,7 @@ def record_check(
     Does nothing when the plan has changed since the check began.
     """
     stored = import_by_id(session, id, lock=True)
-    if stored.state != "checking" or stored.plan != plan.as_data():
+    if stored.state != "checking" or stored.plan is None or ImportPlan.of_data(stored.plan) != plan:
         return
     stored.state = "refused" if tally.errors or failure else "checked"
     stored.promised, stored.errors_id, stored.failure = tally.as_data(), errors_id, failure
@@ -171,7 +171,8 @@ def store_rows(
         tally.note(result)
     rows = sum(read.rows for read in reads)
     tally.rows += rows
-    tally.left_out += sum(read.rows for read in reads if read.request is None)
+    tally.left_out += sum(read.left_out for read in reads)
+    tally.skipped += sum(read.skipped for read in reads)
     stored.done, stored.made = first + rows, tally.as_data()
     session.flush()
 

@@ -1,46 +1,76 @@
-"""The forms of an import: the file, its format, and the fields of its columns."""
+"""The forms of an import: the file, its layout, and the fields of its columns."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from wtforms import BooleanField, FileField, RadioField, SelectField
+from wtforms import BooleanField, Field, FileField, RadioField, SelectField
 
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.imports.cells import CellFormat
-from billing_admin.domain.imports.fields import IMPORT_KINDS
+from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.headers import column_name
-from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan
+from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout
+from billing_admin.domain.imports.plans import SKIP_TESTS, ImportPlan, SkipRule
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS
-from billing_admin.web.frame.forms import Form
+from billing_admin.web.frame.forms import Form, TextField, WholeNumberField
 
 IGNORE_COLUMN = "– do not import –"
+SKIP_RULES = 3
+LAYOUT_FIELDS = ("encoding", "delimiter", "sheet", "header_line")
+MAX_CONSTANT_LENGTH = 1000
 
 
 class UploadForm(Form):
     """The file to import."""
 
-    file = FileField("CSV file")
+    file = FileField("CSV file or workbook")
 
 
-class FileFormatForm(Form):
-    """Encoding and delimiter of the file."""
+class LayoutForm(Form):
+    """The layout of the file: a CSV file has no sheet, a workbook has nothing but a sheet."""
 
     encoding = SelectField("Encoding", choices=dict(ENCODINGS))
     delimiter = SelectField("Delimiter", choices={name: name.capitalize() for name in DELIMITERS})
+    sheet = SelectField("Sheet")
+    header_line = WholeNumberField("Line of the column names", blank_message="Enter the line of the column names.")
+
+    def show_sheets(self, sheets: Collection[str]) -> None:
+        """Offer the sheets of a workbook, or the encoding and delimiter of a CSV file."""
+        if sheets:
+            self.sheet.choices = {name: name for name in sheets}
+            del self.encoding, self.delimiter
+        else:
+            del self.sheet
+
+    def layout_fields(self) -> list[Field]:
+        """Return the fields of the layout."""
+        return [self[name] for name in LAYOUT_FIELDS if name in self]
 
 
-class MappingForm(FileFormatForm):
-    """Number and date formats.
+class MappingForm(LayoutForm):
+    """The formats of numbers and days, and the rows to leave out.
 
-    `mapping_form` adds a field for each column of the file.
+    `mapping_form` adds a field for each column of the file, and for each value that all rows may have.
     """
 
-    decimal = SelectField("Numbers", choices={"point": "Decimal point: 1234.50", "comma": "Decimal comma: 1234,50"})
-    days = SelectField("Dates", choices={"iso": "2026-12-31", "day_first": "Day first: 31.12.2026 or 31/12/2026"})
+    number_format = SelectField("Numbers", choices={number.value: number.value for number in NumberFormat})
+    date_order = SelectField("Dates", choices={order.value: order.label for order in DateOrder})
+    accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
 
     def columns(self) -> list[Any]:
         """Return the form fields of the file's columns, in their order."""
         return [field for field in self if field.name.startswith("column_")]
+
+    def constants(self) -> list[Any]:
+        """Return the form fields of values for all rows."""
+        return [field for field in self if field.name.startswith("value_")]
+
+    def skip_rules(self) -> list[tuple[Any, Any, Any]]:
+        """Return the column, test and text fields of each rule that leaves rows out."""
+        return [
+            tuple(self[f"skip_{index}_{part}"] for part in ("column", "test", "text")) for index in range(SKIP_RULES)
+        ]
 
     def mapping(self) -> dict[str, int]:
         """Return the index of the column that each field is mapped to.
@@ -88,44 +118,82 @@ _FORMS: Mapping[str, type[MappingForm]] = {
 }
 
 
-def mapping_form(kind: str, plan: ImportPlan) -> MappingForm:
+def layout_form(layout: Mapping[str, Any], sheets: Collection[str]) -> LayoutForm:
+    """Return the form for a file that cannot be read by its layout."""
+    form = LayoutForm(formdata=None, data=layout)
+    form.show_sheets(sheets)
+    return form
+
+
+def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> MappingForm:
     """Return the form for a file with the plan's header, filled with the plan."""
+    fields = IMPORT_KINDS[kind].fields.values()
     choices = {"": IGNORE_COLUMN} | {
-        field.name: field.label + (" (required)" if field.required else "")
-        for field in IMPORT_KINDS[kind].fields.values()
+        field.name: field.label + (" (required)" if field.required else "") for field in fields
     }
-    fields = {
-        f"column_{index}": SelectField(column_name(plan.header, index), choices=choices)
-        for index in range(len(plan.header))
+    names = [column_name(plan.header, index) for index in range(len(plan.header))]
+    form_fields: dict[str, Any] = {
+        f"column_{index}": SelectField(name, choices=choices) for index, name in enumerate(names)
     }
-    field_by_column = {index: name for name, index in plan.columns.items()}
-    mapping = {f"column_{index}": field_by_column.get(index, "") for index in range(len(plan.header))}
-    form_class: type[MappingForm] = type("FileForm", (_FORMS[kind],), dict(fields))
-    return form_class(data=_options(plan) | mapping)
+    form_fields |= {f"value_{field.name}": _constant_field(field) for field in fields if field.constant}
+    rule_columns = {"": "– no rule –"} | {str(index): name for index, name in enumerate(names)}
+    for index in range(SKIP_RULES):
+        form_fields[f"skip_{index}_column"] = SelectField(f"Column, rule {index + 1}", choices=rule_columns)
+        form_fields[f"skip_{index}_test"] = SelectField(f"Test, rule {index + 1}", choices=dict(SKIP_TESTS))
+        form_fields[f"skip_{index}_text"] = TextField(f"Text, rule {index + 1}", max_length=MAX_CONSTANT_LENGTH)
+    form_class: type[MappingForm] = type("FileForm", (_FORMS[kind],), form_fields)
+    form = form_class(data=_options(plan))
+    form.show_sheets(sheets)
+    return form
+
+
+def _constant_field(field: ImportField) -> TextField:
+    return TextField(field.label, max_length=MAX_CONSTANT_LENGTH)
 
 
 def _options(plan: ImportPlan) -> dict[str, Any]:
-    return {
+    field_by_column = {index: name for name, index in plan.columns.items()}
+    options: dict[str, Any] = {
         "encoding": plan.encoding,
         "delimiter": plan.delimiter,
-        "decimal": "comma" if plan.written.decimal_comma else "point",
-        "days": "day_first" if plan.written.day_first else "iso",
+        "sheet": plan.sheet,
+        "header_line": plan.header_line,
+        "number_format": plan.written.number_format.value,
+        "date_order": plan.written.date_order.value,
+        "accounting": plan.written.accounting,
         "existing": "update" if plan.update else "refuse",
         "settled": plan.settled,
         "method": plan.method,
         "allocate": plan.allocate,
     }
+    options |= {f"column_{index}": field_by_column.get(index, "") for index in range(len(plan.header))}
+    options |= {f"value_{name}": text for name, text in plan.constants.items()}
+    options |= {f"skip_{index}_test": "is" for index in range(SKIP_RULES)}
+    for index, rule in enumerate(plan.skip):
+        options[f"skip_{index}_column"] = str(rule.column)
+        options |= {f"skip_{index}_test": rule.test, f"skip_{index}_text": rule.text}
+    return options
 
 
-def read_plan(form: MappingForm, header: Sequence[str], encoding: str, delimiter: str) -> ImportPlan:
+def read_plan(form: MappingForm, header: Sequence[str]) -> ImportPlan:
     """Return the plan entered in the form, for a file with this header."""
     options = form.data
-    plan = ImportPlan(tuple(header), form.mapping(), encoding, delimiter)
-    return replace(
-        plan,
-        written=CellFormat(options["decimal"] == "comma", options["days"] == "day_first"),
+    number_format, date_order = NumberFormat(options["number_format"]), DateOrder(options["date_order"])
+    defaults = Layout()
+    return ImportPlan(
+        tuple(header),
+        form.mapping(),
+        encoding=options.get("encoding", defaults.encoding),
+        delimiter=options.get("delimiter", defaults.delimiter),
+        header_line=options["header_line"],
+        sheet=options.get("sheet", defaults.sheet),
+        written=CellFormat(number_format, date_order, options["accounting"]),
         update=options.get("existing") == "update",
         settled=bool(options.get("settled")),
-        method=options.get("method") or plan.method,
-        allocate=options.get("allocate") or plan.allocate,
+        method=options.get("method") or "bank_transfer",
+        allocate=options.get("allocate") or "none",
+        constants={field.name.removeprefix("value_"): field.data for field in form.constants() if field.data},
+        skip=tuple(
+            SkipRule(int(column.data), test.data, text.data) for column, test, text in form.skip_rules() if column.data
+        ),
     )

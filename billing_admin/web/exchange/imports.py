@@ -3,8 +3,8 @@
 Each step has its own URL.
 """
 
-import io
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,24 +21,33 @@ from billing_admin.db.transactions import Session, Stream, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.imports.fields import IMPORT_KINDS
-from billing_admin.domain.imports.headers import guess_columns
-from billing_admin.domain.imports.plans import DELIMITERS, ENCODINGS, ImportPlan, header_key
+from billing_admin.domain.imports.headers import MAX_COLUMNS, default_format, guess_columns, score_headers
+from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE, Layout
+from billing_admin.domain.imports.plans import ImportPlan, for_another_file, header_key
 from billing_admin.domain.imports.tally import Tally
-from billing_admin.formats import csv_reader, csv_tables, import_errors
+from billing_admin.formats import csv_tables, import_errors, table_reader
+from billing_admin.formats.table_reader import LayoutChoice, Preview
 from billing_admin.http.body_limits import UPLOAD, body_limit
 from billing_admin.models import Import
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
 from billing_admin.queries import files as file_queries, imports as queries, jobs
-from billing_admin.web.exchange.import_forms import FileFormatForm, MappingForm, UploadForm, mapping_form, read_plan
+from billing_admin.web.exchange.import_forms import (
+    LAYOUT_FIELDS,
+    MappingForm,
+    UploadForm,
+    layout_form,
+    mapping_form,
+    read_plan,
+)
 from billing_admin.web.frame.forms import add_errors, errors_on, render_form
 from billing_admin.web.frame.guard import PageBlueprint, page_blueprint
-from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page
+from billing_admin.web.frame.list_params import choice_param, current_url, has_permission, load_page, text_param
 from billing_admin.web.frame.signed_in import actor, now
 
 SHOWN_ERRORS = 100
-# Errors that another encoding or delimiter may fix. The page to choose them shows these errors.
-FIXED_BY_SETTINGS = {"other_encoding", "not_text"}
+# Errors that another layout may fix. The page to choose it shows these errors.
+FIXED_BY_SETTINGS = {"other_encoding", "not_text", "unreadable_row", "no_rows"}
 
 # Pages that only read; each kind of import has a blueprint with its own permission (`_build_pages`).
 pages = page_blueprint("imports", __name__, "/imports", write="charges:write")
@@ -122,7 +131,7 @@ def new(kind: str) -> ResponseReturnValue:
         form.file.errors = ["Choose a file."]
     else:
         try:
-            _check_readable(upload)
+            _check_readable(kind, upload)
         except Invalid as error:
             form.file.errors = [error.message]
         else:
@@ -130,20 +139,24 @@ def new(kind: str) -> ResponseReturnValue:
     return render_form("imports/upload.html", form, kind=IMPORT_KINDS[kind], name=kind)
 
 
-def _check_readable(upload: FileStorage) -> None:
-    """Check that some choice of encoding and delimiter makes the file readable.
+def _check_readable(kind: str, upload: FileStorage) -> None:
+    """Check that some layout makes the file readable.
 
     Raises:
-        Invalid: No choice makes it readable.
+        Invalid: No layout makes it readable.
     """
-    head = upload.stream.read(csv_reader.HEADER_BYTES)
-    upload.stream.seek(0)
-    encoding = csv_reader.guess_encoding(io.BytesIO(head))
+
+    def rewind() -> Any:
+        upload.stream.seek(0)
+        return upload.stream
+
     try:
-        csv_reader.guess_delimiter(lambda: io.BufferedReader(io.BytesIO(head)), encoding)
+        table_reader.preview(rewind, partial(score_headers, kind))
     except Invalid as error:
         if error.code not in FIXED_BY_SETTINGS:
             raise
+    finally:
+        upload.stream.seek(0)
 
 
 def _store(kind: str, upload: FileStorage) -> UUID:
@@ -160,33 +173,44 @@ def columns(kind: str, id: UUID) -> ResponseReturnValue:
     if file_import.state in {"importing", "done"}:
         return redirect(url_for("imports.show", id=id), 303)
     if "read_again" in request.form:
-        settings: dict[str, Any] = {name: request.form.get(name) for name in ("encoding", "delimiter")}
+        settings: dict[str, Any] = {name: request.form.get(name) for name in LAYOUT_FIELDS}
         return redirect(url_for(f"imports.{kind}.columns", id=id, **settings), 303)
-    encoding = _choose_encoding(file_import)
+    file_id = _require_file_id(file_import)
+    choice = _choose_layout(file_import)
     try:
-        delimiter = _choose_delimiter(file_import, encoding)
-        header, first_rows = csv_reader.read_sample(
-            open_file(db.session(), _require_file_id(file_import)), encoding, delimiter
-        )
+        beginning = table_reader.preview(lambda: open_file(db.session(), file_id), partial(_score_rows, kind), choice)
     except Invalid as error:
-        return _unreadable_page(file_import, encoding, error)
-    plan = _initial_plan(file_import, header, encoding, delimiter)
-    form = mapping_form(kind, plan)
+        return _unreadable_page(file_import, choice, error)
+    form = mapping_form(kind, _initial_plan(file_import, beginning), beginning.sheets)
     if form.validate_on_submit():
-        new_plan = read_plan(form, header, form.encoding.data, form.delimiter.data)
-        if new_plan.encoding != encoding or new_plan.delimiter != delimiter:
-            return redirect(current_url(encoding=new_plan.encoding, delimiter=new_plan.delimiter), 303)
+        new_plan = read_plan(form, beginning.header)
+        if new_plan.layout != beginning.layout:
+            return redirect(current_url(**_layout_params(new_plan.layout, beginning.sheets)), 303)
         if not form.errors:
-            with errors_on(form):
+            with errors_on(
+                form, {field: f"value_{field}" for field in IMPORT_KINDS[kind].fields} | {"skip": "skip_0_text"}
+            ):
                 transaction(_save_and_check, id, new_plan, actor(), now())
                 wake_worker()
                 return redirect(url_for("imports.show", id=id), 303)
-    return _mapping_page(file_import, form, first_rows)
+    return _mapping_page(file_import, form, beginning)
 
 
-def _mapping_page(file_import: Import, form: MappingForm, first_rows: Any) -> ResponseReturnValue:
+def _layout_params(layout: Layout, sheets: Collection[str]) -> dict[str, Any]:
+    """Return the layout as parameters of the URL."""
+    if sheets:
+        return {"sheet": layout.sheet, "header_line": layout.header_line, "encoding": None, "delimiter": None}
+    return {
+        "encoding": layout.encoding,
+        "delimiter": layout.delimiter,
+        "header_line": layout.header_line,
+        "sheet": None,
+    }
+
+
+def _mapping_page(file_import: Import, form: MappingForm, beginning: Preview) -> ResponseReturnValue:
     samples = [
-        [row.cells[index] if index < len(row.cells) else "" for row in first_rows]
+        [row.cells[index] if index < len(row.cells) else "" for row in beginning.rows]
         for index in range(len(form.columns()))
     ]
     options = [form[name] for name in ("existing", "settled", "method", "allocate") if name in form]
@@ -195,63 +219,74 @@ def _mapping_page(file_import: Import, form: MappingForm, first_rows: Any) -> Re
         form,
         file_import=file_import,
         kind=IMPORT_KINDS[file_import.kind],
+        layout=_layout_params(beginning.layout, beginning.sheets),
         columns=list(zip(form.columns(), samples, strict=True)),
         options=options,
         earlier_import=queries.earlier_import(db.session(), file_import),
     )
 
 
-def _unreadable_page(file_import: Import, encoding: str, error: Invalid) -> ResponseReturnValue:
-    form = FileFormatForm(formdata=None, encoding=encoding, delimiter=choice_param("delimiter", DELIMITERS))
-    form.delimiter.choices = {"": "Detect automatically"} | {name: name.capitalize() for name in DELIMITERS}
-    add_errors(form, Invalid(error.code, error.message, "encoding"))
+def _unreadable_page(file_import: Import, choice: LayoutChoice, error: Invalid) -> ResponseReturnValue:
+    sheets = table_reader.sheet_names(open_file(db.session(), _require_file_id(file_import)))
+    layout = asdict(choice) | {"header_line": choice.header_line or 1}
+    form = layout_form(layout, sheets)
+    if not sheets:
+        form.delimiter.choices = {"": "Detect automatically"} | {name: name.capitalize() for name in DELIMITERS}
+    first_field = form.layout_fields()[0].name
+    add_errors(form, Invalid(error.code, error.message, first_field))
     return render_form(
         "imports/columns.html",
         form,
         file_import=file_import,
         kind=IMPORT_KINDS[file_import.kind],
+        layout={},
         columns=[],
         options=[],
         earlier_import=None,
     )
 
 
-def _choose_encoding(file_import: Import) -> str:
-    """Return the encoding in the URL, or the stored one, or a guess.
-
-    The guess is made from the bytes of the file.
-    """
-    stored = ImportPlan.of_data(file_import.plan).encoding if file_import.plan else ""
-    chosen = choice_param("encoding", ENCODINGS) or stored
-    return chosen or csv_reader.guess_encoding(open_file(db.session(), _require_file_id(file_import)))
-
-
-def _choose_delimiter(file_import: Import, encoding: str) -> str:
-    """Return the delimiter in the URL, or the stored one, or a guess.
-
-    The guess is the delimiter that makes most columns.
-
-    Raises:
-        Invalid: if the file cannot be read.
-    """
-    stored = ImportPlan.of_data(file_import.plan).delimiter if file_import.plan else ""
-    requested, file_id = choice_param("delimiter", DELIMITERS), _require_file_id(file_import)
-    return requested or stored or csv_reader.guess_delimiter(lambda: open_file(db.session(), file_id), encoding)
+def _choose_layout(file_import: Import) -> LayoutChoice:
+    """Return the layout in the URL, or else the stored one; the rest is guessed."""
+    line = text_param("header_line")
+    requested = LayoutChoice(
+        choice_param("encoding", ENCODINGS) or None,
+        choice_param("delimiter", DELIMITERS) or None,
+        int(line) if line.isdecimal() and len(line) <= 4 and 1 <= int(line) <= MAX_HEADER_LINE else None,
+        text_param("sheet") or None,
+    )
+    if requested == LayoutChoice() and file_import.plan:
+        return LayoutChoice(**asdict(ImportPlan.of_data(file_import.plan).layout))
+    return requested
 
 
-def _initial_plan(file_import: Import, header: tuple[str, ...], encoding: str, delimiter: str) -> ImportPlan:
+def _score_rows(kind: str, rows: Sequence[Sequence[str]]) -> list[int]:
+    """Score rows as headers: those of earlier imports first, then by the columns that are recognised."""
+    keys = [header_key(kind, cells) for cells in rows]
+    remembered = queries.known_header_keys(db.session(), keys)
+    guesses = score_headers(kind, rows)
+    return [MAX_COLUMNS * (key in remembered) + guess for key, guess in zip(keys, guesses, strict=True)]
+
+
+def _initial_plan(file_import: Import, beginning: Preview) -> ImportPlan:
     """Return the stored plan, or the latest plan for this header, or a guess.
 
-    The guess is made from the column names. Options that change existing records are not taken over from
-    another file.
+    The guess is made from the column names. Options that change existing records, and days, are not taken
+    over from another file.
     """
+    header = beginning.header
     if file_import.plan and tuple(file_import.plan["header"]) == header:
         plan = ImportPlan.of_data(file_import.plan)
     elif remembered := queries.last_plan(db.session(), header_key(file_import.kind, header)):
-        plan = replace(ImportPlan.of_data(remembered), update=False, settled=False)
+        plan = for_another_file(file_import.kind, ImportPlan.of_data(remembered))
     else:
-        plan = ImportPlan(header, guess_columns(file_import.kind, header))
-    return replace(plan, encoding=encoding, delimiter=delimiter)
+        columns = guess_columns(file_import.kind, header, [row.cells for row in beginning.rows])
+        plan = ImportPlan(
+            header,
+            columns,
+            written=default_format(file_import.kind, header, queries.organisation_cell_format(db.session())),
+        )
+    return replace(plan, **asdict(beginning.layout))
 
 
 def _save_and_check(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: datetime) -> None:

@@ -1,0 +1,27 @@
+"""The layout of an imported file: its encoding or sheet, and the place of its header row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+ENCODINGS: Final[Mapping[str, str]] = {
+    "utf-8": "UTF-8",
+    "utf-16": "UTF-16 (Excel: “Unicode text”)",
+    "windows-1252": "Windows-1252 (Western Europe)",
+}
+DELIMITERS: Final[Mapping[str, str]] = {"comma": ",", "semicolon": ";", "tab": "\t"}
+MAX_HEADER_LINE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the table of a file begins, and how its rows are separated.
+
+    `header_line` is the line, or the row of a sheet, from which the header is searched: the first row
+    there that is not blank. A CSV file has an encoding and a delimiter, a workbook a sheet.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = "comma"
+    header_line: int = 1
+    sheet: str = ""
