@@ -14,7 +14,7 @@ CACHE_KILOBYTES = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A repeated key: the line where it was first, and whether the content there was the same."""
+    """The first line of a repeated key, and whether its content was the same."""
 
     line: int
     is_equal: bool

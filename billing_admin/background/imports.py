@@ -195,7 +195,10 @@ def _check_keys(
 def _check_incomplete(
     reader: RowReader, requests: Sequence[RowRequest], actor: Actor, examined_rows: int
 ) -> list[RowError]:
-    """Return the further errors of rows that have errors, of some kinds only for the first rows."""
+    """Return the further errors of rows that have errors.
+
+    Rows of other kinds than charges are examined one by one, so only the first ones.
+    """
     errors: list[RowError] = []
     if reader.kind == "charges":
         for request, result in zip(requests, _dry_results(reader, requests, actor), strict=True):
@@ -207,7 +210,10 @@ def _check_incomplete(
 
 
 def _content(request: RowRequest) -> str:
-    """Return what a row of a customer or service says; its key may be repeated with the same content."""
+    """Return the content of a customer or service as text, blank for other kinds.
+
+    The key may be repeated with the same content.
+    """
     return repr((request.spec, request.extra)) if isinstance(request.spec, dict) else ""
 
 

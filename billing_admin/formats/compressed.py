@@ -29,7 +29,10 @@ def expand(file: BinaryIO) -> io.BufferedReader:
 
 
 class _Unclosed(io.RawIOBase):
-    """A file that stays open when its readers are closed; it counts the bytes that were read."""
+    """A file that stays open when its readers are closed.
+
+    `count` is the number of bytes that were read.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""The table of an imported file: CSV, also compressed with gzip, or a workbook (.xlsx).
+"""The table of an imported file: CSV, compressed CSV, or a workbook (.xlsx).
 
 Rows are read as a stream: memory does not grow with the file.
 """
@@ -106,7 +106,7 @@ class LayoutChoice:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The layout of a file, its header and its first rows, and the sheets if it is a workbook."""
+    """The layout of a file, its first rows, and the sheets of a workbook."""
 
     layout: Layout
     header: tuple[str, ...]
@@ -115,7 +115,7 @@ class Preview:
 
 
 def preview(open_file: Opener, score: Score, choice: LayoutChoice = LayoutChoice()) -> Preview:
-    """Return the beginning of a table, and guess the parts of its layout that are not chosen.
+    """Return the beginning of a table, and guess the layout where it is not chosen.
 
     The header is the row with the highest score among the first ones, or the first row if none has a
     higher one; a single known name can be chance. Of several delimiters, the one with the highest score or
@@ -180,7 +180,9 @@ def _with_rows(beginning: Preview) -> Preview:
 
 
 def _find_header(rows: Iterable[RawRow], score: Score, chosen_line: int | None) -> tuple[int, int, list[str]]:
-    """Return the score, the line and the cells of the header row; the line of the first row counts as 1.
+    """Return the score, the line and the cells of the header row.
+
+    The line of the first row counts as 1.
 
     Raises:
         Invalid: There is no row.
@@ -215,7 +217,10 @@ def is_workbook(file: io.BufferedReader) -> bool:
 
 
 def sheet_names(file: BinaryIO) -> Sequence[str]:
-    """Return the names of a workbook's sheets; none for a CSV file or a damaged workbook."""
+    """Return the names of a workbook's sheets.
+
+    A CSV file or a damaged workbook has none.
+    """
     expanded = expand(file)
     if not is_workbook(expanded):
         return ()

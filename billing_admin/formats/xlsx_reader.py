@@ -368,7 +368,10 @@ def _column_number(letters: str) -> int:
 
 
 def _shows_day(number: str, code: str) -> bool:
-    """Return whether a number format shows a day: a built-in one, or one with years or days."""
+    """Return whether a number format shows a day.
+
+    It is built in, or has years or days.
+    """
     signs = _LITERALS.sub("", code[:200]).lower()
     return (int(number) in _DAY_FORMATS and not code) or "y" in signs or "d" in signs
 
@@ -392,7 +395,7 @@ def _refuse_doctype(*_args: object) -> None:
 
 @contextmanager
 def _damage_refused() -> Iterator[None]:
-    """Raise Invalid for the errors that a damaged, protected or hostile workbook causes."""
+    """Raise Invalid for the errors that a damaged or hostile workbook causes."""
     try:
         yield
     except (

@@ -7,9 +7,12 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.imports.cells import CellFormat
+from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models import Import
+from billing_admin.queries.master_data.organisation import organisation
 
 
 def imports(kind: str = "") -> Select[Import]:
@@ -52,6 +55,7 @@ def known_header_keys(session: Session, keys: Collection[str]) -> set[str]:
     return {key for key in session.scalars(select(Import.header_key).where(Import.header_key.in_(keys))) if key}
 
 
-def organisation_cell_format(_session: Session) -> CellFormat:
+def organisation_cell_format(session: Session) -> CellFormat:
     """Return the organisation's format of numbers and days."""
-    return CellFormat()
+    settings = organisation(session)
+    return CellFormat(NumberFormat(settings.number_format), DateOrder(settings.date_order))

@@ -22,27 +22,27 @@ COMMA = CellFormat(NumberFormat.POINT_COMMA)
 
 
 def workbook(*rows: list[Any], **sheets: list[list[Any]]) -> openpyxl.Workbook:
-    made = openpyxl.Workbook()
+    book = openpyxl.Workbook()
     for row in rows:
-        made.active.append(row)
+        book.active.append(row)
     for title, content in sheets.items():
-        sheet = made.create_sheet(title)
+        sheet = book.create_sheet(title)
         for row in content:
             sheet.append(row)
-    return made
+    return book
 
 
-def saved(made: openpyxl.Workbook) -> bytes:
+def saved(book: openpyxl.Workbook) -> bytes:
     file = io.BytesIO()
-    made.save(file)
+    book.save(file)
     return file.getvalue()
 
 
 def shared(*rows: list[str]) -> bytes:
     """A workbook whose texts are shared, as Excel saves it."""
     file = io.BytesIO()
-    with xlsxwriter.Workbook(file) as made:
-        sheet = made.add_worksheet()
+    with xlsxwriter.Workbook(file) as book:
+        sheet = book.add_worksheet()
         for number, row in enumerate(rows):
             sheet.write_row(number, 0, row)
     return file.getvalue()
@@ -67,15 +67,15 @@ def changed(content: bytes, part: str, change: Any) -> bytes:
 
 
 def test_cells_come_as_a_spreadsheet_shows_them() -> None:
-    made = workbook(
+    book = workbook(
         ["day", "moment", "number", "text", "flag", "error"],
         [date(2026, 5, 1), datetime.fromisoformat("2024-09-18T22:00:00"), 0.1 + 0.2, "1,5", True, "#N/A"],
     )
-    made.active["F2"].data_type = "e"
-    made.active.append([None, None, 8e-07, "", False])
-    made.active.append([])
-    made.active.append([None, None, -1234567.891, " x "])
-    assert rows(saved(made)) == [
+    book.active["F2"].data_type = "e"
+    book.active.append([None, None, 8e-07, "", False])
+    book.active.append([])
+    book.active.append([None, None, -1234567.891, " x "])
+    assert rows(saved(book)) == [
         (0, ["day", "moment", "number", "text", "flag", "error"]),
         (2, ["2026-05-01", "2024-09-18T22:00:00", "0.3", "1,5", "true", "#N/A"]),
         (3, ["", "", "0.0000008", "", "false"]),
@@ -107,15 +107,15 @@ def test_numbers_do_not_depend_on_the_number_format_and_texts_do() -> None:
     ],
 )
 def test_the_style_of_a_cell_tells_a_day_from_a_number(code: str, is_day: bool) -> None:
-    made = workbook(["a"], [46143])
-    made.active["A2"].number_format = code
-    assert rows(saved(made))[1][1] == ["2026-05-01" if is_day else "46143"]
+    book = workbook(["a"], [46143])
+    book.active["A2"].number_format = code
+    assert rows(saved(book))[1][1] == ["2026-05-01" if is_day else "46143"]
 
 
 def test_days_of_the_1904_system_are_the_same_days() -> None:
-    made = workbook(["a", "b"], [date(2026, 5, 1), 44681])
-    made.epoch = CALENDAR_MAC_1904
-    cells = rows(saved(made))[1][1]
+    book = workbook(["a", "b"], [date(2026, 5, 1), 44681])
+    book.epoch = CALENDAR_MAC_1904
+    cells = rows(saved(book))[1][1]
     assert cells == ["2026-05-01", "44681"]
     assert read_cell(CellType.DAY, cells[1], CellFormat()) == date(2026, 5, 1)
 
@@ -140,12 +140,12 @@ def test_a_formula_has_its_stored_value_or_is_an_error() -> None:
 
 
 def test_merged_cells_below_the_header_are_refused() -> None:
-    made = workbook(["Report", None], ["a", "b"], ["1", "2"], ["", "3"])
-    made.active.merge_cells("A1:B1")
-    assert rows(saved(made), header_line=2)[1:] == [(3, ["1", "2"]), (4, ["", "3"])]
-    made.active.merge_cells("A3:A4")
+    book = workbook(["Report", None], ["a", "b"], ["1", "2"], ["", "3"])
+    book.active.merge_cells("A1:B1")
+    assert rows(saved(book), header_line=2)[1:] == [(3, ["1", "2"]), (4, ["", "3"])]
+    book.active.merge_cells("A3:A4")
     with pytest.raises(Invalid, match=r"The cells A3:A4 are merged\. Unmerge them"):
-        rows(saved(made), header_line=2)
+        rows(saved(book), header_line=2)
 
 
 def score(header_rows: Any) -> list[int]:
@@ -157,18 +157,18 @@ def looked_at(content: bytes, **choice: Any) -> Preview:
 
 
 def test_sheets_and_title_rows_are_found_or_chosen() -> None:
-    made = workbook(Usage=[["Report"], [], ["customer", "amount"], ["acme", 5]], Other=[["a"], ["1"]], Secret=[["s"]])
-    made["Secret"].sheet_state = "hidden"
-    beginning = looked_at(saved(made))
+    book = workbook(Usage=[["Report"], [], ["customer", "amount"], ["acme", 5]], Other=[["a"], ["1"]], Secret=[["s"]])
+    book["Secret"].sheet_state = "hidden"
+    beginning = looked_at(saved(book))
     assert beginning.layout == Layout(header_line=3, sheet="Usage")
     assert beginning.sheets == ["Sheet", "Usage", "Other"]
     assert (beginning.header, [row.cells for row in beginning.rows]) == (("customer", "amount"), [["acme", "5"]])
-    assert looked_at(saved(made), sheet="Other").header == ("a",)
+    assert looked_at(saved(book), sheet="Other").header == ("a",)
     for sheet in ("Secret", "Nope"):
         with pytest.raises(Invalid, match=f"There is no sheet “{sheet}”. Use one of Sheet, Usage, Other."):
-            looked_at(saved(made), sheet=sheet)
+            looked_at(saved(book), sheet=sheet)
     with pytest.raises(Invalid, match="There is no row with column names"):
-        looked_at(saved(made), sheet="Sheet")
+        looked_at(saved(book), sheet="Sheet")
 
 
 def test_texts_of_several_runs_and_without_phonetic_hints_are_whole() -> None:
@@ -232,7 +232,7 @@ def test_a_row_that_is_too_long_is_refused() -> None:
 @pytest.mark.parametrize("name", ["content.xml", "word/document.xml"])
 def test_other_zip_files_are_no_workbooks(name: str) -> None:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as made:
-        made.writestr(name, "<a/>")
+    with zipfile.ZipFile(file, "w") as book:
+        book.writestr(name, "<a/>")
     with pytest.raises(Invalid, match="save the sheet as CSV"):
         rows(file.getvalue())

@@ -240,7 +240,7 @@ def _day(cell: str, cell_format: CellFormat) -> date:
 
 @lru_cache(_CACHED_CELLS)
 def _short_day(text: str, cell_format: CellFormat) -> date:
-    """Return the day of a day, of a moment as it is written, or of a spreadsheet's serial number."""
+    """Return the day of a date, of a moment as written, or of a serial number."""
     if _SERIAL.fullmatch(text):
         return _serial_day(text, NumberCell.first_day)
     if moment := _MOMENT.fullmatch(text):
@@ -252,7 +252,7 @@ def _serial_day(serial: str, first_day: date) -> date:
     try:
         return first_day + timedelta(days=int(Decimal(serial)))
     except OverflowError as error:
-        raise Invalid("not_a_day", "Enter a date such as 2026-12-31.") from error
+        raise Invalid("not_a_day", "Enter a date such as 2026-11-22.") from error
 
 
 def _flag(cell: str, _format: CellFormat) -> bool:

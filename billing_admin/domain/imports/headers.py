@@ -126,9 +126,9 @@ def score_headers(kind: str, rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def default_format(kind: str, header: Sequence[str], organisation_format: CellFormat) -> CellFormat:
-    """Return the format to offer for a file: the organisation's, or plain decimals for exported files.
+    """Return the format to offer for a file.
 
-    The columns of exported files have the fields' own names.
+    It is the organisation's, or plain decimals for exported files, whose columns have the fields' own names.
     """
     fields = IMPORT_KINDS[kind].fields
     is_exported = sum(name in fields for name in header) >= _EXPORTED_COLUMNS

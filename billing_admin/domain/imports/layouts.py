@@ -1,4 +1,4 @@
-"""The layout of an imported file: its encoding or sheet, and the place of its header row."""
+"""The layout of an imported file: encoding or sheet, and the header's place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -108,7 +108,10 @@ def for_another_file(kind: str, plan: ImportPlan) -> ImportPlan:
 
 
 def _stored_format(data: Mapping[str, Any]) -> CellFormat:
-    """Return a stored cell format; earlier ones only knew the decimal comma and day-first dates."""
+    """Return a stored cell format.
+
+    Earlier versions only knew the decimal comma and day-first dates.
+    """
     if "decimal_comma" in data:
         number_format = NumberFormat.POINT_COMMA if data["decimal_comma"] else NumberFormat.COMMA_POINT
         return CellFormat(number_format, DateOrder.DAY_FIRST if data["day_first"] else DateOrder.YEAR_FIRST)

@@ -87,7 +87,7 @@ class ReadResult:
 
     @property
     def left_out(self) -> int:
-        """The number of rows that are left out because of their status, not by a rule of the plan."""
+        """The number of rows that are left out because of their status."""
         return self.rows - self.skipped if self.request is None and not self.errors else 0
 
 

@@ -28,7 +28,10 @@ class UploadForm(Form):
 
 
 class LayoutForm(Form):
-    """The layout of the file: a CSV file has no sheet, a workbook has nothing but a sheet."""
+    """The layout of the file.
+
+    A CSV file has an encoding and a delimiter, a workbook a sheet.
+    """
 
     encoding = SelectField("Encoding", choices=dict(ENCODINGS))
     delimiter = SelectField("Delimiter", choices={name: name.capitalize() for name in DELIMITERS})

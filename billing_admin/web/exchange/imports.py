@@ -261,7 +261,10 @@ def _choose_layout(file_import: Import) -> LayoutChoice:
 
 
 def _score_rows(kind: str, rows: Sequence[Sequence[str]]) -> list[int]:
-    """Score rows as headers: those of earlier imports first, then by the columns that are recognised."""
+    """Return how well rows fit as the header.
+
+    Headers of earlier imports fit best, then rows with many known names.
+    """
     keys = [header_key(kind, cells) for cells in rows]
     remembered = queries.known_header_keys(db.session(), keys)
     guesses = score_headers(kind, rows)
