@@ -44,6 +44,9 @@ def test_ids_are_those_of_the_key_or_of_file_and_row() -> None:
     by_row = read("charges", "customer,description,amount", "ACME,Work,1", sha256="ab").request
     assert by_row is not None
     assert (by_row.spec.id, by_row.key) == (uuid5(IMPORT_NAMESPACE, "charges/file/ab/0"), "")
+    of_sheet = read("charges", "customer,description,amount", "ACME,Work,1", sha256="ab", sheet="May").request
+    assert of_sheet is not None
+    assert of_sheet.spec.id == uuid5(IMPORT_NAMESPACE, "charges/file/ab/May/0")  # another sheet has other rows
     assert errors(read("charges", "customer,description,amount,key", "ACME,Work,1,")) == [(2, "key", "")]
 
 

@@ -238,7 +238,8 @@ class RowReader:
         # Frozen: the texts below are hashed into the ids of stored charges and payments.
         if key is not None:
             return uuid5(IMPORT_NAMESPACE, f"{self.kind}/key/{key}"), key
-        return uuid5(IMPORT_NAMESPACE, f"{self.kind}/file/{self._sha256}/{row.record.number}"), ""
+        sheet = f"{self.plan.sheet}/" if self.plan.sheet else ""
+        return uuid5(IMPORT_NAMESPACE, f"{self.kind}/file/{self._sha256}/{sheet}{row.record.number}"), ""
 
 
 def _cell(record: Record, column: int) -> str:
