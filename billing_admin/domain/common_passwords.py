@@ -26,11 +26,16 @@ _WORDS = frozenset(
         "princess shadow freedom whatever qaz wsx edc rfv tgb yhn ujm abc xyz",
         "monday tuesday wednesday thursday friday saturday sunday january february march",
         "april june july august september october november december spring summer autumn fall winter",
+        "accounts payable receivable receivables book books bookkeeping note notes tax treasury controller team",
+        "department rechnung rechnungen abrechnung buchhaltung facture factures facturation factura facturas",
+        "geheim geheimnis kennwort hallo welt willkommen motdepasse bonjour contrasena contraseña hola",
     )
     for word in words.split()
 )
-# Rows of keys, in each direction.
+# Rows and columns of keys, in each direction.
 _ROWS = (
+    "1q2w3e4r5t6y7u8i9o0p",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
     "abcdefghijklmnopqrstuvwxyz",
     "qwertyuiop",
     "qwertzuiop",

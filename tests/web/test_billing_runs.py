@@ -15,10 +15,11 @@ from werkzeug.test import TestResponse
 
 from billing_admin import clock
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.access import ROLES, SYSTEM, Actor
 from billing_admin.domain.lifecycle import default_cut_off
 from billing_admin.domain.recurring_charges import RecurringChargeSpec
-from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice
+from billing_admin.models import AuditEvent, BillingRun, Charge, Invoice, User
+from billing_admin.operations.access import users
 from billing_admin.operations.billing import runs
 from billing_admin.operations.charges import charges, recurring_charges
 from billing_admin.operations.invoices import invoices
@@ -35,7 +36,7 @@ from tests.making import (
     make_tax_rate,
     post,
 )
-from tests.people import send, signed_in
+from tests.people import person, send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, parse, statements, textarea, words
 
@@ -336,6 +337,23 @@ def test_a_run_that_died_is_continued(browser: FlaskClient, session: Session) ->
     assert send(browser, f"/billing-runs/{run_id}/continue").location == f"/billing-runs/{run_id}"
     assert "Done" in words(browser.get(f"/billing-runs/{run_id}"))
     assert count(session, Invoice) == 2
+    send(browser, f"/billing-runs/{run_id}/continue")
+    assert count(session, Invoice) == 2
+
+
+def test_a_run_whose_person_lost_the_permission_says_so_and_is_continued(
+    app: Flask, browser: FlaskClient, session: Session
+) -> None:
+    """The page said that a script may still be running it."""
+    person(app, email="ada@example.com")
+    ada = session.scalars(select(User).where(User.email == "ada@example.com")).one()
+    spec = runs.RunSpec(through=date(2026, 3, 31), issue=True, issue_date=date(2026, 4, 1))
+    actor = Actor("person", ada.id, ada.email, ROLES["admin"])
+    run_id, _ = transaction(runs.start_in_background, spec, actor, NOW)
+    transaction(users.change_role, ada.id, "viewer", SYSTEM, NOW)
+    page = browser.get(f"/billing-runs/{run_id}")
+    assert "no longer has the permission for it" in words(page)
+    assert "A script may still be running it" not in words(page)
     send(browser, f"/billing-runs/{run_id}/continue")
     assert count(session, Invoice) == 2
 

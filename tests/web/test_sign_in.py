@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from threading import Event
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
@@ -28,7 +30,7 @@ from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, 
 from billing_admin.http.security import CONTENT_SECURITY_POLICY, init_security
 from billing_admin.models import AuditEvent, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.operations.access import users
-from billing_admin.queries.access.users import session_token_hash
+from billing_admin.queries.access.users import credentials, session_token_hash
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.access.forms import TOO_MANY_ATTEMPTS
 from billing_admin.web.access.sign_in import MAX_KEPT, MAX_SENT, WRONG_CREDENTIALS
@@ -440,6 +442,33 @@ def test_a_change_of_rights_ends_sessions(app: Flask, session: Session, change: 
     else:
         transaction(users.deactivate, id, SYSTEM, START)
     assert not is_signed_in(client)
+
+
+@pytest.mark.both_databases
+@pytest.mark.fault
+def test_a_sign_in_at_the_moment_of_a_new_password_leaves_no_session(app: Flask, session: Session) -> None:
+    """The sign-in had checked the old password, and opened its session after all others had been ended."""
+    email = person(app)
+    id, verified = session.scalars(select(User.id)).one(), users.verify_password(credentials(session, email), PASSWORD)
+    checked, goes_on = Event(), Event()
+
+    def pause(*arguments: Any) -> None:
+        checked.set()
+        goes_on.wait(5)
+
+    def run(work: Any, *arguments: Any) -> Any:
+        with app.app_context():
+            return transaction(work, *arguments)
+
+    with patch.object(users, "_delete_expired", pause), ThreadPoolExecutor(2) as pool:
+        signs_in = pool.submit(run, users.sign_in, email, verified, "192.0.2.1", None, START)
+        checked.wait(5)
+        sets = pool.submit(run, users.set_password, id, WRONG, SYSTEM, START)
+        wait([sets], timeout=0.5)
+        goes_on.set()
+        assert signs_in.result()
+        sets.result()
+    assert count(session, UserSession) == 0
 
 
 def change_password(client: FlaskClient, current: str = PASSWORD, password: str = WRONG) -> TestResponse:
