@@ -12,6 +12,8 @@ from billing_admin.models.base import Base
 # Events about several charges whose status changed at once; `details` lists the ids of the charges.
 IS_BULK_CHANGE = text("object_type = 'charge' AND object_id IS NULL AND action <> 'charge.posted'")
 
+IS_DISCARD = text("action = 'invoice.discarded'")
+
 
 class AuditEvent(Base):
     """The record of one act, committed with it.
@@ -24,6 +26,7 @@ class AuditEvent(Base):
         Index(None, "at", "id"),
         Index(None, "object_id"),
         Index("ix_audit_events_bulk", "at", "id", postgresql_where=IS_BULK_CHANGE, sqlite_where=IS_BULK_CHANGE),
+        Index("ix_audit_events_discarded", "object_id", postgresql_where=IS_DISCARD, sqlite_where=IS_DISCARD),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

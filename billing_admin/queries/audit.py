@@ -31,7 +31,7 @@ from billing_admin.models import (
     User,
     WebhookEndpoint,
 )
-from billing_admin.models.audit import IS_BULK_CHANGE
+from billing_admin.queries.audit_history import is_about
 from billing_admin.queries.master_data.organisation import organisation
 
 # A transaction may commit this long after the time of its event: the search for unsealed events begins earlier.
@@ -106,7 +106,7 @@ def events(session: Session, filters: AuditFilter) -> Select[Any]:
         (f.actor, lambda: _is_by(f.actor)),
         (f.type, lambda: AuditEvent.object_type == f.type),
         (f.action, lambda: AuditEvent.action == f.action),
-        (f.object, lambda: _is_about(f.object)),
+        (f.object, lambda: is_about(session, f.object or UUID(int=0))),
         (f.from_, lambda: AuditEvent.at >= _start_of_day(session, f.from_)),
         (f.to, lambda: AuditEvent.at < _start_of_day(session, f.to, days=1)),
     ]
@@ -166,19 +166,6 @@ def minor_units_column(name: str, place: int | None = None) -> ColumnElement[Any
 def _is_by(actor: str) -> ColumnElement[bool]:
     id = parse_uuid(actor)
     return func.lower(AuditEvent.actor_name) == actor.lower() if id is None else AuditEvent.actor_id == id
-
-
-def _is_about(object: UUID | None) -> ColumnElement[bool]:
-    """Return the condition for the history of an object.
-
-    The history of a charge includes the event of its posting, maybe as one of many, and changes of many
-    charges at once. That of an invoice includes the start of the billing run that made it.
-    """
-    posting = select(Charge.event_id).where(Charge.id == object).scalar_subquery()
-    run = select(Invoice.run_id).where(Invoice.id == object).scalar_subquery()
-    is_run_start = (AuditEvent.object_id == run) & (AuditEvent.action == "billing_run.started")
-    is_bulk_change = and_(IS_BULK_CHANGE, cast(AuditEvent.details, Text).contains(str(object)))
-    return or_(AuditEvent.object_id == object, AuditEvent.id == posting, is_run_start, is_bulk_change)
 
 
 def _start_of_day(session: Session, day: date | None, days: int = 0) -> datetime:

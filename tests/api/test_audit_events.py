@@ -42,6 +42,25 @@ def test_a_charge_of_a_batch_has_the_batch_in_its_history(script: Script) -> Non
     assert (event["object"]["id"], event["details"]) == (None, {"charges": 2})
 
 
+def test_an_invoice_has_its_payments_and_credit_notes_in_its_history(script: Script) -> None:
+    script.post("/charges", {"customer": "ACME", "service": "hosting", "incurred_on": "2026-04-02"})
+    script.post("/billing-runs", {"through": "2026-04-02", "issue": True})
+    invoices: Any = script.get("/invoices").json
+    [invoice] = invoices["data"]
+    payment = {"customer": "ACME", "amount": "0.02", "method": "card", "allocate": "oldest"}
+    paid: Any = script.post("/payments", payment).json
+    note: Any = script.post(f"/invoices/{invoice['id']}/credit", {"reason": "Goodwill", "amount": "0.01"}).json
+    history = [(event["action"], event["object"]["id"]) for event in _listed(script, object=invoice["id"])]
+    run = history[-1][1]
+    assert history == [
+        ("credit_note.issued", note["id"]),
+        ("payment.recorded", paid["id"]),
+        ("invoice.issued", None),
+        ("billing_run.billed", run),
+        ("billing_run.started", run),
+    ]
+
+
 def test_filters(script: Script, app: Flask) -> None:
     with app.app_context():
         transaction(record, SYSTEM, NOW, "organisation.changed", "organisation")

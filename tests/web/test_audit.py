@@ -27,7 +27,19 @@ from billing_admin.queries.audit import chain_head
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 from billing_admin.web.frame import list_params
 from billing_admin.web.frame.labels import event_details
-from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post, void
+from tests.making import (
+    NOW,
+    bill,
+    credit,
+    make_customer,
+    make_invoice,
+    make_payment_spec,
+    make_service,
+    make_spec,
+    pay,
+    post,
+    void,
+)
 from tests.people import signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, link, words
@@ -274,3 +286,23 @@ def test_more_amounts_take_no_more_statements(money_moves: dict[str, UUID], view
     for _ in range(3):
         void(make_invoice(make_customer(currency="EUR"), "7"))
     assert queries_of(app, viewer, "/audit") == before
+
+
+def test_the_history_of_an_invoice_shows_everything_that_happened_to_it(session: Session, app: Flask) -> None:
+    invoice = make_invoice(make_customer(reference="ACME"), "100")
+    paid = pay(make_payment_spec("ACME", "60", {str(invoice.id): "60"}, reference="R-1"))
+    credit(invoice, "10")
+    admin = signed_in(app)
+    page = admin.get(link(admin.get(f"/invoices/{invoice.id}"), "History"))
+    history = words(page)
+    for action in (
+        "Billing run started",
+        "Invoices made by billing run",
+        "Invoice issued",
+        "Payment recorded",
+        "Credit note issued",
+    ):
+        assert action in history
+    assert link(page, "R-1") == f"/payments/{paid}"
+    file = admin.get(f"/exports/audit-events.csv?object={invoice.id}").text
+    assert [file.count(action) for action in ("invoice.issued", "payment.recorded", "credit_note.issued")] == [1, 1, 1]

@@ -37,7 +37,13 @@ from billing_admin.operations.invoices.invoice_rows import (
     store_invoices,
     store_lines_and_taxes,
 )
-from billing_admin.operations.invoices.invoices import customer_fields, load_customers, number_documents, seller_fields
+from billing_admin.operations.invoices.invoices import (
+    customer_fields,
+    issue_details,
+    load_customers,
+    number_documents,
+    seller_fields,
+)
 from billing_admin.operations.master_data.accounts import lock_and_read_accounts
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
 from billing_admin.queries.billing.preview import BillingScope, load_billing_data
@@ -141,6 +147,8 @@ def _store(
         _store_documents(session, run, plan.billed, documents, now)
         details = {"invoices": len(documents), "charges": billed_charges(plan.billed)}
         record(session, actor, now, "billing_run.billed", "billing_run", run.id, details)
+        if run.issue:
+            record(session, actor, now, "invoice.issued", "invoice", None, issue_details(documents))
 
 
 def _build_documents(

@@ -70,13 +70,14 @@ def issue_many(session: Session, ids: Collection[UUID], issue_date: date, actor:
     number_documents(session, documents, issue_date, now)
     _update_issued(session, drafts)
     enqueue_invoices_issued(session, documents, now)
-    details = {
-        "first": drafts[0]["number"],
-        "last": drafts[-1]["number"],
-        "invoices": [str(row["id"]) for row in drafts],
-    }
-    record(session, actor, now, "invoice.issued", "invoice", None, details)
+    record(session, actor, now, "invoice.issued", "invoice", None, issue_details(documents))
     return len(drafts)
+
+
+def issue_details(documents: Sequence[DocumentRows]) -> Row:
+    """Return the audit details of documents that are issued together."""
+    rows = [document.invoice for document in documents]
+    return {"first": rows[0]["number"], "last": rows[-1]["number"], "invoices": [str(row["id"]) for row in rows]}
 
 
 def lock_invoice(session: Session, invoice_id: UUID) -> Row:

@@ -98,9 +98,13 @@ def left_out_reason(reason: str) -> str:
     return LEFT_OUT_REASONS.get(reason, reason)
 
 
+# Actions that would be unclear as words alone.
+_ACTION_LABELS = {"billing_run.billed": "Invoices made by billing run"}
+
+
 def humanise(name: str) -> str:
     """Return an identifier as words: `billing_run.started` as `Billing run started`."""
-    return name.replace("_", " ").replace(".", " ").capitalize()
+    return _ACTION_LABELS.get(name) or name.replace("_", " ").replace(".", " ").capitalize()
 
 
 # Details of audit events that are lists of ids. Only their length is shown, as each may hold 10,000.
