@@ -22,7 +22,7 @@ _COLUMNS = ("customer", "service", "from", "to", "quantity", "unit_price", "amou
 
 
 @command("post-recurring", writes=True)
-@click.option("--through", type=DayType(), help="Post periods that begin up to this day. Default: today.")
+@click.option("--through", type=DayType(), help="Post charges that are due up to this day. Default: today.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be posted, and store nothing.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context

@@ -4,21 +4,45 @@
 """
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count, takewhile
+from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
+from billing_admin.domain.charges import MAX_PERIOD_YEARS
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact_decimal
 from billing_admin.domain.text import check_not_blank
 
-MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
-INTERVALS = tuple(MONTHS)
 DAY = timedelta(days=1)
+# A period has at most ten years, as the period of a charge.
+MAX_WEEKS, MAX_MONTHS = 520, 12 * MAX_PERIOD_YEARS
+
+
+class Interval(NamedTuple):
+    """A length of time: days, or months of the calendar."""
+
+    days: int = 0
+    months: int = 0
+
+    @property
+    def max_count(self) -> int:
+        """The largest number of these intervals that is allowed as a period."""
+        return MAX_WEEKS * 7 // self.days if self.days else MAX_MONTHS // self.months
+
+
+INTERVALS: Final[Mapping[str, Interval]] = {
+    "weekly": Interval(days=7),
+    "monthly": Interval(months=1),
+    "quarterly": Interval(months=3),
+    "half_yearly": Interval(months=6),
+    "yearly": Interval(months=12),
+}
+IN_ADVANCE, IN_ARREARS = TIMINGS = ("in_advance", "in_arrears")
 # A charge's description has up to 1,000 characters, and words may be appended to it.
 LONGEST_DESCRIPTION = 900
 _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
@@ -28,8 +52,10 @@ _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 class RecurringChargeSpec:
     """A request to create a recurring charge; None means not given.
 
-    Without a unit price, each charge has the list price of its day of posting. Periods begin on the
-    day of the month of `anchor_on`, or of `starts_on` without it. `ends_on` is included.
+    Without a unit price, each charge has the list price of its day of posting. Periods count from
+    `anchor_on`, or from `starts_on` without it, and have `interval_count` intervals, by default one. A
+    charge is posted on the first day of its period, or on the last one if `timing` is IN_ARREARS.
+    `ends_on` is included.
 
     Raises:
         Invalid: A value is out of range, or the values contradict each other.
@@ -45,11 +71,19 @@ class RecurringChargeSpec:
     currency: str | None = None
     anchor_on: date | None = None
     ends_on: date | None = None
+    interval_count: int | None = None
+    timing: str | None = None
     id: UUID | None = None
 
     def __post_init__(self) -> None:
-        if self.interval not in MONTHS:
+        if self.interval not in INTERVALS:
             raise Invalid("unknown_interval", f"Use one of {', '.join(INTERVALS)}.", "interval")
+        max_count = INTERVALS[self.interval].max_count
+        if self.interval_count is not None and not 1 <= self.interval_count <= max_count:
+            message = f"Use a number from 1 to {max_count}: a period has at most {MAX_PERIOD_YEARS} years."
+            raise Invalid("out_of_range", message, "interval_count")
+        if self.timing not in {None, *TIMINGS}:
+            raise Invalid("not_a_choice", f"Use one of {', '.join(TIMINGS)}.", "timing")
         if self.quantity is not None and not exact_decimal(self.quantity, "quantity"):
             raise Invalid("out_of_range", "Use a quantity other than zero.", "quantity")
         if self.unit_price is not None:
@@ -67,6 +101,17 @@ class RecurringChargeSpec:
                 check_calendar_day(day, field)
         if self.ends_on is not None and self.ends_on < self.starts_on:
             raise Invalid("out_of_range", "Enter a last day that is not before the first day.", "ends_on")
+
+    def schedule(self) -> "Schedule":
+        """Return the schedule that the request asks for, with defaults filled in."""
+        return Schedule(
+            self.interval,
+            self.anchor_on or self.starts_on,
+            self.starts_on,
+            self.ends_on,
+            interval_count=self.interval_count or 1,
+            timing=self.timing or IN_ADVANCE,
+        )
 
 
 def add_months(anchor: date, months: int) -> date:
@@ -91,13 +136,20 @@ def prorate(amount: Decimal, days: int, of_days: int) -> Decimal:
 class Period:
     """A period of a recurring charge, with the days that are owed.
 
-    `next_on` is the first day of the next period; the first and last owed day are included.
+    `next_on` is the first day of the next period; the first and last owed day are included. The charge
+    is incurred on the first of them, or on the last one if it is posted in arrears.
     """
 
     starts_on: date
     next_on: date
     owed_from: date
     owed_to: date
+    in_arrears: bool = False
+
+    @property
+    def incurred_on(self) -> date:
+        """The day of the charge, on which it is posted."""
+        return self.owed_to if self.in_arrears else self.owed_from
 
     @property
     def days(self) -> int:
@@ -127,7 +179,7 @@ class Schedule:
     """The schedule of a recurring charge and its progress.
 
     Periods that begin on or before `posted_through` are done: posted, or skipped while paused. While
-    paused, only periods that began before `paused_on` are due.
+    paused, only periods that began before `paused_on` are due. A period has `interval_count` intervals.
     """
 
     interval: str
@@ -136,47 +188,64 @@ class Schedule:
     ends_on: date | None = None
     posted_through: date | None = None
     paused_on: date | None = None
+    interval_count: int = 1
+    timing: str = IN_ADVANCE
 
     def periods(self) -> Iterator[Period]:
         """Yield the periods that are not done, due or in the future.
 
-        The periods are endless if the schedule has no end.
+        The periods are endless if the schedule has no end. A pause does not skip any of them.
         """
         begin = self.starts_on if self.posted_through is None else max(self.starts_on, self.posted_through + DAY)
-        step = MONTHS[self.interval]
-        for number in count(self._number(begin, step)):
-            starts_on, next_on = self._bounds(number, step)
+        for number in count(self._number(begin)):
+            starts_on, next_on = self._first_day(number), self._first_day(number + 1)
             owed_from, owed_to = max(starts_on, self.starts_on), next_on - DAY
             if self.ends_on is not None:
                 if owed_from > self.ends_on:
                     return
                 owed_to = min(owed_to, self.ends_on)
             if owed_from >= begin:
-                yield Period(starts_on, next_on, owed_from, owed_to)
+                yield Period(starts_on, next_on, owed_from, owed_to, self.timing == IN_ARREARS)
 
     def period_length(self, day: date) -> int:
         """Return the number of days of the period that contains a day."""
-        step = MONTHS[self.interval]
-        starts_on, next_on = self._bounds(self._number(day, step), step)
-        return (next_on - starts_on).days
+        number = self._number(day)
+        return (self._first_day(number + 1) - self._first_day(number)).days
 
-    def _bounds(self, number: int, step: int) -> tuple[date, date]:
-        """Return the first day of a period and the first day of the next one."""
-        return add_months(self.anchor_on, number * step), add_months(self.anchor_on, (number + 1) * step)
+    def _first_day(self, number: int) -> date:
+        """Return the first day of a period; the anchor is that of period 0."""
+        days, months = (length * self.interval_count for length in INTERVALS[self.interval])
+        return self.anchor_on + timedelta(number * days) if days else add_months(self.anchor_on, number * months)
 
-    def _number(self, day: date, step: int) -> int:
-        """Return the number of the period that contains a day.
+    def _number(self, day: date) -> int:
+        """Return the number of the period that contains a day."""
+        days, months = (length * self.interval_count for length in INTERVALS[self.interval])
+        if days:
+            return (day - self.anchor_on).days // days
+        number = ((day.year - self.anchor_on.year) * 12 + day.month - self.anchor_on.month) // months
+        return number if self._first_day(number) <= day else number - 1
 
-        Periods are counted from the one that contains the anchor.
+    def upcoming(self) -> Iterator[Period]:
+        """Yield the periods that will be posted.
+
+        While paused, these are only periods that began before the pause.
         """
-        months = (day.year - self.anchor_on.year) * 12 + day.month - self.anchor_on.month
-        number = months // step
-        return number if add_months(self.anchor_on, number * step) <= day else number - 1
+        paused_on = self.paused_on
+        return takewhile(lambda period: paused_on is None or period.owed_from < paused_on, self.periods())
 
     def due(self, through: date) -> list[Period]:
-        """Return the periods to post: they begin on or before a day, and before a pause."""
-        last = through if self.paused_on is None else min(through, self.paused_on - DAY)
-        return list(takewhile(lambda period: period.owed_from <= last, self.periods()))
+        """Return the periods whose charge is to be posted up to a day."""
+        return list(takewhile(lambda period: period.incurred_on <= through, self.upcoming()))
+
+    def resumed_through(self, day: date) -> date | None:
+        """Return `posted_through` after a pause that ends on a day.
+
+        The due periods are posted already. Periods that began during the pause are skipped. If a period of before the
+        pause is posted in arrears and still runs, none began.
+        """
+        if next(self.upcoming(), None) is not None:
+            return self.posted_through
+        return max(self.posted_through or date.min, day - DAY)
 
     def state(self, today: date) -> str:
         """Return `active`, `paused` or `ended`."""

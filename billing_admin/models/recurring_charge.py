@@ -1,6 +1,6 @@
 """Recurring charges, and the charges that they posted.
 
-A recurring charge is a schedule that posts a charge each month, quarter or year.
+A recurring charge is a schedule that posts a charge for each period, such as a month.
 """
 
 from datetime import date, datetime
@@ -10,26 +10,28 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing_admin.domain.recurring_charges import INTERVALS, TIMINGS
 from billing_admin.models.base import Base, exact_checks, value_check
 from billing_admin.models.charge import Charge
 from billing_admin.models.service import Service
 
-INTERVALS = ("monthly", "quarterly", "yearly")
 _WHOLE = text("NOT takes_back")
 
 
 class RecurringCharge(Base):
     """A schedule (`domain.recurring_charges.Schedule`).
 
-    The charge of a period is incurred on the first day of the period that the customer owes. `unit_price`
-    is None if the list price at posting applies. A change from a date ends one schedule and starts
-    another, whose `follows_id` names the first.
+    The charge of a period is incurred on the first day of the period that the customer owes, or on the
+    last one if `timing` is `in_arrears`. `unit_price` is None if the list price at posting applies. A
+    change from a date ends one schedule and starts another, whose `follows_id` names the first.
     """
 
     __tablename__ = "recurring_charges"
     __table_args__ = (
         ForeignKeyConstraint(["customer_id", "currency"], ["accounts.customer_id", "accounts.currency"]),
         value_check("interval", *INTERVALS),
+        value_check("timing", *TIMINGS),
+        CheckConstraint("interval_count >= 1", name="interval_count_positive"),
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         *exact_checks("quantity", "unit_price"),
         Index(None, "customer_id"),
@@ -51,6 +53,8 @@ class RecurringCharge(Base):
     paused_on: Mapped[date | None]
     follows_id: Mapped[UUID | None] = mapped_column(ForeignKey("recurring_charges.id"), unique=True)
     created_at: Mapped[datetime]
+    interval_count: Mapped[int]
+    timing: Mapped[str]
 
 
 class RecurringPosting(Base):

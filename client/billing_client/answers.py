@@ -85,13 +85,18 @@ class Totals:
 
 @dataclass(frozen=True)
 class ComingCharge:
-    """An upcoming charge at today's price, both days included."""
+    """An upcoming charge at today's price, both days included.
+
+    It is posted on `incurred_on`. `period_of_days` is the length of the whole period if only some of its days are charged.
+    """
 
     period_from: date
     period_to: date
     quantity: Decimal
     unit_price: Optional[Decimal]
     amount: Optional[Decimal]
+    incurred_on: date
+    period_of_days: Optional[int]
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,8 @@ class RecurringCharge:
     followed_by: Optional[UUID]
     created_at: datetime
     next: tuple[ComingCharge, ...]
+    interval_count: int
+    timing: str
     replayed: bool = False
 
 

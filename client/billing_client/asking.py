@@ -15,6 +15,8 @@ from uuid import UUID
 Number = Union[Decimal, int, str]
 Day = Union[date, str]
 Key = Union[UUID, str]
+Interval = Literal["weekly", "monthly", "quarterly", "half_yearly", "yearly"]
+Timing = Literal["in_advance", "in_arrears"]
 
 
 class _ChargeNeeds(TypedDict):
@@ -87,14 +89,15 @@ class ChargeFilter(TypedDict, total=False):
 class _RecurringNeeds(TypedDict):
     customer: str
     service: str
-    interval: Literal["monthly", "quarterly", "yearly"]
+    interval: Interval
     starts_on: Day
 
 
 class NewRecurringCharge(_RecurringNeeds, total=False):
     """A new recurring charge.
 
-    `unit_price` defaults to the list price on the day of posting; `ends_on` is included.
+    `unit_price` defaults to the list price on the day of posting; `ends_on` is included. A period has `interval_count` intervals,
+    by default one. Its charge is posted on its first day, or on its last one if `timing` is "in_arrears".
     """
 
     id: Key
@@ -104,12 +107,15 @@ class NewRecurringCharge(_RecurringNeeds, total=False):
     currency: str
     anchor_on: Day
     ends_on: Day
+    interval_count: int
+    timing: Timing
 
 
 class RecurringChanges(TypedDict, total=False):
     """The changed fields.
 
-    `id` is the ID of the recurring charge that replaces the current one.
+    `id` is the ID of the recurring charge that replaces the current one. A new `interval` counts once, unless you set
+    `interval_count`.
     """
 
     id: Key
@@ -118,9 +124,11 @@ class RecurringChanges(TypedDict, total=False):
     description: str
     quantity: Number
     unit_price: Number
-    interval: Literal["monthly", "quarterly", "yearly"]
+    interval: Interval
     anchor_on: Day
     ends_on: Day
+    interval_count: int
+    timing: Timing
 
 
 class RecurringFilter(TypedDict, total=False):

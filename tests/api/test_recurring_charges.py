@@ -60,7 +60,7 @@ def test_sent_again_it_is_stored_once(script: Script) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"interval": "weekly"}, ["/interval"]),
+        ({"interval": "daily"}, ["/interval"]),
         ({"starts_on": "2026-02-30"}, ["/starts_on"]),
         ({"ends_on": "2026-01-30"}, ["/ends_on"]),
         ({"customer": "NOBODY"}, ["/customer"]),
@@ -142,3 +142,22 @@ def test_writing_needs_the_scope(script: Script, make_token: MakeToken, path: st
     script.token = make_token([scope for scope in SCOPES if scope != "charges:write"])
     body = {"": HOSTING, "/{id}/end": {"ends_on": "2026-12-31"}, "/{id}/change": {"from": "2026-12-31"}}.get(path, {})
     assert script.post(AT + path.format(id=id), body).status_code == 403
+
+
+def test_every_interval_is_taken_in_advance_or_in_arrears(script: Script) -> None:
+    body = HOSTING | {"interval": "half_yearly", "interval_count": 2, "timing": "in_arrears", "anchor_on": "2026-01-01"}
+    created = script.post(AT, body).json or {}
+    assert [created[name] for name in ("interval", "interval_count", "timing")] == ["half_yearly", 2, "in_arrears"]
+    first, second, _ = created["next"]
+    days = ("period_from", "period_to", "incurred_on", "period_of_days")
+    assert [first[name] for name in days] == ["2026-01-31", "2026-12-31", "2026-12-31", 365]
+    assert [second[name] for name in days] == ["2027-01-01", "2027-12-31", "2027-12-31", None]
+    plain = script.post(AT, HOSTING).json or {}
+    assert [plain[name] for name in ("interval_count", "timing")] == [1, "in_advance"]
+    for wrong, pointer in (
+        ({"interval_count": 0}, "/interval_count"),
+        ({"interval_count": "2"}, "/interval_count"),
+        ({"timing": "x"}, "/timing"),
+    ):
+        refused = script.post(AT, HOSTING | wrong)
+        assert (refused.status_code, [error["pointer"] for error in (refused.json or {})["errors"]]) == (422, [pointer])

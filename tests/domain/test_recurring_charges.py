@@ -1,5 +1,6 @@
 """Recurring charges: periods, due periods, partial amounts, and the frozen ids of their charges."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import islice
@@ -7,9 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, strategies as st
 
+from billing_admin.domain.charges import MAX_PERIOD_DAYS
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.recurring_charges import (
+    DAY,
+    IN_ADVANCE,
+    IN_ARREARS,
+    INTERVALS,
+    TIMINGS,
     Period,
     RecurringChargeSpec,
     Schedule,
@@ -76,6 +84,23 @@ def days(text: str) -> tuple[date, date]:
         (Schedule("monthly", JAN_31, JAN_31), ["2026-01-31 2026-02-27", "2026-02-28 2026-03-30", "2026-03-31 2026-04-29"]),
         (Schedule("quarterly", JAN_31, JAN_31), ["2026-01-31 2026-04-29", "2026-04-30 2026-07-30"]),
         (Schedule("yearly", date(2024, 2, 29), date(2024, 2, 29)), ["2024-02-29 2025-02-27", "2025-02-28 2026-02-27"]),
+        (
+            Schedule("half_yearly", date(2025, 8, 31), date(2025, 8, 31)),
+            ["2025-08-31 2026-02-27", "2026-02-28 2026-08-30", "2026-08-31 2027-02-27"],
+        ),
+        (
+            Schedule("monthly", JAN_31, JAN_31, interval_count=2),
+            ["2026-01-31 2026-03-30", "2026-03-31 2026-05-30"],
+        ),
+        (
+            Schedule("yearly", date(2024, 2, 29), date(2024, 2, 29), interval_count=4),
+            ["2024-02-29 2028-02-28", "2028-02-29 2032-02-28"],
+        ),
+        (Schedule("weekly", JAN_31, JAN_31), ["2026-01-31 2026-02-06", "2026-02-07 2026-02-13"]),
+        (
+            Schedule("weekly", JAN_31, date(2026, 1, 20), interval_count=2),
+            ["2026-01-20 2026-01-30", "2026-01-31 2026-02-13"],
+        ),
         # It starts within a period, whose first days are not owed, and ends within another.
         (
             Schedule("monthly", date(2026, 1, 1), date(2026, 3, 16), date(2026, 4, 10)),
@@ -172,7 +197,12 @@ def test_a_request_may_end_on_its_first_day() -> None:
 @pytest.mark.parametrize(
     ("fields", "code", "field"),
     [
-        ({"interval": "weekly"}, "unknown_interval", "interval"),
+        ({"interval": "daily"}, "unknown_interval", "interval"),
+        ({"interval_count": 0}, "out_of_range", "interval_count"),
+        ({"interval_count": 121}, "out_of_range", "interval_count"),
+        ({"interval": "weekly", "interval_count": 521}, "out_of_range", "interval_count"),
+        ({"interval": "half_yearly", "interval_count": 21}, "out_of_range", "interval_count"),
+        ({"timing": "later"}, "not_a_choice", "timing"),
         ({"quantity": Decimal(0)}, "out_of_range", "quantity"),
         ({"quantity": Decimal("NaN")}, "not_a_number", "quantity"),
         ({"unit_price": Decimal("0.0000000000001")}, "out_of_range", "unit_price"),
@@ -188,3 +218,54 @@ def test_wrong_requests_are_refused(fields: dict[str, Any], code: str, field: st
     with pytest.raises(Invalid) as refused:
         spec(**fields)
     assert (refused.value.code, refused.value.field) == (code, (field,))
+
+
+def test_in_arrears_a_charge_is_due_on_the_last_day_of_its_period() -> None:
+    november = Schedule("monthly", date(2026, 11, 1), date(2026, 11, 10), timing=IN_ARREARS)
+    assert november.due(date(2026, 11, 29)) == []
+    [period] = november.due(date(2026, 11, 30))
+    assert (period.incurred_on, period.owed_from, period.owed_to) == (
+        date(2026, 11, 30),
+        date(2026, 11, 10),
+        date(2026, 11, 30),
+    )
+    ended = replace(november, ends_on=date(2026, 11, 19))
+    assert [period.incurred_on for period in ended.due(date(2026, 12, 31))] == [date(2026, 11, 19)]
+
+
+def test_in_arrears_a_period_that_began_before_a_pause_is_posted_when_it_is_over() -> None:
+    paused_on, resumed_on = date(2026, 11, 10), date(2026, 11, 20)
+    november = Schedule("monthly", date(2026, 11, 1), date(2026, 11, 1), paused_on=paused_on, timing=IN_ARREARS)
+    assert [period.incurred_on for period in november.upcoming()] == [date(2026, 11, 30)]
+    assert november.resumed_through(resumed_on) is None
+    posted = replace(november, posted_through=date(2026, 11, 1))
+    assert list(posted.upcoming()) == []
+    assert posted.resumed_through(date(2027, 1, 15)) == date(2027, 1, 14)
+    in_advance = replace(november, timing=IN_ADVANCE, posted_through=date(2026, 11, 1))
+    assert in_advance.resumed_through(resumed_on) == date(2026, 11, 19)
+
+
+@given(
+    interval=st.sampled_from(list(INTERVALS)),
+    data=st.data(),
+    anchor=st.dates(date(2020, 1, 1), date(2030, 12, 31)),
+    starts_on=st.dates(date(2020, 1, 1), date(2030, 12, 31)),
+    timing=st.sampled_from(TIMINGS),
+)
+def test_periods_cover_each_day_once_whatever_the_interval(
+    interval: str, data: st.DataObject, anchor: date, starts_on: date, timing: str
+) -> None:
+    count = data.draw(st.integers(1, INTERVALS[interval].max_count))
+    schedule = Schedule(interval, anchor, starts_on, interval_count=count, timing=timing)
+    first, *others = periods = list(islice(schedule.periods(), 5))
+    assert first.owed_from == starts_on
+    assert [period.owed_from for period in others] == [period.owed_to + DAY for period in periods[:-1]]
+    assert not any(period.is_partial for period in others)
+    for period in periods:
+        assert period.of_days == schedule.period_length(period.owed_from) == schedule.period_length(period.owed_to)
+        assert period.of_days <= MAX_PERIOD_DAYS
+        assert period.incurred_on == (period.owed_to if timing == IN_ARREARS else period.owed_from)
+    assert schedule.due(periods[-1].incurred_on) == periods
+    done = replace(schedule, posted_through=others[0].owed_from)
+    assert next(done.periods()) == others[1]
+    assert (INTERVALS[interval].days > 0) == (interval == "weekly")

@@ -21,7 +21,7 @@ from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.master_data import ServiceFields
 from billing_admin.domain.money import EXACT, exact_decimal, plain_decimal
-from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec, prorate
+from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, IN_ARREARS, RecurringChargeSpec, prorate
 from billing_admin.formats.pdf import document_contents
 from billing_admin.models import AuditEvent, Charge, InvoiceLine, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges import charges, corrections, posting, recurring_charges, recurring_posting
@@ -132,7 +132,8 @@ def test_sent_again_it_is_stored_once(hosting: Session) -> None:
         ({"service": "Nothing"}, "unknown_service", "service"),
         ({"currency": "EUR"}, "no_price", "unit_price"),
         ({"currency": "XXX"}, "unknown_currency", "currency"),
-        ({"interval": "weekly"}, "unknown_interval", "interval"),
+        ({"interval": "daily"}, "unknown_interval", "interval"),
+        ({"interval_count": 121}, "out_of_range", "interval_count"),
         ({"quantity": exact_decimal("0")}, "out_of_range", "quantity"),
         ({"description": " "}, "blank", "description"),
         ({"ends_on": date(2026, 2, 28)}, "out_of_range", "ends_on"),
@@ -583,3 +584,40 @@ def test_a_change_within_a_month_bills_the_days_of_each_price(hosting: Session) 
         "20 – 30 Nov 2025 (11 of 30 days)",
     ]
     assert_books_balance(hosting)
+
+
+def test_in_arrears_a_month_is_posted_on_its_last_day_also_after_a_pause(hosting: Session) -> None:
+    """Today is 2 April 2026: March is over, April still runs."""
+    create(starts_on=date(2026, 3, 1), timing=IN_ARREARS)
+    assert post(date(2026, 3, 30)) == 0
+    assert post(TODAY) == 1
+    [charge] = posted(hosting)
+    assert (charge.incurred_on, *service_period(charge)) == (
+        date(2026, 3, 31),
+        date(2026, 3, 1),
+        date(2026, 3, 31),
+        None,
+    )
+    act(recurring_charges.pause)
+    act(recurring_charges.resume)
+    assert post(date(2026, 4, 30)) == 1
+    assert days(hosting) == ["2026-03-31", "2026-04-30"]
+    assert post(date(2026, 4, 30)) == 0
+
+
+def test_a_change_to_another_interval_counts_it_once(hosting: Session) -> None:
+    create(interval_count=2, timing=IN_ARREARS)
+    yearly, _ = transaction(recurring_charges.change, A, date(2026, 5, 1), {"interval": "yearly"}, B, "", SYSTEM, NOW)
+    assert (yearly.interval, yearly.interval_count, yearly.timing) == ("yearly", 1, IN_ARREARS)
+    fields = {"interval": "weekly", "interval_count": 2, "timing": IN_ADVANCE}
+    weekly, _ = transaction(recurring_charges.change, B, date(2026, 6, 1), fields, None, "", SYSTEM, NOW)
+    assert (weekly.interval, weekly.interval_count, weekly.timing) == ("weekly", 2, IN_ADVANCE)
+
+
+def test_a_repeat_with_another_interval_or_timing_differs(hosting: Session) -> None:
+    create(interval_count=2, timing=IN_ARREARS)
+    create(interval_count=2, timing=IN_ARREARS)
+    create()
+    with pytest.raises(Conflict) as refusal:
+        create(interval_count=3, timing=IN_ADVANCE)
+    assert refusal.value.extra["differs"] == ["interval_count", "timing"]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.money import plain_decimal
-from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec, count_days
+from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, IN_ARREARS, RecurringChargeSpec, count_days
 from billing_admin.models import Charge
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.charges.recurring_posting import post_due_charges
@@ -23,6 +23,8 @@ from tests.making import NOW, make_customer, make_service
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recurring.md"
 _CHARGE = re.compile(r"(\S+) to (\S+): (?:(\S+) × (\S+)|(\d+ of \d+ days)) = (\S+)")
+
+_INTERVAL = re.compile(r"(?:(?P<count>\d+) × )?(?P<interval>\w+)(?P<arrears>, in arrears)?")
 
 Row = dict[str, str]
 
@@ -54,8 +56,9 @@ def _stored(session: Session) -> list[Written]:
 
 def _written(charge: Charge) -> Written:
     first, last = charge.period_from, charge.period_to
-    assert first == charge.incurred_on
+    assert first
     assert last
+    assert charge.incurred_on in {first, last}
     assert charge.description.endswith(", taken back") == (charge.amount < 0)
     parts: tuple[str | None, ...]
     if charge.unit_price is None:
@@ -70,6 +73,17 @@ def _written(charge: Charge) -> Written:
 def _product(cell: str) -> dict[str, Any]:
     quantity, _, unit_price = cell.partition(" × ")
     return {"quantity": Decimal(quantity), "unit_price": Decimal(unit_price)}
+
+
+def _interval(cell: str) -> dict[str, Any]:
+    """Return the interval of `4 × monthly, in arrears`."""
+    found = _INTERVAL.fullmatch(cell)
+    assert found, cell
+    return {
+        "interval": found["interval"],
+        "interval_count": int(found["count"] or 1),
+        "timing": IN_ARREARS if found["arrears"] else IN_ADVANCE,
+    }
 
 
 def _day(cell: str) -> date | None:
@@ -91,7 +105,7 @@ def test_the_tables_are_there() -> None:
 def test_what_is_due(session: Session, row: Row) -> None:
     starts_on, through = date.fromisoformat(row["Starts"]), date.fromisoformat(row["Posted through"])
     spec = _spec(
-        interval=row["Interval"],
+        **_interval(row["Interval"]),
         anchor_on=_day(row["Anchor"]),
         starts_on=starts_on,
         ends_on=_day(row["Ends"]),
@@ -102,6 +116,8 @@ def test_what_is_due(session: Session, row: Row) -> None:
     assert transaction(post_due_charges, [stored.id], through, SYSTEM, NOW) == len(expected)
     assert transaction(post_due_charges, [stored.id], through, SYSTEM, NOW) == 0
     assert _stored(session) == expected
+    days = session.execute(select(Charge.incurred_on, Charge.period_from, Charge.period_to)).all()
+    assert all(day == (last if spec.timing == IN_ARREARS else first) for day, first, last in days)
 
 
 @pytest.mark.parametrize("row", CHANGED, ids=lambda row: row["What it shows"])

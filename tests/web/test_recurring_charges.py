@@ -88,7 +88,10 @@ def test_it_is_added_and_shows_what_comes(browser: FlaskClient, session: Session
     [
         ({"customer": ""}, "Enter a customer"),
         ({"service": ""}, "There is no service"),
-        ({"interval": "weekly"}, "Choose one from the list."),
+        ({"interval": "daily"}, "Choose one from the list."),
+        ({"interval_count": "121"}, "Use a number from 1 to 120: a period has at most 10 years."),
+        ({"interval_count": "1.5"}, "Enter a whole number such as 30."),
+        ({"timing": "later"}, "Choose one from the list."),
         ({"quantity": "0"}, "Use a quantity other than zero."),
         ({"unit_price": "EUR 5"}, "Enter the amount in USD"),
         ({"currency": "EUR"}, "has no price in EUR"),
@@ -218,3 +221,41 @@ def test_a_viewer_sees_no_buttons_and_writes_nothing(app: Flask, browser: FlaskC
     for url in (f"{AT}/new", *(f"{at}/{verb}" for verb in ("pause", "resume", "end", "change", "post"))):
         assert send(viewer, url, reason="x").status_code == 403
     assert charges(session) == []
+
+
+def test_the_form_says_when_the_next_charges_are_posted_and_for_which_period(
+    browser: FlaskClient, session: Session
+) -> None:
+    shown = add(browser, customer="", starts_on="2026-03-16", anchor_on="2026-01-31", then="preview")
+    assert shown.status_code == 200
+    assert "Due now, for 16 – 30 Mar 2026 (15 of 31 days)" in words(shown)
+    assert "On 30 Apr 2026, for 30 Apr – 30 May 2026" in words(shown)
+    later = words(add(browser, interval="weekly", interval_count="2", timing="in_arrears", then="preview"))
+    assert (
+        "Due now, for 1 – 14 Mar 2026 Due now, for 15 – 28 Mar 2026 On 11 Apr 2026, for 29 Mar – 11 Apr 2026" in later
+    )
+    wrong = add(browser, interval_count="0", ends_on="2026-13-01", then="preview")
+    assert (wrong.status_code, "Enter a date such as 2026-11-22." in words(wrong)) == (422, True)
+    assert stored(session) == []
+
+
+def test_a_half_yearly_charge_in_arrears_is_added_and_changed(browser: FlaskClient, session: Session) -> None:
+    response = add(browser, interval="half_yearly", timing="in_arrears", starts_on="2026-01-01")
+    page = words(browser.get(response.location))
+    assert "How often Every half-year, in arrears" in page
+    assert "1 Jan – 30 Jun 2026 30 Jun 2026" in page
+    form = browser.get(f"{response.location}/change")
+    assert field(form, "interval_count") == "1"
+    given = {
+        "id": field(form, "id"),
+        "from": "2026-07-01",
+        "service": "Hosting",
+        "quantity": "1",
+        "interval_count": "2",
+    }
+    given |= {"interval": "weekly", "timing": "in_advance"}
+    preview = words(send(browser, f"{response.location}/change", **given, then="preview"))
+    assert "On 1 Jul 2026, for 1 Jul 2026 (1 of 14 days) On 2 Jul 2026, for 2 – 15 Jul 2026" in preview
+    changed = send(browser, f"{response.location}/change", **given)
+    assert "How often Every 2 weeks" in words(browser.get(changed.location))
+    assert len(stored(session)) == 2

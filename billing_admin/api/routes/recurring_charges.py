@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from billing_admin.api.frame.fields import (
     OMITTED,
@@ -30,7 +30,13 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.recurring_charges import INTERVALS, LONGEST_DESCRIPTION, RecurringChargeSpec
+from billing_admin.domain.recurring_charges import (
+    INTERVALS,
+    LONGEST_DESCRIPTION,
+    MAX_WEEKS,
+    TIMINGS,
+    RecurringChargeSpec,
+)
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.queries.charges.recurring_charges import (
     STATES,
@@ -45,12 +51,16 @@ from billing_admin.queries.master_data.organisation import today
 WRITE = "charges:write"
 Description = Annotated[str, one_line(LONGEST_DESCRIPTION, named=True)]
 Interval = Annotated[str, enumeration(*INTERVALS)]
+IntervalCount = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_WEEKS})]
+Timing = Annotated[str, enumeration(*TIMINGS)]
 
 
 class RecurringIn(Body):
     """A new recurring charge.
 
-    `unit_price` defaults to the list price on the day of posting; `ends_on` is included.
+    `unit_price` defaults to the list price on the day of posting; `ends_on` is included. A period has `interval_count`
+    intervals, by default one, and at most ten years. Its charge is posted on its first day, or on its last one if
+    `timing` is `in_arrears`.
     """
 
     id: Key = OMITTED
@@ -64,6 +74,8 @@ class RecurringIn(Body):
     anchor_on: Day = OMITTED
     starts_on: Day
     ends_on: Day = OMITTED
+    interval_count: IntervalCount = OMITTED
+    timing: Timing = OMITTED
 
 
 class Ending(Body):
@@ -79,7 +91,8 @@ class Ending(Body):
 class Change(Body):
     """The day of a change, and the new values.
 
-    `id` is the ID of the recurring charge that replaces the current one.
+    `id` is the ID of the recurring charge that replaces the current one. A new `interval` counts once, unless you send
+    `interval_count`.
     """
 
     id: Key = OMITTED
@@ -92,12 +105,15 @@ class Change(Body):
     interval: Interval = OMITTED
     anchor_on: Day = OMITTED
     ends_on: Day = OMITTED
+    interval_count: IntervalCount = OMITTED
+    timing: Timing = OMITTED
 
 
 class ComingOut(ResponseModel):
     """An upcoming charge at today's price, both days included.
 
-    A partial period is charged as an amount: `quantity` is 1 and `unit_price` is null.
+    It is posted on `incurred_on`. A partial period is charged as an amount: `quantity` is 1 and `unit_price` is null.
+    `period_of_days` is then the length of the whole period.
     """
 
     period_from: date
@@ -105,6 +121,8 @@ class ComingOut(ResponseModel):
     quantity: Exact
     unit_price: Exact | None
     amount: Exact | None
+    incurred_on: date
+    period_of_days: int | None
 
 
 class RecurringOut(ResponseModel):
@@ -131,6 +149,8 @@ class RecurringOut(ResponseModel):
     followed_by: UUID | None
     created_at: datetime
     next: list[ComingOut]
+    interval_count: int
+    timing: Annotated[str, enumeration(*TIMINGS)]
 
 
 class RecurringQuery(Paging):
@@ -162,6 +182,8 @@ def _out(row: Any, day: date) -> RecurringOut:
         followed_by=row.followed_by_id,
         created_at=row.created_at,
         next=[ComingOut.model_validate(charge) for charge in upcoming_charges(row)],
+        interval_count=row.interval_count,
+        timing=row.timing,
     )
 
 

@@ -18,18 +18,22 @@ from billing_admin.domain.charges import ONE
 from billing_admin.domain.days import LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
 from billing_admin.domain.money import multiply, plain_decimal, plain_decimal_or_none
-from billing_admin.domain.recurring_charges import DAY, RecurringChargeSpec
+from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, RecurringChargeSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_text, refuse_unprintable
 from billing_admin.models import Customer, RecurringCharge, Service
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.charges.recurring_posting import lock_schedules, post_adjustments, post_due_charges
 from billing_admin.operations.master_data.accounts import lock_accounts, open_account_if_missing
+from billing_admin.queries.charges.recurring_charges import schedule_of
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.master_data.services import service
 
 # The fields that `change` accepts.
-CHANGEABLE_FIELDS = ("service", "description", "quantity", "unit_price", "interval", "anchor_on", "ends_on")
+CHANGEABLE_FIELDS = (
+    *("service", "description", "quantity", "unit_price"),
+    *("interval", "interval_count", "timing", "anchor_on", "ends_on"),
+)
 
 
 def create(session: Session, spec: RecurringChargeSpec, actor: Actor, now: datetime) -> tuple[RecurringCharge, bool]:
@@ -77,7 +81,7 @@ def resume(session: Session, id: UUID, reason: str, actor: Actor, now: datetime)
         refuse_unprintable(reason, "reason")
         paused_on = row.paused_on
         post_due_charges(session, [id], day, actor, now)
-        row.posted_through, row.paused_on = max(row.posted_through or date.min, day - DAY), None
+        row.posted_through, row.paused_on = schedule_of(row).resumed_through(day), None
         _record_change(
             session, row, "resumed", {"reason": reason, "paused_on": [paused_on.isoformat(), None]}, actor, now
         )
@@ -118,7 +122,7 @@ def change(
     """
     check_text(reason, "reason", longest=MAX_REASON_LENGTH, stored=True)
     row = _lock_schedule(session, id)
-    spec = _successor_spec(session, row, from_, fields, new_id)
+    spec = successor_spec(session, row, from_, fields, new_id)
     customer_row, service_row = _find_customer(session, spec.customer), _find_service(session, spec.service)
     columns = _resolve_columns(spec, customer_row, service_row)
     stored = session.get(RecurringCharge, new_id) if new_id else None
@@ -138,12 +142,13 @@ def change(
     return successor, True
 
 
-def _successor_spec(
-    session: Session, row: RecurringCharge, from_: date, fields: Mapping[str, Any], new_id: UUID | None
+def successor_spec(
+    session: Session, row: Any, from_: date, fields: Mapping[str, Any], new_id: UUID | None
 ) -> RecurringChargeSpec:
     """Return the spec of the successor: as before, except for the given fields.
 
-    A description that is the name of the service follows the new service.
+    A description that is the name of the service follows the new service. A new interval counts once. Raises Invalid
+    for a day before its second day, and as RecurringChargeSpec does.
     """
     if not row.starts_on < from_ <= LAST_DAY:
         raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, its first day.", "from")
@@ -153,6 +158,8 @@ def _successor_spec(
             customer=str(row.customer_id),
             service=str(row.service_id),
             interval=row.interval,
+            interval_count=row.interval_count if fields.get("interval", row.interval) == row.interval else None,
+            timing=row.timing,
             starts_on=from_,
             description=None if row.description == service_before.name else row.description,
             quantity=row.quantity,
@@ -245,6 +252,8 @@ def _resolve_columns(spec: RecurringChargeSpec, customer_row: Customer, service_
         "quantity": ONE if spec.quantity is None else spec.quantity,
         "unit_price": spec.unit_price,
         "interval": spec.interval,
+        "interval_count": spec.interval_count or 1,
+        "timing": spec.timing or IN_ADVANCE,
         "anchor_on": spec.anchor_on or spec.starts_on,
         "starts_on": spec.starts_on,
         "ends_on": spec.ends_on,
@@ -317,6 +326,8 @@ def _audit_fields(row: RecurringCharge) -> dict[str, Any]:
         "unit_price": plain_decimal_or_none(row.unit_price),
         "currency": row.currency,
         "interval": row.interval,
+        "interval_count": row.interval_count,
+        "timing": row.timing,
         "anchor_on": row.anchor_on.isoformat(),
         "starts_on": row.starts_on.isoformat(),
         "ends_on": _iso_day(row.ends_on),

@@ -158,7 +158,7 @@ def _identifying_spec(row: RecurringCharge, period: Period) -> ChargeSpec:
         service=str(row.service_id),
         stored_texts=["description"],
         currency=row.currency,
-        incurred_on=period.owed_from,
+        incurred_on=period.incurred_on,
     )
 
 

@@ -18,9 +18,8 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.charges import ONE
 from billing_admin.domain.errors import NotFound
-from billing_admin.domain.formatting import format_share
 from billing_admin.domain.money import multiply
-from billing_admin.domain.recurring_charges import DAY, Period, Schedule
+from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, Period, Schedule
 from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
 from billing_admin.queries.charges import charges
 from billing_admin.queries.master_data.customers import customer
@@ -102,34 +101,43 @@ def recurring_charge(session: Session, id: UUID) -> Record:
 
 def schedule_of(row: Any) -> Schedule:
     """Return the schedule of a recurring charge or of its row."""
-    return Schedule(row.interval, row.anchor_on, row.starts_on, row.ends_on, row.posted_through, row.paused_on)
+    return Schedule(
+        row.interval,
+        row.anchor_on,
+        row.starts_on,
+        row.ends_on,
+        row.posted_through,
+        row.paused_on,
+        row.interval_count,
+        row.timing,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class UpcomingCharge:
     """An upcoming charge at today's price; `amount` is None if there is no price.
 
-    The charge of a partial period has quantity 1, an amount without a unit price, and `of_days`, the
-    length of the whole period in days.
+    The charge of a partial period has quantity 1, an amount without a unit price, and `period_of_days`, the
+    length of the whole period in days. It is posted on `incurred_on`.
     """
 
+    incurred_on: date
     period_from: date
     period_to: date
     quantity: Decimal
     unit_price: Decimal | None
     amount: Decimal | None
-    of_days: int | None = None
-
-    @property
-    def share(self) -> str:
-        """`25 of 30 days` for a partial period, else an empty text."""
-        return "" if self.of_days is None else format_share(self.period_from, self.period_to, self.of_days)
+    period_of_days: int | None = None
 
 
 def upcoming_charges(row: Record, limit: int = UPCOMING_SHOWN) -> list[UpcomingCharge]:
-    """Return the next charges of a schedule; none while it is paused."""
-    periods = () if row.paused_on else islice(schedule_of(row).periods(), limit)
-    return [_upcoming_charge(row, period) for period in periods]
+    """Return the next charges of a schedule.
+
+    While it is paused, there are none, or the one of a period that began before and is posted in arrears.
+    """
+    if row.paused_on and row.timing == IN_ADVANCE:
+        return []
+    return [_upcoming_charge(row, period) for period in islice(schedule_of(row).upcoming(), limit)]
 
 
 def due_charges(session: Session, through: date) -> list[tuple[Record, UpcomingCharge]]:
@@ -140,11 +148,12 @@ def due_charges(session: Session, through: date) -> list[tuple[Record, UpcomingC
 
 def _upcoming_charge(row: Record, period: Period) -> UpcomingCharge:
     unit_price = row.list_price if row.unit_price is None else row.unit_price
+    days = period.incurred_on, period.owed_from, period.owed_to
     if period.is_partial:
         amount = None if unit_price is None else period.partial_amount(row.quantity, unit_price)
-        return UpcomingCharge(period.owed_from, period.owed_to, ONE, None, amount, period.of_days)
+        return UpcomingCharge(*days, ONE, None, amount, period.of_days)
     amount = None if unit_price is None else multiply(row.quantity, unit_price)
-    return UpcomingCharge(period.owed_from, period.owed_to, row.quantity, unit_price, amount)
+    return UpcomingCharge(*days, row.quantity, unit_price, amount)
 
 
 def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUID, str], tuple[Decimal, bool]]:
@@ -183,7 +192,7 @@ def posting_backlog(session: Session, today: date) -> PostingBacklog | None:
     """Return what should have been posted before today, or None."""
     through = today - DAY
     rows = session.execute(select(*RecurringCharge.__table__.c).where(*_may_be_due(through)))
-    first_days = [periods[0].owed_from for row in rows if (periods := schedule_of(row).due(through))]
+    first_days = [periods[0].incurred_on for row in rows if (periods := schedule_of(row).due(through))]
     return PostingBacklog(len(first_days), min(first_days)) if first_days else None
 
 

@@ -1,11 +1,12 @@
 """Recurring charges: list, details, add, change, pause, resume, end and post."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField
 
@@ -13,7 +14,14 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import MINOR_DIGITS
-from billing_admin.domain.recurring_charges import DAY, LONGEST_DESCRIPTION, RecurringChargeSpec
+from billing_admin.domain.recurring_charges import (
+    DAY,
+    IN_ADVANCE,
+    IN_ARREARS,
+    LONGEST_DESCRIPTION,
+    Period,
+    RecurringChargeSpec,
+)
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.operations.charges.recurring_posting import post_due_charges
@@ -28,6 +36,7 @@ from billing_admin.web.frame.forms import (
     Form,
     NewIdField,
     TextField,
+    WholeNumberField,
     errors_on,
     render_form,
 )
@@ -44,7 +53,18 @@ from billing_admin.web.frame.list_params import (
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
-INTERVALS = {"monthly": "Every month", "quarterly": "Every quarter", "yearly": "Every year"}
+INTERVAL_NOUNS = {
+    "weekly": "week",
+    "monthly": "month",
+    "quarterly": "quarter",
+    "half_yearly": "half-year",
+    "yearly": "year",
+}
+TIMING_LABELS = {
+    IN_ADVANCE: "In advance, on the first day of each period",
+    IN_ARREARS: "In arrears, on the last day of each period",
+}
+PERIODS_SHOWN = 3
 
 pages = page_blueprint("recurring_charges", __name__, "/recurring-charges", write=WRITE)
 
@@ -59,7 +79,11 @@ class TermsForm(Form):
     service = SelectField("Service", default="")
     quantity = ExactField("Quantity", noun="quantity")
     unit_price = AmountField("Unit price")
-    interval = SelectField("How often", choices=INTERVALS)
+    interval_count = WholeNumberField("Repeat every")
+    interval = SelectField(
+        "Interval", choices={name: noun.capitalize() for name, noun in INTERVAL_NOUNS.items()}, default="monthly"
+    )
+    timing = SelectField("When to charge", choices=TIMING_LABELS, default=IN_ADVANCE)
     ends_on = DayField("Last day")
     description = TextField("Description", max_length=LONGEST_DESCRIPTION)
     anchor_on = DayField("Periods start from")
@@ -74,10 +98,27 @@ class TermsForm(Form):
             "quantity": self.quantity.data,
             "unit_price": self.unit_price.data,
             "interval": self.interval.data,
+            "interval_count": self.interval_count.data,
+            "timing": self.timing.data,
             "ends_on": self.ends_on.data,
             "description": self.description.data or None,
             "anchor_on": self.anchor_on.data,
         }
+
+    def next_periods(self, starts_on: DayField, spec: Callable[[], RecurringChargeSpec]) -> list[Period]:
+        """Return the first periods of the entered schedule.
+
+        There are none while it is incomplete or wrong. `starts_on` is the field with the first day, `spec` returns
+        the request. When the form is sent to see the periods, only errors of the schedule are shown.
+        """
+        fields = (starts_on, self.interval_count, self.interval, self.timing, self.ends_on, self.anchor_on)
+        if (_wants_preview() and [field.name for field in fields if not field.validate(self)]) or self.errors:
+            return []
+        if starts_on.data is None:
+            return []
+        with errors_on(self, {"from": "from_"}):
+            return list(islice(spec().schedule().periods(), PERIODS_SHOWN))
+        return []
 
 
 class NewForm(TermsForm):
@@ -141,10 +182,16 @@ def index() -> ResponseReturnValue:
     )
 
 
+def how_often(row: Any) -> str:
+    """Return how often a recurring charge is posted: `Every 2 months, in arrears`."""
+    noun, count = INTERVAL_NOUNS[row.interval], row.interval_count
+    return f"Every {noun if count == 1 else f'{count} {noun}s'}{', in arrears' if row.timing == IN_ARREARS else ''}"
+
+
 def template_helpers() -> dict[str, Any]:
     """Return the functions and labels with which templates describe recurring charges."""
     return {
-        "intervals": INTERVALS,
+        "how_often": how_often,
         "schedule_of": queries.schedule_of,
         "upcoming": queries.upcoming_charges,
         "today": today(),
@@ -173,7 +220,7 @@ def new() -> ResponseReturnValue:
     form.service.choices = {"": "Choose a service"} | service_choices(catalogue)
     form.currency.choices = {"": "Customer’s currency"} | {code: code for code in sorted(MINOR_DIGITS)}
     form.expect_currency(form.currency.data or form.customer.currency)
-    if form.validate_on_submit():
+    if not _wants_preview() and form.validate_on_submit():
         with errors_on(form):
             row, is_new = transaction(operations.create, _spec(form), actor(), now())
             flash(
@@ -183,7 +230,18 @@ def new() -> ResponseReturnValue:
                 "success",
             )
             return redirect(url_for("recurring_charges.show", id=row.id), 303)
-    return render_form("recurring_charges/form.html", form, customers=customer_options(form.customer))
+    return render_form(
+        "recurring_charges/form.html",
+        form,
+        customers=customer_options(form.customer),
+        periods=form.next_periods(form.starts_on, lambda: _spec(form)),
+        today=today(),
+    )
+
+
+def _wants_preview() -> bool:
+    """Return whether the form was sent to see the next charges only."""
+    return request.form.get("then") == "preview"
 
 
 def _spec(form: NewForm) -> RecurringChargeSpec:
@@ -205,7 +263,7 @@ def change(id: UUID) -> ResponseReturnValue:
     session = db.session()
     row, catalogue = queries.recurring_charge(session, id), services.service_choices(session)
     form = _change_form(row, catalogue)
-    if form.validate_on_submit():
+    if not _wants_preview() and form.validate_on_submit():
         with errors_on(form, {"from": "from_"}):
             successor, is_new = transaction(
                 operations.change, id, form.from_.data, _changes(form), form.id.data, form.reason.data, actor(), now()
@@ -216,11 +274,17 @@ def change(id: UUID) -> ResponseReturnValue:
         "recurring_charges/change.html",
         form,
         row=queries.recurring_charge(db.session(), id),
+        periods=form.next_periods(
+            form.from_,
+            lambda: operations.successor_spec(db.session(), row, form.from_.data, _changes(form), None),
+        ),
+        today=today(),
     )
 
 
 def _change_form(row: Any, catalogue: Sequence[Any]) -> ChangeForm:
-    stored = {name: getattr(row, name) for name in ("quantity", "unit_price", "interval", "ends_on", "anchor_on")}
+    names = ("quantity", "unit_price", "interval", "interval_count", "timing", "ends_on", "anchor_on")
+    stored = {name: getattr(row, name) for name in names}
     description = "" if row.description == row.service_name else row.description
     form = ChangeForm(service=row.service_code, description=description, **stored)
     form.expect_currency(row.currency)
@@ -230,11 +294,11 @@ def _change_form(row: Any, catalogue: Sequence[Any]) -> ChangeForm:
 
 
 def _changes(form: ChangeForm) -> dict[str, Any]:
-    """Return the new terms; a blank quantity or anchor is left out and stays as it is."""
+    """Return the new terms; a blank quantity, count or anchor is left out."""
     return {
         name: value
         for name, value in form.terms().items()
-        if value is not None or name not in {"quantity", "anchor_on"}
+        if value is not None or name not in {"quantity", "interval_count", "anchor_on"}
     }
 
 
