@@ -84,6 +84,25 @@ def default_cut_off(today: date) -> date:
     return first_of_month - timedelta(days=1)
 
 
+def default_lock_day(today: date, locked_through: date | None) -> date:
+    """Return the suggested last locked day: the end of the last month.
+
+    If the books are locked through a later day, it is that day.
+    """
+    end_of_last_month = today.replace(day=1) - timedelta(days=1)
+    return max(end_of_last_month, locked_through or end_of_last_month)
+
+
+def check_due_date(due_date: date, today: date) -> None:
+    """Raise Invalid for a due date of a draft that has passed.
+
+    Its issue would be refused.
+    """
+    if due_date < today:
+        message = f"Use {today.isoformat()} (today) or a later day: an invoice cannot be due before it is issued."
+        raise Invalid("due_before_issue", message, "due_date")
+
+
 def needs_issue(status: str, number: str | None) -> bool:
     """Return True for a draft and False for an issued document.
 

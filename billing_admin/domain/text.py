@@ -5,6 +5,7 @@ A text is stored exactly as entered, or refused.
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from billing_admin.domain.errors import Invalid
 
@@ -83,6 +84,26 @@ def _kind(character: str) -> str:
     return kinds.get(unicodedata.category(character), "noncharacter")
 
 
+# The noun of the value of a field, with its article.
+_NOUNS: Mapping[str | int, str] = {
+    "code": "a code",
+    "description": "a description",
+    "exempt_note": "a note",
+    "export_note": "a note",
+    "legal_name": "the legal name",
+    "metadata": "a name for each value of the metadata",
+    "name": "a name",
+    "reason": "a reason",
+    "reference": "a reference",
+    "reverse_charge_note": "a note",
+    "url": "an address",
+}
+
+
+def _noun(field: tuple[str | int, ...]) -> str:
+    return next((_NOUNS[part] for part in reversed(field) if part in _NOUNS), "a value")
+
+
 def check_not_blank(value: str, *field: str | int, longest: int = MAX_LINE_LENGTH, stored: bool = False) -> str:
     """Return a text that is not blank.
 
@@ -93,7 +114,7 @@ def check_not_blank(value: str, *field: str | int, longest: int = MAX_LINE_LENGT
     """
     check_length(value, longest, *field)
     if not value.strip():
-        raise Invalid("blank", "Enter at least one character that is not a space.", *field)
+        raise Invalid("blank", f"Enter {_noun(field)}.", *field)
     return check_text(value, *field, longest=longest, stored=stored)
 
 

@@ -137,7 +137,7 @@ def test_what_cannot_be_credited_is_named(script: Script, invoice: Any) -> None:
         ({"reason": "x", "amount": "3.91"}, "/amount", "Enter at most 3.90 EUR"),
         ({"reason": "x"}, "/amount", "Give either an amount, or lines"),
         ({"reason": "x", "amount": "0.001"}, "/amount", "2 digits"),
-        ({"reason": " ", "amount": "1"}, "/reason", "at least one character"),
+        ({"reason": " ", "amount": "1"}, "/reason", "Enter a reason."),
         ({"reason": "x", "lines": [{"line": line, "amount": "9"}]}, "/lines/0/amount", "at most 2.90 EUR net"),
         ({"reason": "x", "lines": [{"line": str(uuid4()), "amount": "1"}]}, "/lines/0/line", "Choose a line of INV-"),
         ({"reason": "x", "amount": "1", "issue_date": "2000-01-01"}, "/issue_date", "or later"),

@@ -1,16 +1,19 @@
 """The states of documents: open balance, payment status, and the acts that each state allows."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given, strategies as st
 
+from billing_admin.domain.days import FIRST_DAY, LAST_DAY
 from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.lifecycle import (
     balance,
     check_creditable,
     check_editable,
     default_cut_off,
+    default_lock_day,
     due_date,
     needs_issue,
     needs_void,
@@ -158,3 +161,24 @@ def test_the_refusal_names_the_way_out_only_where_there_is_one() -> None:
         check_editable("issued", "INV-1", "changed")
     with pytest.raises(Conflict, match=r"INV-1 is void: only a draft can be changed\.$"):
         check_editable("void", "INV-1", "changed")
+
+
+@pytest.mark.parametrize(
+    ("today", "locked", "suggested"),
+    [
+        (date(2026, 11, 29), None, date(2026, 10, 31)),
+        (date(2026, 11, 30), None, date(2026, 10, 31)),
+        (date(2026, 12, 1), None, date(2026, 11, 30)),
+        (date(2026, 1, 31), None, date(2025, 12, 31)),
+        (date(2026, 11, 29), date(2026, 9, 30), date(2026, 10, 31)),
+        (date(2026, 11, 29), date(2026, 11, 15), date(2026, 11, 15)),
+    ],
+)
+def test_the_suggested_lock_is_the_end_of_the_last_month(today: date, locked: date | None, suggested: date) -> None:
+    assert default_lock_day(today, locked) == suggested
+
+
+@given(st.dates(FIRST_DAY, LAST_DAY), st.integers(0, 800))
+def test_the_suggested_lock_is_never_in_the_future(today: date, days: int) -> None:
+    locked = today - timedelta(days)
+    assert locked <= default_lock_day(today, locked) <= today

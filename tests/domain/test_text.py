@@ -201,3 +201,19 @@ def test_exactly_controls_private_use_and_noncharacters_are_refused(character: s
             check_text(character, lines=True)
     else:
         assert check_text(character, lines=True) == character
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (("reason",), "Enter a reason."),
+        (("charges", 3, "description"), "Enter a description."),
+        (("metadata", ""), "Enter a name for each value of the metadata."),
+        ((), "Enter a value."),
+    ],
+)
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u00a0"])
+def test_a_blank_text_is_refused_with_what_to_enter(field: tuple[str | int, ...], message: str, blank: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_not_blank(blank, *field)
+    assert (refused.value.code, refused.value.message) == ("blank", message)

@@ -139,10 +139,27 @@ def test_what_is_said_on_it_becomes_part_of_the_document(session: Session, draft
     assert_books_balance(session)
 
 
+def test_a_due_date_in_the_past_is_refused_when_the_draft_is_saved(session: Session, draft: Invoice) -> None:
+    with pytest.raises(Invalid) as refused:
+        change(draft, due_date=date(2026, 4, 1), note="Thanks")
+    assert (refused.value.code, refused.value.field) == ("due_before_issue", ("due_date",))
+    assert refused.value.message == (
+        "Use 2026-04-02 (today) or a later day: an invoice cannot be due before it is issued."
+    )
+    assert change(draft, due_date=date(2026, 4, 2))
+    assert change(draft, due_date=None)
+
+
+def test_a_draft_whose_due_date_has_passed_keeps_it_until_it_is_changed(session: Session, draft: Invoice) -> None:
+    change(draft, due_date=date(2026, 4, 2))
+    later = NOW + timedelta(days=3)
+    assert transaction(drafts.change, draft.id, {"note": "Thanks", "due_date": date(2026, 4, 2)}, None, SYSTEM, later)
+
+
 def test_a_due_date_before_the_issue_is_refused_at_issue(session: Session, draft: Invoice) -> None:
-    change(draft, due_date=date(2026, 4, 1))
-    with pytest.raises(Invalid, match="due on 2026-04-01") as refused:
-        transaction(invoices.issue, draft.id, None, SYSTEM, NOW)
+    change(draft, due_date=date(2026, 4, 2))
+    with pytest.raises(Invalid, match="The draft for ACME is due on 2026-04-02") as refused:
+        transaction(invoices.issue, draft.id, None, SYSTEM, NOW + timedelta(days=1))
     assert refused.value.code == "due_before_issue"
 
 
@@ -199,7 +216,7 @@ def test_many_are_issued_at_once_by_reference(session: Session) -> None:
 
 def test_many_are_issued_all_or_none(session: Session) -> None:
     first, second = (make_invoice(make_customer(), issue=False) for _ in range(2))
-    change(second, due_date=date(2026, 4, 1))
+    change(second, due_date=date(2026, 4, 2))
     before = contents(session)
     with pytest.raises(DomainError):
         transaction(invoices.issue_many, [first.id, second.id], date(2026, 4, 3), SYSTEM, NOW + timedelta(days=1))

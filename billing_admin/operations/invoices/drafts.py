@@ -20,7 +20,7 @@ from billing_admin.domain.charges import charge_name, duplicate_window_start, st
 from billing_admin.domain.document_hash import DocumentRows, Row
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Stale
 from billing_admin.domain.invoices import reason_to_leave_out
-from billing_admin.domain.lifecycle import check_editable
+from billing_admin.domain.lifecycle import check_due_date, check_editable
 from billing_admin.domain.master_data import DRAFT_RULES, DraftFields, check_fields, check_new_texts
 from billing_admin.models import Charge, Invoice, InvoiceLine, InvoiceTax
 from billing_admin.operations.audit import changed_fields, record
@@ -29,7 +29,7 @@ from billing_admin.operations.invoices.invoices import customer_fields, load_cus
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.queries.billing.preview import BillingScope, load_documents
 from billing_admin.queries.charges.charges import charge_states
-from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.master_data.organisation import organisation, today
 
 REFUSAL_MESSAGES = {
     "zero_total": "The total would be zero: an invoice needs a total above zero.",
@@ -50,6 +50,8 @@ def change(
     values = check_fields(DRAFT_RULES, fields)
     check_new_texts(values, row)
     changed = changed_fields({name: row[name] for name in DRAFT_RULES}, values)
+    if changed.get("due_date") and values["due_date"] is not None:
+        check_due_date(values["due_date"], today(session, now))
     if changed:
         _update_invoice(session, row, values)
         details = {name: [_json_value(value) for value in pair] for name, pair in changed.items()}

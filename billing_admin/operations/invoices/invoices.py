@@ -182,7 +182,10 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["due_date"] = row["due_date"] or due_date(issue_date, terms)
     if row["due_date"] < issue_date:
         due = row["due_date"].isoformat()
-        message = f"The draft is due on {due}, before this day. Use an earlier day, or change its due date."
+        message = (
+            f"The draft for {row['customer_name']} is due on {due}, before this day."
+            " Use an earlier day, or change its due date."
+        )
         raise Invalid("due_before_issue", message, "issue_date")
     row["issued_at"] = now
 

@@ -7,7 +7,7 @@ from wtforms import HiddenField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
-from billing_admin.domain.lifecycle import default_cut_off
+from billing_admin.domain.lifecycle import default_lock_day
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.master_data import periods as operations
 from billing_admin.queries.master_data import periods as queries
@@ -38,7 +38,7 @@ def edit() -> ResponseReturnValue:
     """
     session = db.session()
     locked = organisation(session).locked_through
-    form = LockForm(through=max(locked or default_cut_off(today()), default_cut_off(today())))
+    form = LockForm(through=default_lock_day(today(), locked))
     unbilled = None
     if form.validate_on_submit():
         through = form.through.data
