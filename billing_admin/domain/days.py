@@ -47,6 +47,16 @@ _ORDER_LABELS = {
 }
 
 
+def check_day_range(first: date | None, last: date | None, *field: str | int) -> None:
+    """Check that a range of days is in order; a day that is None sets no limit.
+
+    Raises:
+        Invalid: The first day is after the last; the error names `field`.
+    """
+    if first is not None and last is not None and first > last:
+        raise Invalid("out_of_order", "The first day must not be after the last day.", *field)
+
+
 def check_calendar_day(day: date, *field: str | int) -> date:
     """Return `day` if it is between 1970 and 2199.
 

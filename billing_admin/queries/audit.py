@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from billing_admin.db.lookup import is_any_of, parse_uuid
 from billing_admin.domain.audit import EXACT_AMOUNTS, FIRST_PREVIOUS_HASH, MINOR_UNITS
+from billing_admin.domain.errors import Invalid
 from billing_admin.models import (
     ApiToken,
     AuditEvent,
@@ -194,6 +195,47 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "webhook": (WebhookEndpoint.id, WebhookEndpoint.url),
 }
 OBJECT_TYPES: Final = (*sorted([*_NAMES, "organisation"]),)
+
+
+# The name of an object on its page and in messages.
+_REFERENCES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], InstrumentedAttribute[Any]]]] = {
+    "customer": (Customer.id, Customer.reference),
+    "invoice": (Invoice.id, Invoice.number),
+    "payment": (Payment.id, Payment.reference),
+    "service": (Service.id, Service.code),
+    "tax_rate": (TaxRate.id, TaxRate.code),
+    "token": (ApiToken.id, ApiToken.name),
+    "user": (User.id, User.email),
+    "webhook": (WebhookEndpoint.id, WebhookEndpoint.url),
+}
+_MAX_NAMED = 5
+
+
+def find_object(session: Session, text: str, object_type: str = "") -> UUID:
+    """Return the id of the object that a text names, of a type if one is given.
+
+    The text is an id, a document number, or the reference, code, name, e-mail or web address of an object.
+    It is looked up as typed, and else in capitals, in which most numbers are written.
+
+    Raises:
+        Invalid: No object has this name, or several do.
+    """
+    if (id := parse_uuid(text)) is not None:
+        return id
+    for spelling in dict.fromkeys((text, text.upper())):
+        matches = [
+            (kind, id)
+            for kind, (key, name) in _REFERENCES.items()
+            if object_type in {"", kind}
+            for id in session.scalars(select(key).where(name == spelling).order_by(key).limit(_MAX_NAMED))
+        ]
+        if len(matches) == 1:
+            return matches[0][1]
+        if matches:
+            named = ", ".join(f"{kind.replace('_', ' ')} {id}" for kind, id in matches[:_MAX_NAMED])
+            raise Invalid("several_objects", f"“{text}” names several objects. Enter an ID: {named}.", "object")
+    message = f"No object is called “{text}”. Enter a document number, a reference, a code, a name or an ID."
+    raise Invalid("unknown_object", message, "object")
 
 
 def load_object_names(session: Session, events: Iterable[Any]) -> dict[UUID, Any]:

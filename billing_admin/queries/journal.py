@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Date, Select, case, cast, 
 from sqlalchemy.orm import Session
 
 from billing_admin.db.paging import Record
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.days import check_day_range
 from billing_admin.domain.journal import Accounts, Posting, Transaction, merge_postings
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.models import Allocation, Customer, Invoice, InvoiceLine, InvoiceTax, Payment, Service
@@ -44,8 +44,7 @@ class Period:
     last: date | None = None
 
     def __post_init__(self) -> None:
-        if self.first and self.last and self.first > self.last:
-            raise Invalid("out_of_order", "The first day must not be after the last day.", "from")
+        check_day_range(self.first, self.last, "from")
 
 
 def account_names(session: Session) -> Accounts:

@@ -365,7 +365,8 @@ class PaymentFilter(TypedDict, total=False):
 class AuditFilter(TypedDict, total=False):
     """Filters of audit events.
 
-    `object` is an id, `actor` a name or id; `from_` and `to` are days, both included.
+    `object` is an id, number, reference, code or name, `actor` a name or id; `from_` and `to` are days, both
+    included.
     """
 
     object: Key

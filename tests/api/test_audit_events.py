@@ -74,7 +74,7 @@ def test_filters(script: Script, app: Flask) -> None:
     assert _listed(script, to="9999-12-31", **{"from": "0001-01-01"}) == _listed(script)
 
 
-@pytest.mark.parametrize("query", [{"object": "acme"}, {"from": "1.1."}, {"to": "x"}])
+@pytest.mark.parametrize("query", [{"object": "nobody"}, {"from": "1.1."}, {"to": "x"}])
 def test_a_filter_that_makes_no_sense_is_refused(script: Script, query: dict[str, str]) -> None:
     response = script.get("/audit-events", query_string=query)
     assert (response.status_code, pointers(response)) == (422, [f"/{name}" for name in query])

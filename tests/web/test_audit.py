@@ -102,13 +102,12 @@ def test_every_object_has_its_history(acme: UUID, session: Session, app: Flask) 
         ("actor=nobody", False),
         ("type=customer", True),
         ("type=invoice", False),
-        ("type=x", True),
         ("action=customer.changed", True),
         ("action=customer.created", False),
         ("from=2026-01-01&to=9999-12-31", True),
         ("from=9999-12-31", False),
         ("to=2020-01-01", False),
-        ("object=acme&from=x&after=x", True),
+        ("object=acme&after=x", True),
     ],
 )
 def test_filters_live_in_the_url(acme: UUID, viewer: FlaskClient, query: str, there: bool) -> None:

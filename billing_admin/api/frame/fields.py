@@ -26,9 +26,9 @@ from pydantic_core.core_schema import (
     uuid_schema,
 )
 
-from billing_admin.domain.days import FIRST_DAY, LAST_DAY, check_calendar_day
+from billing_admin.domain.days import FIRST_DAY, LAST_DAY, check_calendar_day, check_day_range
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.money import currency_code, plain_decimal
 from billing_admin.domain.text import MAX_LINE_LENGTH, MAX_REASON_LENGTH
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -200,6 +200,15 @@ class Parameters(BaseModel):
     """The query parameters of a route."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def check(self) -> None:
+        """Refuse a range of days in the wrong order, and an unknown currency."""
+        for name, first in self.__dict__.items():
+            stem = name.removesuffix("_")
+            if stem.endswith("from"):
+                check_day_range(first, getattr(self, f"{stem.removesuffix('from')}to"), stem)
+        if currency := getattr(self, "currency", ""):
+            currency_code(currency)
 
     def filters(self) -> dict[str, Any]:
         """Return the parameters that select rows."""

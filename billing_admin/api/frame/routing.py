@@ -168,9 +168,11 @@ def _read_query(model: type[Parameters]) -> Parameters:
     if invalid:
         raise Invalid.of(invalid)
     try:
-        return model.model_validate({name: values[0] for name, values in parameters.items()})
+        query = model.model_validate({name: values[0] for name, values in parameters.items()})
     except ValidationError as error:
         raise problems.as_invalid(error) from None
+    query.check()
+    return query
 
 
 def _read_body(content: bytes, model: type[Body], optional: bool) -> Body:

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_admin.api.frame.fields import Day, Key, Listing, Paging, Parameters, ResponseModel
+from billing_admin.api.frame.fields import Day, Listing, Paging, Parameters, ResponseModel
 from billing_admin.api.frame.routing import Reply, list_reply, route
 from billing_admin.db.engine import db
 from billing_admin.db.paging import page
-from billing_admin.queries.audit import AuditFilter, events
+from billing_admin.queries.audit import AuditFilter, events, find_object
 
 
 class ActorOut(ResponseModel):
@@ -48,13 +48,20 @@ class AuditEventOut(ResponseModel):
 class AuditFilters(Parameters):
     """Filters of audit events.
 
-    `actor` is a name or id. `from` and `to` are days of the organisation, both included.
+    `object` is an id, or the number, reference, code or name of one object; `actor` is a name or id.
+    `from` and `to` are days of the organisation, both included.
     """
 
-    object: Key | None = None
+    object: str = ""
     actor: str = ""
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
+
+    def to_filter(self) -> AuditFilter:
+        """Return the filter for the queries, with the id of the object."""
+        return AuditFilter(
+            **self.filters() | {"object": find_object(db.session(), self.object) if self.object else None}
+        )
 
 
 class AuditQuery(AuditFilters, Paging):
@@ -77,5 +84,5 @@ def _event_out(row: Any) -> AuditEventOut:
 def list_audit_events(query: AuditQuery) -> Reply:
     """List audit events, newest first."""
     session = db.session()
-    rows = events(session, AuditFilter(**query.filters()))
+    rows = events(session, query.to_filter())
     return list_reply(page(session, rows, query.limit, query.after), _event_out)

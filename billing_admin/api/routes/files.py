@@ -23,7 +23,6 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import Stream
 from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, ExportRequest
-from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.organisation import today
@@ -100,7 +99,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("open-items", "open items", OpenItemFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
     ("services", "services, with a row for each price,", ServiceFile, lambda query: ServiceFilter(**query.filters())),
-    ("audit-events", "audit events", AuditFile, lambda query: AuditFilter(**query.filters())),
+    ("audit-events", "audit events", AuditFile, lambda query: query.to_filter()),
 )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.charges import AccountKey
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.days import check_day_range
 from billing_admin.domain.payments import WRITE_OFF
 from billing_admin.domain.receivables import (
     ZERO_POSITION,
@@ -311,8 +311,7 @@ def statements(
     Raises:
         Invalid: The first day is after the last.
     """
-    if first is not None and last is not None and first > last:
-        raise Invalid("out_of_order", "The first day must not be after the last day.", "from")
+    check_day_range(first, last, "from")
     return {
         currency: make_statement(rows, first)
         for currency, rows in _statement_entries(session, customer_id, last or today).items()

@@ -18,7 +18,6 @@ from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.formatting import format_whole
 from billing_admin.domain.lifecycle import default_cut_off
-from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.http.lock_waits import bounded_transaction, run_bounded
 from billing_admin.models import BillingRun
 from billing_admin.operations.billing import runs as operations
@@ -32,12 +31,12 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import (
     choice_param,
+    currency_param,
     day_param,
     has_permission,
     load_page,
     name_params,
     strict_day_param,
-    text_param,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
@@ -102,7 +101,7 @@ def _filled_form(**options: Any) -> RunForm:
     form = RunForm(
         **options,
         through=day_param("through") or default_cut_off(day),
-        currency=choice_param("currency", MINOR_DIGITS),
+        currency=currency_param(),
         customers="\n".join(_customer_params()),
         make=choice_param("make", ("issue", "drafts")) or "issue",
         issue_date=day_param("issue_date") or day,
@@ -150,8 +149,8 @@ def _spec_from_url(id: UUID | None = None, digest: str | None = None) -> RunSpec
     return RunSpec(
         through=through,
         customers=tuple(_customer_params()) or None,
-        currency=choice_param("currency", MINOR_DIGITS) or None,
-        issue=text_param("make") != "drafts",
+        currency=currency_param() or None,
+        issue=choice_param("make", ("issue", "drafts")) != "drafts",
         issue_date=strict_day_param("issue_date") or today(),
         confirmed=digest,
         id=id,

@@ -36,8 +36,11 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    currency_param,
     day_param,
+    day_range_params,
     filtered_url,
+    flag_param,
     has_permission,
     id_param,
     load_page,
@@ -79,15 +82,16 @@ class ReasonForm(Form):
 
 def read_filters() -> queries.ChargeFilter:
     """Return the filters in the URL."""
+    first, last = day_range_params("from", "to")
     return queries.ChargeFilter(
         customer=text_param("customer"),
         service=text_param("service"),
         status=choice_param("status", CHARGE_STATUSES),
-        currency=choice_param("currency", MINOR_DIGITS),
-        from_=day_param("from"),
-        to=day_param("to"),
+        currency=currency_param(),
+        from_=first,
+        to=last,
         invoice=text_param("invoice"),
-        likely_duplicates=True if text_param("likely_duplicates") == "1" else None,
+        likely_duplicates=flag_param("likely_duplicates") or None,
     )
 
 

@@ -45,6 +45,7 @@ from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    currency_param,
     has_permission,
     load_page,
     text_param,
@@ -157,7 +158,7 @@ def index() -> ResponseReturnValue:
         customer=text_param("customer"),
         service=text_param("service"),
         status=choice_param("status", queries.STATES),
-        currency=choice_param("currency", MINOR_DIGITS),
+        currency=currency_param(),
     )
     try:
         page = load_page(queries.recurring_charges(session, filters))

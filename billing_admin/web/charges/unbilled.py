@@ -30,7 +30,9 @@ from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    currency_param,
     filtered_url,
+    flag_param,
     has_permission,
     load_page,
     selected_ids,
@@ -88,9 +90,7 @@ class ConfirmForm(Form):
 def index() -> ResponseReturnValue:
     """List the accounts with unbilled charges, by customer."""
     session = db.session()
-    filters = queries.UnbilledFilter(
-        text_param("q"), choice_param("currency", MINOR_DIGITS), strict_day_param("through")
-    )
+    filters = queries.UnbilledFilter(text_param("q"), currency_param(), strict_day_param("through"))
     page = load_page(queries.unbilled_accounts(filters))
     through = filters.through
     due = queries.pending_by_account(session, {row.customer_id for row in page.rows}, through, through or today())
@@ -125,7 +125,7 @@ def show(customer_id: UUID, currency: str) -> ResponseReturnValue:
         page=load_page(queries.selected_charges(selection)),
         sums=queries.selected_sums_by_status(session, selection),
         count=queries.selected_sum(session, selection)[0],
-        all_selected=text_param("all") == "1",
+        all_selected=flag_param("all"),
         today=today(),
         may_write=has_permission(WRITE),
         may_bill=has_permission("billing:write"),

@@ -25,7 +25,7 @@ from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.web.charges import charges
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import build_chips, filtered_url, has_permission, text_param, unfiltered_url
+from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
 from billing_admin.web.master_data import customers, services
@@ -179,7 +179,7 @@ def _read_export_request(kind: str, format: str) -> ExportRequest:
         NotFound: if the filter names a customer that does not exist.
     """
     actor().require(EXPORT_KINDS[kind].needs)
-    return ExportRequest(kind, _READ_FILTERS[kind](), format, excel=format == "csv" and text_param("excel") == "1")
+    return ExportRequest(kind, _READ_FILTERS[kind](), format, excel=format == "csv" and flag_param("excel"))
 
 
 _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {

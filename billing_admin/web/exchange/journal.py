@@ -19,7 +19,7 @@ from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.editing import VersionField
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import filtered_url, has_permission, strict_day_param, text_param
+from billing_admin.web.frame.list_params import filtered_url, flag_param, has_permission, strict_day_param
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "settings:write"
@@ -60,9 +60,7 @@ def _read_journal_request(format: str = "hledger") -> JournalRequest:
 
     Raises Invalid if the first day is after the last.
     """
-    return JournalRequest(
-        Period(strict_day_param("from"), strict_day_param("to")), format, text_param("opening") == "1"
-    )
+    return JournalRequest(Period(strict_day_param("from"), strict_day_param("to")), format, flag_param("opening"))
 
 
 @pages.get("")
@@ -73,7 +71,7 @@ def index() -> ResponseReturnValue:
     try:
         files = (
             [_describe_file(format) for format in FORMATS]
-            if first or strict_day_param("to") or text_param("whole")
+            if first or strict_day_param("to") or flag_param("whole")
             else []
         )
     except Invalid as error:
@@ -82,7 +80,7 @@ def index() -> ResponseReturnValue:
         "journal/show.html",
         first=first,
         last=strict_day_param("to"),
-        opening=text_param("opening") == "1",
+        opening=flag_param("opening"),
         last_month=_month_before(month_start),
         error=error_message,
         files=files,

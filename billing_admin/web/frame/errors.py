@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 import structlog
 from flask import Response, g, make_response, render_template, request
@@ -13,6 +14,7 @@ from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, 
 from billing_admin.http.body_limits import describe_limit
 from billing_admin.http.errors import log_unavailable
 from billing_admin.http.request_ids import request_id
+from billing_admin.web.frame.list_params import CURSOR_PARAM
 from billing_admin.web.frame.local_urls import requested_url
 from billing_admin.web.frame.signed_in import current_organisation, current_person
 
@@ -71,8 +73,26 @@ def _domain_error_page(error: DomainError) -> Response:
     if isinstance(error, Denied):
         _log.warning("denied", method=request.method, path=request.path, needs=error.extra.get("permission"))
     code = _STATUS.get(type(error), 422)
+    if request.method == "GET" and error.field and str(error.field[0]) in request.args and code in {404, 422}:
+        return _filter_page(error, code)
     title = _STALE if isinstance(error, Stale) else _title_and_advice(code)[0]
     return _render(code, title, error.message)
+
+
+def _filter_page(error: DomainError, code: int) -> Response:
+    """Return the page that shows a filter that cannot be used, with its message."""
+    wrong, options = str(error.field[0]), error.extra.get("options", ())
+    parameters = [(name, value) for name, value in request.args.items(multi=True) if name != CURSOR_PARAM]
+    page = render_template(
+        "errors/filter.html",
+        message=error.message,
+        wrong=wrong,
+        options=options,
+        parameters=parameters,
+        action=request.path,
+        remove_url=f"{request.path}?{urlencode([pair for pair in parameters if pair[0] != wrong])}",
+    )
+    return make_response(page, code)
 
 
 def _unavailable_page(error: Exception, reason: Unavailable) -> Response:

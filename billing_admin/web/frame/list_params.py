@@ -1,11 +1,11 @@
 """Lists: filters and cursors in the URL, pages of rows, and links.
 
-The links keep the filters. A parameter that cannot be read counts as absent, so that old bookmarks still
-open. The exception is a day on which the figures of a page depend: see `strict_day_param`.
+The links keep the filters. A filter that cannot be read is never dropped, as the rows of other filters would
+seem to match it: it raises Invalid, and `web.frame.errors` shows it with its message. An old cursor
+begins at the first page.
 """
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,24 +16,30 @@ from flask import request, url_for
 from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
-from billing_admin.domain.days import FIRST_DAY, LAST_DAY
+from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.days import check_calendar_day, check_day_range
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.text import strip_controls
-from billing_admin.web.frame.signed_in import actor
+from billing_admin.domain.money import currency_code
+from billing_admin.domain.text import check_length, strip_controls
+from billing_admin.web.frame.signed_in import actor, current_organisation
 
 ROWS_PER_PAGE = 100
 MAX_FILTER_LENGTH = 200
 CURSOR_PARAM = "after"
-_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last"}
 
 
-def text_param(name: str) -> str:
+def text_param(name: str, longest: int = MAX_FILTER_LENGTH) -> str:
     """Return a text parameter of the URL, or "".
 
     Only control characters are removed: a name may hold any other, such as a no-break space or a joiner.
+
+    Raises:
+        Invalid: the text is too long.
     """
-    return strip_controls(request.args.get(name, "")).strip()[:MAX_FILTER_LENGTH]
+    value = strip_controls(request.args.get(name, "")).strip()
+    check_length(value, longest, name)
+    return value
 
 
 def name_params(*parameters: str) -> list[str]:
@@ -48,41 +54,84 @@ def name_params(*parameters: str) -> list[str]:
 
 
 def choice_param(name: str, options: Collection[str]) -> str:
-    """Return a parameter that must be one of the options, or ""."""
+    """Return a parameter that must be one of the options, or "".
+
+    Raises:
+        Invalid: it is another text.
+    """
     value = text_param(name)
-    return value if value in options else ""
+    if value and value not in options:
+        message = f"“{value}” is not one of the choices. Choose one from the list, or remove the filter."
+        raise Invalid("not_a_choice", message, name, options=list(options))
+    return value
+
+
+def currency_param() -> str:
+    """Return the parameter `currency`, or "".
+
+    Raises:
+        Invalid: it is no ISO 4217 currency code.
+    """
+    value = text_param("currency")
+    return currency_code(value) if value else ""
+
+
+def flag_param(name: str) -> bool:
+    """Return whether a parameter is 1.
+
+    Raises:
+        Invalid: it is neither 1 nor 0.
+    """
+    return choice_param(name, ("0", "1")) == "1"
 
 
 def day_param(name: str) -> date | None:
-    """Return a parameter that must be an ISO day, or None."""
+    """Return a parameter that must be a day, or None.
+
+    Raises:
+        Invalid: it is another text, or can be read in two ways.
+    """
     value = text_param(name)
     try:
-        return date.fromisoformat(value) if _DAY.fullmatch(value) else None
-    except ValueError:
-        return None
+        return parse_day(value, current_organisation().date_order) if value else None
+    except Invalid as error:
+        raise Invalid(error.code, error.message, name) from error
 
 
 def strict_day_param(name: str) -> date | None:
     """Return the day on which the figures of a page depend, or None.
 
-    The result is None if the URL has no day.
-
     Raises:
-        Invalid: the day is out of the calendar's range. Figures of another day must not be shown instead.
+        Invalid: it is no day, or out of the calendar's range, for which there are no figures.
     """
     day = day_param(name)
-    if day is not None and not FIRST_DAY <= day <= LAST_DAY:
-        message = f"{day} is out of range for “{name}”. Use a day between {FIRST_DAY.year} and {LAST_DAY.year}."
-        raise Invalid("out_of_range", message, name)
-    return day
+    return None if day is None else check_calendar_day(day, name)
+
+
+def day_range_params(
+    first: str, last: str, read: Callable[[str], date | None] = day_param
+) -> tuple[date | None, date | None]:
+    """Return the parameters for the first and the last day of a range.
+
+    Raises:
+        Invalid: one of them is no day, or the first is after the last.
+    """
+    first_day, last_day = read(first), read(last)
+    check_day_range(first_day, last_day, first)
+    return first_day, last_day
 
 
 def id_param(name: str) -> UUID | None:
-    """Return a parameter that must be a UUID, or None."""
-    try:
-        return UUID(text_param(name))
-    except ValueError:
-        return None
+    """Return a parameter that must be a UUID, or None.
+
+    Raises:
+        Invalid: it is another text.
+    """
+    value = text_param(name)
+    id = parse_uuid(value)
+    if value and id is None:
+        raise Invalid("not_an_id", f"“{value}” is not an ID such as 019a52c7-3f21-7c4e-9d0a-5b1e6f7a8b9c.", name)
+    return id
 
 
 def selected_ids() -> list[UUID]:

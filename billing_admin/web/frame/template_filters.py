@@ -1,12 +1,13 @@
 """Template filters: one for each kind of value."""
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
 from zoneinfo import ZoneInfo
 
 from flask import Flask
 
+from billing_admin.domain.days import DateOrder
 from billing_admin.domain.formatting import (
     format_day,
     format_exact,
@@ -61,11 +62,13 @@ def init_filters(app: Flask) -> None:
         "share_of_period": format_share,
         "tax_rate": tax_rate,
         "tax_words": format_tax,
+        "typed_day": typed_day,
         "unrounded": unrounded,
         "whole": format_whole,
     }
     for name, template_filter in filters.items():
         app.add_template_filter(template_filter, name)
+    app.add_template_global(writes_year_first)
 
 
 def amounts(totals: Collection[CurrencyTotal]) -> str:
@@ -101,6 +104,16 @@ def tax_rate(rate: RateLike) -> str:
     The percentage is left out if the name contains it.
     """
     return tax_rate_on(rate, today())
+
+
+def writes_year_first() -> bool:
+    """Return whether date inputs of the browser fit the organisation's date order."""
+    return current_organisation().date_order is DateOrder.YEAR_FIRST
+
+
+def typed_day(iso_day: str) -> str:
+    """Return an ISO day as the organisation types days."""
+    return current_organisation().date_order.type(date.fromisoformat(iso_day))
 
 
 def moment(value: datetime) -> str:

@@ -16,7 +16,6 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
-from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters, render_pdf
 from billing_admin.models import Customer, Invoice
@@ -36,8 +35,9 @@ from billing_admin.web.frame.labels import invoice_state, pluralise, rounding
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    currency_param,
     current_url,
-    day_param,
+    day_range_params,
     filtered_url,
     has_permission,
     id_param,
@@ -63,17 +63,19 @@ class IssueForm(Form):
 def read_filters() -> queries.InvoiceFilter:
     """Return the list filter in the URL."""
     run = id_param("run")
+    issued_from, issued_to = day_range_params("issued_from", "issued_to")
+    due_from, due_to = day_range_params("due_from", "due_to")
     return queries.InvoiceFilter(
         today(),
         q=text_param("q"),
         customer=text_param("customer"),
         status=choice_param("status", queries.STATES),
         kind=choice_param("kind", KIND_LABELS),
-        currency=choice_param("currency", MINOR_DIGITS),
-        issued_from=day_param("issued_from"),
-        issued_to=day_param("issued_to"),
-        due_from=day_param("due_from"),
-        due_to=day_param("due_to"),
+        currency=currency_param(),
+        issued_from=issued_from,
+        issued_to=issued_to,
+        due_from=due_from,
+        due_to=due_to,
         run=str(run) if run else "",
     )
 

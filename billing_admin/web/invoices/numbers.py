@@ -8,11 +8,12 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import Stream
+from billing_admin.domain.errors import Invalid
 from billing_admin.formats import csv_writer
 from billing_admin.queries.invoices import numbers as queries
 from billing_admin.queries.invoices.numbers import SeriesFilter
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import load_page, text_param
+from billing_admin.web.frame.list_params import flag_param, load_page, text_param
 from billing_admin.web.frame.signed_in import today
 
 MAX_SERIES_DIGITS = 5
@@ -47,7 +48,7 @@ def download(kind: str, year: int) -> ResponseReturnValue:
     """Send the series as a CSV file, in the order of its numbers."""
     series_filter = SeriesFilter(kind, year, _series_part())
     queries.series(db.session(), series_filter)  # raises before the response begins
-    excel = text_param("excel") == "1"
+    excel = flag_param("excel")
     suffix = f"-series-{series_filter.part}" if series_filter.part else ""
     name = f"{kind.replace('_', '-')}-numbers-{year}{suffix}.csv"
     return Response(
@@ -61,6 +62,11 @@ def _series_part() -> int | None:
     """Return the number of the series within the year, from the URL.
 
     The result is None, which means the first series, if the URL has no number.
+
+    Raises:
+        Invalid: it is no number.
     """
     text = text_param("series")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_SERIES_DIGITS else None
+    if text and not (text.isascii() and text.isdigit() and len(text) < MAX_SERIES_DIGITS):
+        raise Invalid("unknown_series", f"There is no series “{text}” in this year.", "series")
+    return int(text) if text else None

@@ -45,6 +45,7 @@ from billing_admin.web.frame.labels import pluralise, rounding
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    currency_param,
     filtered_url,
     has_permission,
     load_page,
@@ -116,11 +117,8 @@ class EditCustomerForm(CustomerForm):
 
 
 def read_filters() -> CustomerFilter:
-    """Return the list filter in the URL; ignore a currency that no customer has."""
-    currencies = customers.account_currencies(db.session())
-    return CustomerFilter(
-        text_param("q"), choice_param("currency", currencies), ARCHIVED[choice_param("show", ARCHIVED)]
-    )
+    """Return the list filter in the URL."""
+    return CustomerFilter(text_param("q"), currency_param(), ARCHIVED[choice_param("show", ARCHIVED)])
 
 
 def filter_chips(filters: CustomerFilter) -> list[Any]:

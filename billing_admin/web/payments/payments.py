@@ -28,8 +28,9 @@ from billing_admin.web.frame.labels import PAYMENT_METHODS
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    currency_param,
     current_url,
-    day_param,
+    day_range_params,
     filtered_url,
     has_permission,
     load_page,
@@ -64,14 +65,15 @@ pages = page_blueprint("payments", __name__, "/payments", write=WRITE)
 
 def read_filters() -> queries.PaymentFilter:
     """Return the list filter in the URL."""
+    first, last = day_range_params("from", "to")
     return queries.PaymentFilter(
         q=text_param("q"),
         customer=text_param("customer"),
-        currency=choice_param("currency", MINOR_DIGITS),
+        currency=currency_param(),
         status=choice_param("status", queries.STATES),
         method=choice_param("method", PAYMENT_METHODS),
-        from_=day_param("from"),
-        to=day_param("to"),
+        from_=first,
+        to=last,
         reference=text_param("reference"),
     )
 
@@ -155,7 +157,7 @@ def new() -> ResponseReturnValue:
         customer = customers.customer(session, text_param("customer"))
     except NotFound:
         return _choose_customer()
-    account = load_account(customer, choice_param("currency", MINOR_DIGITS) or customer.currency)
+    account = load_account(customer, currency_param() or customer.currency)
     form = add_allocation_fields(PaymentForm, account, initial_payment_values(account))
     suggested, duplicates = False, []
     if form.validate_on_submit():

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.formatting import format_day
-from billing_admin.domain.money import MINOR_DIGITS, Money
+from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow
 from billing_admin.formats import csv_tables
 from billing_admin.models import Customer
@@ -24,7 +24,9 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    currency_param,
     current_url,
+    day_range_params,
     filtered_url,
     has_permission,
     load_page,
@@ -47,7 +49,7 @@ pages = page_blueprint("receivables", __name__, None, write=WRITE)
 @pages.get("/ageing")
 def ageing() -> ResponseReturnValue:
     """List the balance of each customer by days overdue, now or at the end of a day."""
-    as_of, currency = strict_day_param("as_of"), choice_param("currency", MINOR_DIGITS)
+    as_of, currency = strict_day_param("as_of"), currency_param()
     balances = receivables.aged_accounts(db.session(), as_of or today(), currency)
     return render_template(
         "receivables/ageing.html",
@@ -68,7 +70,7 @@ def ageing() -> ResponseReturnValue:
 def ageing_file() -> ResponseReturnValue:
     """Send the ageing as a CSV file, without a limit of rows."""
     as_of = strict_day_param("as_of")
-    balances = receivables.aged_accounts(db.session(), as_of or today(), choice_param("currency", MINOR_DIGITS))
+    balances = receivables.aged_accounts(db.session(), as_of or today(), currency_param())
     numbers = ("balance", *BUCKET_NAMES, "unallocated")
     columns = ("customer", "customer_name", "currency", *numbers, "as_of")
     lines = (
@@ -89,7 +91,7 @@ def read_filters() -> OpenItemFilter:
     return OpenItemFilter(
         strict_day_param("as_of") or today(),
         customer=text_param("customer"),
-        currency=choice_param("currency", MINOR_DIGITS),
+        currency=currency_param(),
         bucket=choice_param("bucket", BUCKET_LABELS),
     )
 
@@ -192,12 +194,8 @@ def statement(id: UUID) -> ResponseReturnValue:
 
 
 def _read_period() -> tuple[date | None, date | None]:
-    """Return the first and last day in the URL.
-
-    They are swapped if they are in the wrong order.
-    """
-    first, last = strict_day_param("from"), strict_day_param("to")
-    return (last, first) if first and last and first > last else (first, last)
+    """Return the first and last day in the URL."""
+    return day_range_params("from", "to", strict_day_param)
 
 
 def _period_parameters(first: date | None, last: date | None) -> dict[str, Any]:

@@ -22,9 +22,8 @@ from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
     current_url,
-    day_param,
+    day_range_params,
     filtered_url,
-    id_param,
     load_page,
     text_param,
     unfiltered_url,
@@ -73,13 +72,15 @@ class EventLine:
 
 def read_filters() -> queries.AuditFilter:
     """Return the filters in the URL."""
+    first, last = day_range_params("from", "to")
+    kind, object = choice_param("type", queries.OBJECT_TYPES), text_param("object")
     return queries.AuditFilter(
         actor=text_param("actor"),
-        type=choice_param("type", queries.OBJECT_TYPES),
+        type=kind,
         action=text_param("action"),
-        object=id_param("object"),
-        from_=day_param("from"),
-        to=day_param("to"),
+        object=queries.find_object(db.session(), object, kind) if object else None,
+        from_=first,
+        to=last,
     )
 
 
@@ -95,6 +96,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "audit/list.html",
         filters=filters,
+        object=text_param("object"),
         chips=filter_chips(filters),
         clear_url=unfiltered_url(),
         export_url=filtered_url("exports.audit_files"),
@@ -112,7 +114,7 @@ def filter_chips(filters: queries.AuditFilter) -> list[Any]:
         ("actor", "Actor", filters.actor),
         ("type", "Object type", humanise(filters.type)),
         ("action", "Action", humanise(filters.action)),
-        ("object", "Object", str(filters.object or "")),
+        ("object", "Object", text_param("object")),
         ("from", "From", format_day(filters.from_) if filters.from_ else ""),
         ("to", "To", format_day(filters.to) if filters.to else ""),
     )

@@ -7,6 +7,7 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
+from billing_admin.domain.text import LONGEST_FOLDED
 from billing_admin.queries import search
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import text_param
@@ -28,7 +29,7 @@ pages = page_blueprint("search", __name__, "/search", write="settings:write")
 @pages.get("")
 def results() -> ResponseReturnValue:
     """Redirect to the only exact match, or list the matches."""
-    text, session = text_param("q"), db.session()
+    text, session = text_param("q", LONGEST_FOLDED), db.session()
     match = search.exact_match(session, text) if text else None
     if match is not None:
         kind, id = match
