@@ -200,6 +200,16 @@
     const signs = new Map(Object.entries(JSON.parse(form.dataset.signs)));
     const signVariants = { "\uff04": "$", "\ufe69": "$", "\uffe1": "\u00a3", "\uffe5": "\u00a5", "\uffe6": "\u20a9" };
     const isMarkOf = (currency) => (mark) => mark.toUpperCase() === currency || (signs.get(mark.replace(/./gu, (sign) => signVariants[sign] || sign).toLowerCase()) || []).includes(currency);
+    /* Arrange copied lines with a header by its names, as web/charges/grid.py does; null if the grid lacks a column. */
+    const headings = new Map(Object.entries(JSON.parse(form.dataset.headings)));
+    const arrangeByHeader = (lines) => {
+      const columns = lines[0].map((cell) => headings.get(cell.slice(0, 80).toLowerCase().normalize("NFKD").replace(/[^a-z0-9]/g, "")));
+      if (columns.filter((column) => column !== undefined).length < 2) return lines;
+      const lacks = (column, index) => lines[0][index] && (!(column >= 0) || columns.indexOf(column) < index);
+      if (columns.some(lacks)) return null;
+      const width = Math.max(...headings.values()) + 1;
+      return lines.slice(1).map((values) => Array.from({ length: width }, (_, index) => values[columns.indexOf(index)] || ""));
+    };
     const body = form.querySelector("tbody");
     const sumOutput = form.querySelector("[data-grid-sum]");
     const rows = () => Array.from(body.rows);
@@ -243,7 +253,8 @@
       sumOutput.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${sumsText && `: ${sumsText}`}${uncounted ? `, ${uncounted} not counted yet` : ""}.` : "";
     };
     body.addEventListener("paste", (event) => {
-      const copied = event.clipboardData.getData("text/plain"), lines = parseRows(copied);
+      const copied = event.clipboardData.getData("text/plain");
+      let lines = parseRows(copied);
       const isOneCell = lines.length < 2 && lines[0].length < 2;
       if (!event.target.matches("input") || isOneCell && (lines[0][0] || "") === copied.replace(/\s+/g, " ").trim()) return;
       event.preventDefault();
@@ -253,7 +264,16 @@
         form.dispatchEvent(new Event("input", { bubbles: true }));
         return;
       }
-      const [top, left] = cellPosition(event.target);
+      const arranged = arrangeByHeader(lines);
+      const position = cellPosition(event.target), top = position[0], left = arranged === lines ? position[1] : 0;
+      if (!arranged) { /* the server names the columns that the grid lacks */
+        const pasted = form.elements.pasted;
+        pasted.value = [pasted.value, copied].filter(Boolean).join("\n");
+        pasted.closest("details").open = true;
+        pasted.focus();
+        return;
+      }
+      lines = arranged;
       const remaining = lines.filter((values, index) => {
         const row = rows()[top + index] || addRow();
         if (!row) return true;

@@ -5,7 +5,8 @@ A day is read exactly or refused. `docs/typed-values.md` has a table of what is 
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
@@ -13,6 +14,16 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.text import check_length
 
 LONGEST_DAY = 40
+LONGEST_MOMENT = 80
+SERIAL_ZERO = date(1899, 12, 30)  # of spreadsheets that count from 1900
+# A day with a time, whose offset does not change the day.
+_MOMENT = re.compile(
+    r"(?P<day>.*[0-9])(?:T|,? +)[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?)?"
+    r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?",
+    re.ASCII,
+)
+# A spreadsheet's number of a day between 1970 and 2173, with its time.
+_SERIAL = re.compile(r"(?:2[5-9]|[3-9][0-9])[0-9]{3}(?:\.[0-9]{1,20})?", re.ASCII)
 _EXAMPLE = date(2026, 11, 22)
 _NUMBERS = re.compile(r"([0-9]{1,4})([./-])\s?([0-9]{1,2})\2\s?([0-9]{1,4})")
 _MONTH = r"(?P<month>[^\W\d_]+)"
@@ -62,6 +73,34 @@ def parse_day(value: str, order: DateOrder) -> date:
     if day is None:
         raise Invalid("not_a_day", f"Enter a date such as {order.type(_EXAMPLE)}.")
     return day
+
+
+def parse_copied_day(value: str, order: DateOrder) -> date:
+    """Return the day of a cell as spreadsheets and programs write it.
+
+    It is a date (see `parse_day`), the serial number of one, or a moment such as `2026-05-01T22:00:00Z`, of which the
+    day is taken as it is written.
+
+    Raises:
+        Invalid: The text is none of these, or has two readings.
+    """
+    text = value.strip()
+    if _SERIAL.fullmatch(text):
+        return day_of_serial(text, SERIAL_ZERO)
+    moment = _MOMENT.fullmatch(text) if len(text) <= LONGEST_MOMENT else None
+    return parse_day(moment["day"] if moment else text, order)
+
+
+def day_of_serial(serial: str, first_day: date) -> date:
+    """Return the day of a spreadsheet's serial number, such as `46143.5`.
+
+    Raises:
+        Invalid: There is no such day.
+    """
+    try:
+        return first_day + timedelta(days=int(Decimal(serial)))
+    except OverflowError as error:
+        raise Invalid("not_a_day", "Enter a date such as 2026-11-22.") from error
 
 
 def _by_order(text: str, first: str, second: str, third: str, order: DateOrder) -> date | None:

@@ -105,6 +105,18 @@ def test_cells_in_quotes_are_pasted_whole(seeded: Seeded, visit: Visit) -> None:
         expect(visitor.page.locator(f"#rows-{field}")).to_have_value(text)
 
 
+def test_a_header_row_arranges_pasted_columns(seeded: Seeded, visit: Visit) -> None:
+    visitor = visit(seeded.home)
+    visitor.sign_in()
+    visitor.go("/charges/many")
+    paste(visitor.page.locator("#rows-1-quantity"), "Quantité\tN° client\tJour\r\n3\tacme\t2026-03-01\r\n")
+    for field, text in (("customer", "acme"), ("quantity", "3"), ("day", "2026-03-01"), ("service", "")):
+        expect(visitor.page.locator(f"#rows-1-{field}")).to_have_value(text)
+    paste(visitor.page.locator("#rows-2-quantity"), "Customer\tAmount\r\nacme\t5\r\n")
+    expect(visitor.page.locator("#pasted")).to_have_value("Customer\tAmount\nacme\t5\n")
+    expect(visitor.page.locator("#rows-2-quantity")).to_have_value("")
+
+
 def test_quotes_are_read_as_spreadsheets_write_them(seeded: Seeded, visit: Visit) -> None:
     """The script reads what the server reads: a cell that begins with a quote swallowed the next row."""
     visitor = visit(seeded.home)

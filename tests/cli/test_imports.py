@@ -1,13 +1,16 @@
 """`flask import`: the same check and import as in the browser; exit codes for scripts."""
 
+import gzip
 import json
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from uuid import uuid5
 
 import pytest
 import time_machine
+import xlsxwriter
 from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,7 +19,7 @@ from billing_admin.domain.imports.rows import IMPORT_NAMESPACE
 from billing_admin.models import Charge, Customer, FilePart, Import, StoredFile
 from tests.earlier import OLD, REFUSED, earlier_version
 from tests.importing import bring
-from tests.making import NOW, make_customer, make_service
+from tests.making import NOW, change_settings, make_customer, make_service
 from tests.web.reading import fresh
 
 CHARGES = "customer,service,quantity\nacme,GenericCompute,3\nacme,GenericCompute,2.5\n"
@@ -197,3 +200,78 @@ def test_the_reason_of_a_charge_that_is_to_be_held_is_checked_as_well(
         refused = app.test_cli_runner().invoke(args=["import", "charges", str(path), *dry_run])
         assert (refused.exit_code, REFUSED in refused.output) == (5, True), refused.output
     assert fresh(session, select(Charge)) == []
+
+
+REPORT = "Usage report;;;\n\nKunde;Leistung;Menge;Betrag\n;Work;1;1.234,50\n;Work;1;(2,00)\n;Refund;;2,5-\nTotal;;;1.230,00\n"
+CHOICES = (
+    *("--decimal-comma", "--accounting", "--skip", "Kunde=total", "--value", "customer=acme"),
+    *("--value", "incurred_on=31.12.2025", "--column", "service=", "--column", "description=Leistung"),
+)
+
+
+@pytest.mark.parametrize("kind", ["csv", "gz", "xlsx"])
+def test_every_choice_of_the_page_is_an_option(app: Flask, session: Session, tmp_path: Path, kind: str) -> None:
+    """Title rows, negatives by brackets, a rule, values for all rows; plain, compressed and as a workbook."""
+    make_customer(reference="acme")
+    path = tmp_path / f"report.{kind}"
+    if kind == "xlsx":
+        with xlsxwriter.Workbook(path) as workbook:
+            workbook.add_worksheet("Notes").write("A1", "Nothing here")
+            sheet = workbook.add_worksheet("Usage")
+            for number, line in enumerate(REPORT.splitlines()):
+                sheet.write_row(number, 0, line.split(";"))
+    else:
+        content = REPORT.encode()
+        path.write_bytes(gzip.compress(content) if kind == "gz" else content)
+    run = partial(app.test_cli_runner().invoke)
+    done = run(args=["import", "charges", str(path), *CHOICES, "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert (result["rows"], result["new"], result["skipped"]) == (4, 3, 1)
+    assert result["sums"] == {"USD": "1230"}
+    assert "Column names: Kunde, Leistung, Menge, Betrag." in done.stderr
+    assert {row.incurred_on.isoformat() for row in fresh(session, select(Charge))} == {"2025-12-31"}
+    again = run(args=["import", "charges", str(path), *CHOICES, "--json", "--header-line", "3"])
+    assert json.loads(again.stdout)["unchanged"] == 3
+    if kind == "xlsx":
+        other = run(args=["import", "charges", str(path), *CHOICES, "--sheet", "Secret"])
+        assert (other.exit_code, "There is no sheet “Secret”. Use one of Notes, Usage." in other.stderr) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 5, "Choose the column for day, or enter it for all rows. “today” is the day of the import."),
+        (["--value", "incurred_on=soon"], 5, "Enter a date such as 2026-11-22."),
+        (["--value", "key=1"], 2, "“key” cannot have one value for all rows."),
+        (["--value", "currency"], 2, "Enter a value for “currency”"),
+        ([*TODAY, "--skip", "quantity"], 2, "Write “quantity” as COLUMN=TEXT"),
+        ([*TODAY, "--skip", "nothing=1"], 2, "The file has no column “nothing”"),
+        ([*TODAY, "--skip", "quantity~"], 5, "Enter the text that “quantity” contains"),
+        ([*TODAY, "--header-line", "9"], 5, "There is no row with column names"),
+    ],
+)
+def test_a_wrong_choice_is_told(app: Flask, usage: Path, arguments: list[str], code: int, said: str) -> None:
+    done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *arguments])
+    assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
+
+
+def test_numbers_and_days_are_read_in_the_organisations_formats(app: Flask, session: Session, tmp_path: Path) -> None:
+    make_customer(reference="acme")
+    change_settings(number_format="1.234,56", date_order="month_first")
+    path = tmp_path / "x.csv"
+    path.write_text("customer;text;value;day\nacme;Work;1.234,5;12/31/2025\n")
+    run = partial(app.test_cli_runner().invoke)
+    chosen = run(args=["import", "charges", str(path), "--number-format", "1,234.56"])
+    assert "“1.234,5” is not in the number format 1,234.56" in chosen.stdout
+    chosen = run(args=["import", "charges", str(path), "--date-order", "day_first"])
+    assert "“12/31/2025” has no such month" in chosen.stdout
+    done = run(args=["import", "charges", str(path)])
+    assert done.exit_code == 0, done.output
+    exported = tmp_path / "charges.csv"
+    exported.write_text(
+        "customer,description,quantity,unit_price,amount,currency,incurred_on\nacme,x,1,1.125,1.125,USD,2026-03-01\n"
+    )
+    own = run(args=["import", "charges", str(exported)])
+    assert own.exit_code == 0, own.output
+    assert sorted(row.amount for row in fresh(session, select(Charge))) == [Decimal("1.125"), Decimal("1234.5")]

@@ -266,3 +266,39 @@ def test_who_may_not_write_may_not_come_here(app: Flask, browser: FlaskClient) -
     assert viewer.get("/charges/many").status_code == 403
     assert "/charges/many" not in viewer.get("/charges").text
     assert "/charges/many" in browser.get("/charges").text
+
+
+def add_rows(browser: FlaskClient, *lines: str) -> TestResponse:
+    return send(browser, "/charges/many", then="rows", customer="acme", day="2026-03-15", pasted="\n".join(lines))
+
+
+def test_a_header_row_of_pasted_lines_arranges_the_columns(browser: FlaskClient) -> None:
+    page = add_rows(browser, "Datum\tMenge\tBeschreibung\tKunde", "2026-03-01\t3\tWork\tfoo", "\t4")
+    rows = [[shown(page, row, column) for column in COLUMNS] for row in (1, 2, 3)]
+    assert rows == [["foo", "", "3", "", "2026-03-01", "Work"], ["", "", "4", "", "", ""], [""] * 6]
+    as_before = add_rows(browser, "acme\tGenericCompute\t3")
+    assert [shown(as_before, 1, column) for column in COLUMNS[:3]] == ["acme", "GenericCompute", "3"]
+
+
+def test_a_pasted_column_that_the_grid_lacks_is_named(browser: FlaskClient) -> None:
+    page = add_rows(browser, "Customer\tAmount\tColour\tCustomer", "foo\t3\tred\tacme")
+    assert "The grid has no place for “Amount”, “Colour”, “Customer”. Delete these columns" in words(page)
+    assert "foo\t3\tred" in html.unescape(page.text)
+    assert shown(page, 1, "customer") == ""
+
+
+@pytest.mark.parametrize("day", ["2026-03-01T22:00:00Z", "2026-03-01 22:00", "46082", "46082.75", "1 Mar 2026"])
+def test_days_are_read_as_spreadsheets_and_programs_write_them(
+    browser: FlaskClient, session: Session, day: str
+) -> None:
+    assert enter(browser, f",GenericCompute,8E-07,,{day}").status_code == 303
+    [charge] = stored(session)
+    assert (charge.incurred_on.isoformat(), charge.quantity) == ("2026-03-01", Decimal("0.0000008"))
+
+
+def test_bracketed_numbers_are_negative_by_choice(browser: FlaskClient, session: Session) -> None:
+    refused = enter(browser, ",GenericCompute,(1.00)", ",,2,1.50-,,Back")
+    assert refused.status_code == 422
+    assert "Row 1: “(1.00)” is not a number" in words(refused)
+    assert enter(browser, ",GenericCompute,(1.00)", ",,2,1.50-,,Back", accounting="y").status_code == 303
+    assert [charge.amount for charge in stored(session)] == [Decimal(-3), Decimal("-2.5")]

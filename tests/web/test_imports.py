@@ -1,6 +1,11 @@
 """Imports in the browser: bring a file, map its columns, look at the check, take it in; everything wrong is told, never a 500."""
 
+import gzip
+import io
+from decimal import Decimal
+
 import pytest
+import xlsxwriter
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
@@ -280,3 +285,71 @@ def test_whoever_only_reads_sees_and_starts_nothing(app: Flask, browser: FlaskCl
     assert "/start" not in seen.text
     assert not has_link(viewer.get("/charges"), "Import CSV")
     assert "Import charges" not in viewer.get("/imports").text
+
+
+def report() -> bytes:
+    """A workbook with title rows, a row of totals, and neither customer, currency nor day."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as workbook:
+        workbook.add_worksheet("Notes").write("A1", "Nothing here")
+        sheet = workbook.add_worksheet("Usage")
+        for number, row in enumerate(
+            (["Report"], [], ["Text", "Betrag"], ["Work", 5], ["Back", "(2.00)"], ["Total", 3])
+        ):
+            sheet.write_row(number, 0, row)
+    return file.getvalue()
+
+
+def test_a_workbook_comes_in_with_values_for_all_rows_and_without_totals(
+    browser: FlaskClient, session: Session
+) -> None:
+    brought = upload(browser, "charges", report(), "report.xlsx")
+    page = browser.get(brought.location)
+    given = mapping(page)
+    assert (given["sheet"], given["header_line"], given["column_0"], given["column_1"]) == (
+        "Usage",
+        "3",
+        "description",
+        "amount",
+    )
+    given |= {"value_incurred_on": "", "skip_0_column": "0", "skip_0_test": "is", "skip_0_text": "total"}
+    asked = send(browser, brought.location, **given)
+    assert asked.status_code == 422
+    assert "Choose the column for customer, or enter it for all rows." in words(asked)
+    assert "Choose the column for day, or enter it for all rows. “today” is the day of the import." in words(asked)
+    given |= {"value_customer": "acme", "value_incurred_on": "31 Dec 2025", "value_currency": "USD"}
+    refused = browser.get(send(browser, brought.location, **given).location)
+    assert "“(2.00)” may mean -2. If it does, choose to read (1.00) and 1.00- as negative numbers." in words(refused)
+    checked = browser.get(send(browser, brought.location, **given, accounting="y").location)
+    assert "Rows left out by your rules 1" in words(checked)
+    assert "Sum of new rows, USD 3.00 USD" in words(checked)
+    send(browser, action(checked, "/start"))
+    charges = fresh(session, select(Charge).order_by(Charge.amount))
+    assert [(charge.amount, charge.incurred_on.isoformat()) for charge in charges] == [
+        (Decimal(-2), "2025-12-31"),
+        (Decimal(5), "2025-12-31"),
+    ]
+    again = mapping(browser.get(upload(browser, "charges", report() + b" ", "report.xlsx").location))
+    remembered = given | {"accounting": "y", "value_incurred_on": "today"}  # a day is entered for each file anew
+    assert again == remembered
+
+
+def test_another_sheet_or_line_is_read_when_it_is_chosen(browser: FlaskClient) -> None:
+    brought = upload(browser, "charges", report())
+    given = mapping(browser.get(brought.location))
+    sent = send(browser, brought.location, **given | {"header_line": "4"})
+    page = browser.get(sent.location)
+    assert (mapping(page)["header_line"], mapping(page)["sheet"]) == ("4", "Usage")
+    assert "Back · Total" in words(page)
+    sent = send(browser, brought.location, read_again="1", sheet="Notes", header_line="1")
+    page = browser.get(sent.location)
+    assert page.status_code == 422
+    assert "The file has a header row but no data rows." in words(page)
+    assert "Usage" in words(page)
+
+
+def test_a_compressed_file_with_title_rows_is_read(browser: FlaskClient) -> None:
+    content = gzip.compress(b"Report;\n\nKunde;Leistung;Menge;Datum\nacme;GenericCompute;3;1 Mar 2026\n")
+    text = words(check(browser, "charges", content))
+    assert "The file has no errors" in text
+    assert "Sum of new rows, USD 7.50 USD" in text

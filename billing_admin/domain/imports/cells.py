@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from enum import Enum, auto
 from functools import lru_cache
@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from billing_admin.domain.amount_input import parse_amount
-from billing_admin.domain.day_input import parse_day
+from billing_admin.domain.day_input import LONGEST_MOMENT, SERIAL_ZERO, day_of_serial, parse_copied_day
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal
@@ -24,14 +24,6 @@ from billing_admin.domain.number_format import NumberFormat
 # Texts that an export escapes with an apostrophe (docs/files.md).
 _ESCAPED = re.compile("'+[=+\\-@\t\r]")
 _PLAIN = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII)
-# A day with a time, whose offset does not change the day.
-_MOMENT = re.compile(
-    r"(?P<day>.*[0-9])(?:T|,? +)[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?)?"
-    r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?",
-    re.ASCII,
-)
-# A spreadsheet's number of a day between 1970 and 2173, with its time.
-_SERIAL = re.compile(r"(?:2[5-9]|[3-9][0-9])[0-9]{3}(?:\.[0-9]{1,20})?", re.ASCII)
 # Numbers as a spreadsheet writes them in a narrow column: their last digits are lost.
 _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,3}", re.ASCII)
 _SPREADSHEET_ERRORS = frozenset(
@@ -43,7 +35,6 @@ _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _CACHED_CELLS = 10_000  # the same quantities, prices and days occur again and again
 LONGEST_SHOWN = 40
-_LONGEST_MOMENT = 80
 
 
 class CellType(Enum):
@@ -90,7 +81,7 @@ class NumberCell(str):
     """
 
     __slots__ = ()
-    first_day = date(1899, 12, 30)
+    first_day = SERIAL_ZERO
 
 
 class NumberCell1904(NumberCell):
@@ -234,25 +225,13 @@ def _whole(cell: str, _format: CellFormat) -> int:
 
 def _day(cell: str, cell_format: CellFormat) -> date:
     if isinstance(cell, NumberCell):
-        return _serial_day(cell, cell.first_day)
-    return _short_day(cell.strip()[:_LONGEST_MOMENT], cell_format)
+        return day_of_serial(cell, cell.first_day)
+    return _short_day(cell.strip()[:LONGEST_MOMENT], cell_format)
 
 
 @lru_cache(_CACHED_CELLS)
 def _short_day(text: str, cell_format: CellFormat) -> date:
-    """Return the day of a date, of a moment as written, or of a serial number."""
-    if _SERIAL.fullmatch(text):
-        return _serial_day(text, NumberCell.first_day)
-    if moment := _MOMENT.fullmatch(text):
-        text = moment["day"]
-    return parse_day(text, cell_format.date_order)
-
-
-def _serial_day(serial: str, first_day: date) -> date:
-    try:
-        return first_day + timedelta(days=int(Decimal(serial)))
-    except OverflowError as error:
-        raise Invalid("not_a_day", "Enter a date such as 2026-11-22.") from error
+    return parse_copied_day(text, cell_format.date_order)
 
 
 def _flag(cell: str, _format: CellFormat) -> bool:

@@ -97,7 +97,7 @@ def guess_columns(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]
     """
     if len(header) > MAX_COLUMNS:
         return {}
-    headings = [_normalise(name) for name in header]
+    headings = [normalise_heading(name) for name in header]
     repeated = {heading for heading, count in Counter(headings).items() if count > 1}
     free = {heading: index for index, heading in enumerate(headings) if heading not in repeated}
     columns: dict[str, int] = {}
@@ -136,19 +136,29 @@ def default_format(kind: str, header: Sequence[str], organisation_format: CellFo
 
 
 def _own_names(_kind: str, import_field: ImportField) -> list[str]:
-    return [_normalise(import_field.name)]
+    return [normalise_heading(import_field.name)]
 
 
 def _other_names(_kind: str, import_field: ImportField) -> list[str]:
-    return [_normalise(name) for name in (import_field.label, *import_field.names)]
+    return [normalise_heading(name) for name in (import_field.label, *import_field.names)]
 
 
 def _translations(kind: str, import_field: ImportField) -> list[str]:
     names = " ".join(_TRANSLATIONS.get(key, "") for key in (f"{kind}.{import_field.name}", import_field.name))
-    return [_normalise(name) for name in names.split()]
+    return [normalise_heading(name) for name in names.split()]
 
 
-def _normalise(name: str) -> str:
+def field_by_heading(kind: str) -> dict[str, str]:
+    """Return the field that a column fills, by its normalised heading."""
+    fields: dict[str, str] = {}
+    for names_of in (_own_names, _other_names, _translations):
+        for import_field in IMPORT_KINDS[kind].fields.values():
+            for name in names_of(kind, import_field):
+                fields.setdefault(name, import_field.name)
+    return fields
+
+
+def normalise_heading(name: str) -> str:
     """Return the ASCII letters and digits of a name in lower case, without accents."""
     folded = unicodedata.normalize("NFKD", name[:_LONGEST_HEADING].casefold())
     return "".join(character for character in folded if character.isascii() and character.isalnum())

@@ -5,6 +5,7 @@ All rows are saved, or none.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,12 +18,17 @@ from wtforms.widgets import HiddenInput, TextInput
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import dry_run, transaction
+from billing_admin.domain.amount_input import parse_amount
 from billing_admin.domain.charges import MAX_DESCRIPTION_LENGTH, ChargeSpec
 from billing_admin.domain.clipboard import parse_rows
 from billing_admin.domain.currency_signs import SIGNS
+from billing_admin.domain.day_input import parse_copied_day
+from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, Invalid, Problem
 from billing_admin.domain.formatting import format_exact
+from billing_admin.domain.imports.headers import field_by_heading, normalise_heading
 from billing_admin.domain.money import exact_sum
+from billing_admin.domain.number_format import format_in_use
 from billing_admin.http.body_limits import MIB, BodyLimit, body_limit
 from billing_admin.http.lock_waits import run_bounded
 from billing_admin.models import Service
@@ -43,11 +49,43 @@ from billing_admin.web.frame.forms import (
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import day_param, text_param
-from billing_admin.web.frame.signed_in import actor, now, today
+from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
 
 ADDED_ROWS, MAX_ROWS = 10, 300
 
 pages = page_blueprint("many_charges", __name__, "/charges/many", write=WRITE)
+
+
+# The columns of the grid in their order, and the fields of imports that they are.
+_COLUMNS = {
+    "customer": "customer",
+    "service": "service",
+    "quantity": "quantity",
+    "unit_price": "unit_price",
+    "day": "incurred_on",
+    "description": "description",
+}
+_KNOWN_HEADINGS = 2  # a line with so many known headings is a header
+
+
+class CopiedQuantityField(ExactField):
+    """A number that may be copied from a spreadsheet, where `(1.00)` can be negative."""
+
+    def parse(self, typed: str) -> None:
+        """Store the number for `pre_validate`, and read `(1.00)` as the form asks for it."""
+        self.typed = parse_amount(typed, format_in_use(), accounting="accounting" in request.form)
+
+
+class CopiedPriceField(CopiedQuantityField, AmountField):
+    """An amount that may be copied from a spreadsheet."""
+
+
+class CopiedDayField(DayField):
+    """A day that may be copied from a spreadsheet, also a moment or a serial number."""
+
+    def parse(self, typed: str) -> date:
+        """Return the day; see `domain.day_input.parse_copied_day`."""
+        return check_calendar_day(parse_copied_day(typed, current_organisation().date_order))
 
 
 class RowForm(Form):
@@ -61,9 +99,9 @@ class RowForm(Form):
     id = NewIdField()
     customer = CustomerField(blank_message=None)
     service = TextField("Service", render_kw={"list": "services", "autocomplete": "off"})
-    quantity = ExactField("Quantity", noun="quantity")
-    unit_price = AmountField("Unit price")
-    day = DayField("Day", widget=TextInput())  # date inputs of browsers accept no pasted text
+    quantity = CopiedQuantityField("Quantity", noun="quantity")
+    unit_price = CopiedPriceField("Unit price")
+    day = CopiedDayField("Day", widget=TextInput())  # date inputs of browsers accept no pasted text
     description = TextField("Description", max_length=MAX_DESCRIPTION_LENGTH)
 
     @property
@@ -83,6 +121,7 @@ class GridForm(Form):
     customer = CustomerField(blank_message=None)
     day = DayField("Day", blank_message="Enter the day of the charges, such as 2026-11-22.")
     tax_included = BooleanField("Unit prices include tax")
+    accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
     rows = FieldList(FormField(RowForm), min_entries=ADDED_ROWS, max_entries=MAX_ROWS)
     pasted = MultilineField("Lines from a spreadsheet", max_length=100_000)
 
@@ -113,6 +152,7 @@ def new() -> ResponseReturnValue:
         customers=customer_options(form.customer),
         checked=_describe_new_charges(posted) if posted else None,
         max_rows=MAX_ROWS,
+        headings=_headings(),
         signs={sign: sorted(currencies) for sign, currencies in SIGNS.items()},
     )
 
@@ -137,6 +177,11 @@ def _distribute_lines(form: GridForm, pasted: str) -> None:
     """
     lines = [list(map(_one_line, cells)) for cells in parse_rows(pasted)]
     lines = [cells for cells in lines if any(cells)]
+    try:
+        lines = _arrange_by_header(lines)
+    except Invalid as error:
+        form.pasted.errors = [error.message]
+        return
     blank = [entry.form for entry in form.rows if entry.form.is_blank]
     missing = len(lines) - len(blank)
     if missing > 0:
@@ -153,6 +198,36 @@ def _distribute_lines(form: GridForm, pasted: str) -> None:
         form.pasted.errors = [
             f"The grid has at most {MAX_ROWS} rows. Cut these {remaining}, save the rows, and then paste the lines again."
         ]
+
+
+def _headings() -> dict[str, int]:
+    """Return the index of the grid's column by the heading of a copied one, -1 if the grid lacks it."""
+    index_by_field = {field: index for index, field in enumerate(_COLUMNS.values())}
+    return {heading: index_by_field.get(field, -1) for heading, field in field_by_heading("charges").items()}
+
+
+def _arrange_by_header(lines: list[list[str]]) -> list[list[str]]:
+    """Return the lines below a header row, with their cells in the order of the grid; other lines as they are.
+
+    Raises:
+        Invalid: The header has a column that the grid lacks, or a column twice.
+    """
+    if not lines:
+        return lines
+    headings = _headings()
+    columns = [headings.get(normalise_heading(cell)) for cell in lines[0]]
+    if sum(column is not None for column in columns) < _KNOWN_HEADINGS:
+        return lines
+    misplaced = [
+        cell
+        for index, (cell, column) in enumerate(zip(lines[0], columns, strict=True))
+        if cell and (column in {None, -1} or column in columns[:index])
+    ]
+    if misplaced:
+        names = ", ".join(f"“{cell[:40]}”" for cell in misplaced)
+        raise Invalid("unknown_columns", f"The grid has no place for {names}. Delete these columns, or import a file.")
+    places = [columns.index(index) if index in columns else None for index in range(len(_COLUMNS))]
+    return [["" if place is None or place >= len(cells) else cells[place] for place in places] for cells in lines[1:]]
 
 
 def _one_line(cell: str) -> str:
