@@ -1,5 +1,6 @@
 """Hostile files on the pages that take one: each is answered with what is wrong with it, never with a 500."""
 
+import gzip
 import io
 import json
 import zipfile
@@ -10,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+import xlsxwriter
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
@@ -73,6 +75,11 @@ def contents() -> Iterator[bytes]:
         NESTED,
     )
     yield from (b"PK\x03\x04", packed("a.csv", b"0" * 3_000_000), packed("xl/workbook.xml", b"<a" * 9)[:-30])
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book) as workbook:
+        workbook.add_worksheet().write_row(0, 0, ["customer", "amount", "=cmd|' /C calc'!A0", "\u202e"])
+    yield from (book.getvalue(), book.getvalue()[:-40], book.getvalue()[40:], gzip.compress(book.getvalue()))
+    yield from (gzip.compress(b"\0" * 1_000_000), gzip.compress(b"a,b\n" * 99)[:-8], b"\x1f\x8b" + b"\xff" * 99)
     yield from (b"," * 200_000, b"x" * 300_000, b"\n" * 10_000, "\u202e,\ufeff\n".encode("utf-16"))
     yield HEADER.encode() + b"\r\n".join(b",".join([row] * 11) for row in rows) + b"\r\n"
     yield b"\n".join(b"id;customer;amount\n" + row + b";acme;" + row for row in rows)

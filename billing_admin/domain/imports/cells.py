@@ -97,7 +97,10 @@ def read_cell(cell_type: CellType, cell: str, cell_format: CellFormat) -> Any:
     Raises:
         Invalid: The cell cannot be read.
     """
-    return None if not cell or cell.isspace() else cell_reader(cell_type)(cell, cell_format)
+    if not cell or cell.isspace():
+        return None
+    refuse_spreadsheet_error(cell)
+    return _READERS[cell_type](cell, cell_format)
 
 
 def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
@@ -105,17 +108,14 @@ def cell_reader(cell_type: CellType) -> Callable[[str, CellFormat], Any]:
 
     Look it up once per column.
     """
-    reader = _READERS[cell_type]
-
-    def read(cell: str, cell_format: CellFormat) -> Any:
-        if cell.startswith("#"):
-            _refuse_spreadsheet_error(cell.strip())
-        return reader(cell, cell_format)
-
-    return read
+    return _READERS[cell_type]
 
 
-def _refuse_spreadsheet_error(cell: str) -> None:
+def refuse_spreadsheet_error(cell: str) -> None:
+    """Raise Invalid if a cell has an error of the spreadsheet, such as `#N/A`."""
+    if not cell.startswith("#"):
+        return
+    cell = cell.strip()
     if cell in _SPREADSHEET_ERRORS:
         raise Invalid("spreadsheet_error", f"The spreadsheet has the error {cell} here. Correct its formula.")
     if cell == UNCALCULATED:
@@ -156,7 +156,7 @@ def _lines(cell: str, _format: CellFormat) -> str:
 
 
 def _identifier(cell: str, _format: CellFormat) -> str:
-    if _SHORTENED.fullmatch(cell.strip()):
+    if "E+" in cell and _SHORTENED.fullmatch(cell.strip()):
         message = (
             f"“{cell.strip()}” is a number that a spreadsheet has shortened: its last digits are lost. Format the column"
             " as text, enter the whole number, and save the file again."

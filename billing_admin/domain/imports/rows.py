@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import ONE, ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid, Problem
-from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, shorten
+from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, refuse_spreadsheet_error, shorten
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.plans import ImportPlan, read_constant
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
@@ -91,11 +91,16 @@ class ReadResult:
         return self.rows - self.skipped if self.request is None and not self.errors else 0
 
 
+_NO_FIELDS: Final[frozenset[str]] = frozenset()
+
+
 class _Row:
     """The values of a row by field, None for blank cells, and its problems.
 
     A value with a problem is None.
     """
+
+    __slots__ = ("problems", "record", "values")
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -105,6 +110,8 @@ class _Row:
     @property
     def failed(self) -> frozenset[str]:
         """The fields that have problems."""
+        if not self.problems:  # fast path: nearly all rows
+            return _NO_FIELDS
         return frozenset(str(problem.field[0]) for problem in self.problems if problem.field)
 
     def fail(self, code: str, message: str, field: str) -> None:
@@ -126,7 +133,8 @@ class _Row:
 
         Adds all problems for which values are refused.
         """
-        values |= {name: stand_ins.get(name) for name in self.failed & values.keys()}
+        if self.problems:
+            values |= {name: stand_ins.get(name) for name in self.failed & values.keys()}
         while True:
             try:
                 return make(**values)
@@ -165,7 +173,8 @@ class RowReader:
             if not records:
                 return ReadResult(count, None, skipped=count)
         skipped = count - len(records)
-        surplus = [error for record in records if (error := self._surplus_error(record))]
+        columns = len(self.plan.header)
+        surplus = [self._surplus_error(record) for record in records if any(map(str.strip, record.cells[columns:]))]
         if surplus:  # cells may be in wrong columns: further errors would mislead
             return ReadResult(count, None, surplus, skipped=skipped)
         rows = [self._read_row(record) for record in records]
@@ -175,20 +184,17 @@ class RowReader:
             return ReadResult(count, None, errors, request, skipped)
         return ReadResult(count, request, skipped=skipped)
 
-    def _surplus_error(self, record: Record) -> RowError | None:
+    def _surplus_error(self, record: Record) -> RowError:
         """Return the error of a row with more cells than the header.
 
         Spreadsheets leave out blank cells at the end of a row, or add some, so these are no error.
         """
         columns = len(self.plan.header)
-        surplus = [cell for cell in record.cells[columns:] if cell and not cell.isspace()]
-        if not surplus:
-            return None
         message = (
             f"This row has {len(record.cells)} cells, but the header has {columns}. Put quotes around cells that contain"
             " the delimiter."
         )
-        return RowError(record.line, "", shorten(surplus[-1]), message)
+        return RowError(record.line, "", shorten(record.cells[-1]), message)
 
     def _read_row(self, record: Record) -> _Row:
         row = _Row(record)
@@ -198,6 +204,8 @@ class RowReader:
             value = None
             if cell and not cell.isspace():
                 try:
+                    if cell[0] == "#":
+                        refuse_spreadsheet_error(cell)
                     value = read_value(cell, cell_format)
                 except Invalid as refusal:
                     row.problems += [
