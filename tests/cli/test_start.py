@@ -138,6 +138,7 @@ def test_the_first_start_makes_everything_and_the_next_keeps_it(folder: Path, po
     (password,) = re.findall(r"Password: (\S+)", first)
     note = folder / "first-sign-in.txt"
     assert password in note.read_text()
+    assert count(folder, "users WHERE password_temporary") == 0  # the demo asks for no other password
     made = [count(folder, table) for table in ("users", "customers", "invoices")]
     assert made[:2] == [1, 36]
     with started(folder, port, "--reload") as second:

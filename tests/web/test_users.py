@@ -220,6 +220,8 @@ def test_a_password_that_an_admin_set_is_changed_before_anything_else(
         signed_in(app, "admin", "ada@example.com")
         shown = send(browser, at(session, "ada@example.com", "password"))
     ada, given = app.test_client(), password_on(shown.text)
+    assert "ada@example.com Admin" in words(browser.get("/users"))
+    assert "Temporary password" in words(browser.get("/users"))
     assert sign_in(ada, "ada@example.com", given, next="/customers?q=x").location == "/customers?q=x"
     first = ada.get("/customers?q=x")
     assert (first.status_code, first.location) == (303, "/account/password?next=/customers?q%3Dx")
@@ -228,6 +230,7 @@ def test_a_password_that_an_admin_set_is_changed_before_anything_else(
     assert send(ada, "/users/new", email="x@example.com", role="admin").location == "/account/password"
     page = ada.get(first.location)
     assert "Another person set your current password." in words(page)
+    assert page.text.count('autocomplete="new-password"') == 2
     same = send(ada, "/account/password", current=given, password=given, again=given)
     assert "Choose a password that differs from the current one." in words(same)
     changed = send(ada, "/account/password", current=given, password=OTHER, again=OTHER, next="/customers?q=x")
@@ -235,6 +238,7 @@ def test_a_password_that_an_admin_set_is_changed_before_anything_else(
     assert ada.get("/customers?q=x").status_code == 200
     assert ada.get("/account/password").status_code == 200
     assert user(session, "ada@example.com").password_temporary is False
+    assert "Temporary password" not in words(browser.get("/users"))
     assert app.test_client().get("/users").status_code == 303
 
 

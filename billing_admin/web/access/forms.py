@@ -36,9 +36,19 @@ class ContinuingForm(Form):
 class PasswordForm(ContinuingForm):
     """The current password, and the new password twice."""
 
-    current = PasswordField("Current password", blank_message="Enter your current password.")
-    password = PasswordField("New password", blank_message="Enter a new password.")
-    again = PasswordField("Repeat new password", blank_message="Enter the new password again.")
+    current = PasswordField(
+        "Current password",
+        blank_message="Enter your current password.",
+        render_kw={"autocomplete": "current-password"},
+    )
+    password = PasswordField(
+        "New password", blank_message="Enter a new password.", render_kw={"autocomplete": "new-password"}
+    )
+    again = PasswordField(
+        "Repeat new password",
+        blank_message="Enter the new password again.",
+        render_kw={"autocomplete": "new-password"},
+    )
 
 
 def render_password_form(form: PasswordForm, person: SignedInPerson) -> ResponseReturnValue:

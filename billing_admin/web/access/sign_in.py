@@ -58,9 +58,15 @@ class SignInForm(ContinuingForm):
     """E-mail address and password."""
 
     email = AccountEmailField(
-        "E-mail address", blank_message="Enter your e-mail address.", max_length=LONGEST_EMAIL, widget=EmailInput()
+        "E-mail address",
+        blank_message="Enter your e-mail address.",
+        max_length=LONGEST_EMAIL,
+        widget=EmailInput(),
+        render_kw={"autocomplete": "username"},
     )
-    password = PasswordField("Password", blank_message="Enter your password.")
+    password = PasswordField(
+        "Password", blank_message="Enter your password.", render_kw={"autocomplete": "current-password"}
+    )
 
 
 @pages.route("/sign-in", methods=["GET", "POST"])
