@@ -86,6 +86,7 @@ def canonical_content(document: DocumentRows) -> str:
                 *(line["tax_category"], plain_decimal(line["tax_percent"]), line["charges"]),
                 *(() if line["gross"] is None else (line["gross"], plain_decimal(line["included_percent"]))),
                 *_period(line),
+                *(({"unit": line["unit"]},) if line["unit"] else ()),
             ]
             for line in document.lines
         ],

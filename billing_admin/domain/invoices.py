@@ -42,6 +42,7 @@ class ChargeGroup(NamedTuple):
 
     `period_from` and `period_to` are the union of the charges' periods, each charge's day if it has none.
     `has_period` tells whether a charge has one. A charge with `period_of_days` is on its own line.
+    `unit` is that of the service, or empty.
     """
 
     service_id: UUID | None
@@ -59,6 +60,7 @@ class ChargeGroup(NamedTuple):
     tax_note: str = ""
     has_period: bool = False
     period_of_days: int | None = None
+    unit: str = ""
 
     @property
     def service_period(self) -> tuple[date | None, date | None]:
@@ -143,7 +145,8 @@ class Document:
         """
         # Frozen: a confirmed preview is compared with this digest. The columns of a line are service
         # id, charge id, description, unit price, charges, quantity, amount, net, tax category, tax
-        # percent, gross, first day, last day; only if a charge has a period: `period_of_days`.
+        # percent, gross, first day, last day; only if a charge has a period: `period_of_days`;
+        # only if the service has one: the unit.
         content = [
             self.currency,
             self.total,
@@ -160,6 +163,7 @@ class Document:
                     *(line.group.tax.category, plain_decimal(line.group.tax.percent), line.gross),
                     *(line.group.period_from.isoformat(), line.group.period_to.isoformat()),
                     *((line.group.period_of_days,) if line.group.has_period else ()),
+                    *(({"unit": line.group.unit},) if line.group.unit else ()),
                 ]
                 for line in self.lines
             ],

@@ -24,6 +24,14 @@ class Receivable(Protocol):
     def due_date(self) -> date | None: ...
 
 
+def payment_due(invoice: Receivable) -> date | None:
+    """Return the day until which an invoice must be paid.
+
+    It is None for credit notes, whose stored due date is their issue date, and for drafts without a due date.
+    """
+    return None if invoice.kind == "credit_note" else invoice.due_date
+
+
 def balance(invoice: Receivable) -> int:
     """Return the open amount of an invoice in minor units.
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from billing_admin.domain.document_hash import DocumentRows, Row
-from billing_admin.domain.lifecycle import balance, payment_status
+from billing_admin.domain.lifecycle import balance, payment_due, payment_status
 from billing_admin.domain.money import Money, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.webhooks import format_moment
 
@@ -43,7 +43,9 @@ def invoice_payload(document: DocumentRows, related: RelatedDocuments, today: da
         "payment_status": payment_status(invoice, today),
         "customer": row["customer_reference"],
         "currency": row["currency"],
-        **{name: _day(row[name]) for name in ("issue_date", "due_date", "period_from", "period_to")},
+        "issue_date": _day(row["issue_date"]),
+        "due_date": _day(payment_due(invoice)),
+        **{name: _day(row[name]) for name in ("period_from", "period_to")},
         **{name: _money(row[name], row) for name in ("net", "tax", "total", "paid", "credited")},
         "balance": _money(balance(invoice), row),
         "corrects": related.corrects,
@@ -74,6 +76,7 @@ def _line(line: Row, invoice: Row) -> dict[str, Any]:
         "period_from": _day(line["period_from"]),
         "period_to": _day(line["period_to"]),
         "period_of_days": line["period_of_days"],
+        "unit": line["unit"],
         "id": str(line["id"]),
     }
 

@@ -169,7 +169,8 @@ def _row(line: InvoiceLine, credits: bool) -> list[str]:
     if credits:
         return [line.description, tax, net]
     price = DASH if line.unit_price is None else format_exact(line.unit_price, line.currency)
-    return [line.description, format_number(line.quantity), price, tax, net]
+    quantity = format_number(line.quantity)
+    return [line.description, f"{quantity} {line.unit}" if line.unit else quantity, price, tax, net]
 
 
 def _sums(invoice: Invoice) -> list[tuple[str, str, bool]]:
@@ -188,5 +189,6 @@ def _sums(invoice: Invoice) -> list[tuple[str, str, bool]]:
 
 def _notes(invoice: Invoice) -> list[list[str]]:
     reasons = [tax_note(tax) for tax in invoice.taxes]
-    why = f"Reason: {invoice.reason}" if invoice.kind == "credit_note" else ""
-    return [text.splitlines() for text in (*reasons, why, invoice.note, invoice.footer) if text]
+    # The footer says how to pay, so a credit note does not have it.
+    last = f"Reason: {invoice.reason}" if invoice.kind == "credit_note" else invoice.footer
+    return [text.splitlines() for text in (*reasons, invoice.note, last) if text]

@@ -134,7 +134,8 @@ class InvoiceLine(Base):
     Otherwise `gross` and `included_percent` are None.
     `corrects_line_id` of a credit note's line names the invoice line that it credits.
     The period is the union of those of its charges; it is None if no charge has one. A charge with
-    `period_of_days` has a line of its own.
+    `period_of_days` has a line of its own. `unit` is that of the service; it is None if the service has
+    none, and on lines that were made before units were copied.
     """
 
     __tablename__ = "invoice_lines"
@@ -172,6 +173,7 @@ class InvoiceLine(Base):
     period_from: Mapped[date | None]
     period_to: Mapped[date | None]
     period_of_days: Mapped[int | None] = mapped_column(period_check())
+    unit: Mapped[str | None]
 
 
 class VoidedCharge(Base):

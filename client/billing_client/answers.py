@@ -212,6 +212,7 @@ class PendingLine:
     period_from: Optional[date]
     period_to: Optional[date]
     period_of_days: Optional[int]
+    unit: Optional[str]
 
 
 @dataclass(frozen=True)

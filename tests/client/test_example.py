@@ -61,7 +61,7 @@ def test_another_row_under_the_same_event_is_named(home: str, token: str) -> Non
     Ran(home, token, stdin=GOOD.encode())
     ran = Ran(home, token, stdin=GOOD.replace("58", "59").encode())
     assert ran.code == 1
-    assert "line 2: id: Charge" in ran.err
+    assert "line 2: id: This id belongs to" in ran.err
     assert "a different quantity" in ran.err
 
 

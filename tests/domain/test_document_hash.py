@@ -51,6 +51,7 @@ LINE: dict[str, Any] = {
     "period_from": None,
     "period_to": None,
     "period_of_days": None,
+    "unit": None,
 }
 TAX: dict[str, Any] = {"category": "S", "percent": Decimal(19), "base": 2500, "tax": 475, "included": False, "note": ""}
 
@@ -80,6 +81,10 @@ def test_the_period_of_a_line_is_covered_only_if_it_has_one() -> None:
     days = {"period_from": date(2026, 2, 10), "period_to": date(2026, 2, 19)}
     assert '"S","19",3,"2026-02-10","2026-02-19"]]' in content(line=LINE | days)
     assert '"S","19",3,"2026-02-10","2026-02-19",28]]' in content(line=LINE | days | {"period_of_days": 28})
+
+
+def test_the_unit_of_a_line_is_covered_only_if_it_has_one() -> None:
+    assert '"S","19",3,{"unit":"hour"}]]' in content(line=LINE | {"unit": "hour"})
 
 
 def test_taxes_in_prices_add_columns() -> None:

@@ -58,6 +58,7 @@ def invoice(**changes: Any) -> DocumentRows:
         "period_from": date(2026, 11, 10),
         "period_to": date(2026, 11, 19),
         "period_of_days": 30,
+        "unit": "hour",
     }
     taxes = [
         {
@@ -122,6 +123,7 @@ def test_lines_and_taxes_are_plain_texts_by_category() -> None:
             "period_from": "2026-11-10",
             "period_to": "2026-11-19",
             "period_of_days": 30,
+            "unit": "hour",
             "id": str(OTHER),
         }
     ]

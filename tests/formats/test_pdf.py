@@ -18,6 +18,7 @@ from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.pdf import document_contents, render_pdf
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import voids
+from billing_admin.operations.master_data import services
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.invoices import invoice
 from tests.making import (
@@ -25,15 +26,17 @@ from tests.making import (
     all_invoices,
     bill,
     change_settings,
+    credit,
     make_customer,
     make_invoice,
+    make_service,
     make_spec,
     make_tax_rate,
     post,
 )
 from tests.people import signed_in
 from tests.prepared import prepared
-from tests.web.pages import link, words
+from tests.web.pages import link, parse, words
 
 GLYPHS = load_glyphs()
 HOSTILE = '#eval("1+1") $x$ *bold* \\ _it_ <label> @ref [x] // /* `raw` "quoted" \'\N{SNOWMAN}'
@@ -82,6 +85,32 @@ def test_a_void_one_says_so(session: Session, issued: Invoice) -> None:
     transaction(voids.void_invoice, issued.id, "Wrong customer", "cancelled", SYSTEM, NOW)
     session.rollback()
     assert document_contents(invoice(session, str(issued.id)))["mark"] == "VOID"
+
+
+def test_a_credit_note_does_not_ask_to_be_paid(app: Flask, session: Session, issued: Invoice) -> None:
+    note = credit(issued, "10", reason="Late")
+    contents = document_contents(note)
+    assert [label for label, _ in contents["facts"]] == ["Credit note", "Issued", "Corrects", "Charges of"]
+    assert contents["notes"] == [["Reason: Late"]]
+    browser = signed_in(app)
+    assert "Pay soon." in words(browser.get(f"/invoices/{issued.id}"))
+    assert "Pay soon." not in words(browser.get(f"/invoices/{note.id}"))
+    (row,) = [
+        row.text()
+        for row in parse(browser.get("/invoices?kind=credit_note")).elements("tr")
+        if note.number in row.text()
+    ]
+    assert "2 Apr 2026 – none Issued" in row
+
+
+def test_lines_show_the_unit_of_their_time(app: Flask, session: Session) -> None:
+    service = make_service(unit="hour")
+    post(make_spec(make_customer(), None, service=service, quantity="2.5"))
+    bill()
+    transaction(services.update, service.id, {"unit": "day"}, None, SYSTEM, NOW)
+    (issued,) = all_invoices()
+    assert document_contents(issued)["rows"][0][1] == "2.5 hour"
+    assert "2.5 hour" in words(signed_in(app).get(f"/invoices/{issued.id}"))
 
 
 def test_many_lines_make_many_pages(session: Session) -> None:

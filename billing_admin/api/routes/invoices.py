@@ -27,7 +27,7 @@ from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.invoices import Document
-from billing_admin.domain.lifecycle import balance, payment_status
+from billing_admin.domain.lifecycle import balance, payment_due, payment_status
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices as operations
@@ -43,7 +43,8 @@ class PendingLineOut(ResponseModel):
     """A line of a document that is not billed yet.
 
     `gross` includes tax if the price does; otherwise it is null. The period is that of the charges; it is null if no
-    charge has one. `period_of_days` is the length of the whole period if the line is for some of its days.
+    charge has one. `period_of_days` is the length of the whole period if the line is for some of its days. `unit` is that
+    of the service; it is null if the service has none.
     """
 
     position: int
@@ -59,6 +60,7 @@ class PendingLineOut(ResponseModel):
     period_from: date | None
     period_to: date | None
     period_of_days: int | None
+    unit: str | None
 
 
 class LineOut(PendingLineOut):
@@ -199,7 +201,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
         customer=row.customer_reference,
         currency=row.currency,
         issue_date=row.issue_date,
-        due_date=row.due_date,
+        due_date=payment_due(row),
         period_from=row.period_from,
         period_to=row.period_to,
         net=money(row.net),
@@ -233,6 +235,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
                 period_from=line.period_from,
                 period_to=line.period_to,
                 period_of_days=line.period_of_days,
+                unit=line.unit,
             )
             for line in row.lines
         ],
@@ -281,6 +284,7 @@ def document_out(reference: str, document: Document, left_out: str | None) -> Do
                 period_from=line.group.service_period[0],
                 period_to=line.group.service_period[1],
                 period_of_days=line.group.period_of_days,
+                unit=line.group.unit or None,
             )
             for line in document.lines
         ],

@@ -178,6 +178,7 @@ def _credited_line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Ro
         "id": new_id(now),
         "invoice_id": id,
         "quantity": ONE,
+        "unit": None,
         "unit_price": None,
         "amount": Money(net if gross is None else gross, line["currency"]).decimal,
         "gross": gross,

@@ -79,6 +79,7 @@ def build_draft(
             "corrects_line_id": None,
             **dict(zip(("period_from", "period_to"), line.group.service_period, strict=True)),
             "period_of_days": line.group.period_of_days,
+            "unit": line.group.unit or None,
         }
         for line in document.lines
     ]

@@ -278,6 +278,7 @@ def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, li
                 tax_note=service.tax_note,
                 has_period=row.with_period > 0,
                 period_of_days=row.period_of_days,
+                unit=service.unit,
             )
         )
     return groups
@@ -290,6 +291,7 @@ class _ServiceTerms(NamedTuple):
     tax: TaxRate
     tax_note: str
     line_per_charge: bool
+    unit: str
 
 
 def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
@@ -298,12 +300,21 @@ def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
     The terms of charges without a service are stored under None.
     """
     default = organisation(session).default_tax_rate
-    without_service = _ServiceTerms(None, "", "", TaxRate(default.category, default.percent), default.note, False)
+    without_service = _ServiceTerms(None, "", "", TaxRate(default.category, default.percent), default.note, False, "")
     terms: dict[UUID | None, _ServiceTerms] = {None: without_service}
-    columns = (Service.id, Service.code, Service.name, Service.line_per_charge, Rate.category, Rate.percent, Rate.note)
+    columns = (
+        Service.id,
+        Service.code,
+        Service.name,
+        Service.line_per_charge,
+        Rate.category,
+        Rate.percent,
+        Rate.note,
+        Service.unit,
+    )
     for row in session.execute(select(*columns).join(Rate, Rate.id == Service.tax_rate_id)):
         tax = TaxRate(row.category, row.percent)
-        terms[row.id] = _ServiceTerms(row.id, row.code, row.name, tax, row.note, row.line_per_charge)
+        terms[row.id] = _ServiceTerms(row.id, row.code, row.name, tax, row.note, row.line_per_charge, row.unit)
     return terms
 
 

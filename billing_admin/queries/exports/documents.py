@@ -64,6 +64,7 @@ LINES = (
     column("period_from", Kind.DAY, InvoiceLine.period_from),
     column("period_to", Kind.DAY, InvoiceLine.period_to),
     column("period_of_days", Kind.WHOLE, InvoiceLine.period_of_days),
+    column("unit", Kind.TEXT, InvoiceLine.unit),
 )
 NUMBERS = (
     column("number", Kind.TEXT, Invoice.number),
@@ -94,7 +95,7 @@ def invoice_columns(today: date) -> tuple[Column, ...]:
         column("customer", Kind.TEXT, Invoice.customer_reference),
         column("customer_name", Kind.TEXT, Invoice.customer_name),
         column("issue_date", Kind.DAY, Invoice.issue_date),
-        column("due_date", Kind.DAY, Invoice.due_date),
+        column("due_date", Kind.DAY, case((Invoice.kind == "invoice", Invoice.due_date))),
         column("currency", Kind.WORD, Invoice.currency),
         column("net", Kind.MONEY, Invoice.net),
         column("tax", Kind.MONEY, Invoice.tax),

@@ -69,6 +69,7 @@ def _group(invoice: Invoice, line: InvoiceLine, amount: Decimal) -> ChargeGroup:
         period_to=line.period_to or invoice.period_to,
         has_period=line.period_from is not None,
         period_of_days=line.period_of_days,
+        unit=line.unit or "",
         tax=TaxRate(line.tax_category, line.tax_percent),
         included_percent=line.included_percent,
     )

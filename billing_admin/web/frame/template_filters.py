@@ -21,7 +21,7 @@ from billing_admin.domain.formatting import (
     format_whole,
     tax_note,
 )
-from billing_admin.domain.lifecycle import balance
+from billing_admin.domain.lifecycle import balance, payment_due
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal
 from billing_admin.web.frame.labels import (
@@ -47,6 +47,7 @@ def init_filters(app: Flask) -> None:
         "day": format_day,
         "exact": format_exact,
         "invoice_balance": balance,
+        "payment_due": payment_due,
         "invoice_state": invoice_state,
         "left_out_reason": left_out_reason,
         "moment": moment,
