@@ -1,5 +1,6 @@
 """Example requests to each route, as a script sends them; the requests and responses are the examples of the OpenAPI document."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -17,11 +18,12 @@ from billing_admin.formats.export import FORMATS
 from tests.api.conftest import BASE, Script
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
+CHOSEN = "-5533-4c18-882a-"  # the middle of ids that callers choose
 
 
 def id_of(kind: str, number: int) -> str:
     """Return an id that a caller may choose; each kind of object has its own letter."""
-    return f"{kind * 8}-5533-4c18-882a-{number:012x}"
+    return f"{kind * 8}{CHOSEN}{number:012x}"
 
 
 class Recorder:
@@ -264,6 +266,23 @@ def _called_too_often(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     with monkeypatch.context() as patched:
         patched.setitem(app.extensions, "billing_rate_limiter", RateLimiter(settings))
         yield
+
+
+def numbered(content: Any) -> str:
+    """Return the content as JSON, its ids and hashes numbered, so that each recording gives the same text.
+
+    Ids that a caller chose stay.
+    """
+    numbers: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        value = match[0]
+        if CHOSEN in value:
+            return value
+        n = numbers.setdefault(value, len(numbers) + 1)
+        return f"01a202b2-c500-7000-8000-{n:012x}" if "-" in value else hashlib.sha256(b"%d" % n).hexdigest()
+
+    return MASKED.sub(number, json.dumps(content, indent=1, ensure_ascii=False)) + "\n"
 
 
 def masked(content: Any) -> Any:

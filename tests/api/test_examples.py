@@ -11,7 +11,7 @@ from billing_admin import api
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.api.routes.pdf import MEDIA_TYPE as PDF
 from billing_admin.formats.export import FORMATS
-from tests.api.example_requests import Recorder, masked
+from tests.api.example_requests import Recorder, masked, numbered
 from tests.api.openapi_check import operation, resolved, validate, whole
 
 FILE = Path(api.__file__).with_name("frame") / "examples.json"
@@ -22,7 +22,7 @@ NO_TEXT = {PDF, FORMATS["xlsx"]}  # an example of a binary file is of no use
 def test_the_examples_are_what_was_asked_and_answered(recording: Recorder, backend: str) -> None:
     content = {"problems": dict(sorted(recording.problems.items())), "routes": recording.routes}
     if os.environ.get("RECORD") and backend == "sqlite":
-        FILE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        FILE.write_text(numbered(content))
     assert masked(content) == masked(json.loads(FILE.read_text()))
 
 

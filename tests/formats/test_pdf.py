@@ -98,7 +98,7 @@ def test_a_credit_note_does_not_ask_to_be_paid(app: Flask, session: Session, iss
     (row,) = [
         row.text()
         for row in parse(browser.get("/invoices?kind=credit_note")).elements("tr")
-        if note.number in row.text()
+        if str(note.number) in row.text()
     ]
     assert "2 Apr 2026 – none Issued" in row
 
