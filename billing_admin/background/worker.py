@@ -37,7 +37,10 @@ class Worker(Consumer):  # type: ignore[misc]
 
 
 def run_worker(threads: int) -> None:
-    """Run jobs, join billing runs, send webhooks and post recurring charges until SIGINT or SIGTERM."""
+    """Do the background work until SIGINT or SIGTERM.
+
+    It runs jobs, joins billing runs, sends webhooks and posts recurring charges.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     queue: Queue = app.extensions["billing_queue"]
     logging.getLogger("huey").setLevel(logging.WARNING)  # jobs are recorded in the audit log

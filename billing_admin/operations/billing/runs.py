@@ -101,7 +101,10 @@ def _post_and_preview(session: Session, scope: BillingScope, actor: Actor, now: 
 
 
 def _due_ids(session: Session, scope: BillingScope, now: datetime) -> list[UUID]:
-    """Return the recurring charges that a run posts: due on its last day, and not after today."""
+    """Return the recurring charges that a run posts.
+
+    They are due on its last day, and not after today.
+    """
     return due_recurring_charge_ids(session, _last_due_day(session, scope, now), scope.customer_ids, scope.currency)
 
 

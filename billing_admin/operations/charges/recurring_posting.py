@@ -79,9 +79,10 @@ def check_through(session: Session, through: date, now: datetime) -> None:
 def post_possible_charges(
     session: Session, ids: Sequence[UUID], through: date, actor: Actor, now: datetime
 ) -> PostingOutcome:
-    """Post the due periods of recurring charges through a day, and name those that cannot be posted.
+    """Post the due periods of recurring charges through a day.
 
-    A recurring charge of which one period is refused, for example because its service is archived, posts nothing.
+    The result names those that cannot be posted. A recurring charge of which one period is refused, for example
+    because its service is archived, posts nothing.
     """
     refused: dict[UUID, str] = {}
     rows = lock_schedules(session, ids)

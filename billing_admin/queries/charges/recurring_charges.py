@@ -182,7 +182,10 @@ def due_recurring_charge_ids(
 
 @dataclass(frozen=True, slots=True)
 class PostingBacklog:
-    """Recurring charges whose posting is behind: their number, and the first day that was not posted."""
+    """Recurring charges whose posting is behind.
+
+    It holds their number, and the first day that was not posted.
+    """
 
     recurring_charges: int
     since: date
@@ -202,7 +205,7 @@ def recurring_charges_by_id(session: Session, ids: Collection[UUID]) -> dict[UUI
 
 
 def schedules_by_charge(session: Session, charge_ids: Collection[UUID]) -> dict[UUID, UUID]:
-    """Return the id of the recurring charge that posted each of some charges, by charge."""
+    """Return the recurring charge that posted each of some charges, by ids."""
     posting = RecurringPosting
     query = select(posting.charge_id, posting.recurring_charge_id).where(is_any_of(posting.charge_id, charge_ids))
     return {row.charge_id: row.recurring_charge_id for row in session.execute(query)}

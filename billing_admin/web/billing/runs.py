@@ -255,7 +255,10 @@ def _render_preview(spec: RunSpec, form: ConfirmForm) -> ResponseReturnValue:
 
 
 def _roll_back(work: Any, *args: Any) -> Any:
-    """Run work in a transaction that is rolled back, and do not wait long for locked accounts."""
+    """Run work in a transaction that is rolled back.
+
+    It does not wait long for locked accounts.
+    """
     return run_bounded(dry_run, lambda session: work(session, *args))
 
 
