@@ -201,13 +201,15 @@ def _distribute_lines(form: GridForm, pasted: str) -> None:
 
 
 def _headings() -> dict[str, int]:
-    """Return the index of the grid's column by the heading of a copied one, -1 if the grid lacks it."""
+    """Return the index of the column with a copied heading, -1 if there is none."""
     index_by_field = {field: index for index, field in enumerate(_COLUMNS.values())}
     return {heading: index_by_field.get(field, -1) for heading, field in field_by_heading("charges").items()}
 
 
 def _arrange_by_header(lines: list[list[str]]) -> list[list[str]]:
-    """Return the lines below a header row, with their cells in the order of the grid; other lines as they are.
+    """Return the lines below a header row, in the order of the grid's columns.
+
+    Lines without a header row are returned as they are.
 
     Raises:
         Invalid: The header has a column that the grid lacks, or a column twice.
