@@ -146,8 +146,8 @@ def fill_catalogue(place: Place, customers: int) -> None:
             f"""INSERT INTO services (id, code, name, unit, tax_rate_id, line_per_charge, revenue_account, search,
                 created_at, version)
                 SELECT {place.id("0b00", str(n))}, '{code}', '{code}', '', id, {no}, '', '', {now}, 1 FROM tax_rates LIMIT 1""",
-            f"""INSERT INTO service_prices (service_id, currency, unit_price, includes_tax)
-                VALUES ({place.id("0b00", str(n))}, 'EUR', '{price}', {no})""",
+            f"""INSERT INTO service_prices (service_id, currency, valid_from, unit_price, includes_tax)
+                VALUES ({place.id("0b00", str(n))}, 'EUR', '1970-01-01', '{price}', {no})""",
         ]
     with place.writing() as connection:
         for statement in statements:

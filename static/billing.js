@@ -104,12 +104,27 @@
     show();
   });
 
-  /* Charge form: show the currency and unit, and fill in the list price. It reads data-services {code: {unit, prices: {currency: price}, inclusive: [currency]}}, and data-currency or data-customers {reference: currency}. */
+  /* YYYY-MM-DD for a day that is typed in numbers, year first or in the organisation's order; "" for other text. */
+  const parseDay = (typed) => {
+    const [, first, , second, third] = /^(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})$/.exec(typed.trim()) || [];
+    const order = first && first.length === 4 ? "year_first" : document.body.dataset.dateOrder;
+    const [year, month, day] = { year_first: [first, second, third], day_first: [third, second, first], month_first: [third, first, second] }[order] || [];
+    return first && year.length === 4 && day.length < 3 ? `${year}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : "";
+  };
+
+  /* The list price of a service on a day: [first day, price or null, whether it includes tax]. Other days are left to the server, unless there is one price only. */
+  const listPriceOn = (service, currency, typedDay) => {
+    const prices = service && service.prices[currency] || [], day = parseDay(typedDay);
+    if (!day) return prices.length === 1 ? prices[0] : undefined;
+    return prices.filter(([firstDay]) => firstDay <= day).at(-1);
+  };
+
+  /* Charge form: show the currency and unit, and fill in the list price of the day. It reads data-services {code: {unit, prices: {currency: [[first day, price, includes tax]]}}}, and data-currency or data-customers {reference: currency}. */
   const setUpPrices = () => all("form[data-services]").forEach((form) => {
     const services = JSON.parse(form.dataset.services);
     const customers = JSON.parse(form.dataset.customers || "{}");
     const field = (name) => form.elements[name] || form.elements[`${name}_id`];
-    const [service, customer, price, inclusive] = [field("service"), field("customer"), field("unit_price"), field("tax_included")];
+    const [service, customer, day, price, inclusive] = [field("service"), field("customer"), field("day"), field("unit_price"), field("tax_included")];
     if (!service || !price) return;
     const showText = (id, text) => { const element = document.getElementById(id); if (element) { element.textContent = text || ""; element.hidden = !text; } };
     /* The customer is entered by reference, or by a part of the name that only one listed customer has. */
@@ -126,10 +141,10 @@
       showText(`${price.id}-suffix`, currency);
       const quantity = field("quantity");
       if (quantity) showText(`${quantity.id}-suffix`, selectedService && selectedService.unit);
-      const listPrice = selectedService && selectedService.prices[currency];
-      if (price.value === "" || price.value === filledPrice) { price.value = listPrice || ""; filledPrice = price.value; if (inclusive && selectedService) inclusive.checked = selectedService.inclusive.includes(currency); }
+      const [, listPrice, includesTax] = listPriceOn(selectedService, currency, day ? day.value : "") || [];
+      if (price.value === "" || price.value === filledPrice) { price.value = listPrice || ""; filledPrice = price.value; if (inclusive && selectedService) inclusive.checked = Boolean(includesTax); }
     };
-    [service, customer].forEach((element) => element && element.addEventListener("change", fill));
+    [service, customer, day].forEach((element) => element && element.addEventListener("change", fill));
     fill();
   });
 
@@ -240,11 +255,11 @@
       const sums = new Map();
       let count = 0, uncounted = 0;
       rows().forEach((row) => {
-        const [customer, service, quantity, price] = cells(row).map((cell) => cell.value.trim());
+        const [customer, service, quantity, price, day] = cells(row).map((cell) => cell.value.trim());
         if (!cells(row).some((cell) => cell.value.trim())) return;
         count += 1;
         const currency = customers.get((customer || form.elements.customer.value.trim()).toLowerCase());
-        const listPrice = prices.get(service)?.prices[currency];
+        const [, listPrice] = listPriceOn(prices.get(service), currency, day || form.elements.day.value) || [];
         const [exactQuantity, exactPrice] = [parseExact(quantity, ONE), parseExact(price || listPrice || "", null, isMarkOf(currency))];
         if (!currency || exactQuantity === null || exactPrice === null) { uncounted += 1; return; }
         sums.set(currency, (sums.get(currency) || 0n) + exactQuantity * exactPrice / ONE);

@@ -63,6 +63,7 @@ EXACT_AMOUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "charge.corrected": ("unit_price", "amount"),
     "recurring_charge.changed": ("unit_price",),
     "recurring_charge.created": ("unit_price",),
+    "service.price_changed": ("unit_price",),
 }
 # Exact decimals by currency, `{"EUR": "0.05"}`:
 AMOUNTS_BY_CURRENCY: Final[Mapping[str, tuple[str, ...]]] = {

@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
+from billing_admin.domain.dated_values import effective_on
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import currency_code, multiply, plain_decimal, refuse_inexact
+from billing_admin.domain.prices import ListPrice
 from billing_admin.domain.text import check_not_blank, check_text, refuse_unprintable
 
 ONE = Decimal(1)
@@ -134,14 +136,13 @@ class CustomerTerms:
 class ServiceTerms:
     """The columns of a service that pricing a charge and its answer need.
 
-    `prices` are unit prices by currency; `inclusive` names the currencies whose price includes tax.
+    `prices` are the prices of all days by currency.
     """
 
     id: UUID
     code: str
     name: str
-    prices: Mapping[str, Decimal]
-    inclusive: Collection[str] = frozenset()
+    prices: Mapping[str, list[ListPrice]]
     archived: bool = False
     key: str = field(init=False)
 
@@ -235,7 +236,7 @@ def price_charge(
     """Return a charge with its exact amount, and with defaults for missing fields.
 
     The price is the given unit price, else the given amount, else the service's list price in the
-    charge's currency. A given price is net unless `tax_included` is true; a list price defines this
+    charge's currency on its day. A given price is net unless `tax_included` is true; a list price defines this
     itself.
 
     Raises:
@@ -244,15 +245,15 @@ def price_charge(
     """
     _refuse_unprintable(spec)
     currency = spec.currency or customer.currency
+    incurred_on = spec.incurred_on or today
     quantity = ONE if spec.quantity is None else spec.quantity
     unit_price, tax_included = spec.unit_price, bool(spec.tax_included)
     if unit_price is None and spec.amount is None:
-        unit_price, tax_included = _list_price(service, currency, spec.tax_included)
+        unit_price, tax_included = _list_price(service, currency, incurred_on, spec.tax_included)
     amount = spec.amount if unit_price is None else multiply(quantity, unit_price, "quantity")
     assert amount is not None  # noqa: S101 - `_list_price` gave a unit price if there was neither
     description = spec.description if spec.description is not None else service.name if service else ""
     service_id = service.id if service else None
-    incurred_on = spec.incurred_on or today
     parts = (  # frozen: charges of the last 24 hours have fingerprints of these parts in this order
         customer.key,
         service.key if service else "",
@@ -294,24 +295,29 @@ def _refuse_unprintable(spec: ChargeSpec) -> None:
             refuse_unprintable(value, "metadata", key)
 
 
-def _list_price(service: ServiceTerms | None, currency: str, tax_included: bool | None) -> tuple[Decimal, bool]:
+def _list_price(
+    service: ServiceTerms | None, currency: str, day: date, tax_included: bool | None
+) -> tuple[Decimal, bool]:
     if service is None:
         raise Invalid(
             "no_price", "Enter a unit price or an amount: a charge without a service has no list price.", "unit_price"
         )
-    if currency not in service.prices:
+    price = effective_on(day, service.prices.get(currency, ()))
+    if price is None or price.unit_price is None:
+        on_day = f" on {format_day(day)}" if currency in service.prices else ""
         raise Invalid(
-            "no_price", f"Enter a unit price or an amount: {service.code} has no price in {currency}.", "unit_price"
+            "no_price",
+            f"Enter a unit price or an amount: {service.code} has no price in {currency}{on_day}.",
+            "unit_price",
         )
-    inclusive = currency in service.inclusive
-    if tax_included not in {None, inclusive}:
-        kind = "includes tax" if inclusive else "is net"
+    if tax_included not in {None, price.includes_tax}:
+        kind = "includes tax" if price.includes_tax else "is net"
         raise Invalid(
             "other_price",
             f"The list price of {service.code} in {currency} {kind}: leave this blank, or enter a unit price or an amount.",
             "tax_included",
         )
-    return service.prices[currency], inclusive
+    return price.unit_price, price.includes_tax
 
 
 def _fingerprint(parts: tuple[str, ...]) -> int:

@@ -15,6 +15,7 @@ from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.prices import check_unit_price
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.text import (
     MAX_LINE_LENGTH,
@@ -189,8 +190,7 @@ def _treatment(value: str, field: str) -> str:
 def _prices(prices: Mapping[str, Decimal], field: str) -> Mapping[str, Decimal]:
     for currency, unit_price in prices.items():
         _currency(currency, field, currency)
-        if exact_decimal(unit_price, field, currency) < 0:
-            raise Invalid("out_of_range", "Enter a price of zero or more.", field, currency)
+        check_unit_price(unit_price, field, currency)
     return prices
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
+from billing_admin.domain.dated_values import Dated, effective_on
 from billing_admin.domain.invoices import ChargeGroup, TaxRate
 
 ZERO_PERCENT = Decimal(0)
@@ -38,11 +39,9 @@ DEFAULT_TAX_NOTES = {
 CATEGORIES_WITHOUT_NOTE = frozenset({"S", "Z", "O"})
 
 
-class RateChange(Protocol):
+class RateChange(Dated, Protocol):
     """A tax rate's percentage from a day on."""
 
-    @property
-    def valid_from(self) -> date: ...
     @property
     def percent(self) -> Decimal: ...
 
@@ -52,8 +51,8 @@ def percent_on(day: date, first: Decimal, changes: Iterable[RateChange]) -> Deci
 
     It is that of the last change up to that day, or else the first percentage.
     """
-    effective = [change for change in changes if change.valid_from <= day]
-    return max(effective, key=lambda change: change.valid_from).percent if effective else first
+    change = effective_on(day, changes)
+    return first if change is None else change.percent
 
 
 def with_untaxed_rate(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:

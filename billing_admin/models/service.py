@@ -1,6 +1,6 @@
 """Services, and their prices in each currency."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,9 +12,10 @@ from billing_admin.models.organisation import TaxRate
 
 
 class ServicePrice(Base):
-    """The price of one unit in one currency, with or without tax.
+    """The price of one unit in one currency from a day on, with or without tax.
 
-    Often smaller than a cent.
+    It is valid until the next price of the service in the currency begins. Often smaller than a cent. None means that
+    the service has no price from that day on.
     """
 
     __tablename__ = "service_prices"
@@ -22,7 +23,8 @@ class ServicePrice(Base):
 
     service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), primary_key=True)
     currency: Mapped[str] = mapped_column(primary_key=True)
-    unit_price: Mapped[Decimal]
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    unit_price: Mapped[Decimal | None]
     includes_tax: Mapped[bool]
 
 
@@ -49,7 +51,7 @@ class Service(Base):
 
     tax_rate: Mapped[TaxRate] = relationship(lazy="joined")
     prices: Mapped[list[ServicePrice]] = relationship(
-        lazy="selectin", cascade="all, delete-orphan", order_by=ServicePrice.currency
+        lazy="selectin", cascade="all, delete-orphan", order_by=(ServicePrice.currency, ServicePrice.valid_from)
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -24,7 +24,7 @@ from billing_client.answers import (
     TaxRate,
     Totals,
 )
-from billing_client.asking import NewCharge, NewCustomer, NewPayment, NewRecurringCharge, NewService
+from billing_client.asking import NewCharge, NewCustomer, NewPayment, NewPrice, NewRecurringCharge, NewService
 from billing_client.client import Client
 from billing_client.errors import (
     BadRequest,
@@ -80,6 +80,7 @@ __all__ = [
     "NewCharge",
     "NewCustomer",
     "NewPayment",
+    "NewPrice",
     "NewRecurringCharge",
     "NewService",
     "NotConfigured",

@@ -153,7 +153,7 @@ class Customer:
 class Service:
     """A service.
 
-    `prices` are unit prices by currency.
+    `prices` are today's unit prices by currency.
     """
 
     id: UUID
@@ -168,6 +168,22 @@ class Service:
     archived: bool
     created_at: datetime
     etag: Optional[str] = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class Price:
+    """A price for charges incurred on or after a day.
+
+    It is valid until the next price in the currency begins. `unit_price` is None if the service has no price from that
+    day on. `status` is past, current or future.
+    """
+
+    currency: str
+    valid_from: date
+    unit_price: Optional[Decimal]
+    includes_tax: bool
+    status: str
     replayed: bool = False
 
 

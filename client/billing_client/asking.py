@@ -190,7 +190,7 @@ class CustomerFilter(TypedDict, total=False):
 class ServiceChanges(TypedDict, total=False):
     """Changes to a service.
 
-    `prices` replaces all prices.
+    `prices` replaces all prices from today on.
     """
 
     code: str
@@ -222,6 +222,28 @@ class NewService(_ServiceNeeds, total=False):
     revenue_account: str
     prices: Mapping[str, Number]
     prices_include_tax: Sequence[str]
+
+
+class _PriceNeeds(TypedDict):
+    currency: str
+    unit_price: Number
+
+
+class NewPrice(_PriceNeeds, total=False):
+    """A price for charges incurred on or after a day, until the next price begins.
+
+    `valid_from` defaults to today; the first price in a currency has no first day by default.
+    """
+
+    valid_from: Day
+    includes_tax: bool
+
+
+class PriceKey(TypedDict):
+    """The currency and the first day of a price."""
+
+    currency: str
+    valid_from: Day
 
 
 class ServiceFilter(TypedDict, total=False):

@@ -60,6 +60,9 @@ SERVICE_CREATE: Final = Call("POST", "/services", Repeat.NAMED)
 SERVICE_LIST: Final = Call("GET", "/services", Repeat.READS)
 SERVICE_GET: Final = Call("GET", "/services/{code}", Repeat.READS)
 SERVICE_UPDATE: Final = Call("PATCH", "/services/{code}", Repeat.NEVER)  # a repeat would be refused as stale
+PRICE_LIST: Final = Call("GET", "/services/{code}/prices", Repeat.READS)
+PRICE_SET: Final = Call("POST", "/services/{code}/prices", Repeat.STATE)
+PRICE_REMOVE: Final = Call("POST", "/services/{code}/prices/remove", Repeat.NEVER)  # a repeat would find no such price
 SERVICE_FILE: Final = Call("GET", "/services.csv", Repeat.READS)
 TAX_RATE_LIST: Final = Call("GET", "/tax-rates", Repeat.READS)
 

@@ -106,6 +106,10 @@ def _catalogue(api: Recorder) -> None:
     api.get("/services?q=host")
     api.get("/services/database-hosting")
     api.patch("/services/database-hosting", {"prices": {"EUR": "0.045", "USD": "0.06"}})
+    support_price = {"currency": "EUR", "unit_price": "275.00", "valid_from": "2027-01-01"}
+    api.twice("/services/support/prices", support_price)
+    api.get("/services/support/prices")
+    api.post("/services/support/prices/remove", {"currency": "EUR", "valid_from": "2027-01-01"})
     api.get("/tax-rates")
     acme = {
         "id": id_of("c", 1),

@@ -154,3 +154,47 @@ def test_a_name_may_hold_slashes_anywhere(script: Script, reference: str) -> Non
     for suffix in ("", "/current-invoice"):
         answer = script.get(f"/customers/{quote(reference, safe='')}{suffix}")
         assert answer.status_code == 200, answer.json
+
+
+def test_prices_are_set_listed_and_removed_by_their_first_day(script: Script) -> None:
+    planned = {"currency": "EUR", "unit_price": "0.06", "valid_from": "2190-01-01"}
+    first = script.post("/services/hosting/prices", planned)
+    assert (first.status_code, first.json) == (201, planned | {"includes_tax": False, "status": "future"})
+    again = script.post("/services/hosting/prices", planned)
+    assert (again.status_code, again.headers["Idempotent-Replayed"], again.json) == (200, "true", first.json)
+    changed: Any = script.post("/services/hosting/prices", planned | {"unit_price": "0.07", "includes_tax": True})
+    assert (changed.status_code, changed.json["unit_price"], changed.json["includes_tax"]) == (201, "0.07", True)
+    listed: Any = script.get("/services/hosting/prices").json
+    assert [(price["valid_from"], price["unit_price"], price["status"]) for price in listed["data"]] == [
+        ("1970-01-01", "0.05", "current"),
+        ("2190-01-01", "0.07", "future"),
+    ]
+    service: Any = script.get("/services/hosting").json
+    assert (service["prices"], service["prices_include_tax"]) == ({"EUR": "0.05"}, [])
+    key = {"currency": "EUR", "valid_from": "2190-01-01"}
+    assert script.post("/services/hosting/prices/remove", key).json == changed.json
+    assert script.post("/services/hosting/prices/remove", key).status_code == 404
+    assert len((script.get("/services/hosting/prices").json or {})["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"currency": "EUR"}, "/unit_price"),
+        ({"currency": "EUR", "unit_price": "-1"}, "/unit_price"),
+        ({"currency": "eur", "unit_price": "1"}, "/currency"),
+        ({"currency": "EUR", "unit_price": "1", "valid_from": "2026-02-30"}, "/valid_from"),
+        ({"currency": "EUR", "unit_price": "1", "valid_from": "2200-01-01"}, "/valid_from"),
+    ],
+)
+def test_a_wrong_price_is_refused_at_its_field(script: Script, body: dict[str, str], place: str) -> None:
+    refused = script.post("/services/hosting/prices", body)
+    assert (refused.status_code, pointers(refused)) == (422, [place])
+
+
+def test_the_day_of_a_charge_decides_its_price(script: Script) -> None:
+    script.patch("/services/hosting", {"prices": {"EUR": "9"}}, headers={"If-Match": "*"})
+    charge = {"customer": "ACME", "service": "hosting"}
+    earlier: Any = script.post("/charges", charge | {"incurred_on": "2020-01-01"}).json
+    current: Any = script.post("/charges", charge).json
+    assert (earlier["unit_price"], current["unit_price"]) == ("0.05", "9")

@@ -1,15 +1,22 @@
 """Many charges at once, as finance has them in a spreadsheet."""
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import func, select
 
 from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.prices import PriceSpec
 from billing_admin.models import Charge, Customer
+from billing_admin.operations.master_data import services
 from tests.browser.conftest import Seeded, Visit
 from tests.browser.visitor import Visitor, paste
 from tests.clipboard import COPIED
-from tests.making import make_customer
+from tests.making import NOW, make_customer, make_service
 
 pytestmark = pytest.mark.browser
 
@@ -169,3 +176,26 @@ def test_without_a_script_lines_are_pasted_into_a_field(seeded: Seeded, visit: V
     assert _charges(seeded, "GRIDPLAIN") == 0
     visitor.press("Save charges")
     assert _charges(seeded, "GRIDPLAIN") == 20
+
+
+def test_the_list_price_follows_the_day_of_the_charge(seeded: Seeded, visit: Visit) -> None:
+    with seeded.app.app_context():
+        make_customer(reference="DATED", name="Dated", currency="EUR")
+        service = make_service(code="Dated", prices={"EUR": Decimal(2)})
+        price = PriceSpec("EUR", Decimal(3), date(2026, 3, 15))
+        transaction(services.set_price, service.id, price, None, SYSTEM, NOW)
+    visitor = visit(seeded.home)
+    visitor.sign_in()
+    visitor.go("/charges/new?customer=DATED&service=Dated&day=2026-03-15")
+    field = visitor.page.locator("#unit_price")
+    expect(field).to_have_value("3")
+    visitor.page.locator("#day").fill("2026-03-14")
+    visitor.page.locator("#day").dispatch_event("change")
+    expect(field).to_have_value("2")
+    visitor.go("/charges/many?customer=DATED&day=2026-03-14")
+    visitor.page.locator("#rows-0-service").fill("Dated")
+    expect(visitor.page.locator("[data-grid-sum]")).to_have_text("1 row: 2.00 EUR.")
+    visitor.page.locator("#rows-0-day").fill("2026-03-15")
+    expect(visitor.page.locator("[data-grid-sum]")).to_have_text("1 row: 3.00 EUR.")
+    visitor.page.locator("#rows-0-day").fill("14. March 2026")
+    expect(visitor.page.locator("[data-grid-sum]")).to_have_text("1 row, 1 not counted yet.")

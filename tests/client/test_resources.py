@@ -200,6 +200,19 @@ def test_customers_and_services_are_changed_as_they_were_read(billing: Client) -
     assert billing.services.get("db").code == "db"
 
 
+def test_prices_are_planned_listed_and_removed(billing: Client) -> None:
+    billing.services.create(code="db", prices={"EUR": 1})
+    planned = billing.services.set_price("db", currency="EUR", unit_price="1.5", valid_from="2190-01-01")
+    assert (planned.unit_price, planned.status, planned.replayed) == (Decimal("1.5"), "future", False)
+    prices = list(billing.services.prices("db"))
+    assert [(price.valid_from, price.status) for price in prices] == [
+        (date(1970, 1, 1), "current"),
+        (date(2190, 1, 1), "future"),
+    ]
+    assert billing.services.remove_price("db", currency="EUR", valid_from=date(2190, 1, 1)).unit_price == Decimal("1.5")
+    assert len(list(billing.services.prices("db"))) == 1
+
+
 def test_a_bill_is_rehearsed_run_read_and_explained(billing: Client, tmp_path: Path) -> None:
     for amount in ("10.005", "0.001", "5"):
         work(billing, amount)

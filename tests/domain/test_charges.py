@@ -22,6 +22,7 @@ from billing_admin.domain.charges import (
 )
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import exact_decimal, multiply, plain_decimal
+from billing_admin.domain.prices import PRICES_START, ListPrice
 
 DAY, TODAY = date(2026, 3, 1), date(2026, 3, 31)
 ID = UUID(int=1)
@@ -30,7 +31,10 @@ COMPUTE = ServiceTerms(
     UUID(int=3),
     "compute",
     "Computing",
-    {"EUR": exact_decimal("0.000012"), "USD": exact_decimal("0.000013"), "JPY": exact_decimal("0")},
+    {
+        currency: [ListPrice(PRICES_START, exact_decimal(price))]
+        for currency, price in {"EUR": "0.000012", "USD": "0.000013", "JPY": "0"}.items()
+    },
 )
 
 
@@ -47,13 +51,25 @@ def priced(asked: ChargeSpec, service: ServiceTerms | None = COMPUTE) -> PricedC
     return price_charge(asked, ID, CUSTOMER, service, TODAY)
 
 
-RETAIL = replace(COMPUTE, inclusive={"EUR"})
+RETAIL = replace(
+    COMPUTE, prices={**COMPUTE.prices, "EUR": [ListPrice(PRICES_START, exact_decimal("0.000012"), includes_tax=True)]}
+)
 
 
 def test_a_list_price_knows_whether_it_includes_tax() -> None:
     assert not priced(spec()).tax_included
     assert priced(spec(), RETAIL).tax_included
     assert not priced(spec(currency="USD"), RETAIL).tax_included
+
+
+def test_the_day_of_a_charge_decides_its_price() -> None:
+    changes = [ListPrice(date(2026, 3, 10), Decimal(3)), ListPrice(PRICES_START, Decimal(2)), ListPrice(TODAY, None)]
+    service = replace(COMPUTE, prices={"EUR": changes})
+    for day, price in {"2026-03-09": 2, "2026-03-10": 3, "2026-03-30": 3, "1970-01-01": 2}.items():
+        assert priced(spec(incurred_on=date.fromisoformat(day)), service).unit_price == price
+    with pytest.raises(Invalid, match=r"compute has no price in EUR on 31 Mar 2026\.") as refused:
+        priced(spec(), service)
+    assert (refused.value.code, refused.value.field) == ("no_price", ("unit_price",))
 
 
 @pytest.mark.parametrize("price_of_ones_own", [{"unit_price": "2"}, {"amount": "2"}])

@@ -13,12 +13,13 @@ import pytest
 from billing_admin.domain.charges import ChargeSpec, CustomerTerms, PricedCharge, ServiceTerms
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.posting import MOST_PROBLEMS, Assessment, PostingContext, assess
+from billing_admin.domain.prices import PRICES_START, ListPrice
 
 TODAY = date(2026, 3, 31)
 ACME = CustomerTerms(UUID(int=0xACE), "ACME", "EUR")
 GONE = CustomerTerms(UUID(int=2), "GONE", "EUR", archived=True)
-COMPUTE = ServiceTerms(UUID(int=0xC0DE), "Compute", "Compute", {"EUR": Decimal("2.5")})
-RETIRED = ServiceTerms(UUID(int=4), "Retired", "Retired", {"EUR": Decimal(1)}, archived=True)
+COMPUTE = ServiceTerms(UUID(int=0xC0DE), "Compute", "Compute", {"EUR": [ListPrice(PRICES_START, Decimal("2.5"))]})
+RETIRED = ServiceTerms(UUID(int=4), "Retired", "Retired", {"EUR": [ListPrice(PRICES_START, Decimal(1))]}, archived=True)
 A, B, EARLIER = UUID(int=0xA), UUID(int=0xB), UUID(int=0xE)
 AMOUNT = Decimal("2.50")
 

@@ -102,10 +102,11 @@ SERVICE_PLACES: Mapping[str, Callable[[], set[str]]] = {
 
 
 def _price_columns(names: Collection[str] | Any) -> set[str]:
-    """Return the fields that the columns of a file stand for: a row holds one price, with its currency and tax."""
+    """Return the fields that the columns of a file stand for: a row holds one price, with its currency, tax and day."""
     columns = set(names) - {"id", "archived"}
-    assert columns >= {"currency", "unit_price", "includes_tax"}
-    return (columns - {"currency", "unit_price", "includes_tax"}) | {"prices", "prices_include_tax"}
+    of_price = {"currency", "unit_price", "includes_tax", "valid_from"}
+    assert columns >= of_price
+    return (columns - of_price) | {"prices", "prices_include_tax"}
 
 
 @pytest.mark.parametrize("place", CUSTOMER_PLACES)
@@ -150,11 +151,11 @@ def test_page_and_api_have_the_maximum_lengths_of_the_domain(
     ("page", "shown"),
     [
         ("customers/show.html", set(CustomerFields.__annotations__) - {"reference", "name", "currency"}),
-        ("services/show.html", set(ServiceFields.__annotations__) - {"code", "name", "prices_include_tax"}),
+        ("services/show.html", set(ServiceFields.__annotations__) - {"code", "name", "prices", "prices_include_tax"}),
     ],
 )
 def test_each_field_is_shown_on_the_page(page: str, shown: set[str]) -> None:
-    """What is left out is in the header, in the balance, or beside each price."""
+    """What is left out is in the header, in the balance, or in the prices over time."""
     assert shown - _in_template(page, r"(?:customer|service)\.(\w+)") == set()
 
 

@@ -19,8 +19,8 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
-from billing_admin.domain.master_data import ServiceFields
-from billing_admin.domain.money import EXACT, exact_decimal, plain_decimal
+from billing_admin.domain.money import EXACT, ZERO, exact_decimal, plain_decimal
+from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, IN_ARREARS, RecurringChargeSpec, prorate
 from billing_admin.formats.pdf import document_contents
 from billing_admin.models import AuditEvent, Charge, InvoiceLine, RecurringCharge, RecurringPosting
@@ -30,9 +30,13 @@ from billing_admin.queries.charges.recurring_charges import (
     STATES,
     RecurringFilter,
     due_charges,
+    list_prices,
+    recurring_charge,
     recurring_charges as listed,
     schedule_of,
+    upcoming_charges,
 )
+from billing_admin.queries.master_data import services as services_by_code
 from tests.books import assert_books_balance
 from tests.making import NOW, all_invoices, bill, make_customer, make_service
 from tests.prepared import prepared
@@ -64,6 +68,12 @@ def spec(**fields: Any) -> RecurringChargeSpec:
 
 def create(**fields: Any) -> RecurringCharge:
     return transaction(recurring_charges.create, spec(**fields), SYSTEM, NOW)[0]
+
+
+def set_price(price: str, valid_from: date, currency: str = "USD", service: str = "Hosting", **fields: Any) -> None:
+    spec = PriceSpec(currency, exact_decimal(price), valid_from, **fields)
+    id = services_by_code.service(db.session(), service).id
+    transaction(services.set_price, id, spec, None, SYSTEM, NOW)
 
 
 def post(through: date = TODAY, *ids: UUID) -> int:
@@ -221,19 +231,18 @@ def test_a_whole_period_and_the_days_taken_back_add_up_to_the_days_kept(hosting:
 
 
 def test_a_partial_period_takes_a_list_price_that_includes_tax_as_such(hosting: Session) -> None:
-    row = create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER, ends_on=date(2025, 11, 30))
-    dearer: ServiceFields = {"prices": {"USD": exact_decimal("9.99")}, "prices_include_tax": ["USD"]}
-    transaction(services.update, row.service_id, dearer, None, SYSTEM, NOW)
+    create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER, ends_on=date(2025, 11, 30))
+    set_price("9.99", NOVEMBER, includes_tax=True)
     post()
     assert [(plain_decimal(charge.amount), charge.tax_included) for charge in posted(hosting)] == [("8.325", True)]
 
 
 def test_a_partial_period_without_a_list_price_is_refused(hosting: Session) -> None:
-    row = create(starts_on=NOVEMBER_6, anchor_on=NOVEMBER)
+    row = create(starts_on=date(2026, 4, 6), anchor_on=APRIL)
     transaction(services.update, row.service_id, {"prices": {}}, None, SYSTEM, NOW)
-    with pytest.raises(Invalid, match="has no price in USD"):
-        post(NOVEMBER_6)
-    assert [coming.amount for _, coming in due_charges(hosting, NOVEMBER_26)] == [None]
+    with pytest.raises(Invalid, match="has no price in USD on 6 Apr 2026"):
+        post(date(2026, 4, 6))
+    assert [coming.amount for _, coming in due_charges(hosting, date(2026, 4, 30))] == [None]
 
 
 def test_a_partial_period_posted_before_with_a_cut_quantity_stays_and_is_not_posted_again(hosting: Session) -> None:
@@ -305,12 +314,32 @@ def test_many_runs_at_once_post_once(app: Flask, hosting: Session) -> None:
     assert_books_balance(hosting)
 
 
-def test_the_list_price_of_the_day_of_posting_counts(hosting: Session) -> None:
-    row = create()
-    post(MARCH)
-    transaction(services.update, row.service_id, {"prices": {"USD": exact_decimal("40")}}, None, SYSTEM, NOW)
+def test_the_list_price_of_the_day_of_a_charge_counts(hosting: Session) -> None:
+    row = create(starts_on=date(2026, 2, 1))
+    set_price("40", APRIL)
+    set_price("35", date(2026, 2, 2))
+    due = due_charges(hosting, TODAY)
+    assert [plain_decimal(charge.amount or ZERO) for _, charge in due] == ["31", "35", "40"]
+    coming = upcoming_charges(recurring_charge(hosting, row.id), prices=list_prices(hosting, [row]))
+    assert [charge.amount for charge in coming] == [charge.amount for _, charge in due]
     post()
-    assert [plain_decimal(charge.amount) for charge in posted(hosting)] == ["31", "40"]
+    assert [plain_decimal(charge.amount) for charge in posted(hosting)] == ["31", "35", "40"]
+
+
+def test_a_charge_in_arrears_has_the_list_price_of_its_last_day(hosting: Session) -> None:
+    create(timing=IN_ARREARS)
+    set_price("40", date(2026, 3, 31))
+    assert [plain_decimal(charge.amount or ZERO) for _, charge in due_charges(hosting, TODAY)] == ["40"]
+    post()
+    assert [plain_decimal(charge.amount) for charge in posted(hosting)] == ["40"]
+
+
+def test_a_recurring_charge_needs_a_price_on_its_first_day(hosting: Session) -> None:
+    make_service(code="Backup")
+    set_price("5", APRIL, currency="EUR", service="Backup")
+    with pytest.raises(Invalid, match="Backup has no price in EUR on 31 Mar 2026: enter a unit price"):
+        create(service="Backup", currency="EUR", starts_on=date(2026, 3, 31))
+    assert create(service="Backup", currency="EUR", starts_on=APRIL).currency == "EUR"
 
 
 def test_days_that_were_billed_already_make_late_charges(hosting: Session) -> None:
@@ -446,9 +475,8 @@ def test_what_was_corrected_counts_as_it_is_now(
 
 
 def test_a_price_that_includes_tax_is_taken_back_as_such(hosting: Session) -> None:
-    row = create()
-    dearer: ServiceFields = {"prices": {"USD": exact_decimal("62")}, "prices_include_tax": ["USD"]}
-    transaction(services.update, row.service_id, dearer, None, SYSTEM, NOW)
+    create()
+    set_price("62", MARCH, includes_tax=True)
     post(MARCH)
     act(recurring_charges.end, date(2026, 3, 30))
     assert [(plain_decimal(charge.amount), charge.tax_included) for charge in posted(hosting)] == [

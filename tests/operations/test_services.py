@@ -12,7 +12,8 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import ServiceFields
-from billing_admin.domain.money import exact_decimal, plain_decimal
+from billing_admin.domain.money import ZERO, exact_decimal, plain_decimal
+from billing_admin.domain.prices import prices_on
 from billing_admin.models import AuditEvent, Service
 from billing_admin.operations.master_data import services
 from tests.books import contents
@@ -32,7 +33,8 @@ def create(fields: ServiceFields, id: UUID | None = None) -> tuple[Service, bool
 
 
 def prices(service: Service) -> dict[str, str]:
-    return {price.currency: plain_decimal(price.unit_price) for price in service.prices}
+    current = prices_on(NOW.date(), service.prices)
+    return {currency: plain_decimal(price.unit_price or ZERO) for currency, price in current.items()}
 
 
 def test_a_new_service_has_its_defaults(session: Session) -> None:

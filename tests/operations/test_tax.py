@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.money import ZERO, plain_decimal
+from billing_admin.domain.prices import PriceSpec, prices_on
 from billing_admin.models import Invoice, Service
 from billing_admin.operations.master_data import services
 from billing_admin.queries.billing.preview import BillingScope, preview
@@ -193,8 +194,10 @@ def test_a_price_says_whether_it_includes_tax_and_a_charge_keeps_it(session: Ses
     make_tax_rate()
     acme, shop = make_customer(), taxed(inclusive=True)
     post(make_spec(acme, service=shop))
-    transaction(services.update, shop.id, {"prices_include_tax": []}, None, SYSTEM, NOW)
-    post(make_spec(acme, service=shop))
+    price = shop.prices[0]
+    net = PriceSpec(price.currency, price.unit_price or ZERO, MARCH_END, includes_tax=False)
+    transaction(services.set_price, shop.id, net, None, SYSTEM, NOW)
+    post(make_spec(acme, service=shop, incurred_on=MARCH_END))
     assert sorted(tax.included for tax in billed(session).taxes) == [False, True]
 
 
@@ -209,4 +212,5 @@ def test_a_new_price_leaves_the_others_inclusive_as_they_are(session: Session) -
     shop = taxed(inclusive=True)
     prices = {"USD": Decimal(3), "EUR": Decimal(2)}
     changed = transaction(services.update, shop.id, {"prices": prices}, None, SYSTEM, NOW)
-    assert {price.currency: price.includes_tax for price in changed.prices} == {"USD": True, "EUR": False}
+    current = prices_on(NOW.date(), changed.prices)
+    assert {currency: price.includes_tax for currency, price in current.items()} == {"USD": True, "EUR": False}

@@ -80,7 +80,9 @@ def test_form_knows_prices_currencies_and_what_the_address_says(browser: FlaskCl
     page = browser.get("/charges/new?customer=acme&day=2026-03-01")
     assert (field(page, "customer"), field(page, "day")) == ("acme", "2026-03-01")
     assert '<option value="acme">ACME Inc</option>' in page.text
-    known = "{&#34;GenericCompute&#34;: {&#34;inclusive&#34;: [], &#34;prices&#34;: {&#34;USD&#34;: &#34;2.5&#34;}"
+    known = (
+        "{&#34;GenericCompute&#34;: {&#34;prices&#34;: {&#34;USD&#34;: [[&#34;1970-01-01&#34;, &#34;2.5&#34;, false]]}"
+    )
     assert known in page.text
     assert "{&#34;acme&#34;: &#34;USD&#34;}" in page.text
 

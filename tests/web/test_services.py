@@ -14,6 +14,8 @@ from werkzeug.test import TestResponse
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.days import LAST_DAY
+from billing_admin.domain.prices import prices_on
 from billing_admin.models import Charge, Service
 from billing_admin.operations.charges import charges
 from billing_admin.operations.invoices import invoices
@@ -41,8 +43,8 @@ def stored(session: Session) -> list[Service]:
     return fresh(session, select(Service).order_by(Service.code))
 
 
-def prices(service: Service) -> dict[str, Decimal]:
-    return {price.currency: price.unit_price for price in service.prices}
+def prices(service: Service) -> dict[str, Decimal | None]:
+    return {currency: price.unit_price for currency, price in prices_on(LAST_DAY, service.prices).items()}
 
 
 def grid(*rows: tuple[str, str]) -> dict[str, str]:
@@ -148,7 +150,7 @@ def test_adds_with_prices(admin: FlaskClient, session: Session) -> None:
 def test_new_form_shows_three_blank_rows(admin: FlaskClient) -> None:
     text = admin.get("/services/new").text
     assert [f"prices-{row}-unit_price" in text for row in range(4)] == [True, True, True, False]
-    assert "Price changes do not affect charges already posted." in words(text)
+    assert "Changed prices apply to charges from today on." in words(text)
 
 
 def test_double_submit_adds_one(admin: FlaskClient, session: Session) -> None:
@@ -205,7 +207,7 @@ def test_edit_changes_prices_and_no_charge(admin: FlaskClient, session: Session)
     assert (now.code, now.name, prices(now)) == ("New", "Name", {"JPY": Decimal(300), "USD": Decimal(9)})
     (charge,) = fresh(session, select(Charge))
     assert charge.amount == Decimal("7.5")
-    assert "Price changes apply to new charges only." in admin.get(response.location).text
+    assert "New prices apply to charges from today on." in admin.get(response.location).text
 
 
 def test_stale_edit_shows_both_values_and_can_be_sent_again(admin: FlaskClient, session: Session) -> None:
@@ -256,3 +258,67 @@ def test_viewer_reads_and_writes_nothing(app: Flask, session: Session) -> None:
         assert response.status_code == 403
         assert "catalogue:write" in response.text
     assert [one.code for one in stored(session)] == ["GenericCompute"]
+
+
+# --- prices from a day on ---------------------------------------------------------------------------------------------
+
+
+def set_price(admin: FlaskClient, at: str, **fields: str) -> TestResponse:
+    """Fill in the page to set a price as it is shown."""
+    page = admin.get(f"{at}/prices/new").text
+    given = {"currency": "USD", "unit_price": "3.00", "valid_from": "2027-01-01", "version": hidden(page, "version")}
+    return send(admin, f"{at}/prices/new", **(given | fields))
+
+
+def test_a_price_is_planned_shown_with_its_history_and_removed(admin: FlaskClient, session: Session) -> None:
+    at = f"/services/{make_service().id}"
+    saved = set_price(admin, at)
+    assert (saved.status_code, saved.location) == (303, at)
+    page = words(admin.get(at).text)
+    assert "The price in USD from 1 Jan 2027 was saved." in page
+    assert "USD Start 2.50 USD Current" in page
+    assert "USD 1 Jan 2027 3.00 USD Future" in page
+    removed = send(admin, f"{at}/prices/remove", currency="USD", valid_from="2027-01-01")
+    assert "The price in USD from 1 Jan 2027 was removed." in admin.get(removed.location).text
+    assert prices(stored(session)[0]) == {"USD": Decimal("2.5")}
+
+
+def test_an_edited_price_begins_today_and_the_earlier_one_stays(admin: FlaskClient, session: Session) -> None:
+    service = make_service()
+    sent = {"code": service.code, "name": service.name, "tax_rate": "none", "version": "1"} | grid(("USD", "4"))
+    response = send(admin, f"/services/{service.id}/edit", **sent)
+    page = words(admin.get(response.location).text)
+    assert "USD Start 2.50 USD Past" in page
+    assert f"USD {NOW.day} {NOW:%b %Y} 4.00 USD Current" in page
+    assert "4.00 USD" in words(admin.get("/services").text)
+    assert "2.50 USD" not in words(admin.get("/services").text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"currency": ""}, "Choose the currency of the price."),
+        ({"unit_price": ""}, "Enter the price of one unit, such as 2.50."),
+        ({"unit_price": "-1"}, "Enter a price of zero or more."),
+        ({"valid_from": ""}, "Enter the first day of the price, such as 2027-01-01."),
+        ({"valid_from": "1969-12-31"}, "Use a day between 1970 and 2199."),
+        ({"valid_from": "1970-01-01"}, "Charges have the price of GenericCompute in USD from 1 Jan 1970."),
+        ({"version": "7"}, "GenericCompute has been changed by someone else."),
+    ],
+)
+def test_a_wrong_price_is_refused_and_kept(
+    admin: FlaskClient, session: Session, fields: dict[str, str], sentence: str
+) -> None:
+    service = make_service()
+    post(make_spec(make_customer(), service=service))
+    refused = set_price(admin, f"/services/{service.id}", includes_tax="y", **fields)
+    assert (refused.status_code, sentence in refused.text) == (422, True)
+    assert "checked" in refused.text
+    assert prices(stored(session)[0]) == {"USD": Decimal("2.5")}
+
+
+def test_the_page_to_correct_a_price_is_filled_with_it(admin: FlaskClient, session: Session) -> None:
+    at = f"/services/{make_service(prices={'USD': Decimal(2), 'EUR': Decimal(7)}).id}"
+    page = admin.get(f"{at}/prices/new?currency=USD&day=1970-01-01").text
+    assert 'value="2.00"' in page
+    assert 'value="1970-01-01"' in page

@@ -14,6 +14,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
+from billing_admin.domain.days import LAST_DAY
+from billing_admin.domain.prices import prices_on
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, Service
 from tests.making import NOW, all_invoices, bill, make_customer, make_service, make_spec, make_tax_rate, post
 from tests.people import send, signed_in
@@ -90,12 +92,12 @@ def test_a_price_may_include_tax(admin: FlaskClient, session: Session) -> None:
     assert made.status_code == 303
     [service] = fresh(session, select(Service))
     assert {price.currency: price.includes_tax for price in service.prices} == {"EUR": False, "USD": True}
-    assert "USD, tax included 11.90 USD" in words(admin.get(made.location).text)
+    assert "USD, tax included Start 11.90 USD Current" in words(admin.get(made.location).text)
     assert "9.00 EUR 11.90 USD (tax included)" in words(admin.get("/services").text)
     edited = send(admin, f"{made.location}/edit", **_service_form(version="1", **{"prices-0-includes_tax": ""}))
     assert edited.status_code == 303
     [service] = fresh(session, select(Service))
-    assert not any(price.includes_tax for price in service.prices)
+    assert not any(price.includes_tax for price in prices_on(LAST_DAY, service.prices).values())
 
 
 def test_a_price_that_a_colleague_made_inclusive_is_shown_beside_mine(admin: FlaskClient, session: Session) -> None:

@@ -40,7 +40,9 @@ from billing_admin.domain.recurring_charges import (
 from billing_admin.operations.charges import recurring_charges as operations
 from billing_admin.queries.charges.recurring_charges import (
     STATES,
+    ListPrices,
     RecurringFilter,
+    list_prices,
     recurring_charge,
     recurring_charges,
     schedule_of,
@@ -58,7 +60,7 @@ Timing = Annotated[str, enumeration(*TIMINGS)]
 class RecurringIn(Body):
     """A new recurring charge.
 
-    `unit_price` defaults to the list price on the day of posting; `ends_on` is included. A period has `interval_count`
+    `unit_price` defaults to the list price on the day of each charge; `ends_on` is included. A period has `interval_count`
     intervals, by default one, and at most ten years. Its charge is posted on its first day, or on its last one if
     `timing` is `in_arrears`.
     """
@@ -110,7 +112,7 @@ class Change(Body):
 
 
 class ComingOut(ResponseModel):
-    """An upcoming charge at today's price, both days included.
+    """An upcoming charge at the price of its day, both days of its period included.
 
     It is posted on `incurred_on`. A partial period is charged as an amount: `quantity` is 1 and `unit_price` is null.
     `period_of_days` is then the length of the whole period.
@@ -162,7 +164,7 @@ class RecurringQuery(Paging):
     currency: Currency = ""
 
 
-def _out(row: Any, day: date) -> RecurringOut:
+def _out(row: Any, day: date, prices: ListPrices) -> RecurringOut:
     return RecurringOut(
         id=row.id,
         customer=row.customer_reference,
@@ -181,14 +183,15 @@ def _out(row: Any, day: date) -> RecurringOut:
         follows=row.follows_id,
         followed_by=row.followed_by_id,
         created_at=row.created_at,
-        next=[ComingOut.model_validate(charge) for charge in upcoming_charges(row)],
+        next=[ComingOut.model_validate(charge) for charge in upcoming_charges(row, prices=prices)],
         interval_count=row.interval_count,
         timing=row.timing,
     )
 
 
 def _read(session: Session, id: UUID) -> RecurringOut:
-    return _out(recurring_charge(session, id), today(session, now()))
+    row = recurring_charge(session, id)
+    return _out(row, today(session, now()), list_prices(session, [row]))
 
 
 @route("GET", "/recurring-charges", scope="read", query=RecurringQuery, response=Listing[RecurringOut])
@@ -197,7 +200,9 @@ def list_recurring_charges(query: RecurringQuery) -> Reply:
     session = db.session()
     day = today(session, now())
     rows = recurring_charges(session, RecurringFilter(day, **query.filters()))
-    return list_reply(page(session, rows, query.limit, query.after), lambda row: _out(row, day))
+    listed = page(session, rows, query.limit, query.after)
+    prices = list_prices(session, listed.rows)
+    return list_reply(listed, lambda row: _out(row, day, prices))
 
 
 @route("GET", "/recurring-charges/{id}", scope="read", response=RecurringOut)

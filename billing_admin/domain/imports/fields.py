@@ -154,6 +154,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ImportField("revenue_account", "Revenue account", CellType.TEXT, ("account",), clearable=True),
             _ARCHIVED,
             _ID,
+            ImportField("valid_from", "Price valid from", CellType.DAY, ("price_valid_from",), example="2027-01-01"),
         ),
         "code",
     ),

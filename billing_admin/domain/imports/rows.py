@@ -7,23 +7,26 @@ the same file always has the same id, so that importing a file again changes not
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final, cast
 from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import ONE, ChargeSpec
 from billing_admin.domain.errors import DomainError, Invalid, Problem
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.cells import CellType, cell_reader, read_cell, refuse_spreadsheet_error, shorten
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.plans import ImportPlan, read_constant
 from billing_admin.domain.master_data import CustomerFields, ServiceFields
 from billing_admin.domain.money import multiply, plain_decimal
 from billing_admin.domain.payments import OLDEST, WRITE_OFF, AllocationRequest, AllocationSpec, PaymentSpec
+from billing_admin.domain.prices import PriceSpec
 
 # Frozen: the ids of imported charges and payments are derived from it.
 IMPORT_NAMESPACE: Final = UUID("6f1f1d5e-0c53-5d0e-9d53-6b7b2a5c1e90")
 MAX_ROWS_PER_SERVICE = 500
-_PRICE = frozenset({"currency", "unit_price", "includes_tax"})
+_PRICE = frozenset({"currency", "unit_price", "includes_tax", "valid_from"})
 _TOWN = ("postcode", "city", "region")
 _ADDRESS_PARTS = ("address_line_2", *_TOWN, "address_country")
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
@@ -57,9 +60,9 @@ class RowRequest:
     """The request of a row, or of the rows of one service.
 
     `key` must be unique in the file; it is empty if the id is derived from the row's number. `extra`
-    has values that the spec has no field for: id and archived of a customer or service, or the reason
-    for holding a charge. `failed` names the fields that have errors: the spec lacks them or has accepted
-    values in their place. Such a request is only checked, never stored.
+    has values that the spec has no field for: id and archived of a customer or service and the dated
+    prices of a service, or the reason for holding a charge. `failed` names the fields that have errors:
+    the spec lacks them or has accepted values in their place. Such a request is only checked, never stored.
     """
 
     record: Record
@@ -306,40 +309,57 @@ def _join_address(reader: RowReader, row: _Row) -> None:
 def _service(reader: RowReader, rows: Sequence[_Row]) -> RowRequest:
     first, shared = rows[0], rows[0].values.keys() - _PRICE
     message = (
-        f"Enter the same value as in line {first.record.line}: rows of one service may differ only in currency, price"
-        " and tax."
+        f"Enter the same value as in line {first.record.line}: rows of one service may differ only in currency, price,"
+        " tax and the day from which the price is valid."
     )
     for row in rows[1:]:
         for name in shared - row.failed - first.failed:
             if row.values[name] != first.values[name]:
                 row.problems.append(Problem("differs", message, (name,)))
-    currencies: set[str] = set()
+    prices: set[tuple[str, date | None]] = set()
     for row in rows:
-        _check_price(reader, row, currencies)
+        _check_price(reader, row, prices)
     failed = frozenset(name for row in rows for name in row.failed)
     fields = _present_fields(first, IMPORT_KINDS["services"].fields)
     fields = {name: value for name, value in fields.items() if name not in _PRICE}
-    extra = fields.pop("id", None), fields.pop("archived", None)
-    if not failed.intersection(_PRICE):
-        fields |= _prices(reader, [row.values for row in rows])
+    values = [] if failed.intersection(_PRICE) else [row.values for row in rows]
+    dated = _dated_prices(values)
+    extra = fields.pop("id", None), fields.pop("archived", None), dated
+    if values and not dated:
+        fields |= _prices(reader, values)
     return RowRequest(first.record, len(rows), fields.get("code", ""), cast("ServiceFields", fields), extra, failed)
 
 
-def _check_price(reader: RowReader, row: _Row, currencies: set[str]) -> None:
+def _check_price(reader: RowReader, row: _Row, prices: set[tuple[str, date | None]]) -> None:
     """Check that a row has a price with its currency, or none of both."""
-    currency, unit_price = row.values.get("currency"), row.values.get("unit_price")
+    currency, unit_price, day = (row.values.get(name) for name in ("currency", "unit_price", "valid_from"))
     if row.failed.intersection(_PRICE):
         return
     if unit_price is None and "currency" in reader.plan.constants:
         row.values["currency"] = currency = None  # for all rows that have a price
-    if currency is None and unit_price is not None:
+    if currency is None and (unit_price is not None or day is not None):
         row.fail("missing", "Enter the currency of the price.", "currency")
     elif currency is not None and unit_price is None:
         row.fail("missing", "Enter the price.", "unit_price")
-    elif currency in currencies:
-        row.fail("price_twice", f"Remove this price: an earlier row has a price in {currency}.", "currency")
+    elif (currency, day) in prices:
+        from_day = f" from {format_day(day)}" if day else ""
+        row.fail("price_twice", f"Remove this price: an earlier row has a price in {currency}{from_day}.", "currency")
     elif currency is not None:
-        currencies.add(currency)
+        prices.add((currency, day))
+
+
+def _dated_prices(values: Sequence[Mapping[str, Any]]) -> list[PriceSpec]:
+    """Return the prices of a service if any has a first day.
+
+    Such prices are added to the stored ones. Without a first day they replace the prices of today.
+    """
+    if not any(price.get("valid_from") for price in values):
+        return []
+    return [
+        PriceSpec(price["currency"], price["unit_price"], price.get("valid_from"), price.get("includes_tax"))
+        for price in values
+        if price.get("currency")
+    ]
 
 
 def _prices(reader: RowReader, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

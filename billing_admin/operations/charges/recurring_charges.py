@@ -7,6 +7,7 @@ posted.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from billing_admin.domain.access import Actor, credit_denied
 from billing_admin.domain.charges import ONE
 from billing_admin.domain.days import LAST_DAY, check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, Invalid, NotFound
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import multiply, plain_decimal, plain_decimal_or_none
+from billing_admin.domain.prices import prices_on
 from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, RecurringChargeSpec
 from billing_admin.domain.text import MAX_REASON_LENGTH, check_text, refuse_unprintable
 from billing_admin.models import Customer, RecurringCharge, Service
@@ -292,21 +295,32 @@ def _insert(
     now: datetime,
 ) -> RecurringCharge:
     _refuse_archived(customer_row, service_row)
-    currency, unit_price = columns["currency"], columns["unit_price"]
-    if unit_price is None:
-        unit_price = next((price.unit_price for price in service_row.prices if price.currency == currency), None)
-    if unit_price is None:
-        raise Invalid("no_price", f"{service_row.code} has no price in {currency}: enter a unit price.", "unit_price")
-    if multiply(columns["quantity"], unit_price) < 0 and not actor.may_credit:
-        raise credit_denied("quantity" if columns["quantity"] < 0 else "unit_price")
-    lock_accounts(session, [(customer_row.id, currency)])
-    open_account_if_missing(session, (customer_row.id, currency))
     row = RecurringCharge(
         id=id or new_id(now), posted_through=None, paused_on=None, follows_id=follows_id, created_at=now, **columns
     )
+    unit_price = _first_list_price(service_row, row) if row.unit_price is None else row.unit_price
+    if multiply(row.quantity, unit_price) < 0 and not actor.may_credit:
+        raise credit_denied("quantity" if row.quantity < 0 else "unit_price")
+    lock_accounts(session, [(customer_row.id, row.currency)])
+    open_account_if_missing(session, (customer_row.id, row.currency))
     session.add(row)
     session.flush()
     return row
+
+
+def _first_list_price(service_row: Service, row: RecurringCharge) -> Decimal:
+    """Return the price of the service on the day of the first charge.
+
+    Raises Invalid when it has none.
+    """
+    first = next(schedule_of(row).upcoming(), None)
+    currency, day = row.currency, row.starts_on if first is None else first.incurred_on
+    price = prices_on(day, service_row.prices).get(currency)
+    if price is None or price.unit_price is None:
+        on_day = f" on {format_day(day)}" if any(price.currency == currency for price in service_row.prices) else ""
+        message = f"{service_row.code} has no price in {currency}{on_day}: enter a unit price."
+        raise Invalid("no_price", message, "unit_price")
+    return price.unit_price
 
 
 def _record_change(

@@ -4,7 +4,7 @@ When a recurring charge ends early, negative charges take back the days after it
 the recurring charge and the period, so a repeated or interrupted run posts nothing twice.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,11 +24,13 @@ from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import lock_accounts
 from billing_admin.queries.charges.recurring_charges import (
+    ListPrices,
     PostedPeriod,
     due_recurring_charge_ids,
     existing_charge_ids,
     list_prices,
     periods_posted_beyond,
+    price_on,
     schedule_of,
     scheduled_charge_ids,
 )
@@ -113,7 +115,7 @@ def _post_periods(
     if not due:
         return []
     existing_ids = existing_charge_ids(session, [charge_id(row.id, period.owed_from) for row, period in due])
-    prices = list_prices(session, [row.service_id for row, period in due if period.is_partial])
+    prices = list_prices(session, [row for row, period in due if period.is_partial])
     specs = [
         _identifying_spec(row, period)
         if charge_id(row.id, period.owed_from) in existing_ids
@@ -163,9 +165,7 @@ def _identifying_spec(row: RecurringCharge, period: Period) -> ChargeSpec:
     )
 
 
-def _priced_spec(
-    row: RecurringCharge, period: Period, prices: Mapping[tuple[UUID, str], tuple[Decimal, bool]]
-) -> ChargeSpec:
+def _priced_spec(row: RecurringCharge, period: Period, prices: ListPrices) -> ChargeSpec:
     spec = replace(
         _identifying_spec(row, period),
         description=row.description,
@@ -175,12 +175,10 @@ def _priced_spec(
     )
     if not period.is_partial:
         return replace(spec, quantity=row.quantity, unit_price=row.unit_price)
-    list_price = prices.get((row.service_id, row.currency))
-    price = list_price if row.unit_price is None else (row.unit_price, False)
-    if price is None:  # `post` refuses a charge without a price
+    price = price_on(row, period.incurred_on, prices)
+    if price is None or price.unit_price is None:  # `post` refuses a charge without a price
         return spec
-    unit_price, tax_included = price
-    return replace(spec, amount=period.partial_amount(row.quantity, unit_price), tax_included=tax_included)
+    return replace(spec, amount=period.partial_amount(row.quantity, price.unit_price), tax_included=price.includes_tax)
 
 
 def _insert_postings(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, bool]]) -> None:

@@ -6,7 +6,7 @@ The operations are those that forms and scripts use.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.plans import ImportPlan
 from billing_admin.domain.imports.rows import PAYMENT_STAND_INS, RowRequest
 from billing_admin.domain.imports.tally import AcceptedRow, Outcome
 from billing_admin.domain.posting import Assessment, PostingContext, assess
+from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.text import refuse_unprintable
 from billing_admin.models import Customer, Payment, Service
 from billing_admin.operations.charges import charges
@@ -26,6 +28,7 @@ from billing_admin.operations.charges.posting import Posting, store
 from billing_admin.operations.master_data import customers, services
 from billing_admin.operations.payments import payments
 from billing_admin.queries.charges.posting import load_context
+from billing_admin.queries.master_data.organisation import today
 
 UPDATE_HINT = "To change it, choose to update existing records."
 
@@ -101,8 +104,10 @@ def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | Non
     failed = row.failed | new
     if isinstance(row.spec, dict):
         spec: Any = {name: value for name, value in row.spec.items() if name not in new}
-        id, is_archived = row.extra
+        id, is_archived, *dated_prices = row.extra
         extra = (None if "id" in new else id, None if "archived" in new else is_archived)
+        if dated_prices and not new & {"prices", "unit_price", "valid_from"}:
+            extra = (*extra, *dated_prices)
         return replace(row, spec=spec, extra=extra, failed=failed)
     known = {name: PAYMENT_STAND_INS.get(name) for name in new if hasattr(row.spec, name)}
     return replace(row, spec=replace(row.spec, **known), failed=failed)
@@ -250,7 +255,7 @@ def _create_or_update_row(
 
     If it exists with other values, update it, provided that the plan allows updates.
     """
-    id, is_archived = row.extra
+    id, is_archived, *dated_prices = row.extra
     try:
         stored, created = operations.create(session, row.spec, id, actor, now)
     except Conflict as error:
@@ -262,9 +267,42 @@ def _create_or_update_row(
         changed = stored.version != version
     else:
         changed = False
+    if any(dated_prices) and _set_prices(session, stored, dated_prices[0], created or plan.update, actor, now):
+        changed = True
     if _archive_or_restore(session, operations, stored, is_archived, created or plan.update, actor, now):
         changed = True
     return AcceptedRow(Outcome.NEW if created else Outcome.CHANGED if changed else Outcome.UNCHANGED)
+
+
+def _set_prices(
+    session: Session, stored: Service, prices: Sequence[PriceSpec], allowed: bool, actor: Actor, now: datetime
+) -> bool:
+    """Set the dated prices of a service, and return whether that changed any.
+
+    An import keeps the history: it does not replace a price that began before today.
+    """
+    for price in prices:
+        _refuse_begun(stored, price, today(session, now))
+    changed = [price for price in prices if services.set_price(session, stored.id, price, None, actor, now)[1]]
+    if changed and not allowed:
+        message = f"Service {stored.code} already exists with a different price in {changed[0].currency}."
+        raise Conflict("id_conflict", message, "unit_price", differs=["prices"])
+    return bool(changed)
+
+
+def _refuse_begun(stored: Service, price: PriceSpec, day: date) -> None:
+    begun = next(
+        (row for row in stored.prices if (row.currency, row.valid_from) == (price.currency, price.valid_from)), None
+    )
+    if begun is None or begun.valid_from >= day:
+        return
+    if (begun.unit_price, begun.includes_tax) != (price.unit_price, bool(price.includes_tax)):
+        raise Conflict(
+            "price_begun",
+            f"{stored.code} has another price in {price.currency} since {format_day(begun.valid_from)}. Enter the day from"
+            " which the new price is valid, or leave it blank for today.",
+            "valid_from",
+        )
 
 
 def _archive_or_restore(

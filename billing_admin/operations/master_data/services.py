@@ -1,11 +1,10 @@
-"""Create, change, archive and restore services.
+"""Create, change, archive and restore services, and set their prices.
 
-A price change never alters a posted charge.
+A price is valid from a day and applies to charges incurred on or after it. It never alters a posted charge.
 """
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,10 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
-from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.dated_values import effective_on
+from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.master_data import (
     SERVICE_RULES,
     ServiceFields,
@@ -22,11 +24,13 @@ from billing_admin.domain.master_data import (
     check_new_texts,
     differing_fields,
 )
-from billing_admin.domain.money import plain_decimal
+from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none
+from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Service, ServicePrice, TaxRate
 from billing_admin.operations.audit import changed_fields, record
-from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.master_data.organisation import organisation, today
+from billing_admin.queries.master_data.services import is_price_used
 
 
 def create(
@@ -35,13 +39,13 @@ def create(
     """Create a service, or return the existing one with the same id or code.
 
     Returns it and whether it is new. The code is mandatory. The name defaults to the code, the tax rate to that of
-    the organisation. Raises Conflict, with the fields that differ, when the id or code belongs to a service with
-    other values.
+    the organisation. The prices are valid from the first day. Raises Conflict, with the fields that differ, when the
+    id or code belongs to a service with other values.
     """
-    values = _check_values(fields)
+    values, day = _check_values(fields), today(session, now)
     existing = _find_existing(session, id, values.get("code"))
     if existing is not None:
-        _check_same(existing, values, id)
+        _check_same(existing, values, id, day)
         return existing, False
     check_new_texts(values)
     if "code" not in values:
@@ -57,11 +61,11 @@ def create(
         created_at=now,
         archived_at=None,
     )
-    _set_prices(service, values)
+    _set_prices(service, values, day)
     _set_search_text(service)
     session.add(service)
     session.flush()
-    record(session, actor, now, "service.created", "service", service.id, _audit_details(_stored_fields(service)))
+    record(session, actor, now, "service.created", "service", service.id, _audit_details(_stored_fields(service, day)))
     return service, True
 
 
@@ -79,10 +83,10 @@ def _find_existing(session: Session, id: UUID | None, code: str | None) -> Servi
     return session.scalar(select(Service).where(Service.code == code))
 
 
-def _check_same(existing: Service, values: dict[str, Any], id: UUID | None) -> None:
+def _check_same(existing: Service, values: dict[str, Any], id: UUID | None, day: date) -> None:
     if id is not None and existing.id != id:
         raise Conflict("code_taken", f"Code {existing.code} belongs to another service.", "code", differs=["id"])
-    differs = differing_fields(values, _stored_fields(existing))
+    differs = differing_fields(values, _stored_fields(existing, day))
     if differs:
         listed = ", ".join(differs)
         raise Conflict(
@@ -102,33 +106,49 @@ def _tax_rate(session: Session, code: str | None) -> TaxRate:
     return rate
 
 
-def _set_prices(service: Service, values: Mapping[str, Any]) -> None:
+def _set_prices(service: Service, values: Mapping[str, Any], day: date) -> None:
+    """Set the prices of a day and of the days after it."""
+    current = {price.currency: price for price in _prices_on(service, day)}
+    unit_prices = {currency: price.unit_price for currency, price in current.items()} | values.get("prices", {})
+    inclusive = values.get("prices_include_tax", [price.currency for price in current.values() if price.includes_tax])
     if "prices" in values:
-        _set_unit_prices(service, values["prices"])
-    if "prices_include_tax" in values:
-        _set_tax_included(service, values["prices_include_tax"])
-
-
-def _set_unit_prices(service: Service, prices: Mapping[str, Decimal]) -> None:
-    prices_by_currency = {price.currency: price for price in service.prices}
-    for currency in prices_by_currency.keys() - prices.keys():
-        service.prices.remove(prices_by_currency[currency])
-    for currency, unit_price in prices.items():
-        if currency in prices_by_currency:
-            prices_by_currency[currency].unit_price = unit_price
-        else:
-            service.prices.append(ServicePrice(currency=currency, unit_price=unit_price, includes_tax=False))
-
-
-def _set_tax_included(service: Service, currencies: Collection[str]) -> None:
-    missing = set(currencies) - {price.currency for price in service.prices}
+        unit_prices |= dict.fromkeys(current.keys() - values["prices"].keys())
+    missing = {currency for currency in values.get("prices_include_tax", ()) if unit_prices.get(currency) is None}
     if missing:
         raise Invalid("no_price", f"Enter a price in {min(missing)[:40]}, or remove it here.", "prices_include_tax")
-    for price in service.prices:
-        price.includes_tax = price.currency in currencies
+    for currency, unit_price in unit_prices.items():
+        first_day = _default_first_day(service, currency, day)
+        _set_price(
+            service, currency, ListPrice(first_day, unit_price, unit_price is not None and currency in inclusive)
+        )
 
 
-def _stored_fields(service: Service) -> dict[str, Any]:
+def _set_price(service: Service, currency: str, price: ListPrice) -> None:
+    """Set a price from its first day on, unless it is valid then already."""
+    dated = [row for row in service.prices if row.currency == currency]
+    effective = effective_on(price.valid_from, dated)
+    if effective is not None and (effective.unit_price, effective.includes_tax) == price[1:]:
+        return
+    if effective is not None and effective.valid_from == price.valid_from:
+        effective.unit_price, effective.includes_tax = price.unit_price, price.includes_tax
+    else:
+        service.prices.append(ServicePrice(currency=currency, **price._asdict()))
+
+
+def _default_first_day(service: Service, currency: str, today: date) -> date:
+    """Return the first day of a price that is entered without one.
+
+    Charges of earlier days need a price as well, so the first price of a currency has no beginning.
+    """
+    return today if any(price.currency == currency for price in service.prices) else PRICES_START
+
+
+def _prices_on(service: Service, day: date) -> list[ServicePrice]:
+    return list(prices_on(day, service.prices).values())
+
+
+def _stored_fields(service: Service, day: date) -> dict[str, Any]:
+    """Return the fields of a service, with the prices of a day."""
     return {
         "code": service.code,
         "name": service.name,
@@ -136,8 +156,8 @@ def _stored_fields(service: Service) -> dict[str, Any]:
         "tax_rate": service.tax_rate.code,
         "line_per_charge": service.line_per_charge,
         "revenue_account": service.revenue_account,
-        "prices": {price.currency: price.unit_price for price in service.prices},
-        "prices_include_tax": sorted(price.currency for price in service.prices if price.includes_tax),
+        "prices": {price.currency: price.unit_price for price in _prices_on(service, day)},
+        "prices_include_tax": [price.currency for price in _prices_on(service, day) if price.includes_tax],
     }
 
 
@@ -152,29 +172,127 @@ def _set_search_text(service: Service) -> None:
 def update(
     session: Session, service_id: UUID, fields: ServiceFields, version: int | None, actor: Actor, now: datetime
 ) -> Service:
-    """Change the given fields; `prices` replaces all prices.
+    """Change the given fields; `prices` replaces all prices from today on.
 
-    Raises Stale when the service has changed since `version`.
+    The first price in a currency is valid from the first day. Raises Stale when the service has changed since
+    `version`.
     """
-    service = session.get_one(Service, service_id, with_for_update={"of": Service})
-    if version is not None and version != service.version:
-        raise Stale("stale", f"{service.code} has been changed by someone else. Review the change, then try again.")
+    service, day = _lock_service(session, service_id, version), today(session, now)
     values = _check_values(fields)
     _refuse_taken_code(session, service, values)
-    before = _stored_fields(service)
+    before = _stored_fields(service, day)
     check_new_texts(values, before)
     for field in ("code", "name", "unit", "line_per_charge", "revenue_account"):
         if field in values:
             setattr(service, field, values[field])
     if "tax_rate" in values:
         service.tax_rate = _tax_rate(session, values["tax_rate"])
-    _set_prices(service, values)
-    changed = changed_fields(_audit_details(before), _audit_details(_stored_fields(service)))
+    _set_prices(service, values, day)
+    changed = changed_fields(_audit_details(before), _audit_details(_stored_fields(service, day)))
     if changed:
         _set_search_text(service)
-        service.version += 1  # prices are rows of their own, whose changes do not count up the version
-        session.flush()
+        _count_up_version(session, service)
         record(session, actor, now, "service.changed", "service", service.id, changed)
+    return service
+
+
+def set_price(
+    session: Session, service_id: UUID, spec: PriceSpec, version: int | None, actor: Actor, now: datetime
+) -> tuple[ServicePrice, bool]:
+    """Set the price in a currency from a day on, until the next price begins.
+
+    The day defaults to today, or to the first day for the first price in the currency. The price replaces one that
+    begins on the same day. Without `includes_tax` that stays as it is. Returns the price that is valid on the day, and
+    whether it is new. Raises Invalid, Stale when the service has changed since `version`, and Conflict for the first
+    day of a price that charges have.
+    """
+    service, current_day = _lock_service(session, service_id, version), today(session, now)
+    currency_code(spec.currency)
+    check_unit_price(spec.unit_price, "unit_price")
+    day = spec.valid_from or _default_first_day(service, spec.currency, current_day)
+    check_calendar_day(day, "valid_from")
+    before = _price_on(service, spec.currency, day)
+    inherited = before is not None and before.includes_tax
+    price = ListPrice(day, spec.unit_price, inherited if spec.includes_tax is None else spec.includes_tax)
+    if before is not None and (before.unit_price, before.includes_tax) == price[1:]:
+        return before, False
+    if before is not None and before.valid_from == day:
+        _refuse_used(session, service, before, current_day)
+    details = _price_details(before)
+    _set_price(service, spec.currency, price)
+    after = _price_on(service, spec.currency, day)
+    assert after is not None  # noqa: S101 - it was set just now
+    _record_price(session, service, spec.currency, day, details, _price_details(after), actor, now)
+    return after, True
+
+
+def remove_price(
+    session: Session, service_id: UUID, currency: str, valid_from: date, actor: Actor, now: datetime
+) -> Service:
+    """Remove a price that no charge has.
+
+    The price before it is then valid on its days. Raises NotFound for a day on which no price begins, and Conflict for
+    a price that charges have.
+    """
+    service = _lock_service(session, service_id, None)
+    price = next((row for row in service.prices if (row.currency, row.valid_from) == (currency, valid_from)), None)
+    day = format_day(valid_from)
+    if price is None:
+        raise NotFound("unknown_price", f"No price of {service.code} in {currency} begins on {day}.", "valid_from")
+    _refuse_used(session, service, price, today(session, now) + timedelta(days=1))
+    before = _price_details(price)
+    service.prices.remove(price)
+    after = _price_details(_price_on(service, currency, valid_from))
+    _record_price(session, service, currency, valid_from, before, after, actor, now)
+    return service
+
+
+def _refuse_used(session: Session, service: Service, price: ServicePrice, changeable_from: date) -> None:
+    """Raise Conflict for a price that began before a day and that charges have."""
+    if price.valid_from < changeable_from and is_price_used(session, price):
+        raise Conflict(
+            "price_used",
+            f"Charges have the price of {service.code} in {price.currency} from {format_day(price.valid_from)}. Enter the"
+            " new price from a later day, and correct the charges.",
+            "valid_from",
+        )
+
+
+def _price_on(service: Service, currency: str, day: date) -> ServicePrice | None:
+    return effective_on(day, [price for price in service.prices if price.currency == currency])
+
+
+def _price_details(price: ServicePrice | None) -> dict[str, Any]:
+    if price is None:
+        return {"unit_price": None, "includes_tax": False}
+    return {"unit_price": plain_decimal_or_none(price.unit_price), "includes_tax": price.includes_tax}
+
+
+def _record_price(
+    session: Session,
+    service: Service,
+    currency: str,
+    day: date,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    _count_up_version(session, service)
+    session.refresh(service, ["prices"])
+    details = {"currency": currency, "valid_from": day.isoformat(), **changed_fields(before, after)}
+    record(session, actor, now, "service.price_changed", "service", service.id, details)
+
+
+def _count_up_version(session: Session, service: Service) -> None:
+    service.version += 1  # prices are rows of their own, whose changes do not count up the version
+    session.flush()
+
+
+def _lock_service(session: Session, service_id: UUID, version: int | None) -> Service:
+    service = session.get_one(Service, service_id, with_for_update={"of": Service})
+    if version is not None and version != service.version:
+        raise Stale("stale", f"{service.code} has been changed by someone else. Review the change, then try again.")
     return service
 
 

@@ -4,6 +4,7 @@ It is customers, services, settings, stored ids and recent charges that are alik
 one round trip, which locks the accounts as well.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -34,6 +35,7 @@ from billing_admin.db.lookup import ValueList, array_of, is_any_of_named, parse_
 from billing_admin.db.prepared import MAX_NUMBERED, PreparedQuery, Rows, numbered_name, numbered_values
 from billing_admin.domain.charges import ChargeSpec, CustomerTerms, ServiceTerms, duplicate_window_start
 from billing_admin.domain.posting import PostingContext
+from billing_admin.domain.prices import ListPrice
 from billing_admin.models import Account, Charge, Customer, Organisation, Service, ServicePrice
 from billing_admin.queries.master_data.organisation import day_of
 
@@ -44,7 +46,7 @@ class _ContextRow(NamedTuple):
     All values are texts; flags are 'yes' or None. The columns by kind:
 
     A customer: id, reference, archived_at, currency, its account's currency and billed_through, whether that is locked.
-    A service: id, code, archived_at, name, a price's currency and value, whether that includes tax.
+    A service: id, code, archived_at, name, a price's currency, value and first day, whether that includes tax.
     The organisation: only name (time zone) and value (whether likely duplicates are held). A stored charge: only its id.
     """
 
@@ -55,6 +57,7 @@ class _ContextRow(NamedTuple):
     label: str
     currency: str | None
     value: str | None
+    day: str | None
     flag: str | None
 
 
@@ -100,20 +103,19 @@ def _add_customer(context: PostingContext, row: _ContextRow) -> None:
 
 
 def _add_service(context: PostingContext, row: _ContextRow) -> None:
-    """Add a service with the price of one currency.
+    """Add a service with one of its prices.
 
     Earlier rows may have added its other prices.
     """
-    prices, inclusive = dict[str, Decimal](), set[str]()
-    if service := context.services.get(row.id):
-        prices, inclusive = dict(service.prices), set(service.inclusive)
-    if row.currency is not None:
-        prices[row.currency] = Decimal(row.value or "")
-        if row.flag is not None:
-            inclusive.add(row.currency)
-    archived = row.archived_at is not None
-    service = ServiceTerms(UUID(row.id), row.name, row.label, prices, inclusive, archived=archived)
-    context.services[row.name] = context.services[row.id] = service
+    service = context.services.get(row.id)
+    if service is None:
+        prices = defaultdict[str, list[ListPrice]](list)
+        service = ServiceTerms(UUID(row.id), row.name, row.label, prices, archived=row.archived_at is not None)
+        context.services[row.name] = context.services[row.id] = service
+    if row.currency is not None and row.day is not None:
+        unit_price = None if row.value is None else Decimal(row.value)
+        price = ListPrice(date.fromisoformat(row.day), unit_price, row.flag is not None)
+        service.prices[row.currency].append(price)
 
 
 def _look_up_few(session: Session, specs: Sequence[ChargeSpec], skip_locked: bool) -> Rows:
@@ -224,6 +226,7 @@ def _lookup(places: int | None, customer_ids: bool, service_ids: bool, skip_lock
         named.c.currency,
         Account.currency,
         _text(locked.c.billed_through),
+        _NO_VALUE,
         _flag(and_(Account.currency.is_not(None), locked.c.currency.is_(None))),
     )
     with_accounts = named.outerjoin(Account, Account.customer_id == named.c.id).outerjoin(
@@ -249,6 +252,7 @@ _SERVICE: Any = select(
     Service.name,
     ServicePrice.currency,
     _text(ServicePrice.unit_price),
+    _text(ServicePrice.valid_from),
     _flag(ServicePrice.includes_tax),
 ).outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
 _ORGANISATION: Any = select(
@@ -260,8 +264,9 @@ _ORGANISATION: Any = select(
     _NO_VALUE,
     _flag(Organisation.hold_likely_duplicates),
     _NO_VALUE,
+    _NO_VALUE,
 )
-_CHARGE: Any = select(literal_column("'charge'"), _text(Charge.id), *[_NO_VALUE] * 6)
+_CHARGE: Any = select(literal_column("'charge'"), _text(Charge.id), *[_NO_VALUE] * 7)
 _STORED_CHARGES = select(Charge.__table__).where(is_any_of_named(Charge.id, "ids"))
 
 

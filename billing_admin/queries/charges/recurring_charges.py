@@ -3,12 +3,13 @@
 The charges are the upcoming ones and the posted ones.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, or_, select
@@ -17,14 +18,17 @@ from sqlalchemy.orm import Session, aliased
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.charges import ONE
+from billing_admin.domain.dated_values import effective_on
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.money import multiply
+from billing_admin.domain.prices import ListPrice
 from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, Period, Schedule
 from billing_admin.models import Charge, Customer, RecurringCharge, RecurringPosting, Service, ServicePrice
 from billing_admin.queries.charges import charges
 from billing_admin.queries.master_data.customers import customer
 from billing_admin.queries.master_data.services import service
 
+ListPrices: TypeAlias = Mapping[tuple[UUID, str], list[ListPrice]]  # by service and currency
 STATES = ("active", "paused", "ended")
 UPCOMING_SHOWN = 3
 
@@ -75,15 +79,10 @@ _VIEWS: Select[Any] = (
         Service.code.label("service_code"),
         Service.name.label("service_name"),
         Service.unit.label("service_unit"),
-        ServicePrice.unit_price.label("list_price"),
         select(_Next.id).where(_Next.follows_id == RecurringCharge.id).scalar_subquery().label("followed_by_id"),
     )
     .join(Customer, Customer.id == RecurringCharge.customer_id)
     .join(Service, Service.id == RecurringCharge.service_id)
-    .outerjoin(
-        ServicePrice,
-        (ServicePrice.service_id == RecurringCharge.service_id) & (ServicePrice.currency == RecurringCharge.currency),
-    )
 )
 
 
@@ -115,10 +114,10 @@ def schedule_of(row: Any) -> Schedule:
 
 @dataclass(frozen=True, slots=True)
 class UpcomingCharge:
-    """An upcoming charge at today's price; `amount` is None if there is no price.
+    """An upcoming charge at the price of its day.
 
-    The charge of a partial period has quantity 1, an amount without a unit price, and `period_of_days`, the
-    length of the whole period in days. It is posted on `incurred_on`.
+    `amount` is None if there is no price. The charge of a partial period has quantity 1, an amount without a unit
+    price, and `period_of_days`, the length of the whole period in days. It is posted on `incurred_on`.
     """
 
     incurred_on: date
@@ -130,24 +129,26 @@ class UpcomingCharge:
     period_of_days: int | None = None
 
 
-def upcoming_charges(row: Record, limit: int = UPCOMING_SHOWN) -> list[UpcomingCharge]:
+def upcoming_charges(row: Record, limit: int = UPCOMING_SHOWN, *, prices: ListPrices) -> list[UpcomingCharge]:
     """Return the next charges of a schedule.
 
     While it is paused, there are none, or the one of a period that began before and is posted in arrears.
     """
     if row.paused_on and row.timing == IN_ADVANCE:
         return []
-    return [_upcoming_charge(row, period) for period in islice(schedule_of(row).upcoming(), limit)]
+    return [_upcoming_charge(row, period, prices) for period in islice(schedule_of(row).upcoming(), limit)]
 
 
 def due_charges(session: Session, through: date) -> list[tuple[Record, UpcomingCharge]]:
     """Return the charges that are due up to a day, with their recurring charges."""
-    rows = session.execute(_VIEWS.where(*_may_be_due(through)).order_by(Customer.reference, RecurringCharge.id))
-    return [(row, _upcoming_charge(row, period)) for row in rows for period in schedule_of(row).due(through)]
+    rows = session.execute(_VIEWS.where(*_may_be_due(through)).order_by(Customer.reference, RecurringCharge.id)).all()
+    prices = list_prices(session, rows)
+    return [(row, _upcoming_charge(row, period, prices)) for row in rows for period in schedule_of(row).due(through)]
 
 
-def _upcoming_charge(row: Record, period: Period) -> UpcomingCharge:
-    unit_price = row.list_price if row.unit_price is None else row.unit_price
+def _upcoming_charge(row: Record, period: Period, prices: ListPrices) -> UpcomingCharge:
+    price = price_on(row, period.incurred_on, prices)
+    unit_price = None if price is None else price.unit_price
     days = period.incurred_on, period.owed_from, period.owed_to
     if period.is_partial:
         amount = None if unit_price is None else period.partial_amount(row.quantity, unit_price)
@@ -156,12 +157,23 @@ def _upcoming_charge(row: Record, period: Period) -> UpcomingCharge:
     return UpcomingCharge(*days, row.quantity, unit_price, amount)
 
 
-def list_prices(session: Session, service_ids: Sequence[UUID]) -> dict[tuple[UUID, str], tuple[Decimal, bool]]:
-    """Return (unit price, whether it includes tax) by service and currency."""
-    price = ServicePrice
-    query = select(price.service_id, price.currency, price.unit_price, price.includes_tax)
-    rows = session.execute(query.where(is_any_of(price.service_id, service_ids)))
-    return {(row.service_id, row.currency): (row.unit_price, row.includes_tax) for row in rows}
+def list_prices(session: Session, rows: Iterable[Record | RecurringCharge]) -> ListPrices:
+    """Return the prices of the services of recurring charges, by service and currency."""
+    service_ids = {row.service_id for row in rows if row.unit_price is None}
+    prices: dict[tuple[UUID, str], list[ListPrice]] = defaultdict(list)
+    query = select(*ServicePrice.__table__.c).where(is_any_of(ServicePrice.service_id, service_ids))
+    for price in session.execute(query):
+        prices[price.service_id, price.currency].append(
+            ListPrice(price.valid_from, price.unit_price, price.includes_tax)
+        )
+    return prices
+
+
+def price_on(row: Record | RecurringCharge, day: date, prices: ListPrices) -> ListPrice | None:
+    """Return the price of a recurring charge on a day, or its service's price."""
+    if row.unit_price is not None:
+        return ListPrice(day, row.unit_price)
+    return effective_on(day, prices.get((row.service_id, row.currency), ()))
 
 
 def due_recurring_charge_ids(

@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, null
 from sqlalchemy.orm import Session
 
+from billing_admin import clock
 from billing_admin.models import Customer, Service, ServicePrice, TaxRate
 from billing_admin.queries.exports.columns import Export, Kind, column
 from billing_admin.queries.master_data import customers as customer_queries, services as service_queries
 from billing_admin.queries.master_data.customers import CustomerFilter
+from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.master_data.services import ServiceFilter
 
 _NO_CURRENCY: ColumnElement[Any] = null()
@@ -24,16 +26,17 @@ def customers(_session: Session, filters: CustomerFilter) -> Export:
     return Export(CUSTOMERS, rows.order_by(Customer.reference), _NO_CURRENCY)
 
 
-def services(_session: Session, filters: ServiceFilter) -> Export:
+def services(session: Session, filters: ServiceFilter) -> Export:
     """Return the export of services by code.
 
-    Each price has a row, and so has a service without prices.
+    Each of today's prices has a row, and so has a service without prices.
     """
+    is_current = service_queries.is_price_on(today(session, clock.now()))
     rows = (
         service_queries.services(filters)
         .with_only_columns(maintain_column_froms=True)
         .join(TaxRate, TaxRate.id == Service.tax_rate_id)
-        .outerjoin(ServicePrice, ServicePrice.service_id == Service.id)
+        .outerjoin(ServicePrice, (ServicePrice.service_id == Service.id) & is_current)
         .order_by(Service.code, ServicePrice.currency)
     )
     return Export(SERVICES, rows, ServicePrice.currency.expression)
@@ -64,4 +67,5 @@ SERVICES = (
     column("archived", Kind.FLAG, Service.archived_at.is_not(None)),
     column("id", Kind.WORD, Service.id),
     column("revenue_account", Kind.TEXT, Service.revenue_account),
+    column("valid_from", Kind.DAY, ServicePrice.valid_from),
 )

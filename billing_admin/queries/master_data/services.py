@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, union_all
+from sqlalchemy.orm import Session, aliased
 
 from billing_admin.db.lookup import has_id_or_name, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
-from billing_admin.models import Charge, Invoice, InvoiceLine, Service
+from billing_admin.models import Charge, Invoice, InvoiceLine, Service, ServicePrice
 from billing_admin.models.charge import is_unbilled
 
 
@@ -55,6 +56,42 @@ def services_by_code(filters: ServiceFilter) -> Select[Service]:
 def count_services(session: Session, filters: ServiceFilter) -> int:
     """Count the services that match a filter."""
     return session.scalar(select(func.count()).select_from(services(filters).subquery())) or 0
+
+
+def is_price_on(day: date) -> ColumnElement[bool]:
+    """Return the condition that a price is valid on a day.
+
+    `domain.prices.prices_on` returns the same prices.
+    """
+    later = aliased(ServicePrice)
+    is_replaced = exists().where(
+        later.service_id == ServicePrice.service_id,
+        later.currency == ServicePrice.currency,
+        later.valid_from > ServicePrice.valid_from,
+        later.valid_from <= day,
+    )
+    return and_(ServicePrice.valid_from <= day, ServicePrice.unit_price.is_not(None), ~is_replaced)
+
+
+def is_price_used(session: Session, price: ServicePrice) -> bool:
+    """Return whether a charge has this price; cancelled charges do not count.
+
+    It reads all charges of the days on which the price was valid.
+    """
+    next_day = select(func.min(ServicePrice.valid_from)).where(
+        ServicePrice.service_id == price.service_id,
+        ServicePrice.currency == price.currency,
+        ServicePrice.valid_from > price.valid_from,
+    )
+    uses_price = (
+        Charge.service_id == price.service_id,
+        Charge.currency == price.currency,
+        Charge.incurred_on >= price.valid_from,
+        Charge.incurred_on < func.coalesce(next_day.scalar_subquery(), date.max),
+        Charge.unit_price == price.unit_price,
+        Charge.status != "cancelled",
+    )
+    return session.scalar(select(Charge.id).where(*uses_price).limit(1)) is not None
 
 
 def service_choices(session: Session) -> list[Service]:

@@ -1,5 +1,6 @@
 """Charges: list, details, add, hold, release and cancel."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -16,6 +17,7 @@ from billing_admin.domain.formatting import format_day, format_typed
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.http.lock_waits import bounded_transaction
+from billing_admin.models import Service
 from billing_admin.models.charge import CHARGE_STATUSES
 from billing_admin.operations.charges import charges as operations, posting
 from billing_admin.queries.charges import charges as queries, unbilled
@@ -224,16 +226,18 @@ def service_choices(catalogue: Sequence[Any]) -> dict[str, str]:
 def list_prices(catalogue: Sequence[Any]) -> dict[str, Any]:
     """Return the list prices of services by code, for the script of a form.
 
-    A service has its unit, the list price in each currency, and which prices include tax.
+    A service has its unit, and for each currency the list prices with their first days, and whether they include tax.
+    The day of a charge decides which of them applies.
     """
-    return {
-        service.code: {
-            "unit": service.unit,
-            "prices": {price.currency: format_typed(price.unit_price) for price in service.prices},
-            "inclusive": [price.currency for price in service.prices if price.includes_tax],
-        }
-        for service in catalogue
-    }
+    return {service.code: {"unit": service.unit, "prices": _prices_by_currency(service)} for service in catalogue}
+
+
+def _prices_by_currency(service: Service) -> dict[str, list[tuple[str, str | None, bool]]]:
+    prices = defaultdict(list)
+    for price in service.prices:  # by first day
+        unit_price = None if price.unit_price is None else format_typed(price.unit_price)
+        prices[price.currency].append((price.valid_from.isoformat(), unit_price, price.includes_tax))
+    return prices
 
 
 def _post(form: ChargeForm) -> posting.PostingResult:

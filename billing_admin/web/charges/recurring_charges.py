@@ -1,7 +1,8 @@
 """Recurring charges: list, details, add, change, pause, resume, end and post."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -179,7 +180,7 @@ def index() -> ResponseReturnValue:
         services=[(service.code, service.code) for service in services.service_choices(session)],
         currencies=[(code, code) for code in customers.account_currencies(session)],
         may_write=has_permission(WRITE),
-        **template_helpers(),
+        **template_helpers(page.rows if page else ()),
     )
 
 
@@ -189,12 +190,12 @@ def how_often(row: Any) -> str:
     return f"Every {noun if count == 1 else f'{count} {noun}s'}{', in arrears' if row.timing == IN_ARREARS else ''}"
 
 
-def template_helpers() -> dict[str, Any]:
-    """Return the functions and labels with which templates describe recurring charges."""
+def template_helpers(rows: Iterable[Any]) -> dict[str, Any]:
+    """Return what templates need to describe these recurring charges."""
     return {
         "how_often": how_often,
         "schedule_of": queries.schedule_of,
-        "upcoming": queries.upcoming_charges,
+        "upcoming": partial(queries.upcoming_charges, prices=queries.list_prices(db.session(), rows)),
         "today": today(),
     }
 
@@ -202,14 +203,14 @@ def template_helpers() -> dict[str, Any]:
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
     """Show one recurring charge: its terms, the next charges, and the posted ones."""
-    session = db.session()
+    row = queries.recurring_charge(db.session(), id)
     return render_template(
         "recurring_charges/show.html",
-        row=queries.recurring_charge(session, id),
-        due=len(queries.schedule_of(queries.recurring_charge(session, id)).due(today())),
+        row=row,
+        due=len(queries.schedule_of(row).due(today())),
         page=load_page(queries.posted_charges(id)),
         may_write=has_permission(WRITE),
-        **template_helpers(),
+        **template_helpers([row]),
     )
 
 
@@ -336,7 +337,7 @@ def change_status(id: UUID, action: str) -> ResponseReturnValue:
         form,
         row=queries.recurring_charge(db.session(), id),
         action=action,
-        **template_helpers(),
+        **template_helpers([row]),
     )
 
 
@@ -349,7 +350,7 @@ def _last_day(row: Any) -> date:
 
     Without a next one, today or the first day.
     """
-    next_charges = queries.upcoming_charges(row, 1)
+    next_charges = queries.upcoming_charges(row, 1, prices={})
     return (
         next_charges[0].period_from - DAY
         if next_charges and next_charges[0].period_from > row.starts_on
@@ -369,4 +370,4 @@ def post_now(id: UUID) -> ResponseReturnValue:
             "success" if posted else "info",
         )
         return redirect(url_for("recurring_charges.show", id=id), 303)
-    return render_form("recurring_charges/change_status.html", form, row=row, action="post", **template_helpers())
+    return render_form("recurring_charges/change_status.html", form, row=row, action="post", **template_helpers([row]))

@@ -228,7 +228,12 @@ def recurring_list(id: UUID) -> ResponseReturnValue:
     filters = recurring_charges.RecurringFilter(today(), customer=str(id))
     page = load_page(recurring_charges.recurring_charges(session, filters))
     return render_template(
-        "customers/recurring.html", customer=customer, tab="recurring", page=page, **recurring_words(), **_permissions()
+        "customers/recurring.html",
+        customer=customer,
+        tab="recurring",
+        page=page,
+        **recurring_words(page.rows),
+        **_permissions(),
     )
 
 

@@ -1,8 +1,9 @@
-"""Services: the catalogue and one service with its prices.
+"""Services: the catalogue and one service with its prices over time.
 
-Services are added, edited and archived here.
+Services are added, edited and archived, and prices are set here.
 """
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,13 +12,16 @@ import wtforms
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, FieldList, FormField, SelectField
+from wtforms.validators import ValidationError
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Invalid
+from billing_admin.domain.formatting import format_day
 from billing_admin.domain.journal import MAX_ACCOUNT_LENGTH
 from billing_admin.domain.master_data import SERVICE_RULES, ServiceFields, check_fields
 from billing_admin.domain.money import MINOR_DIGITS
+from billing_admin.domain.prices import PRICES_START, PriceSpec, price_history, prices_on
 from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
 from billing_admin.queries.master_data import organisation, services
@@ -25,6 +29,7 @@ from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.web.frame.editing import CURRENCIES, VersionField, find_conflicts
 from billing_admin.web.frame.forms import (
     AmountField,
+    DayField,
     Form,
     NewIdField,
     ReferenceField,
@@ -37,6 +42,7 @@ from billing_admin.web.frame.labels import pluralise, tax_rate as rate_words
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
+    day_param,
     filtered_url,
     has_permission,
     load_page,
@@ -130,6 +136,30 @@ class PricesField(FieldList):  # type: ignore[type-arg]  # WTForms generics exis
         return not self.errors
 
 
+class PriceKeyForm(Form):
+    """The currency and the first day of a price."""
+
+    currency = SelectField("Currency", choices={"": "Choose a currency"} | CURRENCIES)
+    valid_from = DayField("Valid from", blank_message="Enter the first day of the price, such as 2027-01-01.")
+
+
+class SetPriceForm(PriceKeyForm):
+    """A price, and the first day on which charges have it."""
+
+    unit_price = AmountField("Unit price", blank_message="Enter the price of one unit, such as 2.50.")
+    includes_tax = BooleanField("Includes tax")
+    version = VersionField()
+
+    def validate_currency(self, field: SelectField) -> None:
+        """Raise ValidationError if no currency is chosen."""
+        if not field.data:
+            raise ValidationError("Choose the currency of the price.")
+
+    def spec(self) -> PriceSpec:
+        """Return the price entered."""
+        return PriceSpec(self.currency.data, self.unit_price.data, self.valid_from.data, self.includes_tax.data)
+
+
 class ServiceForm(Form):
     """Service details; only the code is required, and the name defaults to it."""
 
@@ -198,6 +228,7 @@ def index() -> ResponseReturnValue:
         "services/list.html",
         page=page,
         uses=services.count_charges_by_service(session, [service.id for service in page.rows]),
+        prices={service.id: prices_on(today(), service.prices) for service in page.rows},
         summary=pluralise(services.count_services(session, filters), "service"),
         filters=filters,
         chips=filter_chips(filters),
@@ -210,11 +241,13 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/<uuid:id>")
 def show(id: UUID) -> ResponseReturnValue:
-    """Show one service with its prices."""
+    """Show one service with its prices over time."""
     service, uses = _load_service(id), services.count_charges_by_service(db.session(), [id])[id]
     return render_template(
         "services/show.html",
         service=service,
+        prices=price_history(today(), service.prices),
+        price_start=PRICES_START,
         uses=uses,
         may_write=has_permission(WRITE),
         may_charge=has_permission("charges:write"),
@@ -235,13 +268,13 @@ def new() -> ResponseReturnValue:
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
-    """Edit a service; charges already posted keep their price."""
+    """Edit a service; new prices apply to charges from today on."""
     service, conflicts = _load_service(id), []
     form = EditServiceForm(data=_stored_values(service))
     if form.validate_on_submit():
         with errors_on(form):
             code = transaction(operations.update, id, form.fields(), form.version.data, actor(), now()).code
-            flash(f"{code} was saved. Price changes apply to new charges only.", "success")
+            flash(f"{code} was saved. New prices apply to charges from today on.", "success")
             return redirect(url_for("services.show", id=id), 303)
         service = _load_service(id)
         conflicts = find_conflicts(form, EditServiceForm(formdata=None, data=_stored_values(service)), service.version)
@@ -252,13 +285,52 @@ def edit(id: UUID) -> ResponseReturnValue:
 def _stored_values(service: Service) -> dict[str, Any]:
     prices = [
         {"currency": price.currency, "unit_price": price.unit_price, "includes_tax": price.includes_tax}
-        for price in service.prices
+        for price in prices_on(today(), service.prices).values()
     ]
     values = {
         name: getattr(service, name)
         for name in ("code", "name", "unit", "line_per_charge", "revenue_account", "version")
     }
     return values | {"tax_rate": service.tax_rate.code, "prices": prices}
+
+
+@pages.route("/<uuid:id>/prices/new", methods=["GET", "POST"])
+def set_price(id: UUID) -> ResponseReturnValue:
+    """Set a price from a day on."""
+    service, conflicts = _load_service(id), []
+    currency = choice_param("currency", MINOR_DIGITS) or next(
+        (price.currency for price in service.prices), organisation.organisation(db.session()).base_currency
+    )
+    form = SetPriceForm(data=_stored_price(service, currency, day_param("day") or today()))
+    form.expect_currency(form.currency.data or "")
+    form.unit_price.digits = MINOR_DIGITS.get(currency, 0)
+    if form.validate_on_submit():
+        with errors_on(form):
+            price, _ = transaction(operations.set_price, id, form.spec(), form.version.data, actor(), now())
+            flash(f"The price in {price.currency} from {format_day(form.valid_from.data)} was saved.", "success")
+            return redirect(url_for("services.show", id=id), 303)
+        service = _load_service(id)
+        stored_form = SetPriceForm(formdata=None, data=_stored_price(service, form.currency.data, form.valid_from.data))
+        conflicts = find_conflicts(form, stored_form, service.version)
+    return render_form("services/price.html", form, service=service, conflicts=conflicts)
+
+
+def _stored_price(service: Service, currency: str, day: date) -> dict[str, Any]:
+    """Return the stored price of a day, as values of the form."""
+    price = prices_on(day, service.prices).get(currency)
+    terms = {"unit_price": price.unit_price, "includes_tax": price.includes_tax} if price else {}
+    return {"currency": currency, "valid_from": day, "version": service.version, **terms}
+
+
+@pages.post("/<uuid:id>/prices/remove")
+def remove_price(id: UUID) -> ResponseReturnValue:
+    """Remove a price that no charge has."""
+    form = PriceKeyForm()
+    if form.validate_on_submit():
+        currency, day = form.currency.data, form.valid_from.data
+        transaction(operations.remove_price, id, currency, day, actor(), now())
+        flash(f"The price in {currency} from {format_day(day)} was removed.", "success")
+    return redirect(url_for("services.show", id=id), 303)
 
 
 @pages.post("/<uuid:id>/archive")

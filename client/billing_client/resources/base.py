@@ -48,12 +48,20 @@ class Resource:
         return self._read(answer, Request(call, url, to_json(content), id, etag))
 
     def each(
-        self, answer: type[T], call: Call, filters: Mapping[str, object] = EMPTY, *, in_pages: bool = True
+        self,
+        answer: type[T],
+        call: Call,
+        filters: Mapping[str, object] = EMPTY,
+        *names: object,
+        in_pages: bool = True,
     ) -> Iterator[T]:
-        """Yield the objects of a list, and load its pages on demand."""
+        """Yield the objects of a list, and load its pages on demand.
+
+        `names` fill the placeholders of the path in their order.
+        """
         limit, after = PAGE_SIZE if in_pages else None, None
         while True:
-            url = self._url(call, (), {**filters, "limit": limit, "after": after})
+            url = self._url(call, names, {**filters, "limit": limit, "after": after})
             page = self._transport.ask(Request(call, url)).content
             if not isinstance(page, dict) or "data" not in page:
                 raise UnexpectedAnswer("The server did not answer with a list. Check the address of the server.")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_client import calls
-from billing_client.answers import Download, FileTotals, Service, TaxRate
-from billing_client.asking import NewService, ServiceChanges, ServiceFilter
+from billing_client.answers import Download, FileTotals, Price, Service, TaxRate
+from billing_client.asking import NewPrice, NewService, PriceKey, ServiceChanges, ServiceFilter
 from billing_client.resources.base import Resource
 
 if TYPE_CHECKING:
@@ -39,6 +39,21 @@ class Services(Resource):
         Raises Stale if it has changed since.
         """
         return self.ask(Service, calls.SERVICE_UPDATE, read.id, body=changes, etag=read.etag)
+
+    def prices(self, service: str) -> Iterator[Price]:
+        """Yield past, current and future prices of a service by currency and day."""
+        return self.each(Price, calls.PRICE_LIST, {}, service, in_pages=False)
+
+    def set_price(self, service: str, **price: Unpack[NewPrice]) -> Price:
+        """Set a price from a day on.
+
+        It replaces a price that begins on the same day.
+        """
+        return self.ask(Price, calls.PRICE_SET, service, body=price)
+
+    def remove_price(self, service: str, **price: Unpack[PriceKey]) -> Price:
+        """Remove a price that no charge has, and return it."""
+        return self.ask(Price, calls.PRICE_REMOVE, service, body=price)
 
     def download(self, path: str | Path, **filters: Unpack[ServiceFilter]) -> Download:
         """Write all matching services with their prices to a CSV file.

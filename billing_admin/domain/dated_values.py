@@ -1,0 +1,22 @@
+"""Values that change on a day: tax rates and prices."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Protocol, TypeVar
+
+
+class Dated(Protocol):
+    """A value that is valid from a day until the next value begins."""
+
+    @property
+    def valid_from(self) -> date:
+        """The first day."""
+
+
+DatedValue = TypeVar("DatedValue", bound=Dated)
+
+
+def effective_on(day: date, values: Iterable[DatedValue]) -> DatedValue | None:
+    """Return the value that is valid on a day, or None before the first one begins."""
+    begun = (value for value in values if value.valid_from <= day)
+    return max(begun, key=lambda value: value.valid_from, default=None)
