@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,8 @@ def _close_sqlite_to_others(_dialect: object, _record: object, arguments: list[A
     if not name.startswith((":", "file:")):
         file = Path(name)
         if file.parent == INSTANCE:
-            create_data_folder(INSTANCE)
+            with suppress(OSError):  # SQLite's own message is clearer
+                create_data_folder(INSTANCE)
         create_private_database(file)
 
 

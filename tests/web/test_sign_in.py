@@ -20,6 +20,7 @@ from markupsafe import escape
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 from werkzeug.routing import Map
 from werkzeug.test import TestResponse
 
@@ -502,7 +503,9 @@ def test_a_wrong_current_password_is_recorded_and_throttled(
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "user.password_check_failed")).first()
     assert event is not None
     assert (event.actor_name, event.details) == ("admin@example.com", {"address": "127.0.0.1"})
-    throttled = change_password(client)
+    with capture_logs() as logs:
+        throttled = change_password(client)
+    assert [line["event"] for line in logs] == ["attempt_throttled"]
     assert (throttled.status_code, throttled.headers["Retry-After"]) == (HTTPStatus.TOO_MANY_REQUESTS, "900")
     assert TOO_MANY_ATTEMPTS in throttled.text
     assert sign_in(app.test_client(), "admin@example.com").status_code == HTTPStatus.TOO_MANY_REQUESTS

@@ -3,7 +3,8 @@
 import json
 from http import HTTPStatus
 
-from flask import Response, make_response, redirect, render_template
+import structlog
+from flask import Response, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
@@ -11,6 +12,8 @@ from billing_admin.domain.sign_in import FAILURES_COUNT_FOR
 from billing_admin.web.frame.forms import Form, PasswordField, render_form
 from billing_admin.web.frame.local_urls import safe_local_url
 from billing_admin.web.frame.signed_in import SignedInPerson
+
+_log = structlog.get_logger(__name__)
 
 TOO_MANY_ATTEMPTS = f"Too many failed attempts. Wait {FAILURES_COUNT_FOR.seconds // 60} minutes, then try again."
 
@@ -62,6 +65,7 @@ def render_password_form(form: PasswordForm, person: SignedInPerson) -> Response
 
 def refuse_throttled(answer: ResponseReturnValue) -> Response:
     """Return the page as the answer to an attempt that is throttled."""
+    _log.warning("attempt_throttled", path=request.path, address=request.remote_addr)
     response = make_response(answer)
     response.status_code = HTTPStatus.TOO_MANY_REQUESTS
     response.headers["Retry-After"] = str(FAILURES_COUNT_FOR.seconds)
