@@ -37,6 +37,19 @@ def test_a_charge_becomes_the_spec_of_forms_and_scripts() -> None:
     assert (request.key, request.extra, request.rows) == (ID, None, 1)
 
 
+def test_a_charge_has_the_period_of_its_row() -> None:
+    header = "customer,description,amount,Period start,period_to,period_of_days"
+    request = read("charges", header, "ACME,Work,1,2026-11-10,2026-11-19,30").request
+    assert request is not None
+    period = (request.spec.period_from, request.spec.period_to, request.spec.period_of_days)
+    assert period == (date(2026, 11, 10), date(2026, 11, 19), 30)
+    assert errors(read("charges", header, "ACME,Work,1,2026-11-10,2026-11-09,")) == [(2, "period_to", "2026-11-09")]
+    assert errors(read("charges", header, "ACME,Work,1,,,30")) == [(2, "Period start", "")]
+    assert errors(read("charges", header, "ACME,Work,1,2026-11-10,x,")) == [(2, "period_to", "x")]
+    half = read("charges", "customer,description,amount,period_from", "ACME,Work,1,2026-11-10")
+    assert errors(half) == [(2, "period_from", "2026-11-10")]
+
+
 def test_ids_are_those_of_the_key_or_of_file_and_row() -> None:
     by_key = read("charges", "customer,description,amount,key", "ACME,Work,1,k-1").request
     assert by_key is not None

@@ -1,5 +1,6 @@
 """Everything exported, imported into an empty installation, and exported again: the same bytes, all that a file carries."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -48,6 +49,8 @@ def fill() -> None:
         make_spec(hard, description="'+x", unit_price="2", quantity="0", tax_included=True),
         make_spec(plain, "5", description="x,y;z\t'"),
         make_spec(plain, "7", currency="EUR", incurred_on=date(2026, 2, 28)),
+        replace(make_spec(plain, "8"), period_from=date(2026, 3, 1), period_to=date(2026, 3, 31)),
+        replace(make_spec(plain, "9"), period_from=date(2026, 3, 2), period_to=date(2026, 3, 2), period_of_days=31),
     )
     transaction(charges.hold, posted.ids[3:4], "Ask Jo; =now", SYSTEM, NOW)
     pay(make_payment_spec(hard, "0.01", (), reference="'@ref", received_on=date(2026, 3, 1), id=UUID(int=5)))

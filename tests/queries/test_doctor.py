@@ -227,6 +227,16 @@ BREAKS = {
         f"UPDATE charges SET tax_included = true WHERE id = {METERED}",
         "its line differs in whether the price includes tax",
     ),
+    "a charge for days that its line is not for": (
+        "charge_line",
+        f"UPDATE charges SET period_from = '2026-03-01', period_to = '2026-03-31' WHERE id = {METERED}",
+        "its line has another period",
+    ),
+    "a line for days that its document is not for": (
+        "document_period",
+        f"UPDATE invoice_lines SET period_from = '2026-03-01', period_to = '2026-05-01' WHERE id = {LINE}",
+        "line 1 is for 2026-03-01 to 2026-05-01, but the document is for 2026-03-15 to 2026-03-15",
+    ),
     "a charge whose amount was changed": (
         "line_sum",
         f"UPDATE charges SET amount = '7.51' WHERE id = {ON_LINE}",

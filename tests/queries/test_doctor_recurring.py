@@ -34,6 +34,11 @@ BREAKS = {
         "UPDATE recurring_postings SET period_from = '2026-03-02' WHERE period_from = '2026-03-01'",
         "its charge's id is not that of 2026-03-02",
     ),
+    "a charge for other days": (
+        "recurring_posted",
+        f"UPDATE charges SET period_to = '2026-03-30' WHERE id = {IN_MARCH}",
+        "its charge is for 2026-03-01 to 2026-03-30, but it is for 2026-03-01 to 2026-03-31",
+    ),
     "days that are posted twice": (
         "recurring_once",
         "UPDATE recurring_postings SET period_to = '2026-04-01' WHERE period_from = '2026-03-01'",

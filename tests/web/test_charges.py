@@ -156,6 +156,7 @@ def test_a_period_is_shown_on_the_charge_and_on_its_invoice(browser: FlaskClient
     assert "GenericCompute 10 – 19 Mar 2026" in page
     assert "Work 15 Mar 2026 (1 of 31 days)" in page
     assert "Charges of 10 – 19 Mar 2026" in page
+    assert "15 Mar 2026</time> (1 of 31 days)" in browser.get(f"/invoices/{invoice.id}").text
     assert "Work 15 Mar 2026 (1 of 31 days)" in words(browser.get(f"/invoices/{invoice.id}/credit"))
 
 

@@ -5,7 +5,7 @@ file, or is derived from the row's own key, or from the file's SHA-256 and the r
 the same file always has the same id, so that importing a file again changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -29,6 +29,7 @@ MAX_ROWS_PER_SERVICE = 500
 _PRICE = frozenset({"currency", "unit_price", "includes_tax", "valid_from"})
 _TOWN = ("postcode", "city", "region")
 _ADDRESS_PARTS = ("address_line_2", *_TOWN, "address_country")
+_PERIOD = frozenset(("period_from", "period_to", "period_of_days"))
 _CHARGE_STATES = ("pending", "held", "billed", "cancelled")
 _PAYMENT_STATES = ("recorded", "reversed")
 
@@ -137,16 +138,21 @@ class _Row:
         Adds all problems for which values are refused.
         """
         if self.problems:
-            values |= {name: stand_ins.get(name) for name in self.failed & values.keys()}
+            values |= {name: stand_ins.get(name) for name in _with_related(self.failed) & values.keys()}
         while True:
             try:
                 return make(**values)
             except Invalid as refusal:
                 self.problems += refusal.problems
-                name, stand_in = str(refusal.field[0]), stand_ins.get(str(refusal.field[0]))
-                if values.get(name) == stand_in:
+                accepted = {name: stand_ins.get(name) for name in _with_related({str(refusal.field[0])})}
+                if all(values.get(name) == value for name, value in accepted.items()):
                     return None
-                values[name] = stand_in
+                values |= accepted
+
+
+def _with_related(names: Collection[str]) -> set[str]:
+    """Return these fields, and all of a period if one of its fields is among them."""
+    return {*names, *(_PERIOD if _PERIOD.intersection(names) else ())}
 
 
 class RowReader:
@@ -265,6 +271,8 @@ _RELATED_FIELDS: Mapping[str, Sequence[str]] = {
     "unit_price": ("amount", "service"),
     "service": ("description",),
     "address": _ADDRESS_PARTS,
+    "period_from": ("period_to", "period_of_days"),
+    "period_to": ("period_from",),
 }
 
 

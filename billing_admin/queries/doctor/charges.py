@@ -48,6 +48,12 @@ def _own_line(session: Session) -> Iterator[Finding]:
         "its line is for another service": Charge.service_id.is_distinct_from(InvoiceLine.service_id),
         "its line has another unit price": Charge.unit_price.is_distinct_from(InvoiceLine.unit_price),
         "its line differs in whether the price includes tax": Charge.tax_included != InvoiceLine.gross.is_not(None),
+        "its line has another period": or_(
+            Charge.period_of_days.is_distinct_from(InvoiceLine.period_of_days),
+            Charge.period_from.is_not(None) & InvoiceLine.period_from.is_(None),
+            func.coalesce(Charge.period_from, Charge.incurred_on) < InvoiceLine.period_from,
+            func.coalesce(Charge.period_to, Charge.incurred_on) > InvoiceLine.period_to,
+        ),
     }
     query = (
         select(Charge.id, Charge.invoice_line_id, _first_of(faults).label("problem"))
@@ -227,7 +233,8 @@ _FINDERS: dict[Check, Callable[[Session], Iterator[Finding]]] = {
         "charge_state", "A charge is pending, held, billed or cancelled, and on an invoice line only if billed."
     ): _one_state,
     Check(
-        "charge_line", "A billed charge is on a line of its own customer, currency, service and price that is not void."
+        "charge_line",
+        "A billed charge is on a line of its own customer, currency, service, price and period that is not void.",
     ): _own_line,
     Check("line_sum", "A line's count, quantity and amount are the exact sums of its charges."): _line_sums,
     Check("account_sum", "An account's pending and held totals are the exact sums of its charges."): _accounts,

@@ -98,6 +98,17 @@ def _split_once(document: DocumentRows) -> Iterator[str]:
                 yield f"line {line['position']} has net {stored}, but {gross} without tax is {due}"
 
 
+def _includes_periods(document: DocumentRows, _before: Row | None) -> Iterator[str]:
+    row = document.invoice
+    for line in document.lines:
+        first, last = line["period_from"], line["period_to"]
+        if first is not None and (first < row["period_from"] or last > row["period_to"]):
+            yield (
+                f"line {line['position']} is for {first} to {last}, but the document is for {row['period_from']} to"
+                f" {row['period_to']}"
+            )
+
+
 def _adds_up(document: DocumentRows, _before: Row | None) -> Iterator[str]:
     row, lines, taxes = document.invoice, document.lines, document.taxes
     sums = (
@@ -202,6 +213,7 @@ _FINDERS: dict[Check, Problems] = {
     Check(
         "line_net", "A line's net, or its gross if prices include tax, is the exact amount rounded once, half up."
     ): _rounded_once,
+    Check("document_period", "A document's period includes those of its lines."): _includes_periods,
     Check("totals", "Line nets, tax bases, taxes and totals add up on every document."): _adds_up,
     Check("taxes", "Tax is computed per rate from line nets, or out of line grosses, and rounded once."): _taxed,
     Check("numbers", "Numbers have no gaps and follow the issue dates; drafts have none."): _numbered,
