@@ -1,6 +1,7 @@
 """Export lists and the journal to files."""
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +50,8 @@ JOURNAL = "journal"
 def export(kind: str, file: Path, format: str | None, first: date | None, last: date | None, opening: bool) -> None:
     """Write all rows of KIND to FILE, and the control totals to FILE.meta.json.
 
-    With “-” as FILE, the rows go to stdout. FILE is replaced when the export is complete; an interrupted export leaves
-    the existing file.
+    With “-” as FILE, the rows go to stdout. FILE is replaced when the export is complete, and keeps its permissions; an
+    interrupted export leaves the existing file.
 
     \b
     Examples:
@@ -102,6 +103,8 @@ def _open_target(file: Path) -> Iterator[BinaryIO]:
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         with part.open("xb") as target:
+            if file.exists():
+                part.chmod(stat.S_IMODE(file.stat().st_mode))
             yield target
             target.flush()
             os.fsync(target.fileno())

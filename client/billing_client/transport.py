@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import ssl
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -273,6 +274,8 @@ def _into_file(response: BaseHTTPResponse, path: Path) -> Download:
     digest, size = hashlib.sha256(), 0
     try:
         with part.open("xb") as file:
+            if path.exists():
+                part.chmod(stat.S_IMODE(path.stat().st_mode))
             for chunk in response.stream(CHUNK):
                 digest.update(chunk)
                 size += file.write(chunk)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -507,6 +508,15 @@ def test_export_of_nothing_is_a_header(flask: Flask_, session: Session, kind: st
     result = flask("export", kind, "-")
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_export_keeps_the_permissions_of_the_file_that_it_replaces(flask: Flask_, tmp_path: Path) -> None:
+    """A private file could be read by everybody after the next export."""
+    file = tmp_path / "customers.csv"
+    file.touch(0o600)
+    assert flask("export", "customers", str(file)).exit_code == 0
+    assert (file.stat().st_size > 0, stat.S_IMODE(file.stat().st_mode)) == (True, 0o600)
 
 
 def test_an_export_that_breaks_off_leaves_what_was_there(

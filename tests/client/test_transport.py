@@ -3,11 +3,13 @@
 import logging
 import re
 import socket
+import stat
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,6 +270,15 @@ def test_a_file_is_there_only_when_it_is_whole(stand_in: StandIn, tmp_path: Any,
     stand_in.says(Said(200, b"%PDF", type="application/pdf"))
     assert client.invoices.download_pdf("INV-2026/1", tmp_path / "invoice.pdf").size == 4
     assert stand_in.asked[-1].path.endswith("/invoices/INV-2026%2F1/pdf")
+
+
+def test_a_file_keeps_the_permissions_of_the_one_that_it_replaces(stand_in: StandIn, tmp_path: Path) -> None:
+    """A private file could be read by everybody after the next download."""
+    stand_in.says(Said(200, b"a,b\r\n", type="text/csv"))
+    file = tmp_path / "charges.csv"
+    file.touch(0o600)
+    Client(stand_in.address, TOKEN).charges.download(file)
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"a,b\r\n", 0o600)
 
 
 def test_keys_of_the_callers_own_stay_as_they_are() -> None:
