@@ -121,7 +121,7 @@ def _by_order(text: str, first: str, second: str, third: str, order: DateOrder) 
         named = " or ".join(map(format_day, days))
         raise Invalid("two_readings", f"“{text}” can mean {named}: enter {' or '.join(map(str, days))}.")
     if days and order is not DateOrder.YEAR_FIRST:
-        message = f"“{text}” has no such month in the order {order.label}."
+        message = f"“{text}” does not fit the date order {order.label}."
         raise Invalid("other_order", f"{message} If you mean {format_day(days[0])}, enter {order.type(days[0])}.")
     return days[0] if days else None
 

@@ -2,9 +2,10 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from sqlalchemy import func, select
 
 from billing_admin.db.engine import db
@@ -20,6 +21,14 @@ from tests.making import NOW, make_customer, make_service
 
 pytestmark = pytest.mark.browser
 
+TYPED_VALUES = Path(__file__).resolve().parents[2] / "docs" / "typed-values.md"
+COMMA_FOR_POINT = str.maketrans(",.", ".,")
+SUM_OF_EACH = """(texts) => texts.map((text) => {
+    const field = document.querySelector("#rows-0-quantity");
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    return document.querySelector("[data-grid-sum]").textContent;
+})"""
 TWENTY = [f"\t\t{n}\t1.50\t2026-03-{n:02d}\tPasted {n}" for n in range(1, 21)]
 
 
@@ -95,6 +104,32 @@ def test_the_sum_reads_amounts_as_the_server_does(
     for name, text in (("quantity", quantity), ("unit_price", price), ("service", "constructor")):
         visitor.page.locator(f"#rows-0-{name}").fill(text)
     expect(visitor.page.locator("[data-grid-sum]")).to_contain_text(said)
+
+
+def test_the_sum_is_read_and_shown_in_the_number_format(seeded: Seeded, visit: Visit) -> None:
+    """Every row of the table in docs/typed-values.md that the server reads, in a format with a decimal comma."""
+    visitor = visit(seeded.home)
+    visitor.sign_in()
+
+    def choose_format(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace('"1,234.56"', '"1.234,56"', 1))
+
+    visitor.page.route("**/charges/many*", choose_format)
+    visitor.go("/charges/many?customer=EMPTY")
+    lines = [line.strip("| ").split(" | ") for line in TYPED_VALUES.read_text().splitlines() if line.startswith("| `")]
+    rows = [(typed.strip("`"), comma) for typed, _, comma in (cells for cells in lines if len(cells) == 3)]
+    visitor.page.locator("#rows-0-unit_price").fill("1")
+    sums = visitor.page.evaluate(SUM_OF_EACH, [typed for typed, _ in rows])
+    assert dict(zip(rows, sums, strict=True)) == {row: _sum_line(row[1]) for row in rows}
+    assert len(rows) > 35
+
+
+def _sum_line(value: str) -> str:
+    if value.startswith("refused"):
+        return "1 row, 1 not counted yet."
+    decimals = len(value.partition(".")[2])
+    return f"1 row: {Decimal(value):,.{max(2, decimals)}f} EUR.".translate(COMMA_FOR_POINT).replace(" EUR,", " EUR.")
 
 
 def test_cells_in_quotes_are_pasted_whole(seeded: Seeded, visit: Visit) -> None:

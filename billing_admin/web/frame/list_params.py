@@ -35,8 +35,10 @@ def text_param(name: str, longest: int = MAX_FILTER_LENGTH) -> str:
     Only control characters are removed: a name may hold any other, such as a no-break space or a joiner.
 
     Raises:
-        Invalid: the text is too long.
+        Invalid: the text is too long, or the URL has another text for the same parameter.
     """
+    if len(set(request.args.getlist(name))) > 1:
+        raise Invalid("duplicate_parameter", "Use this filter only once.", name)
     value = strip_controls(request.args.get(name, "")).strip()
     check_length(value, longest, name)
     return value
