@@ -20,7 +20,7 @@ REVERSED = "from=2026-05-01&to=2026-01-01"
             (path, "currency=QQQ", 422, "currency", "unknown_currency")
             for path in ("/invoices", "/charges", "/payments", "/customers", "/recurring-charges", "/invoices.csv")
         ),
-        ("/invoices", "run=00000000-0000-0000-0000-000000000007", 404, "run", "unknown_billing_run"),
+        ("/invoices", "run=x", 422, "run", "not_a_uuid"),
         ("/invoices", "customer=nobody", 404, "customer", "unknown_customer"),
         ("/charges", "invoice=INV-9", 404, "invoice", "unknown_invoice"),
         ("/audit-events", "object=INV-2026-99999", 422, "object", "unknown_object"),

@@ -115,7 +115,7 @@ def test_the_register_shows_what_blocks_a_series_and_the_series_begun_instead(br
     rows = csv.DictReader(io.StringIO(browser.get(link(second, "Export CSV")).text))
     assert [row["number"] for row in rows] == ["INVB-2026-00001"]
     assert browser.get("/numbers/invoice/2026?series=3").status_code == 404
-    assert browser.get("/numbers/invoice/2026?series=x").status_code == 200
+    assert browser.get("/numbers/invoice/2026?series=x").status_code == 422
 
 
 # --- reverse charge --------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.document_hash import hash_data
-from billing_admin.domain.errors import Invalid, NotFound
-from billing_admin.models import BillingRun, Charge, Invoice, InvoiceLine, VoidedCharge
+from billing_admin.domain.errors import Invalid
+from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.listing import load_document_parts
 from billing_admin.queries.master_data.customers import customer
@@ -73,7 +73,7 @@ def _state(state: str, today: date) -> ColumnElement[bool]:
 def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[bool]]:
     """Return the filter as SQL conditions.
 
-    Raises NotFound for an unknown customer or billing run, and Invalid for a billing run that is not an id.
+    Raises NotFound for an unknown customer and Invalid for a billing run that is not an id.
     """
     f = filters
     candidates: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
@@ -87,18 +87,16 @@ def conditions(session: Session, filters: InvoiceFilter) -> list[ColumnElement[b
         (f.due_to, lambda: and_(Invoice.kind == "invoice", Invoice.due_date <= f.due_to)),
         (f.overdue is True, lambda: _state("overdue", f.today)),
         (f.overdue is False, lambda: or_(~_state("overdue", f.today), Invoice.due_date.is_(None))),
-        (f.run, lambda: Invoice.run_id == _run_id(session, f.run)),
+        (f.run, lambda: Invoice.run_id == _run_id(f.run)),
         (f.q, lambda: _search(f.q)),
     ]
     return [condition() for value, condition in candidates if value]
 
 
-def _run_id(session: Session, text: str) -> UUID:
+def _run_id(text: str) -> UUID:
     id = parse_uuid(text)
     if id is None:
         raise Invalid("not_an_id", "Use the ID of a billing run.", "run")
-    if session.get(BillingRun, id) is None:
-        raise NotFound("unknown_billing_run", f"There is no billing run {id}.", "run")
     return id
 
 
