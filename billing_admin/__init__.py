@@ -22,6 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from billing_admin.background import init_background  # noqa: PLC0415
     from billing_admin.background.audit_sealing import AuditSealing  # noqa: PLC0415
     from billing_admin.db.engine import init_database  # noqa: PLC0415
+    from billing_admin.http.access_log import init_access_log  # noqa: PLC0415
     from billing_admin.http.errors import init_errors  # noqa: PLC0415
     from billing_admin.http.security import init_security  # noqa: PLC0415
     from billing_admin.http.url_converters import init_url_converters  # noqa: PLC0415
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.init_web(app, settings)
     init_api(app, settings)
     AuditSealing(app)
+    init_access_log(app, settings)
     cli.init_cli(app)
     return app
 

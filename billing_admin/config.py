@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     pool_timeout: int = Field(default=5, ge=1, le=60)
     rate_limit: str = "6000/minute"  # per token
     rate_limit_address: str = "300/minute"  # per address, for requests without a valid token
+    export_limit: str = "300/hour"  # files per person or token
+    access_log: bool = True
     rate_limit_storage: str = Field(default="", repr=False)  # redis://… or a file; by default next to the database
 
     @field_validator("trusted_hosts", mode="before")
@@ -100,7 +102,7 @@ class Settings(BaseSettings):
             )
         return folder
 
-    @field_validator("rate_limit", "rate_limit_address")
+    @field_validator("rate_limit", "rate_limit_address", "export_limit")
     @classmethod
     def _check_rate_limit(cls, value: str, info: ValidationInfo) -> str:
         try:

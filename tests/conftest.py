@@ -124,6 +124,7 @@ class Database:
                 queue_url="immediate:",  # a job is done when it has been asked for; tests of jobs have their own queue
                 rate_limit_address="1000000/minute",  # a test may send bad tokens to every route
                 rate_limit_storage=str(folder / "limits"),
+                access_log=False,  # a test of it makes an application of its own
             )
         )
         self.app.testing = True

@@ -10,11 +10,11 @@ from typing import Final
 from flask import Flask
 
 from billing_admin.api.frame import openapi, problems
-from billing_admin.api.frame.rate_limits import init_rate_limits
 from billing_admin.api.frame.routing import blueprint
 from billing_admin.api.routes.charge_poster import init_charge_poster
 from billing_admin.config import VERSION, Settings
 from billing_admin.http.api_document import init_api_document
+from billing_admin.http.rate_limits import init_rate_limits
 
 SUBJECTS: Final = (
     "health",

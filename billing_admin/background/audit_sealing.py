@@ -30,7 +30,9 @@ class AuditSealing:
 
     def after(self, response: Response) -> Response:
         """Seal after this response has been sent, if a seal is due."""
-        if request.method in WRITING_METHODS and time.monotonic() >= self.due:
+        # A downloaded file leaves an event, too.
+        writes = request.method in WRITING_METHODS or "Content-Disposition" in response.headers
+        if writes and time.monotonic() >= self.due:
             self.due = time.monotonic() + PAUSE
             response.call_on_close(self.seal)
         return response

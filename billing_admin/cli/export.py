@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+from sqlalchemy.orm import Session
 
 from billing_admin import clock
 from billing_admin.cli.commands import DayType, command
 from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.formats import export as exporting, journal
 from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
 from billing_admin.formats.journal import JournalRequest
 from billing_admin.formats.meta_filters import no_filters
+from billing_admin.operations.files import record_download
 from billing_admin.queries.journal import Period
 from billing_admin.queries.master_data.organisation import today
 
@@ -36,7 +39,7 @@ KINDS = (
 JOURNAL = "journal"
 
 
-@command("export")
+@command("export", writes=True)
 @click.argument("kind", type=click.Choice([*KINDS, JOURNAL]))
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @click.option(
@@ -77,8 +80,10 @@ def _format(kind: str, file: Path) -> str:
 
 
 def _write(file: Path, request: ExportRequest | JournalRequest) -> None:
-    session, at = db.session(), clock.now()
-    with _open_target(file) as target:
+    at = clock.now()
+    with Session(db.engine) as session, _open_target(file) as target:
+        session.connection()  # the snapshot is older than the event: an export of the audit log does not contain itself
+        transaction(record_download, "export", None, file.name, request.details, SYSTEM, at)
         meta: dict[str, Any]
         if isinstance(request, JournalRequest):
             meta = journal.describe_journal(

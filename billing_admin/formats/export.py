@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 from sqlalchemy.orm import Session
 
 from billing_admin.config import VERSION
+from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import plain_decimal
 from billing_admin.formats import csv_writer, xlsx
 from billing_admin.formats.meta_filters import filters_as_json
@@ -28,6 +29,7 @@ FORMATS: Final[Mapping[str, str]] = {
 }
 BLOCK_BYTES = 1 << 16
 LARGE_EXPORT_ROWS = 200_000  # more rows take too long for a page
+LARGE_WORKBOOK_ROWS = 20_000  # a workbook is complete before its first byte is sent, so a page would wait
 META_SUFFIX = ".meta.json"
 
 
@@ -46,6 +48,11 @@ class ExportRequest:
     def name(self, day: date) -> str:
         """Return the name of the file."""
         return f"{self.kind}-{day.isoformat()}{'-excel' if self.excel else ''}.{self.format}"
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The details of the audit event of a download."""
+        return {"kind": self.kind, "format": self.format, "filters": filters_as_json(self.filters)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,18 @@ def export_parts(session: Session, request: ExportRequest) -> Iterator[bytes]:
         file.seek(0)
         while block := file.read(BLOCK_BYTES):
             yield block
+
+
+def check_workbook_size(session: Session, request: ExportRequest) -> None:
+    """Raise Conflict for a workbook that takes too long for a page."""
+    if request.format == "xlsx":
+        rows = totals(session, request.kind, request.filters).rows
+        if rows > LARGE_WORKBOOK_ROWS:
+            raise Conflict(
+                "large_workbook",
+                f"This workbook has {rows:,} rows. Go back and choose “Prepare workbook in the background”, or download"
+                " the CSV.",
+            )
 
 
 def check_export(session: Session, request: ExportRequest) -> None:

@@ -68,6 +68,17 @@ class JournalRequest:
         days = [day.isoformat() for day in (self.period.first, self.period.last) if day]
         return f"{'-'.join(['journal', *days])}.{SUFFIXES[self.format]}"
 
+    @property
+    def filters(self) -> dict[str, str | bool]:
+        """The days and options as JSON values, without unset ones."""
+        days = (("from", self.period.first), ("to", self.period.last))
+        return {name: day.isoformat() for name, day in days if day} | ({"opening": True} if self.opening else {})
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The details of the audit event of a download."""
+        return {"kind": "journal", "format": self.format, "filters": self.filters}
+
 
 @dataclass(frozen=True, slots=True)
 class JournalFile:
@@ -113,10 +124,7 @@ def describe_journal(
         "name": name,
         "kind": "journal",
         "format": request.format,
-        "filters": {
-            name: day.isoformat() for name, day in (("from", request.period.first), ("to", request.period.last)) if day
-        }
-        | ({"opening": True} if request.opening else {}),
+        "filters": request.filters,
         "made_at": at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "made_by": by,
         "transactions": journal_file.totals.transactions,

@@ -8,10 +8,13 @@ from types import TracebackType
 
 import structlog
 from flask import Flask, Response, request
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from billing_admin.db.errors import Unavailable, driver_message, explain_unavailable
-from billing_admin.domain.errors import DomainError
+from billing_admin.domain.errors import Denied, DomainError
+from billing_admin.http.callers import describe_request
+from billing_admin.http.rate_limits import TooManyRequests
 from billing_admin.http.request_ids import request_id
 
 API_PATHS = "/api/"
@@ -53,6 +56,17 @@ def log_failure(exc_info: ExceptionInfo | Exception) -> None:
     Flask's own line does not have the id.
     """
     _log.error("request_failed", request_id=request_id(), method=request.method, path=request.path, exc_info=exc_info)
+
+
+_REFUSALS = ((Denied, "denied"), (TooManyRequests, "limit_exceeded"), (CSRFError, "form_token_refused"))
+
+
+def log_refusal(error: Exception) -> None:
+    """Log an error that refuses the caller, with the missing permission."""
+    for kind, event in _REFUSALS:
+        if isinstance(error, kind):
+            needs = error.extra.get("permission") if isinstance(error, Denied) else None
+            _log.warning(event, **describe_request(), **({"needs": needs} if needs else {}))
 
 
 def log_unavailable(error: Exception, reason: Unavailable) -> None:

@@ -4,7 +4,7 @@ Each part has a transaction of its own, so that memory stays small and locks sho
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.models import FilePart, StoredFile
+from billing_admin.operations.audit import record
 
 PART_BYTES = 1 << 20  # bytes
 RETENTION = timedelta(days=30)
@@ -71,6 +72,19 @@ def complete(session: Session, id: UUID, size: int, sha256: str) -> None:
     file = session.get_one(StoredFile, id)
     file.size, file.sha256 = size, sha256
     session.flush()
+
+
+def record_download(
+    session: Session,
+    object_type: str,
+    object_id: UUID | None,
+    name: str,
+    details: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Record that a file leaves the product: an export, a journal or a PDF document."""
+    record(session, actor, now, f"{object_type}.downloaded", object_type, object_id, {"file": name, **details})
 
 
 def delete_created_before(session: Session, before: datetime) -> int:

@@ -194,7 +194,7 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "user": (User.id, User.email),
     "webhook": (WebhookEndpoint.id, WebhookEndpoint.url),
 }
-OBJECT_TYPES: Final = (*sorted([*_NAMES, "organisation"]),)
+OBJECT_TYPES: Final = (*sorted([*_NAMES, "export", "organisation"]),)
 
 
 # The name of an object on its page and in messages.

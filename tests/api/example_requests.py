@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from billing_admin.api.frame.rate_limits import RateLimiter
 from billing_admin.api.frame.routing import ROUTES, Route
 from billing_admin.api.routes import health
 from billing_admin.formats.export import FORMATS
+from billing_admin.http.rate_limits import RateLimiter
 from tests.api.conftest import BASE, Script
 
 MASKED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")

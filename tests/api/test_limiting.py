@@ -20,8 +20,8 @@ from flask.testing import FlaskClient
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from billing_admin.api.frame.rate_limits import RateLimiter
 from billing_admin.config import Settings
+from billing_admin.http.rate_limits import RateLimiter
 from tests.api.conftest import BASE, MakeToken, Script, code
 from tests.browser.server import serving
 

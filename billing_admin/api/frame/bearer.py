@@ -3,6 +3,9 @@
 Cookies and query parameters are never read.
 """
 
+from datetime import datetime
+
+import structlog
 from flask import Response, current_app, request
 
 from billing_admin.clock import now
@@ -10,9 +13,12 @@ from billing_admin.db.engine import db
 from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotAuthenticated
+from billing_admin.http.callers import describe_request
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access.tokens import record_use
-from billing_admin.queries.access.tokens import Bearer, bad_token_error, bearer_of_secret
+from billing_admin.queries.access.tokens import Bearer, bad_token_error, bearer_of_secret, token_of_secret, token_state
+
+_log = structlog.get_logger(__name__)
 
 
 def authenticate() -> Bearer:
@@ -22,11 +28,21 @@ def authenticate() -> Bearer:
     """
     secret, at = _secret(), now()
     if secret is None:
+        _log.warning("token_refused", **describe_request(), reason="missing")
         raise NotAuthenticated("no_token", "Send an API token in the header “Authorization: Bearer <token>”.")
     bearer = bearer_of_secret(db.engine, secret, at, request_id())
     if bearer is None:
+        _log_refused_token(secret, at)
         raise bad_token_error()
     return bearer
+
+
+def _log_refused_token(secret: str, at: datetime) -> None:
+    """Log why a token is refused, and its name, but never the token itself."""
+    token = token_of_secret(db.session(), secret)
+    reason, name = ("unknown", None) if token is None else (token_state(token, at), token.name)
+    token_id = None if token is None else str(token.id)
+    _log.warning("token_refused", **describe_request(), reason=reason, token=name, token_id=token_id)
 
 
 def _secret() -> str | None:

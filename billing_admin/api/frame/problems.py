@@ -9,7 +9,6 @@ from flask import Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from billing_admin.api.frame.rate_limits import TooManyRequests
 from billing_admin.api.frame.strict_json import NotJson
 from billing_admin.api.frame.versions import VersionNeeded
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, explain_unavailable
@@ -25,7 +24,8 @@ from billing_admin.domain.errors import (
     Stale,
 )
 from billing_admin.domain.money import exact_decimal
-from billing_admin.http.errors import log_failure, log_unavailable
+from billing_admin.http.errors import log_failure, log_refusal, log_unavailable
+from billing_admin.http.rate_limits import TooManyRequests
 from billing_admin.http.request_ids import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -53,6 +53,7 @@ _HTTP_DETAILS = {
 
 def error_response(error: Exception) -> Response:
     """Return the problem document for an error; only a bug becomes a 500."""
+    log_refusal(error)
     if isinstance(error, DomainError):
         return _domain_response(error)
     if reason := explain_unavailable(error):

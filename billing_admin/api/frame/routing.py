@@ -16,12 +16,14 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
-from billing_admin.api.frame import bearer, problems, rate_limits, strict_json
+from billing_admin.api.frame import bearer, problems, strict_json
 from billing_admin.api.frame.fields import Body, Listing, Parameters, ResponseModel, encode_cursor
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.db.paging import Page
 from billing_admin.domain.errors import Invalid, NotAuthenticated, NotFound, Problem
+from billing_admin.http import rate_limits
 from billing_admin.http.body_limits import JSON, body_limit, open_body
+from billing_admin.http.callers import set_caller
 from billing_admin.queries.access.tokens import Bearer
 
 BASE = "/api/v1"
@@ -118,6 +120,7 @@ def _endpoint(route: Route) -> Callable[..., Response]:
             rate_limits.count_address(route.name)
             return _response(route.view(**names, **_arguments(route)))
         caller = _authenticate()
+        set_caller(caller.actor)
         rate_limits.count_token(caller.actor)
         caller.actor.require(route.scope)
         open_body()

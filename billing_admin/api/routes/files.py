@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response
 
-from billing_admin.api.frame.bearer import authenticate
 from billing_admin.api.frame.fields import Parameters, ResponseModel, Switch
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.api.routes.audit_events import AuditFilters
@@ -20,9 +19,11 @@ from billing_admin.api.routes.payments import PaymentFilters
 from billing_admin.api.routes.receivables import OpenItemFilters
 from billing_admin.clock import now
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Stream
 from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, ExportRequest
+from billing_admin.http.callers import require_caller
+from billing_admin.http.downloads import Download, send_export
+from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.organisation import today
@@ -121,9 +122,8 @@ def _file(export_request: ExportRequest, totals: bool) -> Reply | Response:
     session, name = db.session(), f"{export_request.kind}.{export_request.format}"
     if totals:
         counted = export.control_totals(session, export_request)
-        about = export.describe_export(export_request, name, counted, now(), authenticate().actor.name)
+        about = export.describe_export(export_request, name, counted, now(), require_caller().name)
         return Reply(Totals(**about))
     export.check_export(session, export_request)  # refuse before the first byte is sent
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    parts = Stream(lambda session: export.export_parts(session, export_request))
-    return Response(parts, headers=headers, content_type=FORMATS[export_request.format])
+    file = Download(name, FORMATS[export_request.format], export_request.details)
+    return send_export(file, lambda session: export.export_parts(session, export_request))

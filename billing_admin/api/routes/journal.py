@@ -3,14 +3,14 @@
 from flask import Response
 from pydantic import Field
 
-from billing_admin.api.frame.bearer import authenticate
 from billing_admin.api.frame.fields import FigureDay, Parameters, ResponseModel, Switch
 from billing_admin.api.frame.routing import Reply, route
 from billing_admin.clock import now
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Stream
 from billing_admin.formats import journal
 from billing_admin.formats.journal import FORMATS, JournalRequest
+from billing_admin.http.callers import require_caller
+from billing_admin.http.downloads import Download, send_export
 from billing_admin.queries.journal import Period
 
 
@@ -65,14 +65,8 @@ def _file(query: JournalQuery, format: str) -> Reply | Response:
         totals = journal.journal_totals(db.session(), journal_request)
         return Reply(
             JournalTotals(
-                **journal.describe_journal(
-                    journal_request, journal_request.name, totals, now(), authenticate().actor.name
-                )
+                **journal.describe_journal(journal_request, journal_request.name, totals, now(), require_caller().name)
             )
         )
-    headers = {"Content-Disposition": f'attachment; filename="{journal_request.name}"'}
-    return Response(
-        Stream(lambda session: journal.journal_parts(session, journal_request)),
-        headers=headers,
-        content_type=FORMATS[format],
-    )
+    file = Download(journal_request.name, FORMATS[format], journal_request.details)
+    return send_export(file, lambda session: journal.journal_parts(session, journal_request))

@@ -6,6 +6,7 @@ from billing_admin.api.frame.routing import route
 from billing_admin.db.engine import db
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.formats.pdf import render_pdf
+from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.queries.invoices.invoices import invoice
 
 MEDIA_TYPE = "application/pdf"
@@ -18,6 +19,6 @@ def get_invoice_pdf(number: str) -> Response:
     A draft has no PDF.
     """
     document = invoice(db.session(), number)
-    headers = {"Content-Disposition": f'attachment; filename="{document.number}.pdf"'}
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
-    return Response(render_pdf(document, glyphs), headers=headers, content_type=MEDIA_TYPE)
+    file = Download(f"{document.number}.pdf", MEDIA_TYPE, object_type="invoice", object_id=document.id)
+    return send_recorded(file, render_pdf(document, glyphs))

@@ -104,6 +104,13 @@ def token(session: Session, id: UUID) -> ApiToken:
     return token
 
 
+def token_of_secret(session: Session, secret: str) -> ApiToken | None:
+    """Return the token that a secret belongs to, even if it is no longer valid."""
+    if not is_well_formed(secret):
+        return None
+    return session.scalars(select(ApiToken).where(ApiToken.token_hash == digest(secret))).one_or_none()
+
+
 def token_state(token: ApiToken, now: datetime) -> str:
     """Return revoked, expired, inactive (the owner is deactivated) or active."""
     if token.revoked_at is not None:

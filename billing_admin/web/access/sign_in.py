@@ -17,6 +17,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.sign_in import LONGEST_EMAIL, attempt_network, fold_email
 from billing_admin.http.body_limits import KIB, BodyLimit, body_limit, open_body
+from billing_admin.http.callers import describe_request
 from billing_admin.http.request_ids import request_id
 from billing_admin.http.security import csrf
 from billing_admin.operations.access import users
@@ -76,6 +77,7 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm(next=request.args.get("next"))
     if form.validate_on_submit():
         if is_sign_in_throttled(db.session(), form.email.data, client_network(), now()):
+            _log.warning("sign_in_throttled", **describe_request())
             form.form_errors.append(TOO_MANY_ATTEMPTS)
             return refuse_throttled(_sign_in_page(form, HTTPStatus.TOO_MANY_REQUESTS))
         token = _open_session(form.email.data, form.password.data)
@@ -87,6 +89,7 @@ def sign_in() -> ResponseReturnValue:
                 password_form = PasswordForm(formdata=None, next=form.next.data, saved_form=form.saved_form.data)
                 return render_password_form(password_form, person)
             return form.continue_to_request()
+        _log.warning("sign_in_failed", **describe_request())  # without the address typed, which may be a password
         form.form_errors.append(WRONG_CREDENTIALS)
     elif current_person() is not None:
         return redirect(safe_local_url(form.next.data), 303)

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, render_template, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.background import wake_worker
 from billing_admin.background.exports import JOB_KIND
 from billing_admin.db.engine import db
 from billing_admin.db.ids import new_id
-from billing_admin.db.transactions import Stream, transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import NotFound
 from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
 from billing_admin.formats.meta_filters import filters_as_json
+from billing_admin.http.downloads import Download, send_export, send_recorded, unrecorded_attachment
 from billing_admin.operations.jobs import enqueue
 from billing_admin.queries.exports import Filters, totals
 from billing_admin.queries.files import file_chunks, stored_file
@@ -136,6 +137,7 @@ def _export_page(title: str, list_endpoint: str, filter_chips: list[Any], kinds:
         clear_url=unfiltered_url(),
         files=files,
         moment=now(),
+        large_workbook_rows=export.LARGE_WORKBOOK_ROWS,
         may_write=has_permission("billing:write"),
     )
 
@@ -168,6 +170,7 @@ def _file_urls(kind: str) -> dict[str, str]:
         "xlsx_zip": filtered_url("exports.bundle", kind=kind, format="xlsx"),
         "meta": filtered_url("exports.meta", kind=kind, format="csv"),
         "later": filtered_url("exports.prepare", kind=kind, format="csv"),
+        "later_xlsx": filtered_url("exports.prepare", kind=kind, format="xlsx"),
     }
 
 
@@ -203,8 +206,9 @@ def download(kind: str, format: str) -> ResponseReturnValue:
     """Stream the file."""
     export_request = _read_export_request(kind, format)
     export.check_export(db.session(), export_request)  # raises before the response begins
-    name = export_request.name(today())
-    return _attachment(Stream(lambda session: export.export_parts(session, export_request)), name, FORMATS[format])
+    export.check_workbook_size(db.session(), export_request)
+    file = Download(export_request.name(today()), FORMATS[format], export_request.details)
+    return send_export(file, lambda session: export.export_parts(session, export_request))
 
 
 @pages.get(f"{_RULE}.zip")
@@ -212,9 +216,10 @@ def bundle(kind: str, format: str) -> ResponseReturnValue:
     """Stream the file and its control totals as ZIP, made in one pass over the data."""
     export_request, day = _read_export_request(kind, format), today()
     export.check_export(db.session(), export_request)
+    export.check_workbook_size(db.session(), export_request)
     at, by = now(), actor().name
-    content = Stream(lambda session: export.zip_bundle(lambda: session, export_request, at, by, day))
-    return _attachment(content, f"{export_request.name(day)}.zip", "application/zip")
+    file = Download(f"{export_request.name(day)}.zip", "application/zip", export_request.details)
+    return send_export(file, lambda session: export.zip_bundle(lambda: session, export_request, at, by, day))
 
 
 @pages.get(f"{_RULE}{META_SUFFIX}")
@@ -223,7 +228,7 @@ def meta(kind: str, format: str) -> ResponseReturnValue:
     session, export_request = db.session(), _read_export_request(kind, format)
     control_totals, name = export.control_totals(session, export_request), export_request.name(today())
     about = export.describe_export(export_request, name, control_totals, now(), actor().name)
-    return _attachment(export.meta_json(about), name + META_SUFFIX, "application/json")
+    return unrecorded_attachment(export.meta_json(about), name + META_SUFFIX, "application/json")
 
 
 @pages.post(f"{_RULE}/prepare")
@@ -248,12 +253,8 @@ def download_prepared(id: UUID) -> ResponseReturnValue:
         raise NotFound("not_made", "This job has no file to download. Export the list again.")
     actor().require(EXPORT_KINDS[job.asked["kind"]].needs)
     exported = stored_file(db.session(), UUID(job.result["file"]))
-    content = Stream(lambda session: file_chunks(session, exported.id))
-    response = _attachment(content, exported.name, exported.media_type)
-    response.content_length = exported.size or 0  # lets the client detect a broken download
+    file_id, size = exported.id, exported.size or 0
+    file = Download(exported.name, exported.media_type, job.asked, object_id=job.id)
+    response = send_recorded(file, lambda session: file_chunks(session, file_id))
+    response.content_length = size  # lets the client detect a broken download
     return response
-
-
-def _attachment(content: Any, name: str, media_type: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, content_type=media_type, headers=headers)

@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import FileStorage
 
 from billing_admin.background import wake_worker
 from billing_admin.background.imports import open_file
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Session, Stream, transaction
+from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.imports.fields import IMPORT_KINDS
@@ -28,6 +28,7 @@ from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_tables, import_errors, table_reader
 from billing_admin.formats.table_reader import LayoutChoice, Preview
 from billing_admin.http.body_limits import UPLOAD, body_limit
+from billing_admin.http.downloads import Download, send_recorded, unrecorded_attachment
 from billing_admin.models import Import
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
@@ -76,11 +77,7 @@ def example(kind: str) -> ResponseReturnValue:
     fields = [field for field in IMPORT_KINDS[kind].fields.values() if field.example]
     names, cells = [field.name for field in fields], [field.example for field in fields]
     content = csv_tables.write_csv(names, [cells], numbers=names)
-    return Response(
-        content,
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{kind}-example.csv"'},
-    )
+    return unrecorded_attachment(content, f"{kind}-example.csv", "text/csv; charset=utf-8")
 
 
 @pages.get("/<uuid:id>")
@@ -114,11 +111,9 @@ def errors(id: UUID) -> ResponseReturnValue:
     if file_import.errors_id is None:
         raise NotFound("no_errors", "This import has no error file. Check the file again to get one.", "id")
     file_id = file_queries.stored_file(db.session(), file_import.errors_id).id
-    return Response(
-        Stream(lambda session: file_queries.file_chunks(session, file_id)),
-        mimetype=import_errors.MEDIA_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="import-errors-{id}.csv"'},
-    )
+    details = {"kind": "import-errors", "format": "csv"}
+    file = Download(f"import-errors-{id}.csv", import_errors.MEDIA_TYPE, details, object_id=id)
+    return send_recorded(file, lambda session: file_queries.file_chunks(session, file_id))
 
 
 def new(kind: str) -> ResponseReturnValue:

@@ -3,16 +3,17 @@
 from datetime import date
 from typing import Any
 
-from flask import Response, flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Stream, transaction
+from billing_admin.db.transactions import transaction
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import DEFAULT_ACCOUNTS, MAX_ACCOUNT_LENGTH
 from billing_admin.formats import export, journal as documents
 from billing_admin.formats.export import META_SUFFIX
 from billing_admin.formats.journal import FORMATS, JournalRequest
+from billing_admin.http.downloads import Download, send_export, unrecorded_attachment
 from billing_admin.operations.master_data import journal_accounts as operations
 from billing_admin.queries.journal import Period, account_names
 from billing_admin.queries.master_data.organisation import organisation
@@ -113,8 +114,8 @@ _RULE = f"/file.<any({', '.join(FORMATS)}):format>"
 def download(format: str) -> ResponseReturnValue:
     """Stream the journal."""
     journal_request = _read_journal_request(format)
-    content = Stream(lambda session: documents.journal_parts(session, journal_request))
-    return _attachment(content, journal_request.name, FORMATS[format])
+    file = Download(journal_request.name, FORMATS[format], journal_request.details)
+    return send_export(file, lambda session: documents.journal_parts(session, journal_request))
 
 
 @pages.get(f"{_RULE}{META_SUFFIX}")
@@ -128,12 +129,7 @@ def meta(format: str) -> ResponseReturnValue:
         now(),
         actor().name,
     )
-    return _attachment(export.meta_json(about), journal_request.name + META_SUFFIX, "application/json")
-
-
-def _attachment(content: Any, name: str, media_type: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, content_type=media_type, headers=headers)
+    return unrecorded_attachment(export.meta_json(about), journal_request.name + META_SUFFIX, "application/json")
 
 
 @pages.route("/accounts", methods=["GET", "POST"])

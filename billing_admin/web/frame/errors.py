@@ -4,7 +4,6 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-import structlog
 from flask import Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
@@ -12,15 +11,14 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from billing_admin.db.errors import RETRY_AFTER_SECONDS, Unavailable, explain_unavailable
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, NotFound, Stale
 from billing_admin.http.body_limits import describe_limit
-from billing_admin.http.errors import log_unavailable
+from billing_admin.http.errors import log_refusal, log_unavailable
+from billing_admin.http.rate_limits import TooManyRequests
 from billing_admin.http.request_ids import request_id
 from billing_admin.web.frame.list_params import CURSOR_PARAM
 from billing_admin.web.frame.local_urls import requested_url
 from billing_admin.web.frame.signed_in import current_organisation, current_person
 
-_log = structlog.get_logger(__name__)
-
-_STATUS: Final = {Invalid: 422, NotFound: 404, Conflict: 409, Stale: 409, Denied: 403}
+_STATUS: Final = {Invalid: 422, NotFound: 404, Conflict: 409, Stale: 409, Denied: 403, TooManyRequests: 429}
 _PAGES: Final = {
     400: ("The request could not be read", "Go back, reload the page and try again."),
     403: ("You do not have permission to do this", "Ask an admin of your organisation for access."),
@@ -46,6 +44,7 @@ _STALE = "Another person changed this after you opened it"
 
 def error_page(error: Exception) -> Response:
     """Return the error page for an exception of a page's view; see `http.errors`."""
+    log_refusal(error)
     if isinstance(error, HTTPException):
         return _http_error_page(error)
     if isinstance(error, DomainError):
@@ -70,13 +69,14 @@ def _http_error_page(error: HTTPException) -> Response:
 
 
 def _domain_error_page(error: DomainError) -> Response:
-    if isinstance(error, Denied):
-        _log.warning("denied", method=request.method, path=request.path, needs=error.extra.get("permission"))
     code = _STATUS.get(type(error), 422)
     if request.method == "GET" and error.field and str(error.field[0]) in request.args and code in {404, 422}:
         return _filter_page(error, code)
     title = _STALE if isinstance(error, Stale) else _title_and_advice(code)[0]
-    return _render(code, title, error.message)
+    response = _render(code, title, error.message)
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _filter_page(error: DomainError, code: int) -> Response:

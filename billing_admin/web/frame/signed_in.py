@@ -21,6 +21,7 @@ from billing_admin.domain.access import ROLES, Actor
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.number_format import NumberFormat, use_number_format
 from billing_admin.domain.sign_in import LAST_SEEN_INTERVAL, SessionLifetime
+from billing_admin.http.callers import set_caller
 from billing_admin.http.request_ids import request_id
 from billing_admin.operations.access import users
 from billing_admin.queries.access.users import open_session
@@ -186,6 +187,7 @@ def _load_person(token: str) -> SignedInPerson | None:
         return None
     if at - row.last_seen_at >= LAST_SEEN_INTERVAL:
         _write_if_possible(users.record_session_use, token, at)
+    set_caller(person.actor(request_id()))
     return person
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, flash, redirect, render_template, url_for
+from flask import current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
@@ -18,6 +18,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
 from billing_admin.formats.pdf import missing_characters, render_pdf
+from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.models import Customer, Invoice
 from billing_admin.operations.invoices import invoices as operations
 from billing_admin.queries.charges import late
@@ -211,8 +212,9 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
 def download_pdf(id: UUID) -> ResponseReturnValue:
     """Send the issued document as PDF."""
     invoice = _load_invoice(id)
-    headers = {"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"'}
-    return Response(render_pdf(invoice, _load_glyphs()), headers=headers, content_type="application/pdf")
+    content = render_pdf(invoice, _load_glyphs())
+    file = Download(f"{invoice.number}.pdf", "application/pdf", object_type="invoice", object_id=id)
+    return send_recorded(file, content)
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])

@@ -3,13 +3,13 @@
 Each number is shown with its document.
 """
 
-from flask import Response, render_template
+from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import Stream
 from billing_admin.domain.errors import Invalid
 from billing_admin.formats import csv_writer
+from billing_admin.http.downloads import Download, send_export
 from billing_admin.queries.invoices import numbers as queries
 from billing_admin.queries.invoices.numbers import SeriesFilter
 from billing_admin.web.frame.guard import page_blueprint
@@ -51,11 +51,9 @@ def download(kind: str, year: int) -> ResponseReturnValue:
     excel = flag_param("excel")
     suffix = f"-series-{series_filter.part}" if series_filter.part else ""
     name = f"{kind.replace('_', '-')}-numbers-{year}{suffix}.csv"
-    return Response(
-        Stream(lambda session: csv_writer.export_csv(session, "numbers", series_filter, excel=excel)),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    details = {"kind": "numbers", "format": "csv", "filters": {"document": kind, "year": year}}
+    file = Download(name, "text/csv; charset=utf-8", details)
+    return send_export(file, lambda session: csv_writer.export_csv(session, "numbers", series_filter, excel=excel))
 
 
 def _series_part() -> int | None:

@@ -1,6 +1,6 @@
 """Receivables: the ageing of all customers on any day, and a customer's statement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow
 from billing_admin.formats import csv_tables
+from billing_admin.http.downloads import Download, send_export
 from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
@@ -83,7 +84,8 @@ def ageing_file() -> ResponseReturnValue:
         )
         for row in balances
     )
-    return _csv_response("ageing", as_of, csv_tables.write_csv(columns, lines, numbers))
+    details = {"kind": "ageing", "rows": len(balances)}
+    return _send_csv("ageing", as_of, csv_tables.write_csv(columns, lines, numbers), details)
 
 
 def read_filters() -> OpenItemFilter:
@@ -145,9 +147,13 @@ def _position_amounts(position: Position, currency: str) -> Iterable[str]:
     return (str(Money(minor, currency)) for minor in (position.balance, *position.open, position.unallocated))
 
 
-def _csv_response(name: str, day: date | None, content: bytes) -> Response:
-    disposition = f'attachment; filename="{name}-{(day or today()).isoformat()}.csv"'
-    return Response(content, mimetype="text/csv", headers={"Content-Disposition": disposition})
+def _send_csv(
+    name: str, day: date | None, content: bytes, details: Mapping[str, Any], customer: UUID | None = None
+) -> Response:
+    file_name = f"{name}-{(day or today()).isoformat()}.csv"
+    return send_export(
+        Download(file_name, "text/csv; charset=utf-8", {**details, "format": "csv"}, object_id=customer), content
+    )
 
 
 def _period_presets(day: date) -> list[tuple[str, date | None, date | None]]:
@@ -221,7 +227,9 @@ def statement_file(id: UUID) -> ResponseReturnValue:
         for currency, statement in statements.items()
         for row in statement.rows
     )
-    return _csv_response(f"statement-{id}", last, csv_tables.write_csv(columns, lines, numbers))
+    rows = sum(len(statement.rows) for statement in statements.values())
+    details = {"kind": "statement", "customer": customer.reference, "rows": rows}
+    return _send_csv(f"statement-{id}", last, csv_tables.write_csv(columns, lines, numbers), details, id)
 
 
 def _movement_amounts(row: StatementRow, currency: str) -> Iterable[str]:

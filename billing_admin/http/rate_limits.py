@@ -1,6 +1,7 @@
-"""Rate limits by token, and by address for requests without a valid token.
+"""Rate limits by token and by address, and for exports.
 
-While the storage is unavailable, requests are not limited, so that billing does not stop.
+Requests without a valid token count for their address. While the storage is unavailable, requests are
+not limited, so that billing does not stop.
 """
 
 import math
@@ -36,12 +37,13 @@ class TooManyRequests(DomainError):
 
 
 class RateLimiter:
-    """The two limits of the application, and the storage that its processes share."""
+    """The limits of the application, and the storage that its processes share."""
 
     def __init__(self, settings: Settings) -> None:
         self._storage_address = settings.rate_limit_storage
         self.per_token = parse(settings.rate_limit)
         self.per_address = parse(settings.rate_limit_address)
+        self.exports = parse(settings.export_limit)
         self._unavailable_until = 0.0
 
     @cached_property
@@ -60,22 +62,40 @@ class RateLimiter:
 
         Raises TooManyRequests above the limit, without counting.
         """
+        seconds = self._take(limit, kind, *identifiers)
+        if seconds:
+            raise TooManyRequests(
+                f"This {kind} has exceeded its limit of {limit}. Wait {seconds} s, then try again.", seconds
+            )
+
+    def count_export(self, identifier: str) -> None:
+        """Count an exported file of a person or token.
+
+        Raises TooManyRequests above the limit, without counting.
+        """
+        seconds = self._take(self.exports, "export", identifier)
+        if seconds:
+            raise TooManyRequests(
+                f"You have reached the limit of {self.exports.amount:,} exported files per"
+                f" {self.exports.GRANULARITY.name}. Wait {math.ceil(seconds / 60)} min, then try again.",
+                seconds,
+            )
+
+    def _take(self, limit: RateLimitItem, kind: str, *identifiers: str) -> int:
+        """Count a request and return 0, or return the seconds to wait above the limit."""
         if time.monotonic() < self._unavailable_until:
-            return
+            return 0
         try:
             key = limit.key_for(kind, *identifiers)
             if self._storage.acquire_sliding_window_entry(key, limit.amount, limit.get_expiry()):
-                return
-            seconds = self._seconds_to_wait(limit, key)
+                return 0
+            return self._seconds_to_wait(limit, key)
         except StorageError as error:
             self._unavailable_until = time.monotonic() + RETRY_STORAGE_SECONDS
             _log.warning(
                 "rate_limit_storage_unavailable", unlimited_seconds=RETRY_STORAGE_SECONDS, error=driver_message(error)
             )
-            return
-        raise TooManyRequests(
-            f"This {kind} has exceeded its limit of {limit}. Wait {seconds} s, then try again.", seconds
-        )
+            return 0
 
     def _seconds_to_wait(self, limit: RateLimitItem, key: str) -> int:
         """Return after how many whole seconds one more request is within the limit."""
@@ -100,6 +120,14 @@ def count_token(actor: Actor) -> None:
     """
     limiter = _rate_limiter()
     limiter.count(limiter.per_token, "token", str(actor.id))
+
+
+def count_export(actor: Actor) -> None:
+    """Count an exported file of a person or token.
+
+    Raises TooManyRequests.
+    """
+    _rate_limiter().count_export(str(actor.id))
 
 
 def count_address(purpose: str) -> None:
