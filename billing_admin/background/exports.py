@@ -6,12 +6,10 @@ The file and its control totals are read from one snapshot and stored for downlo
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from billing_admin import clock
 from billing_admin.background.runner import Progress, handler
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
+from billing_admin.db.transactions import open_snapshot, transaction
 from billing_admin.formats import meta_filters
 from billing_admin.formats.export import ExportRequest, zip_bundle
 from billing_admin.models import Job
@@ -43,7 +41,7 @@ def run_export(job: Job, progress: Progress) -> dict[str, Any]:
 
     written_bytes = 0
     # One snapshot for the whole file, across the transactions that store the parts.
-    with Session(db.engine) as snapshot:
+    with open_snapshot() as snapshot:
 
         def zip_parts() -> Any:
             nonlocal written_bytes

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-from sqlalchemy.orm import Session
 
 from billing_admin import clock
 from billing_admin.cli.commands import DayType, command
 from billing_admin.db.engine import db
-from billing_admin.db.transactions import transaction
+from billing_admin.db.transactions import open_snapshot, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.formats import export as exporting, journal
 from billing_admin.formats.export import FORMATS, META_SUFFIX, ExportRequest
@@ -81,8 +80,8 @@ def _format(kind: str, file: Path) -> str:
 
 def _write(file: Path, request: ExportRequest | JournalRequest) -> None:
     at = clock.now()
-    with Session(db.engine) as session, _open_target(file) as target:
-        session.connection()  # the snapshot is older than the event: an export of the audit log does not contain itself
+    # The snapshot is older than the event: an export of the audit log does not contain itself.
+    with open_snapshot() as session, _open_target(file) as target:
         transaction(record_download, "export", None, file.name, request.details, SYSTEM, at)
         meta: dict[str, Any]
         if isinstance(request, JournalRequest):

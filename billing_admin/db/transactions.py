@@ -3,9 +3,9 @@
 import random
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from billing_admin.db.errors import LogIfUnavailable
 from billing_admin.db.prepared import CONNECTION_KEY
 
 # `Session` is re-exported for pages and API, which receive one and may not import SQLAlchemy.
-__all__ = ["Session", "Stream", "check_database", "dry_run", "limit_lock_waits", "transaction"]
+__all__ = ["Session", "Stream", "check_database", "dry_run", "limit_lock_waits", "open_snapshot", "transaction"]
 
 MAX_ATTEMPTS = 5
 RETRY_LOCK = 7_245_003
@@ -90,8 +90,7 @@ class Stream:
     """
 
     def __init__(self, parts: Callable[[Session], Iterator[bytes]]) -> None:
-        db.session().close()  # returns the request's connection to the pool: one per request is enough
-        self._chunks = _read_chunks(db.engine, parts)
+        self._chunks = _read_chunks(parts)
         self._first: bytes | None = next(self._chunks, b"")
 
     def __iter__(self) -> "Stream":
@@ -106,13 +105,27 @@ class Stream:
         self._chunks.close()
 
 
-def _read_chunks(engine: Engine, parts: Callable[[Session], Iterator[bytes]]) -> Generator[bytes, None, None]:
-    session = Session(engine)
+@contextmanager
+def open_snapshot() -> Iterator[Session]:
+    """Yield a session of its own that reads one snapshot, whatever is written meanwhile.
+
+    It takes the place of the request's session, whose connection goes back to the pool.
+    """
+    db.session().close()
+    engine = db.engine
+    pool, session = engine.pool, Session(engine)
     try:
-        yield from parts(session)
+        session.connection()  # the snapshot begins here
+        yield session
     finally:
-        with LogIfUnavailable("stream_closed_without_database"):
-            session.close()
+        with LogIfUnavailable("snapshot_closed_without_database"):
+            # After a lost connection the pool is replaced; nobody would close a connection of the old one.
+            session.close() if engine.pool is pool else session.invalidate()
+
+
+def _read_chunks(parts: Callable[[Session], Iterator[bytes]]) -> Generator[bytes, None, None]:
+    with open_snapshot() as session:
+        yield from parts(session)
 
 
 def _run_attempts(session: Session, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
