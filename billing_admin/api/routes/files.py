@@ -23,7 +23,6 @@ from billing_admin.formats import export
 from billing_admin.formats.export import FORMATS, ExportRequest
 from billing_admin.http.callers import require_caller
 from billing_admin.http.downloads import Download, send_export
-from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.exports import Filters
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.organisation import today
