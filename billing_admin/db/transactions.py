@@ -107,7 +107,7 @@ class Stream:
 
 @contextmanager
 def open_snapshot() -> Iterator[Session]:
-    """Yield a session of its own that reads one snapshot, whatever is written meanwhile.
+    """Yield a session that reads one snapshot, whatever is written meanwhile.
 
     It takes the place of the request's session, whose connection goes back to the pool.
     """
