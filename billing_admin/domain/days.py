@@ -2,7 +2,7 @@
 
 Dates of Python and the databases reach from year 1 to 9999. Near those ends, a due date, a period or
 the start of a day in another time zone cannot be computed. Between 1970 and 2199 they always can:
-payment terms are at most 365 days and periods at most a year.
+payment terms are at most 365 days and periods at most ten years.
 
 Filters that only compare days accept every date: scripts write `to=9999-12-31` for "no end".
 """

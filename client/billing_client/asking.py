@@ -64,9 +64,9 @@ class ChargeChanges(TypedDict, total=False):
     currency: str
     incurred_on: Day
     metadata: Mapping[str, str]
-    period_from: Day
-    period_to: Day
-    period_of_days: int
+    period_from: Optional[Day]  # None for both days: no period
+    period_to: Optional[Day]
+    period_of_days: Optional[int]
 
 
 class ChargeFilter(TypedDict, total=False):

@@ -284,6 +284,9 @@ def test_a_charge_is_for_its_period(script: Script) -> None:
     corrected = script.post(f"/charges/{body['id']}/correct", {"reason": "Through the 20th", "period_to": "2026-11-20"})
     assert corrected.json is not None
     assert [corrected.json[name] for name in period] == ["2026-11-10", "2026-11-20", None]
+    without = {"reason": "For one day", "period_from": None, "period_to": None}
+    removed = script.post(f"/charges/{corrected.json['id']}/correct", without)
+    assert [(removed.json or {})[name] for name in period] == [None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ Unknown fields, repeated keys and wrong types are refused. The error names each 
 """
 _TAGS: Final[Mapping[str, str]] = {
     "charges": "Amounts that customers owe",
-    "recurring-charges": "Charges that are posted every month, quarter or year",
+    "recurring-charges": "Charges that are posted for each period, such as a month",
     "customers": "Customers, their balances and statements",
     "services": "The catalogue: services and their prices",
     "tax-rates": "Tax rates for services",

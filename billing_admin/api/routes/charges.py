@@ -208,7 +208,7 @@ class OptionalReason(Body):
 class Correction(Body):
     """The fields that change, and the reason.
 
-    Other fields are copied. `id` is that of the replacement.
+    Other fields are copied. `id` is that of the replacement. Send null for both days of the period to remove it.
     """
 
     reason: ReasonText
@@ -223,9 +223,9 @@ class Correction(Body):
     currency: CurrencyCode = OMITTED
     incurred_on: Day = OMITTED
     metadata: Metadata = OMITTED
-    period_from: Day = OMITTED
-    period_to: Day = OMITTED
-    period_of_days: PeriodDays = OMITTED
+    period_from: Day | None = OMITTED
+    period_to: Day | None = OMITTED
+    period_of_days: PeriodDays | None = OMITTED
 
 
 class ChargeFilters(Parameters):
