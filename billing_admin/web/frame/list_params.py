@@ -29,7 +29,7 @@ CURSOR_PARAM = "after"
 _NOT_FILTERS = {CURSOR_PARAM, "endpoint", "all", "last"}
 
 
-def text_param(name: str, longest: int = MAX_FILTER_LENGTH) -> str:
+def text_param(name: str) -> str:
     """Return a text parameter of the URL, or "".
 
     Only control characters are removed: a name may hold any other, such as a no-break space or a joiner.
@@ -40,7 +40,7 @@ def text_param(name: str, longest: int = MAX_FILTER_LENGTH) -> str:
     if len(set(request.args.getlist(name))) > 1:
         raise Invalid("duplicate_parameter", "Use this filter only once.", name)
     value = strip_controls(request.args.get(name, "")).strip()
-    check_length(value, longest, name)
+    check_length(value, MAX_FILTER_LENGTH, name)
     return value
 
 

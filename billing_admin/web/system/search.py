@@ -3,14 +3,14 @@
 The list has the best matches of each kind.
 """
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.domain.text import LONGEST_FOLDED
+from billing_admin.domain.text import strip_controls
 from billing_admin.queries import search
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import text_param
+from billing_admin.web.frame.list_params import MAX_FILTER_LENGTH
 from billing_admin.web.frame.signed_in import today
 
 MAX_HITS = 10
@@ -29,10 +29,18 @@ pages = page_blueprint("search", __name__, "/search", write="settings:write")
 @pages.get("")
 def results() -> ResponseReturnValue:
     """Redirect to the only exact match, or list the matches."""
-    text, session = text_param("q", LONGEST_FOLDED), db.session()
+    text, session = _search_text(), db.session()
     match = search.exact_match(session, text) if text else None
     if match is not None:
         kind, id = match
         return redirect(url_for(ENDPOINTS[kind], id=id), 303)
     hits = search.search_hits(session, text, MAX_HITS) if text else None
     return render_template("search/list.html", search_text=text, hits=hits, max_hits=MAX_HITS, today=today())
+
+
+def _search_text() -> str:
+    """Return the text to search for.
+
+    The end of a text that is longer than every name is cut off.
+    """
+    return strip_controls(request.args.get("q", "")).strip()[:MAX_FILTER_LENGTH]
