@@ -37,6 +37,7 @@ from billing_admin.queries.invoices.currency_totals import CurrencyTotal
     help="Bill only this customer. Repeat the option to add customers.",
 )
 @click.option("--currency", help="Bill only charges in this currency.")
+@click.option("--purchase-order", help="Purchase order number of invoices whose charges and customer have none.")
 @click.option("--id", type=click.UUID, help="ID of the run. An interrupted run continues where it stopped.")
 @click.option("--json", "wants_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
@@ -48,6 +49,7 @@ def billing_run(
     issue_date: date | None,
     customers: tuple[str, ...],
     currency: str | None,
+    purchase_order: str | None,
     id: UUID | None,
     wants_json: bool,
 ) -> None:
@@ -62,6 +64,7 @@ def billing_run(
     if through is None and (id is None or dry_run):
         raise click.UsageError("Set the last day to bill with --through.")
     scope: dict[str, Any] = {"customers": customers or None, "currency": currency, "issue": issue}
+    scope |= {"purchase_order": purchase_order}
     if dry_run:
         assert through is not None  # noqa: S101 - asked for above
         _preview(RunSpec(through, issue_date=issue_date, **scope), wants_json)
@@ -85,6 +88,7 @@ def _stored_spec(id: UUID) -> RunSpec:
         issue=run.issue,
         issue_date=run.issue_date,
         id=id,
+        purchase_order=run.purchase_order,
     )
 
 

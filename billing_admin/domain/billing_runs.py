@@ -28,6 +28,7 @@ class BilledCustomer(NamedTuple):
     reference: str
     tax_treatment: str
     party: Party
+    purchase_order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class PreparedDocument:
     """One account's document as it would be made today.
 
     It includes the data that must be added before the document may be issued, and the reason if a run
-    leaves the account out.
+    leaves the account out. `purchase_order` is that of all charges, or else the customer's standing one.
     """
 
     customer_id: UUID
@@ -58,6 +59,7 @@ class PreparedDocument:
     document: Document
     missing: tuple[Shortcoming, ...] = ()
     reason: str | None = None
+    purchase_order: str = ""
 
     @property
     def key(self) -> AccountKey:
@@ -76,7 +78,7 @@ def prepare_documents(data: BillingData) -> list[PreparedDocument]:
 
 def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) -> PreparedDocument:
     customer_id, currency = key
-    reference, tax_treatment, party = data.customers[customer_id]
+    reference, tax_treatment, party, standing_order = data.customers[customer_id]
     rate = UNTAXED_RATES.get(tax_treatment)
     if rate is not None:
         note = data.tax_notes[tax_treatment]
@@ -85,7 +87,8 @@ def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) 
     categories = {group.tax.category for group in groups}
     missing = find_shortcomings(IssueFacts(data.seller, party, tax_treatment, categories))
     reason = reason_to_leave_out(document) or next((shortcoming.code for shortcoming in missing), None)
-    return PreparedDocument(customer_id, reference, party.name, document, missing, reason)
+    purchase_order = document.purchase_order or standing_order
+    return PreparedDocument(customer_id, reference, party.name, document, missing, reason, purchase_order)
 
 
 class WaitingAccount(NamedTuple):

@@ -44,6 +44,7 @@ class ChargeSpec:
     `money.exact_decimal`). `tax_included` says whether the given unit price or amount includes tax.
     The charge is for the days from `period_from` to `period_to`, both included, or for its day alone.
     `period_of_days` is the length of the whole period if the charge is for some of its days.
+    `purchase_order` is the number of the customer's order.
     `stored_texts` names the texts that are copied from stored data: they are not checked as new ones.
 
     Raises:
@@ -63,6 +64,7 @@ class ChargeSpec:
     period_from: date | None = None
     period_to: date | None = None
     period_of_days: int | None = None
+    purchase_order: str | None = None
     id: UUID | None = None
     stored_texts: Collection[str] = ()
 
@@ -72,14 +74,19 @@ class ChargeSpec:
             raise Invalid("two_prices", "Enter a unit price or an amount, not both.", "amount")
         if self.service is None and self.description is None:
             raise Invalid("nothing_named", "Enter a service, or a description with a price.", "service")
-        if self.description is not None:
-            check_not_blank(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
+        self._check_texts()
         if self.currency is not None:
             currency_code(self.currency)
         if self.incurred_on is not None:
             check_calendar_day(self.incurred_on, "incurred_on")
         if (self.period_from, self.period_to, self.period_of_days) != (None, None, None):
             _check_period(self.period_from, self.period_to, self.period_of_days)
+
+    def _check_texts(self) -> None:
+        if self.description is not None:
+            check_not_blank(self.description, "description", longest=MAX_DESCRIPTION_LENGTH, stored=True)
+        if self.purchase_order:
+            check_text(self.purchase_order, "purchase_order", stored=True)
         if self.metadata:
             _check_metadata(self.metadata)
 
@@ -208,6 +215,8 @@ class ChargeFacts(Protocol):
     def period_to(self) -> date | None: ...
     @property
     def period_of_days(self) -> int | None: ...
+    @property
+    def purchase_order(self) -> str: ...
 
 
 class PricedCharge(NamedTuple):
@@ -228,6 +237,7 @@ class PricedCharge(NamedTuple):
     period_from: date | None = None
     period_to: date | None = None
     period_of_days: int | None = None
+    purchase_order: str = ""
 
 
 def price_charge(
@@ -266,6 +276,7 @@ def price_charge(
         *(("tax included",) if tax_included else ()),
         *(() if spec.period_from is None else (f"from {spec.period_from}", f"to {spec.period_to}")),
         *(() if spec.period_of_days is None else (f"of {spec.period_of_days} days",)),
+        *((f"order {spec.purchase_order}",) if spec.purchase_order else ()),
     )
     return PricedCharge(
         id=id,
@@ -283,12 +294,15 @@ def price_charge(
         period_from=spec.period_from,
         period_to=spec.period_to,
         period_of_days=spec.period_of_days,
+        purchase_order=spec.purchase_order or "",
     )
 
 
 def _refuse_unprintable(spec: ChargeSpec) -> None:
     if spec.description is not None and "description" not in spec.stored_texts:
         refuse_unprintable(spec.description, "description")
+    if spec.purchase_order and "purchase_order" not in spec.stored_texts:
+        refuse_unprintable(spec.purchase_order, "purchase_order")
     if spec.metadata and "metadata" not in spec.stored_texts:
         for key, value in spec.metadata.items():
             refuse_unprintable(key, "metadata", key)
@@ -347,6 +361,7 @@ def differing_fields(
         "period_from": (spec.period_from, stored.period_from),
         "period_to": (spec.period_to, stored.period_to),
         "period_of_days": (spec.period_of_days, stored.period_of_days),
+        "purchase_order": (spec.purchase_order, stored.purchase_order),
     }
     return [field for field, (requested, present) in values.items() if requested is not None and requested != present]
 
@@ -374,11 +389,12 @@ def corrected_spec(stored: ChargeFacts, changes: Mapping[str, Any], id: UUID | N
         "period_from": stored.period_from,
         "period_to": stored.period_to,
         "period_of_days": stored.period_of_days,
+        "purchase_order": stored.purchase_order,
     }
     if changes.get("unit_price") is not None or changes.get("amount") is not None:
         facts |= {"unit_price": None, "amount": None}
     if any(changes.get(name, facts[name]) != facts[name] for name in ("period_from", "period_to")):
         facts["period_of_days"] = None
     values = {**facts, **changes}
-    stored_texts = [name for name in ("description", "metadata") if values[name] == facts[name]]
+    stored_texts = [name for name in ("description", "metadata", "purchase_order") if values[name] == facts[name]]
     return ChargeSpec(**values, id=id, stored_texts=stored_texts)

@@ -87,6 +87,7 @@ def canonical_content(document: DocumentRows) -> str:
                 *(() if line["gross"] is None else (line["gross"], plain_decimal(line["included_percent"]))),
                 *_period(line),
                 *(({"unit": line["unit"]},) if line["unit"] else ()),
+                *(({"purchase_order": line["purchase_order"]},) if line["purchase_order"] else ()),
             ]
             for line in document.lines
         ],

@@ -42,7 +42,7 @@ class ChargeGroup(NamedTuple):
 
     `period_from` and `period_to` are the union of the charges' periods, each charge's day if it has none.
     `has_period` tells whether a charge has one. A charge with `period_of_days` is on its own line.
-    `unit` is that of the service, or empty.
+    `unit` is that of the service, or empty. `purchase_order` is that of the charges, or empty.
     """
 
     service_id: UUID | None
@@ -61,6 +61,7 @@ class ChargeGroup(NamedTuple):
     has_period: bool = False
     period_of_days: int | None = None
     unit: str = ""
+    purchase_order: str = ""
 
     @property
     def service_period(self) -> tuple[date | None, date | None]:
@@ -138,6 +139,12 @@ class Document:
         """The last day of the latest charge or period."""
         return max(line.group.period_to for line in self.lines)
 
+    @property
+    def purchase_order(self) -> str:
+        """The purchase order that all charges are for, "" if they are for several or none."""
+        orders = {line.group.purchase_order for line in self.lines}
+        return orders.pop() if len(orders) == 1 else ""
+
     def digest(self) -> str:
         """Return the SHA-256 of the document in a preview.
 
@@ -146,7 +153,7 @@ class Document:
         # Frozen: a confirmed preview is compared with this digest. The columns of a line are service
         # id, charge id, description, unit price, charges, quantity, amount, net, tax category, tax
         # percent, gross, first day, last day; only if a charge has a period: `period_of_days`;
-        # only if the service has one: the unit.
+        # only if the service has one: the unit; only if the charges have one: the purchase order.
         content = [
             self.currency,
             self.total,
@@ -164,6 +171,7 @@ class Document:
                     *(line.group.period_from.isoformat(), line.group.period_to.isoformat()),
                     *((line.group.period_of_days,) if line.group.has_period else ()),
                     *(({"unit": line.group.unit},) if line.group.unit else ()),
+                    *(({"purchase_order": line.group.purchase_order},) if line.group.purchase_order else ()),
                 ]
                 for line in self.lines
             ],
@@ -252,6 +260,7 @@ def _line_order(group: ChargeGroup) -> tuple[object, ...]:
         group.tax,
         group.included_percent is not None,
         group.included_percent or 0,
+        group.purchase_order,
     )
 
 

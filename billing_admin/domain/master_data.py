@@ -51,6 +51,7 @@ class CustomerFields(TypedDict, total=False):
     currency: str
     payment_terms_days: int | None
     notes: str
+    purchase_order: str
 
 
 class ServiceFields(TypedDict, total=False):
@@ -232,6 +233,7 @@ CUSTOMER_RULES: Mapping[str, Rule] = {
     "currency": _currency,
     "payment_terms_days": _days,
     "notes": _address,
+    "purchase_order": _line,
 }
 # The values of optional fields in a new customer; `reference` defaults to the next free one.
 CUSTOMER_DEFAULTS: Mapping[str, Any] = {
@@ -241,6 +243,7 @@ CUSTOMER_DEFAULTS: Mapping[str, Any] = {
     "tax_treatment": "standard",
     "payment_terms_days": None,
     "notes": "",
+    "purchase_order": "",
 }
 SERVICE_RULES: Mapping[str, Rule] = {
     "code": _reference,

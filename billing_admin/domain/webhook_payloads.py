@@ -77,6 +77,7 @@ def _line(line: Row, invoice: Row) -> dict[str, Any]:
         "period_to": _day(line["period_to"]),
         "period_of_days": line["period_of_days"],
         "unit": line["unit"],
+        "purchase_order": line["purchase_order"],
         "id": str(line["id"]),
     }
 
@@ -120,6 +121,7 @@ def charge_payload(row: Any) -> dict[str, Any]:
         "period_from": _day(row.period_from),
         "period_to": _day(row.period_to),
         "period_of_days": row.period_of_days,
+        "purchase_order": row.purchase_order,
     }
 
 

@@ -123,7 +123,7 @@ def _contents(invoice: Invoice) -> dict[str, Any]:
         "facts": _facts(invoice),
         "head": ["Description", "Tax", "Net"] if credits else ["Description", "Quantity", "Unit price", "Tax", "Net"],
         "rows": [_row(line, credits) for line in invoice.lines],
-        "periods": [_period(line) for line in invoice.lines],
+        "periods": [_small_print(line, invoice.purchase_order) for line in invoice.lines],
         "sums": _sums(invoice),
         "notes": _notes(invoice),
     }
@@ -153,6 +153,12 @@ def _day(value: Any) -> str:
 def _days(invoice: Invoice) -> str:
     first, last = invoice.period_from, invoice.period_to
     return format_day(first) if first == last else f"{format_day(first)} {DASH} {format_day(last)}"
+
+
+def _small_print(line: InvoiceLine, purchase_order: str) -> str:
+    """Return a line's period and purchase order, if it is not that of the document."""
+    order = f"Your order {line.purchase_order}" if line.purchase_order not in {"", purchase_order} else ""
+    return ", ".join(text for text in (_period(line), order) if text)
 
 
 def _period(line: InvoiceLine) -> str:

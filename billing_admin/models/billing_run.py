@@ -17,7 +17,8 @@ class BillingRun(Base):
     """One act of making documents of pending charges, with settings and progress.
 
     `through` is the cut-off day of the charges. `confirmed` is the digest of the preview that a person
-    confirmed. `failure` says why the run stopped; posting the same id again continues it.
+    confirmed. `failure` says why the run stopped; posting the same id again continues it. `purchase_order` is that of
+    invoices without one of their own.
     """
 
     __tablename__ = "billing_runs"
@@ -35,6 +36,7 @@ class BillingRun(Base):
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     finished_at: Mapped[datetime | None]
+    purchase_order: Mapped[str] = mapped_column(server_default="")
 
 
 class BillingRunItem(Base):

@@ -83,6 +83,7 @@ class Charge(Base):
     period_from: Mapped[date | None]
     period_to: Mapped[date | None]
     period_of_days: Mapped[int | None] = mapped_column(period_check())
+    purchase_order: Mapped[str] = mapped_column(server_default="")
 
 
 def is_unbilled() -> ColumnElement[bool]:

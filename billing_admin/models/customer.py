@@ -31,6 +31,7 @@ class Customer(Base):
     currency: Mapped[str]
     payment_terms_days: Mapped[int | None]
     notes: Mapped[str]
+    purchase_order: Mapped[str]
     search: Mapped[str]
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

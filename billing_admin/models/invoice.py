@@ -174,6 +174,7 @@ class InvoiceLine(Base):
     period_to: Mapped[date | None]
     period_of_days: Mapped[int | None] = mapped_column(period_check())
     unit: Mapped[str | None]
+    purchase_order: Mapped[str] = mapped_column(server_default="")
 
 
 class VoidedCharge(Base):

@@ -50,6 +50,7 @@ class Charge:
     period_from: Optional[date]
     period_to: Optional[date]
     period_of_days: Optional[int]
+    purchase_order: str = ""
     replayed: bool = False
 
 
@@ -145,6 +146,7 @@ class Customer:
     notes: str
     archived: bool
     created_at: datetime
+    purchase_order: str = ""
     etag: Optional[str] = None
     replayed: bool = False
 
@@ -229,6 +231,7 @@ class PendingLine:
     period_to: Optional[date]
     period_of_days: Optional[int]
     unit: Optional[str]
+    purchase_order: str
 
 
 @dataclass(frozen=True)
@@ -304,6 +307,7 @@ class Document:
     left_out: Optional[str]
     lines: tuple[PendingLine, ...]
     taxes: tuple[Tax, ...]
+    purchase_order: str = ""
 
 
 @dataclass(frozen=True)
@@ -455,6 +459,7 @@ class Preview(RunFigures):
     possible_duplicates: tuple[PossibleDuplicates, ...] = ()
     due_recurring_charges: tuple[DueCharge, ...] = ()
     refused_recurring_charges: tuple[RefusedRecurringCharge, ...] = ()
+    purchase_order: str = ""
 
 
 @dataclass(frozen=True)
@@ -470,6 +475,7 @@ class BillingRun(RunFigures):
     created_by: str
     failure: Optional[str] = None
     finished_at: Optional[datetime] = None
+    purchase_order: str = ""
     replayed: bool = False
 
 

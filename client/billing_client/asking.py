@@ -45,6 +45,7 @@ class NewCharge(_ChargeNeeds, total=False):
     period_from: Day
     period_to: Day
     period_of_days: int
+    purchase_order: str
 
 
 class ChargeChanges(TypedDict, total=False):
@@ -67,6 +68,7 @@ class ChargeChanges(TypedDict, total=False):
     period_from: Optional[Day]  # None for both days: no period
     period_to: Optional[Day]
     period_of_days: Optional[int]
+    purchase_order: str
 
 
 class ChargeFilter(TypedDict, total=False):
@@ -152,6 +154,7 @@ class CustomerChanges(TypedDict, total=False):
     currency: str
     payment_terms_days: Optional[int]  # None: the organisation's payment terms
     notes: str
+    purchase_order: str
     archived: bool
 
 
@@ -174,6 +177,7 @@ class NewCustomer(_CustomerNeeds, total=False):
     tax_treatment: str
     payment_terms_days: Optional[int]  # None: the organisation's payment terms
     notes: str
+    purchase_order: str
 
 
 class CustomerFilter(TypedDict, total=False):
@@ -270,6 +274,7 @@ class RunScope(_RunNeeds, total=False):
     currency: str
     issue: bool
     issue_date: Day
+    purchase_order: str
 
 
 class NewRun(RunScope, total=False):

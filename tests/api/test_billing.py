@@ -112,6 +112,28 @@ def test_a_dry_run_includes_due_recurring_charges_and_the_run_posts_them(charged
     assert _run(charged, 200, dry_run=True)["due_recurring_charges"] == []
 
 
+def test_purchase_orders_of_customer_charge_and_run_over_the_api(script: Script) -> None:
+    customers = ({"reference": "A"}, {"reference": "B", "purchase_order": "PO-B"}, {"reference": "C"})
+    for customer in customers:
+        script.post("/customers", {"name": "x", "currency": "EUR"} | customer)
+    for reference, order in (("A", {}), ("B", {}), ("C", {"purchase_order": "PO-1"})):
+        charge = {"customer": reference, "description": "Work", "amount": "5", "incurred_on": "2026-11-20"} | order
+        assert script.post("/charges", charge).status_code == 201
+    shown = _run(script, 200, dry_run=True, purchase_order="PO-R")
+    orders = [(document["customer"], document["purchase_order"]) for document in shown["documents"]]
+    assert orders == [("A", "PO-R"), ("B", "PO-B"), ("C", "PO-1")]
+    assert _run(script, confirmed=shown["digest"], purchase_order="PO-R")["purchase_order"] == "PO-R"
+    invoices: Any = script.get("/invoices").json
+    assert sorted((invoice["customer"], invoice["purchase_order"]) for invoice in invoices["data"]) == orders
+    assert [invoice["lines"][0]["purchase_order"] for invoice in invoices["data"]].count("PO-1") == 1
+    etag = script.get("/customers/B").headers["ETag"]
+    changed: Any = script.patch("/customers/B", {"purchase_order": ""}, headers={"If-Match": etag}).json
+    assert changed["purchase_order"] == ""
+    assert pointers(script.post("/billing-runs", {"through": THROUGH, "purchase_order": "x" * 201})) == [
+        "/purchase_order"
+    ]
+
+
 def test_a_preview_that_has_changed_is_not_confirmed(charged: Script) -> None:
     shown = _run(charged, 200, dry_run=True)
     charged.post("/charges", {"customer": "ACME", "service": "hosting", "incurred_on": "2026-11-01"})

@@ -42,6 +42,7 @@ def test_a_charge_is_answered_whole(script: Script) -> None:
         "period_from": None,
         "period_to": None,
         "period_of_days": None,
+        "purchase_order": "",
     }
     read = script.get(f"/charges/{body['id']}")
     assert read.status_code == 200

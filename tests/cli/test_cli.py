@@ -210,6 +210,11 @@ def test_a_rehearsal_stores_nothing(flask: Flask_, unbilled: Session) -> None:
     assert rows(unbilled, BillingRun) == rows(unbilled, Invoice) == []
 
 
+def test_a_run_has_a_purchase_order(flask: Flask_, unbilled: Session) -> None:
+    assert flask("billing-run", "--through", "2026-03-31", "--issue", "--purchase-order", "PO-R").exit_code == 0
+    assert {invoice.purchase_order for invoice in rows(unbilled, Invoice)} == {"PO-R"}
+
+
 def test_a_dry_run_names_likely_duplicates(flask: Flask_, unbilled: Session) -> None:
     twice = make_spec("ACME", "0.5", description="Sent twice")
     post(twice, twice)

@@ -141,4 +141,5 @@ CHARGE: dict[str, Any] = {
     "period_from": None,
     "period_to": None,
     "period_of_days": None,
+    "purchase_order": "",
 }

@@ -309,7 +309,7 @@ def test_a_correction_keeps_the_other_facts() -> None:
     assert (correction.id, correction.quantity) == (UUID(int=9), Decimal(4))
     assert (correction.unit_price, correction.amount) == (Decimal(3), None)
     assert (correction.currency, correction.incurred_on, correction.metadata) == ("USD", DAY, {"host": "a1"})
-    assert correction.stored_texts == ["description", "metadata"]
+    assert correction.stored_texts == ["description", "metadata", "purchase_order"]
 
 
 def test_a_corrected_price_replaces_the_other_kind_of_price() -> None:
@@ -321,7 +321,7 @@ def test_a_corrected_price_replaces_the_other_kind_of_price() -> None:
 
 def test_a_corrected_text_is_checked_as_a_new_one() -> None:
     correction = corrected_spec(STORED, {"description": "Day run"}, None)
-    assert correction.stored_texts == ["metadata"]
+    assert correction.stored_texts == ["metadata", "purchase_order"]
 
 
 def test_duplicates_are_searched_in_the_last_24_hours() -> None:

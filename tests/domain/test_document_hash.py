@@ -52,6 +52,7 @@ LINE: dict[str, Any] = {
     "period_to": None,
     "period_of_days": None,
     "unit": None,
+    "purchase_order": "",
 }
 TAX: dict[str, Any] = {"category": "S", "percent": Decimal(19), "base": 2500, "tax": 475, "included": False, "note": ""}
 
@@ -85,6 +86,10 @@ def test_the_period_of_a_line_is_covered_only_if_it_has_one() -> None:
 
 def test_the_unit_of_a_line_is_covered_only_if_it_has_one() -> None:
     assert '"S","19",3,{"unit":"hour"}]]' in content(line=LINE | {"unit": "hour"})
+
+
+def test_the_purchase_order_of_a_line_is_covered_only_if_it_has_one() -> None:
+    assert '"S","19",3,{"purchase_order":"PO-2"}]]' in content(line=LINE | {"purchase_order": "PO-2"})
 
 
 def test_taxes_in_prices_add_columns() -> None:

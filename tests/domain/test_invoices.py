@@ -447,7 +447,7 @@ def test_what_came_later_is_in_the_content_only_where_it_says_something() -> Non
         **dict.fromkeys(["service_id", "description", "tax_category"], "x"),
         **dict.fromkeys(["quantity", "unit_price", "amount", "tax_percent", "included_percent"], Decimal(1)),
     }
-    line |= dict.fromkeys(["period_from", "period_to", "period_of_days", "unit"])
+    line |= dict.fromkeys(["period_from", "period_to", "period_of_days", "unit", "purchase_order"])
     tax = {"category": "S", "percent": Decimal(1), "base": 1, "tax": 1, "included": True, "note": "Why"}
     invoice: dict[str, Any] = dict.fromkeys(["id", "kind", "currency", "net", "tax", "total", *COPIED_COLUMNS], "x")
     invoice |= dict.fromkeys(["issue_date", "due_date", "period_from", "period_to"], DAY)

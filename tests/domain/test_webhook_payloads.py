@@ -59,6 +59,7 @@ def invoice(**changes: Any) -> DocumentRows:
         "period_to": date(2026, 11, 19),
         "period_of_days": 30,
         "unit": "hour",
+        "purchase_order": "PO-2",
     }
     taxes = [
         {
@@ -124,6 +125,7 @@ def test_lines_and_taxes_are_plain_texts_by_category() -> None:
             "period_to": "2026-11-19",
             "period_of_days": 30,
             "unit": "hour",
+            "purchase_order": "PO-2",
             "id": str(OTHER),
         }
     ]
@@ -161,6 +163,7 @@ def test_a_charge_names_only_likely_duplicates(is_duplicate: bool, duplicates: l
         period_from=None,
         period_to=None,
         period_of_days=None,
+        purchase_order="",
     )
     payload = charge_payload(row)
     assert (payload["quantity"], payload["amount"], payload["created_at"]) == ("2", "0.0000008", "2026-11-01T12:00:00Z")

@@ -152,6 +152,35 @@ def test_preview_shows_everything_and_writes_nothing(browser: FlaskClient, sessi
     assert all_invoices() == []
 
 
+def test_the_purchase_order_of_a_run_is_entered_shown_and_stored(browser: FlaskClient) -> None:
+    chosen = {"through": "2026-03-31", "make": "issue", "issue_date": "2026-04-01", "customers": "", "currency": ""}
+    refused = send(browser, "/billing-runs/new", **chosen, purchase_order="x" * 201)
+    assert (refused.status_code, field(refused, "purchase_order")) == (422, "x" * 201)
+    url = send(browser, "/billing-runs/new", **chosen, purchase_order="PO-R").location
+    page = browser.get(url)
+    assert words(page).count("Purchase order PO-R") == 2
+    result = browser.get(confirm(browser, page, url).location)
+    assert "Purchase order PO-R" in words(result)
+    assert [invoice.purchase_order for invoice in all_invoices()] == ["PO-R", "PO-R"]
+
+
+def test_charges_with_purchase_orders_are_entered_corrected_and_billed(browser: FlaskClient, session: Session) -> None:
+    charge = {"customer": "acme", "description": "Set-up", "amount": "7", "day": "2026-03-20", "quantity": ""}
+    saved = send(browser, "/charges/new", **charge, id=str(uuid4()), purchase_order="PO-1", then="show")
+    assert saved.status_code == 303
+    session.rollback()
+    stored = session.scalars(select(Charge).where(Charge.purchase_order == "PO-1")).one()
+    assert "Purchase order PO-1" in words(browser.get(f"/charges/{stored.id}"))
+    form = browser.get(f"/charges/{stored.id}/correct")
+    assert field(form, "purchase_order") == "PO-1"
+    fixed = charge | {"quantity": "1", "purchase_order": "PO-2", "reason": "Typo", "id": str(uuid4())}
+    assert send(browser, f"/charges/{stored.id}/correct", **fixed).status_code == 303
+    confirm(browser, browser.get(PREVIEW))
+    invoice = next(one for one in all_invoices() if one.customer_reference == "acme")
+    assert [line.purchase_order for line in invoice.lines] == ["", "", "PO-2"]
+    assert words(browser.get(f"/invoices/{invoice.id}")).count("Purchase order PO-2") == 1
+
+
 def test_the_preview_has_a_section_of_due_charges_which_the_confirmation_posts(
     browser: FlaskClient, session: Session
 ) -> None:

@@ -17,6 +17,7 @@ from billing_admin.api.frame.fields import (
     Name,
     Paging,
     ResponseModel,
+    ShortText,
     enumeration,
 )
 from billing_admin.api.frame.routing import BASE, REPLAYED, Reply, created_reply, list_reply, parse_id, route
@@ -41,7 +42,8 @@ MAX_CUSTOMERS = 10_000
 class RunIn(Body):
     """The charges to bill, and how.
 
-    `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since.
+    `confirmed` is the `digest` of a preview: the run is refused if the preview has changed since. `purchase_order` is for
+    invoices whose charges and customer have none.
     """
 
     id: Key = OMITTED
@@ -53,6 +55,7 @@ class RunIn(Body):
     confirmed: str = OMITTED
     dry_run: bool = False
     background: bool = False
+    purchase_order: ShortText = OMITTED
 
     def spec(self) -> RunSpec:
         """Return the request as a spec."""
@@ -64,6 +67,7 @@ class RunIn(Body):
             issue_date=self.issue_date,
             confirmed=self.confirmed,
             id=self.id,
+            purchase_order=self.purchase_order,
         )
 
 
@@ -155,6 +159,7 @@ class RunOut(ResponseModel):
     possible_duplicates: list[PossibleDuplicatesOut] | None = None
     due_recurring_charges: list[DueChargeOut] | None = None
     refused_recurring_charges: list[RefusedRecurringOut] | None = None
+    purchase_order: str = ""
 
 
 def _totals(sums: list[CurrencyTotal]) -> list[TotalOut]:
@@ -196,6 +201,7 @@ def _out(report: RunReport) -> RunOut:
         created_at=run.created_at,
         created_by=run.created_by,
         finished_at=run.finished_at,
+        purchase_order=run.purchase_order,
     )
 
 
@@ -239,8 +245,9 @@ def _preview(session: Session, spec: RunSpec, actor: Actor, at: datetime) -> Run
         charges=planned.charges,
         totals=_totals(planned.totals),
         left_out=_left_out(planned.left_out),
-        documents=[document_out(item.reference, item.document, item.reason) for item in planned.documents],
+        documents=[document_out(item, spec.purchase_order or "") for item in planned.documents],
         digest=planned.digest,
+        purchase_order=spec.purchase_order or "",
         possible_duplicates=[
             PossibleDuplicatesOut(
                 customer=row.reference, currency=row.currency, charges=len(row.ids), amount=row.amount, ids=row.ids

@@ -29,6 +29,7 @@ from billing_admin.api.frame.fields import (
     Parameters,
     ReasonText,
     ResponseModel,
+    ShortText,
     enumeration,
     many_lines,
     one_line,
@@ -73,7 +74,7 @@ class ChargeIn(Body):
 
     `tax_included` applies only to a price that you send, which is net by default. List prices already define this.
     The charge is for the days from `period_from` to `period_to`, both included, or for its day alone. If these are some
-    days of a longer period, `period_of_days` is the length of that period.
+    days of a longer period, `period_of_days` is the length of that period. `purchase_order` is the customer's order number.
     """
 
     # A field that is left out is None, and null is refused: `__dict__` holds the arguments of a ChargeSpec.
@@ -91,6 +92,7 @@ class ChargeIn(Body):
     period_from: Day = OMITTED
     period_to: Day = OMITTED
     period_of_days: PeriodDays = OMITTED
+    purchase_order: ShortText = OMITTED
     id: Key = OMITTED
 
 
@@ -179,6 +181,7 @@ class ChargeOut(ResponseModel):
     period_from: date | None
     period_to: date | None
     period_of_days: int | None
+    purchase_order: str
 
 
 class BatchOut(ResponseModel):
@@ -226,6 +229,7 @@ class Correction(Body):
     period_from: Day | None = OMITTED
     period_to: Day | None = OMITTED
     period_of_days: PeriodDays | None = OMITTED
+    purchase_order: ShortText = OMITTED
 
 
 class ChargeFilters(Parameters):
@@ -280,6 +284,7 @@ def charge_out(row: Any) -> ChargeOut:
         period_from=row.period_from,
         period_to=row.period_to,
         period_of_days=row.period_of_days,
+        purchase_order=row.purchase_order,
     )
 
 

@@ -56,6 +56,7 @@ class CustomerChanges(Body):
     currency: CurrencyCode = OMITTED
     payment_terms_days: Days | None = OMITTED
     notes: Lines = OMITTED
+    purchase_order: ShortText = OMITTED
     archived: bool = OMITTED
 
 
@@ -75,6 +76,7 @@ class CustomerIn(Body):
     currency: CurrencyCode
     payment_terms_days: Days | None = OMITTED
     notes: Lines = OMITTED
+    purchase_order: ShortText = OMITTED
 
 
 class CustomerOut(ResponseModel):
@@ -92,6 +94,7 @@ class CustomerOut(ResponseModel):
     notes: str
     archived: bool
     created_at: datetime
+    purchase_order: str
 
 
 class CustomerFilters(Parameters):
@@ -123,6 +126,7 @@ def _out(row: Any) -> CustomerOut:
         notes=row.notes,
         archived=row.archived_at is not None,
         created_at=row.created_at,
+        purchase_order=row.purchase_order,
     )
 
 

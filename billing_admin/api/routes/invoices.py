@@ -26,7 +26,7 @@ from billing_admin.db.engine import db
 from billing_admin.db.paging import page
 from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
-from billing_admin.domain.invoices import Document
+from billing_admin.domain.billing_runs import PreparedDocument
 from billing_admin.domain.lifecycle import balance, payment_due, payment_status
 from billing_admin.domain.money import Money, currency_code
 from billing_admin.models import Invoice
@@ -61,6 +61,7 @@ class PendingLineOut(ResponseModel):
     period_to: date | None
     period_of_days: int | None
     unit: str | None
+    purchase_order: str
 
 
 class LineOut(PendingLineOut):
@@ -136,6 +137,7 @@ class DocumentOut(ResponseModel):
     left_out: str | None
     lines: list[PendingLineOut]
     taxes: list[TaxOut]
+    purchase_order: str = ""
 
 
 class InvoiceFilters(Parameters):
@@ -236,6 +238,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
                 period_to=line.period_to,
                 period_of_days=line.period_of_days,
                 unit=line.unit,
+                purchase_order=line.purchase_order,
             )
             for line in row.lines
         ],
@@ -253,14 +256,18 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
     )
 
 
-def document_out(reference: str, document: Document, left_out: str | None) -> DocumentOut:
-    """Return the document that pending charges would make."""
+def document_out(prepared: PreparedDocument, purchase_order: str = "") -> DocumentOut:
+    """Return the document that pending charges would make.
+
+    `purchase_order` is for a document without one of its own.
+    """
+    document = prepared.document
 
     def money(minor: int) -> str:
         return str(Money(minor, document.currency))
 
     return DocumentOut(
-        customer=reference,
+        customer=prepared.reference,
         currency=document.currency,
         period_from=document.period_from,
         period_to=document.period_to,
@@ -268,7 +275,8 @@ def document_out(reference: str, document: Document, left_out: str | None) -> Do
         net=money(document.net),
         tax=money(document.tax),
         total=money(document.total),
-        left_out=left_out,
+        left_out=prepared.reason,
+        purchase_order=prepared.purchase_order or purchase_order,
         lines=[
             PendingLineOut(
                 position=line.position,
@@ -285,6 +293,7 @@ def document_out(reference: str, document: Document, left_out: str | None) -> Do
                 period_to=line.group.service_period[1],
                 period_of_days=line.group.period_of_days,
                 unit=line.group.unit or None,
+                purchase_order=line.group.purchase_order,
             )
             for line in document.lines
         ],
@@ -372,4 +381,4 @@ def get_current_invoice(ref: str, query: CurrentQuery) -> Reply:
     prepared = prepare_current_document(session, row.id, currency, query.through or today(session, now()))
     if prepared is None:
         return Reply(_empty_document(row.reference, currency_code(currency)))
-    return Reply(document_out(row.reference, prepared.document, prepared.reason))
+    return Reply(document_out(prepared))

@@ -75,6 +75,7 @@ _ADDRESS_PARTS: Final = tuple(
 )
 _ARCHIVED = ImportField("archived", "Archived", CellType.FLAG, ("inactive",), example="false")
 
+_ORDER_HEADERS = ("po", "po_number", "purchase_order_number", "order_number", "order_reference")
 IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
     "customers": ImportKind(
         "Customers",
@@ -122,6 +123,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 constant=True,
             ),
             ImportField("notes", "Notes", CellType.LINES, ("note", "comment", "comments"), clearable=True),
+            ImportField("purchase_order", "Purchase order number", CellType.IDENTIFIER, _ORDER_HEADERS, clearable=True),
             _ARCHIVED,
             _ID,
         ),
@@ -224,6 +226,7 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
                 example="2026-11-30",
             ),
             ImportField("period_of_days", "Days of the whole period, if only some are charged", CellType.WHOLE),
+            ImportField("purchase_order", "Purchase order number", CellType.IDENTIFIER, _ORDER_HEADERS),
             ImportField("status", "Status", CellType.WORD),
             ImportField("status_reason", "Reason for hold", CellType.TEXT),
             _KEY,

@@ -132,6 +132,8 @@ def _store(
     now: datetime,
 ) -> None:
     documents = _build_documents(session, run, plan.billed, now)
+    for document in documents:
+        document.invoice["purchase_order"] = document.invoice["purchase_order"] or run.purchase_order
     _store_later(session, run, accounts, plan.later)
     _delete_items(session, run, plan.finished, "due")
     billed = [

@@ -22,6 +22,7 @@ from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, DomainError, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.periods import refuse_future
+from billing_admin.domain.text import check_text, refuse_unprintable
 from billing_admin.models import Account, BillingRun, BillingRunItem, Customer
 from billing_admin.operations.audit import record, seal_all_events
 from billing_admin.operations.billing.chunks import bill_chunk, update_items
@@ -44,7 +45,8 @@ Transact: TypeAlias = Callable[..., Any]
 class RunSpec:
     """The request of a run.
 
-    `confirmed` is the digest of the preview that was shown; a different preview refuses the run.
+    `confirmed` is the digest of the preview that was shown; a different preview refuses the run. `purchase_order` is for
+    invoices whose charges and customer have none.
     """
 
     through: date
@@ -54,6 +56,7 @@ class RunSpec:
     issue_date: date | None = None
     confirmed: str | None = None
     id: UUID | None = None
+    purchase_order: str | None = None
 
 
 def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScope:
@@ -65,6 +68,8 @@ def resolve_scope(session: Session, spec: RunSpec, now: datetime) -> BillingScop
     _check_issue_date(session, spec, now)
     if spec.currency is not None:
         currency_code(spec.currency)
+    if spec.purchase_order is not None:
+        refuse_unprintable(check_text(spec.purchase_order, "purchase_order"), "purchase_order")
     if spec.customers is None:
         return BillingScope(spec.through, None, spec.currency)
     ids = []
@@ -155,6 +160,7 @@ def start(session: Session, spec: RunSpec, actor: Actor, now: datetime) -> tuple
         created_at=now,
         created_by=actor.name,
         finished_at=None,
+        purchase_order=spec.purchase_order or "",
     )
     session.add(run)
     session.flush()
@@ -202,6 +208,7 @@ def _check_same(run: BillingRun, spec: RunSpec) -> None:
         "currency": spec.currency,
         "issue": spec.issue,
         "issue_date": spec.issue_date,
+        "purchase_order": spec.purchase_order,
     }
     differs = [name for name, value in requested.items() if value is not None and value != getattr(run, name)]
     if differs:

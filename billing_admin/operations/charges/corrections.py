@@ -144,6 +144,7 @@ def _compared_fields(charge: Any) -> dict[str, Any]:
         "period_from": _iso_day(charge.period_from),
         "period_to": _iso_day(charge.period_to),
         "period_of_days": charge.period_of_days,
+        "purchase_order": charge.purchase_order,
     }
 
 

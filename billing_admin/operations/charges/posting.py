@@ -137,6 +137,7 @@ def _charge_rows(new: Mapping[UUID, NewCharge], event_id: UUID, now: datetime) -
             "period_from": charge.period_from,
             "period_to": charge.period_to,
             "period_of_days": charge.period_of_days,
+            "purchase_order": charge.purchase_order,
         }
 
 

@@ -180,7 +180,8 @@ def create_replacement(session: Session, void: Row, ids: Collection[UUID], now: 
     prepared = _prepare_document(session, scope)
     customer = load_customers(session, {void["customer_id"]})[void["customer_id"]]
     draft = build_draft(None, prepared, seller_fields(organisation(session)) | customer_fields(customer), now)
-    draft.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=void["purchase_order"])
+    purchase_order = void["purchase_order"] or draft.invoice["purchase_order"]
+    draft.invoice.update(replaces_id=void["id"], note=void["note"], purchase_order=purchase_order)
     store_documents(session, [draft])
     amounts = session.scalars(select(Charge.amount).where(is_any_of(Charge.id, ids))).all()
     claim_charges(session, scope, [prepared], [draft], duplicate_window_start(now))

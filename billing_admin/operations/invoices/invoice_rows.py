@@ -47,7 +47,7 @@ def build_draft(
         "credited": 0,
         **copied,
         "note": "",
-        "purchase_order": "",
+        "purchase_order": prepared.purchase_order,
         "corrects_id": None,
         "replaces_id": None,
         "reason": "",
@@ -80,6 +80,7 @@ def build_draft(
             **dict(zip(("period_from", "period_to"), line.group.service_period, strict=True)),
             "period_of_days": line.group.period_of_days,
             "unit": line.group.unit or None,
+            "purchase_order": line.group.purchase_order,
         }
         for line in document.lines
     ]
@@ -176,6 +177,7 @@ def claim_charges(
             Charge.unit_price.is_not_distinct_from(InvoiceLine.unit_price),
             # The line of a charge for some days of a period has no other charges.
             InvoiceLine.period_of_days.is_(None),
+            Charge.purchase_order == InvoiceLine.purchase_order,
             *matches_line_tax(session),
             Charge.incurred_on <= scope.through,
         )

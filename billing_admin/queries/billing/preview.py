@@ -160,7 +160,10 @@ def preview(session: Session, scope: BillingScope) -> Preview:
     left_out += _not_due(session, scope)
     left_out.sort(key=lambda row: (row.reference, row.currency, row.reason))
     # The layout of both lists is frozen: a digest that was shown must still match.
-    hashed_documents = [[str(document.customer_id), document.document.digest()] for document in documents]
+    hashed_documents = [
+        [str(item.customer_id), item.document.digest(), *([item.purchase_order] if item.purchase_order else [])]
+        for item in documents
+    ]
     hashed_left_out = [
         [str(row.customer_id), row.currency, row.charges, plain_decimal(row.amount), row.reason] for row in left_out
     ]
@@ -223,10 +226,12 @@ def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
 
 def _customers(session: Session, ids: set[UUID]) -> dict[UUID, BilledCustomer]:
     party = (Customer.name, Customer.address, Customer.tax_id)
-    query = select(Customer.id, Customer.reference, Customer.tax_treatment, *party)
+    query = select(Customer.id, Customer.reference, Customer.tax_treatment, Customer.purchase_order, *party)
     rows = session.execute(query.where(is_any_of(Customer.id, ids)))
     return {
-        row.id: BilledCustomer(row.reference, row.tax_treatment, Party(row.name, row.address, row.tax_id))
+        row.id: BilledCustomer(
+            row.reference, row.tax_treatment, Party(row.name, row.address, row.tax_id), row.purchase_order
+        )
         for row in rows
     }
 
@@ -240,6 +245,7 @@ class _GroupSums(NamedTuple):
     unit_price: Decimal | None
     tax_included: bool
     charge_id: UUID | None
+    purchase_order: str
     percent: Decimal | None
     charges: int
     quantity: Decimal
@@ -279,6 +285,7 @@ def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, li
                 has_period=row.with_period > 0,
                 period_of_days=row.period_of_days,
                 unit=service.unit,
+                purchase_order=row.purchase_order,
             )
         )
     return groups
@@ -319,7 +326,7 @@ def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
 
 
 def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID]) -> Select[Any]:
-    """Sum the charges due by service, unit price and tax.
+    """Sum the charges due by service, unit price, tax and purchase order.
 
     The columns are those of `_GroupSums`.
 
@@ -329,7 +336,10 @@ def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID])
     if separate:
         is_separate |= Charge.service_id.in_(separate)
     charge_id = case((is_separate, Charge.id), else_=null()).label("charge_id")
-    by = (Charge.customer_id, Charge.currency, Charge.service_id, Charge.unit_price, Charge.tax_included, charge_id)
+    by = (
+        *(Charge.customer_id, Charge.currency, Charge.service_id, Charge.unit_price, Charge.tax_included),
+        *(charge_id, Charge.purchase_order),
+    )
     percent = percent_by_day(session)
     return (
         select(

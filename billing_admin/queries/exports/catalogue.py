@@ -54,6 +54,7 @@ CUSTOMERS = (
     column("notes", Kind.TEXT, Customer.notes),
     column("archived", Kind.FLAG, Customer.archived_at.is_not(None)),
     column("id", Kind.WORD, Customer.id),
+    column("purchase_order", Kind.TEXT, Customer.purchase_order),
 )
 SERVICES = (
     column("code", Kind.TEXT, Service.code),

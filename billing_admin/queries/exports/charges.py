@@ -47,4 +47,5 @@ CHARGES = (
     column("period_from", Kind.DAY, Charge.period_from),
     column("period_to", Kind.DAY, Charge.period_to),
     column("period_of_days", Kind.WHOLE, Charge.period_of_days),
+    column("purchase_order", Kind.TEXT, Charge.purchase_order),
 )

@@ -65,6 +65,7 @@ LINES = (
     column("period_to", Kind.DAY, InvoiceLine.period_to),
     column("period_of_days", Kind.WHOLE, InvoiceLine.period_of_days),
     column("unit", Kind.TEXT, InvoiceLine.unit),
+    column("purchase_order", Kind.TEXT, InvoiceLine.purchase_order),
 )
 NUMBERS = (
     column("number", Kind.TEXT, Invoice.number),

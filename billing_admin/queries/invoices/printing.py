@@ -71,6 +71,7 @@ def _parts(session: Session, ids: Collection[UUID]) -> dict[UUID, list[str]]:
 
     texts = union_all(
         select_text(InvoiceLine.invoice_id, InvoiceLine.description),
+        select_text(InvoiceLine.invoice_id, InvoiceLine.purchase_order),
         select_text(InvoiceTax.invoice_id, InvoiceTax.note),
     )
     rows = session.execute(texts.order_by("id"))

@@ -26,7 +26,7 @@ from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
 from billing_admin.queries.charges import late
 from billing_admin.queries.master_data import customers
-from billing_admin.web.frame.forms import DayField, Form, MultilineField, NewIdField, add_errors, render_form
+from billing_admin.web.frame.forms import DayField, Form, MultilineField, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
 from billing_admin.web.frame.list_params import (
@@ -37,6 +37,7 @@ from billing_admin.web.frame.list_params import (
     load_page,
     name_params,
     strict_day_param,
+    text_param,
 )
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
@@ -61,6 +62,7 @@ class RunForm(Form):
     customers = MultilineField("Customers", max_length=10_000)
     make = RadioField("Documents", choices=MAKE_CHOICES)
     issue_date = DayField("Issue date")
+    purchase_order = TextField("Purchase order number")
 
 
 class ConfirmForm(Form):
@@ -105,6 +107,7 @@ def _filled_form(**options: Any) -> RunForm:
         customers="\n".join(_customer_params()),
         make=choice_param("make", ("issue", "drafts")) or "issue",
         issue_date=day_param("issue_date") or day,
+        purchase_order=text_param("purchase_order"),
     )
     currencies = customers.account_currencies(db.session())
     form.currency.choices = {"": "All currencies"} | {code: code for code in currencies}
@@ -119,6 +122,7 @@ def _spec_from_form(form: RunForm) -> RunSpec:
         currency=form.currency.data or None,
         issue=form.make.data == "issue",
         issue_date=form.issue_date.data or today(),
+        purchase_order=form.purchase_order.data or None,
     )
 
 
@@ -129,6 +133,7 @@ def _url_params(spec: RunSpec) -> dict[str, Any]:
         "currency": spec.currency,
         "make": "issue" if spec.issue else "drafts",
         "issue_date": spec.issue_date.isoformat() if spec.issue_date else None,
+        "purchase_order": spec.purchase_order,
     }
 
 
@@ -154,6 +159,7 @@ def _spec_from_url(id: UUID | None = None, digest: str | None = None) -> RunSpec
         issue_date=strict_day_param("issue_date") or today(),
         confirmed=digest,
         id=id,
+        purchase_order=text_param("purchase_order") or None,
     )
 
 
@@ -331,4 +337,5 @@ def _spec_from_run(run: BillingRun) -> RunSpec:
         issue_date=issued_on,
         confirmed=run.confirmed,
         id=run.id,
+        purchase_order=run.purchase_order,
     )

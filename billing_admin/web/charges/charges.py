@@ -72,6 +72,7 @@ class ChargeForm(Form):
     currency = SelectField("Currency", default="")
     period_from = DayField("First day of the period")
     period_to = DayField("Last day of the period")
+    purchase_order = TextField("Purchase order number")
 
 
 class ReasonForm(Form):
@@ -272,6 +273,7 @@ def _spec(form: ChargeForm) -> ChargeSpec:
         incurred_on=form.day.data,
         period_from=form.period_from.data,
         period_to=form.period_to.data,
+        purchase_order=form.purchase_order.data or None,
         id=form.id.data,
     )
 

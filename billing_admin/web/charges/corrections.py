@@ -52,6 +52,7 @@ class CorrectForm(Form):
     day = DayField("Day", blank_message="Enter the day of the charge, such as 2026-11-22.")
     period_from = DayField("First day of the period")
     period_to = DayField("Last day of the period")
+    purchase_order = TextField("Purchase order number")
     reason = TextField(
         "Reason", blank_message="Enter a reason. It is shown in the history.", max_length=MAX_REASON_LENGTH
     )
@@ -71,6 +72,7 @@ class CorrectForm(Form):
             "incurred_on": self.day.data,
             "period_from": self.period_from.data,
             "period_to": self.period_to.data,
+            "purchase_order": self.purchase_order.data,
         }
 
 
@@ -107,6 +109,7 @@ def _form(charge: Any, catalogue: Any) -> CorrectForm:
         day=charge.incurred_on,
         period_from=charge.period_from,
         period_to=charge.period_to,
+        purchase_order=charge.purchase_order,
     )
     form.expect_currency(charge.currency)
     form.unit_price.digits = form.amount.digits = MINOR_DIGITS[charge.currency]

@@ -74,6 +74,7 @@ class CustomerForm(Form):
     tax_treatment = SelectField("Tax treatment", choices=TREATMENTS, default="standard")
     payment_terms_days = WholeNumberField("Payment terms in days")
     notes = MultilineField("Notes", max_length=MAX_ADDRESS_LENGTH)
+    purchase_order = TextField("Purchase order number")
 
     def fields(self) -> CustomerFields:
         """Return the values entered.
@@ -89,6 +90,7 @@ class CustomerForm(Form):
             "tax_treatment": self.tax_treatment.data,
             "payment_terms_days": self.payment_terms_days.data,
             "notes": self.notes.data,
+            "purchase_order": self.purchase_order.data,
         }
         if self.reference.data:
             fields["reference"] = self.reference.data
