@@ -178,11 +178,41 @@
     return parts && digits ? BigInt(`${minus || innerMinus ? "-" : ""}${parts[1]}${parts[2].padEnd(12, "0")}`) : null;
   };
   const ONE = 10n ** 12n;
-  const formatExact = (amount) => {
+  const formatExact = (amount, places = 2) => {
     const digits = String(amount < 0n ? -amount : amount).padStart(13, "0");
     const whole = digits.slice(0, -12).replace(/\B(?=(\d{3})+$)/g, GROUP === " " ? "\u00a0" : GROUP);
-    return `${amount < 0n ? "-" : ""}${whole}${DECIMAL}${digits.slice(-12).replace(/0{1,10}$/, "")}`;
+    const decimals = digits.slice(-12).replace(/0+$/, "").padEnd(places, "0");
+    return `${amount < 0n ? "-" : ""}${whole}${decimals && DECIMAL}${decimals}`;
   };
+
+  /* Whether a currency sign or code may be written with an amount. It reads data-signs {sign: [currency]}. */
+  const SIGN_VARIANTS = { "\uff04": "$", "\ufe69": "$", "\uffe1": "\u00a3", "\uffe5": "\u00a5", "\uffe6": "\u20a9" };
+  const readMarks = (form) => {
+    const signs = new Map(Object.entries(JSON.parse(form.dataset.signs)));
+    return (currency) => (mark) => mark.toUpperCase() === currency || (signs.get(mark.replace(/./gu, (sign) => SIGN_VARIANTS[sign] || sign).toLowerCase()) || []).includes(currency);
+  };
+
+  /* Payment form: the totals below the invoices follow the amounts. It reads data-totals (the currency) and data-digits. */
+  const setUpTotals = () => all("form[data-totals]").forEach((form) => {
+    const currency = form.dataset.totals, isMark = readMarks(form)(currency);
+    const read = (input) => parseExact(input.value, 0n, isMark);
+    const element = (tag, className, text) => Object.assign(document.createElement(tag), { className, textContent: text });
+    const show = (name, amount) => all(`[data-total="${name}"]`, form).forEach((output) => {
+      const shown = element("data", "money", amount === null ? "–" : `${formatExact(amount, Number(form.dataset.digits)).replace("-", "\u2212")} `);
+      if (amount !== null) shown.append(element("span", "currency", currency));
+      output.replaceChildren(shown);
+    });
+    const update = () => {
+      const received = read(form.elements.amount), parts = all("input[name^=part_]", form).map(read);
+      const allocated = parts.includes(null) ? null : parts.reduce((sum, part) => sum + part, 0n);
+      show("received", received);
+      show("allocated", allocated);
+      show("left", received === null || allocated === null ? null : received - allocated);
+    };
+    form.addEventListener("input", update);
+    addEventListener("pageshow", update); /* after the Back button the browser restores the input */
+    update();
+  });
 
   /* Split text that was copied from a spreadsheet into rows of cells, as domain/clipboard.py does; the reasons are there. */
   const parseRows = (copied) => {
@@ -212,9 +242,7 @@
   const setUpGrid = () => all("form[data-grid]").forEach((form) => {
     const prices = new Map(Object.entries(JSON.parse(form.dataset.prices)));
     const customers = new Map(Object.entries(JSON.parse(form.dataset.customers)).map(([reference, currency]) => [reference.toLowerCase(), currency]));
-    const signs = new Map(Object.entries(JSON.parse(form.dataset.signs)));
-    const signVariants = { "\uff04": "$", "\ufe69": "$", "\uffe1": "\u00a3", "\uffe5": "\u00a5", "\uffe6": "\u20a9" };
-    const isMarkOf = (currency) => (mark) => mark.toUpperCase() === currency || (signs.get(mark.replace(/./gu, (sign) => signVariants[sign] || sign).toLowerCase()) || []).includes(currency);
+    const isMarkOf = readMarks(form);
     /* Arrange copied lines with a header by its names, as web/charges/grid.py does; null if the grid lacks a column. */
     const headings = new Map(Object.entries(JSON.parse(form.dataset.headings)));
     const arrangeByHeader = (lines) => {
@@ -352,6 +380,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpTotals, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
   });
 })();

@@ -156,6 +156,8 @@ def _parse(
     if parts is None or (parts["minus"] and parts["inner_minus"]) or (parts["before"] and parts["after"]):
         raise _not_a_number(text, number_format)
     mark, digits = parts["before"] or parts["after"] or "", parts["digits"] or ""
+    if not digits:
+        raise _not_a_number(text, number_format)
     currencies = _currencies(mark, text, number_format) if mark else None
     minus = "-" if parts["minus"] or parts["inner_minus"] else ""
     readings = _readings(digits, minus, number_format)

@@ -11,8 +11,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from billing_admin.domain.errors import Conflict, Invalid
+from billing_admin.domain.formatting import format_money, format_percent
 from billing_admin.domain.invoices import TaxRate
-from billing_admin.domain.money import EXACT, ROUNDING, Money, percentage, plain_decimal
+from billing_admin.domain.money import EXACT, ROUNDING, percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ def _check_line(line: CreditableLine, net: int, currency: str, index: int) -> No
     message = (
         f"Remove line {line.position}: it is already credited in full."
         if not line.left
-        else f"Enter at most {Money(line.left, currency)} {currency} net for line {line.position}."
+        else f"Enter at most {format_money(line.left, currency)} net for line {line.position}."
     )
     raise Invalid("above_line", message, "lines", index, "amount")
 
@@ -210,13 +211,13 @@ def _check_line(line: CreditableLine, net: int, currency: str, index: int) -> No
 def _check_rate(tax: CreditableTax, base: int, currency: str) -> None:
     remaining, sign = tax.base - tax.credited_base, -1 if tax.base < 0 else 1
     if not 0 <= base * sign <= remaining * sign:
-        rate = f"{tax.rate.category} {plain_decimal(tax.rate.percent)} %"
-        message = f"Enter at most {Money(remaining, currency)} {currency} net for the lines at the tax rate {rate}."
+        rate = f"{tax.rate.category} {format_percent(tax.rate.percent)}"
+        message = f"Enter at most {format_money(remaining, currency)} net for the lines at the tax rate {rate}."
         raise Invalid("above_rate", message, "lines")
 
 
 def _out_of_range(amount: int, invoice: Creditable, field: str) -> Invalid:
-    maximum = f"{Money(invoice.left, invoice.currency)} {invoice.currency}"
+    maximum = format_money(invoice.left, invoice.currency)
     if amount > 0:
         message = f"Enter at most {maximum}: this is the amount of {invoice.number} that is not credited yet."
         return Invalid("above_remaining", message, field)

@@ -83,7 +83,7 @@ def test_a_line_that_takes_money_off_is_credited_with_its_sign() -> None:
     assert credit_lines(whole, {line(1): 10000, line(2): -2000}).total == 9520
     with pytest.raises(Invalid, match=r"at most 80\.00 EUR net for the lines at the tax rate S 19 %"):
         credit_lines(whole, {line(1): 10000})
-    with pytest.raises(Invalid, match=r"at most -20\.00 EUR net for line 2"):
+    with pytest.raises(Invalid, match=r"at most −20\.00 EUR net for line 2"):
         credit_lines(whole, {line(1): 10000, line(2): 2000})
     with pytest.raises(Invalid, match="at the tax rate"):
         credit_lines(whole, {line(2): -2000})

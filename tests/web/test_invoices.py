@@ -253,6 +253,7 @@ def test_an_issued_invoice_is_not_discarded(browser: FlaskClient, document: Invo
     refused = send(browser, at)
     assert refused.status_code == 409
     assert "only a draft can be discarded" in refused.text
+    assert link(refused, "Void") == f"/invoices/{document.id}/void"
     assert statuses(session) == {"billed"}
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from billing_admin.models import Allocation, Customer, Invoice, Payment
-from tests.making import NOW, all_invoices, make_customer, make_invoice, make_payment_spec, pay
+from tests.making import NOW, all_invoices, change_settings, make_customer, make_invoice, make_payment_spec, pay
 from tests.people import csrf_token, send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import field, has_link, link, objects, parse, words
@@ -108,6 +108,26 @@ def test_what_is_left_takes_a_tick(browser: FlaskClient, session: Session) -> No
     response = record(browser, amount="70", keep="y", **{part(0): "10"})
     page = browser.get(response.location)
     assert "Received 70.00 USD − minus Allocated 10.00 USD = equals Unallocated 60.00 USD" in words(page)
+
+
+def test_the_totals_are_those_of_the_amounts_shown(browser: FlaskClient, session: Session) -> None:
+    totals = record(browser, amount="1,070.00", then="totals", **{part(0): "10", part(1): "1.5"})
+    assert "Received 1,070.00 USD Allocated 11.50 USD Customer's credit 1,058.50 USD" in words(totals)
+    assert (totals.status_code, stored(session)) == (200, [])
+    for fields in ({"amount": "abc"}, {"amount": "70", part(1): "1..5"}):
+        refused = record(browser, then="totals", **fields)
+        assert (refused.status_code, stored(session)) == (422, [])
+        assert "Received – none Allocated – none Customer's credit – none" in words(refused)
+        assert "is not a number" in words(refused)
+
+
+def test_amounts_in_refusals_are_formatted(browser: FlaskClient, acme: Customer) -> None:
+    make_invoice(acme, "12345.6")
+    response = record(browser, amount="20000", keep="y", **{part(3): "20000"})
+    assert "INV-2026-00004 has 12,345.60 USD left to pay" in words(response)
+    change_settings(number_format="1.234,56")
+    response = record(browser, amount="20000", keep="y", **{part(3): "20000"})
+    assert "INV-2026-00004 has 12.345,60 USD left to pay" in words(response)
 
 
 def test_all_of_it_may_be_kept(browser: FlaskClient, session: Session) -> None:

@@ -19,7 +19,7 @@ from billing_admin.db.ids import new_id
 from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.domain.money import Money
+from billing_admin.domain.formatting import format_money
 from billing_admin.domain.payments import AllocationPart
 from billing_admin.models import Allocation, Invoice, Payment
 from billing_admin.operations.master_data.accounts import AccountKey, lock_accounts, open_account_if_missing
@@ -89,7 +89,7 @@ def _check_payable(invoice: Record, key: AccountKey, amount: int, place: int) ->
         raise Conflict("not_issued", f"{name} is not issued: only an issued invoice can be paid.", *field)
     balance = invoice.total - invoice.paid - invoice.credited
     if amount > balance:
-        message = f"{name} has {Money(balance, key[1])} {key[1]} left to pay: allocate no more than that."
+        message = f"{name} has {format_money(balance, key[1])} left to pay: allocate no more than that."
         raise Conflict("above_balance", message, "allocate", place, "amount")
 
 

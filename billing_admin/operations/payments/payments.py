@@ -21,6 +21,7 @@ from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
 from billing_admin.domain.document_hash import Row
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.formatting import format_money
 from billing_admin.domain.lifecycle import refuse_before_issue_date
 from billing_admin.domain.money import Money, exact_decimal
 from billing_admin.domain.payments import (
@@ -222,6 +223,7 @@ def _allocate(
 
 
 def _money_text(minor: int, key: AccountKey) -> str:
+    """Return an amount for the audit log, where it is stored: `1234.50 EUR`."""
     return f"{Money(minor, key[1])} {key[1]}"
 
 
@@ -256,13 +258,13 @@ def allocate(
     if expected not in {None, remainder}:
         raise Conflict(
             "changed_meanwhile",
-            f"Only {_money_text(remainder, key)} of this payment is left now: check the amounts again.",
+            f"Only {format_money(remainder, key[1])} of this payment is left now: check the amounts again.",
             "left",
         )
     parts = allocate_oldest_first(open_invoices(session, *key), remainder) if isinstance(requested, str) else requested
     amount = sum(part for _, part in parts)
     if amount > remainder:
-        message = f"Only {_money_text(remainder, key)} of this payment is left: allocate no more than that."
+        message = f"Only {format_money(remainder, key[1])} of this payment is left: allocate no more than that."
         raise Conflict("above_payment", message, "allocate")
     if parts:
         planned = plan_allocations(session, key, parts, today)
@@ -388,7 +390,7 @@ def write_off(
     refuse_before_issue_date(open_invoice.number, open_invoice.issue_date, today, "amount")
     balance = open_invoice.total - open_invoice.paid - open_invoice.credited
     if minor != balance:
-        balance_text = _money_text(balance, key)
+        balance_text = format_money(balance, key[1])
         message = f"The open balance of {invoice.number} is {balance_text}: enter exactly that amount to write it off."
         raise Conflict("not_the_balance", message, "amount")
     payment_id = id or new_id(now)

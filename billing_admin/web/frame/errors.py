@@ -1,10 +1,11 @@
 """Error pages: each states the problem, the next step and the request id to quote."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from flask import Response, g, make_response, render_template, request
+from flask import Response, current_app, g, make_response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -73,10 +74,30 @@ def _domain_error_page(error: DomainError) -> Response:
     if request.method == "GET" and error.field and str(error.field[0]) in request.args and code in {404, 422}:
         return _filter_page(error, code)
     title = _STALE if isinstance(error, Stale) else _title_and_advice(code)[0]
-    response = _render(code, title, error.message)
+    own_links: Any = error.extra.get("links", ())
+    links = [] if isinstance(error, NotFound | Denied | TooManyRequests) else [*own_links, *_object_links()]
+    response = _render(code, title, error.message, links)
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+# Blueprint → endpoint of the page of the object that its pages change, where it is not the blueprint's own.
+_OBJECT_PAGES: Final = {
+    "charge_corrections": "charges.show",
+    "corrections": "invoices.show",
+    "drafts": "invoices.show",
+}
+
+
+def _object_links() -> list[tuple[str, str]]:
+    """Return the link to the object of the request, if it has a page."""
+    endpoint = _OBJECT_PAGES.get(request.blueprint or "", f"{request.blueprint}.show")
+    id = (request.view_args or {}).get("id")
+    if id is None or endpoint not in current_app.view_functions or endpoint == request.endpoint:
+        return []
+    noun = endpoint.partition(".")[0].removesuffix("s").replace("_", " ")
+    return [(f"Go to the {noun}", url_for(endpoint, id=id))]
 
 
 def _filter_page(error: DomainError, code: int) -> Response:
@@ -116,7 +137,7 @@ def _can_show_navigation() -> bool:
         raise
 
 
-def _render(code: int, title: str, message: str) -> Response:
+def _render(code: int, title: str, message: str, links: Sequence[tuple[str, str]] = ()) -> Response:
     shows_navigation = code < HTTPStatus.INTERNAL_SERVER_ERROR and _can_show_navigation()
     g.failing = not shows_navigation
     offers_retry = code == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET"
@@ -125,6 +146,7 @@ def _render(code: int, title: str, message: str) -> Response:
         code=code,
         title=title,
         message=message,
+        links=links if shows_navigation else (),
         next_url=requested_url() if offers_retry else "/",
         next_label="Try again" if offers_retry else "Go to the dashboard",
         request_id=request_id(),

@@ -16,9 +16,7 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.formatting import format_money
-from billing_admin.domain.lifecycle import check_editable
 from billing_admin.domain.master_data import DRAFT_RULES, MAX_NOTE_LENGTH
-from billing_admin.models import Invoice
 from billing_admin.operations.invoices import drafts as operations
 from billing_admin.operations.invoices.invoices import issue_many
 from billing_admin.queries.charges import unbilled
@@ -35,6 +33,7 @@ from billing_admin.web.frame.template_filters import amounts
 from billing_admin.web.invoices.invoices import (
     WRITE,
     filter_chips,
+    load_draft,
     read_filters,
     resolve_customer,
     unprintable_in_drafts,
@@ -74,7 +73,7 @@ class IssueDraftsForm(Form):
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
 def edit(id: UUID) -> ResponseReturnValue:
     """Edit a draft; when another person saved it first, show both versions."""
-    draft = _load_draft(id)
+    draft = load_draft(id, "changed")
     form, conflicts = DraftForm(obj=draft), list[FieldConflict]()
     if form.validate_on_submit():
         fields = {name: form[name].data for name in DRAFT_RULES}
@@ -82,7 +81,7 @@ def edit(id: UUID) -> ResponseReturnValue:
             transaction(operations.change, id, fields, form.version.data, actor(), now())  # type: ignore[arg-type]
             flash("The draft was saved.", "success")
             return redirect(url_for("invoices.show", id=id), 303)
-        draft = _load_draft(id)
+        draft = load_draft(id, "changed")
         conflicts = find_conflicts(form, DraftForm(formdata=None, obj=draft), draft.version)
     unready = unready_drafts(db.session(), [id])
     return render_form("drafts/edit.html", form, draft=draft, conflicts=conflicts, unready=unready)
@@ -91,7 +90,7 @@ def edit(id: UUID) -> ResponseReturnValue:
 @pages.route("/<uuid:id>/charges", methods=["GET", "POST"])
 def charges(id: UUID) -> ResponseReturnValue:
     """List the charges on a draft to remove some, or the pending charges to add some."""
-    draft, adding = _load_draft(id), choice_param("show", ("pending",)) == "pending"
+    draft, adding = load_draft(id, "changed"), choice_param("show", ("pending",)) == "pending"
     form, selected = MoveChargesForm(obj=draft), selected_ids()
     if form.validate_on_submit():
         if not selected:
@@ -100,12 +99,12 @@ def charges(id: UUID) -> ResponseReturnValue:
         with errors_on(form):
             if selected:
                 moved = transaction(operations.move_charges, id, add, remove, form.version.data, actor(), now())
-                draft = _load_draft(id)
+                draft = load_draft(id, "changed")
                 act = "added" if adding else "removed"
                 total = format_money(draft.total, draft.currency)
                 flash(f"{pluralise(moved, 'charge')} {act}. The draft's total is now {total}.", "success")
                 return redirect(url_for("drafts.charges", id=id, show="pending" if adding else None), 303)
-        draft = _load_draft(id)
+        draft = load_draft(id, "changed")
         form.version.set_version(draft.version)
     pending_filter = unbilled.UnbilledSelection(draft.customer_id, draft.currency, status="pending")
     session = db.session()
@@ -119,12 +118,6 @@ def charges(id: UUID) -> ResponseReturnValue:
         page=load_page(unbilled.selected_charges(pending_filter) if adding else queries.charges_of_invoice(id)),
         selected=selected,
     )
-
-
-def _load_draft(id: UUID) -> Invoice:
-    draft = queries.invoice(db.session(), str(id))
-    check_editable(draft.status, draft.number, "changed")
-    return draft
 
 
 @pages.route("/issue", methods=["GET", "POST"])

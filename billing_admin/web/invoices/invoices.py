@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.errors import NotFound
+from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
@@ -251,20 +251,34 @@ def discard(id: UUID) -> ResponseReturnValue:
     form = Form()
     if form.validate_on_submit():
         try:
-            invoice = _load_invoice(id)
+            invoice = load_draft(id, "discarded")
             message = f"The draft for {invoice.customer_name} was discarded. {_charge_count_text(invoice)} became pending again."
             transaction(operations.discard, id, actor(), now())
             flash(message, "success")
         except NotFound:
             flash("This draft was already discarded.", "info")
         return redirect(url_for("invoices.index", status="draft"), 303)
-    draft = _load_draft(id)
+    draft = load_draft(id, "discarded")
     return render_form("invoices/discard.html", form, invoice=draft, charges=_charge_count_text(draft))
 
 
-def _load_draft(id: UUID) -> Invoice:
+def load_draft(id: UUID, act: str) -> Invoice:
+    """Return a draft that is to be `changed` or `discarded`.
+
+    Raises:
+        Conflict: It is not a draft; the error page leads to the acts that correct it.
+    """
     invoice = _load_invoice(id)
-    check_editable(invoice.status, invoice.number, "discarded")
+    try:
+        check_editable(invoice.status, invoice.number, act)
+    except Conflict as error:
+        acts = _permitted_acts(invoice)
+        error.extra["links"] = [
+            (label, url_for(f"corrections.{name}", id=id))
+            for name, label in (("credit", "Credit"), ("void", "Void"))
+            if acts[f"may_{name}"]
+        ]
+        raise
     return invoice
 
 

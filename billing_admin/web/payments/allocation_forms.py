@@ -15,6 +15,7 @@ from wtforms import BooleanField, SelectField
 from wtforms.widgets import HiddenInput
 
 from billing_admin.db.engine import db
+from billing_admin.domain.currency_signs import SIGNS
 from billing_admin.domain.errors import DomainError
 from billing_admin.domain.formatting import format_exact
 from billing_admin.domain.lifecycle import balance
@@ -165,9 +166,20 @@ def fill_allocations(form: Form, account: PaymentAccount, amount: int) -> None:
         field.raw_data, field.data, field.digits = None, values.get(field.name), MINOR_DIGITS[account.currency]
 
 
-def compute_split(form: Form, account: PaymentAccount) -> PaymentSplit:
-    """Return the amounts received, allocated and left, for the foot of the table."""
+def compute_split(form: Form, account: PaymentAccount) -> PaymentSplit | None:
+    """Return the amounts received, allocated and left, for the foot of the table.
+
+    Returns None if an amount of the form could not be read.
+    """
+    if form.amount.errors or any(form[_field_name(invoice.id)].errors for invoice in account.invoices):
+        return None
     return PaymentSplit(form.amount.data or ZERO, exact_sum(entered_allocations(form, account).values()))
+
+
+def totals_data(currency: str) -> dict[str, Any]:
+    """Return the data with which the script computes the foot of the table."""
+    signs = sorted(sign for sign, currencies in SIGNS.items() if currency in currencies)
+    return {"totals": currency, "digits": str(MINOR_DIGITS[currency]), "signs": {sign: [currency] for sign in signs}}
 
 
 def check_remainder(form: Form, account: PaymentAccount) -> bool:
@@ -175,7 +187,10 @@ def check_remainder(form: Form, account: PaymentAccount) -> bool:
 
     Otherwise set field errors.
     """
-    remainder = compute_split(form, account).left
+    split = compute_split(form, account)
+    if split is None:
+        return False
+    remainder = split.left
     if remainder > 0 and not form.keep.data:
         amount = format_exact(remainder, account.currency)
         form.keep.errors = [f"{amount} is not allocated. Allocate it, or choose to keep it as the customer's credit."]

@@ -52,6 +52,7 @@ from billing_admin.web.payments.allocation_forms import (
     load_account,
     move_errors_to_invoices,
     suggest_allocations,
+    totals_data,
 )
 
 WRITE = "payments:write"
@@ -160,7 +161,7 @@ def new() -> ResponseReturnValue:
     account = load_account(customer, currency_param() or customer.currency)
     form = add_allocation_fields(PaymentForm, account, initial_payment_values(account))
     suggested, duplicates = False, []
-    if form.validate_on_submit():
+    if form.validate_on_submit() and request.form.get("then") != "totals":
         suggested = suggest_allocations(form, account)
         if not suggested and check_remainder(form, account):
             duplicates = _check_duplicates(form, customer.id)
@@ -174,6 +175,7 @@ def new() -> ResponseReturnValue:
         suggested=suggested,
         duplicates=duplicates,
         split=compute_split(form, account),
+        totals_data=totals_data(account.currency),
     )
 
 
