@@ -26,7 +26,13 @@ from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS
-from billing_admin.domain.imports.headers import column_name, default_format, guess_columns, score_headers
+from billing_admin.domain.imports.headers import (
+    column_name,
+    default_format,
+    guess_columns,
+    score_headers,
+    without_half_prices,
+)
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE
 from billing_admin.domain.imports.plans import ImportPlan, SkipRule, check_plan
 from billing_admin.domain.imports.rows import RowError, RowReader
@@ -248,7 +254,8 @@ def _choose_columns(
     for field, alternative in (("id", "key"), ("key", "id")):
         if chosen.get(alternative) is not None:
             guessed.pop(field, None)
-    return guessed | {field: index for field, index in chosen.items() if index is not None}
+    columns = guessed | {field: index for field, index in chosen.items() if index is not None}
+    return without_half_prices(columns, chosen) if kind == "services" else columns
 
 
 def _named_columns(kind: str, header: Sequence[str], options: Sequence[str]) -> Iterator[tuple[str, int | None]]:

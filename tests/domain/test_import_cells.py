@@ -105,6 +105,7 @@ def test_is_read(what: CellType, cell: str, written: CellFormat, value: Any) -> 
         (CellType.NUMBER, NumberCell("0.1234567890123"), COMMA, "12 after the point"),
         (CellType.NAME, "1.23457E+11", POINT, "its last digits are lost"),
         (CellType.NAME, " 1,23457E+11", POINT, "its last digits are lost"),
+        (CellType.NAME, "1.23457e+11", POINT, "its last digits are lost"),
         (CellType.IDENTIFIER, "1E+15", POINT, "its last digits are lost"),
         (CellType.TEXT, "#N/A", POINT, "the error #N/A"),
         (CellType.TEXT, UNCALCULATED, POINT, "no stored value"),

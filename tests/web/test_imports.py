@@ -322,6 +322,11 @@ def test_a_workbook_comes_in_with_values_for_all_rows_and_without_totals(
     assert "“(2.00)” may mean -2. If it does, choose to read (1.00) and 1.00- as negative numbers." in words(refused)
     checked = browser.get(send(browser, brought.location, **given, accounting="y").location)
     assert "Rows left out by your rules 1" in words(checked)
+    assert (
+        "Read as sheet “Usage”, column names from line 3, numbers as 1,234.56, dates as 2026-12-31 (year first),"
+        " (1.00) is negative Values for all rows Customer acme, Currency USD, Day 31 Dec 2025"
+        " Rows to leave out Text is “total”"
+    ) in words(checked)
     assert "Sum of new rows, USD 3.00 USD" in words(checked)
     send(browser, action(checked, "/start"))
     charges = fresh(session, select(Charge).order_by(Charge.amount))

@@ -25,7 +25,7 @@ from billing_admin.domain.number_format import NumberFormat
 _ESCAPED = re.compile("'+[=+\\-@\t\r]")
 _PLAIN = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII)
 # Numbers as a spreadsheet writes them in a narrow column: their last digits are lost.
-_SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{2,3}", re.ASCII)
+_SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]{2,3}", re.ASCII)
 _SPREADSHEET_ERRORS = frozenset(
     {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
 )
@@ -156,7 +156,7 @@ def _lines(cell: str, _format: CellFormat) -> str:
 
 
 def _identifier(cell: str, _format: CellFormat) -> str:
-    if "E+" in cell and _SHORTENED.fullmatch(cell.strip()):
+    if "+" in cell and _SHORTENED.fullmatch(cell.strip()):
         message = (
             f"“{cell.strip()}” is a number that a spreadsheet has shortened: its last digits are lost. Format the column"
             " as text, enter the whole number, and save the file again."

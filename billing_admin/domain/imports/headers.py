@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from billing_admin.domain.errors import Invalid
@@ -112,6 +112,18 @@ def guess_columns(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]
             index = columns.pop("id")
             columns |= {"key": index} if "key" in IMPORT_KINDS[kind].fields else {}
     return columns
+
+
+def without_half_prices(columns: Mapping[str, int], chosen: Collection[str] = ()) -> dict[str, int]:
+    """Return guessed columns of a service without those that only say more about a price.
+
+    They mean something else if no column has the price. Columns that a person chose are kept.
+    """
+    if "unit_price" in columns:
+        return dict(columns)
+    return {
+        name: index for name, index in columns.items() if name in chosen or name not in {"currency", "includes_tax"}
+    }
 
 
 def _has_other_ids(rows: Sequence[Sequence[str]], index: int) -> bool:

@@ -84,6 +84,10 @@ class ImportPlan:
         values["skip"] = tuple(SkipRule(**rule) for rule in values["skip"])
         return cls(**{**values, "written": _stored_format(data["written"])})
 
+    def describe_rules(self) -> list[str]:
+        """Return the rules that leave rows out in words, as in `Text is “Total”`."""
+        return [f"{column_name(self.header, rule.column)} {SKIP_TESTS[rule.test]} “{rule.text}”" for rule in self.skip]
+
     def fills(self, name: str) -> bool:
         """Return whether a field has a column or a constant."""
         return name in self.columns or name in self.constants

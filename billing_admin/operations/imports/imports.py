@@ -7,7 +7,7 @@ twice changes nothing.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -78,7 +78,10 @@ def set_plan(session: Session, id: UUID, plan: ImportPlan, actor: Actor, now: da
     stored.plan, stored.header_key = plan.as_data(), header_key(stored.kind, plan.header)
     stored.state, stored.promised, stored.errors_id, stored.failure = "checking", None, None, None
     session.flush()
-    record(session, actor, now, "import.mapped", "import", id, {"columns": dict(plan.columns)})
+    details: dict[str, Any] = {"columns": dict(plan.columns)}
+    details |= {"constants": dict(plan.constants)} if plan.constants else {}
+    details |= {"skip": plan.describe_rules()} if plan.skip else {}
+    record(session, actor, now, "import.mapped", "import", id, details)
 
 
 def request_check(session: Session, id: UUID, actor: Actor, now: datetime) -> UUID:

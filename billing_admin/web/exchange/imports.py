@@ -21,7 +21,13 @@ from billing_admin.db.transactions import Session, transaction
 from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.imports.fields import IMPORT_KINDS
-from billing_admin.domain.imports.headers import MAX_COLUMNS, default_format, guess_columns, score_headers
+from billing_admin.domain.imports.headers import (
+    MAX_COLUMNS,
+    default_format,
+    guess_columns,
+    score_headers,
+    without_half_prices,
+)
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE, Layout
 from billing_admin.domain.imports.plans import ImportPlan, for_another_file, header_key
 from billing_admin.domain.imports.tally import Tally
@@ -87,11 +93,17 @@ def show(id: UUID) -> ResponseReturnValue:
     file_import = queries.import_by_id(session, id)
     job = jobs.latest_job(session, id)
     expected = Tally.of_data(file_import.promised) if file_import.promised else None
+    plan = ImportPlan.of_data(file_import.plan) if file_import.plan else None
+    fields = IMPORT_KINDS[file_import.kind].fields
     return render_template(
         "imports/show.html",
         file_import=file_import,
         kind=IMPORT_KINDS[file_import.kind],
-        plan=ImportPlan.of_data(file_import.plan) if file_import.plan else None,
+        plan=plan,
+        read_as=_describe_layout(plan) if plan else None,
+        constants=[f"{fields[name].label} {text}" for name, text in plan.constants.items() if name in fields]
+        if plan
+        else [],
         job=job,
         live=job is not None and job.state in {"queued", "running"},
         expected=expected,
@@ -102,6 +114,16 @@ def show(id: UUID) -> ResponseReturnValue:
         earlier_import=queries.earlier_import(session, file_import),
         may_write=has_permission(IMPORT_KINDS[file_import.kind].permission),
     )
+
+
+def _describe_layout(plan: ImportPlan) -> str:
+    """Return how a file is read, as in `UTF-8, semicolon, 1.234,56, 31/12/2026 (day first)`."""
+    source = f"sheet “{plan.sheet}”" if plan.sheet else f"{ENCODINGS[plan.encoding]}, {plan.delimiter}"
+    line = f"column names from line {plan.header_line}" if plan.header_line > 1 else ""
+    written = plan.written
+    negatives = "(1.00) is negative" if written.accounting else ""
+    parts = (source, line, f"numbers as {written.number_format}", f"dates as {written.date_order.label}", negatives)
+    return ", ".join(part for part in parts if part)
 
 
 @pages.get("/<uuid:id>/errors.csv")
@@ -279,6 +301,7 @@ def _initial_plan(file_import: Import, beginning: Preview) -> ImportPlan:
         plan = for_another_file(file_import.kind, ImportPlan.of_data(remembered))
     else:
         columns = guess_columns(file_import.kind, header, [row.cells for row in beginning.rows])
+        columns = without_half_prices(columns) if file_import.kind == "services" else columns
         plan = ImportPlan(
             header,
             columns,
