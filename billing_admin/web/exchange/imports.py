@@ -101,7 +101,7 @@ def show(id: UUID) -> ResponseReturnValue:
         kind=IMPORT_KINDS[file_import.kind],
         plan=plan,
         read_as=_describe_layout(plan) if plan else None,
-        constants=[f"{fields[name].label} {text}" for name, text in plan.constants.items() if name in fields]
+        constants=[f"{field.label} {plan.constants[name]}" for name, field in fields.items() if name in plan.constants]
         if plan
         else [],
         job=job,
