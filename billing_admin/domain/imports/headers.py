@@ -115,9 +115,9 @@ def guess_columns(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def without_half_prices(columns: Mapping[str, int], chosen: Collection[str] = ()) -> dict[str, int]:
-    """Return guessed columns of a service without those that only say more about a price.
+    """Return guessed columns of a service without currency and tax if none has a price.
 
-    They mean something else if no column has the price. Columns that a person chose are kept.
+    Such columns mean something else. Columns that a person chose are kept.
     """
     if "unit_price" in columns:
         return dict(columns)

@@ -117,7 +117,7 @@ def show(id: UUID) -> ResponseReturnValue:
 
 
 def _describe_layout(plan: ImportPlan) -> str:
-    """Return how a file is read, as in `UTF-8, semicolon, 1.234,56, 31/12/2026 (day first)`."""
+    """Return how a file is read, as in `UTF-8, semicolon, numbers as 1.234,56`."""
     source = f"sheet “{plan.sheet}”" if plan.sheet else f"{ENCODINGS[plan.encoding]}, {plan.delimiter}"
     line = f"column names from line {plan.header_line}" if plan.header_line > 1 else ""
     written = plan.written
