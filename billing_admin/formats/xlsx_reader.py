@@ -4,6 +4,7 @@ Numbers are read as the 15 digits that a spreadsheet shows, never as floats. Day
 Nothing is calculated: formulas have the values that were stored with them.
 """
 
+import errno
 import re
 import shutil
 import zlib
@@ -404,14 +405,19 @@ def _damage_refused() -> Iterator[None]:
         expat.ExpatError,
         InvalidOperation,
         EOFError,
-        IndexError,
-        KeyError,
+        LookupError,  # a part, a text or an encoding that does not exist
         NotImplementedError,  # a method of compression
         RuntimeError,  # a password
         OverflowError,
         ValueError,
     ) as error:
-        message = (
-            "The workbook is damaged, has a password, or is no .xlsx file. Save it again, or save the sheet as CSV."
-        )
-        raise Invalid("not_a_workbook", message) from error
+        raise _damaged() from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the beginning of the file
+            raise
+        raise _damaged() from error
+
+
+def _damaged() -> Invalid:
+    message = "The workbook is damaged, has a password, or is no .xlsx file. Save it again, or save the sheet as CSV."
+    return Invalid("not_a_workbook", message)

@@ -265,7 +265,7 @@ def test_numbers_and_days_are_read_in_the_organisations_formats(app: Flask, sess
     chosen = run(args=["import", "charges", str(path), "--number-format", "1,234.56"])
     assert "“1.234,5” is not in the number format 1,234.56" in chosen.stdout
     chosen = run(args=["import", "charges", str(path), "--date-order", "day_first"])
-    assert "“12/31/2025” has no such month" in chosen.stdout
+    assert "“12/31/2025” does not fit the date order" in chosen.stdout
     done = run(args=["import", "charges", str(path)])
     assert done.exit_code == 0, done.output
     exported = tmp_path / "charges.csv"

@@ -118,7 +118,7 @@ def test_is_read(what: CellType, cell: str, written: CellFormat, value: Any) -> 
         (CellType.DAY, "2026-02-30", POINT, "such as 2026-11-22"),
         (CellType.DAY, "2026-05-01T25", POINT, "such as 2026-11-22"),
         (CellType.DAY, NumberCell("9" * 12), POINT, "such as 2026-11-22"),
-        (CellType.DAY, "12/31/2026", DAY_FIRST, "no such month"),
+        (CellType.DAY, "12/31/2026", DAY_FIRST, "does not fit the date order"),
         (CellType.FLAG, "maybe", POINT, "true or false"),
         (CellType.KEY, "7", POINT, "map the key instead"),
         (CellType.ENTRIES, '{"a": 1}', POINT, "JSON object of texts"),

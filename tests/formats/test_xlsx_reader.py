@@ -2,6 +2,7 @@
 
 import io
 import re
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime
@@ -10,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 import xlsxwriter
+from hypothesis import example, given, strategies as st
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from billing_admin.domain.errors import Invalid
@@ -187,6 +189,7 @@ DAMAGE: dict[str, tuple[str, Callable[[str], str]]] = {
         SHEET,
         lambda xml: '<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + xml[xml.index("<worksheet") :],
     ),
+    "encoding": (SHEET, lambda xml: xml.replace('encoding="UTF-8"', 'encoding="UZF-8"')),
     "column": (SHEET, lambda xml: xml.replace('r="A2"', 'r="ZZZ2"')),
     "row": (SHEET, lambda xml: xml.replace('r="2"', 'r="two"')),
     "text_number": (SHEET, lambda xml: xml.replace("<v>1</v>", "<v>999</v>")),
@@ -227,6 +230,35 @@ def test_a_row_that_is_too_long_is_refused() -> None:
     long = changed(content, SHEET, lambda xml: re.sub(r'<c r="A2".*?</c>', cells, xml))
     with pytest.raises(Invalid, match="Row 2 is longer than 1,048,576 characters"):
         rows(long)
+
+
+BOOK = shared(["a", "b"], ["1", "x"], ["2", "y"])
+
+
+@given(st.lists(st.tuples(st.integers(0, len(BOOK) - 1), st.binary(max_size=4)), min_size=1, max_size=8))
+@example([(BOOK.index(b"PK\x05\x06") + 16, b"\xff\xff\xff\x00")])
+def test_no_bytes_do_more_than_be_refused(changes: list[tuple[int, bytes]]) -> None:
+    content = bytearray(BOOK)
+    for place, data in changes:
+        content[place : place + len(data)] = data
+    try:
+        assert len(rows(b"PK\x03\x04" + bytes(content[4:]))) <= 3
+    except Invalid as refused:
+        assert refused.message  # noqa: PT017 - either is fine
+
+
+@pytest.mark.deep
+def test_memory_does_not_grow_with_the_rows() -> None:
+    peaks = []
+    for count in (2_000, 40_000):
+        file = io.BytesIO(shared(["a", "b"], *(["x" * 50, f"text {number}"] for number in range(count))))
+        tracemalloc.start()
+        table = Table(file, Layout())
+        assert sum(1 for _ in table) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        table.close()
+    assert peaks[1] < peaks[0] + 2_000_000
 
 
 @pytest.mark.parametrize("name", ["content.xml", "word/document.xml"])

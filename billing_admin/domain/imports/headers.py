@@ -56,6 +56,8 @@ _TRANSLATIONS: Final[Mapping[str, str]] = {
     " billed_cost cost",
     "charges.incurred_on": "datum tag leistungsdatum leistungstag buchungsdatum jour date_prestation fecha dia"
     " fecha_servicio charge_period_start",
+    "charges.period_from": "leistung_von leistungszeitraum_von periode_von debut_periode periode_du periodo_desde",
+    "charges.period_to": "leistung_bis leistungszeitraum_bis periode_bis fin_periode periode_au periodo_hasta",
     "charges.status": "statut estado",
     "payments.amount": "betrag zahlbetrag zahlungsbetrag montant montant_regle importe importe_pagado",
     "payments.received_on": "datum eingangsdatum zahlungsdatum buchungstag valuta wertstellung jour date_paiement"
