@@ -134,8 +134,10 @@ def fill_catalogue(place: Place, customers: int) -> None:
         f"""INSERT INTO audit_events (id, at, actor_kind, actor_name, action, object_type, details)
             VALUES ({place.id("0c00", "1")}, {now}, 'system', 'System', 'charge.posted', 'charge', '{{}}')""",
         f"""INSERT INTO customers
-                (id, reference, name, email, address, tax_id, tax_treatment, currency, notes, search, created_at, version)
+                (id, reference, name, email, address, tax_id, tax_treatment, currency, notes, search, sort_key,
+                created_at, version)
             SELECT {place.id("0a00", "n")}, 'C' || {reference}, 'Customer ' || n, '', 'Street 1', '', 'standard', 'EUR', '', '',
+                   'customer ' || n,
                    {now}, 1
             FROM {place.series(1, customers)}""",
         f"""INSERT INTO accounts (customer_id, currency, pending_charges, pending_amount, held_charges, held_amount)
@@ -144,8 +146,9 @@ def fill_catalogue(place: Place, customers: int) -> None:
     for n, (code, price) in enumerate(SERVICES):
         statements += [
             f"""INSERT INTO services (id, code, name, unit, tax_rate_id, line_per_charge, revenue_account, search,
-                created_at, version)
-                SELECT {place.id("0b00", str(n))}, '{code}', '{code}', '', id, {no}, '', '', {now}, 1 FROM tax_rates LIMIT 1""",
+                sort_key, created_at, version)
+                SELECT {place.id("0b00", str(n))}, '{code}', '{code}', '', id, {no}, '', '', '{code}', {now}, 1
+                FROM tax_rates LIMIT 1""",
             f"""INSERT INTO service_prices (service_id, currency, valid_from, unit_price, includes_tax)
                 VALUES ({place.id("0b00", str(n))}, 'EUR', '1970-01-01', '{price}', {no})""",
         ]

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlakeyset import Marker, select_page, serialize_bookmark, unserialize_bookmark
 from sqlakeyset.columns import parse_ob_clause
-from sqlalchemy import Row, Select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.days import FIRST_DAY, LAST_DAY
@@ -43,7 +43,7 @@ def page(session: Session, query: Select[Any], limit: int, after: str | None = N
 
     The query's order must end in a unique column. Raises Invalid for a bad cursor.
     """
-    rows = select_page(session, query, per_page=limit, page=_parse_cursor(query, after) if after else None)
+    rows = select_page(session, query, per_page=limit, page=_parse_cursor(session, query, after) if after else None)
     paging = rows.paging
     return Page(
         [row[0] for row in rows] if len(query.column_descriptions) == 1 else list(rows),
@@ -52,17 +52,34 @@ def page(session: Session, query: Select[Any], limit: int, after: str | None = N
     )
 
 
-def _parse_cursor(query: Select[Any], cursor: str) -> Marker:
+def _parse_cursor(session: Session, query: Select[Any], cursor: str) -> Marker:
     """Read a cursor of an earlier page of the same query.
 
     Invalid values must not reach the databases, which fail differently on numbers beyond 64 bits, NUL,
     and values of another type.
     """
     marker = _unserialize(cursor)
-    types = [column.element.type.python_type for column in parse_ob_clause(query)]
-    if marker is None or len(marker.place or ()) != len(types) or not all(map(_fits, marker.place or (), types)):
+    columns = [column.element for column in parse_ob_clause(query)]
+    place = _complete(session, columns, marker.place or ()) if marker else ()
+    if marker is None or len(place) != len(columns) or not all(map(_fits, place, _types(columns))):
         raise Invalid("bad_cursor", "This cursor is not valid. Leave it out to start from the first page.", "after")
-    return marker
+    return marker._replace(place=place)
+
+
+def _complete(session: Session, columns: Sequence[Any], place: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the whole place of a cursor of an earlier version.
+
+    Its query had one column less before the last one, which is unique: the row has the missing value.
+    """
+    *first, _, last = columns
+    if len(place) != len(columns) - 1 or not all(map(_fits, place, _types([*first, last]))):
+        return place
+    row = session.execute(select(*columns).where(last == place[-1])).first()
+    return place if row is None else tuple(row)
+
+
+def _types(columns: Sequence[Any]) -> list[type]:
+    return [column.type.python_type for column in columns]
 
 
 def _unserialize(cursor: str) -> Marker | None:

@@ -167,6 +167,19 @@ def never_collide(format: str, other_format: str) -> bool:
     return not (same_heads and same_tails)
 
 
+# Letters that Unicode does not decompose, as they are sorted in most of Europe.
+_BASE_LETTERS = str.maketrans(
+    {
+        "æ": "ae",
+        "œ": "oe",
+        "þ": "th",
+        "ĳ": "ij",
+        **dict(zip("łøđðħıŋŧƒ", "loddhintf", strict=True)),
+    }
+)
+_APOSTROPHES = frozenset("'’‘ʼ`´")
+
+
 def fold_for_search(value: str, *field: str | int) -> str:
     """Return a text without case and accents, for searches.
 
@@ -178,3 +191,15 @@ def fold_for_search(value: str, *field: str | int) -> str:
     check_length(value, LONGEST_FOLDED, *field)
     decomposed = unicodedata.normalize("NFKD", value.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def sort_key(name: str) -> str:
+    """Return the key by which lists sort a name, the same on both databases.
+
+    Case, accents and punctuation do not count: Ç is sorted as C, Ł as L, Ö as O, ß as ss.
+    """
+    decomposed = unicodedata.normalize("NFKD", name).casefold().translate(_BASE_LETTERS)
+    folded = unicodedata.normalize("NFKD", decomposed)
+    letters = "".join(c for c in folded if not unicodedata.combining(c) and c not in _APOSTROPHES)
+    words = "".join(c if c.isalnum() else " " for c in letters).split()
+    return " ".join(words) or folded

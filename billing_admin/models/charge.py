@@ -42,14 +42,14 @@ class Charge(Base):
         value_check("status", *CHARGE_STATUSES),
         CheckConstraint("(status = 'billed') = (invoice_line_id IS NOT NULL)", name="billed_is_on_a_line"),
         *exact_checks("quantity", "unit_price", "amount"),
-        Index(None, "created_at", "id"),
+        Index(None, "created_at", "incurred_on", "id"),
         # Fingerprints are looked up within the last two days. With the day first, new entries are adjacent in the
         # index.
         Index(None, "created_on", "fingerprint", postgresql_where=_RECENT, sqlite_where=_RECENT),
         Index("ix_charges_unbilled", "customer_id", "incurred_on", postgresql_where=_UNBILLED, sqlite_where=_UNBILLED),
         Index("ix_charges_replaces", "replaces_id", unique=True, postgresql_where=_REPLACES, sqlite_where=_REPLACES),
         Index("ix_charges_to_review", "created_at", "id", postgresql_where=_TO_REVIEW, sqlite_where=_TO_REVIEW),
-        Index("ix_charges_customer", "customer_id", "created_at", "id"),
+        Index("ix_charges_customer", "customer_id", "created_at", "incurred_on", "id"),
         Index(
             "ix_charges_line",
             "invoice_line_id",

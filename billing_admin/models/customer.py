@@ -15,11 +15,16 @@ TAX_TREATMENTS = ("standard", "exempt", "reverse_charge", "export")
 class Customer(Base):
     """A customer.
 
-    `search` holds the reference, name and e-mail address, folded, for searches.
+    `search` holds the reference, name and e-mail address, folded, for searches. Lists are sorted by `sort_key`, which
+    `domain.text.sort_key` makes of the name.
     """
 
     __tablename__ = "customers"
-    __table_args__ = (value_check("tax_treatment", *TAX_TREATMENTS), Index(None, "created_at", "id"))
+    __table_args__ = (
+        value_check("tax_treatment", *TAX_TREATMENTS),
+        Index(None, "created_at", "id"),
+        Index(None, "sort_key", "id"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(unique=True)
@@ -33,6 +38,7 @@ class Customer(Base):
     notes: Mapped[str]
     purchase_order: Mapped[str]
     search: Mapped[str]
+    sort_key: Mapped[str]
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column()

@@ -32,7 +32,8 @@ class Service(Base):
     """A catalogue entry.
 
     It is archived, never deleted. With `line_per_charge` each of its charges has an invoice line of its own.
-    `revenue_account` is its account in the journal; an empty text means the default account.
+    `revenue_account` is its account in the journal; an empty text means the default account. Lists are sorted by
+    `sort_key`, which `domain.text.sort_key` makes of the code.
     """
 
     __tablename__ = "services"
@@ -45,6 +46,7 @@ class Service(Base):
     line_per_charge: Mapped[bool]
     revenue_account: Mapped[str]
     search: Mapped[str]
+    sort_key: Mapped[str]
     archived_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column()

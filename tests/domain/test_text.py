@@ -17,6 +17,7 @@ from billing_admin.domain.text import (
     fold_for_search,
     never_collide,
     refuse_unprintable,
+    sort_key,
 )
 
 
@@ -217,3 +218,35 @@ def test_a_blank_text_is_refused_with_what_to_enter(field: tuple[str | int, ...]
     with pytest.raises(Invalid) as refused:
         check_not_blank(blank, *field)
     assert (refused.value.code, refused.value.message) == ("blank", message)
+
+
+def test_names_are_sorted_by_their_base_letters() -> None:
+    names = [
+        "Zebra",
+        "Łódź",
+        "apple",
+        "Çelik",
+        "Österreich",
+        "O'Neill",
+        "Öl",
+        "Cable",
+        "Straße",
+        "Strasse 2",
+        "Ångström",
+    ]
+    assert sorted(names, key=sort_key) == [
+        *("Ångström", "apple", "Cable", "Çelik", "Łódź", "Öl", "O'Neill", "Österreich", "Straße", "Strasse 2", "Zebra"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("Łódź", "lodz"), ("Ærø & Œuvre", "aero oeuvre"), ("  “A-1”  ", "a 1"), ("İstanbul", "istanbul"), ("!!!", "!!!")],
+)
+def test_case_accents_and_punctuation_do_not_count_in_a_sort_key(name: str, key: str) -> None:
+    assert sort_key(name) == key
+
+
+@given(st.text(max_size=40))
+def test_a_sort_key_is_the_key_of_itself(name: str) -> None:
+    assert sort_key(sort_key(name)) == sort_key(name)

@@ -43,7 +43,7 @@ PAGING = {"limit", "after"}
 
 def _columns(model: type[Any], *others: str) -> set[str]:
     """Return the columns of a model that people fill in, without keys and bookkeeping."""
-    bookkeeping = {"id", "search", "archived_at", "created_at", "version", *others}
+    bookkeeping = {"id", "search", "sort_key", "archived_at", "created_at", "version", *others}
     return {column.key for column in model.__table__.columns} - bookkeeping
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import URL, make_url, text
 from billing_admin import create_app
 from billing_admin.config import Settings
 from billing_admin.db.engine import db
+from billing_admin.domain.text import sort_key
 from billing_admin.queries.doctor import run_checks
 from tests.databases import SERVER, plain, postgresql_database
 
@@ -81,6 +82,15 @@ def test_tokens_that_could_post_negative_charges_still_can(tmp_path: Path) -> No
     with restored("sqlite", DAYS[0], tmp_path) as url, migrated(url, tmp_path):
         scopes = db.session.scalars(text("SELECT scopes FROM api_tokens")).all()
     assert [json.loads(stored) for stored in scopes] == [["read", "charges:write", "credits:write"]]
+
+
+def test_stored_names_get_their_sort_key(tmp_path: Path) -> None:
+    with restored("sqlite", DAYS[0], tmp_path) as url, migrated(url, tmp_path):
+        names = db.session.execute(text("SELECT name, sort_key FROM customers")).all()
+        codes = db.session.execute(text("SELECT code, sort_key FROM services")).all()
+    assert names
+    assert codes
+    assert [key for _, key in (*names, *codes)] == [sort_key(name) for name, _ in (*names, *codes)]
 
 
 def test_the_stored_databases_hold_every_kind_of_document(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ from billing_admin.domain.text import MAX_LINE_LENGTH, MAX_REASON_LENGTH
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_POSITION = re.compile(r">dt:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.+]{8,21}~uuid:[0-9a-f-]{36}", re.ASCII)
+_POSITION = re.compile(
+    r">dt:[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.+]{8,21}(~d:[0-9]{4}-[0-9]{2}-[0-9]{2})?~uuid:[0-9a-f-]{36}", re.ASCII
+)
 # Characters that no text may contain. C1 controls, private-use characters and noncharacters are refused in new text only, since
 # a repeated request may still send stored text, so a pattern cannot express that rule (docs/api.md).
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
@@ -230,7 +232,7 @@ _CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "The 
 def _decode_cursor(cursor: str) -> str:
     """Return the position that a cursor holds: the timestamp and id of a row.
 
-    Every list is ordered by these.
+    Every list is ordered by these; charges of one time are ordered by day between them.
     """
     position = ""
     if len(cursor) <= _MAX_CURSOR_LENGTH:

@@ -19,7 +19,7 @@ from billing_admin.domain.master_data import (
     check_new_texts,
     differing_fields,
 )
-from billing_admin.domain.text import fold_for_search
+from billing_admin.domain.text import fold_for_search, sort_key
 from billing_admin.models import Account, Customer
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.accounts import open_account_if_missing, open_accounts
@@ -94,6 +94,7 @@ def _stored_fields(customer: Customer) -> dict[str, Any]:
 
 
 def _set_search_text(customer: Customer) -> None:
+    customer.sort_key = sort_key(customer.name)
     customer.search = fold_for_search(f"{customer.reference} {customer.name} {customer.email}")
 
 

@@ -26,7 +26,7 @@ from billing_admin.domain.master_data import (
 )
 from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on
-from billing_admin.domain.text import fold_for_search
+from billing_admin.domain.text import fold_for_search, sort_key
 from billing_admin.models import Service, ServicePrice, TaxRate
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import organisation, today
@@ -166,6 +166,7 @@ def _audit_details(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _set_search_text(service: Service) -> None:
+    service.sort_key = sort_key(service.code)
     service.search = fold_for_search(f"{service.code} {service.name}")
 
 

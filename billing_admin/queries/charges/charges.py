@@ -125,7 +125,9 @@ def void_invoices(session: Session, charge_id: UUID) -> Sequence[Record]:
 
 def charges(session: Session, filters: ChargeFilter) -> Select[Any]:
     """Select the charges that match a filter, with their names, newest first."""
-    return _VIEWS.where(*conditions(session, filters)).order_by(Charge.created_at.desc(), Charge.id.desc())
+    return _VIEWS.where(*conditions(session, filters)).order_by(
+        Charge.created_at.desc(), Charge.incurred_on.desc(), Charge.id.desc()
+    )
 
 
 def charges_with_names() -> Select[Any]:

@@ -102,7 +102,7 @@ def unbilled_accounts(filters: UnbilledFilter = NO_FILTER) -> Select[Any]:
         select(*Account.__table__.c, Customer.reference, Customer.name)
         .join(Customer, Customer.id == Account.customer_id)
         .where(_HAS_UNBILLED, *_conditions(Account.currency, Account.customer_id, filters))
-        .order_by(Customer.name, Customer.id, Account.currency)
+        .order_by(Customer.sort_key, Customer.id, Account.currency)
     )
     if filters.through is None:
         return query

@@ -13,7 +13,6 @@ from billing_admin.db.lookup import has_id_or_name, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer
-from billing_admin.models.base import ByteOrderedText
 
 
 def customer(session: Session, name: str) -> Customer:
@@ -53,12 +52,8 @@ def customers(filters: CustomerFilter) -> Select[Customer]:
 
 
 def customers_by_name(filters: CustomerFilter) -> Select[Customer]:
-    """Select the customers that match a filter, by name without case and accents.
-
-    `search` is the folded reference, a space, and the folded name.
-    """
-    folded_name = func.substr(Customer.search, func.length(Customer.reference) + 2, type_=ByteOrderedText)
-    return customers(filters).order_by(folded_name, Customer.id)
+    """Select the customers that match a filter, by name without case and accents."""
+    return customers(filters).order_by(Customer.sort_key, Customer.id)
 
 
 def count_customers(session: Session, filters: CustomerFilter) -> int:
@@ -110,7 +105,7 @@ def customer_choices(session: Session, limit: int | None = None) -> list[tuple[s
     Each is (reference, name, currency).
     """
     query = select(Customer.reference, Customer.name, Customer.currency).where(Customer.archived_at.is_(None))
-    rows: Sequence[Any] = session.execute(query.order_by(Customer.name, Customer.reference).limit(limit)).all()
+    rows: Sequence[Any] = session.execute(query.order_by(Customer.sort_key, Customer.reference).limit(limit)).all()
     return [(row.reference, row.name, row.currency) for row in rows]
 
 

@@ -50,7 +50,7 @@ def services(filters: ServiceFilter) -> Select[Service]:
 
 def services_by_code(filters: ServiceFilter) -> Select[Service]:
     """Select the services that match a filter, by code; for `paging.page`."""
-    return services(filters).order_by(Service.code)
+    return services(filters).order_by(Service.sort_key, Service.code)
 
 
 def count_services(session: Session, filters: ServiceFilter) -> int:
@@ -96,7 +96,9 @@ def is_price_used(session: Session, price: ServicePrice) -> bool:
 
 def service_choices(session: Session) -> list[Service]:
     """Return the services that are not archived, by code."""
-    return list(session.scalars(select(Service).where(Service.archived_at.is_(None)).order_by(Service.code)))
+    return list(
+        session.scalars(select(Service).where(Service.archived_at.is_(None)).order_by(Service.sort_key, Service.code))
+    )
 
 
 def count_charges_by_service(session: Session, service_ids: Sequence[UUID]) -> dict[UUID, int]:
