@@ -119,25 +119,104 @@
     return prices.filter(([firstDay]) => firstDay <= day).at(-1);
   };
 
-  /* Charge form: show the currency and unit, and fill in the list price of the day. It reads data-services {code: {unit, prices: {currency: [[first day, price, includes tax]]}}}, and data-currency or data-customers {reference: currency}. */
+  /* Customer fields: search while the person types, choose with the arrow keys (the combobox of the ARIA patterns). */
+  const currencies = new Map(); /* of the customers found so far, by reference in lower case */
+  const findCustomers = async (parameters) => {
+    const answer = await fetch(`${document.body.dataset.customerSearch}?${new URLSearchParams(parameters)}`, { credentials: "same-origin" });
+    const customers = answer.ok && !answer.redirected ? await answer.json() : [];
+    customers.forEach(({ reference, currency }) => currencies.set(reference.toLowerCase(), currency));
+    document.dispatchEvent(new Event("customers-found"));
+    return customers;
+  };
+  const setUpCustomerSearch = () => {
+    const fields = "input[data-customer-search]";
+    if (!document.querySelector(fields)) return;
+    const list = document.createElement("ul");
+    Object.assign(list, { id: "customer-options", className: "options", role: "listbox", ariaLabel: "Customers", hidden: true });
+    document.body.append(list);
+    let field = null, timer = 0;
+    const describe = () => all(fields).forEach((input) => {
+      for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-controls": list.id, "aria-expanded": "false" })) input.setAttribute(name, value);
+    });
+    const active = () => list.querySelector("[aria-selected=true]");
+    const close = () => {
+      clearTimeout(timer);
+      list.hidden = true;
+      if (field) { field.setAttribute("aria-expanded", "false"); field.removeAttribute("aria-activedescendant"); }
+    };
+    const activate = (option) => {
+      all("[aria-selected=true]", list).forEach((other) => other.setAttribute("aria-selected", "false"));
+      option.setAttribute("aria-selected", "true");
+      option.scrollIntoView({ block: "nearest" });
+      field.setAttribute("aria-activedescendant", option.id);
+    };
+    const choose = (option) => {
+      field.value = option.dataset.reference;
+      close();
+      field.dispatchEvent(new CustomEvent("input", { bubbles: true, detail: "chosen" }));
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    const show = (customers) => {
+      list.replaceChildren(...customers.map(({ reference, name, currency }, index) => {
+        const option = document.createElement("li");
+        Object.assign(option, { id: `customer-option-${index}`, role: "option", ariaSelected: "false" });
+        option.dataset.reference = reference;
+        const detail = document.createElement("small");
+        detail.textContent = `${reference} · ${currency}`;
+        option.append(name, " ", detail);
+        return option;
+      }));
+      const { left, bottom, width } = field.getBoundingClientRect();
+      Object.assign(list.style, { left: `${left}px`, top: `${bottom}px`, minWidth: `${width}px` });
+      list.hidden = !customers.length;
+      field.setAttribute("aria-expanded", String(!list.hidden));
+    };
+    const search = async () => {
+      const typed = field.value, searched = field;
+      try {
+        const customers = await findCustomers({ q: typed });
+        if (searched === document.activeElement && searched.value === typed) show(customers);
+      } catch { /* the server is away: the field is a plain one */ }
+    };
+    document.addEventListener("focusin", (event) => { if (event.target.matches(fields)) { describe(); field = event.target; } });
+    document.addEventListener("focusout", (event) => { if (event.target === field) close(); });
+    document.addEventListener("input", (event) => {
+      if (event.target !== field || event.detail === "chosen") return;
+      clearTimeout(timer);
+      timer = setTimeout(search, 150);
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.target !== field) return;
+      const options = Array.from(list.children), index = options.indexOf(active());
+      const moves = { ArrowDown: (index + 1) % options.length, ArrowUp: (index <= 0 ? options.length : index) - 1 };
+      if (list.hidden) {
+        if (event.key === "ArrowDown") { event.preventDefault(); search(); }
+      } else if (event.key in moves) {
+        event.preventDefault();
+        activate(options[moves[event.key]]);
+      } else if (event.key === "Escape" || event.key === "Enter" && index >= 0) {
+        event.preventDefault();
+        event.stopPropagation();
+        if (event.key === "Enter") choose(options[index]); else close();
+      }
+    }, true);
+    list.addEventListener("mousedown", (event) => { event.preventDefault(); const option = event.target.closest("li"); if (option) choose(option); });
+    addEventListener("scroll", close, { capture: true, passive: true });
+    describe();
+  };
+
+  /* Charge form: show the currency and unit, and fill in the list price of the day. It reads data-services {code: {unit, prices: {currency: [[first day, price, includes tax]]}}}, and data-currency or data-customers {reference: currency}; the search adds customers. */
   const setUpPrices = () => all("form[data-services]").forEach((form) => {
     const services = JSON.parse(form.dataset.services);
-    const customers = JSON.parse(form.dataset.customers || "{}");
+    Object.entries(JSON.parse(form.dataset.customers || "{}")).forEach(([reference, currency]) => currencies.set(reference.toLowerCase(), currency));
     const field = (name) => form.elements[name] || form.elements[`${name}_id`];
     const [service, customer, day, price, inclusive] = [field("service"), field("customer"), field("day"), field("unit_price"), field("tax_included")];
     if (!service || !price) return;
     const showText = (id, text) => { const element = document.getElementById(id); if (element) { element.textContent = text || ""; element.hidden = !text; } };
-    /* The customer is entered by reference, or by a part of the name that only one listed customer has. */
-    const reference = () => {
-      const typed = customer ? customer.value.trim().toLowerCase() : "";
-      if (!typed || customer.value in customers || !customer.list) return typed && customer.value;
-      const matches = [...customer.list.options].filter((option) => option.text.toLowerCase().includes(typed));
-      return matches.length === 1 ? matches[0].value : "";
-    };
     let filledPrice = null;
     const fill = () => {
       const selectedService = services[service.value];
-      const currency = customers[reference()] || form.dataset.currency;
+      const currency = customer && currencies.get(customer.value.trim().toLowerCase()) || form.dataset.currency;
       showText(`${price.id}-suffix`, currency);
       const quantity = field("quantity");
       if (quantity) showText(`${quantity.id}-suffix`, selectedService && selectedService.unit);
@@ -145,6 +224,7 @@
       if (price.value === "" || price.value === filledPrice) { price.value = listPrice || ""; filledPrice = price.value; if (inclusive && selectedService) inclusive.checked = Boolean(includesTax); }
     };
     [service, customer, day].forEach((element) => element && element.addEventListener("change", fill));
+    document.addEventListener("customers-found", fill);
     fill();
   });
 
@@ -241,7 +321,7 @@
   /* The grid of many charges: pasting fills cells to the right and below, Enter moves down, and count and sums are shown. */
   const setUpGrid = () => all("form[data-grid]").forEach((form) => {
     const prices = new Map(Object.entries(JSON.parse(form.dataset.prices)));
-    const customers = new Map(Object.entries(JSON.parse(form.dataset.customers)).map(([reference, currency]) => [reference.toLowerCase(), currency]));
+    Object.entries(JSON.parse(form.dataset.customers)).forEach(([reference, currency]) => currencies.set(reference.toLowerCase(), currency));
     const isMarkOf = readMarks(form);
     /* Arrange copied lines with a header by its names, as web/charges/grid.py does; null if the grid lacks a column. */
     const headings = new Map(Object.entries(JSON.parse(form.dataset.headings)));
@@ -279,14 +359,29 @@
       return row;
     };
     const cellPosition = (cell) => { const row = cell.closest("tr"); return [rows().indexOf(row), cells(row).indexOf(cell)]; };
+    /* Customers that were typed or pasted are looked up by reference, each once. */
+    const searched = new Set(), unknown = new Set();
+    let lookUpTimer = 0;
+    const lookUp = () => {
+      clearTimeout(lookUpTimer);
+      if (unknown.size) lookUpTimer = setTimeout(() => {
+        const references = [...unknown].slice(0, 200);
+        unknown.clear();
+        references.forEach((reference) => searched.add(reference));
+        findCustomers(references.map((reference) => ["reference", reference])).catch(() => references.forEach((reference) => searched.delete(reference)));
+      }, 300);
+    };
     const showSum = () => {
       const sums = new Map();
+      unknown.clear();
       let count = 0, uncounted = 0;
       rows().forEach((row) => {
         const [customer, service, quantity, price, day] = cells(row).map((cell) => cell.value.trim());
         if (!cells(row).some((cell) => cell.value.trim())) return;
         count += 1;
-        const currency = customers.get((customer || form.elements.customer.value.trim()).toLowerCase());
+        const reference = customer || form.elements.customer.value.trim();
+        const currency = currencies.get(reference.toLowerCase());
+        if (reference && !currency && !searched.has(reference)) unknown.add(reference);
         const [, listPrice] = listPriceOn(prices.get(service), currency, day || form.elements.day.value) || [];
         const [exactQuantity, exactPrice] = [parseExact(quantity, ONE), parseExact(price || listPrice || "", null, isMarkOf(currency))];
         if (!currency || exactQuantity === null || exactPrice === null) { uncounted += 1; return; }
@@ -294,6 +389,7 @@
       });
       const sumsText = [...sums].map(([currency, sum]) => `${formatExact(sum)} ${currency}`).join(", ");
       sumOutput.textContent = count ? `${count} ${count === 1 ? "row" : "rows"}${sumsText && `: ${sumsText}`}${uncounted ? `, ${uncounted} not counted yet` : ""}.` : "";
+      lookUp();
     };
     body.addEventListener("paste", (event) => {
       const copied = event.clipboardData.getData("text/plain");
@@ -340,6 +436,7 @@
       if (next) cells(next)[column].focus();
     });
     form.addEventListener("input", showSum);
+    document.addEventListener("customers-found", showSum);
     showSum();
   });
 
@@ -380,6 +477,6 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => {
-    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpPrices, setUpTotals, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
+    [setUpTheme, setUpShortcuts, setUpSubmitGuard, setUpUnsavedWarning, setUpCopy, setUpPrint, setUpSelection, setUpCustomerSearch, setUpPrices, setUpTotals, setUpGrid, setUpRegions, setUpLive].forEach((setUp) => setUp());
   });
 })();

@@ -117,7 +117,7 @@ def test_what_is_chosen_becomes_the_previews_address(browser: FlaskClient) -> No
     [
         ({"through": ""}, "Enter the last day to bill"),
         ({"through": "soon"}, "Enter a date such as 2026-11-22."),
-        ({"customers": "acme\nnobody"}, "There is no customer “nobody”."),
+        ({"customers": "acme\nnobody"}, "No customer matches “nobody”. Enter a reference, or part of the name."),
         ({"currency": "XXX"}, "Choose one from the list."),
         ({"make": "magic"}, "Choose one from the list."),
         ({"issue_date": "2026-02-30"}, "Enter a date such as 2026-11-22."),

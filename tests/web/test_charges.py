@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from billing_admin.models import Charge
 from billing_admin.queries.charges import charges as charge_queries
-from billing_admin.web.frame import customer_field, list_params
+from billing_admin.web.frame import list_params
 from tests.making import MARCH, all_invoices, bill, change_settings, make_customer, make_service, make_spec, post
 from tests.people import send, signed_in
 from tests.prepared import prepared
@@ -79,7 +79,6 @@ def test_takes_a_price_an_amount_a_description_and_another_currency(browser: Fla
 def test_form_knows_prices_currencies_and_what_the_address_says(browser: FlaskClient) -> None:
     page = browser.get("/charges/new?customer=acme&day=2026-03-01")
     assert (field(page, "customer"), field(page, "day")) == ("acme", "2026-03-01")
-    assert '<option value="acme">ACME Inc</option>' in page.text
     known = (
         "{&#34;GenericCompute&#34;: {&#34;prices&#34;: {&#34;USD&#34;: [[&#34;1970-01-01&#34;, &#34;2.5&#34;, false]]}"
     )
@@ -88,13 +87,10 @@ def test_form_knows_prices_currencies_and_what_the_address_says(browser: FlaskCl
 
 
 def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
-    browser: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
+    browser: FlaskClient, session: Session
 ) -> None:
-    monkeypatch.setattr(customer_field, "MAX_OPTIONS", 1)
     make_customer(reference="foo", name="Föö Ltd", currency="EUR")
     make_customer(reference="bar", name="Bar Ltd", currency="EUR")
-    page = browser.get("/charges/new")
-    assert ('value="acme"' in page.text, 'value="foo"' in page.text) == (True, False)
     response = add(browser, customer="ltd")
     assert "Several customers match: Bar Ltd (bar), Föö Ltd (foo). Enter one of the references." in words(response)
     assert field(response, "customer") == "ltd"

@@ -69,9 +69,12 @@ def test_an_empty_list_says_what_belongs_here(app: Flask, session: Session) -> N
 
 
 def test_a_customer_is_chosen_first(browser: FlaskClient) -> None:
-    page = browser.get("/payments/new")
-    assert '<option value="ACME">ACME Inc (ACME)</option>' in page.text
-    assert "Record payment from ACME Inc" in words(browser.get("/payments/new?customer=ACME&currency="))
+    assert field(browser.get("/payments/new"), "customer") == ""
+    for typed in ("ACME", "acme i"):
+        assert "Record payment from ACME Inc" in words(browser.get(f"/payments/new?customer={typed}&currency="))
+    refused = browser.get("/payments/new?customer=nobody")
+    assert (refused.status_code, field(refused, "customer")) == (422, "nobody")
+    assert "No customer matches “nobody”." in words(refused)
 
 
 def test_from_an_invoice_its_balance_is_filled_in(browser: FlaskClient, session: Session) -> None:

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from billing_admin.web.system.search import MAX_OPTIONS
 from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
 from tests.people import signed_in
 from tests.prepared import prepared
@@ -132,3 +133,19 @@ def test_takes_the_same_queries_for_few_and_many(app: Flask, viewer: FlaskClient
         if number in {1, 7}:
             counts.append(queries_of(app, viewer, "/search?q=common"))
     assert counts[0] == counts[1]
+
+
+def test_customers_to_choose_from_are_found_beyond_the_first(viewer: FlaskClient, session: Session) -> None:
+    for number in range(30):
+        make_customer(reference=f"c{number:02}", name=f"Café {number:02}", currency="EUR")
+    make_customer(reference="zoo", name="Zürich Zoo", currency="CHF")
+    zoo = {"reference": "zoo", "name": "Zürich Zoo", "currency": "CHF"}
+    assert viewer.get("/search/customers?q=zurich").json == [zoo]
+    assert len(viewer.get("/search/customers?q=").json or ()) == MAX_OPTIONS
+    named = viewer.get("/search/customers?reference=zoo&reference=c29&reference=nobody").json or []
+    assert sorted(customer["reference"] for customer in named) == ["c29", "zoo"]
+
+
+def test_nobody_finds_customers_signed_out(app: Flask) -> None:
+    response = app.test_client().get("/search/customers?q=a")
+    assert (response.status_code, response.is_json) == (303, False)

@@ -1,12 +1,11 @@
 """Customers: one by name, many by filter, and their unbilled amounts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import has_id_or_name, is_any_of
@@ -99,14 +98,16 @@ def _unbilled(account: Account) -> UnbilledAmounts:
     )
 
 
-def customer_choices(session: Session, limit: int | None = None) -> list[tuple[str, str, str]]:
-    """Return customers that are not archived, by name, up to a limit.
+def has_customers(session: Session) -> bool:
+    """Return whether there is a customer that is not archived."""
+    return session.scalar(select(exists().where(Customer.archived_at.is_(None)))) is True
 
-    Each is (reference, name, currency).
-    """
-    query = select(Customer.reference, Customer.name, Customer.currency).where(Customer.archived_at.is_(None))
-    rows: Sequence[Any] = session.execute(query.order_by(Customer.sort_key, Customer.reference).limit(limit)).all()
-    return [(row.reference, row.name, row.currency) for row in rows]
+
+def customers_of_references(session: Session, references: Collection[str]) -> Sequence[Customer]:
+    """Return the unarchived customers with these references."""
+    return session.scalars(
+        select(Customer).where(is_any_of(Customer.reference, references), Customer.archived_at.is_(None))
+    ).all()
 
 
 def matching_customers(session: Session, text: str, limit: int) -> Sequence[Customer]:

@@ -26,6 +26,7 @@ from billing_admin.queries import jobs
 from billing_admin.queries.billing import preview as billing, runs as queries
 from billing_admin.queries.charges import late
 from billing_admin.queries.master_data import customers
+from billing_admin.web.frame.customer_field import find_customer
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, NewIdField, TextField, add_errors, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import NOTHING_CHANGED, pluralise
@@ -88,8 +89,8 @@ def new() -> ResponseReturnValue:
     """Choose the charges to bill."""
     form = _filled_form()
     if form.validate_on_submit():
-        spec = _spec_from_form(form)
         try:
+            spec = _spec_from_form(form)
             operations.resolve_scope(db.session(), spec, now())
         except Invalid as error:
             add_errors(form, error)
@@ -115,15 +116,27 @@ def _filled_form(**options: Any) -> RunForm:
 
 
 def _spec_from_form(form: RunForm) -> RunSpec:
-    names = tuple(name.strip() for name in form.customers.data.split("\n") if name.strip())
     return RunSpec(
         through=form.through.data,
-        customers=names or None,
+        customers=_references(form) or None,
         currency=form.currency.data or None,
         issue=form.make.data == "issue",
         issue_date=form.issue_date.data or today(),
         purchase_order=form.purchase_order.data or None,
     )
+
+
+def _references(form: RunForm) -> tuple[str, ...]:
+    """Return the reference of the customer on each line.
+
+    Raises Invalid, which names the line that no customer or several match.
+    """
+    names = [name.strip() for name in form.customers.data.split("\n") if name.strip()]
+    known = {customer.reference for customer in customers.customers_of_references(db.session(), names)}
+    try:
+        return tuple(name if name in known else find_customer(name).reference for name in names)
+    except Invalid as error:
+        raise Invalid(error.code, error.message, "customers") from error
 
 
 def _url_params(spec: RunSpec) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from billing_admin.operations.charges import charges as operations, posting
 from billing_admin.queries.charges import charges as queries, unbilled
 from billing_admin.queries.charges.recurring_charges import recurring_charge_of
 from billing_admin.queries.master_data import customers, services
-from billing_admin.web.frame.customer_field import CustomerField, customer_options
+from billing_admin.queries.master_data.customers import has_customers
+from billing_admin.web.frame.customer_field import CustomerField, known_currencies
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -203,7 +204,8 @@ def new() -> ResponseReturnValue:
         "charges/form.html",
         form,
         prices=list_prices(catalogue),
-        customers=customer_options(form.customer),
+        currencies=known_currencies(form.customer),
+        has_customers=has_customers(session),
         last=queries.charge(session, last_id) if last_id and request.method == "GET" else None,
     )
 

@@ -19,7 +19,7 @@ from billing_admin.operations.charges import corrections as operations
 from billing_admin.queries.charges import charges as queries
 from billing_admin.queries.master_data import services
 from billing_admin.web.charges.charges import FIELD_NAMES, service_choices
-from billing_admin.web.frame.customer_field import CustomerField, customer_options
+from billing_admin.web.frame.customer_field import CustomerField
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -93,7 +93,6 @@ def correct(id: UUID) -> ResponseReturnValue:
         "charges/correct.html",
         form,
         charge=queries.charge(db.session(), id),
-        customers=customer_options(form.customer),
     )
 
 

@@ -34,8 +34,9 @@ from billing_admin.http.lock_waits import run_bounded
 from billing_admin.models import Service
 from billing_admin.operations.charges import posting
 from billing_admin.queries.master_data import services
+from billing_admin.queries.master_data.customers import has_customers
 from billing_admin.web.charges.charges import FIELD_NAMES, WRITE, already_saved_message, list_prices, service_choices
-from billing_admin.web.frame.customer_field import MAX_NAMED, CustomerField, customer_options
+from billing_admin.web.frame.customer_field import MAX_NAMED, CustomerField, known_currencies
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -149,7 +150,8 @@ def new() -> ResponseReturnValue:
         form,
         prices=list_prices(catalogue),
         services=list(service_choices(catalogue).items()),
-        customers=customer_options(form.customer),
+        currencies=known_currencies(form.customer),
+        has_customers=has_customers(db.session()),
         checked=_describe_new_charges(posted) if posted else None,
         max_rows=MAX_ROWS,
         headings=_headings(),

@@ -29,7 +29,7 @@ from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
 from billing_admin.queries.master_data import customers, services
 from billing_admin.web.charges.charges import service_choices
-from billing_admin.web.frame.customer_field import CustomerField, customer_options
+from billing_admin.web.frame.customer_field import CustomerField
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -235,7 +235,6 @@ def new() -> ResponseReturnValue:
     return render_form(
         "recurring_charges/form.html",
         form,
-        customers=customer_options(form.customer),
         periods=form.next_periods(form.starts_on, lambda: _spec(form)),
         today=today(),
     )

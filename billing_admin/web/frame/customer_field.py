@@ -1,9 +1,8 @@
 """A field that finds a customer by reference or by a part of the name.
 
-It offers some customers to choose from.
+With JavaScript it searches while the person types (`customers.options`); without it is a plain text field.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask import g
@@ -14,9 +13,7 @@ from billing_admin.models import Customer
 from billing_admin.queries.master_data import customers
 from billing_admin.web.frame.forms import TextField
 
-MAX_OPTIONS = 200
 MAX_NAMED = 5  # in an error about several matches
-DATALIST_ID = "customers"
 BLANK_MESSAGE = "Enter a customer reference, or part of the name."
 
 
@@ -29,7 +26,7 @@ class CustomerField(TextField):
     currency = ""
 
     def __init__(self, label: str = "Customer", blank_message: str | None = BLANK_MESSAGE, **kwargs: Any) -> None:
-        super().__init__(label, blank_message, render_kw={"list": DATALIST_ID, "autocomplete": "off"}, **kwargs)
+        super().__init__(label, blank_message, render_kw={"data-customer-search": "", "autocomplete": "off"}, **kwargs)
 
     def process_formdata(self, valuelist: Any) -> None:
         """Parse the text; a customer that was found is shown by reference from then on."""
@@ -64,6 +61,18 @@ def _find_customer(text: str) -> Customer | Invalid:
             return error
 
 
+def find_customer(text: str) -> Customer:
+    """Return the customer with this reference, or the only one that matches.
+
+    Raises:
+        Invalid: no customer matches, or several do.
+    """
+    customer = _find_customer(text)
+    if isinstance(customer, Invalid):
+        raise customer
+    return customer
+
+
 def _only_match(text: str) -> Customer:
     matches = customers.matching_customers(db.session(), text, MAX_NAMED + 1)
     if not matches:
@@ -75,24 +84,11 @@ def _only_match(text: str) -> Customer:
     return matches[0]
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerOptions:
-    """Customers to choose from as (reference, name), and their billing currencies.
+def known_currencies(field: CustomerField) -> dict[str, str]:
+    """Return the currency of the customer already chosen, by reference.
 
-    The currencies are keyed by reference.
+    It is a customer in the address or in the form. Pages find the currencies of others by their search.
     """
-
-    options: list[tuple[str, str]]
-    currencies: dict[str, str]
-
-
-def customer_options(field: CustomerField) -> CustomerOptions:
-    """Return the first customers by name.
-
-    The currencies include that of the customer already chosen.
-    """
-    rows = customers.customer_choices(db.session(), MAX_OPTIONS)  # (reference, name, currency)
-    currencies = {reference: currency for reference, _, currency in rows}
-    if field.currency:
-        currencies[field.data] = field.currency
-    return CustomerOptions([(reference, name) for reference, name, _ in rows], currencies)
+    if field.currency or not field.data:
+        return {field.data: field.currency} if field.data else {}
+    return {row.reference: row.currency for row in customers.customers_of_references(db.session(), [field.data])}

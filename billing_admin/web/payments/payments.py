@@ -21,7 +21,9 @@ from billing_admin.domain.text import MAX_REASON_LENGTH
 from billing_admin.operations.payments import payments as operations
 from billing_admin.queries.invoices import invoices
 from billing_admin.queries.master_data import customers
+from billing_admin.queries.master_data.customers import has_customers
 from billing_admin.queries.payments import payments as queries
+from billing_admin.web.frame.customer_field import find_customer
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import PAYMENT_METHODS
@@ -153,11 +155,13 @@ def show(id: UUID) -> ResponseReturnValue:
 @pages.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
     """Choose a customer, then record a payment with its allocations."""
-    session = db.session()
-    try:
-        customer = customers.customer(session, text_param("customer"))
-    except NotFound:
+    typed = text_param("customer")
+    if not typed:
         return _choose_customer()
+    try:
+        customer = find_customer(typed)
+    except Invalid as error:
+        return _choose_customer(typed, error.message)
     account = load_account(customer, currency_param() or customer.currency)
     form = add_allocation_fields(PaymentForm, account, initial_payment_values(account))
     suggested, duplicates = False, []
@@ -195,10 +199,15 @@ def _check_duplicates(form: Form, customer_id: UUID) -> list[UUID]:
     return duplicates
 
 
-def _choose_customer() -> ResponseReturnValue:
-    choices = customers.customer_choices(db.session())
-    options = [(reference, f"{name} ({reference})") for reference, name, _ in choices]
-    return render_template("payments/choose.html", customers=options, currencies=sorted(MINOR_DIGITS))
+def _choose_customer(typed: str = "", problem: str = "") -> ResponseReturnValue:
+    page = render_template(
+        "payments/choose.html",
+        has_customers=has_customers(db.session()),
+        typed=typed,
+        problem=problem,
+        currencies=sorted(MINOR_DIGITS),
+    )
+    return page, 422 if problem else 200
 
 
 def _record(form: Form, account: PaymentAccount) -> ResponseReturnValue:
