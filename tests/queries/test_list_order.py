@@ -13,7 +13,7 @@ from billing_admin.domain.access import SYSTEM
 from billing_admin.operations.master_data import customers as operations
 from billing_admin.queries.charges.charges import ChargeFilter, charges
 from billing_admin.queries.charges.unbilled import unbilled_accounts
-from billing_admin.queries.master_data.customers import CustomerFilter, customer_choices, customers_by_name
+from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name, matching_customers
 from billing_admin.queries.master_data.services import ServiceFilter, services_by_code
 from tests.making import NOW, make_customer, make_service, make_spec, post
 
@@ -26,7 +26,7 @@ def test_each_list_sorts_names_by_one_collation(session: Session) -> None:
     for number, name in enumerate(reversed(NAMES)):
         post(make_spec(make_customer(reference=f"c{number}", name=name), "1"))
     assert [customer.name for customer in session.scalars(customers_by_name(CustomerFilter()))] == NAMES
-    assert [name for _, name, _ in customer_choices(session)] == NAMES
+    assert [customer.name for customer in matching_customers(session, "", 100)] == NAMES
     assert [row.name for row in page(session, unbilled_accounts(), 100).rows] == NAMES
     first = page(session, customers_by_name(CustomerFilter()), 3)
     second = page(session, customers_by_name(CustomerFilter()), 3, first.next)
