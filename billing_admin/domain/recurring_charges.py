@@ -52,7 +52,7 @@ _STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 class RecurringChargeSpec:
     """A request to create a recurring charge; None means not given.
 
-    Without a unit price, each charge has the list price of its day of posting. Periods count from
+    Without a unit price, each charge has the list price of its day. Periods count from
     `anchor_on`, or from `starts_on` without it, and have `interval_count` intervals, by default one. A
     charge is posted on the first day of its period, or on the last one if `timing` is IN_ARREARS.
     `ends_on` is included.

@@ -22,7 +22,7 @@ class RecurringCharge(Base):
     """A schedule (`domain.recurring_charges.Schedule`).
 
     The charge of a period is incurred on the first day of the period that the customer owes, or on the
-    last one if `timing` is `in_arrears`. `unit_price` is None if the list price at posting applies. A
+    last one if `timing` is `in_arrears`. `unit_price` is None if the list price of its day applies. A
     change from a date ends one schedule and starts another, whose `follows_id` names the first.
     """
 

@@ -86,7 +86,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class ComingCharge:
-    """An upcoming charge at today's price, both days included.
+    """An upcoming charge at the price of its day, both days included.
 
     It is posted on `incurred_on`. `period_of_days` is the length of the whole period if only some of its days are charged.
     """

@@ -98,8 +98,9 @@ class _RecurringNeeds(TypedDict):
 class NewRecurringCharge(_RecurringNeeds, total=False):
     """A new recurring charge.
 
-    `unit_price` defaults to the list price on the day of posting; `ends_on` is included. A period has `interval_count` intervals,
-    by default one. Its charge is posted on its first day, or on its last one if `timing` is "in_arrears".
+    `unit_price` defaults to the list price on the day of each charge; `ends_on` is included. A period has
+    `interval_count` intervals, by default one. Its charge is posted on its first day, or on its last one if `timing` is
+    "in_arrears".
     """
 
     id: Key

@@ -76,7 +76,7 @@ def test_it_is_added_and_shows_what_comes(browser: FlaskClient, session: Session
     assert (response.status_code, response.location) == (303, f"{AT}/{row.id}")
     page = words(browser.get(response.location))
     assert "Recurring charge saved." in page
-    assert "List price on the day of posting" in page
+    assert "List price on the day of each charge" in page
     for coming in ("62.00 USD", "With the next billing run", "1 – 10 May 2026 (10 of 31 days)", "20.00 USD"):
         assert coming in page, coming
     assert "ACME Inc" in words(browser.get(AT))
