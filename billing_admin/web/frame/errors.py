@@ -15,7 +15,7 @@ from billing_admin.http.body_limits import describe_limit
 from billing_admin.http.errors import log_refusal, log_unavailable
 from billing_admin.http.rate_limits import TooManyRequests
 from billing_admin.http.request_ids import request_id
-from billing_admin.web.frame.list_params import CURSOR_PARAM
+from billing_admin.web.frame.list_params import CURSOR_PARAM, is_parameter
 from billing_admin.web.frame.local_urls import requested_url
 from billing_admin.web.frame.signed_in import current_organisation, current_person
 
@@ -71,7 +71,7 @@ def _http_error_page(error: HTTPException) -> Response:
 
 def _domain_error_page(error: DomainError) -> Response:
     code = _STATUS.get(type(error), 422)
-    if request.method == "GET" and error.field and str(error.field[0]) in request.args and code in {404, 422}:
+    if request.method == "GET" and code in {404, 422} and is_parameter(error.field):
         return _filter_page(error, code)
     title = _STALE if isinstance(error, Stale) else _title_and_advice(code)[0]
     own_links: Any = error.extra.get("links", ())

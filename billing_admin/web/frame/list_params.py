@@ -11,14 +11,14 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from flask import request, url_for
+from flask import g, request, url_for
 
 from billing_admin.db import paging
 from billing_admin.db.engine import db
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.day_input import parse_day
 from billing_admin.domain.days import check_calendar_day, check_day_range
-from billing_admin.domain.errors import Invalid
+from billing_admin.domain.errors import FieldPath, Invalid
 from billing_admin.domain.money import currency_code
 from billing_admin.domain.text import check_length, strip_controls
 from billing_admin.web.frame.signed_in import actor, current_organisation
@@ -37,11 +37,18 @@ def text_param(name: str) -> str:
     Raises:
         Invalid: the text is too long, or the URL has another text for the same parameter.
     """
+    g.setdefault("read_parameters", set()).add(name)
     if len(set(request.args.getlist(name))) > 1:
         raise Invalid("duplicate_parameter", "Use this filter only once.", name)
     value = strip_controls(request.args.get(name, "")).strip()
     check_length(value, MAX_FILTER_LENGTH, name)
     return value
+
+
+def is_parameter(field: FieldPath) -> bool:
+    """Return whether the field of an error is a parameter that the view has read."""
+    name = str(field[0]) if field else ""
+    return name in g.get("read_parameters", ()) and name in request.args
 
 
 def name_params(*parameters: str) -> list[str]:
