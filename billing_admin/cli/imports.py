@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -24,7 +24,7 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.imports.cells import CellFormat
+from billing_admin.domain.imports.cells import FORMULA_RULE, CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS
 from billing_admin.domain.imports.headers import (
     column_name,
@@ -40,7 +40,9 @@ from billing_admin.domain.imports.tally import Tally
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS, OLDEST
 from billing_admin.formats import import_errors, table_reader
+from billing_admin.formats.export import META_SUFFIX
 from billing_admin.formats.table_reader import LayoutChoice, Preview
+from billing_admin.formats.verify import read_meta
 from billing_admin.operations import files
 from billing_admin.operations.imports import imports
 from billing_admin.queries.imports import earlier_import, import_by_id, organisation_cell_format
@@ -82,6 +84,11 @@ _SKIP_SIGNS = {"=": "is", "!=": "is_not", "~": "contains"}
     help="Order of dates such as 05/06/2026. Default: the organisation's order.",
 )
 @click.option("--day-first", is_flag=True, help="The same as --date-order day_first.")
+@click.option(
+    "--formula-rule",
+    type=click.IntRange(1, FORMULA_RULE),
+    help="Rule by which an export put apostrophes before formulas. Default: that in FILE.meta.json, or the newest.",
+)
 @click.option("--accounting", is_flag=True, help="Read (1.00) and 1.00- as negative numbers.")
 @click.option(
     "--value",
@@ -157,6 +164,7 @@ def _make_plan(
     columns: Sequence[str],
     constants: Sequence[str],
     rules: Sequence[str],
+    formula_rule: int | None,
     **options: Any,
 ) -> ImportPlan:
     """Return the plan for reading the file.
@@ -176,7 +184,7 @@ def _make_plan(
     plan = ImportPlan(
         header,
         _choose_columns(kind, header, rows, columns),
-        written=_cell_format(kind, header, options),
+        written=replace(_cell_format(kind, header, options), formula_rule=formula_rule or _stated_formula_rule(file)),
         constants=_named_constants(kind, constants),
         skip=tuple(_skip_rule(header, rule) for rule in rules),
         **asdict(beginning.layout),
@@ -194,6 +202,12 @@ def _print_layout(beginning: Preview) -> None:
         else f"Encoding: {layout.encoding}. Delimiter: {layout.delimiter}."
     )
     print_message(f"{source} Column names: {', '.join(filter(None, beginning.header))}.")
+
+
+def _stated_formula_rule(file: Path) -> int:
+    """Return the rule that the file's `.meta.json` states, or the newest one."""
+    meta_file = file.with_name(file.name + META_SUFFIX)
+    return read_meta(meta_file.read_bytes()).formula_rule if meta_file.is_file() else FORMULA_RULE
 
 
 def _cell_format(kind: str, header: Sequence[str], options: dict[str, Any]) -> CellFormat:

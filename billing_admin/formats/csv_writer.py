@@ -9,41 +9,47 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal_column, null, text, type_coerce
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, literal_column, null, or_, text, type_coerce
 from sqlalchemy.orm import Session
 
 from billing_admin.db.errors import driver_errors
+from billing_admin.domain.imports.cells import FORMULA_CHARACTERS, FORMULA_RULE
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.queries.exports import Column, Export, Filters, Kind, export as rows_of
 
 BOM = b"\xef\xbb\xbf"
 BLOCK_ROWS = 2_000
-# The characters with which a formula of a spreadsheet can begin.
-FORMULA = tuple(map(ord, "=+-@\t\r"))
 
 Cell = ColumnElement[Any]
 
 
-def export_csv(session: Session, kind: str, filters: Filters, excel: bool = False) -> Iterator[bytes]:
+def export_csv(
+    session: Session, kind: str, filters: Filters, excel: bool = False, formula_rule: int = FORMULA_RULE
+) -> Iterator[bytes]:
     """Yield the parts of a file of a kind; `excel` begins it with a byte order mark.
+
+    `formula_rule` is the version of the rule that escapes texts.
 
     Errors are raised by the iterator, so that an incomplete file is never taken for a complete code_point.
     """
-    yield from write_csv(session, rows_of(session, kind, filters), excel)
+    yield from write_csv(session, rows_of(session, kind, filters), excel, formula_rule)
 
 
-def write_csv(session: Session, export: Export, excel: bool = False) -> Iterator[bytes]:
+def write_csv(
+    session: Session, export: Export, excel: bool = False, formula_rule: int = FORMULA_RULE
+) -> Iterator[bytes]:
     """Yield the parts of a file.
 
     The first part has rows, so it needs the database's answer.
     """
     header = (BOM if excel else b"") + (",".join(column.name for column in export.columns) + "\r\n").encode()
     if session.get_bind().dialect.name == "postgresql":
-        parts = _copied(session, _cells(export, export.rows, _on_postgresql))
+        parts = _copied(session, _cells(export, export.rows, partial(_on_postgresql, formula_rule=formula_rule)))
     else:
-        parts = _written(session, _cells(export, export.rows, _on_sqlite))
+        parts = _written(session, _cells(export, export.rows, partial(_on_sqlite, formula_rule=formula_rule)))
     yield header + next(parts, b"")
     yield from parts
 
@@ -121,11 +127,11 @@ def _as_text(value: Cell) -> Cell:
     return cast(value, Text)
 
 
-def _on_postgresql(column: Column, currency: Cell) -> Cell:
+def _on_postgresql(column: Column, currency: Cell, formula_rule: int = FORMULA_RULE) -> Cell:
     value = column.value
     match column.kind:
         case Kind.TEXT:
-            return _guarded(value, func.ascii)
+            return _guarded(value, func.ascii, formula_rule)
         case Kind.WORD | Kind.WHOLE | Kind.DAY:
             return _as_text(value)
         case Kind.EXACT:
@@ -145,11 +151,11 @@ def _scaled(minor: Cell, digits: int) -> Cell:
     return _as_text(minor * factor if digits else minor)
 
 
-def _on_sqlite(column: Column, currency: Cell) -> Cell:
+def _on_sqlite(column: Column, currency: Cell, formula_rule: int = FORMULA_RULE) -> Cell:
     value = column.value
     match column.kind:
         case Kind.TEXT:
-            return _guarded(value, func.unicode)
+            return _guarded(value, func.unicode, formula_rule)
         case Kind.WORD | Kind.WHOLE | Kind.DAY | Kind.EXACT:
             return type_coerce(value, Text)
         case Kind.MONEY:
@@ -173,18 +179,17 @@ def _pointed(minor: Cell, digits: int) -> Cell:
     return case((minor.is_not(None), text))
 
 
-def _guarded(value: Cell, code: Callable[[Cell], Cell]) -> Cell:
+def _guarded(value: Cell, code: Callable[[Cell], Cell], formula_rule: int) -> Cell:
     """Return a text that no spreadsheet takes for a formula; null if it is empty.
 
     A text that looks like a formula gets an apostrophe. `code` returns the code point of a text's first
     character. The first character after any apostrophes decides, so that an escaped text gets one
-    more and `cells.unescape_formula` returns every text unchanged. The first comparison skips most
+    more and `cells.unescape_formula` returns every text unchanged. The first comparisons skip most
     texts, which begin with a letter.
     """
     quote = literal_column("''''", Text)
     behind = code(func.ltrim(value, quote))
-    risky = and_(
-        code(value) <= literal_column(str(max(FORMULA))),
-        behind.in_([literal_column(str(code_point)) for code_point in FORMULA]),
-    )
+    code_points: list[Cell] = [literal_column(str(ord(character))) for character in FORMULA_CHARACTERS[formula_rule]]
+    may_be_risky = or_(code(value) <= literal_column("64"), code(value) >= literal_column("65280"))
+    risky = and_(may_be_risky, behind.in_(code_points))
     return func.nullif(case((risky, quote + value), else_=value), _literal(""))

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from billing_admin.config import VERSION
 from billing_admin.domain.errors import Conflict
+from billing_admin.domain.imports.cells import FORMULA_RULE
 from billing_admin.domain.money import plain_decimal
 from billing_admin.formats import csv_writer, xlsx
 from billing_admin.formats.meta_filters import filters_as_json
@@ -37,13 +38,14 @@ META_SUFFIX = ".meta.json"
 class ExportRequest:
     """A requested file: its kind, filters and format.
 
-    `excel` begins a CSV with a byte order mark.
+    `excel` begins a CSV with a byte order mark; `formula_rule` is the version of its rule for formulas.
     """
 
     kind: str
     filters: Filters
     format: str = "csv"
     excel: bool = False
+    formula_rule: int = FORMULA_RULE
 
     def name(self, day: date) -> str:
         """Return the name of the file."""
@@ -104,7 +106,7 @@ def export_parts(session: Session, request: ExportRequest) -> Iterator[bytes]:
     A workbook is completed in a temporary file before its first part.
     """
     if request.format == "csv":
-        yield from csv_writer.export_csv(session, request.kind, request.filters, request.excel)
+        yield from csv_writer.export_csv(session, request.kind, request.filters, request.excel, request.formula_rule)
         return
     with tempfile.TemporaryFile() as file:
         xlsx.write_workbook(
@@ -154,6 +156,7 @@ def describe_export(
         "columns": [column.name for column in file.columns],
         "product": "billing-admin",
         "version": VERSION,
+        "formula_rule": request.formula_rule,
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from billing_admin.config import VERSION
+from billing_admin.domain.imports.cells import FORMULA_RULE
 from billing_admin.domain.journal import JournalTotals, Transaction
 from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.formats.csv_tables import write_csv
@@ -134,6 +135,7 @@ def describe_journal(
         "sha256": journal_file.sha256,
         "product": "billing-admin",
         "version": VERSION,
+        "formula_rule": FORMULA_RULE,
     }
 
 

@@ -17,12 +17,13 @@ from sqlalchemy.orm import Session
 
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.domain.formatting import format_grouped, format_whole
+from billing_admin.domain.imports.cells import FORMULA_CHARACTERS, FORMULA_RULE
 from billing_admin.domain.money import EXACT
 from billing_admin.formats import export, journal, meta_filters as filters
 from billing_admin.formats.export import ExportRequest
 from billing_admin.formats.exported_csv import CsvContent, FileDigest, digest_file, read_content
 from billing_admin.formats.journal import JournalRequest
-from billing_admin.queries.exports import FILE_KINDS, totals
+from billing_admin.queries.exports import FILE_KINDS, Filters, totals
 from billing_admin.queries.journal import Period
 
 LARGEST_META = 1 << 18
@@ -44,6 +45,7 @@ class Meta:
     rows: int
     sums: Mapping[str, Decimal]
     sha256: str
+    formula_rule: int = FORMULA_RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def _now(
                 "The file is too large to compare its bytes here. Its rows and sums are compared with the current data."
             )
             return Figures(added.rows, added.sums), None, message
-        current = export.control_totals(session, ExportRequest(kind, export_filters, meta.format if meta else "csv"))
+        current = export.control_totals(session, _as_written(kind, export_filters, meta))
     except (Invalid, NotFound) as refusal:
         return None, None, refusal.message
     return Figures(current.rows, current.sums), current.sha256, ""
@@ -172,6 +174,13 @@ def _reason_not_compared(kind: str | None, visible_kinds: Collection[str]) -> st
     if kind not in visible_kinds:
         return "You do not have permission to see the data of this file."
     return "The file does not name the year of its number register. Compare it with the page of the register."
+
+
+def _as_written(kind: str, export_filters: Filters, meta: Meta | None) -> ExportRequest:
+    """Return the request of the present file, in the form of the given one."""
+    if meta is None:
+        return ExportRequest(kind, export_filters)
+    return ExportRequest(kind, export_filters, meta.format, formula_rule=meta.formula_rule)
 
 
 def _journal_now(session: Session, meta: Meta) -> tuple[Figures | None, str | None, str]:
@@ -225,11 +234,13 @@ def read_meta(content: bytes) -> Meta:
             rows=int(content_data["rows"]),
             sums={currency: _amount(amount) for currency, amount in content_data.get("sums", {}).items()},
             sha256=_text(content_data["sha256"]),
+            formula_rule=int(content_data.get("formula_rule", 1)),
         )
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise Invalid("not_a_meta_file", "This is not the .meta.json of an exported file.", "meta") from error
     formats = journal.FORMATS if meta.kind == "journal" else export.FORMATS
-    if not _SHA256.fullmatch(meta.sha256) or meta.format not in formats:
+    is_known = meta.format in formats and meta.formula_rule in FORMULA_CHARACTERS
+    if not _SHA256.fullmatch(meta.sha256) or not is_known:
         raise Invalid("not_a_meta_file", "This is not the .meta.json of an exported file.", "meta")
     return meta
 

@@ -16,6 +16,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.imports.rows import IMPORT_NAMESPACE
+from billing_admin.formats.export import ControlTotals, ExportRequest, describe_export, meta_json
+from billing_admin.formats.meta_filters import no_filters
 from billing_admin.models import Charge, Customer, FilePart, Import, StoredFile
 from tests.earlier import OLD, REFUSED, earlier_version
 from tests.importing import bring
@@ -275,3 +277,20 @@ def test_numbers_and_days_are_read_in_the_organisations_formats(app: Flask, sess
     own = run(args=["import", "charges", str(exported)])
     assert own.exit_code == 0, own.output
     assert sorted(row.amount for row in fresh(session, select(Charge))) == [Decimal("1.125"), Decimal("1234.5")]
+
+
+def test_the_formula_rule_of_the_meta_file_is_used(app: Flask, session: Session, tmp_path: Path) -> None:
+    """Version 1 wrote `'＝1` for the text `'＝1`; version 2 writes it for `＝1`."""
+    for rule, reference, options in ((None, "new", ()), (1, "stated", ()), (None, "chosen", ("--formula-rule", "1"))):
+        file = tmp_path / f"{reference}.csv"
+        file.write_text(f"reference,name,currency\n{reference},'＝1,EUR\n", encoding="utf-8")
+        if rule:
+            request = ExportRequest("customers", no_filters("customers", NOW.date()), formula_rule=rule)
+            about = describe_export(request, file.name, ControlTotals(1, {}, "0" * 64), NOW, "me")
+            del about["formula_rule"]
+            file.with_name(file.name + ".meta.json").write_bytes(meta_json(about))
+        result = app.test_cli_runner().invoke(args=["import", "customers", str(file), *options])
+        assert result.exit_code == 0, result.output
+    session.rollback()
+    names = {customer.reference: customer.name for customer in session.scalars(select(Customer))}
+    assert names == {"new": "＝1", "stated": "'＝1", "chosen": "'＝1"}

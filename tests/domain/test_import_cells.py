@@ -10,6 +10,8 @@ from hypothesis import given, strategies as st
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import (
+    FORMULA_CHARACTERS,
+    FORMULA_RULE,
     UNCALCULATED,
     CellFormat,
     CellType,
@@ -138,3 +140,28 @@ def test_the_guard_of_a_formula_is_taken_off_exactly(text: str) -> None:
 
 def test_long_cells_are_quoted_in_part() -> None:
     assert shorten("x" * 50) == "x" * 40 + "…"
+
+
+TEXTS = st.text(st.sampled_from("'=+-@\t\r\n＝＋－＠ab"), max_size=6) | st.text(max_size=6)
+
+
+@pytest.mark.parametrize("rule", FORMULA_CHARACTERS)
+@given(text=TEXTS)
+def test_each_text_comes_back_under_each_rule(rule: int, text: str) -> None:
+    risky = text.lstrip("'")[:1]
+    cell = f"'{text}" if risky and risky in FORMULA_CHARACTERS[rule] else text
+    assert unescape_formula(cell, rule) == text
+    for cell_type in (CellType.TEXT, CellType.IDENTIFIER):
+        if text.strip() and not text.startswith("#"):
+            assert read_cell(cell_type, cell, CellFormat(formula_rule=rule)) == text
+
+
+@given(text=TEXTS)
+def test_no_escaped_text_begins_like_a_formula(text: str) -> None:
+    assert not escape_formula(text).startswith(tuple(FORMULA_CHARACTERS[FORMULA_RULE]))
+
+
+def test_a_file_of_the_earlier_rule_keeps_its_apostrophes() -> None:
+    """Version 1 wrote these texts as they were."""
+    assert [unescape_formula(text, 1) for text in ("'\nfoo", "'＝1", "'=1")] == ["'\nfoo", "'＝1", "=1"]
+    assert [unescape_formula(text) for text in ("'\nfoo", "'＝1", "'=1")] == ["\nfoo", "＝1", "=1"]

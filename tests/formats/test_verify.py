@@ -79,6 +79,23 @@ def test_unchanged(month: Session, kind: str, format: str) -> None:
         assert (alone.same_bytes, alone.same_now, alone.kind) == (None, True, kind)
 
 
+def test_a_file_of_the_earlier_formula_rule_is_verified_by_it(month: Session) -> None:
+    make_customer(reference="full-width", name="＝1+1")
+    customers = ExportRequest("customers", meta_filters.no_filters("customers", TODAY), formula_rule=1)
+    content, stated = exported(month, customers)
+    assert "＝1+1" in content.decode()
+    assert "'＝1+1" not in content.decode()
+    assert "'＝1+1" in exported(month, replace(customers, formula_rule=2))[0].decode()
+    sink = io.BytesIO()
+    made = export.write_export(month, customers, sink)
+    about = export.describe_export(customers, "a.csv", made, NOW, "me")
+    assert about.pop("formula_rule") == 1  # releases before it did not state it
+    meta = read_meta(export.meta_json(about))
+    assert meta == stated
+    found = brought(month, content, meta)
+    assert (found.same_bytes, found.same_now) == (True, True)
+
+
 def as_excel(content: bytes) -> bytes:
     """As a German Excel saves it: semicolons, decimal commas, a byte order mark."""
     file = io.StringIO(newline="")

@@ -86,6 +86,7 @@ class Totals(ResponseModel):
     columns: list[str]
     product: str
     version: str
+    formula_rule: int
 
 
 ToFilter = Callable[[Any], Filters]

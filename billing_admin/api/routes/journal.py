@@ -45,6 +45,7 @@ class JournalTotals(ResponseModel):
     sha256: str
     product: str
     version: str
+    formula_rule: int
 
 
 @route("GET", "/journal.hledger", scope="read", query=JournalQuery, response=FORMATS["hledger"], or_json=JournalTotals)

@@ -21,8 +21,11 @@ from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal
 from billing_admin.domain.number_format import NumberFormat
 
-# Texts that an export escapes with an apostrophe (docs/files.md).
-_ESCAPED = re.compile("'+[=+\\-@\t\r]")
+# The characters with which a formula can begin, by the version of the rule (docs/files.md). Exports escape such texts with
+# an apostrophe, and state the version in their `.meta.json`.
+FORMULA_CHARACTERS: Final[Mapping[int, str]] = {1: "=+-@\t\r", 2: "=+-@\t\r\n＝＋－＠"}
+FORMULA_RULE: Final = 2
+_ESCAPED = {rule: re.compile(f"'+[{re.escape(characters)}]") for rule, characters in FORMULA_CHARACTERS.items()}
 _PLAIN = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", re.ASCII)
 # Numbers as a spreadsheet writes them in a narrow column: their last digits are lost.
 _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]{2,3}", re.ASCII)
@@ -66,12 +69,14 @@ class CellType(Enum):
 class CellFormat:
     """The formats of numbers and days in a file.
 
-    With `accounting`, `(1.00)` and `1.00-` are negative numbers.
+    With `accounting`, `(1.00)` and `1.00-` are negative numbers. `formula_rule` is the version of the rule
+    by which texts were escaped.
     """
 
     number_format: NumberFormat = NumberFormat.COMMA_POINT
     date_order: DateOrder = DateOrder.YEAR_FIRST
     accounting: bool = False
+    formula_rule: int = FORMULA_RULE
 
 
 class NumberCell(str):
@@ -134,12 +139,15 @@ def escape_formula(text: str) -> str:
     A spreadsheet would calculate such a text. A text that looks like an escaped one gets an apostrophe as
     well, so that `unescape_formula` returns every text unchanged.
     """
-    return f"'{text}" if _ESCAPED.match(f"'{text}") else text
+    return f"'{text}" if _ESCAPED[FORMULA_RULE].match(f"'{text}") else text
 
 
-def unescape_formula(cell: str) -> str:
-    """Return a cell without the apostrophe that an export puts before a formula."""
-    return cell[1:] if cell.startswith("'") and _ESCAPED.match(cell) else cell
+def unescape_formula(cell: str, rule: int = FORMULA_RULE) -> str:
+    """Return a cell without the apostrophe that an export puts before a formula.
+
+    `rule` is the version of the rule by which the cell was written.
+    """
+    return cell[1:] if cell.startswith("'") and _ESCAPED[rule].match(cell) else cell
 
 
 def shorten(cell: str) -> str:
@@ -147,22 +155,22 @@ def shorten(cell: str) -> str:
     return cell if len(cell) <= LONGEST_SHOWN else f"{cell[:LONGEST_SHOWN]}…"
 
 
-def _text(cell: str, _format: CellFormat) -> str:
-    return unescape_formula(cell)
+def _text(cell: str, cell_format: CellFormat) -> str:
+    return unescape_formula(cell, cell_format.formula_rule)
 
 
-def _lines(cell: str, _format: CellFormat) -> str:
-    return unescape_formula(cell).replace("\r\n", "\n").replace("\r", "\n")
+def _lines(cell: str, cell_format: CellFormat) -> str:
+    return unescape_formula(cell, cell_format.formula_rule).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _identifier(cell: str, _format: CellFormat) -> str:
+def _identifier(cell: str, cell_format: CellFormat) -> str:
     if "+" in cell and _SHORTENED.fullmatch(cell.strip()):
         message = (
             f"“{cell.strip()}” is a number that a spreadsheet has shortened: its last digits are lost. Format the column"
             " as text, enter the whole number, and save the file again."
         )
         raise Invalid("shortened", message)
-    return unescape_formula(cell)
+    return unescape_formula(cell, cell_format.formula_rule)
 
 
 def _name(cell: str, cell_format: CellFormat) -> str:
@@ -251,9 +259,9 @@ def _key(cell: str, _format: CellFormat) -> UUID:
         ) from error
 
 
-def _entries(cell: str, _format: CellFormat) -> dict[str, str]:
+def _entries(cell: str, cell_format: CellFormat) -> dict[str, str]:
     try:
-        entries = json.loads(unescape_formula(cell), object_pairs_hook=_unique_entries)
+        entries = json.loads(unescape_formula(cell, cell_format.formula_rule), object_pairs_hook=_unique_entries)
     except (ValueError, RecursionError):
         entries = None
     if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):

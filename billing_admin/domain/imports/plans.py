@@ -118,8 +118,14 @@ def _stored_format(data: Mapping[str, Any]) -> CellFormat:
     """
     if "decimal_comma" in data:
         number_format = NumberFormat.POINT_COMMA if data["decimal_comma"] else NumberFormat.COMMA_POINT
-        return CellFormat(number_format, DateOrder.DAY_FIRST if data["day_first"] else DateOrder.YEAR_FIRST)
-    return CellFormat(NumberFormat(data["number_format"]), DateOrder(data["date_order"]), data["accounting"])
+        order = DateOrder.DAY_FIRST if data["day_first"] else DateOrder.YEAR_FIRST
+        return CellFormat(number_format, order, formula_rule=1)
+    return CellFormat(
+        NumberFormat(data["number_format"]),
+        DateOrder(data["date_order"]),
+        data["accounting"],
+        data.get("formula_rule", 1),
+    )
 
 
 def header_key(kind: str, header: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from wtforms import BooleanField, Field, FileField, RadioField, SelectField
 
 from billing_admin.domain.days import DateOrder
-from billing_admin.domain.imports.cells import CellFormat
+from billing_admin.domain.imports.cells import FORMULA_RULE, CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.headers import column_name
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout
@@ -60,6 +60,7 @@ class MappingForm(LayoutForm):
     number_format = SelectField("Numbers", choices={number.value: number.value for number in NumberFormat})
     date_order = SelectField("Dates", choices={order.value: order.label for order in DateOrder})
     accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
+    earlier_export = BooleanField("Exported by an earlier release: its .meta.json has no formula_rule")
 
     def columns(self) -> list[Any]:
         """Return the form fields of the file's columns, in their order."""
@@ -164,6 +165,7 @@ def _options(plan: ImportPlan) -> dict[str, Any]:
         "number_format": plan.written.number_format.value,
         "date_order": plan.written.date_order.value,
         "accounting": plan.written.accounting,
+        "earlier_export": plan.written.formula_rule == 1,
         "existing": "update" if plan.update else "refuse",
         "settled": plan.settled,
         "method": plan.method,
@@ -190,7 +192,9 @@ def read_plan(form: MappingForm, header: Sequence[str]) -> ImportPlan:
         delimiter=options.get("delimiter", defaults.delimiter),
         header_line=options["header_line"],
         sheet=options.get("sheet", defaults.sheet),
-        written=CellFormat(number_format, date_order, options["accounting"]),
+        written=CellFormat(
+            number_format, date_order, options["accounting"], 1 if options["earlier_export"] else FORMULA_RULE
+        ),
         update=options.get("existing") == "update",
         settled=bool(options.get("settled")),
         method=options.get("method") or "bank_transfer",
