@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CODE := $(wildcard billing_admin wsgi.py migrations tests benchmarks client requirements)
-TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/install.py)
+TYPED := $(wildcard billing_admin wsgi.py tests benchmarks client requirements/install.py requirements/audit.py requirements/sbom.py)
 
 # Every start compiles the program anew where this is set.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api audit bench bench-full client screenshots texts lock clean
+.PHONY: help install install-runtime run dev test test-deep test-fast check lint format types fuzz-api audit sbom bench bench-full client screenshots texts lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +59,10 @@ fuzz-api: install  ## Try the API with schemathesis, every route and check, on b
 	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 audit: install  ## Ask the package registry for known vulnerabilities in what is locked
-	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/runtime.txt
+	@$(BIN)/python requirements/audit.py
+
+sbom: install  ## Write the software bill of materials (CycloneDX) into sbom.cdx.json
+	@$(BIN)/python requirements/sbom.py sbom.cdx.json
 
 bench: install  ## The table of speeds, both databases, under five minutes
 	$(BIN)/python -m benchmarks

@@ -633,6 +633,9 @@ def test_headers_on_every_answer(app: Flask) -> None:
         assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY, name
         assert headers["X-Content-Type-Options"] == "nosniff", name
         assert headers["Referrer-Policy"] == "same-origin", name
+        assert headers["X-Frame-Options"] == "DENY", name
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin", name
+        assert "camera=()" in headers["Permissions-Policy"], name
         assert (headers.get("Cache-Control") == "no-store") is (name != "file"), name
         assert "Strict-Transport-Security" not in headers, name
         assert "Access-Control-Allow-Origin" not in headers, name
