@@ -167,7 +167,7 @@
         return option;
       }));
       const { left, bottom, width } = field.getBoundingClientRect();
-      Object.assign(list.style, { left: `${left}px`, top: `${bottom}px`, minWidth: `${width}px` });
+      Object.assign(list.style, { left: `${left}px`, top: `${bottom}px`, minWidth: `${width}px`, maxWidth: `calc(100vw - ${left}px - .5rem)` });
       list.hidden = !customers.length;
       field.setAttribute("aria-expanded", String(!list.hidden));
     };
@@ -201,7 +201,7 @@
       }
     }, true);
     list.addEventListener("mousedown", (event) => { event.preventDefault(); const option = event.target.closest("li"); if (option) choose(option); });
-    addEventListener("scroll", close, { capture: true, passive: true });
+    addEventListener("scroll", (event) => { if (event.target !== list) close(); }, { capture: true, passive: true });
     describe();
   };
 

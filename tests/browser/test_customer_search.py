@@ -27,7 +27,13 @@ def test_a_customer_is_found_while_typing(seeded: Seeded, visit: Visit, path: st
     field.press("Enter")
     assert field.input_value() == "M123"
     assert field.get_attribute("aria-expanded") == "false"
+    field.fill("many")
+    option.nth(19).wait_for()
+    for _ in range(20):
+        field.press("ArrowDown")
+    assert option.nth(19).get_attribute("aria-selected") == "true"
     field.fill("Dollar")
+    option.nth(1).wait_for(state="detached")
     option.click()
     assert field.input_value() == "DOLLAR"
     field.fill("Euro")
