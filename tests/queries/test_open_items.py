@@ -85,4 +85,5 @@ def test_an_open_item_has_the_open_amount_of_its_day(session: Session) -> None:
             *(due, 10000),
         )
         assert (row.open_amount, row.days_overdue, row.bucket) == (open_amount, overdue, bucket)
+        assert type(row.open_amount) is int
     assert session.execute(open_items(session, OpenItemFilter(FIRST - timedelta(days=1)))).all() == []

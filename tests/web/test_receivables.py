@@ -94,6 +94,7 @@ def test_each_amount_of_a_past_day_leads_to_its_open_items(browser: FlaskClient,
     assert ("75.00 USD", open_items) in links(browser.get(f"/customers/{acme.id}"))
 
 
+@pytest.mark.both_databases
 def test_the_open_items_of_a_day(browser: FlaskClient) -> None:
     page = browser.get("/open-items?as_of=2026-04-19")
     assert "INV-2026-00001 =ACME Inc 2 Apr 2026 2 May 2026 – none 100.00 USD 100.00 USD" in words(page)
@@ -111,6 +112,7 @@ def test_the_open_items_of_a_day(browser: FlaskClient) -> None:
     assert browser.get("/open-items?as_of=2999-01-01").status_code == 422
 
 
+@pytest.mark.both_databases
 def test_figures_of_today_do_not_depend_on_documents_dated_later(browser: FlaskClient, acme: Customer) -> None:
     """An earlier version accepted dates after today."""
     urls = ("/ageing", "/ageing?as_of=2026-05-10", "/open-items", "/", "/customers", f"/customers/{acme.id}/statement")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, and_, case, cast, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.days import check_calendar_day
@@ -66,8 +66,8 @@ def open_item_columns(items: Any, as_of: date) -> dict[str, ColumnElement[Any]]:
 
 
 def _open_amount(items: Any) -> ColumnElement[Any]:
-    amount: ColumnElement[Any] = items.invoiced - items.credited - items.allocated
-    return amount
+    # PostgreSQL's sums of BIGINT are NUMERIC.
+    return cast(items.invoiced - items.credited - items.allocated, BigInteger)
 
 
 def _bucket_conditions(items: Any, as_of: date) -> dict[str, ColumnElement[bool]]:
