@@ -1,20 +1,19 @@
 """The search field: exact matches and a few hits of each kind."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import parse_uuid
-from billing_admin.domain.amount_input import AmountInput, possible_amounts
-from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import MINOR_DIGITS, Money
 from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment, Service
+from billing_admin.queries.invoices.invoices import InvoiceFilter, invoices
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
 from billing_admin.queries.master_data.services import ServiceFilter, services_by_code
+from billing_admin.queries.payments.payments import PaymentFilter, payments
 
 _NAMES: tuple[tuple[str, InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ...] = (
     ("invoice", Invoice.id, Invoice.number),
@@ -61,48 +60,21 @@ class SearchHits:
 
     customers: list[Customer]
     invoices: list[Invoice]
+    payments: list[Any]
     services: list[Service]
 
     def __bool__(self) -> bool:
-        return bool(self.customers or self.invoices or self.services)
+        return bool(self.customers or self.invoices or self.payments or self.services)
 
 
-def search_hits(session: Session, text: str, limit: int) -> SearchHits:
-    """Return customers, services and invoices that match a text.
+def search_hits(session: Session, text: str, limit: int, today: date) -> SearchHits:
+    """Return customers, invoices, payments and services that match a text.
 
-    Customers and services match by name without case and accents, invoices by number, customer or total.
+    The lists of each kind find the same objects by their filter `q`.
     """
-    invoices = select(Invoice).where(or_(*_invoice_conditions(text)))
     return SearchHits(
         list(session.scalars(customers_by_name(CustomerFilter(q=text, archived=None)).limit(limit))),
-        list(session.scalars(invoices.order_by(Invoice.created_at.desc(), Invoice.id.desc()).limit(limit))),
+        list(session.scalars(invoices(session, InvoiceFilter(today, q=text)).limit(limit))),
+        list(session.execute(payments(session, PaymentFilter(q=text)).limit(limit))),
         list(session.scalars(services_by_code(ServiceFilter(q=text, archived=None)).limit(limit))),
     )
-
-
-def _invoice_conditions(text: str) -> Iterable[ColumnElement[bool]]:
-    yield Invoice.number.icontains(text, autoescape=True)
-    yield Invoice.customer_name.icontains(text, autoescape=True)
-    yield Invoice.customer_reference.icontains(text, autoescape=True)
-    for amount in _amounts(text):
-        yield from _total_conditions(amount)
-
-
-def _amounts(text: str) -> list[AmountInput]:
-    try:
-        return possible_amounts(text)
-    except Invalid:
-        return []
-
-
-def _total_conditions(amount: AmountInput) -> Iterable[ColumnElement[bool]]:
-    # Totals are stored in minor units, whose number of digits depends on the currency.
-    for digits in sorted(set(MINOR_DIGITS.values())):
-        codes = [code for code, places in MINOR_DIGITS.items() if places == digits]
-        currencies = [code for code in codes if amount.may_be(code)]
-        try:
-            minor = Money.exactly(amount.in_currency(currencies[0]), currencies[0]).minor if currencies else None
-        except Invalid:
-            continue
-        if minor is not None:
-            yield and_(Invoice.currency.in_(currencies), Invoice.total == minor)

@@ -52,12 +52,13 @@ CHARGE, OTHER_CHARGE, RECURRING = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 
 @dataclass(frozen=True)
 class World:
-    """The rows that exist: a customer with a charge, an invoice, a payment, a recurring charge, and a tax rate."""
+    """The rows that exist: a customer with a charge, an invoice, a payment, a recurring charge, a tax rate, a service."""
 
     currency: str
     invoice: Invoice
     payment: UUID
     tax_rate: UUID
+    service: UUID
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ def _places(world: World) -> dict[str, Place]:
             "prices-0-unit_price",
             {"code": "Other", "tax_rate": "none", "prices-0-currency": world.currency},
         ),
+        "SetPriceForm.unit_price": Place(
+            f"/services/{world.service}/prices/new",
+            "unit_price",
+            {"currency": world.currency, "valid_from": "2027-01-01", "version": 1},
+        ),
         "PaymentForm.amount": Place("/payments/new?customer=acme", "amount", payment),
         "PaymentForm.part": Place("/payments/new?customer=acme", part, payment | {"amount": "500"}),
         "AllocateForm.part": Place(
@@ -151,14 +157,14 @@ MakeWorld = Callable[[str], World]
 def make_world(session: Session) -> MakeWorld:
     def make(currency: str) -> World:
         customer = make_customer(reference="acme", name="ACME Inc", currency=currency)
-        make_service(code="Hosting", prices={currency: Decimal(31)})
+        service = make_service(code="Hosting", prices={currency: Decimal(31)})
         invoice = make_invoice(customer, "9000")
         payment = pay(make_payment_spec("acme", "50", ()))
         post(make_spec("acme", unit_price="3", id=CHARGE), make_spec("acme", unit_price="4", id=OTHER_CHARGE))
         rate = make_tax_rate("vat", "19")
         spec = RecurringChargeSpec("acme", "Hosting", "monthly", date(2026, 4, 1), id=RECURRING)
         transaction(recurring_charges.create, spec, SYSTEM, NOW)
-        return World(currency, invoice, payment, rate.id)
+        return World(currency, invoice, payment, rate.id, service.id)
 
     return make
 

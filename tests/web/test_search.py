@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from billing_admin.web.system.search import MAX_OPTIONS
-from tests.making import NOW, bill, make_customer, make_invoice, make_service, make_spec, post
+from tests.making import NOW, bill, make_customer, make_invoice, make_payment_spec, make_service, make_spec, pay, post
 from tests.people import signed_in
 from tests.prepared import prepared
 from tests.web.pages import words
@@ -149,3 +149,31 @@ def test_customers_to_choose_from_are_found_beyond_the_first(viewer: FlaskClient
 def test_nobody_finds_customers_signed_out(app: Flask) -> None:
     response = app.test_client().get("/search/customers?q=a")
     assert (response.status_code, response.is_json) == (303, False)
+
+
+@pytest.mark.both_databases
+def test_search_and_lists_find_amounts_orders_tax_ids_cities_and_payments(
+    viewer: FlaskClient, session: Session
+) -> None:
+    acme = make_customer(
+        reference="ACME",
+        name="ACME",
+        currency="EUR",
+        email="pay@acme.example",
+        tax_id="ATU12345678",
+        address="1 Street\nGraz",
+    )
+    make_customer(reference="OTHER", name="Other", currency="EUR")
+    invoice = make_invoice(acme, "1234.50")
+    pay(make_payment_spec(acme, "987.65", {}, reference="Wire 4711"))
+    for q in ("atu12345678", "graz", "PAY@acme"):
+        text = found(viewer, q)
+        assert ("ACME" in text, "Other" in text, str(invoice.number) in text) == (True, False, True), q
+    for q in ("1,234.50", "1.234,50", "1 234,50", "1234.5", "EUR 1234.50"):
+        assert str(invoice.number) in found(viewer, q), q
+        assert str(invoice.number) in words(viewer.get("/invoices", query_string={"q": q}).text), q
+    assert str(invoice.number) in words(viewer.get("/invoices?q=pay@acme.example").text)
+    for q in ("wire 4711", "987,65", "987.65"):
+        assert "Wire 4711" in found(viewer, q), q
+        assert "Wire 4711" in words(viewer.get("/payments", query_string={"q": q}).text), q
+    assert "No matches" in found(viewer, "55.55")

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import parse_uuid
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
-from billing_admin.models import Charge, Invoice, InvoiceLine, VoidedCharge
+from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, VoidedCharge
+from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.listing import load_document_parts
-from billing_admin.queries.master_data.customers import customer
+from billing_admin.queries.master_data.customers import customer, matches_customer
 from billing_admin.queries.object_ids import invoice_id
 
 
@@ -101,11 +102,17 @@ def _run_id(text: str) -> UUID:
 
 
 def _search(q: str) -> ColumnElement[bool]:
+    """Return the condition that an invoice, its customer or its total matches."""
     text = q.strip()
+    columns = (
+        *(Invoice.number, Invoice.customer_name, Invoice.customer_reference, Invoice.customer_tax_id),
+        *(Invoice.customer_address, Invoice.purchase_order),
+    )
+    of_customer = select(Customer.id).where(matches_customer(text))
     return or_(
-        Invoice.number.icontains(text, autoescape=True),
-        Invoice.customer_name.icontains(text, autoescape=True),
-        Invoice.customer_reference.icontains(text, autoescape=True),
+        *(column.icontains(text, autoescape=True) for column in columns),
+        Invoice.customer_id.in_(of_customer),
+        *amount_conditions(text, Invoice.currency, Invoice.total),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from billing_admin.db.lookup import has_id_or_name, is_any_of
@@ -38,11 +38,20 @@ class CustomerFilter:
     archived: bool | None = False
 
 
+def matches_customer(q: str) -> ColumnElement[bool]:
+    """Return the condition that a text of a customer, except the notes, matches."""
+    columns = (Customer.tax_id, Customer.address, Customer.purchase_order)
+    return or_(
+        Customer.search.contains(fold_for_search(q, "q"), autoescape=True),
+        *(column.icontains(q.strip(), autoescape=True) for column in columns),
+    )
+
+
 def customers(filters: CustomerFilter) -> Select[Customer]:
     """Select the customers that match a filter; the caller orders them."""
     query = select(Customer)
     if filters.q:
-        query = query.where(Customer.search.contains(fold_for_search(filters.q, "q"), autoescape=True))
+        query = query.where(matches_customer(filters.q))
     if filters.currency:
         query = query.where(Customer.currency == filters.currency)
     if filters.archived is not None:

@@ -16,7 +16,8 @@ from billing_admin.db.lookup import is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import Allocation, AuditEvent, Customer, Invoice, Payment
-from billing_admin.queries.master_data.customers import customer
+from billing_admin.queries.amounts import amount_conditions
+from billing_admin.queries.master_data.customers import customer, matches_customer
 
 STATES = ("recorded", "reversed", "unallocated")
 
@@ -88,10 +89,11 @@ def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[b
 
 def _search(q: str) -> ColumnElement[bool]:
     text = q.strip()
-    customer_ids = select(Customer.id).where(
-        or_(Customer.name.icontains(text, autoescape=True), Customer.reference.icontains(text, autoescape=True))
+    return or_(
+        Payment.reference.icontains(text, autoescape=True),
+        Payment.customer_id.in_(select(Customer.id).where(matches_customer(text))),
+        *amount_conditions(text, Payment.currency, Payment.amount),
     )
-    return or_(Payment.reference.icontains(text, autoescape=True), Payment.customer_id.in_(customer_ids))
 
 
 def unallocated_amount() -> ColumnElement[int]:

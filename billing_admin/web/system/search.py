@@ -37,7 +37,7 @@ def results() -> ResponseReturnValue:
     if match is not None:
         kind, id = match
         return redirect(url_for(ENDPOINTS[kind], id=id), 303)
-    hits = search.search_hits(session, text, MAX_HITS) if text else None
+    hits = search.search_hits(session, text, MAX_HITS, today()) if text else None
     return render_template("search/list.html", search_text=text, hits=hits, max_hits=MAX_HITS, today=today())
 
 
