@@ -1,6 +1,7 @@
 """Files and folders that only the user of this program can open."""
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,9 +24,12 @@ def create_private_database(path: Path) -> None:
     """Create the file of an SQLite database unless it exists.
 
     It is closed to others, and so are the files that SQLite keeps beside it.
+
+    The file is never opened here: to close it again would release the locks that SQLite has in this process
+    (https://www.sqlite.org/howtocorrupt.html, section 2.2), and another process would delete the log in use.
     """
-    with suppress(OSError):  # SQLite's own message is clearer
-        os.close(os.open(path, os.O_CREAT, 0o600))
+    with suppress(OSError):  # it exists, or SQLite's own message is clearer
+        os.mknod(path, 0o600 | stat.S_IFREG)
     for suffix in _SQLITE_SUFFIXES:
         _restrict(path.with_name(path.name + suffix))
 

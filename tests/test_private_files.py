@@ -3,10 +3,13 @@
 import os
 import runpy
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from gunicorn.config import Config
 
 from billing_admin import config, create_app
@@ -15,6 +18,7 @@ from billing_admin.db.engine import db
 from billing_admin.http.rate_limit_storage import SQLiteRateLimitStorage
 from billing_admin.private_files import create_private_database
 from tests.conftest import ROOT
+from tests.making import make_tax_rate
 
 
 def mode(path: Path) -> int:
@@ -37,6 +41,32 @@ def test_a_database_of_an_earlier_release_is_closed_to_others(tmp_path: Path) ->
     with app.app_context(), db.engine.connect():
         assert [mode(file) for file in files] == [0o600] * 3
         db.engine.dispose()
+
+
+OTHER_PROCESS = (
+    "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM tax_rates').fetchone()[0])"
+)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_further_connection_keeps_the_locks_of_the_others(app: Flask) -> None:
+    """Otherwise the next process that closes the database deletes the log that this one goes on writing to."""
+    file = Path(str(app.extensions["billing_settings"].database_url).removeprefix("sqlite:///"))
+
+    def count_elsewhere() -> int:
+        command = [sys.executable, "-c", OTHER_PROCESS, str(file)]
+        return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+    with app.app_context():
+        before = count_elsewhere()
+        with db.engine.connect() as first, db.engine.connect() as second:
+            first.exec_driver_sql("SELECT count(*) FROM tax_rates").all()
+            second.exec_driver_sql("SELECT count(*) FROM tax_rates").all()
+            log = file.with_name(f"{file.name}-wal").stat().st_ino
+            assert count_elsewhere() == before
+            make_tax_rate()
+            assert file.with_name(f"{file.name}-wal").stat().st_ino == log
+            assert count_elsewhere() == before + 1
 
 
 def test_new_files_are_closed_to_others(tmp_path: Path) -> None:
