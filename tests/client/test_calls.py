@@ -26,6 +26,7 @@ OF_A_STATE = {
     "withdraw",
     "reverse",
     "charges",
+    "prices",
 }
 
 
@@ -51,7 +52,7 @@ def test_what_may_be_sent_again(name: str) -> None:
     elif call.repeat is Repeat.STATE:
         assert call.path.rpartition("/")[2] in OF_A_STATE
     else:
-        assert call is calls.PAYMENT_ALLOCATE
+        assert call in {calls.PAYMENT_ALLOCATE, calls.PRICE_REMOVE}
 
 
 def fields_of(kind: Any) -> set[str]:
