@@ -238,10 +238,11 @@
   const UNAMBIGUOUS = new RegExp(`^(?:[0-9]*|[1-9][0-9]{0,2}(?:${THOUSANDS}[0-9]{3}(?=[.,])(?:${THOUSANDS}[0-9]{3})*|(?:${GAP}[0-9]{3})+))(?:\\${DECIMAL}[0-9]+)?$`);
   const PLAIN = /^(?![1-9][0-9]{0,2}\.[0-9]{3}$)[0-9]*\.[0-9]+$/; /* in every format; 1.234 can be thousands */
   const SCIENTIFIC = /^([-\u2212])?([0-9])(?:[.,]([0-9]+))?[Ee]([+-]?[0-9]{1,3})$/;
+  const negate = (minus, number) => !minus ? number : number ? -number : null; /* −0 is refused */
   const parseScientific = ([, minus, whole, decimals = "", power]) => {
     const shift = 12 - decimals.length + Number(power);
     if (Number(power) > decimals.length || shift < 0) return null;
-    return BigInt(`${minus ? "-" : ""}${whole}${decimals}`) * 10n ** BigInt(shift);
+    return negate(minus, BigInt(`${whole}${decimals}`) * 10n ** BigInt(shift));
   };
   const parseExact = (typed, blank, isAllowedMark = () => false) => {
     const text = typed.trim();
@@ -255,7 +256,7 @@
     if (before && digits.startsWith(".") && isAllowedMark(`${before}.`)) return null; /* Rs.5 */
     const [wholes, decimals = ""] = digits.split(isPlain ? "." : DECIMAL);
     const parts = /^0*(\d{0,18})\.(\d{0,12})0*$/.exec(`${wholes.replace(/[^0-9]/g, "")}.${decimals}`);
-    return parts && digits ? BigInt(`${minus || innerMinus ? "-" : ""}${parts[1]}${parts[2].padEnd(12, "0")}`) : null;
+    return parts && digits ? negate(minus || innerMinus, BigInt(`${parts[1]}${parts[2].padEnd(12, "0")}`)) : null;
   };
   const ONE = 10n ** 12n;
   const formatExact = (amount, places = 2) => {

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from billing_admin.domain.currency_signs import currencies_of
 from billing_admin.domain.errors import Invalid
-from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal
+from billing_admin.domain.money import LONGEST_NUMBER, exact_decimal, plain_decimal, refuse_inexact
 from billing_admin.domain.number_format import NumberFormat
 
 # A space or an apostrophe can only separate thousands.
@@ -110,7 +110,7 @@ def parse_amount(value: str, number_format: NumberFormat, *, accounting: bool = 
     `1234.5`, unless it can separate thousands. With `accounting`, `(1.00)` and `1.00-` are negative.
 
     Raises:
-        Invalid: The text is no number, or can be read in two ways; the message gives both.
+        Invalid: The text is no number or −0, or can be read in two ways; the message gives both.
     """
     numbers, mark, currencies = _parse(value, number_format, accounting)
     written = [number_format.type(plain_decimal(number)) for number in numbers]
@@ -170,8 +170,11 @@ def _parse(
 
 
 def _negate(number: Decimal, is_negative: bool) -> Decimal:
-    # `copy_negate` never rounds, but `-number` does.
-    return number.copy_negate() if is_negative and number else number
+    if not is_negative:
+        return number
+    number = number.copy_negate()  # never rounds, but `-number` does
+    refuse_inexact(number)
+    return number
 
 
 def _scientific(parts: re.Match[str], text: str) -> Decimal:

@@ -101,6 +101,7 @@ def test_saves_every_row_with_what_it_says_or_what_stands_above(browser: FlaskCl
             "unit_price",
             "Row 2: Enter the amount in EUR: “$5” is in another currency. If you mean 5 EUR, enter 5.",
         ),
+        (",GenericCompute,1,-0", "unit_price", "Row 2: Enter 0, not −0."),
         (",GenericCompute,5 EUR", "quantity", "Row 2: Remove EUR: a quantity has no currency."),
         (",GenericCompute,1,,tomorrow", "day", "Row 2: Enter a date such as 2026-11-22."),
         (",,1,,,Work", "unit_price", "Row 2: Enter a unit price or an amount"),

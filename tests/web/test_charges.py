@@ -113,6 +113,7 @@ def test_a_customer_is_found_by_words_and_asked_for_when_there_are_several(
         ({"quantity": "1 or 2"}, "“1 or 2” is not a number such as 1,234.50."),
         ({"quantity": "1.234,50"}, "can mean 1234.50 or 1.23450: enter 1234.50 or 1.23450."),
         ({"quantity": "NaN"}, "is not a"),
+        ({"unit_price": "-0"}, "Enter 0, not −0."),
         ({"quantity": "5 EUR"}, "Remove EUR: a quantity has no currency."),
         ({"unit_price": "EUR 5"}, "Enter the amount in USD: “EUR 5” is in EUR. If you mean 5 USD, enter 5."),
         ({"currency": "EUR"}, "GenericCompute has no price in EUR"),

@@ -228,7 +228,7 @@ def _whole(cell: str, _format: CellFormat) -> int:
     number = cell.strip()
     if not _WHOLE.fullmatch(number):
         raise Invalid("not_a_whole_number", "Use a whole number such as 30.")
-    return int(number)
+    return int(exact_decimal(number))  # refuses −0
 
 
 def _day(cell: str, cell_format: CellFormat) -> date:

@@ -22,6 +22,7 @@ from billing_admin.domain.day_input import parse_day
 from billing_admin.domain.days import DateOrder, check_calendar_day
 from billing_admin.domain.errors import Conflict, Denied, DomainError, Invalid, Stale
 from billing_admin.domain.formatting import format_typed
+from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.number_format import format_in_use
 from billing_admin.domain.text import MAX_LINE_LENGTH, check_length, check_reference, check_text
 from billing_admin.web.frame.signed_in import current_organisation
@@ -256,7 +257,7 @@ class WholeNumberField(ParsedField):
         """Return the number; only ASCII digits and a minus sign are accepted."""
         if len(typed.removeprefix("-")) > self.max_digits or not _WHOLE.fullmatch(typed):
             raise Invalid("not_a_whole_number", "Enter a whole number such as 30.")
-        return int(typed)
+        return int(exact_decimal(typed))  # refuses −0
 
 
 class DayInput(DateInput):
