@@ -1,5 +1,6 @@
 """Prices of services from a day on: the day of a charge decides, and posted charges keep their price."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Unpack
@@ -110,12 +111,44 @@ def test_a_price_replaces_one_of_the_same_day_while_no_charge_has_it() -> None:
     assert [price_on(day) for day in (MARCH, YESTERDAY)] == ["4", "5"]
 
 
-def test_the_price_of_today_can_be_replaced_after_it_was_used() -> None:
+def test_the_price_of_today_is_replaced_only_while_no_charge_has_it() -> None:
     set_price("3", TODAY)
-    assert charged(TODAY) == "3"
     set_price("4", TODAY)
     change(prices={"USD": Decimal(5)})
     assert (price_on(TODAY), charged(TODAY)) == ("5", "5")
+    attempts: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("valid_from", lambda: set_price("6", TODAY)),
+        ("valid_from", lambda: transaction(services.remove_price, compute().id, "USD", TODAY, SYSTEM, NOW)),
+        ("prices", lambda: change(prices={"USD": Decimal(6)})),
+        ("prices", lambda: change(prices={})),
+        ("prices_include_tax", lambda: change(prices_include_tax=["USD"])),
+    )
+    for field, attempt in attempts:
+        with pytest.raises(Conflict, match="Enter the new price from a later day") as refused:
+            attempt()
+        assert (refused.value.code, refused.value.field) == ("price_used", (field,))
+    change(prices={"USD": Decimal(5)}, name="Compute")
+    set_price("6", MAY)
+    assert [price_on(day) for day in (YESTERDAY, TODAY, MAY)] == ["2.5", "5", "6"]
+
+
+def test_a_planned_price_that_a_charge_has_is_kept() -> None:
+    set_price("20", MAY)
+    assert charged(MAY) == "20"
+    with pytest.raises(Conflict, match="from 1 May 2026"):
+        set_price("21", MAY)
+    with pytest.raises(Conflict, match="from 1 May 2026"):
+        transaction(services.remove_price, compute().id, "USD", MAY, SYSTEM, NOW)
+    assert price_on(MAY) == "20"
+
+
+@pytest.mark.parametrize(("valid_from", "place"), [("2026-04-02", "valid_from"), ("", "unit_price")])
+def test_an_import_keeps_the_price_of_today_that_a_charge_has(session: Session, valid_from: str, place: str) -> None:
+    set_price("3", TODAY)
+    charged(TODAY)
+    [error] = errors(check("services", f"{FILE}GenericCompute,USD,9,{valid_from}\n", update=True))
+    assert (error.column, price_on(TODAY)) == (place, "3")
+    assert "Charges have the price" in error.message
 
 
 def test_a_price_that_no_charge_has_is_removed() -> None:

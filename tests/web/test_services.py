@@ -293,6 +293,16 @@ def test_an_edited_price_begins_today_and_the_earlier_one_stays(admin: FlaskClie
     assert "2.50 USD" not in words(admin.get("/services").text)
 
 
+def test_an_edit_of_a_used_price_of_today_says_to_use_a_later_day(admin: FlaskClient, session: Session) -> None:
+    service = make_service()
+    set_price(admin, f"/services/{service.id}", valid_from=f"{NOW:%Y-%m-%d}")
+    post(make_spec(make_customer(), None, service=service, incurred_on=NOW.date()))
+    sent = {"code": service.code, "name": service.name, "tax_rate": "none", "version": "2"} | grid(("USD", "4"))
+    refused = send(admin, f"/services/{service.id}/edit", **sent)
+    assert (refused.status_code, "Enter the new price from a later day" in words(refused.text)) == (422, True)
+    assert 'value="4"' in refused.text
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

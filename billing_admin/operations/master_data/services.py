@@ -4,7 +4,7 @@ A price is valid from a day and applies to charges incurred on or after it. It n
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -61,7 +61,7 @@ def create(
         created_at=now,
         archived_at=None,
     )
-    _set_prices(service, values, day)
+    _set_prices(session, service, values, day)
     _set_search_text(service)
     session.add(service)
     session.flush()
@@ -106,7 +106,7 @@ def _tax_rate(session: Session, code: str | None) -> TaxRate:
     return rate
 
 
-def _set_prices(service: Service, values: Mapping[str, Any], day: date) -> None:
+def _set_prices(session: Session, service: Service, values: Mapping[str, Any], day: date) -> None:
     """Set the prices of a day and of the days after it."""
     current = {price.currency: price for price in _prices_on(service, day)}
     unit_prices = {currency: price.unit_price for currency, price in current.items()} | values.get("prices", {})
@@ -116,20 +116,23 @@ def _set_prices(service: Service, values: Mapping[str, Any], day: date) -> None:
     missing = {currency for currency in values.get("prices_include_tax", ()) if unit_prices.get(currency) is None}
     if missing:
         raise Invalid("no_price", f"Enter a price in {min(missing)[:40]}, or remove it here.", "prices_include_tax")
+    field = "prices" if "prices" in values else "prices_include_tax"
     for currency, unit_price in unit_prices.items():
         first_day = _default_first_day(service, currency, day)
-        _set_price(
-            service, currency, ListPrice(first_day, unit_price, unit_price is not None and currency in inclusive)
-        )
+        includes_tax = unit_price is not None and currency in inclusive
+        _set_price(session, service, currency, ListPrice(first_day, unit_price, includes_tax), field)
 
 
-def _set_price(service: Service, currency: str, price: ListPrice) -> None:
-    """Set a price from its first day on, unless it is valid then already."""
-    dated = [row for row in service.prices if row.currency == currency]
-    effective = effective_on(price.valid_from, dated)
+def _set_price(session: Session, service: Service, currency: str, price: ListPrice, field: str) -> None:
+    """Set a price from its first day on, unless it is valid then already.
+
+    Raises Conflict at `field` if charges have the price that begins on that day.
+    """
+    effective = _price_on(service, currency, price.valid_from)
     if effective is not None and (effective.unit_price, effective.includes_tax) == price[1:]:
         return
     if effective is not None and effective.valid_from == price.valid_from:
+        _refuse_used(session, service, effective, field)
         effective.unit_price, effective.includes_tax = price.unit_price, price.includes_tax
     else:
         service.prices.append(ServicePrice(currency=currency, **price._asdict()))
@@ -176,7 +179,7 @@ def update(
     """Change the given fields; `prices` replaces all prices from today on.
 
     The first price in a currency is valid from the first day. Raises Stale when the service has changed since
-    `version`.
+    `version`, and Conflict for a price that began today and that charges have.
     """
     service, day = _lock_service(session, service_id, version), today(session, now)
     values = _check_values(fields)
@@ -188,7 +191,7 @@ def update(
             setattr(service, field, values[field])
     if "tax_rate" in values:
         service.tax_rate = _tax_rate(session, values["tax_rate"])
-    _set_prices(service, values, day)
+    _set_prices(session, service, values, day)
     changed = changed_fields(_audit_details(before), _audit_details(_stored_fields(service, day)))
     if changed:
         _set_search_text(service)
@@ -217,10 +220,8 @@ def set_price(
     price = ListPrice(day, spec.unit_price, inherited if spec.includes_tax is None else spec.includes_tax)
     if before is not None and (before.unit_price, before.includes_tax) == price[1:]:
         return before, False
-    if before is not None and before.valid_from == day:
-        _refuse_used(session, service, before, current_day)
     details = _price_details(before)
-    _set_price(service, spec.currency, price)
+    _set_price(session, service, spec.currency, price, "valid_from")
     after = _price_on(service, spec.currency, day)
     assert after is not None  # noqa: S101 - it was set just now
     _record_price(session, service, spec.currency, day, details, _price_details(after), actor, now)
@@ -240,7 +241,7 @@ def remove_price(
     day = format_day(valid_from)
     if price is None:
         raise NotFound("unknown_price", f"No price of {service.code} in {currency} begins on {day}.", "valid_from")
-    _refuse_used(session, service, price, today(session, now) + timedelta(days=1))
+    _refuse_used(session, service, price, "valid_from")
     before = _price_details(price)
     service.prices.remove(price)
     after = _price_details(_price_on(service, currency, valid_from))
@@ -248,14 +249,16 @@ def remove_price(
     return service
 
 
-def _refuse_used(session: Session, service: Service, price: ServicePrice, changeable_from: date) -> None:
-    """Raise Conflict for a price that began before a day and that charges have."""
-    if price.valid_from < changeable_from and is_price_used(session, price):
+def _refuse_used(session: Session, service: Service, price: ServicePrice, field: str) -> None:
+    """Raise Conflict at a field for a price that charges have."""
+    with session.no_autoflush:  # a flush here would count up the version a second time
+        is_used = is_price_used(session, price)
+    if is_used:
         raise Conflict(
             "price_used",
             f"Charges have the price of {service.code} in {price.currency} from {format_day(price.valid_from)}. Enter the"
             " new price from a later day, and correct the charges.",
-            "valid_from",
+            field,
         )
 
 
