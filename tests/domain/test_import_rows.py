@@ -209,6 +209,15 @@ def test_a_row_with_errors_can_be_checked_further() -> None:
     assert result.partial.failed == {"quantity"}
 
 
+def test_a_charge_without_service_and_description_can_be_checked_further() -> None:
+    header = "customer,service,description,amount"
+    result = read("charges", header, "NOPE,,,1")
+    assert errors(result) == [(2, "service", "")]
+    assert result.partial is not None
+    assert (result.partial.spec.customer, result.partial.failed) == ("NOPE", {"service"})
+    assert errors(read("charges", header, "NOPE,#N/A,,1")) == [(2, "service", "#N/A")]
+
+
 def test_all_errors_of_a_payment_are_told_at_once() -> None:
     result = read("payments", "customer,amount,method,allocate,status", ",-1,gold,INV-1; INV-2,gone")
     assert errors(result) == [

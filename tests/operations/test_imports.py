@@ -148,6 +148,8 @@ def test_a_row_with_wrong_cells_is_checked_against_stored_records_as_well(sessio
         (2, "metadata", "7"),
         (3, "service", "Nope"),
     ]
+    nameless = check("charges", "customer,description,amount,incurred_on\nNOPE,,1,2026-11-01\n")
+    assert told(nameless) == [(2, "customer", "NOPE"), (2, "description", "")]
     payment = check(
         "payments",
         f"customer,amount,received_on,allocate,method\nnobody,x,2999-01-01,INV-9,gold\nnobody,5,,{number},\n"

@@ -138,21 +138,27 @@ class _Row:
         Adds all problems for which values are refused.
         """
         if self.problems:
-            values |= {name: stand_ins.get(name) for name in _with_related(self.failed) & values.keys()}
+            values |= _accepted(self.failed, values, stand_ins)
         while True:
             try:
                 return make(**values)
             except Invalid as refusal:
                 self.problems += refusal.problems
-                accepted = {name: stand_ins.get(name) for name in _with_related({str(refusal.field[0])})}
+                accepted = _accepted({str(refusal.field[0])}, values, stand_ins)
                 if all(values.get(name) == value for name, value in accepted.items()):
                     return None
                 values |= accepted
 
 
-def _with_related(names: Collection[str]) -> set[str]:
-    """Return these fields, and all of a period if one of its fields is among them."""
-    return {*names, *(_PERIOD if _PERIOD.intersection(names) else ())}
+def _accepted(refused: Collection[str], values: Mapping[str, Any], stand_ins: Mapping[str, Any]) -> dict[str, Any]:
+    """Return accepted values for refused fields and the fields that depend on them.
+
+    Those are all fields of a period, and the blank description of a charge without a service.
+    """
+    names = {*refused, *(_PERIOD if _PERIOD.intersection(refused) else ())} & values.keys()
+    if "service" in refused and values.get("description") is None:
+        names.add("description")
+    return {name: stand_ins.get(name) for name in names}
 
 
 class RowReader:
