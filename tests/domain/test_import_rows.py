@@ -214,7 +214,7 @@ def test_a_charge_without_service_and_description_can_be_checked_further() -> No
     result = read("charges", header, "NOPE,,,1")
     assert errors(result) == [(2, "service", "")]
     assert result.partial is not None
-    assert (result.partial.spec.customer, result.partial.failed) == ("NOPE", {"service"})
+    assert (result.partial.spec.customer, result.partial.failed) == ("NOPE", frozenset({"service"}))
     assert errors(read("charges", header, "NOPE,#N/A,,1")) == [(2, "service", "#N/A")]
 
 

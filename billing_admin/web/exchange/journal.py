@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.errors import Invalid
 from billing_admin.domain.journal import DEFAULT_ACCOUNTS, MAX_ACCOUNT_LENGTH
 from billing_admin.formats import export, journal as documents
 from billing_admin.formats.export import META_SUFFIX
@@ -20,7 +19,13 @@ from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.web.frame.editing import VersionField
 from billing_admin.web.frame.forms import Form, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.list_params import filtered_url, flag_param, has_permission, strict_day_param
+from billing_admin.web.frame.list_params import (
+    day_range_params,
+    filtered_url,
+    flag_param,
+    has_permission,
+    strict_day_param,
+)
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "settings:write"
@@ -68,22 +73,14 @@ def _read_journal_request(format: str = "hledger") -> JournalRequest:
 def index() -> ResponseReturnValue:
     """Ask for the period, then show the totals of the journal and its files."""
     month_start = date(today().year, today().month, 1)
-    first, error_message, files = strict_day_param("from"), None, []
-    try:
-        files = (
-            [_describe_file(format) for format in FORMATS]
-            if first or strict_day_param("to") or flag_param("whole")
-            else []
-        )
-    except Invalid as error:
-        error_message = error.message
+    first, last = day_range_params("from", "to", strict_day_param)
+    files = [_describe_file(format) for format in FORMATS] if first or last or flag_param("whole") else []
     return render_template(
         "journal/show.html",
         first=first,
-        last=strict_day_param("to"),
+        last=last,
         opening=flag_param("opening"),
         last_month=_month_before(month_start),
-        error=error_message,
         files=files,
         moment=now(),
         may_write=has_permission(WRITE),
