@@ -4,7 +4,7 @@ The head of the chain, and the events that are not yet sealed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -194,6 +194,8 @@ _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any]
     "user": (User.id, User.email),
     "webhook": (WebhookEndpoint.id, WebhookEndpoint.url),
 }
+# The details of events that may be the id of an object of this type, or a pair of ids.
+NAMED_DETAILS: Final = frozenset({"customer", "service"})
 OBJECT_TYPES: Final = (*sorted([*_NAMES, "export", "organisation"]),)
 
 
@@ -239,7 +241,7 @@ def find_object(session: Session, text: str, object_type: str = "") -> UUID:
 
 
 def load_object_names(session: Session, events: Iterable[Any]) -> dict[UUID, Any]:
-    """Return the current names of the objects of events, by id.
+    """Return the current names of the objects of events and of their details, by id.
 
     Deleted objects are left out.
     """
@@ -247,8 +249,28 @@ def load_object_names(session: Session, events: Iterable[Any]) -> dict[UUID, Any
     for event in events:
         if event.object_id is not None and event.object_type in _NAMES:
             ids_by_type[event.object_type].add(event.object_id)
+        for name in NAMED_DETAILS & event.details.keys():
+            ids_by_type[name].update(id for id in map(_detail_id, _values(event.details[name])) if id is not None)
     names: dict[UUID, Any] = {}
     for object_type, ids in ids_by_type.items():
         id, name = _NAMES[object_type]
         names.update((row[0], row[1]) for row in session.execute(select(id, name).where(is_any_of(id, ids))))
     return names
+
+
+def named_detail(value: Any, names: Mapping[UUID, Any]) -> Any:
+    """Return the name of the object whose id a detail is, or the detail unchanged.
+
+    Of a change, a pair of ids, both are replaced.
+    """
+    if isinstance(value, list):
+        return [named_detail(item, names) for item in value]
+    return names.get(_detail_id(value) or UUID(int=0), value)
+
+
+def _values(detail: Any) -> Sequence[Any]:
+    return detail if isinstance(detail, list) else (detail,)
+
+
+def _detail_id(value: Any) -> UUID | None:
+    return parse_uuid(value) if isinstance(value, str) else None

@@ -281,6 +281,29 @@ def test_exact_amounts_are_shown_with_the_currency_of_their_charge(session: Sess
     assert "Prices: 1,234.50 EUR" in page
 
 
+def test_a_recurring_charge_has_names_and_the_words_of_its_form_in_its_history(
+    session: Session, viewer: FlaskClient
+) -> None:
+    customer = make_customer(reference="euro", currency="EUR")
+    hosting, backup = (make_service(code=code, prices={"EUR": exact_decimal("1")}) for code in ("Hosting", "Backup"))
+    spec = RecurringChargeSpec("euro", "Hosting", "half_yearly", NOW.date())
+    agreed = transaction(recurring_charges.create, spec, SYSTEM, NOW)[0]
+    change = {"service": "Backup", "timing": "in_arrears"}
+    transaction(recurring_charges.change, agreed.id, NOW.date() + timedelta(days=1), change, None, "", SYSTEM, NOW)
+    page = words(viewer.get(f"/audit?object={agreed.id}"))
+    for said in (
+        "Customer: euro Service: Hosting",
+        "Service: Hosting → Backup",
+        "Repeat every: 1",
+        "Interval: Half-year",
+        "When to charge: In advance, on the first day of each period",
+        "of each period → In arrears, on the last day of each period",
+        f"First day: {NOW.date()}",
+    ):
+        assert said in page
+    assert not any(str(row.id) in page for row in (customer, hosting, backup))
+
+
 def test_more_amounts_take_no_more_statements(money_moves: dict[str, UUID], viewer: FlaskClient, app: Flask) -> None:
     before = queries_of(app, viewer, "/audit")
     for _ in range(3):

@@ -42,7 +42,7 @@ from billing_admin.web.frame.forms import (
     render_form,
 )
 from billing_admin.web.frame.guard import page_blueprint
-from billing_admin.web.frame.labels import pluralise
+from billing_admin.web.frame.labels import INTERVAL_LABELS, INTERVAL_NOUNS, TERM_LABELS, TIMING_LABELS, pluralise
 from billing_admin.web.frame.list_params import (
     build_chips,
     choice_param,
@@ -55,17 +55,6 @@ from billing_admin.web.frame.list_params import (
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "charges:write"
-INTERVAL_NOUNS = {
-    "weekly": "week",
-    "monthly": "month",
-    "quarterly": "quarter",
-    "half_yearly": "half-year",
-    "yearly": "year",
-}
-TIMING_LABELS = {
-    IN_ADVANCE: "In advance, on the first day of each period",
-    IN_ARREARS: "In arrears, on the last day of each period",
-}
 PERIODS_SHOWN = 3
 
 pages = page_blueprint("recurring_charges", __name__, "/recurring-charges", write=WRITE)
@@ -81,14 +70,12 @@ class TermsForm(Form):
     service = SelectField("Service", default="")
     quantity = ExactField("Quantity", noun="quantity")
     unit_price = AmountField("Unit price")
-    interval_count = WholeNumberField("Repeat every")
-    interval = SelectField(
-        "Interval", choices={name: noun.capitalize() for name, noun in INTERVAL_NOUNS.items()}, default="monthly"
-    )
-    timing = SelectField("When to charge", choices=TIMING_LABELS, default=IN_ADVANCE)
-    ends_on = DayField("Last day")
+    interval_count = WholeNumberField(TERM_LABELS["interval_count"])
+    interval = SelectField("Interval", choices=INTERVAL_LABELS, default="monthly")
+    timing = SelectField(TERM_LABELS["timing"], choices=TIMING_LABELS, default=IN_ADVANCE)
+    ends_on = DayField(TERM_LABELS["ends_on"])
     description = TextField("Description", max_length=LONGEST_DESCRIPTION)
-    anchor_on = DayField("Periods start from")
+    anchor_on = DayField(TERM_LABELS["anchor_on"])
 
     def terms(self) -> dict[str, Any]:
         """Return the terms under the field names of RecurringChargeSpec.
@@ -128,7 +115,7 @@ class NewForm(TermsForm):
 
     customer = CustomerField()
     currency = SelectField("Currency", default="")
-    starts_on = DayField("First day", blank_message="Enter the first day, such as 2026-12-01.")
+    starts_on = DayField(TERM_LABELS["starts_on"], blank_message="Enter the first day, such as 2026-12-01.")
 
 
 class ChangeForm(TermsForm):
@@ -147,7 +134,7 @@ class ReasonForm(Form):
 class EndForm(ReasonForm):
     """The last day, and the reason."""
 
-    ends_on = DayField("Last day", blank_message="Enter the last day, such as 2026-11-30.")
+    ends_on = DayField(TERM_LABELS["ends_on"], blank_message="Enter the last day, such as 2026-11-30.")
 
 
 @pages.get("")

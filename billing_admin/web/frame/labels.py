@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from billing_admin.domain.formatting import format_percent, format_whole
@@ -10,9 +11,30 @@ from billing_admin.domain.invoices import LEFT_OUT_REASONS
 from billing_admin.domain.lifecycle import Receivable, payment_status
 from billing_admin.domain.money import MINOR_DIGITS, plain_decimal
 from billing_admin.domain.payments import METHODS, WRITE_OFF
+from billing_admin.domain.recurring_charges import IN_ADVANCE, IN_ARREARS
 from billing_admin.domain.tax import RateChange, percent_on
 
 PAYMENT_METHODS = {**METHODS, WRITE_OFF: "Written off"}
+INTERVAL_NOUNS = {
+    "weekly": "week",
+    "monthly": "month",
+    "quarterly": "quarter",
+    "half_yearly": "half-year",
+    "yearly": "year",
+}
+INTERVAL_LABELS = {name: noun.capitalize() for name, noun in INTERVAL_NOUNS.items()}
+TIMING_LABELS = {
+    IN_ADVANCE: "In advance, on the first day of each period",
+    IN_ARREARS: "In arrears, on the last day of each period",
+}
+# The labels of the terms of a recurring charge, in its form and its history.
+TERM_LABELS = {
+    "interval_count": "Repeat every",
+    "timing": "When to charge",
+    "starts_on": "First day",
+    "ends_on": "Last day",
+    "anchor_on": "Periods start from",
+}
 # The message if a repeated request finds all selected charges changed.
 NOTHING_CHANGED = "Nothing changed. This was already done."
 
@@ -109,6 +131,8 @@ def humanise(name: str) -> str:
 
 # Details of audit events that are lists of ids. Only their length is shown, as each may hold 10,000.
 _ID_LISTS = {"charges", "invoices", "added", "removed"}
+# Details of audit events whose values have labels of their own.
+_VALUE_LABELS: Mapping[str, Mapping[str, str]] = {"interval": INTERVAL_LABELS, "timing": TIMING_LABELS}
 
 
 def event_details(details: Mapping[str, Any]) -> list[tuple[str, str | None, str]]:
@@ -120,15 +144,18 @@ def event_details(details: Mapping[str, Any]) -> list[tuple[str, str | None, str
 
 
 def _event_detail(name: str, value: Any) -> tuple[str, str | None, str]:
+    label, value_labels = TERM_LABELS.get(name) or humanise(name), _VALUE_LABELS.get(name, {})
     if isinstance(value, list) and name in _ID_LISTS:
-        return humanise(name), None, format_whole(len(value))
+        return label, None, format_whole(len(value))
     if isinstance(value, list) and len(value) == 2:  # a change: before and after
-        return humanise(name), _value_in_words(value[0]), _value_in_words(value[1])
-    return humanise(name), None, _value_in_words(value)
+        return label, _value_in_words(value[0], value_labels), _value_in_words(value[1], value_labels)
+    return label, None, _value_in_words(value, value_labels)
 
 
-def _value_in_words(value: Any) -> str:
+def _value_in_words(value: Any, labels: Mapping[str, str] = MappingProxyType({})) -> str:
     match value:
+        case str() if value in labels:
+            return labels[value]
         case None | "":
             return "none"
         case bool():

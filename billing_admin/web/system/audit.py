@@ -122,6 +122,10 @@ def filter_chips(filters: queries.AuditFilter) -> list[Any]:
 
 def _event_line(event: Any, names: Mapping[UUID, Any]) -> EventLine:
     id = event.object_id
+    details = {
+        name: queries.named_detail(value, names) if name in queries.NAMED_DETAILS else value
+        for name, value in event.details.items()
+    }
     return EventLine(
         event=event,
         action=humanise(event.action),
@@ -130,7 +134,7 @@ def _event_line(event: Any, names: Mapping[UUID, Any]) -> EventLine:
         object=_object_label(names.get(id)) if id in names else humanise(event.object_type),
         url=_object_url(event.object_type, id, names),
         history_url=current_url(object=id) if id else None,
-        details=event_details(readable_details(event.action, event.details, event.currency)),
+        details=event_details(readable_details(event.action, details, event.currency)),
     )
 
 
