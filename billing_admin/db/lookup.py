@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Text, bindparam, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -100,6 +100,15 @@ def is_any_of_named(attribute: InstrumentedAttribute[Any], name: str) -> ColumnE
 def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """Return `attribute IN (values)` with one parameter for any number of values."""
     return list_contains(attribute, bindparam(None, list(values), ValueList(), unique=True))
+
+
+def contains_text(column: InstrumentedAttribute[Any], text: str) -> ColumnElement[bool]:
+    """Return the condition that a column contains a text, in upper or lower case.
+
+    SQLite ignores the case of ASCII letters only: a text with others is searched in each common spelling.
+    """
+    spellings = [text] if text.isascii() else [text, text.lower(), text.upper(), text.title(), text.capitalize()]
+    return or_(*(column.icontains(spelling, autoescape=True) for spelling in dict.fromkeys(spellings)))
 
 
 def parse_uuid(name: str) -> UUID | None:

@@ -7,7 +7,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_admin.domain.number_format import NumberFormat
@@ -21,6 +30,7 @@ _OPEN = text("status = 'issued' AND kind = 'invoice' AND total <> paid + credite
 
 
 _CORRECTS = text("corrects_id IS NOT NULL")
+_HAS_ORDER = text("purchase_order <> ''")
 _VOIDED = text("voided_on IS NOT NULL")
 
 
@@ -150,6 +160,13 @@ class InvoiceLine(Base):
         UniqueConstraint("id", "customer_id", "currency"),
         CheckConstraint("(gross IS NULL) = (included_percent IS NULL)", name="includes_tax_by_percent"),
         *exact_checks("quantity", "unit_price", "amount", "tax_percent", "included_percent"),
+        Index(
+            "ix_invoice_lines_purchase_order",
+            "purchase_order",
+            "invoice_id",
+            postgresql_where=_HAS_ORDER,
+            sqlite_where=_HAS_ORDER,
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -175,6 +192,11 @@ class InvoiceLine(Base):
     period_of_days: Mapped[int | None] = mapped_column(period_check())
     unit: Mapped[str | None]
     purchase_order: Mapped[str] = mapped_column(server_default="")
+
+
+def has_order() -> ColumnElement[bool]:
+    """Return the condition of the index of lines with an order, in its words."""
+    return InvoiceLine.purchase_order != literal_column("''")
 
 
 class VoidedCharge(Base):

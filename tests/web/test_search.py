@@ -1,6 +1,7 @@
 """The search field."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import time_machine
@@ -177,3 +178,25 @@ def test_search_and_lists_find_amounts_orders_tax_ids_cities_and_payments(
         assert "Wire 4711" in found(viewer, q), q
         assert "Wire 4711" in words(viewer.get("/payments", query_string={"q": q}).text), q
     assert "No matches" in found(viewer, "55.55")
+
+
+@pytest.mark.both_databases
+def test_search_ignores_the_case_of_every_letter(viewer: FlaskClient, session: Session) -> None:
+    customer = make_customer(reference="C", name="Company", address="1 Ölweg\nÅNGSTRÖM", purchase_order="Auftrag-Ä7")
+    number = str(make_invoice(customer).number)
+    pay(make_payment_spec("C", "5", {}, reference="Über 4711"))
+    for q in ("ölweg", "ÖLWEG", "ångström", "auftrag-ä7", "AUFTRAG-Ä7"):
+        text = found(viewer, q)
+        assert ("Company" in text, number in text) == (True, True), q
+    assert "Über 4711" in found(viewer, "über 4711")
+
+
+@pytest.mark.both_databases
+def test_invoices_are_found_by_the_purchase_order_of_a_charge(viewer: FlaskClient, session: Session) -> None:
+    customer = make_customer(reference="C", name="Company")
+    post(*(replace(make_spec(customer, "3"), purchase_order=order) for order in ("PO-4711", "PO-4712")))
+    bill()
+    other = str(make_invoice(customer).number)
+    text = found(viewer, "po-4711")
+    assert ("INV-2026-00001" in text, other in text) == (True, False)
+    assert "INV-2026-00001" in words(viewer.get("/invoices?q=4711").text)

@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import parse_uuid
+from billing_admin.db.lookup import contains_text, parse_uuid
 from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.errors import Invalid
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, VoidedCharge
+from billing_admin.models.invoice import has_order
 from billing_admin.queries.amounts import amount_conditions
 from billing_admin.queries.invoices.currency_totals import CurrencyTotal, sum_by_currency
 from billing_admin.queries.listing import load_document_parts
@@ -102,15 +103,17 @@ def _run_id(text: str) -> UUID:
 
 
 def _search(q: str) -> ColumnElement[bool]:
-    """Return the condition that an invoice, its customer or its total matches."""
+    """Return the condition that an invoice, its customer, total or order matches."""
     text = q.strip()
     columns = (
         *(Invoice.number, Invoice.customer_name, Invoice.customer_reference, Invoice.customer_tax_id),
         *(Invoice.customer_address, Invoice.purchase_order),
     )
     of_customer = select(Customer.id).where(matches_customer(text))
+    by_order = select(InvoiceLine.invoice_id).where(has_order(), contains_text(InvoiceLine.purchase_order, text))
     return or_(
-        *(column.icontains(text, autoescape=True) for column in columns),
+        *(contains_text(column, text) for column in columns),
+        Invoice.id.in_(by_order),
         Invoice.customer_id.in_(of_customer),
         *amount_conditions(text, Invoice.currency, Invoice.total),
     )

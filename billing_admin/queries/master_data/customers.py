@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import has_id_or_name, is_any_of
+from billing_admin.db.lookup import contains_text, has_id_or_name, is_any_of
 from billing_admin.domain.errors import NotFound
 from billing_admin.domain.text import fold_for_search
 from billing_admin.models import Account, Customer
@@ -43,7 +43,7 @@ def matches_customer(q: str) -> ColumnElement[bool]:
     columns = (Customer.tax_id, Customer.address, Customer.purchase_order)
     return or_(
         Customer.search.contains(fold_for_search(q, "q"), autoescape=True),
-        *(column.icontains(q.strip(), autoescape=True) for column in columns),
+        *(contains_text(column, q.strip()) for column in columns),
     )
 
 

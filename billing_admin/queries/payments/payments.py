@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from billing_admin.db.lookup import is_any_of
+from billing_admin.db.lookup import contains_text, is_any_of
 from billing_admin.db.paging import Record
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import Allocation, AuditEvent, Customer, Invoice, Payment
@@ -90,7 +90,7 @@ def conditions(session: Session, filters: PaymentFilter) -> list[ColumnElement[b
 def _search(q: str) -> ColumnElement[bool]:
     text = q.strip()
     return or_(
-        Payment.reference.icontains(text, autoescape=True),
+        contains_text(Payment.reference, text),
         Payment.customer_id.in_(select(Customer.id).where(matches_customer(text))),
         *amount_conditions(text, Payment.currency, Payment.amount),
     )
