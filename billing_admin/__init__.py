@@ -25,15 +25,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     from billing_admin.http.access_log import init_access_log  # noqa: PLC0415
     from billing_admin.http.errors import init_errors  # noqa: PLC0415
     from billing_admin.http.security import init_security  # noqa: PLC0415
+    from billing_admin.http.static_files import init_static_files  # noqa: PLC0415
     from billing_admin.http.url_converters import init_url_converters  # noqa: PLC0415
     from billing_admin.logs import init_logs  # noqa: PLC0415
     from billing_admin.web.frame.errors import error_page  # noqa: PLC0415
 
     settings = settings or _settings()
-    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=None)
     app.extensions["billing_settings"] = settings
     init_logs()
     init_url_converters(app)
+    init_static_files(app, ROOT / "static")
     init_database(app, settings)
     init_background(app, settings)
     init_security(app, settings)

@@ -120,11 +120,12 @@
   };
 
   /* Customer fields: search while the person types, choose with the arrow keys (the combobox of the ARIA patterns). */
-  const currencies = new Map(); /* of the customers found so far, by reference in lower case */
+  const currencies = new Map(); /* of the customers found so far, by what names them, in lower case */
   const findCustomers = async (parameters) => {
     const answer = await fetch(`${document.body.dataset.customerSearch}?${new URLSearchParams(parameters)}`, { credentials: "same-origin" });
     const customers = answer.ok && !answer.redirected ? await answer.json() : [];
     customers.forEach(({ reference, currency }) => currencies.set(reference.toLowerCase(), currency));
+    if (parameters.q && customers.length === 1) currencies.set(parameters.q.trim().toLowerCase(), customers[0].currency); /* a part of the name that one customer has */
     document.dispatchEvent(new Event("customers-found"));
     return customers;
   };
@@ -184,6 +185,9 @@
       if (event.target !== field || event.detail === "chosen") return;
       clearTimeout(timer);
       timer = setTimeout(search, 150);
+    });
+    document.addEventListener("change", ({ target }) => {
+      if (target.matches(fields) && target.value.trim() && !currencies.has(target.value.trim().toLowerCase())) findCustomers({ q: target.value }).catch(() => {});
     });
     document.addEventListener("keydown", (event) => {
       if (event.target !== field) return;

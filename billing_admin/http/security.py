@@ -78,7 +78,7 @@ def _send_headers(app: Flask, settings: Settings) -> None:
     @app.after_request
     def send_headers(response: Response) -> Response:
         response.headers.update(headers)
-        if request.endpoint != "static":
+        if request.endpoint != "static" or response.status_code >= 400:
             response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -119,7 +119,7 @@ def test_an_amount_is_read_exactly_or_explained(seeded: Seeded, visit: Visit, wr
     visitor = _window(seeded, visit, 320)
     visitor.sign_in()
     visitor.go("/charges/new?customer=EMPTY")
-    visitor.page.get_by_text("amount or currency").first.click()
+    visitor.page.get_by_text("Description, amount").first.click()
     visitor.fill(description=f"Amount {wrong}", amount=wrong)
     visitor.press("Save charge")
     assert visitor.page.title().startswith("Error: ")
@@ -145,7 +145,7 @@ def test_a_charge_added_meanwhile_shows_the_preview_again(seeded: Seeded, admin:
     first = admin.page
     admin.page = admin.context.new_page()
     admin.go("/charges/new?customer=MEANWHILE")
-    admin.page.get_by_text("amount or currency").first.click()
+    admin.page.get_by_text("Description, amount").first.click()
     admin.fill(description="Meanwhile", amount="5")
     admin.press("Save charge")
     admin.page = first

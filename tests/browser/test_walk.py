@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from billing_admin import clock
 from tests.browser.conftest import Visit
@@ -96,7 +96,7 @@ def _add_charges(visitor: Visitor) -> None:
     visitor.tab_to(visitor.field("Quantity"))
     visitor.type("3")
     if visitor.javascript:
-        assert visitor.field("Unit price").input_value() == "19.99"
+        expect(visitor.field("Unit price")).to_have_value("19.99")
     visitor.enter()
     assert "Charge saved" in visitor.flash().inner_text()
     assert visitor.amounts()[1] == "59.97 EUR"
@@ -107,7 +107,7 @@ def _add_charges(visitor: Visitor) -> None:
     visitor.press("Save and add another")
     assert "9.8765424 EUR" in visitor.amounts()
     visitor.check()
-    visitor.page.get_by_text("amount or currency").first.click()
+    visitor.page.get_by_text("Description, amount").first.click()
     visitor.fill(description="Setup, agreed on the phone", amount="1,234.50")
     visitor.press("Save charge")
     assert "1,234.50 EUR" in visitor.amounts()
