@@ -34,14 +34,14 @@ class TaxRate(NamedTuple):
 
 
 class ChargeGroup(NamedTuple):
-    """The charges of one line: those of one service and unit price, or one charge.
+    """The charges of one line: of one service, price and period, or one charge.
 
     `charge_id` is set if a rule puts the charge on its own line. `service_code` and `charge_id` order
     the lines. `included_percent` is the tax that the prices include, None for net prices; the
     customer's own rate can differ. `tax_note` is the reason to print if no tax is charged.
 
-    `period_from` and `period_to` are the union of the charges' periods, each charge's day if it has none.
-    `has_period` tells whether a charge has one. A charge with `period_of_days` is on its own line.
+    `period_from` and `period_to` are the period of all its charges, or without one their first and last day.
+    `has_period` tells which. A charge with `period_of_days` is on its own line.
     `unit` is that of the service, or empty. `purchase_order` is that of the charges, or empty.
     """
 
@@ -65,7 +65,7 @@ class ChargeGroup(NamedTuple):
 
     @property
     def service_period(self) -> tuple[date | None, date | None]:
-        """First and last day of the line as it is stored: None if no charge has a period."""
+        """First and last day of the line as stored: None if its charges have no period."""
         return (self.period_from, self.period_to) if self.has_period else (None, None)
 
 
@@ -246,8 +246,8 @@ def _with_notes(taxes: list[TaxTotal], groups: Sequence[ChargeGroup]) -> list[Ta
 def _line_order(group: ChargeGroup) -> tuple[object, ...]:
     """Return the sort key of a line.
 
-    Services come first, by code and price, then charges without a service, by day. Id and tax break ties,
-    so that the order is the same on both databases. Frozen: it is hashed.
+    Services come first, by code, price and first day, then charges without a service, by day. The others
+    break ties, so that the order is the same on both databases. Frozen: it is hashed.
     """
     return (
         group.service_id is None,
@@ -261,6 +261,8 @@ def _line_order(group: ChargeGroup) -> tuple[object, ...]:
         group.included_percent is not None,
         group.included_percent or 0,
         group.purchase_order,
+        group.period_to,
+        group.has_period,
     )
 
 

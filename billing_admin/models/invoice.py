@@ -137,13 +137,13 @@ class Invoice(Base):
 
 
 class InvoiceLine(Base):
-    """The sum of one or many charges of one service and unit price, rounded once.
+    """The sum of charges of one service, unit price and period, rounded once.
 
     `charges` is their number. If prices include tax, `gross` is the rounded sum, and `net` is `gross`
     without tax at `included_percent`, which equals `tax_percent` unless the customer is charged no tax.
     Otherwise `gross` and `included_percent` are None.
     `corrects_line_id` of a credit note's line names the invoice line that it credits.
-    The period is the union of those of its charges; it is None if no charge has one. A charge with
+    The period is that of each of its charges; it is None if they have none. A charge with
     `period_of_days` has a line of its own. `unit` is that of the service; it is None if the service has
     none, and on lines that were made before units were copied.
     """

@@ -19,7 +19,9 @@ from billing_admin.formats.journal import JournalRequest, journal_parts
 from billing_admin.formats.pdf import document_contents
 from billing_admin.models import AuditEvent, Charge, Customer, Invoice
 from billing_admin.operations.charges import corrections
+from billing_admin.operations.charges.charges import cancel
 from billing_admin.queries.billing.preview import BillingScope, preview
+from billing_admin.queries.doctor.charges import find_violations
 from billing_admin.queries.journal import Period
 from tests.books import assert_books_balance
 from tests.making import MARCH_END, NOW, all_invoices, bill, credit, make_customer, make_service, make_spec, post, void
@@ -40,11 +42,14 @@ def lines(invoice: Invoice) -> list[tuple[date | None, date | None, int | None, 
 
 
 @pytest.mark.both_databases
-def test_a_line_is_for_the_union_of_its_charges_and_a_share_of_a_period_stands_alone(session: Session) -> None:
+def test_charges_share_a_line_only_for_the_same_period(session: Session) -> None:
     customer, service = make_customer(), make_service()
     post(
-        *(spec(customer, days, "10", service=service) for days in ((FIRST, TENTH, None), (TENTH, LAST, None))),
+        *(spec(customer, (FIRST, TENTH, None), "10", service=service) for _ in range(2)),
+        spec(customer, (TENTH, LAST, None), "10", service=service),
+        spec(customer, (TENTH, NINETEENTH, None), "10", service=service),
         spec(customer, NO_PERIOD, "10", service=service, incurred_on=date(2026, 2, 28)),
+        spec(customer, NO_PERIOD, "11", service=service, incurred_on=LAST),
         spec(customer, (TENTH, NINETEENTH, 31), "8.325", service=service),
         spec(customer, (TENTH, NINETEENTH, 31), None, service=service, unit_price="10", quantity="0.5"),
         spec(customer, NO_PERIOD, None, service=service, quantity="3"),
@@ -58,12 +63,44 @@ def test_a_line_is_for_the_union_of_its_charges_and_a_share_of_a_period_stands_a
         (None, None, None, 1, 750),
         (TENTH, NINETEENTH, 31, 1, 500),
         (None, None, None, 1, 1000),
-        (date(2026, 2, 28), LAST, None, 3, 3000),
+        (None, None, None, 2, 2100),
+        (FIRST, TENTH, None, 2, 2000),
         (TENTH, NINETEENTH, 31, 1, 833),
+        (TENTH, NINETEENTH, None, 1, 1000),
+        (TENTH, LAST, None, 1, 1000),
         (TENTH, LAST, None, 1, 500),
     ]
     assert (invoice.period_from, invoice.period_to) == (date(2026, 2, 28), LAST)
     assert_books_balance(session)
+
+
+@pytest.mark.both_databases
+def test_no_line_claims_a_month_whose_charge_was_cancelled(session: Session) -> None:
+    months = [(date(2026, month, 1), date(2026, month, last), None) for month, last in ((1, 31), (2, 28), (3, 31))]
+    customer, service = make_customer(), make_service()
+    specs = [spec(customer, days, None, service=service, incurred_on=days[0]) for days in months]
+    cancelled = post(*specs).ids[1]
+    transaction(cancel, [cancelled], "Not supplied", SYSTEM, NOW)
+    bill()
+    [invoice] = all_invoices()
+    assert lines(invoice) == [(*months[0], 1, 250), (*months[2], 1, 250)]
+    assert document_contents(invoice)["periods"] == ["1 – 31 Jan 2026", "1 – 31 Mar 2026"]
+    assert_books_balance(session)
+
+
+def test_doctor_accepts_a_stored_line_for_several_periods(session: Session) -> None:
+    customer, service = make_customer(), make_service()
+    charges = post(*(spec(customer, (FIRST, LAST, None), "10", service=service) for _ in range(3))).ids
+    bill()
+
+    def write(session: Session, days: list[tuple[date | None, date | None]]) -> None:
+        for id, (first, last) in zip(charges, days, strict=True):
+            session.execute(update(Charge).values(period_from=first, period_to=last).where(Charge.id == id))
+
+    transaction(write, [(FIRST, TENTH), (NINETEENTH, LAST), (None, None)])
+    assert list(find_violations(session)) == []
+    transaction(write, [(FIRST, date(2026, 4, 1)), (NINETEENTH, LAST), (None, None)])
+    assert [check for check, _ in find_violations(session)] == ["charge_line"]
 
 
 def test_a_document_is_for_the_periods_of_its_lines_not_for_the_days_of_its_charges(session: Session) -> None:

@@ -175,6 +175,8 @@ def claim_charges(
             Charge.currency == InvoiceLine.currency,
             Charge.service_id == InvoiceLine.service_id,
             Charge.unit_price.is_not_distinct_from(InvoiceLine.unit_price),
+            Charge.period_from.is_not_distinct_from(InvoiceLine.period_from),
+            Charge.period_to.is_not_distinct_from(InvoiceLine.period_to),
             # The line of a charge for some days of a period has no other charges.
             InvoiceLine.period_of_days.is_(None),
             Charge.purchase_order == InvoiceLine.purchase_order,

@@ -326,11 +326,12 @@ def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
 
 
 def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID]) -> Select[Any]:
-    """Sum the charges due by service, unit price, tax and purchase order.
+    """Sum the charges due by service, unit price, tax, purchase order and period.
 
     The columns are those of `_GroupSums`.
 
     A charge without a service, of a service in `separate`, or for some days of a period, forms a group of its own.
+    The days of a group are its period, or without one those of its charges.
     """
     is_separate: ColumnElement[bool] = Charge.service_id.is_(None) | Charge.period_of_days.is_not(None)
     if separate:
@@ -356,7 +357,7 @@ def _group_sums(session: Session, scope: BillingScope, separate: Sequence[UUID])
             func.max(Charge.description).label("last_description"),
         )
         .where(*scope.charge_conditions(), *scope.due_conditions())
-        .group_by(*by, *(() if percent is None else (percent,)))
+        .group_by(*by, Charge.period_from, Charge.period_to, *(() if percent is None else (percent,)))
     )
 
 
