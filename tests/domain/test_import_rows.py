@@ -218,6 +218,13 @@ def test_a_charge_without_service_and_description_can_be_checked_further() -> No
     assert errors(read("charges", header, "NOPE,#N/A,,1")) == [(2, "service", "#N/A")]
 
 
+def test_a_charge_with_a_wrong_price_and_amount_can_be_checked_further() -> None:
+    result = read("charges", "customer,description,unit_price,amount", "NOPE,Work,x,y")
+    assert errors(result) == [(2, "unit_price", "x"), (2, "amount", "y")]
+    assert result.partial is not None
+    assert result.partial.spec.customer == "NOPE"
+
+
 def test_all_errors_of_a_payment_are_told_at_once() -> None:
     result = read("payments", "customer,amount,method,allocate,status", ",-1,gold,INV-1; INV-2,gone")
     assert errors(result) == [

@@ -393,12 +393,10 @@ def _charge(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
     if not row.problems and (status == "cancelled" or (status == "billed" and not reader.plan.settled)):
         return None
     id, key = reader.id(row)
-    if values.get("amount") is not None and (values.get("unit_price") is not None or "unit_price" in row.failed):
-        amount = values.pop("amount")
-        if not row.failed & {"quantity", "unit_price"}:
+    if values.get("unit_price") is not None or "unit_price" in row.failed:
+        amount = values.pop("amount", None)
+        if amount is not None and not row.failed & {"quantity", "unit_price"}:
             row.try_to(_check_amount, values.get("quantity"), values["unit_price"], amount)
-    elif values.get("unit_price") is not None:
-        values.pop("amount", None)
     spec = row.build(ChargeSpec, {**values, "id": id}, _CHARGE_STAND_INS)
     if spec is None:
         return None
