@@ -172,6 +172,8 @@ def _more(session: Session, customer_id: UUID, service_id: UUID) -> None:
             quantity=Decimal(1),
             unit_price=Decimal(1),
             interval="monthly",
+            interval_count=1,
+            timing="in_advance",
             anchor_on=DAY,
             starts_on=DAY,
             created_at=NOW,

@@ -219,7 +219,7 @@ def test_a_plan_of_an_earlier_version_takes_the_day_of_the_import() -> None:
         "allocate": "none",
     }
     plan = ImportPlan.of_data(stored)
-    assert plan.written == CellFormat(NumberFormat.POINT_COMMA, DateOrder.DAY_FIRST)
+    assert plan.written == CellFormat(NumberFormat.POINT_COMMA, DateOrder.DAY_FIRST, formula_rule=1)
     check_plan("charges", plan)
     check_plan("payments", plan)
 

@@ -233,9 +233,10 @@ def remove_price(
 ) -> Service:
     """Remove a price that no charge has.
 
-    The price before it is then valid on its days. Raises NotFound for a day on which no price begins, and Conflict for
-    a price that charges have.
+    The price before it is then valid on its days. Raises Invalid for an unknown currency, NotFound for a day on which no
+    price begins, and Conflict for a price that charges have.
     """
+    currency_code(currency)
     service = _lock_service(session, service_id, None)
     price = next((row for row in service.prices if (row.currency, row.valid_from) == (currency, valid_from)), None)
     day = format_day(valid_from)
