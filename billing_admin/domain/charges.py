@@ -250,8 +250,8 @@ def price_charge(
     itself.
 
     Raises:
-        Invalid: There is no price, or a new text has unprintable characters. Repeated requests are
-            not priced, so their texts are not checked.
+        Invalid: There is no price, a negative quantity has a positive amount, or a new text has
+            unprintable characters. Repeated requests are not priced, so they are not checked.
     """
     _refuse_unprintable(spec)
     currency = spec.currency or customer.currency
@@ -262,6 +262,9 @@ def price_charge(
         unit_price, tax_included = _list_price(service, currency, incurred_on, spec.tax_included)
     amount = spec.amount if unit_price is None else multiply(quantity, unit_price, "quantity")
     assert amount is not None  # noqa: S101 - `_list_price` gave a unit price if there was neither
+    if unit_price is None and quantity < 0 < amount:
+        message = "A negative quantity has a negative amount. Change the quantity or the amount."
+        raise Invalid("out_of_range", message, "quantity")
     description = spec.description if spec.description is not None else service.name if service else ""
     service_id = service.id if service else None
     parts = (  # frozen: charges of the last 24 hours have fingerprints of these parts in this order

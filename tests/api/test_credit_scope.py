@@ -70,6 +70,19 @@ def test_a_correction_to_a_negative_amount_needs_the_scope(script: Script, weak:
     assert script.post(f"/charges/{id}/correct", {"reason": "x", "quantity": "-1"}).status_code == 201
 
 
+def test_a_negative_quantity_with_a_positive_amount_is_refused(script: Script, weak: Script) -> None:
+    contradiction = HOSTING | {"quantity": "-1", "amount": "5"}
+    id = (script.post("/charges", HOSTING | {"amount": "5"}).json or {})["id"]
+    for writer in (script, weak):
+        corrected = writer.post(f"/charges/{id}/correct", {"reason": "x", "quantity": "-1"})
+        assert (corrected.status_code, pointers(corrected)) == (422, ["/quantity"])
+        posted = writer.post("/charges", contradiction)
+        assert (posted.status_code, pointers(posted)) == (422, ["/quantity"])
+        batch = writer.post("/charges/batch", {"charges": [HOSTING, contradiction]})
+        assert (batch.status_code, pointers(batch)) == (422, ["/charges/1/quantity"])
+    assert (script.get(f"/charges/{id}").json or {})["status"] == "pending"
+
+
 def test_a_credit_is_cancelled_without_the_scope(script: Script, weak: Script) -> None:
     id = (script.post("/charges", HOSTING | {"amount": "-1"}).json or {})["id"]
     for act in ("hold", "release", "cancel"):

@@ -167,6 +167,18 @@ def test_the_price_is_the_one_given_else_the_amount_given_else_the_list_price(
     assert charge.amount == Decimal(amount)
 
 
+def test_a_negative_quantity_with_a_positive_amount_is_refused_at_the_quantity() -> None:
+    with pytest.raises(Invalid, match="A negative quantity has a negative amount") as refused:
+        priced(spec(quantity="-1", amount="5"))
+    assert (refused.value.code, refused.value.field) == ("out_of_range", ("quantity",))
+
+
+@pytest.mark.parametrize(("quantity", "amount"), [("-1", "-5"), ("-1", "0"), ("0", "5"), ("2", "-5")])
+def test_a_plain_amount_keeps_the_quantity_that_does_not_contradict_it(quantity: str, amount: str) -> None:
+    charge = priced(spec(quantity=quantity, amount=amount))
+    assert (charge.quantity, charge.amount) == (Decimal(quantity), Decimal(amount))
+
+
 def test_what_is_left_out_is_filled_in() -> None:
     charge = priced(spec())
     assert (charge.currency, charge.quantity, charge.incurred_on) == ("EUR", Decimal(1), TODAY)
