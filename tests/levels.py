@@ -7,8 +7,8 @@ import pytest
 
 T = TypeVar("T")
 
-# Tests whose subject is text, layout, format, HTTP or a rule that no database decides; other
-# operations, other queries and faults test both databases each time.
+# Tests whose subject is text, layout, format, HTTP or a rule that no database decides, and two long
+# ones; other operations, other queries and faults test both databases each time.
 ONE_DATABASE = (
     "tests/api/",
     "tests/background/",
@@ -17,7 +17,9 @@ ONE_DATABASE = (
     "tests/formats/",
     "tests/guards/",
     "tests/http/",
+    "tests/life/test_machine.py",
     "tests/operations/test_document_dates.py",
+    "tests/operations/test_focus.py",
     "tests/operations/test_readiness.py",
     "tests/operations/test_recurring_docs.py",
     "tests/operations/test_tax.py",

@@ -134,6 +134,7 @@ def test_processes_that_share_a_run_leave_out_reverse_charge_without_a_tax_id(se
     assert_books_balance(session)
 
 
+@pytest.mark.deep
 @pytest.mark.quick_cases("postgresql")
 def test_a_process_that_is_killed_again_and_again_leaves_its_accounts_to_the_other(session: Session, url: str) -> None:
     customers_with_charges(200, 3)

@@ -36,6 +36,7 @@ def state(session: Session) -> str | None:
     return session.scalar(select(Import.state))
 
 
+@pytest.mark.deep
 @pytest.mark.quick_cases("sqlite")
 def test_an_import_whose_workers_are_killed_is_finished_by_the_next_one(session: Session, place: Place) -> None:
     for number in range(10):

@@ -168,6 +168,7 @@ def test_worker_processes_share_a_run(session: Session, place: Place, tmp_path: 
     assert_each_charge_is_billed_once(session, SHARED)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 def test_a_shared_run_is_finished_by_the_worker_that_is_left(session: Session, place: Place, tmp_path: Path) -> None:
     customers_with_charges(SHARED, 3)

@@ -246,7 +246,7 @@ def process(url: str, folder: Path, *command: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.quick_cases("sqlite-9999")
+@pytest.mark.deep
 @pytest.mark.parametrize("revision", [NEWER, OLDER])
 def test_gunicorn_and_the_worker_do_not_start(app: Flask, session: Session, tmp_path: Path, revision: str) -> None:
     stamp(revision)

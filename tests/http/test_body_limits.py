@@ -125,10 +125,11 @@ def test_a_revoked_tokens_large_body_is_not_read(app: Flask, make_token: MakeTok
         assert (response.status_code, body.bytes_read) == (401, 0)
 
 
-def test_no_page_reads_more_than_it_declares(app: Flask) -> None:
+@samples(3)
+def test_no_page_reads_more_than_it_declares(app: Flask, step: int) -> None:
     admin = signed_in(app)
     token = csrf_token(admin)
-    for rule, method in writing(app, api=False):
+    for rule, method in sample(writing(app, api=False), step):
         with app.test_request_context():
             limit = endpoint_limit(app, rule.endpoint)
             most = limit.bytes
@@ -140,10 +141,11 @@ def test_no_page_reads_more_than_it_declares(app: Flask) -> None:
         assert body.bytes_read <= most + SPARE, rule
 
 
-def test_no_page_takes_more_fields_than_it_declares(app: Flask) -> None:
+@samples(3)
+def test_no_page_takes_more_fields_than_it_declares(app: Flask, step: int) -> None:
     admin = signed_in(app)
     headers = {"X-CSRFToken": csrf_token(admin)}
-    for rule, method in writing(app, api=False):
+    for rule, method in sample(writing(app, api=False), step):
         fields = endpoint_limit(app, rule.endpoint).fields
         bodies = {
             URLENCODED: b"a=&" * fields + b"a=",

@@ -21,6 +21,7 @@ NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 TODAY, LOCKED = NOW.date(), date(2026, 10, 31)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_what_comes_late_is_dated_today_and_the_locked_months_stay_as_they_were(session: Session) -> None:
     transaction(demo.fill, NOW)
