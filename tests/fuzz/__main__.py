@@ -33,7 +33,7 @@ from tests.databases import postgresql_database, postgresql_server
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 SEED = 20_261_124
 EXAMPLES = 15
-UNLIMITED = {"rate_limit": "1000000/minute", "rate_limit_address": "1000000/minute"}
+UNLIMITED = dict.fromkeys(("rate_limit", "rate_limit_address", "export_limit"), "1000000/minute")
 # So many of the values that are asked for by name are ones that exist; the others are made up.
 REAL = 0.5
 NAMED = {
