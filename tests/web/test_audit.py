@@ -292,7 +292,8 @@ def test_a_recurring_charge_has_names_and_the_words_of_its_form_in_its_history(
     transaction(recurring_charges.change, agreed.id, NOW.date() + timedelta(days=1), change, None, "", SYSTEM, NOW)
     page = words(viewer.get(f"/audit?object={agreed.id}"))
     for said in (
-        "Customer: euro Service: Hosting",
+        "Customer: euro ",
+        "Service: Hosting ",
         "Service: Hosting → Backup",
         "Repeat every: 1",
         "Interval: Half-year",

@@ -78,7 +78,7 @@ GOOD = {
 
 
 # The word for a parameter in a refusal, where it is not its name.
-WORDS = {"last": "charge", "q": "search"}
+WORDS = {"q": "search"}
 BAD_CURSORS = (
     ">x",
     ">s:a~i:99999999999999999999999",
