@@ -124,3 +124,13 @@ def test_the_connection_comes_back_when_the_reader_goes(billed: Script) -> None:
     for _ in range(3):
         Context().run(read_a_part)
         assert pool.checkedout() == 0
+
+
+@pytest.mark.both_databases
+def test_the_file_of_likely_duplicates_has_them(script: Script) -> None:
+    for _ in range(2):
+        script.post(
+            "/charges", {"customer": "ACME", "description": "Twice", "amount": "1", "incurred_on": "2026-11-20"}
+        )
+    (row,) = csv.DictReader(io.StringIO(script.get("/charges.csv?possible_duplicate=true").text))
+    assert (row["description"], row["amount"]) == ("Twice", "1")
