@@ -251,6 +251,29 @@ def test_an_import_without_updates_names_a_planned_price_that_differs(session: S
     assert new.state == "done"
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_order_of_the_rows_does_not_change_the_imported_prices(session: Session, reverse: bool) -> None:
+    """A price that is valid already, one that begins before it, and one without a day."""
+
+    def file(*rows: str) -> str:
+        return FILE + "".join(sorted(rows, reverse=reverse))
+
+    planned = ("GenericCompute,USD,4,2026-05-01\n", "GenericCompute,USD,2.50,2026-06-01\n")
+    take_in("services", file(*planned), update=True)
+    assert [price_on(day) for day in (TODAY, MAY, date(2026, 6, 1))] == ["2.5", "4", "2.5"]
+    take_in("services", file("GenericCompute,USD,2.50,\n", "GenericCompute,USD,3,2026-03-01\n"), update=True)
+    assert [price_on(day) for day in (MARCH, YESTERDAY, TODAY)] == ["3", "3", "2.5"]
+    take_in("services", file("GenericCompute,EUR,7,\n", "GenericCompute,EUR,8,2026-05-01\n"), update=True)
+    assert [price_on(day, "EUR") for day in (PRICES_START, MAY)] == ["7", "8"]
+
+
+def test_an_import_without_a_tax_column_accepts_a_begun_price_that_includes_tax(session: Session) -> None:
+    set_price("3", MARCH, includes_tax=True)
+    done = take_in("services", f"{FILE}GenericCompute,USD,3,2026-03-01\n")
+    assert done.made is not None
+    assert done.made["unchanged"] == 1
+
+
 @pytest.mark.parametrize(
     ("rows", "place"),
     [

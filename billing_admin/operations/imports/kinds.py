@@ -279,11 +279,18 @@ def _set_prices(
 ) -> bool:
     """Set the dated prices of a service, and return whether that changed any.
 
-    An import keeps the history: it does not replace a price that began before today.
+    An import keeps the history: it does not replace a price that began before today. The prices are set in the order of
+    their days: one that is valid already is not stored again, and an earlier one that is set later would replace it.
     """
-    for price in prices:
-        _refuse_begun(stored, price, today(session, now))
-    changed = [price for price in prices if services.set_price(session, stored.id, price, None, actor, now)[1]]
+    day = today(session, now)
+    dated = [
+        price._replace(valid_from=price.valid_from or services.default_first_day(stored, price.currency, day))
+        for price in prices
+    ]
+    dated.sort(key=lambda price: price.valid_from or day)
+    for price in dated:
+        _refuse_begun(stored, price, day)
+    changed = [price for price in dated if services.set_price(session, stored.id, price, None, actor, now)[1]]
     if changed and not allowed:
         message = f"Service {stored.code} already exists with a different price in {changed[0].currency}."
         raise Conflict("id_conflict", message, "unit_price", differs=["prices"])
@@ -296,7 +303,7 @@ def _refuse_begun(stored: Service, price: PriceSpec, day: date) -> None:
     )
     if begun is None or begun.valid_from >= day:
         return
-    if (begun.unit_price, begun.includes_tax) != (price.unit_price, bool(price.includes_tax)):
+    if begun.unit_price != price.unit_price or price.includes_tax not in {None, begun.includes_tax}:
         raise Conflict(
             "price_begun",
             f"{stored.code} has another price in {price.currency} since {format_day(begun.valid_from)}. Enter the day from"

@@ -118,7 +118,7 @@ def _set_prices(session: Session, service: Service, values: Mapping[str, Any], d
         raise Invalid("no_price", f"Enter a price in {min(missing)[:40]}, or remove it here.", "prices_include_tax")
     field = "prices" if "prices" in values else "prices_include_tax"
     for currency, unit_price in unit_prices.items():
-        first_day = _default_first_day(service, currency, day)
+        first_day = default_first_day(service, currency, day)
         includes_tax = unit_price is not None and currency in inclusive
         _set_price(session, service, currency, ListPrice(first_day, unit_price, includes_tax), field)
 
@@ -138,7 +138,7 @@ def _set_price(session: Session, service: Service, currency: str, price: ListPri
         service.prices.append(ServicePrice(currency=currency, **price._asdict()))
 
 
-def _default_first_day(service: Service, currency: str, today: date) -> date:
+def default_first_day(service: Service, currency: str, today: date) -> date:
     """Return the first day of a price that is entered without one.
 
     Charges of earlier days need a price as well, so the first price of a currency has no beginning.
@@ -213,7 +213,7 @@ def set_price(
     service, current_day = _lock_service(session, service_id, version), today(session, now)
     currency_code(spec.currency)
     check_unit_price(spec.unit_price, "unit_price")
-    day = spec.valid_from or _default_first_day(service, spec.currency, current_day)
+    day = spec.valid_from or default_first_day(service, spec.currency, current_day)
     check_calendar_day(day, "valid_from")
     before = _price_on(service, spec.currency, day)
     inherited = before is not None and before.includes_tax
