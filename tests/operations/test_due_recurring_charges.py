@@ -19,6 +19,7 @@ from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.money import exact_decimal, plain_decimal
+from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.recurring_charges import RecurringChargeSpec, charge_id
 from billing_admin.models import AuditEvent, Charge, Invoice, RecurringPosting
 from billing_admin.operations.billing import chunks, runs
@@ -206,6 +207,18 @@ def test_one_that_cannot_be_posted_is_named_with_the_reason_and_stops_no_other(h
     assert reason == "Service “Backup” is archived: restore it first."
     bill(confirmed=preview.digest)
     assert billed() == [("ACME", 1, 3100)]
+
+
+def test_a_partial_period_whose_amount_is_too_large_is_named_and_stops_no_other(hosting: Session) -> None:
+    backup = make_service(code="Backup", prices={"USD": exact_decimal("1")})
+    agree()
+    agree(B, service="Backup", quantity=exact_decimal("1" + "0" * 17), ends_on=date(2026, 3, 20))
+    transaction(services.set_price, backup.id, PriceSpec("USD", exact_decimal("100"), MARCH_FIRST), None, SYSTEM, NOW)
+    preview = shown()
+    assert due(preview) == [("ACME", MARCH_FIRST, "31")]
+    assert [(row.id, reason) for row, reason in preview.refused] == [
+        (B, "Quantity times price has more than 18 digits before the point.")
+    ]
 
 
 def test_due_charges_that_make_no_invoice_are_posted_and_left_out(hosting: Session) -> None:

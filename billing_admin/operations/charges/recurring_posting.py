@@ -178,7 +178,11 @@ def _priced_spec(row: RecurringCharge, period: Period, prices: ListPrices) -> Ch
     price = price_on(row, period.incurred_on, prices)
     if price is None or price.unit_price is None:  # `post` refuses a charge without a price
         return spec
-    return replace(spec, amount=period.partial_amount(row.quantity, price.unit_price), tax_included=price.includes_tax)
+    try:
+        amount = period.partial_amount(row.quantity, price.unit_price)
+    except Invalid:  # `post` refuses the amount of the whole period, which is too large as well
+        return replace(spec, quantity=row.quantity, unit_price=price.unit_price)
+    return replace(spec, amount=amount, tax_included=price.includes_tax)
 
 
 def _insert_postings(session: Session, postings: Iterable[tuple[UUID, UUID, date, date, bool]]) -> None:
