@@ -17,23 +17,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from billing_admin.db.lookup import is_any_of, parse_uuid
 from billing_admin.domain.audit import EXACT_AMOUNTS, FIRST_PREVIOUS_HASH, MINOR_UNITS
 from billing_admin.domain.errors import Invalid
-from billing_admin.models import (
-    ApiToken,
-    AuditEvent,
-    AuditSeal,
-    BillingRun,
-    Charge,
-    Customer,
-    Invoice,
-    Payment,
-    RecurringCharge,
-    Service,
-    TaxRate,
-    User,
-    WebhookEndpoint,
-)
+from billing_admin.models import AuditEvent, AuditSeal, BillingRun, Charge, Invoice, Payment, RecurringCharge, TaxRate
 from billing_admin.queries.audit_history import is_about
 from billing_admin.queries.master_data.organisation import organisation
+from billing_admin.queries.object_ids import OBJECT_NAMES, named_objects
 
 # A transaction may commit this long after the time of its event: the search for unsealed events begins earlier.
 COMMIT_DELAY = timedelta(minutes=1)
@@ -181,35 +168,19 @@ def _start_of_day(session: Session, day: date | None, days: int = 0) -> datetime
         return datetime.combine(date.max if days else date.min, time(), UTC)
 
 
+# The names that events show where they are not those of `OBJECT_NAMES`.
 _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any] | InstrumentedAttribute[Any]]]] = {
+    **OBJECT_NAMES,
     "billing_run": (BillingRun.id, BillingRun.through),
     "charge": (Charge.id, Charge.description),
-    "customer": (Customer.id, Customer.reference),
-    "invoice": (Invoice.id, Invoice.number),
     "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), "Payment")),
     "recurring_charge": (RecurringCharge.id, RecurringCharge.description),
-    "service": (Service.id, Service.code),
     "tax_rate": (TaxRate.id, TaxRate.name),
-    "token": (ApiToken.id, ApiToken.name),
-    "user": (User.id, User.email),
-    "webhook": (WebhookEndpoint.id, WebhookEndpoint.url),
 }
 # The details of events that may be the id of an object of this type, or a pair of ids.
 NAMED_DETAILS: Final = frozenset({"customer", "service"})
 OBJECT_TYPES: Final = (*sorted([*_NAMES, "export", "organisation"]),)
 
-
-# The name of an object on its page and in messages.
-_REFERENCES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], InstrumentedAttribute[Any]]]] = {
-    "customer": (Customer.id, Customer.reference),
-    "invoice": (Invoice.id, Invoice.number),
-    "payment": (Payment.id, Payment.reference),
-    "service": (Service.id, Service.code),
-    "tax_rate": (TaxRate.id, TaxRate.code),
-    "token": (ApiToken.id, ApiToken.name),
-    "user": (User.id, User.email),
-    "webhook": (WebhookEndpoint.id, WebhookEndpoint.url),
-}
 _MAX_NAMED = 5
 
 
@@ -224,18 +195,13 @@ def find_object(session: Session, text: str, object_type: str = "") -> UUID:
     """
     if (id := parse_uuid(text)) is not None:
         return id
-    for spelling in dict.fromkeys((text, text.upper())):
-        matches = [
-            (kind, id)
-            for kind, (key, name) in _REFERENCES.items()
-            if object_type in {"", kind}
-            for id in session.scalars(select(key).where(name == spelling).order_by(key).limit(_MAX_NAMED))
-        ]
-        if len(matches) == 1:
-            return matches[0][1]
-        if matches:
-            named = ", ".join(f"{kind.replace('_', ' ')} {id}" for kind, id in matches[:_MAX_NAMED])
-            raise Invalid("several_objects", f"“{text}” names several objects. Enter an ID: {named}.", "object")
+    types = [kind for kind in OBJECT_NAMES if object_type in {"", kind}]
+    matches = named_objects(session, text, types, _MAX_NAMED)
+    if len(matches) == 1:
+        return matches[0][1]
+    if matches:
+        named = ", ".join(f"{kind.replace('_', ' ')} {id}" for kind, id in matches[:_MAX_NAMED])
+        raise Invalid("several_objects", f"“{text}” names several objects. Enter an ID: {named}.", "object")
     message = f"No object is called “{text}”. Enter a document number, a reference, a code, a name or an ID."
     raise Invalid("unknown_object", message, "object")
 

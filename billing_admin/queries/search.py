@@ -13,13 +13,10 @@ from billing_admin.models import BillingRun, Charge, Customer, Invoice, Payment,
 from billing_admin.queries.invoices.invoices import InvoiceFilter, invoices
 from billing_admin.queries.master_data.customers import CustomerFilter, customers_by_name
 from billing_admin.queries.master_data.services import ServiceFilter, services_by_code
+from billing_admin.queries.object_ids import named_objects
 from billing_admin.queries.payments.payments import PaymentFilter, payments
 
-_NAMES: tuple[tuple[str, InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ...] = (
-    ("invoice", Invoice.id, Invoice.number),
-    ("customer", Customer.id, Customer.reference),
-    ("service", Service.id, Service.code),
-)
+_NAMED = ("invoice", "customer", "service")
 _IDS: tuple[tuple[str, InstrumentedAttribute[UUID]], ...] = (
     ("charge", Charge.id),
     ("invoice", Invoice.id),
@@ -36,18 +33,8 @@ def exact_match(session: Session, text: str) -> tuple[str, UUID] | None:
     The text is its id, number, reference or code.
     """
     id = parse_uuid(text)
-    matches = _by_name(session, text) if id is None else _by_id(session, id)
+    matches = named_objects(session, text, _NAMED, 1) if id is None else _by_id(session, id)
     return matches[0] if len(matches) == 1 else None
-
-
-def _by_name(session: Session, text: str) -> list[tuple[str, UUID]]:
-    """Match the text as typed, or else in capitals, in which most names are written."""
-    for spelling in dict.fromkeys((text, text.upper())):
-        ids = [(kind, session.scalar(select(key).where(name == spelling))) for kind, key, name in _NAMES]
-        matches = [(kind, id) for kind, id in ids if id is not None]
-        if matches:
-            return matches
-    return []
 
 
 def _by_id(session: Session, id: UUID) -> list[tuple[str, UUID]]:

@@ -161,3 +161,5 @@ def test_an_object_is_found_by_what_people_call_it(app: Flask, session: Session,
     with pytest.raises(Exception, match=f"“acme” names several objects. Enter an ID: customer {acme}, service "):
         find_object(session, "acme")
     assert find_object(session, "acme", "customer") == acme
+    with pytest.raises(Exception, match="No object is called “acme”"):
+        find_object(session, "acme", "charge")
