@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
@@ -129,6 +130,16 @@ def test_a_failed_sign_in_is_logged_without_what_was_typed(logged: Flask, capsys
     sign_in(client, "admin@example.com", SECRET)
     failed = lines(capsys, "sign_in_failed")
     assert [(line["address"], line["actor"]) for line in failed] == [("127.0.0.1", None)] * 2
+
+
+def test_a_throttled_sign_in_is_logged_once(logged: Flask, capsys: pytest.CaptureFixture[str]) -> None:
+    person(logged)
+    with patch("billing_admin.web.access.sign_in.is_sign_in_throttled", return_value=True):
+        sign_in(logged.test_client(), "admin@example.com", SECRET)
+    written = capsys.readouterr().err
+    assert written.count("throttled") == 1
+    assert '"event": "attempt_throttled"' in written
+    assert '"path": "/sign-in"' in written
 
 
 def test_a_refused_token_is_logged_with_the_reason(logged: Flask, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,12 @@ import json
 from http import HTTPStatus
 
 import structlog
-from flask import Response, make_response, redirect, render_template, request
+from flask import Response, make_response, redirect, render_template
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
 from billing_admin.domain.sign_in import FAILURES_COUNT_FOR
+from billing_admin.http.callers import describe_request
 from billing_admin.web.frame.forms import Form, PasswordField, render_form
 from billing_admin.web.frame.local_urls import safe_local_url
 from billing_admin.web.frame.signed_in import SignedInPerson
@@ -64,8 +65,8 @@ def render_password_form(form: PasswordForm, person: SignedInPerson) -> Response
 
 
 def refuse_throttled(answer: ResponseReturnValue) -> Response:
-    """Return the page as the answer to an attempt that is throttled."""
-    _log.warning("attempt_throttled", path=request.path, address=request.remote_addr)
+    """Return the page as the answer to a throttled attempt, and log the attempt."""
+    _log.warning("attempt_throttled", **describe_request())
     response = make_response(answer)
     response.status_code = HTTPStatus.TOO_MANY_REQUESTS
     response.headers["Retry-After"] = str(FAILURES_COUNT_FOR.seconds)

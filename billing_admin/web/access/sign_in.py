@@ -77,7 +77,6 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm(next=request.args.get("next"))
     if form.validate_on_submit():
         if is_sign_in_throttled(db.session(), form.email.data, client_network(), now()):
-            _log.warning("sign_in_throttled", **describe_request())
             form.form_errors.append(TOO_MANY_ATTEMPTS)
             return refuse_throttled(_sign_in_page(form, HTTPStatus.TOO_MANY_REQUESTS))
         token = _open_session(form.email.data, form.password.data)
