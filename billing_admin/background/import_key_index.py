@@ -13,7 +13,7 @@ CACHE_KILOBYTES = 16_000
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class RepeatedKey:
     """The first line of a repeated key, and whether its content was the same."""
 
     line: int
@@ -26,7 +26,7 @@ class KeyIndex:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def find_repeated(self, keys: Iterable[tuple[str, int, str]]) -> dict[int, Repeated]:
+    def find_repeated(self, keys: Iterable[tuple[str, int, str]]) -> dict[int, RepeatedKey]:
         """Add keys with their lines and contents.
 
         Returns, for each line with a known key, where that key was first. Blank contents are never equal.
@@ -38,7 +38,7 @@ class KeyIndex:
                 first_line, first_content = self._connection.execute(
                     "SELECT line, content FROM seen WHERE key = ?", row[:1]
                 ).fetchone()
-                repeated[line] = Repeated(first_line, bool(content) and first_content == row[2])
+                repeated[line] = RepeatedKey(first_line, bool(content) and first_content == row[2])
         return repeated
 
 

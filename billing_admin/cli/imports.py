@@ -31,7 +31,7 @@ from billing_admin.domain.imports.headers import (
     default_format,
     guess_columns,
     score_headers,
-    without_half_prices,
+    without_incomplete_prices,
 )
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE
 from billing_admin.domain.imports.plans import ImportPlan, SkipRule, check_plan
@@ -87,7 +87,7 @@ _SKIP_SIGNS = {"=": "is", "!=": "is_not", "~": "contains"}
 @click.option(
     "--formula-rule",
     type=click.IntRange(1, FORMULA_RULE),
-    help="Rule by which an export put apostrophes before formulas. Default: that in FILE.meta.json, or the newest.",
+    help="Version of the formula rule of an exported file. Default: the version in FILE.meta.json, or the newest.",
 )
 @click.option("--accounting", is_flag=True, help="Read (1.00) and 1.00- as negative numbers.")
 @click.option(
@@ -102,16 +102,16 @@ _SKIP_SIGNS = {"=": "is", "!=": "is_not", "~": "contains"}
     "rules",
     multiple=True,
     metavar="COLUMN=TEXT",
-    help="Leave out rows with this text in the column; COLUMN!=TEXT for all other texts, COLUMN~TEXT for a part of the"
-    " text. Repeat the option for more rules.",
+    help="Leave out rows whose cell in the column is this text. COLUMN!=TEXT leaves out all other rows, and COLUMN~TEXT"
+    " those that contain the text. Repeat the option for more rules.",
 )
 @click.option(
     "--column",
     "columns",
     multiple=True,
     metavar="FIELD=COLUMN",
-    help="Column for a field; nothing after = leaves the field out. Repeat the option to map more. Default: columns are"
-    " matched by name.",
+    help="Column for a field. Leave COLUMN empty to leave the field out. Repeat the option for more fields. Default:"
+    " columns are matched by name.",
 )
 @click.option("--update", is_flag=True, help="Update existing customers and services that differ from the file.")
 @click.option("--settled", is_flag=True, help="Import charges that the file marks as billed, and bill them here.")
@@ -269,7 +269,7 @@ def _choose_columns(
         if chosen.get(alternative) is not None:
             guessed.pop(field, None)
     columns = guessed | {field: index for field, index in chosen.items() if index is not None}
-    return without_half_prices(columns, chosen) if kind == "services" else columns
+    return without_incomplete_prices(columns, chosen) if kind == "services" else columns
 
 
 def _named_columns(kind: str, header: Sequence[str], options: Sequence[str]) -> Iterator[tuple[str, int | None]]:

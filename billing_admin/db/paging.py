@@ -67,9 +67,10 @@ def _parse_cursor(session: Session, query: Select[Any], cursor: str) -> Marker:
 
 
 def _complete(session: Session, columns: Sequence[Any], place: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the whole place of a cursor of an earlier version.
+    """Return the position of a cursor, completed if an earlier version made it.
 
-    Its query had one column less before the last one, which is unique: the row has the missing value.
+    The queries of earlier versions lacked the column before the last one. The last one is unique: its row supplies the
+    missing value.
     """
     *first, _, last = columns
     if len(place) != len(columns) - 1 or not all(map(_fits, place, _types([*first, last]))):

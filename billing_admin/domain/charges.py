@@ -111,8 +111,8 @@ def _check_period(first: date | None, last: date | None, of_days: int | None) ->
         raise Invalid("out_of_range", f"Use a period of at most {MAX_PERIOD_YEARS} years.", "period_to")
     if of_days is not None and not days < of_days <= MAX_PERIOD_DAYS:
         message = (
-            f"Use more than {days}, the number of days from {first.isoformat()} to {last.isoformat()}, and at most"
-            f" {MAX_PERIOD_DAYS}; or leave this out if the charge is for the whole period."
+            f"Use a number from {days + 1} to {MAX_PERIOD_DAYS}: {first.isoformat()} to {last.isoformat()} already has"
+            f" {days} days. Leave this out if the charge is for the whole period."
         )
         raise Invalid("out_of_range", message, "period_of_days")
 

@@ -120,5 +120,5 @@ def _consists_of(password: str, words: frozenset[str]) -> bool:
 
 
 def _smallest(sets: set[frozenset[str]]) -> list[frozenset[str]]:
-    """Return the sets that contain no other one."""
+    """Return the sets that contain no other set."""
     return [used for used in sets if not any(subset < used for subset in sets)]

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Protocol, TypeVar
 
 
-class Dated(Protocol):
+class DatedValue(Protocol):
     """A value that is valid from a day until the next value begins."""
 
     @property
@@ -13,10 +13,10 @@ class Dated(Protocol):
         """The first day."""
 
 
-DatedValue = TypeVar("DatedValue", bound=Dated)
+ValueT = TypeVar("ValueT", bound=DatedValue)
 
 
-def effective_on(day: date, values: Iterable[DatedValue]) -> DatedValue | None:
+def effective_on(day: date, values: Iterable[ValueT]) -> ValueT | None:
     """Return the value that is valid on a day, or None before the first one begins."""
     begun = (value for value in values if value.valid_from <= day)
     return max(begun, key=lambda value: value.valid_from, default=None)

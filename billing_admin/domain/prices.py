@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple, Protocol, TypeVar
 
-from billing_admin.domain.dated_values import Dated, effective_on
+from billing_admin.domain.dated_values import DatedValue, effective_on
 from billing_admin.domain.days import FIRST_DAY
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import exact_decimal
@@ -47,7 +47,7 @@ def check_unit_price(unit_price: Decimal, *field: str | int) -> Decimal:
     return unit_price
 
 
-class CurrencyPrice(Dated, Protocol):
+class CurrencyPrice(DatedValue, Protocol):
     """A stored price of a service in a currency."""
 
     @property

@@ -240,8 +240,8 @@ class Schedule:
     def resumed_through(self, day: date) -> date | None:
         """Return `posted_through` after a pause that ends on a day.
 
-        The due periods are posted already. Periods that began during the pause are skipped. If a period of before the
-        pause is posted in arrears and still runs, none began.
+        The due periods are posted already. Periods that began during the pause are skipped. None began if a
+        period from before the pause, posted in arrears, has not ended yet.
         """
         if next(self.upcoming(), None) is not None:
             return self.posted_through

@@ -16,7 +16,7 @@ LONGEST_EMAIL = 254
 
 # How long a failed attempt counts, and how many block further ones. An account is blocked first for the network of the
 # failures. The other limits stop guesses from many networks, of many accounts, and floods. They do not hold for a
-# network from which the person signed in lately, so that no stranger can lock a person out.
+# network from which the person signed in lately, so that no attacker can lock a person out.
 FAILURES_COUNT_FOR = timedelta(minutes=15)
 FAILURES_PER_ACCOUNT_AND_NETWORK = 10
 FAILURES_PER_ACCOUNT = 50

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
-from billing_admin.domain.dated_values import Dated, effective_on
+from billing_admin.domain.dated_values import DatedValue, effective_on
 from billing_admin.domain.invoices import ChargeGroup, TaxRate
 
 ZERO_PERCENT = Decimal(0)
@@ -39,7 +39,7 @@ DEFAULT_TAX_NOTES = {
 CATEGORIES_WITHOUT_NOTE = frozenset({"S", "Z", "O"})
 
 
-class RateChange(Dated, Protocol):
+class RateChange(DatedValue, Protocol):
     """A tax rate's percentage from a day on."""
 
     @property

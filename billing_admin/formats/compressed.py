@@ -22,13 +22,13 @@ def expand(file: BinaryIO) -> io.BufferedReader:
 
     Reading the text raises Invalid if the file is damaged or expands beyond the limits.
     """
-    buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(_Unclosed(file), _BLOCK_BYTES)
+    buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(_KeptOpen(file), _BLOCK_BYTES)
     if not buffered.peek(len(_GZIP)).startswith(_GZIP):
         return buffered
     return io.BufferedReader(_GzipText(buffered), _BLOCK_BYTES)
 
 
-class _Unclosed(io.RawIOBase):
+class _KeptOpen(io.RawIOBase):
     """A file that stays open when its readers are closed.
 
     `count` is the number of bytes that were read.
@@ -51,7 +51,7 @@ class _Unclosed(io.RawIOBase):
 
 class _GzipText(io.RawIOBase):
     def __init__(self, file: BinaryIO) -> None:
-        self._source = _Unclosed(file)
+        self._source = _KeptOpen(file)
         self._text = gzip.GzipFile(fileobj=io.BufferedReader(self._source, _BLOCK_BYTES))
         self._count = 0
 
@@ -65,5 +65,5 @@ class _GzipText(io.RawIOBase):
             raise Invalid("not_csv", "The compressed file is damaged or incomplete. Compress it again.") from error
         self._count += count
         if self._count > min(MAX_EXPANDED_BYTES, MAX_RATIO * self._source.count + SMALL_BYTES):
-            raise Invalid("too_large", "The file is too large when it is extracted. Split it into several files.")
+            raise Invalid("too_large", "The file is too large when extracted. Split it into several files.")
         return count

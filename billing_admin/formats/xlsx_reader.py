@@ -146,7 +146,7 @@ class Workbook:
         """Pass a part to a handler, and yield after each block."""
         info = self._zip.getinfo(path)
         if info.file_size > min(MAX_EXPANDED_BYTES, MAX_RATIO * info.compress_size + SMALL_BYTES):
-            raise Invalid("too_large", "The workbook is too large when it is extracted. Save the sheet as CSV.")
+            raise Invalid("too_large", "The workbook is too large when extracted. Save the sheet as CSV.")
         parser = expat.ParserCreate(namespace_separator="}")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse_doctype

@@ -107,7 +107,7 @@ def init_static_files(app: Flask, folder: Path) -> None:
 def _response(file: StaticFile, *, is_current: bool) -> Response:
     """Return a file, compressed if the browser takes that.
 
-    The name with the hash of an earlier version gives the content of today, but is not kept.
+    A name with the hash of an earlier version returns the current content, which browsers do not keep.
     """
     zipped = file.compressed if request.accept_encodings.quality("gzip") > 0 else None
     response = Response(file.content if zipped is None else zipped, mimetype=file.media_type)

@@ -26,8 +26,8 @@ LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
 NOT_CANCELLABLE = frozenset({"billing_run"})  # a run that stops half-way leaves customers without invoices
 UNAUTHORISED = (
-    "The person or token that asked for this job no longer has the permission for it."
-    " Check the job, then try again: it then runs in your name."
+    "The person or token that started this job no longer has permission for it."
+    " Check the job, then try it again. It will run in your name."
 )
 ATTEMPTS_EXHAUSTED = (
     f"The job was started {MAX_ATTEMPTS} times without progress: its worker died, or the database was unavailable."

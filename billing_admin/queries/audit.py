@@ -201,8 +201,10 @@ def find_object(session: Session, text: str, object_type: str = "") -> UUID:
         return matches[0][1]
     if matches:
         named = ", ".join(f"{kind.replace('_', ' ')} {id}" for kind, id in matches[:_MAX_NAMED])
-        raise Invalid("several_objects", f"“{text}” names several objects. Enter an ID: {named}.", "object")
-    message = f"No object is called “{text}”. Enter a document number, a reference, a code, a name or an ID."
+        raise Invalid(
+            "several_objects", f"“{text}” matches several objects. Enter one of their IDs: {named}.", "object"
+        )
+    message = f"No object matches “{text}”. Enter a document number, a reference, a code, a name or an ID."
     raise Invalid("unknown_object", message, "object")
 
 

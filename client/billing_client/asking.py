@@ -117,8 +117,8 @@ class NewRecurringCharge(_RecurringNeeds, total=False):
 class RecurringChanges(TypedDict, total=False):
     """The changed fields.
 
-    `id` is the ID of the recurring charge that replaces the current one. A new `interval` counts once, unless you set
-    `interval_count`.
+    `id` is the ID of the recurring charge that replaces the current one. A new `interval` sets
+    `interval_count` to 1, unless you set another one.
     """
 
     id: Key

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
-from billing_admin.domain.imports.headers import guess_columns, without_half_prices
+from billing_admin.domain.imports.headers import guess_columns, without_incomplete_prices
 from billing_admin.domain.imports.layouts import Layout
 from billing_admin.domain.master_data import CustomerFields
 from billing_admin.domain.money import Money, exact_decimal, exact_sum, plain_decimal
@@ -144,7 +144,7 @@ def test_the_sample_is_imported_by_mapping_alone(session: Session) -> None:
     rows = list(csv.reader(content.decode().splitlines()[1:4]))
     customers_import = take_in("customers", content, columns=guess_columns("customers", header, rows))
     assert (counted(customers_import).rows, counted(customers_import).new) == (1000, 73)
-    service_columns = without_half_prices(
+    service_columns = without_incomplete_prices(
         guess_columns("services", header, rows) | {"code": header.index("ServiceName")}
     )
     assert service_columns.keys() == {"code", "name"}

@@ -283,7 +283,7 @@ def test_a_header_row_of_pasted_lines_arranges_the_columns(browser: FlaskClient)
 
 def test_a_pasted_column_that_the_grid_lacks_is_named(browser: FlaskClient) -> None:
     page = add_rows(browser, "Customer\tAmount\tColour\tCustomer", "foo\t3\tred\tacme")
-    assert "The grid has no place for “Amount”, “Colour”, “Customer”. Delete these columns" in words(page)
+    assert "The grid has no column for “Amount”, “Colour”, “Customer”. Delete these columns" in words(page)
     assert "foo\t3\tred" in html.unescape(page.text)
     assert shown(page, 1, "customer") == ""
 

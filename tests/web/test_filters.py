@@ -86,8 +86,8 @@ def browser(app: Flask, session: Session, acme: UUID) -> FlaskClient:
         ("/payments", "reference=A&reference=B", "Use this filter only once."),
         ("/charges", "likely_duplicates=yes", BAD_CHOICE),
         ("/audit", "type=lost", BAD_CHOICE),
-        ("/audit", "object=INV-2026-99999", "No object is called “INV-2026-99999”."),
-        ("/exports/audit-events.csv", "object=INV-2026-99999", "No object is called “INV-2026-99999”."),
+        ("/audit", "object=INV-2026-99999", "No object matches “INV-2026-99999”."),
+        ("/exports/audit-events.csv", "object=INV-2026-99999", "No object matches “INV-2026-99999”."),
         ("/open-items", "bucket=lost", BAD_CHOICE),
         ("/jobs", "state=lost", BAD_CHOICE),
         ("/billing-runs/preview", "through=2026-03-31&make=lost", BAD_CHOICE),
@@ -158,8 +158,10 @@ def test_an_object_is_found_by_what_people_call_it(app: Flask, session: Session,
         (str(NOBODY), NOBODY),
     ):
         assert find_object(session, text) == id, text
-    with pytest.raises(Exception, match=f"“acme” names several objects. Enter an ID: customer {acme}, service "):
+    with pytest.raises(
+        Exception, match=f"“acme” matches several objects. Enter one of their IDs: customer {acme}, service "
+    ):
         find_object(session, "acme")
     assert find_object(session, "acme", "customer") == acme
-    with pytest.raises(Exception, match="No object is called “acme”"):
+    with pytest.raises(Exception, match="No object matches “acme”"):
         find_object(session, "acme", "charge")

@@ -299,7 +299,7 @@ def test_an_edit_of_a_used_price_of_today_says_to_use_a_later_day(admin: FlaskCl
     post(make_spec(make_customer(), None, service=service, incurred_on=NOW.date()))
     sent = {"code": service.code, "name": service.name, "tax_rate": "none", "version": "2"} | grid(("USD", "4"))
     refused = send(admin, f"/services/{service.id}/edit", **sent)
-    assert (refused.status_code, "Enter the new price from a later day" in words(refused.text)) == (422, True)
+    assert (refused.status_code, "Set the new price from a later day" in words(refused.text)) == (422, True)
     assert 'value="4"' in refused.text
 
 
@@ -311,7 +311,7 @@ def test_an_edit_of_a_used_price_of_today_says_to_use_a_later_day(admin: FlaskCl
         ({"unit_price": "-1"}, "Enter a price of zero or more."),
         ({"valid_from": ""}, "Enter the first day of the price, such as 2027-01-01."),
         ({"valid_from": "1969-12-31"}, "Use a day between 1970 and 2199."),
-        ({"valid_from": "1970-01-01"}, "Charges have the price of GenericCompute in USD from 1 Jan 1970."),
+        ({"valid_from": "1970-01-01"}, "Charges use the price of GenericCompute in USD from 1 Jan 1970."),
         ({"version": "7"}, "GenericCompute has been changed by someone else."),
     ],
 )

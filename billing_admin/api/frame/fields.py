@@ -232,7 +232,7 @@ _CURSOR = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "The 
 def _decode_cursor(cursor: str) -> str:
     """Return the position that a cursor holds: the timestamp and id of a row.
 
-    Every list is ordered by these; charges of one time are ordered by day between them.
+    Every list is ordered by these. Charges posted at the same time are ordered by their day before the id.
     """
     position = ""
     if len(cursor) <= _MAX_CURSOR_LENGTH:

@@ -281,9 +281,9 @@ def _set_price(session: Session, code: str, body: PriceIn, actor: Actor, at: dat
 
 @route("POST", "/services/{code}/prices/remove", scope="catalogue:write", body=PriceKey, response=PriceOut)
 def remove_price(actor: Actor, code: str, body: PriceKey) -> Reply:
-    """Remove a price that no charge has, and return it.
+    """Remove a price that no charge uses, and return it.
 
-    The price before it is then valid on its days.
+    The previous price in the currency is then valid on its days.
     """
     return Reply(transaction(_remove_price, code, body, actor, now()))
 

@@ -49,7 +49,7 @@ class BalanceOut(ResponseModel):
 class BalancesOut(ResponseModel):
     """The balances of a customer by currency.
 
-    Without `as_of`, they are those of today.
+    `as_of` defaults to today.
     """
 
     customer: str
@@ -129,7 +129,7 @@ class OpenItemOut(ResponseModel):
 class OpenItemFilters(Parameters):
     """Filters of open items.
 
-    By default they are those of today. `bucket` is a range of days overdue, as in the ageing of a balance.
+    `as_of` defaults to today. `bucket` is a range of days overdue, as in the ageing of a balance.
     """
 
     as_of: FigureDay | None = None

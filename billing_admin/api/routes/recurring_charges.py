@@ -93,8 +93,8 @@ class Ending(Body):
 class Change(Body):
     """The day of a change, and the new values.
 
-    `id` is the ID of the recurring charge that replaces the current one. A new `interval` counts once, unless you send
-    `interval_count`.
+    `id` is the ID of the recurring charge that replaces the current one. A new `interval` sets
+    `interval_count` to 1, unless you send another one.
     """
 
     id: Key = OMITTED

@@ -116,7 +116,7 @@ def guess_columns(kind: str, header: Sequence[str], rows: Sequence[Sequence[str]
     return columns
 
 
-def without_half_prices(columns: Mapping[str, int], chosen: Collection[str] = ()) -> dict[str, int]:
+def without_incomplete_prices(columns: Mapping[str, int], chosen: Collection[str] = ()) -> dict[str, int]:
     """Return guessed columns, without currency and tax if none has a price.
 
     Such columns mean something else. Columns that a person chose are kept.

@@ -132,25 +132,25 @@ class _Row:
             self.problems += refusal.problems
             return None
 
-    def build(self, make: Callable[..., Any], values: dict[str, Any], stand_ins: Mapping[str, Any]) -> Any:
-        """Return a spec with stand-ins in place of values that it refuses, or None.
+    def build(self, make: Callable[..., Any], values: dict[str, Any], placeholders: Mapping[str, Any]) -> Any:
+        """Return a spec with placeholders for refused values, or None.
 
         Adds all problems for which values are refused.
         """
         if self.problems:
-            values |= _accepted(self.failed, values, stand_ins)
+            values |= _accepted(self.failed, values, placeholders)
         while True:
             try:
                 return make(**values)
             except Invalid as refusal:
                 self.problems += refusal.problems
-                accepted = _accepted({str(refusal.field[0])}, values, stand_ins)
+                accepted = _accepted({str(refusal.field[0])}, values, placeholders)
                 if all(values.get(name) == value for name, value in accepted.items()):
                     return None
                 values |= accepted
 
 
-def _accepted(refused: Collection[str], values: Mapping[str, Any], stand_ins: Mapping[str, Any]) -> dict[str, Any]:
+def _accepted(refused: Collection[str], values: Mapping[str, Any], placeholders: Mapping[str, Any]) -> dict[str, Any]:
     """Return accepted values for refused fields and the fields that depend on them.
 
     Those are all fields of a period, and the blank description of a charge without a service.
@@ -158,7 +158,7 @@ def _accepted(refused: Collection[str], values: Mapping[str, Any], stand_ins: Ma
     names = {*refused, *(_PERIOD if _PERIOD.intersection(refused) else ())} & values.keys()
     if "service" in refused and values.get("description") is None:
         names.add("description")
-    return {name: stand_ins.get(name) for name in names}
+    return {name: placeholders.get(name) for name in names}
 
 
 class RowReader:
@@ -397,7 +397,7 @@ def _charge(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
         amount = values.pop("amount", None)
         if amount is not None and not row.failed & {"quantity", "unit_price"}:
             row.try_to(_check_amount, values.get("quantity"), values["unit_price"], amount)
-    spec = row.build(ChargeSpec, {**values, "id": id}, _CHARGE_STAND_INS)
+    spec = row.build(ChargeSpec, {**values, "id": id}, _CHARGE_PLACEHOLDERS)
     if spec is None:
         return None
     return RowRequest(
@@ -406,14 +406,14 @@ def _charge(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
 
 
 # Accepted values, with which a row is checked further where its own have problems; None for other fields.
-_CHARGE_STAND_INS: Mapping[str, Any] = {
+_CHARGE_PLACEHOLDERS: Mapping[str, Any] = {
     "customer": "",
     "description": "x",
     "quantity": ONE,
     "unit_price": ONE,
     "amount": ONE,
 }
-PAYMENT_STAND_INS: Final[Mapping[str, Any]] = {"customer": "", "amount": ONE, "method": "other", "allocate": ()}
+PAYMENT_PLACEHOLDERS: Final[Mapping[str, Any]] = {"customer": "", "amount": ONE, "method": "other", "allocate": ()}
 
 
 def _state(values: dict[str, Any], states: Sequence[str]) -> str:
@@ -444,7 +444,7 @@ def _payment(reader: RowReader, rows: Sequence[_Row]) -> RowRequest | None:
     text = values.pop("allocate", None) or reader.plan.allocate
     allocate = row.try_to(_allocate, text, values.get("amount"), reader)
     values |= {"method": method, "allocate": () if allocate is None else allocate, "id": id}
-    spec = row.build(PaymentSpec, values, PAYMENT_STAND_INS)
+    spec = row.build(PaymentSpec, values, PAYMENT_PLACEHOLDERS)
     return None if spec is None else RowRequest(row.record, 1, key, spec, failed=row.failed)
 
 

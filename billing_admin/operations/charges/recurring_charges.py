@@ -150,8 +150,8 @@ def successor_spec(
 ) -> RecurringChargeSpec:
     """Return the spec of the successor: as before, except for the given fields.
 
-    A description that is the name of the service follows the new service. A new interval counts once. Raises Invalid
-    for a day before its second day, and as RecurringChargeSpec does.
+    A description that is the name of the service follows the new service. A new interval has the count 1.
+    Raises Invalid for a day before the second day of the schedule, and as RecurringChargeSpec does.
     """
     if not row.starts_on < from_ <= LAST_DAY:
         raise Invalid("out_of_range", f"Use a day after {row.starts_on.isoformat()}, its first day.", "from")

@@ -17,7 +17,7 @@ from billing_admin.domain.access import Actor
 from billing_admin.domain.errors import Conflict, DomainError, Invalid, Problem
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.imports.plans import ImportPlan
-from billing_admin.domain.imports.rows import PAYMENT_STAND_INS, RowRequest
+from billing_admin.domain.imports.rows import PAYMENT_PLACEHOLDERS, RowRequest
 from billing_admin.domain.imports.tally import AcceptedRow, Outcome
 from billing_admin.domain.posting import Assessment, PostingContext, assess
 from billing_admin.domain.prices import PriceSpec
@@ -109,7 +109,7 @@ def without_fields(row: RowRequest, fields: Collection[str]) -> RowRequest | Non
         if dated_prices and not new & {"prices", "unit_price", "valid_from"}:
             extra = (*extra, *dated_prices)
         return replace(row, spec=spec, extra=extra, failed=failed)
-    known = {name: PAYMENT_STAND_INS.get(name) for name in new if hasattr(row.spec, name)}
+    known = {name: PAYMENT_PLACEHOLDERS.get(name) for name in new if hasattr(row.spec, name)}
     return replace(row, spec=replace(row.spec, **known), failed=failed)
 
 

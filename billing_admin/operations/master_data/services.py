@@ -126,7 +126,7 @@ def _set_prices(session: Session, service: Service, values: Mapping[str, Any], d
 def _set_price(session: Session, service: Service, currency: str, price: ListPrice, field: str) -> None:
     """Set a price from its first day on, unless it is valid then already.
 
-    Raises Conflict at `field` if charges have the price that begins on that day.
+    Raises Conflict at `field` if charges use the price that begins on that day.
     """
     effective = _price_on(service, currency, price.valid_from)
     if effective is not None and (effective.unit_price, effective.includes_tax) == price[1:]:
@@ -141,7 +141,7 @@ def _set_price(session: Session, service: Service, currency: str, price: ListPri
 def default_first_day(service: Service, currency: str, today: date) -> date:
     """Return the first day of a price that is entered without one.
 
-    Charges of earlier days need a price as well, so the first price of a currency has no beginning.
+    Charges of earlier days need a price as well, so the first price in a currency is valid from the first day.
     """
     return today if any(price.currency == currency for price in service.prices) else PRICES_START
 
@@ -179,7 +179,7 @@ def update(
     """Change the given fields; `prices` replaces all prices from today on.
 
     The first price in a currency is valid from the first day. Raises Stale when the service has changed since
-    `version`, and Conflict for a price that began today and that charges have.
+    `version`, and Conflict for a price that began today and that charges use.
     """
     service, day = _lock_service(session, service_id, version), today(session, now)
     values = _check_values(fields)
@@ -208,7 +208,7 @@ def set_price(
     The day defaults to today, or to the first day for the first price in the currency. The price replaces one that
     begins on the same day. Without `includes_tax` that stays as it is. Returns the price that is valid on the day, and
     whether it is new. Raises Invalid, Stale when the service has changed since `version`, and Conflict for the first
-    day of a price that charges have.
+    day of a price that charges use.
     """
     service, current_day = _lock_service(session, service_id, version), today(session, now)
     currency_code(spec.currency)
@@ -231,10 +231,10 @@ def set_price(
 def remove_price(
     session: Session, service_id: UUID, currency: str, valid_from: date, actor: Actor, now: datetime
 ) -> Service:
-    """Remove a price that no charge has.
+    """Remove a price that no charge uses.
 
-    The price before it is then valid on its days. Raises Invalid for an unknown currency, NotFound for a day on which no
-    price begins, and Conflict for a price that charges have.
+    The previous price in the currency is then valid on its days. Raises Invalid for an unknown currency, NotFound for a
+    day on which no price begins, and Conflict for a price that charges use.
     """
     currency_code(currency)
     service = _lock_service(session, service_id, None)
@@ -251,14 +251,14 @@ def remove_price(
 
 
 def _refuse_used(session: Session, service: Service, price: ServicePrice, field: str) -> None:
-    """Raise Conflict at a field for a price that charges have."""
+    """Raise Conflict at a field for a price that charges use."""
     with session.no_autoflush:  # a flush here would count up the version a second time
         is_used = is_price_used(session, price)
     if is_used:
         raise Conflict(
             "price_used",
-            f"Charges have the price of {service.code} in {price.currency} from {format_day(price.valid_from)}. Enter the"
-            " new price from a later day, and correct the charges.",
+            f"Charges use the price of {service.code} in {price.currency} from {format_day(price.valid_from)}. Set the new"
+            " price from a later day, then correct the charges.",
             field,
         )
 

@@ -234,7 +234,8 @@ _FINDERS: dict[Check, Callable[[Session], Iterator[Finding]]] = {
     ): _one_state,
     Check(
         "charge_line",
-        "A billed charge is on a line of its own customer, currency, service, price and period that is not void.",
+        "A billed charge is on a line of an invoice that is not void, with its customer, currency, service, price and"
+        " period.",
     ): _own_line,
     Check("line_sum", "A line's count, quantity and amount are the exact sums of its charges."): _line_sums,
     Check("account_sum", "An account's pending and held totals are the exact sums of its charges."): _accounts,

@@ -1,4 +1,4 @@
-"""Checks for entries dated in the future, and for ends before beginnings.
+"""Checks for entries in the future, and for voids and reversals dated too early.
 
 These were stored before the application refused such dates, or written by other programs.
 """
@@ -18,7 +18,7 @@ CHECKS = (FUTURE, ORDER)
 
 
 def find_violations(session: Session, today: date) -> Iterator[tuple[str, Finding]]:
-    """Yield the entries dated after `today`, and the ends before their beginnings."""
+    """Yield the entries dated after `today`, and voids and reversals dated too early."""
     for findings in (_future_documents, _future_payments, _future_allocations):
         yield from ((FUTURE.name, finding) for finding in findings(session, today))
     for finding in (*_early_voids(session), *_early_reversals(session)):

@@ -74,7 +74,7 @@ def is_price_on(day: date) -> ColumnElement[bool]:
 
 
 def is_price_used(session: Session, price: ServicePrice) -> bool:
-    """Return whether a charge has this price; cancelled charges do not count.
+    """Return whether a charge uses this price; cancelled charges do not count.
 
     It reads all charges of the days on which the price was valid.
     """

@@ -229,7 +229,7 @@ def _arrange_by_header(lines: list[list[str]]) -> list[list[str]]:
     ]
     if misplaced:
         names = ", ".join(f"“{cell[:40]}”" for cell in misplaced)
-        raise Invalid("unknown_columns", f"The grid has no place for {names}. Delete these columns, or import a file.")
+        raise Invalid("unknown_columns", f"The grid has no column for {names}. Delete these columns, or import a file.")
     places = [columns.index(index) if index in columns else None for index in range(len(_COLUMNS))]
     return [["" if place is None or place >= len(cells) else cells[place] for place in places] for cells in lines[1:]]
 

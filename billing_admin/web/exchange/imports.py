@@ -26,7 +26,7 @@ from billing_admin.domain.imports.headers import (
     default_format,
     guess_columns,
     score_headers,
-    without_half_prices,
+    without_incomplete_prices,
 )
 from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE, Layout
 from billing_admin.domain.imports.plans import ImportPlan, for_another_file, header_key
@@ -301,7 +301,7 @@ def _initial_plan(file_import: Import, beginning: Preview) -> ImportPlan:
         plan = for_another_file(file_import.kind, ImportPlan.of_data(remembered))
     else:
         columns = guess_columns(file_import.kind, header, [row.cells for row in beginning.rows])
-        columns = without_half_prices(columns) if file_import.kind == "services" else columns
+        columns = without_incomplete_prices(columns) if file_import.kind == "services" else columns
         plan = ImportPlan(
             header,
             columns,

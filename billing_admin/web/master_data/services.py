@@ -144,7 +144,7 @@ class PriceKeyForm(Form):
 
 
 class SetPriceForm(PriceKeyForm):
-    """A price, and the first day on which charges have it."""
+    """A price and its first day."""
 
     unit_price = AmountField("Unit price", blank_message="Enter the price of one unit, such as 2.50.")
     includes_tax = BooleanField("Includes tax")
@@ -324,7 +324,7 @@ def _stored_price(service: Service, currency: str, day: date) -> dict[str, Any]:
 
 @pages.post("/<uuid:id>/prices/remove")
 def remove_price(id: UUID) -> ResponseReturnValue:
-    """Remove a price that no charge has."""
+    """Remove a price that no charge uses."""
     form = PriceKeyForm()
     if form.validate_on_submit():
         currency, day = form.currency.data, form.valid_from.data

@@ -52,7 +52,7 @@ class Services(Resource):
         return self.ask(Price, calls.PRICE_SET, service, body=price)
 
     def remove_price(self, service: str, **price: Unpack[PriceKey]) -> Price:
-        """Remove a price that no charge has, and return it."""
+        """Remove a price that no charge uses, and return it."""
         return self.ask(Price, calls.PRICE_REMOVE, service, body=price)
 
     def download(self, path: str | Path, **filters: Unpack[ServiceFilter]) -> Download:
