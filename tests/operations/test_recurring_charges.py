@@ -474,6 +474,18 @@ def test_what_was_corrected_counts_as_it_is_now(
     assert (plain_decimal(taken.quantity), price, plain_decimal(taken.amount)) == expected
 
 
+def test_days_are_taken_back_on_the_purchase_order_of_their_charge(hosting: Session) -> None:
+    create()
+    post(MARCH)
+    fields = {"purchase_order": "PO-7"}
+    transaction(corrections.correct_charge, posted(hosting)[0].id, fields, None, "Ordered", SYSTEM, NOW)
+    act(recurring_charges.end, date(2026, 3, 10))
+    assert {(charge.status, charge.purchase_order) for charge in posted(hosting)} == {
+        ("cancelled", ""),
+        ("pending", "PO-7"),
+    }
+
+
 def test_a_price_that_includes_tax_is_taken_back_as_such(hosting: Session) -> None:
     create()
     set_price("62", MARCH, includes_tax=True)
