@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from billing_admin.domain.dated_values import effective_on
-from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.days import check_calendar_day, count_days
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import currency_code, multiply, plain_decimal, refuse_inexact
@@ -102,7 +102,7 @@ def _check_period(first: date | None, last: date | None, of_days: int | None) ->
         raise Invalid("missing", "Enter the first and the last day of the period, or leave both blank.", missing)
     for name, day in (("period_from", first), ("period_to", last)):
         check_calendar_day(day, name)
-    days = (last - first).days + 1
+    days = count_days(first, last)
     if days < 1:
         raise Invalid(
             "out_of_order", f"Use {first.isoformat()}, the first day of the period, or a later day.", "period_to"

@@ -47,6 +47,14 @@ _ORDER_LABELS = {
 }
 
 
+def count_days(first: date, last: date) -> int:
+    """Return the number of days from first to last, both included.
+
+    The number is 0 if the last day is before the first.
+    """
+    return max(0, (last - first).days + 1)
+
+
 def check_day_range(first: date | None, last: date | None, *field: str | int) -> None:
     """Check that a range of days is in order; a day that is None sets no limit.
 

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
+from billing_admin.domain.days import count_days
 from billing_admin.domain.master_data import TAX_CATEGORIES
 from billing_admin.domain.money import MINOR_DIGITS, Money, plain_decimal
 from billing_admin.domain.number_format import format_in_use
@@ -90,7 +91,7 @@ def format_period(first: date, last: date, of_days: int | None = None) -> str:
 
 def format_share(first: date, last: date, of_days: int) -> str:
     """Format the share of a period that is charged, as in `10 of 30 days`."""
-    return f"{(last - first).days + 1} of {of_days} days"
+    return f"{count_days(first, last)} of {of_days} days"
 
 
 def format_padded(amount: Decimal, digits: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from billing_admin.domain.charges import MAX_PERIOD_YEARS
-from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.days import check_calendar_day, count_days
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.money import DECIMAL_PLACES, EXACT, ROUNDING, ZERO, currency_code, exact_decimal
 from billing_admin.domain.text import check_not_blank
@@ -252,14 +252,6 @@ class Schedule:
         if self.ends_on is not None and self.ends_on < today:
             return "ended"
         return "paused" if self.paused_on else "active"
-
-
-def count_days(first: date, last: date) -> int:
-    """Return the number of days from first to last, both included.
-
-    The number is 0 if the last day is before the first.
-    """
-    return max(0, (last - first).days + 1)
 
 
 def charge_id(schedule_id: UUID, first: date, cut_to: date | None = None) -> UUID:

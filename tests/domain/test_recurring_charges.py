@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from billing_admin.domain.charges import MAX_PERIOD_DAYS
+from billing_admin.domain.days import count_days
 from billing_admin.domain.errors import Invalid
 from billing_admin.domain.recurring_charges import (
     DAY,
@@ -24,7 +25,6 @@ from billing_admin.domain.recurring_charges import (
     add_months,
     adjustment_description,
     charge_id,
-    count_days,
     prorate,
 )
 

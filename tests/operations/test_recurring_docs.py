@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.days import count_days
 from billing_admin.domain.money import plain_decimal
-from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, IN_ARREARS, RecurringChargeSpec, count_days
+from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, IN_ARREARS, RecurringChargeSpec
 from billing_admin.models import Charge
 from billing_admin.operations.charges import recurring_charges
 from billing_admin.operations.charges.recurring_posting import post_due_charges

@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from billing_admin.db.lookup import is_any_of
 from billing_admin.domain.access import Actor
 from billing_admin.domain.charges import ChargeSpec
+from billing_admin.domain.days import count_days
 from billing_admin.domain.errors import DomainError, Invalid
 from billing_admin.domain.money import EXACT, ZERO, exact_sum, multiply
-from billing_admin.domain.recurring_charges import DAY, Period, adjustment_description, charge_id, count_days, prorate
+from billing_admin.domain.recurring_charges import DAY, Period, adjustment_description, charge_id, prorate
 from billing_admin.models import Charge, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges.posting import post
 from billing_admin.operations.master_data.accounts import lock_accounts
