@@ -18,6 +18,7 @@ CONTENT_SECURITY_POLICY = (
 )
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"  # no page uses them
 TWO_YEARS = 2 * 365 * 24 * 60 * 60  # seconds
+WITHOUT_SESSION = ("/api/v1/", "/static/")
 
 csrf = CSRFProtect()
 
@@ -36,12 +37,13 @@ def init_security(app: Flask, settings: Settings) -> None:
 class PageSessionInterface(SecureCookieSessionInterface):
     """The session of pages.
 
-    API requests have no session, which saves reading and signing a cookie.
+    Requests of the API and of static files have no session, which saves reading and signing a cookie. A cache may
+    also keep one copy of a static file for everybody.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Return the session of the cookie, or None below `/api/v1/`."""
-        return None if request.path.startswith("/api/v1/") else super().open_session(app, request)
+        """Return the session of the cookie, or None for a path without a session."""
+        return None if request.path.startswith(WITHOUT_SESSION) else super().open_session(app, request)
 
 
 def _set_cookies(app: Flask, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from flask import Flask, url_for
 
 from billing_admin.http.static_files import YEAR, StaticFiles, init_static_files
 from tests.conftest import ROOT
+from tests.people import signed_in
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 GZIP = {"Accept-Encoding": "gzip, br"}
@@ -38,11 +39,17 @@ def test_a_compressed_file_is_the_file(app: Flask) -> None:
     assert (plain.data, gzip.decompress(zipped.data)) == (file, file)
     assert len(zipped.data) < len(file) / 2
     assert plain.headers["ETag"] != zipped.headers["ETag"]
-    assert "Accept-Encoding" in plain.headers["Vary"]
-    assert "Accept-Encoding" in zipped.headers["Vary"]
+    assert (plain.headers["Vary"], zipped.headers["Vary"]) == ("Accept-Encoding", "Accept-Encoding")
     assert zipped.mimetype == "text/javascript"
     refused = client.get("/static/billing.js", headers={"Accept-Encoding": "gzip;q=0"})
     assert "Content-Encoding" not in refused.headers
+
+
+def test_a_static_file_reads_no_session(app: Flask) -> None:
+    """A response that varies by cookie is kept once per session by a shared cache."""
+    client = signed_in(app)
+    for path in ("/static/billing.js", "/static/nothing.css"):
+        assert "Cookie" not in client.get(path).headers.get("Vary", ""), path
 
 
 def test_a_name_without_a_hash_is_asked_for_each_time(app: Flask) -> None:
