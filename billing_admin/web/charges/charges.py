@@ -24,7 +24,7 @@ from billing_admin.queries.charges import charges as queries, unbilled
 from billing_admin.queries.charges.recurring_charges import recurring_charge_of
 from billing_admin.queries.master_data import customers, services
 from billing_admin.queries.master_data.customers import has_customers
-from billing_admin.web.frame.customer_field import CustomerField, known_currencies
+from billing_admin.web.frame.customer_field import CustomerField, known_currencies, resolve_customer
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -97,19 +97,6 @@ def read_filters() -> queries.ChargeFilter:
         invoice=text_param("invoice"),
         likely_duplicates=flag_param("likely_duplicates") or None,
     )
-
-
-def resolve_customer(filters: queries.ChargeFilter) -> queries.ChargeFilter:
-    """Return the filters with the customer's reference.
-
-    A person may type a part of the customer's name instead of the reference.
-
-    Raises:
-        NotFound: no customer matches.
-    """
-    if not filters.customer:
-        return filters
-    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
 
 
 def filter_chips(filters: queries.ChargeFilter) -> list[Any]:

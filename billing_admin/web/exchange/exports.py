@@ -25,6 +25,7 @@ from billing_admin.queries.jobs import latest_job
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.web.charges import charges
+from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
 from billing_admin.web.frame.signed_in import actor, now, today
@@ -186,12 +187,12 @@ def _read_export_request(kind: str, format: str) -> ExportRequest:
 
 
 _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
-    "invoices": lambda: invoices.resolve_customer(invoices.read_filters()),
-    "invoice-lines": lambda: invoices.resolve_customer(invoices.read_filters()),
-    "charges": lambda: charges.resolve_customer(charges.read_filters()),
-    "payments": lambda: payments.resolve_customer(payments.read_filters()),
-    "allocations": lambda: payments.resolve_customer(payments.read_filters()),
-    "open-items": lambda: receivables.resolve_customer(receivables.read_filters()),
+    "invoices": lambda: resolve_customer(invoices.read_filters()),
+    "invoice-lines": lambda: resolve_customer(invoices.read_filters()),
+    "charges": lambda: resolve_customer(charges.read_filters()),
+    "payments": lambda: resolve_customer(payments.read_filters()),
+    "allocations": lambda: resolve_customer(payments.read_filters()),
+    "open-items": lambda: resolve_customer(receivables.read_filters()),
     "customers": customers.read_filters,
     "services": services.read_filters,
     "audit-events": audit.read_filters,

@@ -3,18 +3,25 @@
 With JavaScript it searches while the person types (`customers.options`); without it is a plain text field.
 """
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from flask import g
 
 from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.models import Customer
+from billing_admin.queries.charges.charges import ChargeFilter
+from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
+from billing_admin.queries.payments.open_items import OpenItemFilter
+from billing_admin.queries.payments.payments import PaymentFilter
 from billing_admin.web.frame.forms import TextField
 
 MAX_NAMED = 5  # in an error about several matches
 BLANK_MESSAGE = "Enter a customer reference, or part of the name."
+
+ListFilter = TypeVar("ListFilter", ChargeFilter, InvoiceFilter, OpenItemFilter, PaymentFilter)
 
 
 class CustomerField(TextField):
@@ -82,6 +89,25 @@ def _only_match(text: str) -> Customer:
         suffix = " and others" if len(matches) > MAX_NAMED else ""
         raise Invalid("several_customers", f"Several customers match: {names}{suffix}. Enter one of the references.")
     return matches[0]
+
+
+def match_customer(filters: ListFilter) -> tuple[ListFilter, str | None]:
+    """Return the resolved filter, or the same filter and why no customer matches."""
+    try:
+        return resolve_customer(filters), None
+    except NotFound as error:
+        return filters, error.message
+
+
+def resolve_customer(filters: ListFilter) -> ListFilter:
+    """Return a filter with the customer's reference in place of the text typed.
+
+    Raises:
+        NotFound: no single customer matches the text.
+    """
+    if not filters.customer:
+        return filters
+    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
 
 
 def known_currencies(field: CustomerField) -> dict[str, str]:

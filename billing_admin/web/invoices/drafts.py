@@ -23,6 +23,7 @@ from billing_admin.queries.charges import unbilled
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.numbers import next_number
 from billing_admin.queries.invoices.readiness import unready_drafts
+from billing_admin.web.frame.customer_field import resolve_customer
 from billing_admin.web.frame.editing import FieldConflict, VersionField, find_conflicts
 from billing_admin.web.frame.forms import DayField, Form, MultilineField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
@@ -30,14 +31,7 @@ from billing_admin.web.frame.labels import pluralise
 from billing_admin.web.frame.list_params import choice_param, filtered_url, load_page, selected_ids
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.frame.template_filters import amounts
-from billing_admin.web.invoices.invoices import (
-    WRITE,
-    filter_chips,
-    load_draft,
-    read_filters,
-    resolve_customer,
-    unprintable_in_drafts,
-)
+from billing_admin.web.invoices.invoices import WRITE, filter_chips, load_draft, read_filters, unprintable_in_drafts
 
 pages = page_blueprint("drafts", __name__, "/invoices", write=WRITE)
 

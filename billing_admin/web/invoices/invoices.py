@@ -4,7 +4,6 @@ A draft is issued or discarded here.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +29,7 @@ from billing_admin.queries.invoices.readiness import unready_drafts
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments.payments import allocations_of_invoice
+from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.forms import DayField, Form, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import invoice_state, pluralise, rounding
@@ -81,17 +81,6 @@ def read_filters() -> queries.InvoiceFilter:
     )
 
 
-def resolve_customer(filters: queries.InvoiceFilter) -> queries.InvoiceFilter:
-    """Return the filter with the customer's reference in place of the text typed.
-
-    Raises:
-        NotFound: if no single customer matches the text.
-    """
-    if not filters.customer:
-        return filters
-    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
-
-
 def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter, except status.
 
@@ -113,11 +102,7 @@ def filter_chips(filters: queries.InvoiceFilter) -> list[Any]:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List the invoices that match the filter, newest first, with their sums."""
-    session, filters, unknown_customer = db.session(), read_filters(), None
-    try:
-        filters = resolve_customer(filters)
-    except NotFound as error:
-        unknown_customer = error.message
+    session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
     return render_template(
         "invoices/list.html",
         filters=filters,

@@ -3,7 +3,6 @@
 Payments are recorded, allocated, withdrawn, reversed and written off here.
 """
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
-from billing_admin.domain.errors import Conflict, Invalid, NotFound
+from billing_admin.domain.errors import Conflict, Invalid
 from billing_admin.domain.formatting import format_day, format_money
 from billing_admin.domain.lifecycle import balance
 from billing_admin.domain.money import MINOR_DIGITS
@@ -23,7 +22,7 @@ from billing_admin.queries.invoices import invoices
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.customers import has_customers
 from billing_admin.queries.payments import payments as queries
-from billing_admin.web.frame.customer_field import find_customer
+from billing_admin.web.frame.customer_field import find_customer, match_customer
 from billing_admin.web.frame.forms import AmountField, DayField, Form, NewIdField, TextField, errors_on, render_form
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import PAYMENT_METHODS
@@ -81,17 +80,6 @@ def read_filters() -> queries.PaymentFilter:
     )
 
 
-def resolve_customer(filters: queries.PaymentFilter) -> queries.PaymentFilter:
-    """Return the filter with the customer's reference in place of the text typed.
-
-    Raises:
-        NotFound: if no single customer matches the text.
-    """
-    if not filters.customer:
-        return filters
-    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
-
-
 def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter, except status.
 
@@ -111,11 +99,7 @@ def filter_chips(filters: queries.PaymentFilter) -> list[Any]:
 @pages.get("")
 def index() -> ResponseReturnValue:
     """List the payments that match the filter, newest first, with their sums."""
-    session, filters, unknown_customer = db.session(), read_filters(), None
-    try:
-        filters = resolve_customer(filters)
-    except NotFound as error:
-        unknown_customer = error.message
+    session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
     tabs = [
         {"label": status.capitalize() or "All", "url": current_url(status=status), "active": status == filters.status}
         for status in TABS

@@ -1,7 +1,6 @@
 """Receivables: the ageing of all customers on any day, and a customer's statement."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,6 @@ from flask import Response, render_template
 from flask.typing import ResponseReturnValue
 
 from billing_admin.db.engine import db
-from billing_admin.domain.errors import NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.money import Money
 from billing_admin.domain.receivables import BUCKET_NAMES, Position, StatementRow
@@ -21,6 +19,7 @@ from billing_admin.queries.master_data import customers
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.payments import open_items as queries, receivables
 from billing_admin.queries.payments.open_items import OpenItemFilter
+from billing_admin.web.frame.customer_field import match_customer
 from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import (
     build_chips,
@@ -98,17 +97,6 @@ def read_filters() -> OpenItemFilter:
     )
 
 
-def resolve_customer(filters: OpenItemFilter) -> OpenItemFilter:
-    """Return the filter with the customer's reference in place of the text typed.
-
-    Raises:
-        NotFound: if no single customer matches the text.
-    """
-    if not filters.customer:
-        return filters
-    return replace(filters, customer=customers.customer_by_search(db.session(), filters.customer).reference)
-
-
 def filter_chips(filters: OpenItemFilter) -> list[Any]:
     """Return a removable chip for each condition of the filter."""
     return build_chips(
@@ -122,11 +110,7 @@ def filter_chips(filters: OpenItemFilter) -> list[Any]:
 @pages.get("/open-items")
 def open_items() -> ResponseReturnValue:
     """List the invoices with an open amount, now or at the end of a day."""
-    session, filters, unknown_customer = db.session(), read_filters(), None
-    try:
-        filters = resolve_customer(filters)
-    except NotFound as error:
-        unknown_customer = error.message
+    session, (filters, unknown_customer) = db.session(), match_customer(read_filters())
     return render_template(
         "receivables/open_items.html",
         filters=filters,
