@@ -200,6 +200,14 @@ def test_the_list_is_filtered(browser: FlaskClient) -> None:
     assert browser.get(f"{AT}/{uuid4()}").status_code == 404
 
 
+def test_the_list_finds_the_customer_by_a_part_of_the_name(browser: FlaskClient) -> None:
+    """The field took references only, unlike that of every other list."""
+    add(browser)
+    page = browser.get(f"{AT}?customer=me+inc")
+    assert has_link(page, "Hosting")
+    assert "Customer reference or name" in words(page)
+
+
 def test_takes_as_many_statements_for_many_as_for_few(app: Flask, browser: FlaskClient) -> None:
     add(browser)
     with statements(app) as few:

@@ -29,7 +29,7 @@ from billing_admin.operations.charges.recurring_posting import post_due_charges
 from billing_admin.queries.charges import recurring_charges as queries
 from billing_admin.queries.master_data import customers, services
 from billing_admin.web.charges.charges import service_choices
-from billing_admin.web.frame.customer_field import CustomerField
+from billing_admin.web.frame.customer_field import CustomerField, resolve_customer
 from billing_admin.web.frame.forms import (
     AmountField,
     DayField,
@@ -149,6 +149,7 @@ def index() -> ResponseReturnValue:
         currency=currency_param(),
     )
     try:
+        filters = resolve_customer(filters)
         page = load_page(queries.recurring_charges(session, filters))
     except NotFound as error:
         unknown = error.message

@@ -12,6 +12,7 @@ from billing_admin.db.engine import db
 from billing_admin.domain.errors import Invalid, NotFound
 from billing_admin.models import Customer
 from billing_admin.queries.charges.charges import ChargeFilter
+from billing_admin.queries.charges.recurring_charges import RecurringFilter
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.master_data import customers
 from billing_admin.queries.payments.open_items import OpenItemFilter
@@ -21,7 +22,7 @@ from billing_admin.web.frame.forms import TextField
 MAX_NAMED = 5  # in an error about several matches
 BLANK_MESSAGE = "Enter a customer reference, or part of the name."
 
-ListFilter = TypeVar("ListFilter", ChargeFilter, InvoiceFilter, OpenItemFilter, PaymentFilter)
+ListFilter = TypeVar("ListFilter", ChargeFilter, InvoiceFilter, OpenItemFilter, PaymentFilter, RecurringFilter)
 
 
 class CustomerField(TextField):
