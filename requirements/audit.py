@@ -15,13 +15,13 @@ COMMAND = ("-m", "pip_audit", "--require-hashes", "--disable-pip", "--progress-s
 
 def audit(lock: Path = LOCK) -> int:
     """Print what is known about the packages of a lock, and return the exit code."""
-    asked = subprocess.run(
+    result = subprocess.run(
         [sys.executable, *COMMAND, "--requirement", str(lock)], capture_output=True, text=True, check=False
     )
     try:
-        packages = json.loads(asked.stdout)["dependencies"]
+        packages = json.loads(result.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        reason = (asked.stderr.strip().splitlines() or ["no answer"])[-1]
+        reason = (result.stderr.strip().splitlines() or ["no answer"])[-1]
         print(f"not checked: the vulnerability service did not answer ({reason[:300]})")
         return NOT_CHECKED
     skipped = [package["name"] for package in packages if "skip_reason" in package]
