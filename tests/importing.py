@@ -31,7 +31,7 @@ def bring(kind: str, content: bytes, name: str = "file.csv") -> UUID:
 
 
 def planned(kind: str, content: bytes, **how: Any) -> ImportPlan:
-    """The plan by the header's names, and what is chosen beside; days that the file lacks are those of the import."""
+    """Return the plan by the header's names and the given choices; missing days are those of the import."""
     layout = Layout(**{name: how[name] for name in ("encoding", "delimiter", "header_line", "sheet") if name in how})
     header = Table(io.BytesIO(content), layout).header
     columns = guess_columns(kind, header)

@@ -342,7 +342,7 @@ class _ErrorWriter:
 def _print_tally(kind: str, tally: Tally) -> None:
     print_message(
         f"{IMPORT_KINDS[kind].title}: rows {tally.rows:,}; new {tally.new:,}, unchanged {tally.unchanged:,},"
-        f" changed {tally.changed:,}, skipped {tally.left_out:,}, skipped by --skip {tally.skipped:,}."
+        f" changed {tally.changed:,}, skipped {tally.left_out:,}, left out by --skip {tally.skipped:,}."
     )
     for currency, amount in tally.as_data()["sums"].items():
         print_message(f"Total: {amount} {currency}, of which new {tally.as_data()['added'].get(currency, '0')}.")

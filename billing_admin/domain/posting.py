@@ -264,7 +264,7 @@ def _conflict(spec: ChargeSpec, original: ChargeFacts, context: PostingContext) 
     if not fields:
         return None
     listed = ", ".join(fields)
-    message = f"This id belongs to {charge_name(original)}, which has a different {listed}."
+    message = f"This ID belongs to {charge_name(original)}, which has a different {listed}."
     return Conflict("id_conflict", message, "id", differs=fields)
 
 

@@ -111,7 +111,7 @@ def test_a_batch_is_counted_and_may_be_posted_again(script: Script) -> None:
     assert (again.status_code, again.json and again.json["replayed"]) == (200, 20)
 
 
-def test_likely_duplicates_are_told(script: Script) -> None:
+def test_likely_duplicates_are_named(script: Script) -> None:
     first = script.post("/charges", HOSTING).json
     second = script.post("/charges", HOSTING).json
     assert first
@@ -300,6 +300,8 @@ def test_a_charge_is_for_its_period(script: Script) -> None:
         ({"period_from": "2026-11-10", "period_to": "2026-11-19", "period_of_days": "30"}, "/period_of_days"),
     ],
 )
-def test_half_a_period_is_refused_at_its_place(script: Script, period: dict[str, object], pointer: str) -> None:
+def test_a_period_without_one_of_its_days_is_refused_at_its_field(
+    script: Script, period: dict[str, object], pointer: str
+) -> None:
     refused = script.post("/charges", HOSTING | period)
     assert (refused.status_code, [error["pointer"] for error in (refused.json or {})["errors"]]) == (422, [pointer])

@@ -34,7 +34,7 @@ def limit(app: Flask, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
     monkeypatch.setitem(app.extensions, "billing_rate_limiter", RateLimiter(config.model_copy(update=settings)))
 
 
-def test_a_token_that_comes_too_often_is_told_when_to_come_again(
+def test_a_token_over_its_limit_gets_the_time_to_retry(
     script: Script, app: Flask, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit(app, monkeypatch, rate_limit="3/minute")

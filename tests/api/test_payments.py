@@ -122,7 +122,7 @@ def test_more_than_an_invoice_owes_is_a_conflict(billed: Script) -> None:
     assert (response.status_code, code(response), pointers(response)) == (409, "above_balance", ["/allocate/0/amount"])
 
 
-def test_a_repeated_reference_is_told(billed: Script) -> None:
+def test_a_repeated_reference_is_named(billed: Script) -> None:
     first: Any = billed.post("/payments", payment(amount="10", reference="R-1")).json
     second: Any = billed.post("/payments", payment(amount="20", reference="R-1")).json
     assert second["possible_duplicate_of"] == [first["id"]]

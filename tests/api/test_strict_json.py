@@ -75,7 +75,7 @@ NOT_JSON = [
 
 
 @pytest.mark.parametrize("body", NOT_JSON, ids=lambda body: f"{len(body)} bytes {body[:20]!r}")
-def test_what_is_not_json_is_told_so(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_named_as_such(body: bytes) -> None:
     with pytest.raises(strict_json.NotJson):
         strict_json.read_json(body)
 

@@ -50,7 +50,7 @@ def test_what_it_returns_is_kept(app: Flask, session: Session) -> None:
     assert (found.state, found.done, found.of, found.result) == ("done", 3, 3, {"rows": 3})
 
 
-def test_a_refusal_is_told_in_its_own_words(app: Flask, session: Session) -> None:
+def test_a_refused_job_stores_the_message(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> None:
         raise Invalid("no", "Line 7 has no amount.")
 
@@ -58,7 +58,7 @@ def test_a_refusal_is_told_in_its_own_words(app: Flask, session: Session) -> Non
     assert (found.state, found.failure) == ("failed", "Line 7 has no amount.")
 
 
-def test_a_fault_is_told_without_its_inside(app: Flask, session: Session) -> None:
+def test_a_failed_job_stores_no_internal_details(app: Flask, session: Session) -> None:
     def handler(found: Job, progress: Progress) -> None:
         raise KeyError("secret")
 

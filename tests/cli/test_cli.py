@@ -144,7 +144,7 @@ def test_a_password_set_on_the_command_line_is_temporary_in_production(
     production: bool,
     expected: bool,
 ) -> None:
-    """The person at the server knew it for good."""
+    """Otherwise the person at the server would keep knowing somebody's password."""
     monkeypatch.setattr(app.extensions["billing_settings"], "env", "production" if production else "development")
     for arguments in (("create-user", "ada@example.com", "--role", "viewer"), ("set-password", "ada@example.com")):
         result = flask(*arguments, "--password-stdin", *options, typed="kayak sunshade tundra\n")
@@ -153,7 +153,7 @@ def test_a_password_set_on_the_command_line_is_temporary_in_production(
 
 
 def test_set_password_lets_in_a_person_who_lost_theirs(flask: Flask_, session: Session) -> None:
-    """The only admin could not get in again."""
+    """Without the command, the only admin has no way to sign in again."""
     flask("create-user", "ada@example.com", "--role", "admin", "--password-stdin", typed="kayak sunshade tundra\n")
     before, id = rows(session, User)[0].password_hash, rows(session, User)[0].id
     token, _ = transaction(tokens.create, "meter", ["read"], user_id=id, actor=SYSTEM, now=clock.now())
@@ -450,7 +450,7 @@ def _put_back(session: Session) -> None:
     session.execute(text("ALTER TABLE moved RENAME TO charges"))
 
 
-def test_a_database_without_its_tables_is_told_how_to_get_them(flask: Flask_, session: Session) -> None:
+def test_a_database_without_tables_names_the_command_that_creates_them(flask: Flask_, session: Session) -> None:
     transaction(_drop)
     try:
         result = flask("doctor")
@@ -518,7 +518,7 @@ def test_export_of_nothing_is_a_header(flask: Flask_, session: Session, kind: st
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_an_export_keeps_the_permissions_of_the_file_that_it_replaces(flask: Flask_, tmp_path: Path) -> None:
-    """A private file could be read by everybody after the next export."""
+    """An export that replaced a private file made it readable for everybody."""
     file = tmp_path / "customers.csv"
     file.touch(0o600)
     assert flask("export", "customers", str(file)).exit_code == 0

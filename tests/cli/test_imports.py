@@ -107,7 +107,9 @@ def test_columns_are_named_and_numbers_read_as_chosen(app: Flask, session: Sessi
         (["--delimiter", "tab"], 5, "Choose the column for customer"),
     ],
 )
-def test_what_is_asked_wrongly_is_told(app: Flask, usage: Path, arguments: list[str], code: int, said: str) -> None:
+def test_a_wrong_option_is_refused_with_a_message(
+    app: Flask, usage: Path, arguments: list[str], code: int, said: str
+) -> None:
     done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *TODAY, *arguments])
     assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
 
@@ -133,7 +135,7 @@ def test_a_file_that_breaks_off_is_refused(app: Flask, session: Session, usage: 
 
 
 @pytest.mark.parametrize("dry_run", [["--dry-run"], []])
-def test_malformed_csv_is_not_told_as_no_errors(app: Flask, session: Session, usage: Path, dry_run: list[str]) -> None:
+def test_malformed_csv_is_reported_as_an_error(app: Flask, session: Session, usage: Path, dry_run: list[str]) -> None:
     usage.write_text(CHARGES + "acme,GenericCompute,1\n" * 3 + 'acme,"GenericCompute,1\n')
     done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *TODAY, "--json", *dry_run])
     assert done.exit_code == 5
@@ -253,7 +255,9 @@ def test_every_choice_of_the_page_is_an_option(app: Flask, session: Session, tmp
         ([*TODAY, "--header-line", "9"], 5, "There is no row with column names"),
     ],
 )
-def test_a_wrong_choice_is_told(app: Flask, usage: Path, arguments: list[str], code: int, said: str) -> None:
+def test_a_wrong_choice_is_refused_with_a_message(
+    app: Flask, usage: Path, arguments: list[str], code: int, said: str
+) -> None:
     done = app.test_cli_runner().invoke(args=["import", "charges", str(usage), *arguments])
     assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
 

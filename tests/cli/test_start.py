@@ -154,7 +154,7 @@ def test_the_first_start_makes_everything_and_the_next_keeps_it(folder: Path, po
 
 
 def _check_headers_of_others(port: int) -> None:
-    """Gunicorn believed every client on the loopback address."""
+    """Gunicorn trusted these headers of every client on the loopback address."""
     assert send(port, "GET", "/prefix/sign-in", SCRIPT_NAME="/prefix")[0] == 404
     assert send(port, "GET", "/nowhere", PATH_INFO="/sign-in")[0] == 404
     for name, value in (("Proto", "https"), ("Protocol", "ssl"), ("Ssl", "on")):  # pages of TLS ask for a Referer: 400

@@ -61,7 +61,7 @@ def test_another_row_under_the_same_event_is_named(home: str, token: str) -> Non
     Ran(home, token, stdin=GOOD.encode())
     ran = Ran(home, token, stdin=GOOD.replace("58", "59").encode())
     assert ran.code == 1
-    assert "line 2: id: This id belongs to" in ran.err
+    assert "line 2: id: This ID belongs to" in ran.err
     assert "a different quantity" in ran.err
 
 
@@ -79,7 +79,9 @@ def test_another_row_under_the_same_event_is_named(home: str, token: str) -> Non
         (b"", ("/nowhere/usage.csv",), "/nowhere/usage.csv"),
     ],
 )
-def test_what_is_no_usage_is_told(stand_in: StandIn, file: bytes, options: tuple[str, ...], message: str) -> None:
+def test_a_file_without_usage_is_refused_with_a_message(
+    stand_in: StandIn, file: bytes, options: tuple[str, ...], message: str
+) -> None:
     ran = Ran(stand_in.address, TOKEN, *options, stdin=file)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err

@@ -17,7 +17,7 @@ def _variables(home: str, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_function_of_the_former_client_is_imported_and_charges_once(billing: Client) -> None:
-    """It was a snippet of the README, which each script had to copy."""
+    """The README had the function as a snippet that each script had to copy."""
     first = add_line_item("ACME", "hosting", 58, "meter-7/2026-11-24")
     again = add_line_item(
         customer_id="ACME", service="hosting", units_consumed=Decimal("58.0"), unique_charge_id="meter-7/2026-11-24"

@@ -90,7 +90,7 @@ def test_a_charge_and_what_becomes_of_it(billing: Client) -> None:
     assert billing.charges.cancel(replacement.id, "Not owed").status == "cancelled"
 
 
-def test_a_likely_duplicate_is_told_and_kept(billing: Client) -> None:
+def test_a_likely_duplicate_is_named_and_kept(billing: Client) -> None:
     first, second = work(billing), work(billing)
     assert second.possible_duplicate_of == (first.id,)
     assert [charge.id for charge in billing.charges.list(possible_duplicate=True)] == [second.id]

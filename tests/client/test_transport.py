@@ -194,7 +194,7 @@ def test_a_redirect_is_not_followed(stand_in: StandIn, status: int) -> None:
         Said(200, CHARGE | {"id": "7"}),
     ],
 )
-def test_what_is_not_the_api_is_told(stand_in: StandIn, answer: Said) -> None:
+def test_a_server_that_is_not_the_api_is_named(stand_in: StandIn, answer: Said) -> None:
     stand_in.says(answer)
     with pytest.raises(UnexpectedAnswer):
         create(Client(stand_in.address, TOKEN))
@@ -273,7 +273,7 @@ def test_a_file_is_there_only_when_it_is_whole(stand_in: StandIn, tmp_path: Any,
 
 
 def test_a_file_keeps_the_permissions_of_the_one_that_it_replaces(stand_in: StandIn, tmp_path: Path) -> None:
-    """A private file could be read by everybody after the next download."""
+    """A download that replaced a private file made it readable for everybody."""
     stand_in.says(Said(200, b"a,b\r\n", type="text/csv"))
     file = tmp_path / "charges.csv"
     file.touch(0o600)

@@ -15,7 +15,7 @@ from billing_admin.domain.number_format import NumberFormat
 
 
 def parse_amount(typed: str) -> AmountInput:
-    """Read an amount as organisations do that never chose a number format."""
+    """Read an amount in the default number format."""
     return parse_typed(typed, NumberFormat.COMMA_POINT)
 
 

@@ -381,8 +381,8 @@ def test_charges_of_different_periods_are_not_alike() -> None:
     assert len({priced(spec(**period)).fingerprint for period in periods}) == len(periods)
 
 
-def test_a_charge_without_a_period_has_the_fingerprint_of_before() -> None:
-    """Charges of the last 24 hours have it."""
+def test_a_charge_without_a_period_keeps_the_earlier_fingerprint() -> None:
+    """Stored charges of the last 24 hours must still be found as likely duplicates."""
     assert priced(spec(quantity="2")).fingerprint == -4382662372528715492
 
 

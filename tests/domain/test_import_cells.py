@@ -152,7 +152,7 @@ TEXTS = st.text(st.sampled_from("'=+-@\t\r\n＝＋－＠ab"), max_size=6) | st.t
 
 @pytest.mark.parametrize("rule", FORMULA_CHARACTERS)
 @given(text=TEXTS)
-def test_each_text_comes_back_under_each_rule(rule: int, text: str) -> None:
+def test_each_escaped_text_is_read_back_under_each_rule(rule: int, text: str) -> None:
     risky = text.lstrip("'")[:1]
     cell = f"'{text}" if risky and risky in FORMULA_CHARACTERS[rule] else text
     assert unescape_formula(cell, rule) == text

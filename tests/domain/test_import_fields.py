@@ -127,7 +127,7 @@ def test_a_plan_says_what_is_needed() -> None:
     check_plan("charges", ImportPlan(("a",), {"customer": 0}, constants={"incurred_on": "today"}))
 
 
-def test_the_day_is_asked_not_assumed() -> None:
+def test_a_missing_day_is_asked_for() -> None:
     for kind, field in (("charges", "incurred_on"), ("payments", "received_on")):
         header = ("customer", "amount", "day")
         with pytest.raises(Invalid, match="“today” is the day of the import") as refused:

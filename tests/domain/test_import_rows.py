@@ -186,7 +186,7 @@ def test_blank_cells_at_the_end_of_a_row_may_be_missing_or_surplus(row: str) -> 
     assert (request.spec.amount, request.spec.service, request.spec.currency) == (Decimal(1), None, None)
 
 
-def test_all_errors_of_a_charge_are_told_at_once() -> None:
+def test_all_errors_of_a_charge_are_reported_together() -> None:
     header = "customer,description,quantity,amount,currency,incurred_on,status,key"
     result = read("charges", header, f",{'x' * 1001},one,1,EUX,1969-12-31,done,")
     assert errors(result) == [
@@ -225,7 +225,7 @@ def test_a_charge_with_a_wrong_price_and_amount_can_be_checked_further() -> None
     assert result.partial.spec.customer == "NOPE"
 
 
-def test_all_errors_of_a_payment_are_told_at_once() -> None:
+def test_all_errors_of_a_payment_are_reported_together() -> None:
     result = read("payments", "customer,amount,method,allocate,status", ",-1,gold,INV-1; INV-2,gone")
     assert errors(result) == [
         (2, "customer", ""),
@@ -236,7 +236,7 @@ def test_all_errors_of_a_payment_are_told_at_once() -> None:
     ]
 
 
-def test_all_errors_of_the_rows_of_a_service_are_told_at_once() -> None:
+def test_all_errors_of_the_rows_of_a_service_are_reported_together() -> None:
     header = "code,name,currency,unit_price,line_per_charge"
     result = read("services", header, "Book,Book,EUR,x,maybe", "Book,Books,,2,yes")
     assert errors(result) == [

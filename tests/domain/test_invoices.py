@@ -431,7 +431,7 @@ def test_taxes_within_prices_stand_beside_those_added() -> None:
     assert (document.net, document.tax, document.total) == (11500, 2125, 13625)
 
 
-def test_reasons_of_one_rate_are_told_together_once_each() -> None:
+def test_the_reasons_of_one_rate_are_joined_once_each() -> None:
     groups = [
         group("1", EXEMPT, "a", tax_note="Small business"),
         group("1", EXEMPT, "b", tax_note="Insurance"),

@@ -88,7 +88,7 @@ def test_what_a_page_shows_is_read_back_or_refused_with_its_value(amount: Decima
 def test_a_number_in_another_format_is_never_read_as_another_value(
     amount: Decimal, written: NumberFormat, number_format: NumberFormat
 ) -> None:
-    """Only one group of three digits after the decimal sign cannot be told from decimals."""
+    """A single group of three digits after the decimal sign can be thousands or decimals."""
     shown = written.group(Decimal(plain_decimal(amount)))
     if written.group_sign == number_format.decimal_sign and shown.count(written.group_sign) == 1:
         shown += f"{written.decimal_sign}00" if written.decimal_sign not in shown else ""

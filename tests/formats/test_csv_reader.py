@@ -80,7 +80,7 @@ def test_rows_are_numbered_without_the_blank_ones() -> None:
         (b'a\n"x"y\n', "utf-8", "Line 2: A closing quote must be followed by"),
     ],
 )
-def test_what_is_broken_is_told(content: bytes, encoding: str, said: str) -> None:
+def test_broken_csv_names_the_problem(content: bytes, encoding: str, said: str) -> None:
     with pytest.raises(Invalid, match=said) as refused:
         read(content, encoding)
     assert refused.value.field == ()
@@ -200,7 +200,7 @@ def test_whatever_is_written_is_read(texts: list[list[str]]) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     for encoding in ("utf-8", "utf-16", "windows-1252"):
         try:
             found = read(content, encoding)

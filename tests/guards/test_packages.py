@@ -1,4 +1,4 @@
-"""The locked packages: their audit says when it was not made, and their bill of materials names each of them."""
+"""The locked packages: the audit reports that it did not run, and the bill of materials names each package."""
 
 import json
 import re

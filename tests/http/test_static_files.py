@@ -66,7 +66,7 @@ def test_the_name_of_an_earlier_version_gives_the_file_of_today(app: Flask) -> N
 
 
 @pytest.mark.parametrize("name", ["../wsgi.py", "vendor", "none.css", "%00.css", "vendor/../../wsgi.py"])
-def test_nothing_else_is_served(app: Flask, name: str) -> None:
+def test_no_file_outside_of_the_folder_is_served(app: Flask, name: str) -> None:
     response = app.test_client().get(f"/static/{name}")
     assert (response.status_code, response.headers["Cache-Control"]) == (404, "no-store")
 

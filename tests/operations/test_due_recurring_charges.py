@@ -195,7 +195,7 @@ def test_a_killed_run_goes_on_with_the_charges_that_it_posted(
     assert_books_balance(hosting)
 
 
-def test_one_that_cannot_be_posted_is_named_with_the_reason_and_stops_no_other(hosting: Session) -> None:
+def test_a_refused_recurring_charge_is_named_with_the_reason_and_stops_no_other(hosting: Session) -> None:
     backup = make_service(code="Backup", prices={"USD": exact_decimal("1")})
     agree()
     agree(B, service="Backup", description="Backup plan")

@@ -96,7 +96,7 @@ def test_a_key_is_the_same_charge_in_another_file(session: Session) -> None:
     assert one.state == "checked"
 
 
-def test_every_error_is_told_and_nothing_comes_in(session: Session) -> None:
+def test_every_error_is_reported_and_nothing_is_stored(session: Session) -> None:
     make_customer(reference="acme")
     make_service()
     one = check(
@@ -192,7 +192,7 @@ def test_keys_are_found_twice_across_chunks(session: Session, monkeypatch: pytes
     assert "next to each other" in errors(different)[0].message
 
 
-def test_a_customer_that_is_repeated_with_the_same_values_comes_in_once(session: Session) -> None:
+def test_a_customer_that_is_repeated_with_the_same_values_is_imported_once(session: Session) -> None:
     text = "reference,name,currency\na,A,EUR\nb,B,EUR\na,A,EUR\n"
     done = take_in("customers", text)
     assert (counted(done).rows, counted(done).new, counted(done).unchanged) == (3, 2, 1)

@@ -79,7 +79,7 @@ def test_jobs_are_taken_in_the_order_in_which_they_were_asked_for(session: Sessi
     assert taken == asked
 
 
-def test_a_silent_worker_loses_its_job_and_is_told(session: Session) -> None:
+def test_a_silent_worker_loses_its_job_and_learns_of_it(session: Session) -> None:
     id = ask()
     take("a")
     beat(id, done=5)
@@ -218,7 +218,7 @@ def test_whoever_tries_it_again_acts_from_then_on(session: Session) -> None:
     assert jobs.actor_of(taken) == Actor("user", UUID(int=9), "other@example.com", frozenset({"charges:write"}))
 
 
-# --- rights that were taken away ---------------------------------------------------------------------------------------
+# --- permissions that were taken away ----------------------------------------------------------------------------------
 
 
 def ask_as(actor: Actor, kind: str = "import", subject: UUID = SUBJECT) -> UUID:
@@ -238,7 +238,7 @@ def make_token(owner: Actor) -> Actor:
 
 
 def close(actor: Actor, way: str) -> None:
-    """Take the right to post charges away from a person, or from their token."""
+    """Take the permission to post charges away from a person or their token."""
     assert actor.id is not None
     if way == "revoked":
         token = db.session().scalars(select(ApiToken.id)).one()
@@ -253,7 +253,7 @@ def close(actor: Actor, way: str) -> None:
     ("of_token", "way"), [(False, "closed"), (False, "role"), (True, "closed"), (True, "role"), (True, "revoked")]
 )
 def test_a_closed_accounts_queued_jobs_stop(session: Session, of_token: bool, way: str) -> None:
-    """They ran in the name of a person who had left."""
+    """Such jobs ran in the name of a person who had left."""
     ada = make_person()
     id = ask_as(make_token(ada) if of_token else ada)
     bystander = ask_as(SYSTEM, subject=UUID(int=8))

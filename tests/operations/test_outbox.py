@@ -84,7 +84,9 @@ def data(delivery: WebhookDelivery) -> object:
     return body["data"]
 
 
-def test_an_invoice_is_told_as_the_api_shows_it(endpoint: UUID, client: FlaskClient, session: Session) -> None:
+def test_the_event_of_an_invoice_has_the_fields_of_the_api(
+    endpoint: UUID, client: FlaskClient, session: Session
+) -> None:
     rate = make_tax_rate()
     change_tax(rate, MARCH_END, "16")
     customer = make_customer(reference="ACME", name="Zoë’s “Büro”", currency="EUR")
@@ -118,7 +120,9 @@ def test_voided_and_billed_again(endpoint: UUID, client: FlaskClient, session: S
     assert data(last(session)) == shown(client, f"/invoices/{draft}")
 
 
-def test_drafts_are_not_told_and_many_are_told_each(endpoint: UUID, client: FlaskClient, session: Session) -> None:
+def test_drafts_have_no_event_and_each_issued_invoice_has_one(
+    endpoint: UUID, client: FlaskClient, session: Session
+) -> None:
     for name in ("A", "B", "C", "D", "E", "F", "G"):
         post(make_spec(make_customer(reference=name), "10"))
     bill(issue=False)
@@ -224,7 +228,7 @@ def test_only_who_listens_is_told_and_the_event_is_the_same(app: Flask, session:
     assert len({one.id for one in told(session)}) == 2
 
 
-def test_what_is_rolled_back_is_not_told(endpoint: UUID, session: Session) -> None:
+def test_an_act_that_is_rolled_back_has_no_event(endpoint: UUID, session: Session) -> None:
     invoice = make_invoice(issue=False)
 
     def half(session: Session) -> None:

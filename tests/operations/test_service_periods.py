@@ -194,7 +194,7 @@ def test_the_journal_books_revenue_by_the_period_of_the_line(session: Session) -
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("days", [(FIRST, None, None), (None, LAST, None), (LAST, FIRST, None), (None, None, 30)])
-def test_the_database_refuses_half_a_period(session: Session, days: Days) -> None:
+def test_the_database_refuses_a_period_without_one_of_its_days(session: Session, days: Days) -> None:
     post(spec(make_customer(), NO_PERIOD, "10"))
     names = ("period_from", "period_to", "period_of_days")
 

@@ -1,4 +1,4 @@
-"""The history of each object has every event that concerns it, whichever object the event names."""
+"""The history of an object has every event about it, whichever object the event names."""
 
 from datetime import timedelta
 from decimal import Decimal

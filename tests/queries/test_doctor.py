@@ -664,7 +664,7 @@ def test_every_check_is_tried() -> None:
 
 
 @pytest.mark.both_databases
-def test_what_lies_in_the_future_is_told_by_the_day_of_the_organisation(billed: Session) -> None:
+def test_entries_in_the_future_are_found_by_the_day_of_the_organisation(billed: Session) -> None:
     """The latest document is of 4 April: still to come on the 3rd, and on the 4th in a time zone that is behind."""
     for zone, now, names in (
         (

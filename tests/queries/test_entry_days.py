@@ -32,7 +32,7 @@ IN_DECEMBER = DECEMBER.date()
 @pytest.fixture
 @prepared
 def acme(session: Session) -> UUID:
-    """Owes 100 of today and paid 30; in December come an invoice of 160, a credit note, payments and a reversal."""
+    """ACME owes 100 of today and paid 30; in December come an invoice of 160, a credit note, payments and a reversal."""
     customer = make_customer(reference="ACME")
     invoice = make_invoice(customer, "100")
     paid = pay(make_payment_spec(customer, "30", {str(invoice.id): "25"}))

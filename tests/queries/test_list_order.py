@@ -1,4 +1,4 @@
-"""The order of lists: names by their sort key, and the charges of one request by day, on both databases."""
+"""The order of lists, the same on both databases: names by sort key, charges of one request by day."""
 
 from datetime import date, timedelta
 from decimal import Decimal

@@ -153,7 +153,7 @@ def test_markup_in_the_log_is_text(session: Session, viewer: FlaskClient) -> Non
     assert "<script>alert(1)</script>" in words(page)
 
 
-def test_of_many_charges_their_number_is_told(session: Session, viewer: FlaskClient) -> None:
+def test_the_number_of_many_charges_is_shown(session: Session, viewer: FlaskClient) -> None:
     customer = make_customer()
     ids = post(make_spec(customer, "1"), make_spec(customer, "2")).ids
     transaction(charges.hold, ids, "asked", SYSTEM, NOW)

@@ -381,7 +381,7 @@ def test_a_run_whose_person_lost_the_permission_says_so_and_is_continued(
     run_id, _ = transaction(runs.start_in_background, spec, actor, NOW)
     transaction(users.change_role, ada.id, "viewer", SYSTEM, NOW)
     page = browser.get(f"/billing-runs/{run_id}")
-    assert "no longer has the permission for it" in words(page)
+    assert "no longer has permission for it" in words(page)
     assert "A script may still be running it" not in words(page)
     send(browser, f"/billing-runs/{run_id}/continue")
     assert count(session, Invoice) == 2

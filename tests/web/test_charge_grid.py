@@ -254,7 +254,7 @@ def test_pasted_lines_are_not_forgotten_when_saving(browser: FlaskClient, sessio
     assert shown(wide, 1, "description") == "Of many cells"
 
 
-def test_likely_duplicates_are_told(browser: FlaskClient, session: Session) -> None:
+def test_likely_duplicates_are_named(browser: FlaskClient, session: Session) -> None:
     change_settings(hold_likely_duplicates=True)
     response = enter(browser, ",GenericCompute,3", ",GenericCompute,3", ",GenericCompute,4")
     told = "3 charges of 25.00 USD saved. Review 1 likely duplicate."

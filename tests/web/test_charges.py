@@ -182,7 +182,7 @@ def test_save_and_add_another_keeps_customer_and_day(browser: FlaskClient) -> No
     assert "Last saved: GenericCompute, 15 Mar 2026, 7.50 USD for ACME Inc." in words(page)
 
 
-def test_a_likely_duplicate_is_told_with_a_link(browser: FlaskClient, session: Session) -> None:
+def test_a_likely_duplicate_is_named_with_a_link(browser: FlaskClient, session: Session) -> None:
     add(browser)
     second = add(browser)
     first = next(charge for charge in stored(session) if charge.duplicate_of_id is None)

@@ -196,7 +196,7 @@ def test_a_billed_likely_duplicate_is_named_with_its_invoice_before_a_reason_is_
     assert "No likely duplicates" in words(browser.get("/charges/duplicates"))
 
 
-def test_those_that_can_be_cancelled_are_when_others_are_billed(browser: FlaskClient, session: Session) -> None:
+def test_pending_charges_are_cancelled_although_others_are_billed(browser: FlaskClient, session: Session) -> None:
     alike(A, B)
     bill()
     alike(C)

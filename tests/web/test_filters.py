@@ -1,4 +1,4 @@
-"""A filter that cannot be used is named at its field with what was typed; no rows are shown that seem to match it."""
+"""A filter that cannot be used is named at its field and keeps the typed text; no rows are shown."""
 
 from collections.abc import Iterator
 from uuid import UUID

@@ -52,7 +52,7 @@ def upload(browser: FlaskClient, kind: str, content: bytes, name: str = "file.cs
 
 
 def mapping(page: TestResponse) -> dict[str, str]:
-    """The form of the columns' page as it came; days that the file lacks are those of the import."""
+    """Return the form of the columns' page as shown; missing days are those of the import."""
     values = {}
     for choice in parse(page).elements("select"):
         chosen = [option.attributes["value"] for option in choice.elements("option", selected="")]
@@ -156,7 +156,7 @@ def test_the_mapping_of_a_header_is_remembered(browser: FlaskClient) -> None:
     assert mapping(again) == given
 
 
-def test_what_the_mapping_lacks_is_told_at_its_place(browser: FlaskClient) -> None:
+def test_a_missing_column_is_named_at_its_field(browser: FlaskClient) -> None:
     brought = upload(browser, "charges", b"a,b\nacme,Work\n")
     page = send(browser, brought.location, **mapping(browser.get(brought.location)))
     assert page.status_code == 422
@@ -300,7 +300,7 @@ def report() -> bytes:
     return file.getvalue()
 
 
-def test_a_workbook_comes_in_with_values_for_all_rows_and_without_totals(
+def test_a_workbook_is_imported_with_values_for_all_rows_and_without_totals(
     browser: FlaskClient, session: Session
 ) -> None:
     brought = upload(browser, "charges", report(), "report.xlsx")

@@ -1,4 +1,4 @@
-"""Pages read and show numbers and days as the organisation writes them; documents keep their format; scripts see plain ones."""
+"""Pages read and show numbers and days in the organisation's formats; documents keep theirs; scripts get plain values."""
 
 import re
 from collections.abc import Iterator

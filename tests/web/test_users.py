@@ -258,7 +258,7 @@ def test_a_form_kept_over_the_sign_in_survives_the_change_of_password(
 
 
 def test_tokens_of_a_person_with_a_new_password_are_named(app: Flask, browser: FlaskClient, session: Session) -> None:
-    """A token that somebody else knows outlives the password, and nobody was told."""
+    """A token that another person knows stays valid after the password changes."""
     signed_in(app, "admin", "ada@example.com")
     kept, gone = (owned_token(session, "ada@example.com", name) for name in ("nightly import", "old laptop"))
     foreign = owned_token(session, "admin@example.com", "mine")
@@ -285,7 +285,7 @@ def test_tokens_of_a_closed_account_are_named(app: Flask, browser: FlaskClient, 
     assert [is_revoked(session, token) for token in (kept, gone)] == [False, True]
 
 
-def test_ones_own_tokens_are_named_after_a_change_of_password(browser: FlaskClient, session: Session) -> None:
+def test_the_persons_tokens_are_named_after_a_change_of_password(browser: FlaskClient, session: Session) -> None:
     owned_token(session, "admin@example.com", "nightly import")
     changed = send(browser, "/account/password", current=PASSWORD, password=OTHER, again=OTHER)
     assert "Your API tokens still work: nightly import." in words(browser.get(changed.location))

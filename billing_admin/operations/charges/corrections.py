@@ -97,7 +97,7 @@ def _is_replacement_stored(session: Session, new_id: UUID, original: Any) -> boo
     """
     stored = session.execute(select(*Charge.__table__.c).where(Charge.id == new_id)).one_or_none()
     if stored is not None and stored.replaces_id != original.id:
-        message = f"This id belongs to {charge_name(stored)}, which does not replace {charge_name(original)}."
+        message = f"This ID belongs to {charge_name(stored)}, which does not replace {charge_name(original)}."
         raise Conflict("id_conflict", message, "id", differs=["replaces"])
     return stored is not None
 

@@ -60,7 +60,7 @@ class MappingForm(LayoutForm):
     number_format = SelectField("Numbers", choices={number.value: number.value for number in NumberFormat})
     date_order = SelectField("Dates", choices={order.value: order.label for order in DateOrder})
     accounting = BooleanField("Read (1.00) and 1.00- as negative numbers")
-    earlier_export = BooleanField("Exported by an earlier release: its .meta.json has no formula_rule")
+    earlier_export = BooleanField("Exported by an earlier version: its .meta.json has no formula_rule")
 
     def columns(self) -> list[Any]:
         """Return the form fields of the file's columns, in their order."""
@@ -143,7 +143,7 @@ def mapping_form(kind: str, plan: ImportPlan, sheets: Collection[str]) -> Mappin
     rule_columns = {"": "– no rule –"} | {str(index): name for index, name in enumerate(names)}
     for index in range(SKIP_RULES):
         form_fields[f"skip_{index}_column"] = SelectField(f"Column, rule {index + 1}", choices=rule_columns)
-        form_fields[f"skip_{index}_test"] = SelectField(f"Test, rule {index + 1}", choices=dict(SKIP_TESTS))
+        form_fields[f"skip_{index}_test"] = SelectField(f"Condition, rule {index + 1}", choices=dict(SKIP_TESTS))
         form_fields[f"skip_{index}_text"] = TextField(f"Text, rule {index + 1}", max_length=MAX_CONSTANT_LENGTH)
     form_class: type[MappingForm] = type("FileForm", (_FORMS[kind],), form_fields)
     form = form_class(data=_options(plan))
