@@ -124,7 +124,7 @@ def test_the_price_of_today_is_replaced_only_while_no_charge_has_it() -> None:
         ("prices_include_tax", lambda: change(prices_include_tax=["USD"])),
     )
     for field, attempt in attempts:
-        with pytest.raises(Conflict, match="Enter the new price from a later day") as refused:
+        with pytest.raises(Conflict, match="Set the new price from a later day") as refused:
             attempt()
         assert (refused.value.code, refused.value.field) == ("price_used", (field,))
     change(prices={"USD": Decimal(5)}, name="Compute")
@@ -148,7 +148,7 @@ def test_an_import_keeps_the_price_of_today_that_a_charge_has(session: Session, 
     charged(TODAY)
     [error] = errors(check("services", f"{FILE}GenericCompute,USD,9,{valid_from}\n", update=True))
     assert (error.column, price_on(TODAY)) == (place, "3")
-    assert "Charges have the price" in error.message
+    assert "Charges use the price" in error.message
 
 
 def test_a_price_that_no_charge_has_is_removed() -> None:
@@ -160,7 +160,7 @@ def test_a_price_that_no_charge_has_is_removed() -> None:
     with pytest.raises(NotFound):
         transaction(services.remove_price, compute().id, "USD", MAY, SYSTEM, NOW)
     charged(TODAY)
-    with pytest.raises(Conflict, match="Charges have the price"):
+    with pytest.raises(Conflict, match="Charges use the price"):
         transaction(services.remove_price, compute().id, "USD", PRICES_START, SYSTEM, NOW)
 
 
@@ -280,6 +280,8 @@ def test_an_import_without_a_tax_column_accepts_a_begun_price_that_includes_tax(
         ("New,USD,1,2026-05-01\nNew,USD,2,2026-05-01\n", (3, "currency")),
         ("New,USD,1,\nNew,USD,2,\n", (3, "currency")),
         ("New,,,2026-05-01\n", (2, "currency")),
+        ("New,USD,1,\nNew,USD,2,1970-01-01\n", (2, "valid_from")),
+        ("GenericCompute,USD,2.50,\nGenericCompute,USD,2.50,2026-04-02\n", (2, "valid_from")),
     ],
 )
 def test_an_import_refuses_two_prices_of_one_day(session: Session, rows: str, place: tuple[int, str]) -> None:

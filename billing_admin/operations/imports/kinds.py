@@ -282,15 +282,19 @@ def _set_prices(
     An import keeps the history: it does not replace a price that began before today. The prices are set in the order of
     their days: one that is valid already is not stored again, and an earlier one that is set later would replace it.
     """
-    day = today(session, now)
-    dated = [
-        price._replace(valid_from=price.valid_from or services.default_first_day(stored, price.currency, day))
-        for price in prices
+    day, dated = today(session, now), dict[tuple[date, str], PriceSpec]()
+    for price in prices:
+        first_day = price.valid_from or services.default_first_day(stored, price.currency, day)
+        if (first_day, price.currency) in dated:
+            message = f"Remove one of the prices in {price.currency} from {format_day(first_day)}."
+            raise Invalid("price_twice", message, "valid_from")
+        dated[first_day, price.currency] = price._replace(valid_from=first_day)
+        _refuse_begun(stored, dated[first_day, price.currency], day)
+    changed = [
+        price
+        for _, price in sorted(dated.items())
+        if services.set_price(session, stored.id, price, None, actor, now)[1]
     ]
-    dated.sort(key=lambda price: price.valid_from or day)
-    for price in dated:
-        _refuse_begun(stored, price, day)
-    changed = [price for price in dated if services.set_price(session, stored.id, price, None, actor, now)[1]]
     if changed and not allowed:
         message = f"Service {stored.code} already exists with a different price in {changed[0].currency}."
         raise Conflict("id_conflict", message, "unit_price", differs=["prices"])
