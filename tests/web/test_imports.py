@@ -346,6 +346,12 @@ def test_another_sheet_or_line_is_read_when_it_is_chosen(browser: FlaskClient) -
     page = browser.get(sent.location)
     assert (mapping(page)["header_line"], mapping(page)["sheet"]) == ("4", "Usage")
     assert "Back · Total" in words(page)
+    for line in ("0", "1001", "-4"):
+        refused = send(browser, brought.location, **given | {"header_line": line})
+        assert (refused.status_code, "Enter a line from 1 to 1,000." in words(refused)) == (422, True), line
+        assert mapping(refused)["header_line"] == line
+        sent = send(browser, brought.location, read_again="1", header_line=line)
+        assert "Enter a line from 1 to 1,000." in words(browser.get(sent.location)), line
     sent = send(browser, brought.location, read_again="1", sheet="Notes", header_line="1")
     page = browser.get(sent.location)
     assert page.status_code == 422

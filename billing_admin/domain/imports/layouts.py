@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from billing_admin.domain.errors import Invalid
+
 ENCODINGS: Final[Mapping[str, str]] = {
     "utf-8": "UTF-8",
     "utf-16": "UTF-16 (Excel: “Unicode text”)",
@@ -11,6 +13,16 @@ ENCODINGS: Final[Mapping[str, str]] = {
 }
 DELIMITERS: Final[Mapping[str, str]] = {"comma": ",", "semicolon": ";", "tab": "\t"}
 MAX_HEADER_LINE: Final = 1_000
+
+
+def check_header_line(line: int) -> None:
+    """Refuse a line in which no header is searched.
+
+    Raises:
+        Invalid: The line is not in the range.
+    """
+    if not 1 <= line <= MAX_HEADER_LINE:
+        raise Invalid("out_of_range", f"Enter a line from 1 to {MAX_HEADER_LINE:,}.", "header_line")
 
 
 @dataclass(frozen=True, slots=True)

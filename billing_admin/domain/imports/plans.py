@@ -11,7 +11,7 @@ from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.imports.cells import CellFormat, CellType, read_cell, shorten
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.headers import column_name
-from billing_admin.domain.imports.layouts import MAX_HEADER_LINE, Layout
+from billing_admin.domain.imports.layouts import Layout, check_header_line
 from billing_admin.domain.number_format import NumberFormat
 
 TODAY: Final = "today"
@@ -191,8 +191,10 @@ def _constant_problems(fields: Mapping[str, ImportField], plan: ImportPlan) -> I
 
 
 def _layout_problems(plan: ImportPlan) -> Iterator[Problem]:
-    if not 1 <= plan.header_line <= MAX_HEADER_LINE:
-        yield Problem("out_of_range", f"Enter a line from 1 to {MAX_HEADER_LINE:,}.", ("header_line",))
+    try:
+        check_header_line(plan.header_line)
+    except Invalid as refusal:
+        yield from refusal.problems
     if len(plan.skip) > MAX_SKIP_RULES:
         yield Problem("too_many", f"Use at most {MAX_SKIP_RULES} rules.", ("skip",))
     for rule in plan.skip:

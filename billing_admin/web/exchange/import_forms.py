@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from wtforms import BooleanField, Field, FileField, RadioField, SelectField
+from wtforms import BooleanField, Field, FileField, RadioField, SelectField, ValidationError
 
 from billing_admin.domain.days import DateOrder
+from billing_admin.domain.errors import Invalid
 from billing_admin.domain.imports.cells import FORMULA_RULE, CellFormat
 from billing_admin.domain.imports.fields import IMPORT_KINDS, ImportField
 from billing_admin.domain.imports.headers import column_name
-from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout
+from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout, check_header_line
 from billing_admin.domain.imports.plans import SKIP_TESTS, ImportPlan, SkipRule
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.domain.payments import METHODS
@@ -37,6 +38,17 @@ class LayoutForm(Form):
     delimiter = SelectField("Delimiter", choices={name: name.capitalize() for name in DELIMITERS})
     sheet = SelectField("Sheet")
     header_line = WholeNumberField("Line of the column names", blank_message="Enter the line of the column names.")
+
+    def validate_header_line(self, field: WholeNumberField) -> None:
+        """Raise ValidationError for a line out of range.
+
+        It is checked before the file is read again by the new layout.
+        """
+        if field.data is not None:
+            try:
+                check_header_line(field.data)
+            except Invalid as error:
+                raise ValidationError(error.message) from error
 
     def show_sheets(self, sheets: Collection[str]) -> None:
         """Offer the sheets of a workbook, or the encoding and delimiter of a CSV file."""

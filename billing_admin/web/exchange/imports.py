@@ -28,7 +28,7 @@ from billing_admin.domain.imports.headers import (
     score_headers,
     without_incomplete_prices,
 )
-from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, MAX_HEADER_LINE, Layout
+from billing_admin.domain.imports.layouts import DELIMITERS, ENCODINGS, Layout, check_header_line
 from billing_admin.domain.imports.plans import ImportPlan, for_another_file, header_key
 from billing_admin.domain.imports.tally import Tally
 from billing_admin.formats import csv_tables, import_errors, table_reader
@@ -53,6 +53,7 @@ from billing_admin.web.frame.list_params import choice_param, current_url, has_p
 from billing_admin.web.frame.signed_in import actor, now
 
 SHOWN_ERRORS = 100
+MAX_LINE_DIGITS = 4
 # Errors that another layout may fix. The page to choose it shows these errors.
 FIXED_BY_SETTINGS = {"other_encoding", "not_text", "unreadable_row", "no_rows"}
 
@@ -264,17 +265,29 @@ def _unreadable_page(file_import: Import, choice: LayoutChoice, error: Invalid) 
 
 
 def _choose_layout(file_import: Import) -> LayoutChoice:
-    """Return the layout in the URL, or else the stored one; the rest is guessed."""
-    line = text_param("header_line")
+    """Return the layout in the URL, or else the stored one; the rest is guessed.
+
+    Raises:
+        Invalid: A part of the layout in the URL does not exist.
+    """
     requested = LayoutChoice(
         choice_param("encoding", ENCODINGS) or None,
         choice_param("delimiter", DELIMITERS) or None,
-        int(line) if line.isdecimal() and len(line) <= 4 and 1 <= int(line) <= MAX_HEADER_LINE else None,
+        _header_line_param(),
         text_param("sheet") or None,
     )
     if requested == LayoutChoice() and file_import.plan:
         return LayoutChoice(**asdict(ImportPlan.of_data(file_import.plan).layout))
     return requested
+
+
+def _header_line_param() -> int | None:
+    line = text_param("header_line")
+    if not line:
+        return None
+    number = int(line) if line.isdecimal() and len(line) <= MAX_LINE_DIGITS else 0
+    check_header_line(number)
+    return number
 
 
 def _score_rows(kind: str, rows: Sequence[Sequence[str]]) -> list[int]:
