@@ -12,7 +12,7 @@ from billing_admin.models.customer import Account, Customer
 from billing_admin.models.imports import Import
 from billing_admin.models.invoice import Invoice, InvoiceLine, InvoiceTax, VoidedCharge
 from billing_admin.models.job import FilePart, Job, StoredFile
-from billing_admin.models.organisation import NumberSeries, Organisation, TaxRate, TaxRateChange
+from billing_admin.models.organisation import BankAccount, Logo, NumberSeries, Organisation, TaxRate, TaxRateChange
 from billing_admin.models.payment import Allocation, Payment
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
 from billing_admin.models.service import Service, ServicePrice
@@ -25,6 +25,7 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "AuditSeal",
+    "BankAccount",
     "Base",
     "BillingRun",
     "BillingRunItem",
@@ -37,6 +38,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceTax",
     "Job",
+    "Logo",
     "NumberSeries",
     "Organisation",
     "Payment",

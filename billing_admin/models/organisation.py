@@ -1,17 +1,19 @@
-"""The organisation, its tax rates, and its number series."""
+"""The organisation, its accounts and logos, its tax rates and its number series."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.number_format import NumberFormat
 from billing_admin.models.base import Base, exact_checks, value_check
 
+LANGUAGES = ("en", "de", "fr", "es")
+PAPERS = ("a4", "letter")
 TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
 
 
@@ -50,6 +52,58 @@ class TaxRateChange(Base):
     percent: Mapped[Decimal]
 
 
+class Logo(Base):
+    """A logo, a PNG or SVG file, by its SHA-256.
+
+    Logos are never deleted or changed: issued documents name theirs by the hash.
+    """
+
+    __tablename__ = "logos"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    media_type: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    data: Mapped[bytes]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+
+
+class BankAccount(Base):
+    """An account of the organisation for payments in one currency.
+
+    It has an IBAN without spaces, or an account number. Documents copy the default account of their currency; the
+    default is in use, and there is at most one in each currency.
+    """
+
+    __tablename__ = "bank_accounts"
+    __table_args__ = (
+        CheckConstraint("(iban = '') <> (account_number = '')", name="one_number"),
+        CheckConstraint("NOT is_default OR archived_at IS NULL", name="default_in_use"),
+        Index(
+            "uq_bank_accounts_default_currency",
+            "currency",
+            unique=True,
+            postgresql_where=text("is_default"),
+            sqlite_where=text("is_default"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    currency: Mapped[str]
+    holder: Mapped[str]
+    iban: Mapped[str]
+    account_number: Mapped[str]
+    bic: Mapped[str]
+    bank_name: Mapped[str]
+    is_default: Mapped[bool]
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
 class Organisation(Base):
     """The company that bills, as one row of settings.
 
@@ -57,6 +111,9 @@ class Organisation(Base):
     and `{number:5}`. The notes are printed on documents for customers whose tax treatment charges no tax.
     `number_format` and `date_order` say how typed numbers and days are read, and how numbers are shown.
     `journal_accounts` holds account names that replace the defaults of `domain.journal.ACCOUNTS`.
+    `address` is printed while `country` is empty, the parts of the address otherwise. `tax_id` is the VAT number,
+    `tax_number` the number that the local tax office gave. `language` and `paper` are those of documents whose
+    customer has none. `accent` is a colour such as `#0b57d0`, or empty.
     """
 
     __tablename__ = "organisation"
@@ -64,6 +121,8 @@ class Organisation(Base):
         CheckConstraint("id = 1", name="only_one"),
         value_check("number_format", *NumberFormat),
         value_check("date_order", *DateOrder),
+        value_check("language", *LANGUAGES),
+        value_check("paper", *PAPERS),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -86,6 +145,26 @@ class Organisation(Base):
     date_order: Mapped[str]
     is_demo: Mapped[bool]
     journal_accounts: Mapped[dict[str, Any]]
+    street: Mapped[str]
+    street2: Mapped[str]
+    postcode: Mapped[str]
+    city: Mapped[str]
+    region: Mapped[str]
+    country: Mapped[str]
+    registration_id: Mapped[str]
+    registration_scheme: Mapped[str]
+    electronic_address: Mapped[str]
+    electronic_scheme: Mapped[str]
+    tax_number: Mapped[str]
+    legal_info: Mapped[str]
+    contact_name: Mapped[str]
+    contact_phone: Mapped[str]
+    contact_email: Mapped[str]
+    terms: Mapped[str]
+    language: Mapped[str]
+    paper: Mapped[str]
+    accent: Mapped[str]
+    logo: Mapped[str | None] = mapped_column(ForeignKey(Logo.sha256))
     default_tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))
     version: Mapped[int] = mapped_column()
 
