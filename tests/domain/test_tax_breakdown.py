@@ -1,0 +1,60 @@
+"""The tax breakdown: one row for each category and percentage, nothing rounded again."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+
+from billing_admin.domain.tax_breakdown import TaxSubtotal, tax_breakdown
+
+
+@dataclass(frozen=True)
+class Tax:
+    """A stored tax."""
+
+    category: str
+    percent: Decimal
+    base: int
+    tax: int
+    note: str = ""
+    vatex: str = ""
+
+
+def test_taxes_in_and_on_prices_are_added_up() -> None:
+    taxes = [
+        Tax("S", Decimal(19), 10000, 1900),
+        Tax("S", Decimal(7), 100, 7),
+        Tax("S", Decimal("19.0"), 841, 159),
+        Tax("Z", Decimal(0), 500, 0),
+    ]
+    assert tax_breakdown(taxes) == (
+        TaxSubtotal("S", Decimal(19), 10841, 2059, "", ""),
+        TaxSubtotal("S", Decimal(7), 100, 7, "", ""),
+        TaxSubtotal("Z", Decimal(0), 500, 0, "", ""),
+    )
+    assert tax_breakdown([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason", "vatex"),
+    [
+        ([("Education", "VATEX-EU-132-1I")], "Education", "VATEX-EU-132-1I"),
+        ([("Education", "VATEX-EU-132-1I")] * 2, "Education", "VATEX-EU-132-1I"),
+        ([("Education", "VATEX-EU-132-1I"), ("Health", "VATEX-EU-132-1B")], "Education; Health", ""),
+        ([("Education", "VATEX-EU-132-1I"), ("Other", "")], "Education; Other", ""),
+        ([("", "VATEX-EU-132-1I")], "", "VATEX-EU-132-1I"),
+        ([("", "")], "Exempt from tax", ""),
+    ],
+)
+def test_reasons_are_joined_and_the_code_is_kept_if_all_agree(
+    parts: list[tuple[str, str]], reason: str, vatex: str
+) -> None:
+    taxes = [Tax("E", Decimal(0), 100, 0, *part) for part in parts]
+    (row,) = tax_breakdown(taxes)
+    assert (row.base, row.reason, row.vatex) == (100 * len(parts), reason, vatex)
+
+
+@pytest.mark.parametrize("category", ["S", "Z"])
+def test_taxed_rows_have_no_reason(category: str) -> None:
+    (row,) = tax_breakdown([Tax(category, Decimal(0), 100, 0, "An old note", "VATEX-EU-O")])
+    assert (row.reason, row.vatex) == ("", "")
