@@ -43,6 +43,8 @@ def _array_element(value: Any) -> str:
         return uuid_text(value)
     if value is None:
         return "NULL"
+    if isinstance(value, dict):
+        value = json.dumps(value)
     if not isinstance(value, str):
         return str(value)
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

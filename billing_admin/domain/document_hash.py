@@ -46,6 +46,7 @@ def document_number(format: str, issue_date: date, sequence: int) -> str:
 
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_SORTED = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def hash_data(content: object) -> str:
@@ -88,6 +89,7 @@ def canonical_content(document: DocumentRows) -> str:
                 *_period(line),
                 *(({"unit": line["unit"]},) if line["unit"] else ()),
                 *(({"purchase_order": line["purchase_order"]},) if line["purchase_order"] else ()),
+                *(({"unit_code": line["unit_code"]},) if line["unit_code"] else ()),
             ]
             for line in document.lines
         ],
@@ -96,6 +98,7 @@ def canonical_content(document: DocumentRows) -> str:
                 *(tax["category"], plain_decimal(tax["percent"]), tax["base"], tax["tax"]),
                 *((True,) if tax["included"] else ()),
                 *((tax["note"],) if tax["note"] else ()),
+                *(({"vatex": tax["vatex"]},) if tax["vatex"] else ()),
             ]
             for tax in document.taxes
         ],
@@ -118,7 +121,12 @@ def _period(line: Row) -> list[Any]:
 def _optional_columns(document: DocumentRows) -> dict[str, Any]:
     invoice = document.invoice
     names = ["note", "purchase_order", "corrects_id", "replaces_id"]
-    columns = {name: str(invoice[name]) for name in names if invoice[name]}
+    columns: dict[str, Any] = {name: str(invoice[name]) for name in names if invoice[name]}
+    if invoice["details"] is not None:
+        # As one text with sorted names: PostgreSQL stores the members of JSON in an order of its own.
+        columns["details"] = _SORTED.encode(invoice["details"])
+    if invoice["tax_in_base"] is not None:
+        columns["tax_in_base"] = invoice["tax_in_base"]
     if invoice["kind"] == "credit_note":
         # The reason of an invoice is that of its void, which is after its issue.
         columns["reason"] = invoice["reason"]

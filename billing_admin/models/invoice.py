@@ -5,6 +5,7 @@ Money is in minor units of the document's currency.
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -42,6 +43,9 @@ class Invoice(Base):
     A credit note has kind `credit_note`: `corrects_id` names its invoice, and its positive amounts reduce
     the customer's balance. `paid` is the sum of the allocations that are not withdrawn, `credited` the
     sum of the credit notes. `replaces_id` names the void invoice whose charges this one bills again.
+    `details` holds `domain.document_details`, frozen at issue; it is None on drafts, and on documents that were issued
+    before details were stored. `tax_in_base` is the tax in minor units of the organisation's base currency, at the rate
+    in the details.
     """
 
     __tablename__ = "invoices"
@@ -115,6 +119,8 @@ class Invoice(Base):
     version: Mapped[int]
     # Programs of the release before did not know it, hence the default.
     number_format: Mapped[str] = mapped_column(server_default=NumberFormat.COMMA_POINT.value)
+    details: Mapped[dict[str, Any] | None]
+    tax_in_base: Mapped[int | None]
 
     lines: Mapped[list["InvoiceLine"]] = relationship(order_by="InvoiceLine.position", viewonly=True)
     taxes: Mapped[list["InvoiceTax"]] = relationship(
@@ -145,7 +151,8 @@ class InvoiceLine(Base):
     `corrects_line_id` of a credit note's line names the invoice line that it credits.
     The period is that of each of its charges; it is None if they have none. A charge with
     `period_of_days` has a line of its own. `unit` is that of the service; it is None if the service has
-    none, and on lines that were made before units were copied.
+    none, and on lines that were made before units were copied. So is `unit_code`, a code of UN/ECE Recommendation 20
+    or 21.
     """
 
     __tablename__ = "invoice_lines"
@@ -192,6 +199,7 @@ class InvoiceLine(Base):
     period_of_days: Mapped[int | None] = mapped_column(period_check())
     unit: Mapped[str | None]
     purchase_order: Mapped[str] = mapped_column(server_default="")
+    unit_code: Mapped[str | None]
 
 
 def has_order() -> ColumnElement[bool]:
@@ -213,7 +221,7 @@ class InvoiceTax(Base):
     """The tax of a document at one rate, rounded once.
 
     Lines whose prices include tax are summed in a row of their own (`included`). `note` is the reason
-    that must be printed if no tax is charged.
+    that must be printed if no tax is charged, and `vatex` its code in e-invoices.
     """
 
     __tablename__ = "invoice_taxes"
@@ -229,3 +237,4 @@ class InvoiceTax(Base):
     base: Mapped[int]
     tax: Mapped[int]
     note: Mapped[str]
+    vatex: Mapped[str] = mapped_column(server_default="")

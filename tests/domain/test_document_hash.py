@@ -33,6 +33,8 @@ INVOICE: dict[str, Any] = {
     "corrects_id": None,
     "replaces_id": None,
     "reason": "",
+    "details": None,
+    "tax_in_base": None,
 }
 LINE: dict[str, Any] = {
     "position": 1,
@@ -53,14 +55,25 @@ LINE: dict[str, Any] = {
     "period_of_days": None,
     "unit": None,
     "purchase_order": "",
+    "unit_code": None,
 }
-TAX: dict[str, Any] = {"category": "S", "percent": Decimal(19), "base": 2500, "tax": 475, "included": False, "note": ""}
+TAX: dict[str, Any] = {
+    "category": "S",
+    "percent": Decimal(19),
+    "base": 2500,
+    "tax": 475,
+    "included": False,
+    "note": "",
+    "vatex": "",
+}
 
 ID_1, ID_2, ID_3, ID_4 = (str(UUID(int=number)) for number in (1, 2, 3, 4))
 START = f'["{ID_1}",["invoice","EUR",2500,475,2975],["2026-03-05","2026-04-04","2026-02-01","2026-02-28"],'
 PARTIES = '["ACME","Zoë","1 Main St\\nX","","We","2 Side St","DE1","Thanks"],'
 LINES = f'[[1,"{ID_2}","Compute","10","2.5","25",2500,"S","19",3]],'
 CONTENT = f'{START}{PARTIES}{LINES}[["S","19",2500,475]]]'
+# As version 0023 of the schema stored it.
+HASH_OF_BEFORE = "141eec23ce54aed7dc605df7015ab2f2a563e13e2c4880a17daf0e19092e0692"
 
 
 def content(invoice: dict[str, Any] = INVOICE, line: dict[str, Any] = LINE, tax: dict[str, Any] = TAX) -> str:
@@ -76,6 +89,23 @@ def test_later_columns_are_covered_only_if_they_have_a_value() -> None:
     optional = f',{{"note":"Hi","purchase_order":"PO-7","replaces_id":"{ID_3}"}}]'
     assert content(changed) == CONTENT.removesuffix("]") + optional
     assert content(INVOICE | {"reason": "Voided later"}) == CONTENT
+
+
+def test_a_hash_stored_before_details_existed_stays_true() -> None:
+    assert chained_hash("", "INV-1", content()) == HASH_OF_BEFORE
+
+
+def test_details_are_covered_only_if_they_were_stored() -> None:
+    details = {"paper": "a4", "language": "en", "buyer": {"address": {"country": "DE", "city": "Köln"}}}
+    covered = r',{"details":"{\"buyer\":{\"address\":{\"city\":\"Köln\",\"country\":\"DE\"}},'
+    covered += r'\"language\":\"en\",\"paper\":\"a4\"}"'
+    assert content(INVOICE | {"details": details}) == CONTENT.removesuffix("]") + covered + "}]"
+    assert content(INVOICE | {"details": details, "tax_in_base": 0}).endswith(covered + ',"tax_in_base":0}]')
+
+
+def test_the_codes_of_units_and_untaxed_amounts_are_covered_only_if_set() -> None:
+    assert '"S","19",3,{"unit_code":"HUR"}]]' in content(line=LINE | {"unit_code": "HUR"})
+    assert content(tax=TAX | {"note": "Why", "vatex": "VATEX-EU-AE"}).endswith(',"Why",{"vatex":"VATEX-EU-AE"}]]]')
 
 
 def test_the_period_of_a_line_is_covered_only_if_it_has_one() -> None:

@@ -447,11 +447,11 @@ def test_what_came_later_is_in_the_content_only_where_it_says_something() -> Non
         **dict.fromkeys(["service_id", "description", "tax_category"], "x"),
         **dict.fromkeys(["quantity", "unit_price", "amount", "tax_percent", "included_percent"], Decimal(1)),
     }
-    line |= dict.fromkeys(["period_from", "period_to", "period_of_days", "unit", "purchase_order"])
-    tax = {"category": "S", "percent": Decimal(1), "base": 1, "tax": 1, "included": True, "note": "Why"}
+    line |= dict.fromkeys(["period_from", "period_to", "period_of_days", "unit", "purchase_order", "unit_code"])
+    tax = {"category": "S", "percent": Decimal(1), "base": 1, "tax": 1, "included": True, "note": "Why", "vatex": ""}
     invoice: dict[str, Any] = dict.fromkeys(["id", "kind", "currency", "net", "tax", "total", *COPIED_COLUMNS], "x")
     invoice |= dict.fromkeys(["issue_date", "due_date", "period_from", "period_to"], DAY)
-    invoice |= dict.fromkeys(["note", "purchase_order", "corrects_id", "replaces_id"])
+    invoice |= dict.fromkeys(["note", "purchase_order", "corrects_id", "replaces_id", "details", "tax_in_base"])
     plain_line, plain_tax = line | {"gross": None, "included_percent": None}, tax | {"included": False, "note": ""}
     *_, new_lines, new_taxes = json.loads(canonical_content(DocumentRows(invoice, [line], [tax])))
     *_, lines, taxes = json.loads(canonical_content(DocumentRows(invoice, [plain_line], [plain_tax])))

@@ -21,6 +21,9 @@ CHANGES = [
     f"UPDATE invoices SET reason = 'Late' WHERE {ISSUED}",
     f"UPDATE invoices SET due_date = '2030-01-01' WHERE {ISSUED}",
     f"UPDATE invoices SET hash = 'f00d' WHERE {ISSUED}",
+    f"UPDATE invoices SET details = '{{}}' WHERE {ISSUED}",
+    f"UPDATE invoices SET details = NULL WHERE {ISSUED}",
+    f"UPDATE invoices SET tax_in_base = 1 WHERE {ISSUED}",
     f"UPDATE invoices SET status = 'draft', number = NULL, series_id = NULL, sequence = NULL, hash = NULL WHERE {ISSUED}",
     "UPDATE invoices SET status = 'issued', voided_on = NULL WHERE status = 'void'",
     "UPDATE invoices SET reason = 'Another' WHERE status = 'void'",
@@ -28,9 +31,11 @@ CHANGES = [
     f"DELETE FROM invoices WHERE {ISSUED}",
     "DELETE FROM invoices WHERE status = 'void'",
     f"UPDATE invoice_lines SET net = net + 1 WHERE {OF_ISSUED}",
+    f"UPDATE invoice_lines SET unit_code = 'HUR' WHERE {OF_ISSUED}",
     f"DELETE FROM invoice_lines WHERE {OF_ISSUED}",
     "DELETE FROM invoice_lines WHERE invoice_id IN (SELECT id FROM invoices WHERE status = 'void')",
     f"UPDATE invoice_taxes SET tax = tax + 1 WHERE {OF_ISSUED}",
+    f"UPDATE invoice_taxes SET vatex = 'VATEX-EU-O' WHERE {OF_ISSUED}",
     f"DELETE FROM invoice_taxes WHERE {OF_ISSUED}",
 ]
 

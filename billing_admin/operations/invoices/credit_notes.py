@@ -119,7 +119,7 @@ def _credit_note_rows(
 ) -> DocumentRows:
     """Return the rows of a credit note, made of the rows of its invoice.
 
-    It is due on its date, because it is not paid.
+    It is due on its date, because it is not paid. It takes over the details of its invoice.
     """
     row = invoice.invoice | {
         "id": id,
@@ -136,6 +136,7 @@ def _credit_note_rows(
         "reason": reason,
         "note": "",
         "due_date": day,
+        "tax_in_base": None,
         "created_at": now,
         "version": 1,
     }
@@ -179,6 +180,7 @@ def _credited_line(line: Row, net: int, tax: int, id: UUID, now: datetime) -> Ro
         "invoice_id": id,
         "quantity": ONE,
         "unit": None,
+        "unit_code": None,
         "unit_price": None,
         "amount": Money(net if gross is None else gross, line["currency"]).decimal,
         "gross": gross,

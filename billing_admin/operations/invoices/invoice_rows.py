@@ -56,6 +56,8 @@ def build_draft(
         "created_at": now,
         "issued_at": None,
         "version": 1,
+        "details": None,
+        "tax_in_base": None,
     }
     lines = [
         {
@@ -81,6 +83,7 @@ def build_draft(
             "period_of_days": line.group.period_of_days,
             "unit": line.group.unit or None,
             "purchase_order": line.group.purchase_order,
+            "unit_code": None,
         }
         for line in document.lines
     ]
@@ -94,6 +97,7 @@ def build_draft(
             "base": total.base,
             "tax": total.tax,
             "note": total.note,
+            "vatex": "",
         }
         for position, total in enumerate(document.taxes, 1)
     ]

@@ -16,6 +16,7 @@ from billing_admin.db.lookup import is_any_of_named
 from billing_admin.db.paging import Record
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import check_calendar_day
+from billing_admin.domain.document_details import details_to_json
 from billing_admin.domain.document_hash import (
     COPIED_COLUMNS,
     DocumentRows,
@@ -32,6 +33,7 @@ from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
 from billing_admin.operations.master_data.periods import check_issue_date, require_open_day
 from billing_admin.operations.webhooks.outbox import enqueue_invoices_issued
+from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
 from billing_admin.queries.invoices.document_rows import load_document_rows
 from billing_admin.queries.invoices.numbers import current_series
 from billing_admin.queries.master_data.organisation import document_number_format, today
@@ -145,15 +147,20 @@ def _freeze_all(
     """Set the columns of issued documents except numbers and hashes, in memory.
 
     Returns the contents to be hashed. Raises Invalid for a document due before its date, and for an invoice with
-    shortcomings. A credit note needs no check: it corrects an invoice that was issued.
+    shortcomings. A credit note needs no check: it corrects an invoice that was issued, and names the same parties if
+    the details of that invoice were stored.
     """
     customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
     seller_columns = seller_fields(organisation)
+    sources = load_detail_sources(session, organisation)
     for document in documents:
-        customer = customers[document.invoice["customer_id"]]
-        document.invoice.update(seller_columns | customer_fields(customer))
+        row = document.invoice
+        customer = customers[row["customer_id"]]
+        if row["details"] is None:
+            row.update(seller_columns | customer_fields(customer))
+            row["details"] = details_to_json(make_details(sources, customer, row["currency"]))
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
-        _freeze(document.invoice, terms, issue_date, now)
+        _freeze(row, terms, issue_date, now)
     shortcomings = [
         problem
         for document in documents
@@ -238,6 +245,8 @@ _ISSUED_COLUMNS = [
     "sequence",
     "number",
     "hash",
+    "details",
+    "tax_in_base",
     *COPIED_COLUMNS,
 ]
 _INVOICE = Invoice.__table__.c

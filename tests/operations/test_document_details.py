@@ -1,0 +1,96 @@
+"""The details of a document are frozen at its issue, whatever issues it, and stay as they were."""
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.document_details import DocumentDetails, details_from_json
+from billing_admin.domain.master_data import CustomerFields
+from billing_admin.models import Invoice
+from billing_admin.operations.invoices import invoices
+from billing_admin.operations.master_data import customers
+from billing_admin.queries.master_data.organisation import organisation
+from tests.books import assert_books_balance
+from tests.databases import without_triggers
+from tests.making import NOW, all_invoices, bill, credit, make_customer, make_invoice, make_spec, post, void
+
+pytestmark = pytest.mark.both_databases
+
+
+def details(invoice: Invoice) -> DocumentDetails:
+    assert invoice.details is not None
+    return details_from_json(invoice.details)
+
+
+def set_demo() -> None:
+    def change(session: Session) -> None:
+        organisation(session).is_demo = True
+
+    transaction(change)
+
+
+def test_details_are_frozen_by_an_issue_of_one_of_many_and_by_a_run(session: Session) -> None:
+    drafts = [make_invoice(make_customer(reference=f"C{number}"), issue=False) for number in range(8)]
+    assert [draft.details for draft in drafts] == [None] * 8
+    transaction(invoices.issue, drafts[0].id, None, SYSTEM, NOW)
+    transaction(invoices.issue_many, [draft.id for draft in drafts[1:]], NOW.date(), SYSTEM, NOW)
+    post(*(make_spec(make_customer(reference=f"RUN{number}"), "7") for number in range(7)))
+    bill()
+    issued = all_invoices()
+    assert len(issued) == 15
+    assert {(details(invoice).language, details(invoice).paper) for invoice in issued} == {("en", "a4")}
+    assert not any(details(invoice).test for invoice in issued)
+    assert_books_balance(session)
+
+
+def test_documents_of_demo_data_are_marked(session: Session) -> None:
+    before = make_invoice()
+    set_demo()
+    invoice = make_invoice()
+    assert (details(before).test, details(invoice).test) == (False, True)
+    assert_books_balance(session)
+
+
+def test_a_credit_note_takes_over_the_details_and_parties_of_its_invoice(session: Session) -> None:
+    customer = make_customer(name="Of before")
+    invoice = make_invoice(customer)
+    set_demo()
+    fields: CustomerFields = {"name": "Of today", "address": "Elsewhere"}
+    transaction(customers.update, customer.id, fields, None, SYSTEM, NOW)
+    note = credit(invoice, "1")
+    assert (note.details, note.customer_name, note.customer_address) == (
+        invoice.details,
+        "Of before",
+        invoice.customer_address,
+    )
+    assert_books_balance(session)
+
+
+def test_a_credit_note_of_an_invoice_without_details_gets_those_of_today(session: Session) -> None:
+    invoice = make_invoice()
+    forget_details(session)
+    note = credit(invoice, "1")
+    assert details(note).language == "en"
+
+
+def forget_details(session: Session) -> None:
+    """Make all documents ones of before details were stored."""
+
+    def change(work: Session) -> None:
+        without_triggers(work.connection())
+        work.execute(update(Invoice).values(details=None))
+
+    session.rollback()
+    transaction(change)
+
+
+def test_the_draft_that_replaces_a_void_invoice_has_no_details_yet(session: Session) -> None:
+    draft_id = void(make_invoice(), "billed_again")
+    assert draft_id is not None
+    assert session.get_one(Invoice, draft_id).details is None
+    session.rollback()
+    transaction(invoices.issue, draft_id, None, SYSTEM, NOW)
+    assert details(session.get_one(Invoice, draft_id)).paper == "a4"
+    assert_books_balance(session)
