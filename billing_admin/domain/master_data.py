@@ -58,13 +58,15 @@ class ServiceFields(TypedDict, total=False):
     """A service's fields.
 
     `tax_rate` is the code of a rate. `prices` are the unit prices by currency, and
-    `prices_include_tax` the currencies whose price includes tax; both are complete lists.
+    `prices_include_tax` the currencies whose price includes tax; both are complete lists. `unit_code` is the
+    code of the unit in e-invoices, which the operation looks up.
     `revenue_account` is its account in the journal, empty for the default account.
     """
 
     code: str
     name: str
     unit: str
+    unit_code: str
     tax_rate: str
     line_per_charge: bool
     revenue_account: str
@@ -249,6 +251,7 @@ SERVICE_RULES: Mapping[str, Rule] = {
     "code": _reference,
     "name": _name,
     "unit": _line,
+    "unit_code": _line,
     "tax_rate": _unchecked,
     "line_per_charge": _unchecked,
     "revenue_account": _optional_account,

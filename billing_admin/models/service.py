@@ -32,8 +32,9 @@ class Service(Base):
     """A catalogue entry.
 
     It is archived, never deleted. With `line_per_charge` each of its charges has an invoice line of its own.
-    `revenue_account` is its account in the journal; an empty text means the default account. Lists are sorted by
-    `sort_key`, which `domain.text.sort_key` makes of the code.
+    `unit_code` is the code of its unit in e-invoices, or empty. `revenue_account` is its account in the journal; an
+    empty text means the default account. Lists are sorted by `sort_key`, which `domain.text.sort_key` makes of the
+    code.
     """
 
     __tablename__ = "services"
@@ -42,6 +43,7 @@ class Service(Base):
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     unit: Mapped[str]
+    unit_code: Mapped[str]
     tax_rate_id: Mapped[UUID] = mapped_column(ForeignKey(TaxRate.id))
     line_per_charge: Mapped[bool]
     revenue_account: Mapped[str]

@@ -162,6 +162,7 @@ class Service:
     code: str
     name: str
     unit: str
+    unit_code: str
     tax_rate: str
     line_per_charge: bool
     prices: dict[str, Decimal]

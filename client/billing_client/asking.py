@@ -201,6 +201,7 @@ class ServiceChanges(TypedDict, total=False):
     code: str
     name: str
     unit: str
+    unit_code: str
     tax_rate: str
     line_per_charge: bool
     revenue_account: str
@@ -222,6 +223,7 @@ class NewService(_ServiceNeeds, total=False):
     id: Key
     name: str
     unit: str
+    unit_code: str
     tax_rate: str
     line_per_charge: bool
     revenue_account: str

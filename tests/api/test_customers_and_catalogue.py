@@ -92,6 +92,7 @@ def test_a_change_needs_the_version_that_was_read(script: Script, path: str, bod
         ("/services", SERVICE | {"prices": {"EUR": "-1"}}, ["/prices/EUR"]),
         ("/services", SERVICE | {"prices": [1]}, ["/prices"]),
         ("/services", SERVICE | {"tax_rate": "unheard-of"}, ["/tax_rate"]),
+        ("/services", SERVICE | {"unit_code": "hour"}, ["/unit_code"]),
         ("/services", SERVICE | {"line_per_charge": "true"}, ["/line_per_charge"]),
         ("/services", SERVICE | {"line_per_charge": 1}, ["/line_per_charge"]),
     ],

@@ -40,7 +40,9 @@ def fill() -> None:
     gone = make_customer(reference="gone", name="'quoted'", currency="USD")
     transaction(customers.archive, gone.id, SYSTEM, NOW)
     prices = {"EUR": Decimal("0.000000000001"), "JPY": Decimal(999999999999999999)}
-    service = make_service(code="@s", name="S", unit="h", tax_rate="VAT19", prices=prices, prices_include_tax=["EUR"])
+    service = make_service(
+        code="@s", name="S", unit="h", unit_code="HUR", tax_rate="VAT19", prices=prices, prices_include_tax=["EUR"]
+    )
     old = make_service(code="old", name="Old", prices={}, line_per_charge=True, revenue_account="Revenue:Old")
     transaction(services.archive, old.id, SYSTEM, NOW)
     posted = post(

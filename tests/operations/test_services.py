@@ -43,6 +43,23 @@ def test_a_new_service_has_its_defaults(session: Session) -> None:
     assert (service.tax_rate.code, service.line_per_charge, prices(service)) == ("none", False, {})
 
 
+def test_a_unit_code_of_the_list_is_kept_and_any_other_refused(session: Session) -> None:
+    service = create(COMPUTE | {"unit_code": "HUR"}, A)[0]
+    assert service.unit_code == "HUR"
+    assert create(COMPUTE | {"unit_code": "HUR"}, A)[1] is False
+    with pytest.raises(Conflict) as differing:
+        create(COMPUTE | {"unit_code": "DAY"}, A)
+    assert differing.value.extra == {"differs": ["unit_code"]}
+    with pytest.raises(Invalid, match=r"“HD” is not a unit code .* Use HDW or HAD, or leave this blank") as refused:
+        transaction(services.update, service.id, {"unit_code": "HD"}, None, SYSTEM, NOW)
+    assert (refused.value.code, refused.value.field) == ("unknown_unit_code", ("unit_code",))
+    assert transaction(services.update, service.id, {"unit_code": ""}, None, SYSTEM, NOW).unit_code == ""
+    details = session.scalars(
+        select(AuditEvent.details).where(AuditEvent.action == "service.changed").order_by(AuditEvent.id)
+    ).all()
+    assert details == [{"unit_code": ["HUR", ""]}]
+
+
 def test_prices_are_kept_exactly(session: Session) -> None:
     id = create(COMPUTE)[0].id
     session.rollback()

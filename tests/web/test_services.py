@@ -70,6 +70,36 @@ def test_empty_list(app: Flask, admin: FlaskClient) -> None:
     assert "/services/new" not in text
 
 
+@pytest.mark.parametrize(("typed", "code"), [("hur", "HUR"), ("hour", "HUR"), ("GiB", "E62"), ("E34", "E34"), ("", "")])
+def test_a_unit_code_is_typed_as_code_or_name(admin: FlaskClient, session: Session, typed: str, code: str) -> None:
+    assert add(admin, unit_code=typed).status_code == 303
+    assert stored(session)[0].unit_code == code
+
+
+def test_an_unknown_unit_code_is_refused_at_its_field(admin: FlaskClient, session: Session) -> None:
+    response = add(admin, unit_code="qt")
+    assert response.status_code == 422
+    assert "“QT” is not a unit code of UN/ECE recommendation 20 or 21. Use QTR or QTL or QTI" in words(response.text)
+    assert 'value="qt"' in response.text
+    assert '<option value="HUR">hour</option>' in response.text
+    assert stored(session) == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "code", "text"),
+    [
+        ("hour", "", "C62 (one), because no code is set. For hour, use HUR (hour)."),
+        ("GB", "GB", "GB (gallon (US) per day). For GB, use E34 (gigabyte)."),
+        ("hour", "HUR", "HUR (hour)"),
+    ],
+)
+def test_the_page_names_the_unit_of_e_invoices(
+    session: Session, admin: FlaskClient, unit: str, code: str, text: str
+) -> None:
+    service = make_service(unit=unit, unit_code=code)
+    assert f"Unit code {text} Tax rate" in words(admin.get(f"/services/{service.id}").text)
+
+
 def test_list_shows_prices_rate_and_use(admin: FlaskClient, session: Session) -> None:
     make_tax_rate("vat", "19")
     service = make_service(code="IP", name="Address", unit="day", tax_rate="vat", prices={"USD": Decimal("0.40")})

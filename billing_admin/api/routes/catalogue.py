@@ -47,6 +47,7 @@ class ServiceChanges(Body):
     code: Name = OMITTED
     name: Name = OMITTED
     unit: ShortText = OMITTED
+    unit_code: ShortText = OMITTED
     tax_rate: Name = OMITTED
     line_per_charge: bool = OMITTED
     revenue_account: str = OMITTED
@@ -65,6 +66,7 @@ class ServiceIn(Body):
     code: Name
     name: Name = OMITTED
     unit: ShortText = OMITTED
+    unit_code: ShortText = OMITTED
     tax_rate: Name = OMITTED
     line_per_charge: bool = OMITTED
     revenue_account: str = OMITTED
@@ -75,13 +77,15 @@ class ServiceIn(Body):
 class ServiceOut(ResponseModel):
     """A service.
 
-    `prices` are today's unit prices by currency.
+    `prices` are today's unit prices by currency. `unit_code` is the code of the unit in e-invoices (UN/ECE recommendations 20
+    and 21); where it is empty, they say C62 (one).
     """
 
     id: UUID
     code: str
     name: str
     unit: str
+    unit_code: str
     tax_rate: str
     line_per_charge: bool
     revenue_account: str
@@ -168,6 +172,7 @@ def _out(row: Service, day: date) -> ServiceOut:
         code=row.code,
         name=row.name,
         unit=row.unit,
+        unit_code=row.unit_code,
         tax_rate=row.tax_rate.code,
         line_per_charge=row.line_per_charge,
         revenue_account=row.revenue_account,

@@ -54,7 +54,7 @@ class CellType(Enum):
     WORD = auto()
     """A keyword, in lower case."""
     CODE = auto()
-    """A currency code, in upper case."""
+    """A code of a list, such as a currency, in upper case."""
     NUMBER = auto()
     WHOLE = auto()
     DAY = auto()

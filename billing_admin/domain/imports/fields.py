@@ -141,6 +141,15 @@ IMPORT_KINDS: Final[Mapping[str, ImportKind]] = {
             ImportField(
                 "unit", "Unit", CellType.TEXT, ("unit_of_measure", "uom"), clearable=True, example="hour", constant=True
             ),
+            ImportField(
+                "unit_code",
+                "Unit code",
+                CellType.CODE,
+                ("uom_code", "unit_of_measure_code", "unece_code", "rec_20"),
+                clearable=True,
+                example="HUR",
+                constant=True,
+            ),
             ImportField("tax_rate", "Tax rate", CellType.NAME, ("tax", "tax_code", "vat_rate"), constant=True),
             ImportField("line_per_charge", "Each charge on its own invoice line", CellType.FLAG, example="false"),
             _CURRENCY,

@@ -42,6 +42,7 @@ _TRANSLATIONS: Final[Mapping[str, str]] = {
     "services.code": "artikelnummer artikelnr leistung code_article codigo codigo_articulo referencia",
     "services.name": "bezeichnung leistungsname artikelbezeichnung nom designation libelle nombre denominacion",
     "services.unit": "einheit mengeneinheit unite unidad",
+    "services.unit_code": "einheitencode einheitenschlussel einheitenschluessel code_unite codigo_unidad",
     "services.tax_rate": "steuersatz mwst mwst_satz ust_satz taux_tva tva tipo_iva iva",
     "unit_price": "preis einzelpreis stuckpreis stueckpreis listenpreis prix prix_unitaire pu precio precio_unitario",
     "revenue_account": "erloskonto erloeskonto konto compte compte_produit cuenta cuenta_ingresos",

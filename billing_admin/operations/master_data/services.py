@@ -27,6 +27,8 @@ from billing_admin.domain.master_data import (
 from billing_admin.domain.money import currency_code, plain_decimal, plain_decimal_or_none
 from billing_admin.domain.prices import PRICES_START, ListPrice, PriceSpec, check_unit_price, prices_on
 from billing_admin.domain.text import fold_for_search, sort_key
+from billing_admin.domain.units import check_unit_code
+from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import Service, ServicePrice, TaxRate
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import organisation, today
@@ -55,6 +57,7 @@ def create(
         code=values["code"],
         name=values.get("name", values["code"]),
         unit=values.get("unit", ""),
+        unit_code=values.get("unit_code", ""),
         tax_rate=_tax_rate(session, values.get("tax_rate")),
         line_per_charge=values.get("line_per_charge", False),
         revenue_account=values.get("revenue_account", ""),
@@ -73,6 +76,8 @@ def _check_values(fields: ServiceFields) -> dict[str, Any]:
     values = check_fields(SERVICE_RULES, fields)
     if "prices_include_tax" in values:
         values["prices_include_tax"] = sorted(set(values["prices_include_tax"]))
+    if values.get("unit_code"):
+        check_unit_code(values["unit_code"], codes(CodeList.UNITS), "unit_code")
     return values
 
 
@@ -156,6 +161,7 @@ def _stored_fields(service: Service, day: date) -> dict[str, Any]:
         "code": service.code,
         "name": service.name,
         "unit": service.unit,
+        "unit_code": service.unit_code,
         "tax_rate": service.tax_rate.code,
         "line_per_charge": service.line_per_charge,
         "revenue_account": service.revenue_account,
@@ -186,7 +192,7 @@ def update(
     _refuse_taken_code(session, service, values)
     before = _stored_fields(service, day)
     check_new_texts(values, before)
-    for field in ("code", "name", "unit", "line_per_charge", "revenue_account"):
+    for field in ("code", "name", "unit", "unit_code", "line_per_charge", "revenue_account"):
         if field in values:
             setattr(service, field, values[field])
     if "tax_rate" in values:

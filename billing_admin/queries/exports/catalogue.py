@@ -69,4 +69,5 @@ SERVICES = (
     column("id", Kind.WORD, Service.id),
     column("revenue_account", Kind.TEXT, Service.revenue_account),
     column("valid_from", Kind.DAY, ServicePrice.valid_from),
+    column("unit_code", Kind.TEXT, Service.unit_code),
 )

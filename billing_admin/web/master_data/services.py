@@ -22,6 +22,7 @@ from billing_admin.domain.journal import MAX_ACCOUNT_LENGTH
 from billing_admin.domain.master_data import SERVICE_RULES, ServiceFields, check_fields
 from billing_admin.domain.money import MINOR_DIGITS
 from billing_admin.domain.prices import PRICES_START, PriceSpec, price_history, prices_on
+from billing_admin.domain.units import COMMON_UNITS, DEFAULT_UNIT_CODE, other_unit_code, unit_code_of, unit_label
 from billing_admin.models import Service
 from billing_admin.operations.master_data import services as operations
 from billing_admin.queries.master_data import organisation, services
@@ -160,12 +161,22 @@ class SetPriceForm(PriceKeyForm):
         return PriceSpec(self.currency.data, self.unit_price.data, self.valid_from.data, self.includes_tax.data)
 
 
+class UnitCodeField(TextField):
+    """A unit code, or the name of a common unit instead of its code."""
+
+    def parse(self, typed: str) -> str:
+        """Return the code in upper case; the operation looks it up."""
+        text = super().parse(typed)
+        return unit_code_of(text) or text.upper()
+
+
 class ServiceForm(Form):
     """Service details; only the code is required, and the name defaults to it."""
 
     code = ReferenceField("Code", blank_message="Enter a code, such as GenericCompute.")
     name = TextField("Name")
     unit = TextField("Unit")
+    unit_code = UnitCodeField("Unit code", render_kw={"list": "unit-codes", "autocomplete": "off"})
     tax_rate = SelectField("Tax rate")
     line_per_charge = BooleanField("Show each charge on its own invoice line")
     revenue_account = TextField("Revenue account", max_length=MAX_ACCOUNT_LENGTH)
@@ -185,6 +196,7 @@ class ServiceForm(Form):
             "code": self.code.data,
             "name": self.name.data or self.code.data,
             "unit": self.unit.data,
+            "unit_code": self.unit_code.data,
             "tax_rate": self.tax_rate.data,
             "line_per_charge": self.line_per_charge.data,
             "revenue_account": self.revenue_account.data,
@@ -243,12 +255,15 @@ def index() -> ResponseReturnValue:
 def show(id: UUID) -> ResponseReturnValue:
     """Show one service with its prices over time."""
     service, uses = _load_service(id), services.count_charges_by_service(db.session(), [id])[id]
+    other_unit = other_unit_code(service.unit, service.unit_code)
     return render_template(
         "services/show.html",
         service=service,
         prices=price_history(today(), service.prices),
         price_start=PRICES_START,
         uses=uses,
+        unit_label=unit_label(service.unit_code or DEFAULT_UNIT_CODE),
+        other_unit=other_unit and unit_label(other_unit),
         may_write=has_permission(WRITE),
         may_charge=has_permission("charges:write"),
     )
@@ -263,7 +278,7 @@ def new() -> ResponseReturnValue:
             service, _ = transaction(operations.create, form.fields(), form.id.data, actor(), now())
             flash(f"{service.code} was added.", "success")
             return redirect(url_for("services.show", id=service.id), 303)
-    return render_form("services/form.html", form, service=None, conflicts=[], uses=0)
+    return render_form("services/form.html", form, service=None, conflicts=[], uses=0, units=COMMON_UNITS)
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -279,7 +294,7 @@ def edit(id: UUID) -> ResponseReturnValue:
         service = _load_service(id)
         conflicts = find_conflicts(form, EditServiceForm(formdata=None, data=_stored_values(service)), service.version)
     uses = services.count_charges_by_service(db.session(), [id])[id]
-    return render_form("services/form.html", form, service=service, conflicts=conflicts, uses=uses)
+    return render_form("services/form.html", form, service=service, conflicts=conflicts, uses=uses, units=COMMON_UNITS)
 
 
 def _stored_values(service: Service) -> dict[str, Any]:
@@ -289,7 +304,7 @@ def _stored_values(service: Service) -> dict[str, Any]:
     ]
     values = {
         name: getattr(service, name)
-        for name in ("code", "name", "unit", "line_per_charge", "revenue_account", "version")
+        for name in ("code", "name", "unit", "unit_code", "line_per_charge", "revenue_account", "version")
     }
     return values | {"tax_rate": service.tax_rate.code, "prices": prices}
 
