@@ -15,17 +15,18 @@ from sqlalchemy.orm import selectinload
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
+from billing_admin.domain.bank_accounts import BankAccountFields
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.master_data import CustomerFields, OrganisationFields, ServiceFields, TaxRateFields
 from billing_admin.domain.money import exact_decimal
 from billing_admin.domain.payments import AllocationRequest, AllocationSpec, PaymentSpec
-from billing_admin.models import Customer, Invoice, Organisation, Service, TaxRate
+from billing_admin.models import BankAccount, Customer, Invoice, Organisation, Service, TaxRate
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
 from billing_admin.operations.charges import posting
 from billing_admin.operations.charges.posting import PostingResult
 from billing_admin.operations.invoices import credit_notes, voids
-from billing_admin.operations.master_data import customers, organisation, services, tax_rates
+from billing_admin.operations.master_data import bank_accounts, customers, organisation, services, tax_rates
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.credit_notes import CreditSpec
 
@@ -61,6 +62,15 @@ def change_tax(rate: TaxRate, valid_from: date, percent: str) -> TaxRate:
 def change_settings(**fields: Unpack[OrganisationFields]) -> Organisation:
     """The organisation with these settings changed."""
     return transaction(organisation.update, fields, None, SYSTEM, NOW)
+
+
+def make_bank_account(*, is_default: bool = False, **fields: Unpack[BankAccountFields]) -> BankAccount:
+    """A bank account in euros, if nothing else is said."""
+    given: BankAccountFields = {"currency": "EUR"}
+    given.update(fields)
+    if "account_number" not in fields:
+        given.setdefault("iban", "DE89370400440532013000")
+    return transaction(bank_accounts.create, given, None, is_default, SYSTEM, NOW)[0]
 
 
 def make_spec(

@@ -10,11 +10,19 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
+from billing_admin.domain.colours import check_accent
 from billing_admin.domain.days import DateOrder, check_calendar_day
 from billing_admin.domain.errors import Invalid, Problem
 from billing_admin.domain.journal import check_account_name
 from billing_admin.domain.money import currency_code, exact_decimal
 from billing_admin.domain.number_format import NumberFormat
+from billing_admin.domain.parties import (
+    check_city,
+    check_country_shape,
+    check_identifier,
+    check_postcode,
+    check_scheme_shape,
+)
 from billing_admin.domain.prices import check_unit_price
 from billing_admin.domain.tax import TREATMENTS
 from billing_admin.domain.text import (
@@ -30,6 +38,10 @@ from billing_admin.domain.text import (
 # A rule returns the value or raises Invalid at the field. Each object has a rule for each of its fields.
 Rule = Callable[[Any, str], Any]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+# Of documents; a text of a person is never translated.
+LANGUAGES: Mapping[str, str] = {"en": "English", "de": "German", "fr": "French", "es": "Spanish"}
+PAPERS: Mapping[str, str] = {"a4": "A4", "letter": "Letter"}
 
 # Characters; forms and API fields take their limits from here. Other texts have `MAX_LINE_LENGTH`.
 MAX_ADDRESS_LENGTH = 500
@@ -75,11 +87,34 @@ class ServiceFields(TypedDict, total=False):
 
 
 class OrganisationFields(TypedDict, total=False):
-    """The organisation's settings."""
+    """The organisation's settings.
+
+    `country` is an ISO 3166-1 code. While it is empty, documents print `address` instead of its parts. The schemes are
+    codes of ICD and EAS. `language` and `paper` are those of documents whose customer has none.
+    """
 
     legal_name: str
     address: str
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
     tax_id: str
+    tax_number: str
+    legal_info: str
+    contact_name: str
+    contact_phone: str
+    contact_email: str
+    language: str
+    paper: str
+    accent: str
+    terms: str
     email: str
     invoice_footer: str
     time_zone: str
@@ -258,10 +293,33 @@ SERVICE_RULES: Mapping[str, Rule] = {
     "prices": _prices,
     "prices_include_tax": _unchecked,
 }
+# The details that the organisation and customers have in common.
+PARTY_RULES: Mapping[str, Rule] = {
+    "street": _line,
+    "street2": _line,
+    "postcode": check_postcode,
+    "city": check_city,
+    "region": check_city,
+    "country": check_country_shape,
+    "registration_id": check_identifier,
+    "registration_scheme": check_scheme_shape,
+    "electronic_address": check_identifier,
+    "electronic_scheme": check_scheme_shape,
+}
 ORGANISATION_RULES: Mapping[str, Rule] = {
     "legal_name": _name,
     "address": _address,
+    **PARTY_RULES,
     "tax_id": _line,
+    "tax_number": _line,
+    "legal_info": _address,
+    "contact_name": _line,
+    "contact_phone": _line,
+    "contact_email": _email,
+    "language": _choice(LANGUAGES),
+    "paper": _choice(PAPERS),
+    "accent": check_accent,
+    "terms": _note,
     "email": _email,
     "invoice_footer": _address,
     "time_zone": _time_zone,

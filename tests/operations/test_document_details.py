@@ -6,15 +6,29 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.document_details import DocumentDetails, details_from_json
-from billing_admin.domain.master_data import CustomerFields
+from billing_admin.domain.document_details import Address, BankAccount, DocumentDetails, PartyDetails, details_from_json
+from billing_admin.domain.master_data import CustomerFields, OrganisationFields
+from billing_admin.formats.logo import check_logo
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import invoices
-from billing_admin.operations.master_data import customers
+from billing_admin.operations.master_data import bank_accounts, customers, logos
 from billing_admin.queries.master_data.organisation import organisation
 from tests.books import assert_books_balance
 from tests.databases import without_triggers
-from tests.making import NOW, all_invoices, bill, credit, make_customer, make_invoice, make_spec, post, void
+from tests.logos import make_png
+from tests.making import (
+    NOW,
+    all_invoices,
+    bill,
+    change_settings,
+    credit,
+    make_bank_account,
+    make_customer,
+    make_invoice,
+    make_spec,
+    post,
+    void,
+)
 
 pytestmark = pytest.mark.both_databases
 
@@ -73,6 +87,67 @@ def test_a_credit_note_of_an_invoice_without_details_gets_those_of_today(session
     forget_details(session)
     note = credit(invoice, "1")
     assert details(note).language == "en"
+
+
+SELLER: OrganisationFields = {
+    "address": "As before",
+    "street": "Wolkenallee 12",
+    "postcode": "10999",
+    "city": "Berlin",
+    "country": "DE",
+    "registration_id": "4012345000009",
+    "registration_scheme": "0088",
+    "tax_number": "12/345/67890",
+    "contact_name": "Anna Beck",
+    "language": "de",
+    "paper": "letter",
+    "terms": "Pay within 30 days.",
+    "accent": "#0b57d0",
+}
+
+
+def test_the_details_of_the_seller_are_frozen(session: Session) -> None:
+    change_settings(**SELLER)
+    logo = transaction(logos.set_logo, check_logo(make_png(30, 10)), SYSTEM, NOW)
+    make_bank_account(iban="DE89370400440532013000", bic="COBADEFFXXX", bank_name="Commerzbank")
+    make_bank_account(currency="USD", account_number="123456789")
+    customer = make_customer(currency="EUR")
+    invoice = make_invoice(customer)
+    change_settings(street="Elsewhere 1", terms="", accent="", language="en")
+    transaction(logos.remove_logo, SYSTEM, NOW)
+    frozen = details(invoice)
+    assert (frozen.language, frozen.paper, frozen.terms) == ("de", "letter", "Pay within 30 days.")
+    assert (frozen.accent, frozen.logo) == ("#0b57d0", logo.sha256)
+    assert frozen.seller == PartyDetails(
+        address=Address("Wolkenallee 12", "", "10999", "Berlin", "", "DE"),
+        registration_id="4012345000009",
+        registration_scheme="0088",
+        tax_number="12/345/67890",
+        contact_name="Anna Beck",
+    )
+    assert frozen.account == BankAccount(
+        "Your company", "DE89370400440532013000", bic="COBADEFFXXX", bank_name="Commerzbank"
+    )
+    assert invoice.seller_address == "Wolkenallee 12\n10999 Berlin\nDeutschland"
+    later = details(make_invoice(customer))
+    assert (later.seller.address.street, later.terms, later.logo) == ("Elsewhere 1", "", "")
+    assert_books_balance(session)
+
+
+def test_a_document_has_the_default_account_of_its_own_currency_or_none(session: Session) -> None:
+    make_bank_account(currency="USD", account_number="1")
+    second = make_bank_account(currency="USD", account_number="2")
+    accounts = [details(make_invoice(make_customer(currency=currency))).account for currency in ("USD", "EUR")]
+    assert (accounts[0] and accounts[0].account_number, accounts[1]) == ("1", None)
+    transaction(bank_accounts.make_default, second.id, SYSTEM, NOW)
+    later = details(make_invoice(make_customer(currency="USD"))).account
+    assert later is not None
+    assert later.account_number == "2"
+
+
+def test_an_address_without_a_country_is_printed_as_entered(session: Session) -> None:
+    change_settings(address="Wolkenallee 12\nBerlin")
+    assert make_invoice().seller_address == "Wolkenallee 12\nBerlin"
 
 
 def forget_details(session: Session) -> None:

@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.errors import Conflict, Invalid, Stale
+from billing_admin.domain.master_data import OrganisationFields
 from billing_admin.models import AuditEvent, Organisation
 from billing_admin.operations.master_data import organisation
 from tests.books import contents
@@ -94,3 +95,73 @@ def test_a_wrong_tax_rate_is_refused(session: Session, percent: str, category: s
     with pytest.raises(Invalid) as refused:
         make_tax_rate("VAT", percent, category)
     assert refused.value.code == code
+
+
+ADDRESS: OrganisationFields = {"street": "Wolkenallee 12", "postcode": "10999", "city": "Berlin", "country": "DE"}
+
+
+def test_details_of_the_seller_are_stored_and_recorded(session: Session) -> None:
+    fields: OrganisationFields = {
+        **ADDRESS,
+        "tax_id": "DE136695976",
+        "registration_id": "4012345000009",
+        "registration_scheme": "0088",
+        "electronic_address": "billing@nimbus.example",
+        "electronic_scheme": "EM",
+        "contact_email": "anna@nimbus.example",
+        "language": "de",
+        "paper": "letter",
+        "accent": "#0B57D0",
+        "terms": "Pay within 30 days.\nThank you.",
+    }
+    stored = change_settings(**fields)
+    assert {field: getattr(stored, field) for field in fields} == {**fields, "accent": "#0b57d0"}
+    event = session.scalars(select(AuditEvent)).one()
+    assert event.details["country"] == ["", "DE"]
+    assert event.details["accent"] == ["", "#0b57d0"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({"country": "de"}, "not_a_country", "country"),
+        ({"country": "QQ"}, "unknown_country", "country"),
+        ({"city": "Berlin"}, "missing", "country"),
+        ({"postcode": "x" * 21}, "too_long", "postcode"),
+        ({"tax_id": "DE123456789"}, "not_a_vat_number", "tax_id"),
+        ({"registration_id": "HRB 1"}, "missing", "registration_scheme"),
+        ({"registration_id": "1", "registration_scheme": "9999"}, "unknown_scheme", "registration_scheme"),
+        ({"registration_id": "4012345000008", "registration_scheme": "0088"}, "not_an_identifier", "registration_id"),
+        ({"electronic_scheme": "EM"}, "missing", "electronic_address"),
+        ({"electronic_address": "nobody", "electronic_scheme": "EM"}, "not_an_identifier", "electronic_address"),
+        ({"contact_email": "nobody"}, "not_an_email", "contact_email"),
+        ({"language": "it"}, "not_a_choice", "language"),
+        ({"paper": "a5"}, "not_a_choice", "paper"),
+        ({"accent": "#ffff00"}, "too_light", "accent"),
+        ({"terms": "x" * 1001}, "too_long", "terms"),
+    ],
+)
+def test_a_wrong_detail_is_refused_at_its_field(session: Session, fields: Any, code: str, field: str) -> None:
+    before = contents(session)
+    with pytest.raises(Invalid) as refused:
+        change_settings(**fields)
+    assert (refused.value.code, refused.value.field) == (code, (field,))
+    assert contents(session) == before
+
+
+def test_each_wrong_detail_is_named(session: Session) -> None:
+    with pytest.raises(Invalid) as refused:
+        change_settings(country="QQ", tax_id="DE123456789", registration_id="1", registration_scheme="9999")
+    assert [problem.field for problem in refused.value.problems] == [
+        ("country",),
+        ("tax_id",),
+        ("registration_scheme",),
+    ]
+
+
+def test_a_stored_detail_stays_until_it_is_changed(session: Session) -> None:
+    """A database of before may hold a VAT number that was never checked."""
+    transaction(lambda writer: writer.execute(update(Organisation).values(tax_id="DE123456789", country="QQ")))
+    assert change_settings(legal_name="Clouds Ltd", tax_id="DE123456789").legal_name == "Clouds Ltd"
+    with pytest.raises(Invalid):
+        change_settings(tax_id="DE123456780")

@@ -5,6 +5,7 @@ An issued invoice never changes.
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from functools import cache, partial
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -28,6 +29,7 @@ from billing_admin.domain.document_hash import (
 from billing_admin.domain.errors import Conflict, Invalid, NotFound
 from billing_admin.domain.lifecycle import check_editable, due_date, needs_issue
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings, not_ready_error
+from billing_admin.formats.addresses import print_address
 from billing_admin.models import Charge, Customer, Invoice, InvoiceLine, InvoiceTax, NumberSeries, Organisation
 from billing_admin.operations.audit import record
 from billing_admin.operations.master_data.accounts import StatusChange, lock_accounts, update_totals
@@ -151,14 +153,15 @@ def _freeze_all(
     the details of that invoice were stored.
     """
     customers = load_customers(session, {document.invoice["customer_id"] for document in documents})
-    seller_columns = seller_fields(organisation)
+    seller_columns = cache(partial(seller_fields, organisation))
     sources = load_detail_sources(session, organisation)
     for document in documents:
         row = document.invoice
         customer = customers[row["customer_id"]]
         if row["details"] is None:
-            row.update(seller_columns | customer_fields(customer))
-            row["details"] = details_to_json(make_details(sources, customer, row["currency"]))
+            details = make_details(sources, customer, row["currency"])
+            row.update(seller_columns(details.language) | customer_fields(customer))
+            row["details"] = details_to_json(details)
         terms = organisation.payment_terms_days if customer.payment_terms_days is None else customer.payment_terms_days
         _freeze(row, terms, issue_date, now)
     shortcomings = [
@@ -197,11 +200,14 @@ def _freeze(row: Row, terms: int, issue_date: date, now: datetime) -> None:
     row["issued_at"] = now
 
 
-def seller_fields(organisation: Organisation) -> Row:
-    """Return the columns that a document copies from the seller."""
+def seller_fields(organisation: Organisation, language: str = "") -> Row:
+    """Return the columns that a document copies from the seller.
+
+    `language` is that of the document, by default the organisation's.
+    """
     return {
         "seller_name": organisation.legal_name,
-        "seller_address": organisation.address,
+        "seller_address": print_address(organisation, language or organisation.language),
         "seller_tax_id": organisation.tax_id,
         "footer": organisation.invoice_footer,
         "number_format": organisation.number_format,

@@ -1,5 +1,6 @@
 """Change the settings of the organisation."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -7,12 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.domain.access import Actor
+from billing_admin.domain.colours import check_accent
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import ORGANISATION_RULES, OrganisationFields, check_fields, check_new_texts
 from billing_admin.domain.text import never_collide
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.number_series import start_new_series
+from billing_admin.operations.master_data.party_checks import find_party_problems
 from billing_admin.queries.master_data.organisation import day_of
 
 FIELDS = [
@@ -32,6 +35,25 @@ FIELDS = [
     "hold_likely_duplicates",
     "number_format",
     "date_order",
+    "street",
+    "street2",
+    "postcode",
+    "city",
+    "region",
+    "country",
+    "registration_id",
+    "registration_scheme",
+    "electronic_address",
+    "electronic_scheme",
+    "tax_number",
+    "legal_info",
+    "contact_name",
+    "contact_phone",
+    "contact_email",
+    "terms",
+    "language",
+    "paper",
+    "accent",
 ]
 
 
@@ -42,14 +64,13 @@ def update(
 
     Where a document dated in the future blocks a number series, a changed number format starts a new series. Raises Stale when
     `version` is set and the settings have been changed since, Conflict for another base currency once an invoice exists, and
-    Invalid for number formats that could produce the same number.
+    Invalid for number formats that could produce the same number, and for details that `party_checks` refuses.
     """
     organisation = session.get_one(Organisation, 1, with_for_update={"of": Organisation})
     if version is not None and version != organisation.version:
         raise Stale("stale", "The settings have been changed by someone else. Review the change, then try again.")
-    values = check_fields(ORGANISATION_RULES, fields)
     before = _stored_fields(organisation)
-    check_new_texts(values, before)
+    values = _check_values(fields, before)
     for field in FIELDS:
         if field in values:
             setattr(organisation, field, values[field])
@@ -66,6 +87,17 @@ def update(
         new_series = start_new_series(session, changed, day_of(now, organisation.time_zone), now)
         record(session, actor, now, "organisation.changed", "organisation", None, changed | new_series)
     return organisation
+
+
+def _check_values(fields: OrganisationFields, stored: Mapping[str, Any]) -> dict[str, Any]:
+    values = check_fields(ORGANISATION_RULES, fields)
+    check_new_texts(values, stored)
+    if "accent" in values:
+        values["accent"] = check_accent(values["accent"], "accent")
+    problems = find_party_problems({**stored, **values}, stored)
+    if problems:
+        raise Invalid.of(problems)
+    return values
 
 
 def _check_number_formats(organisation: Organisation) -> None:

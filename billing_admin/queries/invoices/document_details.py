@@ -4,13 +4,16 @@ They are made of the current data of organisation and customer, here and nowhere
 them, and readiness checks the same ones.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from billing_admin.db.paging import Record
-from billing_admin.domain.document_details import DocumentDetails, PartyDetails
+from billing_admin.domain.document_details import BankAccount, DocumentDetails, PartyDetails
+from billing_admin.domain.parties import address_of
 from billing_admin.models import Organisation
+from billing_admin.queries.master_data.bank_accounts import default_accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +21,65 @@ class DetailSources:
     """The organisation's part of the details, loaded once for many documents."""
 
     seller: PartyDetails
+    accounts: Mapping[str, BankAccount]
+    language: str
+    paper: str
+    terms: str
+    accent: str
+    logo: str
     test: bool
 
 
-def load_detail_sources(session: Session, organisation: Organisation) -> DetailSources:  # noqa: ARG001 - bank accounts, rates
+def load_detail_sources(session: Session, organisation: Organisation) -> DetailSources:
     """Return the organisation's part of the details of documents."""
-    return DetailSources(PartyDetails(), organisation.is_demo)
+    return DetailSources(
+        seller=_seller(organisation),
+        accounts={
+            currency: BankAccount(
+                holder=account.holder,
+                iban=account.iban,
+                account_number=account.account_number,
+                bic=account.bic,
+                bank_name=account.bank_name,
+            )
+            for currency, account in default_accounts(session).items()
+        },
+        language=organisation.language,
+        paper=organisation.paper,
+        terms=organisation.terms,
+        accent=organisation.accent,
+        logo=organisation.logo or "",
+        test=organisation.is_demo,
+    )
 
 
-def make_details(sources: DetailSources, customer: Record, currency: str) -> DocumentDetails:  # noqa: ARG001 - account, rate
-    """Return the details of a customer's document in a currency."""
-    return DocumentDetails(seller=sources.seller, test=sources.test)
+def _seller(organisation: Organisation) -> PartyDetails:
+    return PartyDetails(
+        address=address_of(organisation),
+        registration_id=organisation.registration_id,
+        registration_scheme=organisation.registration_scheme,
+        electronic_address=organisation.electronic_address,
+        electronic_scheme=organisation.electronic_scheme,
+        tax_number=organisation.tax_number,
+        legal_info=organisation.legal_info,
+        contact_name=organisation.contact_name,
+        contact_phone=organisation.contact_phone,
+        contact_email=organisation.contact_email,
+    )
+
+
+def make_details(sources: DetailSources, customer: Record, currency: str) -> DocumentDetails:  # noqa: ARG001 - buyer
+    """Return the details of a customer's document in a currency.
+
+    The document has the default account of its currency, if there is one.
+    """
+    return DocumentDetails(
+        language=sources.language,
+        paper=sources.paper,
+        seller=sources.seller,
+        account=sources.accounts.get(currency),
+        terms=sources.terms,
+        accent=sources.accent,
+        logo=sources.logo,
+        test=sources.test,
+    )

@@ -1,0 +1,36 @@
+"""The logo of the organisation: stored once, kept for the documents that have it."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing_admin.db.transactions import transaction
+from billing_admin.domain.access import SYSTEM
+from billing_admin.formats.logo import check_logo
+from billing_admin.models import AuditEvent, Logo
+from billing_admin.operations.master_data import logos
+from billing_admin.queries.master_data.logos import current_logo
+from tests.logos import make_png
+from tests.making import NOW
+
+
+def test_a_logo_is_stored_once_and_kept(session: Session) -> None:
+    red, blue = check_logo(make_png(2, 2)), check_logo(make_png(3, 2))
+    for file in (red, blue, red, red):
+        transaction(logos.set_logo, file, SYSTEM, NOW)
+    session.rollback()
+    current = current_logo(session)
+    assert current is not None
+    assert (current.sha256, current.media_type, current.width, current.data) == (red.sha256, "image/png", 2, red.data)
+    session.rollback()
+    assert transaction(logos.remove_logo, SYSTEM, NOW)
+    assert not transaction(logos.remove_logo, SYSTEM, NOW)
+    session.rollback()
+    assert current_logo(session) is None
+    assert set(session.scalars(select(Logo.sha256))) == {red.sha256, blue.sha256}
+    events = session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+    assert [(event.action, event.details["logo"]) for event in events] == [
+        ("organisation.changed", [None, red.sha256]),
+        ("organisation.changed", [red.sha256, blue.sha256]),
+        ("organisation.changed", [blue.sha256, red.sha256]),
+        ("organisation.changed", [red.sha256, None]),
+    ]
