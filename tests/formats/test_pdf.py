@@ -1,6 +1,5 @@
 """An issued document as PDF: out of its frozen rows, the same bytes each time, whatever the text in it is."""
 
-import json
 import re
 import time
 from decimal import Decimal
@@ -13,14 +12,15 @@ from sqlalchemy.orm import Session
 
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
-from billing_admin.domain.errors import NotFound
+from billing_admin.formats.document_contents import document_contents
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.formats.pdf import document_contents, render_pdf
+from billing_admin.formats.pdf import render_pdf
 from billing_admin.models import Invoice
 from billing_admin.operations.invoices import voids
 from billing_admin.operations.master_data import services
 from billing_admin.operations.payments import payments
 from billing_admin.queries.invoices.invoices import invoice
+from tests.formats.printing import read_pages
 from tests.making import (
     NOW,
     all_invoices,
@@ -57,12 +57,16 @@ def issued(session: Session) -> Invoice:
 
 def test_it_says_what_the_page_says(app: Flask, issued: Invoice) -> None:
     page = words(signed_in(app).get(f"/invoices/{issued.id}"))
-    said = document_contents(issued)
-    for text in [*(cell for row in said["rows"] for cell in row), *(part for row in said["sums"] for part in row[:2])]:
+    contents = document_contents(issued)
+    (taxes,) = contents["tables"]
+    cells = [cell for row in contents["table"]["rows"] for cell in row[1:]]
+    cells += [row[1] for row in contents["sums"]] + [cell for row in taxes["rows"] for cell in row]
+    for text in cells:
         assert text in page
-    assert said["sums"][-1] == ("Total", "119.00 USD", True)
-    assert said["buyer"]["lines"] == ["Road 1", "10115 Berlin", "Tax ID DE1", "Customer ACME"]
-    assert said["notes"] == [["Pay soon.", "Thank you."]]
+    assert contents["sums"][-1] == ("Total", "119.00 USD", True)
+    assert contents["address"] == [HOSTILE, "Road 1", "10115 Berlin"]
+    assert {("Customer number", "ACME"), ("Your tax ID", "DE1")} <= set(contents["facts"])
+    assert contents["closing"] == ["Pay soon.", "Thank you."]
 
 
 def test_it_is_the_same_each_time_and_text_is_only_text(session: Session, issued: Invoice) -> None:
@@ -81,17 +85,22 @@ def test_what_is_paid_later_does_not_change_it(session: Session, issued: Invoice
 
 
 def test_a_void_one_says_so(session: Session, issued: Invoice) -> None:
-    assert document_contents(issued)["mark"] is None
+    assert (document_contents(issued)["mark"], document_contents(issued)["notice"]) == ("", "")
     transaction(voids.void_invoice, issued.id, "Wrong customer", "cancelled", SYSTEM, NOW)
     session.rollback()
-    assert document_contents(invoice(session, str(issued.id)))["mark"] == "VOID"
+    contents = document_contents(invoice(session, str(issued.id)))
+    assert (contents["mark"], contents["notice"]) == ("VOID", "Void since 2 Apr 2026. Reason: Wrong customer")
+    assert contents["payment"] is None
 
 
 def test_a_credit_note_does_not_ask_to_be_paid(app: Flask, session: Session, issued: Invoice) -> None:
     note = credit(issued, "10", reason="Late")
     contents = document_contents(note)
-    assert [label for label, _ in contents["facts"]] == ["Credit note", "Issued", "Corrects", "Charges of"]
+    facts = dict(contents["facts"])
+    assert list(facts)[:4] == ["Number", "Issue date", "Corrects", "Service period"]
+    assert facts["Corrects"] == f"{issued.number} of 2 Apr 2026"
     assert contents["notes"] == [["Reason: Late"]]
+    assert (contents["payment"], contents["closing"]) == (None, [])
     browser = signed_in(app)
     assert "Pay soon." in words(browser.get(f"/invoices/{issued.id}"))
     assert "Pay soon." not in words(browser.get(f"/invoices/{note.id}"))
@@ -109,7 +118,7 @@ def test_lines_show_the_unit_of_their_time(app: Flask, session: Session) -> None
     bill()
     transaction(services.update, service.id, {"unit": "day"}, None, SYSTEM, NOW)
     (issued,) = all_invoices()
-    assert document_contents(issued)["rows"][0][1] == "2.5 hour"
+    assert document_contents(issued)["table"]["rows"][0][2] == "2.5 hour"
     assert "2.5 hour" in words(signed_in(app).get(f"/invoices/{issued.id}"))
 
 
@@ -119,7 +128,7 @@ def test_many_lines_make_many_pages(session: Session) -> None:
     bill()
     (made,) = all_invoices()
     found = invoice(session, str(made.id))
-    assert len(document_contents(found)["rows"]) == 300
+    assert len(document_contents(found)["table"]["rows"]) == 300
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", render_pdf(found, GLYPHS))) > 3
 
 
@@ -131,11 +140,16 @@ def test_it_is_handed_out_to_people_and_scripts(app: Flask, issued: Invoice) -> 
     assert response.data == render_pdf(issued, GLYPHS)
 
 
-def test_a_draft_has_none(app: Flask, session: Session) -> None:
+def test_a_draft_has_a_marked_one_that_a_script_does_not_get(app: Flask, session: Session) -> None:
+    change_settings(legal_name="Before")
     draft = make_invoice(issue=False)
-    with pytest.raises(NotFound):
-        render_pdf(invoice(session, str(draft.id)), GLYPHS)
+    change_settings(legal_name="Seller of today")
     browser = signed_in(app)
-    assert browser.get(f"/invoices/{draft.id}/pdf").status_code == 404
+    response = browser.get(link(browser.get(f"/invoices/{draft.id}"), "Preview PDF"))
+    assert (response.status_code, response.content_type) == (200, "application/pdf")
+    assert response.headers["Content-Disposition"] == 'attachment; filename="draft.pdf"'
+    (text,) = read_pages(response.data)
+    assert "DRAFT" in text
+    assert "Seller of today" in text
+    assert "Payment" not in text
     assert browser.get(f"/invoices/{UUID(int=1)}/pdf").status_code == 404
-    assert json.dumps(document_contents(invoice(session, str(draft.id))))

@@ -12,7 +12,7 @@ from billing_admin.db.transactions import dry_run, transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict, Invalid
-from billing_admin.formats.pdf import document_contents
+from billing_admin.formats.document_contents import document_contents
 from billing_admin.models import AuditEvent, BillingRun, Charge, Customer, Invoice
 from billing_admin.operations.billing import runs
 from billing_admin.operations.billing.runs import RunSpec
@@ -68,7 +68,7 @@ def test_charges_of_several_orders_have_lines_of_their_own(session: Session) -> 
     assert [(line.charges, line.net) for line in invoice.lines] == [(1, 500), (2, 1000), (1, 500)]
     contents = document_contents(invoice)
     assert ("Your order", "PO-C") in contents["facts"]
-    assert contents["periods"] == ["", "Your order PO-1", "Your order PO-2"]
+    assert contents["table"]["details"] == ["", "Your order PO-1", "Your order PO-2"]
     assert_books_balance(session)
 
 

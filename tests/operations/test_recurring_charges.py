@@ -22,7 +22,7 @@ from billing_admin.domain.errors import Conflict, DomainError, Invalid, NotFound
 from billing_admin.domain.money import EXACT, ZERO, exact_decimal, plain_decimal
 from billing_admin.domain.prices import PriceSpec
 from billing_admin.domain.recurring_charges import DAY, IN_ADVANCE, IN_ARREARS, RecurringChargeSpec, prorate
-from billing_admin.formats.pdf import document_contents
+from billing_admin.formats.document_contents import document_contents
 from billing_admin.models import AuditEvent, Charge, InvoiceLine, RecurringCharge, RecurringPosting
 from billing_admin.operations.charges import charges, corrections, posting, recurring_charges, recurring_posting
 from billing_admin.operations.master_data import customers, services
@@ -619,7 +619,7 @@ def test_a_change_within_a_month_bills_the_days_of_each_price(hosting: Session) 
         (november_20, date(2025, 11, 30), 30, Decimal(1), None, 16500),
     ]
     assert (invoice.period_from, invoice.period_to) == (november_10, date(2025, 11, 30))
-    assert document_contents(invoice)["periods"] == [
+    assert document_contents(invoice)["table"]["details"] == [
         "10 – 19 Nov 2025 (10 of 30 days)",
         "20 – 30 Nov 2025 (11 of 30 days)",
     ]

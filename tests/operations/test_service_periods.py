@@ -15,8 +15,8 @@ from billing_admin.db.transactions import transaction
 from billing_admin.domain.access import SYSTEM
 from billing_admin.domain.charges import ChargeSpec
 from billing_admin.domain.errors import Conflict
+from billing_admin.formats.document_contents import document_contents
 from billing_admin.formats.journal import JournalRequest, journal_parts
-from billing_admin.formats.pdf import document_contents
 from billing_admin.models import AuditEvent, Charge, Customer, Invoice
 from billing_admin.operations.charges import corrections
 from billing_admin.operations.charges.charges import cancel
@@ -84,7 +84,7 @@ def test_no_line_claims_a_month_whose_charge_was_cancelled(session: Session) -> 
     bill()
     [invoice] = all_invoices()
     assert lines(invoice) == [(*months[0], 1, 250), (*months[2], 1, 250)]
-    assert document_contents(invoice)["periods"] == ["1 – 31 Jan 2026", "1 – 31 Mar 2026"]
+    assert document_contents(invoice)["table"]["details"] == ["1 – 31 Jan 2026", "1 – 31 Mar 2026"]
     assert_books_balance(session)
 
 
@@ -108,7 +108,7 @@ def test_a_document_is_for_the_periods_of_its_lines_not_for_the_days_of_its_char
     bill()
     [invoice] = all_invoices()
     assert (invoice.period_from, invoice.period_to) == (FIRST, LAST)
-    assert document_contents(invoice)["periods"] == ["1 – 31 Mar 2026"]
+    assert document_contents(invoice)["table"]["details"] == ["1 – 31 Mar 2026"]
     assert_books_balance(session)
 
 
@@ -117,7 +117,7 @@ def test_a_line_of_charges_without_a_period_has_none(session: Session) -> None:
     bill()
     [invoice] = all_invoices()
     assert lines(invoice) == [(None, None, None, 1, 1000)]
-    assert document_contents(invoice)["periods"] == [""]
+    assert document_contents(invoice)["table"]["details"] == [""]
 
 
 def test_the_same_id_with_another_period_is_refused(session: Session) -> None:

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from billing_admin.domain.days import DateOrder
 from billing_admin.domain.formatting import format_money
 from billing_admin.domain.number_format import NumberFormat, format_in_use
-from billing_admin.formats.pdf import document_contents
+from billing_admin.formats.document_contents import document_contents
 from billing_admin.models import Charge, Customer, Invoice, Payment
 from tests.making import NOW, change_settings, make_customer, make_invoice, make_service
 from tests.people import csrf_token, signed_in

@@ -5,8 +5,8 @@ from flask import Response, current_app
 from billing_admin.api.frame.routing import route
 from billing_admin.db.engine import db
 from billing_admin.formats.glyphs import load_glyphs
-from billing_admin.formats.pdf import render_pdf
 from billing_admin.http.downloads import Download, send_recorded
+from billing_admin.operations.invoices.renditions import issued_pdf
 from billing_admin.queries.invoices.invoices import invoice
 
 MEDIA_TYPE = "application/pdf"
@@ -21,4 +21,4 @@ def get_invoice_pdf(number: str) -> Response:
     document = invoice(db.session(), number)
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
     file = Download(f"{document.number}.pdf", MEDIA_TYPE, object_type="invoice", object_id=document.id)
-    return send_recorded(file, render_pdf(document, glyphs))
+    return send_recorded(file, issued_pdf(db.session(), document, glyphs))

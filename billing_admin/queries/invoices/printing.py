@@ -1,15 +1,21 @@
-"""The texts of documents, to find characters that the PDF's fonts lack."""
+"""The printed texts and logos of documents.
+
+The texts are read to find characters that the PDF's fonts lack.
+"""
 
 from collections.abc import Collection, Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Select, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import is_any_of
-from billing_admin.models import Customer, Invoice, InvoiceLine, InvoiceTax, Organisation
+from billing_admin.domain.document_details import details_from_json, details_to_json
+from billing_admin.models import Customer, Invoice, InvoiceLine, InvoiceTax, Logo, Organisation
+from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
+from billing_admin.queries.master_data.organisation import organisation
 
 FETCH_SIZE = 1000
 
@@ -33,7 +39,7 @@ class PrintedText(NamedTuple):
 def texts_of_issued(session: Session) -> Iterator[PrintedText]:
     """Yield the texts of every issued document, document by document."""
     query = (
-        select(Invoice.id, Invoice.number, Invoice.kind, Invoice.reason, *_ON_DOCUMENT)
+        select(Invoice.id, Invoice.number, Invoice.status, Invoice.kind, Invoice.reason, Invoice.details, *_ON_DOCUMENT)
         .where(Invoice.issued_at.is_not(None))
         .order_by(Invoice.issued_at, Invoice.id)
     )
@@ -41,8 +47,9 @@ def texts_of_issued(session: Session) -> Iterator[PrintedText]:
     for documents in rows.partitions():
         parts = _parts(session, [row.id for row in documents])
         for row in documents:
-            reason = [row.reason] if row.kind == "credit_note" else []
-            for text in (*row[-len(_ON_DOCUMENT) :], *reason, *parts.get(row.id, [])):
+            reason = [row.reason] if row.kind == "credit_note" or row.status == "void" else []
+            details = _texts_in(row.details)
+            for text in (*row[-len(_ON_DOCUMENT) :], *reason, *details, *parts.get(row.id, [])):
                 yield PrintedText(row.id, row.number, text)
 
 
@@ -59,8 +66,29 @@ def texts_of_drafts(session: Session, ids: Collection[UUID]) -> Iterator[str]:
     ):
         for row in session.execute(query):
             yield from row
+    settings = organisation(session)
+    sources = load_detail_sources(session, settings)
+    issued_in = Invoice.currency.label("issued_in")
+    customers = select(Customer.__table__, issued_in).join(Invoice, Invoice.customer_id == Customer.id)
+    for row in session.execute(customers.where(drafts)):
+        yield from _texts_in(details_to_json(make_details(sources, row, row.issued_in)))
     for texts in _parts(session, ids).values():
         yield from texts
+
+
+def load_logo(session: Session, details: dict[str, Any] | None) -> Logo | None:
+    """Return the logo that the details of a document name, if any."""
+    sha256 = details_from_json(details).logo
+    return session.get(Logo, sha256) if sha256 else None
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield each text in stored details."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(part)
 
 
 def _parts(session: Session, ids: Collection[UUID]) -> dict[UUID, list[str]]:

@@ -16,10 +16,11 @@ from billing_admin.domain.errors import Conflict, NotFound
 from billing_admin.domain.formatting import format_day
 from billing_admin.domain.lifecycle import balance, check_editable
 from billing_admin.formats.glyphs import Glyphs, load_glyphs, missing_glyphs_sentence
-from billing_admin.formats.pdf import missing_characters, render_pdf
-from billing_admin.http.downloads import Download, send_recorded
+from billing_admin.formats.pdf import missing_characters
+from billing_admin.http.downloads import Download, send_recorded, unrecorded_attachment
 from billing_admin.models import Customer, Invoice
 from billing_admin.operations.invoices import invoices as operations
+from billing_admin.operations.invoices.renditions import draft_pdf, issued_pdf
 from billing_admin.queries.charges import late
 from billing_admin.queries.invoices import invoices as queries
 from billing_admin.queries.invoices.explanation import load_explanation
@@ -49,6 +50,7 @@ from billing_admin.web.frame.list_params import (
 from billing_admin.web.frame.signed_in import actor, now, today
 
 WRITE = "billing:write"
+PDF = "application/pdf"
 TABS = ("", *queries.STATES)
 KIND_LABELS = {"invoice": "Invoices", "credit_note": "Credit notes"}
 
@@ -195,11 +197,12 @@ def line(id: UUID, line_id: UUID) -> ResponseReturnValue:
 
 @pages.get("/<uuid:id>/pdf")
 def download_pdf(id: UUID) -> ResponseReturnValue:
-    """Send the issued document as PDF."""
-    invoice = _load_invoice(id)
-    content = render_pdf(invoice, _load_glyphs())
-    file = Download(f"{invoice.number}.pdf", "application/pdf", object_type="invoice", object_id=id)
-    return send_recorded(file, content)
+    """Send the document as PDF; that of a draft is marked as such."""
+    invoice, session = _load_invoice(id), db.session()
+    if invoice.status == "draft":
+        return unrecorded_attachment(draft_pdf(session, invoice, _load_glyphs()), "draft.pdf", PDF)
+    file = Download(f"{invoice.number}.pdf", PDF, object_type="invoice", object_id=id)
+    return send_recorded(file, issued_pdf(session, invoice, _load_glyphs()))
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])
