@@ -16,7 +16,7 @@ from billing_admin.domain.errors import Conflict
 from billing_admin.domain.invoices import ChargeGroup, Document, make_document, reason_to_leave_out
 from billing_admin.domain.money import EXACT
 from billing_admin.domain.readiness import IssueFacts, Party, Shortcoming, find_shortcomings
-from billing_admin.domain.tax import UNTAXED_RATES, with_untaxed_rate
+from billing_admin.domain.tax import UntaxedTerms, with_untaxed_rate
 
 # Why a run leaves charges out that it does not bill; `domain.invoices` and `domain.readiness` name the other reasons.
 AFTER_CUT_OFF, HELD, CHANGED = "after_cut_off", "held", "changed"
@@ -35,14 +35,14 @@ class BilledCustomer(NamedTuple):
 class BillingData:
     """The stored data that decides what is billed.
 
-    The due charges are summed by line and account; customers and the seller are included. `tax_notes` holds
-    the reason to print for each tax treatment without tax.
+    The due charges are summed by line and account; customers and the seller are included. `untaxed` holds
+    the terms of each tax treatment without tax.
     """
 
     groups: Mapping[AccountKey, Sequence[ChargeGroup]]
     customers: Mapping[UUID, BilledCustomer]
     seller: Party
-    tax_notes: Mapping[str, str]
+    untaxed: Mapping[str, UntaxedTerms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,9 @@ def prepare_documents(data: BillingData) -> list[PreparedDocument]:
 def _prepare(key: AccountKey, groups: Sequence[ChargeGroup], data: BillingData) -> PreparedDocument:
     customer_id, currency = key
     reference, tax_treatment, party, standing_order = data.customers[customer_id]
-    rate = UNTAXED_RATES.get(tax_treatment)
-    if rate is not None:
-        note = data.tax_notes[tax_treatment]
-        groups = [with_untaxed_rate(group, rate, note) for group in groups]
+    untaxed = data.untaxed.get(tax_treatment)
+    if untaxed is not None:
+        groups = [with_untaxed_rate(group, untaxed) for group in groups]
     document = make_document(currency, groups)
     categories = {group.tax.category for group in groups}
     missing = find_shortcomings(IssueFacts(data.seller, party, tax_treatment, categories))

@@ -38,11 +38,11 @@ class ChargeGroup(NamedTuple):
 
     `charge_id` is set if a rule puts the charge on its own line. `service_code` and `charge_id` order
     the lines. `included_percent` is the tax that the prices include, None for net prices; the
-    customer's own rate can differ. `tax_note` is the reason to print if no tax is charged.
+    customer's own rate can differ. `tax_note` is the reason to print if no tax is charged, and `vatex` its code.
 
     `period_from` and `period_to` are the period of all its charges, or without one their first and last day.
     `has_period` tells which. A charge with `period_of_days` is on its own line.
-    `unit` is that of the service, or empty. `purchase_order` is that of the charges, or empty.
+    `unit` and `unit_code` are those of the service, or empty. `purchase_order` is that of the charges, or empty.
     """
 
     service_id: UUID | None
@@ -62,6 +62,8 @@ class ChargeGroup(NamedTuple):
     period_of_days: int | None = None
     unit: str = ""
     purchase_order: str = ""
+    unit_code: str = ""
+    vatex: str = ""
 
     @property
     def service_period(self) -> tuple[date | None, date | None]:
@@ -84,7 +86,7 @@ class Line(NamedTuple):
 class TaxTotal(NamedTuple):
     """The tax at one rate, added or `included` in prices, in minor units.
 
-    `note` is the reason to print if no tax is charged.
+    `note` is the reason to print if no tax is charged, and `vatex` its code.
     """
 
     rate: TaxRate
@@ -92,6 +94,7 @@ class TaxTotal(NamedTuple):
     tax: int
     included: bool = False
     note: str = ""
+    vatex: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ class Document:
         # Frozen: a confirmed preview is compared with this digest. The columns of a line are service
         # id, charge id, description, unit price, charges, quantity, amount, net, tax category, tax
         # percent, gross, first day, last day; only if a charge has a period: `period_of_days`;
-        # only if the service has one: the unit; only if the charges have one: the purchase order.
+        # only if the service has one: the unit; only if the charges have one: the purchase order; only if
+        # the service has one: the unit code.
         content = [
             self.currency,
             self.total,
@@ -172,6 +176,7 @@ class Document:
                     *((line.group.period_of_days,) if line.group.has_period else ()),
                     *(({"unit": line.group.unit},) if line.group.unit else ()),
                     *(({"purchase_order": line.group.purchase_order},) if line.group.purchase_order else ()),
+                    *(({"unit_code": line.group.unit_code},) if line.group.unit_code else ()),
                 ]
                 for line in self.lines
             ],
@@ -235,12 +240,16 @@ def includes_tax(gross: int | None, rate: TaxRate) -> bool:
 
 
 def _with_notes(taxes: list[TaxTotal], groups: Sequence[ChargeGroup]) -> list[TaxTotal]:
-    notes = {(group.tax, group.tax_note) for group in groups if group.tax_note}
-    if not notes:
+    """Return the taxes with their reasons, and the VATEX code if all lines agree."""
+    reasons = {(group.tax, group.tax_note, group.vatex) for group in groups}
+    if not any(note or vatex for _, note, vatex in reasons):
         return taxes
-    return [
-        total._replace(note="; ".join(sorted(note for rate, note in notes if rate == total.rate))) for total in taxes
-    ]
+    return [_with_reasons(total, [reason[1:] for reason in reasons if reason[0] == total.rate]) for total in taxes]
+
+
+def _with_reasons(total: TaxTotal, reasons: Sequence[tuple[str, str]]) -> TaxTotal:
+    notes, codes = {note for note, _ in reasons if note}, {vatex for _, vatex in reasons}
+    return total._replace(note="; ".join(sorted(notes)), vatex=codes.pop() if len(codes) == 1 else "")
 
 
 def _line_order(group: ChargeGroup) -> tuple[object, ...]:

@@ -123,6 +123,7 @@ class OrganisationFields(TypedDict, total=False):
     invoice_format: str
     credit_note_format: str
     exempt_note: str
+    exempt_vatex: str
     reverse_charge_note: str
     export_note: str
     hold_likely_duplicates: bool
@@ -142,17 +143,23 @@ class DraftFields(TypedDict, total=False):
     due_date: date | None
 
 
-class TaxRateFields(TypedDict, total=False):
-    """A tax rate's fields.
+class TaxRateChanges(TypedDict, total=False):
+    """The fields of a tax rate that may change.
 
-    `category` is a code of EN 16931. `note` is the printed reason for charging no tax.
+    `note` is the printed reason for charging no tax; `vatex` is its code.
     """
 
-    code: str
     name: str
+    note: str
+    vatex: str
+
+
+class TaxRateFields(TaxRateChanges, total=False):
+    """A tax rate's fields; `category` is a code of EN 16931."""
+
+    code: str
     category: str
     percent: Decimal
-    note: str
 
 
 def _address(value: str, field: str) -> str:
@@ -328,6 +335,7 @@ ORGANISATION_RULES: Mapping[str, Rule] = {
     "invoice_format": check_number_format,
     "credit_note_format": check_number_format,
     "exempt_note": _name,
+    "exempt_vatex": _line,
     "reverse_charge_note": _name,
     "export_note": _name,
     "hold_likely_duplicates": _unchecked,
@@ -342,6 +350,7 @@ TAX_RATE_RULES: Mapping[str, Rule] = {
     "category": _category,
     "percent": _percent,
     "note": _note,
+    "vatex": _line,
 }
 
 

@@ -3,13 +3,14 @@
 A customer's tax treatment can exempt the charge from tax.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from billing_admin.domain.dated_values import DatedValue, effective_on
 from billing_admin.domain.invoices import ChargeGroup, TaxRate
+from billing_admin.domain.vatex import VATEX_BY_CATEGORY
 
 ZERO_PERCENT = Decimal(0)
 
@@ -21,7 +22,7 @@ TREATMENTS = {
     "export": "Export outside the EU",
 }
 # The rate on the documents of customers who are charged no tax, by treatment.
-UNTAXED_RATES = {
+UNTAXED_RATES: Mapping[str, TaxRate] = {
     "exempt": TaxRate("E", ZERO_PERCENT),
     "reverse_charge": TaxRate("AE", ZERO_PERCENT),
     "export": TaxRate("G", ZERO_PERCENT),
@@ -37,6 +38,22 @@ DEFAULT_TAX_NOTES = {
 }
 # Categories whose reason may be left empty; for "not subject to tax" (O) it is optional.
 CATEGORIES_WITHOUT_NOTE = frozenset({"S", "Z", "O"})
+
+
+class UntaxedTerms(NamedTuple):
+    """The rate, the printed reason and the VATEX code of a treatment without tax."""
+
+    rate: TaxRate
+    note: str
+    vatex: str
+
+
+def untaxed_terms(notes: Mapping[str, str], exempt_vatex: str) -> dict[str, UntaxedTerms]:
+    """Return the terms of each treatment without tax, from its reasons by treatment."""
+    return {
+        treatment: UntaxedTerms(rate, notes[treatment], VATEX_BY_CATEGORY.get(rate.category, exempt_vatex))
+        for treatment, rate in UNTAXED_RATES.items()
+    }
 
 
 class RateChange(DatedValue, Protocol):
@@ -55,9 +72,6 @@ def percent_on(day: date, first: Decimal, changes: Iterable[RateChange]) -> Deci
     return first if change is None else change.percent
 
 
-def with_untaxed_rate(group: ChargeGroup, rate: TaxRate, note: str) -> ChargeGroup:
-    """Return a group at the rate of a customer who is charged no tax.
-
-    `note` is the reason to print.
-    """
-    return group._replace(tax=rate, tax_note=note)
+def with_untaxed_rate(group: ChargeGroup, terms: UntaxedTerms) -> ChargeGroup:
+    """Return a group at the rate of a customer who is charged no tax."""
+    return group._replace(tax=terms.rate, tax_note=terms.note, vatex=terms.vatex)

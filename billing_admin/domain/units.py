@@ -11,8 +11,7 @@ from billing_admin.domain.errors import Invalid
 
 # The code of a line whose service has none.
 DEFAULT_UNIT_CODE: Final = "C62"
-_MAX_SUGGESTIONS: Final = 3
-_SAME_WORD, _SIMILAR = 0.8, 0.6  # ratios of difflib
+_SHORTEST_WORD: Final = 4  # shorter texts are like too many words
 _LONGEST_QUOTED: Final = 40
 
 # Common units by code: the name, then other words for the unit, in the order in which pages offer them.
@@ -117,9 +116,9 @@ def check_unit_code(code: str, codes: AbstractSet[str], field: str) -> str:
 def _close_codes(text: str, codes: AbstractSet[str]) -> list[str]:
     """Return the code that a text names, or else the codes that look most like it."""
     code = text.upper()
-    words = get_close_matches(text.casefold(), _CODES_BY_WORD, 1, _SAME_WORD)
+    words = get_close_matches(text.casefold(), _CODES_BY_WORD, 1) if len(text) >= _SHORTEST_WORD else []
     named = unit_code_of(text) or (code if code in codes else None) or (_CODES_BY_WORD[words[0]] if words else None)
     if named:
         return [named]
     # With the same first character: comparing a text with all codes takes 30 ms.
-    return get_close_matches(code, sorted(known for known in codes if known[0] == code[:1]), _MAX_SUGGESTIONS, _SIMILAR)
+    return get_close_matches(code, sorted(known for known in codes if known[0] == code[:1]))

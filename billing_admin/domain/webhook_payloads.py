@@ -78,6 +78,7 @@ def _line(line: Row, invoice: Row) -> dict[str, Any]:
         "period_of_days": line["period_of_days"],
         "unit": line["unit"],
         "purchase_order": line["purchase_order"],
+        "unit_code": line["unit_code"],
         "id": str(line["id"]),
     }
 
@@ -90,6 +91,7 @@ def _tax(tax: Row, invoice: Row) -> dict[str, Any]:
         "base": _money(tax["base"], invoice),
         "tax": _money(tax["tax"], invoice),
         "note": tax["note"],
+        "vatex": tax["vatex"],
     }
 
 

@@ -19,7 +19,8 @@ TAX_CATEGORIES = ("S", "Z", "E", "AE", "O", "G", "K")
 class TaxRate(Base):
     """A tax rate: an EN 16931 category code, and the first percentage.
 
-    The percentage is valid until the first change. `note` is the reason that is printed on documents without tax.
+    The percentage is valid until the first change. `note` is the reason that is printed on documents without tax, and
+    `vatex` its code in e-invoices.
     """
 
     __tablename__ = "tax_rates"
@@ -31,6 +32,7 @@ class TaxRate(Base):
     category: Mapped[str]
     percent: Mapped[Decimal]
     note: Mapped[str]
+    vatex: Mapped[str]
     version: Mapped[int] = mapped_column()
 
     changes: Mapped[list["TaxRateChange"]] = relationship(
@@ -136,6 +138,7 @@ class Organisation(Base):
     invoice_format: Mapped[str]
     credit_note_format: Mapped[str]
     exempt_note: Mapped[str]
+    exempt_vatex: Mapped[str]
     reverse_charge_note: Mapped[str]
     export_note: Mapped[str]
     locked_through: Mapped[date | None]

@@ -208,6 +208,7 @@ class TaxRate:
     category: str
     percent: Decimal
     note: str
+    vatex: str
     changes: tuple[TaxRateChange, ...]
 
 
@@ -233,6 +234,7 @@ class PendingLine:
     period_of_days: Optional[int]
     unit: Optional[str]
     purchase_order: str
+    unit_code: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,7 @@ class Tax:
     base: Decimal
     tax: Decimal
     note: str
+    vatex: str
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_a_reference_is_made_where_none_is_given(script: Script) -> None:
 def test_tax_rates(script: Script) -> None:
     answer: Any = script.get("/tax-rates").json
     assert answer["has_more"] is False
-    assert {"id", "code", "name", "category", "percent", "note", "changes"} == set(answer["data"][0])
+    assert {"id", "code", "name", "category", "percent", "note", "vatex", "changes"} == set(answer["data"][0])
 
 
 @pytest.mark.parametrize(

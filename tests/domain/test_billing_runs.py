@@ -22,6 +22,7 @@ from billing_admin.domain.billing_runs import (
 from billing_admin.domain.errors import Conflict
 from billing_admin.domain.invoices import ChargeGroup, TaxRate
 from billing_admin.domain.readiness import Party
+from billing_admin.domain.tax import untaxed_terms
 
 MARCH = date(2026, 3, 15)
 COMPUTE, STORAGE = UUID(int=0xC), UUID(int=0x5)
@@ -56,7 +57,7 @@ def make_data(groups: dict[AccountKey, Sequence[ChargeGroup]], **treatments: str
         for id, name in references.items()
     }
     notes = {"exempt": "Exempt by law", "reverse_charge": "Reverse charge", "export": "Export"}
-    return BillingData(groups, customers, SELLER, notes)
+    return BillingData(groups, customers, SELLER, untaxed_terms(notes, "VATEX-EU-132"))
 
 
 def waiting(charges: int, amount: str, *, expected: str | None = None, position: int = 1) -> WaitingAccount:
@@ -99,13 +100,19 @@ def test_documents_are_in_the_order_of_references_and_currencies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("treatment", "category", "note"),
-    [("exempt", "E", "Exempt by law"), ("export", "G", "Export"), ("reverse_charge", "AE", "Reverse charge")],
+    ("treatment", "category", "note", "vatex"),
+    [
+        ("exempt", "E", "Exempt by law", "VATEX-EU-132"),
+        ("export", "G", "Export", "VATEX-EU-G"),
+        ("reverse_charge", "AE", "Reverse charge", "VATEX-EU-AE"),
+    ],
 )
-def test_a_customer_without_tax_gets_the_treatments_category_and_note(treatment: str, category: str, note: str) -> None:
+def test_a_customer_without_tax_gets_the_treatments_category_and_reason(
+    treatment: str, category: str, note: str, vatex: str
+) -> None:
     (prepared,) = prepare_documents(make_data({(ACME, "EUR"): [make_group("10")]}, ACME=treatment))
     (total,) = prepared.document.taxes
-    assert (total.rate.category, total.tax, total.note) == (category, 0, note)
+    assert (total.rate.category, total.tax, total.note, total.vatex) == (category, 0, note, vatex)
     assert prepared.document.total == 1000
 
 

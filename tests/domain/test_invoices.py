@@ -441,6 +441,20 @@ def test_the_reasons_of_one_rate_are_joined_once_each() -> None:
     assert [one.note for one in make_document("EUR", groups).taxes] == ["Insurance; Small business", ""]
 
 
+@pytest.mark.parametrize(
+    ("codes", "vatex"),
+    [
+        (("VATEX-EU-132", "VATEX-EU-132"), "VATEX-EU-132"),
+        (("VATEX-EU-132", "VATEX-EU-135-1"), ""),
+        (("VATEX-EU-132", ""), ""),
+        (("", ""), ""),
+    ],
+)
+def test_a_tax_has_the_vatex_code_on_which_its_lines_agree(codes: tuple[str, ...], vatex: str) -> None:
+    groups = [group("1", EXEMPT, str(place), tax_note="Why", vatex=code) for place, code in enumerate(codes)]
+    assert [one.vatex for one in make_document("EUR", [*groups, group("1")]).taxes if one.rate == EXEMPT] == [vatex]
+
+
 def test_what_came_later_is_in_the_content_only_where_it_says_something() -> None:
     line = {
         **dict.fromkeys(["position", "net", "charges", "gross"], 1),

@@ -12,7 +12,9 @@ from billing_admin.domain.tax import (
     DEFAULT_TAX_NOTES,
     TREATMENTS,
     UNTAXED_RATES,
+    UntaxedTerms,
     percent_on,
+    untaxed_terms,
     with_untaxed_rate,
 )
 
@@ -56,6 +58,17 @@ def test_an_untaxed_group_keeps_its_charges() -> None:
     group = ChargeGroup(
         None, "A", Decimal(2), None, "Work", Decimal(3), Decimal(6), 1, day, day, TaxRate("S", Decimal(19)), Decimal(19)
     )
-    untaxed = with_untaxed_rate(group, UNTAXED_RATES["export"], "Export")
-    assert (untaxed.tax, untaxed.tax_note) == (TaxRate("G", Decimal(0)), "Export")
-    assert untaxed._replace(tax=group.tax, tax_note="") == group
+    untaxed = with_untaxed_rate(group, UntaxedTerms(UNTAXED_RATES["export"], "Export", "VATEX-EU-G"))
+    assert (untaxed.tax, untaxed.tax_note, untaxed.vatex) == (TaxRate("G", Decimal(0)), "Export", "VATEX-EU-G")
+    assert untaxed._replace(tax=group.tax, tax_note="", vatex="") == group
+
+
+def test_a_treatment_has_the_code_of_its_category_and_an_exempt_one_the_chosen_code() -> None:
+    notes = {treatment: treatment.upper() for treatment in UNTAXED_RATES}
+    terms = untaxed_terms(notes, "VATEX-EU-132")
+    assert {treatment: (term.rate.category, term.note, term.vatex) for treatment, term in terms.items()} == {
+        "exempt": ("E", "EXEMPT", "VATEX-EU-132"),
+        "reverse_charge": ("AE", "REVERSE_CHARGE", "VATEX-EU-AE"),
+        "export": ("G", "EXPORT", "VATEX-EU-G"),
+    }
+    assert untaxed_terms(notes, "")["exempt"].vatex == ""

@@ -60,6 +60,7 @@ def invoice(**changes: Any) -> DocumentRows:
         "period_of_days": 30,
         "unit": "hour",
         "purchase_order": "PO-2",
+        "unit_code": "HUR",
     }
     taxes = [
         {
@@ -70,6 +71,7 @@ def invoice(**changes: Any) -> DocumentRows:
             "base": 10000,
             "tax": 1900,
             "note": "",
+            "vatex": "",
         },
         {
             "category": "E",
@@ -79,6 +81,7 @@ def invoice(**changes: Any) -> DocumentRows:
             "base": 0,
             "tax": 0,
             "note": "Exempt",
+            "vatex": "VATEX-EU-132",
         },
     ]
     return DocumentRows(row | changes, [line], taxes)
@@ -126,12 +129,13 @@ def test_lines_and_taxes_are_plain_texts_by_category() -> None:
             "period_of_days": 30,
             "unit": "hour",
             "purchase_order": "PO-2",
+            "unit_code": "HUR",
             "id": str(OTHER),
         }
     ]
-    assert [(tax["category"], tax["tax"], tax["note"]) for tax in payload["taxes"]] == [
-        ("E", "0.00", "Exempt"),
-        ("S", "19.00", ""),
+    assert [(tax["category"], tax["tax"], tax["note"], tax["vatex"]) for tax in payload["taxes"]] == [
+        ("E", "0.00", "Exempt", "VATEX-EU-132"),
+        ("S", "19.00", "", ""),
     ]
     related = [payload[name] for name in ("corrects", "credit_notes", "replaces", "replaced_by")]
     assert related == ["INV-1", ["CN-1"], "INV-2", str(OTHER)]

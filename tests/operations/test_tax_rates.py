@@ -63,11 +63,11 @@ def test_only_category_s_charges_tax(session: Session, category: str) -> None:
 
 def test_is_reworded(session: Session) -> None:
     rate = make_tax_rate("free", "0", "E")
-    transaction(tax_rates.update, rate.id, "Exempt", "Article 132", 1, SYSTEM, NOW)
+    transaction(tax_rates.update, rate.id, {"name": "Exempt", "note": "Article 132"}, 1, SYSTEM, NOW)
     assert (stored(session, "free").name, stored(session, "free").note) == ("Exempt", "Article 132")
     assert told(session).details == {"name": ["free", "Exempt"], "note": ["Exempt from tax", "Article 132"]}
     before = contents(session)
-    transaction(tax_rates.update, rate.id, "Exempt", "Article 132", 2, SYSTEM, NOW)
+    transaction(tax_rates.update, rate.id, {"name": "Exempt", "note": "Article 132"}, 2, SYSTEM, NOW)
     assert contents(session) == before
 
 
@@ -88,14 +88,79 @@ def test_what_is_wrong_leaves_it_as_it_was(
     rate = make_tax_rate("rate", "19" if category == "S" else "0", category)
     before = contents(session)
     with pytest.raises(DomainError) as refused:
-        transaction(tax_rates.update, rate.id, name, note, version, SYSTEM, NOW)
+        transaction(tax_rates.update, rate.id, {"name": name, "note": note}, version, SYSTEM, NOW)
     assert refused.value.code == code
     assert contents(session) == before
 
 
 def test_who_is_not_subject_to_tax_need_not_say_so(session: Session) -> None:
-    transaction(tax_rates.update, stored(session, "none").id, "No tax", "", None, SYSTEM, NOW)
-    assert stored(session, "none").note == ""
+    rate = make_tax_rate("outside", "0", "O")
+    transaction(tax_rates.update, rate.id, {"note": ""}, None, SYSTEM, NOW)
+    assert stored(session, "outside").note == ""
+
+
+def test_a_new_installation_begins_with_an_exempt_rate(session: Session) -> None:
+    rate = stored(session, "none")
+    assert (rate.name, rate.category, rate.percent, rate.note, rate.vatex) == (
+        "No tax",
+        "E",
+        Decimal(0),
+        "Exempt from tax",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("category", "vatex"),
+    [
+        *(("S", ""), ("Z", ""), ("E", ""), ("AE", "VATEX-EU-AE"), ("O", "VATEX-EU-O")),
+        *(("G", "VATEX-EU-G"), ("K", "VATEX-EU-IC")),
+    ],
+)
+def test_a_rate_has_the_vatex_code_of_its_category(session: Session, category: str, vatex: str) -> None:
+    assert make_tax_rate("rate", "19" if category == "S" else "0", category).vatex == vatex
+
+
+def test_the_vatex_code_of_an_exempt_rate_is_chosen(session: Session) -> None:
+    rate = make_tax_rate("free", "0", "E")
+    transaction(tax_rates.update, rate.id, {"vatex": "VATEX-EU-132-1I"}, None, SYSTEM, NOW)
+    assert stored(session, "free").vatex == "VATEX-EU-132-1I"
+    assert told(session).details == {"vatex": ["", "VATEX-EU-132-1I"]}
+    transaction(tax_rates.update, rate.id, {"note": "Education"}, None, SYSTEM, NOW)
+    assert stored(session, "free").vatex == "VATEX-EU-132-1I"
+    transaction(tax_rates.update, rate.id, {"vatex": ""}, None, SYSTEM, NOW)
+    assert stored(session, "free").vatex == ""
+
+
+@pytest.mark.parametrize(
+    ("category", "vatex", "code"),
+    [
+        ("S", "VATEX-EU-132", "other_vatex"),
+        ("AE", "VATEX-EU-G", "other_vatex"),
+        ("E", "VATEX-EU-AE", "other_vatex"),
+        ("E", "VATEX-EU-133", "unknown_vatex"),
+    ],
+)
+def test_a_vatex_code_of_another_category_is_refused(session: Session, category: str, vatex: str, code: str) -> None:
+    rate = make_tax_rate("rate", "19" if category == "S" else "0", category)
+    with pytest.raises(Invalid) as refused:
+        transaction(tax_rates.update, rate.id, {"vatex": vatex}, None, SYSTEM, NOW)
+    assert (refused.value.code, refused.value.field) == (code, ("vatex",))
+    fields: Any = {"code": "new", "name": "New", "category": category, "percent": rate.percent, "vatex": vatex}
+    with pytest.raises(Invalid) as refused:
+        transaction(tax_rates.create, fields, SYSTEM, NOW)
+    assert (refused.value.code, refused.value.field) == (code, ("vatex",))
+
+
+def test_a_taxed_rate_needs_more_than_zero_percent(session: Session) -> None:
+    with pytest.raises(Invalid, match=r"more than 0 percent. Use category Z \(zero rated\) or E") as refused:
+        make_tax_rate("zero", "0")
+    assert (refused.value.code, refused.value.field) == ("zero_percent", ("percent",))
+    rate = make_tax_rate()
+    with pytest.raises(Invalid, match="add a rate of category Z or E") as refused:
+        change_tax(rate, TOMORROW, "0")
+    assert (refused.value.code, refused.value.field) == ("zero_percent", ("percent",))
+    change_tax(rate, TOMORROW, "0.01")
 
 
 def test_changes_from_a_day_on(session: Session) -> None:

@@ -172,7 +172,7 @@ def test_what_makes_no_invoice_any_more_is_not_billed_again(session: Session) ->
     post(make_spec(customer, service=service, quantity="0.5"), make_spec(customer, "-0.01"))
     bill()
     [invoice] = all_invoices()
-    make_tax_rate("LOW", "0")
+    make_tax_rate("LOW", "0", "Z")
     from billing_admin.operations.master_data import services  # noqa: PLC0415
 
     transaction(services.update, service.id, {"tax_rate": "LOW"}, None, SYSTEM, NOW)

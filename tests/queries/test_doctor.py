@@ -508,6 +508,19 @@ BREAKS = {
         f"UPDATE payments SET status = 'reversed', reversed_on = '2026-03-31', allocated = 0 WHERE id = {PAID}",
         "is reversed on 2026-03-31, before its receipt on 2026-04-01",
     ),
+    "a tax rate of category S with 0 percent": (
+        "taxed_at_zero",
+        "UPDATE tax_rates SET percent = '0' WHERE code = 'VAT19'",
+        "VAT19: has 0 percent in category S; add a rate of category Z or E and use it for the services",
+    ),
+    "a tax rate of category S that changes to 0 percent": (
+        "taxed_at_zero",
+        (
+            "INSERT INTO tax_rate_changes (tax_rate_id, valid_from, percent)"
+            " SELECT id, '2027-01-01', '0' FROM tax_rates WHERE code = 'VAT19'"
+        ),
+        "VAT19: has 0 percent in category S from 2027-01-01; add a rate of category Z or E",
+    ),
     "a series that would leave a gap": (
         "number_series",
         "UPDATE number_series SET next_sequence = 9",

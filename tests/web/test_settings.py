@@ -133,7 +133,7 @@ def test_adds_a_tax_rate_once(admin: FlaskClient, session: Session) -> None:
     assert "Tax rate “vat” already exists." in again.text
     rates = fresh(session, select(TaxRate).order_by(TaxRate.code))
     assert [(rate.code, rate.category, rate.percent) for rate in rates] == [
-        ("none", "O", Decimal(0)),
+        ("none", "E", Decimal(0)),
         ("vat", "S", Decimal(19)),
     ]
     assert "vat VAT Taxed (S) 19 %" in words(admin.get("/settings").text)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing_admin.models import TaxRate
-from tests.making import NOW, change_tax, make_tax_rate
+from tests.making import NOW, change_settings, change_tax, make_tax_rate
 from tests.people import send, signed_in
 from tests.prepared import prepared
 from tests.web.pages import has_link, hidden, link, words
@@ -69,6 +69,38 @@ def test_a_reason_is_taken_from_the_category(admin: FlaskClient, session: Sessio
     rate = fresh(session, select(TaxRate).where(TaxRate.code == "rc"))[0]
     assert rate.note == "Reverse charge: the customer accounts for the tax"
     assert rate.note in words(admin.get(f"/settings/tax-rates/{rate.id}").text)
+
+
+def test_the_code_of_a_reason_is_chosen_for_an_exempt_rate(admin: FlaskClient, session: Session, free: TaxRate) -> None:
+    url = f"/settings/tax-rates/{free.id}/edit"
+    assert '<option value="VATEX-EU-132-1I">VAT directive, article 132(1)(i)</option>' in admin.get(url).text
+    sent = {"name": "Exempt", "note": "Education", "version": "1"}
+    response = send(admin, url, vatex="VATEX-EU-133", **sent)
+    assert response.status_code == 422
+    assert "“VATEX-EU-133” is not a VATEX code. Use VATEX-EU-153 or VATEX-EU-143 or VATEX-EU-132, or" in words(
+        response.text
+    )
+    assert send(admin, url, vatex="vatex-eu-132-1i", **sent).status_code == 303
+    assert stored(session, free).vatex == "VATEX-EU-132-1I"
+    shown = words(admin.get(f"/settings/tax-rates/{free.id}").text)
+    assert "VATEX code VATEX-EU-132-1I (VAT directive, article 132(1)(i))" in shown
+
+
+def test_zero_percent_is_refused_for_a_taxed_rate(admin: FlaskClient, session: Session) -> None:
+    fields = {"code": "zero", "name": "Zero", "category": "S", "percent": "0", "note": ""}
+    response = send(admin, "/settings/tax-rates/new", **fields)
+    assert response.status_code == 422
+    assert "A tax rate of category S needs more than 0 percent. Use category Z (zero rated) or E" in response.text
+
+
+@pytest.mark.parametrize(("tax_id", "shown"), [("DE123456788", True), ("", False)])
+def test_a_seller_with_a_tax_id_is_warned_of_category_o(
+    admin: FlaskClient, session: Session, tax_id: str, shown: bool
+) -> None:
+    change_settings(tax_id=tax_id)
+    rate = make_tax_rate("outside", "0", "O")
+    page = words(admin.get(f"/settings/tax-rates/{rate.id}").text)
+    assert ("You cannot use this rate on e-invoices" in page) == shown
 
 
 def test_a_percentage_where_no_tax_is_charged_is_refused(admin: FlaskClient, session: Session) -> None:

@@ -153,7 +153,7 @@ class TaxRateOut(ResponseModel):
     """A tax rate: a category code of EN 16931 and a percentage.
 
     The percentage is valid until the first of its changes. `note` is the reason that invoices show if no tax is
-    charged.
+    charged, and `vatex` its code in e-invoices.
     """
 
     id: UUID
@@ -162,6 +162,7 @@ class TaxRateOut(ResponseModel):
     category: Annotated[str, enumeration(*TAX_CATEGORIES)]
     percent: Exact
     note: str
+    vatex: str
     changes: list[TaxRateChangeOut]
 
 

@@ -43,8 +43,8 @@ class PendingLineOut(ResponseModel):
     """A line of a document that is not billed yet.
 
     `gross` includes tax if the price does; otherwise it is null. The period is that of the charges; it is null if no
-    charge has one. `period_of_days` is the length of the whole period if the line is for some of its days. `unit` is that
-    of the service; it is null if the service has none.
+    charge has one. `period_of_days` is the length of the whole period if the line is for some of its days. `unit` and
+    `unit_code` are those of the service; they are null if the service has none.
     """
 
     position: int
@@ -62,6 +62,7 @@ class PendingLineOut(ResponseModel):
     period_of_days: int | None
     unit: str | None
     purchase_order: str
+    unit_code: str | None
 
 
 class LineOut(PendingLineOut):
@@ -73,7 +74,7 @@ class LineOut(PendingLineOut):
 class TaxOut(ResponseModel):
     """The tax at one rate, `included` in prices or added to them.
 
-    `note` is the reason if no tax is charged.
+    `note` is the reason if no tax is charged, and `vatex` its code in e-invoices.
     """
 
     category: str
@@ -82,6 +83,7 @@ class TaxOut(ResponseModel):
     base: str
     tax: str
     note: str
+    vatex: str
 
 
 class InvoiceOut(ResponseModel):
@@ -239,6 +241,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
                 period_of_days=line.period_of_days,
                 unit=line.unit,
                 purchase_order=line.purchase_order,
+                unit_code=line.unit_code,
             )
             for line in row.lines
         ],
@@ -250,6 +253,7 @@ def invoice_out(row: Invoice, day: date) -> InvoiceOut:
                 base=money(tax.base),
                 tax=money(tax.tax),
                 note=tax.note,
+                vatex=tax.vatex,
             )
             for tax in row.taxes
         ],
@@ -294,6 +298,7 @@ def document_out(prepared: PreparedDocument, purchase_order: str = "") -> Docume
                 period_of_days=line.group.period_of_days,
                 unit=line.group.unit or None,
                 purchase_order=line.group.purchase_order,
+                unit_code=line.group.unit_code or None,
             )
             for line in document.lines
         ],
@@ -305,6 +310,7 @@ def document_out(prepared: PreparedDocument, purchase_order: str = "") -> Docume
                 base=money(tax.base),
                 tax=money(tax.tax),
                 note=tax.note,
+                vatex=tax.vatex,
             )
             for tax in document.taxes
         ],

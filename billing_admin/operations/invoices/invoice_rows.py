@@ -83,7 +83,7 @@ def build_draft(
             "period_of_days": line.group.period_of_days,
             "unit": line.group.unit or None,
             "purchase_order": line.group.purchase_order,
-            "unit_code": None,
+            "unit_code": line.group.unit_code or None,
         }
         for line in document.lines
     ]
@@ -97,7 +97,7 @@ def build_draft(
             "base": total.base,
             "tax": total.tax,
             "note": total.note,
-            "vatex": "",
+            "vatex": total.vatex,
         }
         for position, total in enumerate(document.taxes, 1)
     ]

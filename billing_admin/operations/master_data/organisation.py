@@ -12,6 +12,8 @@ from billing_admin.domain.colours import check_accent
 from billing_admin.domain.errors import Conflict, Invalid, Stale
 from billing_admin.domain.master_data import ORGANISATION_RULES, OrganisationFields, check_fields, check_new_texts
 from billing_admin.domain.text import never_collide
+from billing_admin.domain.vatex import check_exempt_code
+from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import Invoice, Organisation, TaxRate
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.operations.master_data.number_series import start_new_series
@@ -30,6 +32,7 @@ FIELDS = [
     "invoice_format",
     "credit_note_format",
     "exempt_note",
+    "exempt_vatex",
     "reverse_charge_note",
     "export_note",
     "hold_likely_duplicates",
@@ -92,6 +95,7 @@ def update(
 def _check_values(fields: OrganisationFields, stored: Mapping[str, Any]) -> dict[str, Any]:
     values = check_fields(ORGANISATION_RULES, fields)
     check_new_texts(values, stored)
+    check_exempt_code(values.get("exempt_vatex", ""), codes(CodeList.VATEX), "exempt_vatex")
     if "accent" in values:
         values["accent"] = check_accent(values["accent"], "accent")
     problems = find_party_problems({**stored, **values}, stored)

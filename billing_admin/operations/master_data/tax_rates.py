@@ -15,9 +15,17 @@ from billing_admin.db.ids import new_id
 from billing_admin.domain.access import Actor
 from billing_admin.domain.days import check_calendar_day
 from billing_admin.domain.errors import Conflict, Invalid, NotFound, Stale
-from billing_admin.domain.master_data import TAX_RATE_RULES, TaxRateFields, check_fields, check_new_texts
+from billing_admin.domain.master_data import (
+    TAX_RATE_RULES,
+    TaxRateChanges,
+    TaxRateFields,
+    check_fields,
+    check_new_texts,
+)
 from billing_admin.domain.money import plain_decimal
 from billing_admin.domain.tax import CATEGORIES_WITHOUT_NOTE, DEFAULT_TAX_NOTES
+from billing_admin.domain.vatex import vatex_of
+from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import TaxRate, TaxRateChange
 from billing_admin.operations.audit import changed_fields, record
 from billing_admin.queries.master_data.organisation import tax_rate, today
@@ -28,8 +36,9 @@ TAXED = "S"
 def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime) -> TaxRate:
     """Create a tax rate.
 
-    A rate that charges no tax without a note gets the default note of its category. Raises Conflict when its code is
-    taken, and Invalid for a percentage in a category that charges no tax.
+    A rate that charges no tax without a note gets the default note of its category, and the VATEX code if its category
+    has one of its own. Raises Conflict when its code is taken, and Invalid for a percentage in a category that charges no
+    tax, for 0 percent in the category that charges tax, and for a VATEX code that does not belong to the category.
     """
     values = check_fields(TAX_RATE_RULES, fields)
     check_new_texts(values)
@@ -37,8 +46,11 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
         raise Conflict("code_taken", f"Tax rate “{values['code']}” already exists.", "code")
     if values["category"] != TAXED and values["percent"]:
         raise Invalid("charges_no_tax", f"Category {values['category']} charges no tax: use 0 percent.", "percent")
+    if values["category"] == TAXED:
+        _check_taxed(values["percent"], "Use category Z (zero rated) or E (exempt) to charge no tax.")
     values["note"] = values.get("note", "") or DEFAULT_TAX_NOTES.get(values["category"], "")
     _check_note(values["category"], values["note"])
+    values["vatex"] = vatex_of(values["category"], values.get("vatex", ""), codes(CodeList.VATEX), "vatex")
     rate = TaxRate(id=new_id(now), **values)
     session.add(rate)
     session.flush()
@@ -46,6 +58,12 @@ def create(session: Session, fields: TaxRateFields, actor: Actor, now: datetime)
         session, actor, now, "tax_rate.created", "tax_rate", rate.id, values | {"percent": plain_decimal(rate.percent)}
     )
     return rate
+
+
+def _check_taxed(percent: Decimal, advice: str) -> None:
+    """Raise Invalid for 0 percent, which category S may not have (BR-S-05)."""
+    if not percent:
+        raise Invalid("zero_percent", f"A tax rate of category S needs more than 0 percent. {advice}", "percent")
 
 
 def _check_note(category: str, note: str) -> None:
@@ -56,18 +74,19 @@ def _check_note(category: str, note: str) -> None:
 
 
 def update(
-    session: Session, rate_id: UUID, name: str, note: str, version: int | None, actor: Actor, now: datetime
+    session: Session, rate_id: UUID, fields: TaxRateChanges, version: int | None, actor: Actor, now: datetime
 ) -> TaxRate:
-    """Change the name of a rate and the note on future documents.
+    """Change the given fields; note and VATEX code apply to future documents.
 
-    Raises Stale when it has changed since `version`.
+    Raises Stale when it has changed since `version`, and Invalid for a note or a code that does not belong to the category.
     """
     rate = _lock_rate(session, rate_id, version)
-    values = check_fields(TAX_RATE_RULES, {"name": name, "note": note})
-    _check_note(rate.category, note)
-    before = {"name": rate.name, "note": rate.note}
+    before = {name: getattr(rate, name) for name in ("name", "note", "vatex")}
+    values = before | check_fields(TAX_RATE_RULES, fields)
+    _check_note(rate.category, values["note"])
+    values["vatex"] = vatex_of(rate.category, values["vatex"], codes(CodeList.VATEX), "vatex")
     check_new_texts(values, before)
-    rate.name, rate.note = name, note
+    rate.name, rate.note, rate.vatex = values["name"], values["note"], values["vatex"]
     changed = changed_fields(before, values)
     if changed:
         session.flush()
@@ -87,12 +106,13 @@ def change_percent(
     """Set the percentage that applies from a day on.
 
     It replaces a change on the same day. It applies to unbilled charges incurred on or after that day. Raises Stale,
-    Invalid, and Conflict for a rate without tax.
+    Invalid, also for 0 percent, and Conflict for a rate without tax.
     """
     rate = _lock_rate(session, rate_id, version)
     if rate.category != TAXED:
         raise Conflict("charges_no_tax", f"{rate.name} charges no tax: its percentage stays 0.", "percent")
     check_fields(TAX_RATE_RULES, {"percent": percent})
+    _check_taxed(percent, "To charge no tax, add a rate of category Z or E and use it for the services.")
     check_calendar_day(valid_from, "valid_from")
     changes_by_day = {change.valid_from: change for change in rate.changes}
     before = changes_by_day[valid_from].percent if valid_from in changes_by_day else None

@@ -29,7 +29,7 @@ from billing_admin.domain.document_hash import hash_data
 from billing_admin.domain.invoices import ChargeGroup, Document, TaxRate
 from billing_admin.domain.money import exact_sum as sum_exactly, plain_decimal
 from billing_admin.domain.readiness import Party
-from billing_admin.domain.tax import UNTAXED_RATES
+from billing_admin.domain.tax import UNTAXED_RATES, untaxed_terms
 from billing_admin.models import Account, Charge, Customer, Service, TaxRate as Rate
 from billing_admin.models.base import exact_sum
 from billing_admin.models.charge import is_unbilled
@@ -220,7 +220,9 @@ def load_billing_data(session: Session, scope: BillingScope) -> BillingData:
         groups=groups,
         customers=_customers(session, {customer_id for customer_id, _ in groups}),
         seller=seller_party(settings),
-        tax_notes={treatment: getattr(settings, f"{treatment}_note") for treatment in UNTAXED_RATES},
+        untaxed=untaxed_terms(
+            {treatment: getattr(settings, f"{treatment}_note") for treatment in UNTAXED_RATES}, settings.exempt_vatex
+        ),
     )
 
 
@@ -286,6 +288,8 @@ def _charge_groups(session: Session, scope: BillingScope) -> dict[AccountKey, li
                 period_of_days=row.period_of_days,
                 unit=service.unit,
                 purchase_order=row.purchase_order,
+                unit_code=service.unit_code,
+                vatex=service.vatex,
             )
         )
     return groups
@@ -297,8 +301,10 @@ class _ServiceTerms(NamedTuple):
     name: str
     tax: TaxRate
     tax_note: str
-    line_per_charge: bool
-    unit: str
+    vatex: str
+    line_per_charge: bool = False
+    unit: str = ""
+    unit_code: str = ""
 
 
 def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
@@ -307,7 +313,9 @@ def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
     The terms of charges without a service are stored under None.
     """
     default = organisation(session).default_tax_rate
-    without_service = _ServiceTerms(None, "", "", TaxRate(default.category, default.percent), default.note, False, "")
+    without_service = _ServiceTerms(
+        None, "", "", TaxRate(default.category, default.percent), default.note, default.vatex
+    )
     terms: dict[UUID | None, _ServiceTerms] = {None: without_service}
     columns = (
         Service.id,
@@ -317,11 +325,15 @@ def _service_terms(session: Session) -> dict[UUID | None, _ServiceTerms]:
         Rate.category,
         Rate.percent,
         Rate.note,
+        Rate.vatex,
         Service.unit,
+        Service.unit_code,
     )
     for row in session.execute(select(*columns).join(Rate, Rate.id == Service.tax_rate_id)):
         tax = TaxRate(row.category, row.percent)
-        terms[row.id] = _ServiceTerms(row.id, row.code, row.name, tax, row.note, row.line_per_charge, row.unit)
+        terms[row.id] = _ServiceTerms(
+            *(row.id, row.code, row.name, tax, row.note, row.vatex, row.line_per_charge, row.unit, row.unit_code)
+        )
     return terms
 
 

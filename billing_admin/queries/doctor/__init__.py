@@ -11,14 +11,23 @@ from itertools import chain
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
-from billing_admin.queries.doctor import audit, charges, corrections, dates, documents, receivables, recurring
+from billing_admin.queries.doctor import (
+    audit,
+    charges,
+    corrections,
+    dates,
+    documents,
+    receivables,
+    recurring,
+    tax_rates,
+)
 from billing_admin.queries.doctor.audit import check_anchors
 from billing_admin.queries.doctor.findings import Check, Finding, Result
 from billing_admin.queries.master_data.organisation import today
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "check_anchors", "run_checks"]
 
-PARTS = (charges, documents, corrections, receivables, recurring, audit)
+PARTS = (charges, documents, corrections, receivables, recurring, tax_rates, audit)
 CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))
 # A result lists at most this many rows, but counts all.
 MAX_ROWS = 1000

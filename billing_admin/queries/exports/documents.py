@@ -66,6 +66,7 @@ LINES = (
     column("period_of_days", Kind.WHOLE, InvoiceLine.period_of_days),
     column("unit", Kind.TEXT, InvoiceLine.unit),
     column("purchase_order", Kind.TEXT, InvoiceLine.purchase_order),
+    column("unit_code", Kind.TEXT, InvoiceLine.unit_code),
 )
 NUMBERS = (
     column("number", Kind.TEXT, Invoice.number),

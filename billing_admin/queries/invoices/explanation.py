@@ -70,6 +70,7 @@ def _group(invoice: Invoice, line: InvoiceLine, amount: Decimal) -> ChargeGroup:
         has_period=line.period_from is not None,
         period_of_days=line.period_of_days,
         unit=line.unit or "",
+        unit_code=line.unit_code or "",
         purchase_order=line.purchase_order,
         tax=TaxRate(line.tax_category, line.tax_percent),
         included_percent=line.included_percent,

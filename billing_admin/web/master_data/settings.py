@@ -24,7 +24,7 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.labels import tax_rate as rate_words
 from billing_admin.web.frame.list_params import has_permission
 from billing_admin.web.frame.signed_in import actor, current_organisation, now, today
-from billing_admin.web.master_data.tax_rates import CATEGORIES
+from billing_admin.web.master_data.tax_rates import CATEGORIES, VatexField, vatex_suggestions
 
 WRITE = "settings:write"
 
@@ -50,6 +50,7 @@ class OrganisationForm(Form):
     )
     default_tax_rate = SelectField("Default tax rate")
     exempt_note = TextField("For exempt customers", blank_message="Enter the reason to print on invoices.")
+    exempt_vatex = VatexField("VATEX code for exempt customers")
     reverse_charge_note = TextField("For reverse charge", blank_message="Enter the reason to print on invoices.")
     export_note = TextField("For exports", blank_message="Enter the reason to print on invoices.")
     number_format = SelectField("Number format", choices={sample.value: sample.value for sample in NumberFormat})
@@ -105,7 +106,14 @@ def edit() -> ResponseReturnValue:
             return redirect(url_for("settings.index"), 303)
         stored = queries.organisation(session)
         conflicts = find_conflicts(form, OrganisationForm(formdata=None, data=_stored_values(stored)), stored.version)
-    return render_form("settings/form.html", form, locked=locked, conflicts=conflicts, **_next_numbers())
+    return render_form(
+        "settings/form.html",
+        form,
+        locked=locked,
+        conflicts=conflicts,
+        vatex=vatex_suggestions(),
+        **_next_numbers(),
+    )
 
 
 def _next_numbers() -> dict[str, str]:

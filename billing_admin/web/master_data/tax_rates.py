@@ -14,8 +14,10 @@ from wtforms import SelectField
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import transaction
 from billing_admin.domain.formatting import format_day
-from billing_admin.domain.master_data import TAX_CATEGORIES, TaxRateFields
+from billing_admin.domain.master_data import TAX_CATEGORIES, TaxRateChanges, TaxRateFields
 from billing_admin.domain.tax import DEFAULT_TAX_NOTES, percent_on
+from billing_admin.domain.vatex import EXEMPT, VATEX_BY_CATEGORY, exempt_codes, vatex_label
+from billing_admin.formats.code_lists import CodeList, codes
 from billing_admin.models import TaxRate
 from billing_admin.operations.master_data import tax_rates as operations
 from billing_admin.queries.master_data import organisation as queries
@@ -31,6 +33,22 @@ CATEGORIES = {code: f"{words} ({code})" for code, words in TAX_CATEGORIES.items(
 pages = page_blueprint("tax_rates", __name__, "/settings/tax-rates", write=WRITE)
 
 
+class VatexField(TextField):
+    """A VATEX code, with suggestions for exempt rates; see `vatex_suggestions`."""
+
+    def __init__(self, label: str = "VATEX code", **kwargs: Any) -> None:
+        super().__init__(label, render_kw={"list": "vatex-codes", "autocomplete": "off"}, **kwargs)
+
+    def parse(self, typed: str) -> str:
+        """Return the code in upper case; the operation looks it up."""
+        return super().parse(typed).upper()
+
+
+def vatex_suggestions() -> list[tuple[str, str]]:
+    """Return the codes that an exempt rate may have, with their meanings."""
+    return [(code, vatex_label(code)) for code in exempt_codes(codes(CodeList.VATEX))]
+
+
 class TaxRateForm(Form):
     """A new tax rate.
 
@@ -42,6 +60,7 @@ class TaxRateForm(Form):
     category = SelectField("Category", choices=CATEGORIES)
     percent = ExactField("Percent", blank_message="Enter the percentage, such as 19.", noun="percentage")
     note = TextField("Reason for no tax")
+    vatex = VatexField()
 
     def fields(self) -> TaxRateFields:
         """Return the values entered."""
@@ -51,14 +70,16 @@ class TaxRateForm(Form):
             "category": self.category.data,
             "percent": self.percent.data,
             "note": self.note.data,
+            "vatex": self.vatex.data,
         }
 
 
 class EditTaxRateForm(Form):
-    """Name of a tax rate, and the reason printed when it charges no tax."""
+    """Name of a tax rate, and the reason when it charges no tax, with its code."""
 
     name = TextField("Name", blank_message="Enter a name, such as VAT 19%.")
     note = TextField("Reason for no tax")
+    vatex = VatexField()
     version = VersionField()
 
 
@@ -84,6 +105,8 @@ def show(id: UUID) -> ResponseReturnValue:
         rate=rate,
         percent=percent_on(today(), rate.percent, rate.changes),
         categories=CATEGORIES,
+        vatex_label=vatex_label(rate.vatex),
+        not_for_e_invoices=rate.category == "O" and bool(queries.organisation(db.session()).tax_id),
         today=today(),
         may_write=has_permission(WRITE),
     )
@@ -98,7 +121,7 @@ def new() -> ResponseReturnValue:
             rate = transaction(operations.create, form.fields(), actor(), now())
             flash(f"The tax rate {rate.name} was added.", "success")
             return redirect(url_for("settings.index"), 303)
-    return render_form("tax_rates/new.html", form, usual_notes=DEFAULT_TAX_NOTES)
+    return render_form("tax_rates/new.html", form, usual_notes=DEFAULT_TAX_NOTES, vatex=vatex_suggestions())
 
 
 @pages.route("/<uuid:id>/edit", methods=["GET", "POST"])
@@ -108,13 +131,20 @@ def edit(id: UUID) -> ResponseReturnValue:
     form = EditTaxRateForm(obj=rate)
     if form.validate_on_submit():
         with errors_on(form):
-            transaction(operations.update, id, form.name.data, form.note.data, form.version.data, actor(), now())
+            changes: TaxRateChanges = {"name": form.name.data, "note": form.note.data, "vatex": form.vatex.data}
+            transaction(operations.update, id, changes, form.version.data, actor(), now())
             flash(f"{form.name.data} was saved. The change applies to future documents.", "success")
             return redirect(url_for("tax_rates.show", id=id), 303)
         rate = _load_rate(id)
         conflicts = find_conflicts(form, EditTaxRateForm(formdata=None, obj=rate), rate.version)
     return render_form(
-        "tax_rates/edit.html", form, rate=rate, conflicts=conflicts, untaxed=rate.category in DEFAULT_TAX_NOTES
+        "tax_rates/edit.html",
+        form,
+        rate=rate,
+        conflicts=conflicts,
+        untaxed=rate.category in DEFAULT_TAX_NOTES,
+        own_vatex=VATEX_BY_CATEGORY.get(rate.category),
+        vatex=vatex_suggestions() if rate.category == EXEMPT else [],
     )
 
 
