@@ -49,22 +49,27 @@ def sample(items: Iterable[T], step: int) -> Sequence[T]:
 def mark_levels(items: Iterable[pytest.Item], root: str, whole_files: bool = True) -> None:
     """Mark what belongs into `make test-deep` alone.
 
-    In the folders of ONE_DATABASE that is each test on PostgreSQL, unless it is marked `both_databases`; of a test with
-    `quick_cases` it is each case whose id begins with none of them. With `whole_files`, each must be the begin of an id.
+    In the folders of ONE_DATABASE that is each test on PostgreSQL, unless it is marked `both_databases`; of other tests it
+    is every case on PostgreSQL but the first. Of a test with `quick_cases` it is each case whose id begins with none of
+    them. With `whole_files`, each must be the begin of an id.
     """
     matched: dict[tuple[str, str], bool] = {}
+    on_postgresql: set[str] = set()
     for item in items:
         place = item.path.as_posix().removeprefix(f"{root}/")
         call = getattr(item, "callspec", None)
         backend = call and call.params.get("backend")
-        if backend == "postgresql" and place.startswith(ONE_DATABASE) and not item.get_closest_marker("both_databases"):
-            item.add_marker(pytest.mark.deep)
+        name = item.nodeid.partition("[")[0]
         if call and (marker := item.get_closest_marker("quick_cases")):
-            name = item.nodeid.partition("[")[0]
             for quick in marker.args:
                 matched[name, quick] = matched.get((name, quick), False) or call.id.startswith(quick)
             if not call.id.startswith(marker.args):
                 item.add_marker(pytest.mark.deep)
+        elif backend == "postgresql" and not item.get_closest_marker("deep"):
+            in_one = place.startswith(ONE_DATABASE) and not item.get_closest_marker("both_databases")
+            if in_one or name in on_postgresql:
+                item.add_marker(pytest.mark.deep)
+            on_postgresql.add(name)
     if whole_files and (wrong := [key for key, is_matched in matched.items() if not is_matched]):
         raise pytest.UsageError(f"No case begins as `quick_cases` says: {wrong}")
 

@@ -36,7 +36,7 @@ class TaxRate(Base):
     version: Mapped[int] = mapped_column()
 
     changes: Mapped[list["TaxRateChange"]] = relationship(
-        lazy="selectin", cascade="all, delete-orphan", order_by="TaxRateChange.valid_from"
+        cascade="all, delete-orphan", order_by="TaxRateChange.valid_from"
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

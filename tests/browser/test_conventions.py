@@ -66,6 +66,7 @@ def test_a_figure_leads_to_a_list_of_the_same_total(admin: Visitor, tile: str) -
     assert [admin.amounts(row)[-1] for row in admin.page.locator("tfoot tr").all()] == shown
 
 
+@pytest.mark.deep
 def test_slash_and_a_number_lead_to_the_invoice(admin: Visitor) -> None:
     admin.go("/invoices")
     number = admin.page.locator("tbody").get_by_role("link", name="INV-").first.inner_text()
@@ -189,6 +190,7 @@ def _count(seeded: Seeded, query: Select[int]) -> int:
 
 
 @pytest.mark.parametrize(("width", "javascript"), WAYS)
+@pytest.mark.deep
 def test_back_leads_to_the_same_rows(seeded: Seeded, visit: Visit, width: int, javascript: bool) -> None:
     visitor = _window(seeded, visit, width, javascript=javascript)
     visitor.sign_in()
@@ -208,6 +210,7 @@ def test_back_leads_to_the_same_rows(seeded: Seeded, visit: Visit, width: int, j
     assert visitor.page.locator("tbody tr").all_inner_texts() == rows
 
 
+@pytest.mark.deep
 def test_a_viewer_is_refused_every_write(seeded: Seeded, visit: Visit) -> None:
     visitor = _window(seeded, visit)
     visitor.sign_in("viewer")
@@ -224,6 +227,7 @@ def test_a_viewer_is_refused_every_write(seeded: Seeded, visit: Visit) -> None:
     assert answer.status == HTTPStatus.FORBIDDEN
 
 
+@pytest.mark.deep
 def test_a_revoked_token_is_refused(seeded: Seeded, admin: Visitor) -> None:
     admin.go("/tokens/new")
     admin.fill(name="To be revoked")

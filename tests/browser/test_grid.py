@@ -159,6 +159,7 @@ def test_a_header_row_arranges_pasted_columns(seeded: Seeded, visit: Visit) -> N
     expect(visitor.page.locator("#rows-2-quantity")).to_have_value("")
 
 
+@pytest.mark.deep
 def test_quotes_are_read_as_spreadsheets_write_them(seeded: Seeded, visit: Visit) -> None:
     """The script reads what the server reads: a cell that begins with a quote swallowed the next row."""
     visitor = visit(seeded.home)
@@ -171,6 +172,7 @@ def test_quotes_are_read_as_spreadsheets_write_them(seeded: Seeded, visit: Visit
                 expect(visitor.page.locator(f"#rows-{number}-{name}")).to_have_value(" ".join(cell.split()))
 
 
+@pytest.mark.deep
 def test_one_cell_of_two_lines_is_pasted_without_its_quotes(seeded: Seeded, visit: Visit) -> None:
     visitor = visit(seeded.home)
     visitor.sign_in()
@@ -182,6 +184,7 @@ def test_one_cell_of_two_lines_is_pasted_without_its_quotes(seeded: Seeded, visi
     expect(description).to_have_value('Two lines, "so"')
 
 
+@pytest.mark.deep
 def test_enter_leads_to_the_next_row_and_makes_one_at_the_end(seeded: Seeded, visit: Visit) -> None:
     visitor = _window(seeded, visit, 1280, javascript=True, reference="GRIDKEYS")
     visitor.page.locator("#rows-8-quantity").focus()
@@ -200,6 +203,7 @@ def test_enter_leads_to_the_next_row_and_makes_one_at_the_end(seeded: Seeded, vi
     assert "1 charge of 1,234.50 EUR saved." in visitor.flash().inner_text()
 
 
+@pytest.mark.deep
 def test_without_a_script_lines_are_pasted_into_a_field(seeded: Seeded, visit: Visit) -> None:
     visitor = _window(seeded, visit, 1280, javascript=False, reference="GRIDPLAIN")
     visitor.page.get_by_text("Paste lines as text").click()
@@ -213,6 +217,7 @@ def test_without_a_script_lines_are_pasted_into_a_field(seeded: Seeded, visit: V
     assert _charges(seeded, "GRIDPLAIN") == 20
 
 
+@pytest.mark.deep
 def test_the_list_price_follows_the_day_of_the_charge(seeded: Seeded, visit: Visit) -> None:
     with seeded.app.app_context():
         make_customer(reference="DATED", name="Dated", currency="EUR")

@@ -171,15 +171,20 @@ def test_a_cluster_that_no_font_has_is_one_box(text: str, boxed: str, missing: l
     assert printed(text).startswith(b"%PDF-")
 
 
-PRINTABLE = [chr(point) for point in range(0x20000) if GLYPHS.printable(chr(point)) == chr(point)]
-MARKS = [chr(point) for point in range(0x20000) if unicodedata.category(chr(point))[0] == "M"]
+# Read when a test needs them: each process of a run imports this module.
+PRINTABLE = st.deferred(
+    lambda: st.sampled_from([chr(point) for point in range(0x20000) if GLYPHS.printable(chr(point)) == chr(point)])
+)
+MARKS = st.deferred(
+    lambda: st.sampled_from([chr(point) for point in range(0x20000) if unicodedata.category(chr(point))[0] == "M"])
+)
 HIDDEN = [*map(chr, (0xAD, 0x34F, 0x61C, 0x17B4, 0x180E, 0x200B, 0x200C, 0x200D, 0x200E, 0x202E, 0x2060, 0x2066))]
 HIDDEN += map(chr, (0x115F, 0x3164, 0xFE0F, 0xFEFF, 0xFFF9, 0xFFFC, 0x1BCA0, 0x1D173, 0xE0001, 0xE0061, 0xE0100))
 ANY_TEXT = st.text(
     st.one_of(
         st.characters(),  # lone surrogates, controls, private use and unassigned code points as well
-        st.sampled_from(PRINTABLE),
-        st.sampled_from(MARKS),
+        PRINTABLE,
+        MARKS,
         st.sampled_from(HIDDEN),
         st.sampled_from("ab \t\n\x00क्षिกำا\u1100\u1161🇩🇪👩🏽"),
     ),

@@ -5,7 +5,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from billing_admin.domain.errors import NotFound
 from billing_admin.models import Invoice, Organisation, TaxRate
@@ -33,7 +33,7 @@ def document_number_format(settings: Organisation, kind: str) -> str:
 
 def tax_rates(session: Session) -> list[TaxRate]:
     """Return every tax rate, by code."""
-    return list(session.scalars(select(TaxRate).order_by(TaxRate.code)))
+    return list(session.scalars(select(TaxRate).options(selectinload(TaxRate.changes)).order_by(TaxRate.code)))
 
 
 def tax_rate(session: Session, id: UUID) -> TaxRate:

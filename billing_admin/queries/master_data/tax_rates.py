@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, literal, null, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from billing_admin.domain.tax import UNTAXED_RATES
 from billing_admin.models import Charge, Customer, InvoiceLine, Service, TaxRate, TaxRateChange
@@ -21,7 +21,8 @@ def percent_by_day(session: Session) -> ColumnElement[Decimal] | None:
     The column is NULL for charges whose rate does not change over time. It is also NULL for net prices of
     customers who are charged no tax, since these prices do not depend on the percentage.
     """
-    changing = session.scalars(select(TaxRate).where(TaxRate.id.in_(select(TaxRateChange.tax_rate_id)))).all()
+    with_changes = select(TaxRate).where(TaxRate.id.in_(select(TaxRateChange.tax_rate_id)))
+    changing = session.scalars(with_changes.options(selectinload(TaxRate.changes))).all()
     if not changing:
         return None
     default_rate_id = organisation(session).default_tax_rate_id
