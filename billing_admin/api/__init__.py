@@ -22,6 +22,8 @@ SUBJECTS: Final = (
     "recurring_charges",
     "customers",
     "catalogue",
+    "organisation",
+    "bank_accounts",
     "invoices",
     "journal",
     "explanation",

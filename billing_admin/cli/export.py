@@ -33,6 +33,7 @@ KINDS = (
     "open-items",
     "customers",
     "services",
+    "bank-accounts",
     "audit-events",
 )
 JOURNAL = "journal"

@@ -14,11 +14,11 @@ SCOPES = {
     "payments:write": "Record, allocate and reverse payments",
     "customers:write": "Add and change customers",
     "catalogue:write": "Add and change services and their prices",
+    "settings:write": "Change the settings, bank accounts and the logo",
 }
 CREDIT_PERMISSION = "credits:write"
 PERMISSIONS = SCOPES | {
     "audit:read": "See the audit log",
-    "settings:write": "Change the organisation's settings",
     "tokens:write": "Create and revoke API tokens",
     "users:write": "Add people, change their roles, deactivate and activate them",
     "jobs:write": "Stop and retry jobs",

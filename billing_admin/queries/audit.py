@@ -17,7 +17,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from billing_admin.db.lookup import is_any_of, parse_uuid
 from billing_admin.domain.audit import EXACT_AMOUNTS, FIRST_PREVIOUS_HASH, MINOR_UNITS
 from billing_admin.domain.errors import Invalid
-from billing_admin.models import AuditEvent, AuditSeal, BillingRun, Charge, Invoice, Payment, RecurringCharge, TaxRate
+from billing_admin.models import (
+    AuditEvent,
+    AuditSeal,
+    BankAccount,
+    BillingRun,
+    Charge,
+    Invoice,
+    Payment,
+    RecurringCharge,
+    TaxRate,
+)
 from billing_admin.queries.audit_history import is_about
 from billing_admin.queries.master_data.organisation import organisation
 from billing_admin.queries.object_ids import OBJECT_NAMES, named_objects
@@ -171,6 +181,7 @@ def _start_of_day(session: Session, day: date | None, days: int = 0) -> datetime
 # The names that events show where they are not those of `OBJECT_NAMES`.
 _NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], ColumnElement[Any] | InstrumentedAttribute[Any]]]] = {
     **OBJECT_NAMES,
+    "bank_account": (BankAccount.id, func.coalesce(func.nullif(BankAccount.iban, ""), BankAccount.account_number)),
     "billing_run": (BillingRun.id, BillingRun.through),
     "charge": (Charge.id, Charge.description),
     "payment": (Payment.id, func.coalesce(func.nullif(Payment.reference, ""), "Payment")),

@@ -9,10 +9,21 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from billing_admin.db.lookup import has_id_or_name
 from billing_admin.domain.errors import NotFound
-from billing_admin.models import ApiToken, Customer, Invoice, Payment, Service, TaxRate, User, WebhookEndpoint
+from billing_admin.models import (
+    ApiToken,
+    BankAccount,
+    Customer,
+    Invoice,
+    Payment,
+    Service,
+    TaxRate,
+    User,
+    WebhookEndpoint,
+)
 
 # By type of object: the columns of its id, and of its name on its page and in messages.
 OBJECT_NAMES: Final[Mapping[str, tuple[InstrumentedAttribute[UUID], InstrumentedAttribute[Any]]]] = {
+    "bank_account": (BankAccount.id, BankAccount.iban),
     "customer": (Customer.id, Customer.reference),
     "invoice": (Invoice.id, Invoice.number),
     "payment": (Payment.id, Payment.reference),

@@ -25,7 +25,7 @@ from billing_admin.web.frame.guard import init_guard
 from billing_admin.web.frame.signed_in import init_number_format, init_sign_in
 from billing_admin.web.frame.template_filters import init_filters
 from billing_admin.web.invoices import drafts, invoices, numbers, void_and_credit
-from billing_admin.web.master_data import customers, periods, services, settings, tax_rates
+from billing_admin.web.master_data import bank_accounts, customers, periods, services, settings, tax_rates
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import api_docs, audit, dashboard, jobs, search
 from billing_admin.web.webhooks import webhooks
@@ -60,6 +60,7 @@ SUBJECTS: tuple[ModuleType, ...] = (
     api_docs,
     settings,
     tax_rates,
+    bank_accounts,
     users,
     periods,
     audit,

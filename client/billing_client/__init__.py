@@ -7,6 +7,7 @@ from billing_client.answers import (
     AuditEvent,
     Balance,
     Balances,
+    BankAccount,
     BillingRun,
     Charge,
     Customer,
@@ -14,6 +15,8 @@ from billing_client.answers import (
     Download,
     FileTotals,
     Invoice,
+    Logo,
+    Organisation,
     Payment,
     PostedBatch,
     Preview,
@@ -24,7 +27,15 @@ from billing_client.answers import (
     TaxRate,
     Totals,
 )
-from billing_client.asking import NewCharge, NewCustomer, NewPayment, NewPrice, NewRecurringCharge, NewService
+from billing_client.asking import (
+    NewBankAccount,
+    NewCharge,
+    NewCustomer,
+    NewPayment,
+    NewPrice,
+    NewRecurringCharge,
+    NewService,
+)
 from billing_client.client import Client
 from billing_client.errors import (
     BadRequest,
@@ -61,6 +72,7 @@ __all__ = [
     "BadRequest",
     "Balance",
     "Balances",
+    "BankAccount",
     "BillingError",
     "BillingRun",
     "CertificateRefused",
@@ -77,6 +89,8 @@ __all__ = [
     "Forbidden",
     "Invalid",
     "Invoice",
+    "Logo",
+    "NewBankAccount",
     "NewCharge",
     "NewCustomer",
     "NewPayment",
@@ -85,6 +99,7 @@ __all__ = [
     "NewService",
     "NotConfigured",
     "NotFound",
+    "Organisation",
     "Payment",
     "PostedBatch",
     "Preview",

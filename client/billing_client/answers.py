@@ -6,6 +6,7 @@ earlier one and returned the original. `values.from_content` reads the types of 
 written as Optional, without `|`.
 """
 
+import base64
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -210,6 +211,91 @@ class TaxRate:
     note: str
     vatex: str
     changes: tuple[TaxRateChange, ...]
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """The settings of the organisation.
+
+    `logo` is the SHA-256 of the logo. `locked_through` is the last day on which nothing may be dated.
+    """
+
+    legal_name: str
+    address: str
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
+    tax_id: str
+    tax_number: str
+    legal_info: str
+    contact_name: str
+    contact_phone: str
+    contact_email: str
+    language: str
+    paper: str
+    accent: str
+    terms: str
+    logo: Optional[str]
+    email: str
+    invoice_footer: str
+    time_zone: str
+    base_currency: str
+    payment_terms_days: int
+    invoice_format: str
+    credit_note_format: str
+    exempt_note: str
+    reverse_charge_note: str
+    export_note: str
+    hold_likely_duplicates: bool
+    default_tax_rate: str
+    number_format: str
+    date_order: str
+    locked_through: Optional[date]
+    etag: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Logo:
+    """The logo: a PNG or SVG as Base64, with its size in pixels."""
+
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    file: str
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        return base64.b64decode(self.file)
+
+
+@dataclass(frozen=True)
+class BankAccount:
+    """A bank account of the organisation.
+
+    Documents in its currency show it if it is the `default`.
+    """
+
+    id: UUID
+    currency: str
+    holder: str
+    iban: str
+    account_number: str
+    bic: str
+    bank_name: str
+    default: bool
+    archived: bool
+    created_at: datetime
+    etag: Optional[str] = None
+    replayed: bool = False
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,81 @@ class PriceKey(TypedDict):
     valid_from: Day
 
 
+class OrganisationChanges(TypedDict, total=False):
+    """Changes to the settings of the organisation.
+
+    Documents print `address` while `country` is empty, otherwise the parts of the address.
+    """
+
+    legal_name: str
+    address: str
+    street: str
+    street2: str
+    postcode: str
+    city: str
+    region: str
+    country: str
+    registration_id: str
+    registration_scheme: str
+    electronic_address: str
+    electronic_scheme: str
+    tax_id: str
+    tax_number: str
+    legal_info: str
+    contact_name: str
+    contact_phone: str
+    contact_email: str
+    language: str
+    paper: str
+    accent: str
+    terms: str
+    email: str
+    invoice_footer: str
+    time_zone: str
+    base_currency: str
+    payment_terms_days: int
+    invoice_format: str
+    credit_note_format: str
+    exempt_note: str
+    reverse_charge_note: str
+    export_note: str
+    hold_likely_duplicates: bool
+    default_tax_rate: str
+    number_format: str
+    date_order: str
+
+
+class _BankAccountNeeds(TypedDict):
+    currency: str
+
+
+class NewBankAccount(_BankAccountNeeds, total=False):
+    """A new bank account, with an IBAN or an account number.
+
+    `holder` defaults to the legal name of the organisation. The first account in a currency is its default.
+    """
+
+    id: Key
+    holder: str
+    iban: str
+    account_number: str
+    bic: str
+    bank_name: str
+    default: bool
+
+
+class BankAccountChanges(TypedDict, total=False):
+    """Changes to a bank account."""
+
+    holder: str
+    iban: str
+    account_number: str
+    bic: str
+    bank_name: str
+    default: bool
+    archived: bool
+
+
 class ServiceFilter(TypedDict, total=False):
     """Filters of services.
 

@@ -66,6 +66,17 @@ PRICE_REMOVE: Final = Call("POST", "/services/{code}/prices/remove", Repeat.NEVE
 SERVICE_FILE: Final = Call("GET", "/services.csv", Repeat.READS)
 TAX_RATE_LIST: Final = Call("GET", "/tax-rates", Repeat.READS)
 
+ORGANISATION_GET: Final = Call("GET", "/organisation", Repeat.READS)
+ORGANISATION_UPDATE: Final = Call("PATCH", "/organisation", Repeat.NEVER)  # a repeat would be refused as stale
+LOGO_GET: Final = Call("GET", "/organisation/logos/{sha256}", Repeat.READS)
+LOGO_SET: Final = Call("POST", "/organisation/logo", Repeat.STATE)
+LOGO_REMOVE: Final = Call("POST", "/organisation/logo/remove", Repeat.STATE)
+BANK_ACCOUNT_CREATE: Final = Call("POST", "/bank-accounts", Repeat.NAMED)
+BANK_ACCOUNT_LIST: Final = Call("GET", "/bank-accounts", Repeat.READS)
+BANK_ACCOUNT_GET: Final = Call("GET", "/bank-accounts/{id}", Repeat.READS)
+BANK_ACCOUNT_UPDATE: Final = Call("PATCH", "/bank-accounts/{id}", Repeat.NEVER)  # a repeat would be refused as stale
+BANK_ACCOUNT_FILE: Final = Call("GET", "/bank-accounts.csv", Repeat.READS)
+
 RUN_CREATE: Final = Call("POST", "/billing-runs", Repeat.NAMED)
 RUN_PREVIEW: Final = Call("POST", "/billing-runs", Repeat.READS)  # with `dry_run`
 RUN_LIST: Final = Call("GET", "/billing-runs", Repeat.READS)

@@ -1,5 +1,6 @@
 """Example requests to each route, as a script sends them; the requests and responses are the examples of the OpenAPI document."""
 
+import base64
 import hashlib
 import json
 import re
@@ -111,6 +112,7 @@ def _catalogue(api: Recorder) -> None:
     api.get("/services/support/prices")
     api.post("/services/support/prices/remove", {"currency": "EUR", "valid_from": "2027-01-01"})
     api.get("/tax-rates")
+    _organisation(api)
     acme = {
         "id": id_of("c", 1),
         "reference": "ACME",
@@ -122,6 +124,21 @@ def _catalogue(api: Recorder) -> None:
     api.get("/customers?q=acme&limit=10")
     api.get("/customers/ACME")
     api.patch("/customers/ACME", {"payment_terms_days": 14, "address": "1 Main Street\nSpringfield"})
+
+
+def _organisation(api: Recorder) -> None:
+    api.get("/organisation")
+    address = {"street": "Wolkenallee 12", "postcode": "10999", "city": "Berlin", "country": "DE"}
+    api.patch("/organisation", address | {"tax_id": "DE136695976", "terms": "Pay within 30 days.", "accent": "#0b57d0"})
+    logo = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20"/></svg>'
+    stored = api.post("/organisation/logo", {"file": base64.b64encode(logo).decode()})
+    api.get(f"/organisation/logos/{stored['sha256']}")
+    api.post("/organisation/logo/remove", {})
+    account = {"id": id_of("9", 1), "currency": "EUR", "iban": "DE89 3704 0044 0532 0130 00", "bic": "COBADEFFXXX"}
+    api.twice("/bank-accounts", account)
+    api.get("/bank-accounts")
+    api.get(f"/bank-accounts/{id_of('9', 1)}")
+    api.patch(f"/bank-accounts/{id_of('9', 1)}", {"bank_name": "Commerzbank", "default": True})
 
 
 def _charges(api: Recorder) -> None:
@@ -220,7 +237,7 @@ def _reading(api: Recorder) -> None:
     for kind in ("invoices", "invoice-lines", "charges", "payments", "allocations", "open-items"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}?customer=ACME")
-    for kind in ("customers", "services", "audit-events"):
+    for kind in ("customers", "services", "bank-accounts", "audit-events"):
         for format in FORMATS:
             api.get(f"/{kind}.{format}")
     for format in ("csv", "hledger"):

@@ -209,7 +209,7 @@ def test_each_request_reads_its_token_which_ends_when_it_expires(
         ("x" * 101, ["read"], 1, Invalid, ("name",)),
         ("x", [], 1, Invalid, ("scopes",)),
         ("x", ["read", "root"], 1, Invalid, ("scopes",)),
-        ("x", ["settings:write"], 1, Invalid, ("scopes",)),
+        ("x", ["users:write"], 1, Invalid, ("scopes",)),
         ("x", ["read"], 0, Invalid, ("expires_in_days",)),
         ("x", ["read"], 100_000, Invalid, ("expires_in_days",)),
         ("x", ["charges:write"], 1, Denied, ("scopes",)),

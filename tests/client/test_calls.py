@@ -15,6 +15,8 @@ NOT_OFFERED = {("GET", "/openapi.json")}  # for tools, not for scripts
 NOT_OFFERED |= {route for route in ROUTE_OF if route[1].endswith(".xlsx")}  # for people: scripts read the CSV
 OF_A_STATE = {
     "issue",
+    "logo",
+    "remove",
     "void",
     "cancel",
     "hold",

@@ -17,8 +17,10 @@ from billing_client import (
     Conflict,
     FieldError,
     Invalid,
+    NotFound,
     Refused,
     RunFailed,
+    Stale,
     Totals,
     WaitExpired,
     charge_id,
@@ -28,6 +30,7 @@ from billing_client.values import to_json
 from flask import Flask
 
 from tests.client.standin import TOKEN, Said, StandIn
+from tests.logos import make_png
 from tests.making import make_tax_rate
 
 TODAY = datetime.now(UTC).date()
@@ -184,6 +187,30 @@ def test_every_list_goes_on_to_its_end(app: Flask, billing: Client, monkeypatch:
     assert len({one.id for one in events}) == len(events) > 25
     history = billing.audit_events.list(object=next(billing.charges.list()).id)
     assert {event.object.type for event in history} == {"billing_run", "charge", "invoice"}
+
+
+def test_settings_logo_and_bank_accounts(billing: Client, tmp_path: Path) -> None:
+    settings = billing.organisation.get()
+    assert (settings.legal_name, settings.logo, settings.locked_through) == ("Your company", None, None)
+    changed = billing.organisation.update(settings, street="Wolkenallee 12", city="Berlin", country="DE")
+    assert (changed.country, changed.payment_terms_days) == ("DE", settings.payment_terms_days)
+    with pytest.raises(Stale):
+        billing.organisation.update(settings, city="Bonn")
+    path, data = tmp_path / "logo.png", make_png(30, 10)
+    path.write_bytes(data)
+    logo = billing.organisation.set_logo(path)
+    assert (logo.width, logo.content, billing.organisation.set_logo(data)) == (30, data, logo)
+    assert billing.organisation.logo(logo.sha256) == logo
+    assert billing.organisation.remove_logo().logo is None
+    with pytest.raises(NotFound):
+        billing.organisation.logo("0" * 64)
+    account = billing.bank_accounts.create(currency="EUR", iban="DE89 3704 0044 0532 0130 00", bank_name="Commerzbank")
+    assert (account.iban, account.default, account.replayed) == ("DE89370400440532013000", True, False)
+    assert billing.bank_accounts.update(account, holder="Clouds", archived=True).archived
+    assert billing.bank_accounts.get(account.id).holder == "Clouds"
+    assert [listed.id for listed in billing.bank_accounts.list()] == [account.id]
+    file = billing.bank_accounts.download(tmp_path / "accounts.csv")
+    assert (file.sha256, billing.bank_accounts.totals().rows) == (billing.bank_accounts.totals().sha256, 1)
 
 
 def test_customers_and_services_are_changed_as_they_were_read(billing: Client) -> None:

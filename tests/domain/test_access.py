@@ -27,10 +27,9 @@ def test_the_viewer_may_only_read_and_have_a_password(permission: str) -> None:
     assert denied.value.extra == {"permission": permission}
 
 
-def test_a_token_can_change_neither_settings_nor_people_nor_tokens() -> None:
+def test_a_token_can_change_neither_people_nor_tokens() -> None:
     of_people = {
         "audit:read",
-        "settings:write",
         "tokens:write",
         "users:write",
         "jobs:write",

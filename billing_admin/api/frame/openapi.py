@@ -43,6 +43,8 @@ _TAGS: Final[Mapping[str, str]] = {
     "customers": "Customers, their balances and statements",
     "services": "The catalogue: services and their prices",
     "tax-rates": "Tax rates for services",
+    "organisation": "The settings of the organisation, and its logo",
+    "bank-accounts": "Accounts of the organisation that documents show",
     "billing-runs": "Turn pending charges into invoices",
     "invoices": "Drafts, invoices and credit notes",
     "invoice-lines": "Lines of invoices and credit notes",
@@ -62,6 +64,7 @@ _PATH_PARAMETERS: Final[Mapping[str, str]] = {
     "ref": "The customer's ID or reference, which may contain slashes.",
     "code": "The service's ID or code, which may contain slashes.",
     "number": "The invoice's ID or number.",
+    "sha256": "The SHA-256 of the logo.",
 }
 _IF_MATCH: Final[JsonObject] = {
     "name": "If-Match",

@@ -24,6 +24,7 @@ from billing_admin.formats.export import FORMATS, ExportRequest
 from billing_admin.http.callers import require_caller
 from billing_admin.http.downloads import Download, send_export
 from billing_admin.queries.exports import Filters
+from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.master_data.services import ServiceFilter
@@ -63,6 +64,10 @@ class ServiceFile(ServiceFilters, File):
     """A file of services."""
 
 
+class BankAccountFile(File):
+    """A file of bank accounts."""
+
+
 class AuditFile(AuditFilters, File):
     """A file of audit events."""
 
@@ -100,6 +105,7 @@ EXPORTS: tuple[tuple[str, str, type[Parameters], ToFilter], ...] = (
     ("open-items", "open items", OpenItemFile, lambda query: query.to_filter(today(db.session(), now()))),
     ("customers", "customers", CustomerFile, lambda query: CustomerFilter(**query.filters())),
     ("services", "services, with a row for each price,", ServiceFile, lambda query: ServiceFilter(**query.filters())),
+    ("bank-accounts", "bank accounts", BankAccountFile, lambda _query: BankAccountFilter()),
     ("audit-events", "audit events", AuditFile, lambda query: query.to_filter()),
 )
 

@@ -14,7 +14,14 @@ from billing_admin.models.base import exact_sum
 from billing_admin.queries.audit import AuditFilter
 from billing_admin.queries.charges import charges as charge_queries
 from billing_admin.queries.charges.charges import ChargeFilter
-from billing_admin.queries.exports.catalogue import CUSTOMERS, SERVICES, customers, services
+from billing_admin.queries.exports.catalogue import (
+    BANK_ACCOUNTS,
+    CUSTOMERS,
+    SERVICES,
+    bank_accounts,
+    customers,
+    services,
+)
 from billing_admin.queries.exports.charges import CHARGES, charges
 from billing_admin.queries.exports.columns import Column, Export, Kind
 from billing_admin.queries.exports.documents import LINES, NUMBERS, invoice_columns, invoices, lines, numbers
@@ -23,6 +30,7 @@ from billing_admin.queries.exports.payments import ALLOCATIONS, PAYMENTS, alloca
 from billing_admin.queries.exports.receivables import OPEN_ITEMS, open_items
 from billing_admin.queries.invoices.invoices import InvoiceFilter
 from billing_admin.queries.invoices.numbers import SeriesFilter
+from billing_admin.queries.master_data.bank_accounts import BankAccountFilter
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.services import ServiceFilter
 from billing_admin.queries.payments.open_items import OpenItemFilter
@@ -32,6 +40,7 @@ __all__ = ["KINDS", "Column", "Export", "Filters", "Kind", "Totals", "export", "
 
 Filters = (
     AuditFilter
+    | BankAccountFilter
     | ChargeFilter
     | CustomerFilter
     | InvoiceFilter
@@ -62,6 +71,7 @@ FILE_KINDS: Final[Mapping[str, FileKind]] = {
     "allocations": FileKind(PaymentFilter, allocations, ALLOCATIONS, "amount"),
     "customers": FileKind(CustomerFilter, customers, CUSTOMERS),
     "services": FileKind(ServiceFilter, services, SERVICES),
+    "bank-accounts": FileKind(BankAccountFilter, bank_accounts, BANK_ACCOUNTS),
     "audit-events": FileKind(AuditFilter, events, EVENTS),
     "open-items": FileKind(OpenItemFilter, open_items, OPEN_ITEMS, "open_amount"),
     "numbers": FileKind(SeriesFilter, numbers, NUMBERS, "total"),

@@ -1,6 +1,6 @@
-"""Exports of customers, and of services with prices.
+"""Exports of customers, of services with prices, and of bank accounts.
 
-They have every field that an import needs. Both are ordered by reference or code, not by time of creation,
+Customers and services have every field that an import needs. They are ordered by reference or code, not by time of creation,
 so that an export after an import elsewhere equals the imported file.
 """
 
@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, null
 from sqlalchemy.orm import Session
 
 from billing_admin import clock
-from billing_admin.models import Customer, Service, ServicePrice, TaxRate
+from billing_admin.models import BankAccount, Customer, Service, ServicePrice, TaxRate
 from billing_admin.queries.exports.columns import Export, Kind, column
 from billing_admin.queries.master_data import customers as customer_queries, services as service_queries
+from billing_admin.queries.master_data.bank_accounts import BankAccountFilter, select_bank_accounts
 from billing_admin.queries.master_data.customers import CustomerFilter
 from billing_admin.queries.master_data.organisation import today
 from billing_admin.queries.master_data.services import ServiceFilter
@@ -40,6 +41,12 @@ def services(session: Session, filters: ServiceFilter) -> Export:
         .order_by(Service.code, ServicePrice.currency)
     )
     return Export(SERVICES, rows, ServicePrice.currency.expression)
+
+
+def bank_accounts(_session: Session, _filters: BankAccountFilter) -> Export:
+    """Return the export of bank accounts, as they are listed."""
+    rows = select_bank_accounts().with_only_columns(maintain_column_froms=True)
+    return Export(BANK_ACCOUNTS, rows, _NO_CURRENCY)
 
 
 CUSTOMERS = (
@@ -70,4 +77,15 @@ SERVICES = (
     column("revenue_account", Kind.TEXT, Service.revenue_account),
     column("valid_from", Kind.DAY, ServicePrice.valid_from),
     column("unit_code", Kind.TEXT, Service.unit_code),
+)
+BANK_ACCOUNTS = (
+    column("currency", Kind.WORD, BankAccount.currency),
+    column("holder", Kind.TEXT, BankAccount.holder),
+    column("iban", Kind.WORD, BankAccount.iban),
+    column("account_number", Kind.TEXT, BankAccount.account_number),
+    column("bic", Kind.WORD, BankAccount.bic),
+    column("bank_name", Kind.TEXT, BankAccount.bank_name),
+    column("default", Kind.FLAG, BankAccount.is_default),
+    column("archived", Kind.FLAG, BankAccount.archived_at.is_not(None)),
+    column("id", Kind.WORD, BankAccount.id),
 )

@@ -30,7 +30,7 @@ from billing_admin.web.frame.guard import page_blueprint
 from billing_admin.web.frame.list_params import build_chips, filtered_url, flag_param, has_permission, unfiltered_url
 from billing_admin.web.frame.signed_in import actor, now, today
 from billing_admin.web.invoices import invoices
-from billing_admin.web.master_data import customers, services
+from billing_admin.web.master_data import bank_accounts, customers, services
 from billing_admin.web.payments import payments, receivables
 from billing_admin.web.system import audit
 
@@ -60,6 +60,7 @@ EXPORT_KINDS = {
     "open-items": ExportKind("Open items", "open item", "Sum of the open amounts"),
     "customers": ExportKind("Customers", "customer"),
     "services": ExportKind("Services", "service and price"),
+    "bank-accounts": ExportKind("Bank accounts", "bank account"),
     "audit-events": ExportKind("Audit log", "event", needs=audit.READ),
 }
 
@@ -111,6 +112,12 @@ def customer_files() -> ResponseReturnValue:
 def service_files() -> ResponseReturnValue:
     """Offer the file of the services."""
     return _export_page("Services", "services.index", services.filter_chips(services.read_filters()), ["services"])
+
+
+@pages.get("/bank-accounts")
+def bank_account_files() -> ResponseReturnValue:
+    """Offer the file of the bank accounts."""
+    return _export_page("Bank accounts", "bank_accounts.index", [], ["bank-accounts"])
 
 
 @pages.get("/audit-events")
@@ -195,6 +202,7 @@ _READ_FILTERS: Mapping[str, Callable[[], Filters]] = {
     "open-items": lambda: resolve_customer(receivables.read_filters()),
     "customers": customers.read_filters,
     "services": services.read_filters,
+    "bank-accounts": bank_accounts.read_filters,
     "audit-events": audit.read_filters,
 }
 

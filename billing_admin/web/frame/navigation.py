@@ -43,6 +43,7 @@ PARENT_BLUEPRINT = {
     "imports.payments": "imports",
     "periods": "settings",
     "tax_rates": "settings",
+    "bank_accounts": "settings",
     "journal_accounts": "settings",
 }
 
