@@ -9,6 +9,7 @@ from flask_migrate import Migrate
 
 from billing_admin.cli.billing import billing_run
 from billing_admin.cli.commands import BillingCommands, MigrationCommands
+from billing_admin.cli.documents import render
 from billing_admin.cli.export import export
 from billing_admin.cli.imports import import_
 from billing_admin.cli.people import create_token, create_user, set_password
@@ -30,6 +31,7 @@ COMMANDS = (
     export,
     import_,
     post_recurring,
+    render,
     seal_audit,
     set_password,
     start,

@@ -1,18 +1,14 @@
 """Export lists and the journal to files."""
 
-import os
-import stat
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
 from billing_admin import clock
 from billing_admin.cli.commands import DayType, command
+from billing_admin.cli.output import open_target
 from billing_admin.db.engine import db
 from billing_admin.db.transactions import open_snapshot, transaction
 from billing_admin.domain.access import SYSTEM
@@ -82,7 +78,7 @@ def _format(kind: str, file: Path) -> str:
 def _write(file: Path, request: ExportRequest | JournalRequest) -> None:
     at = clock.now()
     # The snapshot is older than the event: an export of the audit log does not contain itself.
-    with open_snapshot() as session, _open_target(file) as target:
+    with open_snapshot() as session, open_target(file) as target:
         transaction(record_download, "export", None, file.name, request.details, SYSTEM, at)
         meta: dict[str, Any]
         if isinstance(request, JournalRequest):
@@ -94,27 +90,5 @@ def _write(file: Path, request: ExportRequest | JournalRequest) -> None:
                 request, file.name, exporting.write_export(session, request, target), at, SYSTEM.name
             )
     if str(file) != "-":
-        with _open_target(file.with_name(file.name + META_SUFFIX)) as target:
+        with open_target(file.with_name(file.name + META_SUFFIX)) as target:
             target.write(exporting.meta_json(meta))
-
-
-@contextmanager
-def _open_target(file: Path) -> Iterator[BinaryIO]:
-    """Yield stdout, or a temporary file that replaces the target when it is complete."""
-    if str(file) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as target:
-            if file.exists():
-                part.chmod(stat.S_IMODE(file.stat().st_mode))
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-        part.replace(file)
-    except OSError as error:
-        raise click.UsageError(f"{file} cannot be written: {error.strerror}.") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,12 +1,17 @@
 """Results on stdout: a table, tab-separated rows, or JSON.
 
-A terminal gets a table, a pipe gets tab-separated rows, and a call with `--json` gets JSON.
+A terminal gets a table, a pipe gets tab-separated rows, and a call with `--json` gets JSON. Files are complete or not
+written.
 """
 
 import json
+import os
+import stat
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 from rich.console import Console
@@ -34,3 +39,25 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], number
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@contextmanager
+def open_target(file: Path) -> Iterator[BinaryIO]:
+    """Yield stdout, or a temporary file that replaces the target when it is complete."""
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as target:
+            if file.exists():
+                part.chmod(stat.S_IMODE(file.stat().st_mode))
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+        part.replace(file)
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be written: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)

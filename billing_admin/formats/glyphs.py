@@ -4,6 +4,7 @@ Only the fonts of the project and of the folder that BILLING_FONTS names are use
 document is the same bytes everywhere. PDF/A allows no missing glyph, so every text is made printable first.
 """
 
+import hashlib
 import re
 import struct
 import unicodedata
@@ -52,7 +53,7 @@ class Glyphs:
 
     `families` are tried in their order. A character prints if any face has it. Characters that form one cluster, such as
     a letter with its accents, print if one family has them all, in each of its faces, because the text layout takes
-    the glyphs of a cluster from one font.
+    the glyphs of a cluster from one font. `digest` names the font files.
     """
 
     def __init__(self, *folders: Path) -> None:
@@ -60,6 +61,7 @@ class Glyphs:
             include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder) for folder in folders]
         )
         faces = sorted(self.fonts.fonts(), key=lambda face: _order(face, folders))
+        self.digest = _digest(faces)
         self.families = list(dict.fromkeys(face.family for face in faces))
         in_any_face, in_all_faces = 0, dict[str, int]()
         for face in faces:
@@ -183,6 +185,13 @@ def _order(face: Any, folders: tuple[Path, ...]) -> tuple[int, int, str, str, in
         return (folder, 0, str(path), "", face.index)
     rank = _FIRST.index(face.family) if face.family in _FIRST else len(_FIRST)
     return (folder, rank, face.family, path.name, face.index)
+
+
+def _digest(faces: Iterable[Any]) -> str:
+    """Return a short hash of the font files' names and sizes, in their order."""
+    files = dict.fromkeys(Path(face.path) for face in faces)
+    names = "\n".join(f"{path.name} {path.stat().st_size}" for path in files)
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 class _Bitmap:

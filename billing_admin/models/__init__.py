@@ -15,6 +15,7 @@ from billing_admin.models.job import FilePart, Job, StoredFile
 from billing_admin.models.organisation import BankAccount, Logo, NumberSeries, Organisation, TaxRate, TaxRateChange
 from billing_admin.models.payment import Allocation, Payment
 from billing_admin.models.recurring_charge import RecurringCharge, RecurringPosting
+from billing_admin.models.rendition import Rendition
 from billing_admin.models.service import Service, ServicePrice
 from billing_admin.models.user import ApiToken, FamiliarNetwork, SignInFailure, User, UserSession
 from billing_admin.models.webhook import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -44,6 +45,7 @@ __all__ = [
     "Payment",
     "RecurringCharge",
     "RecurringPosting",
+    "Rendition",
     "Service",
     "ServicePrice",
     "SignInFailure",

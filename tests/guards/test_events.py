@@ -20,6 +20,8 @@ NO_ACT = {
     "master_data.periods.require_open_day": "only reads, under a lock",
     "files.create": "stores the file of an act that has an event of its own",
     "jobs.renew_lease": "renews the lease of a worker",
+    "invoices.renditions.issued_pdf": "stores the file of a download, which is an act of its own",
+    "invoices.renditions.store": "stores the file of a download, which is an act of its own",
     "invoices.drafts.create_replacement": "is a part of voiding an invoice",
     "webhooks.deliveries.delete_expired": "deletes old deliveries",
     "webhooks.deliveries.record_attempt": "stores an attempt, which is a log of its own",

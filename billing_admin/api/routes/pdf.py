@@ -3,7 +3,9 @@
 from flask import Response, current_app
 
 from billing_admin.api.frame.routing import route
+from billing_admin.clock import now
 from billing_admin.db.engine import db
+from billing_admin.db.transactions import transaction
 from billing_admin.formats.glyphs import load_glyphs
 from billing_admin.http.downloads import Download, send_recorded
 from billing_admin.operations.invoices.renditions import issued_pdf
@@ -16,9 +18,9 @@ MEDIA_TYPE = "application/pdf"
 def get_invoice_pdf(number: str) -> Response:
     """Read an issued invoice or credit note as PDF.
 
-    A draft has no PDF.
+    It has the same bytes each time. A draft has no PDF.
     """
     document = invoice(db.session(), number)
     glyphs = load_glyphs(current_app.extensions["billing_settings"].fonts)
     file = Download(f"{document.number}.pdf", MEDIA_TYPE, object_type="invoice", object_id=document.id)
-    return send_recorded(file, issued_pdf(db.session(), document, glyphs))
+    return send_recorded(file, issued_pdf(transaction, db.session(), document, glyphs, now()))

@@ -1,40 +1,90 @@
-"""The PDF of issued documents and of drafts."""
+"""The files of documents.
 
+A file that was handed out is stored and never made again.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from billing_admin.domain.document_details import details_to_json
+from billing_admin.db.ids import new_id
+from billing_admin.domain.document_details import details_from_json, details_to_json
 from billing_admin.domain.errors import NotFound
 from billing_admin.formats.glyphs import Glyphs
-from billing_admin.formats.pdf import render_pdf
-from billing_admin.models import Invoice
+from billing_admin.formats.pdf import missing_characters, render_pdf, template_version
+from billing_admin.models import Invoice, Rendition
 from billing_admin.operations.invoices.invoices import customer_fields, load_customers, seller_fields
 from billing_admin.queries.invoices.document_details import load_detail_sources, make_details
 from billing_admin.queries.invoices.printing import load_logo
+from billing_admin.queries.invoices.renditions import stored_rendition
 from billing_admin.queries.master_data.organisation import organisation
 
+Transact = Callable[..., Any]
 
-def issued_pdf(session: Session, invoice: Invoice, glyphs: Glyphs) -> bytes:
+
+def issued_pdf(transact: Transact, session: Session, invoice: Invoice, glyphs: Glyphs, now: datetime) -> bytes:
     """Return the PDF of an issued or void document.
+
+    It is stored when it is first made. The stored file is returned from then on, also when the template or the fonts
+    have changed. A file in which □ is printed for a missing character is not stored, so that fonts can be added.
+    `transact` runs work in a transaction, and ends the session's snapshot.
 
     Raises:
         NotFound: The document is a draft.
     """
     if invoice.issued_at is None:
         raise NotFound("not_issued", "A draft has no PDF. Issue it first.", "invoice")
-    return render_pdf(invoice, glyphs, load_logo(session, invoice.details))
+    form, language = "void" if invoice.status == "void" else "pdf", details_from_json(invoice.details).language
+    stored = stored_rendition(session, invoice.id, form, language)
+    if stored is not None:
+        return stored
+    data = render_pdf(invoice, glyphs, load_logo(session, invoice.details))
+    if missing_characters(invoice, glyphs):
+        return data
+    stored_data: bytes = transact(store, invoice.id, form, language, data, glyphs.digest, now)
+    return stored_data
+
+
+def store(
+    session: Session, invoice_id: UUID, form: str, language: str, data: bytes, fonts: str, now: datetime
+) -> bytes:
+    """Store the file of a document, and return the stored bytes.
+
+    These are the bytes of another process if it was faster.
+    """
+    stored = stored_rendition(session, invoice_id, form, language)
+    if stored is not None:
+        return stored
+    rendition = Rendition(
+        id=new_id(now),
+        invoice_id=invoice_id,
+        form=form,
+        language=language,
+        sha256=hashlib.sha256(data).hexdigest(),
+        data=data,
+        template=template_version(),
+        fonts=fonts,
+        created_at=now,
+    )
+    session.add(rendition)
+    session.flush()
+    return data
 
 
 def draft_pdf(session: Session, draft: Invoice, glyphs: Glyphs) -> bytes:
     """Return the PDF of a draft, marked as such and without a number.
 
-    It has the names and details of today. The draft is detached from the session.
+    It has the names and details of today, and is not stored. The draft is detached from the session.
     """
     settings, customer = organisation(session), load_customers(session, [draft.customer_id])[draft.customer_id]
-    details = details_to_json(make_details(load_detail_sources(session, settings), customer, draft.currency))
-    values: dict[str, Any] = seller_fields(settings) | customer_fields(customer) | {"details": details}
+    details = make_details(load_detail_sources(session, settings), customer, draft.currency)
+    stored_details = details_to_json(details)
+    columns = seller_fields(settings, details.language) | customer_fields(customer) | {"details": stored_details}
     session.expunge(draft)
-    for name, value in values.items():
+    for name, value in columns.items():
         setattr(draft, name, value)
-    return render_pdf(draft, glyphs, load_logo(session, details))
+    return render_pdf(draft, glyphs, load_logo(session, stored_details))

@@ -19,6 +19,7 @@ from billing_admin.queries.doctor import (
     documents,
     receivables,
     recurring,
+    renditions,
     tax_rates,
 )
 from billing_admin.queries.doctor.audit import check_anchors
@@ -27,7 +28,7 @@ from billing_admin.queries.master_data.organisation import today
 
 __all__ = ["CHECKS", "Check", "Finding", "Result", "check_anchors", "run_checks"]
 
-PARTS = (charges, documents, corrections, receivables, recurring, tax_rates, audit)
+PARTS = (charges, documents, corrections, renditions, receivables, recurring, tax_rates, audit)
 CHECKS: tuple[Check, ...] = tuple(chain.from_iterable(part.CHECKS for part in (*PARTS, dates)))
 # A result lists at most this many rows, but counts all.
 MAX_ROWS = 1000

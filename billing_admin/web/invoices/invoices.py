@@ -202,7 +202,7 @@ def download_pdf(id: UUID) -> ResponseReturnValue:
     if invoice.status == "draft":
         return unrecorded_attachment(draft_pdf(session, invoice, _load_glyphs()), "draft.pdf", PDF)
     file = Download(f"{invoice.number}.pdf", PDF, object_type="invoice", object_id=id)
-    return send_recorded(file, issued_pdf(session, invoice, _load_glyphs()))
+    return send_recorded(file, issued_pdf(transaction, session, invoice, _load_glyphs(), now()))
 
 
 @pages.route("/<uuid:id>/issue", methods=["GET", "POST"])
